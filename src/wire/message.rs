@@ -1,0 +1,105 @@
+//! The message model: an ordered list of named, typed fields (01 §1.1).
+
+use serde::{Deserialize, Serialize};
+
+/// An ordered list of fields. Order is kept by encode and decode and is part of what is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Message {
+    fields: Vec<Field>,
+}
+
+/// One named, typed value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Non-empty; never contains `=` and, for classic text, never begins with `(`.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+}
+
+/// A field's value; the variants are the wire types 0 to 5 (01 §1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// Type 0: bytes without NUL.
+    Text(Vec<u8>),
+    /// Type 1: any bytes.
+    Binary(Vec<u8>),
+    /// Type 2: a nested message.
+    Struct(Message),
+    /// Type 3: non-empty strings without NUL.
+    List(Vec<Vec<u8>>),
+    /// Type 4: a nested message, compressed.
+    Compressed(Vec<u8>),
+    /// Type 5: a nested message to be compressed when sent.
+    Uncompressed(Message),
+}
+
+impl Message {
+    /// A message of type `kind`: its first field is `t`.
+    pub fn new(kind: &str) -> Self {
+        let mut message = Message::default();
+        message.set_text("t", kind);
+        message
+    }
+
+    /// The fields in order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The type (`t`), if it is there and is UTF-8.
+    pub fn kind(&self) -> Option<&str> {
+        self.text("t")
+    }
+
+    /// The first field called `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|field| field.name == name).map(|field| &field.value)
+    }
+
+    /// The first field called `name`, if it is text and UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Value::Text(bytes)) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// The first field called `name`, if it is binary.
+    pub fn binary(&self, name: &str) -> Option<&[u8]> {
+        match self.get(name) {
+            Some(Value::Binary(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Appends a field, whether or not one of that name exists.
+    pub fn push(&mut self, name: &str, value: Value) {
+        self.fields.push(Field { name: name.to_owned(), value });
+    }
+
+    /// Replaces the first field of that name in place, or appends (01 §1.5.1, "set").
+    pub fn set(&mut self, name: &str, value: Value) {
+        match self.fields.iter_mut().find(|field| field.name == name) {
+            Some(field) => field.value = value,
+            None => self.push(name, value),
+        }
+    }
+
+    /// [`Message::set`] with text.
+    pub fn set_text(&mut self, name: &str, text: &str) {
+        self.set(name, Value::Text(text.as_bytes().to_vec()));
+    }
+
+    /// [`Message::set_text`] for chaining while a message is built.
+    #[must_use]
+    pub fn with(mut self, name: &str, text: &str) -> Self {
+        self.set_text(name, text);
+        self
+    }
+
+    /// Removes every field called `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.fields.retain(|field| field.name != name);
+    }
+}

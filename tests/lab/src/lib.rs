@@ -1,0 +1,1 @@
+//! The laboratory: real systemd nodes in network namespaces, a switch, a client.
