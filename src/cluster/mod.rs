@@ -1,1 +1,236 @@
-//! placeholder
+//! The core: membership and resource protocol as a function of events (02, 03).
+//!
+//! Owns every decision hbd makes: who is alive, who holds what, what runs here. Pure: no I/O, no clock, no log, no
+//! randomness of its own. [`Core::handle`] takes an event and returns the actions; the daemon, the simulator and the
+//! replay run the very same code. Knows `wire::Message` and `config`, nothing else.
+//!
+//! | room | question it answers |
+//! |---|---|
+//! | [`receive`](self) | is this message for us, and new? (02 §5) |
+//! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
+//! | [`resources`](self) | who holds what? (03 §4, §6) |
+//! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
+//! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`leave`](self) | how do we stop? (02 §9.1) |
+//! | [`groups`](self) | which step of which group is next? (03 §2.5) |
+
+mod conflict;
+mod event;
+mod groups;
+mod history;
+mod holding;
+mod leave;
+mod membership;
+mod node;
+mod receive;
+mod record;
+mod resources;
+mod send;
+mod standby;
+#[cfg(test)]
+mod tests;
+mod time;
+mod tracking;
+mod view;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{Action, Event, Outcome, Request, Step};
+pub use groups::GroupState;
+pub use holding::{Class, Set};
+pub use node::Status;
+pub use record::{Priority, Record, Subject};
+pub use time::{Instant, Moment};
+pub use view::{GroupView, LinkView, NodeView, View};
+
+use crate::config::{AutoFailback, Group, Timing};
+use groups::Groups;
+use history::History;
+use node::Node;
+
+/// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
+/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts.
+pub const EXTENSIONS: u32 = 1;
+
+/// What the core must know at start. Nothing in it changes while it runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// Our node name.
+    pub node: String,
+    /// All normal nodes in ha.cf order, ourselves included.
+    pub nodes: Vec<String>,
+    /// Our uuid (02 §4.1).
+    pub uuid: [u8; 16],
+    /// Our generation: larger at every start (02 §4.1).
+    pub generation: u64,
+    /// The intervals.
+    pub timing: Timing,
+    /// Added to the number of nodes in `ttl`.
+    pub hopfudge: u8,
+    /// Whether resources return to their preferred node. `Legacy` is treated as `On` (shared decisions).
+    pub auto_failback: AutoFailback,
+    /// Names of the local links, one per distinct interface.
+    pub links: Vec<String>,
+    /// The groups of haresources.
+    pub groups: Vec<Group>,
+    /// Seed of the core's pseudo-random delays.
+    pub seed: u64,
+}
+
+/// The state machine. See the module.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    now: Moment,
+    out: Vec<Action>,
+    random: u64,
+    load: String,
+    history: History,
+    nodes: Vec<Node>,
+    membership: membership::Membership,
+    groups: Groups,
+    ownership: resources::Ownership,
+    standby: standby::Standby,
+    conflict: conflict::Conflict,
+    leave: leave::Leave,
+}
+
+impl Core {
+    /// A core that has sent nothing yet. Its first event is [`Event::Start`].
+    pub fn new(settings: Settings) -> Self {
+        let mut core = Core {
+            now: Moment { monotonic: Instant::default(), wall: Duration::ZERO },
+            out: Vec::new(),
+            random: settings.seed,
+            load: "n/a".to_owned(),
+            history: History::default(),
+            nodes: Vec::new(),
+            membership: membership::Membership::default(),
+            groups: Groups::new(&settings.node, settings.groups.clone()),
+            ownership: resources::Ownership::default(),
+            standby: standby::Standby::default(),
+            conflict: conflict::Conflict::default(),
+            leave: leave::Leave::default(),
+            settings,
+        };
+        core.nodes = (core.settings.nodes.clone().iter())
+            .map(|name| {
+                let trigger = core.random_below(tracking::ACK_PERIOD);
+                Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger)
+            })
+            .collect();
+        core
+    }
+
+    /// Takes in one event and returns what is to be done about it, in order.
+    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Start => self.start(),
+            Event::Received { link, message } => self.receive(link, &message),
+            Event::Deadline => self.tick(),
+            Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
+            Event::Request(request) => self.request(request),
+            Event::LoadAverage(load) => self.load = load,
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// When the next [`Event::Deadline`] is due; `None` before [`Event::Start`] and after [`Action::Exit`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.membership.running() {
+            return None;
+        }
+        let deadlines = [
+            self.membership_deadline(),
+            self.resources_deadline(),
+            self.standby.deadline(),
+            self.conflict.deadline(),
+            self.leave.deadline(),
+            self.groups.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn tick(&mut self) {
+        if !self.membership.running() {
+            return;
+        }
+        self.membership_tick();
+        let now = self.now.monotonic;
+        self.groups.tick(now, &mut self.out);
+        self.standby_tick();
+        self.resources_tick();
+        self.conflict_tick();
+        self.leave_tick();
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Shutdown => self.leave_requested(),
+            Request::Standby(set) => self.standby_requested(set),
+            Request::Takeover(set) => self.takeover_requested(set),
+        }
+    }
+
+    fn step_ended(&mut self, step: Step, outcome: Outcome) {
+        let now = self.now.monotonic;
+        if self.groups.ended(step, outcome, now, &mut self.out) {
+            self.group_failed(step.group);
+        }
+        self.work_settled();
+    }
+
+    /// Tells everyone who waits for resources to be up or down that they may be.
+    fn work_settled(&mut self) {
+        self.standby_settled();
+        self.resources_settled();
+        self.conflict_settled();
+        self.leave_settled();
+    }
+
+    fn log(&mut self, record: Record) {
+        self.out.push(Action::Log(record));
+    }
+
+    /// SplitMix64: delays need to differ, not to be unpredictable.
+    fn random_below(&mut self, bound: u64) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+
+    /// Index of our own entry in the node table.
+    fn own(&self) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == self.settings.node)
+    }
+
+    /// Index of the one other normal node; `None` unless there are exactly two (03 §1).
+    fn peer(&self) -> Option<usize> {
+        match self.nodes.len() {
+            2 => self.nodes.iter().position(|node| node.name != self.settings.node),
+            _ => None,
+        }
+    }
+
+    fn peer_node(&self) -> Option<&Node> {
+        self.peer().map(|index| &self.nodes[index])
+    }
+
+    fn peer_name(&self) -> String {
+        self.peer_node().map(|node| node.name.clone()).unwrap_or_default()
+    }
+
+    fn peer_alive(&self) -> bool {
+        self.peer_node().is_some_and(Node::alive)
+    }
+
+    /// Whether the peer is an hbd that showed its extensions.
+    fn peer_is_hbd(&self) -> bool {
+        self.peer_node().is_some_and(|node| node.hbd.is_some())
+    }
+}

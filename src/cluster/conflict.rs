@@ -1,0 +1,254 @@
+//! Both nodes hold the same groups, or nobody does, while both live (03 §8, §14.3; shared decisions).
+//!
+//! Two hbd nodes compare what each announces and come to the same result: who holds less, else who claimed later,
+//! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
+//! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::resources::Decision;
+use super::{Class, Core, Instant, Record, Set};
+use crate::wire::Message;
+
+/// Period at which two hbd nodes repeat their claims while they are in conflict.
+const CLAIM_PERIOD: Duration = Duration::from_secs(1);
+/// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its own
+/// groups, before we ask for it.
+const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
+/// How long nobody may hold a class before we act: messages of an exchange cross.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
+/// A group that failed here is offered to the peer at most this often.
+const OFFER_PERIOD: Duration = Duration::from_secs(600);
+
+/// When each class was claimed, wall-clock milliseconds, in the speaker's words: the field `hbd_claim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Claims {
+    local: u64,
+    foreign: u64,
+}
+
+impl Claims {
+    fn of(&self, class: Class) -> u64 {
+        match class {
+            Class::Local => self.local,
+            Class::Foreign => self.foreign,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Claims> {
+        let (local, foreign) = text.split_once(',')?;
+        let hex = |text| u64::from_str_radix(text, 16).ok();
+        Some(Claims { local: hex(local)?, foreign: hex(foreign)? })
+    }
+}
+
+impl fmt::Display for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x},{:x}", self.local, self.foreign)
+    }
+}
+
+/// What is wrong, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Conflict {
+    ours: Claims,
+    theirs: Option<Claims>,
+    both: Set,
+    nobody: Set,
+    /// We released the loser's part and owe the peer a report.
+    releasing: bool,
+    act_at: Option<Instant>,
+    offered_at: Option<Instant>,
+}
+
+impl Conflict {
+    /// Our claims.
+    pub(super) fn claims(&self) -> Claims {
+        self.ours
+    }
+
+    /// Whether both hold something.
+    pub(super) fn open(&self) -> bool {
+        self.both != Set::NONE || self.releasing
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.act_at
+    }
+
+    /// Whether a failed group was offered to the peer within the last ten minutes.
+    pub(super) fn offered_lately(&self, now: Instant) -> bool {
+        self.offered_at.is_some_and(|at| now.since(at) < OFFER_PERIOD)
+    }
+
+    /// A failed group was offered to the peer.
+    pub(super) fn offered(&mut self, now: Instant) {
+        self.offered_at = Some(now);
+    }
+}
+
+impl Core {
+    /// We hold these classes from now on.
+    pub(super) fn claim(&mut self, set: Set) {
+        let now = u64::try_from(self.now.wall.as_millis()).unwrap_or(u64::MAX);
+        let claims = &mut self.conflict.ours;
+        if set.local {
+            claims.local = now;
+        }
+        if set.foreign {
+            claims.foreign = now;
+        }
+    }
+
+    /// A partition ended. An hbd peer needs our claims to decide; a real one restarts itself and needs nothing.
+    pub(super) fn partition_healed(&mut self) {
+        if self.peer_is_hbd() && self.ownership.decision == Decision::Stable {
+            self.send_resource(true, None);
+        }
+    }
+
+    /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
+    pub(super) fn audit(&mut self, message: &Message) {
+        if let Some(claims) = message.text("hbd_claim") {
+            self.conflict.theirs = Claims::parse(claims);
+        }
+        let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
+        if !settled || self.ownership.peer_releasing {
+            return;
+        }
+        let (hold, other) = (self.ownership.hold, self.ownership.other.swapped());
+        let exists = |set: Set| Set {
+            local: set.local && self.groups.count(Set::LOCAL) > 0,
+            foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
+        };
+        let both = exists(hold.common(other));
+        let nobody = if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
+        self.both_changed(both);
+        self.nobody_changed(nobody);
+        if both != Set::NONE {
+            self.resolve();
+        }
+    }
+
+    fn both_changed(&mut self, both: Set) {
+        let before = std::mem::replace(&mut self.conflict.both, both);
+        if before == Set::NONE && both != Set::NONE {
+            for (present, whose) in [(both.local, "our"), (both.foreign, "foreign")] {
+                if present {
+                    self.log(Record::BothOwn { whose: whose.to_owned() });
+                }
+            }
+            let wait = if self.peer_is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE };
+            self.conflict.act_at = Some(self.now.monotonic + wait);
+        } else if before != Set::NONE && both == Set::NONE {
+            self.conflict.act_at = None;
+            self.conflict_won();
+        }
+    }
+
+    fn nobody_changed(&mut self, nobody: Set) {
+        let before = std::mem::replace(&mut self.conflict.nobody, nobody);
+        if before == Set::NONE && nobody != Set::NONE {
+            for (present, whose) in [(nobody.local, "our local"), (nobody.foreign, "foreign")] {
+                if present {
+                    self.log(Record::NoOneOwns { whose: whose.to_owned() });
+                }
+            }
+            self.conflict.act_at = Some(self.now.monotonic + ORPHAN_PATIENCE);
+        }
+    }
+
+    fn conflict_won(&mut self) {
+        self.log(Record::ConflictWon { node: self.peer_name() });
+        self.groups.announce(self.ownership.hold, &mut self.out);
+    }
+
+    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced.
+    pub(super) fn conflict_over(&mut self) {
+        self.conflict.theirs = None;
+        self.conflict.act_at = None;
+        self.conflict.nobody = Set::NONE;
+        self.conflict.releasing = false;
+        if std::mem::take(&mut self.conflict.both) != Set::NONE {
+            self.conflict_won();
+        }
+    }
+
+    /// Two hbd nodes: the same facts on both sides, hence the same loser.
+    fn resolve(&mut self) {
+        let Some(theirs) = self.conflict.theirs else { return };
+        let lost = self.lost(theirs);
+        if lost == Set::NONE {
+            return;
+        }
+        self.log(Record::ConflictLost { node: self.peer_name() });
+        self.conflict.both = self.conflict.both.without(lost);
+        self.conflict.releasing = true;
+        self.release(lost);
+        self.conflict_settled();
+    }
+
+    fn lost(&self, theirs: Claims) -> Set {
+        let ours = self.groups.count(self.ownership.hold);
+        let them = self.groups.count(self.ownership.other.swapped());
+        let lose = |class: Class| {
+            let held_less = them.cmp(&ours);
+            let claimed_later = self.conflict.ours.of(class).cmp(&theirs.of(class.swapped()));
+            let sorts_last = self.settings.node.cmp(&self.peer_name());
+            held_less.then(claimed_later).then(sorts_last).is_gt()
+        };
+        let both = self.conflict.both;
+        Set { local: both.local && lose(Class::Local), foreign: both.foreign && lose(Class::Foreign) }
+    }
+
+    /// The loser's groups are down: say so, the winner waits for it to announce.
+    pub(super) fn conflict_settled(&mut self) {
+        let rest = Set::ALL.without(self.ownership.hold);
+        if self.conflict.releasing && self.groups.settled(rest) {
+            self.conflict.releasing = false;
+            self.send_resource(true, None);
+        }
+    }
+
+    pub(super) fn conflict_tick(&mut self) {
+        let now = self.now.monotonic;
+        if self.conflict.act_at.is_none_or(|due| due > now) {
+            return;
+        }
+        self.conflict.act_at = None;
+        if self.ownership.decision != Decision::Stable || !self.peer_alive() {
+            return;
+        }
+        if self.peer_is_hbd() {
+            self.act_with_hbd();
+        } else {
+            self.act_with_heartbeat();
+        }
+        if self.conflict.both.with(self.conflict.nobody) != Set::NONE {
+            let wait = if self.peer_is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE };
+            self.conflict.act_at = Some(now + wait);
+        }
+    }
+
+    /// The claims again, for a peer that missed them; our own orphans are ours to take.
+    fn act_with_hbd(&mut self) {
+        if self.conflict.nobody.local && !self.standby.busy() {
+            self.conflict.nobody.local = false;
+            self.take(Set::LOCAL);
+        }
+        self.send_resource(true, None);
+    }
+
+    /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
+    fn act_with_heartbeat(&mut self) {
+        let (both, nobody) = (self.conflict.both, self.conflict.nobody);
+        if both.local || nobody.local {
+            self.takeover_requested(Set::LOCAL);
+        } else if both.foreign || nobody.foreign {
+            self.begin_standby(Set::FOREIGN);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
+
+use serde::{Deserialize, Serialize};
+
+use super::holding::Set;
+use super::record::Record;
+use crate::wire::Message;
+
+/// Something happened outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The sockets are open; the first packets may go. Exactly once, first.
+    Start,
+    /// An authentic message arrived on link number `link` of [`super::Settings::links`].
+    Received {
+        /// Index of the local link.
+        link: usize,
+        /// The message, digest verified.
+        message: Message,
+    },
+    /// [`super::Core::next_deadline`] has passed. Everything that had arrived by then must have been handed over first:
+    /// who wakes up late was late himself.
+    Deadline,
+    /// A step that the core ordered has ended.
+    StepEnded {
+        /// Which.
+        step: Step,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Somebody asked for something.
+    Request(Request),
+    /// The first line of `/proc/loadavg`, for the field `ld`.
+    LoadAverage(String),
+}
+
+/// An operator's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Stop: release everything, tell the peer, end.
+    Shutdown,
+    /// Give a set of groups to the peer (`hb_standby`).
+    Standby(Set),
+    /// Take a set of groups from the peer (`hb_takeover`).
+    Takeover(Set),
+}
+
+/// One resource of one group, by position in haresources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Step {
+    /// Index of the group.
+    pub group: usize,
+    /// Index of the resource within it.
+    pub resource: usize,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It runs.
+    Started,
+    /// It does not run any more.
+    Stopped,
+    /// It could not be started, or could not be stopped; the text says why.
+    Failed(String),
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Send on every medium.
+    Send(Message),
+    /// Start this resource; answer with [`Event::StepEnded`].
+    Start(Step),
+    /// Stop this resource; answer with [`Event::StepEnded`].
+    Stop(Step),
+    /// Announce this resource (an address that is up) to the network again.
+    Announce(Step),
+    /// Write this to the log.
+    Log(Record),
+    /// Everything is released and said: end the process.
+    Exit,
+}

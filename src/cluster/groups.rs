@@ -1,0 +1,327 @@
+//! Runs resource groups step by step: left to right when acquiring, right to left when releasing (03 §2.5).
+//!
+//! Owns which step of which group runs, is starting or stopping. Groups are independent of each other: one that hangs
+//! does not hold up the next. Never decides *whether* a group should run: the ownership rooms do.
+
+use std::time::Duration;
+
+use super::event::{Action, Outcome, Step};
+use super::holding::{Class, Set};
+use super::record::Record;
+use super::time::Instant;
+use crate::config::Group;
+
+/// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
+const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
+/// Pause between attempts when the first ones were of no use.
+const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
+/// Pause before a group that could not be started is tried again here.
+const START_RETRY: Duration = Duration::from_secs(30);
+
+/// What a group is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum GroupState {
+    /// Nothing of it runs here.
+    Stopped,
+    /// On its way up.
+    Starting,
+    /// All of it runs here.
+    Active,
+    /// On its way down.
+    Stopping,
+    /// It could not be started here; it is tried again.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Start,
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Run {
+    wanted: bool,
+    /// Resources `0..running` are up, as far as we know.
+    running: usize,
+    pending: Option<Operation>,
+    /// A start failed: the group goes down and is tried again at this moment.
+    failed: Option<Instant>,
+    stop_attempts: u32,
+    stop_again: Option<Instant>,
+    /// The wish was reached and said so.
+    settled: bool,
+}
+
+/// All groups of haresources.
+#[derive(Debug)]
+pub struct Groups {
+    node: String,
+    groups: Vec<Group>,
+    runs: Vec<Run>,
+}
+
+impl Groups {
+    /// The groups as `node` sees them; none runs.
+    pub fn new(node: &str, groups: Vec<Group>) -> Self {
+        let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
+        Groups { node: node.to_owned(), groups, runs }
+    }
+
+    /// The class of a group, as we see it.
+    pub fn class(&self, group: usize) -> Class {
+        if self.groups[group].node == self.node { Class::Local } else { Class::Foreign }
+    }
+
+    /// Number of groups in `set`.
+    pub fn count(&self, set: Set) -> usize {
+        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).count()
+    }
+
+    /// Sets the wish for every group in `set` and takes the first steps.
+    pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        for index in 0..self.groups.len() {
+            if !set.has(self.class(index)) || self.runs[index].wanted == wanted {
+                continue;
+            }
+            let run = &mut self.runs[index];
+            run.wanted = wanted;
+            run.failed = None;
+            run.settled = !wanted && run.running == 0 && run.pending.is_none();
+            if wanted && run.stop_again.take().is_some() {
+                // A resource that would not stop is in an unknown state: start it again rather than trust it.
+                run.running -= 1;
+                run.stop_attempts = 0;
+            }
+            if wanted || run.running > 0 || run.pending.is_some() {
+                out.push(Action::Log(self.notice(index, wanted)));
+            }
+            self.advance(index, now, out);
+        }
+    }
+
+    /// Takes in how a step ended and takes the next one. True if the group could not be started.
+    pub fn ended(&mut self, step: Step, outcome: Outcome, now: Instant, out: &mut Vec<Action>) -> bool {
+        let Some(operation) = self.runs.get_mut(step.group).and_then(|run| run.pending.take()) else { return false };
+        let (group, resource) = self.names(step);
+        let run = &mut self.runs[step.group];
+        let mut failed = false;
+        match (operation, outcome) {
+            (Operation::Start, Outcome::Failed(reason)) => {
+                failed = true;
+                out.push(Action::Log(Record::StartFailed {
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    reason,
+                }));
+                out.push(Action::Log(Record::GroupGivenUp { group, resource }));
+                run.running = step.resource + 1;
+                run.failed = Some(now + START_RETRY);
+            }
+            (Operation::Start, _) => run.running = step.resource + 1,
+            (Operation::Stop, Outcome::Failed(reason)) => {
+                run.stop_attempts += 1;
+                let attempt = run.stop_attempts;
+                out.push(Action::Log(Record::StopFailed { group, resource, reason, attempt }));
+                run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
+                if run.wanted && run.failed.is_none() {
+                    run.stop_again = None;
+                    run.running = step.resource;
+                }
+            }
+            (Operation::Stop, _) => {
+                run.running = step.resource;
+                run.stop_attempts = 0;
+            }
+        }
+        self.advance(step.group, now, out);
+        failed
+    }
+
+    /// Takes the steps whose pause is over.
+    pub fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        for index in 0..self.runs.len() {
+            let run = &mut self.runs[index];
+            if run.stop_again.is_some_and(|again| again <= now) {
+                run.stop_again = None;
+                self.advance(index, now, out);
+            } else if run.running == 0 && run.pending.is_none() && run.failed.is_some_and(|again| again <= now) {
+                run.failed = None;
+                run.settled = false;
+                self.advance(index, now, out);
+            }
+        }
+    }
+
+    /// When [`Groups::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let retry = |run: &Run| {
+            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none());
+            run.stop_again.or(start)
+        };
+        self.runs.iter().filter_map(retry).min()
+    }
+
+    /// Whether every group in `set` is where it was wanted, or has failed and is down.
+    pub fn settled(&self, set: Set) -> bool {
+        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
+    }
+
+    /// Announces every resource of `set` that runs.
+    pub fn announce(&self, set: Set, out: &mut Vec<Action>) {
+        for group in (0..self.groups.len()).filter(|group| set.has(self.class(*group))) {
+            let running = 0..self.runs[group].running;
+            out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
+        }
+    }
+
+    /// The groups in file order.
+    pub fn list(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What a group is doing, and how many of its resources run.
+    pub fn state(&self, group: usize) -> (GroupState, usize) {
+        let run = &self.runs[group];
+        let all = self.groups[group].resources.len();
+        let state = match (run.failed, run.wanted, run.running) {
+            (Some(_), true, 0) => GroupState::Failed,
+            (None, true, running) if running == all => GroupState::Active,
+            (None, true, _) => GroupState::Starting,
+            (_, _, 0) if run.pending.is_none() => GroupState::Stopped,
+            _ => GroupState::Stopping,
+        };
+        (state, run.running)
+    }
+
+    fn advance(&mut self, index: usize, now: Instant, out: &mut Vec<Action>) {
+        let all = self.groups[index].resources.len();
+        let run = &mut self.runs[index];
+        if run.pending.is_some() || run.stop_again.is_some_and(|again| again > now) {
+            return;
+        }
+        let up = run.wanted && run.failed.is_none();
+        if up && run.running < all {
+            run.pending = Some(Operation::Start);
+            out.push(Action::Start(Step { group: index, resource: run.running }));
+        } else if !up && run.running > 0 {
+            run.pending = Some(Operation::Stop);
+            out.push(Action::Stop(Step { group: index, resource: run.running - 1 }));
+        } else if !run.settled {
+            run.settled = true;
+            let group = self.groups[index].key.clone();
+            out.push(Action::Log(if up { Record::GroupActive { group } } else { Record::GroupStopped { group } }));
+        }
+    }
+
+    fn notice(&self, index: usize, wanted: bool) -> Record {
+        let Group { node, key, resources, .. } = &self.groups[index];
+        let words: Vec<_> = resources.iter().map(|resource| resource.word.as_str()).collect();
+        let (group, node, resources) = (key.clone(), node.clone(), words.join(" "));
+        if wanted {
+            Record::AcquiringGroup { group, node, resources }
+        } else {
+            Record::ReleasingGroup { group, node, resources }
+        }
+    }
+
+    fn names(&self, step: Step) -> (String, String) {
+        let group = &self.groups[step.group];
+        (group.key.clone(), group.resources.get(step.resource).map(|resource| resource.word.clone()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Resource, ResourceKind};
+
+    fn groups() -> Groups {
+        let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
+        let group = |node: &str, words: [&str; 2]| Group {
+            node: node.into(),
+            key: words[0].into(),
+            resources: words.map(resource).to_vec(),
+            line: 1,
+        };
+        Groups::new("nodea", vec![group("nodea", ["a1", "a2"]), group("nodeb", ["b1", "b2"])])
+    }
+
+    fn steps(out: &[Action]) -> Vec<Action> {
+        out.iter().filter(|action| !matches!(action, Action::Log(_))).cloned().collect()
+    }
+
+    const NOW: Instant = Instant(Duration::ZERO);
+
+    fn step(group: usize, resource: usize) -> Step {
+        Step { group, resource }
+    }
+
+    #[test]
+    fn starts_left_to_right_and_stops_right_to_left() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert!(!groups.settled(Set::LOCAL));
+        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+        assert!(groups.settled(Set::ALL));
+        assert_eq!(groups.state(0), (GroupState::Active, 2));
+        groups.want(Set::ALL, false, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+        let expected = [
+            Action::Start(step(0, 0)),
+            Action::Start(step(0, 1)),
+            Action::Stop(step(0, 1)),
+            Action::Stop(step(0, 0)),
+        ];
+        assert_eq!(steps(&out), expected);
+        assert!(groups.settled(Set::ALL));
+    }
+
+    #[test]
+    fn a_change_of_mind_waits_for_the_running_step() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.want(Set::LOCAL, false, NOW, &mut out);
+        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+        assert_eq!(groups.state(0).0, GroupState::Stopping);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
+        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+        assert_eq!(groups.state(0), (GroupState::Failed, 0));
+        assert!(groups.settled(Set::LOCAL));
+        let later = groups.next_deadline().unwrap();
+        out.clear();
+        groups.tick(later, &mut out);
+        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_failed_stop_is_repeated_and_never_called_done() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+        groups.want(Set::LOCAL, false, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
+        assert!(!groups.settled(Set::LOCAL));
+        let again = groups.next_deadline().unwrap();
+        out.clear();
+        groups.tick(again, &mut out);
+        assert_eq!(steps(&out), [Action::Stop(step(0, 1))]);
+    }
+}

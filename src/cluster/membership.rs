@@ -1,0 +1,308 @@
+//! Who is alive: start-up, the beat, death and return of nodes and links (02 §4, §7, §8.3).
+//!
+//! Owns our own status and the node table's liveness. Tells the resource rooms that a node died, left or came back;
+//! never decides what runs where.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Core, Instant, Record, Status};
+use crate::wire::Message;
+
+/// How much longer than deadtime we ask our peers to wait while we start, and for how long (02 §4.2).
+const START_RAISE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
+/// Period of `reqnodes` until it is answered (02 §4.3).
+const REQNODES_PERIOD: Duration = Duration::from_secs(1);
+/// The same complaint about the same node is not repeated within this time: a stranger must not fill the log.
+const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
+
+/// How far start-up has come (02 §4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// Nothing sent yet.
+    #[default]
+    Idle,
+    /// Gate 1: waiting until every node is heard or dead.
+    Hearing,
+    /// Gate 2: waiting for a node list; `reqnodes` is due again at this moment.
+    Asking(Instant),
+    /// Fully operational.
+    Active,
+    /// Ended.
+    Over,
+}
+
+/// Our own liveness.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    phase: Phase,
+    started: Instant,
+    next_beat: Instant,
+    raise_ends: Option<Instant>,
+    complaints: HashMap<(&'static str, Option<String>), Instant>,
+}
+
+impl Membership {
+    /// Whether the core has started and not ended.
+    pub(super) fn running(&self) -> bool {
+        !matches!(self.phase, Phase::Idle | Phase::Over)
+    }
+
+    /// Whether we are `active`.
+    pub(super) fn active(&self) -> bool {
+        self.phase == Phase::Active
+    }
+
+    /// No more deadlines, no more beats.
+    pub(super) fn end(&mut self) {
+        self.phase = Phase::Over;
+    }
+}
+
+impl Core {
+    /// The first packets: `init`, `up`, `up`, all with the raised dead time (02 §4.2).
+    pub(super) fn start(&mut self) {
+        let now = self.now.monotonic;
+        self.membership.started = now;
+        self.membership.next_beat = now + self.settings.timing.keepalive;
+        self.membership.raise_ends = Some(now + START_RAISE.1);
+        self.send_status();
+        self.membership.phase = Phase::Hearing;
+        self.log(Record::LocalStatus { status: Status::Up.to_string() });
+        self.send_status();
+        self.send_status();
+        self.check_gate();
+    }
+
+    /// Our status, and the dead time we ask for.
+    pub(super) fn announced(&self) -> (Status, Duration) {
+        let status = match self.membership.phase {
+            Phase::Idle | Phase::Over => Status::Init,
+            Phase::Hearing | Phase::Asking(_) => Status::Up,
+            Phase::Active => Status::Active,
+        };
+        let raised = self.membership.raise_ends.is_some();
+        (status, self.settings.timing.deadtime + if raised { START_RAISE.0 } else { Duration::ZERO })
+    }
+
+    /// When the beat, a death, a link or a retransmission is due next.
+    pub(super) fn membership_deadline(&self) -> Option<Instant> {
+        let membership = &self.membership;
+        let asking = match membership.phase {
+            Phase::Asking(again) => Some(again),
+            _ => None,
+        };
+        let own = [Some(membership.next_beat), membership.raise_ends, asking].into_iter().flatten();
+        let nodes = (0..self.nodes.len()).filter(|index| Some(*index) != self.own());
+        let theirs = nodes.flat_map(|index| {
+            let node = &self.nodes[index];
+            let links = node.links.iter().filter(|link| link.up).map(|link| link.heard + node.dead_time);
+            let requests = node.tracking.next_request().filter(|_| node.alive());
+            self.death_due(index).into_iter().chain(links.min()).chain(requests)
+        });
+        own.chain(theirs).min()
+    }
+
+    pub(super) fn membership_tick(&mut self) {
+        let now = self.now.monotonic;
+        if self.membership.raise_ends.is_some_and(|ends| ends <= now) {
+            self.membership.raise_ends = None;
+            self.send_status();
+        }
+        self.beat();
+        self.request_missing();
+        self.check_silence();
+        self.check_gate();
+        if let Phase::Asking(again) = self.membership.phase
+            && again <= now
+        {
+            self.ask_for_nodes();
+        }
+    }
+
+    /// One status per keepalive, without drift; beats that were slept through are not made up for.
+    fn beat(&mut self) {
+        let (now, keepalive) = (self.now.monotonic, self.settings.timing.keepalive);
+        if self.membership.next_beat > now {
+            return;
+        }
+        self.send_status();
+        while self.membership.next_beat <= now {
+            self.membership.next_beat = self.membership.next_beat + keepalive;
+        }
+    }
+
+    /// When this node is to be declared dead; strictly after (02 §7.5).
+    fn death_due(&self, index: usize) -> Option<Instant> {
+        let node = &self.nodes[index];
+        if node.status == Status::Dead {
+            return None;
+        }
+        let (since, limit) = match (self.membership.phase, node.last_status) {
+            (Phase::Hearing, last) => (last.unwrap_or(self.membership.started), self.settings.timing.initdead),
+            (_, Some(last)) => (last, node.dead_time),
+            (_, None) => (self.membership.started, self.settings.timing.initdead),
+        };
+        Some(since + limit + Duration::from_millis(1))
+    }
+
+    fn check_silence(&mut self) {
+        let now = self.now.monotonic;
+        let own = self.own();
+        for index in (0..self.nodes.len()).filter(|index| Some(*index) != own) {
+            if self.death_due(index).is_some_and(|due| due <= now) {
+                self.node_died(index);
+            }
+            let limit = self.nodes[index].dead_time;
+            for link in 0..self.nodes[index].links.len() {
+                let state = &mut self.nodes[index].links[link];
+                if state.up && state.heard + limit <= now {
+                    state.up = false;
+                    self.log_link(index, link);
+                }
+            }
+        }
+    }
+
+    fn log_link(&mut self, node: usize, link: usize) {
+        let (up, node) = (self.nodes[node].links[link].up, self.nodes[node].name.clone());
+        let link = self.settings.links[link].clone();
+        self.log(if up { Record::LinkUp { node, link } } else { Record::LinkDead { node, link } });
+    }
+
+    fn node_died(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        node.status = Status::Dead;
+        node.heard = false;
+        node.last_status_order.1 = 0;
+        node.tracking.reset();
+        node.acknowledged = 0;
+        let name = node.name.clone();
+        self.log(Record::NodeDead { node: name });
+        if Some(index) == self.peer() {
+            self.peer_died();
+        }
+    }
+
+    /// A kept or duplicate packet of this node arrived on this link (02 §7.4).
+    pub(super) fn heard_on(&mut self, node: usize, link: usize) {
+        let now = self.now.monotonic;
+        let Some(state) = self.nodes[node].links.get_mut(link) else { return };
+        state.heard = now;
+        if !std::mem::replace(&mut state.up, true) {
+            self.log_link(node, link);
+        }
+    }
+
+    /// 02 §7.2. `order` is (`seq`, `ts`).
+    pub(super) fn status_received(&mut self, from: usize, order: (u64, u64), message: &Message) {
+        let Some(status) = message.text("st").and_then(Status::parse) else { return };
+        let now = self.now.monotonic;
+        let warntime = self.settings.timing.warntime;
+        let node = &mut self.nodes[from];
+        if order.0 < node.last_status_order.0 && order.1 < node.last_status_order.1 {
+            return;
+        }
+        let name = node.name.clone();
+        let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
+        let changed = std::mem::replace(&mut node.status, status) != status;
+        if let Some(milliseconds) = message.text("dt").and_then(|dt| u64::from_str_radix(dt, 16).ok()) {
+            node.dead_time = Duration::from_millis(milliseconds);
+        }
+        node.hbd = message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok());
+        node.last_status = Some(now);
+        node.last_status_order = order;
+        if let Some(interval) = interval.filter(|interval| *interval > warntime) {
+            let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+            self.log(Record::LateHeartbeat { node: name.clone(), interval_ms });
+        }
+        if changed {
+            self.log(Record::StatusUpdate { node: name, status: status.to_string() });
+        }
+    }
+
+    /// The same generation that we had declared dead is heard again: it was not dead, the network was (02 §7.7).
+    pub(super) fn returning_after_partition(&mut self, index: usize) {
+        let node = self.nodes[index].name.clone();
+        self.log(Record::ReturningAfterPartition { node });
+        self.log(Record::DeadtimeTooSmall {});
+        self.send_status();
+        if Some(index) == self.peer() {
+            self.partition_healed();
+        }
+    }
+
+    /// Gate 1: every node is heard or dead (02 §4.3).
+    pub(super) fn check_gate(&mut self) {
+        let own = self.own();
+        let accounted = |(index, node): (usize, &super::Node)| {
+            Some(index) == own || node.heard || node.status == Status::Dead
+        };
+        if self.membership.phase == Phase::Hearing && self.nodes.iter().enumerate().all(accounted) {
+            self.ask_for_nodes();
+        }
+    }
+
+    /// Gate 2: ask the first living node for its node list; if there is none, go on.
+    fn ask_for_nodes(&mut self) {
+        let eligible = |node: &&super::Node| node.name != self.settings.node && node.status != Status::Dead;
+        let Some(name) = self.nodes.iter().find(eligible).map(|node| node.name.clone()) else {
+            self.become_active();
+            return;
+        };
+        self.membership.phase = Phase::Asking(self.now.monotonic + REQNODES_PERIOD);
+        self.send(Message::new("reqnodes").with("dest", &name));
+    }
+
+    /// `reqnodes` is answered in every state, with every node, dead ones included (02 §8.3).
+    pub(super) fn answer_reqnodes(&mut self, from: usize) {
+        let list: String = self.nodes.iter().flat_map(|node| [node.name.as_str(), " "]).collect();
+        let mut answer = Message::default();
+        answer.set_text("dest", &self.nodes[from].name.clone());
+        answer.set_text("t", "repnodes");
+        answer.set_text("nodelist", &list);
+        answer.set_text("delnodelist", " ");
+        self.send(answer);
+    }
+
+    /// `repnodes` opens gate 2. Unlike Heartbeat we do not change our node table by it: ha.cf is the truth, and a
+    /// difference is a mistake worth saying.
+    pub(super) fn repnodes_received(&mut self, from: usize, message: &Message) {
+        let list = message.text("nodelist").unwrap_or_default().trim_end().to_owned();
+        let mut theirs: Vec<_> = list.split(' ').collect();
+        let mut ours: Vec<_> = self.settings.nodes.iter().map(String::as_str).collect();
+        theirs.sort_unstable();
+        ours.sort_unstable();
+        if theirs != ours {
+            let node = self.nodes[from].name.clone();
+            self.complain(Record::NodeListDiffers { node, list });
+        }
+        if matches!(self.membership.phase, Phase::Asking(_)) {
+            self.become_active();
+        }
+    }
+
+    /// Once per process (02 §4.3): status first, then the resource rooms speak.
+    fn become_active(&mut self) {
+        self.membership.phase = Phase::Active;
+        self.log(Record::CommNowUp {});
+        self.log(Record::LocalStatus { status: Status::Active.to_string() });
+        self.send_status();
+        self.resources_up();
+    }
+
+    /// A record that a stranger can provoke at will: at most once a minute for each node.
+    pub(super) fn complain(&mut self, record: Record) {
+        let now = self.now.monotonic;
+        let complaints = &mut self.membership.complaints;
+        complaints.retain(|_, said| now.since(*said) < COMPLAINT_PERIOD);
+        // Names come from the network: bound what they can make us remember.
+        if complaints.len() >= 64 {
+            return;
+        }
+        let key = (record.event(), record.subject().node.map(str::to_owned));
+        if complaints.insert(key, now).is_none() {
+            self.log(record);
+        }
+    }
+}

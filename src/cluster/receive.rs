@@ -1,0 +1,242 @@
+//! The receive pipeline: from an authentic message to the room that handles it (02 §5, §6).
+
+use std::time::Duration;
+
+use super::history::{Lookup, MAX_RESENT};
+use super::send::is_unsequenced;
+use super::tracking::Verdict;
+use super::{Action, Core, Record, Status};
+use crate::wire::Message;
+
+/// The header of a sequenced message (02 §2).
+struct Header {
+    seq: u64,
+    generation: u64,
+    ts: u64,
+}
+
+/// Lower-case hexadecimal without prefix (02 §2).
+fn hex(message: &Message, name: &str) -> Option<u64> {
+    u64::from_str_radix(message.text(name)?, 16).ok()
+}
+
+/// A uuid that is present, well-formed and not all zero.
+fn uuid(message: &Message, name: &str) -> Option<[u8; 16]> {
+    let uuid: [u8; 16] = message.binary(name)?.try_into().ok()?;
+    (uuid != [0; 16]).then_some(uuid)
+}
+
+impl Core {
+    /// Steps 1 to 15 of 02 §5.
+    pub(super) fn receive(&mut self, link: usize, message: &Message) {
+        let (Some(kind), Some(src)) = (message.kind(), message.text("src")) else { return };
+        let Some(ts) = hex(message, "ts").filter(|ts| *ts != 0) else { return };
+        let Some(from) = self.sender(src, uuid(message, "srcuuid")) else { return };
+        self.nodes[from].heard = true;
+        if is_unsequenced(kind) {
+            self.receive_unsequenced(from, link, kind, message);
+        } else {
+            let header = hex(message, "seq").filter(|seq| *seq > 0).zip(match message.text("hg") {
+                Some(_) => hex(message, "hg"),
+                None => Some(0),
+            });
+            if let Some((seq, generation)) = header {
+                self.receive_sequenced(from, link, &Header { seq, generation, ts }, message);
+            }
+        }
+        self.check_gate();
+    }
+
+    /// Step 4 to 7: which node is it? By uuid, then by name. An echo of ourselves is nobody; so is a machine that
+    /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of it.
+    fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<usize> {
+        let ours = uuid == Some(self.settings.uuid);
+        if src == self.settings.node {
+            if !ours {
+                self.complain(Record::Impostor { node: src.to_owned() });
+            }
+            return None;
+        }
+        if ours {
+            self.complain(Record::ClonedUuid { node: src.to_owned() });
+            return None;
+        }
+        let by_uuid = uuid.and_then(|uuid| self.nodes.iter().position(|node| node.uuid == Some(uuid)));
+        let Some(index) = by_uuid.or_else(|| self.nodes.iter().position(|node| node.name == src)) else {
+            self.complain(Record::UnknownNode { node: src.to_owned() });
+            return None;
+        };
+        if uuid.is_some() {
+            self.nodes[index].uuid = uuid;
+        }
+        Some(index)
+    }
+
+    fn receive_unsequenced(&mut self, from: usize, link: usize, kind: &str, message: &Message) {
+        if kind == "NS_nak_rexmit" {
+            self.refused(from, message);
+            return;
+        }
+        if message.text("dest").is_some_and(|dest| dest != self.settings.node) {
+            return;
+        }
+        self.heard_on(from, link);
+        match kind {
+            "NS_rexmit" => self.resend(from, message),
+            "NS_ackmsg" => self.acknowledged(from, message),
+            _ => {}
+        }
+    }
+
+    fn receive_sequenced(&mut self, from: usize, link: usize, header: &Header, message: &Message) {
+        if header.generation < self.nodes[from].generation {
+            let node = &self.nodes[from];
+            let record =
+                Record::Replay { node: node.name.clone(), generation: header.generation, known: node.generation };
+            self.complain(record);
+            return;
+        }
+        if message.kind() == Some("status") && !self.new_incarnation(from, header) {
+            return;
+        }
+        let verdict = self.judge(from, header.seq);
+        if verdict == Verdict::Drop {
+            return;
+        }
+        let for_us = self.is_for_us(message);
+        if verdict != Verdict::Duplicate && !for_us {
+            return;
+        }
+        self.heard_on(from, link);
+        if verdict == Verdict::Duplicate {
+            return;
+        }
+        self.dispatch(from, header, message);
+    }
+
+    /// Step 12: restart and partition check. False if the status is stale.
+    fn new_incarnation(&mut self, from: usize, header: &Header) -> bool {
+        let node = &mut self.nodes[from];
+        if header.generation > node.generation {
+            let known = node.generation != 0;
+            node.restart(header.generation);
+            let name = node.name.clone();
+            if known {
+                self.log(Record::NodeRestarted { node: name });
+                self.peer_restarted();
+            }
+        } else if node.status == Status::Dead && header.generation > 0 {
+            if header.seq <= node.last_status_order.0 {
+                return false;
+            }
+            node.tracking.reset();
+            node.acknowledged = 0;
+            self.returning_after_partition(from);
+        }
+        true
+    }
+
+    /// Step 13, with the acknowledgement and the record of a gap.
+    fn judge(&mut self, from: usize, seq: u64) -> Verdict {
+        let (now, max) = (self.now.monotonic, self.settings.timing.max_rexmit_delay);
+        let max = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
+        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
+        let min = if max < 100 { 0 } else { 50 };
+        let delay = min + self.random_below(max.saturating_sub(min) + 1);
+        let first = now + Duration::from_millis(delay);
+        let verdict = self.nodes[from].tracking.accept(seq, || first);
+        if let Verdict::Keep { lost: Some((first, last)), gave_up } = verdict {
+            let (node, count) = (self.nodes[from].name.clone(), last - first + 1);
+            if gave_up || count > 1 {
+                // One missing number is mostly an inversion; it is filled before anyone could read the record.
+                self.log(Record::LostPackets { node, count, first, last });
+            }
+        }
+        let node = &self.nodes[from];
+        if matches!(verdict, Verdict::Keep { .. }) && node.tracking.acknowledge(seq, node.ack_trigger) {
+            let name = node.name.clone();
+            self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{seq:x}")));
+        }
+        verdict
+    }
+
+    /// Step 10: `destuuid` decides alone if it is there, else `dest`.
+    fn is_for_us(&self, message: &Message) -> bool {
+        match uuid(message, "destuuid") {
+            Some(dest) => dest == self.settings.uuid,
+            None => message.text("dest").is_none_or(|dest| dest == self.settings.node),
+        }
+    }
+
+    /// Step 15.
+    fn dispatch(&mut self, from: usize, header: &Header, message: &Message) {
+        match message.kind().unwrap_or_default() {
+            "status" => self.status_received(from, (header.seq, header.ts), message),
+            "reqnodes" => self.answer_reqnodes(from),
+            "repnodes" => self.repnodes_received(from, message),
+            "shutdone" => self.shutdone_received(from),
+            "starting" => self.starting_received(from),
+            "resource" => self.resource_received(from, header.seq, message),
+            "ask_resources" => self.ask_received(from, message),
+            "hb_takeover" => self.takeover_received(from, message),
+            "ip-request" => self.legacy_heard(from),
+            _ => {}
+        }
+    }
+
+    /// `NS_rexmit`: send again, or say that we cannot (02 §6.3). The numbers are decimal.
+    fn resend(&mut self, from: usize, message: &Message) {
+        let decimal = |name| message.text(name).and_then(|text| text.parse::<u64>().ok());
+        let (Some(first), Some(last)) = (decimal("firstseq"), decimal("lastseq")) else { return };
+        let first = first.max(self.nodes[from].acknowledged + 1);
+        let last = last.min(self.history.last_seq()).min(first.saturating_add(MAX_RESENT - 1));
+        let quiet = self.settings.timing.max_rexmit_delay.saturating_sub(Duration::from_millis(10));
+        for seq in first..=last {
+            match self.history.lookup(seq, self.now.monotonic, quiet) {
+                Lookup::Resend(message) => self.out.push(Action::Send(message)),
+                Lookup::Ignore => {}
+                Lookup::Refuse(info) => {
+                    let name = self.nodes[from].name.clone();
+                    let refusal = Message::new("NS_nak_rexmit").with("firstseq", &format!("{seq:x}"));
+                    self.send(refusal.with("dest", &name).with("info", info));
+                }
+            }
+        }
+    }
+
+    /// `NS_nak_rexmit`: that number will never come, whoever asked for it (02 §6.4). The number is hexadecimal.
+    fn refused(&mut self, from: usize, message: &Message) {
+        let Some(seq) = hex(message, "firstseq") else { return };
+        if self.nodes[from].tracking.give_up(seq) {
+            let node = self.nodes[from].name.clone();
+            self.log(Record::LostForGood { node, seq });
+        }
+    }
+
+    /// `NS_ackmsg` (02 §6.5).
+    fn acknowledged(&mut self, from: usize, message: &Message) {
+        let Some(ack) = hex(message, "ackseq") else { return };
+        let node = &mut self.nodes[from];
+        if ack > node.acknowledged && ack <= self.history.last_seq() {
+            node.acknowledged = ack;
+        }
+    }
+
+    /// Asks every living node for what is missing of it (02 §6.4).
+    pub(super) fn request_missing(&mut self) {
+        let now = self.now.monotonic;
+        let again = now + self.settings.timing.max_rexmit_delay;
+        for index in 0..self.nodes.len() {
+            if !self.nodes[index].alive() {
+                continue;
+            }
+            let name = self.nodes[index].name.clone();
+            for seq in self.nodes[index].tracking.due(now, again) {
+                let (name, seq) = (name.as_str(), seq.to_string());
+                self.send(
+                    Message::new("NS_rexmit").with("dest", name).with("firstseq", &seq).with("lastseq", &seq),
+                );
+            }
+        }
+    }
+}

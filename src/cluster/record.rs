@@ -1,0 +1,239 @@
+//! What the core has to say to an administrator: one variant per kind of record.
+//!
+//! Owns the texts (those of 04 §12.2, word for word where runbooks match on them), their priority and their id. Never
+//! writes anything: the journal room does.
+
+use serde::{Deserialize, Serialize};
+
+/// Syslog priority (journald's PRIORITY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Priority {
+    /// 2
+    Critical = 2,
+    /// 3
+    Error = 3,
+    /// 4
+    Warning = 4,
+    /// 6
+    Info = 6,
+}
+
+/// The fields that a record may carry beside its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// HBD_NODE
+    pub node: Option<&'a str>,
+    /// HBD_LINK
+    pub link: Option<&'a str>,
+    /// HBD_GROUP
+    pub group: Option<&'a str>,
+    /// HBD_RESOURCE
+    pub resource: Option<&'a str>,
+}
+
+/// Declares the kinds: name, fields, priority, MESSAGE_ID, text.
+macro_rules! records {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } $priority:ident $id:literal $text:literal;)*) => {
+        /// One thing worth an entry in the journal.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Record {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                $name {
+                    $(
+                        #[doc = concat!("The text's `", stringify!($field), "`.")]
+                        $field: $type
+                    ),*
+                },
+            )*
+        }
+
+        impl Record {
+            /// How bad it is.
+            pub fn priority(&self) -> Priority {
+                match self {
+                    $(Record::$name { .. } => Priority::$priority,)*
+                }
+            }
+
+            /// MESSAGE_ID: 32 lower-case hex digits, one per kind (journal catalog).
+            pub fn message_id(&self) -> &'static str {
+                match self {
+                    $(Record::$name { .. } => $id,)*
+                }
+            }
+
+            /// HBD_EVENT: the kind by name.
+            pub fn event(&self) -> &'static str {
+                match self {
+                    $(Record::$name { .. } => stringify!($name),)*
+                }
+            }
+
+            /// MESSAGE.
+            // Not every text names every field: some are there for the journal's fields only.
+            #[allow(unused_variables)]
+            pub fn text(&self) -> String {
+                match self {
+                    $(Record::$name { $($field),* } => format!($text),)*
+                }
+            }
+
+            /// Every MESSAGE_ID with its kind, for the catalog.
+            pub const IDS: &'static [(&'static str, &'static str)] = &[$((stringify!($name), $id)),*];
+        }
+    };
+}
+
+records! {
+    LocalStatus { status: String } Info "ccd2d181470a4d7a89053cb53df998c8"
+        "Local status now set to: '{status}'";
+    StatusUpdate { node: String, status: String } Info "319409c350d6416e852adc2248a9c91e"
+        "Status update for node {node}: status {status}";
+    NodeDead { node: String } Warning "4612d260ec2948108792840ce3c75e0c"
+        "node {node}: is dead";
+    LinkUp { node: String, link: String } Info "63b08c0363f348cf8341796ab51c8d1c"
+        "Link {node}:{link} up.";
+    LinkDead { node: String, link: String } Info "6ecb1261c8f84f2483fdbdf584b45133"
+        "Link {node}:{link} dead.";
+    LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
+        "Late heartbeat: Node {node}: interval {interval_ms} ms";
+    NodeRestarted { node: String } Info "ad1b9337a54e48888b9ce267ba5531d7"
+        "Heartbeat restart on node {node}";
+    ReturningAfterPartition { node: String } Critical "89ca8206de954ddd8af7e8db58542c7a"
+        "Cluster node {node} returning after partition.";
+    DeadtimeTooSmall {} Warning "f04cd951a22e41a78c257f49c77975f4"
+        "Deadtime value may be too small.";
+    Replay { node: String, generation: u64, known: u64 } Error "b9fc651986e3476c8153ca6d8ca4824e"
+        "should_drop_message: attempted replay attack [{node}]? [gen = {generation}, curgen = {known}]";
+    UnknownNode { node: String } Error "04412cc7079345e38ea503ecdecbe669"
+        "process_status_message: bad node [{node}] in message";
+    Impostor { node: String } Error "fd3a8183ce0e433c88af4920b7a9fea7"
+        "another machine sends under our name '{node}': it is ignored. Give it a name of its own in ha.cf and its own /var/lib/heartbeat/hb_uuid";
+    ClonedUuid { node: String } Error "3573def9caad4f2187e0a577dc9d8ed2"
+        "node '{node}' sends with our uuid: it is ignored. Remove /var/lib/heartbeat/hb_uuid there (a copied disk image) and restart it";
+    LostPackets { node: String, count: u64, first: u64, last: u64 } Warning "6c159170fa0244fd8fa007ab56f85177"
+        "{count} lost packet(s) for [{node}] [{first}:{last}]";
+    LostForGood { node: String, seq: u64 } Error "6167db3418874c158cf49220f069ced7"
+        "Irretrievably lost packet: node {node} seq {seq}";
+    NodeListDiffers { node: String, list: String } Warning "3f966c424e0745a1867603226c2770c3"
+        "node {node} knows other nodes than our ha.cf: '{list}'. Make the node lines of both files equal";
+    CommNowUp {} Info "a12ac306ec7344e48f4869cd71cc1a40"
+        "Comm_now_up(): updating status to active";
+    InitialAcquisitionComplete { reason: String } Info "9768c43bee31468d8f2d0c783b7e40fb"
+        "Initial resource acquisition complete ({reason})";
+    LocalTransitionCompleted {} Info "b99fd81acaa64fec879e680844800954"
+        "local resource transition completed.";
+    RemoteTransitionCompleted {} Info "7ceeb5c4c25f4fca8a31db84d9005784"
+        "remote resource transition completed.";
+    AcquiringFrom { node: String } Info "9b57fd259052472788bd6d6cd3e671ae"
+        "Resources being acquired from {node}.";
+    TakeoverComplete { node: String } Info "493462a5f9704da38f3dbec9ef85c5b8"
+        "mach_down takeover complete for node {node}.";
+    AcquiringGroup { group: String, node: String, resources: String } Info "9f96aeafe8ac4d01838280f072e40478"
+        "Acquiring resource group: {node} {resources}";
+    ReleasingGroup { group: String, node: String, resources: String } Info "4e098400ffd64b068f42bb25fa41715e"
+        "Releasing resource group: {node} {resources}";
+    GroupActive { group: String } Info "02326b36c21144858a3196dcfff18be5"
+        "resource group {group} is active here";
+    GroupStopped { group: String } Info "a35872478bb741218ff61f513b8c3e49"
+        "resource group {group} is stopped here";
+    StartFailed { group: String, resource: String, reason: String } Error "bbc61c9b591b41cc8d87b65a6b4078e8"
+        "{resource} did not start: {reason}";
+    GroupGivenUp { group: String, resource: String } Critical "61e7968340b845778804f8cc60b3a790"
+        "Giving up resources due to failure of {resource}";
+    StopFailed { group: String, resource: String, reason: String, attempt: u32 } Error "a5eb7633b190421681e2c7d01a4584fd"
+        "{resource} did not stop (attempt {attempt}): {reason}";
+    ShutdownNotice { node: String } Info "12d655c1efe647968d0ff1611f8a5deb"
+        "Received shutdown notice from '{node}'.";
+    NoFencing {} Warning "412efa60c842484d8435cd2c9d30b0bc"
+        "No STONITH device configured.";
+    DisksUnprotected {} Warning "424e562e26b04e0e802d83510db8f8d2"
+        "Shared disks are not protected.";
+    GaveUpResources { node: String } Info "d1b4d99883fb4df582cd24bc9fcdee1a"
+        "Dead node {node} gave up resources.";
+    BothOwn { whose: String } Error "ef6dceddc2e84cd38870d39b7a8059ce"
+        "Both machines own {whose} resources!";
+    NoOneOwns { whose: String } Error "42775e4d24f14c06881549ab5b61ae83"
+        "No one owns {whose} resources!";
+    ConflictLost { node: String } Warning "8a4103a4b3cb48f38bf4e2c7757d1a6d"
+        "node {node} holds the same resources and keeps them: releasing ours";
+    ConflictWon { node: String } Info "bca1efb4af46431a83dfc0da6ed0d739"
+        "the conflict with node {node} is over: announcing our addresses again";
+    StandbyWanted { node: String, set: String } Info "d7e34df0f52a4fb680160be5e8779bba"
+        "{node} wants to go standby [{set}]";
+    StandbyCanTake { node: String, set: String } Info "d079760b334d4ba5893e3187edc6b009"
+        "standby: {node} can take our {set} resources";
+    StandbyAcquired { set: String } Info "187a8547f740458b890722992f9ba97f"
+        "Standby resource acquisition done [{set}].";
+    StandbyFinished { node: String } Info "b11bac882f2449b2898df2e8625d365d"
+        "Other node completed standby takeover of {node} resources.";
+    StandbyNoReply {} Warning "a1e29b16f6ca4b87840f193f41d9e856"
+        "No reply to standby request.  Standby request cancelled.";
+    StandbyInProgress { node: String, seconds: u64 } Warning "34a38fe4d1cd483e8aaa3072c32130cb"
+        "Standby in progress- new request from {node} ignored [{seconds} seconds left]";
+    StandbyInFlux { node: String, whose: String } Warning "0354f367f65b484c875d98044469f139"
+        "standby message [me] from {node} ignored.  {whose} in flux.";
+    StandbyCancelled {} Info "1e699b7d6efd4f758b1d9dcd58806418"
+        "Cancelling pending standby operation";
+    PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
+        "node {node} speaks the legacy protocol (auto_failback legacy or absent in its ha.cf): write 'auto_failback on' or 'off' in both files; nothing is moved until then";
+    ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"
+        "Heartbeat shutdown in progress.";
+    ShutdownDelayed {} Warning "75c4da54ad6f413f81e57d8ce614027b"
+        "Shutdown delayed until current resource activity finishes.";
+    GivingUpAll {} Info "ebb7950687b84015878c5064c0ae5cc0"
+        "Giving up all HA resources.";
+    AllRelinquished {} Info "a382ca2fa66b43548f8f6d892c0b2bea"
+        "All HA resources relinquished.";
+    ShutdownComplete { node: String } Info "1207a9dff89b4659810ce168be086707"
+        "{node} Heartbeat shutdown complete.";
+}
+
+impl Record {
+    /// What the record is about, as journal fields.
+    pub fn subject(&self) -> Subject<'_> {
+        let mut subject = Subject::default();
+        match self {
+            Record::StatusUpdate { node, .. } | Record::NodeDead { node, .. } | Record::LateHeartbeat { node, .. } | Record::NodeRestarted { node, .. } | Record::ReturningAfterPartition { node, .. } | Record::Replay { node, .. } | Record::UnknownNode { node, .. } | Record::Impostor { node, .. } | Record::ClonedUuid { node, .. } | Record::LostPackets { node, .. } | Record::LostForGood { node, .. } | Record::NodeListDiffers { node, .. } | Record::AcquiringFrom { node, .. } | Record::TakeoverComplete { node, .. } | Record::ShutdownNotice { node, .. } | Record::GaveUpResources { node, .. } | Record::ConflictLost { node, .. } | Record::ConflictWon { node, .. } | Record::StandbyWanted { node, .. } | Record::StandbyCanTake { node, .. } | Record::StandbyFinished { node, .. } | Record::StandbyInProgress { node, .. } | Record::StandbyInFlux { node, .. } | Record::PeerIsLegacy { node, .. } | Record::ShutdownComplete { node, .. } => {
+                subject.node = Some(node);
+            }
+            Record::LinkUp { node, link, .. } | Record::LinkDead { node, link, .. } => {
+                subject.node = Some(node);
+                subject.link = Some(link);
+            }
+            Record::AcquiringGroup { group, .. } | Record::ReleasingGroup { group, .. } | Record::GroupActive { group, .. } | Record::GroupStopped { group, .. } => {
+                subject.group = Some(group);
+            }
+            Record::StartFailed { group, resource, .. } | Record::GroupGivenUp { group, resource, .. } | Record::StopFailed { group, resource, .. } => {
+                subject.group = Some(group);
+                subject.resource = Some(resource);
+            }
+            _ => {}
+        }
+        subject
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_an_id_of_its_own() {
+        let mut ids: Vec<_> = Record::IDS.iter().map(|(_, id)| *id).collect();
+        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Record::IDS.len());
+    }
+
+    #[test]
+    fn texts_are_those_that_runbooks_match() {
+        let dead = Record::NodeDead { node: "nodeb".into() };
+        assert_eq!((dead.text().as_str(), dead.priority()), ("node nodeb: is dead", Priority::Warning));
+        let link = Record::LinkUp { node: "nodeb".into(), link: "eth1".into() };
+        assert_eq!(link.text(), "Link nodeb:eth1 up.");
+        assert_eq!(link.subject().link, Some("eth1"));
+    }
+}

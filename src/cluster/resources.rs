@@ -1,0 +1,367 @@
+//! Who holds what: the nice protocol's ownership (03 §4.1–4.4, §6).
+//!
+//! Owns the two masks "I hold" and "the other holds", and when we take what. `auto_failback legacy` is run as `on`
+//! between two hbd nodes; a peer that speaks the old protocol is diagnosed, never guessed around (shared decisions).
+
+use std::time::Duration;
+
+use super::{Class, Core, Instant, Record, Set, Status};
+use crate::config::AutoFailback;
+use crate::wire::Message;
+
+/// Two nodes that start together wait this long before each takes its own (T10, 03 §4.2).
+const LOCAL_TAKEOVER: Duration = Duration::from_secs(10);
+/// Period of checks that wait for the peer to finish something (03 §5.2).
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
+/// Period of `starting` while an active peer does not answer it (03 §16 no. 5).
+const STARTING_RETRY: Duration = Duration::from_secs(10);
+
+/// How far we have come in deciding what we own (03 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Decision {
+    /// Communication is not up.
+    #[default]
+    Init,
+    /// `starting` sent.
+    Starting,
+    /// Both nodes sent `starting`.
+    BothStarting,
+    /// Some `resource` was exchanged.
+    Received,
+    /// Decided.
+    Stable,
+    /// Leaving.
+    Shutdown,
+}
+
+/// The ownership masks and their timers.
+#[derive(Debug, Default)]
+pub(super) struct Ownership {
+    /// What we consider ours.
+    pub(super) hold: Set,
+    /// What the peer said it holds, in its own words.
+    pub(super) other: Set,
+    /// Whether the peer said it had decided, or is dead or gone.
+    pub(super) other_stable: bool,
+    /// How far we are.
+    pub(super) decision: Decision,
+    /// `seq` of the last absolute report of the peer's present incarnation.
+    other_order: u64,
+    take_local_at: Option<Instant>,
+    starting_again: Option<Instant>,
+    starting_sent: u32,
+    peer_starting: bool,
+    /// The peer said that it gives something up and has not yet said that it is done: what it no longer claims may
+    /// still run there.
+    pub(super) peer_releasing: bool,
+    /// The peer said that it has released everything.
+    pub(super) peer_left: bool,
+    /// We took the peer's groups because it went away.
+    need_failback: bool,
+    failback_at: Option<Instant>,
+    /// Groups are on their way up; say so when they are.
+    taking: bool,
+    acquired_once: bool,
+}
+
+impl Core {
+    pub(super) fn resources_deadline(&self) -> Option<Instant> {
+        let ownership = &self.ownership;
+        [ownership.take_local_at, ownership.failback_at, ownership.starting_again].into_iter().flatten().min()
+    }
+
+    /// We became active (03 §4.2, first row).
+    pub(super) fn resources_up(&mut self) {
+        self.ownership.decision = Decision::Starting;
+        self.send_starting();
+        if self.peer().is_none() {
+            return;
+        }
+        if self.peer_node().is_some_and(|node| node.status == Status::Dead) {
+            self.peer_died();
+        } else if self.ownership.peer_left {
+            self.take_over();
+        } else if std::mem::take(&mut self.ownership.peer_starting) {
+            self.peer_is_starting();
+        }
+    }
+
+    fn send_starting(&mut self) {
+        self.ownership.starting_sent += 1;
+        self.ownership.starting_again = Some(self.now.monotonic + STARTING_RETRY);
+        self.send(Message::new("starting"));
+    }
+
+    /// `starting`: the peer's communication came up and it wants to know what we hold.
+    pub(super) fn starting_received(&mut self, from: usize) {
+        if Some(from) == self.peer() {
+            self.peer_is_starting();
+        }
+    }
+
+    fn peer_is_starting(&mut self) {
+        let ownership = &mut self.ownership;
+        ownership.peer_left = false;
+        ownership.other_stable = false;
+        match ownership.decision {
+            // A real node loses it here (02 §11.1); we answer it when we are up.
+            Decision::Init => ownership.peer_starting = true,
+            Decision::Starting => {
+                ownership.decision = Decision::BothStarting;
+                self.send_resource(false, None);
+                self.exchanged();
+            }
+            decision => self.send_resource(decision == Decision::Stable, None),
+        }
+    }
+
+    /// A first exchange with a peer that is starting too: each takes its own after ten seconds. Two hbd nodes need no
+    /// such wait, their own groups are disjoint.
+    fn exchanged(&mut self) {
+        self.ownership.starting_again = None;
+        if self.ownership.take_local_at.is_none() {
+            let wait = if self.peer_is_hbd() { Duration::ZERO } else { LOCAL_TAKEOVER };
+            self.ownership.take_local_at = Some(self.now.monotonic + wait);
+        }
+    }
+
+    /// `resource` from the peer (03 §4.3).
+    pub(super) fn resource_received(&mut self, from: usize, seq: u64, message: &Message) {
+        if Some(from) != self.peer() || self.ownership.decision == Decision::Init {
+            return;
+        }
+        let full = message.text("rtype") == Some("full");
+        if full && seq < self.ownership.other_order {
+            // A retransmission that a newer report has overtaken.
+            return;
+        }
+        let said = message.text("rsc_hold").and_then(Set::parse).unwrap_or(Set::NONE);
+        let ownership = &mut self.ownership;
+        if full {
+            ownership.other_order = seq;
+        }
+        ownership.peer_releasing = matches!(message.text("info"), Some("shutdown" | "standby"));
+        ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
+        if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
+            ownership.decision = Decision::Received;
+            self.exchanged();
+        }
+        match message.text("isstable") {
+            Some("1") => self.peer_stable(),
+            Some(_) => self.ownership.other_stable = false,
+            None => {}
+        }
+        self.audit(message);
+    }
+
+    /// The peer has decided. Each change to that is answered once (03 §4.3 rule 2, §14.1 rule 4).
+    fn peer_stable(&mut self) {
+        let edge = !std::mem::replace(&mut self.ownership.other_stable, true);
+        if edge {
+            self.log(Record::RemoteTransitionCompleted {});
+        }
+        if self.ownership.decision == Decision::Received {
+            self.decide("T_RESOURCES(us)");
+        } else if edge {
+            self.send_resource(self.ownership.decision == Decision::Stable, None);
+        }
+        if edge {
+            self.check_failback();
+        }
+        self.leave_check();
+    }
+
+    /// Takes our own groups unless the peer holds them; from now on we are stable.
+    fn decide(&mut self, reason: &str) {
+        self.ownership.take_local_at = None;
+        self.ownership.decision = Decision::Stable;
+        if !self.ownership.other.foreign {
+            self.take(Set::LOCAL);
+        }
+        self.send_resource(true, None);
+        self.log(Record::LocalTransitionCompleted {});
+        self.initial_acquisition_complete(reason);
+    }
+
+    fn initial_acquisition_complete(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.ownership.acquired_once, true) {
+            self.log(Record::InitialAcquisitionComplete { reason: reason.to_owned() });
+        }
+    }
+
+    /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
+    pub(super) fn take(&mut self, set: Set) {
+        let new = set.without(self.ownership.hold);
+        self.ownership.hold = self.ownership.hold.with(set);
+        self.claim(new);
+        self.groups.want(set, true, self.now.monotonic, &mut self.out);
+    }
+
+    /// Marks the classes as given up and stops their groups.
+    pub(super) fn release(&mut self, set: Set) {
+        self.ownership.hold = self.ownership.hold.without(set);
+        self.groups.want(set, false, self.now.monotonic, &mut self.out);
+    }
+
+    /// The peer's silence has lasted its dead time (03 §6.4).
+    pub(super) fn peer_died(&mut self) {
+        if self.ownership.decision == Decision::Init {
+            return;
+        }
+        self.cancel_standby();
+        self.conflict_over();
+        let ownership = &mut self.ownership;
+        let left = std::mem::replace(&mut ownership.peer_left, false);
+        ownership.peer_releasing = false;
+        ownership.other = Set::NONE;
+        ownership.other_order = 0;
+        ownership.other_stable = true;
+        if ownership.decision == Decision::Shutdown {
+            self.leave_check();
+            return;
+        }
+        ownership.need_failback = true;
+        let name = self.peer_name();
+        let result = if left { "unneeded" } else { "n_stnth" };
+        self.send(Message::new("stonith").with("node", &name).with("result", result));
+        if left {
+            self.log(Record::GaveUpResources { node: name });
+        } else {
+            self.log(Record::NoFencing {});
+            self.log(Record::DisksUnprotected {});
+        }
+        self.take_over();
+        self.leave_check();
+    }
+
+    /// Takes everything that the peer no longer has.
+    fn take_over(&mut self) {
+        self.ownership.decision = Decision::Stable;
+        self.ownership.take_local_at = None;
+        self.ownership.starting_again = None;
+        if self.ownership.hold != Set::ALL {
+            self.log(Record::AcquiringFrom { node: self.peer_name() });
+            self.ownership.taking = true;
+            self.take(Set::ALL);
+        }
+        self.resources_settled();
+    }
+
+    /// `shutdone`: the peer has released everything and leaves (03 §6.5, §14.1 rule 6).
+    pub(super) fn shutdone_received(&mut self, from: usize) {
+        if Some(from) != self.peer() {
+            return;
+        }
+        self.log(Record::ShutdownNotice { node: self.peer_name() });
+        self.cancel_standby();
+        self.conflict_over();
+        let ownership = &mut self.ownership;
+        ownership.other = Set::NONE;
+        ownership.other_stable = true;
+        ownership.peer_releasing = false;
+        ownership.peer_left = true;
+        match ownership.decision {
+            Decision::Init => {}
+            Decision::Shutdown => self.leave_check(),
+            _ => {
+                ownership.need_failback = true;
+                self.take_over();
+                self.leave_check();
+            }
+        }
+    }
+
+    /// A new incarnation of the peer: what the old one said is void until the new one speaks.
+    pub(super) fn peer_restarted(&mut self) {
+        self.ownership.other_order = 0;
+        self.ownership.other_stable = false;
+        self.ownership.peer_left = false;
+        self.ownership.peer_releasing = false;
+        self.cancel_standby();
+        self.conflict_over();
+    }
+
+    /// Groups have come up or gone down.
+    pub(super) fn resources_settled(&mut self) {
+        if self.ownership.taking && self.groups.settled(self.ownership.hold) {
+            self.ownership.taking = false;
+            self.log(Record::TakeoverComplete { node: self.peer_name() });
+            self.send_resource(true, None);
+            self.initial_acquisition_complete("mach_down");
+        }
+    }
+
+    /// auto_failback on: what we took because the peer went away goes back when it has decided (03 §5.2).
+    fn check_failback(&mut self) {
+        self.ownership.failback_at = None;
+        if !self.ownership.need_failback || !self.peer_alive() {
+            return;
+        }
+        let wanted = self.ownership.hold.foreign
+            && self.settings.auto_failback != AutoFailback::Off
+            && self.ownership.decision != Decision::Shutdown;
+        if !wanted {
+            self.ownership.need_failback = false;
+            return;
+        }
+        if self.conflict.open() || !self.begin_standby(Set::FOREIGN) {
+            self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
+        } else {
+            self.ownership.need_failback = false;
+        }
+    }
+
+    pub(super) fn resources_tick(&mut self) {
+        let now = self.now.monotonic;
+        if self.ownership.take_local_at.is_some_and(|due| due <= now) {
+            self.ownership.take_local_at = None;
+            if self.ownership.peer_releasing {
+                self.ownership.take_local_at = Some(now + CHECK_AGAIN);
+            } else if matches!(self.ownership.decision, Decision::Received | Decision::BothStarting) {
+                self.decide("HB_R_BOTHSTARTING");
+            }
+        }
+        if self.ownership.failback_at.is_some_and(|due| due <= now) {
+            self.check_failback();
+        }
+        if self.ownership.starting_again.is_some_and(|due| due <= now) {
+            self.starting_unanswered();
+        }
+    }
+
+    fn starting_unanswered(&mut self) {
+        self.ownership.starting_again = None;
+        if self.ownership.decision != Decision::Starting || !self.peer_alive() {
+            return;
+        }
+        if self.ownership.starting_sent == 3 {
+            let node = self.peer_name();
+            self.complain(Record::PeerIsLegacy { node });
+        }
+        self.send_starting();
+    }
+
+    /// `ip-request`: the other protocol (03 §5.3).
+    pub(super) fn legacy_heard(&mut self, from: usize) {
+        let node = self.nodes[from].name.clone();
+        self.complain(Record::PeerIsLegacy { node });
+    }
+
+    /// A group could not be started here: if the peer is well, it may try (03 §14.3).
+    pub(super) fn group_failed(&mut self, group: usize) {
+        let set = match self.groups.class(group) {
+            Class::Local => Set::LOCAL,
+            Class::Foreign => Set::FOREIGN,
+        };
+        if self.peer_alive() && !self.conflict.offered_lately(self.now.monotonic) && self.begin_standby(set) {
+            self.conflict.offered(self.now.monotonic);
+        }
+    }
+
+    /// Whether our part is decided and nothing is under way (03 §4.4).
+    pub(super) fn is_stable(&self) -> bool {
+        let ownership = &self.ownership;
+        let decided = matches!(ownership.decision, Decision::Init | Decision::Stable | Decision::Shutdown);
+        decided && ownership.other_stable && !self.standby.busy() && self.groups.settled(Set::ALL)
+    }
+}

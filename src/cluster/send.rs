@@ -1,0 +1,76 @@
+//! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
+
+use super::{Action, Core, EXTENSIONS, Set};
+use crate::wire::{Message, Value};
+
+impl Core {
+    /// Adds the control fields in their order, keeps sequenced messages for retransmission, and sends.
+    pub(super) fn send(&mut self, body: Message) {
+        let message = self.complete(body);
+        self.out.push(Action::Send(message));
+    }
+
+    fn complete(&mut self, mut message: Message) -> Message {
+        let sequenced = !is_unsequenced(message.kind().unwrap_or_default());
+        if let Some(uuid) = message.text("dest").and_then(|dest| self.uuid_of(dest)) {
+            message.set("destuuid", Value::Binary(uuid.to_vec()));
+        }
+        message.set_text("src", &self.settings.node);
+        message.set("srcuuid", Value::Binary(self.settings.uuid.to_vec()));
+        let seq = sequenced.then(|| self.history.next_seq());
+        if let Some(seq) = seq {
+            message.set_text("seq", &format!("{seq:x}"));
+        }
+        message.set_text("hg", &format!("{:x}", self.settings.generation));
+        message.set_text("ts", &format!("{:x}", self.now.wall.as_secs().max(1)));
+        if sequenced {
+            message.set_text("ld", &self.load);
+        }
+        let ttl = usize::from(self.settings.hopfudge) + self.nodes.len();
+        message.set_text("ttl", &ttl.to_string());
+        if let Some(seq) = seq {
+            self.history.keep(seq, message.clone());
+        }
+        message
+    }
+
+    fn uuid_of(&self, name: &str) -> Option<[u8; 16]> {
+        self.nodes.iter().find(|node| node.name == name).and_then(|node| node.uuid)
+    }
+
+    /// `status`, with the dead time we ask our peers for (02 §3.1, §4.2) and the extensions we speak.
+    pub(super) fn send_status(&mut self) {
+        let (status, dead_time) = self.announced();
+        let message = Message::new("status")
+            .with("st", status.word())
+            .with("dt", &format!("{:x}", dead_time.as_millis()))
+            .with("protocol", "1")
+            .with("hbd", &format!("{EXTENSIONS} {}", env!("CARGO_PKG_VERSION")));
+        self.send(message);
+    }
+
+    /// `resource`, the absolute report of what we hold (03 §3). An hbd peer is also told since when.
+    pub(super) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
+        let mut message = Message::new("resource")
+            .with("rsc_hold", self.ownership.hold.word())
+            .with("rtype", "full")
+            .with("isstable", if stable { "1" } else { "0" });
+        if let Some(info) = info {
+            message.set_text("info", info);
+        }
+        if self.peer_is_hbd() {
+            message.set_text("hbd_claim", &self.conflict.claims().to_string());
+        }
+        self.send(message);
+    }
+
+    /// `ask_resources`, one word of the standby exchange (03 §4.5).
+    pub(super) fn send_ask(&mut self, set: Set, word: &str) {
+        self.send(Message::new("ask_resources").with("rsc_hold", set.word()).with("info", word));
+    }
+}
+
+/// Whether messages of this type carry no sequence number (02 §3).
+pub(super) fn is_unsequenced(kind: &str) -> bool {
+    kind.starts_with("NS_")
+}

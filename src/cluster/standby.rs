@@ -1,0 +1,221 @@
+//! How a set of groups moves while both nodes live: the standby exchange (03 §4.5).
+//!
+//! `me` (giver) → `other` (taker) → `done` (giver, released) → `done` (taker, acquired). Sets are the giver's words in
+//! all four. Owns the state of one exchange; operators, failback and a failed group all use it.
+
+use std::time::Duration;
+
+use super::resources::Decision;
+use super::{Core, Instant, Record, Set};
+use crate::wire::Message;
+
+/// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// See [`REPLY_TIMEOUT`].
+const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Where an exchange is, from our side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// No exchange.
+    #[default]
+    Not,
+    /// We said `me` and wait for `other`.
+    Asked(Set),
+    /// We got `other` and stop the set.
+    Releasing(Set),
+    /// We said `done` and wait for the taker's.
+    Released,
+    /// We said `other` and wait for the giver's `done`.
+    Offered,
+    /// We got `done` and start the set; the word is the giver's.
+    Acquiring(Set),
+}
+
+/// One exchange.
+#[derive(Debug, Default)]
+pub(super) struct Standby {
+    phase: Phase,
+    deadline: Option<Instant>,
+    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
+    late: bool,
+}
+
+impl Standby {
+    /// Whether an exchange is under way.
+    pub(super) fn busy(&self) -> bool {
+        self.phase != Phase::Not
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
+        self.phase = phase;
+        self.deadline = deadline;
+        self.late = false;
+    }
+}
+
+impl Core {
+    /// Says `me` if both nodes are stable. False if not: try again later.
+    pub(super) fn begin_standby(&mut self, set: Set) -> bool {
+        let ready = self.peer_alive()
+            && self.ownership.other_stable
+            && !self.ownership.peer_left
+            && self.ownership.decision == Decision::Stable
+            && !self.standby.busy();
+        if ready {
+            self.ownership.other_stable = false;
+            self.standby.enter(Phase::Asked(set), Some(self.now.monotonic + REPLY_TIMEOUT));
+            self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: set.to_string() });
+            self.send_ask(set, "me");
+        }
+        ready
+    }
+
+    /// An operator wants the peer to serve.
+    pub(super) fn standby_requested(&mut self, set: Set) {
+        if set != Set::NONE && !self.begin_standby(set) {
+            self.log_in_flux(&self.settings.node.clone());
+        }
+    }
+
+    /// An operator wants us to serve: the peer is asked to go standby. The set is in our words.
+    pub(super) fn takeover_requested(&mut self, set: Set) {
+        if set != Set::NONE {
+            self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
+        }
+    }
+
+    /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
+    pub(super) fn takeover_received(&mut self, from: usize, message: &Message) {
+        if Some(from) == self.peer() {
+            let set = match message.text("rsc_hold") {
+                Some("failback") => Set::LOCAL,
+                Some(word) => Set::parse(word).unwrap_or(Set::NONE),
+                None => Set::ALL,
+            };
+            self.standby_requested(set.swapped());
+        }
+    }
+
+    fn log_in_flux(&mut self, node: &str) {
+        let whose = if self.ownership.other_stable { "local resources" } else { "Other side is" };
+        self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
+    }
+
+    /// `ask_resources` from the peer (03 §4.5.2).
+    pub(super) fn ask_received(&mut self, from: usize, message: &Message) {
+        if Some(from) != self.peer() || self.ownership.decision == Decision::Shutdown {
+            return;
+        }
+        let set = match message.text("rsc_hold") {
+            Some(word) => Set::parse(word).filter(|set| *set != Set::NONE),
+            None => Some(Set::ALL),
+        };
+        let Some(set) = set else { return };
+        match (message.text("info"), self.standby.phase) {
+            (Some("me"), Phase::Not) => self.offer(set),
+            (Some("me"), _) => self.refuse_second(),
+            (Some("other"), Phase::Asked(_)) => self.give(set),
+            (Some("other"), Phase::Not) if self.standby.late => self.give(set),
+            (Some("done"), Phase::Released) => self.given(),
+            (Some("done"), Phase::Offered) => self.acquire(set),
+            _ => {}
+        }
+    }
+
+    /// Taker: we can have it if both sides have decided.
+    fn offer(&mut self, set: Set) {
+        let node = self.peer_name();
+        if !self.ownership.other_stable || self.ownership.decision != Decision::Stable {
+            self.log_in_flux(&node);
+            return;
+        }
+        self.ownership.other_stable = false;
+        self.standby.enter(Phase::Offered, Some(self.now.monotonic + WORK_TIMEOUT));
+        self.log(Record::StandbyWanted { node, set: set.to_string() });
+        self.send_ask(set, "other");
+    }
+
+    /// Two nodes that say `me` at once would both wait for nothing: the one whose name sorts first gives way.
+    fn refuse_second(&mut self) {
+        let node = self.peer_name();
+        let seconds = self.standby.deadline.map_or(0, |deadline| deadline.since(self.now.monotonic).as_secs());
+        self.log(Record::StandbyInProgress { node, seconds });
+    }
+
+    /// Giver: the peer can take it. The set of this message counts, not that of ours (03 §16 no. 2).
+    fn give(&mut self, set: Set) {
+        if self.ownership.decision != Decision::Stable {
+            return;
+        }
+        self.standby.enter(Phase::Releasing(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        self.ownership.other_stable = false;
+        self.log(Record::StandbyCanTake { node: self.peer_name(), set: set.to_string() });
+        self.release(set);
+        self.send_resource(false, Some("standby"));
+        self.standby_settled();
+    }
+
+    /// Giver: the taker has it.
+    fn given(&mut self) {
+        self.standby.enter(Phase::Not, None);
+        self.log(Record::StandbyFinished { node: self.settings.node.clone() });
+        self.ownership.peer_releasing = false;
+        self.send_resource(true, None);
+        self.leave_check();
+    }
+
+    /// Taker: the giver has released it.
+    fn acquire(&mut self, set: Set) {
+        self.standby.enter(Phase::Acquiring(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        self.ownership.peer_releasing = false;
+        self.ownership.other = self.ownership.other.without(set);
+        self.take(set.swapped());
+        self.standby_settled();
+    }
+
+    /// Groups have come up or gone down: say `done` if ours have.
+    pub(super) fn standby_settled(&mut self) {
+        match self.standby.phase {
+            Phase::Releasing(set) if self.groups.settled(set) => {
+                self.standby.enter(Phase::Released, Some(self.now.monotonic + WORK_TIMEOUT));
+                self.send_ask(set, "done");
+            }
+            Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
+                self.standby.enter(Phase::Not, None);
+                self.log(Record::StandbyAcquired { set: set.to_string() });
+                self.send_ask(set, "done");
+                self.send_resource(true, None);
+                self.leave_check();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn standby_tick(&mut self) {
+        if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
+            return;
+        }
+        let late = matches!(self.standby.phase, Phase::Asked(_));
+        self.log(Record::StandbyNoReply {});
+        self.standby.enter(Phase::Not, None);
+        self.standby.late = late;
+        // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
+        self.ownership.other_stable = true;
+        self.send_resource(true, None);
+        self.leave_check();
+    }
+
+    /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by who
+    /// calls.
+    pub(super) fn cancel_standby(&mut self) {
+        if self.standby.busy() {
+            self.log(Record::StandbyCancelled {});
+        }
+        self.standby.enter(Phase::Not, None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the core: two cores, or one core and hand-made messages.

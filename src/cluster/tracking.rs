@@ -1,0 +1,148 @@
+//! Sequence numbers of one sender: what was seen, what is missing, what to acknowledge (02 §6.2, §6.4, §6.5).
+
+use std::collections::BTreeMap;
+
+use super::time::Instant;
+
+/// Largest gap that is repaired; a larger one starts tracking anew (02 §6.2).
+pub const MAX_GAP: u64 = 250;
+/// One acknowledgement per so many messages (02 §6.5).
+pub const ACK_PERIOD: u64 = 10;
+
+/// What to do with a sequenced message (02 §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// New: process it.
+    Keep {
+        /// First and last number that this message shows to be missing.
+        lost: Option<(u64, u64)>,
+        /// The gap was too large to be repaired.
+        gave_up: bool,
+    },
+    /// Seen a moment ago on another link: it proves the link, nothing else.
+    Duplicate,
+    /// Old: it proves nothing.
+    Drop,
+}
+
+/// The tracking state of one sender.
+#[derive(Debug, Default)]
+pub struct Tracking {
+    last: Option<u64>,
+    /// Missing number to the moment of the next request for it.
+    missing: BTreeMap<u64, Instant>,
+}
+
+impl Tracking {
+    /// Forgets everything: the sender restarted or died.
+    pub fn reset(&mut self) {
+        *self = Tracking::default();
+    }
+
+    /// Judges `seq`. `first_request` gives the moment at which a number just found missing is to be asked for.
+    pub fn accept(&mut self, seq: u64, first_request: impl FnMut() -> Instant) -> Verdict {
+        let Some(last) = self.last else {
+            self.last = Some(seq);
+            return Verdict::Keep { lost: None, gave_up: false };
+        };
+        if seq == last {
+            return Verdict::Duplicate;
+        }
+        if seq < last {
+            let wanted = self.missing.remove(&seq).is_some();
+            return if wanted { Verdict::Keep { lost: None, gave_up: false } } else { Verdict::Drop };
+        }
+        self.last = Some(seq);
+        let lost = seq - last - 1;
+        if lost == 0 {
+            return Verdict::Keep { lost: None, gave_up: false };
+        }
+        if lost > MAX_GAP || self.missing.len() as u64 + lost > 2 * MAX_GAP {
+            self.missing.clear();
+            return Verdict::Keep { lost: Some((last + 1, seq - 1)), gave_up: true };
+        }
+        let mut first_request = first_request;
+        self.missing.extend((last + 1..seq).map(|number| (number, first_request())));
+        Verdict::Keep { lost: Some((last + 1, seq - 1)), gave_up: false }
+    }
+
+    /// The sender cannot send `seq` again. Whether we were waiting for it.
+    pub fn give_up(&mut self, seq: u64) -> bool {
+        self.missing.remove(&seq).is_some()
+    }
+
+    /// Whether `seq`, just accepted, is to be acknowledged by a receiver whose trigger is `trigger` (02 §6.5).
+    pub fn acknowledge(&self, seq: u64, trigger: u64) -> bool {
+        seq % ACK_PERIOD == trigger && self.missing.is_empty() && self.last == Some(seq)
+    }
+
+    /// The numbers due for a request at `now`; each is asked for again at `again`.
+    pub fn due(&mut self, now: Instant, again: Instant) -> Vec<u64> {
+        let mut due = Vec::new();
+        for (number, when) in &mut self.missing {
+            if *when <= now {
+                *when = again;
+                due.push(*number);
+            }
+        }
+        due
+    }
+
+    /// When the next request is due.
+    pub fn next_request(&self) -> Option<Instant> {
+        self.missing.values().min().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEP: Verdict = Verdict::Keep { lost: None, gave_up: false };
+
+    fn accept(tracking: &mut Tracking, seq: u64) -> Verdict {
+        tracking.accept(seq, Instant::default)
+    }
+
+    #[test]
+    fn in_order_is_kept_twice_is_a_duplicate() {
+        let mut tracking = Tracking::default();
+        assert_eq!(accept(&mut tracking, 7), KEEP);
+        assert_eq!(accept(&mut tracking, 8), KEEP);
+        assert_eq!(accept(&mut tracking, 8), Verdict::Duplicate);
+        assert_eq!(accept(&mut tracking, 7), Verdict::Drop);
+    }
+
+    #[test]
+    fn a_gap_is_asked_for_and_filled() {
+        let mut tracking = Tracking::default();
+        accept(&mut tracking, 1);
+        assert_eq!(accept(&mut tracking, 4), Verdict::Keep { lost: Some((2, 3)), gave_up: false });
+        assert!(!tracking.acknowledge(4, 4), "nothing is acknowledged across a gap");
+        assert_eq!(tracking.due(Instant::default(), Instant(std::time::Duration::from_secs(1))), vec![2, 3]);
+        assert_eq!(tracking.due(Instant::default(), Instant::default()), Vec::<u64>::new());
+        assert_eq!(accept(&mut tracking, 3), KEEP);
+        assert_eq!(accept(&mut tracking, 2), KEEP);
+        assert_eq!(accept(&mut tracking, 2), Verdict::Drop);
+        assert_eq!(tracking.next_request(), None);
+    }
+
+    #[test]
+    fn a_refused_number_is_not_waited_for() {
+        let mut tracking = Tracking::default();
+        accept(&mut tracking, 1);
+        accept(&mut tracking, 3);
+        assert!(tracking.give_up(2));
+        assert!(!tracking.give_up(2));
+        accept(&mut tracking, 4);
+        assert!(tracking.acknowledge(4, 4));
+    }
+
+    #[test]
+    fn too_large_a_gap_starts_anew() {
+        let mut tracking = Tracking::default();
+        accept(&mut tracking, 1);
+        assert_eq!(accept(&mut tracking, 253), Verdict::Keep { lost: Some((2, 252)), gave_up: true });
+        assert_eq!(tracking.next_request(), None);
+    }
+}
