@@ -7,8 +7,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::resources::Decision;
 use super::{Class, Core, Instant, Record, Set};
 use crate::wire::Message;
@@ -23,11 +21,16 @@ const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
 /// A group that failed here is offered to the peer at most this often.
 const OFFER_PERIOD: Duration = Duration::from_secs(600);
 
-/// When each class was claimed, wall-clock milliseconds, in the speaker's words: the field `hbd_claim`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What a node bases its claim on, in its own words: the field `hbd_claim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Claims {
+    /// When it claimed its local groups, wall-clock milliseconds.
     local: u64,
+    /// When it claimed the other node's groups.
     foreign: u64,
+    /// How many groups it held when the conflict began: a loser that has already released a part must not lose the
+    /// rest for it.
+    held: usize,
 }
 
 impl Claims {
@@ -39,15 +42,15 @@ impl Claims {
     }
 
     fn parse(text: &str) -> Option<Claims> {
-        let (local, foreign) = text.split_once(',')?;
-        let hex = |text| u64::from_str_radix(text, 16).ok();
-        Some(Claims { local: hex(local)?, foreign: hex(foreign)? })
+        let mut numbers = text.split(',');
+        let mut hex = || u64::from_str_radix(numbers.next()?, 16).ok();
+        Some(Claims { local: hex()?, foreign: hex()?, held: usize::try_from(hex()?).ok()? })
     }
 }
 
 impl fmt::Display for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x},{:x}", self.local, self.foreign)
+        write!(f, "{:x},{:x},{:x}", self.local, self.foreign, self.held)
     }
 }
 
@@ -57,22 +60,24 @@ pub(super) struct Conflict {
     ours: Claims,
     theirs: Option<Claims>,
     both: Set,
+    /// How many groups we held when `both` began.
+    began_with: Option<usize>,
     nobody: Set,
-    /// We released the loser's part and owe the peer a report.
-    releasing: bool,
+    /// We lost these; the peer gets a report when they are down.
+    releasing: Set,
     act_at: Option<Instant>,
     offered_at: Option<Instant>,
 }
 
 impl Conflict {
-    /// Our claims.
-    pub(super) fn claims(&self) -> Claims {
-        self.ours
-    }
-
     /// Whether both hold something.
     pub(super) fn open(&self) -> bool {
-        self.both != Set::NONE || self.releasing
+        self.both != Set::NONE || self.releasing()
+    }
+
+    /// Whether we lost and our groups are still on their way down.
+    pub(super) fn releasing(&self) -> bool {
+        self.releasing != Set::NONE
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -91,6 +96,12 @@ impl Conflict {
 }
 
 impl Core {
+    /// Our claims as they stand now or, during a conflict, as they stood when it began.
+    pub(super) fn claims(&self) -> Claims {
+        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.ownership.hold));
+        Claims { held, ..self.conflict.ours }
+    }
+
     /// We hold these classes from now on.
     pub(super) fn claim(&mut self, set: Set) {
         let now = u64::try_from(self.now.wall.as_millis()).unwrap_or(u64::MAX);
@@ -103,17 +114,31 @@ impl Core {
         }
     }
 
-    /// A partition ended. An hbd peer needs our claims to decide; a real one restarts itself and needs nothing.
-    pub(super) fn partition_healed(&mut self) {
-        if self.peer_is_hbd() && self.ownership.decision == Decision::Stable {
-            self.send_resource(true, None);
+    /// A node that we had declared dead is `active`: both of us may have served alone. An hbd peer gets our claims. A
+    /// real Heartbeat that we know restarts itself (02 §7.7); one that restarted out of our sight takes us for a new
+    /// node and would never say what it holds: `starting` makes it (03 §14.1 rule 3).
+    pub(super) fn peer_reappeared(&mut self, known: bool) {
+        if self.ownership.decision != Decision::Stable {
+            return;
         }
+        if !self.peer_is_hbd() {
+            if known {
+                return;
+            }
+            self.send(Message::new("starting"));
+        }
+        self.send_resource(true, None);
     }
 
     /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
     pub(super) fn audit(&mut self, message: &Message) {
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
+        }
+        let released = message.text("hbd_released").and_then(Set::parse).unwrap_or_default().swapped();
+        let kept = released.common(self.ownership.hold);
+        if kept != Set::NONE {
+            self.conflict_won(kept);
         }
         let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
         if !settled || self.ownership.peer_releasing {
@@ -125,7 +150,8 @@ impl Core {
             foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
         };
         let both = exists(hold.common(other));
-        let nobody = if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
+        let nobody =
+            if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
         self.both_changed(both);
         self.nobody_changed(nobody);
         if both != Set::NONE {
@@ -136,6 +162,7 @@ impl Core {
     fn both_changed(&mut self, both: Set) {
         let before = std::mem::replace(&mut self.conflict.both, both);
         if before == Set::NONE && both != Set::NONE {
+            self.conflict.began_with = Some(self.claims().held);
             for (present, whose) in [(both.local, "our"), (both.foreign, "foreign")] {
                 if present {
                     self.log(Record::BothOwn { whose: whose.to_owned() });
@@ -145,7 +172,10 @@ impl Core {
             self.conflict.act_at = Some(self.now.monotonic + wait);
         } else if before != Set::NONE && both == Set::NONE {
             self.conflict.act_at = None;
-            self.conflict_won();
+            self.conflict.began_with = None;
+            if !self.peer_is_hbd() {
+                self.conflict_won(self.ownership.hold);
+            }
         }
     }
 
@@ -161,9 +191,9 @@ impl Core {
         }
     }
 
-    fn conflict_won(&mut self) {
+    fn conflict_won(&mut self, kept: Set) {
         self.log(Record::ConflictWon { node: self.peer_name() });
-        self.groups.announce(self.ownership.hold, &mut self.out);
+        self.groups.announce(kept, &mut self.out);
     }
 
     /// The peer is gone or new: whatever was wrong is over, and what we kept is announced.
@@ -171,9 +201,11 @@ impl Core {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
         self.conflict.nobody = Set::NONE;
-        self.conflict.releasing = false;
-        if std::mem::take(&mut self.conflict.both) != Set::NONE {
-            self.conflict_won();
+        self.conflict.releasing = Set::NONE;
+        self.conflict.began_with = None;
+        let both = std::mem::take(&mut self.conflict.both);
+        if both != Set::NONE {
+            self.conflict_won(both);
         }
     }
 
@@ -186,17 +218,16 @@ impl Core {
         }
         self.log(Record::ConflictLost { node: self.peer_name() });
         self.conflict.both = self.conflict.both.without(lost);
-        self.conflict.releasing = true;
+        self.conflict.releasing = self.conflict.releasing.with(lost);
         self.release(lost);
         self.conflict_settled();
     }
 
     fn lost(&self, theirs: Claims) -> Set {
-        let ours = self.groups.count(self.ownership.hold);
-        let them = self.groups.count(self.ownership.other.swapped());
+        let ours = self.claims();
         let lose = |class: Class| {
-            let held_less = them.cmp(&ours);
-            let claimed_later = self.conflict.ours.of(class).cmp(&theirs.of(class.swapped()));
+            let held_less = theirs.held.cmp(&ours.held);
+            let claimed_later = ours.of(class).cmp(&theirs.of(class.swapped()));
             let sorts_last = self.settings.node.cmp(&self.peer_name());
             held_less.then(claimed_later).then(sorts_last).is_gt()
         };
@@ -204,12 +235,16 @@ impl Core {
         Set { local: both.local && lose(Class::Local), foreign: both.foreign && lose(Class::Foreign) }
     }
 
-    /// The loser's groups are down: say so, the winner waits for it to announce.
+    /// The loser's groups are down: say so, and say which, for the winner to announce them.
     pub(super) fn conflict_settled(&mut self) {
-        let rest = Set::ALL.without(self.ownership.hold);
-        if self.conflict.releasing && self.groups.settled(rest) {
-            self.conflict.releasing = false;
-            self.send_resource(true, None);
+        let lost = self.conflict.releasing;
+        if lost != Set::NONE && self.groups.settled(lost) {
+            self.conflict.releasing = Set::NONE;
+            let report = self.resource_message(true, None).with("hbd_released", lost.word());
+            self.send(report);
+            if self.conflict.both == Set::NONE {
+                self.conflict.began_with = None;
+            }
         }
     }
 

@@ -227,7 +227,10 @@ impl Groups {
 
     fn names(&self, step: Step) -> (String, String) {
         let group = &self.groups[step.group];
-        (group.key.clone(), group.resources.get(step.resource).map(|resource| resource.word.clone()).unwrap_or_default())
+        (
+            group.key.clone(),
+            group.resources.get(step.resource).map(|resource| resource.word.clone()).unwrap_or_default(),
+        )
     }
 }
 
@@ -237,7 +240,8 @@ mod tests {
     use crate::config::{Resource, ResourceKind};
 
     fn groups() -> Groups {
-        let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
+        let resource =
+            |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
         let group = |node: &str, words: [&str; 2]| Group {
             node: node.into(),
             key: words[0].into(),

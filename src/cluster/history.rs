@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn resends_what_it_kept_even_the_newest() {
         let mut history = history(10);
-        assert!(matches!(history.lookup(10, Instant::default(), QUIET), Lookup::Resend(m) if m.text("seq") == Some("a")));
+        assert!(
+            matches!(history.lookup(10, Instant::default(), QUIET), Lookup::Resend(m) if m.text("seq") == Some("a"))
+        );
         assert!(matches!(history.lookup(1, Instant::default(), QUIET), Lookup::Resend(_)));
     }
 

@@ -204,6 +204,8 @@ impl Core {
             return;
         }
         let name = node.name.clone();
+        let known = node.last_status.is_some();
+        let reappeared = node.status == Status::Dead && status == Status::Active;
         let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
         let changed = std::mem::replace(&mut node.status, status) != status;
         if let Some(milliseconds) = message.text("dt").and_then(|dt| u64::from_str_radix(dt, 16).ok()) {
@@ -219,6 +221,9 @@ impl Core {
         if changed {
             self.log(Record::StatusUpdate { node: name, status: status.to_string() });
         }
+        if reappeared && Some(from) == self.peer() {
+            self.peer_reappeared(known);
+        }
     }
 
     /// The same generation that we had declared dead is heard again: it was not dead, the network was (02 §7.7).
@@ -227,17 +232,13 @@ impl Core {
         self.log(Record::ReturningAfterPartition { node });
         self.log(Record::DeadtimeTooSmall {});
         self.send_status();
-        if Some(index) == self.peer() {
-            self.partition_healed();
-        }
     }
 
     /// Gate 1: every node is heard or dead (02 §4.3).
     pub(super) fn check_gate(&mut self) {
         let own = self.own();
-        let accounted = |(index, node): (usize, &super::Node)| {
-            Some(index) == own || node.heard || node.status == Status::Dead
-        };
+        let accounted =
+            |(index, node): (usize, &super::Node)| Some(index) == own || node.heard || node.status == Status::Dead;
         if self.membership.phase == Phase::Hearing && self.nodes.iter().enumerate().all(accounted) {
             self.ask_for_nodes();
         }

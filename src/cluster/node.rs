@@ -25,7 +25,9 @@ impl Status {
     /// Reads `st`. Upper and lower case are the same; only the beginning counts (02 §1.2).
     pub fn parse(text: &str) -> Option<Status> {
         let text = text.to_ascii_lowercase();
-        [Status::Init, Status::Up, Status::Active, Status::Dead].into_iter().find(|status| text.starts_with(status.word()))
+        [Status::Init, Status::Up, Status::Active, Status::Dead]
+            .into_iter()
+            .find(|status| text.starts_with(status.word()))
     }
 
     /// The word on the wire and in logs.

@@ -96,7 +96,7 @@ impl Core {
             self.complain(record);
             return;
         }
-        if message.kind() == Some("status") && !self.new_incarnation(from, header) {
+        if !self.new_incarnation(from, header, message.kind() == Some("status")) {
             return;
         }
         let verdict = self.judge(from, header.seq);
@@ -114,8 +114,11 @@ impl Core {
         self.dispatch(from, header, message);
     }
 
-    /// Step 12: restart and partition check. False if the status is stale.
-    fn new_incarnation(&mut self, from: usize, header: &Header) -> bool {
+    /// Step 12: restart and partition check. False if the message is a stale status.
+    ///
+    /// Unlike Heartbeat, which waits for a status, any message of a higher generation is a new incarnation: a status
+    /// that was overtaken would otherwise set the numbers back and have old messages asked for, and obeyed, twice.
+    fn new_incarnation(&mut self, from: usize, header: &Header, status: bool) -> bool {
         let node = &mut self.nodes[from];
         if header.generation > node.generation {
             let known = node.generation != 0;
@@ -125,7 +128,7 @@ impl Core {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();
             }
-        } else if node.status == Status::Dead && header.generation > 0 {
+        } else if status && node.status == Status::Dead && header.generation > 0 {
             if header.seq <= node.last_status_order.0 {
                 return false;
             }
@@ -175,7 +178,7 @@ impl Core {
             "reqnodes" => self.answer_reqnodes(from),
             "repnodes" => self.repnodes_received(from, message),
             "shutdone" => self.shutdone_received(from),
-            "starting" => self.starting_received(from),
+            "starting" => self.starting_received(from, header.seq),
             "resource" => self.resource_received(from, header.seq, message),
             "ask_resources" => self.ask_received(from, message),
             "hb_takeover" => self.takeover_received(from, message),
@@ -233,9 +236,7 @@ impl Core {
             let name = self.nodes[index].name.clone();
             for seq in self.nodes[index].tracking.due(now, again) {
                 let (name, seq) = (name.as_str(), seq.to_string());
-                self.send(
-                    Message::new("NS_rexmit").with("dest", name).with("firstseq", &seq).with("lastseq", &seq),
-                );
+                self.send(Message::new("NS_rexmit").with("dest", name).with("firstseq", &seq).with("lastseq", &seq));
             }
         }
     }

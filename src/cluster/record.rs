@@ -195,17 +195,46 @@ impl Record {
     pub fn subject(&self) -> Subject<'_> {
         let mut subject = Subject::default();
         match self {
-            Record::StatusUpdate { node, .. } | Record::NodeDead { node, .. } | Record::LateHeartbeat { node, .. } | Record::NodeRestarted { node, .. } | Record::ReturningAfterPartition { node, .. } | Record::Replay { node, .. } | Record::UnknownNode { node, .. } | Record::Impostor { node, .. } | Record::ClonedUuid { node, .. } | Record::LostPackets { node, .. } | Record::LostForGood { node, .. } | Record::NodeListDiffers { node, .. } | Record::AcquiringFrom { node, .. } | Record::TakeoverComplete { node, .. } | Record::ShutdownNotice { node, .. } | Record::GaveUpResources { node, .. } | Record::ConflictLost { node, .. } | Record::ConflictWon { node, .. } | Record::StandbyWanted { node, .. } | Record::StandbyCanTake { node, .. } | Record::StandbyFinished { node, .. } | Record::StandbyInProgress { node, .. } | Record::StandbyInFlux { node, .. } | Record::PeerIsLegacy { node, .. } | Record::ShutdownComplete { node, .. } => {
+            Record::StatusUpdate { node, .. }
+            | Record::NodeDead { node, .. }
+            | Record::LateHeartbeat { node, .. }
+            | Record::NodeRestarted { node, .. }
+            | Record::ReturningAfterPartition { node, .. }
+            | Record::Replay { node, .. }
+            | Record::UnknownNode { node, .. }
+            | Record::Impostor { node, .. }
+            | Record::ClonedUuid { node, .. }
+            | Record::LostPackets { node, .. }
+            | Record::LostForGood { node, .. }
+            | Record::NodeListDiffers { node, .. }
+            | Record::AcquiringFrom { node, .. }
+            | Record::TakeoverComplete { node, .. }
+            | Record::ShutdownNotice { node, .. }
+            | Record::GaveUpResources { node, .. }
+            | Record::ConflictLost { node, .. }
+            | Record::ConflictWon { node, .. }
+            | Record::StandbyWanted { node, .. }
+            | Record::StandbyCanTake { node, .. }
+            | Record::StandbyFinished { node, .. }
+            | Record::StandbyInProgress { node, .. }
+            | Record::StandbyInFlux { node, .. }
+            | Record::PeerIsLegacy { node, .. }
+            | Record::ShutdownComplete { node, .. } => {
                 subject.node = Some(node);
             }
             Record::LinkUp { node, link, .. } | Record::LinkDead { node, link, .. } => {
                 subject.node = Some(node);
                 subject.link = Some(link);
             }
-            Record::AcquiringGroup { group, .. } | Record::ReleasingGroup { group, .. } | Record::GroupActive { group, .. } | Record::GroupStopped { group, .. } => {
+            Record::AcquiringGroup { group, .. }
+            | Record::ReleasingGroup { group, .. }
+            | Record::GroupActive { group, .. }
+            | Record::GroupStopped { group, .. } => {
                 subject.group = Some(group);
             }
-            Record::StartFailed { group, resource, .. } | Record::GroupGivenUp { group, resource, .. } | Record::StopFailed { group, resource, .. } => {
+            Record::StartFailed { group, resource, .. }
+            | Record::GroupGivenUp { group, resource, .. }
+            | Record::StopFailed { group, resource, .. } => {
                 subject.group = Some(group);
                 subject.resource = Some(resource);
             }

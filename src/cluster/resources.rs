@@ -92,9 +92,13 @@ impl Core {
         self.send(Message::new("starting"));
     }
 
-    /// `starting`: the peer's communication came up and it wants to know what we hold.
-    pub(super) fn starting_received(&mut self, from: usize) {
-        if Some(from) == self.peer() {
+    /// `starting`: the peer's communication came up and it wants to know what we hold. A report of a later number has
+    /// overtaken it if it comes late; then only the answer is due.
+    pub(super) fn starting_received(&mut self, from: usize, seq: u64) {
+        if Some(from) != self.peer() {
+        } else if seq < self.ownership.other_order {
+            self.send_resource(self.ownership.decision == Decision::Stable, None);
+        } else {
             self.peer_is_starting();
         }
     }
@@ -152,6 +156,8 @@ impl Core {
             None => {}
         }
         self.audit(message);
+        self.check_failback();
+        self.leave_check();
     }
 
     /// The peer has decided. Each change to that is answered once (03 §4.3 rule 2, §14.1 rule 4).
@@ -165,10 +171,6 @@ impl Core {
         } else if edge {
             self.send_resource(self.ownership.decision == Decision::Stable, None);
         }
-        if edge {
-            self.check_failback();
-        }
-        self.leave_check();
     }
 
     /// Takes our own groups unless the peer holds them; from now on we are stable.
@@ -292,7 +294,7 @@ impl Core {
     }
 
     /// auto_failback on: what we took because the peer went away goes back when it has decided (03 §5.2).
-    fn check_failback(&mut self) {
+    pub(super) fn check_failback(&mut self) {
         self.ownership.failback_at = None;
         if !self.ownership.need_failback || !self.peer_alive() {
             return;

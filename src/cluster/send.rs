@@ -51,6 +51,15 @@ impl Core {
 
     /// `resource`, the absolute report of what we hold (03 §3). An hbd peer is also told since when.
     pub(super) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
+        let message = self.resource_message(stable, info);
+        self.send(message);
+    }
+
+    /// The message of [`Core::send_resource`], not yet sent.
+    pub(super) fn resource_message(&self, stable: bool, info: Option<&str>) -> Message {
+        // While the loser of a conflict still stops, nothing it says may sound as if it had.
+        let (stable, info) =
+            if self.conflict.releasing() { (false, info.or(Some("standby"))) } else { (stable, info) };
         let mut message = Message::new("resource")
             .with("rsc_hold", self.ownership.hold.word())
             .with("rtype", "full")
@@ -59,9 +68,9 @@ impl Core {
             message.set_text("info", info);
         }
         if self.peer_is_hbd() {
-            message.set_text("hbd_claim", &self.conflict.claims().to_string());
+            message.set_text("hbd_claim", &self.claims().to_string());
         }
-        self.send(message);
+        message
     }
 
     /// `ask_resources`, one word of the standby exchange (03 §4.5).

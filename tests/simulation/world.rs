@@ -92,6 +92,8 @@ pub struct World {
     order: u64,
     machines: [Machine; NODES],
     cut: bool,
+    /// Percent of the packets that get lost.
+    loss: u64,
     invariants: Invariants,
     story: String,
     takeovers: u64,
@@ -100,9 +102,13 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        // Every third cluster has a bad cable.
+        let loss = if random.below(3) == 0 { random.between(1, 15) } else { 0 };
         World {
             now: Duration::from_secs(1_000),
-            random: Random::new(seed),
+            random,
+            loss,
             queue: BinaryHeap::new(),
             order: 0,
             machines: Default::default(),
@@ -297,7 +303,7 @@ impl World {
         let life = self.machines[node].life;
         match action {
             Action::Send(message) => {
-                if !self.cut {
+                if !self.cut && self.random.below(100) >= self.loss {
                     let peer = 1 - node;
                     let delay = Duration::from_micros(self.random.between(50, 3_000));
                     self.push(delay, peer, 0, Happening::Arrives(message));
