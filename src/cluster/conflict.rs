@@ -114,7 +114,8 @@ impl Core {
         }
     }
 
-    /// A node that we had declared dead is `active`: both of us may have served alone. An hbd peer gets our claims. A
+    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone. An
+    /// hbd peer gets our claims. A
     /// real Heartbeat that we know restarts itself (02 §7.7); one that restarted out of our sight takes us for a new
     /// node and would never say what it holds: `starting` makes it (03 §14.1 rule 3).
     pub(super) fn peer_reappeared(&mut self, known: bool) {
@@ -126,19 +127,26 @@ impl Core {
                 return;
             }
             self.send(Message::new("starting"));
+        } else if self.conflict.act_at.is_some() {
+            self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
         }
         self.send_resource(true, None);
+    }
+
+    /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has overtaken
+    /// this one, and even if we never knew that there was a conflict.
+    pub(super) fn peer_released(&mut self, message: &Message) {
+        let released = message.text("hbd_released").and_then(Set::parse).unwrap_or_default().swapped();
+        let kept = released.common(self.ownership.hold);
+        if kept != Set::NONE {
+            self.conflict_won(kept);
+        }
     }
 
     /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
     pub(super) fn audit(&mut self, message: &Message) {
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
-        }
-        let released = message.text("hbd_released").and_then(Set::parse).unwrap_or_default().swapped();
-        let kept = released.common(self.ownership.hold);
-        if kept != Set::NONE {
-            self.conflict_won(kept);
         }
         let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
         if !settled || self.ownership.peer_releasing {
@@ -173,8 +181,9 @@ impl Core {
         } else if before != Set::NONE && both == Set::NONE {
             self.conflict.act_at = None;
             self.conflict.began_with = None;
-            if !self.peer_is_hbd() {
-                self.conflict_won(self.ownership.hold);
+            let kept = before.common(self.ownership.hold);
+            if kept != Set::NONE {
+                self.conflict_won(kept);
             }
         }
     }

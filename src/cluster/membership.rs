@@ -211,7 +211,9 @@ impl Core {
         if let Some(milliseconds) = message.text("dt").and_then(|dt| u64::from_str_radix(dt, 16).ok()) {
             node.dead_time = Duration::from_millis(milliseconds);
         }
+        let stranger = node.hbd.is_none();
         node.hbd = message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok());
+        let introduced = stranger && node.hbd.is_some();
         node.last_status = Some(now);
         node.last_status_order = order;
         if let Some(interval) = interval.filter(|interval| *interval > warntime) {
@@ -221,7 +223,25 @@ impl Core {
         if changed {
             self.log(Record::StatusUpdate { node: name, status: status.to_string() });
         }
-        if reappeared && Some(from) == self.peer() {
+        if (reappeared || introduced) && Some(from) == self.peer() {
+            self.peer_reappeared(known);
+        }
+    }
+
+    /// A node that we hold for dead, or never had a status from, spoke: its status was lost or overtaken. What it says
+    /// will be acted on, so its next silence must count, too.
+    pub(super) fn spoke(&mut self, from: usize, kind: &str) {
+        let node = &mut self.nodes[from];
+        if node.alive() {
+            return;
+        }
+        let known = node.last_status.is_some();
+        let reappeared = node.status == Status::Dead;
+        node.status = if matches!(kind, "reqnodes" | "repnodes") { Status::Up } else { Status::Active };
+        node.last_status = Some(self.now.monotonic);
+        let (node, status) = (node.name.clone(), node.status);
+        self.log(Record::StatusUpdate { node, status: status.to_string() });
+        if reappeared && status == Status::Active && Some(from) == self.peer() {
             self.peer_reappeared(known);
         }
     }

@@ -96,7 +96,7 @@ impl Core {
             self.complain(record);
             return;
         }
-        if !self.new_incarnation(from, header, message.kind() == Some("status")) {
+        if !self.new_incarnation(from, header) {
             return;
         }
         let verdict = self.judge(from, header.seq);
@@ -114,11 +114,11 @@ impl Core {
         self.dispatch(from, header, message);
     }
 
-    /// Step 12: restart and partition check. False if the message is a stale status.
+    /// Step 12: restart and partition check. False if the message is older than the node's death.
     ///
     /// Unlike Heartbeat, which waits for a status, any message of a higher generation is a new incarnation: a status
     /// that was overtaken would otherwise set the numbers back and have old messages asked for, and obeyed, twice.
-    fn new_incarnation(&mut self, from: usize, header: &Header, status: bool) -> bool {
+    fn new_incarnation(&mut self, from: usize, header: &Header) -> bool {
         let node = &mut self.nodes[from];
         if header.generation > node.generation {
             let known = node.generation != 0;
@@ -128,12 +128,11 @@ impl Core {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();
             }
-        } else if status && node.status == Status::Dead && header.generation > 0 {
+        } else if node.status == Status::Dead && header.generation > 0 {
             if header.seq <= node.last_status_order.0 {
                 return false;
             }
-            node.tracking.reset();
-            node.acknowledged = 0;
+            // Death has reset the tracking; what came since then must not be forgotten again.
             self.returning_after_partition(from);
         }
         true
@@ -173,7 +172,15 @@ impl Core {
 
     /// Step 15.
     fn dispatch(&mut self, from: usize, header: &Header, message: &Message) {
-        match message.kind().unwrap_or_default() {
+        let kind = message.kind().unwrap_or_default();
+        if message.text("hbd_claim").is_some() {
+            // Only an hbd says this, even if its first status was lost.
+            self.nodes[from].hbd.get_or_insert(1);
+        }
+        if kind != "status" {
+            self.spoke(from, kind);
+        }
+        match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),
             "reqnodes" => self.answer_reqnodes(from),
             "repnodes" => self.repnodes_received(from, message),

@@ -80,6 +80,7 @@ impl Core {
         if self.peer_node().is_some_and(|node| node.status == Status::Dead) {
             self.peer_died();
         } else if self.ownership.peer_left {
+            self.ownership.need_failback = true;
             self.take_over();
         } else if std::mem::take(&mut self.ownership.peer_starting) {
             self.peer_is_starting();
@@ -134,6 +135,7 @@ impl Core {
         if Some(from) != self.peer() || self.ownership.decision == Decision::Init {
             return;
         }
+        self.peer_released(message);
         let full = message.text("rtype") == Some("full");
         if full && seq < self.ownership.other_order {
             // A retransmission that a newer report has overtaken.
@@ -218,6 +220,7 @@ impl Core {
         ownership.other = Set::NONE;
         ownership.other_order = 0;
         ownership.other_stable = true;
+        ownership.failback_at = None;
         if ownership.decision == Decision::Shutdown {
             self.leave_check();
             return;
@@ -296,7 +299,7 @@ impl Core {
     /// auto_failback on: what we took because the peer went away goes back when it has decided (03 §5.2).
     pub(super) fn check_failback(&mut self) {
         self.ownership.failback_at = None;
-        if !self.ownership.need_failback || !self.peer_alive() {
+        if !self.ownership.need_failback {
             return;
         }
         let wanted = self.ownership.hold.foreign
@@ -306,7 +309,8 @@ impl Core {
             self.ownership.need_failback = false;
             return;
         }
-        if self.conflict.open() || !self.begin_standby(Set::FOREIGN) {
+        // A peer that speaks but whose status was lost is still dead to us.
+        if !self.peer_alive() || self.conflict.open() || !self.begin_standby(Set::FOREIGN) {
             self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
         } else {
             self.ownership.need_failback = false;

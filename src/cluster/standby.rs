@@ -118,6 +118,11 @@ impl Core {
         let Some(set) = set else { return };
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
+            // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
+            (Some("me"), Phase::Offered) => {
+                self.ownership.other_stable = true;
+                self.offer(set);
+            }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
@@ -140,7 +145,7 @@ impl Core {
         self.send_ask(set, "other");
     }
 
-    /// Two nodes that say `me` at once would both wait for nothing: the one whose name sorts first gives way.
+    /// One exchange at a time. Two nodes that say `me` at once both time out, which is harmless.
     fn refuse_second(&mut self) {
         let node = self.peer_name();
         let seconds = self.standby.deadline.map_or(0, |deadline| deadline.since(self.now.monotonic).as_secs());

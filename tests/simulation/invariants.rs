@@ -9,7 +9,8 @@ type Running = [[bool; RESOURCES]; NODES];
 /// While the link is cut both may serve, as with Heartbeat (policy `takeover`); once it is whole this is how long they
 /// may both go on: a keepalive until the first status, the exchange, and the time to stop.
 const BOTH: Duration = Duration::from_secs(3);
-/// After the last disturbance somebody serves: dead time while starting, T10, the exchange, the time to start.
+/// The longest that nobody may serve after the last disturbance: dead time while starting, T10, the exchange, the time
+/// to start.
 const NOBODY: Duration = Duration::from_secs(25);
 /// After both served, the one who stays announces within this time.
 const ANNOUNCED: Duration = Duration::from_secs(4);
@@ -20,6 +21,10 @@ pub struct Invariants {
     cut: bool,
     healed: Duration,
     disturbed: Duration,
+    /// Per group: since when both serve.
+    both: [Option<Duration>; NODES],
+    /// Per group: since when nobody serves.
+    nobody: [Option<Duration>; NODES],
     /// Per group: both served; who stayed must announce after it.
     conflict: [Option<Conflict>; NODES],
 }
@@ -63,8 +68,11 @@ impl Invariants {
     }
 
     fn two_owners(&mut self, now: Duration, group: usize, serving: [bool; NODES]) -> Result<(), String> {
-        if serving == [true, true] {
-            if !self.cut && now - self.healed > BOTH {
+        if serving != [true, true] {
+            self.both[group] = None;
+        } else {
+            let since = (*self.both[group].get_or_insert(now)).max(self.healed);
+            if !self.cut && now - since > BOTH {
                 return Err(format!("both nodes serve group {group}"));
             }
             self.conflict[group] = Some(Conflict { over: None, announced: [false; NODES] });
@@ -73,14 +81,19 @@ impl Invariants {
     }
 
     fn no_owner(
-        &self,
+        &mut self,
         now: Duration,
         group: usize,
         alive: [bool; NODES],
         running: [Running; NODES],
     ) -> Result<(), String> {
         let served = (0..NODES).any(|node| running[node][group].iter().all(|up| *up));
-        if !served && alive != [false, false] && now - self.disturbed > NOBODY {
+        if served || alive == [false, false] {
+            self.nobody[group] = None;
+            return Ok(());
+        }
+        let since = (*self.nobody[group].get_or_insert(now)).max(self.disturbed);
+        if now - since > NOBODY {
             return Err(format!("nobody serves group {group} while {alive:?} are alive"));
         }
         Ok(())
