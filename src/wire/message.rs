@@ -1,6 +1,10 @@
 //! The message model: an ordered list of named, typed fields (01 §1.1).
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::error::Malformed;
 
 /// An ordered list of fields. Order is kept by encode and decode and is part of what is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -11,7 +15,7 @@ pub struct Message {
 /// One named, typed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
-    /// Non-empty; never contains `=` and, for classic text, never begins with `(`.
+    /// Non-empty; never contains `=` or NUL and, for classic text, neither LF nor a leading `(`.
     pub name: String,
     /// The value.
     pub value: Value,
@@ -101,5 +105,50 @@ impl Message {
     /// Removes every field called `name`.
     pub fn remove(&mut self, name: &str) {
         self.fields.retain(|field| field.name != name);
+    }
+}
+
+/// Collects the fields of a message that is being decoded and merges its lists (01 §1.1).
+#[derive(Default)]
+pub(super) struct Builder {
+    message: Message,
+    /// Where each name came first. Made at the first list only, so that ordinary messages do not pay for it, and a
+    /// message of nothing but lists takes linear time.
+    first: Option<HashMap<String, usize>>,
+}
+
+impl Builder {
+    /// Appends a field. A list joins the first field of its name, which must be a list too.
+    pub fn push(&mut self, name: &str, value: Value) -> Result<(), Malformed> {
+        if matches!(value, Value::List(_)) && self.first.is_none() {
+            let mut first = HashMap::new();
+            for (at, field) in self.message.fields.iter().enumerate() {
+                first.entry(field.name.clone()).or_insert(at);
+            }
+            self.first = Some(first);
+        }
+        if let Some(first) = &mut self.first {
+            match (first.get(name), &value) {
+                (Some(&at), Value::List(more)) => {
+                    let Some(Value::List(elements)) = self.message.fields.get_mut(at).map(|field| &mut field.value)
+                    else {
+                        return Err(Malformed::List);
+                    };
+                    elements.extend_from_slice(more);
+                    return Ok(());
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    first.insert(name.to_owned(), self.message.fields.len());
+                }
+            }
+        }
+        self.message.push(name, value);
+        Ok(())
+    }
+
+    /// The message.
+    pub fn finish(self) -> Message {
+        self.message
     }
 }

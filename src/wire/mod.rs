@@ -1,6 +1,113 @@
 //! Bytes to [`Message`] and back: netstring, classic text, digests, compression (01). Pure: no socket, no clock, no
 //! log. Everything that arrives is hostile until its digest is right.
+//!
+//! [`decode`] takes whatever arrives on any medium, [`encode`] makes datagrams, [`encode_classic`] makes serial text.
 
+mod classic;
+mod compress;
+mod error;
+mod keyring;
+mod list;
 mod message;
+mod netstring;
+#[cfg(test)]
+mod tests;
 
+pub use error::{AuthenticationError, CompressionError, DecodeError, EncodeError, Malformed};
+pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Method};
 pub use message::{Field, Message, Value};
+
+use crate::config::MessageFormat;
+
+/// An encoded message has fewer bytes than this (01 §1.4.3).
+pub const MAX_ENCODED: usize = 262_144;
+
+/// An expanded message has at most this many bytes (01 §1.4.3).
+pub const MAX_EXPANDED: usize = 2_097_152;
+
+/// How deep messages may be nested below the top one (01 §1.3.3, §1.10 row 14).
+pub const MAX_DEPTH: usize = 16;
+
+/// The message in a datagram or in the text from a serial line, authenticated (01 §1.4.2).
+///
+/// The format is told by the first four bytes. The digest is checked before anything but lengths and line ends is
+/// looked at: of a netstring the trailer, of classic text the field `auth`. What follows the end is ignored. The inner
+/// `auth` of a netstring is an ordinary field; nobody checks it (01 §1.6.3). A compressed message is expanded.
+///
+/// # Errors
+/// See [`DecodeError`]; the packet is to be dropped.
+pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Message, DecodeError> {
+    // The media readers' buffers end here too, and no peer can send more.
+    if datagram.len() >= MAX_ENCODED {
+        return Err(DecodeError::TooLarge(datagram.len()));
+    }
+    let message = if datagram.starts_with(netstring::START) {
+        let sealed = netstring::unseal(datagram)?;
+        keys.verify([sealed.signed], sealed.trailer.ok_or(AuthenticationError::Missing)?)?;
+        netstring::parse(sealed.signed, 0)?
+    } else if datagram.starts_with(classic::START) {
+        let sealed = classic::unseal(datagram)?;
+        keys.verify(sealed.signed(), sealed.auth().ok_or(AuthenticationError::Missing)?)?;
+        classic::parse(datagram, 0)?
+    } else {
+        return Err(DecodeError::UnknownStart);
+    };
+    Ok(compress::expand(message)?)
+}
+
+/// The datagram for a message: a netstring with trailer, whatever `format` is (01 §1.4.1).
+///
+/// [`MessageFormat::Classic`] adds the inner `auth` that a default 3.0.6 has (in the place of the field `auth`, else
+/// at the end) unless the message has a field of type 2, 4 or 5. Fields of type 5 are compressed, with the algorithm
+/// that the message names in `_compression_algorithm`, else zlib. A message of [`MAX_ENCODED`] bytes or more is
+/// compressed as a whole.
+///
+/// # Errors
+/// See [`EncodeError`]; a message made of valid names and texts and of reasonable size has none.
+pub fn encode(message: &Message, format: MessageFormat, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+    let with_auth = format == MessageFormat::Classic && !needs_netstring(message);
+    let auth = if with_auth { Some(keys.sign(&classic::body(message)?.lines)) } else { None };
+    let message = compress::fields(message, format)?;
+    let datagram = sealed(&message, auth.as_deref(), keys)?;
+    if datagram.len() < MAX_ENCODED {
+        return Ok(datagram);
+    }
+    let datagram = sealed(&compress::whole(&message, format, auth.as_deref())?, None, keys)?;
+    if datagram.len() < MAX_ENCODED { Ok(datagram) } else { Err(EncodeError::TooLarge(datagram.len())) }
+}
+
+fn sealed(message: &Message, auth: Option<&str>, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(512);
+    netstring::append(&mut out, message, auth)?;
+    let trailer = keys.sign(&out);
+    netstring::seal(&mut out, &trailer);
+    Ok(out)
+}
+
+/// What carries classic text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// A serial line: the text alone (01 §1.8.3).
+    Serial,
+    /// A datagram as Heartbeat 2.1.x and old cluster-glue send it: the text and one NUL (01 §1.3.1).
+    Datagram,
+}
+
+/// The classic text for a message, always with `auth` (in its place, else at the end).
+///
+/// # Errors
+/// See [`EncodeError`]: a field of type 5 and names and values that classic text cannot hold, or too large.
+pub fn encode_classic(message: &Message, carrier: Carrier, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+    let body = classic::body(message)?;
+    let mut text = body.finish(&keys.sign(&body.lines));
+    if carrier == Carrier::Datagram {
+        text.push(0);
+    }
+    if text.len() < MAX_ENCODED { Ok(text) } else { Err(EncodeError::TooLarge(text.len())) }
+}
+
+/// Whether the reference would never send the message as classic text (01 §1.4.1).
+fn needs_netstring(message: &Message) -> bool {
+    let classic = |value: &Value| matches!(value, Value::Text(_) | Value::Binary(_) | Value::List(_));
+    !message.fields().iter().all(|field| classic(&field.value))
+}
