@@ -1,0 +1,394 @@
+//! authkeys: which keys sign and verify packets (01 §1.6.1, 04 §2).
+//!
+//! Owns grammar and mode of the file. Never shows a key: not in `Debug`, not in a finding; where Heartbeat's text
+//! quotes the line, the line is shortened to what cannot be secret.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::diagnostic::{Diagnostic, Place, Report, Severity, Word};
+use super::load::Files;
+
+/// Highest key number.
+const MAX_INDEX: u8 = 15;
+
+/// The keys of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthKeys {
+    /// Number of the key that signs, 0–15; always one of `keys`.
+    pub signing: u8,
+    /// All keys by number, 0–15.
+    pub keys: BTreeMap<u8, AuthKey>,
+}
+
+/// One key. `Debug` hides the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthKey {
+    /// How it signs.
+    pub method: AuthMethod,
+    /// The key's bytes as they stand in the file; empty for crc.
+    pub secret: Vec<u8>,
+}
+
+impl fmt::Debug for AuthKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthKey").field("method", &self.method).field("secret", &"…").finish()
+    }
+}
+
+/// A method of authkeys (01 §1.6.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// A checksum without a key: no protection.
+    Crc,
+    /// HMAC-MD5.
+    Md5,
+    /// HMAC-SHA1.
+    Sha1,
+}
+
+/// Reads authkeys alone, as a reload does. Warnings are left to [`super::load`].
+///
+/// # Errors
+/// Every error found; then the old keys should stay in force.
+pub fn load_authkeys(files: &Files) -> Result<AuthKeys, Vec<Diagnostic>> {
+    let mut report = Report::default();
+    let keys = read(files, &mut report);
+    let errors: Vec<_> = report.finish().into_iter().filter(|d| d.severity == Severity::Error).collect();
+    keys.ok_or(errors)
+}
+
+/// Reads the file of keys: the systemd credential if there is one, else authkeys. `None` after an error.
+pub(super) fn read(files: &Files, report: &mut Report) -> Option<AuthKeys> {
+    let credential = files.credential.as_deref().filter(|path| path.exists());
+    let path = credential.unwrap_or(&files.authkeys);
+    let whole = Word::file(path);
+    let shown = path.display();
+    let content = std::fs::metadata(path).and_then(|meta| Ok((meta.permissions().mode(), std::fs::read(path)?)));
+    let (mode, bytes) = match content {
+        Ok(content) => content,
+        Err(error) => {
+            report.error(
+                &whole,
+                format!("Cannot open keyfile [{shown}].  Stop. ({error})"),
+                "write `auth 1` and `1 sha1 KEY` into it, the same on both nodes, mode 600",
+            );
+            return None;
+        }
+    };
+    let chmod = format!("chmod 600 {shown}");
+    // systemd guards a credential itself; an ACL may show as group bits.
+    let mut legal = true;
+    if credential.is_none() {
+        if mode & 0o044 != 0 {
+            let message =
+                format!("Bad permissions on keyfile [{shown}], 600 recommended. (mode is {:03o})", mode & 0o777);
+            report.error(&whole, message, chmod);
+            legal = false;
+        } else if mode & 0o022 != 0 {
+            let message = format!("[{shown}] may be written by others (mode is {:03o})", mode & 0o777);
+            report.warning(&whole, message, chmod);
+        }
+    }
+    parse(path, &bytes, report).filter(|_| legal)
+}
+
+/// Understands the bytes of an authkeys file. `None` after an error: any bad line refuses the whole file.
+fn parse(path: &Path, bytes: &[u8], report: &mut Report) -> Option<AuthKeys> {
+    let mut parser = Parser { path, report, legal: true, signing: None, keys: BTreeMap::new() };
+    for (index, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        parser.line(index + 1, line);
+    }
+    parser.finish()
+}
+
+struct Parser<'a> {
+    path: &'a Path,
+    report: &'a mut Report,
+    legal: bool,
+    /// The latest `auth` line, and whether its key has followed.
+    signing: Option<(u8, Word, bool)>,
+    keys: BTreeMap<u8, AuthKey>,
+}
+
+/// A word of authkeys: bytes, because a key need not be UTF-8.
+#[derive(Clone, Copy)]
+struct Token<'a> {
+    bytes: &'a [u8],
+    /// In bytes from 1; what stands before it is ASCII unless it is a key.
+    column: usize,
+}
+
+impl Token<'_> {
+    /// The decimal number it is, however large.
+    fn number(&self) -> Option<u64> {
+        let digits = !self.bytes.is_empty() && self.bytes.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(self.bytes).ok()?;
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
+    }
+}
+
+/// Words of a line; white space is C's.
+fn tokens(line: &[u8]) -> Vec<Token<'_>> {
+    let blank = |b: u8| matches!(b, b' ' | b'\t' | b'\r' | 0x0b | 0x0c);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < line.len() {
+        let start = at;
+        while at < line.len() && blank(line[at]) == blank(line[start]) {
+            at += 1;
+        }
+        if !blank(line[start]) {
+            found.push(Token { bytes: &line[start..at], column: start + 1 });
+        }
+    }
+    found
+}
+
+impl Parser<'_> {
+    fn line(&mut self, number: usize, line: &[u8]) {
+        let tokens = tokens(line);
+        let Some(first) = tokens.first() else { return };
+        match first.bytes[0] {
+            b'#' => {}
+            b'a' => self.auth(number, &tokens),
+            _ => self.key(number, &tokens),
+        }
+    }
+
+    /// A place in the file; `shown` is the word if it cannot be a secret. The line itself is never kept.
+    fn at(&self, line: usize, column: usize, shown: &str) -> Word {
+        let place = Place { file: self.path.into(), line, column, source: None };
+        Word { text: shown.to_owned(), place }
+    }
+
+    fn refuse(&mut self, at: &Word, message: String, help: &str) {
+        self.legal = false;
+        self.report.error(at, message, help);
+    }
+
+    fn auth(&mut self, line: usize, tokens: &[Token<'_>]) {
+        let path = self.path.display();
+        let number = match tokens {
+            [word, number, ..] if word.bytes == b"auth" => number.number().map(|n| (n, number.column)),
+            _ => None,
+        };
+        let Some((index, column)) = number else {
+            let message = format!("Invalid auth line [auth …] in {path}");
+            let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
+            self.refuse(&at, message, "write `auth N`, N being the number of the key that signs");
+            return;
+        };
+        if let Some(extra) = tokens.get(2) {
+            let at = self.at(line, extra.column, "");
+            let help = "write `auth N` on one line and `N METHOD KEY` on the next";
+            self.report.warning(&at, "what follows `auth N` on its line is ignored", help);
+        }
+        let at = self.at(line, column, &index.to_string());
+        if let Some(index) = self.index(index, &at) {
+            self.signing = Some((index, at, false));
+        }
+    }
+
+    fn index(&mut self, number: u64, at: &Word) -> Option<u8> {
+        let index = u8::try_from(number).ok().filter(|index| *index <= MAX_INDEX);
+        if index.is_none() {
+            let message = format!("Invalid authnum [{number}] in {}", self.path.display());
+            self.refuse(at, message, "write a number from 0 to 15");
+        }
+        index
+    }
+
+    fn key(&mut self, line: usize, tokens: &[Token<'_>]) {
+        let usage = "write `N METHOD KEY`, for example `1 sha1 KEY`: N from 0 to 15, METHOD sha1, md5 or crc";
+        let (Some(number), Some(method)) = (tokens.first(), tokens.get(1)) else {
+            let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
+            return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
+        };
+        let Some(index) = number.number() else {
+            let at = self.at(line, number.column, "");
+            return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
+        };
+        let at = self.at(line, number.column, &index.to_string());
+        let Some(index) = self.index(index, &at) else { return };
+        let Some(key) = self.method(line, index, *method, tokens.get(2)) else { return };
+        if let Some(extra) = tokens.get(3) {
+            let at = self.at(line, extra.column, "");
+            let help = "a key is one word without blanks; both nodes must agree on it";
+            self.report.warning(&at, "what follows the key is ignored, it is not part of the key", help);
+        }
+        if let Some((signing, _, found)) = &mut self.signing {
+            *found |= *signing == index;
+        }
+        if self.keys.insert(index, key).is_some() {
+            let message = format!("key {index} is given twice: this line counts");
+            self.report.warning(&at, message, "leave one line for each number");
+        }
+    }
+
+    /// Method and key of line `N METHOD [KEY]`.
+    fn method(&mut self, line: usize, index: u8, method: Token<'_>, key: Option<&Token<'_>>) -> Option<AuthKey> {
+        let name = String::from_utf8_lossy(method.bytes);
+        let kind = match method.bytes {
+            b"crc" => AuthMethod::Crc,
+            b"md5" => AuthMethod::Md5,
+            b"sha1" => AuthMethod::Sha1,
+            _ => {
+                // Somebody may have left out the method, so that this word is the key.
+                let lower = name.to_ascii_lowercase();
+                let known = [
+                    "crc32", "crc", "md5", "sha", "sha1", "sha-1", "sha2", "sha224", "sha256", "sha384", "sha512",
+                    "none", "hmac",
+                ];
+                let shown = if known.contains(&lower.as_str()) { name.as_ref() } else { "" };
+                let at = self.at(line, method.column, shown);
+                let brackets = if shown.is_empty() { "…" } else { shown };
+                self.refuse(&at, format!("Invalid authtype [{brackets}]"), "write sha1, md5 or crc, lower case");
+                return None;
+            }
+        };
+        let at = self.at(line, method.column, &name);
+        match (kind, key) {
+            (AuthMethod::Crc, Some(key)) if key.bytes.first() != Some(&b'#') => {
+                let message = "Auth method [crc] doesn't use a key".to_owned();
+                self.refuse(&at, message, "write sha1 instead of crc, or remove the key");
+                None
+            }
+            (AuthMethod::Crc, Some(_)) => {
+                let message =
+                    "Auth method [crc] doesn't use a key: `#` begins a comment only at the line's start".to_owned();
+                self.refuse(&at, message, "put the comment on a line of its own");
+                None
+            }
+            (AuthMethod::Crc, None) => {
+                let message = format!("key {index} is crc: anybody on the network can forge packets");
+                self.report.warning(&at, message, "use `sha1 KEY` on both nodes");
+                Some(AuthKey { method: kind, secret: Vec::new() })
+            }
+            (_, None) => {
+                self.refuse(&at, format!("Auth method [{name}] requires a key"), "write a key of one word behind it");
+                None
+            }
+            (_, Some(key)) => Some(AuthKey { method: kind, secret: key.bytes.to_vec() }),
+        }
+    }
+
+    fn finish(mut self) -> Option<AuthKeys> {
+        let path = self.path.display();
+        match self.signing.take() {
+            None => {
+                // A bad `auth` line was reported already.
+                if self.legal {
+                    let message = format!("Missing auth directive in keyfile [{path}]");
+                    self.refuse(&Word::file(self.path), message, "write `auth N` above the key lines");
+                }
+                None
+            }
+            Some((index, at, false)) => {
+                if self.legal {
+                    let message = format!("Auth Key [{index}] not found in keyfile [{path}]");
+                    let help = format!("write `{index} sha1 KEY` below this line");
+                    self.refuse(&at, message, &help);
+                }
+                None
+            }
+            Some((signing, _, true)) => self.legal.then_some(AuthKeys { signing, keys: self.keys }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &[u8]) -> (Option<AuthKeys>, Vec<Diagnostic>) {
+        let mut report = Report::default();
+        let keys = parse(Path::new("/etc/ha.d/authkeys"), text, &mut report);
+        (keys, report.finish())
+    }
+
+    #[test]
+    fn keys_and_comments_of_the_seed() {
+        let (keys, found) = parsed(b"auth 2\n#1 crc\n2 sha1 HI!\n#3 md5 Hello!\n");
+        let keys = keys.unwrap();
+        assert_eq!((keys.signing, keys.keys.len()), (2, 1));
+        assert_eq!(keys.keys[&2], AuthKey { method: AuthMethod::Sha1, secret: b"HI!".to_vec() });
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn cr_lf_hash_in_key_and_bytes_beyond_utf8_are_legal() {
+        let (keys, _) = parsed(b" auth 0\r\n\t0 md5 a#b\xff\r\n\r\n1 sha1 x ignored\r\n");
+        let keys = keys.unwrap();
+        assert_eq!(keys.keys[&0].secret, b"a#b\xff");
+        assert_eq!(keys.keys[&1].secret, b"x");
+    }
+
+    #[test]
+    fn later_lines_win() {
+        let (keys, found) = parsed(b"auth 1\n1 sha1 old\n1 sha1 new\nauth 2\n2 md5 two\n");
+        let keys = keys.unwrap();
+        assert_eq!((keys.signing, keys.keys[&1].secret.as_slice()), (2, b"new".as_slice()));
+        assert_eq!((found[0].severity, found[0].line), (Severity::Warning, 3));
+    }
+
+    #[test]
+    fn every_bad_line_is_told_with_heartbeats_text_and_its_place() {
+        let table: &[(&[u8], &str, usize, usize)] = &[
+            (b"1 sha1 k\n", "Missing auth directive in keyfile [/etc/ha.d/authkeys]", 0, 0),
+            (b"", "Missing auth directive in keyfile [/etc/ha.d/authkeys]", 0, 0),
+            (b"auth 2\n1 sha1 k\n", "Auth Key [2] not found in keyfile [/etc/ha.d/authkeys]", 1, 6),
+            (b"1 sha1 k\nauth 1\n", "Auth Key [1] not found in keyfile [/etc/ha.d/authkeys]", 2, 6),
+            (b"auth x\n", "Invalid auth line [", 1, 1),
+            (b"auth\n", "Invalid auth line [", 1, 1),
+            (b"authentic 1\n", "Invalid auth line [", 1, 1),
+            (b"auth 16\n", "Invalid authnum [16] in /etc/ha.d/authkeys", 1, 6),
+            (b"auth 1\n1 sha1 k\n 99 sha1 k\n", "Invalid authnum [99] in", 3, 2),
+            (b"auth 1\n1 sha1\n", "Auth method [sha1] requires a key", 2, 3),
+            (b"auth 1\n1 crc key\n", "Auth method [crc] doesn't use a key", 2, 3),
+            (b"auth 1\n1 sha256 key\n", "Invalid authtype [sha256]", 2, 3),
+            (b"auth 1\n1\n", "Auth line [", 2, 1),
+            (b"auth 1\nx sha1 key\n", "Auth line [", 2, 1),
+        ];
+        for (text, message, line, column) in table {
+            let (keys, found) = parsed(text);
+            assert_eq!(keys, None, "{}", text.escape_ascii());
+            let error = found.iter().find(|d| d.severity == Severity::Error).unwrap();
+            assert!(error.message.contains(message), "{}", error.message);
+            assert_eq!((error.line, error.column), (*line, *column), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn crc_is_warned_about() {
+        let (keys, found) = parsed(b"auth 1\n1 crc\n");
+        assert_eq!(keys.unwrap().keys[&1].method, AuthMethod::Crc);
+        assert_eq!((found[0].severity, found[0].line, found[0].column), (Severity::Warning, 2, 3));
+    }
+
+    #[test]
+    fn no_secret_is_ever_shown() {
+        let (keys, _) = parsed(b"auth 1\n1 sha1 hunter2\n");
+        assert!(!format!("{keys:?}").contains("hunter2"));
+        let bad: &[&[u8]] = &[
+            b"auth hunter2\n",
+            b"auth 1\n1 hunter2\n",
+            b"auth 1\n1 hunter2 hunter2\n",
+            b"auth 1\nhunter2\n",
+            b"auth 1\n1 crc hunter2\n",
+            b"auth 1\n1 sha1 a hunter2\n",
+            b"auth 1\nahunter2 sha1\n",
+            b"auth 1 sha1 hunter2\n",
+        ];
+        for text in bad {
+            let (_, found) = parsed(text);
+            assert!(!found.is_empty());
+            for one in found {
+                let shown = format!("{one} {one:?} {}", one.render(false));
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+        }
+    }
+}

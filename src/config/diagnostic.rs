@@ -1,0 +1,190 @@
+//! What was found in the files: a place, a message, and what to write instead.
+//!
+//! Owns the form of every finding. Never decides whether something is wrong.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Accepted, and the administrator should know how it was understood.
+    Notice,
+    /// Accepted, but probably not what was meant, or dangerous.
+    Warning,
+    /// Refused: no configuration comes out (exit status 6).
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+/// One finding. Never carries a secret: for authkeys, and for the parameters of `stonith_host`, no source is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The file, or `environment`.
+    pub file: PathBuf,
+    /// Line from 1; 0 when the finding is about the file as a whole (something is missing).
+    pub line: usize,
+    /// Column of the word in characters, from 1; 0 with line 0.
+    pub column: usize,
+    /// The offending word as written; empty when there is none or it must not be shown.
+    pub word: String,
+    /// What is wrong. Heartbeat's own text (04 §1.6–1.10, §2.2, §3.2, §5.1) is kept inside it where there is one.
+    pub message: String,
+    /// What to write instead, or why it matters.
+    pub help: String,
+    /// The line as it stands in the file, for the caret.
+    pub source_line: Option<String>,
+}
+
+impl Diagnostic {
+    /// The finding in the manner of rustc: the line, a caret under the word, the hint. `colour` adds terminal colours.
+    /// Ends without a newline.
+    pub fn render(&self, colour: bool) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Notice => Level::NOTE,
+        };
+        let path = self.file.display().to_string();
+        let source = self.source_line.as_deref().unwrap_or("");
+        let title = level.primary_title(printable(&self.message));
+        let hint = Level::HELP.message(printable(&self.help));
+        let group = if source.is_empty() {
+            let mut origin = annotate_snippets::Origin::path(path);
+            if self.line > 0 {
+                origin = origin.line(self.line).char_column(self.column);
+            }
+            title.element(origin).element(hint)
+        } else {
+            let annotation = AnnotationKind::Primary.span(self.byte_span(source));
+            let snippet = Snippet::source(source).line_start(self.line).path(path).annotation(annotation);
+            title.element(snippet).element(hint)
+        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&[group])
+    }
+
+    /// Byte range of the word inside its line. A word that a backslash continues on the next line is cut at the end.
+    fn byte_span(&self, source: &str) -> std::ops::Range<usize> {
+        let byte = |chars: usize| source.char_indices().nth(chars).map_or(source.len(), |(at, _)| at);
+        let first = self.column.saturating_sub(1);
+        byte(first)..byte(first + self.word.chars().count().max(1))
+    }
+}
+
+/// `ha.cf:LINE:COL: message`, and the hint on a second line.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.file.file_name().map_or_else(|| self.file.display().to_string(), |n| n.display().to_string());
+        if self.line == 0 {
+            write!(f, "{name}: {}", printable(&self.message))?;
+        } else {
+            write!(f, "{name}:{}:{}: {}", self.line, self.column, printable(&self.message))?;
+        }
+        write!(f, "\n    hint: {}", printable(&self.help))
+    }
+}
+
+/// Control characters from a file never reach a terminal or a log as they are.
+fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Where something stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub file: Arc<Path>,
+    /// From 1; 0 for the file as a whole.
+    pub line: usize,
+    /// In characters from 1; 0 for the file as a whole.
+    pub column: usize,
+    /// The line's text unless it must not be shown.
+    pub source: Option<Arc<str>>,
+}
+
+/// One word of a file and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Word {
+    pub text: String,
+    pub place: Place,
+}
+
+impl Word {
+    /// Stands for a whole file, where a finding is about what it lacks.
+    pub(super) fn file(path: &Path) -> Word {
+        Word { text: String::new(), place: Place { file: path.into(), line: 0, column: 0, source: None } }
+    }
+
+    /// `ha.cf:3`, for messages that name a second line.
+    pub(super) fn name(&self) -> String {
+        let file = &self.place.file;
+        let name = file.file_name().map_or_else(|| file.display().to_string(), |n| n.display().to_string());
+        format!("{name}:{}", self.place.line)
+    }
+}
+
+/// Collects what all stages find.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    found: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(super) fn error(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Error, at, message.into(), help.into());
+    }
+
+    pub(super) fn warning(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Warning, at, message.into(), help.into());
+    }
+
+    pub(super) fn notice(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Notice, at, message.into(), help.into());
+    }
+
+    fn add(&mut self, severity: Severity, at: &Word, message: String, help: String) {
+        self.found.push(Diagnostic {
+            severity,
+            file: at.place.file.to_path_buf(),
+            line: at.place.line,
+            column: at.place.column,
+            word: at.text.clone(),
+            message,
+            help,
+            source_line: at.place.source.as_deref().map(str::to_owned),
+        });
+    }
+
+    /// Whether anything found so far forbids a start.
+    pub(super) fn has_errors(&self) -> bool {
+        self.found.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Everything found: files in the order they were first mentioned, lines in ascending order.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for found in &self.found {
+            if !files.contains(&found.file) {
+                files.push(found.file.clone());
+            }
+        }
+        let mut list = self.found;
+        list.sort_by_key(|d| (files.iter().position(|f| *f == d.file), d.line, d.column));
+        list
+    }
+}

@@ -1,0 +1,363 @@
+//! ha.cf: every statement becomes a setting, a node, a medium or a finding (04 §1.6–1.10).
+//!
+//! Owns the meaning of each line by itself and the rules of order. What concerns several directives is in `checks`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use figment::value::Value;
+
+use super::diagnostic::{Report, Word};
+use super::directives::{self, Directive, Form, Line, List, Status};
+use super::host::Host;
+use super::lines::{self, Statement};
+use super::media;
+use super::settings::Scalars;
+use super::types::Medium;
+use super::value::boolean;
+
+/// Most media Heartbeat takes.
+const MAX_MEDIA: usize = 64;
+/// Most nodes Heartbeat takes, ping nodes included.
+const MAX_NODES: usize = 100;
+/// Longest node name Heartbeat keeps.
+const MAX_NAME: usize = 99;
+
+/// What ha.cf says besides scalar settings.
+#[derive(Debug, Default)]
+pub(super) struct HaCf {
+    /// Normal nodes, lower case, each once, in order.
+    pub nodes: Vec<Word>,
+    /// Media hbd has, each with the word that names it.
+    pub media: Vec<(Medium, Word)>,
+    /// The first medium hbd does not have yet.
+    pub other_medium: Option<Word>,
+    /// Whether there is a stonith line.
+    pub fencing: bool,
+    /// The word that asks for Pacemaker.
+    pub pacemaker: Option<Word>,
+}
+
+/// Reads the statements in order.
+struct Reader<'a> {
+    path: &'a Path,
+    host: &'a Host,
+    scalars: &'a mut Scalars,
+    report: &'a mut Report,
+    found: HaCf,
+    media: usize,
+    members: usize,
+    /// Scalar directives seen so far in this file.
+    seen: BTreeSet<&'static str>,
+    /// The first UDP medium, and the port it took.
+    port_taken: Option<(Word, u64)>,
+}
+
+/// Reads ha.cf. Scalars go to `scalars`, findings to `report`.
+pub(super) fn read(path: &Path, bytes: &[u8], host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
+    let statements = lines::statements(path, bytes, report);
+    let mut reader = Reader {
+        path,
+        host,
+        scalars,
+        report,
+        found: HaCf::default(),
+        media: 0,
+        members: 0,
+        seen: BTreeSet::new(),
+        port_taken: None,
+    };
+    for statement in &statements {
+        reader.statement(statement);
+    }
+    reader.found
+}
+
+impl Reader<'_> {
+    fn statement(&mut self, statement: &Statement) {
+        let name = &statement.name;
+        let Some(directive) = directives::find(&name.text) else {
+            let message = format!("Illegal directive [{}] in {}", name.text, self.path.display());
+            self.report.error(name, message, directives::suggestion(&name.text));
+            return;
+        };
+        if let Status::Refused { why, help } = directive.status {
+            let message = match directive.name {
+                "nice_failback" => why.to_owned(),
+                _ => format!("Illegal directive [{}] in {}: {why}", name.text, self.path.display()),
+            };
+            self.report.error(name, message, help);
+            return;
+        }
+        self.scalars.tell_status(directive, name, self.report);
+        match directive.form {
+            Form::Line(line) => self.line(line, directive, statement),
+            Form::Setting(_) | Form::List(_) => self.values(directive, statement),
+        }
+    }
+
+    /// A list directive: every word counts for itself.
+    fn values(&mut self, directive: &'static Directive, statement: &Statement) {
+        let values = statement.values();
+        if values.is_empty() {
+            let message = format!("`{}` without a value has no effect", directive.name);
+            self.report.warning(&statement.name, message, directive.usage());
+        }
+        for value in &values {
+            match directive.form {
+                Form::Setting(_) => self.setting(directive, value),
+                Form::List(list) => self.list(list, directive, value),
+                Form::Line(_) => {}
+            }
+        }
+    }
+
+    fn setting(&mut self, directive: &'static Directive, value: &Word) {
+        if !self.seen.insert(directive.name) {
+            if !directive.again.is_empty() {
+                let help = format!("leave one `{}` line with one value", directive.name);
+                self.report.error(value, directive.again, help);
+                return;
+            }
+            if let Some((first, _)) = self.scalars.last(directive.name) {
+                let message = format!(
+                    "`{}` has a second value: `{}` counts, `{}` ({}) does not",
+                    directive.name,
+                    value.text,
+                    first.text,
+                    first.name()
+                );
+                self.report.warning(value, message, "leave one line with one value");
+            }
+        }
+        if directive.name == "udpport" && self.port_comes_late(directive, value) {
+            return;
+        }
+        if directive.name == "logfacility" && value.text == "kern" {
+            let help = "write `logfacility daemon` or another facility of user programs";
+            self.report.warning(value, "Heartbeat treats `logfacility kern` as none, so does hbd", help);
+        }
+        self.scalars.take(directive, value, self.report);
+    }
+
+    /// A UDP medium takes the port in force; a `udpport` after it cannot change it (04 §1.6). Whether it was judged.
+    fn port_comes_late(&mut self, directive: &'static Directive, value: &Word) -> bool {
+        let Some((medium, port)) = &self.port_taken else { return false };
+        let Some(Ok(accepted)) = directive.kind().map(|kind| kind.parse(&value.text)) else { return false };
+        if accepted.value.to_u128() == Some(u128::from(*port)) {
+            self.report.notice(
+                value,
+                format!(
+                    "`udpport` after `{}` ({}) has no effect; {port} is in force anyway",
+                    medium.text,
+                    medium.name()
+                ),
+                "move the udpport line above the first medium",
+            );
+            return true;
+        }
+        self.report.error(
+            value,
+            format!(
+                "udpport setting must precede media statements: `{}` in {} has taken port {port}, `udpport {}` in {} comes too late",
+                medium.text,
+                medium.name(),
+                value.text,
+                value.name()
+            ),
+            format!("move the udpport line above {}, on both nodes alike", medium.name()),
+        );
+        self.scalars.refuse(directive.name);
+        true
+    }
+
+    fn list(&mut self, list: List, directive: &'static Directive, value: &Word) {
+        match list {
+            List::Node => self.node(value),
+            List::Serial => {
+                if media::serial(value, self.report) {
+                    self.other_medium(value);
+                }
+            }
+            List::Bcast | List::Udp => {
+                if list == List::Udp {
+                    let help = format!("write `bcast {}`", value.text);
+                    self.report.warning(value, "WARNING: directive 'udp' replaced by 'bcast'", help);
+                }
+                if media::bcast(value, self.report) {
+                    self.take_port(directive.name, value);
+                    self.other_medium(value);
+                }
+            }
+            List::Ping => self.member(value),
+            List::Ping6 => {
+                media::ping6(value, self.report);
+                self.member(value);
+            }
+            List::Env => self.environment(value),
+            List::Autojoin => self.autojoin(value),
+            List::Crm => self.crm(directive, value),
+            List::Opaque => {}
+        }
+    }
+
+    fn line(&mut self, line: Line, directive: &'static Directive, statement: &Statement) {
+        match line {
+            Line::Ucast => {
+                let Some(medium) = media::ucast(statement, self.host, self.report) else { return };
+                self.take_port(directive.name, &statement.name);
+                let Some(word) = statement.words.get(1) else { return };
+                if let Some((_, first)) = self.found.media.iter().find(|(known, _)| *known == medium) {
+                    let message =
+                        format!("the same ucast line as {}: every message would be sent twice", first.name());
+                    self.report.warning(word, message, "remove one of them");
+                }
+                self.count_medium(word);
+                self.found.media.push((medium, word.clone()));
+            }
+            Line::Ucast6 => {
+                if media::ucast6(statement, self.report) {
+                    self.take_port(directive.name, &statement.name);
+                    self.other_medium(&statement.name);
+                }
+            }
+            Line::Mcast | Line::Mcast6 => {
+                if media::multicast(statement, self.report) {
+                    self.other_medium(&statement.name);
+                }
+            }
+            Line::PingGroup => {
+                media::ping_group(statement, self.report);
+                self.member(&statement.name);
+            }
+            Line::Stonith => {
+                self.found.fencing = true;
+                self.needs(statement, &["No Stonith type given", "Invalid Stonith config file []"], directive);
+            }
+            Line::StonithHost => {
+                self.found.fencing = true;
+                let missing = ["No Stonith hostname argument given", "No Stonith type given"];
+                self.needs(statement, &missing, directive);
+            }
+            Line::Child => self.child(statement, directive),
+            Line::Opaque => {}
+        }
+    }
+
+    /// Each of the first words of a line, with Heartbeat's complaint if it is missing.
+    fn needs(&mut self, statement: &Statement, missing: &[&str], directive: &Directive) {
+        if let Some(complaint) = missing.get(statement.words.len()) {
+            self.report.error(&statement.name, *complaint, directive.usage());
+        }
+    }
+
+    /// Remembers the port the first UDP medium takes.
+    fn take_port(&mut self, name: &str, at: &Word) {
+        if self.port_taken.is_none() {
+            let written = self.scalars.last("udpport").and_then(|(_, value)| Value::to_u128(value));
+            let port = written.and_then(|port| u64::try_from(port).ok());
+            let port = port.unwrap_or(self.host.service_port.unwrap_or(694).into());
+            self.port_taken = Some((Word { text: name.to_owned(), place: at.place.clone() }, port));
+        }
+    }
+
+    fn other_medium(&mut self, word: &Word) {
+        self.count_medium(word);
+        self.found.other_medium.get_or_insert_with(|| word.clone());
+    }
+
+    fn count_medium(&mut self, word: &Word) {
+        self.media += 1;
+        if self.media == MAX_MEDIA + 1 {
+            let message = format!("Too many media specified (> {MAX_MEDIA})");
+            self.report.error(word, message, "two or three independent links are enough");
+        }
+    }
+
+    /// Counts a normal or ping node.
+    fn member(&mut self, word: &Word) {
+        self.members += 1;
+        if self.members == MAX_NODES + 1 {
+            let message = format!("more than {MAX_NODES} nodes, ping nodes included");
+            self.report.error(word, message, "Heartbeat does not start with more");
+        }
+    }
+
+    fn node(&mut self, value: &Word) {
+        self.member(value);
+        let name = value.text.to_ascii_lowercase();
+        if name.len() > MAX_NAME {
+            let message = format!("node name of {} bytes: Heartbeat keeps the first {MAX_NAME}", name.len());
+            self.report.error(value, message, "use a shorter name (/etc/ha.d/nodeinfo can give one)");
+            return;
+        }
+        if let Some(first) = self.found.nodes.iter().find(|node| node.text == name) {
+            let message = format!("node `{name}` is already in {}: Heartbeat would make a ghost of it", first.name());
+            self.report.error(value, message, "name each node once");
+            return;
+        }
+        self.found.nodes.push(Word { text: name, place: value.place.clone() });
+    }
+
+    fn environment(&mut self, value: &Word) {
+        let usage = "write `env NAME=VALUE`, without blanks or commas in VALUE";
+        match value.text.split_once('=') {
+            Some(("", _)) => self.report.error(value, format!("set_env: invalid nvpair({})", value.text), usage),
+            Some(_) => {}
+            None => self.report.error(value, format!("`env {}` has no `=`", value.text), usage),
+        }
+    }
+
+    fn autojoin(&mut self, value: &Word) {
+        let help = "write `autojoin none` and a node line for every node";
+        match value.text.to_ascii_lowercase().as_str() {
+            "none" => {}
+            "other" | "any" => {
+                self.report.error(value, "R1 style resource management conflicts with  autojoin set", help);
+            }
+            _ => self.report.error(value, format!("Invalid autojoin directive [{}]", value.text), help),
+        }
+    }
+
+    fn crm(&mut self, directive: &'static Directive, value: &Word) {
+        if !self.seen.insert("crm") {
+            let help = "leave one line: `crm off`";
+            self.report.error(value, "pacemaker/crm directive used multiple times!", help);
+        }
+        let known = ["respawn", "manual", "minimal", "valgrind"];
+        let lower = value.text.to_ascii_lowercase();
+        match boolean(&lower) {
+            Some(false) => {}
+            None if !known.contains(&lower.as_str()) => {
+                let message = format!("bad value in `{} {}`", directive.name, value.text);
+                self.report.error(value, message, "write `crm off`, or remove the line");
+            }
+            _ => {
+                let message = format!(
+                    "'{} {}' asks for Pacemaker. hbd manages haresources clusters only.",
+                    directive.name, value.text
+                );
+                let help = "For Pacemaker use Corosync; to use haresources set 'crm off'.";
+                self.report.error(value, message, help);
+                self.found.pacemaker = Some(value.clone());
+            }
+        }
+    }
+
+    /// `respawn USER /PATH ARGS…` and `failfast`. Whether USER and PATH exist is the machine's business.
+    fn child(&mut self, statement: &Statement, directive: &Directive) {
+        let [user, command, ..] = statement.words.as_slice() else {
+            let message = format!("`{}` needs a user and a command", directive.name);
+            self.report.error(&statement.name, message, directive.usage());
+            return;
+        };
+        if user.text.bytes().all(|b| b.is_ascii_digit()) {
+            let message = format!("Invalid uid [{}] specified for client child", user.text);
+            self.report.error(user, message, "write the user's name, not a number");
+        }
+        if !command.text.starts_with('/') {
+            let message = format!("Client child command [{}] is not full pathname", command.text);
+            self.report.error(command, message, "write the command with its directory, /usr/…");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! haresources: logical lines, groups and what makes a file mean two things (03 §2.1–2.3, §16 no. 19).
+//!
+//! Owns the grammar of the file, exactly as Heartbeat's scripts read it; where the daemon and the scripts of Heartbeat,
+//! or Heartbeat and the eye of a reader, would disagree, the file is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Place, Report, Word};
+use super::lines::{MAX_LINE, text_of};
+use super::resource::{looks_like_address, understand};
+use super::types::{Address, Group, Resource, ResourceKind};
+use super::value::nearest;
+
+/// One group and where its words stand.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub group: Group,
+    /// The words of `group.resources`, in that order.
+    pub words: Vec<Word>,
+}
+
+/// What the rest of the configuration says, as far as haresources needs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// Normal nodes, lower case; empty if ha.cf could not be read, then names are not judged.
+    pub nodes: &'a [Word],
+    /// Words to units (hbd.toml).
+    pub aliases: &'a BTreeMap<String, String>,
+    /// Heartbeat's directory of resource scripts.
+    pub resource_d: &'a Path,
+}
+
+/// Reads haresources. Findings go to `report`.
+pub(super) fn read(path: &Path, bytes: &[u8], context: Context<'_>, report: &mut Report) -> Vec<Found> {
+    let lines = logical_lines(path, bytes, report);
+    let mut found = Vec::new();
+    for words in lines {
+        found.extend(group(path, words, context, report));
+    }
+    check_names(&found, report);
+    found
+}
+
+/// Physical lines with their numbers and, for the caret, their text.
+struct Physical {
+    text: String,
+    place: Place,
+}
+
+fn physical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Physical> {
+    let file: Arc<Path> = path.into();
+    let mut carriage_returns = false;
+    let mut lines = Vec::new();
+    for (index, raw) in bytes.split(|b| *b == b'\n').enumerate() {
+        let mut text = text_of(raw);
+        let mut place = Place { file: file.clone(), line: index + 1, column: 1, source: None };
+        if text.ends_with('\r') {
+            text.pop();
+            if !carriage_returns {
+                place.column = text.chars().count() + 1;
+                let at = Word { text: String::new(), place: place.clone() };
+                let help = format!("convert the file: sed -i 's/\\r$//' {}", path.display());
+                let message = "the line ends in CR LF: Heartbeat takes the CR as part of the last resource's name";
+                report.error(&at, message, help);
+                carriage_returns = true;
+            }
+        }
+        if raw.len() > MAX_LINE {
+            let at = Word { text: String::new(), place: Place { column: 1, ..place.clone() } };
+            let message = format!("line of {} bytes: Heartbeat's daemon splits it after {MAX_LINE}", raw.len());
+            report.error(&at, message, "continue it with a backslash at the line's end");
+        }
+        place.column = 1;
+        place.source = Some(text.as_str().into());
+        lines.push(Physical { text, place });
+    }
+    lines
+}
+
+/// Words of each logical line. The steps and their order are those of 03 §2.1.
+fn logical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Vec<Word>> {
+    let physical = physical_lines(path, bytes, report);
+    let mut lines = physical.iter();
+    let mut logical = Vec::new();
+    while let Some(first) = lines.next() {
+        let (code, comment) = first.text.split_at(first.text.find('#').unwrap_or(first.text.len()));
+        if !code.trim().is_empty() && comment.trim_end().ends_with('\\') {
+            let column = first.text.trim_end().chars().count();
+            report.warning(
+                &word_at("\\", &first.place, column),
+                "the backslash is part of the comment: the next line does not continue this one",
+                "put the comment on a line of its own above, or leave out the backslash",
+            );
+        }
+        let mut splitter = Splitter::default();
+        let mut code = code;
+        let mut line = first;
+        loop {
+            let continued = code.strip_suffix('\\');
+            splitter.take(continued.unwrap_or(code), &line.place);
+            if continued.is_none() {
+                blank_after_backslash(code, &line.place, report);
+                break;
+            }
+            let Some(next) = lines.next() else { break };
+            comment_on_continued_line(next, report);
+            (code, line) = (next.text.as_str(), next);
+        }
+        if !splitter.words.is_empty() {
+            logical.push(splitter.words);
+        }
+    }
+    logical
+}
+
+fn word_at(text: &str, place: &Place, column: usize) -> Word {
+    Word { text: text.to_owned(), place: Place { column, ..place.clone() } }
+}
+
+/// `x \ `: Heartbeat takes the backslash as a resource, the reader as a continuation.
+fn blank_after_backslash(code: &str, place: &Place, report: &mut Report) {
+    let trimmed = code.trim_end_matches([' ', '\t']);
+    if trimmed.len() < code.len() && trimmed.ends_with('\\') {
+        report.error(
+            &word_at("\\", place, trimmed.chars().count()),
+            "a blank after the backslash: Heartbeat does not continue the line and takes `\\` as a resource",
+            "remove the blank, or the backslash",
+        );
+    }
+}
+
+/// Comments are removed from the first physical line only.
+fn comment_on_continued_line(line: &Physical, report: &mut Report) {
+    if let Some(byte) = line.text.find('#') {
+        let column = line.text[..byte].chars().count() + 1;
+        report.error(
+            &word_at("#", &line.place, column),
+            "a comment on a continued line: Heartbeat takes `#` and every word after it as resources",
+            "put the comment on a line of its own above the group",
+        );
+    }
+}
+
+/// Splits text that may go on in the next physical line, even within a word.
+#[derive(Default)]
+struct Splitter {
+    words: Vec<Word>,
+    inside: bool,
+}
+
+impl Splitter {
+    fn take(&mut self, text: &str, place: &Place) {
+        for (index, c) in text.chars().enumerate() {
+            if matches!(c, ' ' | '\t') {
+                self.inside = false;
+                continue;
+            }
+            match self.words.last_mut() {
+                Some(word) if self.inside => word.text.push(c),
+                _ => self.words.push(word_at(&c.to_string(), place, index + 1)),
+            }
+            self.inside = true;
+        }
+    }
+}
+
+/// One logical line as a group; `None` if it has no resources or a word is refused.
+fn group(path: &Path, words: Vec<Word>, context: Context<'_>, report: &mut Report) -> Option<Found> {
+    let mut words = words.into_iter();
+    let node = words.next()?;
+    let name = node.text.to_ascii_lowercase();
+    let known = node_is_known(path, &node, &name, context.nodes, report);
+    let words: Vec<Word> = words.collect();
+    let Some(key) = words.first().map(|word| word.text.clone()) else {
+        let message = format!("node `{name}` is named without resources: the line means nothing");
+        report.warning(&node, message, "write the resources behind the node, or remove the line");
+        return None;
+    };
+    let mut resources = Vec::new();
+    for word in &words {
+        // Reported where it stands; as a resource it would only be reported again.
+        if word.text.starts_with('#') || word.text == "\\" {
+            continue;
+        }
+        match understand(&word.text, context.aliases) {
+            Ok(kind) => {
+                remark_kind(word, &kind, context, report);
+                resources.push(Resource { word: word.text.clone(), kind });
+            }
+            Err(refused) => report.error(word, refused.why, refused.help),
+        }
+    }
+    let complete = resources.len() == words.len();
+    (known && complete).then(|| Found { group: Group { node: name, key, resources, line: node.place.line }, words })
+}
+
+/// The first word must be a normal node.
+fn node_is_known(path: &Path, node: &Word, name: &str, nodes: &[Word], report: &mut Report) -> bool {
+    if nodes.is_empty() || nodes.iter().any(|known| known.text == name) {
+        return true;
+    }
+    let names: Vec<&str> = nodes.iter().map(|known| known.text.as_str()).collect();
+    let help = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if looks_like_address(name) => format!("begin the line with the preferred node: {}", names.join(" or ")),
+        None => format!("the nodes of ha.cf are {}", names.join(", ")),
+    };
+    report.error(node, format!("Bad nodename in {} [{name}]", path.display()), help);
+    false
+}
+
+/// Findings about one resource that is legal.
+fn remark_kind(word: &Word, kind: &ResourceKind, context: Context<'_>, report: &mut Report) {
+    match kind {
+        ResourceKind::Address(address) => remark_address(word, address, report),
+        ResourceKind::Unit(unit) => {
+            if !context.aliases.contains_key(&word.text) && context.resource_d.join(&word.text).is_file() {
+                let script = context.resource_d.join(&word.text);
+                report.warning(
+                    word,
+                    format!("Heartbeat runs {} for `{}`; hbd starts {unit}", script.display(), word.text),
+                    format!(
+                        "if they differ, write a unit and name it in hbd.toml: [aliases] \"{}\" = \"NAME.service\"",
+                        word.text
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn remark_address(word: &Word, address: &Address, report: &mut Report) {
+    let Some(prefix) = address.prefix.filter(|prefix| *prefix < 31) else { return };
+    let host_bits = u32::MAX >> prefix;
+    let computed = Ipv4Addr::from(u32::from(address.address) | host_bits);
+    if u32::from(address.address) & host_bits == 0 || address.address == computed {
+        let message =
+            format!("{}/{prefix} is the address of the network or of broadcasts, not of a host", address.address);
+        report.warning(word, message, "check the prefix length");
+    }
+    if let Some(broadcast) = address.broadcast.filter(|broadcast| *broadcast != computed) {
+        let message = format!("the broadcast address of {}/{prefix} is {computed}, not {broadcast}", address.address);
+        report.warning(word, message, "leave the broadcast address out: it follows from the prefix");
+    }
+}
+
+/// What only shows when all groups are known: names used twice.
+fn check_names(found: &[Found], report: &mut Report) {
+    let mut keys: BTreeMap<&str, &Word> = BTreeMap::new();
+    for one in found {
+        if let Some(word) = one.words.first() {
+            keys.entry(&word.text).or_insert(word);
+        }
+    }
+    let mut addresses: BTreeMap<Ipv4Addr, &Word> = BTreeMap::new();
+    let mut units: BTreeMap<&str, &Word> = BTreeMap::new();
+    for one in found {
+        let mut own = BTreeSet::new();
+        for (word, resource) in one.words.iter().zip(&one.group.resources) {
+            if !own.insert(&word.text) {
+                let message = format!("`{}` stands twice in one group", word.text);
+                report.warning(word, message, "name it once");
+                continue;
+            }
+            if let Some(key) = keys.get(word.text.as_str()).filter(|key| !std::ptr::eq(**key, word)) {
+                shared_key(word, key, report);
+                continue;
+            }
+            let first = match &resource.kind {
+                ResourceKind::Address(address) => *addresses.entry(address.address).or_insert(word),
+                ResourceKind::Unit(unit) => *units.entry(unit).or_insert(word),
+            };
+            if !std::ptr::eq(first, word) {
+                shared_resource(word, first, &resource.kind, report);
+            }
+        }
+        odd_key(one, report);
+    }
+}
+
+/// The first resource of a line names its group, in the whole file (03 §2.2).
+fn shared_key(word: &Word, key: &Word, report: &mut Report) {
+    report.error(
+        word,
+        format!(
+            "`{}` names the group in {}: a group's first resource must not stand in any other line",
+            word.text,
+            key.name()
+        ),
+        "give each group a first resource of its own, or make one group of both lines",
+    );
+}
+
+fn shared_resource(word: &Word, first: &Word, kind: &ResourceKind, report: &mut Report) {
+    let (message, help) = match kind {
+        ResourceKind::Address(address) => (
+            format!("the address {} is already in {}", address.address, first.name()),
+            "put each address into one group only: two nodes may hold these groups at the same time",
+        ),
+        ResourceKind::Unit(unit) => (
+            format!("{unit} is already in {}: each group starts and stops it on its own account", first.name()),
+            "put each unit into one group only",
+        ),
+    };
+    report.warning(word, message, help);
+}
+
+/// A key is a regular expression to Heartbeat's scripts (03 §2.2).
+fn odd_key(found: &Found, report: &mut Report) {
+    if let Some(word) =
+        found.words.first().filter(|word| word.text.contains(['+', '*', '?', '(', '[', '$', '^', '|']))
+    {
+        let message =
+            format!("`{}` is a regular expression to Heartbeat's scripts and may not match itself", word.text);
+        report.warning(word, message, "begin the group with its address");
+    }
+}

@@ -1,0 +1,165 @@
+//! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
+//!
+//! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the table
+//! `[aliases]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Place, Report, Word};
+use super::directives::{self, DIRECTIVES, Directive};
+use super::resource;
+use super::settings::Scalars;
+use super::value::nearest;
+
+/// Words of haresources with the units they mean, and where that is said.
+pub(super) type Aliases = BTreeMap<String, (String, Word)>;
+
+/// Reads one TOML file: scalars to `scalars`, aliases over those read before.
+pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, aliases: &mut Aliases, report: &mut Report) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        report.error(&Word::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
+        return;
+    };
+    let source = Source { file: path.into(), text };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = source.word(error.span().unwrap_or(0..0));
+        report.error(
+            &at,
+            error.message().trim_end().replace('\n', ", "),
+            "see hbd.toml(5) and toml.io for the syntax",
+        );
+    }
+    if !errors.is_empty() {
+        return;
+    }
+    for (key, value) in table.get_ref() {
+        let at = source.word(key.span());
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("aliases", DeValue::Table(table)) => read_aliases(table, &source, aliases, report),
+            ("aliases", _) => report.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
+            (name, found) => match scalar_directive(name) {
+                Ok(directive) => scalar(directive, &source, value, found, scalars, report),
+                Err(help) => report.error(&at, format!("unknown key `{name}`"), help),
+            },
+        }
+    }
+}
+
+/// Reads the variables `HBD_NAME`; an unknown one may belong to somebody else.
+pub(super) fn read_environment(environment: &[(String, String)], scalars: &mut Scalars, report: &mut Report) {
+    for (name, value) in environment {
+        let place = Place { file: Path::new("environment").into(), line: 0, column: 0, source: None };
+        let at = Word { text: value.clone(), place };
+        match scalar_directive(&name.to_ascii_lowercase()) {
+            Ok(directive) => {
+                scalars.tell_status(directive, &at, report);
+                scalars.take(directive, &at, report);
+            }
+            Err(help) => report.notice(&at, format!("HBD_{name} is no setting of hbd and is ignored"), help),
+        }
+    }
+}
+
+/// The directive a key overrides, or what to write instead.
+fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
+    match directives::find(name) {
+        Some(directive) if directive.overridable() => Ok(directive),
+        Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
+        None => {
+            let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
+            Err(match nearest(name, names.chain(["aliases"])) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "keys are the names of ha.cf's directives with one value, and the table [aliases]".into(),
+            })
+        }
+    }
+}
+
+/// One scalar: the same words as in ha.cf, or TOML's own numbers and booleans.
+fn scalar(
+    directive: &'static Directive,
+    source: &Source<'_>,
+    value: &Spanned<DeValue<'_>>,
+    found: &DeValue<'_>,
+    scalars: &mut Scalars,
+    report: &mut Report,
+) {
+    let mut at = source.word(value.span());
+    let text = match found {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', ""),
+        DeValue::Float(number) => number.as_str().replace('_', ""),
+        DeValue::Boolean(flag) => flag.to_string(),
+        other => {
+            let message = format!("bad value for `{}`: {} instead of one value", directive.name, other.type_str());
+            report.error(&at, message, directive.usage());
+            scalars.refuse(directive.name);
+            return;
+        }
+    };
+    // What the parsers judge is the value; the caret keeps the place of the literal.
+    at.text = text;
+    scalars.tell_status(directive, &at, report);
+    scalars.take(directive, &at, report);
+}
+
+fn read_aliases(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Aliases, report: &mut Report) {
+    for (key, value) in table {
+        let word = key.get_ref().to_string();
+        let at = source.word(key.span());
+        let shown = source.word(value.span());
+        let DeValue::String(unit) = value.get_ref() else {
+            let message = format!("alias `{word}` is not a string");
+            report.error(&shown, message, "write the name of a unit in quotes, for example \"apache2.service\"");
+            continue;
+        };
+        if resource::looks_like_address(&word) {
+            let message = format!("`{word}` is an address: it has no unit");
+            report.error(&at, message, "aliases are for the names of services and scripts");
+            continue;
+        }
+        match resource::unit(unit) {
+            Ok(name) if name == unit.as_ref() => {
+                aliases.insert(word, (name, at));
+            }
+            Ok(name) => {
+                let message = format!("alias `{word}`: `{unit}` lacks the unit's type");
+                report.error(&shown, message, format!("write \"{name}\""));
+            }
+            Err(refused) => report.error(&shown, format!("alias `{word}`: {}", refused.why), refused.help),
+        }
+    }
+}
+
+/// A TOML file, to turn byte spans into places.
+struct Source<'a> {
+    file: Arc<Path>,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    /// The text of a span with its line and column. A span over several lines is cut at the first line's end.
+    fn word(&self, span: std::ops::Range<usize>) -> Word {
+        let start =
+            (0..=span.start.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        let before = &self.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text[line_start..].lines().next().unwrap_or("");
+        let end = span.end.min(line_start + line.len());
+        Word {
+            text: self.text.get(start..end).unwrap_or("").to_owned(),
+            place: Place {
+                file: self.file.clone(),
+                line: before.matches('\n').count() + 1,
+                column: self.text[line_start..start].chars().count() + 1,
+                source: Some(line.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the machine contributes to the configuration: its name, its environment, /etc/hosts, /etc/services.
+//!
+//! Owns reading these. Everything else in this room is a function of files and a [`Host`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+
+/// The machine as the configuration sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// `uname -n`.
+    pub node_name: String,
+    /// Environment variables that begin with `HBD_`, as name (without the prefix, any case) and value.
+    pub environment: Vec<(String, String)>,
+    /// IPv4 names of /etc/hosts, lower case. hbd asks no DNS for the peer's address: it must start without.
+    pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// Port of the service `ha-cluster/udp`, if /etc/services has it: the default of `udpport` (04 §1.6).
+    pub service_port: Option<u16>,
+}
+
+impl Host {
+    /// A machine of which only the name is known.
+    pub fn named(node_name: &str) -> Host {
+        Host { node_name: node_name.to_owned(), ..Host::default() }
+    }
+
+    /// This machine.
+    ///
+    /// # Errors
+    /// When the kernel does not tell its name. A missing /etc/hosts or /etc/services is an empty one.
+    pub fn of_this_machine() -> io::Result<Host> {
+        let read = |path: &str| std::fs::read(path).map(|bytes| super::lines::text_of(&bytes)).unwrap_or_default();
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix("HBD_")?.to_owned();
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Ok(Host {
+            node_name: std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim_end().to_owned(),
+            environment: variables.collect(),
+            hosts: hosts(&read("/etc/hosts")),
+            service_port: service_port(&read("/etc/services")),
+        })
+    }
+}
+
+/// IPv4 entries of hosts(5); the first line with a name counts.
+fn hosts(text: &str) -> BTreeMap<String, Ipv4Addr> {
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        let Some(address) = words.next().and_then(|word| word.parse().ok()) else { continue };
+        for name in words {
+            found.entry(name.to_ascii_lowercase()).or_insert(address);
+        }
+    }
+    found
+}
+
+/// `ha-cluster/udp` of services(5).
+fn service_port(text: &str) -> Option<u16> {
+    text.lines().find_map(|line| {
+        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        let (name, port) = (words.next()?, words.next()?);
+        let named = name == "ha-cluster" || words.any(|alias| alias == "ha-cluster");
+        let port = port.strip_suffix("/udp")?.parse().ok()?;
+        named.then_some(port)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_gives_ipv4_names_first_line_wins() {
+        let found = hosts("127.0.0.1 localhost # x\n::1 nodeb\n10.0.0.2 NodeB nodeb.example.com\n10.0.0.3 nodeb\n");
+        assert_eq!(found["nodeb"], Ipv4Addr::new(10, 0, 0, 2));
+        assert_eq!(found["nodeb.example.com"], Ipv4Addr::new(10, 0, 0, 2));
+        assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn service_port_reads_the_udp_line() {
+        assert_eq!(service_port("ha-cluster 694/tcp\nha-cluster\t694/udp # Heartbeat\n"), Some(694));
+        assert_eq!(service_port("other 694/udp ha-cluster\n"), Some(694));
+        assert_eq!(service_port("ha-cluster 694/tcp\n"), None);
+    }
+
+    #[test]
+    fn this_machine_has_a_name() {
+        let host = Host::of_this_machine().unwrap();
+        assert!(!host.node_name.is_empty() && !host.node_name.contains('\n'));
+    }
+}

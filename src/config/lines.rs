@@ -1,0 +1,111 @@
+//! ha.cf from bytes to statements: comments, blanks, words and where they stand (04 §1.2).
+//!
+//! Owns the lexical rules. Never knows what a directive means.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Place, Report, Word};
+
+/// Longest line Heartbeat reads whole, in bytes.
+pub(super) const MAX_LINE: usize = 5119;
+
+/// One line with a directive.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// The first word.
+    pub name: Word,
+    /// The rest, split at blanks only; [`Statement::values`] splits at commas too.
+    pub words: Vec<Word>,
+}
+
+impl Statement {
+    /// The words of a list directive: commas separate like blanks.
+    pub(super) fn values(&self) -> Vec<Word> {
+        let mut values = Vec::new();
+        for word in &self.words {
+            let mut column = word.place.column;
+            for part in word.text.split(',') {
+                if !part.is_empty() {
+                    let place = Place { column, ..word.place.clone() };
+                    values.push(Word { text: part.to_owned(), place });
+                }
+                column += part.chars().count() + 1;
+            }
+        }
+        values
+    }
+}
+
+/// Blanks of ha.cf. CR is one, so that CR LF files work.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0c')
+}
+
+/// Splits one line, without its comment, into words.
+fn words(line: &str, place: &Place) -> Vec<Word> {
+    let mut found: Vec<Word> = Vec::new();
+    let mut inside = false;
+    for (index, c) in line.chars().enumerate() {
+        if is_blank(c) {
+            inside = false;
+            continue;
+        }
+        match found.last_mut() {
+            Some(word) if inside => word.text.push(c),
+            _ => found.push(Word { text: c.into(), place: Place { column: index + 1, ..place.clone() } }),
+        }
+        inside = true;
+    }
+    found
+}
+
+/// Text of a file whose comments may be in any encoding: bytes that are no UTF-8 become U+FFFD, one for one sequence.
+pub(super) fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// All statements of ha.cf in order.
+pub(super) fn statements(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Statement> {
+    let file: Arc<Path> = path.into();
+    let mut found = Vec::new();
+    for (index, raw) in bytes.split(|b| *b == b'\n').enumerate() {
+        let text = text_of(raw);
+        let full = text.trim_end_matches(is_blank);
+        let mut place = Place { file: file.clone(), line: index + 1, column: 1, source: Some(full.into()) };
+        if raw.len() > MAX_LINE {
+            place.source = None;
+            report.error(
+                &Word { text: String::new(), place },
+                format!(
+                    "line of {} bytes: Heartbeat reads what follows byte {MAX_LINE} as a line of its own",
+                    raw.len()
+                ),
+                "break it into several lines",
+            );
+            continue;
+        }
+        let code = full.split('#').next().unwrap_or("");
+        let words = words(code, &place);
+        for word in words.iter().filter(|word| word.text.contains('\u{fffd}')) {
+            report.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
+        }
+        let mut words = words.into_iter();
+        if let Some(name) = words.next() {
+            found.push(statement(name, words.collect()));
+        }
+    }
+    found
+}
+
+/// A statement whose words show the line, unless the line may hold a password.
+fn statement(name: Word, words: Vec<Word>) -> Statement {
+    let mut statement = Statement { name, words };
+    if statement.name.text == "stonith_host" {
+        statement.name.place.source = None;
+        for word in &mut statement.words {
+            word.place.source = None;
+        }
+    }
+    statement
+}

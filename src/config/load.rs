@@ -1,0 +1,246 @@
+//! The front door: reads every file, lets all stages report together, and gives one [`Config`] or none.
+//!
+//! Owns which files there are and the order of the stages. Start, reload and `check` call the same function (04 §5.4).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::authkeys::{self, AuthKeys};
+use super::checks;
+use super::diagnostic::{Diagnostic, Report, Word};
+use super::ha_cf::{self, HaCf};
+use super::haresources::{self, Context, Found};
+use super::hbd_toml::{self, Aliases};
+use super::host::Host;
+use super::lines::text_of;
+use super::settings::{Layers, Scalars};
+use super::types::{Config, Timing};
+
+/// The files of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// `/etc/ha.d/ha.cf`.
+    pub ha_cf: PathBuf,
+    /// `/etc/ha.d/authkeys`.
+    pub authkeys: PathBuf,
+    /// systemd credential read instead of `authkeys` if it exists (`LoadCredential=authkeys`).
+    pub credential: Option<PathBuf>,
+    /// `/etc/ha.d/haresources`.
+    pub haresources: PathBuf,
+    /// `/etc/ha.d/nodeinfo`: its first line replaces `uname -n`.
+    pub nodeinfo: PathBuf,
+    /// `/etc/ha.d/resource.d`: scripts that meant something else than the unit of the same name.
+    pub resource_d: PathBuf,
+    /// `/etc/hbd/hbd.toml`.
+    pub hbd_toml: PathBuf,
+    /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
+    pub hbd_toml_dir: PathBuf,
+    /// `/var/lib/heartbeat/crm/cib.xml`: mentioned to those who ask for Pacemaker.
+    pub cib_xml: PathBuf,
+}
+
+impl Default for Files {
+    fn default() -> Files {
+        Files::below(Path::new("/"))
+    }
+}
+
+impl Files {
+    /// The usual files below another root.
+    pub fn below(root: &Path) -> Files {
+        let ha_d = root.join("etc/ha.d");
+        let hbd = root.join("etc/hbd");
+        Files {
+            ha_cf: ha_d.join("ha.cf"),
+            authkeys: ha_d.join("authkeys"),
+            credential: None,
+            haresources: ha_d.join("haresources"),
+            nodeinfo: ha_d.join("nodeinfo"),
+            resource_d: ha_d.join("resource.d"),
+            hbd_toml: hbd.join("hbd.toml"),
+            hbd_toml_dir: hbd.join("hbd.toml.d"),
+            cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
+        }
+    }
+
+    /// With the credential `authkeys` of systemd's `$CREDENTIALS_DIRECTORY`.
+    pub fn with_credentials(mut self, directory: &Path) -> Files {
+        self.credential = Some(directory.join("authkeys"));
+        self
+    }
+}
+
+/// What [`load`] gives.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration; `None` if there is an error among the diagnostics.
+    pub config: Option<Config>,
+    /// The keys; `None` under the same condition.
+    pub keys: Option<AuthKeys>,
+    /// Everything found, sorted by file, line and column.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads all files and checks them as a whole. The caller decides what to do with the findings: a daemon logs them
+/// and exits with status 6 if `config` is `None`; `check` prints them.
+pub fn load(files: &Files, host: &Host) -> Loaded {
+    let mut report = Report::default();
+    let mut scalars = Scalars::default();
+    let ha_cf = read_ha_cf(files, host, &mut scalars, &mut report);
+    let keys = authkeys::read(files, &mut report);
+    let aliases = read_own(files, host, &mut scalars, &mut report);
+    let groups = read_haresources(files, &ha_cf, &aliases, &mut report);
+    let layers = match scalars.layer(host.service_port) {
+        Ok(layers) => Some(layers),
+        Err(error) => {
+            let help = "every value was legal by itself, so this is a fault of hbd: please report it";
+            report.error(&Word::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
+            None
+        }
+    };
+    let node = own_name(files, host, &mut report);
+    if let Some(layers) = &layers {
+        let whole = checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &aliases, node: &node };
+        whole.check(&mut report);
+    }
+    let sound = !report.has_errors();
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups));
+    Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
+}
+
+fn read_ha_cf(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
+    let path = &files.ha_cf;
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let found = ha_cf::read(path, &bytes, host, scalars, report);
+            if let Some(word) = found.pacemaker.as_ref().filter(|_| files.cib_xml.exists()) {
+                let message = format!("{} exists: this node has run Pacemaker", files.cib_xml.display());
+                report.notice(word, message, "its resources are not in haresources; move them there or to Corosync");
+            }
+            found
+        }
+        Err(error) => {
+            let message = format!("Cannot open config file [{}]: {error}", path.display());
+            report.error(&Word::file(path), message, "copy ha.cf from the other node and adapt the peer's address");
+            HaCf::default()
+        }
+    }
+}
+
+/// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
+fn read_own(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> Aliases {
+    let mut aliases = Aliases::new();
+    let mut paths = vec![files.hbd_toml.clone()];
+    match drop_ins(&files.hbd_toml_dir) {
+        Ok(found) => paths.extend(found),
+        Err(error) => unreadable(&files.hbd_toml_dir, &error, report),
+    }
+    for path in paths {
+        match std::fs::read(&path) {
+            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut aliases, report),
+            Err(error) => unreadable(&path, &error, report),
+        }
+    }
+    hbd_toml::read_environment(&host.environment, scalars, report);
+    aliases
+}
+
+fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// hbd's own files may be absent, but not unreadable: a setting would silently not count.
+fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
+    if error.kind() != io::ErrorKind::NotFound {
+        let message = format!("cannot read {}: {error}", path.display());
+        report.error(&Word::file(path), message, "make it readable, or remove it");
+    }
+}
+
+fn read_haresources(files: &Files, ha_cf: &HaCf, aliases: &Aliases, report: &mut Report) -> Vec<Found> {
+    let path = &files.haresources;
+    let units = aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
+    let context = Context { nodes: &ha_cf.nodes, aliases: &units, resource_d: &files.resource_d };
+    match std::fs::read(path) {
+        Ok(bytes) => haresources::read(path, &bytes, context, report),
+        Err(error) => {
+            let message = format!("Cannot open resources file [{}]: {error}", path.display());
+            let help = "write lines `NODE ADDRESS SERVICE…`, the same on both nodes; the file may be empty";
+            report.error(&Word::file(path), message, help);
+            Vec::new()
+        }
+    }
+}
+
+/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else `uname -n` (02 §4.1).
+fn own_name(files: &Files, host: &Host, report: &mut Report) -> String {
+    let path = &files.nodeinfo;
+    match std::fs::read(path).map(|bytes| text_of(&bytes)) {
+        Ok(text) => match text.split_once('\n') {
+            Some((line, _)) => return line.trim().to_ascii_lowercase(),
+            None => report.warning(
+                &Word::file(path),
+                "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
+                format!("echo NAME > {}", path.display()),
+            ),
+        },
+        Err(error) => unreadable(path, &error, report),
+    }
+    host.node_name.to_ascii_lowercase()
+}
+
+/// Dead time while starting when no directive gives one (04 §1.7), in milliseconds.
+fn default_initdead(deadtime: u64) -> u64 {
+    match deadtime {
+        10_001.. => deadtime,
+        0..6_000 => 12_000,
+        _ => 2 * deadtime,
+    }
+}
+
+/// The intervals in force, with the defaults that depend on others (04 §1.7).
+pub(super) fn timing(layers: &Layers) -> Timing {
+    let settings = &layers.settings;
+    let deadtime = settings.deadtime;
+    Timing {
+        keepalive: Duration::from_millis(settings.keepalive),
+        deadtime: Duration::from_millis(deadtime),
+        warntime: Duration::from_millis(settings.warntime.unwrap_or(deadtime / 2)),
+        initdead: Duration::from_millis(settings.initdead.unwrap_or(default_initdead(deadtime))),
+        deadping: Duration::from_millis(settings.deadping.unwrap_or(deadtime)),
+        max_rexmit_delay: Duration::from_millis(settings.max_rexmit_delay),
+    }
+}
+
+/// Everything has been checked: put it together.
+fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>) -> Config {
+    let settings = layers.settings.clone();
+    Config {
+        node,
+        nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
+        ping_nodes: Vec::new(),
+        timing: timing(layers),
+        media: ha_cf.media.into_iter().map(|(medium, _)| medium).collect(),
+        udpport: settings.udpport,
+        auto_failback: settings.auto_failback,
+        hopfudge: settings.hopfudge,
+        message_format: settings.msgfmt,
+        generation_method: settings.hbgenmethod,
+        uuid_from: settings.uuidfrom,
+        groups: groups.into_iter().map(|found| found.group).collect(),
+        log_facility: settings.logfacility.filter(|name| name != "none"),
+        debug: settings.debug,
+        watchdog: settings.watchdog,
+        realtime: settings.realtime,
+        rtprio: settings.rtprio,
+    }
+}

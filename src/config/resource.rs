@@ -1,0 +1,326 @@
+//! One word of haresources: an address, a unit, or something hbd cannot do (03 §2.3, §2.4, §15).
+//!
+//! Owns the short forms of addresses and the way from a script's name to a unit's. Never reads a file.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::media::{MAX_DEVICE, is_device};
+use super::types::{Address, ResourceKind};
+
+/// Unit types that can be started and stopped as a resource.
+const UNIT_SUFFIXES: &[&str] = &["service", "socket", "mount", "automount", "swap", "target", "path", "timer"];
+/// Unit types that no job of ours can start.
+const PASSIVE_SUFFIXES: &[&str] = &["device", "scope", "slice"];
+/// Scripts Heartbeat ships in resource.d that are no LSB services; their bare names are no units.
+const PACKAGED: &[&str] = &[
+    "AudibleAlarm",
+    "Delay",
+    "Filesystem",
+    "ICP",
+    "IPaddr",
+    "IPaddr2",
+    "IPsrcaddr",
+    "IPv6addr",
+    "LVM",
+    "LinuxSCSI",
+    "MailTo",
+    "OCF",
+    "Raid1",
+    "SendArp",
+    "ServeRAID",
+    "WAS",
+    "WinPopup",
+    "Xinetd",
+    "db2",
+    "drbddisk",
+    "hto-mapfuncs",
+    "ids",
+    "portblock",
+];
+/// Longest unit name of systemd.
+const MAX_UNIT: usize = 255;
+
+/// Why a word is not accepted, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub why: String,
+    pub help: String,
+}
+
+fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { why: why.into(), help: help.into() })
+}
+
+/// What a resource word means; `aliases` maps whole words to units (hbd.toml).
+pub(super) fn understand(word: &str, aliases: &BTreeMap<String, String>) -> Result<ResourceKind, Refused> {
+    if looks_like_address(word) {
+        return address(word).map(ResourceKind::Address);
+    }
+    if let Some(unit) = aliases.get(word) {
+        return Ok(ResourceKind::Unit(unit.clone()));
+    }
+    let mut parts = word.split("::");
+    let script = parts.next().unwrap_or("");
+    let arguments: Vec<&str> = parts.collect();
+    match (script, arguments.as_slice()) {
+        ("IPaddr" | "IPaddr2", [argument]) => address(argument).map(ResourceKind::Address),
+        ("IPaddr" | "IPaddr2", _) => {
+            refuse(format!("`{word}`: {script} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
+        }
+        (_, []) if !PACKAGED.contains(&script) => unit(script).map(ResourceKind::Unit),
+        _ => unsupported(word, script),
+    }
+}
+
+/// A word form hbd has no counterpart for yet.
+fn unsupported<T>(word: &str, script: &str) -> Result<T, Refused> {
+    let alias = |unit: &str| {
+        format!(
+            "write {unit} and name it in hbd.toml: [aliases] \"{word}\" = \"{unit}\" (haresources stays as it is)"
+        )
+    };
+    if word.parse::<std::net::Ipv6Addr>().is_ok()
+        || script == "IPv6addr"
+        || (word.contains("::") && script.contains(':'))
+    {
+        return refuse(format!("`{word}`: IPv6 addresses are not supported yet"), "use an IPv4 address");
+    }
+    let help = match script {
+        "Filesystem" => {
+            let path = word.split("::").nth(2).filter(|path| path.starts_with('/')).unwrap_or("/DIR");
+            alias(&format!("{}.mount", path.trim_matches('/').replace('-', "\\x2d").replace('/', "-")))
+        }
+        "LVM" | "Raid1" | "drbddisk" | "portblock" | "Delay" | "MailTo" | "OCF" => alias("NAME.service"),
+        "IPsrcaddr" | "SendArp" => {
+            "leave the word out: hbd announces its addresses itself; for a source address write a unit".to_owned()
+        }
+        _ => alias(&format!("{}.service", if script.is_empty() { "NAME" } else { script })),
+    };
+    refuse(
+        format!("`{word}`: resource scripts with arguments and Heartbeat's own scripts are not supported yet"),
+        help,
+    )
+}
+
+/// Digit…`.`digit…`.`digit…`.`digit…, with any suffix (03 §2.3 no. 1).
+pub(super) fn looks_like_address(word: &str) -> bool {
+    let mut rest = word;
+    for part in 0..4 {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        if digits == 0 {
+            return false;
+        }
+        rest = &rest[digits..];
+        if part < 3 {
+            let Some(after) = rest.strip_prefix('.') else { return false };
+            rest = after;
+        }
+    }
+    true
+}
+
+/// `ADDR[/MASK[/NIC[/BCAST]]]` or `ADDR/MASK/BCAST` (03 §2.4).
+fn address(text: &str) -> Result<Address, Refused> {
+    const USAGE: &str =
+        "write ADDR, ADDR/PREFIX, ADDR/PREFIX/DEV, ADDR/PREFIX/DEV/BROADCAST or ADDR/PREFIX/BROADCAST";
+    let parts: Vec<&str> = text.split('/').collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        return refuse(format!("`{text}` has an empty part: Heartbeat would shift the others"), USAGE);
+    }
+    if parts.len() > 4 {
+        return refuse(format!("`{text}` has more than four parts"), USAGE);
+    }
+    let Some(address) = parts.first().and_then(|part| part.parse::<Ipv4Addr>().ok()) else {
+        return refuse(format!("`{}` is not an IPv4 address", parts.first().unwrap_or(&"")), USAGE);
+    };
+    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+        return refuse(format!("{address} cannot be a virtual address"), "write the address that clients use");
+    }
+    let prefix = parts.get(1).map(|part| mask(part, USAGE)).transpose()?;
+    let (interface, broadcast) = match parts.get(2..).unwrap_or(&[]) {
+        [] => (None, None),
+        [one] if one.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(*one)),
+        [nic] => (Some(*nic), None),
+        [nic, broadcast, ..] => (Some(*nic), Some(*broadcast)),
+    };
+    let broadcast = match broadcast.map(|text| (text, text.parse::<Ipv4Addr>())) {
+        None => None,
+        Some((_, Ok(broadcast))) => Some(broadcast),
+        Some((text, Err(_))) => return refuse(format!("`{text}` is not a broadcast address"), USAGE),
+    };
+    let (device, label) = match interface {
+        None => (None, None),
+        Some(nic) => device_and_label(nic)?,
+    };
+    Ok(Address { address, prefix, device, label, broadcast })
+}
+
+/// A prefix length or a dotted mask.
+fn mask(text: &str, usage: &str) -> Result<u8, Refused> {
+    if let Ok(prefix) = text.parse::<u8>() {
+        if (1..=32).contains(&prefix) {
+            return Ok(prefix);
+        }
+        return refuse(format!("prefix length `{text}` is out of range"), "write a prefix length from 1 to 32");
+    }
+    let Ok(dotted) = text.parse::<Ipv4Addr>() else {
+        return refuse(format!("`{text}` is neither a prefix length nor a netmask"), usage);
+    };
+    let bits = u32::from(dotted);
+    let prefix = bits.leading_ones();
+    if prefix == 0 || bits.count_ones() != prefix {
+        return refuse(format!("netmask `{text}` is not a row of ones"), "write a prefix length from 1 to 32");
+    }
+    Ok(u8::try_from(prefix).unwrap_or(32))
+}
+
+/// `eth0` or `eth0:1`.
+fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refused> {
+    let (device, label) = match nic.split_once(':') {
+        Some((device, rest)) => (device, Some((rest, nic))),
+        None => (nic, None),
+    };
+    if !is_device(device) {
+        return refuse(format!("`{nic}` cannot be the name of an interface"), "write a name that `ip link` shows");
+    }
+    match label {
+        None => Ok((Some(device.to_owned()), None)),
+        Some((rest, whole)) if !rest.is_empty() && whole.len() <= MAX_DEVICE => {
+            Ok((Some(device.to_owned()), Some(whole.to_owned())))
+        }
+        Some((_, whole)) => refuse(
+            format!("`{whole}` cannot be an interface label"),
+            format!("write DEV:NAME, at most {MAX_DEVICE} bytes in all"),
+        ),
+    }
+}
+
+/// A unit's full name: a word with a unit suffix stays, any other is a service.
+pub(super) fn unit(word: &str) -> Result<String, Refused> {
+    let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+    if PASSIVE_SUFFIXES.contains(&suffix) {
+        let help = format!("name a unit of type {}", UNIT_SUFFIXES.join(", "));
+        return refuse(format!("a .{suffix} unit cannot be started as a resource"), help);
+    }
+    let name = if UNIT_SUFFIXES.contains(&suffix) { word.to_owned() } else { format!("{word}.service") };
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    if let Some(bad) = name.chars().find(|c| !legal(*c)) {
+        return refuse(
+            format!("`{}` cannot be in the name of a unit", bad.escape_default()),
+            "write the name that `systemctl list-unit-files` shows",
+        );
+    }
+    let (stem, suffix) = name.rsplit_once('.').unwrap_or_default();
+    if stem.is_empty() || name.len() > MAX_UNIT || stem.starts_with('@') {
+        let help = "write the name that `systemctl list-unit-files` shows";
+        return refuse(format!("`{word}` is not the name of a unit"), help);
+    }
+    if stem.ends_with('@') {
+        return refuse(format!("`{word}` is a template"), format!("name an instance: {stem}INSTANCE.{suffix}"));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(word: &str) -> Result<ResourceKind, Refused> {
+        understand(word, &BTreeMap::from([("httpd".into(), "apache2.service".into())]))
+    }
+
+    fn addr(word: &str) -> (Ipv4Addr, Option<u8>, Option<String>, Option<String>, Option<Ipv4Addr>) {
+        match kind(word) {
+            Ok(ResourceKind::Address(a)) => (a.address, a.prefix, a.device, a.label, a.broadcast),
+            other => panic!("{word}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_short_form_of_an_address() {
+        let ip = Ipv4Addr::new(1, 2, 3, 4);
+        let bc = Some(Ipv4Addr::new(1, 2, 3, 255));
+        let eth0 = Some("eth0".to_owned());
+        for head in ["", "IPaddr::", "IPaddr2::"] {
+            assert_eq!(addr(&format!("{head}1.2.3.4")), (ip, None, None, None, None));
+            assert_eq!(addr(&format!("{head}1.2.3.4/24")), (ip, Some(24), None, None, None));
+            assert_eq!(addr(&format!("{head}1.2.3.4/255.255.255.0")), (ip, Some(24), None, None, None));
+            assert_eq!(addr(&format!("{head}1.2.3.4/24/eth0")), (ip, Some(24), eth0.clone(), None, None));
+            assert_eq!(addr(&format!("{head}1.2.3.4/24/eth0/1.2.3.255")), (ip, Some(24), eth0.clone(), None, bc));
+            assert_eq!(addr(&format!("{head}1.2.3.4/24/1.2.3.255")), (ip, Some(24), None, None, bc));
+            assert_eq!(
+                addr(&format!("{head}1.2.3.4/32/eth0:0")),
+                (ip, Some(32), eth0.clone(), Some("eth0:0".into()), None)
+            );
+        }
+    }
+
+    #[test]
+    fn bad_addresses_say_which_part() {
+        let table = [
+            ("1.2.3.4//eth0", "empty part"),
+            ("1.2.3.4/", "empty part"),
+            ("1.2.3.4/24/eth0/1.2.3.255/x", "more than four"),
+            ("1.2.3.400", "not an IPv4 address"),
+            ("1.2.3.4.5", "not an IPv4 address"),
+            ("1.2.3.4/eth0", "neither a prefix length nor a netmask"),
+            ("1.2.3.4/0", "out of range"),
+            ("1.2.3.4/33", "out of range"),
+            ("1.2.3.4/255.0.255.0", "not a row of ones"),
+            ("1.2.3.4/24/eth0/x", "not a broadcast"),
+            ("1.2.3.4/24/an-interface-too-long", "cannot be the name of an interface"),
+            ("1.2.3.4/24/eth0:", "cannot be an interface label"),
+            ("1.2.3.4/24/eth0:long-long-lab", "cannot be an interface label"),
+            ("0.0.0.0/24", "cannot be a virtual address"),
+            ("224.0.0.1", "cannot be a virtual address"),
+            ("IPaddr::1.2.3.4::x", "takes one argument"),
+        ];
+        for (word, why) in table {
+            let refused = kind(word).unwrap_err();
+            assert!(refused.why.contains(why), "{word}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn words_become_units() {
+        let table = [
+            ("httpd", "apache2.service"),
+            ("nginx", "nginx.service"),
+            ("nginx.service", "nginx.service"),
+            ("srv-data.mount", "srv-data.mount"),
+            ("web.target", "web.target"),
+            ("a.b", "a.b.service"),
+            ("getty@tty1", "getty@tty1.service"),
+            ("srv-my\\x2ddata.mount", "srv-my\\x2ddata.mount"),
+        ];
+        for (word, unit) in table {
+            assert_eq!(kind(word), Ok(ResourceKind::Unit(unit.into())), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_hbd_cannot_do_says_so_and_what_to_write() {
+        let table = [
+            ("Filesystem::/dev/sdb1::/srv/my-data::ext4", "not supported yet", "srv-my\\x2ddata.mount"),
+            ("OCF::x::y", "not supported yet", "NAME.service"),
+            ("drbddisk::r0", "not supported yet", "\"drbddisk::r0\" = \"NAME.service\""),
+            ("apache::/etc/x.conf", "not supported yet", "apache.service"),
+            ("IPv6addr::2001:db8:0:0:0:0:0:1/64", "IPv6", "IPv4"),
+            ("2001:db8::1", "IPv6", "IPv4"),
+            ("2001:db8::1/64", "IPv6", "IPv4"),
+            ("IPsrcaddr::1.2.3.4", "not supported yet", "leave the word out"),
+            ("MailTo", "not supported yet", "NAME.service"),
+            ("a/b", "cannot be in the name", "systemctl"),
+            ("x.slice", "cannot be started", "service"),
+            ("foo@", "template", "foo@INSTANCE.service"),
+            ("foo@.service", "template", "foo@INSTANCE.service"),
+            (".service", "not the name", "systemctl"),
+            ("::", "not supported yet", "NAME.service"),
+        ];
+        for (word, why, help) in table {
+            let refused = kind(word).unwrap_err();
+            assert!(refused.why.contains(why) && refused.help.contains(help), "{word}: {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Scalar settings: one figment provider per word, layered, extracted as one typed struct.
+//!
+//! Owns the layering (defaults < ha.cf < hbd.toml < hbd.toml.d < environment) and the provenance of every value.
+//! Each value is checked on its own before it becomes a layer, because figment stops at the first error and loses
+//! columns; so what is left for figment cannot fail for a reason of the user's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+use serde::Deserialize;
+
+use super::diagnostic::{Report, Word};
+use super::directives::{DIRECTIVES, Directive, Status};
+use super::types::{AutoFailback, GenerationMethod, MessageFormat, UuidFrom};
+
+/// One value of one directive, from one place.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    key: &'static str,
+    word: Word,
+    value: Value,
+}
+
+impl Setting {
+    /// Identifies the place towards figment, and reads well in its errors.
+    fn source(&self) -> String {
+        let place = &self.word.place;
+        format!("{}:{}:{}:{}", place.file.display(), place.line, place.column, self.key)
+    }
+}
+
+impl Provider for Setting {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.key).source(Source::Custom(self.source()))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let dict = Dict::from([(self.key.to_owned(), self.value.clone())]);
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+/// Collects settings in the order in which they override each other.
+#[derive(Debug, Default)]
+pub(super) struct Scalars {
+    settings: Vec<Setting>,
+    /// Directives with a refused value: cross-checks must not judge the default in its stead.
+    refused: BTreeSet<&'static str>,
+    /// Directives whose status was already told.
+    told: BTreeSet<&'static str>,
+}
+
+impl Scalars {
+    /// Checks one value and keeps it if it is legal.
+    pub(super) fn take(&mut self, directive: &'static Directive, word: &Word, report: &mut Report) {
+        let Some(kind) = directive.kind() else { return };
+        match kind.parse(&word.text) {
+            Ok(accepted) => {
+                if let Some(notice) = accepted.notice {
+                    report.notice(word, format!("`{} {}`: {notice}", directive.name, word.text), directive.usage());
+                }
+                self.settings.push(Setting { key: directive.name, word: word.clone(), value: accepted.value });
+            }
+            Err(refused) => {
+                report.error(word, directive.complaint(&word.text, &refused.why), refused.help);
+                self.refuse(directive.name);
+            }
+        }
+    }
+
+    /// Notes that a directive has a value nobody should draw conclusions from.
+    pub(super) fn refuse(&mut self, key: &'static str) {
+        self.refused.insert(key);
+    }
+
+    /// The latest value of a directive so far.
+    pub(super) fn last(&self, key: &str) -> Option<(&Word, &Value)> {
+        self.settings.iter().rev().find(|s| s.key == key).map(|s| (&s.word, &s.value))
+    }
+
+    /// Says once per directive if it is accepted without effect.
+    pub(super) fn tell_status(&mut self, directive: &'static Directive, at: &Word, report: &mut Report) {
+        let name = directive.name;
+        let (what, why) = match directive.status {
+            Status::Honoured | Status::Refused { .. } => return,
+            Status::NotYet(why) => ("is not implemented yet", why),
+            Status::NoEffect(why) => ("has no effect in hbd", why),
+        };
+        if self.told.insert(name) {
+            report.warning(
+                at,
+                format!("`{name}` {what}: {why}"),
+                "accepted, so that the file stays as Heartbeat has it",
+            );
+        }
+    }
+
+    /// Merges everything taken over the defaults of the table; `service_port` replaces the default of udpport.
+    pub(super) fn layer(self, service_port: Option<u16>) -> Result<Layers, Box<figment::Error>> {
+        let mut figment = Figment::from(Defaults { service_port });
+        let mut places = BTreeMap::new();
+        for setting in self.settings {
+            places.insert(setting.source(), setting.word.clone());
+            figment = figment.merge(setting);
+        }
+        let settings = figment.extract::<Settings>().map_err(Box::new)?;
+        Ok(Layers { settings, figment, places, refused: self.refused })
+    }
+}
+
+/// The defaults of the directive table as the lowest layer.
+struct Defaults {
+    service_port: Option<u16>,
+}
+
+impl Provider for Defaults {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("built-in default")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut dict = Dict::new();
+        for directive in DIRECTIVES {
+            let Some((kind, text)) = directive.kind().zip(directive.default) else { continue };
+            let accepted = kind.parse(text).map_err(|refused| figment::Error::from(refused.why))?;
+            dict.insert(directive.name.to_owned(), accepted.value);
+        }
+        if let Some(port) = self.service_port {
+            dict.insert("udpport".to_owned(), port.into());
+        }
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+/// The scalar settings hbd uses; times in milliseconds. Names are those of ha.cf.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Settings {
+    pub keepalive: u64,
+    pub deadtime: u64,
+    pub warntime: Option<u64>,
+    pub initdead: Option<u64>,
+    pub deadping: Option<u64>,
+    pub max_rexmit_delay: u64,
+    pub udpport: u16,
+    pub auto_failback: AutoFailback,
+    pub hopfudge: u8,
+    pub msgfmt: MessageFormat,
+    pub hbgenmethod: GenerationMethod,
+    pub uuidfrom: UuidFrom,
+    pub logfacility: Option<String>,
+    pub debug: u8,
+    pub watchdog: Option<PathBuf>,
+    pub realtime: bool,
+    pub rtprio: u8,
+}
+
+/// The values in force and where each came from.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub settings: Settings,
+    figment: Figment,
+    places: BTreeMap<String, Word>,
+    refused: BTreeSet<&'static str>,
+}
+
+impl Layers {
+    /// The word that set a directive; `None` if the default is in force.
+    pub(super) fn place(&self, key: &str) -> Option<&Word> {
+        let source = self.figment.find_metadata(key)?.source.as_ref()?.custom()?.to_owned();
+        self.places.get(&source)
+    }
+
+    /// Whether none of these directives had a refused value, so that their values may be compared.
+    pub(super) fn sound(&self, keys: &[&str]) -> bool {
+        !keys.iter().any(|key| self.refused.contains(key))
+    }
+}

@@ -1,0 +1,102 @@
+//! hbd.toml, its drop-ins and the environment over ha.cf.
+
+use std::time::Duration;
+
+use super::*;
+
+fn units(node: &Node) -> Vec<ResourceKind> {
+    node.config().groups.into_iter().flat_map(|group| group.resources).map(|resource| resource.kind).collect()
+}
+
+#[test]
+fn layers_override_each_other_in_order() {
+    let mut node = Node::with("deadtime 10\nkeepalive 2\nwarntime 3\nudpport 694\n")
+        .toml("deadtime = 20\nkeepalive = \"1500ms\"\nrealtime = false\nudpport = 1_694\nwarntime = 2.5\n");
+    node.write("etc/hbd/hbd.toml.d/20-b.toml", b"deadtime = 40\n");
+    node.write("etc/hbd/hbd.toml.d/10-a.toml", b"deadtime = 30\ninitdead = 90\n");
+    node.write("etc/hbd/hbd.toml.d/30-c.toml.bak", b"deadtime = 50\n");
+    let config = node.config();
+    assert_eq!(config.timing.deadtime, Duration::from_secs(40));
+    assert_eq!(config.timing.keepalive, Duration::from_millis(1500));
+    assert_eq!(config.timing.warntime, Duration::from_millis(2500));
+    assert_eq!(config.timing.initdead, Duration::from_secs(90));
+    assert_eq!((config.realtime, config.udpport), (false, 1694));
+    node.host.environment = vec![("DEADTIME".into(), "60".into()), ("auto_failback".into(), "off".into())];
+    let config = node.config();
+    assert_eq!((config.timing.deadtime, config.auto_failback), (Duration::from_secs(60), AutoFailback::Off));
+}
+
+#[test]
+fn a_cross_check_points_at_the_layer_that_counts() {
+    let node = Node::with("deadtime 10\n").toml("# x\n  keepalive = 7\n");
+    let error = node.error();
+    assert_eq!(place(&error), ("ha.cf".into(), 6, 10, "10"));
+    let node = Node::with("keepalive 7\n").toml("# x\n  deadtime = \"10\"\n");
+    let error = node.error();
+    assert_eq!((error.line, error.column, error.file), (2, 14, node.files().hbd_toml));
+}
+
+#[test]
+fn mistakes_are_all_reported_with_their_places() {
+    let table = [
+        ("deadtim = 1\n", "unknown key `deadtim`", 1, 1, "did you mean `deadtime`?"),
+        ("[alias]\n", "unknown key `alias`", 1, 2, "did you mean `aliases`?"),
+        ("node = \"x\"\n", "unknown key `node`", 1, 1, "`node` can stand in ha.cf only"),
+        ("use_logd = true\n", "unknown key `use_logd`", 1, 1, "`use_logd` can stand in ha.cf only"),
+        (
+            "\nrtprio = 0x10\n",
+            "bad value for `rtprio`: integer instead of one value",
+            2,
+            10,
+            "the syntax is `rtprio N`",
+        ),
+        ("rtprio = [1]\n", "bad value for `rtprio`: array", 1, 10, "the syntax is `rtprio N`"),
+        (
+            "rtprio = 1.5\n",
+            "Illegal realtime priority [1.5]",
+            1,
+            10,
+            "write a whole number from 1 to 99: `1` is what Heartbeat reads",
+        ),
+        ("realtime = 3\n", "`3` is neither true nor false", 1, 12, "write on or off"),
+        ("deadtime = -3\n", "`-3` is not a time", 1, 12, ""),
+        ("deadtime = \n", "", 1, 12, "see hbd.toml(5) and toml.io for the syntax"),
+        ("rtprio = 1\nrtprio = 2\n", "duplicate key", 2, 1, ""),
+        ("aliases = 1\n", "`aliases` is not a table", 1, 1, "write [aliases] on a line of its own"),
+        ("[aliases]\nx = 1\n", "alias `x` is not a string", 2, 5, ""),
+        ("[aliases]\nx = \"y\"\n", "alias `x`: `y` lacks the unit's type", 2, 5, "write \"y.service\""),
+        ("[aliases]\nx = \"y z.service\"\n", "cannot be in the name of a unit", 2, 5, ""),
+        ("[aliases]\n\"1.2.3.4\" = \"y.service\"\n", "`1.2.3.4` is an address", 2, 1, ""),
+    ];
+    for (text, message, line, column, help) in table {
+        let error = Node::with("").toml(text).error();
+        assert!(error.message.contains(message), "{text:?}: {}", error.message);
+        assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
+        assert!(error.help.contains(help), "{text:?}: {}", error.help);
+    }
+    let node = Node::with("");
+    node.write("etc/hbd/hbd.toml", b"x = \xff");
+    assert_eq!(node.error().message, "the file is not UTF-8");
+}
+
+#[test]
+fn aliases_name_the_units_of_words() {
+    let node = Node::with("")
+        .haresources("nodea 10.0.0.9 httpd Filesystem::/dev/sdb1::/data::ext4 nginx\n")
+        .toml("[aliases]\nhttpd = \"apache2.service\"\n\"Filesystem::/dev/sdb1::/data::ext4\" = \"data.mount\"\nphp = \"php.service\"\n");
+    let unit = |name: &str| ResourceKind::Unit(name.into());
+    assert_eq!(units(&node)[1..], [unit("apache2.service"), unit("data.mount"), unit("nginx.service")]);
+    let notice = node.finding(Severity::Notice, "no line of haresources uses the alias `php`");
+    assert_eq!(place(&notice), ("hbd.toml".into(), 4, 1, "php"));
+    node.write("etc/hbd/hbd.toml.d/x.toml", b"[aliases]\nhttpd = \"httpd.service\"\n");
+    assert_eq!(units(&node)[1], unit("httpd.service"));
+}
+
+#[test]
+fn the_environment_is_checked_like_a_file() {
+    let mut node = Node::with("");
+    node.host.environment = vec![("DEADTIME".into(), "soon".into()), ("COLOUR".into(), "1".into())];
+    let error = node.error();
+    assert_eq!((error.file.to_str(), error.line, error.word.as_str()), (Some("environment"), 0, "soon"));
+    node.finding(Severity::Notice, "HBD_COLOUR is no setting of hbd");
+}

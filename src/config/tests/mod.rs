@@ -1,0 +1,215 @@
+//! Tests of the room as a whole: files in, configuration and findings out.
+
+mod fuzz;
+mod ha_cf;
+mod haresources;
+mod hbd_toml;
+mod seeds;
+mod values;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+/// A node's files below a temporary root.
+struct Node {
+    root: tempfile::TempDir,
+    host: Host,
+}
+
+/// A ha.cf without a finding of its own, to which a test adds lines.
+const PLAIN: &str =
+    "auto_failback on\nucast eth0 10.0.0.2\nucast eth1 10.1.0.2\nwatchdog /dev/watchdog\nnode nodea nodeb\n";
+
+impl Node {
+    /// A node `nodea` with this ha.cf, one sha1 key and an empty haresources.
+    fn new(ha_cf: &str) -> Node {
+        let root = tempfile::tempdir().unwrap();
+        let node = Node { root, host: Host::named("nodea") };
+        node.write("etc/ha.d/ha.cf", ha_cf.as_bytes());
+        node.write("etc/ha.d/authkeys", b"auth 1\n1 sha1 key\n");
+        node.chmod("etc/ha.d/authkeys", 0o600);
+        node.write("etc/ha.d/haresources", b"");
+        node
+    }
+
+    /// [`PLAIN`] followed by these lines.
+    fn with(lines: &str) -> Node {
+        Node::new(&format!("{PLAIN}{lines}"))
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn haresources(self, text: &str) -> Node {
+        self.write("etc/ha.d/haresources", text.as_bytes());
+        self
+    }
+
+    fn toml(self, text: &str) -> Node {
+        self.write("etc/hbd/hbd.toml", text.as_bytes());
+        self
+    }
+
+    fn chmod(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.root.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn files(&self) -> Files {
+        Files::below(self.root.path())
+    }
+
+    fn load(&self) -> Loaded {
+        load(&self.files(), &self.host)
+    }
+
+    /// The configuration, which must load.
+    fn config(&self) -> Config {
+        let loaded = self.load();
+        let shown: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+        loaded.config.unwrap_or_else(|| panic!("{}", shown.join("\n")))
+    }
+
+    /// The only error, after which there must be no configuration.
+    #[track_caller]
+    fn error(&self) -> Diagnostic {
+        let loaded = self.load();
+        assert!(loaded.config.is_none() && loaded.keys.is_none());
+        let errors: Vec<_> = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        errors[0].clone()
+    }
+
+    /// The finding of this severity whose message contains a text.
+    #[track_caller]
+    fn finding(&self, severity: Severity, text: &str) -> Diagnostic {
+        let found = self.load().diagnostics;
+        let hit = found.iter().find(|d| d.severity == severity && d.message.contains(text));
+        hit.unwrap_or_else(|| panic!("no {severity} with {text:?} in {found:#?}")).clone()
+    }
+}
+
+/// File name, line, column and word of a finding.
+fn place(found: &Diagnostic) -> (String, usize, usize, &str) {
+    (found.file.file_name().unwrap().display().to_string(), found.line, found.column, found.word.as_str())
+}
+
+#[test]
+fn a_plain_configuration_has_no_findings() {
+    let loaded = Node::with("").load();
+    let found: Vec<_> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        found,
+        ["`watchdog` is not implemented yet: no watchdog device is opened; systemd's WatchdogSec= guards hbd"]
+    );
+    assert_eq!(loaded.keys.unwrap().signing, 1);
+    let config = loaded.config.unwrap();
+    assert_eq!(config.node, "nodea");
+    assert_eq!(config.nodes, ["nodea", "nodeb"]);
+}
+
+#[test]
+fn a_finding_prints_place_message_and_hint() {
+    let error = Node::with("keepalive 3x\n").error();
+    assert_eq!(
+        error.to_string(),
+        "ha.cf:6:11: bad value in `keepalive 3x`: `3x` is not a time: unit `x` is unknown\n    \
+         hint: write seconds (30 or 0.5) or milliseconds (1500ms), without a blank, up to a year"
+    );
+}
+
+#[test]
+fn a_finding_renders_with_a_caret_under_the_word() {
+    let rendered = Node::with("deadtime\t99x # dégât\n").error().render(false);
+    let lines: Vec<&str> = rendered.lines().collect();
+    assert!(lines[0].starts_with("error: bad value in `deadtime 99x`"), "{rendered}");
+    assert!(lines[1].contains("ha.cf:6:10"), "{rendered}");
+    let source = lines.iter().position(|line| line.contains("dégât")).unwrap();
+    assert_eq!(lines[source].find("99x"), lines[source + 1].find("^^^"), "{rendered}");
+    assert!(rendered.contains("help: write seconds"), "{rendered}");
+}
+
+#[test]
+fn control_characters_of_a_file_are_not_printed() {
+    let error = Node::with("bad\x1b[31m 1\n").error();
+    assert!(!error.to_string().contains('\x1b') && !error.render(false).contains('\x1b'));
+}
+
+#[test]
+fn all_stages_report_together() {
+    let node = Node::new("nonsense 1\nkeepalive x\nucast eth0\nnode nodea nodea\ncrm on\n")
+        .haresources("nodex 1.2.3.4/99\n");
+    node.chmod("etc/ha.d/authkeys", 0o644);
+    let node = node.toml("deadtim = 3\nrtprio = 100\n");
+    let loaded = node.load();
+    let errors: Vec<_> = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(place).collect();
+    let expected = [
+        ("ha.cf", 0, 0, ""),
+        ("ha.cf", 1, 1, "nonsense"),
+        ("ha.cf", 2, 11, "x"),
+        ("ha.cf", 3, 7, "eth0"),
+        ("ha.cf", 4, 12, "nodea"),
+        ("ha.cf", 5, 5, "on"),
+        ("authkeys", 0, 0, ""),
+        ("hbd.toml", 1, 1, "deadtim"),
+        ("hbd.toml", 2, 10, "100"),
+        ("haresources", 1, 1, "nodex"),
+        ("haresources", 1, 7, "1.2.3.4/99"),
+    ];
+    assert_eq!(errors, expected.map(|(file, line, column, word)| (file.to_owned(), line, column, word)));
+}
+
+#[test]
+fn mode_of_authkeys() {
+    let node = Node::with("");
+    for mode in [0o644, 0o640, 0o604] {
+        node.chmod("etc/ha.d/authkeys", mode);
+        let error = node.error();
+        let path = node.files().authkeys;
+        let text = format!("Bad permissions on keyfile [{}], 600 recommended.", path.display());
+        assert!(error.message.contains(&text), "{}", error.message);
+        assert_eq!(error.help, format!("chmod 600 {}", path.display()));
+        assert_eq!(load_authkeys(&node.files()).unwrap_err(), [error]);
+    }
+    node.chmod("etc/ha.d/authkeys", 0o622);
+    node.finding(Severity::Warning, "may be written by others");
+    assert!(load_authkeys(&node.files()).is_ok());
+}
+
+#[test]
+fn a_credential_goes_before_authkeys() {
+    let node = Node::with("");
+    node.write("run/credentials/authkeys", b"auth 3\n3 md5 other\n");
+    let directory = node.root.path().join("run/credentials");
+    let keys = load_authkeys(&node.files().with_credentials(&directory)).unwrap();
+    assert_eq!(keys.signing, 3);
+    fs::remove_file(directory.join("authkeys")).unwrap();
+    assert_eq!(load_authkeys(&node.files().with_credentials(&directory)).unwrap().signing, 1);
+}
+
+#[test]
+fn missing_files_are_named() {
+    let node = Node::with("");
+    fs::remove_file(node.files().authkeys).unwrap();
+    assert!(node.error().message.starts_with("Cannot open keyfile ["));
+    let node = Node::with("");
+    fs::remove_file(node.files().haresources).unwrap();
+    assert!(node.error().message.starts_with("Cannot open resources file ["));
+    let node = Node::with("");
+    fs::remove_file(node.files().ha_cf).unwrap();
+    node.finding(Severity::Error, "Cannot open config file [");
+}
+
+#[test]
+fn nodeinfo_gives_our_name() {
+    let node = Node::with("");
+    node.write("etc/ha.d/nodeinfo", b"NodeB\nrest");
+    assert_eq!(node.config().node, "nodeb");
+    node.write("etc/ha.d/nodeinfo", b"nodeb");
+    assert_eq!(node.config().node, "nodea");
+    node.finding(Severity::Warning, "does not end in a newline");
+}

@@ -1,0 +1,170 @@
+//! The types every other room reads: what the files mean, with no trace of how they were written.
+//!
+//! Owns no parsing and no checking; a value of these types has been checked by [`super::load`].
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything hbd was told, checked as a whole (spec 04).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Our own node name, lower case (`uname -n` or nodeinfo, 02 §4.1).
+    pub node: String,
+    /// All normal nodes in ha.cf order, lower case, ourselves included.
+    pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order, as written (01 §1.8.4).
+    pub ping_nodes: Vec<String>,
+    /// The intervals of ha.cf.
+    pub timing: Timing,
+    /// Heartbeat media in ha.cf order.
+    pub media: Vec<Medium>,
+    /// UDP port of ucast and bcast, 1–65535.
+    pub udpport: u16,
+    /// Whether resources return to their preferred node.
+    pub auto_failback: AutoFailback,
+    /// Added to the number of nodes in `ttl`, 0–255 (decoration, 02 §2).
+    pub hopfudge: u8,
+    /// Whether outgoing messages carry the inner `auth` field (01 §1.4.1).
+    pub message_format: MessageFormat,
+    /// Where the generation number comes from (02 §4.1).
+    pub generation_method: GenerationMethod,
+    /// Where our uuid comes from (02 §4.1).
+    pub uuid_from: UuidFrom,
+    /// The resource groups of haresources in file order.
+    pub groups: Vec<Group>,
+    /// `logfacility`, a lower-case syslog name; `None` for `none` or absent.
+    pub log_facility: Option<String>,
+    /// `debug` level 0–255.
+    pub debug: u8,
+    /// `watchdog` device.
+    pub watchdog: Option<PathBuf>,
+    /// `realtime`: whether the core thread asks for a realtime class and locked memory.
+    pub realtime: bool,
+    /// `rtprio`, 1–99.
+    pub rtprio: u8,
+}
+
+/// The intervals of ha.cf (04 §1.7). All positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Interval of status messages.
+    pub keepalive: Duration,
+    /// Silence after which a node is dead.
+    pub deadtime: Duration,
+    /// Silence that earns a "Late heartbeat" warning.
+    pub warntime: Duration,
+    /// Dead time while we start.
+    pub initdead: Duration,
+    /// Dead time of ping nodes.
+    pub deadping: Duration,
+    /// Upper bound of the first, and the period of further retransmission requests.
+    pub max_rexmit_delay: Duration,
+}
+
+/// `auto_failback` (03 §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AutoFailback {
+    /// Resources return to their preferred node when it does.
+    On,
+    /// Resources stay where they are.
+    Off,
+    /// Heartbeat's first protocol; also what an absent directive means.
+    Legacy,
+}
+
+/// `msgfmt` (01 §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageFormat {
+    /// Netstring datagrams with an inner `auth` field: what a default 3.0.6 sends.
+    Classic,
+    /// Netstring datagrams without it.
+    Netstring,
+}
+
+/// `hbgenmethod` (02 §4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GenerationMethod {
+    /// A counter in `/var/lib/heartbeat/hb_generation`.
+    File,
+    /// Wall-clock seconds at start.
+    Time,
+}
+
+/// `uuidfrom` (02 §4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UuidFrom {
+    /// `/var/lib/heartbeat/hb_uuid`.
+    File,
+    /// Derived from the node name.
+    NodeName,
+}
+
+/// One heartbeat medium, that is one line or word of ha.cf (01 §1.8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Medium {
+    /// `ucast DEV PEER`.
+    Ucast {
+        /// Local interface; also the link's name.
+        device: String,
+        /// The peer's address.
+        peer: IpAddr,
+    },
+}
+
+impl Medium {
+    /// The link's name as logs show it (01 §1.8.1): the interface for UDP media.
+    pub fn link_name(&self) -> &str {
+        match self {
+            Medium::Ucast { device, .. } => device,
+        }
+    }
+}
+
+/// One logical line of haresources: resources that move together (03 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The preferred node, lower case.
+    pub node: String,
+    /// The first resource as written: the group's name on the wire and in logs.
+    pub key: String,
+    /// Resources in start order; stopped in reverse. Never empty.
+    pub resources: Vec<Resource>,
+    /// Line of haresources, from 1.
+    pub line: usize,
+}
+
+/// One word of haresources with what it means here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The word as written.
+    pub word: String,
+    /// What hbd does for it.
+    pub kind: ResourceKind,
+}
+
+/// What a resource word means (03 §2.3, §15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResourceKind {
+    /// A virtual address, handled natively.
+    Address(Address),
+    /// A systemd unit, with its suffix (`apache2.service`).
+    Unit(String),
+}
+
+/// A virtual address as haresources gives it (03 §2.4); what is absent is derived from the routes when it is added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Prefix length 1–32.
+    pub prefix: Option<u8>,
+    /// Interface.
+    pub device: Option<String>,
+    /// Interface label (`eth0:1`), at most 15 bytes.
+    pub label: Option<String>,
+    /// Broadcast address.
+    pub broadcast: Option<Ipv4Addr>,
+}
