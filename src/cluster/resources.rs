@@ -309,12 +309,12 @@ impl Core {
             self.ownership.need_failback = false;
             return;
         }
-        // A peer that speaks but whose status was lost is still dead to us.
-        if !self.peer_alive() || self.conflict.open() || !self.begin_standby(Set::FOREIGN) {
-            self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
-        } else {
-            self.ownership.need_failback = false;
+        // The wish stays until the groups are given: an exchange may be cancelled, a peer may speak whose status was
+        // lost and who is still dead to us.
+        if self.peer_alive() && !self.conflict.open() {
+            self.begin_standby(Set::FOREIGN);
         }
+        self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
     }
 
     pub(super) fn resources_tick(&mut self) {
