@@ -149,11 +149,6 @@ impl Keyring {
         self.signing
     }
 
-    /// The key that signs.
-    pub fn signing_key(&self) -> &Key {
-        &self.signer
-    }
-
     /// The keys by index.
     pub fn keys(&self) -> &BTreeMap<u8, Key> {
         &self.keys
@@ -228,7 +223,8 @@ fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 /// The CRC-32 of POSIX `cksum` without its length suffix (01 §1.6.4). crc32fast cannot do it: that one is reflected.
 fn crc<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
-    !parts.into_iter().flatten().fold(0, |crc: u32, byte| crc << 8 ^ CRC_TABLE[usize::from((crc >> 24) as u8 ^ byte)])
+    let step = |crc: u32, byte: &u8| crc << 8 ^ CRC_TABLE[usize::from((crc >> 24) as u8 ^ byte)];
+    !parts.into_iter().fold(0, |crc, part| part.iter().fold(crc, step))
 }
 
 const CRC_TABLE: [u32; 256] = {

@@ -108,15 +108,15 @@ fn lists_of_one_name_are_merged() {
 #[test]
 fn thousands_of_lists_take_linear_time() {
     let mut body = b"###\n".to_vec();
-    for number in 0..18_000 {
+    for number in 0..100_000 {
         let field = format!("(3)l{number}=1:a,");
         body.extend_from_slice(format!("{}:{field},", field.len()).as_bytes());
     }
     let body = [body.as_slice(), b"%%%\n"].concat();
     let started = std::time::Instant::now();
-    assert_eq!(netstring::parse(&body, 0).unwrap().fields().len(), 18_000);
-    // Comparing all names with all others takes a hundred times as long.
-    assert!(started.elapsed().as_millis() < 1500, "{:?}", started.elapsed());
+    assert_eq!(netstring::parse(&body, 0).unwrap().fields().len(), 100_000);
+    // A fraction of a second; comparing all names with all others takes minutes.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 #[test]

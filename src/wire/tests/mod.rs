@@ -1,3 +1,5 @@
+//! The wire room against captures, vectors, malformed packets and chance. Shared helpers.
+
 mod captures;
 mod compression;
 mod formats;
