@@ -49,7 +49,7 @@ pub enum AuthMethod {
     Sha1,
 }
 
-/// Reads authkeys alone, as a reload does. Warnings are left to [`super::load`].
+/// Reads authkeys alone, as a reload does. Warnings are left to [`super::load()`].
 ///
 /// # Errors
 /// Every error found; then the old keys should stay in force.

@@ -208,6 +208,10 @@ impl Whole<'_> {
     }
 
     fn unused_aliases(&self, report: &mut Report) {
+        // A group with a refused word is not here: its aliases would seem unused.
+        if report.has_errors() {
+            return;
+        }
         for (word, (unit, at)) in self.aliases {
             let used = self.groups.iter().flat_map(|found| &found.group.resources).any(|r| r.word == *word);
             if !used {

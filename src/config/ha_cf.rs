@@ -113,13 +113,17 @@ impl Reader<'_> {
     }
 
     fn setting(&mut self, directive: &'static Directive, value: &Word) {
+        if directive.name == "udpport" && self.port_comes_late(directive, value) {
+            return;
+        }
         if !self.seen.insert(directive.name) {
             if !directive.again.is_empty() {
                 let help = format!("leave one `{}` line with one value", directive.name);
                 self.report.error(value, directive.again, help);
                 return;
             }
-            if let Some((first, _)) = self.scalars.last(directive.name) {
+            let legal = directive.kind().is_some_and(|kind| kind.parse(&value.text).is_ok());
+            if let Some((first, _)) = self.scalars.last(directive.name).filter(|_| legal) {
                 let message = format!(
                     "`{}` has a second value: `{}` counts, `{}` ({}) does not",
                     directive.name,
@@ -129,9 +133,6 @@ impl Reader<'_> {
                 );
                 self.report.warning(value, message, "leave one line with one value");
             }
-        }
-        if directive.name == "udpport" && self.port_comes_late(directive, value) {
-            return;
         }
         if directive.name == "logfacility" && value.text == "kern" {
             let help = "write `logfacility daemon` or another facility of user programs";

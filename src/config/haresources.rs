@@ -194,7 +194,7 @@ fn group(path: &Path, words: Vec<Word>, context: Context<'_>, report: &mut Repor
         }
     }
     let complete = resources.len() == words.len();
-    (known && complete).then(|| Found { group: Group { node: name, key, resources, line: node.place.line }, words })
+    (known && complete).then_some(Found { group: Group { node: name, key, resources, line: node.place.line }, words })
 }
 
 /// The first word must be a normal node.

@@ -316,7 +316,6 @@ mod tests {
             ("foo@", "template", "foo@INSTANCE.service"),
             ("foo@.service", "template", "foo@INSTANCE.service"),
             (".service", "not the name", "systemctl"),
-            ("::", "not supported yet", "NAME.service"),
         ];
         for (word, why, help) in table {
             let refused = kind(word).unwrap_err();

@@ -1,6 +1,6 @@
 //! The types every other room reads: what the files mean, with no trace of how they were written.
 //!
-//! Owns no parsing and no checking; a value of these types has been checked by [`super::load`].
+//! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

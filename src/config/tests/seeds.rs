@@ -38,10 +38,10 @@ fn centos65() {
             summary(&node),
             [
                 "warning ha.cf:29 `logfile` is not implemented yet: messag",
-                "warning ha.cf:123 eth1 is the only heartbeat link: if it f",
-                "warning ha.cf:209 `watchdog` is not implemented yet: no wa",
-                "warning ha.cf:221 `ping` is not implemented yet: the host ",
-                "warning ha.cf:276 `deadping` is not implemented yet: ping ",
+                "warning ha.cf:121 eth1 is the only heartbeat link: if it f",
+                "warning ha.cf:207 `watchdog` is not implemented yet: no wa",
+                "warning ha.cf:220 `ping` is not implemented yet: the host ",
+                "warning ha.cf:271 `deadping` is not implemented yet: ping ",
             ]
         );
         let config = node.config();
@@ -96,7 +96,7 @@ fn fedora8() {
                 "warning ha.cf:0 Deprecated 'legacy' auto_failback option".to_owned(),
                 "warning ha.cf:0 No STONITH device configured. No watchdo".to_owned(),
                 format!("warning ha.cf:5 {device} is the only heartbeat link: if it f"),
-                "notice ha.cf:6 `udpport` after `ucast` (ha.cf:5) has no ".to_owned(),
+                "notice ha.cf:6 `udpport` after `ucast` (ha.cf:5) has no".to_owned(),
             ]
         );
         let config = node.config();
