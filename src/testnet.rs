@@ -1,5 +1,5 @@
-//! Test support: a cable of our own. Two fresh network namespaces joined by a veth pair, `eth0` in the one where the test
-//! runs and `eth0` in its peer's. Both vanish with their threads; nothing of the machine's network is touched.
+//! Test support: a cable of our own. Two fresh network namespaces joined by a veth pair, `eth0` in the one where the
+//! test runs and `eth0` in its peer's. Both vanish with their threads; nothing of the machine's network is touched.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -30,8 +30,8 @@ impl Peer {
     }
 }
 
-/// Runs a test in a fresh namespace with a cable to its peer; both ends are up and have no IPv4 address. Says so and skips
-/// the test where namespaces are not permitted.
+/// Runs a test in a fresh namespace with a cable to its peer; both ends are up and have no IPv4 address. Says so and
+/// skips the test where namespaces are not permitted.
 pub(crate) fn with_cable(test: impl FnOnce(Peer) + Send + 'static) {
     let body = move || {
         if let Err(error) = own_namespace() {

@@ -13,7 +13,8 @@ pub(super) const FRAME_LENGTH: usize = 42;
 
 const BROADCAST: Mac = [0xff; 6];
 
-/// The two forms of a gratuitous announcement. Some switches and old kernels believe only one of them, so both are sent.
+/// The two forms of a gratuitous announcement. Some switches and old kernels believe only one of them, so both are
+/// sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     /// ARPOP_REQUEST with an empty target MAC: the announcement of RFC 5227 §2.3.

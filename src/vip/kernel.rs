@@ -5,14 +5,15 @@ use std::{fs, io};
 /// The first kernel that keeps IFA_PROTO.
 const MARKER_SINCE: (u32, u32) = (5, 18);
 
-/// Sets `promote_secondaries` on the interface, unless it is set. Where it is 0, the default, the kernel removes all other
-/// addresses of a network together with its first one (ip-sysctl.rst; crates.md 2).
+/// Sets `promote_secondaries` on the interface, unless it is set. Where it is 0, the default, the kernel removes all
+/// other addresses of a network together with its first one (ip-sysctl.rst; crates.md 2).
 pub(super) fn promote_secondaries(device: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv4/conf/{device}/promote_secondaries");
     if fs::read(&path)?.starts_with(b"0") { fs::write(&path, "1") } else { Ok(()) }
 }
 
-/// Whether the running kernel remembers which addresses are ours. If the release cannot be read, it is taken to be new.
+/// Whether the running kernel remembers which addresses are ours. If the release cannot be read, it is taken to be
+/// new.
 pub(super) fn keeps_marker() -> bool {
     fs::read_to_string("/proc/sys/kernel/osrelease").map_or(true, |release| release_keeps_marker(&release))
 }

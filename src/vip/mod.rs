@@ -1,20 +1,20 @@
 //! Virtual addresses on interfaces, and telling the neighbours about them.
 //!
-//! Owns the rtnetlink and AF_PACKET sockets, on a thread of its own: what blocks here (the kernel's RTNL lock, a dump)
-//! delays nobody else. Knows [`config::Address`](crate::config::Address) and nothing of the cluster, of units or of the
-//! bus; decides nothing about who may hold an address. Brings no interface up and removes no address that it was not
-//! told to.
+//! Owns the rtnetlink and AF_PACKET sockets, on a thread of its own: what blocks here (the kernel's RTNL lock, a
+//! dump) delays nobody else. Knows [`config::Address`](crate::config::Address) and nothing of the cluster, of units
+//! or of the bus; decides nothing about who may hold an address. Brings no interface up and removes no address that
+//! it was not told to.
 //!
-//! What an address needs and haresources does not say comes from the directly connected network that covers it, as with
-//! Heartbeat's IPaddr (03 §2.4): interface, prefix length, broadcast address. Without a label in haresources the address
-//! has none (`ip addr` then shows the interface's name).
+//! What an address needs and haresources does not say comes from the directly connected network that covers it, as
+//! with Heartbeat's IPaddr (03 §2.4): interface, prefix length, broadcast address. Without a label in haresources the
+//! address has none (`ip addr` then shows the interface's name).
 //!
-//! hbd's addresses carry IFA_PROTO 0x48, so that [`release`] finds them after a crash. An address that is there already is
-//! adopted: marked, announced and reported as added.
+//! hbd's addresses carry IFA_PROTO 0x48, so that [`release`] finds them after a crash. An address that is there
+//! already is adopted: marked, announced and reported as added.
 //!
-//! Announcements are gratuitous ARP in both forms, request and reply: once when the kernel has acknowledged the address,
-//! again after 50 ms, 200 ms, 1.1 s and 3 s, then every 60 s while it is held; and anew when the interface gets another
-//! MAC address or its carrier back.
+//! Announcements are gratuitous ARP in both forms, request and reply: once when the kernel has acknowledged the
+//! address, again after 50 ms, 200 ms, 1.1 s and 3 s, then every 60 s while it is held; and anew when the interface
+//! gets another MAC address or its carrier back.
 
 mod arp;
 mod error;
@@ -52,9 +52,9 @@ pub enum Command {
         /// What haresources says.
         address: Address,
     },
-    /// Remove the address, under whatever prefix and label it is there, and stop announcing it. From the interface it was
-    /// added to; if this process did not add it, from the interface that haresources names, else from every interface but
-    /// loopback. One that is not there counts as removed.
+    /// Remove the address, under whatever prefix and label it is there, and stop announcing it. From the interface it
+    /// was added to; if this process did not add it, from the interface that haresources names, else from every
+    /// interface but loopback. One that is not there counts as removed.
     Remove {
         /// As in the report.
         id: u64,
@@ -70,8 +70,8 @@ pub enum Command {
     },
 }
 
-/// What the address thread tells. Every [`Command::Add`] is answered by `Added` or `Failed`, every [`Command::Remove`] by
-/// `Removed` or `Failed`, in the order of neither.
+/// What the address thread tells. Every [`Command::Add`] is answered by `Added` or `Failed`, every
+/// [`Command::Remove`] by `Removed` or `Failed`, in the order of neither.
 #[derive(Debug)]
 pub enum Report {
     /// The address is up and its first announcement sent.
@@ -97,8 +97,8 @@ pub enum Report {
         /// Why.
         error: VipError,
     },
-    /// A held address vanished without a [`Command::Remove`]: somebody removed it, or its interface is gone. It is not
-    /// announced any more; the caller decides whether to add it again.
+    /// A held address vanished without a [`Command::Remove`]: somebody removed it, or its interface is gone. It is
+    /// not announced any more; the caller decides whether to add it again.
     Lost {
         /// The id it was added with.
         id: u64,
@@ -117,8 +117,8 @@ pub enum Report {
     },
 }
 
-/// The address thread's command channel. When it is dropped the thread finishes what it was told and ends; the addresses
-/// stay.
+/// The address thread's command channel. When it is dropped the thread finishes what it was told and ends; the
+/// addresses stay.
 #[derive(Debug)]
 pub struct VipHandle {
     commands: mpsc::UnboundedSender<Command>,

@@ -67,8 +67,8 @@ impl Monitor {
         self.notices.next().await
     }
 
-    /// Lists links, addresses and routes anew. Notifications that are still queued are applied afterwards and end in the
-    /// same state.
+    /// Lists links, addresses and routes anew. Notifications that are still queued are applied afterwards and end in
+    /// the same state.
     pub(super) async fn list(&self) -> Result<Network, VipError> {
         let listing = async {
             let mut network = Network::default();

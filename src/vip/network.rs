@@ -11,8 +11,8 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, Rou
 
 use super::arp::Mac;
 
-/// IFA_PROTO of the addresses that hbd added: how it knows its own after a crash. Shown by `ip -d addr` of newer
-/// iproute2 as `proto 0x48` ('H').
+/// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
+/// `proto` in `ip -details address`.
 pub(super) const OURS: AddressProtocol = AddressProtocol::Other(0x48);
 
 /// One interface.
@@ -93,8 +93,9 @@ impl Network {
         self.links.values().filter(move |link| !link.loopback && self.has(link.index, address))
     }
 
-    /// The directly connected network that covers the address: on an interface that is up before one that is down, the
-    /// most specific first, then the lowest metric, as the kernel would choose. `only` limits it to one interface.
+    /// The directly connected network that covers the address: on an interface that is up before one that is down,
+    /// the most specific first, then the lowest metric, as the kernel would choose. `only` limits it to one
+    /// interface.
     pub(super) fn covering(&self, address: Ipv4Addr, only: Option<u32>) -> Option<Connected> {
         self.connected(address).filter(|candidate| only.is_none_or(|index| candidate.index == index)).min_by_key(
             |candidate| {
@@ -107,10 +108,10 @@ impl Network {
     /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already, and
     /// not by the kernel's own prefix route of another address.
     ///
-    /// Where the kernel does keep that route for another address of the same network, ours becomes its secondary and has no
-    /// route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a reconfiguration)
-    /// ours is promoted, and with the mark the route would vanish and, with ours now primary, not come back with the
-    /// host's address (verified on Linux 6.18).
+    /// Where the kernel does keep that route for another address of the same network, ours becomes its secondary and
+    /// has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a
+    /// reconfiguration) ours is promoted, and with the mark the route would vanish and, with ours now primary, not
+    /// come back with the host's address (verified on Linux 6.18).
     pub(super) fn needs_no_prefix_route(&self, index: u32, address: Ipv4Addr, prefix: u8) -> bool {
         let wanted = network_of(address, prefix);
         let kernel_keeps_it = self.addresses_on(index).any(|((_, local, length), present)| {
@@ -133,7 +134,7 @@ impl Network {
             covers(destination, prefix, address).then_some(Connected { index, prefix, metric })
         });
         let addresses = self.addresses.iter().filter_map(move |(&(index, local, prefix), present)| {
-            let usable = local != address && !present.ours && self.link(index).is_some_and(|link| !link.loopback);
+            let usable = !present.ours && local != address && self.link(index).is_some_and(|link| !link.loopback);
             (usable && covers(present.network, prefix, address)).then_some(Connected {
                 index,
                 prefix,

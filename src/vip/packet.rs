@@ -37,8 +37,9 @@ impl Announcer {
 #[expect(unsafe_code, reason = "socket2 offers no other way to build a sockaddr_ll")]
 fn link_address(index: u32) -> io::Result<SockAddr> {
     let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // SAFETY: `try_init` hands out zeroed storage that is at least as large and as aligned as any sockaddr, so it can be
-    // seen as a `sockaddr_ll`; all-zero is valid for its every field. Family and length are set to those of sockaddr_ll.
+    // SAFETY: `try_init` hands out zeroed storage that is at least as large and as aligned as any sockaddr, so it can
+    // be seen as a `sockaddr_ll`; all-zero is valid for its every field. Family and length are set to those of
+    // sockaddr_ll.
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let link = &mut *storage.cast::<libc::sockaddr_ll>();

@@ -25,9 +25,9 @@ pub(super) struct Place {
 
 /// Decides interface, prefix, broadcast address and flags.
 ///
-/// The interface is the one given, or that of the most specific directly connected network that covers the address. The
-/// prefix is the one given, or that network's. The broadcast address is the one given, or the network's last address;
-/// a /31 and a /32 have none. There is no label unless one was given. The interface must be up.
+/// The interface is the one given, or that of the most specific directly connected network that covers the address.
+/// The prefix is the one given, or that network's. The broadcast address is the one given, or the network's last
+/// address; a /31 and a /32 have none. There is no label unless one was given. The interface must be up.
 pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipError> {
     let address = wanted.address;
     if let Some(label) = wanted.label.as_ref().filter(|label| label.len() > LABEL_MAX) {

@@ -11,12 +11,12 @@ use super::error::VipError;
 use super::{kernel, monitor, network};
 use crate::config::Address;
 
-/// Removes from this machine those of the addresses that a hbd added (they carry its mark, IFA_PROTO 0x48) and that are on
-/// the interface given, if one is. Others are left alone. Kernels before 5.18 keep no mark: there, address and interface
-/// decide, because an address left behind would have two owners.
+/// Removes from this machine those of the addresses that a hbd added (they carry its mark, IFA_PROTO 0x48) and that
+/// are on the interface given, if one is. Others are left alone. Kernels before 5.18 keep no mark: there, address and
+/// interface decide, because an address left behind would have two owners.
 ///
-/// Goes on after an error and returns all of them; none means that nothing of ours is left. Needs CAP_NET_ADMIN and a tokio
-/// runtime with I/O and time.
+/// Goes on after an error and returns all of them; none means that nothing of ours is left. Needs CAP_NET_ADMIN and a
+/// tokio runtime with I/O and time.
 pub async fn release(addresses: &[Address]) -> Vec<VipError> {
     let opened = rtnetlink::new_connection();
     let (connection, handle, _) = match opened {

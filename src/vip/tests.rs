@@ -1,5 +1,5 @@
-//! The room against a real kernel, on a cable of its own (see `testnet`): what is on the interface, and what arrives at
-//! the other end.
+//! The room against a real kernel, on a cable of its own (see `testnet`): what is on the interface, and what arrives
+//! at the other end.
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};

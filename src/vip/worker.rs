@@ -6,6 +6,7 @@ use std::mem::discriminant;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use netlink_packet_route::RouteNetlinkMessage;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::monitor::{Monitor, Notice, apply};
@@ -20,8 +21,8 @@ use crate::config::Address;
 /// Commands taken from the channel at once.
 const TAKE: usize = 128;
 
-/// Repetitions sent before the thread looks at its channel again, and the pause until the next lot: switches drop ARP that
-/// comes too fast (crates.md 3). First announcements are never held back.
+/// Repetitions sent before the thread looks at its channel again, and the pause until the next lot: switches drop ARP
+/// that comes too fast (crates.md 3). First announcements are never held back.
 const LOT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -130,7 +131,8 @@ impl<R: Fn(Report)> Worker<R> {
             return;
         }
 
-        // The interface may have come up a moment ago, its notification still unread: ask the kernel before giving up.
+        // The interface may have come up a moment ago, its notification still unread: ask the kernel before giving
+        // up.
         self.relist().await;
         for batch in unplaced.chunks(BATCH) {
             let mut placed = Vec::with_capacity(batch.len());
@@ -148,24 +150,25 @@ impl<R: Fn(Report)> Worker<R> {
         let answers = self.requests.submit(placed.iter().map(|(_, place)| request::add(place)).collect());
         let at = Instant::now();
         let indices: BTreeSet<u32> = placed.iter().map(|(_, place)| place.index).collect();
+        let mut reports = Vec::with_capacity(answers.len());
         for ((id, place), answer) in placed.into_iter().zip(answers) {
             let answer = match answer {
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.adopt(&place),
                 other => other,
             };
-            match answer {
+            reports.push(match answer {
                 Ok(()) => self.added(id, place, at),
                 Err(source) => {
                     let Place { address, prefix, device, .. } = place;
-                    let error = VipError::Add { address, prefix, device, source };
-                    (self.report)(Report::Failed { id, error });
+                    Report::Failed { id, error: VipError::Add { address, prefix, device, source } }
                 }
-            }
+            });
         }
-        // After the announcements: it matters only when an address is removed.
+        // After the announcements, which are urgent, and before anybody can rely on it.
         for index in indices {
             self.promote_secondaries(index);
         }
+        reports.into_iter().for_each(&self.report);
     }
 
     /// The address is there already: mark it as ours. If it went away in between, this adds it.
@@ -174,7 +177,8 @@ impl<R: Fn(Report)> Worker<R> {
         answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
     }
 
-    fn added(&mut self, id: u64, place: Place, at: Instant) {
+    /// Notes and announces an address that the kernel has acknowledged.
+    fn added(&mut self, id: u64, place: Place, at: Instant) -> Report {
         let Place { address, prefix, device, index, prefix_route, .. } = place;
         self.network.note_added(index, address, prefix, prefix_route);
         self.additions += 1;
@@ -194,19 +198,19 @@ impl<R: Fn(Report)> Worker<R> {
             }
             self.report_failing(id, source);
         }
-        (self.report)(Report::Added { id, device, prefix, at });
+        Report::Added { id, device, prefix, at }
     }
 
     /// Undoes an addition to an interface that turned out to be down.
-    fn take_back(&mut self, id: u64, index: u32, address: Ipv4Addr, device: String) {
+    fn take_back(&mut self, id: u64, index: u32, address: Ipv4Addr, device: String) -> Report {
         self.held.remove(&id);
         let errors = self.remove_batch(&[(0, id, index, address)]);
         let error = errors.into_iter().next().map_or(VipError::InterfaceDown { address, device }, |(_, error)| error);
-        (self.report)(Report::Failed { id, error });
+        Report::Failed { id, error }
     }
 
-    /// Removes in the reverse order of addition: each removal of a network's first address makes the kernel promote all
-    /// others, which takes seconds for a thousand of them (crates.md 2).
+    /// Removes in the reverse order of addition: each removal of a network's first address makes the kernel promote
+    /// all others, which takes seconds for a thousand of them (crates.md 2).
     fn remove(&mut self, run: &[Command]) {
         let mut targets: Vec<(u64, u64, u32, Ipv4Addr)> = Vec::new();
         for (id, address) in run.iter().map(parts) {
@@ -347,25 +351,24 @@ impl<R: Fn(Report)> Worker<R> {
             self.relist().await;
             return Ok(());
         };
-        let mut lost = false;
+        let mut doubt = false;
         for notice in notices {
             match notice {
-                Notice::Changed(message) => {
-                    let change = apply(&mut self.network, &message);
-                    self.react(change).await;
-                }
-                Notice::Lost => lost = true,
+                Notice::Changed(message) => doubt |= self.apply(&message),
+                Notice::Lost => doubt = true,
                 Notice::Other => {}
             }
         }
-        if lost {
+        if doubt {
             self.relist().await;
         }
         Ok(())
     }
 
-    async fn react(&mut self, change: Change) {
-        match change {
+    /// Takes in one change. Returns whether a held address seems to be gone; it may be the echo of our own removal, after
+    /// which the address was added again, so the kernel is to be asked before crying out.
+    fn apply(&mut self, message: &RouteNetlinkMessage) -> bool {
+        match apply(&mut self.network, message) {
             Change::Nothing => {}
             Change::LinkFresh { index } => self.announce_all_on(index),
             Change::LinkGone { index } => {
@@ -373,16 +376,14 @@ impl<R: Fn(Report)> Worker<R> {
                 self.report_lost(|held| held.index == index);
             }
             Change::AddressGone { index, address } => {
-                // It may be the echo of our own removal, after which it was added again: ask before crying out.
-                if self.held.values().any(|held| held.index == index && held.address == address) {
-                    self.relist().await;
-                }
+                return self.held.values().any(|held| held.index == index && held.address == address);
             }
         }
+        false
     }
 
-    /// Lists everything anew and reports the held addresses that are gone. What was known stays if the kernel does not
-    /// answer.
+    /// Lists everything anew and reports the held addresses that are gone. What was known stays if the kernel does
+    /// not answer.
     async fn relist(&mut self) {
         match self.monitor.list().await {
             Ok(network) => self.network = network,
