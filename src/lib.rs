@@ -10,3 +10,6 @@ pub mod media;
 pub mod units;
 pub mod vip;
 pub mod wire;
+
+#[cfg(test)]
+mod testnet;

@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod host;
+pub mod realtime;

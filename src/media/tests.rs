@@ -1,0 +1,331 @@
+//! `ucast` over a cable of its own (see `testnet`).
+
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::*;
+use crate::config::Medium;
+use crate::testnet::{self, Peer, with_cable};
+
+const PORT: u16 = 694;
+const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+const THERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Addresses at both ends of `eth0`.
+fn addresses(peer: &Peer) {
+    testnet::add_address("eth0", HERE, 24);
+    peer.run(|| testnet::add_address("eth0", THERE, 24));
+}
+
+/// A plain socket at the peer's end.
+fn peer_socket(peer: &Peer) -> UdpSocket {
+    let socket = peer.run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap());
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn link() -> Link {
+    Link::new(Medium::Ucast { device: "eth0".into(), peer: THERE.into() }, PORT)
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+async fn within<T>(what: impl Future<Output = io::Result<T>>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("in time").unwrap()
+}
+
+#[test]
+fn messages_pass_both_ways() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let far = peer_socket(&peer);
+        run(async {
+            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            near.send(b"###\n1:a,%%%\n").unwrap();
+            let mut buffer = vec![0; MESSAGE_MAX];
+            let (length, from) = far.recv_from(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], b"###\n1:a,%%%\n");
+            assert_eq!(from.ip(), IpAddr::V4(HERE));
+            assert_ne!(from.port(), PORT, "from an ephemeral port");
+
+            let refused = near.try_recv(&mut buffer).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+            // The source port of a message does not matter.
+            let stranger = peer.run(|| UdpSocket::bind((THERE, 0)).unwrap());
+            for message in [b"one".as_slice(), b"", b"three"] {
+                stranger.send_to(message, (HERE, PORT)).unwrap();
+                let length = within(near.recv(&mut buffer)).await;
+                assert_eq!(&buffer[..length], message);
+            }
+        });
+    });
+}
+
+#[test]
+fn what_is_queued_can_be_read_without_waiting() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let far = peer_socket(&peer);
+        run(async {
+            let mut link = link();
+            link.try_open().unwrap();
+            for message in [b"1", b"2", b"3"] {
+                far.send_to(message, (HERE, PORT)).unwrap();
+            }
+            let mut buffer = [0; 16];
+            let mut read = Vec::new();
+            while read.len() < 3 {
+                within(link.readable()).await;
+                while let Ok(length) = link.try_recv(&mut buffer) {
+                    read.push(buffer[..length].to_vec());
+                }
+            }
+            assert_eq!(read, [b"1", b"2", b"3"]);
+            assert_eq!(link.counters().received, 3);
+        });
+    });
+}
+
+#[test]
+fn a_datagram_looks_like_heartbeats() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let capture = peer.run(|| {
+            let protocol = Protocol::from(i32::from(0x0800_u16.to_be()));
+            Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
+        });
+        capture.set_read_timeout(Some(PATIENCE)).unwrap();
+        run(async { Ucast::open("eth0", THERE.into(), PORT).unwrap().send(b"x").unwrap() });
+        let mut frame = [0; 2048];
+        let length = (&capture).read(&mut frame).unwrap();
+        assert!(length >= 43, "Ethernet, IP, UDP and one byte");
+        assert_eq!(frame[15], 0x10, "TOS low delay");
+        assert_eq!(frame[22], 64, "TTL");
+        assert_eq!(u16::from_be_bytes([frame[36], frame[37]]), PORT, "destination port");
+    });
+}
+
+#[test]
+fn the_longest_datagram_passes_and_a_longer_one_is_an_error() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let far = peer_socket(&peer);
+        run(async {
+            let mut link = link();
+            link.try_open().unwrap();
+            link.send(&vec![7; 65_507]).unwrap();
+            let mut buffer = vec![0; MESSAGE_MAX];
+            assert_eq!(far.recv(&mut buffer).unwrap(), 65_507);
+            let error = link.send(&vec![7; 65_508]).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+            assert_eq!(link.counters(), Counters { sent: 1, received: 0, send_errors: 1 });
+        });
+    });
+}
+
+#[test]
+fn other_interfaces_are_not_heard() {
+    with_cable(|peer| {
+        addresses(&peer);
+        testnet::connect("eth1", &peer);
+        testnet::add_address("eth1", Ipv4Addr::new(10, 98, 0, 1), 24);
+        peer.run(|| testnet::add_address("eth1", Ipv4Addr::new(10, 98, 0, 2), 24));
+        let far = peer_socket(&peer);
+        run(async {
+            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let other = Ucast::open("eth1", IpAddr::from([10, 98, 0, 2]), PORT).unwrap();
+            far.send_to(b"on eth1", (Ipv4Addr::new(10, 98, 0, 1), PORT)).unwrap();
+            let mut buffer = [0; 64];
+            let length = within(other.recv(&mut buffer)).await;
+            assert_eq!(&buffer[..length], b"on eth1");
+            assert_eq!(near.try_recv(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        });
+    });
+}
+
+#[test]
+fn two_lines_on_one_interface_share_the_port() {
+    with_cable(|peer| {
+        addresses(&peer);
+        run(async {
+            let _first = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let _second = Ucast::open("eth0", IpAddr::from([10, 99, 0, 3]), PORT).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let _heartbeat = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
+        let error = run(async { Ucast::open("eth0", THERE.into(), PORT).unwrap_err() });
+        assert!(matches!(error, MediaError::PortInUse { .. }), "{error}");
+        assert!(error.to_string().contains("694"), "{error}");
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_listen_fails_no_send() {
+    with_cable(|peer| {
+        addresses(&peer);
+        run(async {
+            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            // Each is answered by ICMP port unreachable, which must not come back as an error of a later one.
+            for _ in 0..20 {
+                near.send(b"anybody?").unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    });
+}
+
+#[test]
+fn a_missing_interface_is_not_the_end() {
+    with_cable(|peer| {
+        run(async {
+            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, PORT);
+            let error = link.try_open().unwrap_err();
+            assert!(matches!(error, MediaError::NoSuchInterface { .. }), "{error}");
+            assert!(error.to_string().contains("interface eth1 does not exist"), "{error}");
+            assert!(!link.is_open());
+            assert_eq!(link.send(b"x").unwrap_err().kind(), io::ErrorKind::NotConnected);
+            assert_eq!(link.try_recv(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(link.counters(), Counters { sent: 0, received: 0, send_errors: 1 });
+        });
+        testnet::connect("eth1", &peer);
+        run(async {
+            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, PORT);
+            link.try_open().unwrap();
+            assert!(link.is_open());
+            assert_eq!(link.name(), "eth1");
+        });
+    });
+}
+
+#[test]
+fn an_interface_that_is_down_is_an_error_and_then_works_again() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let far = peer_socket(&peer);
+        run(async {
+            let mut link = link();
+            link.try_open().unwrap();
+            testnet_outside(|| testnet::set_up("eth0", false));
+            let error = link.send(b"x").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENETUNREACH));
+            assert!(link.is_open(), "its sockets are as good as new ones");
+            testnet_outside(|| testnet::set_up("eth0", true));
+            link.send(b"back").unwrap();
+            let mut buffer = [0; 8];
+            assert_eq!(far.recv(&mut buffer).unwrap(), 4);
+        });
+    });
+}
+
+#[test]
+fn an_interface_that_vanished_and_came_back_is_opened_again() {
+    with_cable(|peer| {
+        addresses(&peer);
+        run(async {
+            let mut link = link();
+            link.try_open().unwrap();
+            link.send(b"before").unwrap();
+            testnet_outside(|| testnet::del_link("eth0"));
+            assert_eq!(link.send(b"lost").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+            assert!(!link.is_open());
+            assert!(matches!(link.try_open(), Err(MediaError::NoSuchInterface { .. })));
+
+            testnet_outside(|| {
+                testnet::connect("eth0", &peer);
+                addresses(&peer);
+            });
+            let far = peer_socket(&peer);
+            link.try_open().unwrap();
+            link.send(b"after").unwrap();
+            let mut buffer = [0; 16];
+            assert_eq!(far.recv(&mut buffer).unwrap(), 5);
+            far.send_to(b"and here", (HERE, PORT)).unwrap();
+            assert_eq!(within(link.recv(&mut buffer)).await, 8);
+            assert_eq!(link.counters(), Counters { sent: 2, received: 1, send_errors: 1 });
+        });
+    });
+}
+
+#[test]
+fn sending_never_waits() {
+    with_cable(|peer| {
+        addresses(&peer);
+        run(async {
+            // Nobody answers ARP for this one: datagrams pile up and are refused or dropped, not waited for.
+            let mut link =
+                Link::new(Medium::Ucast { device: "eth0".into(), peer: IpAddr::from([10, 99, 0, 77]) }, PORT);
+            link.try_open().unwrap();
+            let started = std::time::Instant::now();
+            let refused = (0..2000).filter(|_| link.send(&[0; 1400]).is_err()).count() as u64;
+            assert!(started.elapsed() < Duration::from_secs(1), "ARP alone would take three");
+            assert_eq!(link.counters().send_errors, refused);
+            assert_eq!(link.counters().sent, 2000 - refused);
+        });
+    });
+}
+
+#[test]
+fn ipv6_peers_are_reached_too() {
+    with_cable(|peer| {
+        run(async {
+            // Each end is reached by its link-local address, which needs no configuration and names no scope.
+            let far = peer.run(|| {
+                let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, PORT)).unwrap();
+                socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+                socket
+            });
+            let near = Ucast::open("eth0", link_local(&peer).into(), PORT).unwrap();
+            let mut buffer = [0; 16];
+            // The addresses are usable after duplicate address detection, some two seconds.
+            let from = loop {
+                let _ = near.send(b"six");
+                if let Ok((3, from)) = far.recv_from(&mut buffer) {
+                    break from;
+                }
+            };
+            assert!(from.is_ipv6());
+            far.send_to(b"answer", std::net::SocketAddrV6::new(ipv6(from.ip()), PORT, 0, scope(from))).unwrap();
+            assert_eq!(within(near.recv(&mut buffer)).await, 6);
+        });
+    });
+}
+
+/// The peer's link-local address on eth0, from its MAC address (RFC 4291 appendix A).
+fn link_local(peer: &Peer) -> Ipv6Addr {
+    peer.run(|| {
+        let table = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
+        let line = table.lines().find(|line| line.starts_with("fe80")).expect("a link-local address");
+        Ipv6Addr::from(u128::from_str_radix(&line[..32], 16).unwrap())
+    })
+}
+
+fn ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V6(address) => address,
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+    }
+}
+
+fn scope(address: std::net::SocketAddr) -> u32 {
+    match address {
+        std::net::SocketAddr::V6(address) => address.scope_id(),
+        std::net::SocketAddr::V4(_) => 0,
+    }
+}
+
+/// The administrator's work while the test's own runtime is busy: in a thread of the same namespace.
+fn testnet_outside(work: impl FnOnce() + Send) {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+}

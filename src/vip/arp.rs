@@ -1,0 +1,74 @@
+//! The bytes of a gratuitous ARP frame (RFC 826, RFC 5227 §3). Pure: builds, never sends.
+
+use std::net::Ipv4Addr;
+
+/// A MAC address.
+pub(super) type Mac = [u8; 6];
+
+/// Ethernet type of ARP.
+pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
+
+/// Length of an ARP frame for IPv4 on Ethernet; drivers pad it to Ethernet's minimum of 60.
+pub(super) const FRAME_LENGTH: usize = 42;
+
+const BROADCAST: Mac = [0xff; 6];
+
+/// The two forms of a gratuitous announcement. Some switches and old kernels believe only one of them, so both are
+/// sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// ARPOP_REQUEST with an empty target MAC: the announcement of RFC 5227 §2.3.
+    Request = 1,
+    /// ARPOP_REPLY. Linux takes it for gratuitous only if the target MAC equals the sender's (`arp_is_garp`).
+    Reply = 2,
+}
+
+/// Builds the frame that tells everybody on the link that `address` is at `mac`.
+pub(super) fn gratuitous(operation: Operation, mac: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
+    let target = match operation {
+        Operation::Request => [0; 6],
+        Operation::Reply => mac,
+    };
+    let mut frame = [0; FRAME_LENGTH];
+    frame[0..6].copy_from_slice(&BROADCAST);
+    frame[6..12].copy_from_slice(&mac);
+    frame[12..14].copy_from_slice(&ETHERTYPE_ARP.to_be_bytes());
+    // Hardware type Ethernet, protocol type IPv4, their address lengths.
+    frame[14..20].copy_from_slice(&[0, 1, 0x08, 0, 6, 4]);
+    frame[20..22].copy_from_slice(&(operation as u16).to_be_bytes());
+    frame[22..28].copy_from_slice(&mac);
+    frame[28..32].copy_from_slice(&address.octets());
+    frame[32..38].copy_from_slice(&target);
+    frame[38..42].copy_from_slice(&address.octets());
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: Mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+    const VIP: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 100);
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn request_has_an_empty_target_mac() {
+        let expected = bytes(
+            "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 00 01 08 00 06 04 00 01 \
+             52 54 00 12 34 56 0a 63 00 64 00 00 00 00 00 00 0a 63 00 64",
+        );
+        assert_eq!(gratuitous(Operation::Request, MAC, VIP).as_slice(), expected);
+    }
+
+    #[test]
+    fn reply_has_the_senders_mac_as_target() {
+        let expected = bytes(
+            "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 00 01 08 00 06 04 00 02 \
+             52 54 00 12 34 56 0a 63 00 64 52 54 00 12 34 56 0a 63 00 64",
+        );
+        assert_eq!(gratuitous(Operation::Reply, MAC, VIP).as_slice(), expected);
+    }
+}

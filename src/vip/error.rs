@@ -1,0 +1,133 @@
+//! What can go wrong with an address, in words that say what to write or run instead.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+/// Why an address could not be added, removed or announced, or why the room could not open.
+#[derive(Debug, thiserror::Error)]
+pub enum VipError {
+    /// The interface that haresources names is not there.
+    #[error(
+        "{address}: interface {device} does not exist; correct it in haresources, or leave it out to use the \
+         interface whose network covers the address (`ip -brief link` lists the interfaces)"
+    )]
+    NoSuchInterface {
+        /// The address wanted.
+        address: Ipv4Addr,
+        /// The interface named.
+        device: String,
+    },
+    /// The interface exists and is administratively down. hbd never brings an interface up.
+    #[error("{address}: interface {device} is down; bring it up first (`ip link set dev {device} up`)")]
+    InterfaceDown {
+        /// The address wanted.
+        address: Ipv4Addr,
+        /// The interface named or derived.
+        device: String,
+    },
+    /// No interface was given, and no directly connected network covers the address.
+    #[error(
+        "{address}: no directly connected network covers this address, so its interface is unknown; \
+         write prefix and interface in haresources, as in {address}/24/eth0"
+    )]
+    NoNetwork {
+        /// The address wanted.
+        address: Ipv4Addr,
+    },
+    /// An interface was given without a prefix, and no network on it covers the address.
+    #[error(
+        "{address}: no network on {device} covers this address, so its prefix is unknown; \
+         write it in haresources, as in {address}/32/{device}"
+    )]
+    NoPrefix {
+        /// The address wanted.
+        address: Ipv4Addr,
+        /// The interface named.
+        device: String,
+    },
+    /// The label does not fit the kernel's field (IFNAMSIZ − 1).
+    #[error("{address}: label {label} has {} bytes; use at most 15, as in eth0:1", label.len())]
+    LabelTooLong {
+        /// The address wanted.
+        address: Ipv4Addr,
+        /// The label given.
+        label: String,
+    },
+    /// The kernel refused to add the address.
+    #[error("cannot add {address}/{prefix} to {device}")]
+    Add {
+        /// The address wanted.
+        address: Ipv4Addr,
+        /// Prefix length asked for.
+        prefix: u8,
+        /// Interface asked for.
+        device: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The kernel refused to remove the address: it may still be there.
+    #[error("cannot remove {address} from {device}; it may still be answered here")]
+    Remove {
+        /// The address to be removed.
+        address: Ipv4Addr,
+        /// The interface it is on.
+        device: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The address is up, but neighbours could not be told.
+    #[error("cannot announce {address} on {device}; neighbours may go on using the old MAC address")]
+    Announce {
+        /// The address held.
+        address: Ipv4Addr,
+        /// The interface it is on.
+        device: String,
+        /// What sending said.
+        source: io::Error,
+    },
+    /// An announcement was asked for an address that we do not hold.
+    #[error("{address} is not held here, so it is not announced; add it first")]
+    NotHeld {
+        /// The address named.
+        address: Ipv4Addr,
+    },
+    /// `promote_secondaries` could not be set: removing one address may remove others of the same network.
+    #[error(
+        "cannot set net.ipv4.conf.{device}.promote_secondaries=1: removing one virtual address may remove others of \
+         the same network; set it in /etc/sysctl.d"
+    )]
+    PromoteSecondaries {
+        /// The interface.
+        device: String,
+        /// What writing said.
+        source: io::Error,
+    },
+    /// The rtnetlink socket could not be opened or used.
+    #[error("rtnetlink: cannot {doing}")]
+    Netlink {
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A dump of links, addresses or routes failed.
+    #[error("rtnetlink: cannot list {what}")]
+    List {
+        /// What was listed.
+        what: &'static str,
+        /// What the kernel said.
+        source: rtnetlink::Error,
+    },
+    /// The kernel did not finish listing in time.
+    #[error("rtnetlink: listing links, addresses and routes took longer than {0:?}")]
+    ListTimeout(std::time::Duration),
+    /// The socket that sends announcements could not be opened.
+    #[error("cannot open a packet socket for ARP announcements (this needs CAP_NET_RAW)")]
+    PacketSocket(#[source] io::Error),
+    /// The thread could not be started.
+    #[error("cannot start the address thread")]
+    Thread(#[source] io::Error),
+    /// The thread has ended; nothing that it is told has an effect any more.
+    #[error("the address thread has ended")]
+    Ended,
+}

@@ -1,0 +1,295 @@
+//! What we know of this machine's links, IPv4 addresses and connected routes: one dump at start, then kept fresh by
+//! the kernel's notifications, so that a failover asks the kernel nothing. Holds knowledge; never changes anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
+
+use super::arp::Mac;
+
+/// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
+/// `proto` in `ip -details address`.
+pub(super) const OURS: AddressProtocol = AddressProtocol::Other(0x48);
+
+/// One interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) name: String,
+    /// The MAC that ARP announces; `None` where there is no ARP (loopback, tunnels, NOARP).
+    pub(super) mac: Option<Mac>,
+    /// Administratively up (IFF_UP).
+    pub(super) up: bool,
+    /// Has a carrier (IFF_RUNNING).
+    pub(super) running: bool,
+    pub(super) loopback: bool,
+}
+
+/// One IPv4 address on an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Present {
+    /// IFA_ADDRESS: the network's side, or the peer of a point-to-point link.
+    network: Ipv4Addr,
+    /// Whether the kernel keeps a route for its prefix (no IFA_F_NOPREFIXROUTE).
+    prefix_route: bool,
+    /// Whether hbd added it.
+    pub(super) ours: bool,
+}
+
+/// A directly connected network, from a route without gateway or from an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Connected {
+    pub(super) index: u32,
+    pub(super) prefix: u8,
+    metric: u32,
+}
+
+/// What a notification changed, as far as a held address is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing that matters to an address that is up.
+    Nothing,
+    /// The interface has a new MAC address or a carrier again: neighbours and switches have to learn anew.
+    LinkFresh { index: u32 },
+    /// The interface is gone, and all its addresses with it.
+    LinkGone { index: u32 },
+    /// The address was removed from the interface, by us or by somebody else.
+    AddressGone { index: u32, address: Ipv4Addr },
+}
+
+/// Index, local address, prefix length: what makes an address unique to the kernel.
+type AddressKey = (u32, Ipv4Addr, u8);
+/// Index, destination, prefix length, metric.
+type RouteKey = (u32, Ipv4Addr, u8, u32);
+
+/// Links, addresses and connected routes as last heard.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    links: BTreeMap<u32, Link>,
+    addresses: BTreeMap<AddressKey, Present>,
+    routes: BTreeSet<RouteKey>,
+}
+
+impl Network {
+    pub(super) fn link(&self, index: u32) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    pub(super) fn link_named(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    /// Whether the address is on the interface, with whatever prefix.
+    pub(super) fn has(&self, index: u32, address: Ipv4Addr) -> bool {
+        self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).next().is_some()
+    }
+
+    /// The interfaces that have the address, loopback excepted (LVS real servers keep theirs on `lo`).
+    pub(super) fn holders(&self, address: Ipv4Addr) -> impl Iterator<Item = &Link> {
+        self.links.values().filter(move |link| !link.loopback && self.has(link.index, address))
+    }
+
+    /// The directly connected network that covers the address: on an interface that is up before one that is down,
+    /// the most specific first, then the lowest metric, as the kernel would choose. `only` limits it to one
+    /// interface.
+    pub(super) fn covering(&self, address: Ipv4Addr, only: Option<u32>) -> Option<Connected> {
+        self.connected(address).filter(|candidate| only.is_none_or(|index| candidate.index == index)).min_by_key(
+            |candidate| {
+                let down = self.link(candidate.index).is_none_or(|link| !link.up);
+                (down, u8::MAX - candidate.prefix, candidate.metric, candidate.index)
+            },
+        )
+    }
+
+    /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already, and
+    /// not by the kernel's own prefix route of another address.
+    ///
+    /// Where the kernel does keep that route for another address of the same network, ours becomes its secondary and
+    /// has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a
+    /// reconfiguration) ours is promoted, and with the mark the route would vanish and, with ours now primary, not
+    /// come back with the host's address (verified on Linux 6.18).
+    pub(super) fn needs_no_prefix_route(&self, index: u32, address: Ipv4Addr, prefix: u8) -> bool {
+        let wanted = network_of(address, prefix);
+        let kernel_keeps_it = self.addresses_on(index).any(|((_, local, length), present)| {
+            *length == prefix
+                && *local != address
+                && present.prefix_route
+                && network_of(present.network, prefix) == wanted
+        });
+        let covered = self.connected(address).any(|other| other.index == index && other.prefix <= prefix);
+        covered && !kernel_keeps_it
+    }
+
+    fn addresses_on(&self, index: u32) -> impl Iterator<Item = (&AddressKey, &Present)> {
+        self.addresses.range((index, Ipv4Addr::UNSPECIFIED, 0)..=(index, Ipv4Addr::BROADCAST, u8::MAX))
+    }
+
+    /// All connected networks that contain the address, except those that only the address itself makes.
+    fn connected(&self, address: Ipv4Addr) -> impl Iterator<Item = Connected> {
+        let routes = self.routes.iter().filter_map(move |&(index, destination, prefix, metric)| {
+            covers(destination, prefix, address).then_some(Connected { index, prefix, metric })
+        });
+        let addresses = self.addresses.iter().filter_map(move |(&(index, local, prefix), present)| {
+            let usable = !present.ours && local != address && self.link(index).is_some_and(|link| !link.loopback);
+            (usable && covers(present.network, prefix, address)).then_some(Connected {
+                index,
+                prefix,
+                metric: u32::MAX,
+            })
+        });
+        routes.chain(addresses)
+    }
+
+    /// Notes that the kernel has acknowledged an address of ours, ahead of its notification.
+    pub(super) fn note_added(&mut self, index: u32, address: Ipv4Addr, prefix: u8, prefix_route: bool) {
+        self.addresses.insert((index, address, prefix), Present { network: address, prefix_route, ours: true });
+    }
+
+    /// Notes that the address is gone from the interface, ahead of the kernel's notification.
+    pub(super) fn note_removed(&mut self, index: u32, address: Ipv4Addr) {
+        self.addresses.retain(|&(on, local, _), _| on != index || local != address);
+    }
+
+    /// RTM_NEWLINK.
+    pub(super) fn new_link(&mut self, message: &LinkMessage) -> Change {
+        // A bridge reports its ports in its own family; those messages are not about the interface.
+        if message.header.interface_family != AddressFamily::Unspec {
+            return Change::Nothing;
+        }
+        let Some(link) = parse_link(message) else { return Change::Nothing };
+        let index = link.index;
+        match self.links.insert(index, link.clone()) {
+            Some(old) if old.mac != link.mac || (!old.running && link.running) => Change::LinkFresh { index },
+            _ => Change::Nothing,
+        }
+    }
+
+    /// RTM_DELLINK.
+    pub(super) fn del_link(&mut self, message: &LinkMessage) -> Change {
+        if message.header.interface_family != AddressFamily::Unspec {
+            return Change::Nothing;
+        }
+        let index = message.header.index;
+        self.links.remove(&index);
+        self.addresses.retain(|&(on, ..), _| on != index);
+        self.routes.retain(|&(on, ..)| on != index);
+        Change::LinkGone { index }
+    }
+
+    /// RTM_NEWADDR.
+    pub(super) fn new_address(&mut self, message: &AddressMessage) {
+        if let Some((key, present)) = parse_address(message) {
+            self.addresses.insert(key, present);
+        }
+    }
+
+    /// RTM_DELADDR.
+    pub(super) fn del_address(&mut self, message: &AddressMessage) -> Change {
+        let Some((key, _)) = parse_address(message) else { return Change::Nothing };
+        self.addresses.remove(&key);
+        let (index, address, _) = key;
+        if self.has(index, address) { Change::Nothing } else { Change::AddressGone { index, address } }
+    }
+
+    /// RTM_NEWROUTE.
+    pub(super) fn new_route(&mut self, message: &RouteMessage) {
+        if let Some(key) = parse_route(message) {
+            self.routes.insert(key);
+        }
+    }
+
+    /// RTM_DELROUTE.
+    pub(super) fn del_route(&mut self, message: &RouteMessage) {
+        if let Some(key) = parse_route(message) {
+            self.routes.remove(&key);
+        }
+    }
+}
+
+/// The network part of an address; prefix 0–32.
+fn network_of(address: Ipv4Addr, prefix: u8) -> u32 {
+    u32::from(address) & mask(prefix)
+}
+
+/// The netmask of a prefix length; longer than 32 counts as 32.
+pub(super) fn mask(prefix: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
+}
+
+fn covers(network: Ipv4Addr, prefix: u8, address: Ipv4Addr) -> bool {
+    network_of(network, prefix) == network_of(address, prefix)
+}
+
+fn parse_link(message: &LinkMessage) -> Option<Link> {
+    let mut name = None;
+    let mut mac = None;
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(value) => name = Some(value.clone()),
+            LinkAttribute::Address(value) => mac = Mac::try_from(value.as_slice()).ok(),
+            _ => {}
+        }
+    }
+    let flags = message.header.flags;
+    let arp = message.header.link_layer_type == LinkLayerType::Ether && !flags.contains(LinkFlags::Noarp);
+    Some(Link {
+        index: message.header.index,
+        name: name?,
+        mac: mac.filter(|_| arp),
+        up: flags.contains(LinkFlags::Up),
+        running: flags.contains(LinkFlags::Running),
+        loopback: flags.contains(LinkFlags::Loopback),
+    })
+}
+
+fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
+    if message.header.family != AddressFamily::Inet {
+        return None;
+    }
+    let mut local = None;
+    let mut network = None;
+    let mut flags = AddressFlags::empty();
+    let mut ours = false;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(IpAddr::V4(value)) => local = Some(*value),
+            AddressAttribute::Address(IpAddr::V4(value)) => network = Some(*value),
+            AddressAttribute::Flags(value) => flags = *value,
+            AddressAttribute::Protocol(value) => ours = *value == OURS,
+            _ => {}
+        }
+    }
+    let local = local.or(network)?;
+    let prefix_route = !flags.contains(AddressFlags::Noprefixroute);
+    let present = Present { network: network.unwrap_or(local), prefix_route, ours };
+    Some(((message.header.index, local, message.header.prefix_len), present))
+}
+
+/// Connected routes only: unicast, main table, without gateway, not the default route.
+fn parse_route(message: &RouteMessage) -> Option<RouteKey> {
+    let header = &message.header;
+    let candidate = header.address_family == AddressFamily::Inet
+        && header.kind == RouteType::Unicast
+        && header.table == RouteHeader::RT_TABLE_MAIN
+        && header.destination_prefix_length > 0;
+    if !candidate {
+        return None;
+    }
+    let mut destination = None;
+    let mut index = None;
+    let mut metric = 0;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(value)) => destination = Some(*value),
+            RouteAttribute::Oif(value) => index = Some(*value),
+            RouteAttribute::Priority(value) => metric = *value,
+            RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => return None,
+            _ => {}
+        }
+    }
+    Some((index?, destination?, header.destination_prefix_length, metric))
+}

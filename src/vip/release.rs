@@ -1,0 +1,90 @@
+//! Removing what a dead hbd left behind: `hbd --release`, which systemd runs as `ExecStopPost=`.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+
+use super::error::VipError;
+use super::{kernel, monitor, network};
+use crate::config::Address;
+
+/// Removes from this machine those of the addresses that a hbd added (they carry its mark, IFA_PROTO 0x48) and that
+/// are on the interface given, if one is. Others are left alone. Kernels before 5.18 keep no mark: there, address and
+/// interface decide, because an address left behind would have two owners.
+///
+/// Goes on after an error and returns all of them; none means that nothing of ours is left. Needs CAP_NET_ADMIN and a
+/// tokio runtime with I/O and time.
+pub async fn release(addresses: &[Address]) -> Vec<VipError> {
+    let opened = rtnetlink::new_connection();
+    let (connection, handle, _) = match opened {
+        Ok(opened) => opened,
+        Err(source) => return vec![VipError::Netlink { doing: "open a socket", source }],
+    };
+    let reader = tokio::spawn(connection);
+    let errors = release_with(&handle, addresses).await;
+    reader.abort();
+    errors
+}
+
+async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<VipError> {
+    let listed = async { Ok((monitor::links(handle).await?, monitor::addresses(handle).await?)) };
+    let (links, present) = match listed.await {
+        Ok(listed) => listed,
+        Err(error) => return vec![error],
+    };
+    let names: HashMap<u32, &str> =
+        links.iter().filter_map(|link| Some((link.header.index, name_of(link)?))).collect();
+    let marked = kernel::keeps_marker();
+
+    let mut errors = Vec::new();
+    // Backwards: a network's first address goes last, so that the kernel never has to promote another.
+    for message in present.into_iter().rev() {
+        let Some(address) = local(&message) else { continue };
+        let device = names.get(&message.header.index).copied().unwrap_or_default();
+        let on_device = |wanted: &Address| wanted.device.as_deref().is_none_or(|name| name == device);
+        let named = wanted.iter().any(|wanted| wanted.address == address && on_device(wanted));
+        if !named || (marked && !ours(&message)) {
+            continue;
+        }
+        // Without it, an address of somebody else could go along; if it fails, ours has to go all the same.
+        if let Err(source) = kernel::promote_secondaries(device) {
+            errors.push(VipError::PromoteSecondaries { device: device.to_string(), source });
+        }
+        if let Err(error) = handle.address().del(message).execute().await {
+            errors.extend(failure(address, device, &error));
+        }
+    }
+    errors
+}
+
+/// `None` if the address is gone: that was the aim.
+fn failure(address: Ipv4Addr, device: &str, error: &rtnetlink::Error) -> Option<VipError> {
+    let source = match error {
+        rtnetlink::Error::NetlinkError(answer) => answer.to_io(),
+        other => std::io::Error::other(other.to_string()),
+    };
+    let gone = matches!(source.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV));
+    (!gone).then(|| VipError::Remove { address, device: device.to_string(), source })
+}
+
+fn name_of(link: &LinkMessage) -> Option<&str> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn local(message: &AddressMessage) -> Option<Ipv4Addr> {
+    let inet = message.header.family == AddressFamily::Inet;
+    message.attributes.iter().filter(|_| inet).find_map(|attribute| match attribute {
+        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+        _ => None,
+    })
+}
+
+fn ours(message: &AddressMessage) -> bool {
+    message.attributes.contains(&AddressAttribute::Protocol(network::OURS))
+}

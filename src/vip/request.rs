@@ -1,0 +1,162 @@
+//! Address requests to the kernel: many in one `sendmsg`, one answer each. Blocks its thread while the kernel works
+//! (the RTNL lock included), which is why this room has a thread of its own.
+//!
+//! rtnetlink's own requests go out one by one; a batch halves their time and waits for the RTNL lock once
+//! (crates.md 2, peers.md C.2).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::network::OURS;
+use super::place::Place;
+
+/// Requests in one `sendmsg`. Every answer takes a buffer of its own in the receive queue, whose default length holds
+/// 256 (crates.md 2); 32 keep the first announcement of a large batch below half a millisecond.
+pub(super) const BATCH: usize = 32;
+
+/// One request.
+pub(super) type Request = NetlinkMessage<RouteNetlinkMessage>;
+
+/// RTM_NEWADDR: adds the address, or fails with EEXIST.
+pub(super) fn add(place: &Place) -> Request {
+    new_address(place, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// RTM_NEWADDR for an address that is there: marks it as ours, with an unlimited lifetime.
+pub(super) fn adopt(place: &Place) -> Request {
+    new_address(place, NLM_F_CREATE | NLM_F_REPLACE)
+}
+
+/// RTM_DELADDR: removes the first entry with this address on the interface, whatever its prefix and label; fails with
+/// EADDRNOTAVAIL if there is none.
+pub(super) fn remove(index: u32, address: Ipv4Addr) -> Request {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = index;
+    message.header.prefix_len = 32;
+    // No IFA_ADDRESS: with it, the kernel compares the prefix as well.
+    message.attributes.push(AddressAttribute::Local(IpAddr::V4(address)));
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::DelAddress(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    request
+}
+
+fn new_address(place: &Place, flags: u16) -> Request {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = place.index;
+    message.header.prefix_len = place.prefix;
+    message.header.scope = AddressScope::Universe;
+    let address = IpAddr::V4(place.address);
+    let attributes = &mut message.attributes;
+    attributes.push(AddressAttribute::Local(address));
+    attributes.push(AddressAttribute::Address(address));
+    attributes.push(AddressAttribute::Protocol(OURS));
+    if let Some(broadcast) = place.broadcast {
+        attributes.push(AddressAttribute::Broadcast(broadcast));
+    }
+    if let Some(label) = &place.label {
+        attributes.push(AddressAttribute::Label(label.clone()));
+    }
+    if !place.prefix_route {
+        attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
+    }
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    request
+}
+
+/// A netlink socket for requests only; notifications arrive on another one.
+pub(super) struct Requests {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Requests {
+    pub(super) fn open() -> io::Result<Requests> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Requests { socket, sequence: 0 })
+    }
+
+    /// Sends the requests together, at most [`BATCH`], and returns the kernel's answer to each, in order.
+    pub(super) fn submit(&mut self, mut requests: Vec<Request>) -> Vec<io::Result<()>> {
+        debug_assert!(requests.len() <= BATCH);
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for request in &mut requests {
+            self.sequence = self.sequence.wrapping_add(1);
+            request.header.sequence_number = self.sequence;
+            request.finalize();
+            let start = bytes.len();
+            bytes.resize(start + request.buffer_len(), 0);
+            request.serialize(&mut bytes[start..]);
+        }
+        if let Err(error) = self.socket.send(&bytes, 0) {
+            return requests.iter().map(|_| Err(same(&error))).collect();
+        }
+        self.answers(first, requests.len())
+    }
+
+    /// The kernel has handled the whole batch when `send` returns, so every answer is in the queue already: reading
+    /// never waits, and what is not there will not come.
+    fn answers(&self, first: u32, count: usize) -> Vec<io::Result<()>> {
+        let mut answers: Vec<Option<io::Result<()>>> = std::iter::repeat_with(|| None).take(count).collect();
+        let mut missing = count;
+        let mut unread = io::Error::other("the kernel gave no answer");
+        let mut buffer = Vec::with_capacity(16 * 1024);
+        while missing > 0 {
+            buffer.clear();
+            match self.socket.recv(&mut buffer, libc::MSG_DONTWAIT) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    unread = error;
+                    break;
+                }
+            }
+            for (sequence, answer) in parse(&buffer) {
+                let slot = answers.get_mut(sequence.wrapping_sub(first) as usize);
+                if let Some(slot @ None) = slot {
+                    *slot = Some(answer);
+                    missing -= 1;
+                }
+            }
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(same(&unread)))).collect()
+    }
+}
+
+/// The answers in one datagram: sequence number and result.
+fn parse(mut bytes: &[u8]) -> Vec<(u32, io::Result<()>)> {
+    let mut answers = Vec::new();
+    while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
+        if let NetlinkPayload::Error(error) = &message.payload {
+            let answer = if error.code.is_none() { Ok(()) } else { Err(error.to_io()) };
+            answers.push((message.header.sequence_number, answer));
+        }
+        // Messages are aligned to four bytes (NLMSG_ALIGN).
+        let length = (message.header.length as usize).next_multiple_of(4);
+        match bytes.get(length..) {
+            Some(rest) if length > 0 && !rest.is_empty() => bytes = rest,
+            _ => break,
+        }
+    }
+    answers
+}
+
+/// `io::Error` cannot be cloned; a batch shares one.
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
+}
