@@ -1,2 +1,7 @@
-//! The daemon.
-fn main() {}
+//! The daemon hbd.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hbd::daemon::main()
+}

@@ -153,7 +153,10 @@ impl Core {
             self.exchanged();
         }
         match message.text("isstable") {
-            Some("1") => self.peer_stable(),
+            Some("1") => {
+                self.peer_stable();
+                self.standby_report();
+            }
             Some(_) => self.ownership.other_stable = false,
             None => {}
         }

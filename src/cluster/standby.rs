@@ -25,9 +25,9 @@ enum Phase {
     /// We got `other` and stop the set.
     Releasing(Set),
     /// We said `done` and wait for the taker's.
-    Released,
+    Released(Set),
     /// We said `other` and wait for the giver's `done`.
-    Offered,
+    Offered(Set),
     /// We got `done` and start the set; the word is the giver's.
     Acquiring(Set),
 }
@@ -119,15 +119,15 @@ impl Core {
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
-            (Some("me"), Phase::Offered) => {
+            (Some("me"), Phase::Offered(_)) => {
                 self.ownership.other_stable = true;
                 self.offer(set);
             }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
-            (Some("done"), Phase::Released) => self.given(),
-            (Some("done"), Phase::Offered) => self.acquire(set),
+            (Some("done"), Phase::Released(_)) => self.given(),
+            (Some("done"), Phase::Offered(_)) => self.acquire(set),
             _ => {}
         }
     }
@@ -140,7 +140,7 @@ impl Core {
             return;
         }
         self.ownership.other_stable = false;
-        self.standby.enter(Phase::Offered, Some(self.now.monotonic + WORK_TIMEOUT));
+        self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
     }
@@ -187,7 +187,7 @@ impl Core {
     pub(super) fn standby_settled(&mut self) {
         match self.standby.phase {
             Phase::Releasing(set) if self.groups.settled(set) => {
-                self.standby.enter(Phase::Released, Some(self.now.monotonic + WORK_TIMEOUT));
+                self.standby.enter(Phase::Released(set), Some(self.now.monotonic + WORK_TIMEOUT));
                 self.send_ask(set, "done");
             }
             Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
@@ -196,6 +196,20 @@ impl Core {
                 self.send_ask(set, "done");
                 self.send_resource(true, None);
                 self.leave_check();
+            }
+            _ => {}
+        }
+    }
+
+    /// The peer reports that it has decided: perhaps it ended the exchange without us hearing it, because it had taken
+    /// us for dead in the middle of it.
+    pub(super) fn standby_report(&mut self) {
+        let other = self.ownership.other;
+        match self.standby.phase {
+            Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            Phase::Offered(set) if other.common(set) == set => {
+                let soon = self.now.monotonic + REPLY_TIMEOUT;
+                self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
             }
             _ => {}
         }

@@ -1,4 +1,236 @@
-//! placeholder
+//! The daemon: wires the core to the rooms around it, each on the thread where it may get stuck alone.
+//!
+//! Owns start, exit codes and the order in which things are opened. Decides nothing about the cluster.
+//!
+//! | thread | room |
+//! |---|---|
+//! | main | [`core_loop`]: packets, timers, the core; realtime |
+//! | `vip` | [`crate::vip`] |
+//! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
+//! | `notify` | [`notify`]: sd_notify |
+//! | journal | [`crate::journal`] |
 
-pub mod host;
+pub mod bus_thread;
+pub mod core_loop;
+pub mod effects;
+pub mod identity;
+pub mod input;
+pub mod keys;
+pub mod links;
+pub mod notify;
 pub mod realtime;
+pub mod records;
+pub mod release;
+pub mod snapshot;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use log::{info, warn};
+use thiserror::Error;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
+
+use crate::cluster::{Core, Settings};
+use crate::config::{self, Config, Diagnostic, Files, Host, Severity};
+use crate::wire::Keyring;
+use crate::{journal, vip};
+use bus_thread::BusThread;
+use core_loop::CoreLoop;
+use effects::Effects;
+use identity::Identity;
+use input::Input;
+use links::{Links, error_chain};
+use notify::Notifier;
+
+/// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
+const EXIT_CONFIGURATION: u8 = 6;
+
+/// hbd: a systemd-native cluster manager that replaces Linux-HA Heartbeat
+#[derive(Debug, Parser)]
+#[command(name = "hbd", version)]
+struct Arguments {
+    /// Check ha.cf, authkeys, haresources and hbd.toml, say what is wrong with them, and end (status 6 if they cannot
+    /// be used)
+    #[arg(long, conflicts_with = "release")]
+    check: bool,
+    /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
+    #[arg(long)]
+    release: bool,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("the kernel does not tell this machine's name")]
+    Name(#[source] std::io::Error),
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    #[error(transparent)]
+    Keys(#[from] crate::wire::KeyringError),
+    #[error("cannot manage addresses")]
+    Vip(#[from] vip::VipError),
+    #[error("cannot note what may have to be released")]
+    Note(#[from] release::ReleaseError),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("cannot make a runtime")]
+    Runtime(#[source] std::io::Error),
+    #[error("cannot write to the journal")]
+    Journal(#[from] journal::JournalError),
+}
+
+/// What `main` calls.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = if arguments.check {
+        check()
+    } else if arguments.release {
+        release_left_behind()
+    } else {
+        start()
+    };
+    outcome.unwrap_or_else(|error| {
+        let text = error_chain(&error);
+        eprintln!("hbd: {text}");
+        log::error!("{text}");
+        log::logger().flush();
+        ExitCode::FAILURE
+    })
+}
+
+/// The files of this machine, with the credential that systemd may have put aside for us.
+fn files() -> Files {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(directory) => Files::default().with_credentials(Path::new(&directory)),
+        None => Files::default(),
+    }
+}
+
+fn check() -> Result<ExitCode, StartError> {
+    let host = Host::of_this_machine().map_err(StartError::Name)?;
+    let loaded = config::load(&files(), &host);
+    for diagnostic in &loaded.diagnostics {
+        eprintln!("{}", diagnostic.render(false));
+    }
+    let Some(config) = loaded.config else { return Ok(ExitCode::from(EXIT_CONFIGURATION)) };
+    for group in &config.groups {
+        println!("resource group {} of {}:", group.key, group.node);
+        for resource in &group.resources {
+            match &resource.kind {
+                config::ResourceKind::Address(address) => println!("  {}  address {}", resource.word, address.address),
+                config::ResourceKind::Unit(unit) => println!("  {}  unit {unit}", resource.word),
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn release_left_behind() -> Result<ExitCode, StartError> {
+    let runtime = runtime()?;
+    let errors = runtime.block_on(release::release(Path::new(release::HELD)));
+    for error in &errors {
+        eprintln!("hbd --release: {}", error_chain(error));
+    }
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)
+}
+
+fn start() -> Result<ExitCode, StartError> {
+    let host = Host::of_this_machine().map_err(StartError::Name)?;
+    let files = files();
+    let loaded = config::load(&files, &host);
+    let level = loaded.config.as_ref().map_or(0, |config| config.debug);
+    let facility = loaded.config.as_ref().and_then(|config| config.log_facility.clone());
+    let journal = journal::init(journal::Options { facility, debug: level > 0 })?;
+    for diagnostic in &loaded.diagnostics {
+        records::write_diagnostic(diagnostic);
+    }
+    let (Some(config), Some(keys)) = (loaded.config, loaded.keys) else {
+        refuse(&loaded.diagnostics);
+        journal.finish();
+        return Ok(ExitCode::from(EXIT_CONFIGURATION));
+    };
+    info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
+    let outcome = serve(config, keys::keyring(&keys)?, files);
+    journal.finish();
+    outcome
+}
+
+fn refuse(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        eprintln!("{}", diagnostic.render(false));
+    }
+    log::error!("Configuration error, heartbeat not started.");
+}
+
+/// Opens everything, runs the core to its end, and tidies up.
+fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartError> {
+    let directory = Path::new(identity::STATE_DIRECTORY);
+    let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
+    info!("Heartbeat generation: {}", identity.generation);
+    release::note(Path::new(release::HELD), &config.groups)?;
+    let notifier = Notifier::spawn().map_err(StartError::Thread)?;
+    let (sender, inputs) = unbounded_channel();
+    let vip_reports = sender.clone();
+    let vip = vip::spawn(move |report| {
+        // The core has ended: nobody wants to know.
+        let _ = vip_reports.send(Input::Vip(report));
+    })?;
+    let core = Core::new(settings(&config, identity));
+    let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
+    let (snapshots, shown) = watch::channel(first);
+    let (units, commands) = unbounded_channel();
+    let bus = BusThread { commands, snapshots: shown, inputs: sender, notifier: notifier.clone(), files };
+    bus.spawn().map_err(StartError::Thread)?;
+    if config.realtime {
+        realtime(config.rtprio);
+    }
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let core_loop = CoreLoop {
+            core,
+            links: Links::open(&config, keys),
+            effects: Effects { groups: config.groups.clone(), vip, units },
+            inputs,
+            notifier,
+            watchdog_period: notify::watchdog_period(),
+            snapshots,
+            generation: identity.generation,
+            config,
+        };
+        core_loop.run().await;
+    });
+    release::forget(Path::new(release::HELD))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Before the runtime is built, on the thread that runs the core.
+fn realtime(priority: u8) {
+    for outcome in [realtime::lock_memory(), realtime::schedule(priority)] {
+        if let Err(error) = outcome {
+            warn!("{}", error_chain(&error));
+        }
+    }
+}
+
+fn settings(config: &Config, identity: Identity) -> Settings {
+    Settings {
+        node: config.node.clone(),
+        nodes: config.nodes.clone(),
+        uuid: identity.uuid,
+        generation: identity.generation,
+        timing: config.timing,
+        hopfudge: config.hopfudge,
+        auto_failback: config.auto_failback,
+        links: links::names(config),
+        groups: config.groups.clone(),
+        // Two nodes that start in the same moment differ in their uuid.
+        seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
+    }
+}

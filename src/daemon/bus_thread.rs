@@ -1,0 +1,121 @@
+//! The bus thread: units by jobs, the interface org.hbd1, signals and reload, on one runtime. Whatever hangs here, on
+//! the bus or on the disk, delays no heartbeat.
+
+use std::sync::Arc;
+use std::thread;
+
+use log::{error, info};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{oneshot, watch};
+use zbus::connection::Builder;
+
+use super::input::Input;
+use super::keys;
+use super::notify::{Notice, Notifier};
+use crate::bus::{self, Request, Snapshot};
+use crate::config::Files;
+use crate::units;
+
+/// What the thread works with.
+#[derive(Debug)]
+pub struct BusThread {
+    /// Units to start and stop.
+    pub commands: UnboundedReceiver<units::Command>,
+    /// What the interface shows.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The core's thread.
+    pub inputs: UnboundedSender<Input>,
+    /// systemd.
+    pub notifier: Notifier,
+    /// The files to read again.
+    pub files: Files,
+}
+
+impl BusThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn spawn(self) -> std::io::Result<()> {
+        thread::Builder::new().name("bus".to_owned()).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(self.run()),
+                Err(error) => error!("the bus thread has no runtime, so no unit can be started: {error}"),
+            }
+        })?;
+        Ok(())
+    }
+
+    async fn run(self) {
+        let BusThread { commands, snapshots, inputs, notifier, files } = self;
+        let (requests, received) = mpsc::channel(16);
+        let reports = inputs.clone();
+        let report = move |report| {
+            // The core has ended: nobody wants to know.
+            let _ = reports.send(Input::Unit(report));
+        };
+        tokio::join!(
+            units::run(Builder::system, commands, report),
+            bus::run(Builder::system, snapshots, requests),
+            serve_signals(&inputs, &notifier, &files),
+            serve_requests(received, &inputs, &notifier, &files),
+        );
+    }
+}
+
+async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) {
+    let listen = || -> std::io::Result<_> {
+        Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?))
+    };
+    let (mut terminate, mut interrupt, mut hangup) = match listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!("cannot listen for signals, so a stop will be a crash: {error}");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => { let _ = inputs.send(Input::Shutdown); }
+            _ = interrupt.recv() => { let _ = inputs.send(Input::Shutdown); }
+            _ = hangup.recv() => { let _ = reload(inputs, notifier, files).await; }
+        }
+    }
+}
+
+async fn serve_requests(
+    mut requests: mpsc::Receiver<Request>,
+    inputs: &UnboundedSender<Input>,
+    notifier: &Notifier,
+    files: &Files,
+) {
+    while let Some(Request::Reload { reply }) = requests.recv().await {
+        let outcome = reload(inputs, notifier, files).await;
+        let _ = reply.send(outcome);
+    }
+}
+
+/// Reads authkeys again and puts it in force. A bad file changes nothing, and says so.
+async fn reload(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) -> Result<Vec<String>, String> {
+    notifier.send(Notice::Reloading);
+    let outcome = match keys::reload(files) {
+        Ok(keys) => {
+            let (done, in_force) = oneshot::channel();
+            let sent = inputs.send(Input::Keys { keys: Box::new(keys), done });
+            match (sent, in_force.await) {
+                (Ok(()), Ok(())) => {
+                    info!("Rereading authentication file.");
+                    Ok(vec!["authkeys".to_owned()])
+                }
+                _ => Err("hbd is stopping".to_owned()),
+            }
+        }
+        Err(found) => {
+            error!("authkeys is not reloaded, the old keys stay in force: {found}");
+            Err(found)
+        }
+    };
+    notifier.send(Notice::Ready);
+    outcome
+}

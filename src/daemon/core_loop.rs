@@ -1,0 +1,215 @@
+//! The core's thread: packets, timers, and the core (design, "Threads").
+//!
+//! Owns the core. Reads what is queued before it judges anybody's silence: who wakes up late was late himself. Never
+//! waits for anything but packets, inputs and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::warn;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+use tokio::time::{Instant as TokioInstant, sleep_until};
+
+use super::effects::Effects;
+use super::input::{Input, step};
+use super::links::{Links, error_chain};
+use super::notify::{Notice, Notifier};
+use super::snapshot::{snapshot, status_line};
+use crate::bus::Snapshot;
+use crate::cluster::{Core, Event, Instant, Moment, Outcome, Request, View};
+use crate::config::Config;
+use crate::{units, vip};
+
+/// Inputs taken in a row before timers get their turn.
+const BURST: usize = 64;
+/// How often systemd is asked for patience while groups are being stopped.
+const PATIENCE_PERIOD: Duration = Duration::from_secs(30);
+
+/// Everything the core's thread needs.
+#[derive(Debug)]
+pub struct CoreLoop {
+    /// The core, not yet started.
+    pub core: Core,
+    /// The media.
+    pub links: Links,
+    /// The other rooms.
+    pub effects: Effects,
+    /// What the other threads send.
+    pub inputs: UnboundedReceiver<Input>,
+    /// systemd.
+    pub notifier: Notifier,
+    /// How often systemd wants to hear that the core answers.
+    pub watchdog_period: Option<Duration>,
+    /// What the bus shows.
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    /// For the snapshots.
+    pub config: Config,
+    /// For the snapshots.
+    pub generation: u64,
+}
+
+/// Both clocks. CLOCK_BOOTTIME, because a machine that slept was silent for its peers all the same.
+pub fn moment() -> Moment {
+    let read = |clock| {
+        let time = clock_gettime(clock);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+    };
+    Moment { monotonic: Instant(read(ClockId::Boottime)), wall: read(ClockId::Realtime) }
+}
+
+impl CoreLoop {
+    /// Runs until the core ends.
+    pub async fn run(mut self) {
+        self.feed(Event::LoadAverage(load_average()));
+        let mut ended = self.feed(Event::Start);
+        self.notifier.send(Notice::Ready);
+        let mut shown = None;
+        let mut alive_at = moment().monotonic;
+        let mut patience_at = alive_at;
+        while !ended {
+            let busy = self.take_in(&mut ended);
+            self.publish(&mut shown);
+            let now = moment().monotonic;
+            if let Some(period) = self.watchdog_period
+                && now >= alive_at
+            {
+                self.notifier.send(Notice::Alive);
+                alive_at = now + period;
+            }
+            if now >= patience_at && shown.as_ref().is_some_and(|view: &View| view.state == "stopping") {
+                self.notifier.send(Notice::StillStopping);
+                patience_at = now + PATIENCE_PERIOD;
+            }
+            if !busy && !ended {
+                self.wait(self.watchdog_period.map(|_| alive_at)).await;
+            }
+        }
+    }
+
+    /// Packets, inputs, then time. True if more is waiting.
+    fn take_in(&mut self, ended: &mut bool) -> bool {
+        let mut messages = Vec::new();
+        let mut busy = self.links.receive(|link, message| messages.push(Event::Received { link, message }));
+        for event in messages {
+            *ended |= self.feed(event);
+        }
+        for count in 0.. {
+            let Ok(input) = self.inputs.try_recv() else { break };
+            *ended |= self.input(input);
+            if count == BURST {
+                busy = true;
+                break;
+            }
+        }
+        if !busy && self.core.next_deadline().is_some_and(|due| due <= moment().monotonic) {
+            self.feed(Event::LoadAverage(load_average()));
+            *ended |= self.feed(Event::Deadline);
+        }
+        busy
+    }
+
+    async fn wait(&mut self, alive_at: Option<Instant>) {
+        let now = moment().monotonic;
+        let due = self.core.next_deadline().into_iter().chain(alive_at).min();
+        let pause = due.map_or(Duration::from_secs(3600), |due| due.since(now));
+        tokio::select! {
+            biased;
+            () = self.links.wait() => {}
+            input = self.inputs.recv() => {
+                if let Some(input) = input {
+                    self.input(input);
+                }
+            }
+            () = sleep_until(TokioInstant::now() + pause) => {}
+        }
+    }
+
+    /// Lets the core handle one event. True if it ended.
+    fn feed(&mut self, event: Event) -> bool {
+        let actions = self.core.handle(moment(), event);
+        let aftermath = self.effects.carry_out(actions, &mut self.links);
+        let mut ended = aftermath.exit;
+        for (step, reason) in aftermath.lost {
+            ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
+        }
+        ended
+    }
+
+    fn input(&mut self, input: Input) -> bool {
+        match input {
+            Input::Vip(report) => self.vip_report(report),
+            Input::Unit(report) => self.unit_report(report),
+            Input::Shutdown => {
+                self.notifier.send(Notice::Stopping);
+                self.feed(Event::Request(Request::Shutdown))
+            }
+            Input::Keys { keys, done } => {
+                self.links.use_keys(*keys);
+                // Whoever asked may have gone.
+                let _ = done.send(());
+                false
+            }
+        }
+    }
+
+    fn vip_report(&mut self, report: vip::Report) -> bool {
+        let (id, outcome) = match report {
+            vip::Report::Added { id, .. } => (id, Outcome::Started),
+            vip::Report::Removed { id } => (id, Outcome::Stopped),
+            vip::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            vip::Report::Lost { id } => {
+                self.address_lost(id);
+                return false;
+            }
+            vip::Report::NotAnnounced { error, .. } | vip::Report::Warning { error } => {
+                warn!("{}", error_chain(&error));
+                return false;
+            }
+        };
+        self.feed(Event::StepEnded { step: step(id), outcome })
+    }
+
+    /// Somebody else removed an address that we serve: it is put back.
+    fn address_lost(&mut self, id: u64) {
+        let step = step(id);
+        let running = self.core.view().groups.get(step.group).is_some_and(|group| step.resource < group.running);
+        let Some(address) = self.effects.address(step).filter(|_| running) else { return };
+        warn!("the address {} was removed by somebody else: adding it again", address.address);
+        let command = vip::Command::Add { id, address: address.clone() };
+        if let Err(error) = self.effects.vip.send(command) {
+            warn!("{}", error_chain(&error));
+        }
+    }
+
+    fn unit_report(&mut self, report: units::Report) -> bool {
+        let (id, outcome) = match report {
+            units::Report::Started { id } => (id, Outcome::Started),
+            units::Report::Stopped { id } => (id, Outcome::Stopped),
+            units::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            units::Report::State { .. } => return false,
+        };
+        self.feed(Event::StepEnded { step: step(id), outcome })
+    }
+
+    /// Shows the state if it changed.
+    fn publish(&mut self, shown: &mut Option<View>) {
+        let view = self.core.view();
+        if shown.as_ref() == Some(&view) {
+            return;
+        }
+        self.notifier.send(Notice::Status(status_line(&view)));
+        self.snapshots.send_replace(Arc::new(snapshot(&self.config, self.generation, &view)));
+        *shown = Some(view);
+    }
+}
+
+/// The first line of /proc/loadavg for the field `ld`; procfs does not block.
+fn load_average() -> String {
+    std::fs::read_to_string("/proc/loadavg")
+        .ok()
+        .and_then(|text| text.lines().next().map(str::to_owned))
+        .unwrap_or_else(|| "n/a".to_owned())
+}

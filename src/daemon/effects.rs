@@ -1,0 +1,110 @@
+//! Carries out the core's actions: steps to the address and unit rooms, records to the journal, messages to the links.
+//!
+//! Only hands over; nothing here waits.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::input::number;
+use super::links::Links;
+use super::records;
+use crate::cluster::{Action, Step};
+use crate::config::{Group, ResourceKind};
+use crate::{units, vip};
+
+/// How long a unit may take to start or stop before the step counts as failed. systemd's own timeouts
+/// (TimeoutStartSec=, TimeoutStopSec=) are usually shorter and say more.
+const STEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// Where actions go.
+#[derive(Debug)]
+pub struct Effects {
+    /// The groups, to look steps up.
+    pub groups: Vec<Group>,
+    /// The address thread.
+    pub vip: vip::VipHandle,
+    /// The bus thread's unit room.
+    pub units: UnboundedSender<units::Command>,
+}
+
+/// What the loop must do itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Aftermath {
+    /// The core ended.
+    pub exit: bool,
+    /// Steps that could not even be handed over, with the reason.
+    pub lost: Vec<(Step, String)>,
+}
+
+impl Effects {
+    /// Carries out `actions` in order.
+    pub fn carry_out(&self, actions: Vec<Action>, links: &mut Links) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        for action in actions {
+            let step = match action {
+                Action::Send(message) => {
+                    links.send(&message);
+                    continue;
+                }
+                Action::Log(record) => {
+                    records::write(&record);
+                    continue;
+                }
+                Action::Exit => {
+                    aftermath.exit = true;
+                    continue;
+                }
+                Action::Start(step) => (step, Verb::Start),
+                Action::Stop(step) => (step, Verb::Stop),
+                Action::Announce(step) => (step, Verb::Announce),
+            };
+            if let Err(reason) = self.hand_over(step.0, step.1) {
+                aftermath.lost.push((step.0, reason));
+            }
+        }
+        aftermath
+    }
+
+    /// The address of a step, if it is one.
+    pub fn address(&self, step: Step) -> Option<&crate::config::Address> {
+        match &self.groups.get(step.group)?.resources.get(step.resource)?.kind {
+            ResourceKind::Address(address) => Some(address),
+            ResourceKind::Unit(_) => None,
+        }
+    }
+
+    fn hand_over(&self, step: Step, verb: Verb) -> Result<(), String> {
+        let Some(resource) = self.groups.get(step.group).and_then(|group| group.resources.get(step.resource)) else {
+            return Ok(());
+        };
+        let id = number(step);
+        match &resource.kind {
+            ResourceKind::Address(address) => {
+                let address = address.clone();
+                let command = match verb {
+                    Verb::Start => vip::Command::Add { id, address },
+                    Verb::Stop => vip::Command::Remove { id, address },
+                    Verb::Announce => vip::Command::Announce { id, address },
+                };
+                self.vip.send(command).map_err(|error| error.to_string())
+            }
+            ResourceKind::Unit(unit) => {
+                let unit = unit.clone();
+                let command = match verb {
+                    Verb::Start => units::Command::Start { id, unit, limit: STEP_LIMIT },
+                    Verb::Stop => units::Command::Stop { id, unit, limit: STEP_LIMIT },
+                    Verb::Announce => return Ok(()),
+                };
+                self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Start,
+    Stop,
+    Announce,
+}

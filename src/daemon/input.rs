@@ -1,0 +1,36 @@
+//! Everything that reaches the core's thread from the other threads.
+
+use tokio::sync::oneshot;
+
+use crate::cluster::Step;
+use crate::units;
+use crate::vip;
+use crate::wire::Keyring;
+
+/// One thing for the core's thread.
+#[derive(Debug)]
+pub enum Input {
+    /// From the address thread.
+    Vip(vip::Report),
+    /// From the bus thread, about a unit.
+    Unit(units::Report),
+    /// SIGTERM or SIGINT.
+    Shutdown,
+    /// authkeys was read again and is good.
+    Keys {
+        /// The new keys.
+        keys: Box<Keyring>,
+        /// Answered when they are in force.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The number by which the threads know a step.
+pub fn number(step: Step) -> u64 {
+    (step.group as u64) << 32 | step.resource as u64
+}
+
+/// The step of that number.
+pub fn step(number: u64) -> Step {
+    Step { group: (number >> 32) as usize, resource: (number & 0xffff_ffff) as usize }
+}

@@ -1,0 +1,32 @@
+//! From the text of authkeys to the keyring of the wire: the one place where the two rooms meet.
+
+use crate::config::{AuthKeys, AuthMethod, Files};
+use crate::wire::{Key, Keyring, KeyringError, Method};
+
+/// The keyring that these keys make.
+///
+/// # Errors
+/// When the signing key is missing; `config` has excluded it.
+pub fn keyring(keys: &AuthKeys) -> Result<Keyring, KeyringError> {
+    let keys_by_index = keys.keys.iter().map(|(index, key)| {
+        let method = match key.method {
+            AuthMethod::Crc => Method::Crc,
+            AuthMethod::Md5 => Method::Md5,
+            AuthMethod::Sha1 => Method::Sha1,
+        };
+        (*index, Key::new(method, key.secret.clone()))
+    });
+    Keyring::new(keys.signing, keys_by_index.collect())
+}
+
+/// Reads authkeys again. A bad file changes nothing (04 §2.4).
+///
+/// # Errors
+/// What is wrong with it, one line per finding.
+pub fn reload(files: &Files) -> Result<Keyring, String> {
+    let keys = crate::config::load_authkeys(files).map_err(|found| {
+        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    keyring(&keys).map_err(|error| error.to_string())
+}

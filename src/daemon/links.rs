@@ -1,0 +1,223 @@
+//! All media of ha.cf: encode once and send on each, receive, authenticate, open again what was closed.
+//!
+//! What the network does wrong costs a counter and at most one journal entry a minute, never one per datagram.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+use tokio::time::sleep_until;
+
+use crate::config::{Config, MessageFormat};
+use crate::media::{Link, MESSAGE_MAX, MediaError};
+use crate::wire::{self, DecodeError, Keyring, Message};
+
+/// Pause between attempts to open a medium.
+const REOPEN: Duration = Duration::from_secs(1);
+/// The same kind of rejected datagrams on a link is mentioned at most this often.
+const MENTION: Duration = Duration::from_secs(60);
+/// Datagrams taken from one link in a row before timers get their turn.
+const BURST: usize = 64;
+
+/// One medium with what we know about its troubles.
+#[derive(Debug)]
+struct Medium {
+    link: Link,
+    /// Index in [`crate::cluster::Settings::links`].
+    index: usize,
+    open_error: Option<String>,
+    send_error: bool,
+    rejected: Rejected,
+}
+
+/// Datagrams that were not for us to read.
+#[derive(Debug, Default)]
+struct Rejected {
+    count: u64,
+    mentioned: Option<Instant>,
+}
+
+/// The media, the keys and the format.
+#[derive(Debug)]
+pub struct Links {
+    media: Vec<Medium>,
+    keys: Keyring,
+    format: MessageFormat,
+    buffer: Vec<u8>,
+    reopen_at: Option<Instant>,
+}
+
+/// The distinct link names in ha.cf order: several media on one interface share a link (01 §1.8.1).
+pub fn names(config: &Config) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for medium in &config.media {
+        if !names.iter().any(|name| name == medium.link_name()) {
+            names.push(medium.link_name().to_owned());
+        }
+    }
+    names
+}
+
+impl Links {
+    /// All media of the configuration, opened where that is possible. Needs a tokio runtime.
+    pub fn open(config: &Config, keys: Keyring) -> Links {
+        let names = names(config);
+        let media = config.media.iter().map(|medium| Medium {
+            index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
+            link: Link::new(medium.clone(), config.udpport),
+            open_error: None,
+            send_error: false,
+            rejected: Rejected::default(),
+        });
+        let mut links = Links {
+            media: media.collect(),
+            keys,
+            format: config.message_format,
+            buffer: vec![0; MESSAGE_MAX],
+            reopen_at: None,
+        };
+        links.reopen();
+        links
+    }
+
+    /// Signs and verifies with these keys from now on.
+    pub fn use_keys(&mut self, keys: Keyring) {
+        self.keys = keys;
+    }
+
+    /// Sends on every medium. A medium that fails is mentioned once, and again when it works.
+    pub fn send(&mut self, message: &Message) {
+        let datagram = match wire::encode(message, self.format, &self.keys) {
+            Ok(datagram) => datagram,
+            Err(error) => {
+                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
+                return;
+            }
+        };
+        for medium in &mut self.media {
+            if !medium.link.is_open() {
+                continue;
+            }
+            match medium.link.send(&datagram) {
+                Ok(()) if medium.send_error => {
+                    medium.send_error = false;
+                    info!(HBD_LINK = medium.link.name(); "link {} can send again", medium.link.name());
+                }
+                Err(error) if !medium.send_error => {
+                    medium.send_error = true;
+                    let name = medium.link.name();
+                    warn!(HBD_LINK = name; "cannot send on link {name}: {error}. Is a cable unplugged on {name}?");
+                }
+                _ => {}
+            }
+        }
+        if self.reopen_at.is_none() && self.media.iter().any(|medium| !medium.link.is_open()) {
+            self.reopen_at = Some(Instant::now() + REOPEN);
+        }
+    }
+
+    /// Waits until a datagram may be there, or a medium is to be opened again. Safe to cancel.
+    pub async fn wait(&self) {
+        let readable = self.media.iter().map(|medium| Box::pin(medium.link.readable()));
+        let reopen = async {
+            match self.reopen_at {
+                Some(at) => sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        if self.media.is_empty() {
+            reopen.await;
+            return;
+        }
+        tokio::select! {
+            _ = futures_util::future::select_all(readable) => {}
+            () = reopen => {}
+        }
+    }
+
+    /// Takes what has arrived, a bounded number per medium, and gives every authentic message with its link.
+    /// True if there may be more.
+    pub fn receive(&mut self, mut take: impl FnMut(usize, Message)) -> bool {
+        if self.reopen_at.is_some_and(|at| at <= Instant::now()) {
+            self.reopen();
+        }
+        let mut more = false;
+        for medium in &mut self.media {
+            let mut taken = 0;
+            while taken < BURST {
+                match medium.link.try_recv(&mut self.buffer) {
+                    Ok(length) => match wire::decode(&self.buffer[..length], &self.keys) {
+                        Ok(message) => take(medium.index, message),
+                        Err(error) => medium.rejected.count(&error, medium.link.name()),
+                    },
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // An ICMP error of an earlier send, or the interface went down: the next send tells.
+                    Err(_) if !medium.link.is_open() => break,
+                    Err(_) => {}
+                }
+                taken += 1;
+            }
+            more |= taken == BURST;
+        }
+        more
+    }
+
+    fn reopen(&mut self) {
+        self.reopen_at = None;
+        for medium in self.media.iter_mut().filter(|medium| !medium.link.is_open()) {
+            let opened = medium.link.try_open();
+            medium.opened(opened);
+        }
+        if self.media.iter().any(|medium| !medium.link.is_open()) {
+            self.reopen_at = Some(Instant::now() + REOPEN);
+        }
+    }
+}
+
+impl Medium {
+    fn opened(&mut self, result: Result<(), MediaError>) {
+        let name = self.link.name();
+        match result {
+            Ok(()) => {
+                if self.open_error.take().is_some() {
+                    info!(HBD_LINK = name; "link {name} is open");
+                }
+            }
+            Err(error) => {
+                let text = error_chain(&error);
+                if self.open_error.as_ref() != Some(&text) {
+                    warn!(HBD_LINK = name; "{text}. Trying again every second");
+                    self.open_error = Some(text);
+                }
+            }
+        }
+    }
+}
+
+impl Rejected {
+    fn count(&mut self, error: &DecodeError, link: &str) {
+        self.count += 1;
+        if self.mentioned.is_some_and(|at| at.elapsed() < MENTION) {
+            return;
+        }
+        self.mentioned = Some(Instant::now());
+        let count = std::mem::take(&mut self.count);
+        let hint = match error {
+            DecodeError::Authentication(_) => ": does the sender have the same /etc/ha.d/authkeys?",
+            _ => "",
+        };
+        warn!(HBD_LINK = link; "{count} packet(s) on {link} failed authentication or made no sense, at last: {error}{hint}");
+    }
+}
+
+/// An error with all its sources, on one line.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

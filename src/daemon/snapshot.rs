@@ -1,0 +1,118 @@
+//! From the core's [`View`] and the configuration to what the bus shows and the STATUS= line says.
+
+use std::time::Duration;
+
+use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use crate::cluster::{GroupState, GroupView, NodeView, View};
+use crate::config::{AutoFailback, Config, Group, ResourceKind};
+
+/// What `org.hbd1` shows.
+pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
+    let timing = &config.timing;
+    Snapshot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node: config.node.clone(),
+        state: view.state.clone(),
+        resource_state: view.resource_state.clone(),
+        auto_failback: match config.auto_failback {
+            AutoFailback::On => "on",
+            AutoFailback::Off => "off",
+            AutoFailback::Legacy => "legacy",
+        }
+        .to_owned(),
+        generation,
+        keepalive_usec: microseconds(timing.keepalive),
+        warntime_usec: microseconds(timing.warntime),
+        deadtime_usec: microseconds(timing.deadtime),
+        initdead_usec: microseconds(timing.initdead),
+        nodes: view.nodes.iter().map(node).collect(),
+        links: view.nodes.iter().flat_map(links).collect(),
+        groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
+    }
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn node(view: &NodeView) -> NodeSnapshot {
+    NodeSnapshot {
+        name: view.name.clone(),
+        kind: "normal".to_owned(),
+        status: view.status.clone(),
+        local: view.local,
+        hbd: view.hbd == Some(true),
+        generation: view.generation,
+        deadtime_usec: microseconds(view.dead_time),
+        last_status_usec: 0,
+        holds: view.holds.to_string(),
+    }
+}
+
+fn links(view: &NodeView) -> impl Iterator<Item = LinkSnapshot> {
+    view.links.iter().map(|link| LinkSnapshot {
+        node: view.name.clone(),
+        name: link.name.clone(),
+        status: if link.up { "up" } else { "dead" }.to_owned(),
+    })
+}
+
+fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
+    let resources = group.resources.iter().enumerate().map(|(index, resource)| {
+        let (kind, target) = match &resource.kind {
+            ResourceKind::Address(address) => ("address", address.address.to_string()),
+            ResourceKind::Unit(unit) => ("unit", unit.clone()),
+        };
+        ResourceSnapshot {
+            word: resource.word.clone(),
+            kind: kind.to_owned(),
+            target,
+            state: resource_state(view, index).to_owned(),
+        }
+    });
+    GroupSnapshot {
+        name: view.key.clone(),
+        preferred: view.node.clone(),
+        state: state_word(view.state).to_owned(),
+        owner: view.owner.clone().unwrap_or_default(),
+        resources: resources.collect(),
+    }
+}
+
+fn state_word(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Stopped => "stopped",
+        GroupState::Starting => "starting",
+        GroupState::Active => "active",
+        GroupState::Stopping => "stopping",
+        GroupState::Failed => "failed",
+    }
+}
+
+/// The one beyond those that run is the one being started or, counted from the other end, being stopped.
+fn resource_state(view: &GroupView, index: usize) -> &'static str {
+    match view.state {
+        GroupState::Starting if index == view.running => "starting",
+        GroupState::Stopping if index + 1 == view.running => "stopping",
+        _ if index < view.running => "active",
+        _ => "stopped",
+    }
+}
+
+/// The STATUS= line of `systemctl status hbd`.
+pub fn status_line(view: &View) -> String {
+    let held: Vec<_> = view.groups.iter().filter(|group| group.state == GroupState::Active).collect();
+    let groups = match held.as_slice() {
+        [] => "serves nothing".to_owned(),
+        held => {
+            let keys: Vec<_> = held.iter().map(|group| group.key.as_str()).collect();
+            format!("serves {}", keys.join(", "))
+        }
+    };
+    let peers = view.nodes.iter().filter(|node| !node.local).map(|node| {
+        let up = node.links.iter().filter(|link| link.up).count();
+        format!("{} {} ({up}/{} links)", node.name, node.status, node.links.len())
+    });
+    let peers: Vec<_> = peers.collect();
+    format!("{}; {groups}; {}", view.state, peers.join(", "))
+}
