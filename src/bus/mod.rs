@@ -1,1 +1,4 @@
 //! placeholder
+
+#[cfg(test)]
+pub(crate) mod private_bus;
