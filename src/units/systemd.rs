@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zbus::{Connection, DBusError, MatchRule, MessageStream, OwnedObjectPath, message};
@@ -23,6 +23,11 @@ const LAG: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(200);
 /// Events a waiting call may fall behind before it reads the state instead.
 const EVENTS: usize = 1024;
+/// Calls in flight at once: dbus-daemon allows a connection 128 pending replies (`max_replies_per_connection`).
+const CALLS: usize = 64;
+/// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
+/// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
+const WATCHED: usize = 400;
 
 /// A connection to `org.freedesktop.systemd1`. Made in a tokio runtime, used by any number of concurrent calls.
 ///
@@ -31,6 +36,7 @@ pub struct Systemd {
     connection: Connection,
     manager: ManagerProxy<'static>,
     events: broadcast::Sender<Event>,
+    calls: Semaphore,
     _drains: JoinSet<()>,
 }
 
@@ -114,7 +120,7 @@ impl Systemd {
         });
 
         manager.subscribe().await.map_err(lost)?;
-        Ok(Systemd { connection, manager, events, _drains: drains })
+        Ok(Systemd { connection, manager, events, calls: Semaphore::new(CALLS), _drains: drains })
     }
 
     /// Resolves when the bus connection is gone.
@@ -146,7 +152,7 @@ impl Systemd {
     /// # Errors
     /// [`UnitError::NotFound`] for what is no unit name at all, [`UnitError::ConnectionLost`], [`UnitError::Bus`].
     pub async fn state(&self, unit: &str) -> Result<UnitState, UnitError> {
-        match self.manager.list_units_by_names(&[unit]).await {
+        match self.call(self.manager.list_units_by_names(&[unit])).await {
             Ok(mut rows) => {
                 rows.pop().map(UnitState::from_row).ok_or_else(|| UnitError::NotFound { unit: unit.to_owned() })
             }
@@ -197,7 +203,7 @@ impl Systemd {
     /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
     async fn watch_signals(&self, units: &[String], dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
         let mut drain = JoinSet::new();
-        for (index, unit) in units.iter().enumerate() {
+        for (index, unit) in units.iter().enumerate().take(WATCHED) {
             let path = self.state(unit).await?.path;
             let lost = |error| connection_error(&self.connection, error);
             let rule = MatchRule::builder()
@@ -248,12 +254,12 @@ impl Systemd {
                 return Ok(());
             }
             // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
-            if !pinned.load(Ordering::Relaxed) && self.manager.ref_unit(unit).await.is_ok() {
+            if !pinned.load(Ordering::Relaxed) && self.call(self.manager.ref_unit(unit)).await.is_ok() {
                 pinned.store(true, Ordering::Relaxed);
             }
             let call = match verb {
-                Verb::Start => self.manager.start_unit(unit, "replace").await,
-                Verb::Stop => self.manager.stop_unit(unit, "replace").await,
+                Verb::Start => self.call(self.manager.start_unit(unit, "replace")).await,
+                Verb::Stop => self.call(self.manager.stop_unit(unit, "replace")).await,
             };
             match call {
                 Ok(job) => break job,
@@ -360,8 +366,8 @@ impl Systemd {
                 .build()
                 .await
                 .map_err(lost)?;
-            let tried = unit.condition_timestamp_monotonic().await.map_err(lost)? != 0;
-            Ok(!tried || unit.condition_result().await.map_err(lost)?)
+            let tried = self.call(unit.condition_timestamp_monotonic()).await.map_err(lost)? != 0;
+            Ok(!tried || self.call(unit.condition_result()).await.map_err(lost)?)
         })
         .await
     }
@@ -376,11 +382,18 @@ impl Systemd {
                 .await
                 .map_err(lost)?;
             match property {
-                ServiceProperty::Result => service.result().await.map_err(lost),
-                ServiceProperty::Type => service.kind().await.map_err(lost),
+                ServiceProperty::Result => self.call(service.result()).await.map_err(lost),
+                ServiceProperty::Type => self.call(service.kind()).await.map_err(lost),
             }
         })
         .await
+    }
+
+    /// Makes a call when there is room for one more.
+    async fn call<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+        // The semaphore is never closed.
+        let _room = self.calls.acquire().await;
+        call.await
     }
 
     /// Makes a call that only reads until it is answered.
@@ -451,7 +464,16 @@ fn is_transient(error: &zbus::Error) -> bool {
     let Some(name) = error_name(error) else { return false };
     let Some(word) = name.strip_prefix("org.freedesktop.DBus.Error.") else { return false };
     word.starts_with("Spawn.")
-        || matches!(word, "NoReply" | "Timeout" | "TimedOut" | "Disconnected" | "ServiceUnknown" | "NameHasNoOwner")
+        || matches!(
+            word,
+            "NoReply"
+                | "Timeout"
+                | "TimedOut"
+                | "Disconnected"
+                | "ServiceUnknown"
+                | "NameHasNoOwner"
+                | "LimitsExceeded"
+        )
 }
 
 /// The D-Bus name of an error *reply*; `None` for errors that arose on our side.

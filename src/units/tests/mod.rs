@@ -227,7 +227,9 @@ async fn two_hundred_starts_at_once_do_not_freeze_the_connection() {
         starts.spawn(async move { systemd.start(&name, LONG).await });
     }
     let outcomes = timeout(LONG, starts.join_all()).await.unwrap();
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 200);
+    for outcome in outcomes {
+        outcome.unwrap();
+    }
 }
 
 #[tokio::test]
