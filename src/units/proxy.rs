@@ -23,6 +23,7 @@ pub(super) trait Manager {
 
     fn ref_unit(&self, name: &str) -> zbus::Result<()>;
 
+    #[zbus(no_reply)]
     fn unref_unit(&self, name: &str) -> zbus::Result<()>;
 
     #[zbus(signal)]
