@@ -1,1 +1,159 @@
-//! placeholder
+//! The D-Bus interface `org.hbd1`: what hbd is and does, to be read and, by root, to be asked.
+//!
+//! Owns the objects below `/org/hbd1`, their properties and signals, and the bus name. Shows the [`Snapshot`] it was
+//! given last and passes requests on. Never decides anything, never holds the core's state, never makes the core wait:
+//! a bus that is slow or gone costs nothing but freshness.
+//!
+//! ```text
+//! /org/hbd1                          org.hbd1.Manager, org.freedesktop.DBus.ObjectManager
+//! /org/hbd1/node/<name>              org.hbd1.Node
+//! /org/hbd1/node/<name>/link/<name>  org.hbd1.Link
+//! /org/hbd1/group/<name>             org.hbd1.Group
+//! ```
+//!
+//! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are generated
+//! from the doc comments in [`objects`].
+
+pub mod objects;
+pub mod path;
+pub mod snapshot;
+
+mod publish;
+
+#[cfg(test)]
+pub(crate) mod private_bus;
+#[cfg(test)]
+mod tests;
+
+pub use snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+use zbus::connection::Builder;
+
+use objects::Manager;
+use publish::Publisher;
+
+/// The bus name.
+pub const NAME: &str = "org.hbd1";
+/// The manager's object and the root of all others.
+pub const ROOT: &str = "/org/hbd1";
+
+/// First pause before a lost bus is tried again; doubled each time.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Longest such pause.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What a caller on the bus asks the daemon to do.
+#[derive(Debug)]
+pub enum Request {
+    /// Read the configuration again. The answer is one line per change, or why nothing was changed.
+    Reload {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Vec<String>, String>>,
+    },
+}
+
+/// Why the interface is not on the bus.
+#[derive(Debug, Error)]
+pub enum BusError {
+    /// Another process owns the name.
+    #[error("the bus name {NAME} is taken: another hbd is running; see `busctl status {NAME}`")]
+    NameTaken,
+    /// The bus refused the name.
+    #[error(
+        "the bus does not let us own {NAME} ({0}): is dbus/org.hbd1.conf installed in /usr/share/dbus-1/system.d?"
+    )]
+    NameRefused(#[source] zbus::Error),
+    /// The bus cannot be reached, or went away.
+    #[error("cannot reach the system bus: {0}")]
+    Unreachable(#[source] zbus::Error),
+}
+
+/// Serves `snapshots` until their sender is dropped.
+///
+/// `connect` gives a fresh builder for the system bus each time a connection is needed; when the bus restarts, the
+/// objects and the name are put on it again, with backoff. Requests that find `requests` full are answered as busy.
+/// Needs a tokio runtime; one thread is enough.
+pub async fn run(
+    connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    requests: mpsc::Sender<Request>,
+) {
+    let mut backoff = BACKOFF_MIN;
+    let mut told = String::new();
+    loop {
+        let error = match serve(&connect, &mut snapshots, &requests, &mut backoff).await {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        // One line for each new reason, not one for each attempt.
+        let text = error.to_string();
+        if text != told {
+            warn!("{text}. Trying again.");
+            told = text;
+        }
+        tokio::select! {
+            () = sleep(backoff) => {}
+            gone = wait_for_end(&mut snapshots) => return gone,
+        }
+        backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// One connection: from building it until it is lost (`Err`) or nobody sends snapshots any more (`Ok`).
+async fn serve(
+    connect: &(impl Fn() -> Builder<'static> + Send + Sync),
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    requests: &mpsc::Sender<Request>,
+    backoff: &mut Duration,
+) -> Result<(), BusError> {
+    let first = snapshots.borrow_and_update().clone();
+    let connection = connect()
+        .serve_at(ROOT, zbus::fdo::ObjectManager)
+        .serve_at(ROOT, Manager::new(&first, requests.clone()))
+        .build()
+        .await
+        .map_err(BusError::Unreachable)?;
+    let mut publisher = Publisher::new(&connection, &first);
+    publisher.publish(&first).await.map_err(BusError::Unreachable)?;
+    if connection.is_bus() {
+        // Last, so that whoever sees the name finds everything.
+        connection.request_name(NAME).await.map_err(|error| match error {
+            zbus::Error::NameTaken => BusError::NameTaken,
+            error => BusError::NameRefused(error),
+        })?;
+    }
+    if *backoff != BACKOFF_MIN {
+        info!("{NAME} is on the system bus again.");
+        *backoff = BACKOFF_MIN;
+    }
+    loop {
+        let lost = || BusError::Unreachable(zbus::fdo::Error::Disconnected("connection closed".to_owned()).into());
+        tokio::select! {
+            () = connection.closed() => return Err(lost()),
+            changed = snapshots.changed() => {
+                if changed.is_err() {
+                    // The name goes with the connection; a failure means that both are gone already.
+                    let _ = connection.close().await;
+                    return Ok(());
+                }
+            }
+        }
+        let next = snapshots.borrow_and_update().clone();
+        tokio::select! {
+            () = connection.closed() => return Err(lost()),
+            published = publisher.publish(&next) => published.map_err(BusError::Unreachable)?,
+        }
+    }
+}
+
+/// Resolves when nobody sends snapshots any more.
+async fn wait_for_end(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
+    while snapshots.changed().await.is_ok() {}
+}

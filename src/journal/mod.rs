@@ -1,1 +1,176 @@
-//! placeholder
+//! Log records for the journal, never blocking whoever has something to say.
+//!
+//! Owns the queue between the threads and the journal, the thread that empties it, and the [`log::Log`] through which
+//! libraries and rooms speak. Never decides what is worth a record, never blocks a caller: a record that finds the
+//! queue full is counted, and the count is reported as soon as there is room again.
+//!
+//! Every record carries `SYSLOG_IDENTIFIER=hbd`, `HBD_REALTIME_USEC` (when it was said, which under load is earlier
+//! than when it was written), `SYSLOG_FACILITY` if `logfacility` is set, and the fields given by its author
+//! (`MESSAGE_ID`, `HBD_NODE`, `HBD_LINK`, `HBD_GROUP`, `HBD_EVENT`, …).
+//!
+//! `PRIORITY` is exact from [`Priority::Err`] down. systemd-journal-logger cannot write anything above, so that
+//! [`Priority::Crit`] is written as two values, 3 and 2 (verified with journald: `-p crit` finds it, forwarding and
+//! `MaxLevelStore=` use 2, `-p 3..3` finds it too, and in JSON it is a list of both).
+
+mod bridge;
+mod queue;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use thiserror::Error;
+
+use queue::{Queue, Record};
+use sink::{JournalSink, StderrSink};
+
+/// Records the queue holds before it begins to drop.
+const CAPACITY: usize = 4096;
+/// How long [`JournalHandle::flush`] waits at most.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Catalog id of "N log messages dropped".
+pub const DROPPED_MESSAGE_ID: &str = "5a0f1e9c0c7b4d0f9a1b6f1f2ad7c3e4";
+
+/// The writer, once [`init`] has made it.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// The least urgent [`Priority`] that is written.
+static LEVEL: AtomicU8 = AtomicU8::new(Priority::Info as u8);
+
+/// `PRIORITY` of a record, as syslog(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Priority {
+    /// `CRIT` of Heartbeat: data or service are in danger.
+    Crit = 2,
+    /// `ERROR`.
+    Err = 3,
+    /// `WARN`.
+    Warning = 4,
+    /// `notice`.
+    Notice = 5,
+    /// `info`.
+    Info = 6,
+    /// `debug`.
+    Debug = 7,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// To the journal if standard error leads there too (`$JOURNAL_STREAM`, systemd.exec(5)) and journald answers; else
+    /// to standard error.
+    #[default]
+    Auto,
+    /// To the journal.
+    Journal,
+    /// To standard error, one line each with the prefix `<N>` of sd-daemon(3), without the fields.
+    Stderr,
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// `SYSLOG_FACILITY`, 1–23; see [`facility_number`].
+    pub facility: Option<u8>,
+    /// The least urgent priority that is written.
+    pub level: Priority,
+    /// Where to.
+    pub target: Target,
+}
+
+/// Why there is no log.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// journald does not answer and nothing else was allowed.
+    #[error("cannot reach journald at /run/systemd/journal/socket: {0}; is systemd-journald.service running?")]
+    Unreachable(#[source] std::io::Error),
+    /// The writer thread cannot be made.
+    #[error("cannot start the journal thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// There is a log already.
+    #[error("logging was set up twice in this process")]
+    Twice,
+}
+
+/// Keeps the log; flushes when dropped.
+#[derive(Debug)]
+pub struct JournalHandle(());
+
+impl JournalHandle {
+    /// Waits until everything said before is written, 1 s at most; whether it is.
+    pub fn flush(&self) -> bool {
+        QUEUE.get().is_some_and(|queue| queue.flush(FLUSH))
+    }
+
+    /// Changes the least urgent priority that is written (SIGUSR1, SIGUSR2, reload).
+    pub fn set_level(&self, level: Priority) {
+        LEVEL.store(level as u8, Ordering::Relaxed);
+        log::set_max_level(bridge::filter(level));
+    }
+}
+
+impl Drop for JournalHandle {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Sets up logging for the whole process: [`write`] and the macros of the `log` crate.
+///
+/// Call it before threads get realtime priority: the writer thread inherits the caller's.
+///
+/// # Errors
+/// Every [`JournalError`]; [`JournalError::Unreachable`] only with [`Target::Journal`].
+pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
+    let journal = match options.target {
+        Target::Stderr => None,
+        Target::Auto if !systemd_journal_logger::connected_to_journal() => None,
+        Target::Auto => JournalSink::new(options.facility).ok(),
+        Target::Journal => Some(JournalSink::new(options.facility).map_err(JournalError::Unreachable)?),
+    };
+    let queue = match journal {
+        Some(sink) => Queue::start(sink, CAPACITY),
+        None => Queue::start(StderrSink, CAPACITY),
+    }
+    .map_err(JournalError::Thread)?;
+    QUEUE.set(queue).map_err(|_| JournalError::Twice)?;
+    log::set_boxed_logger(Box::new(bridge::Bridge)).map_err(|_| JournalError::Twice)?;
+    let handle = JournalHandle(());
+    handle.set_level(options.level);
+    Ok(handle)
+}
+
+/// Queues a record. Never blocks, so that the realtime thread may call it; does nothing before [`init`].
+///
+/// Field names are journal field names: `A`–`Z`, digits, `_`, at most 64 bytes.
+pub fn write(priority: Priority, message_id: Option<&str>, fields: &[(&str, &str)], text: String) {
+    if priority as u8 > LEVEL.load(Ordering::Relaxed) {
+        return;
+    }
+    let Some(queue) = QUEUE.get() else { return };
+    let id = message_id.map(|id| ("MESSAGE_ID".to_owned(), id.to_owned()));
+    let fields =
+        id.into_iter().chain(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect();
+    queue.push(Record { priority, realtime_usec: realtime_usec(), fields, text, source: None });
+}
+
+/// The number of a lower-case syslog facility name (syslog(3)); `None` for `none`, `kern` (04 §1.9) and unknown names.
+pub fn facility_number(name: &str) -> Option<u8> {
+    const NAMES: [&str; 12] =
+        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
+    if let Some(local) = name.strip_prefix("local") {
+        return local.parse().ok().filter(|number| *number < 8 && local.len() == 1).map(|number: u8| 16 + number);
+    }
+    let name = if name == "security" { "auth" } else { name };
+    NAMES.iter().zip(0..).find(|(known, number)| **known == name && *number > 0).map(|(_, number)| number)
+}
+
+/// Now, in microseconds of CLOCK_REALTIME.
+fn realtime_usec() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

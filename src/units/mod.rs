@@ -1,1 +1,129 @@
-//! placeholder
+//! Resources as systemd units: jobs over D-Bus, and the state of units.
+//!
+//! Owns every word spoken with `org.freedesktop.systemd1`: starting and stopping units by jobs, judging what a finished
+//! job means, and watching units for changes. Never decides whether a unit *should* run, never runs `systemctl`, never
+//! asks for a `daemon-reload`, and never serves anything on the bus (that is [`crate::bus`]).
+//!
+//! The rules (peers E.6, crates 1b):
+//!
+//! - `Subscribe()` and the `JobRemoved` stream come before the first job, and every stream is drained by a task of its
+//!   own from the moment it exists: a full queue freezes the whole connection.
+//! - A job is over when `JobRemoved` says so *or* when the unit no longer has it. The state is read again after
+//!   `Reloading(false)`, after a new owner of `org.freedesktop.systemd1`, and every [`systemd::RECHECK`].
+//! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
+//! - `done` is not yet success: a condition that is not met is `done` too.
+
+pub mod run;
+pub mod state;
+pub mod systemd;
+
+mod proxy;
+#[cfg(test)]
+mod tests;
+
+pub use run::{Command, Report, run};
+pub use state::{ActiveState, UnitState};
+pub use systemd::Systemd;
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What a job was meant to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `StartUnit`.
+    Start,
+    /// `StopUnit`.
+    Stop,
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Verb::Start => "start",
+            Verb::Stop => "stop",
+        })
+    }
+}
+
+/// Why a unit is not in the state that was asked for. The text names the unit and what to look at.
+#[derive(Debug, Clone, Error)]
+pub enum UnitError {
+    /// systemd has no such unit.
+    #[error(
+        "unit {unit} not found: install it, or say in /etc/hbd/hbd.toml which unit is meant, \
+         for example [aliases] {} = \"other.service\"",
+        unit.strip_suffix(".service").unwrap_or(unit)
+    )]
+    NotFound {
+        /// The unit's name as asked for.
+        unit: String,
+    },
+    /// The unit is masked.
+    #[error("unit {unit} is masked, so it cannot be started: `systemctl unmask {unit}`")]
+    Masked {
+        /// The unit's name as asked for.
+        unit: String,
+    },
+    /// systemd (or the bus) refused the call itself.
+    #[error("systemd refuses to {verb} {unit}: {text} ({name}); see `systemctl status {unit}`")]
+    Refused {
+        /// The unit's name as asked for.
+        unit: String,
+        /// What was asked.
+        verb: Verb,
+        /// The D-Bus error name.
+        name: String,
+        /// The error's text.
+        text: String,
+    },
+    /// The job ended, and the unit is not where it should be.
+    #[error(
+        "{verb} of {unit} ended with job result {job:?}, unit {active} ({sub}), result {result:?}; \
+         see `systemctl status {unit}`"
+    )]
+    Failed {
+        /// The unit's name as asked for.
+        unit: String,
+        /// What was asked.
+        verb: Verb,
+        /// The job's result as `JobRemoved` gave it (`failed`, `timeout`, `canceled`, `dependency`, `skipped`, …), or
+        /// `unknown` when the signal was lost.
+        job: String,
+        /// The unit's active state.
+        active: ActiveState,
+        /// The unit's sub state.
+        sub: String,
+        /// The unit's `Result` (`exit-code`, `timeout`, `start-limit-hit`, …); empty for units without one.
+        result: String,
+    },
+    /// The unit started and ended again by itself without being a oneshot service.
+    #[error("{unit} started and ended by itself at once, so it is not running; see `systemctl status {unit}`")]
+    Ended {
+        /// The unit's name as asked for.
+        unit: String,
+    },
+    /// A `Condition…=` or `ExecCondition=` of the unit is not met, so systemd did not start it.
+    #[error("{unit} was not started: a condition of the unit is not met; `systemctl status {unit}` says which")]
+    Condition {
+        /// The unit's name as asked for.
+        unit: String,
+    },
+    /// The caller's deadline passed.
+    #[error("{verb} of {unit} is not finished after {} s; see `systemctl status {unit}`", after.as_secs_f64())]
+    Deadline {
+        /// The unit's name as asked for.
+        unit: String,
+        /// What was asked.
+        verb: Verb,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The connection to the bus is gone; a new [`Systemd`] must be made.
+    #[error("the connection to the system bus is lost")]
+    ConnectionLost,
+    /// Anything else the bus answers.
+    #[error("cannot talk to systemd over the system bus: {0}")]
+    Bus(#[from] zbus::Error),
+}

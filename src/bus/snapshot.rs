@@ -1,0 +1,96 @@
+//! What hbd knows, as plain data: the daemon writes it, the bus shows it, `hbctl` reads it back.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything at one moment. Durations and times are microseconds, as everywhere on D-Bus.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of hbd.
+    pub version: String,
+    /// Our node name.
+    pub node: String,
+    /// Our own state: `init`, `up`, `active`, `stopping`.
+    pub state: String,
+    /// What we hold: `none`, `local`, `foreign`, `all`, or `transition`.
+    pub resource_state: String,
+    /// `auto_failback`: `on`, `off`, `legacy`.
+    pub auto_failback: String,
+    /// Our generation number (02 §4.1).
+    pub generation: u64,
+    /// `keepalive`.
+    pub keepalive_usec: u64,
+    /// `warntime`.
+    pub warntime_usec: u64,
+    /// `deadtime`.
+    pub deadtime_usec: u64,
+    /// `initdead`.
+    pub initdead_usec: u64,
+    /// The nodes in ha.cf order, ourselves included, ping nodes last.
+    pub nodes: Vec<NodeSnapshot>,
+    /// The links in ha.cf order, each once for every node that is heard on it.
+    pub links: Vec<LinkSnapshot>,
+    /// The resource groups in haresources order.
+    pub groups: Vec<GroupSnapshot>,
+}
+
+/// A node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeSnapshot {
+    /// Its name.
+    pub name: String,
+    /// `normal` or `ping`.
+    pub kind: String,
+    /// Heartbeat's word: `init`, `up`, `active`, `dead`, `ping`.
+    pub status: String,
+    /// Whether this is our own node.
+    pub local: bool,
+    /// Whether the node runs hbd (and not Heartbeat).
+    pub hbd: bool,
+    /// Its generation number; 0 when never heard.
+    pub generation: u64,
+    /// The silence after which it is dead.
+    pub deadtime_usec: u64,
+    /// When it was last heard, CLOCK_REALTIME; 0 for never.
+    pub last_status_usec: u64,
+    /// What it says it holds: `none`, `local`, `foreign`, `all`, `transition`; empty for ping nodes.
+    pub holds: String,
+}
+
+/// A link to a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LinkSnapshot {
+    /// The node that is heard on it.
+    pub node: String,
+    /// The link's name, for UDP media the interface (01 §1.8.1).
+    pub name: String,
+    /// `up` or `dead`.
+    pub status: String,
+}
+
+/// A resource group, that is a line of haresources.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    /// The group's key: its first resource as written (03 §2).
+    pub name: String,
+    /// The preferred node.
+    pub preferred: String,
+    /// `stopped`, `starting`, `active`, `stopping`, `failed`.
+    pub state: String,
+    /// The node that owns it as far as we know; empty for none.
+    pub owner: String,
+    /// Its resources in start order.
+    pub resources: Vec<ResourceSnapshot>,
+}
+
+/// A resource of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ResourceSnapshot {
+    /// The word of haresources.
+    pub word: String,
+    /// `address` or `unit`.
+    pub kind: String,
+    /// The address with its prefix, or the unit's name.
+    pub target: String,
+    /// `stopped`, `starting`, `active`, `stopping`, `failed`.
+    pub state: String,
+}

@@ -1,0 +1,363 @@
+//! The interface as a client on a private bus sees it.
+
+use std::collections::HashMap;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use zbus::fdo::{DBusProxy, IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
+use zbus::names::OwnedInterfaceName;
+use zbus::object_server::Interface;
+use zbus::{Connection, OwnedVariant, Proxy};
+
+use super::objects::{Group, Link, Manager, Mirror, Node};
+use super::private_bus::PrivateBus;
+use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Snapshot};
+
+const LONG: Duration = Duration::from_secs(20);
+const NODEB: &str = "/org/hbd1/node/nodeb";
+const GROUP: &str = "/org/hbd1/group/_310_2e0_2e0_2e100";
+
+/// A daemon's side of the interface.
+struct Daemon {
+    snapshot: Snapshot,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Daemon {
+    /// Runs the interface on `bus`, and waits until it is there.
+    async fn start(bus: &PrivateBus) -> (Daemon, Connection) {
+        let client = bus.builder().build().await.unwrap();
+        let (snapshots, receiver) = watch::channel(Arc::new(example()));
+        let (sender, requests) = mpsc::channel(1);
+        let address = bus.address();
+        let connect = move || zbus::connection::Builder::address(address.as_str());
+        tokio::spawn(super::run(connect, receiver, sender));
+        until_owned(&client, true).await;
+        (Daemon { snapshot: example(), snapshots, requests }, client)
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut self.snapshot);
+        self.snapshots.send_replace(Arc::new(self.snapshot.clone()));
+    }
+}
+
+fn example() -> Snapshot {
+    let node = |name: &str, local| NodeSnapshot {
+        name: name.to_owned(),
+        kind: "normal".to_owned(),
+        status: "active".to_owned(),
+        local,
+        hbd: true,
+        generation: 7,
+        deadtime_usec: 10_000_000,
+        last_status_usec: 1,
+        holds: "local".to_owned(),
+    };
+    let link = LinkSnapshot { node: "nodeb".to_owned(), name: "eth1".to_owned(), status: "up".to_owned() };
+    let resource = |word: &str, kind: &str, target: &str| ResourceSnapshot {
+        word: word.to_owned(),
+        kind: kind.to_owned(),
+        target: target.to_owned(),
+        state: "active".to_owned(),
+    };
+    Snapshot {
+        version: "0.1.0".to_owned(),
+        node: "nodea".to_owned(),
+        state: "active".to_owned(),
+        resource_state: "local".to_owned(),
+        auto_failback: "off".to_owned(),
+        generation: 12,
+        keepalive_usec: 1_000_000,
+        warntime_usec: 5_000_000,
+        deadtime_usec: 10_000_000,
+        initdead_usec: 60_000_000,
+        nodes: vec![node("nodea", true), node("nodeb", false)],
+        links: vec![link.clone(), link],
+        groups: vec![GroupSnapshot {
+            name: "10.0.0.100".to_owned(),
+            preferred: "nodea".to_owned(),
+            state: "active".to_owned(),
+            owner: "nodea".to_owned(),
+            resources: vec![
+                resource("10.0.0.100", "address", "10.0.0.100/24"),
+                resource("apache", "unit", "apache2.service"),
+            ],
+        }],
+    }
+}
+
+async fn until_owned(client: &Connection, wanted: bool) {
+    let dbus = DBusProxy::new(client).await.unwrap();
+    let mut changes = dbus.receive_name_owner_changed_with_args(&[(0, NAME)]).await.unwrap();
+    timeout(LONG, async {
+        while dbus.name_has_owner(NAME.try_into().unwrap()).await.unwrap() != wanted {
+            changes.next().await.unwrap();
+        }
+    })
+    .await
+    .unwrap();
+}
+
+async fn properties(client: &Connection, path: &'static str) -> PropertiesProxy<'static> {
+    PropertiesProxy::builder(client).destination(NAME).path(path).build().await.unwrap()
+}
+
+async fn read(client: &Connection, path: &'static str, interface: &str, property: &str) -> OwnedVariant {
+    properties(client, path).await.get(interface.try_into().unwrap(), property).await.unwrap()
+}
+
+async fn managed(client: &Connection) -> Vec<String> {
+    let proxy = ObjectManagerProxy::builder(client).destination(NAME).path(ROOT).build().await.unwrap();
+    let objects = proxy.get_managed_objects().await.unwrap();
+    let ours = |interfaces: &HashMap<_, _>| interfaces.keys().any(|name: &OwnedInterfaceName| name.starts_with(NAME));
+    let mut paths: Vec<String> =
+        objects.iter().filter(|(_, interfaces)| ours(interfaces)).map(|(path, _)| path.to_string()).collect();
+    paths.sort();
+    paths
+}
+
+fn text(value: OwnedVariant) -> String {
+    value.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn everything_is_there_to_be_read() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (_daemon, client) = Daemon::start(&bus).await;
+
+    assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
+    assert_eq!(read(&client, ROOT, "org.hbd1.Manager", "DeadtimeUSec").await, OwnedVariant::from(10_000_000_u64));
+    assert_eq!(text(read(&client, NODEB, "org.hbd1.Node", "Type").await), "normal");
+    assert_eq!(text(read(&client, GROUP, "org.hbd1.Group", "Owner").await), "nodea");
+    let resources: Vec<(String, String, String, String)> =
+        zbus::Variant::from(read(&client, GROUP, "org.hbd1.Group", "Resources").await).try_into().unwrap();
+    assert_eq!(resources[1], ("apache".into(), "unit".into(), "apache2.service".into(), "active".into()));
+    assert_eq!(
+        managed(&client).await,
+        [
+            GROUP,
+            "/org/hbd1/node/nodea",
+            NODEB,
+            "/org/hbd1/node/nodeb/link/eth1",
+            "/org/hbd1/node/nodeb/link/eth1_2f2",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_signal_tells_what_changed_and_nothing_else() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut node = properties(&client, NODEB).await.receive_properties_changed().await.unwrap();
+    let mut manager = properties(&client, ROOT).await.receive_properties_changed().await.unwrap();
+
+    daemon.change(|snapshot| snapshot.nodes[1].last_status_usec = 2);
+    daemon.change(|snapshot| {
+        snapshot.nodes[1].last_status_usec = 3;
+        snapshot.nodes[1].status = "dead".to_owned();
+        snapshot.nodes[1].holds = "none".to_owned();
+        snapshot.resource_state = "all".to_owned();
+    });
+    let signal = timeout(LONG, node.next()).await.unwrap().unwrap();
+    let args = signal.args().unwrap();
+    let changed: HashMap<&str, String> = args
+        .changed_properties
+        .iter()
+        .map(|(name, value)| (*name, value.try_clone().unwrap().try_into().unwrap()))
+        .collect();
+    assert_eq!(args.interface_name, "org.hbd1.Node");
+    assert_eq!(changed, HashMap::from([("Status", "dead".to_owned()), ("Resources", "none".to_owned())]));
+    assert_eq!(read(&client, NODEB, "org.hbd1.Node", "LastStatusUSec").await, OwnedVariant::from(3_u64));
+
+    let signal = timeout(LONG, manager.next()).await.unwrap().unwrap();
+    let names: Vec<&str> = signal.args().unwrap().changed_properties.keys().copied().collect();
+    assert_eq!(names, ["ResourceState"]);
+}
+
+#[tokio::test]
+async fn objects_come_and_go_with_signals() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let manager = ObjectManagerProxy::builder(&client).destination(NAME).path(ROOT).build().await.unwrap();
+    let mut added = manager.receive_interfaces_added().await.unwrap();
+    let mut removed = manager.receive_interfaces_removed().await.unwrap();
+
+    daemon.change(|snapshot| {
+        snapshot.groups.clear();
+        let gateway =
+            NodeSnapshot { name: "10.0.0.1".to_owned(), kind: "ping".to_owned(), ..NodeSnapshot::default() };
+        snapshot.nodes.push(gateway);
+    });
+    let signal = timeout(LONG, removed.next()).await.unwrap().unwrap();
+    assert_eq!(signal.args().unwrap().object_path, GROUP);
+    let signal = timeout(LONG, added.next()).await.unwrap().unwrap();
+    assert_eq!(signal.args().unwrap().object_path, "/org/hbd1/node/_310_2e0_2e0_2e1");
+    assert_eq!(managed(&client).await.iter().filter(|path| path.contains("/group/")).count(), 0);
+}
+
+#[tokio::test]
+async fn reload_waits_for_the_answer() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+
+    let asked = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
+    });
+    let Request::Reload { reply } = daemon.requests.recv().await.unwrap();
+    reply.send(Ok(vec!["deadtime 10 -> 20".to_owned()])).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), ["deadtime 10 -> 20"]);
+
+    let asked = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
+    });
+    let Request::Reload { reply } = daemon.requests.recv().await.unwrap();
+    reply.send(Err("ha.cf:3: no".to_owned())).unwrap();
+    let error = asked.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.ReloadRefused") && error.contains("ha.cf:3: no"), "{error}");
+
+    daemon.requests.close();
+    let error = manager.call::<_, _, Vec<String>>("Reload", &()).await.unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.Busy"), "{error}");
+}
+
+#[tokio::test]
+async fn a_restarted_bus_gets_everything_again() {
+    let Some(mut bus) = PrivateBus::start() else { return };
+    let (mut daemon, _client) = Daemon::start(&bus).await;
+    bus.kill();
+    daemon.change(|snapshot| snapshot.groups[0].owner = "nodeb".to_owned());
+    bus.revive();
+    let client = bus.builder().build().await.unwrap();
+    until_owned(&client, true).await;
+    assert_eq!(text(read(&client, GROUP, "org.hbd1.Group", "Owner").await), "nodeb");
+}
+
+#[tokio::test]
+async fn a_taken_name_is_had_as_soon_as_it_is_free() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let other = bus.builder().name(NAME).build().await.unwrap();
+    let (_daemon, client) = Daemon::start(&bus).await;
+    other.close().await.unwrap();
+    until_owned(&client, false).await;
+    until_owned(&client, true).await;
+    assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
+}
+
+#[tokio::test]
+async fn without_snapshots_the_name_is_given_back() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (daemon, client) = Daemon::start(&bus).await;
+    drop(daemon);
+    until_owned(&client, false).await;
+}
+
+#[tokio::test]
+async fn introspection_explains_the_interface() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (_daemon, client) = Daemon::start(&bus).await;
+    let proxy = IntrospectableProxy::builder(&client).destination(NAME).path(NODEB).build().await.unwrap();
+    let xml = proxy.introspect().await.unwrap();
+    for wanted in ["org.hbd1.Node", "When the node was last heard", "EmitsChangedSignal", "<node name=\"link\""] {
+        assert!(xml.contains(wanted), "{wanted} is not in {xml}");
+    }
+}
+
+/// Runs busctl on `bus` as `uid`; whether it succeeded, and what it said.
+fn busctl(bus: &PrivateBus, uid: u32, arguments: &[&str]) -> Option<(bool, String)> {
+    let mut command = Command::new("busctl");
+    command.arg(format!("--address={}", bus.address())).args(arguments).uid(uid);
+    let output = command.output().ok()?;
+    Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+#[tokio::test]
+async fn by_the_policy_everybody_reads_and_root_asks() {
+    const NOBODY: u32 = 65534;
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
+    let Some(bus) = PrivateBus::like_system(policy) else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    tokio::spawn(async move {
+        while let Some(Request::Reload { reply }) = daemon.requests.recv().await {
+            let _ = reply.send(Ok(Vec::new()));
+        }
+    });
+    let bus = Arc::new(bus);
+    let cases: [(u32, bool, &[&str]); 7] = [
+        (NOBODY, true, &["get-property", NAME, ROOT, "org.hbd1.Manager", "NodeName"]),
+        (NOBODY, true, &["introspect", NAME, NODEB]),
+        (NOBODY, true, &["call", NAME, ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"]),
+        (NOBODY, true, &["call", NAME, ROOT, "org.freedesktop.DBus.Peer", "Ping"]),
+        (NOBODY, false, &["call", NAME, ROOT, "org.hbd1.Manager", "Reload"]),
+        (NOBODY, false, &["set-property", NAME, ROOT, "org.hbd1.Manager", "State", "s", "x"]),
+        (0, true, &["call", NAME, ROOT, "org.hbd1.Manager", "Reload"]),
+    ];
+    for (uid, allowed, arguments) in cases {
+        let bus = Arc::clone(&bus);
+        let Some((success, stderr)) =
+            tokio::task::spawn_blocking(move || busctl(&bus, uid, arguments)).await.unwrap()
+        else {
+            eprintln!("skipped: no busctl");
+            return;
+        };
+        assert_eq!(success, allowed, "uid {uid} {arguments:?}: {stderr}");
+        assert!(allowed || stderr.contains("denied"), "{arguments:?}: {stderr}");
+    }
+}
+
+/// The XML of one interface as a file.
+fn xml_of(object: &impl Interface) -> String {
+    let mut xml = "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n \
+                   \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n\
+                   <!-- Generated from src/bus/objects.rs: UPDATE_DBUS_XML=1 cargo test --lib bus -->\n<node>\n"
+        .to_owned();
+    object.introspect_to_writer(&mut xml, 2);
+    xml.push_str("</node>\n");
+    xml
+}
+
+#[test]
+fn the_files_in_dbus_are_fresh() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("dbus");
+    let update = std::env::var_os("UPDATE_DBUS_XML").is_some();
+    let manager = Manager::new(&example(), mpsc::channel(1).0);
+    let files = [
+        ("org.hbd1.Manager.xml", xml_of(&manager)),
+        ("org.hbd1.Node.xml", xml_of(&Node::new(NodeSnapshot::default()))),
+        ("org.hbd1.Link.xml", xml_of(&Link::new(LinkSnapshot::default()))),
+        ("org.hbd1.Group.xml", xml_of(&Group::new(GroupSnapshot::default()))),
+    ];
+    for (name, xml) in files {
+        if update {
+            std::fs::write(directory.join(name), &xml).unwrap();
+        }
+        let stored = std::fs::read_to_string(directory.join(name)).unwrap_or_default();
+        assert_eq!(stored, xml, "dbus/{name} is stale: UPDATE_DBUS_XML=1 cargo test --lib bus");
+    }
+}
+
+#[test]
+fn quiet_properties_are_announced_as_quiet() {
+    let xml = xml_of(&Node::new(NodeSnapshot::default()));
+    let quiet: Vec<&str> = xml
+        .split("<property ")
+        .skip(1)
+        .filter(|property| property.contains("EmitsChangedSignal\" value=\"false\""))
+        .filter_map(|property| property.split('"').nth(1))
+        .collect();
+    assert_eq!(quiet, Node::QUIET);
+}

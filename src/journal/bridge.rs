@@ -1,0 +1,71 @@
+//! The `log` crate's way into the queue.
+
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{Level, LevelFilter, Log, Metadata};
+
+use super::queue::{Record, Source};
+use super::{Priority, QUEUE, realtime_usec};
+
+/// [`Log`] over the process's queue.
+pub(super) struct Bridge;
+
+/// The priority of a `log` level: `Info` is 6 here, not 5 as in systemd-journal-logger.
+fn priority(level: Level) -> Priority {
+    match level {
+        Level::Error => Priority::Err,
+        Level::Warn => Priority::Warning,
+        Level::Info => Priority::Info,
+        Level::Debug | Level::Trace => Priority::Debug,
+    }
+}
+
+/// What passes at a least urgent priority. Trace never does: libraries trace every packet.
+pub(super) fn filter(level: Priority) -> LevelFilter {
+    match level {
+        Priority::Crit => LevelFilter::Off,
+        Priority::Err => LevelFilter::Error,
+        Priority::Warning | Priority::Notice => LevelFilter::Warn,
+        Priority::Info => LevelFilter::Info,
+        Priority::Debug => LevelFilter::Debug,
+    }
+}
+
+struct Fields(Vec<(String, String)>);
+
+impl<'kvs> VisitSource<'kvs> for Fields {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        self.0.push((key.as_str().to_owned(), value.to_string()));
+        Ok(())
+    }
+}
+
+impl Log for Bridge {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let (true, Some(queue)) = (self.enabled(record.metadata()), QUEUE.get()) else { return };
+        let mut fields = Fields(Vec::new());
+        // Fails only if our visitor does, which it never does.
+        let _ = record.key_values().visit(&mut fields);
+        queue.push(Record {
+            priority: priority(record.level()),
+            realtime_usec: realtime_usec(),
+            fields: fields.0,
+            text: record.args().to_string(),
+            source: Some(Source {
+                target: record.target().to_owned(),
+                module: record.module_path_static(),
+                file: record.file_static(),
+                line: record.line(),
+            }),
+        });
+    }
+
+    fn flush(&self) {
+        if let Some(queue) = QUEUE.get() {
+            queue.flush(super::FLUSH);
+        }
+    }
+}

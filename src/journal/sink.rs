@@ -1,0 +1,70 @@
+//! Where records end: journald or standard error.
+
+use std::io::{self, Write};
+
+use log::Level;
+use systemd_journal_logger::JournalLog;
+
+use super::Priority;
+use super::queue::{Record, Sink};
+
+/// journald through systemd-journal-logger.
+pub(super) struct JournalSink(JournalLog);
+
+impl JournalSink {
+    /// Fails if journald does not answer.
+    pub(super) fn new(facility: Option<u8>) -> io::Result<Self> {
+        let mut journal = JournalLog::empty()?.with_syslog_identifier("hbd".to_owned());
+        if let Some(facility) = facility {
+            journal = journal.add_extra_field("SYSLOG_FACILITY", facility.to_string());
+        }
+        Ok(JournalSink(journal))
+    }
+}
+
+impl Sink for JournalSink {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let realtime = record.realtime_usec.to_string();
+        let mut fields: Vec<(&str, &str)> =
+            record.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        fields.push(("HBD_REALTIME_USEC", &realtime));
+        // systemd-journal-logger writes these levels as PRIORITY 3 to 7; above that a second value has to do.
+        let level = match record.priority {
+            Priority::Crit => {
+                fields.push(("PRIORITY", "2"));
+                Level::Error
+            }
+            Priority::Err => Level::Error,
+            Priority::Warning => Level::Warn,
+            Priority::Notice => Level::Info,
+            Priority::Info => Level::Debug,
+            Priority::Debug => Level::Trace,
+        };
+        let source = record.source.as_ref();
+        self.0.journal_send(
+            &log::Record::builder()
+                .level(level)
+                .target(source.map_or("hbd", |source| source.target.as_str()))
+                .module_path(source.and_then(|source| source.module))
+                .file(source.and_then(|source| source.file))
+                .line(source.and_then(|source| source.line))
+                .key_values(&fields)
+                .args(format_args!("{}", record.text))
+                .build(),
+        )
+    }
+}
+
+/// Lines with the prefix of sd-daemon(3), which journald and `systemd-cat` understand.
+pub(super) struct StderrSink;
+
+impl Sink for StderrSink {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        io::stderr().lock().write_all(lines(record).as_bytes())
+    }
+}
+
+/// `record` as prefixed lines.
+pub(super) fn lines(record: &Record) -> String {
+    record.text.lines().map(|line| format!("<{}>{line}\n", record.priority as u8)).collect()
+}

@@ -1,0 +1,175 @@
+//! The queue with a sink that a test holds, and the whole room with a journald of its own.
+
+use std::io;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::queue::{Queue, Record, Sink};
+use super::{JournalError, Options, Priority, Target, facility_number, init, sink, write};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Writes when the test says so, and as the test says.
+struct Held {
+    orders: Receiver<io::Result<()>>,
+    written: Sender<Record>,
+}
+
+impl Sink for Held {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        self.orders.recv().map_err(io::Error::other)??;
+        self.written.send(record.clone()).map_err(io::Error::other)
+    }
+}
+
+fn held(capacity: usize) -> (Queue, Sender<io::Result<()>>, Receiver<Record>) {
+    let (order, orders) = channel();
+    let (sender, written) = channel();
+    (Queue::start(Held { orders, written: sender }, capacity).unwrap(), order, written)
+}
+
+fn record(text: &str) -> Record {
+    Record { priority: Priority::Info, realtime_usec: 0, fields: Vec::new(), text: text.to_owned(), source: None }
+}
+
+#[test]
+fn a_stuck_journal_blocks_nobody_and_the_loss_is_confessed() {
+    let (queue, order, written) = held(4);
+    for number in 0..100 {
+        queue.push(record(&number.to_string()));
+    }
+    for _ in 0..10 {
+        order.send(Ok(())).unwrap();
+    }
+    assert!(queue.flush(LONG));
+    let texts: Vec<String> = written.try_iter().map(|record| record.text).collect();
+    assert_eq!(texts[0], "0");
+    assert!(texts[1].ends_with("log messages dropped: the journal was too slow or away"), "{texts:?}");
+    // Every record is either written or counted.
+    let counted: usize = texts[1].split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(texts.len() - 1 + counted, 100);
+}
+
+#[test]
+fn what_journald_refuses_is_counted_too() {
+    let (queue, order, written) = held(16);
+    queue.push(record("one"));
+    queue.push(record("two"));
+    queue.push(record("three"));
+    order.send(Err(io::ErrorKind::ConnectionRefused.into())).unwrap();
+    order.send(Err(io::ErrorKind::ConnectionRefused.into())).unwrap();
+    order.send(Ok(())).unwrap();
+    order.send(Ok(())).unwrap();
+    assert_eq!(written.recv_timeout(LONG).unwrap().text, "three");
+    let confession = written.recv_timeout(LONG).unwrap();
+    assert!(confession.text.starts_with("2 log messages dropped"), "{}", confession.text);
+    assert_eq!(confession.priority, Priority::Warning);
+}
+
+#[test]
+fn flushing_a_stuck_journal_ends_in_time() {
+    let (queue, _order, _written) = held(1);
+    queue.push(record("one"));
+    let begun = Instant::now();
+    assert!(!queue.flush(Duration::from_millis(200)));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn lines_for_standard_error_carry_the_priority() {
+    let mut two = record("node nodeb: is dead\nsee below");
+    two.priority = Priority::Crit;
+    assert_eq!(sink::lines(&two), "<2>node nodeb: is dead\n<2>see below\n");
+}
+
+#[test]
+fn facilities_are_those_of_syslog() {
+    for (name, number) in [("user", 1), ("daemon", 3), ("auth", 4), ("cron", 9), ("local0", 16), ("local7", 23)] {
+        assert_eq!(facility_number(name), Some(number), "{name}");
+    }
+    for name in ["none", "kern", "local8", "local07", "local", "LOCAL0", ""] {
+        assert_eq!(facility_number(name), None, "{name}");
+    }
+}
+
+/// Set in the process that [`a_real_journald_gets_it_all`] starts.
+const INNER: &str = "HBD_TEST_JOURNALD";
+
+/// A shell in a mount namespace of its own: a fresh /run, a journald there, the inner test, and what journald stored.
+const OUTER: &str = r#"set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/journal /run/log/journal
+[ -s /etc/machine-id ] || { echo 0123456789abcdef0123456789abcdef > /run/machine-id; mount --bind /run/machine-id /etc/machine-id; }
+/lib/systemd/systemd-journald >/dev/null 2>&1 & journald=$!
+trap 'kill $journald' EXIT
+for try in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.1; done
+"$0" --exact journal::tests::inner --ignored >&2
+for try in $(seq 100); do
+  journalctl -D /run/log/journal/* -t hbd -o json --no-pager > /run/out || true
+  grep -q 'the last' /run/out && break
+  sleep 0.1
+done
+cat /run/out
+"#;
+
+/// Writes what [`a_real_journald_gets_it_all`] reads.
+#[test]
+#[ignore = "run by a_real_journald_gets_it_all with a journald of its own"]
+fn inner() {
+    if std::env::var_os(INNER).is_none() {
+        return;
+    }
+    let options = Options { facility: Some(16), level: Priority::Info, target: Target::Journal };
+    let handle = init(options).unwrap();
+    assert!(matches!(init(options), Err(JournalError::Twice)));
+    let id = Some("7c1b9f0e8f114bd0a6a6c3fe7f3ad1c1");
+    write(Priority::Crit, id, &[("HBD_NODE", "nodeb"), ("HBD_EVENT", "dead")], "crit".to_owned());
+    for priority in [Priority::Err, Priority::Warning, Priority::Notice, Priority::Info, Priority::Debug] {
+        write(priority, None, &[], format!("{priority:?}"));
+    }
+    log::info!(HBD_LINK = "eth1"; "through {}", "log");
+    log::debug!("not wanted");
+    handle.set_level(Priority::Debug);
+    write(Priority::Debug, None, &[], "the last\nof all".to_owned());
+    assert!(handle.flush());
+}
+
+#[test]
+fn a_real_journald_gets_it_all() {
+    let this = std::env::current_exe().unwrap();
+    let ran = Command::new("unshare").args(["-m", "sh", "-c", OUTER]).arg(&this).env(INNER, "1").output();
+    let Ok(output) = ran else {
+        eprintln!("skipped: no unshare");
+        return;
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    if !output.status.success() || output.stdout.is_empty() {
+        eprintln!("skipped: no journald of our own here ({stderr})");
+        return;
+    }
+    let entries: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen: Vec<(String, String)> =
+        entries.iter().map(|entry| (entry["MESSAGE"].to_string(), entry["PRIORITY"].to_string())).collect();
+    let wanted = [
+        ("\"crit\"", r#"["3","2"]"#),
+        ("\"Err\"", "\"3\""),
+        ("\"Warning\"", "\"4\""),
+        ("\"Notice\"", "\"5\""),
+        ("\"Info\"", "\"6\""),
+        ("\"through log\"", "\"6\""),
+        ("\"the last\\nof all\"", "\"7\""),
+    ];
+    assert_eq!(seen, wanted.map(|(text, priority)| (text.to_owned(), priority.to_owned())));
+    let first = &entries[0];
+    assert_eq!(first["MESSAGE_ID"], "7c1b9f0e8f114bd0a6a6c3fe7f3ad1c1");
+    assert_eq!((&first["HBD_NODE"], &first["HBD_EVENT"]), (&"nodeb".into(), &"dead".into()));
+    assert_eq!(first["SYSLOG_FACILITY"], "16");
+    let usec: u64 = first["HBD_REALTIME_USEC"].as_str().unwrap().parse().unwrap();
+    let stored: u64 = first["__REALTIME_TIMESTAMP"].as_str().unwrap().parse().unwrap();
+    assert!(usec <= stored && stored - usec < 60_000_000, "{usec} {stored}");
+    assert_eq!(entries[5]["HBD_LINK"], "eth1");
+}

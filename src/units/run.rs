@@ -1,0 +1,209 @@
+//! The room's loop: commands in, reports out, over connections that come and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use zbus::connection::Builder;
+
+use super::{Systemd, UnitError, UnitState, Verb};
+
+/// First pause before a lost connection is tried again; doubled each time.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Longest such pause.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// How long one D-Bus call may go unanswered before it is made again.
+const CALL: Duration = Duration::from_secs(10);
+
+/// What the room is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Start a unit.
+    Start {
+        /// The asker's number, returned in the report.
+        id: u64,
+        /// The unit with its suffix.
+        unit: String,
+        /// When to give up, from now.
+        limit: Duration,
+    },
+    /// Stop a unit.
+    Stop {
+        /// The asker's number, returned in the report.
+        id: u64,
+        /// The unit with its suffix.
+        unit: String,
+        /// When to give up, from now.
+        limit: Duration,
+    },
+    /// Watch exactly these units from now on.
+    Watch {
+        /// The units with their suffixes.
+        units: Vec<String>,
+    },
+}
+
+/// What the room reports.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// The unit of command `id` is up.
+    Started {
+        /// The command.
+        id: u64,
+    },
+    /// The unit of command `id` is down.
+    Stopped {
+        /// The command.
+        id: u64,
+    },
+    /// The command failed; the unit may be in any state.
+    Failed {
+        /// The command.
+        id: u64,
+        /// Why.
+        error: UnitError,
+    },
+    /// A watched unit's state, at first and after each change, whoever changed it.
+    State {
+        /// The unit as it was named in [`Command::Watch`].
+        unit: String,
+        /// Its state.
+        state: UnitState,
+    },
+}
+
+/// The connection in use, or `None` while there is none.
+type Session = watch::Receiver<Option<Arc<Systemd>>>;
+
+/// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
+///
+/// `connect` gives a fresh builder for the system bus each time a connection is needed. When the connection is lost it
+/// is made again with backoff; commands under way wait for it until their limit and are then asked again, so a oneshot
+/// service that ends during the gap may run twice. `report` must not block.
+/// Needs a tokio runtime; one thread is enough.
+pub async fn run(
+    connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    report: impl Fn(Report) + Send + Sync + 'static,
+) {
+    let report: Arc<dyn Fn(Report) + Send + Sync> = Arc::new(report);
+    let (sender, session) = watch::channel(None);
+    let mut keeper = JoinSet::new();
+    keeper.spawn(keep_connected(connect, sender));
+    let mut work = JoinSet::new();
+    let mut watcher = JoinSet::new();
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(Command::Start { id, unit, limit }) => {
+                    work.spawn(change(session.clone(), Verb::Start, id, unit, limit, Arc::clone(&report)));
+                }
+                Some(Command::Stop { id, unit, limit }) => {
+                    work.spawn(change(session.clone(), Verb::Stop, id, unit, limit, Arc::clone(&report)));
+                }
+                Some(Command::Watch { units }) => {
+                    watcher.abort_all();
+                    watcher.spawn(keep_watching(session.clone(), units, Arc::clone(&report)));
+                }
+                None => break,
+            },
+            Some(_) = work.join_next() => {}
+            Some(_) = watcher.join_next() => {}
+        }
+    }
+    while work.join_next().await.is_some() {}
+}
+
+/// Keeps a connection in `session`, for ever.
+async fn keep_connected(
+    connect: impl Fn() -> Builder<'static> + Send + Sync,
+    session: watch::Sender<Option<Arc<Systemd>>>,
+) {
+    let mut backoff = BACKOFF_MIN;
+    let mut complained = false;
+    loop {
+        let attempt = async { Systemd::new(connect().method_timeout(CALL).build().await?).await };
+        match attempt.await {
+            Ok(systemd) => {
+                if complained {
+                    info!("Connected to systemd again.");
+                }
+                backoff = BACKOFF_MIN;
+                let systemd = Arc::new(systemd);
+                session.send_replace(Some(Arc::clone(&systemd)));
+                systemd.closed().await;
+                session.send_replace(None);
+                warn!("The connection to the system bus is lost. Trying again.");
+                complained = true;
+            }
+            Err(error) => {
+                if !complained {
+                    warn!("{error}. Trying again.");
+                    complained = true;
+                }
+                sleep(backoff).await;
+                backoff = (backoff * 2).min(BACKOFF_MAX);
+            }
+        }
+    }
+}
+
+/// The connection in use, as soon as there is one.
+async fn connected(session: &mut Session) -> Result<Arc<Systemd>, UnitError> {
+    match session.wait_for(Option::is_some).await {
+        Ok(systemd) => systemd.clone().ok_or(UnitError::ConnectionLost),
+        Err(_) => Err(UnitError::ConnectionLost),
+    }
+}
+
+async fn change(
+    mut session: Session,
+    verb: Verb,
+    id: u64,
+    unit: String,
+    limit: Duration,
+    report: Arc<dyn Fn(Report) + Send + Sync>,
+) {
+    let deadline = Instant::now() + limit;
+    let outcome = loop {
+        let systemd = tokio::select! {
+            systemd = connected(&mut session) => systemd,
+            () = tokio::time::sleep_until(deadline) => {
+                break Err(UnitError::ConnectionLost);
+            }
+        };
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let outcome = match (systemd, verb) {
+            (Err(error), _) => break Err(error),
+            (Ok(systemd), Verb::Start) => systemd.start(&unit, remaining).await,
+            (Ok(systemd), Verb::Stop) => systemd.stop(&unit, remaining).await,
+        };
+        match outcome {
+            // Let the keeper see it, too, before the session is asked again.
+            Err(UnitError::ConnectionLost) if Instant::now() < deadline => sleep(BACKOFF_MIN).await,
+            Err(UnitError::Deadline { unit, verb, .. }) => {
+                break Err(UnitError::Deadline { unit, verb, after: limit });
+            }
+            outcome => break outcome,
+        }
+    };
+    report(match (outcome, verb) {
+        (Ok(()), Verb::Start) => Report::Started { id },
+        (Ok(()), Verb::Stop) => Report::Stopped { id },
+        (Err(error), _) => Report::Failed { id, error },
+    });
+}
+
+async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(Report) + Send + Sync>) {
+    while let Ok(systemd) = connected(&mut session).await {
+        let tell =
+            |unit: &str, state: &UnitState| report(Report::State { unit: unit.to_owned(), state: state.clone() });
+        // Ends only with the connection; the next one starts from a full reading.
+        if systemd.watch(&units, tell).await.is_err() {
+            sleep(BACKOFF_MIN).await;
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! One connection to systemd: start, stop, look, watch.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use zbus::{Connection, DBusError, MatchRule, MessageStream, OwnedObjectPath, message};
+
+use super::proxy::{ManagerProxy, ServiceProxy, UnitProxy};
+use super::{ActiveState, UnitError, UnitState, Verb};
+
+/// How often a state is read again while something is waited for, should every signal have been lost.
+pub const RECHECK: Duration = Duration::from_secs(2);
+/// How long a `JobRemoved` may lag behind the observation that the job is gone.
+const LAG: Duration = Duration::from_millis(200);
+/// Pause before an unanswered call is made again.
+const RETRY: Duration = Duration::from_millis(200);
+/// Events a waiting call may fall behind before it reads the state instead.
+const EVENTS: usize = 1024;
+/// Calls in flight at once: dbus-daemon allows a connection 128 pending replies (`max_replies_per_connection`).
+const CALLS: usize = 64;
+/// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
+/// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
+const WATCHED: usize = 400;
+
+/// A connection to `org.freedesktop.systemd1`. Made in a tokio runtime, used by any number of concurrent calls.
+///
+/// When the bus connection dies, calls end with [`UnitError::ConnectionLost`]; the caller makes a new one.
+pub struct Systemd {
+    connection: Connection,
+    manager: ManagerProxy<'static>,
+    events: broadcast::Sender<Event>,
+    calls: Semaphore,
+    _drains: JoinSet<()>,
+}
+
+/// What the drained streams pass on.
+#[derive(Debug, Clone)]
+enum Event {
+    /// `JobRemoved`: job path and result.
+    JobRemoved(Arc<(OwnedObjectPath, String)>),
+    /// Signals may have been lost: read the state again.
+    Look,
+}
+
+/// How a job ended, as far as is known.
+enum Ended {
+    /// `JobRemoved` with this result.
+    Told(String),
+    /// The unit no longer has the job, and no signal told why.
+    Unseen,
+}
+
+impl Ended {
+    fn word(&self) -> &str {
+        match self {
+            Ended::Told(result) => result,
+            Ended::Unseen => "unknown",
+        }
+    }
+}
+
+impl Systemd {
+    /// Subscribes to systemd's signals on `connection` (the system bus) and begins to drain them.
+    ///
+    /// # Errors
+    /// [`UnitError::Bus`] or [`UnitError::ConnectionLost`] when the bus or systemd does not answer.
+    pub async fn new(connection: Connection) -> Result<Self, UnitError> {
+        let lost = |error| connection_error(&connection, error);
+        let manager = ManagerProxy::builder(&connection)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await
+            .map_err(lost)?;
+        let (events, _) = broadcast::channel(EVENTS);
+        let mut drains = JoinSet::new();
+
+        let mut removed = manager.receive_job_removed().await.map_err(lost)?;
+        let sender = events.clone();
+        drains.spawn(async move {
+            while let Some(signal) = removed.next().await {
+                let event = match signal.args() {
+                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result))),
+                    Err(_) => Event::Look,
+                };
+                // Nobody waiting is no error.
+                let _ = sender.send(event);
+            }
+        });
+        let mut reloading = manager.receive_reloading().await.map_err(lost)?;
+        let sender = events.clone();
+        drains.spawn(async move {
+            while let Some(signal) = reloading.next().await {
+                if signal.args().is_ok_and(|args| !args.active) {
+                    let _ = sender.send(Event::Look);
+                }
+            }
+        });
+        let mut owners = manager.inner().receive_owner_changed().await.map_err(lost)?;
+        let sender = events.clone();
+        let again = manager.clone();
+        drains.spawn(async move {
+            while let Some(owner) = owners.next().await {
+                if owner.is_some() {
+                    // In a task of its own: this one must go on draining. A failure shows as lost signals, which the
+                    // periodic look makes good.
+                    let (manager, sender) = (again.clone(), sender.clone());
+                    tokio::spawn(async move {
+                        let _ = manager.subscribe().await;
+                        let _ = sender.send(Event::Look);
+                    });
+                }
+            }
+        });
+
+        manager.subscribe().await.map_err(lost)?;
+        Ok(Systemd { connection, manager, events, calls: Semaphore::new(CALLS), _drains: drains })
+    }
+
+    /// Resolves when the bus connection is gone.
+    pub async fn closed(&self) {
+        self.connection.closed().await;
+    }
+
+    /// Starts `unit` and waits until it is up, `limit` at most. An active unit is `Ok` at once.
+    ///
+    /// A oneshot service without `RemainAfterExit=` is `Ok` when it ended with success.
+    ///
+    /// # Errors
+    /// Every [`UnitError`]; after [`UnitError::Deadline`] the job goes on in systemd.
+    pub async fn start(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
+        self.change(Verb::Start, unit, limit).await
+    }
+
+    /// Stops `unit` and waits until it is inactive or failed, `limit` at most. A unit that is not loaded is stopped.
+    ///
+    /// # Errors
+    /// [`UnitError::Refused`], [`UnitError::Failed`], [`UnitError::Deadline`] (the job goes on in systemd),
+    /// [`UnitError::ConnectionLost`], [`UnitError::Bus`].
+    pub async fn stop(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
+        self.change(Verb::Stop, unit, limit).await
+    }
+
+    /// Reads the state of `unit`, loading it if need be; a unit that does not exist has the load state `not-found`.
+    ///
+    /// # Errors
+    /// [`UnitError::NotFound`] for what is no unit name at all, [`UnitError::ConnectionLost`], [`UnitError::Bus`].
+    pub async fn state(&self, unit: &str) -> Result<UnitState, UnitError> {
+        match self.call(self.manager.list_units_by_names(&[unit])).await {
+            Ok(mut rows) => {
+                rows.pop().map(UnitState::from_row).ok_or_else(|| UnitError::NotFound { unit: unit.to_owned() })
+            }
+            Err(error) => Err(connection_error(&self.connection, error)),
+        }
+    }
+
+    /// Reports the state of each of `units` now and after each change, until the connection is gone. Drop the future to
+    /// end it. Units that cannot be read are tried again with the next look.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
+    pub async fn watch(
+        &self,
+        units: &[String],
+        mut report: impl FnMut(&str, &UnitState) + Send,
+    ) -> Result<(), UnitError> {
+        let mut events = self.events.subscribe();
+        let dirty = Arc::new(Dirty::default());
+        let _drain = self.watch_signals(units, Arc::clone(&dirty)).await?;
+
+        let mut known: Vec<Option<UnitState>> = vec![None; units.len()];
+        let mut tick = interval(RECHECK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let look: Vec<usize> = tokio::select! {
+                () = self.connection.closed() => return Err(UnitError::ConnectionLost),
+                () = dirty.changed.notified() => dirty.take(),
+                _ = tick.tick() => (0..units.len()).collect(),
+                event = events.recv() => match event {
+                    Ok(Event::JobRemoved(_)) => continue,
+                    Ok(Event::Look) | Err(_) => (0..units.len()).collect(),
+                },
+            };
+            for index in look {
+                let Ok(state) = self.state(&units[index]).await else { continue };
+                let changed = known[index]
+                    .as_ref()
+                    .is_none_or(|old| (&old.load, &old.active, &old.sub) != (&state.load, &state.active, &state.sub));
+                if changed {
+                    report(&units[index], &state);
+                }
+                known[index] = Some(state);
+            }
+        }
+    }
+
+    /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
+    async fn watch_signals(&self, units: &[String], dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
+        let mut drain = JoinSet::new();
+        for (index, unit) in units.iter().enumerate().take(WATCHED) {
+            let path = self.state(unit).await?.path;
+            let lost = |error| connection_error(&self.connection, error);
+            let rule = MatchRule::builder()
+                .msg_type(message::Type::Signal)
+                .sender("org.freedesktop.systemd1")
+                .interface("org.freedesktop.DBus.Properties")
+                .member("PropertiesChanged")
+                .path(path)
+                .build()
+                .map_err(lost)?;
+            let mut stream = MessageStream::for_match_rule(rule, &self.connection, None).await.map_err(lost)?;
+            let dirty = Arc::clone(&dirty);
+            drain.spawn(async move {
+                while stream.next().await.is_some() {
+                    dirty.mark(index);
+                }
+            });
+        }
+        Ok(drain)
+    }
+
+    /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
+    async fn change(&self, verb: Verb, unit: &str, limit: Duration) -> Result<(), UnitError> {
+        let pinned = AtomicBool::new(false);
+        let outcome = tokio::select! {
+            () = self.connection.closed() => Err(UnitError::ConnectionLost),
+            ended = timeout(limit, self.drive(verb, unit, &pinned)) => {
+                ended.unwrap_or_else(|_| Err(UnitError::Deadline { unit: unit.to_owned(), verb, after: limit }))
+            }
+        };
+        if pinned.load(Ordering::Relaxed) {
+            let (manager, unit) = (self.manager.clone(), unit.to_owned());
+            tokio::spawn(async move { manager.unref_unit(&unit).await });
+        }
+        outcome
+    }
+
+    async fn drive(&self, verb: Verb, unit: &str, pinned: &AtomicBool) -> Result<(), UnitError> {
+        let mut events = self.events.subscribe();
+        let mut job = loop {
+            let before = self.patiently(|| self.state(unit)).await?;
+            match (verb, before.load.as_str()) {
+                (Verb::Start, "not-found") => return Err(UnitError::NotFound { unit: unit.to_owned() }),
+                (Verb::Start, "masked") => return Err(UnitError::Masked { unit: unit.to_owned() }),
+                _ => {}
+            }
+            if before.job.is_none() && satisfied(verb, &before.active) {
+                return Ok(());
+            }
+            // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
+            if !pinned.load(Ordering::Relaxed) && self.call(self.manager.ref_unit(unit)).await.is_ok() {
+                pinned.store(true, Ordering::Relaxed);
+            }
+            let call = match verb {
+                Verb::Start => self.call(self.manager.start_unit(unit, "replace")).await,
+                Verb::Stop => self.call(self.manager.stop_unit(unit, "replace")).await,
+            };
+            match call {
+                Ok(job) => break job,
+                Err(error) if is_transient(&error) => sleep(RETRY).await,
+                Err(error) => return self.refused(verb, unit, error),
+            }
+        };
+
+        let mut replaced = false;
+        loop {
+            let mut ended = self.finish(unit, &job, &mut events).await?;
+            let state = self.patiently(|| self.state(unit)).await?;
+            if satisfied(verb, &state.active) {
+                return Ok(());
+            }
+            match state.job {
+                // Somebody else's job took the place of ours: wait for what it leaves behind.
+                Some(other) if other != job => (job, replaced) = (other, true),
+                _ => {
+                    if replaced {
+                        ended = Ended::Told("canceled".to_owned());
+                    }
+                    return self.judge(verb, unit, &state, &ended).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until `job` of `unit` is over.
+    async fn finish(
+        &self,
+        unit: &str,
+        job: &OwnedObjectPath,
+        events: &mut broadcast::Receiver<Event>,
+    ) -> Result<Ended, UnitError> {
+        let mut tick = interval(RECHECK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(Event::JobRemoved(removed)) if removed.0 == *job => return Ok(Ended::Told(removed.1.clone())),
+                    Ok(Event::JobRemoved(_)) => continue,
+                    Ok(Event::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return Err(UnitError::ConnectionLost),
+                },
+                _ = tick.tick() => {}
+            }
+            match self.state(unit).await {
+                Ok(state) if state.job.as_ref() != Some(job) => break,
+                // Still there, or not answered: both mean to wait on.
+                Ok(_) | Err(UnitError::Bus(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let told = async {
+            loop {
+                match events.recv().await {
+                    Ok(Event::JobRemoved(removed)) if removed.0 == *job => return Ended::Told(removed.1.clone()),
+                    Err(broadcast::error::RecvError::Closed) => return Ended::Unseen,
+                    _ => {}
+                }
+            }
+        };
+        Ok(timeout(LAG, told).await.unwrap_or(Ended::Unseen))
+    }
+
+    /// What it means that the job is over and the unit is not simply where it should be.
+    async fn judge(&self, verb: Verb, unit: &str, state: &UnitState, ended: &Ended) -> Result<(), UnitError> {
+        let failed = |result: String| UnitError::Failed {
+            unit: unit.to_owned(),
+            verb,
+            job: ended.word().to_owned(),
+            active: state.active.clone(),
+            sub: state.sub.clone(),
+            result,
+        };
+        let service = state.name.ends_with(".service");
+        let result =
+            if service { self.service_property(state, ServiceProperty::Result).await? } else { String::new() };
+        let clean_end = matches!(ended, Ended::Unseen) || ended.word() == "done";
+        if verb == Verb::Stop || state.active != ActiveState::Inactive || !clean_end {
+            return Err(failed(result));
+        }
+        if result == "exec-condition" || !self.condition_met(state).await? {
+            return Err(UnitError::Condition { unit: unit.to_owned() });
+        }
+        if service && result != "success" {
+            return Err(failed(result));
+        }
+        if service && self.service_property(state, ServiceProperty::Type).await? == "oneshot" {
+            return Ok(());
+        }
+        Err(UnitError::Ended { unit: unit.to_owned() })
+    }
+
+    /// Whether the last attempt passed the unit's conditions; a unit never tried since it was loaded counts as met.
+    async fn condition_met(&self, state: &UnitState) -> Result<bool, UnitError> {
+        self.patiently(|| async {
+            let lost = |error| connection_error(&self.connection, error);
+            let unit = UnitProxy::builder(&self.connection)
+                .path(state.path.clone())
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await
+                .map_err(lost)?;
+            let tried = self.call(unit.condition_timestamp_monotonic()).await.map_err(lost)? != 0;
+            Ok(!tried || self.call(unit.condition_result()).await.map_err(lost)?)
+        })
+        .await
+    }
+
+    async fn service_property(&self, state: &UnitState, property: ServiceProperty) -> Result<String, UnitError> {
+        self.patiently(|| async {
+            let lost = |error| connection_error(&self.connection, error);
+            let service = ServiceProxy::builder(&self.connection)
+                .path(state.path.clone())
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await
+                .map_err(lost)?;
+            match property {
+                ServiceProperty::Result => self.call(service.result()).await.map_err(lost),
+                ServiceProperty::Type => self.call(service.kind()).await.map_err(lost),
+            }
+        })
+        .await
+    }
+
+    /// Makes a call when there is room for one more.
+    async fn call<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+        // The semaphore is never closed.
+        let _room = self.calls.acquire().await;
+        call.await
+    }
+
+    /// Makes a call that only reads until it is answered.
+    async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, UnitError>
+    where
+        F: Future<Output = Result<T, UnitError>>,
+    {
+        loop {
+            match call().await {
+                Err(UnitError::Bus(error)) if is_transient(&error) => sleep(RETRY).await,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The verdict on a call that systemd answered with an error.
+    fn refused(&self, verb: Verb, unit: &str, error: zbus::Error) -> Result<(), UnitError> {
+        let unit = unit.to_owned();
+        match (verb, error_name(&error).as_deref()) {
+            (Verb::Stop, Some("org.freedesktop.systemd1.NoSuchUnit")) => Ok(()),
+            (Verb::Start, Some("org.freedesktop.systemd1.NoSuchUnit")) => Err(UnitError::NotFound { unit }),
+            (Verb::Start, Some("org.freedesktop.systemd1.UnitMasked")) => Err(UnitError::Masked { unit }),
+            (_, Some(name)) => {
+                Err(UnitError::Refused { unit, verb, name: name.to_owned(), text: error_text(&error) })
+            }
+            (_, None) => Err(connection_error(&self.connection, error)),
+        }
+    }
+}
+
+/// The properties of a service that a verdict needs.
+#[derive(Clone, Copy)]
+enum ServiceProperty {
+    Result,
+    Type,
+}
+
+/// Units whose signals came in since the last look.
+#[derive(Default)]
+struct Dirty {
+    units: Mutex<BTreeSet<usize>>,
+    changed: Notify,
+}
+
+impl Dirty {
+    fn mark(&self, index: usize) {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
+        self.changed.notify_one();
+    }
+
+    fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
+    }
+}
+
+fn satisfied(verb: Verb, active: &ActiveState) -> bool {
+    match verb {
+        Verb::Start => active.is_up(),
+        Verb::Stop => active.is_down(),
+    }
+}
+
+/// Whether the call went unanswered, which says nothing about the unit: systemd re-executes, the bus restarts.
+fn is_transient(error: &zbus::Error) -> bool {
+    if matches!(error, zbus::Error::InputOutput(_)) {
+        return true;
+    }
+    let Some(name) = error_name(error) else { return false };
+    let Some(word) = name.strip_prefix("org.freedesktop.DBus.Error.") else { return false };
+    word.starts_with("Spawn.")
+        || matches!(
+            word,
+            "NoReply"
+                | "Timeout"
+                | "TimedOut"
+                | "Disconnected"
+                | "ServiceUnknown"
+                | "NameHasNoOwner"
+                | "LimitsExceeded"
+        )
+}
+
+/// The D-Bus name of an error *reply*; `None` for errors that arose on our side.
+fn error_name(error: &zbus::Error) -> Option<String> {
+    match error {
+        zbus::Error::MethodError(name, _, _) => Some(name.to_string()),
+        zbus::Error::FDO(error) => Some(error.name().to_string()),
+        _ => None,
+    }
+}
+
+fn error_text(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, text, _) => text.clone().unwrap_or_default(),
+        zbus::Error::FDO(error) => error.description().unwrap_or_default().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn connection_error(connection: &Connection, error: zbus::Error) -> UnitError {
+    if connection.is_closed() { UnitError::ConnectionLost } else { UnitError::Bus(error) }
+}
