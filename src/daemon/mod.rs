@@ -120,7 +120,9 @@ fn check() -> Result<ExitCode, StartError> {
         println!("resource group {} of {}:", group.key, group.node);
         for resource in &group.resources {
             match &resource.kind {
-                config::ResourceKind::Address(address) => println!("  {}  address {}", resource.word, address.address),
+                config::ResourceKind::Address(address) => {
+                    println!("  {}  address {}", resource.word, address.address)
+                }
                 config::ResourceKind::Unit(unit) => println!("  {}  unit {unit}", resource.word),
             }
         }
@@ -145,21 +147,26 @@ fn start() -> Result<ExitCode, StartError> {
     let host = Host::of_this_machine().map_err(StartError::Name)?;
     let files = files();
     let loaded = config::load(&files, &host);
-    let level = loaded.config.as_ref().map_or(0, |config| config.debug);
-    let facility = loaded.config.as_ref().and_then(|config| config.log_facility.clone());
-    let journal = journal::init(journal::Options { facility, debug: level > 0 })?;
+    let _journal = journal::init(journal_options(loaded.config.as_ref()))?;
     for diagnostic in &loaded.diagnostics {
         records::write_diagnostic(diagnostic);
     }
     let (Some(config), Some(keys)) = (loaded.config, loaded.keys) else {
         refuse(&loaded.diagnostics);
-        journal.finish();
         return Ok(ExitCode::from(EXIT_CONFIGURATION));
     };
     info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
     let outcome = serve(config, keys::keyring(&keys)?, files);
-    journal.finish();
     outcome
+}
+
+fn journal_options(config: Option<&Config>) -> journal::Options {
+    let debug = config.is_some_and(|config| config.debug > 0);
+    journal::Options {
+        facility: config.and_then(|config| config.log_facility.as_deref()).and_then(journal::facility_number),
+        level: if debug { journal::Priority::Debug } else { journal::Priority::Info },
+        target: journal::Target::Auto,
+    }
 }
 
 fn refuse(diagnostics: &[Diagnostic]) {

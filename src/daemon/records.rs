@@ -16,8 +16,8 @@ pub fn write(record: &Record) {
     ];
     let fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let priority = match record.priority() {
-        Priority::Critical => journal::Priority::Critical,
-        Priority::Error => journal::Priority::Error,
+        Priority::Critical => journal::Priority::Crit,
+        Priority::Error => journal::Priority::Err,
         Priority::Warning => journal::Priority::Warning,
         Priority::Info => journal::Priority::Info,
     };
@@ -27,7 +27,7 @@ pub fn write(record: &Record) {
 /// Queues what is wrong with a configuration.
 pub fn write_diagnostic(diagnostic: &Diagnostic) {
     let priority = match diagnostic.severity {
-        Severity::Error => journal::Priority::Error,
+        Severity::Error => journal::Priority::Err,
         Severity::Warning => journal::Priority::Warning,
         Severity::Notice => journal::Priority::Notice,
     };

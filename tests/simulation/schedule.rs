@@ -73,6 +73,8 @@ impl Schedule {
                 Fault::Heal => world.cut(false),
             }
         }
+        // With a bad cable there is always something under way.
+        world.mend_the_cable();
         world.run_for(REST)?;
         world.settled()
     }
