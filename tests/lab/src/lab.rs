@@ -161,7 +161,8 @@ impl Lab {
             };
             let lines: Vec<&str> = log.lines().collect();
             for line in &lines[lines.len().saturating_sub(40)..] {
-                let _ = writeln!(report, "{line}");
+                // Garbage that was logged is garbage.
+                let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
             }
         }
         report

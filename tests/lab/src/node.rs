@@ -160,6 +160,8 @@ impl Node {
         let when = process::now();
         self.switch.cut_all(&self.name)?;
         run(&["kill", "-KILL", &leader])?;
+        // Behind the cut cables it may die in its own time; what it still logs must not be about vanished interfaces.
+        site::empty(&self.site.namespace(&self.name))?;
         self.switch.unplug(&self.name)?;
         nspawn.wait().map_err(Error::file("systemd-nspawn"))?;
         Ok(when)

@@ -14,14 +14,21 @@ use crate::{Error, Result};
 /// First argument of a process that makes noise.
 pub(crate) const ROLE: &str = "lab-noise";
 
+/// Second argument where the noise is garbage; else it is the datagram in hexadecimal.
+const GARBAGE: &str = "garbage";
+
 /// Time between two datagrams to one node.
 const PACE: Duration = Duration::from_millis(1);
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Noise {
-    /// Random bytes of random length; every other one begins like a message.
-    Garbage,
+    /// Random bytes of random length. To the nodes named here every other one begins like a message; not to a real
+    /// Heartbeat, whose main process dies of that within seconds.
+    Garbage {
+        /// The nodes that must bear anything.
+        hardy: Vec<&'static str>,
+    },
     /// A datagram as given, such as one of a node whose digest was spoilt: what a wrong key looks like.
     Datagram(Vec<u8>),
 }
@@ -36,14 +43,15 @@ impl Intruder {
     /// Starts to send.
     pub fn start(namespace: &str, noise: &Noise) -> Result<Intruder> {
         let program = std::env::current_exe().map_err(Error::file("this program"))?;
-        let datagram = match noise {
-            Noise::Garbage => String::new(),
-            Noise::Datagram(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        let what = match noise {
+            Noise::Garbage { hardy } => vec![GARBAGE.to_owned(), hardy.join(",")],
+            Noise::Datagram(bytes) => vec![bytes.iter().map(|byte| format!("{byte:02x}")).collect()],
         };
         let helper = Command::new("ip")
             .args(["netns", "exec", namespace])
             .arg(program)
-            .args([ROLE, &datagram])
+            .arg(ROLE)
+            .args(what)
             .stdin(Stdio::null())
             .process_group(0)
             .spawn()
@@ -75,24 +83,33 @@ pub fn with_wrong_key(datagram: &[u8]) -> Vec<u8> {
 }
 
 /// The noise process: sends for ever.
-pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
-    if let Err(error) = send_for_ever(&arguments.next().unwrap_or_default()) {
+pub(crate) fn helper_main(arguments: impl Iterator<Item = String>) {
+    let arguments: Vec<String> = arguments.collect();
+    let sent = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [GARBAGE, hardy] => send_garbage(&hardy.split(',').collect::<Vec<_>>()),
+        [hex] => send_for_ever(|_| {
+            (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect()
+        }),
+        _ => Err(std::io::Error::other("what to send is missing")),
+    };
+    if let Err(error) = sent {
         eprintln!("{ROLE}: {error}");
     }
 }
 
-fn send_for_ever(hex: &str) -> std::io::Result<()> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
-    let nodes = NODES.map(|node| SocketAddrV4::new(node.link, HEARTBEAT_PORT));
-    let fixed: Vec<u8> =
-        (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect();
+fn send_garbage(hardy: &[&str]) -> std::io::Result<()> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    send_for_ever(|node| dice.garbage(hardy.contains(&node)))
+}
+
+/// Asks for a datagram for each node by name, every millisecond.
+fn send_for_ever(mut datagram: impl FnMut(&str) -> Vec<u8>) -> std::io::Result<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
     let mut next = Instant::now();
     loop {
-        let datagram = if fixed.is_empty() { dice.garbage() } else { fixed.clone() };
-        for node in nodes {
-            // A node that is off cannot be reached; the others go on hearing us.
-            let _ = socket.send_to(&datagram, node);
+        for node in NODES {
+            // A node that is off cannot be reached; the other goes on hearing us.
+            let _ = socket.send_to(&datagram(node.name), SocketAddrV4::new(node.link, HEARTBEAT_PORT));
         }
         next += PACE;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -110,8 +127,8 @@ impl Dice {
         self.0
     }
 
-    fn garbage(&mut self) -> Vec<u8> {
-        let mut bytes = if self.roll().is_multiple_of(2) { b"###\n".to_vec() } else { Vec::new() };
+    fn garbage(&mut self, framed: bool) -> Vec<u8> {
+        let mut bytes = if framed && self.roll().is_multiple_of(2) { b"###\n".to_vec() } else { Vec::new() };
         let length = self.roll() % 1200;
         bytes.extend((0..length).map(|_| self.roll() as u8));
         bytes

@@ -104,8 +104,8 @@ impl Software {
 
     /// Asks systemd to start it, without waiting.
     pub fn start(self, node: &Node) -> Result<()> {
-        // A daemon that was killed often in a short time may be started again by us.
-        node.systemctl("reset-failed", self.unit())?;
+        // A daemon that was killed often in a short time may be started again by us. Refused where it never ran.
+        node.attempt(&["systemctl", "reset-failed", self.unit()])?;
         node.run(&["systemctl", "start", "--no-block", self.unit()]).map(drop)
     }
 

@@ -65,10 +65,14 @@ const SCENARIOS: [Scenario; 9] = [
 ];
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control run keeps this list honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 2] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 6] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
+    ("wrong_key", "authtoken does not match"),
+    ("wrong_key", "netstring authentication failed"),
+    ("wrong_key", "MSG"),
+    ("garbage_every_millisecond", "glib: ucast: received zero bytes"),
 ];
 
 /// One pairing being tested.
@@ -140,9 +144,9 @@ fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
 
 /// First somebody who knows everything but the key talks on the link, then the peer itself has another key.
 fn wrong_key(round: &mut Round) -> Result<()> {
+    let from_b = |message: &hbd_lab::capture::Message| message.source == NODES[B].link && message.is("status");
     let start = now();
     let status = wait_until("a status of nodeb on the wire", Duration::from_secs(5), || {
-        let from_b = |message: &hbd_lab::capture::Message| message.source == NODES[B].link && message.is("status");
         let packet =
             round.lab.link.first_after(start, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()??;
         packet.message().map(|message| message.payload.to_vec())
@@ -152,12 +156,16 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     drop(intruder);
     round.expect_served_by(A, start)?;
 
-    let mark = round.mark(A)?;
     round.lab.stop(B)?;
     let example = Example::of(NODES[B].name)?;
     let other_key = Example { authkeys: "auth 1\n1 sha1 another-secret\n".to_owned(), ..example.clone() };
     round.lab.software[B].configure(&round.lab.nodes[B], &other_key)?;
+    let restart = now();
     round.lab.start(B)?;
+    wait_until("nodeb to be heard", Duration::from_secs(u64::from(INITDEAD)), || {
+        round.lab.link.first_after(restart, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()?
+    })?;
+    let mark = round.mark(A)?;
     round.wait_logged(A, &mark, "authentication", Duration::from_secs(u64::from(INITDEAD)))?;
     // Not a graceful stop: a node that hears nobody is about to take over, and would do so first.
     round.lab.nodes[B].power_failure()?;
@@ -171,7 +179,9 @@ fn wrong_key(round: &mut Round) -> Result<()> {
 
 fn garbage_every_millisecond(round: &mut Round) -> Result<()> {
     let start = now();
-    let intruder = round.lab.intrude(&Noise::Garbage)?;
+    let ours = |index: &usize| round.lab.software[*index] == Software::Hbd;
+    let hardy = [A, B].into_iter().filter(ours).map(|index| NODES[index].name).collect();
+    let intruder = round.lab.intrude(&Noise::Garbage { hardy })?;
     round.wait_intruded(start, 2000)?;
     round.expect_served_by(A, start)?;
     crash_of_the_owner(round)?;
@@ -272,8 +282,13 @@ impl Round {
         for (index, mark) in marks.iter().enumerate() {
             let Some(mark) = mark else { continue };
             let complaints = self.lab.software[index].complaints(&self.lab.nodes[index], mark)?;
-            if let Some(complaint) = complaints.iter().find(|complaint| !known(complaint)) {
-                return Err(Error::Unexpected(format!("{} complained: {complaint}", NODES[index].name)));
+            let mut unknown: Vec<String> = complaints.into_iter().filter(|complaint| !known(complaint)).collect();
+            // One of each kind is enough to read.
+            unknown.sort();
+            unknown.dedup_by_key(|complaint| complaint.chars().take(24).collect::<String>());
+            if !unknown.is_empty() {
+                let listed = unknown.join("\n  ");
+                return Err(Error::Unexpected(format!("{} complained:\n  {listed}", NODES[index].name)));
             }
         }
         Ok(())
