@@ -1,1 +1,99 @@
-//! The laboratory: real systemd nodes in network namespaces, a switch, a client.
+//! The laboratory: two real machines in the small, a switch between them and a client that watches.
+//!
+//! Each node is a systemd of its own (PID 1, D-Bus, journal) in a network namespace that the lab wired, so cables,
+//! addresses and captures stay in the lab's hand. hbd is installed as a package would be; a node can run a real
+//! Heartbeat instead. How such nodes are booted, and the traps, is told in `node` and `switch`.
+//!
+//! | room | owns |
+//! |---|---|
+//! | [`site`] | names, the state directory, what a stale run left behind |
+//! | [`switch`] | namespaces, bridges, cables |
+//! | [`node`] | one machine: boot, commands, files, services, power failure |
+//! | [`records`] | a node's journal |
+//! | [`capture`] | what crossed a bridge |
+//! | [`client`] | what a client saw, and its outages |
+//! | [`noise`] | garbage on the heartbeat link |
+//! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, what it complained about |
+//! | [`example`] | the `seed-centos65` configuration |
+//! | [`lab`] | all of it together |
+//!
+//! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
+//! started again inside a namespace.
+
+pub mod capture;
+pub mod client;
+pub mod example;
+pub mod lab;
+pub mod node;
+pub mod noise;
+pub mod process;
+pub mod records;
+pub mod site;
+pub mod software;
+pub mod switch;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use lab::{Lab, missing};
+pub use process::wait_until;
+
+/// What can go wrong in the lab; every variant says what was being attempted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A command could not be started or reported failure.
+    #[error("{command}: {reason}")]
+    Command {
+        /// The command line.
+        command: String,
+        /// Its exit status and what it printed on stderr.
+        reason: String,
+    },
+    /// A file operation failed.
+    #[error("{what}: {source}")]
+    File {
+        /// What was attempted, with the path.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A condition did not come true in time.
+    #[error("waited {limit:?} in vain for {what}{seen}")]
+    Timeout {
+        /// The condition.
+        what: String,
+        /// How long we waited.
+        limit: Duration,
+        /// What was the case instead, with its own punctuation; may be empty.
+        seen: String,
+    },
+    /// Something read was not what it must be.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+/// The lab's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn file(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Error::File { what, source }
+    }
+}
+
+/// Runs the client or the noise if this process was started as one of them, and does not return then.
+pub fn enter() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(client::ROLE) => client::helper_main(arguments),
+        Some(noise::ROLE) => noise::helper_main(arguments),
+        _ => return,
+    }
+    std::process::exit(0);
+}
+
+/// The root of the source tree that this lab belongs to.
+pub fn project_root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

@@ -1,0 +1,75 @@
+# make          builds hbd and hbctl
+# make demo     two real machines, one fails, the other serves
+# make test     everything, as .ci/run does
+# make deb      dist/hbd_VERSION_ARCH.deb
+# make install  into DESTDIR
+#
+# demo and test install what they need with apt-get and call sudo where they are not run by root.
+
+DESTDIR =
+CARGO = cargo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+RELEASE = target/release
+UNITDIR = $(DESTDIR)/usr/lib/systemd/system
+DOCDIR = $(DESTDIR)/usr/share/doc/hbd
+SAY = @printf '\n== %s\n'
+
+.PHONY: all build deb demo test check prepare bases install clean
+
+all: build
+
+build:
+	$(CARGO) build --release --bins
+
+deb: build
+	packaging/deb/build
+
+prepare:
+	@tests/lab/prepare
+
+# The root file systems of the lab's nodes: made once, kept in /var/cache/hbd-lab.
+bases: prepare
+	@$(SUDO) tests/lab/base plain >/dev/null
+	@$(SUDO) tests/lab/base heartbeat >/dev/null
+
+demo: prepare
+	$(SAY) "building hbd, and the nodes' root file system where there is none yet"
+	@$(SUDO) tests/lab/base plain >/dev/null & base=$$!; \
+	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-lab --bin demo && wait $$base
+	$(SAY) "two machines"
+	@$(SUDO) target/debug/demo
+
+# The lab's tests start programs as root, the others do not.
+test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+test: prepare
+	$(SAY) "the nodes' root file systems are made meanwhile, where there are none yet"
+	@{ $(MAKE) --no-print-directory bases || echo "lab: no root file systems; its tests will fail" >&2; } & bases=$$!; \
+	$(MAKE) --no-print-directory check deb; status=$$?; wait $$bases; exit $$status
+	$(SAY) "the laboratory: real nodes"
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab
+
+check:
+	$(SAY) "format, lints, documentation"
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	$(SAY) "units and scripts"
+	tests/lab/check-unit
+	$(SAY) "unit tests and simulation"
+	$(CARGO) test --workspace --exclude hbd-lab
+
+install:
+	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
+	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
+	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
+	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
+	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
+	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
+	install -d $(DESTDIR)/etc/hbd/hbd.toml.d $(DESTDIR)/etc/ha.d
+	install -D -m 644 LICENSE-MIT $(DOCDIR)/LICENSE-MIT
+	install -D -m 644 LICENSE-APACHE $(DOCDIR)/LICENSE-APACHE
+	$(if $(wildcard README.md),install -D -m 644 README.md $(DOCDIR)/README.md)
+
+clean:
+	$(CARGO) clean
+	rm -rf dist

@@ -1,0 +1,179 @@
+//! Two real machines, one fails, the other serves: what a client outside sees of it, and what hbd's part was.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use hbd_lab::client::{outages, services};
+use hbd_lab::example::{DEADTIME, INITDEAD, VIP};
+use hbd_lab::lab::{Lab, NODES, missing};
+use hbd_lab::process::now;
+use hbd_lab::software::Software;
+use hbd_lab::{Error, Result};
+
+/// The preferred node, which fails, and its peer.
+const A: usize = 0;
+const B: usize = 1;
+
+/// How long anything may take before the demo gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the client watches an undisturbed service.
+const CALM: Duration = Duration::from_secs(2);
+/// The goal for the takeover, seconds.
+const GOAL: f64 = 0.005;
+
+/// Wall-clock times of what happened.
+struct Story {
+    cables_cut: f64,
+    last_heard: f64,
+    declared_dead: f64,
+    announced: f64,
+    returned: f64,
+    end: f64,
+}
+
+fn main() -> ExitCode {
+    hbd_lab::enter();
+    let missing = missing();
+    if !missing.is_empty() {
+        eprintln!("demo: this machine cannot boot nodes; missing:\n  {}", missing.join("\n  "));
+        return ExitCode::FAILURE;
+    }
+    // "heartbeat" on the command line shows what a pair of real Heartbeats does.
+    let software = match std::env::args().nth(1).as_deref() {
+        None => Software::Hbd,
+        Some("heartbeat") => Software::Heartbeat,
+        Some(other) => {
+            eprintln!("demo: {other}: write nothing, or `heartbeat` to see a pair of real Heartbeats");
+            return ExitCode::FAILURE;
+        }
+    };
+    match show(software) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what is going on, with the time since the demo began.
+struct Progress(Instant);
+
+impl Progress {
+    fn say(&self, text: &str) {
+        println!("[{:5.1} s] {text}", self.0.elapsed().as_secs_f64());
+    }
+}
+
+fn show(software: Software) -> Result<()> {
+    let progress = Progress(Instant::now());
+    let name = software.name();
+    progress.say("booting nodea and nodeb (systemd, D-Bus, journal each), a switch, a client");
+    let mut lab = Lab::boot([software, software])?;
+    progress.say(&format!("{name} is installed and has the seed-centos65 files; deadtime {DEADTIME} s"));
+    let result = play(&mut lab, &progress);
+    if result.is_err() {
+        eprintln!("{}", lab.report());
+    }
+    result
+}
+
+fn play(lab: &mut Lab, progress: &Progress) -> Result<()> {
+    let start = now();
+    for index in [A, B] {
+        lab.start(index)?;
+    }
+    progress.say(&format!("started on both; the first decision may take initdead, {INITDEAD} s"));
+    for index in [A, B] {
+        lab.software[index].wait_started(&lab.nodes[index], PATIENCE)?;
+        lab.wait_stable(index, start, PATIENCE)?;
+    }
+    lab.wait_owner(A, PATIENCE)?;
+    let client = lab.client()?;
+    let calm = client.wait_served_by(NODES[A].name, PATIENCE)?;
+    progress.say(&format!("nodea serves http://{VIP}/, the client asks for it a hundred times a second"));
+    hbd_lab::wait_until("a calm moment", PATIENCE, || (now() > calm + CALM.as_secs_f64()).then_some(()))?;
+
+    let cables_cut = lab.nodes[A].power_failure()?;
+    progress.say("nodea loses its power");
+    lab.wait_owner(B, PATIENCE)?;
+    let served = client.wait_served_by(NODES[B].name, PATIENCE)?;
+    progress.say("nodeb serves");
+    let last_heard = lab.last_heard(A, cables_cut + 1.0)?.ok_or_else(|| unseen("a last heartbeat of nodea"))?;
+    let (declared_dead, announced) = takeover(lab, cables_cut)?;
+    hbd_lab::wait_until("a calm moment", PATIENCE, || (now() > served + CALM.as_secs_f64()).then_some(()))?;
+
+    progress.say("nodea gets its power back and boots");
+    let returned = now();
+    lab.nodes[A].boot()?;
+    lab.start(A)?;
+    lab.software[A].wait_started(&lab.nodes[A], PATIENCE)?;
+    lab.wait_stable(A, returned, PATIENCE)?;
+    lab.wait_owner(A, PATIENCE)?;
+    let back = client.wait_served_by(NODES[A].name, PATIENCE)?;
+    progress.say("nodea serves again");
+    hbd_lab::wait_until("a calm moment", PATIENCE, || (now() > back + CALM.as_secs_f64()).then_some(()))?;
+
+    let story = Story { cables_cut, last_heard, declared_dead, announced, returned, end: now() };
+    tell(&story, &client.since(calm));
+    Ok(())
+}
+
+fn unseen(what: &str) -> Error {
+    Error::Unexpected(format!("{what} was not seen on the wire"))
+}
+
+/// When the survivor decided, and when it first announced the address. The decision is the earliest sign of it: the
+/// `stonith` message on the link or the record in the journal.
+fn takeover(lab: &mut Lab, death: f64) -> Result<(f64, f64)> {
+    let said = lab.link.first_after(death, |packet| {
+        packet.message().is_some_and(|message| {
+            message.source == NODES[B].link
+                && message.is("stonith")
+                && message.field("node").as_deref() == Some(NODES[A].name)
+        })
+    })?;
+    let records = lab.nodes[B].journal(Some(lab.software[B].unit()), death)?;
+    let logged = records.iter().find(|record| record.message().contains("node nodea: is dead"));
+    let signs = [said.map(|packet| packet.time), logged.map(|record| record.time())];
+    let declared = signs.into_iter().flatten().reduce(f64::min).ok_or_else(|| unseen("the decision of nodeb"))?;
+    let announced = lab.public.first_after(death, |packet| packet.announces(VIP))?;
+    Ok((declared, announced.ok_or_else(|| unseen("an announcement of the address"))?.time))
+}
+
+fn tell(story: &Story, requests: &[hbd_lab::client::Request]) {
+    let zero = story.cables_cut;
+    let at = |time: f64| format!("{:+9.3} s", time - zero);
+    println!("\nWho served when (0 is the power failure of nodea)\n");
+    for service in services(requests) {
+        println!("  {} … {}   {}", at(service.from), at(service.until), service.server);
+    }
+    println!("\nWhat happened\n");
+    println!("  {}   last heartbeat of nodea on the wire", at(story.last_heard));
+    println!("  {}   nodea loses its power", at(zero));
+    println!("  {}   nodeb declares nodea dead", at(story.declared_dead));
+    println!("  {}   nodeb announces {VIP}", at(story.announced));
+    println!("  {}   nodea gets its power back", at(story.returned));
+    let outages = outages(requests);
+    let during = |from: f64, until: f64| {
+        let within = outages.iter().filter(|outage| outage.until > from && outage.from < until);
+        within.map(hbd_lab::client::Outage::length).fold(0.0, f64::max)
+    };
+    let silence = story.declared_dead - story.last_heard;
+    // The announcement may be on its way before the decision is seen on the wire or in the journal.
+    let takeover = (story.announced - story.declared_dead).max(0.0);
+    let failure = during(zero - 1.0, story.returned);
+    println!("\nWhat the client saw\n");
+    println!("  {failure:8.3} s   nothing, when nodea failed; of this");
+    println!(
+        "  {:8.3} s   nodea was dead and not yet declared so (dead time {silence:.3} s after its last heartbeat)",
+        story.declared_dead - zero
+    );
+    println!("  {:8.3} s   nothing, when nodea came back", during(story.returned, story.end));
+    let verdict = if takeover < GOAL { "reached" } else { "MISSED" };
+    println!(
+        "\nTakeover, from nodea declared dead to the address announced: {:.3} ms (goal: under {:.0} ms, {verdict})\n",
+        takeover * 1e3,
+        GOAL * 1e3
+    );
+}

@@ -1,0 +1,222 @@
+//! The whole laboratory: two nodes, the switch, the client's and the intruder's port, captures of both LANs.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::Result;
+use crate::capture::{Capture, Packet};
+use crate::client::Client;
+use crate::example::{Example, GATEWAY, VIP};
+use crate::node::Node;
+use crate::noise::{Intruder, Noise};
+use crate::process::{attempt, wait_or_explain};
+use crate::site::Site;
+use crate::software::Software;
+use crate::switch::{Lan, Port, Switch};
+
+/// A node's place in the example.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// `uname -n`.
+    pub name: &'static str,
+    /// `eth0`.
+    pub public: Ipv4Addr,
+    /// `eth1`.
+    pub link: Ipv4Addr,
+}
+
+/// The two nodes as the example names and addresses them; the preferred one first.
+pub const NODES: [Place; 2] = [
+    Place { name: "nodea", public: Ipv4Addr::new(192, 168, 17, 2), link: Ipv4Addr::new(192, 168, 1, 2) },
+    Place { name: "nodeb", public: Ipv4Addr::new(192, 168, 17, 3), link: Ipv4Addr::new(192, 168, 1, 3) },
+];
+
+/// The third port on the heartbeat link.
+const INTRUDER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 9);
+
+/// Two booted machines with a cluster manager on each. Dropping it removes everything.
+#[derive(Debug)]
+pub struct Lab {
+    /// The machines, in the order of [`NODES`].
+    pub nodes: [Node; 2],
+    /// What runs the cluster on each.
+    pub software: [Software; 2],
+    /// Cables are cut and healed here.
+    pub switch: Rc<Switch>,
+    /// What crossed the public LAN.
+    pub public: Capture,
+    /// What crossed the heartbeat link.
+    pub link: Capture,
+    site: Rc<Site>,
+}
+
+impl Lab {
+    /// Boots both machines and installs and configures the software, which is not started.
+    pub fn boot(software: [Software; 2]) -> Result<Lab> {
+        let site = Rc::new(Site::claim()?);
+        let switch = Rc::new(Switch::create(&site)?);
+        switch.plug("client", &[Port { lan: Lan::Public, address: GATEWAY }])?;
+        switch.plug("intruder", &[Port { lan: Lan::Heartbeat, address: INTRUDER }])?;
+        let public = Capture::start(&site, &switch, Lan::Public)?;
+        let link = Capture::start(&site, &switch, Lan::Heartbeat)?;
+        let create = |index: usize| {
+            let Place { name, public, link } = NODES[index];
+            Node::create(&site, &switch, name, public, link, &software[index].base().directory()?)
+        };
+        let mut nodes = [create(0)?, create(1)?];
+        for node in &mut nodes {
+            node.switch_on()?;
+        }
+        for (node, software) in nodes.iter().zip(software) {
+            node.wait_booted()?;
+            software.install(node)?;
+            software.configure(node, &Example::of(node.name())?)?;
+        }
+        Ok(Lab { nodes, software, switch, public, link, site })
+    }
+
+    /// Starts the software on a node, without waiting.
+    pub fn start(&self, index: usize) -> Result<()> {
+        self.software[index].start(&self.nodes[index])
+    }
+
+    /// Stops the software on a node gracefully.
+    pub fn stop(&self, index: usize) -> Result<()> {
+        self.software[index].stop(&self.nodes[index])
+    }
+
+    /// Starts a client on the public LAN that asks for the virtual address.
+    pub fn client(&self) -> Result<Client> {
+        Client::start(&self.site.namespace("client"), VIP)
+    }
+
+    /// Starts noise on the heartbeat link.
+    pub fn intrude(&self, noise: &Noise) -> Result<Intruder> {
+        Intruder::start(&self.site.namespace("intruder"), noise)
+    }
+
+    /// The nodes that have the virtual address.
+    pub fn owners(&self) -> Result<Vec<&str>> {
+        let mut owners = Vec::new();
+        for node in &self.nodes {
+            if node.holds(VIP)? {
+                owners.push(node.name());
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Waits until this node, and no other, has the virtual address.
+    pub fn wait_owner(&self, index: usize, limit: Duration) -> Result<()> {
+        let name = NODES[index].name;
+        wait_or_explain(&format!("{name} alone to have {VIP}"), limit, || {
+            let owners = self.owners().map_err(|error| error.to_string())?;
+            if owners == [name] { Ok(()) } else { Err(format!("owners: {owners:?}")) }
+        })
+    }
+
+    /// Waits until a node has said on the wire, since a wall-clock time, that it is active and its resources are
+    /// decided. The words are Heartbeat's (03 §4), so this works for whatever runs there.
+    pub fn wait_stable(&mut self, index: usize, since: f64, limit: Duration) -> Result<()> {
+        let name = NODES[index].name;
+        wait_or_explain(&format!("{name} to be active and stable"), limit, || {
+            let last = |kind: &str, field: &str, packets: &[Packet]| last_said(packets, name, since, kind, field);
+            let packets = self.link.packets().map_err(|error| error.to_string())?;
+            let (status, stable) = (last("status", "st", packets), last("resource", "isstable", packets));
+            match (status.as_deref(), stable.as_deref()) {
+                (Some("active"), Some("1")) => Ok(()),
+                said => Err(format!("last said: {said:?}")),
+            }
+        })
+    }
+
+    /// When a node was last heard on the heartbeat link before a wall-clock time.
+    pub fn last_heard(&mut self, index: usize, before: f64) -> Result<Option<f64>> {
+        let ours = |packet: &&Packet| packet.message().is_some_and(|message| message.source == NODES[index].link);
+        let mut packets = self.link.packets()?.iter().rev().filter(|packet| packet.time <= before);
+        Ok(packets.find(ours).map(|packet| packet.time))
+    }
+
+    /// All that may explain a failure: who owns what, and the end of both logs.
+    pub fn report(&self) -> String {
+        let mut report = format!("owners of {VIP}: {:?}\n", self.owners());
+        for (node, software) in self.nodes.iter().zip(self.software) {
+            let _ = writeln!(
+                report,
+                "--- {} ({}), {}",
+                node.name(),
+                software.name(),
+                if node.is_on() { "on" } else { "off" }
+            );
+            let log = match software {
+                Software::Heartbeat => node.read("/var/log/ha-log").ok().flatten().unwrap_or_default(),
+                Software::Hbd => {
+                    let records = node.journal(Some(software.unit()), 0.0).unwrap_or_default();
+                    let line =
+                        |record: &crate::records::Record| format!("{:.3} {}\n", record.time(), record.message());
+                    records.iter().map(line).collect()
+                }
+            };
+            let lines: Vec<&str> = log.lines().collect();
+            for line in &lines[lines.len().saturating_sub(40)..] {
+                // Garbage that was logged is garbage.
+                let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
+            }
+        }
+        report
+    }
+}
+
+/// The value of a field in the last message of a type that a node sent since a time and that has the field.
+fn last_said(packets: &[Packet], node: &str, since: f64, kind: &str, field: &str) -> Option<String> {
+    packets.iter().rev().take_while(|packet| packet.time >= since).find_map(|packet| {
+        let message = packet.message()?;
+        if message.is(kind) && message.field("src").as_deref() == Some(node) { message.field(field) } else { None }
+    })
+}
+
+/// What this machine lacks to boot nodes, in words for its administrator; empty when nothing.
+pub fn missing() -> Vec<String> {
+    let fine = |words: &[&str]| attempt(words).is_ok_and(|output| output.status == Some(0));
+    let mut missing = Vec::new();
+    if !attempt(&["id", "-u"]).is_ok_and(|output| output.stdout.trim() == "0") {
+        missing.push("root (run as root, or let make call sudo)".to_owned());
+    }
+    let commands = [
+        ("ip", "-V", "iproute2"),
+        ("nsenter", "--version", "util-linux"),
+        ("systemd-nspawn", "--version", "systemd-container"),
+        ("journalctl", "--version", "systemd"),
+        ("mmdebstrap", "--version", "mmdebstrap"),
+        ("tcpdump", "--version", "tcpdump"),
+    ];
+    for (command, version, package) in commands {
+        if !fine(&[command, version]) {
+            missing.push(format!("the command {command} (package {package}; tests/lab/prepare installs it)"));
+        }
+    }
+    if missing.is_empty() {
+        missing.extend(missing_from_kernel());
+    }
+    missing
+}
+
+/// Tries, in namespaces of their own that vanish at once, what only the kernel can refuse.
+fn missing_from_kernel() -> Vec<String> {
+    let overlay = "mount -t tmpfs lab /mnt && mkdir /mnt/a /mnt/b /mnt/c /mnt/d && \
+                   mount -t overlay lab -o lowerdir=/mnt/a,upperdir=/mnt/b,workdir=/mnt/c /mnt/d";
+    let trials: [(&[&str], &str); 4] = [
+        (&["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "true"], "mount, pid, uts and ipc namespaces"),
+        (&["unshare", "--net", "ip", "link", "add", "type", "veth"], "network namespaces with veth pairs"),
+        (&["unshare", "--net", "ip", "link", "add", "type", "bridge"], "bridges"),
+        (&["unshare", "--mount", "sh", "-c", overlay], "overlay mounts over a tmpfs"),
+    ];
+    let refused = |words: &[&str]| match attempt(words) {
+        Ok(output) if output.status == Some(0) => None,
+        Ok(output) => Some(output.stderr.trim().to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    trials.iter().filter_map(|(words, what)| Some(format!("{what} ({})", refused(words)?))).collect()
+}

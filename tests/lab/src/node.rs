@@ -1,0 +1,297 @@
+//! One machine: a systemd-nspawn container with its own systemd, bus and journal, in a namespace that the switch wired.
+//!
+//! Its disk is an overlay over a shared base and outlives a power failure. A power failure is: cables down, everything
+//! killed, addresses gone. The last two words matter: a dead machine's namespace would go on answering ARP.
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::{self, Output, attempt, run, wait_or_explain, wait_until};
+use crate::records::{self, Record};
+use crate::site::{self, Site};
+use crate::switch::{Lan, Port, Switch};
+use crate::{Error, Result, project_root};
+
+/// How long a machine may take to boot.
+const BOOT: Duration = Duration::from_secs(60);
+
+/// What is on a node's disk before the lab writes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// systemd, D-Bus and a web server.
+    Plain,
+    /// The same with Debian's Heartbeat 3.0.6.
+    Heartbeat,
+}
+
+impl Base {
+    /// The base's directory, built now if this machine has none yet (`tests/lab/base`).
+    pub fn directory(self) -> Result<String> {
+        let script = project_root().join("tests/lab/base").display().to_string();
+        let name = match self {
+            Base::Plain => "plain",
+            Base::Heartbeat => "heartbeat",
+        };
+        Ok(run(&[&script, name])?.trim().to_owned())
+    }
+}
+
+/// A machine of the lab, running or not.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    site: Rc<Site>,
+    switch: Rc<Switch>,
+    ports: [Port; 2],
+    root: PathBuf,
+    power: Option<Power>,
+}
+
+/// What is there while a machine runs.
+#[derive(Debug)]
+struct Power {
+    nspawn: Child,
+    /// Its systemd, as a process of this machine.
+    leader: String,
+}
+
+impl Node {
+    /// Makes a machine that is switched off: its disk is the base with a name and a journal that stays.
+    pub fn create(
+        site: &Rc<Site>,
+        switch: &Rc<Switch>,
+        name: &str,
+        public: Ipv4Addr,
+        link: Ipv4Addr,
+        base: &str,
+    ) -> Result<Node> {
+        let directory = site.directory().join(name);
+        let [root, upper, work] = ["root", "upper", "work"].map(|part| directory.join(part));
+        for part in [&root, &upper, &work] {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o755).create(part).map_err(Error::file(part.display().to_string()))?;
+        }
+        let (upper, work, target) = (upper.display(), work.display(), root.display().to_string());
+        let options = format!("lowerdir={base},upperdir={upper},workdir={work}");
+        run(&["mount", "-t", "overlay", "hbd-lab", "-o", &options, &target])?;
+        let ports = [Port { lan: Lan::Public, address: public }, Port { lan: Lan::Heartbeat, address: link }];
+        let node =
+            Node { name: name.to_owned(), site: site.clone(), switch: switch.clone(), ports, root, power: None };
+        node.write("/etc/hostname", &format!("{name}\n"))?;
+        node.write("/etc/machine-id", &format!("{:0>32x}\n", u32::from(link)))?;
+        node.write("/var/log/journal/.keep", "")?;
+        node.write("/var/www/html/index.html", &format!("{name}\n"))?;
+        Ok(node)
+    }
+
+    /// Its name, also that of its `uname -n`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address on the heartbeat link.
+    pub fn link_address(&self) -> Ipv4Addr {
+        self.ports[1].address
+    }
+
+    /// Whether it is switched on.
+    pub fn is_on(&self) -> bool {
+        self.power.is_some()
+    }
+
+    /// Switches it on, without waiting; [`Node::wait_booted`] does.
+    pub fn switch_on(&mut self) -> Result<()> {
+        self.switch.plug(&self.name, &self.ports)?;
+        let namespace = self.site.namespace(&self.name);
+        let console_path = self.root.with_file_name("console");
+        let console = File::create(&console_path).map_err(Error::file(console_path.display().to_string()))?;
+        let errors = console.try_clone().map_err(Error::file("console"))?;
+        let nspawn = Command::new("systemd-nspawn")
+            // A machine may set its own network's parameters; nspawn thinks so only of networks it made itself.
+            .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
+            .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"])
+            .arg(format!("--directory={}", self.root.display()))
+            .arg(format!("--network-namespace-path=/run/netns/{namespace}"))
+            .arg(format!("--machine={}", self.name))
+            .arg("--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK,CAP_SYS_TIME,CAP_SYS_RESOURCE")
+            .stdin(Stdio::null())
+            .stdout(console)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(|error| Error::Command { command: "systemd-nspawn".to_owned(), reason: error.to_string() })?;
+        let leader = wait_or_explain(&format!("{} to have a systemd", self.name), BOOT, || {
+            find_leader(&namespace).ok_or_else(|| fs::read_to_string(&console_path).unwrap_or_default())
+        })?;
+        self.power = Some(Power { nspawn, leader });
+        Ok(())
+    }
+
+    /// Waits until everything that starts at boot has started.
+    pub fn wait_booted(&self) -> Result<()> {
+        wait_or_explain(&format!("{} to boot", self.name), BOOT, || {
+            let state = self.attempt(&["systemctl", "is-system-running"]).map_err(|error| error.to_string())?.stdout;
+            match state.trim() {
+                "running" | "degraded" => Ok(()),
+                other => Err(other.to_owned()),
+            }
+        })
+    }
+
+    /// Switches it on and waits until it has booted.
+    pub fn boot(&mut self) -> Result<()> {
+        self.switch_on()?;
+        self.wait_booted()
+    }
+
+    /// Pulls the plug: cables down, everything killed, addresses gone. Returns when (wall clock) the cables were cut.
+    pub fn power_failure(&mut self) -> Result<f64> {
+        let Some(Power { mut nspawn, leader }) = self.power.take() else {
+            return Err(Error::Unexpected(format!("{} is off already", self.name)));
+        };
+        let when = process::now();
+        self.switch.cut_all(&self.name)?;
+        run(&["kill", "-KILL", &leader])?;
+        // Behind the cut cables it may die in its own time; what it still logs must not be about vanished interfaces.
+        site::empty(&self.site.namespace(&self.name))?;
+        self.switch.unplug(&self.name)?;
+        nspawn.wait().map_err(Error::file("systemd-nspawn"))?;
+        Ok(when)
+    }
+
+    /// Runs a command in the machine, whatever it returns.
+    pub fn attempt(&self, words: &[&str]) -> Result<Output> {
+        let Some(power) = &self.power else {
+            return Err(Error::Unexpected(format!("{} is off: cannot run {}", self.name, words.join(" "))));
+        };
+        let mut command = vec!["nsenter", "-t", &power.leader, "-m", "-p", "-n", "-u", "-i", "-C", "--"];
+        command.extend(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]);
+        command.extend(words);
+        attempt(&command)
+    }
+
+    /// Runs a command in the machine that must succeed and returns what it printed.
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        let output = self.attempt(words)?;
+        if output.status == Some(0) {
+            return Ok(output.stdout);
+        }
+        let status = output.status.map_or("killed".to_owned(), |status| format!("exit {status}"));
+        let reason = format!("{status}: {}{}", output.stdout, output.stderr);
+        Err(Error::Command { command: format!("{}: {}", self.name, words.join(" ")), reason })
+    }
+
+    /// Writes a file of the machine, also while it is off; makes the directories above it. Not for `/run` or `/tmp`,
+    /// which live inside.
+    pub fn write(&self, path: &str, content: &str) -> Result<()> {
+        self.write_mode(path, content, 0o644)
+    }
+
+    /// As [`Node::write`], with a mode.
+    pub fn write_mode(&self, path: &str, content: &str, mode: u32) -> Result<()> {
+        let target = self.outside(path);
+        let what = || format!("{}:{path}", self.name);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(Error::file(what()))?;
+        }
+        fs::write(&target, content).map_err(Error::file(what()))?;
+        fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(Error::file(what()))
+    }
+
+    /// Reads a file of the machine; `None` when there is none.
+    pub fn read(&self, path: &str) -> Result<Option<String>> {
+        match fs::read(self.outside(path)) {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::File { what: format!("{}:{path}", self.name), source }),
+        }
+    }
+
+    fn outside(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Installs a Debian package as an administrator does.
+    pub fn install(&self, package: &Path) -> Result<()> {
+        let inside = "/var/cache/lab.deb";
+        fs::copy(package, self.outside(inside)).map_err(Error::file(package.display().to_string()))?;
+        self.run(&["dpkg", "--install", inside]).map(drop)
+    }
+
+    /// `systemctl VERB UNIT`, which must succeed.
+    pub fn systemctl(&self, verb: &str, unit: &str) -> Result<()> {
+        self.run(&["systemctl", verb, unit]).map(drop)
+    }
+
+    /// A unit's `ActiveState`.
+    pub fn unit_state(&self, unit: &str) -> Result<String> {
+        Ok(self.run(&["systemctl", "show", "--property=ActiveState", "--value", unit])?.trim().to_owned())
+    }
+
+    /// Sends a signal to a unit's main process alone: `KILL` is a crash, `STOP` a hang, `CONT` its end.
+    pub fn signal(&self, unit: &str, signal: &str) -> Result<()> {
+        self.run(&["systemctl", "kill", "--kill-whom=main", &format!("--signal={signal}"), unit]).map(drop)
+    }
+
+    /// Whether an address is on one of its interfaces. A machine that is off has none.
+    pub fn holds(&self, address: Ipv4Addr) -> Result<bool> {
+        if !self.is_on() {
+            return Ok(false);
+        }
+        let namespace = self.site.namespace(&self.name);
+        Ok(!run(&["ip", "-n", &namespace, "-4", "-oneline", "address", "show", "to", &address.to_string()])?
+            .is_empty())
+    }
+
+    /// Journal records since a wall-clock time, oldest first; of one unit or of all. Works on a dead machine too.
+    pub fn journal(&self, unit: Option<&str>, since: f64) -> Result<Vec<Record>> {
+        records::read(&self.outside("/var/log/journal"), unit, since)
+    }
+
+    /// Waits for a journal record of a unit since a wall-clock time that contains a text.
+    pub fn wait_record(&self, unit: &str, since: f64, text: &str, limit: Duration) -> Result<Record> {
+        wait_until(&format!("{unit} on {} to log {text:?}", self.name), limit, || {
+            self.journal(Some(unit), since).ok()?.into_iter().find(|record| record.message().contains(text))
+        })
+    }
+
+    /// A D-Bus property on the machine's system bus, as busctl's JSON shows its value.
+    pub fn property(&self, service: &str, path: &str, interface: &str, property: &str) -> Result<Value> {
+        let text = self.run(&["busctl", "--json=short", "get-property", service, path, interface, property])?;
+        let mut answer: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::Unexpected(format!("busctl printed {text}: {error}")))?;
+        Ok(answer["data"].take())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let Some(Power { nspawn, .. }) = &mut self.power else { return };
+        let gone = site::empty(&self.site.namespace(&self.name)).map_err(|error| error.to_string());
+        if let Err(error) = gone.and_then(|()| nspawn.wait().map_err(|error| error.to_string())) {
+            eprintln!("lab: {} does not go: {error}", self.name);
+        }
+    }
+}
+
+/// The machine's PID 1, as this machine's pid: the systemd in its namespace whose innermost pid is 1.
+fn find_leader(namespace: &str) -> Option<String> {
+    let pids = run(&["ip", "netns", "pids", namespace]).ok()?;
+    pids.split_whitespace().find(|pid| is_init(pid)).map(str::to_owned)
+}
+
+fn is_init(pid: &str) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+    let name = value("Name:").unwrap_or_default().trim();
+    let innermost = value("NSpid:").unwrap_or_default().split_whitespace().last();
+    name == "systemd" && innermost == Some("1")
+}

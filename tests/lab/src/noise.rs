@@ -1,0 +1,149 @@
+//! A third port on the heartbeat link that sends what does not belong there, one datagram every millisecond to each node.
+//!
+//! As with the client, the sending is done by this program itself, started again inside the intruder's namespace.
+
+use std::net::{SocketAddrV4, UdpSocket};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::capture::HEARTBEAT_PORT;
+use crate::lab::NODES;
+use crate::{Error, Result};
+
+/// First argument of a process that makes noise.
+pub(crate) const ROLE: &str = "lab-noise";
+
+/// Second argument where the noise is garbage; else it is the datagram in hexadecimal.
+const GARBAGE: &str = "garbage";
+
+/// Time between two datagrams to one node.
+const PACE: Duration = Duration::from_millis(1);
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Noise {
+    /// Random bytes of random length. To the nodes named here every other one begins like a message; not to a real
+    /// Heartbeat, whose main process dies of that within seconds.
+    Garbage {
+        /// The nodes that must bear anything.
+        hardy: Vec<&'static str>,
+    },
+    /// A datagram as given, such as one of a node whose digest was spoilt: what a wrong key looks like.
+    Datagram(Vec<u8>),
+}
+
+/// Noise that is being made; it ends when dropped.
+#[derive(Debug)]
+pub struct Intruder {
+    helper: Child,
+}
+
+impl Intruder {
+    /// Starts to send.
+    pub fn start(namespace: &str, noise: &Noise) -> Result<Intruder> {
+        let program = std::env::current_exe().map_err(Error::file("this program"))?;
+        let what = match noise {
+            Noise::Garbage { hardy } => vec![GARBAGE.to_owned(), hardy.join(",")],
+            Noise::Datagram(bytes) => vec![bytes.iter().map(|byte| format!("{byte:02x}")).collect()],
+        };
+        let helper = Command::new("ip")
+            .args(["netns", "exec", namespace])
+            .arg(program)
+            .arg(ROLE)
+            .args(what)
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| Error::Command { command: ROLE.to_owned(), reason: error.to_string() })?;
+        Ok(Intruder { helper })
+    }
+}
+
+impl Drop for Intruder {
+    fn drop(&mut self) {
+        // Gone already is fine: whoever emptied the namespace was first.
+        let _ = self.helper.kill();
+        let _ = self.helper.wait();
+    }
+}
+
+/// The same message as if it had been signed with another key: every digest in it changed in one digit.
+pub fn with_wrong_key(datagram: &[u8]) -> Vec<u8> {
+    let mut spoilt = datagram.to_vec();
+    let mut run = 0;
+    for byte in &mut spoilt {
+        run = if byte.is_ascii_digit() || (b'a'..=b'f').contains(byte) { run + 1 } else { 0 };
+        // Digests are the only hexadecimal words this long: crc 8, md5 32, sha1 40 digits.
+        if run == 32 {
+            *byte = if *byte == b'0' { b'1' } else { b'0' };
+        }
+    }
+    spoilt
+}
+
+/// The noise process: sends for ever.
+pub(crate) fn helper_main(arguments: impl Iterator<Item = String>) {
+    let arguments: Vec<String> = arguments.collect();
+    let sent = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [GARBAGE, hardy] => send_garbage(&hardy.split(',').collect::<Vec<_>>()),
+        [hex] => send_for_ever(|_| {
+            (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect()
+        }),
+        _ => Err(std::io::Error::other("what to send is missing")),
+    };
+    if let Err(error) = sent {
+        eprintln!("{ROLE}: {error}");
+    }
+}
+
+fn send_garbage(hardy: &[&str]) -> std::io::Result<()> {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    send_for_ever(|node| dice.garbage(hardy.contains(&node)))
+}
+
+/// Asks for a datagram for each node by name, every millisecond.
+fn send_for_ever(mut datagram: impl FnMut(&str) -> Vec<u8>) -> std::io::Result<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let mut next = Instant::now();
+    loop {
+        for node in NODES {
+            // A node that is off cannot be reached; the other goes on hearing us.
+            let _ = socket.send_to(&datagram(node.name), SocketAddrV4::new(node.link, HEARTBEAT_PORT));
+        }
+        next += PACE;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// xorshift64: the same noise in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn garbage(&mut self, framed: bool) -> Vec<u8> {
+        let mut bytes = if framed && self.roll().is_multiple_of(2) { b"###\n".to_vec() } else { Vec::new() };
+        let length = self.roll() % 1200;
+        bytes.extend((0..length).map(|_| self.roll() as u8));
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_key_changes_the_digests_and_nothing_else() {
+        let datagram = b"###\n50:(0)auth=2 a604480090815f6a2be93946a06ace74907f25c9,%%%\n42:2 f9d5e3206fccd5178fd59f5bd71c27c1e2946c3a,";
+        let spoilt = with_wrong_key(datagram);
+        let changed = datagram.iter().zip(&spoilt).filter(|(a, b)| a != b).count();
+        assert_eq!((spoilt.len(), changed), (datagram.len(), 2));
+    }
+}

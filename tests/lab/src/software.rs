@@ -1,0 +1,201 @@
+//! What runs the cluster on a node: hbd, installed from its package, or Debian's Heartbeat 3.0.6.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::example::Example;
+use crate::node::{Base, Node};
+use crate::process::{now, wait_or_explain};
+use crate::{Error, Result, project_root};
+
+/// Heartbeat's own log, as the example's ha.cf names it.
+const HA_LOG: &str = "/var/log/ha-log";
+
+/// The example's resource `httpd` is Apache on its author's machine; here it is nginx.
+const ALIASES: &str = "[aliases]\nhttpd = \"nginx.service\"\n";
+
+/// The same for Heartbeat, which wants an init script.
+const HTTPD_SCRIPT: &str = r#"#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          httpd
+# Required-Start:
+# Required-Stop:
+# Default-Start:
+# Default-Stop:
+# Short-Description: the lab's web server
+### END INIT INFO
+case $1 in
+start | stop) exec systemctl "$1" nginx.service ;;
+status)
+    if systemctl --quiet is-active nginx.service; then
+        echo running
+    else
+        echo stopped
+        exit 3
+    fi
+    ;;
+*) exit 2 ;;
+esac
+"#;
+
+/// A cluster manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Software {
+    /// Ours.
+    Hbd,
+    /// Theirs.
+    Heartbeat,
+}
+
+/// A point in a node's logs, to look at what came after.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    time: f64,
+    log_length: usize,
+}
+
+impl Software {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Software::Hbd => "hbd",
+            Software::Heartbeat => "Heartbeat",
+        }
+    }
+
+    /// The base that a node with it starts from.
+    pub fn base(self) -> Base {
+        match self {
+            Software::Hbd => Base::Plain,
+            Software::Heartbeat => Base::Heartbeat,
+        }
+    }
+
+    /// Its unit.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Software::Hbd => "hbd.service",
+            Software::Heartbeat => "heartbeat.service",
+        }
+    }
+
+    /// Puts it on a booted node.
+    pub fn install(self, node: &Node) -> Result<()> {
+        match self {
+            Software::Hbd => {
+                node.install(&package()?)?;
+                node.write("/etc/hbd/hbd.toml.d/lab.toml", ALIASES)
+            }
+            Software::Heartbeat => {
+                node.write("/etc/systemd/system/heartbeat.service.d/lab.conf", "[Service]\nLimitMEMLOCK=infinity\n")?;
+                node.write_mode("/etc/init.d/httpd", HTTPD_SCRIPT, 0o755)?;
+                node.run(&["systemctl", "daemon-reload"]).map(drop)
+            }
+        }
+    }
+
+    /// Writes the three files.
+    pub fn configure(self, node: &Node, example: &Example) -> Result<()> {
+        node.write("/etc/ha.d/ha.cf", &example.ha_cf)?;
+        node.write("/etc/ha.d/haresources", &example.haresources)?;
+        node.write_mode("/etc/ha.d/authkeys", &example.authkeys, 0o600)
+    }
+
+    /// Asks systemd to start it, without waiting.
+    pub fn start(self, node: &Node) -> Result<()> {
+        // A daemon that was killed often in a short time may be started again by us. Refused where it never ran.
+        node.attempt(&["systemctl", "reset-failed", self.unit()])?;
+        node.run(&["systemctl", "start", "--no-block", self.unit()]).map(drop)
+    }
+
+    /// Waits until systemd calls it active; if it fails, the error holds the end of its journal.
+    pub fn wait_started(self, node: &Node, limit: Duration) -> Result<()> {
+        wait_or_explain(&format!("{} on {} to start", self.unit(), node.name()), limit, || {
+            match node.unit_state(self.unit()).map_err(|error| error.to_string())?.as_str() {
+                "active" => Ok(()),
+                state => {
+                    let log = node.attempt(&["journalctl", "-n", "15", "-o", "cat", "-u", self.unit()]);
+                    Err(format!("{state}; {}", log.map(|output| output.stdout).unwrap_or_default()))
+                }
+            }
+        })
+    }
+
+    /// Stops it gracefully and waits for that.
+    pub fn stop(self, node: &Node) -> Result<()> {
+        node.systemctl("stop", self.unit())
+    }
+
+    /// The present end of its logs.
+    pub fn mark(self, node: &Node) -> Result<Mark> {
+        Ok(Mark { time: now(), log_length: node.read(HA_LOG)?.map_or(0, |log| log.len()) })
+    }
+
+    /// Its complaints (error and worse) since a mark, without time stamps.
+    pub fn complaints(self, node: &Node, since: &Mark) -> Result<Vec<String>> {
+        match self {
+            Software::Hbd => {
+                let records = node.journal(Some(self.unit()), since.time)?;
+                let complaints = records.iter().filter(|record| record.priority() <= 3);
+                Ok(complaints.map(|record| record.message().to_owned()).collect())
+            }
+            Software::Heartbeat => {
+                let log = node.read(HA_LOG)?.unwrap_or_default();
+                Ok(log.get(since.log_length..).unwrap_or(&log).lines().filter_map(complaint).collect())
+            }
+        }
+    }
+
+    /// Waits until it has logged a text since a mark, in whatever log it has.
+    pub fn wait_logged(self, node: &Node, since: &Mark, text: &str, limit: Duration) -> Result<()> {
+        wait_or_explain(&format!("{} on {} to log {text:?}", self.name(), node.name()), limit, || {
+            let found = match self {
+                Software::Hbd => node
+                    .journal(Some(self.unit()), since.time)
+                    .map_err(|error| error.to_string())?
+                    .iter()
+                    .any(|record| record.message().contains(text)),
+                Software::Heartbeat => {
+                    let log = node.read(HA_LOG).map_err(|error| error.to_string())?.unwrap_or_default();
+                    log.get(since.log_length..).unwrap_or(&log).contains(text)
+                }
+            };
+            if found { Ok(()) } else { Err(String::new()) }
+        })
+    }
+}
+
+/// The complaint in a line of Heartbeat's log.
+fn complaint(line: &str) -> Option<String> {
+    ["ERROR: ", "CRIT: ", "ALERT: ", "EMERG: "]
+        .iter()
+        .filter_map(|word| Some(line.split_once(word)?.1.trim().to_owned()))
+        .next()
+}
+
+/// The package that `make deb` built.
+pub fn package() -> Result<PathBuf> {
+    let directory = project_root().join("dist");
+    let missing = || Error::Unexpected("there is no dist/hbd_*.deb: run `make deb` first".to_owned());
+    fs::read_dir(&directory)
+        .map_err(|_| missing())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+        .ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_of_the_daemon_and_of_its_scripts_are_found() {
+        let daemon = "Nov 22 00:14:30 nodea heartbeat: [94]: ERROR: Cannot open watchdog device: /dev/watchdog";
+        let script = "2026/11/22_00:14:30  ResourceManager(default)[249]:    CRIT:  Giving up resources";
+        assert_eq!(complaint(daemon).as_deref(), Some("Cannot open watchdog device: /dev/watchdog"));
+        assert_eq!(complaint(script).as_deref(), Some("Giving up resources"));
+        assert_eq!(complaint("Nov 22 00:14:30 nodea heartbeat: [94]: WARN: node nodeb: is dead"), None);
+    }
+}

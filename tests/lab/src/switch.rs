@@ -1,0 +1,136 @@
+//! The network: one namespace that is the switch, with a bridge for each LAN, and a cable to every port.
+//!
+//! Captures are taken on the bridges, because a capture on a node's own interface ends when its cable is cut. MAC
+//! addresses are made from the IP address, so that a machine that is booted again is the same machine on the wire.
+
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+use crate::Result;
+use crate::process::{attempt, run, run_with_input};
+use crate::site::{self, Site};
+
+/// One of the two LANs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lan {
+    /// 192.168.17.0/24: the clients' side, `eth0` of a node.
+    Public,
+    /// 192.168.1.0/24: the heartbeat link, `eth1` of a node.
+    Heartbeat,
+}
+
+impl Lan {
+    /// The bridge in the switch.
+    pub fn bridge(self) -> &'static str {
+        match self {
+            Lan::Public => "public",
+            Lan::Heartbeat => "heartbeat",
+        }
+    }
+
+    /// The interface inside a machine that is plugged into this LAN.
+    pub fn interface(self) -> &'static str {
+        match self {
+            Lan::Public => "eth0",
+            Lan::Heartbeat => "eth1",
+        }
+    }
+
+    /// The port of a machine at the switch.
+    fn port(self, machine: &str) -> String {
+        format!("{machine}-{}", self as u8)
+    }
+}
+
+/// One end of a cable: what a machine's interface is called and which address it has (/24).
+#[derive(Debug, Clone, Copy)]
+pub struct Port {
+    /// Where the cable goes.
+    pub lan: Lan,
+    /// The machine's address there.
+    pub address: Ipv4Addr,
+}
+
+/// The switch and the cables.
+#[derive(Debug)]
+pub struct Switch {
+    site: Rc<Site>,
+}
+
+impl Switch {
+    /// The name of the switch's namespace, without the prefix.
+    const NAME: &str = "switch";
+
+    /// Makes the switch with both bridges.
+    pub fn create(site: &Rc<Site>) -> Result<Switch> {
+        let namespace = site.namespace(Self::NAME);
+        run(&["ip", "netns", "add", &namespace])?;
+        for lan in [Lan::Public, Lan::Heartbeat] {
+            // No spanning tree, no snooping: a frame goes through the moment the cable is in.
+            run(&["ip", "-n", &namespace, "link", "add", "name", lan.bridge(), "type", "bridge"])?;
+            run(&["ip", "-n", &namespace, "link", "set", lan.bridge(), "up"])?;
+        }
+        Ok(Switch { site: site.clone() })
+    }
+
+    /// The switch's namespace.
+    pub fn namespace(&self) -> String {
+        self.site.namespace(Self::NAME)
+    }
+
+    /// Makes a machine's namespace and connects it.
+    pub fn plug(&self, machine: &str, ports: &[Port]) -> Result<()> {
+        let namespace = self.site.namespace(machine);
+        run(&["ip", "netns", "add", &namespace])?;
+        run(&["ip", "-n", &namespace, "link", "set", "lo", "up"])?;
+        for Port { lan, address } in ports {
+            let [a, b, c, d] = address.octets();
+            let (port, interface, bridge) = (lan.port(machine), lan.interface(), lan.bridge());
+            let at_switch = format!(
+                "link add {port} type veth peer name {interface} address 02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x} \
+                 netns {namespace}\nlink set {port} master {bridge} up\n"
+            );
+            run_with_input(&["ip", "-n", &self.namespace(), "-batch", "-"], &at_switch)?;
+            let inside = format!("addr add {address}/24 brd + dev {interface}\nlink set {interface} up\n");
+            run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &inside)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a machine's cables and its namespace with everything in it: addresses, routes, ARP entries, settings.
+    pub fn unplug(&self, machine: &str) -> Result<()> {
+        for lan in [Lan::Public, Lan::Heartbeat] {
+            // The other end is named too, because the namespace lives on for a moment after its name is gone.
+            attempt(&["ip", "-n", &self.namespace(), "link", "delete", &lan.port(machine)])?;
+        }
+        site::empty(&self.site.namespace(machine))?;
+        run(&["ip", "netns", "delete", &self.site.namespace(machine)])?;
+        Ok(())
+    }
+
+    /// Cuts the cable between a machine and a LAN. The machine sees its carrier go.
+    pub fn cut(&self, machine: &str, lan: Lan) -> Result<()> {
+        self.set(&[machine], &[lan], "down")
+    }
+
+    /// Puts the cable back.
+    pub fn heal(&self, machine: &str, lan: Lan) -> Result<()> {
+        self.set(&[machine], &[lan], "up")
+    }
+
+    /// Cuts all cables of a machine at once.
+    pub fn cut_all(&self, machine: &str) -> Result<()> {
+        self.set(&[machine], &[Lan::Public, Lan::Heartbeat], "down")
+    }
+
+    fn set(&self, machines: &[&str], lans: &[Lan], state: &str) -> Result<()> {
+        let mut batch = String::new();
+        for machine in machines {
+            for lan in lans {
+                batch.push_str(&format!("link set {} {state}\n", lan.port(machine)));
+            }
+        }
+        run_with_input(&["ip", "-n", &self.namespace(), "-batch", "-"], &batch)?;
+        Ok(())
+    }
+}

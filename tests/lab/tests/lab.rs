@@ -1,0 +1,391 @@
+//! hbd against hbd and against a real Heartbeat 3.0.6, in both roles, on real nodes.
+//!
+//! A table of scenarios over a table of pairings, run one after the other; each pairing boots once. After every
+//! scenario exactly one live node owns the address, the client reaches it, and no node complains of anything that a
+//! pair of real Heartbeats does not complain of in the same scenario: that pair is run too, as the control.
+//!
+//! Words on the command line select tests whose name contains one of them.
+
+use std::time::{Duration, Instant};
+
+use hbd_lab::client::{Client, outages};
+use hbd_lab::example::{DEADTIME, Example, INITDEAD};
+use hbd_lab::lab::{Lab, NODES, missing};
+use hbd_lab::noise::{Noise, with_wrong_key};
+use hbd_lab::process::{now, wait_until};
+use hbd_lab::software::{Mark, Software, package};
+use hbd_lab::{Error, Result};
+
+/// The preferred node and its peer.
+const A: usize = 0;
+const B: usize = 1;
+
+/// Upper bound for anything that follows from a start: `initdead`, Heartbeat's ten seconds of deciding, and slowness.
+const START: Duration = Duration::from_secs(INITDEAD as u64 + 10 + 30);
+/// Upper bound for a takeover after a crash, likewise.
+const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
+
+type Pairing = (&'static str, [Software; 2]);
+
+const PAIRINGS: [Pairing; 4] = [
+    ("hbd_hbd", [Software::Hbd, Software::Hbd]),
+    ("hbd_heartbeat", [Software::Hbd, Software::Heartbeat]),
+    ("heartbeat_hbd", [Software::Heartbeat, Software::Hbd]),
+    ("heartbeat_heartbeat", [Software::Heartbeat, Software::Heartbeat]),
+];
+
+struct Scenario {
+    name: &'static str,
+    from: State,
+    /// What happens; leaves one owner.
+    run: fn(&mut Round) -> Result<()>,
+}
+
+/// What a scenario starts from.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Both nodes on, the software stopped.
+    Stopped,
+    /// Both active, the preferred node owns.
+    Settled,
+    /// The preferred node is dead, its peer owns.
+    Bereft,
+}
+
+const SCENARIOS: [Scenario; 9] = [
+    Scenario { name: "cold_start_together", from: State::Stopped, run: cold_start_together },
+    Scenario { name: "cold_start_one_after_the_other", from: State::Stopped, run: cold_start_one_after_the_other },
+    Scenario { name: "crash_of_the_owner", from: State::Settled, run: crash_of_the_owner },
+    Scenario { name: "return_and_failback", from: State::Bereft, run: return_and_failback },
+    Scenario { name: "crash_of_the_standby", from: State::Settled, run: crash_of_the_standby },
+    Scenario { name: "graceful_stop", from: State::Settled, run: graceful_stop },
+    Scenario { name: "kill_of_hbd_alone", from: State::Settled, run: kill_of_hbd_alone },
+    Scenario { name: "wrong_key", from: State::Settled, run: wrong_key },
+    Scenario { name: "garbage_every_millisecond", from: State::Settled, run: garbage_every_millisecond },
+];
+
+/// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control run keeps this list honest.
+const KNOWN_COMPLAINTS: [(&str, &str); 6] = [
+    ("", "Cannot open watchdog device: /dev/watchdog"),
+    // Machines whose root may not raise limits, such as containers.
+    ("", "Cannot lock ourselves into memory:"),
+    ("wrong_key", "authtoken does not match"),
+    ("wrong_key", "netstring authentication failed"),
+    ("wrong_key", "MSG"),
+    ("garbage_every_millisecond", "glib: ucast: received zero bytes"),
+];
+
+/// One pairing being tested.
+struct Round {
+    lab: Lab,
+    client: Client,
+}
+
+fn cold_start_together(round: &mut Round) -> Result<()> {
+    let since = now();
+    round.lab.start(A)?;
+    round.lab.start(B)?;
+    round.wait_settled(since)
+}
+
+fn cold_start_one_after_the_other(round: &mut Round) -> Result<()> {
+    round.lab.start(A)?;
+    round.lab.wait_owner(A, START)?;
+    let since = now();
+    round.lab.start(B)?;
+    round.wait_settled(since)
+}
+
+fn crash_of_the_owner(round: &mut Round) -> Result<()> {
+    round.lab.nodes[A].power_failure()?;
+    round.lab.wait_owner(B, TAKEOVER)?;
+    round.client.wait_served_by(NODES[B].name, TAKEOVER).map(drop)
+}
+
+fn return_and_failback(round: &mut Round) -> Result<()> {
+    let since = now();
+    round.lab.nodes[A].boot()?;
+    round.lab.start(A)?;
+    round.wait_settled(since)
+}
+
+fn crash_of_the_standby(round: &mut Round) -> Result<()> {
+    let mark = round.mark(A)?;
+    let crash = round.lab.nodes[B].power_failure()?;
+    round.wait_logged(A, &mark, "node nodeb: is dead", TAKEOVER)?;
+    round.expect_served_by(A, crash)?;
+    let since = now();
+    round.lab.nodes[B].boot()?;
+    round.lab.start(B)?;
+    round.wait_settled(since)?;
+    round.expect_served_by(A, crash)
+}
+
+fn graceful_stop(round: &mut Round) -> Result<()> {
+    round.lab.stop(A)?;
+    round.lab.wait_owner(B, TAKEOVER)?;
+    round.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+    let since = now();
+    round.lab.start(A)?;
+    round.wait_settled(since)
+}
+
+fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
+    for index in [A, B] {
+        if round.lab.software[index] != Software::Hbd {
+            continue;
+        }
+        let since = now();
+        round.lab.nodes[index].signal("hbd.service", "KILL")?;
+        round.wait_settled(since)?;
+    }
+    Ok(())
+}
+
+/// First somebody who knows everything but the key talks on the link, then the peer itself has another key.
+fn wrong_key(round: &mut Round) -> Result<()> {
+    let from_b = |message: &hbd_lab::capture::Message| message.source == NODES[B].link && message.is("status");
+    let start = now();
+    let status = wait_until("a status of nodeb on the wire", Duration::from_secs(5), || {
+        let packet =
+            round.lab.link.first_after(start, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()??;
+        packet.message().map(|message| message.payload.to_vec())
+    })?;
+    let intruder = round.lab.intrude(&Noise::Datagram(with_wrong_key(&status)))?;
+    round.wait_intruded(start, 2000)?;
+    drop(intruder);
+    round.expect_served_by(A, start)?;
+
+    round.lab.stop(B)?;
+    let example = Example::of(NODES[B].name)?;
+    let other_key = Example { authkeys: "auth 1\n1 sha1 another-secret\n".to_owned(), ..example.clone() };
+    round.lab.software[B].configure(&round.lab.nodes[B], &other_key)?;
+    let restart = now();
+    round.lab.start(B)?;
+    wait_until("nodeb to be heard", Duration::from_secs(u64::from(INITDEAD)), || {
+        round.lab.link.first_after(restart, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()?
+    })?;
+    let mark = round.mark(A)?;
+    round.wait_logged(A, &mark, "authentication", Duration::from_secs(u64::from(INITDEAD)))?;
+    // Not a graceful stop: a node that hears nobody is about to take over, and would do so first.
+    round.lab.nodes[B].power_failure()?;
+    round.expect_served_by(A, start)?;
+    round.lab.software[B].configure(&round.lab.nodes[B], &example)?;
+    let since = now();
+    round.lab.nodes[B].boot()?;
+    round.lab.start(B)?;
+    round.wait_settled(since)
+}
+
+fn garbage_every_millisecond(round: &mut Round) -> Result<()> {
+    let start = now();
+    let ours = |index: &usize| round.lab.software[*index] == Software::Hbd;
+    let hardy = [A, B].into_iter().filter(ours).map(|index| NODES[index].name).collect();
+    let intruder = round.lab.intrude(&Noise::Garbage { hardy })?;
+    round.wait_intruded(start, 2000)?;
+    round.expect_served_by(A, start)?;
+    crash_of_the_owner(round)?;
+    return_and_failback(round)?;
+    drop(intruder);
+    Ok(())
+}
+
+impl Round {
+    fn boot(software: [Software; 2]) -> Result<Round> {
+        let lab = Lab::boot(software)?;
+        let client = lab.client()?;
+        Ok(Round { lab, client })
+    }
+
+    /// Brings the pair into the state that a scenario starts from, from whatever it is in.
+    fn reach(&mut self, state: State) -> Result<()> {
+        if state == State::Bereft && !self.lab.nodes[A].is_on() {
+            return self.lab.wait_owner(B, TAKEOVER);
+        }
+        for index in [A, B] {
+            if !self.lab.nodes[index].is_on() {
+                self.lab.nodes[index].boot()?;
+            }
+        }
+        if state == State::Stopped {
+            self.lab.stop(B)?;
+            return self.lab.stop(A);
+        }
+        let since = now();
+        let mut started = false;
+        for index in [A, B] {
+            if self.lab.nodes[index].unit_state(self.lab.software[index].unit())? != "active" {
+                self.lab.start(index)?;
+                started = true;
+            }
+        }
+        if started {
+            self.wait_settled(since)?;
+        }
+        self.lab.wait_owner(A, START)?;
+        if state == State::Bereft { crash_of_the_owner(self) } else { Ok(()) }
+    }
+
+    /// Waits until both nodes have said since then that they are active and stable, and the preferred one serves.
+    fn wait_settled(&mut self, since: f64) -> Result<()> {
+        for index in [A, B] {
+            self.lab.software[index].wait_started(&self.lab.nodes[index], START)?;
+        }
+        for index in [A, B] {
+            self.lab.wait_stable(index, since, START)?;
+        }
+        self.lab.wait_owner(A, START)?;
+        self.client.wait_served_by(NODES[A].name, TAKEOVER).map(drop)
+    }
+
+    fn mark(&self, index: usize) -> Result<Mark> {
+        self.lab.software[index].mark(&self.lab.nodes[index])
+    }
+
+    fn wait_logged(&self, index: usize, mark: &Mark, text: &str, limit: Duration) -> Result<()> {
+        self.lab.software[index].wait_logged(&self.lab.nodes[index], mark, text, limit)
+    }
+
+    /// Waits until so many datagrams that are no node's have crossed the link.
+    fn wait_intruded(&mut self, since: f64, count: usize) -> Result<()> {
+        let foreign = |packet: &hbd_lab::capture::Packet| match &packet.kind {
+            hbd_lab::capture::Kind::Udp { source, .. } => NODES.iter().all(|node| node.link != *source),
+            hbd_lab::capture::Kind::Arp { .. } => false,
+        };
+        wait_until("the intruder to be loud", Duration::from_secs(30), || {
+            let packets = self.lab.link.packets().ok()?;
+            let heard = packets.iter().filter(|packet| packet.time >= since && foreign(packet)).count();
+            (heard >= count).then_some(())
+        })
+    }
+
+    /// The client was never without this node's answers for longer than a busy machine explains.
+    fn expect_served_by(&self, index: usize, since: f64) -> Result<()> {
+        let requests = self.client.since(since);
+        if let Some(outage) = outages(&requests).iter().find(|outage| outage.length() > 1.0) {
+            return Err(Error::Unexpected(format!("the client was without service for {:.3} s", outage.length())));
+        }
+        let other = requests.iter().filter_map(|request| request.server.as_deref()).find(|s| *s != NODES[index].name);
+        other.map_or(Ok(()), |other| Err(Error::Unexpected(format!("{other} served"))))
+    }
+
+    /// What must hold after every scenario.
+    fn verify(&mut self, scenario: &str, marks: &[Option<Mark>; 2]) -> Result<()> {
+        let owners = self.lab.owners()?;
+        let [owner] = owners[..] else {
+            return Err(Error::Unexpected(format!("not exactly one owner: {owners:?}")));
+        };
+        self.client.wait_served_by(owner, Duration::from_secs(5))?;
+        let known = |complaint: &str| {
+            KNOWN_COMPLAINTS.iter().any(|(when, text)| scenario.contains(when) && complaint.contains(text))
+        };
+        for (index, mark) in marks.iter().enumerate() {
+            let Some(mark) = mark else { continue };
+            let complaints = self.lab.software[index].complaints(&self.lab.nodes[index], mark)?;
+            let mut unknown: Vec<String> = complaints.into_iter().filter(|complaint| !known(complaint)).collect();
+            // One of each kind is enough to read.
+            unknown.sort();
+            unknown.dedup_by_key(|complaint| complaint.chars().take(24).collect::<String>());
+            if !unknown.is_empty() {
+                let listed = unknown.join("\n  ");
+                return Err(Error::Unexpected(format!("{} complained:\n  {listed}", NODES[index].name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, scenario: &Scenario) -> Result<f64> {
+        self.reach(scenario.from)?;
+        let start = now();
+        let mut marks = [None, None];
+        for index in [A, B] {
+            if self.lab.nodes[index].is_on() {
+                marks[index] = Some(self.mark(index)?);
+            }
+        }
+        (scenario.run)(self)?;
+        self.verify(scenario.name, &marks)?;
+        let outages = outages(&self.client.since(start));
+        Ok(outages.iter().map(|outage| outage.length()).filter(|length| length.is_finite()).fold(0.0, f64::max))
+    }
+}
+
+/// How the tests went.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+    filtered: usize,
+}
+
+fn main() -> std::process::ExitCode {
+    hbd_lab::enter();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let begun = Instant::now();
+    let mut lacks = missing();
+    if !lacks.is_empty() {
+        lacks.insert(0, "this machine cannot boot nodes; missing:".to_owned());
+    }
+    let mut tally = Tally::default();
+    for pairing in PAIRINGS {
+        run_pairing(&pairing, &words, &lacks, &mut tally);
+    }
+    if !lacks.is_empty() {
+        println!("\nlab skipped: {}", lacks.join("\n  "));
+    }
+    let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {verdict}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        tally.passed,
+        tally.failed,
+        tally.ignored,
+        tally.filtered,
+        begun.elapsed().as_secs_f64()
+    );
+    if tally.failed == 0 { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+}
+
+fn run_pairing((pairing, software): &Pairing, words: &[String], lacks: &[String], tally: &mut Tally) {
+    let name = |scenario: &Scenario| format!("lab::{pairing}::{}", scenario.name);
+    let applies = |scenario: &&Scenario| scenario.name != "kill_of_hbd_alone" || software.contains(&Software::Hbd);
+    let wanted = |scenario: &&Scenario| words.is_empty() || words.iter().any(|word| name(scenario).contains(word));
+    let all: Vec<&Scenario> = SCENARIOS.iter().filter(applies).collect();
+    let chosen: Vec<&Scenario> = all.iter().copied().filter(wanted).collect();
+    tally.filtered += all.len() - chosen.len();
+    let unbuilt = software.contains(&Software::Hbd).then(package).and_then(std::result::Result::err);
+    if !lacks.is_empty() || unbuilt.is_some() {
+        for scenario in &chosen {
+            let why = unbuilt.as_ref().map_or("lab skipped".to_owned(), |error| format!("lab skipped: {error}"));
+            println!("test {} ... ignored, {why}", name(scenario));
+        }
+        tally.ignored += chosen.len();
+        return;
+    }
+    let mut round = None;
+    for scenario in chosen {
+        let begun = Instant::now();
+        let played = match round.take().map_or_else(|| Round::boot(*software), Ok) {
+            Ok(mut fresh) => match fresh.play(scenario) {
+                Ok(outage) => {
+                    round = Some(fresh);
+                    Ok(outage)
+                }
+                // The next scenario gets new machines.
+                Err(error) => Err(format!("{error}\n{}", fresh.lab.report())),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        match played {
+            Ok(outage) => {
+                tally.passed += 1;
+                println!("test {} ... ok ({seconds:.1} s, longest outage {outage:.3} s)", name(scenario));
+            }
+            Err(error) => {
+                tally.failed += 1;
+                println!("test {} ... FAILED after {seconds:.1} s\n{error}", name(scenario));
+            }
+        }
+    }
+}
