@@ -33,6 +33,7 @@ bases: prepare
 	@$(SUDO) tests/lab/base heartbeat >/dev/null
 
 demo: prepare
+	@$(SUDO) true
 	$(SAY) "building hbd, and the nodes' root file system where there is none yet"
 	@$(SUDO) tests/lab/base plain >/dev/null & base=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-lab --bin demo && wait $$base
@@ -52,7 +53,7 @@ check:
 	$(SAY) "format, lints, documentation"
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(SAY) "units and scripts"
 	tests/lab/check-unit
 	$(SAY) "unit tests and simulation"

@@ -1,6 +1,6 @@
 //! The client on the public LAN: asks the virtual address for a page again and again, and remembers who answered.
 //!
-//! The asking is done by this program itself, started again inside the client's namespace ([`helper_main`]); it writes
+//! The asking is done by this program itself, started again inside the client's namespace (`helper_main`); it writes
 //! one JSON line per request. Requests do not wait for each other, so a silent server does not blunt the measurement.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -92,9 +92,9 @@ impl Lab {
         Client::start(&self.site.namespace("client"), VIP)
     }
 
-    /// Starts noise on the heartbeat link.
-    pub fn intrude(&self, noise: &Noise) -> Result<Intruder> {
-        Intruder::start(&self.site.namespace("intruder"), noise)
+    /// Starts noise on the heartbeat link, for the nodes with these names.
+    pub fn intrude(&self, noise: &Noise, targets: &[&str]) -> Result<Intruder> {
+        Intruder::start(&self.site.namespace("intruder"), noise, targets)
     }
 
     /// The nodes that have the virtual address.

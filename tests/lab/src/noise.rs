@@ -1,6 +1,8 @@
-//! A third port on the heartbeat link that sends what does not belong there, one datagram every millisecond to each node.
+//! A third port on the heartbeat link that sends what does not belong there, one datagram every millisecond.
 //!
 //! As with the client, the sending is done by this program itself, started again inside the intruder's namespace.
+//! Garbage is for hbd only: a real Heartbeat's main process dies within seconds of datagrams that begin like a
+//! message, and one that starts under plain garbage of this density does not hear its peer in time.
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::unix::process::CommandExt;
@@ -14,7 +16,7 @@ use crate::{Error, Result};
 /// First argument of a process that makes noise.
 pub(crate) const ROLE: &str = "lab-noise";
 
-/// Second argument where the noise is garbage; else it is the datagram in hexadecimal.
+/// Second argument (the targets follow) where the noise is garbage; else it is the datagram in hexadecimal.
 const GARBAGE: &str = "garbage";
 
 /// Time between two datagrams to one node.
@@ -23,12 +25,8 @@ const PACE: Duration = Duration::from_millis(1);
 /// What is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Noise {
-    /// Random bytes of random length. To the nodes named here every other one begins like a message; not to a real
-    /// Heartbeat, whose main process dies of that within seconds.
-    Garbage {
-        /// The nodes that must bear anything.
-        hardy: Vec<&'static str>,
-    },
+    /// Random bytes of random length; every other one begins like a message.
+    Garbage,
     /// A datagram as given, such as one of a node whose digest was spoilt: what a wrong key looks like.
     Datagram(Vec<u8>),
 }
@@ -40,18 +38,18 @@ pub struct Intruder {
 }
 
 impl Intruder {
-    /// Starts to send.
-    pub fn start(namespace: &str, noise: &Noise) -> Result<Intruder> {
+    /// Starts to send to nodes by name, every millisecond to each.
+    pub fn start(namespace: &str, noise: &Noise, targets: &[&str]) -> Result<Intruder> {
         let program = std::env::current_exe().map_err(Error::file("this program"))?;
         let what = match noise {
-            Noise::Garbage { hardy } => vec![GARBAGE.to_owned(), hardy.join(",")],
-            Noise::Datagram(bytes) => vec![bytes.iter().map(|byte| format!("{byte:02x}")).collect()],
+            Noise::Garbage => GARBAGE.to_owned(),
+            Noise::Datagram(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         let helper = Command::new("ip")
             .args(["netns", "exec", namespace])
             .arg(program)
-            .arg(ROLE)
-            .args(what)
+            .args([ROLE, &what])
+            .args(targets)
             .stdin(Stdio::null())
             .process_group(0)
             .spawn()
@@ -83,33 +81,30 @@ pub fn with_wrong_key(datagram: &[u8]) -> Vec<u8> {
 }
 
 /// The noise process: sends for ever.
-pub(crate) fn helper_main(arguments: impl Iterator<Item = String>) {
-    let arguments: Vec<String> = arguments.collect();
-    let sent = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [GARBAGE, hardy] => send_garbage(&hardy.split(',').collect::<Vec<_>>()),
-        [hex] => send_for_ever(|_| {
-            (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect()
-        }),
-        _ => Err(std::io::Error::other("what to send is missing")),
-    };
+pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
+    let what = arguments.next().unwrap_or_default();
+    let names: Vec<String> = arguments.collect();
+    let targets: Vec<SocketAddrV4> = NODES
+        .iter()
+        .filter(|node| names.iter().any(|name| name == node.name))
+        .map(|node| SocketAddrV4::new(node.link, HEARTBEAT_PORT))
+        .collect();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let fixed: Vec<u8> =
+        (0..what.len() / 2).filter_map(|at| u8::from_str_radix(&what[2 * at..2 * at + 2], 16).ok()).collect();
+    let sent = send_for_ever(&targets, || if what == GARBAGE { dice.garbage() } else { fixed.clone() });
     if let Err(error) = sent {
         eprintln!("{ROLE}: {error}");
     }
 }
 
-fn send_garbage(hardy: &[&str]) -> std::io::Result<()> {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    send_for_ever(|node| dice.garbage(hardy.contains(&node)))
-}
-
-/// Asks for a datagram for each node by name, every millisecond.
-fn send_for_ever(mut datagram: impl FnMut(&str) -> Vec<u8>) -> std::io::Result<()> {
+fn send_for_ever(targets: &[SocketAddrV4], mut datagram: impl FnMut() -> Vec<u8>) -> std::io::Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     let mut next = Instant::now();
     loop {
-        for node in NODES {
+        for target in targets {
             // A node that is off cannot be reached; the other goes on hearing us.
-            let _ = socket.send_to(&datagram(node.name), SocketAddrV4::new(node.link, HEARTBEAT_PORT));
+            let _ = socket.send_to(&datagram(), target);
         }
         next += PACE;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -127,8 +122,8 @@ impl Dice {
         self.0
     }
 
-    fn garbage(&mut self, framed: bool) -> Vec<u8> {
-        let mut bytes = if framed && self.roll().is_multiple_of(2) { b"###\n".to_vec() } else { Vec::new() };
+    fn garbage(&mut self) -> Vec<u8> {
+        let mut bytes = if self.roll().is_multiple_of(2) { b"###\n".to_vec() } else { Vec::new() };
         let length = self.roll() % 1200;
         bytes.extend((0..length).map(|_| self.roll() as u8));
         bytes
