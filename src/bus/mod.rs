@@ -33,8 +33,9 @@ use std::time::Duration;
 use log::{info, warn};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
+use zbus::{Connection, fdo};
 
 use objects::Manager;
 use publish::Publisher;
@@ -48,6 +49,9 @@ pub const ROOT: &str = "/org/hbd1";
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest such pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// How long a stuck bus may take to let us in before we try anew.
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// What a caller on the bus asks the daemon to do.
 #[derive(Debug)]
@@ -114,27 +118,15 @@ async fn serve(
     backoff: &mut Duration,
 ) -> Result<(), BusError> {
     let first = snapshots.borrow_and_update().clone();
-    let connection = connect()
-        .serve_at(ROOT, zbus::fdo::ObjectManager)
-        .serve_at(ROOT, Manager::new(&first, requests.clone()))
-        .build()
-        .await
-        .map_err(BusError::Unreachable)?;
-    let mut publisher = Publisher::new(&connection, &first);
-    publisher.publish(&first).await.map_err(BusError::Unreachable)?;
-    if connection.is_bus() {
-        // Last, so that whoever sees the name finds everything.
-        connection.request_name(NAME).await.map_err(|error| match error {
-            zbus::Error::NameTaken => BusError::NameTaken,
-            error => BusError::NameRefused(error),
-        })?;
-    }
+    let stuck = |_| Err(BusError::Unreachable(fdo::Error::TimedOut("no answer".to_owned()).into()));
+    let (connection, mut publisher) =
+        timeout(CONNECT, appear(connect(), &first, requests)).await.unwrap_or_else(stuck)?;
     if *backoff != BACKOFF_MIN {
         info!("{NAME} is on the system bus again.");
         *backoff = BACKOFF_MIN;
     }
+    let lost = || BusError::Unreachable(fdo::Error::Disconnected("connection closed".to_owned()).into());
     loop {
-        let lost = || BusError::Unreachable(zbus::fdo::Error::Disconnected("connection closed".to_owned()).into());
         tokio::select! {
             () = connection.closed() => return Err(lost()),
             changed = snapshots.changed() => {
@@ -151,6 +143,30 @@ async fn serve(
             published = publisher.publish(&next) => published.map_err(BusError::Unreachable)?,
         }
     }
+}
+
+/// Puts the objects, and then the name, on the bus.
+async fn appear(
+    builder: Builder<'static>,
+    first: &Snapshot,
+    requests: &mpsc::Sender<Request>,
+) -> Result<(Connection, Publisher), BusError> {
+    let connection = builder
+        .serve_at(ROOT, fdo::ObjectManager)
+        .serve_at(ROOT, Manager::new(first, requests.clone()))
+        .build()
+        .await
+        .map_err(BusError::Unreachable)?;
+    let mut publisher = Publisher::new(&connection, first);
+    publisher.publish(first).await.map_err(BusError::Unreachable)?;
+    if connection.is_bus() {
+        // Last, so that whoever sees the name finds everything.
+        connection.request_name(NAME).await.map_err(|error| match error {
+            zbus::Error::NameTaken => BusError::NameTaken,
+            error => BusError::NameRefused(error),
+        })?;
+    }
+    Ok((connection, publisher))
 }
 
 /// Resolves when nobody sends snapshots any more.

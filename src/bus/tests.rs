@@ -248,9 +248,11 @@ async fn a_taken_name_is_had_as_soon_as_it_is_free() {
     let Some(bus) = PrivateBus::start() else { return };
     let other = bus.builder().name(NAME).build().await.unwrap();
     let (_daemon, client) = Daemon::start(&bus).await;
+    let dbus = DBusProxy::new(&client).await.unwrap();
+    let mut changes = dbus.receive_name_owner_changed_with_args(&[(0, NAME)]).await.unwrap();
     other.close().await.unwrap();
-    until_owned(&client, false).await;
-    until_owned(&client, true).await;
+    let owned = async { while changes.next().await.unwrap().args().unwrap().new_owner.is_none() {} };
+    timeout(LONG, owned).await.unwrap();
     assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
 }
 

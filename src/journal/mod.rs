@@ -119,7 +119,7 @@ impl Drop for JournalHandle {
     }
 }
 
-/// Sets up logging for the whole process: [`write`] and the macros of the `log` crate.
+/// Sets up logging for the whole process: [`write()`] and the macros of the `log` crate.
 ///
 /// Call it before threads get realtime priority: the writer thread inherits the caller's.
 ///

@@ -16,6 +16,7 @@
 pub mod run;
 pub mod state;
 pub mod systemd;
+pub mod watch;
 
 mod proxy;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::{info, warn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use zbus::connection::Builder;
 
 use super::{Systemd, UnitError, UnitState, Verb};
@@ -17,6 +17,9 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How long one D-Bus call may go unanswered before it is made again.
 const CALL: Duration = Duration::from_secs(10);
+
+/// How long a stuck bus may take to let us in before we try anew.
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// What the room is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +129,8 @@ async fn keep_connected(
     let mut complained = false;
     loop {
         let attempt = async { Systemd::new(connect().method_timeout(CALL).build().await?).await };
-        match attempt.await {
+        let stuck = |_| Err(UnitError::Bus(zbus::fdo::Error::TimedOut("no answer".to_owned()).into()));
+        match timeout(CONNECT, attempt).await.unwrap_or_else(stuck) {
             Ok(systemd) => {
                 if complained {
                     info!("Connected to systemd again.");

@@ -1,16 +1,15 @@
-//! One connection to systemd: start, stop, look, watch.
+//! One connection to systemd: start, stop, look.
 
-use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use zbus::{Connection, DBusError, MatchRule, MessageStream, OwnedObjectPath, message};
+use zbus::{Connection, DBusError, OwnedObjectPath};
 
 use super::proxy::{ManagerProxy, ServiceProxy, UnitProxy};
 use super::{ActiveState, UnitError, UnitState, Verb};
@@ -25,24 +24,21 @@ const RETRY: Duration = Duration::from_millis(200);
 const EVENTS: usize = 1024;
 /// Calls in flight at once: dbus-daemon allows a connection 128 pending replies (`max_replies_per_connection`).
 const CALLS: usize = 64;
-/// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
-/// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
-const WATCHED: usize = 400;
 
 /// A connection to `org.freedesktop.systemd1`. Made in a tokio runtime, used by any number of concurrent calls.
 ///
 /// When the bus connection dies, calls end with [`UnitError::ConnectionLost`]; the caller makes a new one.
 pub struct Systemd {
-    connection: Connection,
+    pub(super) connection: Connection,
     manager: ManagerProxy<'static>,
-    events: broadcast::Sender<Event>,
+    pub(super) events: broadcast::Sender<Event>,
     calls: Semaphore,
     _drains: JoinSet<()>,
 }
 
 /// What the drained streams pass on.
 #[derive(Debug, Clone)]
-enum Event {
+pub(super) enum Event {
     /// `JobRemoved`: job path and result.
     JobRemoved(Arc<(OwnedObjectPath, String)>),
     /// Signals may have been lost: read the state again.
@@ -160,71 +156,6 @@ impl Systemd {
         }
     }
 
-    /// Reports the state of each of `units` now and after each change, until the connection is gone. Drop the future to
-    /// end it. Units that cannot be read are tried again with the next look.
-    ///
-    /// # Errors
-    /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
-    pub async fn watch(
-        &self,
-        units: &[String],
-        mut report: impl FnMut(&str, &UnitState) + Send,
-    ) -> Result<(), UnitError> {
-        let mut events = self.events.subscribe();
-        let dirty = Arc::new(Dirty::default());
-        let _drain = self.watch_signals(units, Arc::clone(&dirty)).await?;
-
-        let mut known: Vec<Option<UnitState>> = vec![None; units.len()];
-        let mut tick = interval(RECHECK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let look: Vec<usize> = tokio::select! {
-                () = self.connection.closed() => return Err(UnitError::ConnectionLost),
-                () = dirty.changed.notified() => dirty.take(),
-                _ = tick.tick() => (0..units.len()).collect(),
-                event = events.recv() => match event {
-                    Ok(Event::JobRemoved(_)) => continue,
-                    Ok(Event::Look) | Err(_) => (0..units.len()).collect(),
-                },
-            };
-            for index in look {
-                let Ok(state) = self.state(&units[index]).await else { continue };
-                let changed = known[index]
-                    .as_ref()
-                    .is_none_or(|old| (&old.load, &old.active, &old.sub) != (&state.load, &state.active, &state.sub));
-                if changed {
-                    report(&units[index], &state);
-                }
-                known[index] = Some(state);
-            }
-        }
-    }
-
-    /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
-    async fn watch_signals(&self, units: &[String], dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
-        let mut drain = JoinSet::new();
-        for (index, unit) in units.iter().enumerate().take(WATCHED) {
-            let path = self.state(unit).await?.path;
-            let lost = |error| connection_error(&self.connection, error);
-            let rule = MatchRule::builder()
-                .msg_type(message::Type::Signal)
-                .sender("org.freedesktop.systemd1")
-                .interface("org.freedesktop.DBus.Properties")
-                .member("PropertiesChanged")
-                .path(path)
-                .build()
-                .map_err(lost)?;
-            let mut stream = MessageStream::for_match_rule(rule, &self.connection, None).await.map_err(lost)?;
-            let dirty = Arc::clone(&dirty);
-            drain.spawn(async move {
-                while stream.next().await.is_some() {
-                    dirty.mark(index);
-                }
-            });
-        }
-        Ok(drain)
-    }
-
     /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
     async fn change(&self, verb: Verb, unit: &str, limit: Duration) -> Result<(), UnitError> {
         let pinned = AtomicBool::new(false);
@@ -242,32 +173,9 @@ impl Systemd {
     }
 
     async fn drive(&self, verb: Verb, unit: &str, pinned: &AtomicBool) -> Result<(), UnitError> {
+        // Before anything is asked, so that no answer is missed.
         let mut events = self.events.subscribe();
-        let mut job = loop {
-            let before = self.patiently(|| self.state(unit)).await?;
-            match (verb, before.load.as_str()) {
-                (Verb::Start, "not-found") => return Err(UnitError::NotFound { unit: unit.to_owned() }),
-                (Verb::Start, "masked") => return Err(UnitError::Masked { unit: unit.to_owned() }),
-                _ => {}
-            }
-            if before.job.is_none() && satisfied(verb, &before.active) {
-                return Ok(());
-            }
-            // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
-            if !pinned.load(Ordering::Relaxed) && self.call(self.manager.ref_unit(unit)).await.is_ok() {
-                pinned.store(true, Ordering::Relaxed);
-            }
-            let call = match verb {
-                Verb::Start => self.call(self.manager.start_unit(unit, "replace")).await,
-                Verb::Stop => self.call(self.manager.stop_unit(unit, "replace")).await,
-            };
-            match call {
-                Ok(job) => break job,
-                Err(error) if is_transient(&error) => sleep(RETRY).await,
-                Err(error) => return self.refused(verb, unit, error),
-            }
-        };
-
+        let Some(mut job) = self.begin(verb, unit, pinned).await? else { return Ok(()) };
         let mut replaced = false;
         loop {
             let mut ended = self.finish(unit, &job, &mut events).await?;
@@ -284,6 +192,34 @@ impl Systemd {
                     }
                     return self.judge(verb, unit, &state, &ended).await;
                 }
+            }
+        }
+    }
+
+    /// Queues the job; `None` if the unit is where it should be without one.
+    async fn begin(&self, verb: Verb, unit: &str, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
+        loop {
+            let before = self.patiently(|| self.state(unit)).await?;
+            match (verb, before.load.as_str()) {
+                (Verb::Start, "not-found") => return Err(UnitError::NotFound { unit: unit.to_owned() }),
+                (Verb::Start, "masked") => return Err(UnitError::Masked { unit: unit.to_owned() }),
+                _ => {}
+            }
+            if before.job.is_none() && satisfied(verb, &before.active) {
+                return Ok(None);
+            }
+            // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
+            if !pinned.load(Ordering::Relaxed) && self.call(self.manager.ref_unit(unit)).await.is_ok() {
+                pinned.store(true, Ordering::Relaxed);
+            }
+            let call = match verb {
+                Verb::Start => self.call(self.manager.start_unit(unit, "replace")).await,
+                Verb::Stop => self.call(self.manager.stop_unit(unit, "replace")).await,
+            };
+            match call {
+                Ok(job) => return Ok(Some(job)),
+                Err(error) if is_transient(&error) => sleep(RETRY).await,
+                Err(error) => return self.refused(verb, unit, error).map(|()| None),
             }
         }
     }
@@ -431,24 +367,6 @@ enum ServiceProperty {
     Type,
 }
 
-/// Units whose signals came in since the last look.
-#[derive(Default)]
-struct Dirty {
-    units: Mutex<BTreeSet<usize>>,
-    changed: Notify,
-}
-
-impl Dirty {
-    fn mark(&self, index: usize) {
-        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
-        self.changed.notify_one();
-    }
-
-    fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
-    }
-}
-
 fn satisfied(verb: Verb, active: &ActiveState) -> bool {
     match verb {
         Verb::Start => active.is_up(),
@@ -493,6 +411,6 @@ fn error_text(error: &zbus::Error) -> String {
     }
 }
 
-fn connection_error(connection: &Connection, error: zbus::Error) -> UnitError {
+pub(super) fn connection_error(connection: &Connection, error: zbus::Error) -> UnitError {
     if connection.is_closed() { UnitError::ConnectionLost } else { UnitError::Bus(error) }
 }

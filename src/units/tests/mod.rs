@@ -329,3 +329,98 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
         }
     }
 }
+
+/// The units of [`a_real_systemd_agrees`].
+const REAL_UNITS: [(&str, &str); 10] = [
+    ("t-simple.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
+    ("t-oneshot.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n"),
+    ("t-fail.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n"),
+    ("t-ended.service", "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/systemd-notify --ready\n"),
+    ("t-condition.service", "[Unit]\nConditionPathExists=/nowhere\n[Service]\nType=oneshot\nExecStart=/bin/true\n"),
+    ("t-exec-condition.service", "[Service]\nType=oneshot\nExecCondition=/bin/false\nExecStart=/bin/true\n"),
+    (
+        "t-needs-fail.service",
+        "[Unit]\nRequires=t-fail.service\nAfter=t-fail.service\n[Service]\nExecStart=/bin/sleep 1000\n",
+    ),
+    ("t-slow.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 20\n"),
+    ("t-while.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 3\n"),
+    ("t-many@.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"),
+];
+
+/// Against a real systemd: run with `HBD_TEST_ROOT=/proc/LEADER/root` of a booted lab node.
+#[tokio::test]
+#[ignore = "needs a booted node, see HBD_TEST_ROOT"]
+async fn a_real_systemd_agrees() {
+    let root = std::env::var("HBD_TEST_ROOT").expect("HBD_TEST_ROOT is not set");
+    for (name, content) in REAL_UNITS {
+        std::fs::write(format!("{root}/run/systemd/system/{name}"), content).unwrap();
+    }
+    let masked = format!("{root}/run/systemd/system/t-masked.service");
+    if std::fs::symlink_metadata(&masked).is_err() {
+        std::os::unix::fs::symlink("/dev/null", masked).unwrap();
+    }
+    let address = format!("unix:path={root}/run/dbus/system_bus_socket");
+    let connection = zbus::connection::Builder::address(address.as_str()).build().await.unwrap();
+    let systemd = Arc::new(Systemd::new(connection).await.unwrap());
+
+    systemd.start("t-simple.service", LONG).await.unwrap();
+    assert_eq!(systemd.state("t-simple.service").await.unwrap().sub, "running");
+    systemd.start("t-simple.service", LONG).await.unwrap();
+    systemd.stop("t-simple.service", LONG).await.unwrap();
+    assert_eq!(systemd.state("t-simple.service").await.unwrap().active, ActiveState::Inactive);
+    systemd.stop("t-never-seen.service", LONG).await.unwrap();
+    systemd.start("t-oneshot.service", LONG).await.unwrap();
+
+    let failed = systemd.start("t-fail.service", LONG).await.unwrap_err();
+    assert!(
+        matches!(&failed, UnitError::Failed { job, result, .. } if job == "failed" && result == "exit-code"),
+        "{failed}"
+    );
+    let ended = systemd.start("t-ended.service", LONG).await;
+    assert!(matches!(ended, Ok(()) | Err(UnitError::Ended { .. })), "{ended:?}");
+    for unit in ["t-condition.service", "t-exec-condition.service"] {
+        let outcome = systemd.start(unit, LONG).await;
+        assert!(matches!(outcome, Err(UnitError::Condition { .. })), "{unit}: {outcome:?}");
+    }
+    let outcome = systemd.start("t-needs-fail.service", LONG).await;
+    assert!(matches!(&outcome, Err(UnitError::Failed { job, .. }) if job == "dependency"), "{outcome:?}");
+    let outcome = systemd.start("t-missing.service", LONG).await;
+    assert!(matches!(outcome, Err(UnitError::NotFound { .. })), "{outcome:?}");
+    let outcome = systemd.start("t-masked.service", LONG).await;
+    assert!(matches!(outcome, Err(UnitError::Masked { .. })), "{outcome:?}");
+    let outcome = systemd.start("t-slow.service", Duration::from_millis(500)).await;
+    assert!(matches!(outcome, Err(UnitError::Deadline { .. })), "{outcome:?}");
+
+    let waiting = tokio::spawn({
+        let systemd = Arc::clone(&systemd);
+        async move { systemd.start("t-slow.service", LONG).await }
+    });
+    while systemd.state("t-slow.service").await.unwrap().job.is_none() {}
+    systemd.stop("t-slow.service", LONG).await.unwrap();
+    let outcome = waiting.await.unwrap();
+    assert!(matches!(&outcome, Err(UnitError::Failed { job, .. }) if job == "canceled"), "{outcome:?}");
+
+    let mut starts = JoinSet::new();
+    for number in 0..200 {
+        let systemd = Arc::clone(&systemd);
+        starts.spawn(async move { systemd.start(&format!("t-many@{number}.service"), LONG).await });
+    }
+    for outcome in starts.join_all().await {
+        outcome.unwrap();
+    }
+
+    // An upgrade of systemd in the middle of a job.
+    for method in ["Reload", "Reexecute"] {
+        let waiting = tokio::spawn({
+            let systemd = Arc::clone(&systemd);
+            async move { systemd.start("t-while.service", LONG).await }
+        });
+        while systemd.state("t-while.service").await.unwrap().job.is_none() {}
+        let (name, path) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
+        let manager = Some("org.freedesktop.systemd1.Manager");
+        // Reexecute is never answered.
+        let call = systemd.connection.call_method(Some(name), path, manager, method, &());
+        let _ = timeout(Duration::from_secs(2), call).await;
+        waiting.await.unwrap().unwrap();
+    }
+}
