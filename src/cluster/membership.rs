@@ -230,14 +230,23 @@ impl Core {
 
     /// A node that we hold for dead, or never had a status from, spoke: its status was lost or overtaken. What it says
     /// will be acted on, so its next silence must count, too.
-    pub(super) fn spoke(&mut self, from: usize, kind: &str) {
+    pub(super) fn spoke(&mut self, from: usize, message: &Message) {
         let node = &mut self.nodes[from];
-        if node.alive() {
-            return;
+        // Only an hbd says this, even if its first status was lost.
+        let introduced = node.hbd.is_none() && message.text("hbd_claim").is_some();
+        if introduced {
+            node.hbd = Some(1);
         }
         let known = node.last_status.is_some();
+        if node.alive() {
+            if introduced && Some(from) == self.peer() {
+                self.peer_reappeared(known);
+            }
+            return;
+        }
         let reappeared = node.status == Status::Dead;
-        node.status = if matches!(kind, "reqnodes" | "repnodes") { Status::Up } else { Status::Active };
+        let gathering = matches!(message.kind(), Some("reqnodes" | "repnodes"));
+        node.status = if gathering { Status::Up } else { Status::Active };
         node.last_status = Some(self.now.monotonic);
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });

@@ -173,12 +173,8 @@ impl Core {
     /// Step 15.
     fn dispatch(&mut self, from: usize, header: &Header, message: &Message) {
         let kind = message.kind().unwrap_or_default();
-        if message.text("hbd_claim").is_some() {
-            // Only an hbd says this, even if its first status was lost.
-            self.nodes[from].hbd.get_or_insert(1);
-        }
         if kind != "status" {
-            self.spoke(from, kind);
+            self.spoke(from, message);
         }
         match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),

@@ -84,7 +84,7 @@ impl CoreLoop {
                 patience_at = now + PATIENCE_PERIOD;
             }
             if !busy && !ended {
-                self.wait(self.watchdog_period.map(|_| alive_at)).await;
+                ended = self.wait(self.watchdog_period.map(|_| alive_at)).await;
             }
         }
     }
@@ -111,19 +111,16 @@ impl CoreLoop {
         busy
     }
 
-    async fn wait(&mut self, alive_at: Option<Instant>) {
+    /// Waits for whatever comes first. An input that ends the wait is handled; true if it ended the core.
+    async fn wait(&mut self, alive_at: Option<Instant>) -> bool {
         let now = moment().monotonic;
         let due = self.core.next_deadline().into_iter().chain(alive_at).min();
         let pause = due.map_or(Duration::from_secs(3600), |due| due.since(now));
         tokio::select! {
             biased;
-            () = self.links.wait() => {}
-            input = self.inputs.recv() => {
-                if let Some(input) = input {
-                    self.input(input);
-                }
-            }
-            () = sleep_until(TokioInstant::now() + pause) => {}
+            () = self.links.wait() => false,
+            input = self.inputs.recv() => input.is_some_and(|input| self.input(input)),
+            () = sleep_until(TokioInstant::now() + pause) => false,
         }
     }
 
