@@ -128,6 +128,8 @@ impl Core {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();
             }
+            // It waits to hear from everybody; let it not wait for our next beat.
+            self.send_status();
         } else if node.status == Status::Dead && header.generation > 0 {
             if header.seq <= node.last_status_order.0 {
                 return false;

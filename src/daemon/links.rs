@@ -2,7 +2,10 @@
 //!
 //! What the network does wrong costs a counter and at most one journal entry a minute, never one per datagram.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -14,8 +17,10 @@ use crate::wire::{self, DecodeError, Keyring, Message};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
-/// The same kind of rejected datagrams on a link is mentioned at most this often.
+/// What one sender does wrong on a link is mentioned at most this often.
 const MENTION: Duration = Duration::from_secs(60);
+/// Senders remembered per link; more of them are one stranger. Source addresses can be forged.
+const SENDERS: usize = 16;
 /// Datagrams taken from one link in a row before timers get their turn.
 const BURST: usize = 64;
 
@@ -30,12 +35,9 @@ struct Medium {
     rejected: Rejected,
 }
 
-/// Datagrams that were not for us to read.
+/// Datagrams that were not for us to read, by sender: the number since the last mention, and when that was.
 #[derive(Debug, Default)]
-struct Rejected {
-    count: u64,
-    mentioned: Option<Instant>,
-}
+struct Rejected(HashMap<IpAddr, (u64, Instant)>);
 
 /// The media, the keys and the format.
 #[derive(Debug)]
@@ -146,9 +148,9 @@ impl Links {
             let mut taken = 0;
             while taken < BURST {
                 match medium.link.try_recv(&mut self.buffer) {
-                    Ok(length) => match wire::decode(&self.buffer[..length], &self.keys) {
+                    Ok((length, source)) => match wire::decode(&self.buffer[..length], &self.keys) {
                         Ok(message) => take(medium.index, message),
-                        Err(error) => medium.rejected.count(&error, medium.link.name()),
+                        Err(error) => medium.rejected.count(&error, source, medium.link.name()),
                     },
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     // An ICMP error of an earlier send, or the interface went down: the next send tells.
@@ -195,18 +197,28 @@ impl Medium {
 }
 
 impl Rejected {
-    fn count(&mut self, error: &DecodeError, link: &str) {
-        self.count += 1;
-        if self.mentioned.is_some_and(|at| at.elapsed() < MENTION) {
+    fn count(&mut self, error: &DecodeError, source: IpAddr, link: &str) {
+        let now = Instant::now();
+        if self.0.len() >= SENDERS && !self.0.contains_key(&source) {
+            self.0.retain(|_, (_, mentioned)| now - *mentioned < MENTION);
+            if self.0.len() >= SENDERS {
+                return;
+            }
+        }
+        let entry = self.0.entry(source);
+        let first = matches!(entry, Entry::Vacant(_));
+        let (count, mentioned) = entry.or_insert((0, now));
+        *count += 1;
+        if !first && now - *mentioned < MENTION {
             return;
         }
-        self.mentioned = Some(Instant::now());
-        let count = std::mem::take(&mut self.count);
+        let number = std::mem::take(count);
+        *mentioned = now;
         let hint = match error {
-            DecodeError::Authentication(_) => ": does the sender have the same /etc/ha.d/authkeys?",
+            DecodeError::Authentication(_) => " Does the sender have the same /etc/ha.d/authkeys?",
             _ => "",
         };
-        warn!(HBD_LINK = link; "{count} packet(s) on {link} failed authentication or made no sense, at last: {error}{hint}");
+        warn!(HBD_LINK = link; "{number} packet(s) from {source} on link {link} are ignored: {}.{hint}", error_chain(error));
     }
 }
 

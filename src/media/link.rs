@@ -1,6 +1,7 @@
 //! A medium of ha.cf over its whole life: closed, open, and open again after its interface came back.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::{MediaError, Ucast};
 use crate::config::Medium;
@@ -104,7 +105,7 @@ impl Link {
     /// # Errors
     ///
     /// As [`Link::recv`].
-    pub fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
         let received = match &self.open {
             Some(medium) => medium.try_recv(buffer),
             None => Err(io::ErrorKind::WouldBlock.into()),
@@ -125,7 +126,7 @@ impl Link {
         }
     }
 
-    fn count(&mut self, received: io::Result<usize>) -> io::Result<usize> {
+    fn count<T>(&mut self, received: io::Result<T>) -> io::Result<T> {
         match &received {
             Ok(_) => self.counters.received += 1,
             Err(error) => self.close_if_gone(error),

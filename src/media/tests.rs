@@ -82,7 +82,7 @@ fn what_is_queued_can_be_read_without_waiting() {
             let mut read = Vec::new();
             while read.len() < 3 {
                 within(link.readable()).await;
-                while let Ok(length) = link.try_recv(&mut buffer) {
+                while let Ok((length, _)) = link.try_recv(&mut buffer) {
                     read.push(buffer[..length].to_vec());
                 }
             }

@@ -56,13 +56,13 @@ impl Ucast {
         self.receiver.recv(buffer).await
     }
 
-    /// Like [`Ucast::recv`], but `WouldBlock` when nothing is queued.
+    /// Like [`Ucast::recv`], but `WouldBlock` when nothing is queued; with the sender's address, which proves nothing.
     ///
     /// # Errors
     ///
     /// What the kernel says.
-    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receiver.try_recv(buffer)
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
+        self.receiver.try_recv_from(buffer).map(|(length, source)| (length, source.ip()))
     }
 
     /// Waits until [`Ucast::try_recv`] is worth a try. Safe to cancel.
