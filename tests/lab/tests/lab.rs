@@ -168,12 +168,13 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     let example = Example::of(NODES[B].name)?;
     let other_key = Example { authkeys: "auth 1\n1 sha1 another-secret\n".to_owned(), ..example.clone() };
     round.lab.software[B].configure(&round.lab.nodes[B], &other_key)?;
+    // Before the start: hbd says it once, at the first packet.
+    let mark = round.mark(A)?;
     let restart = now();
     round.lab.start(B)?;
     wait_until("nodeb to be heard", Duration::from_secs(u64::from(INITDEAD)), || {
         round.lab.link.first_after(restart, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()?
     })?;
-    let mark = round.mark(A)?;
     round.wait_logged(A, &mark, "authentication", Duration::from_secs(u64::from(INITDEAD)))?;
     // Not a graceful stop: a node that hears nobody is about to take over, and would do so first.
     round.lab.nodes[B].power_failure()?;
