@@ -2,6 +2,7 @@
 # make demo     two real machines, one fails, the other serves
 # make test     everything, as .ci/run does
 # make deb      dist/hbd_VERSION_ARCH.deb
+# make simulate N=100000   a long campaign of simulated clusters
 # make install  into DESTDIR
 #
 # demo and test install what they need with apt-get and call sudo where they are not run by root.
@@ -14,7 +15,7 @@ UNITDIR = $(DESTDIR)/usr/lib/systemd/system
 DOCDIR = $(DESTDIR)/usr/share/doc/hbd
 SAY = @printf '\n== %s\n'
 
-.PHONY: all build deb demo test check prepare bases install clean
+.PHONY: all build deb demo test check prepare bases simulate install clean
 
 all: build
 
@@ -58,6 +59,11 @@ check:
 	tests/lab/check-unit
 	$(SAY) "unit tests and simulation"
 	$(CARGO) test --workspace --exclude hbd-lab
+
+# Where one breaks an invariant: HBD_SEED=that make simulate tells its story.
+simulate: N = 100000
+simulate:
+	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
 
 install:
 	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
