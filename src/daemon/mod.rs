@@ -156,8 +156,7 @@ fn start() -> Result<ExitCode, StartError> {
         return Ok(ExitCode::from(EXIT_CONFIGURATION));
     };
     info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
-    let outcome = serve(config, keys::keyring(&keys)?, files);
-    outcome
+    serve(config, keys::keyring(&keys)?, files)
 }
 
 fn journal_options(config: Option<&Config>) -> journal::Options {

@@ -37,7 +37,7 @@ pub enum ReleaseError {
     Address(#[from] VipError),
     /// A unit could not be stopped.
     #[error("a unit may be left running")]
-    Unit(#[from] UnitError),
+    Unit(#[from] Box<UnitError>),
     /// systemd cannot be asked.
     #[error("cannot reach the system bus, so units may be left running")]
     Bus(#[from] zbus::Error),
@@ -110,11 +110,12 @@ async fn stop(units: &[&str]) -> Vec<ReleaseError> {
     };
     let systemd = match systemd {
         Ok(systemd) => systemd,
-        Err(error) => return vec![error.into()],
+        Err(error) => return vec![Box::new(error).into()],
     };
     let mut errors = Vec::new();
     for unit in units {
-        errors.extend(systemd.stop(unit, STOP_LIMIT).await.err().map(ReleaseError::from));
+        let stopped = systemd.stop(unit, STOP_LIMIT).await.map_err(Box::new);
+        errors.extend(stopped.err().map(ReleaseError::from));
     }
     errors
 }

@@ -9,7 +9,7 @@
 //! with Heartbeat's IPaddr (03 §2.4): interface, prefix length, broadcast address. Without a label in haresources the
 //! address has none (`ip addr` then shows the interface's name).
 //!
-//! hbd's addresses carry IFA_PROTO 0x48, so that [`release`] finds them after a crash. An address that is there
+//! hbd's addresses carry IFA_PROTO 0x48, so that [`release()`] finds them after a crash. An address that is there
 //! already is adopted: marked, announced and reported as added.
 //!
 //! Announcements are gratuitous ARP in both forms, request and reply: once when the kernel has acknowledged the

@@ -269,11 +269,7 @@ impl World {
     fn happen(&mut self, next: Scheduled) {
         let current = next.life == self.machines[next.node].life;
         match next.what {
-            Happening::Arrives(message) => {
-                if !self.cut {
-                    self.feed(next.node, Event::Received { link: 0, message });
-                }
-            }
+            Happening::Arrives(message) if !self.cut => self.feed(next.node, Event::Received { link: 0, message }),
             Happening::Again if current => self.boot(next.node),
             Happening::Ended(step, outcome) if current => {
                 let up = outcome == Outcome::Started;
