@@ -61,6 +61,38 @@ pub enum Request {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Vec<String>, String>>,
     },
+    /// Move groups. The answer comes when they run where they were wanted, or says why they do not.
+    Move {
+        /// Whether they are to come here (takeover) or to go to the other node (standby).
+        here: bool,
+        /// Which groups.
+        scope: Scope,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+}
+
+/// Which groups, in Heartbeat's words (03 §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every group.
+    All,
+    /// The groups that prefer this node.
+    Local,
+    /// The groups that prefer the other node.
+    Foreign,
+}
+
+impl Scope {
+    /// `all`, `local`, `foreign`, or `failback`, which is `foreign`.
+    pub fn parse(word: &str) -> Option<Scope> {
+        match word {
+            "all" => Some(Scope::All),
+            "local" => Some(Scope::Local),
+            "foreign" | "failback" => Some(Scope::Foreign),
+            _ => None,
+        }
+    }
 }
 
 /// Why the interface is not on the bus.

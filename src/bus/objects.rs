@@ -3,8 +3,8 @@
 use tokio::sync::{mpsc, oneshot};
 use zbus::{DBusError, interface, object_server::Interface};
 
-use super::Request;
 use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
+use super::{Request, Scope};
 
 /// The errors of our methods.
 #[derive(Debug, DBusError)]
@@ -12,6 +12,10 @@ use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
 pub enum Error {
     /// The new configuration was refused; the old one is in force.
     ReloadRefused(String),
+    /// An argument is not what the method takes.
+    InvalidArgument(String),
+    /// The groups were not moved; the text says why.
+    NotMoved(String),
     /// hbd is stopping, or has too much to do.
     Busy(String),
 }
@@ -57,27 +61,52 @@ impl Manager {
     pub(super) fn set(&mut self, data: Snapshot) {
         self.data = data;
     }
-}
 
-/// The cluster manager on this node.
-#[interface(name = "org.hbd1.Manager")]
-impl Manager {
-    /// Reads ha.cf, authkeys, haresources and hbd.toml again and applies what changed, or changes nothing and fails
-    /// with org.hbd1.Error.ReloadRefused, which carries the diagnostics. Returns one line for each change.
-    /// Only root may call it.
-    #[zbus(out_args("changes"))]
-    async fn reload(&self) -> Result<Vec<String>, Error> {
+    async fn move_groups(&self, here: bool, scope: &str) -> Result<String, Error> {
+        let Some(scope) = Scope::parse(scope) else {
+            let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
+            return Err(Error::InvalidArgument(text));
+        };
         let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Request::Reload { reply }).map_err(|error| {
+        self.ask(Request::Move { here, scope, reply }, answer).await?.map_err(Error::NotMoved)
+    }
+
+    /// Hands a request to the daemon and waits for its answer.
+    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        self.requests.try_send(request).map_err(|error| {
             Error::Busy(match error {
                 mpsc::error::TrySendError::Full(_) => "hbd has too many requests to answer; try again".to_owned(),
                 mpsc::error::TrySendError::Closed(_) => "hbd is stopping".to_owned(),
             })
         })?;
-        match answer.await {
-            Ok(answer) => answer.map_err(Error::ReloadRefused),
-            Err(_) => Err(Error::Busy("hbd is stopping".to_owned())),
-        }
+        answer.await.map_err(|_| Error::Busy("hbd is stopping".to_owned()))
+    }
+}
+
+/// The cluster manager on this node.
+#[interface(name = "org.hbd1.Manager")]
+impl Manager {
+    /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
+    /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
+    /// Only root may call it.
+    #[zbus(out_args("changes"))]
+    async fn reload(&self) -> Result<Vec<String>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Reload { reply }, answer).await?.map_err(Error::ReloadRefused)
+    }
+
+    /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
+    /// that prefer the other) or "failback" (the same as "foreign"). Returns in words when they run there, or fails
+    /// with org.hbd1.Error.NotMoved, which says why. Only root may call it.
+    #[zbus(out_args("outcome"))]
+    async fn standby(&self, scope: &str) -> Result<String, Error> {
+        self.move_groups(false, scope).await
+    }
+
+    /// Takes the groups of `scope` from the other node; words and errors as Standby. Only root may call it.
+    #[zbus(out_args("outcome"))]
+    async fn takeover(&self, scope: &str) -> Result<String, Error> {
+        self.move_groups(true, scope).await
     }
 
     /// The version of hbd.

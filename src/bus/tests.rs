@@ -17,7 +17,7 @@ use zbus::{Connection, OwnedVariant, Proxy};
 
 use super::objects::{Group, Link, Manager, Mirror, Node};
 use super::private_bus::PrivateBus;
-use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Snapshot};
+use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Scope, Snapshot};
 
 const LONG: Duration = Duration::from_secs(20);
 const NODEB: &str = "/org/hbd1/node/nodeb";
@@ -213,7 +213,7 @@ async fn reload_waits_for_the_answer() {
         let manager = manager.clone();
         async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
     });
-    let Request::Reload { reply } = daemon.requests.recv().await.unwrap();
+    let Some(Request::Reload { reply }) = daemon.requests.recv().await else { panic!("another request") };
     reply.send(Ok(vec!["deadtime 10 -> 20".to_owned()])).unwrap();
     assert_eq!(asked.await.unwrap().unwrap(), ["deadtime 10 -> 20"]);
 
@@ -221,7 +221,7 @@ async fn reload_waits_for_the_answer() {
         let manager = manager.clone();
         async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
     });
-    let Request::Reload { reply } = daemon.requests.recv().await.unwrap();
+    let Some(Request::Reload { reply }) = daemon.requests.recv().await else { panic!("another request") };
     reply.send(Err("ha.cf:3: no".to_owned())).unwrap();
     let error = asked.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("org.hbd1.Error.ReloadRefused") && error.contains("ha.cf:3: no"), "{error}");
@@ -229,6 +229,35 @@ async fn reload_waits_for_the_answer() {
     daemon.requests.close();
     let error = manager.call::<_, _, Vec<String>>("Reload", &()).await.unwrap_err().to_string();
     assert!(error.contains("org.hbd1.Error.Busy"), "{error}");
+}
+
+#[tokio::test]
+async fn standby_and_takeover_say_how_they_ended() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    let ask = |method: &'static str, scope: &'static str| {
+        let manager = manager.clone();
+        tokio::spawn(async move { manager.call::<_, _, String>(method, &(scope,)).await })
+    };
+
+    let asked = ask("Standby", "failback");
+    let Some(Request::Move { here: false, scope: Scope::Foreign, reply }) = daemon.requests.recv().await else {
+        panic!("another request")
+    };
+    reply.send(Ok("moved".to_owned())).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "moved");
+
+    let asked = ask("Takeover", "all");
+    let Some(Request::Move { here: true, scope: Scope::All, reply }) = daemon.requests.recv().await else {
+        panic!("another request")
+    };
+    reply.send(Err("nodeb is dead".to_owned())).unwrap();
+    let error = asked.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.NotMoved") && error.contains("nodeb is dead"), "{error}");
+
+    let error = ask("Standby", "everything").await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("InvalidArgument") && error.contains("all, local, foreign"), "{error}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::CliError;
 use crate::bus::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot};
 
 /// How long the bus, and then hbd, may take for each answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 type Properties = HashMap<String, OwnedVariant>;
 

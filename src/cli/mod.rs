@@ -4,8 +4,9 @@
 //! reads hbd's files and never changes anything by itself.
 //!
 //! Exit status: 0 all is well; 1 hbd cannot be asked; 2 the command line is wrong; 3 hbd answers, and something is not
-//! as it should be.
+//! as it should be; 4 what was asked for was refused or failed.
 
+mod ask;
 mod fetch;
 mod status;
 #[cfg(test)]
@@ -18,8 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
+use crate::bus::Snapshot;
+
 /// Something is not as it should be.
 const EXIT_TROUBLE: u8 = 3;
+/// The groups were not moved.
+const EXIT_NOT_MOVED: u8 = 4;
 
 /// Ask hbd, the cluster manager, what it does.
 #[derive(Debug, Parser)]
@@ -40,6 +45,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Give resource groups to the other node, and wait until they run there.
+    ///
+    /// Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
+    Standby {
+        /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback).
+        #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
+        scope: String,
+    },
+    /// Take resource groups from the other node, and wait until they run here.
+    ///
+    /// Exit status: as standby.
+    Takeover {
+        /// Which groups, as in standby.
+        #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
+        scope: String,
+    },
 }
 
 /// Why hbd cannot be asked.
@@ -51,6 +72,8 @@ enum CliError {
     NotRunning,
     #[error("hbd does not answer: {0}\nTry: systemctl status hbd")]
     NoAnswer(#[source] zbus::Error),
+    #[error("only root may do that; try again as root")]
+    NotAllowed,
     #[error("cannot print JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("cannot start: {0}")]
@@ -76,14 +99,28 @@ pub fn main() -> ExitCode {
 /// What to print, and the exit status.
 fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let Command::Status { json } = arguments.command;
-    let snapshot = runtime.block_on(fetch::snapshot(zbus::connection::Builder::system()))?;
+    let bus = zbus::connection::Builder::system();
+    match &arguments.command {
+        Command::Status { json } => print_status(&runtime.block_on(fetch::snapshot(bus))?, *json),
+        Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
+    }
+}
+
+fn moved(outcome: Result<String, String>) -> (String, ExitCode) {
+    match outcome {
+        Ok(text) => (format!("{text}\n"), ExitCode::SUCCESS),
+        Err(text) => (format!("{text}\n"), ExitCode::from(EXIT_NOT_MOVED)),
+    }
+}
+
+fn print_status(snapshot: &Snapshot, json: bool) -> Result<(String, ExitCode), CliError> {
     let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(&snapshot)?)
+        format!("{}\n", serde_json::to_string_pretty(snapshot)?)
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        status::render(&snapshot, u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
+        status::render(snapshot, u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
     };
-    let code = if status::troubles(&snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
+    let code = if status::troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
     Ok((text, code))
 }

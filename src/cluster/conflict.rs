@@ -290,7 +290,7 @@ impl Core {
     fn act_with_heartbeat(&mut self) {
         let (both, nobody) = (self.conflict.both, self.conflict.nobody);
         if both.local || nobody.local {
-            self.takeover_requested(Set::LOCAL);
+            self.send_takeover(Set::LOCAL);
         } else if both.foreign || nobody.foreign {
             self.begin_standby(Set::FOREIGN);
         }

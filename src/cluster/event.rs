@@ -28,8 +28,13 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// Somebody asked for something.
-    Request(Request),
+    /// Somebody asked for something. `Standby` and `Takeover` are answered by [`Action::Answer`] with the same `id`.
+    Request {
+        /// The asker's number.
+        id: u64,
+        /// The wish.
+        request: Request,
+    },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
 }
@@ -65,6 +70,27 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// How an operator's wish ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The other node has released, and the groups run where they were wanted.
+    Done,
+    /// They were there already.
+    Already,
+    /// Refused: this node, or the other, has not decided yet or is in the middle of something.
+    InFlux,
+    /// Refused: the other node is dead or has left.
+    PeerGone,
+    /// Refused: another standby is under way.
+    Busy,
+    /// The other node did not react in time; nothing was moved.
+    NoReply,
+    /// The other node died, left or restarted in the middle of it.
+    Cancelled,
+    /// The exchange is over, but a group could not be started where it was wanted.
+    Failed,
+}
+
 /// Something to be done outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
@@ -78,6 +104,13 @@ pub enum Action {
     Announce(Step),
     /// Write this to the log.
     Log(Record),
+    /// Tell the asker of request `id` how it ended.
+    Answer {
+        /// The number of the request.
+        id: u64,
+        /// How it ended.
+        answer: Answer,
+    },
     /// Everything is released and said: end the process.
     Exit,
 }

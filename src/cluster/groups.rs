@@ -167,6 +167,12 @@ impl Groups {
         (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
     }
 
+    /// Whether every group in `set` runs here, all of it.
+    pub fn active(&self, set: Set) -> bool {
+        let groups = (0..self.groups.len()).filter(|group| set.has(self.class(*group)));
+        groups.into_iter().all(|group| self.state(group).0 == GroupState::Active)
+    }
+
     /// Announces every resource of `set` that runs.
     pub fn announce(&self, set: Set, out: &mut Vec<Action>) {
         for group in (0..self.groups.len()).filter(|group| set.has(self.class(*group))) {

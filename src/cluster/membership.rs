@@ -215,6 +215,7 @@ impl Core {
         node.hbd = message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok());
         let introduced = stranger && node.hbd.is_some();
         node.last_status = Some(now);
+        node.last_status_wall = Some(self.now.wall);
         node.last_status_order = order;
         if let Some(interval) = interval.filter(|interval| *interval > warntime) {
             let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);

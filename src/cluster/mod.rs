@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Event, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
@@ -132,7 +132,7 @@ impl Core {
             Event::Received { link, message } => self.receive(link, &message),
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
-            Event::Request(request) => self.request(request),
+            Event::Request { id, request } => self.request(id, request),
             Event::LoadAverage(load) => self.load = load,
         }
         std::mem::take(&mut self.out)
@@ -167,11 +167,11 @@ impl Core {
         self.leave_tick();
     }
 
-    fn request(&mut self, request: Request) {
+    fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
-            Request::Standby(set) => self.standby_requested(set),
-            Request::Takeover(set) => self.takeover_requested(set),
+            Request::Standby(set) => self.standby_requested(id, set),
+            Request::Takeover(set) => self.takeover_requested(id, set),
         }
     }
 

@@ -77,6 +77,8 @@ pub struct Node {
     pub dead_time: Duration,
     /// When its last status was accepted; `None` since start, death of the record or restart.
     pub last_status: Option<Instant>,
+    /// The same by the wall clock, for people.
+    pub last_status_wall: Option<Duration>,
     /// `seq` and `ts` of its last status.
     pub last_status_order: (u64, u64),
     /// Whether anything came from it since start or its last death (02 §4.3).
@@ -100,6 +102,7 @@ impl Node {
             ack_trigger,
             dead_time,
             last_status: None,
+            last_status_wall: None,
             last_status_order: (0, 0),
             heard: false,
             links: vec![Link::default(); links],

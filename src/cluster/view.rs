@@ -36,6 +36,8 @@ pub struct NodeView {
     pub hbd: Option<bool>,
     /// After how long a silence it is dead.
     pub dead_time: Duration,
+    /// When its last status came, wall clock; `None` for never and for ourselves.
+    pub last_status: Option<Duration>,
     /// What it said it holds, in its own words.
     pub holds: Set,
     /// Its links; none for ourselves.
@@ -92,6 +94,7 @@ impl Core {
             generation: if local { self.settings.generation } else { node.generation },
             hbd: if local { Some(true) } else { node.last_status.map(|_| node.hbd.is_some()) },
             dead_time: node.dead_time,
+            last_status: node.last_status_wall,
             holds: if local { self.ownership.hold } else { self.ownership.other },
             links: if local {
                 Vec::new()

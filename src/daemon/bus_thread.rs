@@ -13,7 +13,8 @@ use zbus::connection::Builder;
 use super::input::Input;
 use super::keys;
 use super::notify::{Notice, Notifier};
-use crate::bus::{self, Request, Snapshot};
+use crate::bus::{self, Request, Scope, Snapshot};
+use crate::cluster::{self, Answer, Set};
 use crate::config::Files;
 use crate::units;
 
@@ -90,9 +91,51 @@ async fn serve_requests(
     notifier: &Notifier,
     files: &Files,
 ) {
-    while let Some(Request::Reload { reply }) = requests.recv().await {
-        let outcome = reload(inputs, notifier, files).await;
-        let _ = reply.send(outcome);
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Reload { reply } => {
+                let outcome = reload(inputs, notifier, files).await;
+                let _ = reply.send(outcome);
+            }
+            // A move takes as long as the units take: others may ask meanwhile, the core refuses what cannot be.
+            Request::Move { here, scope, reply } => {
+                let inputs = inputs.clone();
+                tokio::spawn(async move {
+                    let _ = reply.send(move_groups(&inputs, here, scope).await);
+                });
+            }
+        }
+    }
+}
+
+/// Asks the core and puts its answer into words.
+async fn move_groups(inputs: &UnboundedSender<Input>, here: bool, scope: Scope) -> Result<String, String> {
+    let set = match scope {
+        Scope::All => Set::ALL,
+        Scope::Local => Set::LOCAL,
+        Scope::Foreign => Set::FOREIGN,
+    };
+    let request = if here { cluster::Request::Takeover(set) } else { cluster::Request::Standby(set) };
+    let (reply, answer) = oneshot::channel();
+    let stopping = || "hbd is stopping".to_owned();
+    inputs.send(Input::Operator { request, reply }).map_err(|_| stopping())?;
+    let place = if here { "on this node" } else { "on the other node" };
+    match answer.await.map_err(|_| stopping())? {
+        Answer::Done => Ok(format!("the {set} resources are now {place}")),
+        Answer::Already if here => Ok(format!("the {set} resources were {place} already: nothing to do")),
+        Answer::Already => Ok(format!("this node holds none of the {set} resources: nothing to do")),
+        Answer::InFlux => {
+            Err("refused: this node or the other has not decided yet what it holds; try again in a moment".to_owned())
+        }
+        Answer::PeerGone => Err("refused: the other node is dead or has left; see `hbctl status`".to_owned()),
+        Answer::Busy => Err("refused: another standby or takeover is under way".to_owned()),
+        Answer::NoReply => Err("the other node did not react within 10 s; nothing was moved: see its log".to_owned()),
+        Answer::Cancelled => {
+            Err("cancelled: the other node died, left or restarted meanwhile; see `hbctl status`".to_owned())
+        }
+        Answer::Failed => {
+            Err("the exchange is over, but not everything could be started; see `hbctl status`".to_owned())
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 //! Owns the core. Reads what is queued before it judges anybody's silence: who wakes up late was late himself. Never
 //! waits for anything but packets, inputs and time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::effects::Effects;
@@ -18,7 +19,7 @@ use super::links::{Links, error_chain};
 use super::notify::{Notice, Notifier};
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
-use crate::cluster::{Core, Event, Instant, Moment, Outcome, Request, View};
+use crate::cluster::{Answer, Core, Event, Instant, Moment, Outcome, Request, View};
 use crate::config::Config;
 use crate::{units, vip};
 
@@ -48,6 +49,30 @@ pub struct CoreLoop {
     pub config: Config,
     /// For the snapshots.
     pub generation: u64,
+    /// Operators who wait for an answer, by the number of their request.
+    pub askers: Askers,
+}
+
+/// Who asked what, and is to be answered.
+#[derive(Debug, Default)]
+pub struct Askers {
+    last: u64,
+    waiting: HashMap<u64, oneshot::Sender<Answer>>,
+}
+
+impl Askers {
+    fn add(&mut self, reply: oneshot::Sender<Answer>) -> u64 {
+        self.last += 1;
+        self.waiting.insert(self.last, reply);
+        self.last
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        if let Some(reply) = self.waiting.remove(&id) {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        }
+    }
 }
 
 /// Both clocks. CLOCK_BOOTTIME, because a machine that slept was silent for its peers all the same.
@@ -129,6 +154,9 @@ impl CoreLoop {
         let actions = self.core.handle(moment(), event);
         let aftermath = self.effects.carry_out(actions, &mut self.links);
         let mut ended = aftermath.exit;
+        for (id, answer) in aftermath.answers {
+            self.askers.answer(id, answer);
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
         }
@@ -141,7 +169,11 @@ impl CoreLoop {
             Input::Unit(report) => self.unit_report(report),
             Input::Shutdown => {
                 self.notifier.send(Notice::Stopping);
-                self.feed(Event::Request(Request::Shutdown))
+                self.feed(Event::Request { id: 0, request: Request::Shutdown })
+            }
+            Input::Operator { request, reply } => {
+                let id = self.askers.add(reply);
+                self.feed(Event::Request { id, request })
             }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
@@ -197,7 +229,10 @@ impl CoreLoop {
         if shown.as_ref() == Some(&view) {
             return;
         }
-        self.notifier.send(Notice::Status(status_line(&view)));
+        let line = status_line(&view);
+        if shown.as_ref().is_none_or(|shown| status_line(shown) != line) {
+            self.notifier.send(Notice::Status(line));
+        }
         self.snapshots.send_replace(Arc::new(snapshot(&self.config, self.generation, &view)));
         *shown = Some(view);
     }

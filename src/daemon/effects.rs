@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::input::number;
 use super::links::Links;
 use super::records;
-use crate::cluster::{Action, Step};
+use crate::cluster::{Action, Answer, Step};
 use crate::config::{Group, ResourceKind};
 use crate::{units, vip};
 
@@ -33,6 +33,8 @@ pub struct Effects {
 pub struct Aftermath {
     /// The core ended.
     pub exit: bool,
+    /// Requests that are answered.
+    pub answers: Vec<(u64, Answer)>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -49,6 +51,10 @@ impl Effects {
                 }
                 Action::Log(record) => {
                     records::write(&record);
+                    continue;
+                }
+                Action::Answer { id, answer } => {
+                    aftermath.answers.push((id, answer));
                     continue;
                 }
                 Action::Exit => {

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::cluster::Step;
+use crate::cluster::{Answer, Request, Step};
 use crate::units;
 use crate::vip;
 use crate::wire::Keyring;
@@ -16,6 +16,13 @@ pub enum Input {
     Unit(units::Report),
     /// SIGTERM or SIGINT.
     Shutdown,
+    /// An operator wants groups moved.
+    Operator {
+        /// `Standby` or `Takeover`.
+        request: Request,
+        /// Answered when the core has.
+        reply: oneshot::Sender<Answer>,
+    },
     /// authkeys was read again and is good.
     Keys {
         /// The new keys.

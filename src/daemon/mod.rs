@@ -209,6 +209,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             snapshots,
             generation: identity.generation,
             config,
+            askers: core_loop::Askers::default(),
         };
         core_loop.run().await;
     });

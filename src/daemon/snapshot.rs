@@ -44,7 +44,7 @@ fn node(view: &NodeView) -> NodeSnapshot {
         hbd: view.hbd == Some(true),
         generation: view.generation,
         deadtime_usec: microseconds(view.dead_time),
-        last_status_usec: 0,
+        last_status_usec: view.last_status.map_or(0, microseconds),
         holds: view.holds.to_string(),
     }
 }

@@ -205,7 +205,7 @@ impl World {
         if self.machines[node].core.is_some() {
             self.disturbed();
             self.tell(&format!("{} is asked to stop", NAMES[node]));
-            self.feed(node, Event::Request(Request::Shutdown));
+            self.feed(node, Event::Request { id: 0, request: Request::Shutdown });
         }
     }
 
@@ -327,6 +327,7 @@ impl World {
                 }
                 self.tell(&format!("{}: {}", NAMES[node], record.text()));
             }
+            Action::Answer { .. } => {}
             Action::Exit => {
                 if self.machines[node].running != [[false; RESOURCES]; NODES] {
                     self.broken.get_or_insert(format!("{} ended with resources running", NAMES[node]));

@@ -1,0 +1,36 @@
+//! Asking hbd to move groups, and its answer in words.
+
+use tokio::time::timeout;
+use zbus::Proxy;
+use zbus::connection::Builder;
+
+use super::CliError;
+use super::fetch::PATIENCE;
+use crate::bus::{NAME, ROOT};
+
+/// Calls a method of org.hbd1.Manager that takes a set of groups. The inner result is hbd's own answer: done, or why not.
+/// Waits as long as the units take; only the bus itself must answer within [`PATIENCE`].
+pub(super) async fn ask(
+    builder: Builder<'static>,
+    method: &str,
+    scope: &str,
+) -> Result<Result<String, String>, CliError> {
+    let slow = |_| {
+        let text = format!("no answer in {} s", PATIENCE.as_secs());
+        CliError::NoBus(zbus::fdo::Error::TimedOut(text).into())
+    };
+    let bus = timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)?;
+    let manager = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Manager").await.map_err(CliError::NoAnswer)?;
+    match manager.call::<_, _, String>(method, &(scope,)).await {
+        Ok(outcome) => Ok(Ok(outcome)),
+        Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
+            "org.hbd1.Error.NotMoved" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),
+            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed),
+            "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
+                Err(CliError::NotRunning)
+            }
+            _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {}", text.unwrap_or_default())))),
+        },
+        Err(error) => Err(CliError::NoAnswer(error)),
+    }
+}
