@@ -38,6 +38,8 @@ pub struct Packet {
 pub enum Kind {
     /// An ARP request or reply for IPv4.
     Arp {
+        /// Whether it is a reply and not a request.
+        reply: bool,
         /// The sender's MAC address.
         mac: [u8; 6],
         /// The address the sender claims.
@@ -193,7 +195,8 @@ fn dissect(frame: &[u8]) -> Option<Kind> {
     let body = frame.get(14..)?;
     match short(frame, 12)? {
         0x0806 => {
-            Some(Kind::Arp { mac: body.get(8..14)?.try_into().ok()?, sender: ip(body, 14)?, target: ip(body, 24)? })
+            let mac = body.get(8..14)?.try_into().ok()?;
+            Some(Kind::Arp { reply: short(body, 6)? == 2, mac, sender: ip(body, 14)?, target: ip(body, 24)? })
         }
         0x0800 if *body.get(9)? == 17 => {
             let header = usize::from(body[0] & 15) * 4;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Result;
-use crate::capture::{Capture, Packet};
+use crate::capture::{Capture, Kind, Packet};
 use crate::client::Client;
 use crate::example::{Example, GATEWAY, VIP};
 use crate::node::Node;
@@ -25,6 +25,14 @@ pub struct Place {
     pub public: Ipv4Addr,
     /// `eth1`.
     pub link: Ipv4Addr,
+}
+
+impl Place {
+    /// The MAC address of its `eth0`, which the switch made from the IP address.
+    pub fn public_mac(&self) -> [u8; 6] {
+        let [a, b, c, d] = self.public.octets();
+        [2, 0, a, b, c, d]
+    }
 }
 
 /// The two nodes as the example names and addresses them; the preferred one first.
@@ -130,6 +138,27 @@ impl Lab {
                 said => Err(format!("last said: {said:?}")),
             }
         })
+    }
+
+    /// The dead time that a node asked for last (`dt` of its status), since a wall-clock time. In its first seconds every
+    /// node asks for more than ha.cf says (02 §4.2).
+    pub fn dead_time_asked(&mut self, index: usize, since: f64) -> Result<Option<Duration>> {
+        let said = last_said(self.link.packets()?, NODES[index].name, since, "status", "dt");
+        Ok(said.and_then(|dt| u64::from_str_radix(&dt, 16).ok()).map(Duration::from_millis))
+    }
+
+    /// Who announced the virtual address since a wall-clock time: MAC addresses, each as often as it took over.
+    pub fn announcers(&mut self, since: f64) -> Result<Vec<[u8; 6]>> {
+        let announcements =
+            self.public.packets()?.iter().filter(|packet| packet.time >= since && packet.announces(VIP));
+        let mut announcers: Vec<[u8; 6]> = announcements
+            .filter_map(|packet| match packet.kind {
+                Kind::Arp { mac, .. } => Some(mac),
+                Kind::Udp { .. } => None,
+            })
+            .collect();
+        announcers.dedup();
+        Ok(announcers)
     }
 
     /// When a node was last heard on the heartbeat link before a wall-clock time.

@@ -16,6 +16,7 @@
 //! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, what it complained about |
 //! | [`example`] | the `seed-centos65` configuration |
 //! | [`lab`] | all of it together |
+//! | [`suite`] | what a test program does around its tests |
 //!
 //! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
 //! started again inside a namespace.
@@ -30,6 +31,7 @@ pub mod process;
 pub mod records;
 pub mod site;
 pub mod software;
+pub mod suite;
 pub mod switch;
 
 use std::path::PathBuf;

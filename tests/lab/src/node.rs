@@ -219,11 +219,11 @@ impl Node {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// Installs a Debian package as an administrator does.
-    pub fn install(&self, package: &Path) -> Result<()> {
+    /// Installs a Debian package as an administrator does, and returns what was said.
+    pub fn install(&self, package: &Path) -> Result<String> {
         let inside = "/var/cache/lab.deb";
         fs::copy(package, self.outside(inside)).map_err(Error::file(package.display().to_string()))?;
-        self.run(&["dpkg", "--install", inside]).map(drop)
+        self.run(&["dpkg", "--install", inside])
     }
 
     /// `systemctl VERB UNIT`, which must succeed.

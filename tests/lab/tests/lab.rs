@@ -6,14 +6,15 @@
 //!
 //! Words on the command line select tests whose name contains one of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hbd_lab::client::{Client, outages};
 use hbd_lab::example::{DEADTIME, Example, INITDEAD};
-use hbd_lab::lab::{Lab, NODES, missing};
+use hbd_lab::lab::{Lab, NODES};
 use hbd_lab::noise::{Noise, with_wrong_key};
 use hbd_lab::process::{now, wait_until};
-use hbd_lab::software::{Mark, Software, package};
+use hbd_lab::software::{Mark, Software};
+use hbd_lab::suite::{Stage, Suite, Test};
 use hbd_lab::{Error, Result};
 
 /// The preferred node and its peer.
@@ -321,86 +322,25 @@ impl Round {
     }
 }
 
-/// How the tests went.
-#[derive(Default)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-    ignored: usize,
-    filtered: usize,
+impl Stage for Round {
+    fn report(&self) -> String {
+        self.lab.report()
+    }
 }
 
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let begun = Instant::now();
-    let mut lacks = missing();
-    if !lacks.is_empty() {
-        lacks.insert(0, "this machine cannot boot nodes; missing:".to_owned());
+    let mut suite = Suite::begin();
+    for (pairing, software) in PAIRINGS {
+        let with_hbd = software.contains(&Software::Hbd);
+        let tests = SCENARIOS.iter().filter(|scenario| !scenario.needs_hbd || with_hbd).map(|scenario| Test {
+            name: format!("lab::{pairing}::{}", scenario.name),
+            play: Box::new(|round: &mut Round| {
+                let outage = round.play(scenario)?;
+                Ok(format!("longest outage {outage:.3} s"))
+            }),
+        });
+        suite.play(with_hbd, || Round::boot(software), tests.collect());
     }
-    let mut tally = Tally::default();
-    for pairing in PAIRINGS {
-        run_pairing(&pairing, &words, &lacks, &mut tally);
-    }
-    if !lacks.is_empty() {
-        println!("\nlab skipped: {}", lacks.join("\n  "));
-    }
-    let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {verdict}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
-        tally.passed,
-        tally.failed,
-        tally.ignored,
-        tally.filtered,
-        begun.elapsed().as_secs_f64()
-    );
-    if tally.failed == 0 { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
-}
-
-fn run_pairing((pairing, software): &Pairing, words: &[String], lacks: &[String], tally: &mut Tally) {
-    let name = |scenario: &Scenario| format!("lab::{pairing}::{}", scenario.name);
-    let applies = |scenario: &&Scenario| !scenario.needs_hbd || software.contains(&Software::Hbd);
-    let wanted = |scenario: &&Scenario| words.is_empty() || words.iter().any(|word| name(scenario).contains(word));
-    let all: Vec<&Scenario> = SCENARIOS.iter().filter(applies).collect();
-    let chosen: Vec<&Scenario> = all.iter().copied().filter(wanted).collect();
-    tally.filtered += all.len() - chosen.len();
-    let unbuilt = software.contains(&Software::Hbd).then(package).and_then(std::result::Result::err);
-    let skipped = match unbuilt {
-        _ if !lacks.is_empty() => Some("lab skipped".to_owned()),
-        Some(error) => Some(format!("lab skipped: {error}")),
-        None => None,
-    };
-    if let Some(why) = skipped {
-        for scenario in &chosen {
-            println!("test {} ... ignored, {why}", name(scenario));
-        }
-        tally.ignored += chosen.len();
-        return;
-    }
-    let mut round = None;
-    for scenario in chosen {
-        let begun = Instant::now();
-        let played = match round.take().map_or_else(|| Round::boot(*software), Ok) {
-            Ok(mut fresh) => match fresh.play(scenario) {
-                Ok(outage) => {
-                    round = Some(fresh);
-                    Ok(outage)
-                }
-                // The next scenario gets new machines.
-                Err(error) => Err(format!("{error}\n{}", fresh.lab.report())),
-            },
-            Err(error) => Err(error.to_string()),
-        };
-        let seconds = begun.elapsed().as_secs_f64();
-        match played {
-            Ok(outage) => {
-                tally.passed += 1;
-                println!("test {} ... ok ({seconds:.1} s, longest outage {outage:.3} s)", name(scenario));
-            }
-            Err(error) => {
-                tally.failed += 1;
-                println!("test {} ... FAILED after {seconds:.1} s\n{error}", name(scenario));
-            }
-        }
-    }
+    suite.end()
 }

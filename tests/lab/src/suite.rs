@@ -1,0 +1,124 @@
+//! What a test program of the lab does around its tests: selection by words, skipping where no nodes can be booted, one
+//! line for each test, and libtest's verdict at the end.
+//!
+//! Tests that share machines run one after the other on the same [`Stage`]; after a failure the next gets a new one.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::Result;
+use crate::lab::missing;
+use crate::software::package;
+
+/// Booted machines that tests play on.
+pub trait Stage: Sized {
+    /// All that may explain a failure.
+    fn report(&self) -> String;
+}
+
+/// What a test does; what it returns is said behind the `ok`.
+pub type Play<'a, S> = Box<dyn Fn(&mut S) -> Result<String> + 'a>;
+
+/// One test.
+pub struct Test<'a, S> {
+    /// As it is printed and selected, such as `lab::hbd_hbd::graceful_stop`.
+    pub name: String,
+    /// What it does.
+    pub play: Play<'a, S>,
+}
+
+/// A run of a test program.
+#[derive(Debug)]
+pub struct Suite {
+    words: Vec<String>,
+    lacks: Vec<String>,
+    begun: Instant,
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+    filtered: usize,
+}
+
+impl Suite {
+    /// Takes the words that select tests from the command line (none select all), and looks at what this machine lacks.
+    pub fn begin() -> Suite {
+        Suite {
+            words: std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect(),
+            lacks: missing(),
+            begun: Instant::now(),
+            passed: 0,
+            failed: 0,
+            ignored: 0,
+            filtered: 0,
+        }
+    }
+
+    /// Plays the selected ones of these tests in order, on machines that `boot` makes when the first is wanted.
+    pub fn play<S: Stage>(&mut self, needs_package: bool, boot: impl Fn() -> Result<S>, tests: Vec<Test<'_, S>>) {
+        let wanted = |name: &str| self.words.is_empty() || self.words.iter().any(|word| name.contains(word));
+        let (chosen, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| wanted(&test.name));
+        self.filtered += others.len();
+        if let Some(why) = self.reason_to_skip(needs_package) {
+            for test in &chosen {
+                println!("test {} ... ignored, {why}", test.name);
+            }
+            self.ignored += chosen.len();
+            return;
+        }
+        let mut stage = None;
+        for test in chosen {
+            let begun = Instant::now();
+            let outcome = match stage.take().map_or_else(&boot, Ok) {
+                Ok(mut fresh) => match (test.play)(&mut fresh) {
+                    Ok(remark) => {
+                        stage = Some(fresh);
+                        Ok(remark)
+                    }
+                    Err(error) => Err(format!("{error}\n{}", fresh.report())),
+                },
+                Err(error) => Err(error.to_string()),
+            };
+            self.tell(&test.name, begun.elapsed().as_secs_f64(), &outcome);
+        }
+    }
+
+    fn reason_to_skip(&self, needs_package: bool) -> Option<String> {
+        if !self.lacks.is_empty() {
+            return Some("lab skipped".to_owned());
+        }
+        let unbuilt = needs_package.then(package)?.err()?;
+        Some(format!("lab skipped: {unbuilt}"))
+    }
+
+    fn tell(&mut self, name: &str, seconds: f64, outcome: &std::result::Result<String, String>) {
+        match outcome {
+            Ok(remark) => {
+                self.passed += 1;
+                let remark = if remark.is_empty() { remark.clone() } else { format!(", {remark}") };
+                println!("test {name} ... ok ({seconds:.1} s{remark})");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("test {name} ... FAILED after {seconds:.1} s\n{error}");
+            }
+        }
+    }
+
+    /// Says how it went, in libtest's words.
+    pub fn end(self) -> ExitCode {
+        if !self.lacks.is_empty() {
+            println!("\nlab skipped: this machine cannot boot nodes; missing:\n  {}", self.lacks.join("\n  "));
+        }
+        let verdict = if self.failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "\ntest result: {verdict}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; \
+             finished in {:.2}s\n",
+            self.passed,
+            self.failed,
+            self.ignored,
+            self.filtered,
+            self.begun.elapsed().as_secs_f64()
+        );
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

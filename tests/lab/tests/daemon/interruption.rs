@@ -1,0 +1,98 @@
+//! A lab that was killed can be started again, and leaves nothing in the end.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use hbd_lab::lab::Lab;
+use hbd_lab::process::{run, wait_until};
+use hbd_lab::software::Software;
+use hbd_lab::{Error, Result};
+
+use crate::pair::{Pair, SOON, expect, unexpected};
+
+/// First argument of a process that is the lab to be killed.
+const ROLE: &str = "lab-victim";
+const PREFIX: &str = "HBD_LAB_PREFIX";
+
+/// Killed while it boots, killed when all runs, and then left to its end.
+pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
+    let prefix = format!("{}x", std::env::var(PREFIX).unwrap_or_else(|_| "hbd".to_owned()));
+
+    let mut booting = start(&prefix)?;
+    let begun = wait_until("the lab to boot a node", SOON, || {
+        let pids = run(&["ip", "netns", "pids", &format!("{prefix}-nodea")]).unwrap_or_default();
+        (!pids.trim().is_empty()).then_some(())
+    });
+    kill(&mut booting)?;
+    begun?;
+
+    let mut running = start(&prefix)?;
+    let begun = wait_booted(&mut running);
+    kill(&mut running)?;
+    begun?;
+    if remains(&prefix)?.is_empty() {
+        return unexpected("a lab that is killed leaves nothing, so this test shows nothing");
+    }
+
+    let mut last = start(&prefix)?;
+    wait_booted(&mut last)?;
+    // Its standard input ends, and so does it.
+    drop(last.stdin.take());
+    let status = last.wait().map_err(|source| Error::File { what: ROLE.to_owned(), source })?;
+    expect("the end of the last lab", &status.code(), &Some(0))?;
+    expect("what it left", &remains(&prefix)?, &vec![])?;
+    Ok(String::new())
+}
+
+/// If this process was started as the lab to be killed: boots, says so, waits for the end of its input; never returns.
+pub fn enter() {
+    if std::env::args().nth(1).as_deref() != Some(ROLE) {
+        return;
+    }
+    let outcome = Lab::boot([Software::Hbd, Software::Hbd]).and_then(|lab| {
+        let client = lab.client()?;
+        for index in [0, 1] {
+            lab.start(index)?;
+        }
+        println!("booted");
+        let mut line = String::new();
+        // Whatever it is: the end of the input is the end.
+        let _ = std::io::stdin().read_line(&mut line);
+        drop(client);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        eprintln!("{ROLE}: {error}");
+        std::process::exit(1);
+    }
+    std::process::exit(0);
+}
+
+fn start(prefix: &str) -> Result<Child> {
+    let failed = |source| Error::File { what: ROLE.to_owned(), source };
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut command = Command::new(program);
+    command.arg(ROLE).env(PREFIX, prefix).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)
+}
+
+fn wait_booted(lab: &mut Child) -> Result<()> {
+    let stdout: Option<ChildStdout> = lab.stdout.take();
+    let said = stdout.and_then(|stdout| BufReader::new(stdout).lines().next()?.ok()).unwrap_or_default();
+    expect("what the lab said", &said.as_str(), &"booted")
+}
+
+/// SIGKILL: it cannot clean up.
+fn kill(lab: &mut Child) -> Result<()> {
+    lab.kill().and_then(|()| lab.wait()).map(drop).map_err(|source| Error::File { what: ROLE.to_owned(), source })
+}
+
+/// The namespaces and mounts of a prefix.
+fn remains(prefix: &str) -> Result<Vec<String>> {
+    let namespaces = run(&["ip", "netns", "list"])?;
+    let mut remains: Vec<String> =
+        namespaces.lines().filter(|line| line.starts_with(&format!("{prefix}-"))).map(str::to_owned).collect();
+    let mounts = run(&["cat", "/proc/self/mounts"])?;
+    remains
+        .extend(mounts.lines().filter(|line| line.contains(&format!("/run/hbd-lab/{prefix}/"))).map(str::to_owned));
+    Ok(remains)
+}

@@ -1,0 +1,49 @@
+//! hbd on two real nodes, beyond the exchanges of `lab.rs`: what an administrator sees of addresses, units, the service,
+//! the bus, the journal and the package. Each test brings the pair into the state it starts from.
+//!
+//! Words on the command line select tests whose name contains one of them.
+
+mod address;
+mod bus;
+mod interruption;
+mod keys;
+mod package;
+mod pair;
+mod service;
+mod units;
+
+use hbd_lab::Result;
+use hbd_lab::suite::{Suite, Test};
+use pair::Pair;
+
+type Play = fn(&mut Pair) -> Result<String>;
+
+const TESTS: [(&str, Play); 13] = [
+    ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
+    ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
+    ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
+    ("units::a_unit_that_does_not_exist_moves_the_group", units::a_unit_that_does_not_exist_moves_the_group),
+    ("service::active_means_ready", service::active_means_ready),
+    ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
+    ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),
+    ("service::realtime_or_one_warning", service::realtime_or_one_warning),
+    ("keys::a_new_key_moves_nothing", keys::a_new_key_moves_nothing),
+    ("keys::a_broken_file_changes_nothing", keys::a_broken_file_changes_nothing),
+    ("bus::everybody_may_read_and_root_may_reload", bus::everybody_may_read_and_root_may_reload),
+    ("bus::a_failover_is_told", bus::a_failover_is_told),
+    ("package::life_of_the_package", package::life_of_the_package),
+];
+
+/// Boots labs of its own.
+const INTERRUPTION: (&str, Play) =
+    ("interruption::a_killed_lab_can_be_started_again", interruption::a_killed_lab_can_be_started_again);
+
+fn main() -> std::process::ExitCode {
+    hbd_lab::enter();
+    interruption::enter();
+    let mut suite = Suite::begin();
+    let tests = TESTS.into_iter().chain([INTERRUPTION]);
+    let tests = tests.map(|(name, play)| Test { name: format!("daemon::{name}"), play: Box::new(play) });
+    suite.play(true, Pair::boot, tests.collect());
+    suite.end()
+}

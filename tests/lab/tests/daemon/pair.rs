@@ -1,0 +1,209 @@
+//! Two nodes with hbd and a client: the state that a test starts from, and the questions that tests ask.
+
+use std::time::Duration;
+
+use hbd_lab::client::{Client, outages, services};
+use hbd_lab::example::{DEADTIME, Example, INITDEAD};
+use hbd_lab::lab::{Lab, NODES};
+use hbd_lab::node::Node;
+use hbd_lab::process::{Output, now, wait_or_explain, wait_until};
+use hbd_lab::records::Record;
+use hbd_lab::software::Software;
+use hbd_lab::suite::Stage;
+use hbd_lab::{Error, Result};
+
+/// The preferred node and its peer.
+pub const A: usize = 0;
+pub const B: usize = 1;
+
+/// The unit of every test.
+pub const HBD: &str = "hbd.service";
+/// What `httpd` of haresources is here, by the alias table.
+pub const HTTPD: &str = "nginx.service";
+
+/// Upper bound for anything that follows from a start, with much room for a busy machine.
+pub const START: Duration = Duration::from_secs(INITDEAD as u64 + 40);
+/// Upper bound for a takeover after a crash, likewise.
+pub const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
+/// Upper bound for what takes no time.
+pub const SOON: Duration = Duration::from_secs(20);
+/// Seconds without an answer that a busy machine explains.
+const BLINK: f64 = 1.0;
+
+/// The two machines.
+pub struct Pair {
+    /// They and the network.
+    pub lab: Lab,
+    /// Asks the virtual address for a page all the time.
+    pub client: Client,
+    files: [Example; 2],
+}
+
+impl Stage for Pair {
+    fn report(&self) -> String {
+        self.lab.report()
+    }
+}
+
+impl Pair {
+    /// Boots both with the example's files; hbd is installed, not started.
+    pub fn boot() -> Result<Pair> {
+        let lab = Lab::boot([Software::Hbd, Software::Hbd])?;
+        let client = lab.client()?;
+        let files = [Example::of(NODES[A].name)?, Example::of(NODES[B].name)?];
+        Ok(Pair { lab, client, files })
+    }
+
+    /// A machine.
+    pub fn node(&self, index: usize) -> &Node {
+        &self.lab.nodes[index]
+    }
+
+    /// Both active with the example's files, the preferred node owns.
+    pub fn settle(&mut self) -> Result<()> {
+        self.settle_with(None)
+    }
+
+    /// The same with this haresources on both.
+    pub fn settle_with(&mut self, haresources: Option<&str>) -> Result<()> {
+        let files = self.files(haresources)?;
+        let mut running = files == self.files;
+        for index in [A, B] {
+            running &= self.node(index).is_on() && self.node(index).unit_state(HBD)? == "active";
+        }
+        if running && self.lab.owners()? == [NODES[A].name] {
+            return Ok(());
+        }
+        let since = self.start_with(haresources)?;
+        self.wait_settled(since)
+    }
+
+    /// Both machines on, hbd stopped, this haresources (or the example's) on both.
+    pub fn stop_with(&mut self, haresources: Option<&str>) -> Result<()> {
+        for index in [A, B] {
+            if !self.node(index).is_on() {
+                self.lab.nodes[index].boot()?;
+            }
+        }
+        // The standby first, so that nothing moves meanwhile.
+        for index in [B, A] {
+            self.lab.stop(index)?;
+        }
+        self.files = self.files(haresources)?;
+        for index in [A, B] {
+            Software::Hbd.configure(self.node(index), &self.files[index])?;
+        }
+        Ok(())
+    }
+
+    /// As [`Pair::stop_with`], then starts hbd on both; returns when that was.
+    pub fn start_with(&mut self, haresources: Option<&str>) -> Result<f64> {
+        self.stop_with(haresources)?;
+        let since = now();
+        for index in [A, B] {
+            self.lab.start(index)?;
+        }
+        Ok(since)
+    }
+
+    fn files(&self, haresources: Option<&str>) -> Result<[Example; 2]> {
+        let mut files = [Example::of(NODES[A].name)?, Example::of(NODES[B].name)?];
+        for file in &mut files {
+            if let Some(haresources) = haresources {
+                haresources.clone_into(&mut file.haresources);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Waits until both have said since then that they are active and stable, and the preferred one serves.
+    pub fn wait_settled(&mut self, since: f64) -> Result<()> {
+        self.wait_stable(since)?;
+        self.lab.wait_owner(A, START)?;
+        self.client.wait_served_by(NODES[A].name, SOON).map(drop)
+    }
+
+    /// Waits until both have said since then that they are active and stable.
+    pub fn wait_stable(&mut self, since: f64) -> Result<()> {
+        for index in [A, B] {
+            Software::Hbd.wait_started(self.node(index), START)?;
+        }
+        for index in [A, B] {
+            self.lab.wait_stable(index, since, START)?;
+        }
+        Ok(())
+    }
+
+    /// Waits while looking again and again that there are never two owners.
+    pub fn wait_with_one_owner(&self, what: &str, limit: Duration, mut done: impl FnMut() -> bool) -> Result<()> {
+        let mut two = None;
+        wait_until(what, limit, || {
+            let owners = self.lab.owners().ok()?;
+            if owners.len() > 1 {
+                two = Some(format!("two owners at once, while waiting for {what}: {owners:?}"));
+            }
+            (two.is_some() || done()).then_some(())
+        })?;
+        two.map_or(Ok(()), |two| Err(Error::Unexpected(two)))
+    }
+
+    /// The client was never without an answer for longer than a busy machine explains, and this node alone answered.
+    pub fn expect_undisturbed(&self, server: usize, since: f64) -> Result<()> {
+        let requests = self.client.since(since);
+        if let Some(outage) = outages(&requests).iter().find(|outage| outage.length() > BLINK) {
+            return unexpected(format!("the client was without service for {:.3} s", outage.length()));
+        }
+        let served: Vec<String> = services(&requests).into_iter().map(|service| service.server).collect();
+        expect("who served", &served, &vec![NODES[server].name.to_owned()])
+    }
+
+    /// hbd's records on a node.
+    pub fn records(&self, index: usize, since: f64) -> Result<Vec<Record>> {
+        self.node(index).journal(Some(HBD), since)
+    }
+
+    /// Waits for a record of hbd that contains a text.
+    pub fn wait_record(&self, index: usize, since: f64, text: &str, limit: Duration) -> Result<Record> {
+        self.node(index).wait_record(HBD, since, text, limit)
+    }
+
+    /// Waits until an address that is not the virtual one is, or is not, on a node.
+    pub fn wait_unit(&self, index: usize, unit: &str, state: &str, limit: Duration) -> Result<()> {
+        wait_or_explain(&format!("{unit} on {} to be {state}", NODES[index].name), limit, || {
+            let seen = self.node(index).unit_state(unit).map_err(|error| error.to_string())?;
+            if seen == state { Ok(()) } else { Err(seen) }
+        })
+    }
+
+    /// A property of hbd.service as `systemctl show` prints it.
+    pub fn shown(&self, index: usize, property: &str) -> Result<String> {
+        let argument = format!("--property={property}");
+        Ok(self.node(index).run(&["systemctl", "show", "--value", &argument, HBD])?.trim().to_owned())
+    }
+}
+
+/// The error that something is not as it must be.
+pub fn unexpected<T>(what: impl Into<String>) -> Result<T> {
+    Err(Error::Unexpected(what.into()))
+}
+
+/// Two things must be equal.
+pub fn expect<T: PartialEq + std::fmt::Debug>(what: &str, seen: &T, wanted: &T) -> Result<()> {
+    if seen == wanted { Ok(()) } else { unexpected(format!("{what}: {seen:?}, not {wanted:?}")) }
+}
+
+/// A text must contain words.
+pub fn expect_words(what: &str, text: &str, words: &[&str]) -> Result<()> {
+    match words.iter().find(|word| !text.contains(**word)) {
+        None => Ok(()),
+        Some(word) => unexpected(format!("{what} does not contain {word:?}:\n{text}")),
+    }
+}
+
+/// A command must end with this status.
+pub fn expect_status(what: &str, output: &Output, status: i32) -> Result<()> {
+    if output.status == Some(status) {
+        return Ok(());
+    }
+    unexpected(format!("{what} ended with {:?}, not {status}:\n{}{}", output.status, output.stdout, output.stderr))
+}
