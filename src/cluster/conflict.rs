@@ -139,6 +139,11 @@ impl Core {
         let released = message.text("hbd_released").and_then(Set::parse).unwrap_or_default().swapped();
         let kept = released.common(self.ownership.hold);
         if kept != Set::NONE {
+            self.conflict.both = self.conflict.both.without(kept);
+            if self.conflict.both == Set::NONE {
+                self.conflict.act_at = None;
+                self.conflict.began_with = None;
+            }
             self.conflict_won(kept);
         }
     }
