@@ -207,7 +207,9 @@ impl Core {
     /// `NS_rexmit`: send again, or say that we cannot (02 §6.3). The numbers are decimal.
     fn resend(&mut self, from: usize, message: &Message) {
         let decimal = |name| message.text(name).and_then(|text| text.parse::<u64>().ok());
-        let (Some(first), Some(last)) = (decimal("firstseq"), decimal("lastseq")) else { return };
+        let (Some(first), Some(last)) = (decimal("firstseq").filter(|first| *first > 0), decimal("lastseq")) else {
+            return;
+        };
         let first = first.max(self.nodes[from].acknowledged + 1);
         let last = last.min(self.history.last_seq()).min(first.saturating_add(MAX_RESENT - 1));
         let quiet = self.settings.timing.max_rexmit_delay.saturating_sub(Duration::from_millis(10));
