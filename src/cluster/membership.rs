@@ -196,7 +196,9 @@ impl Core {
 
     /// 02 §7.2. `order` is (`seq`, `ts`).
     pub(super) fn status_received(&mut self, from: usize, order: (u64, u64), message: &Message) {
-        let Some(status) = message.text("st").and_then(Status::parse) else { return };
+        // Nobody says `dead` of himself (02 §1.2). Who did, and we believed it, could never again be declared dead.
+        let said = message.text("st").and_then(Status::parse).filter(|status| *status != Status::Dead);
+        let Some(status) = said else { return };
         let now = self.now.monotonic;
         let warntime = self.settings.timing.warntime;
         let node = &mut self.nodes[from];

@@ -15,6 +15,25 @@ struct Header {
     ts: u64,
 }
 
+/// A header that no node can have sent: the message proves nothing, not even that its sender lives (01 §1.10 rows 21
+/// to 23).
+struct Unusable;
+
+impl Header {
+    /// The header, or `None` for a message that has no sequence number by its type.
+    fn of(kind: &str, message: &Message) -> Result<Option<Header>, Unusable> {
+        let number = |name| message.get(name).map(|_| hex(message, name).ok_or(Unusable)).transpose();
+        let ts = number("ts")?.filter(|ts| *ts != 0).ok_or(Unusable)?;
+        let seq = number("seq")?;
+        if is_unsequenced(kind) {
+            return Ok(None);
+        }
+        let seq = seq.filter(|seq| *seq != 0).ok_or(Unusable)?;
+        let generation = number("hg")?.unwrap_or(0);
+        Ok(Some(Header { seq, generation, ts }))
+    }
+}
+
 /// Lower-case hexadecimal without prefix (02 §2).
 fn hex(message: &Message, name: &str) -> Option<u64> {
     u64::from_str_radix(message.text(name)?, 16).ok()
@@ -30,19 +49,12 @@ impl Core {
     /// Steps 1 to 15 of 02 §5.
     pub(super) fn receive(&mut self, link: usize, message: &Message) {
         let (Some(kind), Some(src)) = (message.kind(), message.text("src")) else { return };
-        let Some(ts) = hex(message, "ts").filter(|ts| *ts != 0) else { return };
+        let Ok(header) = Header::of(kind, message) else { return };
         let Some(from) = self.sender(src, uuid(message, "srcuuid")) else { return };
         self.nodes[from].heard = true;
-        if is_unsequenced(kind) {
-            self.receive_unsequenced(from, link, kind, message);
-        } else {
-            let header = hex(message, "seq").filter(|seq| *seq > 0).zip(match message.text("hg") {
-                Some(_) => hex(message, "hg"),
-                None => Some(0),
-            });
-            if let Some((seq, generation)) = header {
-                self.receive_sequenced(from, link, &Header { seq, generation, ts }, message);
-            }
+        match header {
+            Some(header) => self.receive_sequenced(from, link, &header, message),
+            None => self.receive_unsequenced(from, link, kind, message),
         }
         self.check_gate();
     }
@@ -195,7 +207,9 @@ impl Core {
     /// `NS_rexmit`: send again, or say that we cannot (02 §6.3). The numbers are decimal.
     fn resend(&mut self, from: usize, message: &Message) {
         let decimal = |name| message.text(name).and_then(|text| text.parse::<u64>().ok());
-        let (Some(first), Some(last)) = (decimal("firstseq"), decimal("lastseq")) else { return };
+        let (Some(first), Some(last)) = (decimal("firstseq").filter(|first| *first > 0), decimal("lastseq")) else {
+            return;
+        };
         let first = first.max(self.nodes[from].acknowledged + 1);
         let last = last.min(self.history.last_seq()).min(first.saturating_add(MAX_RESENT - 1));
         let quiet = self.settings.timing.max_rexmit_delay.saturating_sub(Duration::from_millis(10));

@@ -137,8 +137,8 @@ impl Core {
         }
         self.peer_released(message);
         let full = message.text("rtype") == Some("full");
-        if full && seq < self.ownership.other_order {
-            // A retransmission that a newer report has overtaken.
+        if seq < self.ownership.other_order {
+            // A retransmission that a newer absolute report has overtaken: what it replaces or adds is history.
             return;
         }
         let said = message.text("rsc_hold").and_then(Set::parse).unwrap_or(Set::NONE);

@@ -1,1 +1,0 @@
-//! Tests of the core: two cores, or one core and hand-made messages.

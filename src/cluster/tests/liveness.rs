@@ -1,0 +1,332 @@
+//! Who is alive: the beat, late heartbeats, death, links, return (02 §7).
+
+use super::*;
+
+fn beats(bench: &Bench) -> Vec<u64> {
+    bench.sent_at("status").iter().map(|(at, _)| *at).collect()
+}
+
+#[test]
+fn one_status_per_keepalive_without_drift() {
+    let mut bench = Bench::joined("none");
+    bench.peer_beats("active", 1_000_000);
+    bench.peer_silent();
+    bench.run(500);
+    bench.done.clear();
+    // A busy machine: the core is woken 0 to 90 ms late each time.
+    for late in [30, 90, 0, 10, 70] {
+        let due = bench.core.next_deadline().unwrap().0;
+        bench.now = due + ms(late);
+        bench.feed(Event::Deadline);
+    }
+    assert_eq!(beats(&bench), [7_030, 8_090, 9_000, 10_010, 11_070]);
+}
+
+#[test]
+fn beats_that_were_slept_through_are_not_made_up_for() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    let started = bench.clock();
+    bench.now += ms(3_300);
+    bench.feed(Event::Deadline);
+    bench.run(700);
+    assert_eq!(beats(&bench), [started + 3_300, started + 4_000]);
+}
+
+#[test]
+fn extra_statuses_do_not_shift_the_rhythm() {
+    let mut bench = Bench::joined("none");
+    bench.run(500);
+    bench.peer_restarts();
+    bench.done.clear();
+    bench.run(2_000);
+    assert_eq!(beats(&bench).iter().map(|at| at % 1_000).collect::<Vec<_>>(), [0, 0]);
+}
+
+#[test]
+fn a_status_later_than_warntime_earns_a_warning() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    let heard = bench.view();
+    bench.run(2_000);
+    bench.peer_status();
+    assert!(!bench.logged("Late heartbeat"), "exactly warntime is not late: {heard:?}");
+    bench.peer_silent();
+    bench.run(2_001);
+    bench.peer_status();
+    assert!(bench.logged("Late heartbeat: Node nodeb: interval 2001 ms"));
+    assert_eq!(bench.peer_state(), "active", "late is not dead");
+}
+
+#[test]
+fn death_comes_strictly_after_the_dead_time() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    let last = bench.clock();
+    bench.run(4_000);
+    assert_eq!(bench.peer_state(), "active");
+    bench.run(1);
+    assert_eq!(bench.peer_state(), "dead");
+    assert_eq!(bench.logged_at("node nodeb: is dead"), Some(last + 4_001));
+}
+
+/// What had arrived when we woke up late is handed over first: we were late, not the peer.
+#[test]
+fn a_status_that_waited_for_us_saves_its_sender() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    bench.now += ms(20_000);
+    let status = bench.status();
+    bench.hears(status);
+    bench.feed(Event::Deadline);
+    assert_eq!(bench.peer_state(), "active");
+    assert!(!bench.logged("is dead"));
+}
+
+#[test]
+fn the_dead_time_is_the_one_that_the_peer_asked_for() {
+    let mut bench = Bench::joined("none");
+    bench.peer_beats("active", 34_000);
+    bench.peer_silent();
+    bench.run(34_000);
+    assert_eq!(bench.peer_state(), "active");
+    bench.run(1);
+    assert_eq!(bench.peer_state(), "dead");
+}
+
+#[test]
+fn a_status_without_a_legible_dt_leaves_the_dead_time_alone() {
+    let mut bench = Bench::joined("none");
+    bench.says("status", &[("st", "active"), ("protocol", "1")]);
+    bench.says("status", &[("st", "active"), ("dt", "soon"), ("protocol", "1")]);
+    assert_eq!(bench.view().nodes[1].dead_time, ms(4_000));
+    bench.says("status", &[("st", "active"), ("dt", "ffffffffffffffff"), ("protocol", "1")]);
+    bench.run(60_000);
+    assert_eq!(bench.peer_state(), "active", "no bounds are enforced");
+}
+
+#[test]
+fn a_dead_time_of_zero_kills_at_once() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    bench.says("status", &[("st", "active"), ("dt", "0"), ("protocol", "1")]);
+    bench.run(1);
+    assert_eq!(bench.peer_state(), "dead");
+}
+
+/// Trap 15.
+#[test]
+fn only_a_status_keeps_a_node_alive() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    for _ in 0..4 {
+        bench.run(1_000);
+        bench.says("hb_unheard_of", &[]);
+        bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "1")]);
+    }
+    assert_eq!(bench.peer_state(), "active");
+    bench.run(1);
+    assert_eq!(bench.peer_state(), "dead");
+    assert_eq!(bench.links(), [true, false], "other traffic refreshes the link");
+}
+
+#[test]
+fn an_older_status_does_not_overwrite_a_newer_one() {
+    let mut bench = Bench::joined("none");
+    let old = bench.status().with("st", "up");
+    bench.run(1_000);
+    bench.peer_status();
+    bench.hears(old.clone());
+    assert_eq!(bench.peer_state(), "active", "ts and seq are both lower");
+}
+
+/// Both must be lower (trap 25): within one second the late one counts.
+#[test]
+fn a_late_status_of_the_same_second_counts() {
+    let mut bench = Bench::joined("none");
+    let old = bench.status().with("st", "up");
+    bench.peer_status();
+    bench.hears(old);
+    assert_eq!(bench.peer_state(), "up");
+}
+
+#[test]
+fn a_change_of_status_is_said_once() {
+    let mut bench = Bench::started();
+    bench.peer_beats("init", 0x1770);
+    bench.peer_beats("up", 0x1770);
+    bench.peer_beats("UP", 0x1770);
+    bench.peer_beats("active", 0x1770);
+    let said: Vec<_> = bench.log().into_iter().filter(|line| line.starts_with("Status update")).collect();
+    let expected = ["up", "active"].map(|status| format!("Status update for node nodeb: status {status}"));
+    assert_eq!(said, expected, "init is what we assumed; case does not matter");
+}
+
+/// Nobody says it about himself; who did and fell silent would never be declared dead.
+#[test]
+fn a_node_cannot_declare_itself_dead() {
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.says("status", &[("st", "dead"), ("dt", "fa0"), ("protocol", "1")]);
+    bench.run(4_100);
+    assert!(bench.logged("node nodeb: is dead"));
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+#[test]
+fn a_link_is_up_while_it_is_heard() {
+    let mut bench = Bench::started();
+    assert_eq!(bench.links(), [false, false]);
+    bench.peer_beats("up", 0xfa0);
+    assert!(bench.logged("Link nodeb:eth0 up."));
+    let status = bench.status();
+    bench.hears_on(1, status);
+    assert!(bench.logged("Link nodeb:eth1 up."));
+    bench.run(4_100);
+    assert_eq!(bench.links(), [true, false]);
+    assert!(bench.logged("Link nodeb:eth1 dead."));
+    let dead: Vec<_> = bench.log().into_iter().filter(|line| line.starts_with("Link")).collect();
+    assert_eq!(dead.len(), 3, "each change is said once: {dead:?}");
+}
+
+#[test]
+fn the_second_copy_of_a_message_refreshes_its_link() {
+    let mut bench = Bench::joined("none");
+    for _ in 0..8 {
+        bench.run(1_000);
+        bench.peer_silent();
+        let status = bench.status();
+        bench.hears_on(0, status.clone());
+        bench.hears_on(1, status);
+    }
+    assert_eq!(bench.links(), [true, true]);
+    assert!(!bench.logged("dead"));
+}
+
+#[test]
+fn an_old_copy_and_a_message_for_another_refresh_nothing() {
+    let mut bench = Bench::joined("none");
+    let old = bench.status();
+    bench.hears(old.clone());
+    bench.peer_status();
+    bench.hears_on(1, old);
+    let other = bench.message("query-cstatus", &[("dest", "nodec")]);
+    bench.hears_on(1, other);
+    let ack = bench.unsequenced("NS_ackmsg", &[("dest", "nodec"), ("ackseq", "1")]);
+    bench.hears_on(1, ack);
+    assert_eq!(bench.links(), [true, false]);
+    let ack = bench.unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "1")]);
+    bench.hears_on(1, ack);
+    assert_eq!(bench.links(), [true, true]);
+}
+
+#[test]
+fn node_and_link_die_together() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    bench.run(4_001);
+    assert!(bench.logged("node nodeb: is dead") && bench.logged("Link nodeb:eth0 dead."));
+}
+
+#[test]
+fn a_restart_seen_dead_meanwhile_is_no_partition() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    bench.run(10_000);
+    bench.peer_restarts();
+    assert!(bench.logged("Heartbeat restart on node nodeb"));
+    assert!(bench.logged("Status update for node nodeb: status init"));
+    assert!(!bench.logged("partition"));
+    assert_eq!(bench.peer_state(), "up");
+}
+
+#[test]
+fn a_restart_faster_than_the_dead_time_is_no_death() {
+    let mut bench = Bench::joined("local");
+    bench.run(1_000);
+    bench.peer_restarts();
+    bench.run(5_000);
+    assert!(bench.logged("Heartbeat restart on node nodeb"));
+    assert!(!bench.logged("is dead"));
+    assert!(bench.sent("stonith").is_empty());
+}
+
+#[test]
+fn the_first_contact_is_not_a_restart() {
+    let mut bench = Bench::started();
+    bench.peer_beats("init", 0x1770);
+    assert!(!bench.logged("restart"));
+}
+
+/// Any message of a higher generation is a new incarnation: a status that was overtaken must not set numbers back.
+#[test]
+fn a_new_incarnation_may_be_heard_by_another_message_first() {
+    let mut bench = Bench::joined("none");
+    bench.peer.generation += 1;
+    bench.peer.seq = 1;
+    let status = bench.status();
+    bench.says("starting", &[]);
+    assert!(bench.logged("Heartbeat restart on node nodeb"));
+    bench.done.clear();
+    bench.hears(status);
+    assert!(!bench.logged("restart") && !bench.logged("Replay"));
+}
+
+#[test]
+fn a_healed_partition_is_named_and_answered_at_once() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    bench.run(10_400);
+    bench.done.clear();
+    bench.peer_status();
+    assert!(bench.logged("Cluster node nodeb returning after partition."));
+    assert!(bench.logged("Deadtime value may be too small."));
+    assert_eq!(beats(&bench), [bench.clock()], "a status at once");
+    assert_eq!(bench.peer_state(), "active");
+    bench.run(2_000);
+    assert_eq!(bench.log().iter().filter(|line| line.contains("partition")).count(), 1);
+}
+
+/// 02 §7.7: seq not above the last known is a leftover in some queue.
+#[test]
+fn a_stale_status_does_not_raise_the_dead() {
+    let mut bench = Bench::joined("none");
+    bench.peer_silent();
+    let last = bench.status();
+    bench.hears(last.clone());
+    bench.run(10_000);
+    bench.hears(last);
+    assert_eq!(bench.peer_state(), "dead");
+    assert!(!bench.logged("partition"));
+}
+
+#[test]
+fn a_lower_generation_is_a_replay_for_ever() {
+    let mut bench = Bench::joined("none");
+    bench.peer.generation -= 1;
+    bench.peer_silent();
+    let links = bench.links();
+    for _ in 0..8 {
+        bench.run(1_000);
+        bench.peer.seq += 1_000;
+        let status = bench.status();
+        bench.hears_on(1, status);
+    }
+    assert_eq!(bench.links()[1], links[1], "the link is not refreshed");
+    assert_eq!(bench.peer_state(), "dead");
+    let expected = "should_drop_message: attempted replay attack [nodeb]? [gen = 255, curgen = 256]";
+    assert_eq!(bench.log().iter().filter(|line| *line == expected).count(), 1, "one line, not eight");
+    bench.peer.generation += 2;
+    bench.peer_status();
+    assert_eq!(bench.peer_state(), "active", "only a higher generation helps");
+}
+
+#[test]
+fn a_message_without_generation_counts_as_generation_zero() {
+    let mut bench = Bench::joined("none");
+    let mut status = bench.status().with("st", "up");
+    status.remove("hg");
+    bench.hears(status);
+    assert_eq!(bench.peer_state(), "active");
+    assert!(bench.logged("replay attack [nodeb]? [gen = 0, curgen = 256]"));
+}

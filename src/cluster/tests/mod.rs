@@ -1,0 +1,372 @@
+//! Tests of the core, chapter by chapter of 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
+//! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
+
+mod conflict;
+mod impostor;
+mod leave;
+mod liveness;
+mod refused;
+mod resources;
+mod retransmission;
+mod sent;
+mod sequence;
+mod standby;
+mod startup;
+mod takeover;
+
+use std::time::Duration;
+
+use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Settings, Step, View};
+use crate::config::{AutoFailback, Group, Resource, ResourceKind, Timing};
+use crate::wire::{Message, Value};
+
+/// Our uuid and the peer's.
+const OURS: [u8; 16] = [0xa; 16];
+const THEIRS: [u8; 16] = [0xb; 16];
+/// Wall clock at the start of a test.
+const WALL: u64 = 0x6b02_0000;
+/// The resources of haresources `nodea a1 a2` / `nodeb b1 b2` (03, "lab").
+const WORDS: [[&str; 2]; 2] = [["a1", "a2"], ["b1", "b2"]];
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// keepalive 1, deadtime 4, warntime 2, initdead 10, as cap2 but for initdead.
+fn settings() -> Settings {
+    let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
+    let group = |(index, node): (usize, &str)| Group {
+        node: node.into(),
+        key: WORDS[index][0].into(),
+        resources: WORDS[index].map(resource).to_vec(),
+        line: index + 1,
+    };
+    Settings {
+        node: "nodea".into(),
+        nodes: vec!["nodea".into(), "nodeb".into()],
+        uuid: OURS,
+        generation: 0x77,
+        timing: Timing {
+            keepalive: ms(1_000),
+            deadtime: ms(4_000),
+            warntime: ms(2_000),
+            initdead: ms(10_000),
+            deadping: ms(4_000),
+            max_rexmit_delay: ms(250),
+        },
+        hopfudge: 1,
+        auto_failback: AutoFailback::On,
+        links: vec!["eth0".into(), "eth1".into()],
+        groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
+        seed: 1,
+    }
+}
+
+/// nodeb.
+#[derive(Debug, Clone)]
+struct Peer {
+    generation: u64,
+    seq: u64,
+    /// What its statuses say in `st` and `dt`.
+    st: &'static str,
+    dt: u64,
+    /// The field `hbd` of its statuses: an hbd peer.
+    hbd: Option<&'static str>,
+    /// When its next status is due; `None` while it is silent.
+    beat: Option<Duration>,
+}
+
+/// The core, its peer, and everything that the core did.
+struct Bench {
+    core: Core,
+    now: Duration,
+    peer: Peer,
+    done: Vec<(Duration, Action)>,
+    /// Steps that the core ordered and that have not ended.
+    pending: Vec<(Step, bool)>,
+    /// Whether ordered steps end at once, well.
+    prompt: bool,
+}
+
+impl Bench {
+    fn with(change: impl FnOnce(&mut Settings)) -> Bench {
+        let mut settings = settings();
+        change(&mut settings);
+        let peer = Peer { generation: 0x100, seq: 0, st: "init", dt: 0x1770, hbd: None, beat: None };
+        let core = Core::new(settings);
+        Bench { core, now: ms(5_000), peer, done: Vec::new(), pending: Vec::new(), prompt: true }
+    }
+
+    /// Started, nothing heard.
+    fn started() -> Bench {
+        let mut bench = Bench::with(|_| {});
+        bench.feed(Event::Start);
+        bench
+    }
+
+    /// `active`, with `starting` sent; the peer is `active`, beats, and has said nothing about resources.
+    fn active() -> Bench {
+        Bench::started().activated()
+    }
+
+    fn activated(mut self) -> Bench {
+        self.peer_beats("active", 0xfa0);
+        self.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
+        self
+    }
+
+    /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, the raise of our
+    /// dead time is over, and nothing of it is in the records.
+    fn joined(hold: &str) -> Bench {
+        Bench::active().decided(hold)
+    }
+
+    fn decided(mut self, hold: &str) -> Bench {
+        self.resource(hold, "1", None);
+        self.run(6_000);
+        self.done.clear();
+        self
+    }
+
+    /// As [`Bench::joined`] by an hbd peer.
+    fn joined_hbd(hold: &str) -> Bench {
+        let mut bench = Bench::started();
+        bench.peer.hbd = Some("1 0.1.0");
+        bench.activated().decided(hold)
+    }
+
+    fn feed(&mut self, event: Event) {
+        let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
+        for action in self.core.handle(moment, event) {
+            match &action {
+                Action::Start(step) => self.pending.push((*step, true)),
+                Action::Stop(step) => self.pending.push((*step, false)),
+                _ => {}
+            }
+            self.done.push((self.now, action));
+        }
+        while self.prompt && !self.pending.is_empty() {
+            self.end_step();
+        }
+    }
+
+    /// The oldest step under way ends well.
+    fn end_step(&mut self) {
+        let (step, start) = self.pending.remove(0);
+        self.feed(Event::StepEnded { step, outcome: if start { Outcome::Started } else { Outcome::Stopped } });
+    }
+
+    /// The oldest step under way fails.
+    fn fail_step(&mut self) {
+        let (step, _) = self.pending.remove(0);
+        self.feed(Event::StepEnded { step, outcome: Outcome::Failed("no".into()) });
+    }
+
+    /// All steps under way, and those they lead to, end well.
+    fn end_steps(&mut self) {
+        while !self.pending.is_empty() {
+            self.end_step();
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        self.feed(Event::Request(request));
+    }
+
+    /// Time passes: the peer's statuses first, then what the core has due.
+    fn run(&mut self, milliseconds: u64) {
+        let end = self.now + ms(milliseconds);
+        loop {
+            let due = self.core.next_deadline().map(|due| due.0.max(self.now));
+            let Some(next) = [due, self.peer.beat].into_iter().flatten().filter(|at| *at <= end).min() else { break };
+            self.now = next;
+            if self.peer.beat == Some(next) {
+                self.peer_status();
+            } else {
+                self.feed(Event::Deadline);
+            }
+        }
+        self.now = end;
+    }
+
+    /// The peer says this status at once, and from then on every second.
+    fn peer_beats(&mut self, st: &'static str, dt: u64) {
+        (self.peer.st, self.peer.dt) = (st, dt);
+        self.peer_status();
+    }
+
+    fn peer_status(&mut self) {
+        self.peer.beat = Some(self.now + ms(1_000));
+        let message = self.status();
+        self.hears(message);
+    }
+
+    /// The peer's next status, not yet heard.
+    fn status(&mut self) -> Message {
+        let (st, dt) = (self.peer.st, format!("{:x}", self.peer.dt));
+        let mut fields = vec![("st", st), ("dt", dt.as_str()), ("protocol", "1")];
+        fields.extend(self.peer.hbd.map(|hbd| ("hbd", hbd)));
+        self.message("status", &fields)
+    }
+
+    /// The peer falls silent.
+    fn peer_silent(&mut self) {
+        self.peer.beat = None;
+    }
+
+    /// A new incarnation of the peer says its first three words and beats.
+    fn peer_restarts(&mut self) {
+        self.peer.generation += 1;
+        self.peer.seq = 0;
+        self.peer_beats("init", 0x1770);
+        self.peer_beats("up", 0x1770);
+        self.peer_beats("up", 0x1770);
+    }
+
+    /// The peer's next message, not yet heard.
+    fn message(&mut self, kind: &str, fields: &[(&str, &str)]) -> Message {
+        let mut message = self.unsequenced(kind, fields);
+        self.peer.seq += 1;
+        message.set_text("seq", &format!("{:x}", self.peer.seq));
+        message.set_text("ld", "0.00");
+        message
+    }
+
+    /// A message of the peer without sequence number.
+    fn unsequenced(&self, kind: &str, fields: &[(&str, &str)]) -> Message {
+        let mut message = Message::new(kind);
+        for (name, value) in fields {
+            message.set_text(name, value);
+        }
+        message.set_text("src", "nodeb");
+        message.set("srcuuid", Value::Binary(THEIRS.to_vec()));
+        message.set_text("hg", &format!("{:x}", self.peer.generation));
+        message.set_text("ts", &format!("{:x}", WALL + self.now.as_secs()));
+        message.with("ttl", "3")
+    }
+
+    fn hears(&mut self, message: Message) {
+        self.hears_on(0, message);
+    }
+
+    fn hears_on(&mut self, link: usize, message: Message) {
+        self.feed(Event::Received { link, message });
+    }
+
+    fn says(&mut self, kind: &str, fields: &[(&str, &str)]) {
+        let message = self.message(kind, fields);
+        self.hears(message);
+    }
+
+    fn says_unsequenced(&mut self, kind: &str, fields: &[(&str, &str)]) {
+        let message = self.unsequenced(kind, fields);
+        self.hears(message);
+    }
+
+    /// `resource` of the peer, absolute.
+    fn resource(&mut self, hold: &str, stable: &str, info: Option<&str>) {
+        let mut fields = vec![("rsc_hold", hold), ("rtype", "full"), ("isstable", stable)];
+        fields.extend(info.map(|info| ("info", info)));
+        self.says("resource", &fields);
+    }
+
+    fn ask(&mut self, set: &str, word: &str) {
+        self.says("ask_resources", &[("rsc_hold", set), ("info", word)]);
+    }
+
+    /// What was sent of this type, and when.
+    fn sent_at(&self, kind: &str) -> Vec<(u64, Message)> {
+        let sent = self.done.iter().filter_map(|(at, action)| match action {
+            Action::Send(message) if message.kind() == Some(kind) => Some((as_ms(*at), message.clone())),
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    /// What was sent of this type.
+    fn sent(&self, kind: &str) -> Vec<Message> {
+        self.sent_at(kind).into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// One field of everything that was sent of this type.
+    fn field(&self, kind: &str, name: &str) -> Vec<String> {
+        self.sent(kind).iter().map(|message| message.text(name).unwrap_or("-").to_owned()).collect()
+    }
+
+    /// The texts that went to the log.
+    fn log(&self) -> Vec<String> {
+        let texts = self.done.iter().filter_map(|(_, action)| match action {
+            Action::Log(record) => Some(record.text()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    fn logged(&self, text: &str) -> bool {
+        self.log().iter().any(|line| line.contains(text))
+    }
+
+    /// When this was logged first.
+    fn logged_at(&self, text: &str) -> Option<u64> {
+        let found = self.done.iter().find(|(_, action)| matches!(action, Action::Log(r) if r.text().contains(text)));
+        found.map(|(at, _)| as_ms(*at))
+    }
+
+    /// What the core did about resources since the last call, in order: messages in the notation of 03 §6, steps,
+    /// announcements. Statuses and acknowledgements are left out.
+    fn story(&mut self) -> Vec<String> {
+        let story = self.done.iter().filter_map(|(_, action)| tell(action)).collect();
+        self.done.clear();
+        story
+    }
+
+    fn view(&self) -> View {
+        self.core.view()
+    }
+
+    /// The peer's status as we see it.
+    fn peer_state(&self) -> String {
+        self.view().nodes[1].status.clone()
+    }
+
+    /// Which of the peer's links are up.
+    fn links(&self) -> [bool; 2] {
+        [0, 1].map(|link| self.view().nodes[1].links[link].up)
+    }
+
+    /// Milliseconds since the start.
+    fn clock(&self) -> u64 {
+        as_ms(self.now)
+    }
+}
+
+/// Milliseconds since the start of the test.
+fn as_ms(at: Duration) -> u64 {
+    u64::try_from((at - ms(5_000)).as_millis()).unwrap()
+}
+
+fn tell(action: &Action) -> Option<String> {
+    let word = |step: &Step| WORDS[step.group][step.resource];
+    match action {
+        Action::Send(message) => told(message),
+        Action::Start(step) => Some(format!("start {}", word(step))),
+        Action::Stop(step) => Some(format!("stop {}", word(step))),
+        Action::Announce(step) => Some(format!("announce {}", word(step))),
+        Action::Exit => Some("exit".into()),
+        Action::Log(_) => None,
+    }
+}
+
+fn told(message: &Message) -> Option<String> {
+    let kind = message.kind().unwrap();
+    let fields: &[&str] = match kind {
+        "status" | "NS_ackmsg" => return None,
+        "resource" => &["rsc_hold", "isstable", "info"],
+        "ask_resources" => &["rsc_hold", "info"],
+        "hb_takeover" => &["rsc_hold"],
+        "stonith" => &["node", "result"],
+        _ => &[],
+    };
+    let values = fields.iter().filter_map(|name| message.text(name));
+    Some([kind].into_iter().chain(values).collect::<Vec<_>>().join(" "))
+}
