@@ -66,13 +66,15 @@ pub(super) struct Conflict {
     /// We lost these; the peer gets a report when they are down.
     releasing: Set,
     act_at: Option<Instant>,
+    /// Until when a real Heartbeat that returned from a partition may take to restart itself.
+    restart_due: Option<Instant>,
     offered_at: Option<Instant>,
 }
 
 impl Conflict {
-    /// Whether both hold something.
-    pub(super) fn open(&self) -> bool {
-        self.both != Set::NONE || self.releasing()
+    /// Whether both hold something, or a real Heartbeat is about to restart itself because of a partition.
+    pub(super) fn open(&self, now: Instant) -> bool {
+        self.both != Set::NONE || self.releasing() || self.restart_due.is_some_and(|due| now < due)
     }
 
     /// Whether we lost and our groups are still on their way down.
@@ -114,16 +116,16 @@ impl Core {
         }
     }
 
-    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone. An
-    /// hbd peer gets our claims. A
-    /// real Heartbeat that we know restarts itself (02 §7.7); one that restarted out of our sight takes us for a new
-    /// node and would never say what it holds: `starting` makes it (03 §14.1 rule 3).
+    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone.
+    /// An hbd peer gets our claims. A real Heartbeat that we know restarts itself (02 §7.7); one that restarted out of
+    /// our sight takes us for a new node and would never say what it holds: `starting` makes it (03 §14.1 rule 3).
     pub(super) fn peer_reappeared(&mut self, known: bool) {
         if self.ownership.decision != Decision::Stable {
             return;
         }
         if !self.peer_is_hbd() {
             if known {
+                self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
                 return;
             }
             self.send(Message::new("starting"));
@@ -214,6 +216,7 @@ impl Core {
     pub(super) fn conflict_over(&mut self) {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
+        self.conflict.restart_due = None;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;

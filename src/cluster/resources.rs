@@ -314,7 +314,7 @@ impl Core {
         }
         // The wish stays until the groups are given: an exchange may be cancelled, a peer may speak whose status was
         // lost and who is still dead to us.
-        if self.peer_alive() && !self.conflict.open() {
+        if self.peer_alive() && !self.conflict.open(self.now.monotonic) {
             self.begin_standby(Set::FOREIGN);
         }
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);

@@ -79,13 +79,14 @@ const fn scenario(name: &'static str, from: State, needs_hbd: bool, run: fn(&mut
 }
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control run keeps this list honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 7] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 8] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
     ("wrong_key", "authtoken does not match"),
     ("wrong_key", "netstring authentication failed"),
     ("wrong_key", "MSG"),
+    ("partition", "Late heartbeat"),
     ("partition", "returning after partition"),
     // Only logged by a real pair (03 §8.1); hbd logs it and acts.
     ("partition", "Both machines own"),
@@ -173,10 +174,15 @@ fn partition_and_heal(round: &mut Round) -> Result<()> {
     round.lab.switch.cut(NODES[B].name, Lan::Heartbeat)?;
     wait_until("both nodes to take over", TAKEOVER, || (round.lab.owners().ok()?.len() == 2).then_some(()))?;
     let since = now();
+    let marks = [round.mark(A)?, round.mark(B)?];
     round.lab.switch.heal(NODES[B].name, Lan::Heartbeat)?;
     wait_until("one owner to be left", START, || (round.lab.owners().ok()?.len() == 1).then_some(()))?;
-    for index in [A, B] {
-        if round.lab.software[index] == Software::Hbd {
+    for (index, mark) in [A, B].into_iter().zip(&marks) {
+        if round.lab.software[index] == Software::Heartbeat {
+            round.wait_logged(index, mark, "Performing heartbeat restart exec", START)?;
+            // It may now be running twice, once, or not at all (03 §8.2): a clean slate.
+            round.lab.nodes[index].power_failure()?;
+        } else if round.lab.software == [Software::Hbd, Software::Hbd] {
             round.lab.wait_stable(index, since, START)?;
         }
     }
