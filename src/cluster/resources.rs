@@ -146,7 +146,12 @@ impl Core {
         if full {
             ownership.other_order = seq;
         }
-        ownership.peer_releasing = matches!(message.text("info"), Some("shutdown" | "standby"));
+        if matches!(message.text("info"), Some("shutdown" | "standby")) {
+            ownership.peer_releasing = true;
+        } else if message.text("isstable") == Some("1") {
+            // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
+            ownership.peer_releasing = false;
+        }
         ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
         if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
