@@ -293,6 +293,7 @@ impl Core {
     pub(super) fn peer_restarted(&mut self) {
         self.ownership.other_order = 0;
         self.ownership.other_stable = false;
+        self.ownership.peer_starting = false;
         self.ownership.peer_left = false;
         self.ownership.peer_releasing = false;
         self.cancel_standby();

@@ -70,6 +70,19 @@ fn a_starting_that_came_before_we_were_active_is_answered_then() {
     assert_eq!(bench.story(), ["reqnodes", "starting", "resource none 0"]);
 }
 
+/// The new incarnation may hold what it adopted: it must speak for itself.
+#[test]
+fn the_starting_of_a_former_incarnation_is_forgotten() {
+    let mut bench = Bench::started();
+    bench.peer_beats("active", 0x1770);
+    bench.says("starting", &[]);
+    bench.peer_restarts();
+    bench.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
+    assert_eq!(bench.story(), ["reqnodes", "starting"]);
+    bench.run(9_000);
+    assert_eq!(bench.view().hold.word(), "none");
+}
+
 #[test]
 fn two_hbd_nodes_do_not_wait() {
     let mut bench = Bench::started();
