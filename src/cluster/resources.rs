@@ -98,6 +98,7 @@ impl Core {
     pub(super) fn starting_received(&mut self, from: usize, seq: u64) {
         if Some(from) != self.peer() {
         } else if seq < self.ownership.other_order {
+            self.exchanged();
             self.send_resource(self.ownership.decision == Decision::Stable, None);
         } else {
             self.peer_is_starting();
@@ -110,22 +111,26 @@ impl Core {
         ownership.other_stable = false;
         match ownership.decision {
             // A real node loses it here (02 §11.1); we answer it when we are up.
-            Decision::Init => ownership.peer_starting = true,
-            Decision::Starting => {
-                ownership.decision = Decision::BothStarting;
-                self.send_resource(false, None);
-                self.exchanged();
+            Decision::Init => {
+                ownership.peer_starting = true;
+                return;
             }
-            decision => self.send_resource(decision == Decision::Stable, None),
+            Decision::Starting => ownership.decision = Decision::BothStarting,
+            _ => {}
         }
+        self.send_resource(self.ownership.decision == Decision::Stable, None);
+        self.exchanged();
     }
 
-    /// A first exchange with a peer that is starting too: each takes its own after ten seconds. Two hbd nodes need no
-    /// such wait, their own groups are disjoint.
+    /// The peer is starting too: each takes its own after ten seconds. Two hbd nodes need no such wait, their own
+    /// groups are disjoint. A peer that has not said `starting` may be stopping, which looks the same (03 §6.5): it
+    /// will say `shutdone`, or that it is stable.
     fn exchanged(&mut self) {
-        self.ownership.starting_again = None;
-        if self.ownership.take_local_at.is_none() {
+        let undecided =
+            matches!(self.ownership.decision, Decision::Starting | Decision::BothStarting | Decision::Received);
+        if undecided && self.ownership.take_local_at.is_none() {
             let wait = if self.peer_is_hbd() { Duration::ZERO } else { LOCAL_TAKEOVER };
+            self.ownership.starting_again = None;
             self.ownership.take_local_at = Some(self.now.monotonic + wait);
         }
     }
@@ -146,11 +151,16 @@ impl Core {
         if full {
             ownership.other_order = seq;
         }
-        ownership.peer_releasing = matches!(message.text("info"), Some("shutdown" | "standby"));
+        if matches!(message.text("info"), Some("shutdown" | "standby")) {
+            ownership.peer_releasing = true;
+        } else if message.text("isstable") == Some("1") {
+            // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
+            ownership.peer_releasing = false;
+        }
         ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
         if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
-            self.exchanged();
+            ownership.starting_again = None;
         }
         match message.text("isstable") {
             Some("1") => {
@@ -283,6 +293,7 @@ impl Core {
     pub(super) fn peer_restarted(&mut self) {
         self.ownership.other_order = 0;
         self.ownership.other_stable = false;
+        self.ownership.peer_starting = false;
         self.ownership.peer_left = false;
         self.ownership.peer_releasing = false;
         self.cancel_standby();

@@ -72,7 +72,7 @@ fn a_machine_with_our_name_is_refused_and_named() {
 
 #[test]
 fn an_impostor_is_named_once_while_it_goes_on() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let complaints = |bench: &mut Bench, seconds| {
         for _ in 0..seconds {
             let mut message = bench.status().with("src", "nodea");
@@ -104,7 +104,7 @@ fn a_cloned_uuid_is_refused_and_named() {
 /// The list of complaints is bounded: names come from the network.
 #[test]
 fn a_crowd_of_strangers_cannot_fill_the_log() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     for number in 0..1_000 {
         let stranger = Message::new("status").with("src", &format!("node{number}")).with("ts", "1").with("seq", "1");
         bench.hears(stranger);

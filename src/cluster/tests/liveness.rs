@@ -8,7 +8,7 @@ fn beats(bench: &Bench) -> Vec<u64> {
 
 #[test]
 fn one_status_per_keepalive_without_drift() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_beats("active", 1_000_000);
     bench.peer_silent();
     bench.run(500);
@@ -24,7 +24,7 @@ fn one_status_per_keepalive_without_drift() {
 
 #[test]
 fn beats_that_were_slept_through_are_not_made_up_for() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     let started = bench.clock();
     bench.now += ms(3_300);
@@ -35,7 +35,7 @@ fn beats_that_were_slept_through_are_not_made_up_for() {
 
 #[test]
 fn extra_statuses_do_not_shift_the_rhythm() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(500);
     bench.peer_restarts();
     bench.done.clear();
@@ -45,7 +45,7 @@ fn extra_statuses_do_not_shift_the_rhythm() {
 
 #[test]
 fn a_status_later_than_warntime_earns_a_warning() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     let heard = bench.view();
     bench.run(2_000);
@@ -60,7 +60,7 @@ fn a_status_later_than_warntime_earns_a_warning() {
 
 #[test]
 fn death_comes_strictly_after_the_dead_time() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     let last = bench.clock();
     bench.run(4_000);
@@ -73,7 +73,7 @@ fn death_comes_strictly_after_the_dead_time() {
 /// What had arrived when we woke up late is handed over first: we were late, not the peer.
 #[test]
 fn a_status_that_waited_for_us_saves_its_sender() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.now += ms(20_000);
     let status = bench.status();
@@ -85,7 +85,7 @@ fn a_status_that_waited_for_us_saves_its_sender() {
 
 #[test]
 fn the_dead_time_is_the_one_that_the_peer_asked_for() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_beats("active", 34_000);
     bench.peer_silent();
     bench.run(34_000);
@@ -96,7 +96,7 @@ fn the_dead_time_is_the_one_that_the_peer_asked_for() {
 
 #[test]
 fn a_status_without_a_legible_dt_leaves_the_dead_time_alone() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.says("status", &[("st", "active"), ("protocol", "1")]);
     bench.says("status", &[("st", "active"), ("dt", "soon"), ("protocol", "1")]);
     assert_eq!(bench.view().nodes[1].dead_time, ms(4_000));
@@ -107,7 +107,7 @@ fn a_status_without_a_legible_dt_leaves_the_dead_time_alone() {
 
 #[test]
 fn a_dead_time_of_zero_kills_at_once() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.says("status", &[("st", "active"), ("dt", "0"), ("protocol", "1")]);
     bench.run(1);
@@ -117,7 +117,7 @@ fn a_dead_time_of_zero_kills_at_once() {
 /// Trap 15.
 #[test]
 fn only_a_status_keeps_a_node_alive() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     for _ in 0..4 {
         bench.run(1_000);
@@ -132,7 +132,7 @@ fn only_a_status_keeps_a_node_alive() {
 
 #[test]
 fn an_older_status_does_not_overwrite_a_newer_one() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let old = bench.status().with("st", "up");
     bench.run(1_000);
     bench.peer_status();
@@ -143,7 +143,7 @@ fn an_older_status_does_not_overwrite_a_newer_one() {
 /// Both must be lower (trap 25): within one second the late one counts.
 #[test]
 fn a_late_status_of_the_same_second_counts() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let old = bench.status().with("st", "up");
     bench.peer_status();
     bench.hears(old);
@@ -191,7 +191,7 @@ fn a_link_is_up_while_it_is_heard() {
 
 #[test]
 fn the_second_copy_of_a_message_refreshes_its_link() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     for _ in 0..8 {
         bench.run(1_000);
         bench.peer_silent();
@@ -205,7 +205,7 @@ fn the_second_copy_of_a_message_refreshes_its_link() {
 
 #[test]
 fn an_old_copy_and_a_message_for_another_refresh_nothing() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let old = bench.status();
     bench.hears(old.clone());
     bench.peer_status();
@@ -222,7 +222,7 @@ fn an_old_copy_and_a_message_for_another_refresh_nothing() {
 
 #[test]
 fn node_and_link_die_together() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(4_001);
     assert!(bench.logged("node nodeb: is dead") && bench.logged("Link nodeb:eth0 dead."));
@@ -230,7 +230,7 @@ fn node_and_link_die_together() {
 
 #[test]
 fn a_restart_seen_dead_meanwhile_is_no_partition() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(10_000);
     bench.peer_restarts();
@@ -261,7 +261,7 @@ fn the_first_contact_is_not_a_restart() {
 /// Any message of a higher generation is a new incarnation: a status that was overtaken must not set numbers back.
 #[test]
 fn a_new_incarnation_may_be_heard_by_another_message_first() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer.generation += 1;
     bench.peer.seq = 1;
     let status = bench.status();
@@ -274,7 +274,7 @@ fn a_new_incarnation_may_be_heard_by_another_message_first() {
 
 #[test]
 fn a_healed_partition_is_named_and_answered_at_once() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(10_400);
     bench.done.clear();
@@ -290,7 +290,7 @@ fn a_healed_partition_is_named_and_answered_at_once() {
 /// 02 §7.7: seq not above the last known is a leftover in some queue.
 #[test]
 fn a_stale_status_does_not_raise_the_dead() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     let last = bench.status();
     bench.hears(last.clone());
@@ -302,7 +302,7 @@ fn a_stale_status_does_not_raise_the_dead() {
 
 #[test]
 fn a_lower_generation_is_a_replay_for_ever() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer.generation -= 1;
     bench.peer_silent();
     let links = bench.links();
@@ -323,7 +323,7 @@ fn a_lower_generation_is_a_replay_for_ever() {
 
 #[test]
 fn a_message_without_generation_counts_as_generation_zero() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let mut status = bench.status().with("st", "up");
     status.remove("hg");
     bench.hears(status);

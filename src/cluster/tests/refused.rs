@@ -4,7 +4,7 @@ use super::*;
 
 /// A peer that is silent but for what the test makes it say.
 fn quiet() -> Bench {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_beats("active", 1_000_000);
     bench.peer_silent();
     bench.done.clear();
@@ -178,7 +178,7 @@ fn row_30_unsequenced_for_another_node() {
 
 #[test]
 fn row_32_a_status_without_st() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     let last = bench.clock();
     bench.run(2_000);

@@ -70,6 +70,19 @@ fn a_starting_that_came_before_we_were_active_is_answered_then() {
     assert_eq!(bench.story(), ["reqnodes", "starting", "resource none 0"]);
 }
 
+/// The new incarnation may hold what it adopted: it must speak for itself.
+#[test]
+fn the_starting_of_a_former_incarnation_is_forgotten() {
+    let mut bench = Bench::started();
+    bench.peer_beats("active", 0x1770);
+    bench.says("starting", &[]);
+    bench.peer_restarts();
+    bench.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
+    assert_eq!(bench.story(), ["reqnodes", "starting"]);
+    bench.run(9_000);
+    assert_eq!(bench.view().hold.word(), "none");
+}
+
 #[test]
 fn two_hbd_nodes_do_not_wait() {
     let mut bench = Bench::started();
@@ -114,7 +127,7 @@ fn an_answered_starting_is_not_repeated() {
 
 #[test]
 fn the_old_protocol_is_named() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.says("ip-request", &[("ipaddr", "b1")]);
     assert!(bench.logged("node nodeb speaks the legacy protocol (auto_failback legacy or absent in its ha.cf)"));
 }
@@ -162,7 +175,7 @@ fn the_peer_gives_back_what_it_took_while_we_were_away() {
 
 #[test]
 fn the_peer_joins_and_takes_its_own() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(1_000);
     bench.peer_restarts();
     bench.peer_beats("active", 0xfa0);
@@ -213,7 +226,7 @@ fn a_repeated_starting_and_restlessness_of_the_peer_make_no_loop() {
 /// `rtype` other than `full` adds, `none` always clears, nonsense counts as none (03 §3).
 #[test]
 fn reports_add_or_replace() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     let mut holds = |fields: &[(&str, &str)]| {
         bench.says("resource", fields);
         bench.view().nodes[1].holds.word()

@@ -4,7 +4,7 @@ use super::*;
 
 /// A node that has sent plenty; the peer acknowledged nothing.
 fn talkative(milliseconds: u64) -> Bench {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(milliseconds);
     bench
 }

@@ -137,7 +137,7 @@ fn an_unknown_uuid_is_left_out() {
 
 #[test]
 fn acknowledgements_are_hexadecimal_and_unsequenced() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(30_000);
     assert_fields(&bench, "NS_ackmsg", "t dest ackseq destuuid", N);
     let ack = last(&bench, "NS_ackmsg");
@@ -149,7 +149,7 @@ fn acknowledgements_are_hexadecimal_and_unsequenced() {
 /// The classic interoperability bug (trap 1).
 #[test]
 fn requests_are_decimal() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer.seq += 0x1a;
     bench.peer_status();
     bench.run(300);
@@ -162,7 +162,7 @@ fn requests_are_decimal() {
 
 #[test]
 fn refusals_are_hexadecimal() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(530_000);
     bench.says_unsequenced("NS_rexmit", &[("dest", "nodea"), ("firstseq", "26"), ("lastseq", "26")]);
     assert_fields(&bench, "NS_nak_rexmit", "t firstseq dest info destuuid", N);

@@ -4,7 +4,7 @@ use super::*;
 
 /// A peer that says nothing of itself, and its next message, of a type that has no effect.
 fn quiet() -> Bench {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.peer.dt = 1_000_000;
     let status = bench.status();
@@ -28,7 +28,7 @@ fn a_missing_number_is_asked_for_after_50_to_250_ms_and_then_every_250() {
     for seed in 0..40 {
         let mut bench = Bench::with(|settings| settings.seed = seed);
         bench.feed(Event::Start);
-        let mut bench = bench.activated().decided("none");
+        let mut bench = bench.activated().decided("local");
         let gap = bench.peer.seq + 1;
         bench.peer.seq += 1;
         bench.peer_status();
@@ -52,7 +52,7 @@ fn a_short_max_rexmit_delay_does_not_wait_50_ms() {
             settings.timing.max_rexmit_delay = ms(80);
         });
         bench.feed(Event::Start);
-        let mut bench = bench.activated().decided("none");
+        let mut bench = bench.activated().decided("local");
         bench.peer.seq += 1;
         bench.peer_status();
         let noticed = bench.clock();

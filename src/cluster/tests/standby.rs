@@ -1,1 +1,344 @@
+//! How a set moves while both nodes live (03 §4.5, §4.7, §6.6).
 
+use super::*;
+use crate::cluster::Set;
+
+fn nothing() -> Vec<String> {
+    Vec::new()
+}
+
+/// 03 §6.6, first diagram, from A's side.
+#[test]
+fn we_give_everything() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    assert_eq!(bench.story(), ["ask_resources all me"]);
+    bench.prompt = false;
+    bench.ask("all", "other");
+    assert_eq!(bench.story(), ["stop a2", "resource none 0 standby"]);
+    bench.end_step();
+    assert_eq!(bench.story(), ["stop a1"], "done is not said before the last stop");
+    bench.end_step();
+    assert_eq!(bench.story(), ["ask_resources all done"]);
+    bench.run(20_000);
+    assert_eq!(bench.story(), nothing());
+    bench.resource("all", "1", None);
+    bench.ask("all", "done");
+    assert!(bench.logged("Other node completed standby takeover of nodea resources."));
+    bench.resource("all", "1", None);
+    let story = bench.story();
+    assert!(story.iter().all(|line| line == "resource none 1") && (1..=2).contains(&story.len()), "{story:?}");
+    assert_eq!(bench.view().resource_state, "none");
+}
+
+/// The taker's `done` in its place, before its report.
+#[test]
+fn the_takers_done_ends_the_exchange() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.story();
+    bench.ask("local", "done");
+    assert!(bench.logged("Other node completed standby takeover"));
+    assert_eq!(bench.story(), ["resource none 1"]);
+    bench.resource("all", "1", None);
+    assert_eq!(bench.story(), ["resource none 1"]);
+}
+
+#[test]
+fn a_failed_stop_is_never_called_done() {
+    let mut bench = Bench::joined("local");
+    bench.prompt = false;
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.fail_step();
+    assert!(bench.logged("a2 did not stop (attempt 1): no"));
+    bench.story();
+    bench.run(999);
+    assert_eq!(bench.story(), nothing());
+    bench.run(1);
+    assert_eq!(bench.story(), ["stop a2"]);
+    bench.end_steps();
+    assert_eq!(bench.story(), ["stop a1", "ask_resources local done"]);
+}
+
+/// 03 §6.6, from B's side.
+#[test]
+fn we_take_everything() {
+    let mut bench = Bench::joined("local");
+    bench.ask("all", "me");
+    assert!(bench.logged("nodeb wants to go standby [all]"));
+    assert_eq!(bench.story(), ["ask_resources all other"]);
+    bench.resource("none", "0", Some("standby"));
+    bench.run(5_000);
+    assert_eq!(bench.story(), nothing());
+    bench.prompt = false;
+    bench.ask("all", "done");
+    assert_eq!(bench.story(), ["start b1"]);
+    bench.end_steps();
+    assert!(bench.logged("Standby resource acquisition done [all]."));
+    assert_eq!(bench.story(), ["start b2", "ask_resources all done", "resource all 1"]);
+    bench.resource("none", "1", None);
+    bench.resource("none", "1", None);
+    assert_eq!(bench.story(), ["resource all 1"]);
+}
+
+#[test]
+fn sets_are_the_givers_words() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    bench.ask("foreign", "done");
+    assert_eq!(bench.view().hold.word(), "local");
+    let mut bench = Bench::joined("all");
+    bench.ask("local", "me");
+    bench.ask("local", "done");
+    assert_eq!(bench.view().hold.word(), "foreign");
+}
+
+/// 03 §16 no. 2.
+#[test]
+fn the_set_of_the_latest_message_counts() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.ask("foreign", "other");
+    assert_eq!(bench.view().hold.word(), "local");
+    let mut bench = Bench::joined("all");
+    bench.ask("all", "me");
+    bench.ask("foreign", "done");
+    assert_eq!(bench.view().hold.word(), "local");
+    assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
+}
+
+#[test]
+fn a_missing_set_means_all_and_another_is_ignored() {
+    let mut bench = Bench::joined("local");
+    bench.says("ask_resources", &[("info", "me")]);
+    assert_eq!(bench.story(), ["ask_resources all other"]);
+    for set in ["none", "Local", "everything"] {
+        let mut bench = Bench::joined("local");
+        bench.ask(set, "me");
+        assert_eq!(bench.story(), nothing(), "{set}");
+    }
+}
+
+#[test]
+fn an_exchange_of_nothing_is_borne() {
+    let mut bench = Bench::joined("local");
+    bench.ask("foreign", "me");
+    bench.resource("local", "0", Some("standby"));
+    bench.ask("foreign", "done");
+    bench.resource("local", "1", None);
+    let expected =
+        ["ask_resources foreign other", "ask_resources foreign done", "resource local 1", "resource local 1"];
+    assert_eq!(bench.story(), expected, "our own run already");
+}
+
+#[test]
+fn while_the_peer_is_in_flux_nothing_is_given_or_taken() {
+    let mut bench = Bench::joined("local");
+    bench.resource("local", "0", None);
+    bench.ask("all", "me");
+    assert!(bench.logged("standby message [me] from nodeb ignored.  Other side is in flux."));
+    bench.request(Request::Standby(Set::ALL));
+    assert!(bench.logged("standby message [me] from nodea ignored.  Other side is in flux."));
+    assert_eq!(bench.story(), nothing());
+}
+
+#[test]
+fn while_we_are_in_flux_nothing_is_given_or_taken() {
+    let mut bench = Bench::active();
+    bench.says("starting", &[]);
+    bench.resource("none", "0", None);
+    bench.story();
+    bench.ask("all", "me");
+    bench.request(Request::Standby(Set::ALL));
+    assert_eq!(bench.story(), nothing());
+}
+
+#[test]
+fn a_standby_to_nobody_is_refused() {
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.run(5_000);
+    bench.story();
+    bench.request(Request::Standby(Set::ALL));
+    assert_eq!(bench.story(), nothing());
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+#[test]
+fn a_second_request_is_refused_while_an_exchange_runs() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.story();
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.run(1_000);
+    bench.ask("all", "me");
+    assert!(bench.logged("Standby in progress- new request from nodeb ignored [9 seconds left]"));
+    assert_eq!(bench.story(), nothing());
+}
+
+#[test]
+fn words_out_of_place_are_ignored() {
+    let mut bench = Bench::joined("local");
+    bench.ask("all", "other");
+    bench.ask("all", "done");
+    bench.ask("all", "please");
+    bench.says("ask_resources", &[("rsc_hold", "all")]);
+    assert_eq!(bench.story(), nothing());
+    assert_eq!(bench.view().hold.word(), "local");
+}
+
+#[test]
+fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
+    let mut bench = Bench::joined("local");
+    let asked = bench.clock();
+    bench.request(Request::Standby(Set::ALL));
+    bench.run(9_999);
+    assert!(!bench.logged("No reply"));
+    bench.run(1);
+    assert_eq!(bench.logged_at("No reply to standby request.  Standby request cancelled."), Some(asked + 10_000));
+    assert_eq!(bench.story(), ["ask_resources all me", "resource local 1"], "nothing was released");
+    assert_eq!(bench.view().resource_state, "local");
+}
+
+/// 03 §4.5.4, the one-hour trap: a real taker waits an hour for our `done`.
+#[test]
+fn a_late_other_is_honoured() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.run(15_600);
+    bench.story();
+    bench.ask("local", "other");
+    assert_eq!(bench.story(), ["stop a2", "resource none 0 standby", "stop a1", "ask_resources local done"]);
+    bench.resource("all", "1", None);
+    bench.ask("local", "done");
+    bench.run(15_000);
+    bench.ask("local", "other");
+    assert_eq!(bench.view().hold.word(), "none");
+    assert!(!bench.story().iter().any(|line| line.contains("done")), "only once");
+}
+
+/// 03 §4.7: the taker's report arrives before the `done` that caused it, with the higher number.
+#[test]
+fn the_takers_report_may_arrive_before_its_done() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.story();
+    let done = bench.message("ask_resources", &[("rsc_hold", "local"), ("info", "done")]);
+    bench.resource("all", "1", None);
+    bench.hears(done);
+    bench.resource("all", "1", None);
+    let story = bench.story();
+    assert!(story.iter().all(|line| line == "resource none 1") && (1..=2).contains(&story.len()), "{story:?}");
+    assert_eq!(bench.view().resource_state, "none");
+    bench.run(5_000);
+    assert!(!bench.logged("own"), "{:?}", bench.log());
+}
+
+/// 03 §16 no. 3: an `isstable=1` that claims nothing of the set is no end of the exchange.
+#[test]
+fn a_report_that_crosses_does_not_end_the_exchange() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.resource("local", "1", None);
+    assert!(!bench.logged("Other node completed standby takeover"));
+    bench.ask("local", "done");
+    assert!(bench.logged("Other node completed standby takeover"));
+}
+
+#[test]
+fn the_givers_done_may_arrive_before_its_report() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    let report = [("rsc_hold", "local"), ("rtype", "full"), ("isstable", "0"), ("info", "standby")];
+    let report = bench.message("resource", &report);
+    bench.ask("foreign", "done");
+    bench.hears(report);
+    bench.resource("local", "1", None);
+    assert_eq!(bench.view().resource_state, "local");
+    bench.run(20_000);
+    assert!(!bench.logged("Both machines own") && !bench.logged("No one owns"), "{:?}", bench.log());
+}
+
+/// The giver never got our `other` and begins anew.
+#[test]
+fn a_giver_that_begins_anew_is_answered_anew() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    bench.run(12_000);
+    bench.story();
+    bench.ask("foreign", "me");
+    assert_eq!(bench.story(), ["ask_resources foreign other"]);
+    bench.ask("foreign", "done");
+    assert_eq!(bench.view().hold.word(), "local");
+}
+
+/// 03 §6.6: all→all, local→foreign, foreign→local; failback is the asker's own.
+#[test]
+fn hb_takeover_of_the_peer_is_translated_into_our_words() {
+    for (asked, given) in [("all", "all"), ("local", "foreign"), ("foreign", "local"), ("failback", "foreign")] {
+        let mut bench = Bench::joined("local");
+        bench.says("hb_takeover", &[("rsc_hold", asked)]);
+        assert_eq!(bench.story(), [format!("ask_resources {given} me")], "{asked}");
+    }
+    let mut bench = Bench::joined("local");
+    bench.says("hb_takeover", &[]);
+    bench.says("hb_takeover", &[("rsc_hold", "none")]);
+    assert_eq!(bench.story(), ["ask_resources all me"]);
+}
+
+#[test]
+fn our_own_takeover_asks_the_peer() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Takeover(Set::FOREIGN));
+    assert_eq!(bench.story(), ["hb_takeover foreign"]);
+    bench.ask("local", "me");
+    bench.resource("none", "0", Some("standby"));
+    bench.ask("local", "done");
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+/// 03 §4.5.3: a pending exchange is void; the rules of a death follow.
+#[test]
+fn the_death_of_the_taker_gives_us_everything_back() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.ask("all", "other");
+    bench.peer_silent();
+    bench.story();
+    bench.run(4_001);
+    assert!(bench.logged("Cancelling pending standby operation"));
+    let story = bench.story();
+    let starts: Vec<_> = story.iter().filter(|line| line.starts_with("start")).collect();
+    assert_eq!(starts, ["start a1", "start b1", "start a2", "start b2"]);
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+/// It may die before it has released: its groups are ours now (03 §7).
+#[test]
+fn the_death_of_the_giver_gives_us_everything() {
+    let mut bench = Bench::joined("local");
+    bench.ask("all", "me");
+    bench.resource("none", "0", Some("standby"));
+    bench.peer_silent();
+    bench.story();
+    bench.run(4_001);
+    assert_eq!(bench.story()[0], "stonith nodeb n_stnth");
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+#[test]
+fn a_restart_of_the_giver_voids_the_exchange() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    bench.run(500);
+    bench.peer_restarts();
+    assert!(bench.logged("Cancelling pending standby operation"));
+    bench.story();
+    bench.peer_beats("active", 0xfa0);
+    bench.ask("foreign", "done");
+    assert_eq!(bench.story(), nothing(), "the old exchange is over");
+}

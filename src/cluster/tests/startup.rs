@@ -201,7 +201,7 @@ fn another_node_list_is_named_and_not_adopted() {
 /// It waits to hear from everybody: we do not let it wait for our next beat.
 #[test]
 fn a_newcomer_is_answered_with_a_status_at_once() {
-    let mut bench = Bench::joined("none");
+    let mut bench = Bench::joined("local");
     bench.run(500);
     bench.done.clear();
     bench.peer_restarts();
