@@ -117,12 +117,13 @@ impl Core {
     }
 
     /// Why no exchange can begin now.
-    fn refusal(&self) -> Option<Answer> {
+    fn refusal(&mut self) -> Option<Answer> {
         if !self.peer_alive() || self.ownership.peer_left {
             Some(Answer::PeerGone)
         } else if self.standby.busy() || self.standby.asker.is_some() {
             Some(Answer::Busy)
         } else if self.ownership.decision != Decision::Stable || !self.ownership.other_stable {
+            self.log_in_flux(&self.settings.node.clone());
             Some(Answer::InFlux)
         } else {
             None

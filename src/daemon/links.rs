@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -152,10 +151,8 @@ impl Links {
                         Ok(message) => take(medium.index, message),
                         Err(error) => medium.rejected.count(&error, source, medium.link.name()),
                     },
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An ICMP error of an earlier send, or the interface went down: the next send tells.
-                    Err(_) if !medium.link.is_open() => break,
-                    Err(_) => {}
+                    // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
+                    Err(_) => break,
                 }
                 taken += 1;
             }

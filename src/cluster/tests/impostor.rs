@@ -38,7 +38,7 @@ fn the_echo_of_our_former_incarnation_is_nothing() {
     let mut bench = Bench::joined("local");
     let echo = Bench::joined("local").core.handle(
         Moment { monotonic: Instant(ms(60_000)), wall: Duration::from_secs(WALL) },
-        Event::Request(Request::Shutdown),
+        Event::Request { id: 1, request: Request::Shutdown },
     );
     for action in echo {
         if let Action::Send(message) = action {

@@ -5,6 +5,7 @@ mod conflict;
 mod impostor;
 mod leave;
 mod liveness;
+mod operator;
 mod refused;
 mod resources;
 mod retransmission;
@@ -170,7 +171,7 @@ impl Bench {
     }
 
     fn request(&mut self, request: Request) {
-        self.feed(Event::Request(request));
+        self.feed(Event::Request { id: 1, request });
     }
 
     /// Time passes: the peer's statuses first, then what the core has due.
@@ -353,7 +354,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Stop(step) => Some(format!("stop {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Exit => Some("exit".into()),
-        Action::Log(_) => None,
+        Action::Answer { .. } | Action::Log(_) => None,
     }
 }
 

@@ -108,6 +108,7 @@ fn ask_resources_and_hb_takeover() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Takeover(Set::ALL));
     assert_fields(&bench, "hb_takeover", "t rsc_hold", C);
+    let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::ALL));
     assert_fields(&bench, "ask_resources", "t rsc_hold info", C);
 }
