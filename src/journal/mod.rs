@@ -9,8 +9,8 @@
 //! (`MESSAGE_ID`, `HBD_NODE`, `HBD_LINK`, `HBD_GROUP`, `HBD_EVENT`, …).
 //!
 //! `PRIORITY` is exact from [`Priority::Err`] down. systemd-journal-logger cannot write anything above, so that
-//! [`Priority::Crit`] is written as two values, 3 and 2 (verified with journald: `-p crit` finds it, forwarding and
-//! `MaxLevelStore=` use 2, `-p 3..3` finds it too, and in JSON it is a list of both).
+//! [`Priority::Crit`] is written as two values, 3 and 2: `-p crit` finds it, `-p 3..3` finds it too, and in JSON it is
+//! a list of both.
 
 mod bridge;
 mod queue;
