@@ -116,18 +116,16 @@ impl Core {
         }
     }
 
-    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone.
-    /// An hbd peer gets our claims. A real Heartbeat that we know restarts itself (02 §7.7); one that restarted out of
-    /// our sight takes us for a new node and would never say what it holds: `starting` makes it (03 §14.1 rule 3).
-    pub(super) fn peer_reappeared(&mut self, known: bool) {
+    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone. An
+    /// hbd peer gets our claims. A real Heartbeat restarts itself if it had missed us, too (02 §7.7). If it had not, or
+    /// restarted out of our sight, it would never say what it holds: `starting` makes it, and our report takes it out
+    /// of transition again (03 §14.1 rule 3).
+    pub(super) fn peer_reappeared(&mut self) {
         if self.ownership.decision != Decision::Stable {
             return;
         }
         if !self.peer_is_hbd() {
-            if known {
-                self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
-                return;
-            }
+            self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
             self.send(Message::new("starting"));
         } else if self.conflict.act_at.is_some() {
             self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);

@@ -206,7 +206,6 @@ impl Core {
             return;
         }
         let name = node.name.clone();
-        let known = node.last_status.is_some();
         let reappeared = node.status == Status::Dead && status == Status::Active;
         let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
         let changed = std::mem::replace(&mut node.status, status) != status;
@@ -227,7 +226,7 @@ impl Core {
             self.log(Record::StatusUpdate { node: name, status: status.to_string() });
         }
         if (reappeared || introduced) && Some(from) == self.peer() {
-            self.peer_reappeared(known);
+            self.peer_reappeared();
         }
     }
 
@@ -240,10 +239,9 @@ impl Core {
         if introduced {
             node.hbd = Some(1);
         }
-        let known = node.last_status.is_some();
         if node.alive() {
             if introduced && Some(from) == self.peer() {
-                self.peer_reappeared(known);
+                self.peer_reappeared();
             }
             return;
         }
@@ -254,7 +252,7 @@ impl Core {
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });
         if reappeared && status == Status::Active && Some(from) == self.peer() {
-            self.peer_reappeared(known);
+            self.peer_reappeared();
         }
     }
 

@@ -1,1 +1,192 @@
+//! Both nodes hold the same groups, or nobody does, while both live (03 §6.9, §8, §14.3; shared decisions).
 
+use super::*;
+
+/// How long a real Heartbeat has to resolve it by its own restart.
+const PATIENCE: u64 = 15_000;
+/// How long nobody may hold a class before we act.
+const ORPHANS: u64 = 3_000;
+
+fn nothing() -> Vec<String> {
+    Vec::new()
+}
+
+/// We hold everything because the peer seemed dead.
+fn alone(mut bench: Bench) -> Bench {
+    bench.peer_silent();
+    bench.run(10_000);
+    bench.story();
+    bench
+}
+
+/// 03 §6.9: our machine died and was back within the peer's dead time; its own groups run nowhere now.
+#[test]
+fn orphans_of_the_peer_are_offered_to_it() {
+    let mut bench = Bench::active();
+    bench.story();
+    bench.resource("none", "1", None);
+    assert!(bench.logged("No one owns foreign resources!"));
+    assert!(!bench.story().contains(&"ask_resources foreign me".to_owned()), "messages of an exchange cross");
+    bench.run(ORPHANS);
+    assert_eq!(bench.story(), ["ask_resources foreign me"]);
+    bench.ask("foreign", "other");
+    assert_eq!(bench.story(), ["resource local 0 standby", "ask_resources foreign done"]);
+    bench.resource("local", "1", None);
+    bench.ask("foreign", "done");
+    bench.run(60_000);
+    assert!(bench.sent("ask_resources").is_empty());
+    assert_eq!(bench.view().resource_state, "local");
+}
+
+/// 03 §6.9: the peer's machine died with our groups and was back within the dead time.
+#[test]
+fn our_own_orphans_are_fetched_with_hb_takeover() {
+    let mut bench = Bench::joined("all");
+    bench.run(500);
+    bench.peer_restarts();
+    bench.peer_beats("active", 0xfa0);
+    bench.says("starting", &[]);
+    bench.resource("none", "0", None);
+    bench.resource("local", "1", None);
+    assert!(bench.logged("No one owns our local resources!"));
+    assert!(bench.logged("Heartbeat restart on node nodeb") && !bench.logged("is dead"));
+    bench.story();
+    bench.run(ORPHANS - 1);
+    assert_eq!(bench.story(), nothing());
+    bench.run(1);
+    assert_eq!(bench.story(), ["hb_takeover local"], "what may still run there is stopped first");
+    bench.ask("foreign", "me");
+    assert_eq!(bench.story(), ["ask_resources foreign other"]);
+    bench.resource("local", "0", Some("standby"));
+    bench.ask("foreign", "done");
+    assert_eq!(bench.story(), ["start a1", "start a2", "ask_resources foreign done", "resource local 1"]);
+}
+
+#[test]
+fn who_lacks_groups_of_that_class_misses_nothing() {
+    let mut bench = Bench::with(|settings| settings.groups.truncate(1));
+    bench.feed(Event::Start);
+    let mut bench = bench.activated();
+    bench.resource("none", "1", None);
+    bench.run(30_000);
+    assert!(!bench.logged("No one owns"));
+    assert!(bench.sent("ask_resources").is_empty());
+}
+
+/// What is being released may still run there.
+#[test]
+fn nobody_owns_is_not_concluded_while_the_peer_releases() {
+    let mut bench = Bench::joined("all");
+    bench.resource("none", "0", Some("shutdown"));
+    bench.resource("none", "0", None);
+    bench.run(60_000);
+    assert!(!bench.logged("No one owns"), "{:?}", bench.log());
+    assert_eq!(bench.story(), nothing());
+}
+
+/// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late, and never notices.
+#[test]
+fn a_heartbeat_that_took_our_groups_is_made_to_give_them_up() {
+    let mut bench = Bench::joined("local");
+    bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
+    assert!(bench.logged("Both machines own our resources!"));
+    bench.run(PATIENCE - 1);
+    assert_eq!(bench.story(), nothing(), "a real node may be about to restart itself");
+    bench.run(1);
+    assert_eq!(bench.story(), ["hb_takeover local"]);
+    bench.ask("foreign", "me");
+    bench.resource("local", "0", Some("standby"));
+    bench.ask("foreign", "done");
+    assert_eq!(bench.story(), ["ask_resources foreign other", "ask_resources foreign done", "resource local 1"]);
+    bench.resource("local", "1", None);
+    let story = bench.story();
+    assert!(story.contains(&"announce a1".to_owned()), "{story:?}");
+    assert!(bench.logged_at("stop").is_none());
+}
+
+#[test]
+fn what_is_the_heartbeats_own_is_given_to_it() {
+    let mut bench = alone(Bench::joined("local"));
+    bench.peer_beats("active", 0xfa0);
+    bench.resource("local", "1", None);
+    assert!(bench.logged("Both machines own foreign resources!"));
+    bench.story();
+    bench.run(PATIENCE);
+    assert_eq!(bench.story(), ["ask_resources foreign me"]);
+    bench.ask("foreign", "other");
+    assert_eq!(bench.view().hold.word(), "local");
+}
+
+/// 03 §14.1 rule 12, 02 §7.7: the real node restarts itself; we serve meanwhile and are announced when it is quiet.
+#[test]
+fn after_a_partition_we_serve_while_the_heartbeat_restarts() {
+    let mut bench = alone(Bench::joined("local"));
+    bench.peer_beats("active", 0xfa0);
+    bench.says("stonith", &[("node", "nodea"), ("result", "unneeded")]);
+    assert_eq!(bench.story(), ["starting", "resource all 1"], "its answer tells what is to be announced");
+    bench.resource("all", "1", None);
+    bench.run(2_000);
+    bench.story();
+    bench.resource("none", "0", Some("shutdown"));
+    assert_eq!(bench.story(), nothing());
+    bench.says("shutdone", &[("st", "dead")]);
+    let announced = ["announce a1", "announce a2", "announce b1", "announce b2"];
+    assert_eq!(bench.story(), announced, "it had announced them, too");
+    bench.run(3_000);
+    bench.peer_restarts();
+    assert_eq!(bench.view().hold.word(), "all");
+    assert!(!bench.log().iter().any(|line| line.starts_with("Releasing")));
+}
+
+/// A real node that has not missed us does not restart, and says nothing of its own accord.
+#[test]
+fn after_a_one_sided_partition_the_heartbeat_is_asked_what_it_holds() {
+    let mut bench = alone(Bench::joined("local"));
+    bench.peer_beats("active", 0xfa0);
+    assert_eq!(bench.story(), ["starting", "resource all 1"], "asked, and not left in transition");
+    bench.resource("local", "1", None);
+    assert!(bench.logged("Both machines own foreign resources!"));
+    bench.run(PATIENCE);
+    bench.story();
+    bench.ask("foreign", "other");
+    assert_eq!(bench.view().hold.word(), "local");
+}
+
+/// Two hbd nodes: who holds less releases, else who claimed later; the other announces.
+#[test]
+fn between_two_hbd_the_one_who_holds_less_releases() {
+    let claim = |bench: &mut Bench, hold: &str, claim: &str| {
+        let fields = [("rsc_hold", hold), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", claim)];
+        bench.says("resource", &fields);
+    };
+    let mut bench = Bench::joined_hbd("local");
+    bench.peer.hbd = Some("1 0.1.0");
+    claim(&mut bench, "all", "1,1,2");
+    assert!(bench.logged("node nodeb holds the same resources and keeps them: releasing ours"));
+    assert_eq!(bench.view().hold.word(), "none");
+    let report = bench.sent("resource").pop().unwrap();
+    assert_eq!(report.text("hbd_released"), Some("local"));
+
+    let mut bench = alone(Bench::joined_hbd("local"));
+    bench.peer_beats("active", 0xfa0);
+    claim(&mut bench, "local", "1,0,1");
+    assert_eq!(bench.view().hold.word(), "all", "we hold more");
+    bench.story();
+    claim(&mut bench, "none", "1,0,1");
+    assert!(bench.logged("the conflict with node nodeb is over: announcing our addresses again"));
+    assert_eq!(bench.story()[..2], ["announce b1", "announce b2"]);
+}
+
+#[test]
+fn of_two_hbd_that_hold_as_much_the_later_claim_yields() {
+    let hold_all = |theirs: &str| {
+        let mut bench = alone(Bench::joined_hbd("local"));
+        bench.peer_beats("active", 0xfa0);
+        let fields = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", theirs)];
+        bench.says("resource", &fields);
+        bench.view().hold.word()
+    };
+    assert_eq!(hold_all("1,1,2"), "none", "theirs are older");
+    assert_eq!(hold_all("ffffffffffff,ffffffffffff,2"), "all", "ours are older");
+    assert_eq!(hold_all("1,ffffffffffff,2"), "local", "each class by itself");
+}

@@ -254,9 +254,9 @@ fn a_failback_waits_until_the_peer_is_stable() {
     assert_eq!(bench.field("ask_resources", "info"), ["me"]);
 }
 
-/// A group that cannot start is down, is said so, and is offered to the other node (03 §14.3).
+/// A taker always finishes the exchange, or the giver waits for an hour (03 §14.1 rule 8).
 #[test]
-fn a_group_that_cannot_start_is_offered_to_the_peer() {
+fn a_taker_whose_start_fails_still_says_done() {
     let mut bench = Bench::joined("local");
     bench.ask("local", "me");
     bench.resource("none", "0", Some("standby"));
@@ -266,8 +266,41 @@ fn a_group_that_cannot_start_is_offered_to_the_peer() {
     bench.end_step();
     bench.fail_step();
     bench.end_steps();
-    assert!(bench.logged("b2 did not start: no") && bench.logged("Giving up resources due to failure of b2"));
+    let failed = ["b2 did not start: no", "Giving up resources due to failure of b2"];
+    assert!(failed.iter().all(|text| bench.logged(text)), "{:?}", bench.log());
     let story = bench.story();
-    assert_eq!(story[..3], ["start b2", "stop b2", "stop b1"]);
-    assert_eq!(story[3..], ["ask_resources local done", "resource all 1"], "always finish the exchange");
+    assert_eq!(story, ["start b2", "stop b2", "stop b1", "ask_resources local done", "resource all 1"]);
+}
+
+/// 03 §14.3; unlike Heartbeat (§9.1) the set that failed, and at once.
+#[test]
+fn a_group_that_cannot_start_is_offered_to_the_peer() {
+    let mut bench = Bench::active();
+    bench.prompt = false;
+    bench.resource("local", "1", None);
+    bench.story();
+    bench.fail_step();
+    assert_eq!(bench.story(), ["stop a1", "ask_resources local me"]);
+    bench.end_steps();
+    bench.ask("local", "other");
+    assert_eq!(bench.story(), ["resource none 0 standby", "ask_resources local done"]);
+}
+
+#[test]
+fn a_group_that_cannot_start_anywhere_is_not_sent_to_and_fro() {
+    let mut bench = Bench::active();
+    bench.prompt = false;
+    bench.resource("local", "1", None);
+    bench.fail_step();
+    bench.end_steps();
+    bench.run(11_000);
+    bench.story();
+    for _ in 0..5 {
+        bench.run(30_000);
+        bench.fail_step();
+        bench.end_steps();
+    }
+    let story = bench.story();
+    assert_eq!(story.iter().filter(|line| *line == "start a1").count(), 5, "it is tried again here: {story:?}");
+    assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
 }
