@@ -119,6 +119,10 @@ fn expect_hbctl(pair: &Pair, index: usize, status: i32, owner: &str) -> Result<(
     let row: Vec<&str> = text.stdout.lines().find(row).unwrap_or_default().split_whitespace().collect();
     expect(&what, &row, &vec!["192.168.17.200/24/eth0", here, owner, "nodea"])?;
 
+    if text.stdout.contains("never") {
+        return unexpected(format!("{what} says of a node that it hears that it was never heard:\n{}", text.stdout));
+    }
+
     let json = pair.node(index).attempt(&["hbctl", "status", "--json"])?;
     expect_status(&format!("{what} --json"), &json, status)?;
     let json: Value = serde_json::from_str(&json.stdout)
