@@ -262,7 +262,10 @@ impl Round {
             Software::Hbd => vec!["hbctl", verb, "all"],
             Software::Heartbeat => vec![old_tool.as_str(), "all"],
         };
-        self.lab.nodes[index].run(&words).map(drop)
+        // A real node takes a second or two after each exchange to say that it is stable; hbctl says to try again.
+        wait_until(&format!("`{}` to be accepted", words.join(" ")), TAKEOVER, || {
+            self.lab.nodes[index].run(&words).ok().map(drop)
+        })
     }
 
     /// The generation of every hbd of the pair: another one after each start.
