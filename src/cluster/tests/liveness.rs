@@ -220,6 +220,16 @@ fn an_old_copy_and_a_message_for_another_refresh_nothing() {
     assert_eq!(bench.links(), [true, true]);
 }
 
+/// A duplicate stays one, whoever it is for (02 §5 step 14).
+#[test]
+fn the_second_copy_of_a_message_for_another_refreshes_its_link() {
+    let mut bench = Bench::joined("local");
+    let other = bench.message("query-cstatus", &[("dest", "nodec")]);
+    bench.hears_on(0, other.clone());
+    bench.hears_on(1, other);
+    assert_eq!(bench.links(), [true, true]);
+}
+
 #[test]
 fn node_and_link_die_together() {
     let mut bench = Bench::joined("local");

@@ -221,6 +221,8 @@ fn a_repeated_starting_and_restlessness_of_the_peer_make_no_loop() {
         bench.resource("local", stable, None);
     }
     assert_eq!(bench.sent("resource").len(), 2, "two edges, two answers");
+    let said = bench.log().iter().filter(|line| *line == "remote resource transition completed.").count();
+    assert_eq!(said, 2);
 }
 
 /// `rtype` other than `full` adds, `none` always clears, nonsense counts as none (03 §3).

@@ -130,6 +130,17 @@ fn a_new_incarnation_gets_what_the_old_had_acknowledged() {
     assert_eq!(seqs(&ask(&mut bench, 18, 19)), [18, 19]);
 }
 
+/// 02 §7.5: death forgets what was acknowledged.
+#[test]
+fn who_returns_from_a_partition_gets_it_too() {
+    let mut bench = talkative(30_000);
+    bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "14")]);
+    bench.peer_silent();
+    bench.run(5_000);
+    bench.peer_status();
+    assert_eq!(seqs(&ask(&mut bench, 18, 19)), [18, 19]);
+}
+
 #[test]
 fn a_request_for_somebody_else_is_not_ours() {
     let mut bench = talkative(2_000);

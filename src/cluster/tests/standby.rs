@@ -89,6 +89,7 @@ fn sets_are_the_givers_words() {
     bench.ask("foreign", "me");
     bench.ask("foreign", "done");
     assert_eq!(bench.view().hold.word(), "local");
+    assert_eq!(bench.view().nodes[1].holds.word(), "local", "done says so, even if the report is lost");
     let mut bench = Bench::joined("all");
     bench.ask("local", "me");
     bench.ask("local", "done");

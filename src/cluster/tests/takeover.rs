@@ -139,6 +139,16 @@ fn shutdone_before_we_are_active_counts() {
     assert_eq!(bench.view().hold.word(), "all");
 }
 
+#[test]
+fn what_was_taken_then_goes_back_too() {
+    let mut bench = Bench::started();
+    bench.peer_beats("active", 0xfa0);
+    bench.says("shutdone", &[("st", "dead")]);
+    bench.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
+    let mut bench = returned(bench, "none");
+    assert_eq!(bench.story(), ["resource all 1", "ask_resources foreign me"]);
+}
+
 /// 03 §14.1 rule 5: a peer that stops answers `starting` with `none isstable=0` and no info (§6.5), just as a starting
 /// one does; but that one said `starting` itself.
 #[test]
