@@ -10,7 +10,8 @@
 DESTDIR =
 CARGO = cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
-RELEASE = target/release
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/release
 UNITDIR = $(DESTDIR)/usr/lib/systemd/system
 DOCDIR = $(DESTDIR)/usr/share/doc/hbd
 SAY = @printf '\n== %s\n'
@@ -39,7 +40,7 @@ demo: prepare
 	@$(SUDO) tests/lab/base plain >/dev/null & base=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-lab --bin demo && wait $$base
 	$(SAY) "two machines"
-	@$(SUDO) target/debug/demo
+	@$(SUDO) $(TARGET)/debug/demo
 
 # The lab's tests start programs as root, the others do not.
 test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
