@@ -241,7 +241,7 @@ fn the_first_other_decision_is_shown() {
 fn other_contents_of_the_same_kind_are_shown_too() {
     let mut session = Session::life();
     let text = fs::read_to_string(&session.end()[0]).unwrap();
-    let (summary, shown) = shown(&session.write(&[&text.replacen("\"crc\":", "\"crc\":1", 1)]), false);
+    let (summary, shown) = shown(&session.write(&[&text.replacen("\"crc\":", "\"crc\":1,\"was\":", 1)]), false);
     assert!(summary.difference.is_some_and(|difference| difference.at == 0.0));
     assert!(shown.contains("The kinds are the same") && shown.contains(r#"["t","status"]"#), "{shown}");
 }
