@@ -100,7 +100,7 @@ impl Recorder {
         let record = move || {
             // Dropped at the end of the thread, however that comes.
             let _alive = alive;
-            let tape = Tape { ring, header, state_wanted: &wanted };
+            let tape = Tape { ring, header, state_wanted: &wanted, lost: 0 };
             if let Err(error) = tape.run(&entries) {
                 error!(
                     "events are not recorded any more: {}. Make room, or lower megabytes in [record] of hbd.toml; \

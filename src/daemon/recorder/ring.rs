@@ -92,6 +92,11 @@ impl Ring {
         PART_MAX.min(self.limit / 8)
     }
 
+    /// How many it gets at most: it is ended a little late, when the core's thread has come with a state.
+    fn part_most(&self) -> u64 {
+        2 * self.part_size()
+    }
+
     /// Whether the present file has its size.
     pub fn full(&self) -> bool {
         self.current.as_ref().is_some_and(|current| current.size >= self.part_size())
@@ -109,8 +114,7 @@ impl Ring {
     pub fn begin(&mut self, opening: &[u8]) -> Result<(), RingError> {
         self.flush()?;
         self.current = None;
-        // Twice its size: the file is ended a little late, at the event that finds it full.
-        self.make_room(2 * self.part_size() + opening.len() as u64)?;
+        self.make_room(self.part_most() + opening.len() as u64)?;
         self.part += 1;
         let path = self.path(self.part);
         let file = (self.create)(&path).map_err(failed("create", &path))?;
@@ -120,14 +124,20 @@ impl Ring {
         Ok(())
     }
 
-    /// Appends one line.
+    /// Appends one line. False if it does not fit into the present file.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn append(&mut self, line: &[u8]) -> Result<(), RingError> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        current.size += line.len() as u64;
-        current.writer.write_all(line).map_err(failed("write", &current.path))
+    pub fn append(&mut self, line: &[u8]) -> Result<bool, RingError> {
+        let most = self.part_most();
+        let Some(current) = &mut self.current else { return Ok(false) };
+        let size = current.size + line.len() as u64;
+        if size > most {
+            return Ok(false);
+        }
+        current.size = size;
+        current.writer.write_all(line).map_err(failed("write", &current.path))?;
+        Ok(true)
     }
 
     /// Hands everything to the kernel, which writes it to the disk when it sees fit.

@@ -45,6 +45,8 @@ pub struct Tape<'a> {
     pub header: Header,
     /// Set when the next file is due and needs a state to begin with.
     pub state_wanted: &'a AtomicBool,
+    /// Events that did not fit into the present file.
+    pub lost: u64,
 }
 
 impl Tape<'_> {
@@ -53,8 +55,7 @@ impl Tape<'_> {
     /// # Errors
     /// The first one ends the recording.
     pub fn run(mut self, entries: &Receiver<Entry>) -> Result<(), RecordError> {
-        let opening = self.opening(None)?;
-        self.ring.begin(&opening)?;
+        self.begin(None)?;
         let mut due: Option<Instant> = None;
         loop {
             let entry = match due {
@@ -84,37 +85,39 @@ impl Tape<'_> {
                     message.remove("auth");
                 }
                 let deeds = Deeds::of(&actions);
-                self.write(&Line::Event(Box::new(Happened { when: moment.into(), event, deeds })))?;
-                if self.ring.full() {
+                let line = bytes(&Line::Event(Box::new(Happened { when: moment.into(), event, deeds })))?;
+                if self.lost > 0 || !self.ring.append(&line)? {
+                    self.lost += 1;
+                }
+                if self.lost > 0 || self.ring.full() {
                     self.state_wanted.store(true, Ordering::Relaxed);
                 }
             }
-            Entry::State(core) if self.ring.full() => {
-                let opening = self.opening(Some(core))?;
-                self.ring.begin(&opening)?;
-                self.state_wanted.store(false, Ordering::Relaxed);
-            }
+            Entry::State(core) if self.lost > 0 || self.ring.full() => self.begin(Some(core))?,
             // Offered twice: the file that wanted it has begun meanwhile.
             Entry::State(_) => {}
             Entry::Gap(dropped, core) => {
-                self.write(&Line::Gap { dropped })?;
-                self.write(&Line::State(core))?;
+                self.lost += dropped;
+                self.begin(Some(core))?;
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, line: &Line<Box<Core>>) -> Result<(), RecordError> {
-        Ok(self.ring.append(&bytes(line)?)?)
-    }
-
-    fn opening(&mut self, state: Option<Box<Core>>) -> Result<Vec<u8>, RecordError> {
+    /// Begins a file. Without a state it is that of a daemon which begins as well.
+    fn begin(&mut self, state: Option<Box<Core>>) -> Result<(), RecordError> {
         self.header.part = self.ring.next_part();
         let mut opening = bytes(&Line::Recording(Box::new(self.header.clone())))?;
+        if self.lost > 0 {
+            opening.extend(bytes(&Line::Gap { dropped: self.lost })?);
+            self.lost = 0;
+        }
         if let Some(core) = state {
             opening.extend(bytes(&Line::State(core))?);
         }
-        Ok(opening)
+        self.ring.begin(&opening)?;
+        self.state_wanted.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 

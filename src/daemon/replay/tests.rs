@@ -183,7 +183,7 @@ fn the_timeline_tells_the_story_without_the_beat() {
         "  Local status now set to: 'up'",
         "  starts nodea-ip\n",
         "  nodea-web of group nodea-ip has started",
-        "statuses and acknowledgements sent",
+        "(statuses and acknowledgements: ",
         "  warning: node nodeb: is dead",
         "  starts nodeb-web of group nodeb-ip",
         "  nodeb says on eth1: starting",
@@ -205,7 +205,7 @@ fn the_timeline_tells_the_story_without_the_beat() {
 fn a_later_file_is_replayed_from_the_state_it_begins_with() {
     let mut session = Session::begin(2);
     session.run(15_000);
-    // Until the first file is full and the ring has turned.
+    // Until a second file has begun.
     for _ in 0..40 {
         session.run(60_000);
         if fs::read_dir(session.directory.path()).unwrap().count() > 1 {

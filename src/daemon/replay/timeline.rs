@@ -41,8 +41,8 @@ pub struct Timeline<W> {
     header: Header,
     json: bool,
     out: W,
-    sent: u64,
-    received: u64,
+    sent: usize,
+    received: usize,
 }
 
 impl<W: Write> Timeline<W> {
@@ -82,19 +82,18 @@ impl<W: Write> Timeline<W> {
                 json!({ "time": self.since_start(when), "wall": when.wall, "event": event, "actions": actions });
             return writeln!(self.out, "{line}");
         }
-        if matches!(event, Event::Received { message, .. } if words::is_routine(message)) {
-            self.received += 1;
-        }
         if let Some(text) = words::event(event, &self.header.settings) {
             self.say(when, &text)?;
         }
         for action in actions {
-            if matches!(action, Action::Send(message) if words::is_routine(message)) {
-                self.sent += 1;
-            } else if let Some(text) = words::action(action, &self.header.settings) {
+            if let Some(text) = words::action(action, &self.header.settings) {
                 self.say(when, &text)?;
             }
         }
+        // Last, so that what was said at one moment stands together.
+        let sent = |action: &&Action| matches!(action, Action::Send(message) if words::is_routine(message));
+        self.sent += actions.iter().filter(sent).count();
+        self.received += usize::from(matches!(event, Event::Received { message, .. } if words::is_routine(message)));
         Ok(())
     }
 
@@ -184,6 +183,6 @@ impl<W: Write> Timeline<W> {
         if sent + received == 0 || self.json {
             return Ok(());
         }
-        writeln!(self.out, "{:21}({sent} statuses and acknowledgements sent, {received} received)", "")
+        writeln!(self.out, "{:21}(statuses and acknowledgements: {sent} sent, {received} received)", "")
     }
 }
