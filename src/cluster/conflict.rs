@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::resources::Decision;
 use super::{Class, Core, Instant, Record, Set};
 use crate::wire::Message;
@@ -22,7 +24,7 @@ const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
 const OFFER_PERIOD: Duration = Duration::from_secs(600);
 
 /// What a node bases its claim on, in its own words: the field `hbd_claim`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Claims {
     /// When it claimed its local groups, wall-clock milliseconds.
     local: u64,
@@ -55,7 +57,7 @@ impl fmt::Display for Claims {
 }
 
 /// What is wrong, and since when.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Conflict {
     ours: Claims,
     theirs: Option<Claims>,

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Action, Outcome, Step};
 use super::holding::{Class, Set};
 use super::record::Record;
@@ -19,7 +21,7 @@ const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
 const START_RETRY: Duration = Duration::from_secs(30);
 
 /// What a group is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupState {
     /// Nothing of it runs here.
     Stopped,
@@ -33,13 +35,13 @@ pub enum GroupState {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Operation {
     Start,
     Stop,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Run {
     wanted: bool,
     /// Resources `0..running` are up, as far as we know.
@@ -54,7 +56,7 @@ struct Run {
 }
 
 /// All groups of haresources.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Groups {
     node: String,
     groups: Vec<Group>,

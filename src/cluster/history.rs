@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Instant;
 use crate::wire::Message;
 
@@ -22,7 +24,7 @@ pub enum Lookup {
     Refuse(&'static str),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sent {
     seq: u64,
     message: Message,
@@ -30,7 +32,7 @@ struct Sent {
 }
 
 /// The ring of sent messages and the counter that numbers them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
     last: u64,
     sent: VecDeque<Sent>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::resources::Decision;
 use super::{Action, Core, Instant, Record, Set};
 use crate::wire::Message;
@@ -11,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long we keep beating after `shutdone`, so that what was lost can be sent again (02 §9.1 steps 5 to 7).
 const LINGER: Duration = Duration::from_secs(2);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
     #[default]
     Not,
@@ -26,7 +28,7 @@ enum Phase {
 }
 
 /// The stop under way, if any.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Leave {
     phase: Phase,
 }

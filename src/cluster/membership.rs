@@ -3,8 +3,10 @@
 //! Owns our own status and the node table's liveness. Tells the resource rooms that a node died, left or came back;
 //! never decides what runs where.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Core, Instant, Record, Status};
 use crate::wire::Message;
@@ -17,7 +19,7 @@ const REQNODES_PERIOD: Duration = Duration::from_secs(1);
 const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
 
 /// How far start-up has come (02 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
     /// Nothing sent yet.
     #[default]
@@ -33,13 +35,14 @@ enum Phase {
 }
 
 /// Our own liveness.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Membership {
     phase: Phase,
     started: Instant,
     next_beat: Instant,
     raise_ends: Option<Instant>,
-    complaints: HashMap<(&'static str, Option<String>), Instant>,
+    /// When which complaint about which node was made last.
+    complaints: BTreeMap<String, Instant>,
 }
 
 impl Membership {
@@ -331,7 +334,7 @@ impl Core {
         if complaints.len() >= 64 {
             return;
         }
-        let key = (record.event(), record.subject().node.map(str::to_owned));
+        let key = format!("{} {}", record.event(), record.subject().node.unwrap_or_default());
         if complaints.insert(key, now).is_none() {
             self.log(record);
         }

@@ -79,8 +79,8 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// The state machine. See the module.
-#[derive(Debug)]
+/// The state machine. See the module. Plain data too: a recording holds it where it cannot begin at the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Core {
     settings: Settings,
     now: Moment,

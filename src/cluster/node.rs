@@ -48,7 +48,7 @@ impl fmt::Display for Status {
 }
 
 /// One (node, link) pair.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Link {
     /// Whether the node was heard on this link within its dead time.
     pub up: bool,
@@ -57,7 +57,7 @@ pub struct Link {
 }
 
 /// What we know about one node.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     /// Name, lower case.
     pub name: String,

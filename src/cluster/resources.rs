@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Class, Core, Instant, Record, Set, Status};
 use crate::config::AutoFailback;
 use crate::wire::Message;
@@ -17,7 +19,7 @@ const CHECK_AGAIN: Duration = Duration::from_secs(1);
 const STARTING_RETRY: Duration = Duration::from_secs(10);
 
 /// How far we have come in deciding what we own (03 §4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) enum Decision {
     /// Communication is not up.
     #[default]
@@ -35,7 +37,7 @@ pub(super) enum Decision {
 }
 
 /// The ownership masks and their timers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Ownership {
     /// What we consider ours.
     pub(super) hold: Set,

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::resources::Decision;
 use super::{Action, Answer, Core, Instant, Record, Set};
 use crate::wire::Message;
@@ -15,7 +17,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Where an exchange is, from our side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
     /// No exchange.
     #[default]
@@ -33,7 +35,7 @@ enum Phase {
 }
 
 /// An operator who waits for the end of an exchange.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Asker {
     id: u64,
     /// What is to run here afterwards if it is a takeover; a standby looks at nothing here.
@@ -43,7 +45,7 @@ struct Asker {
 }
 
 /// One exchange.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Standby {
     phase: Phase,
     deadline: Option<Instant>,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Instant;
 
 /// Largest gap that is repaired; a larger one starts tracking anew (02 §6.2).
@@ -26,7 +28,7 @@ pub enum Verdict {
 }
 
 /// The tracking state of one sender.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tracking {
     last: Option<u64>,
     /// Missing number to the moment of the next request for it.

@@ -1,7 +1,7 @@
 //! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
 //!
-//! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the table
-//! `[aliases]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
+//! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
+//! `[aliases]` and `[record]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,15 +12,26 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Place, Report, Word};
 use super::directives::{self, DIRECTIVES, Directive};
+use super::record_table;
 use super::resource;
 use super::settings::Scalars;
+use super::types::Recording;
 use super::value::nearest;
 
 /// Words of haresources with the units they mean, and where that is said.
 pub(super) type Aliases = BTreeMap<String, (String, Word)>;
 
-/// Reads one TOML file: scalars to `scalars`, aliases over those read before.
-pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, aliases: &mut Aliases, report: &mut Report) {
+/// What ha.cf has no word for.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// `[aliases]`.
+    pub aliases: Aliases,
+    /// `[record]`.
+    pub recording: Recording,
+}
+
+/// Reads one TOML file: scalars to `scalars`, tables over those read before.
+pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut Own, report: &mut Report) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         report.error(&Word::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
         return;
@@ -41,8 +52,10 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, aliases: &m
     for (key, value) in table.get_ref() {
         let at = source.word(key.span());
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("aliases", DeValue::Table(table)) => read_aliases(table, &source, aliases, report),
+            ("aliases", DeValue::Table(table)) => read_aliases(table, &source, &mut own.aliases, report),
             ("aliases", _) => report.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
+            ("record", DeValue::Table(table)) => record_table::read(table, &source, &mut own.recording, report),
+            ("record", _) => report.error(&at, "`record` is not a table", "write [record] on a line of its own"),
             (name, found) => match scalar_directive(name) {
                 Ok(directive) => scalar(directive, &source, value, found, scalars, report),
                 Err(help) => report.error(&at, format!("unknown key `{name}`"), help),
@@ -73,9 +86,12 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases"])) {
+            Err(match nearest(name, names.chain(["aliases", "record"])) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "keys are the names of ha.cf's directives with one value, and the table [aliases]".into(),
+                None => {
+                    "keys are the names of ha.cf's directives with one value, and the tables [aliases] and [record]"
+                        .into()
+                }
             })
         }
     }
@@ -91,22 +107,27 @@ fn scalar(
     report: &mut Report,
 ) {
     let mut at = source.word(value.span());
-    let text = match found {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', ""),
-        DeValue::Float(number) => number.as_str().replace('_', ""),
-        DeValue::Boolean(flag) => flag.to_string(),
-        other => {
-            let message = format!("bad value for `{}`: {} instead of one value", directive.name, other.type_str());
-            report.error(&at, message, directive.usage());
-            scalars.refuse(directive.name);
-            return;
-        }
+    let Some(text) = literal(found) else {
+        let message = format!("bad value for `{}`: {} instead of one value", directive.name, found.type_str());
+        report.error(&at, message, directive.usage());
+        scalars.refuse(directive.name);
+        return;
     };
     // What the parsers judge is the value; the caret keeps the place of the literal.
     at.text = text;
     scalars.tell_status(directive, &at, report);
     scalars.take(directive, &at, report);
+}
+
+/// The text of a single value as ha.cf would have it; `None` for anything else.
+pub(super) fn literal(found: &DeValue<'_>) -> Option<String> {
+    match found {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().replace('_', "")),
+        DeValue::Float(number) => Some(number.as_str().replace('_', "")),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
 }
 
 fn read_aliases(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Aliases, report: &mut Report) {
@@ -138,14 +159,14 @@ fn read_aliases(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Aliases,
 }
 
 /// A TOML file, to turn byte spans into places.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     file: Arc<Path>,
     text: &'a str,
 }
 
 impl Source<'_> {
     /// The text of a span with its line and column. A span over several lines is cut at the first line's end.
-    fn word(&self, span: std::ops::Range<usize>) -> Word {
+    pub(super) fn word(&self, span: std::ops::Range<usize>) -> Word {
         let start =
             (0..=span.start.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
         let before = &self.text[..start];

@@ -11,11 +11,11 @@ use super::checks;
 use super::diagnostic::{Diagnostic, Report, Word};
 use super::ha_cf::{self, HaCf};
 use super::haresources::{self, Context, Found};
-use super::hbd_toml::{self, Aliases};
+use super::hbd_toml::{self, Aliases, Own};
 use super::host::Host;
 use super::lines::text_of;
 use super::settings::{Layers, Scalars};
-use super::types::{Config, Timing};
+use super::types::{Config, Recording, Timing};
 
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,8 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let mut scalars = Scalars::default();
     let ha_cf = read_ha_cf(files, host, &mut scalars, &mut report);
     let keys = authkeys::read(files, &mut report);
-    let aliases = read_own(files, host, &mut scalars, &mut report);
-    let groups = read_haresources(files, &ha_cf, &aliases, &mut report);
+    let own = read_own(files, host, &mut scalars, &mut report);
+    let groups = read_haresources(files, &ha_cf, &own.aliases, &mut report);
     let layers = match scalars.layer(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
@@ -101,11 +101,12 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     };
     let node = own_name(files, host, &mut report);
     if let Some(layers) = &layers {
-        let whole = checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &aliases, node: &node };
+        let whole =
+            checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &own.aliases, node: &node };
         whole.check(&mut report);
     }
     let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups));
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own.recording));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
 }
 
@@ -129,8 +130,8 @@ fn read_ha_cf(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Re
 }
 
 /// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
-fn read_own(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> Aliases {
-    let mut aliases = Aliases::new();
+fn read_own(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> Own {
+    let mut own = Own::default();
     let mut paths = vec![files.hbd_toml.clone()];
     match drop_ins(&files.hbd_toml_dir) {
         Ok(found) => paths.extend(found),
@@ -138,12 +139,12 @@ fn read_own(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Repo
     }
     for path in paths {
         match std::fs::read(&path) {
-            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut aliases, report),
+            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut own, report),
             Err(error) => unreadable(&path, &error, report),
         }
     }
     hbd_toml::read_environment(&host.environment, scalars, report);
-    aliases
+    own
 }
 
 fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -222,7 +223,7 @@ pub(super) fn timing(layers: &Layers) -> Timing {
 }
 
 /// Everything has been checked: put it together.
-fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>) -> Config {
+fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, recording: Recording) -> Config {
     let settings = layers.settings.clone();
     Config {
         node,
@@ -242,5 +243,6 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>) -> C
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
+        recording,
     }
 }

@@ -11,7 +11,7 @@
 //! | ha.cf | `ha_cf` with `lines`, `media`, and the table `directives` |
 //! | authkeys | `authkeys` |
 //! | haresources | `haresources`, `resource` |
-//! | hbd.toml, `HBD_*` | `hbd_toml` |
+//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table` |
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | all of them together | `load`, `checks` |
 
@@ -26,6 +26,7 @@ mod host;
 mod lines;
 mod load;
 mod media;
+mod record_table;
 mod resource;
 mod settings;
 mod types;
@@ -39,6 +40,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, Resource, ResourceKind, Timing,
-    UuidFrom,
+    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, Recording, Resource, ResourceKind,
+    Timing, UuidFrom,
 };

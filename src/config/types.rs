@@ -45,6 +45,23 @@ pub struct Config {
     pub realtime: bool,
     /// `rtprio`, 1–99.
     pub rtprio: u8,
+    /// `[record]` of hbd.toml.
+    pub recording: Recording,
+}
+
+/// `[record]` of hbd.toml: the ring of events that the daemon keeps for `hbd --replay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording {
+    /// Whether anything is recorded.
+    pub enabled: bool,
+    /// What all files of the ring may take together, in MiB, 2–65536.
+    pub megabytes: u64,
+}
+
+impl Default for Recording {
+    fn default() -> Recording {
+        Recording { enabled: true, megabytes: 16 }
+    }
 }
 
 /// The intervals of ha.cf (04 §1.7). All positive.

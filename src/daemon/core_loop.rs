@@ -17,6 +17,7 @@ use super::effects::Effects;
 use super::input::{Input, step};
 use super::links::{Links, error_chain};
 use super::notify::{Notice, Notifier};
+use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
 use crate::cluster::{Answer, Core, Event, Instant, Moment, Outcome, Request, View};
@@ -33,6 +34,8 @@ const PATIENCE_PERIOD: Duration = Duration::from_secs(30);
 pub struct CoreLoop {
     /// The core, not yet started.
     pub core: Core,
+    /// Sees everything the core does.
+    pub recorder: Recorder,
     /// The media.
     pub links: Links,
     /// The other rooms.
@@ -86,8 +89,8 @@ pub fn moment() -> Moment {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends.
-    pub async fn run(mut self) {
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
+    pub async fn run(mut self) -> Recorder {
         self.feed(Event::LoadAverage(load_average()));
         let mut ended = self.feed(Event::Start);
         self.notifier.send(Notice::Ready);
@@ -112,6 +115,7 @@ impl CoreLoop {
                 ended = self.wait(self.watchdog_period.map(|_| alive_at)).await;
             }
         }
+        self.recorder
     }
 
     /// Packets, inputs, then time. True if more is waiting.
@@ -151,7 +155,7 @@ impl CoreLoop {
 
     /// Lets the core handle one event. True if it ended.
     fn feed(&mut self, event: Event) -> bool {
-        let actions = self.core.handle(moment(), event);
+        let actions = self.recorder.handle(&mut self.core, moment(), event);
         let aftermath = self.effects.carry_out(actions, &mut self.links);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {

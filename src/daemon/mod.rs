@@ -8,6 +8,7 @@
 //! | `vip` | [`crate::vip`] |
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
 //! | `notify` | [`notify`]: sd_notify |
+//! | `recorder` | [`recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
 pub mod bus_thread;
@@ -19,11 +20,13 @@ pub mod keys;
 pub mod links;
 pub mod notify;
 pub mod realtime;
+pub mod recorder;
 pub mod records;
 pub mod release;
+pub mod replay;
 pub mod snapshot;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,6 +47,7 @@ use identity::Identity;
 use input::Input;
 use links::{Links, error_chain};
 use notify::Notifier;
+use recorder::Recorder;
 
 /// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
 const EXIT_CONFIGURATION: u8 = 6;
@@ -59,6 +63,13 @@ struct Arguments {
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
+    /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0 if
+    /// this version decides the same, 3 if not
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "release"])]
+    replay: Option<PathBuf>,
+    /// With --replay: every event with its actions, one JSON object a line
+    #[arg(long, requires = "replay")]
+    json: bool,
 }
 
 /// Why the daemon did not start.
@@ -80,6 +91,8 @@ enum StartError {
     Runtime(#[source] std::io::Error),
     #[error("cannot write to the journal")]
     Journal(#[from] journal::JournalError),
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayError),
 }
 
 /// What `main` calls.
@@ -89,6 +102,8 @@ pub fn main() -> ExitCode {
         check()
     } else if arguments.release {
         release_left_behind()
+    } else if let Some(recording) = &arguments.replay {
+        replay::main(recording, arguments.json).map_err(StartError::from)
     } else {
         start()
     };
@@ -188,7 +203,9 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         // The core has ended: nobody wants to know.
         let _ = vip_reports.send(Input::Vip(report));
     })?;
-    let core = Core::new(settings(&config, identity));
+    let settings = settings(&config, identity);
+    let recorder = recorder(&config, &settings);
+    let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
     let (units, commands) = unbounded_channel();
@@ -198,9 +215,10 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         realtime(config.rtprio);
     }
     let runtime = runtime()?;
-    runtime.block_on(async {
+    let recorder = runtime.block_on(async {
         let core_loop = CoreLoop {
             core,
+            recorder,
             links: Links::open(&config, keys),
             effects: Effects { groups: config.groups.clone(), vip, units },
             inputs,
@@ -211,10 +229,23 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             config,
             askers: core_loop::Askers::default(),
         };
-        core_loop.run().await;
+        core_loop.run().await
     });
     release::forget(Path::new(release::HELD))?;
+    recorder.finish();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The recorder, if one is wanted. Its thread must not inherit realtime priority.
+fn recorder(config: &Config, settings: &Settings) -> Recorder {
+    if !config.recording.enabled {
+        return Recorder::off();
+    }
+    let directory = Path::new(recorder::DIRECTORY);
+    Recorder::start(directory, config.recording.megabytes, settings, core_loop::moment()).unwrap_or_else(|error| {
+        warn!("events are not recorded: {}", error_chain(&error));
+        Recorder::off()
+    })
 }
 
 /// Before the runtime is built, on the thread that runs the core.

@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::Malformed;
+use super::plain::Plain;
 
 /// An ordered list of fields. Order is kept by encode and decode and is part of what is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Message {
     fields: Vec<Field>,
 }
 
 /// One named, typed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(String, Value)", from = "(String, Value)")]
 pub struct Field {
     /// Non-empty; never contains `=` or NUL and, for classic text, neither LF nor a leading `(`.
     pub name: String,
@@ -23,6 +26,7 @@ pub struct Field {
 
 /// A field's value; the variants are the wire types 0 to 5 (01 §1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Plain", try_from = "Plain")]
 pub enum Value {
     /// Type 0: bytes without NUL.
     Text(Vec<u8>),

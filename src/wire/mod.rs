@@ -10,6 +10,7 @@ mod keyring;
 mod list;
 mod message;
 mod netstring;
+mod plain;
 #[cfg(test)]
 mod tests;
 

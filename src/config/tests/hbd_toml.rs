@@ -100,3 +100,33 @@ fn the_environment_is_checked_like_a_file() {
     assert_eq!((error.file.to_str(), error.line, error.word.as_str()), (Some("environment"), 0, "soon"));
     node.finding(Severity::Notice, "HBD_COLOUR is no setting of hbd");
 }
+
+#[test]
+fn the_recording_is_on_and_bounded_unless_told_otherwise() {
+    let node = Node::with("");
+    assert_eq!(node.config().recording, Recording { enabled: true, megabytes: 16 });
+    let node = node.toml("[record]\nmegabytes = 1_000\n");
+    assert_eq!(node.config().recording, Recording { enabled: true, megabytes: 1000 });
+    node.write("etc/hbd/hbd.toml.d/x.toml", b"[record]\nenabled = \"off\"\n");
+    assert_eq!(node.config().recording, Recording { enabled: false, megabytes: 1000 });
+}
+
+#[test]
+fn mistakes_in_the_record_table_have_a_place_and_a_remedy() {
+    let table = [
+        ("[recrd]\n", "unknown key `recrd`", (1, 2), "did you mean `record`?"),
+        ("record = true\n", "`record` is not a table", (1, 1), "write [record] on a line of its own"),
+        ("[record]\nmegabyte = 4\n", "unknown key `megabyte` in [record]", (2, 1), "did you mean `megabytes`?"),
+        ("[record]\nfile = 4\n", "unknown key `file` in [record]", (2, 1), "enabled and megabytes"),
+        ("[record]\nmegabytes = 1\n", "`1` is out of range", (2, 13), "whole number of megabytes from 2 to 65536"),
+        ("[record]\nmegabytes = \"4 MB\"\n", "`4 MB` is not a whole number", (2, 13), "from 2 to 65536"),
+        ("[record]\nenabled = 3\n", "`3` is neither true nor false", (2, 11), "write on or off"),
+        ("[record]\nenabled = []\n", "array instead of one value", (2, 11), "write enabled = true"),
+    ];
+    for (text, message, place, help) in table {
+        let error = Node::with("").toml(text).error();
+        assert!(error.message.contains(message), "{text:?}: {}", error.message);
+        assert_eq!((error.line, error.column), place, "{text:?}: {error}");
+        assert!(error.help.contains(help), "{text:?}: {}", error.help);
+    }
+}

@@ -1,0 +1,139 @@
+//! Events and actions in words, for the timeline. Everything that came from the network is made printable.
+
+use std::time::Duration;
+
+use crate::cluster::{Action, Event, Outcome, Priority, Request, Settings, Step};
+use crate::wire::{Message, Value};
+
+/// Fields that every message has and nobody wants to read.
+const PLUMBING: [&str; 11] = ["t", "src", "srcuuid", "dest", "destuuid", "seq", "hg", "ts", "ld", "ttl", "rtype"];
+
+/// Whether it belongs to the beat: a status, or about retransmission.
+pub fn is_routine(message: &Message) -> bool {
+    message.kind().is_some_and(|kind| kind == "status" || kind.starts_with("NS_"))
+}
+
+/// What an event says; `None` if it is not worth a line.
+pub fn event(event: &Event, settings: &Settings) -> Option<String> {
+    let text = match event {
+        Event::Start => "the daemon starts".to_owned(),
+        Event::Received { message, .. } if is_routine(message) => return None,
+        Event::Received { link, message } => {
+            let source = message.text("src").unwrap_or("somebody");
+            let link = settings.links.get(*link).map_or("?", String::as_str);
+            format!("{source} says on {link}: {}", self::message(message))
+        }
+        Event::Deadline | Event::LoadAverage(_) => return None,
+        Event::StepEnded { step, outcome } => {
+            let how = match outcome {
+                Outcome::Started => "has started".to_owned(),
+                Outcome::Stopped => "has stopped".to_owned(),
+                Outcome::Failed(reason) => format!("failed: {reason}"),
+            };
+            format!("{} {how}", resource(*step, settings))
+        }
+        Event::Request { request, .. } => match request {
+            Request::Shutdown => "the daemon is asked to stop".to_owned(),
+            Request::Standby(set) => format!("an operator asks for standby [{set}]"),
+            Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
+        },
+    };
+    Some(printable(&text))
+}
+
+/// What an action says; `None` if it is not worth a line.
+pub fn action(action: &Action, settings: &Settings) -> Option<String> {
+    let text = match action {
+        Action::Send(message) if is_routine(message) => return None,
+        Action::Send(message) => format!("sends {}", self::message(message)),
+        Action::Start(step) => format!("starts {}", resource(*step, settings)),
+        Action::Stop(step) => format!("stops {}", resource(*step, settings)),
+        Action::Announce(step) => format!("announces {}", resource(*step, settings)),
+        Action::Log(record) => {
+            let level = match record.priority() {
+                Priority::Critical => "critical: ",
+                Priority::Error => "error: ",
+                Priority::Warning => "warning: ",
+                Priority::Info => "",
+            };
+            format!("{level}{}", record.text())
+        }
+        Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
+        Action::Exit => "the daemon ends".to_owned(),
+    };
+    Some(printable(&text))
+}
+
+/// `apache2 of group 10.0.0.1`, in the words of haresources.
+fn resource(step: Step, settings: &Settings) -> String {
+    let group = settings.groups.get(step.group);
+    match group.and_then(|group| Some((group, group.resources.get(step.resource)?))) {
+        Some((group, resource)) if resource.word == group.key => resource.word.clone(),
+        Some((group, resource)) => format!("{} of group {}", resource.word, group.key),
+        None => format!("resource {} of group {}", step.resource, step.group),
+    }
+}
+
+/// The type and the fields that matter.
+fn message(message: &Message) -> String {
+    let mut text = message.kind().unwrap_or("a message without a type").to_owned();
+    for field in message.fields().iter().filter(|field| !PLUMBING.contains(&field.name.as_str())) {
+        let value = match &field.value {
+            Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Value::Binary(bytes) | Value::Compressed(bytes) => format!("({} bytes)", bytes.len()),
+            Value::List(elements) => format!("({} elements)", elements.len()),
+            Value::Struct(_) | Value::Uncompressed(_) => "(a message)".to_owned(),
+        };
+        text.push_str(&format!(" {}={value}", field.name));
+    }
+    text
+}
+
+/// Control characters never reach a terminal as they are.
+pub fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// `2025-11-22 03:25:12`, in UTC: civil date from days, after Howard Hinnant's `civil_from_days`.
+pub fn utc(wall: Duration) -> String {
+    let seconds = wall.as_secs();
+    // Days since 0000-03-01, in eras of 400 years.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_date_1() {
+        let table = [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_732_245_912, "2024-11-22 03:25:12"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(utc(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn what_came_from_the_network_cannot_play_with_a_terminal() {
+        let settings = super::super::tests::settings("nodea");
+        let message = Message::new("ask_resources").with("src", "nodeb").with("info", "\x1b[2Jme\n");
+        let said = event(&Event::Received { link: 0, message }, &settings).unwrap();
+        assert_eq!(said, "nodeb says on eth1: ask_resources info=\\u{1b}[2Jme\\n");
+    }
+}
