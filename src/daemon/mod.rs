@@ -8,7 +8,7 @@
 //! | `vip` | [`crate::vip`] |
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
 //! | `notify` | [`notify`]: sd_notify |
-//! | `recorder` | [`recorder`]: what happened, for [`replay`] |
+//! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
 pub mod bus_thread;

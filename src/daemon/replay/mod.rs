@@ -1,6 +1,6 @@
 //! `hbd --replay FILE`: what a daemon saw and decided, decided again by this version, offline.
 //!
-//! Owns no decision: the core of this very program is fed with what the recorder kept ([`super::recorder`]). Says
+//! Owns no decision: the core of this very program is fed with what the recorder kept ([`mod@super::recorder`]). Says
 //! where it first decides otherwise than the daemon did.
 
 mod read;
