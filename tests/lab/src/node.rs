@@ -157,8 +157,9 @@ impl Node {
         let Some(Power { mut nspawn, leader }) = self.power.take() else {
             return Err(Error::Unexpected(format!("{} is off already", self.name)));
         };
-        let when = process::now();
         self.switch.cut_all(&self.name)?;
+        // Not before: on a busy machine the cut itself takes a while, and the node is heard until then.
+        let when = process::now();
         run(&["kill", "-KILL", &leader])?;
         // Behind the cut cables it may die in its own time; what it still logs must not be about vanished interfaces.
         site::empty(&self.site.namespace(&self.name))?;
