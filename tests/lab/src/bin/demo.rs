@@ -212,10 +212,11 @@ fn tell(story: &Story, requests: &[Request]) {
     println!("  {:9.3} s   when nodea came back", longest(requests, story.returned, story.end));
 
     let verdict = if takeover < GOAL { "reached" } else { "MISSED" };
+    // Each capture stamps a packet when the kernel delivers it, which may be in the wrong order on two cores.
+    let measured = if takeover > 0.0 { format!("{:.3} ms", takeover * 1e3) } else { "under 1 ms".to_owned() };
     println!(
         "\nDead time: configured {DEADTIME} s, measured {silence:.3} s from the last heartbeat to the decision\n\
-         Takeover:  {:.3} ms from the decision to the first gratuitous ARP (goal: under {:.0} ms, {verdict})\n",
-        takeover * 1e3,
+         Takeover:  {measured} from the decision to the first gratuitous ARP (goal: under {:.0} ms, {verdict})\n",
         GOAL * 1e3
     );
 }
