@@ -168,7 +168,7 @@ impl Lab {
         Ok(packets.find(ours).map(|packet| packet.time))
     }
 
-    /// All that may explain a failure: who owns what, and the end of both logs.
+    /// All that may explain a failure: who owns what, the end of both logs, and the last messages on the link.
     pub fn report(&self) -> String {
         let mut report = format!("owners of {VIP}: {:?}\n", self.owners());
         for (node, software) in self.nodes.iter().zip(self.software) {
@@ -192,6 +192,15 @@ impl Lab {
             for line in &lines[lines.len().saturating_sub(40)..] {
                 // Garbage that was logged is garbage.
                 let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
+            }
+        }
+        let _ = writeln!(report, "--- the last messages on the heartbeat link");
+        match self.link.last_messages(60) {
+            Ok(lines) => lines.iter().for_each(|line| {
+                let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
+            }),
+            Err(error) => {
+                let _ = writeln!(report, "{error}");
             }
         }
         report

@@ -51,6 +51,14 @@ pub enum Error {
         /// Its exit status and what it printed on stderr.
         reason: String,
     },
+    /// A command did not end in time and was killed.
+    #[error("{command}: did not end within {limit:?}")]
+    TimeUp {
+        /// The command line.
+        command: String,
+        /// Its limit.
+        limit: Duration,
+    },
     /// A file operation failed.
     #[error("{what}: {source}")]
     File {
