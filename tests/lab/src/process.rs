@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_command_may_write_more_than_a_pipe_holds_on_both_outputs() {
-        let script = "dd if=/dev/zero bs=1M count=1 2>/dev/null; dd if=/dev/zero bs=1M count=2 2>/dev/null >&2";
+        let script = "dd if=/dev/zero bs=1M count=1 2>/dev/null; dd if=/dev/zero bs=1M count=2 >&2 2>/dev/null";
         let output = attempt(&["sh", "-c", script]).unwrap();
         assert_eq!((output.stdout.len(), output.stderr.len()), (1 << 20, 2 << 20));
     }
