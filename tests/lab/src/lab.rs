@@ -9,7 +9,7 @@ use crate::Result;
 use crate::capture::{Capture, Kind, Packet};
 use crate::client::Client;
 use crate::example::{Example, GATEWAY, VIP};
-use crate::node::Node;
+use crate::node::{Base, Node};
 use crate::noise::{Intruder, Noise};
 use crate::process::{attempt, wait_or_explain};
 use crate::site::Site;
@@ -63,6 +63,27 @@ pub struct Lab {
 impl Lab {
     /// Boots both machines and installs and configures the software, which is not started.
     pub fn boot(software: [Software; 2]) -> Result<Lab> {
+        let lab = Lab::boot_bases(software, software.map(Software::base))?;
+        for (node, software) in lab.nodes.iter().zip(software) {
+            software.install(node)?;
+            software.configure(node, &Example::of(node.name())?)?;
+        }
+        Ok(lab)
+    }
+
+    /// Boots both machines with both cluster managers installed, hbd to be started; which one runs where is changed in
+    /// [`Lab::software`] while it is stopped.
+    pub fn boot_with_both() -> Result<Lab> {
+        let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Heartbeat; 2])?;
+        for node in &lab.nodes {
+            Software::Heartbeat.install(node)?;
+            Software::Hbd.install(node)?;
+            Software::Hbd.configure(node, &Example::of(node.name())?)?;
+        }
+        Ok(lab)
+    }
+
+    fn boot_bases(software: [Software; 2], bases: [Base; 2]) -> Result<Lab> {
         let site = Rc::new(Site::claim()?);
         let switch = Rc::new(Switch::create(&site)?);
         switch.plug("client", &[Port { lan: Lan::Public, address: GATEWAY }])?;
@@ -71,16 +92,14 @@ impl Lab {
         let link = Capture::start(&site, &switch, Lan::Heartbeat)?;
         let create = |index: usize| {
             let Place { name, public, link } = NODES[index];
-            Node::create(&site, &switch, name, public, link, &software[index].base().directory()?)
+            Node::create(&site, &switch, name, public, link, &bases[index].directory()?)
         };
         let mut nodes = [create(0)?, create(1)?];
         for node in &mut nodes {
             node.switch_on()?;
         }
-        for (node, software) in nodes.iter().zip(software) {
+        for node in &nodes {
             node.wait_booted()?;
-            software.install(node)?;
-            software.configure(node, &Example::of(node.name())?)?;
         }
         Ok(Lab { nodes, software, switch, public, link, site })
     }
