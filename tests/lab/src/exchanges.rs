@@ -103,13 +103,18 @@ pub fn planned_moves(round: &mut Round, asked: Asked) -> Result<()> {
 /// From settled: the heartbeat link is cut and healed. Both serve meanwhile, as with Heartbeat; afterwards one does.
 /// Nothing of hbd restarts; a real Heartbeat restarts itself, and may stay away (03 §8.2), then it is started again.
 pub fn partition_and_heal(round: &mut Round) -> Result<()> {
+    part_and_heal(round, &[Lan::Heartbeat])
+}
+
+/// As [`partition_and_heal`], with these cables of the standby cut.
+pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
     let generations = round.hbd_generations()?;
     let setting = round.setting().clone();
-    round.lab.switch.cut(NODES[B].name, Lan::Heartbeat)?;
+    lans.iter().try_for_each(|lan| round.lab.switch.cut(NODES[B].name, *lan))?;
     wait_until("both nodes to take over", TAKEOVER, || (round.lab.owners().ok()?.len() == 2).then_some(()))?;
     let since = now();
     let marks = [round.mark(A)?, round.mark(B)?];
-    round.lab.switch.heal(NODES[B].name, Lan::Heartbeat)?;
+    lans.iter().try_for_each(|lan| round.lab.switch.heal(NODES[B].name, *lan))?;
     // Two Heartbeats both give up everything.
     let left = if setting.both(Software::Heartbeat) { 0 } else { 1 };
     wait_until("one owner to be left", START, || (round.lab.owners().ok()?.len() == left).then_some(()))?;

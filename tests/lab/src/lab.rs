@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::example::{Example, GATEWAY, VIP};
 use crate::node::{Base, Node};
 use crate::noise::{Intruder, Noise};
-use crate::process::{attempt, wait_or_explain};
+use crate::process::{attempt, run_with_input, wait_or_explain, wait_until};
 use crate::site::Site;
 use crate::software::Software;
 use crate::switch::{Lan, Port, Switch};
@@ -119,6 +119,24 @@ impl Lab {
         Client::start(&self.site.namespace("client"), VIP)
     }
 
+    /// Waits until so many datagrams of an intruder have crossed the heartbeat link since a wall-clock time.
+    pub fn wait_intruded(&mut self, since: f64, count: usize) -> Result<()> {
+        let foreign = |packet: &Packet| matches!(&packet.kind, Kind::Udp { source, .. } if *source == INTRUDER);
+        wait_until("the intruder to be loud", Duration::from_secs(30), || {
+            let packets = self.link.packets().ok()?;
+            let heard = packets.iter().rev().take_while(|packet| packet.time >= since);
+            (heard.filter(|packet| foreign(packet)).count() >= count).then_some(())
+        })
+    }
+
+    /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on talking.
+    pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
+        let namespace = self.site.namespace(NODES[index].name);
+        let rule = format!("from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
+        run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &format!("rule add {rule}\n"))?;
+        Ok(Deaf { namespace, rule })
+    }
+
     /// Starts noise on the heartbeat link, for the nodes with these names.
     pub fn intrude(&self, noise: &Noise, targets: &[&str]) -> Result<Intruder> {
         Intruder::start(&self.site.namespace("intruder"), noise, targets)
@@ -156,6 +174,14 @@ impl Lab {
                 (Some("active"), Some("1")) => Ok(()),
                 said => Err(format!("last said: {said:?}")),
             }
+        })
+    }
+
+    /// Waits until a node has sent a message of a type on the heartbeat link since a wall-clock time.
+    pub fn wait_said(&mut self, index: usize, kind: &str, since: f64, limit: Duration) -> Result<()> {
+        let name = NODES[index].name;
+        wait_until(&format!("{name} to say {kind}"), limit, || {
+            last_said(self.link.packets().ok()?, name, since, kind, "t").map(drop)
         })
     }
 
@@ -223,6 +249,20 @@ impl Lab {
             }
         }
         report
+    }
+}
+
+/// A node that does not hear another.
+#[derive(Debug)]
+pub struct Deaf {
+    namespace: String,
+    rule: String,
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        // Gone already is fine: the node may have lost its power meanwhile.
+        let _ = run_with_input(&["ip", "-n", &self.namespace, "-batch", "-"], &format!("rule del {}\n", self.rule));
     }
 }
 

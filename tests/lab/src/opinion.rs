@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 8] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 12] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
@@ -23,6 +23,12 @@ const KNOWN_COMPLAINTS: [(&str, &str); 8] = [
     ("partition", "returning after partition"),
     // Only logged by a real pair (03 §8.1); hbd logs it and acts.
     ("partition", "Both machines own"),
+    // Likewise (03 §6.9).
+    ("orphans", "No one owns"),
+    // What hbd is made to complain of.
+    ("impostor", "another machine sends under our name"),
+    ("failed_group", "httpd did not start"),
+    ("failed_group", "Giving up resources due to failure of httpd"),
 ];
 
 /// Waits until a node says that the nodes that are on are active, the others dead, and that the group is with its owner:

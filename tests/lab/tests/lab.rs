@@ -67,7 +67,7 @@ fn wrong_key(round: &mut Round) -> Result<()> {
         packet.message().map(|message| message.payload.to_vec())
     })?;
     let intruder = round.lab.intrude(&Noise::Datagram(with_wrong_key(&status)), &NODES.map(|node| node.name))?;
-    wait_intruded(round, start, 2000)?;
+    round.lab.wait_intruded(start, 2000)?;
     drop(intruder);
     round.expect_served_by(A, start)?;
 
@@ -98,25 +98,12 @@ fn garbage_every_millisecond(round: &mut Round) -> Result<()> {
     let ours = |index: &usize| round.lab.software[*index] == Software::Hbd;
     let targets: Vec<&str> = [A, B].into_iter().filter(ours).map(|index| NODES[index].name).collect();
     let intruder = round.lab.intrude(&Noise::Garbage, &targets)?;
-    wait_intruded(round, start, 2000)?;
+    round.lab.wait_intruded(start, 2000)?;
     round.expect_served_by(A, start)?;
     round.crash_of_the_owner()?;
     exchanges::return_and_failback(round)?;
     drop(intruder);
     Ok(())
-}
-
-/// Waits until so many datagrams that are no node's have crossed the link.
-fn wait_intruded(round: &mut Round, since: f64, count: usize) -> Result<()> {
-    let foreign = |packet: &hbd_lab::capture::Packet| match &packet.kind {
-        hbd_lab::capture::Kind::Udp { source, .. } => NODES.iter().all(|node| node.link != *source),
-        hbd_lab::capture::Kind::Arp { .. } => false,
-    };
-    wait_until("the intruder to be loud", Duration::from_secs(30), || {
-        let packets = round.lab.link.packets().ok()?;
-        let heard = packets.iter().filter(|packet| packet.time >= since && foreign(packet)).count();
-        (heard >= count).then_some(())
-    })
 }
 
 fn main() -> std::process::ExitCode {
