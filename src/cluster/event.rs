@@ -81,6 +81,9 @@ pub enum Answer {
     InFlux,
     /// Refused: the other node is dead or has left.
     PeerGone,
+    /// Refused: the other node is a Heartbeat that speaks its first protocol (`auto_failback legacy`), which has no
+    /// standby.
+    Legacy,
     /// Refused: another standby is under way.
     Busy,
     /// The other node did not react in time; nothing was moved.

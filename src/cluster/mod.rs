@@ -11,6 +11,7 @@
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -20,6 +21,7 @@ mod groups;
 mod history;
 mod holding;
 mod leave;
+mod legacy;
 mod membership;
 mod node;
 mod receive;
@@ -69,7 +71,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Added to the number of nodes in `ttl`.
     pub hopfudge: u8,
-    /// Whether resources return to their preferred node. `Legacy` is treated as `On` (shared decisions).
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
+    /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
@@ -94,6 +97,7 @@ pub struct Core {
     ownership: resources::Ownership,
     standby: standby::Standby,
     conflict: conflict::Conflict,
+    legacy: legacy::Legacy,
     leave: leave::Leave,
 }
 
@@ -112,6 +116,7 @@ impl Core {
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
             conflict: conflict::Conflict::default(),
+            legacy: legacy::Legacy::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -148,6 +153,7 @@ impl Core {
             self.resources_deadline(),
             self.standby.deadline(),
             self.conflict.deadline(),
+            self.legacy.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -164,6 +170,7 @@ impl Core {
         self.standby_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.legacy_tick();
         self.leave_tick();
     }
 
@@ -188,6 +195,7 @@ impl Core {
         self.standby_settled();
         self.resources_settled();
         self.conflict_settled();
+        self.legacy_settled();
         self.leave_settled();
     }
 

@@ -190,6 +190,10 @@ impl Core {
         if kind != "status" {
             self.spoke(from, message);
         }
+        let nice = matches!(kind, "starting" | "resource" | "ask_resources" | "hb_takeover");
+        if nice && self.nice_heard(from, kind) {
+            return;
+        }
         match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),
             "reqnodes" => self.answer_reqnodes(from),
@@ -199,7 +203,9 @@ impl Core {
             "resource" => self.resource_received(from, header.seq, message),
             "ask_resources" => self.ask_received(from, message),
             "hb_takeover" => self.takeover_received(from, message),
-            "ip-request" => self.legacy_heard(from),
+            "ip-request" => self.ip_request_received(from, message),
+            "ip-request-resp" => self.ip_response_received(from, message),
+            "stonith" => self.fencing_heard(from, message),
             _ => {}
         }
     }

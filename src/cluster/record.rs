@@ -94,7 +94,7 @@ records! {
         "node {node}: is dead";
     LinkUp { node: String, link: String } Info "63b08c0363f348cf8341796ab51c8d1c"
         "Link {node}:{link} up.";
-    LinkDead { node: String, link: String } Info "6ecb1261c8f84f2483fdbdf584b45133"
+    LinkDead { node: String, link: String } Warning "6ecb1261c8f84f2483fdbdf584b45133"
         "Link {node}:{link} dead.";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
@@ -178,6 +178,16 @@ records! {
         "Cancelling pending standby operation";
     PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
         "node {node} speaks the legacy protocol (auto_failback legacy or absent in its ha.cf): write 'auto_failback on' or 'off' in both files; nothing is moved until then";
+    PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
+        "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
+    StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
+        "Standby mode only implemented when nice_failback on";
+    RequestUnanswered { node: String } Error "529dc01576d84c9caa5915684633eb91"
+        "node {node} does not answer our requests for our resource groups (ip-request): they stay down here until it does, leaves or dies. Does its ha.cf have the same auto_failback line as ours?";
+    HaresourcesDiffer { node: String, group: String } Error "e9ea8c503b45471ab2fe09513545c006"
+        "node {node} asks for the resource group '{group}', which is not its own by our haresources: make the files of both nodes equal";
+    DeclaredDead { node: String, result: String } Warning "ef496e848fa34d6e9ff34a050e97ec3d"
+        "node {node} says that it has declared us dead (stonith result {result}) and may be acquiring our resources: were our heartbeats late, or lost?";
     ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"
         "Heartbeat shutdown in progress.";
     ShutdownDelayed {} Warning "75c4da54ad6f413f81e57d8ce614027b"
@@ -219,8 +229,15 @@ impl Record {
             | Record::StandbyInProgress { node, .. }
             | Record::StandbyInFlux { node, .. }
             | Record::PeerIsLegacy { node, .. }
+            | Record::PeerIsNice { node, .. }
+            | Record::RequestUnanswered { node, .. }
+            | Record::DeclaredDead { node, .. }
             | Record::ShutdownComplete { node, .. } => {
                 subject.node = Some(node);
+            }
+            Record::HaresourcesDiffer { node, group } => {
+                subject.node = Some(node);
+                subject.group = Some(group);
             }
             Record::LinkUp { node, link, .. } | Record::LinkDead { node, link, .. } => {
                 subject.node = Some(node);

@@ -77,6 +77,7 @@ impl Core {
         let ready = self.peer_alive()
             && self.ownership.other_stable
             && !self.ownership.peer_left
+            && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
             && !self.standby.busy();
         if ready {
@@ -122,6 +123,9 @@ impl Core {
     fn refusal(&mut self) -> Option<Answer> {
         if !self.peer_alive() || self.ownership.peer_left {
             Some(Answer::PeerGone)
+        } else if !self.speaks_nice() {
+            self.log(Record::StandbyNeedsNice {});
+            Some(Answer::Legacy)
         } else if self.standby.busy() || self.standby.asker.is_some() {
             Some(Answer::Busy)
         } else if self.ownership.decision != Decision::Stable || !self.ownership.other_stable {

@@ -109,7 +109,7 @@ impl Core {
         let class = self.groups.class(index);
         let (state, running) = self.groups.state(index);
         let theirs = self.peer_alive() && self.ownership.other.has(Class::swapped(class));
-        let owner = if self.ownership.hold.has(class) {
+        let owner = if self.groups.wanted(index) {
             Some(self.settings.node.clone())
         } else {
             theirs.then(|| self.peer_name())

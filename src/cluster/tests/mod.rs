@@ -4,6 +4,7 @@
 mod conflict;
 mod impostor;
 mod leave;
+mod legacy;
 mod liveness;
 mod operator;
 mod refused;
@@ -114,6 +115,13 @@ impl Bench {
         self.peer_beats("active", 0xfa0);
         self.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
         self
+    }
+
+    /// The same with `auto_failback legacy`, or without the directive.
+    fn active_legacy() -> Bench {
+        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
+        bench.feed(Event::Start);
+        bench.activated()
     }
 
     /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, the raise of our
@@ -366,6 +374,8 @@ fn told(message: &Message) -> Option<String> {
         "ask_resources" => &["rsc_hold", "info"],
         "hb_takeover" => &["rsc_hold"],
         "stonith" => &["node", "result"],
+        "ip-request" => &["ipaddr"],
+        "ip-request-resp" => &["ipaddr", "weown", "ok"],
         _ => &[],
     };
     let values = fields.iter().filter_map(|name| message.text(name));

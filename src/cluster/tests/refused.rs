@@ -232,7 +232,7 @@ fn what_is_no_reason_to_reject() {
     bench.says("no-such-type", &[]);
     bench.says_unsequenced("NS_no_such_type", &[]);
     bench.says("ip-request-resp", &[("dest", "nodea"), ("ipaddr", "a1"), ("weown", "yes"), ("ok", "OK")]);
-    bench.says("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
+    bench.says("stonith", &[("node", "nodeb"), ("result", "n_stnth")]);
     assert_eq!(bench.log(), Vec::<String>::new());
 }
 
