@@ -336,6 +336,22 @@ impl Core {
         }
     }
 
+    /// `addnode` and `delnode`: an administrator's tool on another node (02 §8.4). As with `repnodes`, ha.cf is the truth.
+    pub(super) fn node_change_heard(&mut self, from: usize, message: &Message) {
+        let node = self.nodes[from].name.clone();
+        let change = message.kind().unwrap_or_default().to_owned();
+        let list = message.text("nodelist").unwrap_or_default().trim_end().to_owned();
+        self.complain(Record::NodeChange { node, change, list });
+    }
+
+    /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an answer (02
+    /// §3.1).
+    pub(super) fn answer_client_query(&mut self, from: usize, message: &Message) {
+        let (Some(client), Some(asker)) = (message.text("cn"), message.text("from_id")) else { return };
+        let answer = Message::new("respond-cstatus").with("dest", &self.nodes[from].name).with("result", "OK");
+        self.send(answer.with("cn", client).with("to_id", asker).with("cs", "offline"));
+    }
+
     /// Once per process (02 §4.3): status first, then the resource rooms speak.
     fn become_active(&mut self) {
         self.membership.phase = Phase::Active;

@@ -112,6 +112,12 @@ records! {
         "another machine sends under our name '{node}': it is ignored. Give it a name of its own in ha.cf and its own /var/lib/heartbeat/hb_uuid";
     ClonedUuid { node: String } Error "3573def9caad4f2187e0a577dc9d8ed2"
         "node '{node}' sends with our uuid: it is ignored. Remove /var/lib/heartbeat/hb_uuid there (a copied disk image) and restart it";
+    NameTwice { node: String } Error "4abe4212e5b4412f8bcbdefe805644e3"
+        "two machines send under the name '{node}': the one that came later, with another uuid, is ignored while the other lives. Give it a name of its own in ha.cf (and uname -n)";
+    SharedUuid { node: String, other: String } Error "7975efa024c3470ab3a3f168897e9921"
+        "the nodes '{node}' and '{other}' send with the same uuid (a copied disk image): they are told apart by name. Remove /var/lib/heartbeat/hb_uuid on one of them and restart it; a Heartbeat confuses them";
+    NodeChange { node: String, change: String, list: String } Warning "6d33c38734094d0fbd9cd2cb0775f1a3"
+        "{change} '{list}' from node {node} is ignored: hbd takes its nodes from ha.cf only. Change the node lines there, on every node";
     LostPackets { node: String, count: u64, first: u64, last: u64 } Warning "6c159170fa0244fd8fa007ab56f85177"
         "{count} lost packet(s) for [{node}] [{first}:{last}]";
     LostForGood { node: String, seq: u64 } Error "6167db3418874c158cf49220f069ced7"
@@ -214,6 +220,9 @@ impl Record {
             | Record::UnknownNode { node, .. }
             | Record::Impostor { node, .. }
             | Record::ClonedUuid { node, .. }
+            | Record::NameTwice { node, .. }
+            | Record::SharedUuid { node, .. }
+            | Record::NodeChange { node, .. }
             | Record::LostPackets { node, .. }
             | Record::LostForGood { node, .. }
             | Record::NodeListDiffers { node, .. }

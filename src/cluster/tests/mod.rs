@@ -6,6 +6,7 @@ mod impostor;
 mod leave;
 mod legacy;
 mod liveness;
+mod membership;
 mod operator;
 mod refused;
 mod resources;

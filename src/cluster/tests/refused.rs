@@ -208,7 +208,9 @@ fn a_uuid_that_is_text_is_treated_as_absent() {
 
 #[test]
 fn a_new_uuid_is_learnt() {
-    let mut bench = quiet();
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.run(5_000);
     let mut message = bench.message("reqnodes", &[("dest", "nodea")]);
     message.set("srcuuid", Value::Binary(vec![0xd; 16]));
     bench.hears(message);
