@@ -186,6 +186,12 @@ impl Groups {
         self.runs[group].settled
     }
 
+    /// The classes with a group that is to run here and could not be started.
+    pub fn failed(&self) -> Set {
+        let failed = |class| self.of(class).any(|group| self.runs[group].wanted && self.runs[group].failed.is_some());
+        Set { local: failed(Class::Local), foreign: failed(Class::Foreign) }
+    }
+
     /// The groups of `class`, by index.
     pub fn of(&self, class: Class) -> impl Iterator<Item = usize> + '_ {
         (0..self.groups.len()).filter(move |group| self.class(*group) == class)

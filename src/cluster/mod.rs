@@ -185,7 +185,7 @@ impl Core {
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.group_failed(step.group);
+            self.offer_failed();
         }
         self.work_settled();
     }

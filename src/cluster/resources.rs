@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Core, Instant, Record, Set, Status};
+use super::{Core, Instant, Record, Set, Status};
 use crate::config::AutoFailback;
 use crate::wire::Message;
 
@@ -178,6 +178,7 @@ impl Core {
             None => {}
         }
         self.audit(message);
+        self.offer_failed();
         self.check_failback();
         self.leave_check();
     }
@@ -370,14 +371,13 @@ impl Core {
         self.send_starting();
     }
 
-    /// A group could not be started here: if the peer is well, it may try (03 §14.3).
-    pub(super) fn group_failed(&mut self, group: usize) {
-        let set = match self.groups.class(group) {
-            Class::Local => Set::LOCAL,
-            Class::Foreign => Set::FOREIGN,
-        };
-        if self.peer_alive() && !self.conflict.offered_lately(self.now.monotonic) && self.begin_standby(set) {
-            self.conflict.offered(self.now.monotonic);
+    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance, for
+    /// an exchange may be under way now, or the peer be away.
+    pub(super) fn offer_failed(&mut self) {
+        let failed = self.groups.failed();
+        let now = self.now.monotonic;
+        if failed != Set::NONE && !self.conflict.offered_lately(now) && self.begin_standby(failed) {
+            self.conflict.offered(now);
         }
     }
 

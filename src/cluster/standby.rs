@@ -295,6 +295,7 @@ impl Core {
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
         self.standby.late = late;
+        self.conflict.not_taken(now);
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;
         self.send_resource(true, None);
