@@ -10,6 +10,7 @@
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
+//! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
@@ -24,6 +25,7 @@ mod leave;
 mod legacy;
 mod membership;
 mod node;
+mod operator;
 mod receive;
 mod record;
 mod resources;
@@ -39,7 +41,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Awaited, Event, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
@@ -96,6 +98,7 @@ pub struct Core {
     groups: Groups,
     ownership: resources::Ownership,
     standby: standby::Standby,
+    operator: operator::Operator,
     conflict: conflict::Conflict,
     legacy: legacy::Legacy,
     leave: leave::Leave,
@@ -115,6 +118,7 @@ impl Core {
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
+            operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             legacy: legacy::Legacy::default(),
             leave: leave::Leave::default(),
@@ -140,6 +144,7 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::LoadAverage(load) => self.load = load,
         }
+        self.operator_check();
         std::mem::take(&mut self.out)
     }
 
@@ -152,6 +157,7 @@ impl Core {
             self.membership_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
+            self.operator.deadline(),
             self.conflict.deadline(),
             self.legacy.deadline(),
             self.leave.deadline(),
@@ -168,6 +174,7 @@ impl Core {
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.standby_tick();
+        self.operator_tick();
         self.resources_tick();
         self.conflict_tick();
         self.legacy_tick();
@@ -177,8 +184,7 @@ impl Core {
     fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
-            Request::Standby(set) => self.standby_requested(id, set),
-            Request::Takeover(set) => self.takeover_requested(id, set),
+            Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
         }
     }
 

@@ -180,6 +180,8 @@ records! {
         "Standby in progress- new request from {node} ignored [{seconds} seconds left]";
     StandbyInFlux { node: String, whose: String } Warning "0354f367f65b484c875d98044469f139"
         "standby message [me] from {node} ignored.  {whose} in flux.";
+    MoveWaits { node: String, awaited: String } Info "97d619d0924c46e39e2fbed4beddce1f"
+        "the move that an operator asked for waits for {awaited}";
     StandbyCancelled {} Info "1e699b7d6efd4f758b1d9dcd58806418"
         "Cancelling pending standby operation";
     PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
@@ -237,6 +239,7 @@ impl Record {
             | Record::StandbyFinished { node, .. }
             | Record::StandbyInProgress { node, .. }
             | Record::StandbyInFlux { node, .. }
+            | Record::MoveWaits { node, .. }
             | Record::PeerIsLegacy { node, .. }
             | Record::PeerIsNice { node, .. }
             | Record::RequestUnanswered { node, .. }

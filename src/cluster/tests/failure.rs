@@ -3,6 +3,9 @@
 use super::*;
 use crate::cluster::{GroupState, Set};
 
+/// A moment of the protocol, and how to get there from [`Bench::active`].
+type Phase = (&'static str, fn(&mut Bench));
+
 /// We hold our own; its first start failed and everything is down.
 fn failed_here() -> Bench {
     let mut bench = Bench::active();
@@ -155,7 +158,7 @@ fn alone_it_is_tried_again_every_thirty_seconds() {
 /// after it.
 #[test]
 fn a_stop_in_every_phase_ends_with_everything_released() {
-    let phases: [(&str, fn(&mut Bench)); 11] = [
+    let phases: [Phase; 11] = [
         ("acquiring at start", |bench| bench.resource("local", "1", None)),
         ("both starting", |bench| {
             bench.says("starting", &[]);
