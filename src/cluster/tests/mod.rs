@@ -2,6 +2,7 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod conflict;
+mod defects;
 mod failure;
 mod impostor;
 mod leave;
