@@ -10,6 +10,7 @@ mod legacy;
 mod liveness;
 mod membership;
 mod operator;
+mod pair;
 mod refused;
 mod resources;
 mod retransmission;
