@@ -44,12 +44,6 @@ impl Units {
         self.troubles.iter().any(|(until, trouble)| trouble.start && now < *until + Duration::from_secs(31))
     }
 
-    /// Whether a start fails here now.
-    pub fn fails_to_start(&self, now: Duration, group: usize) -> bool {
-        let fails = |trouble: &Trouble| trouble.start && !trouble.hang && trouble.step.0 == group;
-        self.troubles.iter().any(|(until, trouble)| now < *until && fails(trouble))
-    }
-
     /// How an operation ends and how much later than usual.
     pub fn outcome(&self, now: Duration, step: Step, start: bool) -> (Outcome, Duration) {
         let concerned = |trouble: &Trouble| trouble.step == (step.group, step.resource) && trouble.start == start;
