@@ -127,8 +127,11 @@ impl Core {
                 return;
             }
             self.send(Message::new("starting"));
-        } else if self.conflict.act_at.is_some() {
-            self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
+        } else {
+            self.failback_soon();
+            if self.conflict.act_at.is_some() {
+                self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
+            }
         }
         self.send_resource(true, None);
     }

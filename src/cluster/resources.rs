@@ -136,6 +136,7 @@ impl Core {
             return;
         }
         self.peer_released(message);
+        self.standby_voided(seq, message);
         let full = message.text("rtype") == Some("full");
         if full && seq < self.ownership.other_order {
             // A retransmission that a newer report has overtaken.
@@ -318,6 +319,13 @@ impl Core {
             self.begin_standby(Set::FOREIGN);
         }
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
+    }
+
+    /// The peer is back, and nothing that it says may show us a change: what we took from it is still to go back.
+    pub(super) fn failback_soon(&mut self) {
+        if self.ownership.need_failback {
+            self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
+        }
     }
 
     pub(super) fn resources_tick(&mut self) {

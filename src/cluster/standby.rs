@@ -39,6 +39,8 @@ pub(super) struct Standby {
     deadline: Option<Instant>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
+    /// `seq` of the `me` that we answered last.
+    answered: u64,
 }
 
 impl Standby {
@@ -116,6 +118,10 @@ impl Core {
             None => Some(Set::ALL),
         };
         let Some(set) = set else { return };
+        if message.text("info") == Some("me") {
+            let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok());
+            self.standby.answered = seq.unwrap_or(0);
+        }
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
@@ -126,6 +132,7 @@ impl Core {
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
+            (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("done"), Phase::Released(_)) => self.given(),
             (Some("done"), Phase::Offered(_)) => self.acquire(set),
             _ => {}
@@ -179,6 +186,8 @@ impl Core {
         self.standby.enter(Phase::Acquiring(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.ownership.peer_releasing = false;
         self.ownership.other = self.ownership.other.without(set);
+        // What we serve already was perhaps served by both.
+        self.groups.announce(set.swapped().common(self.ownership.hold), &mut self.out);
         self.take(set.swapped());
         self.standby_settled();
     }
@@ -206,12 +215,36 @@ impl Core {
     pub(super) fn standby_report(&mut self) {
         let other = self.ownership.other;
         match self.standby.phase {
+            // Nothing has moved yet, and that both hold the same must not wait for an answer that may never come.
+            Phase::Asked(_) if other.swapped().common(self.ownership.hold) != Set::NONE => {
+                self.cancel_standby();
+                self.standby.late = !self.peer_is_hbd();
+            }
+            // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
+            Phase::Offered(set) if self.peer_is_hbd() && other.swapped().common(self.ownership.hold) != Set::NONE => {
+                self.send_ask(set, "other");
+            }
             Phase::Released(set) if other.swapped().common(set) == set => self.given(),
             Phase::Offered(set) if other.common(set) == set => {
                 let soon = self.now.monotonic + REPLY_TIMEOUT;
                 self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
             }
             _ => {}
+        }
+    }
+
+    /// Giver: `other` came for an exchange that we gave up, because we had taken the peer for dead. Only an hbd is told
+    /// so; a real Heartbeat would not listen.
+    fn send_void(&mut self) {
+        let report = self.resource_message(self.ownership.decision == Decision::Stable, None);
+        self.send(report.with("hbd_void", "1"));
+    }
+
+    /// Taker: the giver has given up the exchange that it began with the `me` we answered, or an older one.
+    pub(super) fn standby_voided(&mut self, seq: u64, message: &Message) {
+        let void = message.text("hbd_void").is_some() && seq > self.standby.answered;
+        if void && matches!(self.standby.phase, Phase::Offered(_)) {
+            self.cancel_standby();
         }
     }
 
