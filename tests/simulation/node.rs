@@ -84,7 +84,9 @@ impl Statuses {
     /// How long ago that was, if it is no reason to call the node dead.
     pub fn recent(&self, now: Duration, node: &str) -> Option<Duration> {
         let (.., at) = self.0.iter().find(|(name, ..)| name == node)?;
-        Some(now - *at).filter(|silence| *silence < timing().deadtime)
+        // A status that a packet behind it has overtaken right at the beginning is dropped, and not ours to judge.
+        let jitter = Duration::from_millis(100);
+        Some(now - *at).filter(|silence| *silence + jitter < timing().deadtime)
     }
 }
 

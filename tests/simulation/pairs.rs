@@ -82,8 +82,12 @@ fn a_healed_partition_leaves_one_owner() {
         assert!(world.serves(0, 0) && world.serves(1, 0), "the cut did not make both take over:\n{}", world.story());
         world.inflict(Fault::Heal).unwrap();
         world.run_for(seconds(if nodes == PAIRS[0] { 5 } else { 60 })).unwrap();
-        assert!(world.serves(0, 0) && !world.serves(1, 0), "{}", world.story());
-        assert!(!world.serves(0, 1) && world.serves(1, 1), "{}", world.story());
+        for group in 0..2 {
+            assert!(world.serves(0, group) != world.serves(1, group), "{}", world.story());
+        }
+        let home = world.serves(0, 0) && world.serves(1, 1);
+        // A real node that restarts after a partition does not always come back (03 §0 no. 19).
+        assert!(home || nodes != PAIRS[0], "{}", world.story());
     }
 }
 
