@@ -16,6 +16,9 @@ const CLAIM_PERIOD: Duration = Duration::from_secs(1);
 /// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its own
 /// groups, before we ask for it.
 const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
+/// A real Heartbeat that returns after a partition and had held us for dead says within 2 s that it gives up (02 §7.7).
+/// If it has not by now it had heard us all the time, and will neither restart nor say what it holds.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
 /// A group that failed here is offered to the peer at most this often.
@@ -54,6 +57,15 @@ impl fmt::Display for Claims {
     }
 }
 
+/// One half of making a real Heartbeat say what it holds (03 §14.1 rule 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// `starting`: it answers with what it holds, and takes us for undecided.
+    Starting,
+    /// `resource`: once more, for a network that lets the first one overtake `starting`.
+    Decided,
+}
+
 /// What is wrong, and since when.
 #[derive(Debug, Default)]
 pub(super) struct Conflict {
@@ -66,6 +78,8 @@ pub(super) struct Conflict {
     /// We lost these; the peer gets a report when they are down.
     releasing: Set,
     act_at: Option<Instant>,
+    /// When a real Heartbeat is to be asked what it holds, or, after that, told again that we have decided.
+    ask: Option<(Instant, Ask)>,
     offered_at: Option<Instant>,
 }
 
@@ -81,7 +95,7 @@ impl Conflict {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.act_at
+        self.act_at.into_iter().chain(self.ask.map(|(at, _)| at)).min()
     }
 
     /// Whether a failed group was offered to the peer within the last ten minutes.
@@ -123,15 +137,38 @@ impl Core {
             return;
         }
         if !self.peer_is_hbd() {
-            if known {
-                return;
-            }
+            let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
+            self.conflict.ask = Some((self.now.monotonic + patience, Ask::Starting));
+            self.ask_tick();
+            return;
+        }
+        self.failback_soon();
+        if self.conflict.act_at.is_some() {
+            self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
+        }
+        self.send_resource(true, None);
+    }
+
+    /// We have just reported that we are decided, after a report that we were not. A real Heartbeat obeys them in order
+    /// of arrival: if the older one was lost and sent again, it would take us for undecided for ever.
+    pub(super) fn report_again_soon(&mut self) {
+        if !self.peer_is_hbd() && self.conflict.ask.is_none() {
+            self.conflict.ask = Some((self.now.monotonic + CLAIM_PERIOD, Ask::Decided));
+        }
+    }
+
+    fn ask_tick(&mut self) {
+        let now = self.now.monotonic;
+        let Some((_, ask)) = self.conflict.ask.filter(|(due, _)| *due <= now) else { return };
+        self.conflict.ask = None;
+        let ownership = &self.ownership;
+        let gone = !self.peer_alive() || ownership.peer_left || ownership.peer_releasing;
+        if gone || self.peer_is_hbd() || ownership.decision != Decision::Stable {
+            return;
+        }
+        if ask == Ask::Starting {
             self.send(Message::new("starting"));
-        } else {
-            self.failback_soon();
-            if self.conflict.act_at.is_some() {
-                self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
-            }
+            self.conflict.ask = Some((now + CLAIM_PERIOD, Ask::Decided));
         }
         self.send_resource(true, None);
     }
@@ -212,6 +249,7 @@ impl Core {
     pub(super) fn conflict_over(&mut self) {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
+        self.conflict.ask = None;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;
@@ -261,6 +299,7 @@ impl Core {
     }
 
     pub(super) fn conflict_tick(&mut self) {
+        self.ask_tick();
         let now = self.now.monotonic;
         if self.conflict.act_at.is_none_or(|due| due > now) {
             return;

@@ -187,6 +187,7 @@ impl Core {
             self.take(Set::LOCAL);
         }
         self.send_resource(true, None);
+        self.report_again_soon();
         self.log(Record::LocalTransitionCompleted {});
         self.initial_acquisition_complete(reason);
     }

@@ -13,6 +13,9 @@ use crate::wire::Message;
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// See [`REPLY_TIMEOUT`].
 const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a giver waits for a real Heartbeat's last `done`. One that had cancelled in the meantime never says it, and
+/// takes us for undecided until we report.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where an exchange is, from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -178,6 +181,7 @@ impl Core {
         self.log(Record::StandbyFinished { node: self.settings.node.clone() });
         self.ownership.peer_releasing = false;
         self.send_resource(true, None);
+        self.report_again_soon();
         self.leave_check();
     }
 
@@ -196,7 +200,8 @@ impl Core {
     pub(super) fn standby_settled(&mut self) {
         match self.standby.phase {
             Phase::Releasing(set) if self.groups.settled(set) => {
-                self.standby.enter(Phase::Released(set), Some(self.now.monotonic + WORK_TIMEOUT));
+                let limit = if self.peer_is_hbd() { WORK_TIMEOUT } else { HEARTBEAT_TIMEOUT };
+                self.standby.enter(Phase::Released(set), Some(self.now.monotonic + limit));
                 self.send_ask(set, "done");
             }
             Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
