@@ -91,6 +91,9 @@ impl Heartbeat {
         node.reset_tracking();
         let name = node.name.clone();
         self.say(&format!("node {name}: is dead"));
+        if matches!(self.comm, Comm::Asking(_)) {
+            self.comm = Comm::Asking(self.now);
+        }
         self.peer_died(heard);
     }
 
