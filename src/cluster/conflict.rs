@@ -19,6 +19,8 @@ const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
 /// A real Heartbeat that returns after a partition and had held us for dead says within 2 s that it gives up (02 §7.7).
 /// If it has not by now it had heard us all the time, and will neither restart nor say what it holds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+/// After a partition whoever still holds something announces it, when the conflict is over that may follow.
+const ANNOUNCE_AFTER_RETURN: Duration = Duration::from_secs(2);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
 /// A group that failed here is offered to the peer at most this often.
@@ -80,6 +82,10 @@ pub(super) struct Conflict {
     act_at: Option<Instant>,
     /// When a real Heartbeat is to be asked what it holds, or, after that, told again that we have decided.
     ask: Option<(Instant, Ask)>,
+    /// When what we hold is announced after the peer's return.
+    announce_at: Option<Instant>,
+    /// How often a real Heartbeat was asked in vain to end the present conflict.
+    asked_in_vain: u32,
     offered_at: Option<Instant>,
 }
 
@@ -95,7 +101,7 @@ impl Conflict {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.act_at.into_iter().chain(self.ask.map(|(at, _)| at)).min()
+        [self.act_at, self.announce_at, self.ask.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     /// Whether a failed group was offered to the peer within the last ten minutes.
@@ -136,6 +142,10 @@ impl Core {
         if self.ownership.decision != Decision::Stable {
             return;
         }
+        if known {
+            // The loser may have yielded before it could tell us.
+            self.conflict.announce_at = Some(self.now.monotonic + ANNOUNCE_AFTER_RETURN);
+        }
         if !self.peer_is_hbd() {
             let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
             self.conflict.ask = Some((self.now.monotonic + patience, Ask::Starting));
@@ -154,6 +164,14 @@ impl Core {
     pub(super) fn report_again_soon(&mut self) {
         if !self.peer_is_hbd() && self.conflict.ask.is_none() {
             self.conflict.ask = Some((self.now.monotonic + CLAIM_PERIOD, Ask::Decided));
+        }
+    }
+
+    fn announce_tick(&mut self) {
+        if self.conflict.announce_at.is_some_and(|due| due <= self.now.monotonic) {
+            self.conflict.announce_at = None;
+            let kept = self.ownership.hold.without(self.conflict.both);
+            self.groups.announce(kept, &mut self.out);
         }
     }
 
@@ -220,6 +238,7 @@ impl Core {
             self.conflict.act_at = Some(self.now.monotonic + wait);
         } else if before != Set::NONE && both == Set::NONE {
             self.conflict.act_at = None;
+            self.conflict.asked_in_vain = 0;
             self.conflict.began_with = None;
             let kept = before.common(self.ownership.hold);
             if kept != Set::NONE {
@@ -250,6 +269,7 @@ impl Core {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
         self.conflict.ask = None;
+        self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;
@@ -263,9 +283,12 @@ impl Core {
     fn resolve(&mut self) {
         let Some(theirs) = self.conflict.theirs else { return };
         let lost = self.lost(theirs);
-        if lost == Set::NONE {
-            return;
+        if lost != Set::NONE {
+            self.lose(lost);
         }
+    }
+
+    fn lose(&mut self, lost: Set) {
         self.log(Record::ConflictLost { node: self.peer_name() });
         self.conflict.both = self.conflict.both.without(lost);
         self.conflict.releasing = self.conflict.releasing.with(lost);
@@ -290,16 +313,19 @@ impl Core {
         let lost = self.conflict.releasing;
         if lost != Set::NONE && self.groups.settled(lost) {
             self.conflict.releasing = Set::NONE;
+            self.release_heartbeat(lost);
             let report = self.resource_message(true, None).with("hbd_released", lost.word());
             self.send(report);
             if self.conflict.both == Set::NONE {
                 self.conflict.began_with = None;
+                self.conflict.asked_in_vain = 0;
             }
         }
     }
 
     pub(super) fn conflict_tick(&mut self) {
         self.ask_tick();
+        self.announce_tick();
         let now = self.now.monotonic;
         if self.conflict.act_at.is_none_or(|due| due > now) {
             return;
@@ -328,10 +354,22 @@ impl Core {
         self.send_resource(true, None);
     }
 
+    /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go, and it
+    /// will not.
+    fn yield_to_heartbeat(&mut self, both: Set) {
+        self.cancel_standby();
+        self.lose(both);
+    }
+
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
         let (both, nobody) = (self.conflict.both, self.conflict.nobody);
-        if both.local || nobody.local {
+        if both != Set::NONE {
+            self.conflict.asked_in_vain += 1;
+        }
+        if self.conflict.asked_in_vain > 1 {
+            self.yield_to_heartbeat(both);
+        } else if both.local || nobody.local {
             self.takeover_requested(Set::LOCAL);
         } else if both.foreign || nobody.foreign {
             self.begin_standby(Set::FOREIGN);

@@ -158,7 +158,10 @@ impl Core {
                 self.peer_stable();
                 self.standby_report();
             }
-            Some(_) => self.ownership.other_stable = false,
+            Some(_) => {
+                self.ownership.other_stable = false;
+                self.standby_goes_on();
+            }
             None => {}
         }
         self.audit(message);

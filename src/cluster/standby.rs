@@ -230,11 +230,18 @@ impl Core {
                 self.send_ask(set, "other");
             }
             Phase::Released(set) if other.swapped().common(set) == set => self.given(),
-            Phase::Offered(set) if other.common(set) == set => {
+            Phase::Offered(_) => {
                 let soon = self.now.monotonic + REPLY_TIMEOUT;
                 self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
             }
             _ => {}
+        }
+    }
+
+    /// The peer reports that it is giving: the offer stands for as long as its resources take to stop.
+    pub(super) fn standby_goes_on(&mut self) {
+        if matches!(self.standby.phase, Phase::Offered(_)) {
+            self.standby.deadline = Some(self.now.monotonic + WORK_TIMEOUT);
         }
     }
 
@@ -253,14 +260,28 @@ impl Core {
         }
     }
 
+    /// A real Heartbeat that does not answer may hang in an exchange with our former life for an hour (03 §0 no. 10):
+    /// `done` for what we do not run ends it (03 §14.3, last row).
+    pub(super) fn release_heartbeat(&mut self, set: Set) {
+        if !self.peer_is_hbd() && self.groups.settled(set) {
+            self.send_ask(set, "done");
+        }
+    }
+
     pub(super) fn standby_tick(&mut self) {
         if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
             return;
         }
-        let late = matches!(self.standby.phase, Phase::Asked(_));
+        let asked = match self.standby.phase {
+            Phase::Asked(set) => Some(set),
+            _ => None,
+        };
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
-        self.standby.late = late;
+        self.standby.late = asked.is_some();
+        if let Some(set) = asked.filter(|set| set.common(self.ownership.hold) == Set::NONE) {
+            self.release_heartbeat(set);
+        }
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;
         self.send_resource(true, None);
