@@ -84,9 +84,8 @@ impl Statuses {
     /// How long ago that was, if it is no reason to call the node dead.
     pub fn recent(&self, now: Duration, node: &str) -> Option<Duration> {
         let (.., at) = self.0.iter().find(|(name, ..)| name == node)?;
-        // A status that a packet behind it has overtaken right at the beginning is dropped, and not ours to judge.
-        let jitter = Duration::from_millis(100);
-        Some(now - *at).filter(|silence| *silence + jitter < timing().deadtime)
+        // A first status that packets behind it have overtaken is dropped: that one is not ours to judge.
+        Some(now - *at).filter(|silence| *silence + timing().keepalive < timing().deadtime)
     }
 }
 
