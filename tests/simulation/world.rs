@@ -71,7 +71,7 @@ pub struct World {
     story: Option<String>,
     takeovers: u64,
     broken: Option<String>,
-    /// Every message sent, if somebody wants to know.
+    /// Every message sent, when and by whom, if somebody wants to know.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
 
@@ -388,7 +388,7 @@ impl World {
 
     fn send(&mut self, node: usize, message: Message) {
         if let Some(sent) = &mut self.sent {
-            sent.push((self.now, node, message.clone()));
+            sent.push((self.now - EPOCH, node, message.clone()));
         }
         let message = Arc::new(message);
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
