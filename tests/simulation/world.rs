@@ -84,7 +84,7 @@ impl World {
             random: Random::new(seed),
             queue: BinaryHeap::new(),
             order: 0,
-            nodes: (0..cluster.nodes.len()).map(|index| Node::new(index)).collect(),
+            nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
             wire: Wire::new(cluster),
             invariants: Invariants::new(cluster.mixed()),
             story: telling.then(String::new),
@@ -285,7 +285,7 @@ impl World {
         let current = next.life == self.nodes[node].life;
         match next.what {
             Happening::Arrives { link, from, message } if self.wire.carries(link, from, node) => {
-                self.feed(node, Event::Received { link, message: (*message).clone() });
+                self.feed(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
             }
             Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
