@@ -187,6 +187,9 @@ impl Core {
         if ask == Ask::Starting {
             self.send(Message::new("starting"));
             self.conflict.ask = Some((now + CLAIM_PERIOD, Ask::Decided));
+        } else if ownership.other_order == 0 {
+            // It has not said a word: to a new incarnation's first messages, once lost, nobody returns.
+            self.conflict.ask = Some((now + RETURN_PATIENCE, Ask::Starting));
         }
         self.send_resource(true, None);
     }
@@ -206,22 +209,41 @@ impl Core {
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
         }
-        let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
-        if !settled || self.ownership.peer_releasing {
+        if !self.may_judge() {
             return;
         }
         let (hold, other) = (self.ownership.hold, self.ownership.other.swapped());
-        let exists = |set: Set| Set {
+        let nobody = if self.ownership.other_stable {
+            self.existing(Set::ALL.without(hold).without(other))
+        } else {
+            Set::NONE
+        };
+        self.audit_both();
+        self.nobody_changed(nobody);
+    }
+
+    /// Whether the masks mean what they say: nothing is on the move.
+    fn may_judge(&self) -> bool {
+        let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
+        settled && !self.ownership.peer_releasing
+    }
+
+    /// The part of `set` that has groups.
+    fn existing(&self, set: Set) -> Set {
+        Set {
             local: set.local && self.groups.count(Set::LOCAL) > 0,
             foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
-        };
-        let both = exists(hold.common(other));
-        let nobody =
-            if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
-        self.both_changed(both);
-        self.nobody_changed(nobody);
-        if both != Set::NONE {
-            self.resolve();
+        }
+    }
+
+    /// The half of [`Core::audit`] that may be done at any time: what the peer last claimed is claimed.
+    pub(super) fn audit_both(&mut self) {
+        if self.may_judge() {
+            let both = self.existing(self.ownership.hold.common(self.ownership.other.swapped()));
+            self.both_changed(both);
+            if both != Set::NONE {
+                self.resolve();
+            }
         }
     }
 

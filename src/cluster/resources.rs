@@ -45,8 +45,8 @@ pub(super) struct Ownership {
     pub(super) other_stable: bool,
     /// How far we are.
     pub(super) decision: Decision,
-    /// `seq` of the last absolute report of the peer's present incarnation.
-    other_order: u64,
+    /// `seq` of the last absolute report of the peer's present incarnation; 0 if there was none since its death.
+    pub(super) other_order: u64,
     take_local_at: Option<Instant>,
     starting_again: Option<Instant>,
     starting_sent: u32,

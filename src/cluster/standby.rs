@@ -285,6 +285,8 @@ impl Core {
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;
         self.send_resource(true, None);
+        // It may have claimed what we hold while the exchange kept us from looking, and will not say so again.
+        self.audit_both();
         self.leave_check();
     }
 

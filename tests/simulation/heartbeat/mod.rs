@@ -187,7 +187,11 @@ impl Heartbeat {
         while let Some(message) = self.inbox.pop_front() {
             self.receive(&message, false);
         }
-        while let Some(message) = self.fifo.pop_front() {
+        // What children say before we are active would reach no handler. The specification does not say what becomes of
+        // a takeover then; let it wait.
+        while self.comm == Comm::Active
+            && let Some(message) = self.fifo.pop_front()
+        {
             self.send(message);
         }
         while self.next_tick <= self.now {
