@@ -359,6 +359,11 @@ impl Core {
             let node = self.peer_name();
             self.complain(Record::PeerIsLegacy { node });
         }
+        if !self.peer_is_hbd() {
+            // One that had exchanged `starting` with our former life answers none any more, and decides nothing until it
+            // sees a report (03 §4.2).
+            self.send_resource(false, None);
+        }
         self.send_starting();
     }
 

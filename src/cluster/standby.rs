@@ -42,8 +42,10 @@ pub(super) struct Standby {
     deadline: Option<Instant>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
-    /// `seq` of the `me` that we answered last.
+    /// `seq` of the `me` that came last.
     answered: u64,
+    /// When we said `other` last.
+    offered_at: Instant,
 }
 
 impl Standby {
@@ -121,14 +123,14 @@ impl Core {
             None => Some(Set::ALL),
         };
         let Some(set) = set else { return };
+        let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok()).unwrap_or(0);
         if message.text("info") == Some("me") {
-            let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok());
-            self.standby.answered = seq.unwrap_or(0);
+            self.standby.answered = seq;
         }
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
-            (Some("me"), Phase::Offered(_)) => {
+            (Some("me"), Phase::Offered(_)) if self.may_offer_again() => {
                 self.ownership.other_stable = true;
                 self.offer(set);
             }
@@ -137,7 +139,8 @@ impl Core {
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("done"), Phase::Released(_)) => self.given(),
-            (Some("done"), Phase::Offered(_)) => self.acquire(set),
+            // An older `done` ended the exchange before, in which we were the giver.
+            (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
             _ => {}
         }
     }
@@ -151,8 +154,15 @@ impl Core {
         }
         self.ownership.other_stable = false;
         self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        self.standby.offered_at = self.now.monotonic;
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
+    }
+
+    /// A real Heartbeat whose tool asks twice ignores the second `me` itself for ten seconds, but would obey a second
+    /// `other`, and by its second `done` claim what it has just released.
+    fn may_offer_again(&self) -> bool {
+        self.peer_is_hbd() || self.now.monotonic.since(self.standby.offered_at) >= REPLY_TIMEOUT
     }
 
     /// One exchange at a time. Two nodes that say `me` at once both time out, which is harmless.
