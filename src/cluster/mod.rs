@@ -11,6 +11,7 @@
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -24,6 +25,7 @@ mod membership;
 mod node;
 mod receive;
 mod record;
+mod report;
 mod resources;
 mod send;
 mod standby;
@@ -94,6 +96,7 @@ pub struct Core {
     ownership: resources::Ownership,
     standby: standby::Standby,
     conflict: conflict::Conflict,
+    report: report::Report,
     leave: leave::Leave,
 }
 
@@ -112,6 +115,7 @@ impl Core {
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
             conflict: conflict::Conflict::default(),
+            report: report::Report::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -148,6 +152,7 @@ impl Core {
             self.resources_deadline(),
             self.standby.deadline(),
             self.conflict.deadline(),
+            self.report.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -164,6 +169,7 @@ impl Core {
         self.standby_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.report_tick();
         self.leave_tick();
     }
 

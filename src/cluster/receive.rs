@@ -134,7 +134,7 @@ impl Core {
         let node = &mut self.nodes[from];
         if header.generation > node.generation {
             let known = node.generation != 0;
-            node.restart(header.generation);
+            node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
             if known {
                 self.log(Record::NodeRestarted { node: name });
@@ -154,13 +154,10 @@ impl Core {
 
     /// Step 13, with the acknowledgement and the record of a gap.
     fn judge(&mut self, from: usize, seq: u64) -> Verdict {
-        let (now, max) = (self.now.monotonic, self.settings.timing.max_rexmit_delay);
-        let max = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
-        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
-        let min = if max < 100 { 0 } else { 50 };
-        let delay = min + self.random_below(max.saturating_sub(min) + 1);
-        let first = now + Duration::from_millis(delay);
-        let verdict = self.nodes[from].tracking.accept(seq, || first);
+        let now = self.now.monotonic;
+        let mut tracking = std::mem::take(&mut self.nodes[from].tracking);
+        let verdict = tracking.accept(seq, now, || now + self.first_request_delay());
+        self.nodes[from].tracking = tracking;
         if let Verdict::Keep { lost: Some((first, last)), gave_up } = verdict {
             let (node, count) = (self.nodes[from].name.clone(), last - first + 1);
             if gave_up || count > 1 {
@@ -174,6 +171,14 @@ impl Core {
             self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{seq:x}")));
         }
         verdict
+    }
+
+    /// After what pause a missing number is asked for; each has its own (02 §6.4).
+    fn first_request_delay(&mut self) -> Duration {
+        let max = u64::try_from(self.settings.timing.max_rexmit_delay.as_millis()).unwrap_or(u64::MAX);
+        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
+        let min = if max < 100 { 0 } else { 50 };
+        Duration::from_millis(min + self.random_below(max.saturating_sub(min) + 1))
     }
 
     /// Step 10: `destuuid` decides alone if it is there, else `dest`.

@@ -71,7 +71,7 @@ fn a_machine_with_our_name_is_refused_and_named() {
 }
 
 #[test]
-fn an_impostor_is_named_once_while_it_goes_on() {
+fn an_impostor_is_named_once_a_minute() {
     let mut bench = Bench::joined("local");
     let complaints = |bench: &mut Bench, seconds| {
         for _ in 0..seconds {
@@ -83,10 +83,8 @@ fn an_impostor_is_named_once_while_it_goes_on() {
         bench.log().into_iter().filter(|line| line.contains("under our name")).collect::<Vec<_>>()
     };
     let named = complaints(&mut bench, 130);
-    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!(named.len(), 3, "{named:?}");
     assert!(named[0].starts_with("another machine sends under our name 'nodea': it is ignored."));
-    bench.run(60_000);
-    assert_eq!(complaints(&mut bench, 1).len(), 2, "after a minute of peace it is news again");
 }
 
 #[test]
