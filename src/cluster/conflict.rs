@@ -150,6 +150,9 @@ impl Core {
         if !self.peer_is_hbd() {
             self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
             let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
+            if known {
+                self.let_go_of_storage(Set::ALL);
+            }
             self.ask_heartbeat(patience);
             return;
         }
@@ -241,6 +244,7 @@ impl Core {
             }
             let wait = if self.peer_is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE };
             self.conflict.act_at = Some(self.now.monotonic + wait);
+            self.let_go_of_storage(both);
             if self.peer_is_hbd() {
                 // It may know nothing of it yet, and the sooner it does the sooner one of us lets go.
                 self.send_resource(true, None);
@@ -301,6 +305,11 @@ impl Core {
 
     fn lose(&mut self, lost: Set) {
         self.log(Record::ConflictLost { node: self.peer_name() });
+        self.let_go(lost);
+    }
+
+    /// Releases `lost`; the peer is told that we do, and when it is done.
+    pub(super) fn let_go(&mut self, lost: Set) {
         self.conflict.both = self.conflict.both.without(lost);
         self.conflict.releasing = self.conflict.releasing.with(lost);
         self.release(lost);

@@ -14,6 +14,7 @@
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
+//! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -33,6 +34,7 @@ mod report;
 mod resources;
 mod send;
 mod standby;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -19,6 +19,7 @@ mod sent;
 mod sequence;
 mod standby;
 mod startup;
+mod storage;
 mod takeover;
 
 use std::time::Duration;
