@@ -232,6 +232,7 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, reco
         timing: timing(layers),
         media: ha_cf.media.into_iter().map(|(medium, _)| medium).collect(),
         udpport: settings.udpport,
+        baud: settings.baud,
         auto_failback: settings.auto_failback,
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,

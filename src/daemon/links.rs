@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use log::{info, warn};
 use tokio::time::sleep_until;
 
 use crate::config::{Config, MessageFormat};
-use crate::media::{Link, MESSAGE_MAX, MediaError};
-use crate::wire::{self, DecodeError, Keyring, Message};
+use crate::media::{Defaults, Form, Link, MESSAGE_MAX, MediaError};
+use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -34,9 +35,10 @@ struct Medium {
     rejected: Rejected,
 }
 
-/// Datagrams that were not for us to read, by sender: the number since the last mention, and when that was.
+/// Messages that were not for us to read, by sender (a serial line has none): the number since the last mention, and
+/// when that was.
 #[derive(Debug, Default)]
-struct Rejected(HashMap<IpAddr, (u64, Instant)>);
+struct Rejected(HashMap<Option<IpAddr>, (u64, Instant)>);
 
 /// The media, the keys and the format.
 #[derive(Debug)]
@@ -63,9 +65,10 @@ impl Links {
     /// All media of the configuration, opened where that is possible. Needs a tokio runtime.
     pub fn open(config: &Config, keys: Keyring) -> Links {
         let names = names(config);
+        let defaults = Defaults { udpport: config.udpport, baud: config.baud };
         let media = config.media.iter().map(|medium| Medium {
             index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
-            link: Link::new(medium.clone(), config.udpport),
+            link: Link::new(medium.clone(), defaults),
             open_error: None,
             send_error: false,
             rejected: Rejected::default(),
@@ -88,28 +91,9 @@ impl Links {
 
     /// Sends on every medium. A medium that fails is mentioned once, and again when it works.
     pub fn send(&mut self, message: &Message) {
-        let datagram = match wire::encode(message, self.format, &self.keys) {
-            Ok(datagram) => datagram,
-            Err(error) => {
-                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
-                return;
-            }
-        };
-        for medium in &mut self.media {
-            if !medium.link.is_open() {
-                continue;
-            }
-            match medium.link.send(&datagram) {
-                Ok(()) if medium.send_error => {
-                    medium.send_error = false;
-                    info!(HBD_LINK = medium.link.name(); "link {} can send again", medium.link.name());
-                }
-                Err(error) if !medium.send_error => {
-                    medium.send_error = true;
-                    let name = medium.link.name();
-                    warn!(HBD_LINK = name; "cannot send on link {name}: {error}. Is a cable unplugged on {name}?");
-                }
-                _ => {}
+        for form in [Form::Datagram, Form::Text] {
+            if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
+                self.send_as(form, message);
             }
         }
         if self.reopen_at.is_none() && self.media.iter().any(|medium| !medium.link.is_open()) {
@@ -117,9 +101,27 @@ impl Links {
         }
     }
 
-    /// Waits until a datagram may be there, or a medium is to be opened again. Safe to cancel.
+    fn send_as(&mut self, form: Form, message: &Message) {
+        let encoded = match form {
+            Form::Datagram => wire::encode(message, self.format, &self.keys),
+            Form::Text => wire::encode_classic(message, Carrier::Serial, &self.keys),
+        };
+        let bytes = match encoded {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
+                return;
+            }
+        };
+        for medium in self.media.iter_mut().filter(|medium| medium.link.form() == form && medium.link.is_open()) {
+            let sent = medium.link.send(&bytes);
+            medium.sent(sent);
+        }
+    }
+
+    /// Waits until a message may be there, a slow line takes more, or a medium is to be opened again. Safe to cancel.
     pub async fn wait(&self) {
-        let readable = self.media.iter().map(|medium| Box::pin(medium.link.readable()));
+        let ready = self.media.iter().map(|medium| Box::pin(medium.link.ready()));
         let reopen = async {
             match self.reopen_at {
                 Some(at) => sleep_until(at.into()).await,
@@ -131,7 +133,7 @@ impl Links {
             return;
         }
         tokio::select! {
-            _ = futures_util::future::select_all(readable) => {}
+            _ = futures_util::future::select_all(ready) => {}
             () = reopen => {}
         }
     }
@@ -174,6 +176,21 @@ impl Links {
 }
 
 impl Medium {
+    fn sent(&mut self, result: io::Result<()>) {
+        let name = self.link.name();
+        match result {
+            Ok(()) if self.send_error => {
+                self.send_error = false;
+                info!(HBD_LINK = name; "link {name} can send again");
+            }
+            Err(error) if !self.send_error => {
+                self.send_error = true;
+                warn!(HBD_LINK = name; "cannot send on link {name}: {error}. Is a cable unplugged on {name}?");
+            }
+            _ => {}
+        }
+    }
+
     fn opened(&mut self, result: Result<(), MediaError>) {
         let name = self.link.name();
         match result {
@@ -194,7 +211,7 @@ impl Medium {
 }
 
 impl Rejected {
-    fn count(&mut self, error: &DecodeError, source: IpAddr, link: &str) {
+    fn count(&mut self, error: &DecodeError, source: Option<IpAddr>, link: &str) {
         let now = Instant::now();
         if self.0.len() >= SENDERS && !self.0.contains_key(&source) {
             self.0.retain(|_, (_, mentioned)| now - *mentioned < MENTION);
@@ -215,7 +232,8 @@ impl Rejected {
             DecodeError::Authentication(_) => " Does the sender have the same /etc/ha.d/authkeys?",
             _ => "",
         };
-        warn!(HBD_LINK = link; "{number} packet(s) from {source} on link {link} are ignored: {}.{hint}", error_chain(error));
+        let from = source.map_or(String::new(), |source| format!(" from {source}"));
+        warn!(HBD_LINK = link; "{number} packet(s){from} on link {link} are ignored: {}.{hint}", error_chain(error));
     }
 }
 
