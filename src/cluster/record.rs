@@ -94,7 +94,7 @@ records! {
         "node {node}: is dead";
     LinkUp { node: String, link: String } Info "63b08c0363f348cf8341796ab51c8d1c"
         "Link {node}:{link} up.";
-    LinkDead { node: String, link: String } Info "6ecb1261c8f84f2483fdbdf584b45133"
+    LinkDead { node: String, link: String } Warning "6ecb1261c8f84f2483fdbdf584b45133"
         "Link {node}:{link} dead.";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
