@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
+//! | [`ping`](self) | is this machine still connected? (02 §7.9) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
@@ -22,6 +23,7 @@ mod holding;
 mod leave;
 mod membership;
 mod node;
+mod ping;
 mod receive;
 mod record;
 mod resources;
@@ -41,6 +43,7 @@ pub use event::{Action, Answer, Event, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
+pub use ping::PingNode;
 pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
@@ -61,6 +64,8 @@ pub struct Settings {
     pub node: String,
     /// All normal nodes in ha.cf order, ourselves included.
     pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order.
+    pub ping_nodes: Vec<String>,
     /// Our uuid (02 §4.1).
     pub uuid: [u8; 16],
     /// Our generation: larger at every start (02 §4.1).
@@ -89,6 +94,7 @@ pub struct Core {
     load: String,
     history: History,
     nodes: Vec<Node>,
+    ping_nodes: Vec<PingNode>,
     membership: membership::Membership,
     groups: Groups,
     ownership: resources::Ownership,
@@ -107,6 +113,7 @@ impl Core {
             load: "n/a".to_owned(),
             history: History::default(),
             nodes: Vec::new(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
             membership: membership::Membership::default(),
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
@@ -133,6 +140,7 @@ impl Core {
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
             Event::Request { id, request } => self.request(id, request),
+            Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
         }
         std::mem::take(&mut self.out)
@@ -145,6 +153,7 @@ impl Core {
         }
         let deadlines = [
             self.membership_deadline(),
+            self.ping_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
             self.conflict.deadline(),
@@ -158,6 +167,7 @@ impl Core {
         if !self.membership.running() {
             return;
         }
+        self.ping_tick();
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);

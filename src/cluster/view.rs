@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Core, GroupState, Set};
+use super::{Class, Core, GroupState, PingNode, Set};
 
 /// The whole state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct View {
     pub hold: Set,
     /// The node table, in ha.cf order.
     pub nodes: Vec<NodeView>,
+    /// Ping nodes, in ha.cf order.
+    pub ping_nodes: Vec<PingNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
 }
@@ -78,6 +80,7 @@ impl Core {
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
             hold,
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
+            ping_nodes: self.ping_nodes.clone(),
             groups: (0..self.groups.list().len()).map(|index| self.group_view(index)).collect(),
         }
     }

@@ -13,7 +13,7 @@ use super::host::Host;
 use super::lines::{self, Statement};
 use super::media;
 use super::settings::Scalars;
-use super::types::Medium;
+use super::types::{Medium, PingNode};
 use super::value::boolean;
 
 /// Speed of serial lines without a `baud` line.
@@ -32,6 +32,8 @@ pub(super) struct HaCf {
     pub nodes: Vec<Word>,
     /// Media, each with the word that names it.
     pub media: Vec<(Medium, Word)>,
+    /// Ping nodes.
+    pub ping_nodes: Vec<PingNode>,
     /// Whether there is a stonith line.
     pub fencing: bool,
     /// The word that asks for Pacemaker.
@@ -186,10 +188,13 @@ impl Reader<'_> {
                 self.takes_port(directive.name, value);
                 self.medium(medium, value);
             }
-            List::Ping => self.member(value),
+            List::Ping => {
+                let node = media::ping(value, self.host, self.report);
+                self.ping_node(node, value);
+            }
             List::Ping6 => {
-                media::ping6(value, self.report);
-                self.member(value);
+                let node = media::ping6(value, self.report);
+                self.ping_node(node, value);
             }
             List::Env => self.environment(value),
             List::Autojoin => self.autojoin(value),
@@ -215,8 +220,8 @@ impl Reader<'_> {
                 self.medium(medium, word);
             }
             Line::PingGroup => {
-                media::ping_group(statement, self.report);
-                self.member(&statement.name);
+                let node = media::ping_group(statement, self.host, self.report);
+                self.ping_node(node, &statement.name);
             }
             Line::Stonith => {
                 self.found.fencing = true;
@@ -270,6 +275,17 @@ impl Reader<'_> {
             let message = format!("more than {MAX_NODES} nodes, ping nodes included");
             self.report.error(word, message, "Heartbeat does not start with more");
         }
+    }
+
+    fn ping_node(&mut self, node: Option<PingNode>, at: &Word) {
+        self.member(at);
+        let Some(node) = node else { return };
+        if self.found.ping_nodes.iter().any(|known| known.name == node.name) {
+            let message = format!("ping node `{}` is already there", node.name);
+            self.report.warning(at, message, "name each host once");
+            return;
+        }
+        self.found.ping_nodes.push(node);
     }
 
     fn node(&mut self, value: &Word) {

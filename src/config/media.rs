@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::diagnostic::{Report, Word};
 use super::host::Host;
 use super::lines::Statement;
-use super::types::Medium;
+use super::types::{Medium, PingNode};
 
 /// Longest interface name of the kernel, in bytes (IFNAMSIZ less its NUL).
 pub(super) const MAX_DEVICE: usize = 15;
@@ -196,18 +196,49 @@ pub(super) fn bcast(word: &Word, report: &mut Report) -> Option<Medium> {
     device(word, report).then(|| Medium::Bcast { device: word.text.clone() })
 }
 
+/// One word of `ping`: an IPv4 address, or a name of /etc/hosts.
+pub(super) fn ping(word: &Word, host: &Host, report: &mut Report) -> Option<PingNode> {
+    let address = ping_host(word, host, report)?;
+    Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
+}
+
 /// One word of `ping6`: a literal IPv6 address.
-pub(super) fn ping6(word: &Word, report: &mut Report) {
-    if word.text.parse::<Ipv6Addr>().is_err() {
+pub(super) fn ping6(word: &Word, report: &mut Report) -> Option<PingNode> {
+    let Ok(address) = word.text.parse::<Ipv6Addr>() else {
         let message = format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text);
         report.error(word, message, "write a literal IPv6 address");
-    }
+        return None;
+    };
+    Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// `ping_group NAME HOST…`.
-pub(super) fn ping_group(statement: &Statement, report: &mut Report) {
-    if statement.words.len() < 2 {
-        let at = statement.words.first().unwrap_or(&statement.name);
-        report.error(at, "ping_group needs a name and at least one host", "write `ping_group NAME HOST…`");
+pub(super) fn ping_group(statement: &Statement, host: &Host, report: &mut Report) -> Option<PingNode> {
+    let [name, hosts @ ..] = statement.words.as_slice() else {
+        report.error(&statement.name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        return None;
+    };
+    if hosts.is_empty() {
+        report.error(name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        return None;
     }
+    let resolved: Vec<IpAddr> =
+        hosts.iter().filter_map(|word| ping_host(word, host, report)).map(IpAddr::V4).collect();
+    (resolved.len() == hosts.len()).then(|| PingNode { name: name.text.clone(), hosts: resolved })
+}
+
+const PING_GROUP_USAGE: &str = "write `ping_group NAME HOST…`";
+
+/// The address of a host to ping.
+fn ping_host(word: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Addr> {
+    let written = word.text.parse::<Ipv4Addr>().ok();
+    let address = written.or_else(|| host.hosts.get(&word.text.to_ascii_lowercase()).copied());
+    if address.is_none() {
+        report.error(
+            word,
+            format!("cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts", word.text),
+            "write the host's IPv4 address: a cluster node must start without DNS",
+        );
+    }
+    address
 }

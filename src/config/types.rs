@@ -15,8 +15,8 @@ pub struct Config {
     pub node: String,
     /// All normal nodes in ha.cf order, lower case, ourselves included.
     pub nodes: Vec<String>,
-    /// Ping nodes in ha.cf order, as written (01 §1.8.4).
-    pub ping_nodes: Vec<String>,
+    /// Ping nodes in ha.cf order (01 §1.8.4).
+    pub ping_nodes: Vec<PingNode>,
     /// The intervals of ha.cf.
     pub timing: Timing,
     /// Heartbeat media in ha.cf order.
@@ -166,6 +166,15 @@ impl Medium {
             | Medium::Serial { device } => device,
         }
     }
+}
+
+/// A host, or a group of hosts, that is pinged: `ping`, `ping6` or `ping_group` of ha.cf (01 §1.8.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingNode {
+    /// The node's name: the host as written, or the group's name.
+    pub name: String,
+    /// Whom to ping; any one answer will do. Never empty.
+    pub hosts: Vec<IpAddr>,
 }
 
 /// One logical line of haresources: resources that move together (03 §2).

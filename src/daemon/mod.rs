@@ -261,6 +261,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
     Settings {
         node: config.node.clone(),
         nodes: config.nodes.clone(),
+        ping_nodes: config.ping_nodes.iter().map(|node| node.name.clone()).collect(),
         uuid: identity.uuid,
         generation: identity.generation,
         timing: config.timing,

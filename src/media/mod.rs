@@ -11,6 +11,7 @@ mod error;
 mod framing;
 mod link;
 mod mcast;
+mod ping;
 mod serial;
 mod ucast;
 mod udp;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use error::MediaError;
 pub use link::{Counters, Defaults, Form, Link};
+pub use ping::Pinger;
 pub use serial::Serial;
 pub use udp::Udp;
 

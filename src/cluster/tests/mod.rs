@@ -45,6 +45,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
