@@ -73,6 +73,7 @@ fn example() -> Snapshot {
         node: "nodea".to_owned(),
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
+        awaited: String::new(),
         auto_failback: "off".to_owned(),
         generation: 12,
         keepalive_usec: 1_000_000,

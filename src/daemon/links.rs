@@ -1,4 +1,5 @@
-//! All media of ha.cf: encode once and send on each, receive, authenticate, open again what was closed.
+//! All media of ha.cf and the ping nodes: encode once and send on each, receive, authenticate, open again what was
+//! closed.
 //!
 //! What the network does wrong costs a counter and at most one journal entry a minute, never one per datagram.
 
@@ -8,9 +9,12 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::select_all;
 use log::{info, warn};
 use tokio::time::sleep_until;
 
+use super::pings::Pings;
 use crate::config::{Config, MessageFormat};
 use crate::media::{Defaults, Form, Link, MESSAGE_MAX, MediaError};
 use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
@@ -23,6 +27,23 @@ const MENTION: Duration = Duration::from_secs(60);
 const SENDERS: usize = 16;
 /// Datagrams taken from one link in a row before timers get their turn.
 const BURST: usize = 64;
+
+/// What came in.
+#[derive(Debug)]
+pub enum Heard {
+    /// An authentic message.
+    Message {
+        /// Index in [`crate::cluster::Settings::links`].
+        link: usize,
+        /// The message.
+        message: Message,
+    },
+    /// A ping node answered.
+    PingAnswer {
+        /// Index in [`crate::cluster::Settings::ping_nodes`].
+        node: usize,
+    },
+}
 
 /// One medium with what we know about its troubles.
 #[derive(Debug)]
@@ -44,6 +65,7 @@ struct Rejected(HashMap<Option<IpAddr>, (u64, Instant)>);
 #[derive(Debug)]
 pub struct Links {
     media: Vec<Medium>,
+    pings: Pings,
     keys: Keyring,
     format: MessageFormat,
     buffer: Vec<u8>,
@@ -75,6 +97,7 @@ impl Links {
         });
         let mut links = Links {
             media: media.collect(),
+            pings: Pings::open(&config.ping_nodes),
             keys,
             format: config.message_format,
             buffer: vec![0; MESSAGE_MAX],
@@ -89,12 +112,16 @@ impl Links {
         self.keys = keys;
     }
 
-    /// Sends on every medium. A medium that fails is mentioned once, and again when it works.
+    /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and again
+    /// when it works.
     pub fn send(&mut self, message: &Message) {
         for form in [Form::Datagram, Form::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
                 self.send_as(form, message);
             }
+        }
+        if let (Some("status"), Some(ts)) = (message.kind(), message.text("ts")) {
+            self.pings.send(ts, self.format, &self.keys);
         }
         if self.reopen_at.is_none() && self.media.iter().any(|medium| !medium.link.is_open()) {
             self.reopen_at = Some(Instant::now() + REOPEN);
@@ -121,26 +148,20 @@ impl Links {
 
     /// Waits until a message may be there, a slow line takes more, or a medium is to be opened again. Safe to cancel.
     pub async fn wait(&self) {
-        let ready = self.media.iter().map(|medium| Box::pin(medium.link.ready()));
+        let links = self.media.iter().map(|medium| async { medium.link.ready().await.is_ok() }.boxed_local());
+        let pings = self.pings.sockets().iter().map(|socket| async { socket.readable().await.is_ok() }.boxed_local());
         let reopen = async {
             match self.reopen_at {
                 Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
+            true
         };
-        if self.media.is_empty() {
-            reopen.await;
-            return;
-        }
-        tokio::select! {
-            _ = futures_util::future::select_all(ready) => {}
-            () = reopen => {}
-        }
+        select_all(links.chain(pings).chain([reopen.boxed_local()])).await;
     }
 
-    /// Takes what has arrived, a bounded number per medium, and gives every authentic message with its link.
-    /// True if there may be more.
-    pub fn receive(&mut self, mut take: impl FnMut(usize, Message)) -> bool {
+    /// Takes what has arrived, a bounded number per medium, and tells what was heard. True if there may be more.
+    pub fn receive(&mut self, mut heard: impl FnMut(Heard)) -> bool {
         if self.reopen_at.is_some_and(|at| at <= Instant::now()) {
             self.reopen();
         }
@@ -150,7 +171,7 @@ impl Links {
             while taken < BURST {
                 match medium.link.try_recv(&mut self.buffer) {
                     Ok((length, source)) => match wire::decode(&self.buffer[..length], &self.keys) {
-                        Ok(message) => take(medium.index, message),
+                        Ok(message) => heard(Heard::Message { link: medium.index, message }),
                         Err(error) => medium.rejected.count(&error, source, medium.link.name()),
                     },
                     // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
@@ -160,7 +181,7 @@ impl Links {
             }
             more |= taken == BURST;
         }
-        more
+        more | self.pings.receive(&self.keys, &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
     }
 
     fn reopen(&mut self) {

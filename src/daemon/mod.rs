@@ -19,6 +19,7 @@ pub mod input;
 pub mod keys;
 pub mod links;
 pub mod notify;
+pub mod pings;
 pub mod realtime;
 pub mod recorder;
 pub mod records;

@@ -43,6 +43,11 @@ impl Pinger {
         Ok(Pinger { socket, six, identifier: identifier.to_ne_bytes() })
     }
 
+    /// Whether it is for the family of this host.
+    pub fn reaches(&self, host: IpAddr) -> bool {
+        host.is_ipv6() == self.six
+    }
+
     /// Sends one echo request. Never waits.
     ///
     /// # Errors

@@ -131,10 +131,6 @@ fn hints_say_what_to_write() {
 #[test]
 fn directives_without_effect_are_warned_about_by_name() {
     let not_yet = [
-        "ping 10.0.0.254",
-        "ping6 fe80::1",
-        "ping_group gw 10.0.0.1 10.0.0.2",
-        "deadping 30",
         "stonith null /etc/ha.d/stonith.null",
         "stonith_host * null nodea nodeb",
         "respawn hacluster /usr/lib/heartbeat/ipfail",
@@ -181,10 +177,23 @@ fn directives_without_effect_are_warned_about_by_name() {
 }
 
 #[test]
-fn ping_nodes_that_are_not_pinged_are_no_nodes() {
-    let config = Node::with("ping 10.0.0.254\nping_group g 10.0.0.1\n").config();
-    assert!(config.ping_nodes.is_empty());
-    assert_eq!(config.nodes.len(), 2);
+fn ping_nodes_are_hosts_and_groups_of_hosts() {
+    let mut node = Node::with("ping 10.0.0.254 gw\nping6 2001:db8::1\nping_group both 10.0.0.1 gw\nping 10.0.0.254\n");
+    node.host.hosts.insert("gw".into(), Ipv4Addr::new(10, 9, 9, 9));
+    let wanted: Vec<(String, Vec<IpAddr>)> = [
+        ("10.0.0.254", vec!["10.0.0.254"]),
+        ("gw", vec!["10.9.9.9"]),
+        ("2001:db8::1", vec!["2001:db8::1"]),
+        ("both", vec!["10.0.0.1", "10.9.9.9"]),
+    ]
+    .map(|(name, hosts)| (name.to_owned(), hosts.iter().map(|host| host.parse().unwrap()).collect()))
+    .into();
+    let found: Vec<_> = node.config().ping_nodes.into_iter().map(|node| (node.name, node.hosts)).collect();
+    assert_eq!(found, wanted);
+    node.finding(Severity::Warning, "ping node `10.0.0.254` is already there");
+    let error = Node::with("ping router.example\n").error();
+    assert!(error.message.starts_with("cannot resolve hostname: `router.example`"), "{}", error.message);
+    assert!(Node::with("ping_group g 10.0.0.1 nowhere\n").error().message.contains("`nowhere`"));
 }
 
 #[test]
