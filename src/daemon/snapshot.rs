@@ -26,7 +26,12 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         warntime_usec: microseconds(timing.warntime),
         deadtime_usec: microseconds(timing.deadtime),
         initdead_usec: microseconds(timing.initdead),
-        nodes: view.nodes.iter().map(node).chain(view.ping_nodes.iter().map(|node| ping_node(node, timing))).collect(),
+        nodes: view
+            .nodes
+            .iter()
+            .map(node)
+            .chain(view.ping_nodes.iter().map(|node| ping_node(node, timing)))
+            .collect(),
         links: view.nodes.iter().flat_map(links).chain(view.ping_nodes.iter().map(ping_link)).collect(),
         groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
     }

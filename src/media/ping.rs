@@ -108,7 +108,6 @@ fn checksum(bytes: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Ping nodes (02 §7.9).
 
 use super::*;
+use crate::cluster::PingNode;
 
 /// A bench whose ha.cf has these ping nodes.
 fn bench(names: &[&str]) -> Bench {

@@ -178,7 +178,8 @@ fn directives_without_effect_are_warned_about_by_name() {
 
 #[test]
 fn ping_nodes_are_hosts_and_groups_of_hosts() {
-    let mut node = Node::with("ping 10.0.0.254 gw\nping6 2001:db8::1\nping_group both 10.0.0.1 gw\nping 10.0.0.254\n");
+    let mut node =
+        Node::with("ping 10.0.0.254 gw\nping6 2001:db8::1\nping_group both 10.0.0.1 gw\nping 10.0.0.254\n");
     node.host.hosts.insert("gw".into(), Ipv4Addr::new(10, 9, 9, 9));
     let wanted: Vec<(String, Vec<IpAddr>)> = [
         ("10.0.0.254", vec!["10.0.0.254"]),
