@@ -10,6 +10,7 @@ mod legacy;
 mod liveness;
 mod membership;
 mod operator;
+mod ping;
 mod refused;
 mod resources;
 mod retransmission;
@@ -49,6 +50,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
