@@ -148,6 +148,7 @@ impl Node {
             uuid: self.uuid,
             generation: self.generation,
             timing: timing(),
+            ping_nodes: Vec::new(),
             hopfudge: 1,
             auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),

@@ -11,6 +11,7 @@ mod liveness;
 mod membership;
 mod operator;
 mod pair;
+mod ping;
 mod refused;
 mod report;
 mod resources;
@@ -52,6 +53,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
