@@ -14,6 +14,8 @@
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
+//! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
+//! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -30,9 +32,11 @@ mod operator;
 mod ping;
 mod receive;
 mod record;
+mod report;
 mod resources;
 mod send;
 mod standby;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -107,6 +111,7 @@ pub struct Core {
     operator: operator::Operator,
     conflict: conflict::Conflict,
     legacy: legacy::Legacy,
+    report: report::Report,
     leave: leave::Leave,
 }
 
@@ -128,6 +133,7 @@ impl Core {
             operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             legacy: legacy::Legacy::default(),
+            report: report::Report::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -169,6 +175,7 @@ impl Core {
             self.operator.deadline(),
             self.conflict.deadline(),
             self.legacy.deadline(),
+            self.report.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -188,6 +195,7 @@ impl Core {
         self.resources_tick();
         self.conflict_tick();
         self.legacy_tick();
+        self.report_tick();
         self.leave_tick();
     }
 
