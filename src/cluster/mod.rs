@@ -11,13 +11,17 @@
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`hold`](self) | does somebody still have what we are about to take, or take what we have? (shared decisions) |
+//! | [`carrier`](self) | can the peer serve, and we cannot? |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
+mod carrier;
 mod conflict;
 mod event;
 mod groups;
 mod history;
+mod hold;
 mod holding;
 mod leave;
 mod membership;
@@ -37,8 +41,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Event, News, Order, Outcome, Request, Step};
 pub use groups::GroupState;
+pub use hold::asking_interval;
 pub use holding::{Class, Set};
 pub use node::Status;
 pub use record::{Priority, Record, Subject};
@@ -94,6 +99,8 @@ pub struct Core {
     ownership: resources::Ownership,
     standby: standby::Standby,
     conflict: conflict::Conflict,
+    hold: hold::Hold,
+    carrier: carrier::Carrier,
     leave: leave::Leave,
 }
 
@@ -112,6 +119,8 @@ impl Core {
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
             conflict: conflict::Conflict::default(),
+            hold: hold::Hold::default(),
+            carrier: carrier::Carrier::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -134,6 +143,8 @@ impl Core {
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
             Event::Request { id, request } => self.request(id, request),
             Event::LoadAverage(load) => self.load = load,
+            Event::Policies(policies) => self.watch_addresses(policies),
+            Event::Address { step, news } => self.address_news(step, news),
         }
         std::mem::take(&mut self.out)
     }
@@ -148,6 +159,8 @@ impl Core {
             self.resources_deadline(),
             self.standby.deadline(),
             self.conflict.deadline(),
+            self.hold_deadline(),
+            self.carrier.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -161,6 +174,8 @@ impl Core {
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
+        self.hold_tick();
+        self.carrier_tick();
         self.standby_tick();
         self.resources_tick();
         self.conflict_tick();
@@ -172,6 +187,17 @@ impl Core {
             Request::Shutdown => self.leave_requested(),
             Request::Standby(set) => self.standby_requested(id, set),
             Request::Takeover(set) => self.takeover_requested(id, set),
+        }
+    }
+
+    fn address_news(&mut self, step: Step, news: News) {
+        match news {
+            News::Expired => self.address_expired(step),
+            News::Answered { mac } => self.address_answered(step, mac),
+            News::Silent => self.address_silent(step),
+            News::Service { answers } => self.service_changed(step, answers),
+            News::Claimed { mac, again } => self.address_claimed(step, mac, again),
+            News::Carrier { up } => self.carrier_changed(step, up),
         }
     }
 

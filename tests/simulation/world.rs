@@ -327,7 +327,7 @@ impl World {
                 }
                 self.tell(&format!("{}: {}", NAMES[node], record.text()));
             }
-            Action::Answer { .. } => {}
+            Action::Answer { .. } | Action::Address { .. } => {}
             Action::Exit => {
                 if self.machines[node].running != [[false; RESOURCES]; NODES] {
                     self.broken.get_or_insert(format!("{} ended with resources running", NAMES[node]));
