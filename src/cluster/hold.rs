@@ -85,16 +85,12 @@ impl Core {
             }
             return;
         }
-        match self.asking_due() {
-            Some(due) if due <= now => {
-                if !self.asking() {
-                    let wanted = Set::ALL.without(self.ownership.hold);
-                    self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
-                }
-            }
-            // It was late, and is not any more.
-            _ if self.asking() => self.hold_over(),
-            _ => {}
+        let late = self.asking_due().is_some_and(|due| due <= now);
+        if late && !self.asking() {
+            let wanted = Set::ALL.without(self.ownership.hold);
+            self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
+        } else if !late && self.asking() {
+            self.hold_over();
         }
     }
 

@@ -52,7 +52,9 @@ impl Drop for Service {
 /// Everything being watched.
 pub(super) struct Watches {
     probes: BTreeMap<u64, (Probe, Option<Service>)>,
-    services: (mpsc::UnboundedSender<(u64, bool)>, mpsc::UnboundedReceiver<(u64, bool)>),
+    /// Id of a probe, and whether its service accepts.
+    news: mpsc::UnboundedSender<(u64, bool)>,
+    services: mpsc::UnboundedReceiver<(u64, bool)>,
     /// By id: the address, and whether its interface can serve it.
     carriers: BTreeMap<u64, (Address, bool)>,
     look_at: Option<Instant>,
@@ -60,8 +62,8 @@ pub(super) struct Watches {
 
 impl Watches {
     pub(super) fn new() -> Watches {
-        let services = mpsc::unbounded_channel();
-        Watches { probes: BTreeMap::new(), services, carriers: BTreeMap::new(), look_at: None }
+        let (news, services) = mpsc::unbounded_channel();
+        Watches { probes: BTreeMap::new(), news, services, carriers: BTreeMap::new(), look_at: None }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -70,7 +72,7 @@ impl Watches {
 
     /// The next change of a service. Never ends; safe to cancel.
     pub(super) async fn service_news(&mut self) -> (u64, bool) {
-        match self.services.1.recv().await {
+        match self.services.recv().await {
             Some(news) => news,
             // Not while we have a sender ourselves.
             None => std::future::pending().await,
@@ -103,7 +105,7 @@ impl<R: Fn(Report)> Worker<R> {
             (self.report)(Report::Warning { error });
         }
         let service = service.map(|port| {
-            let news = self.watches.services.0.clone();
+            let news = self.watches.news.clone();
             Service(tokio::spawn(try_service(id, SocketAddr::new(address, port), news)))
         });
         let now = Instant::now();
