@@ -2,7 +2,7 @@
 //! test runs and `eth0` in its peer's. Both vanish with their threads; nothing of the machine's network is touched.
 
 use std::fs::File;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
@@ -67,6 +67,19 @@ pub(crate) fn add_address(device: &'static str, address: impl Into<IpAddr>, pref
     rtnetlink_run(|handle| async move {
         let index = index_of(&handle, device).await.unwrap();
         handle.address().add(index, address, prefix).execute().await.unwrap();
+    });
+}
+
+/// As [`add_address`], with the network's last address as its broadcast address.
+pub(crate) fn add_broadcast_address(device: &'static str, address: Ipv4Addr, prefix: u8) {
+    use netlink_packet_route::address::AddressAttribute;
+    rtnetlink_run(|handle| async move {
+        let index = index_of(&handle, device).await.unwrap();
+        let broadcast = Ipv4Addr::from(u32::from(address) | (u32::MAX >> prefix));
+        let mut request = handle.address().add(index, address.into(), prefix);
+        request.message_mut().attributes.retain(|one| !matches!(one, AddressAttribute::Broadcast(_)));
+        request.message_mut().attributes.push(AddressAttribute::Broadcast(broadcast));
+        request.execute().await.unwrap();
     });
 }
 

@@ -8,11 +8,14 @@
 //! |---|---|
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
+//! | [`ping`](self) | is this machine still connected? (02 §7.9) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
+//! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`hold`](self) | does somebody still have what we are about to take, or take what we have? (shared decisions) |
 //! | [`carrier`](self) | can the peer serve, and we cannot? |
+//! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -24,8 +27,11 @@ mod history;
 mod hold;
 mod holding;
 mod leave;
+mod legacy;
 mod membership;
 mod node;
+mod operator;
+mod ping;
 mod receive;
 mod record;
 mod resources;
@@ -41,11 +47,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, News, Order, Outcome, Request, Step};
+pub use event::{Action, Answer, Awaited, Event, News, Order, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use hold::asking_interval;
 pub use holding::{Class, Set};
 pub use node::Status;
+pub use ping::PingNode;
 pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
@@ -66,6 +73,8 @@ pub struct Settings {
     pub node: String,
     /// All normal nodes in ha.cf order, ourselves included.
     pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order.
+    pub ping_nodes: Vec<String>,
     /// Our uuid (02 §4.1).
     pub uuid: [u8; 16],
     /// Our generation: larger at every start (02 §4.1).
@@ -74,7 +83,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Added to the number of nodes in `ttl`.
     pub hopfudge: u8,
-    /// Whether resources return to their preferred node. `Legacy` is treated as `On` (shared decisions).
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
+    /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
@@ -94,13 +104,16 @@ pub struct Core {
     load: String,
     history: History,
     nodes: Vec<Node>,
+    ping_nodes: Vec<PingNode>,
     membership: membership::Membership,
     groups: Groups,
     ownership: resources::Ownership,
     standby: standby::Standby,
+    operator: operator::Operator,
     conflict: conflict::Conflict,
     hold: hold::Hold,
     carrier: carrier::Carrier,
+    legacy: legacy::Legacy,
     leave: leave::Leave,
 }
 
@@ -114,13 +127,16 @@ impl Core {
             load: "n/a".to_owned(),
             history: History::default(),
             nodes: Vec::new(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
             membership: membership::Membership::default(),
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
+            operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             hold: hold::Hold::default(),
             carrier: carrier::Carrier::default(),
+            legacy: legacy::Legacy::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -142,10 +158,12 @@ impl Core {
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
             Event::Request { id, request } => self.request(id, request),
+            Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
             Event::Policies(policies) => self.watch_addresses(policies),
             Event::Address { step, news } => self.address_news(step, news),
         }
+        self.operator_check();
         std::mem::take(&mut self.out)
     }
 
@@ -156,11 +174,14 @@ impl Core {
         }
         let deadlines = [
             self.membership_deadline(),
+            self.ping_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
+            self.operator.deadline(),
             self.conflict.deadline(),
             self.hold_deadline(),
             self.carrier.deadline(),
+            self.legacy.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -171,22 +192,24 @@ impl Core {
         if !self.membership.running() {
             return;
         }
+        self.ping_tick();
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.hold_tick();
         self.carrier_tick();
         self.standby_tick();
+        self.operator_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.legacy_tick();
         self.leave_tick();
     }
 
     fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
-            Request::Standby(set) => self.standby_requested(id, set),
-            Request::Takeover(set) => self.takeover_requested(id, set),
+            Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
         }
     }
 
@@ -204,7 +227,7 @@ impl Core {
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.group_failed(step.group);
+            self.offer_failed();
         }
         self.work_settled();
     }
@@ -214,6 +237,7 @@ impl Core {
         self.standby_settled();
         self.resources_settled();
         self.conflict_settled();
+        self.legacy_settled();
         self.leave_settled();
     }
 

@@ -43,5 +43,5 @@ pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
     Address, AddressPolicy, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, OnAnswer, OnClaim,
-    Recording, Resource, ResourceKind, Timing, UuidFrom,
+    PingNode, Recording, Resource, ResourceKind, Timing, UuidFrom,
 };

@@ -3,11 +3,16 @@
 
 mod carrier;
 mod conflict;
+mod defects;
+mod failure;
 mod hold;
 mod impostor;
 mod leave;
+mod legacy;
 mod liveness;
+mod membership;
 mod operator;
+mod ping;
 mod refused;
 mod resources;
 mod retransmission;
@@ -47,6 +52,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
@@ -116,6 +122,13 @@ impl Bench {
         self.peer_beats("active", 0xfa0);
         self.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
         self
+    }
+
+    /// The same with `auto_failback legacy`, or without the directive.
+    fn active_legacy() -> Bench {
+        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
+        bench.feed(Event::Start);
+        bench.activated()
     }
 
     /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, the raise of our
@@ -369,6 +382,8 @@ fn told(message: &Message) -> Option<String> {
         "ask_resources" => &["rsc_hold", "info"],
         "hb_takeover" => &["rsc_hold"],
         "stonith" => &["node", "result"],
+        "ip-request" => &["ipaddr"],
+        "ip-request-resp" => &["ipaddr", "weown", "ok"],
         _ => &[],
     };
     let values = fields.iter().filter_map(|name| message.text(name));
