@@ -1,7 +1,7 @@
 //! Can the peer serve, and we cannot? The interface of an address is gone, down, or has no carrier.
 //!
 //! Two hbd nodes tell each other in their statuses what they cannot serve (field `hbd_cut`); of a real Heartbeat we
-//! assume that it can, but ask it once in ten minutes only. Gives nothing up to a node that is no better off.
+//! assume that it can, but offer it nothing again for ten minutes. Gives nothing up to a node that is no better off.
 
 use std::time::Duration;
 

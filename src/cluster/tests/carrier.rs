@@ -59,11 +59,12 @@ fn an_hbd_peer_is_told_what_we_cannot_serve_and_a_heartbeat_is_not() {
 }
 
 #[test]
-fn a_heartbeat_is_asked_once_in_ten_minutes() {
+fn a_heartbeat_that_does_not_answer_is_asked_again_in_its_own_time() {
     let mut bench = Bench::joined("local");
     carrier(&mut bench, 0, false);
-    bench.run(120_000);
-    assert_eq!(bench.sent("ask_resources").len(), 1);
+    bench.run(60_000);
+    let asked = bench.sent("ask_resources").len();
+    assert!((2..=4).contains(&asked), "{asked} times in a minute");
 }
 
 #[test]
