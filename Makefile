@@ -3,6 +3,7 @@
 # make test     everything, as .ci/run does
 # make deb      dist/hbd_VERSION_ARCH.deb
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
+# make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
 # make install  into DESTDIR
 #
@@ -19,7 +20,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all build deb demo test interop check prepare bases simulate install clean
+.PHONY: all build deb demo test bench interop check prepare bases simulate install clean
 
 all: build
 
@@ -70,6 +71,12 @@ check:
 	tests/lab/check-unit
 	$(SAY) "unit tests and simulation"
 	$(CARGO) test --workspace --exclude hbd-lab
+
+# Needs root, as the lab does.
+bench: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+bench: prepare
+	@command -v keepalived >/dev/null 2>&1 || [ -x /usr/sbin/keepalived ] || $(SUDO) apt-get install -qq -y --no-install-recommends keepalived
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench addresses
 
 # Where one breaks an invariant: HBD_SEED=that make simulate tells its story.
 simulate: N = 100000

@@ -2,7 +2,7 @@
 //! test runs and `eth0` in its peer's. Both vanish with their threads; nothing of the machine's network is touched.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
@@ -62,10 +62,11 @@ pub(crate) fn connect(device: &'static str, peer: &Peer) {
 }
 
 /// Adds an address to an interface of the calling thread's namespace, as an administrator would.
-pub(crate) fn add_address(device: &'static str, address: Ipv4Addr, prefix: u8) {
+pub(crate) fn add_address(device: &'static str, address: impl Into<IpAddr>, prefix: u8) {
+    let address = address.into();
     rtnetlink_run(|handle| async move {
         let index = index_of(&handle, device).await.unwrap();
-        handle.address().add(index, address.into(), prefix).execute().await.unwrap();
+        handle.address().add(index, address, prefix).execute().await.unwrap();
     });
 }
 
@@ -83,11 +84,15 @@ pub(crate) fn add_broadcast_address(device: &'static str, address: Ipv4Addr, pre
 }
 
 /// Removes an address, as an administrator would.
-pub(crate) fn del_address(device: &'static str, address: Ipv4Addr) {
+pub(crate) fn del_address(device: &'static str, address: impl Into<IpAddr>) {
+    let address = address.into();
     use netlink_packet_route::address::AddressAttribute;
     rtnetlink_run(|handle| async move {
         let index = index_of(&handle, device).await.unwrap();
-        let wanted = AddressAttribute::Local(address.into());
+        let wanted = match address {
+            IpAddr::V4(_) => AddressAttribute::Local(address),
+            IpAddr::V6(_) => AddressAttribute::Address(address),
+        };
         let present: Vec<AddressMessage> = handle.address().get().execute().try_collect().await.unwrap();
         for message in present {
             if message.header.index == index && message.attributes.contains(&wanted) {

@@ -314,6 +314,13 @@ impl Group {
         &self.0.owner
     }
 
+    /// Why this node does not take it although its owner is dead: who still answers for which of its addresses. ""
+    /// if nothing keeps it from that.
+    #[zbus(property)]
+    fn held_back(&self) -> &str {
+        &self.0.held_back
+    }
+
     /// Its state on this node: "stopped", "starting", "active", "stopping" or "failed".
     #[zbus(property)]
     fn state(&self) -> &str {

@@ -80,6 +80,8 @@ pub struct GroupSnapshot {
     pub state: String,
     /// The node that owns it as far as we know; empty for none.
     pub owner: String,
+    /// Why this node does not take it although its owner is dead; empty if nothing keeps it from that.
+    pub held_back: String,
     /// Its resources in start order.
     pub resources: Vec<ResourceSnapshot>,
 }

@@ -87,6 +87,7 @@ fn example() -> Snapshot {
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),
+            held_back: String::new(),
             resources: vec![
                 resource("10.0.0.100", "address", "10.0.0.100/24"),
                 resource("apache", "unit", "apache2.service"),

@@ -103,6 +103,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         preferred: take(&mut from, "PreferredNode"),
         state: take(&mut from, "State"),
         owner: take(&mut from, "Owner"),
+        held_back: take(&mut from, "HeldBack"),
         resources: resources
             .into_iter()
             .map(|(word, kind, target, state)| ResourceSnapshot { word, kind, target, state })

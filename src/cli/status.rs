@@ -8,7 +8,12 @@ use crate::bus::{NodeSnapshot, Snapshot};
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let mut troubles = Vec::new();
     for group in &snapshot.groups {
-        if group.owner.is_empty() {
+        if !group.held_back.is_empty() {
+            troubles.push(format!(
+                "Group {} is not taken over, because {}: nobody may serve an address twice.",
+                group.name, group.held_back
+            ));
+        } else if group.owner.is_empty() {
             troubles.push(format!("Group {} has no owner.", group.name));
         }
         let failed: Vec<_> = group.resources.iter().filter(|resource| resource.state == "failed").collect();

@@ -62,6 +62,7 @@ fn healthy() -> Snapshot {
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),
+            held_back: String::new(),
             resources: vec![
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),

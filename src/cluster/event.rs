@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holding::Set;
 use super::record::Record;
+use crate::config::AddressPolicy;
 use crate::wire::Message;
 
 /// Something happened outside.
@@ -44,6 +45,59 @@ pub enum Event {
     },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
+    /// The policies of the groups, in haresources order: addresses are watched from now on. Before [`Event::Start`];
+    /// without it nobody is asked whether an address is in use, as with Heartbeat.
+    Policies(Vec<AddressPolicy>),
+    /// Something happened to an address.
+    Address {
+        /// Which.
+        step: Step,
+        /// What.
+        news: News,
+    },
+}
+
+/// What can happen to an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// Its lease ended while we were silent: it is not here any more.
+    Expired,
+    /// Somebody answers for it ([`Order::Probe`]).
+    Answered {
+        /// Whose MAC address answers.
+        mac: String,
+    },
+    /// Nobody answers for it, or nobody does any more.
+    Silent,
+    /// Its service accepts connections, or does not any more.
+    Service {
+        /// Whether it does.
+        answers: bool,
+    },
+    /// Somebody else claims it while we have it.
+    Claimed {
+        /// Whose MAC address.
+        mac: String,
+        /// He goes on although it was defended.
+        again: bool,
+    },
+    /// Its interface can serve it again, or cannot: gone, down, or no carrier.
+    Carrier {
+        /// Whether it can.
+        up: bool,
+    },
+}
+
+/// What is to be done about an address beside starting and stopping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Ask the LAN again and again whether anybody has it; answer with [`News::Answered`], [`News::Silent`] and
+    /// [`News::Service`] at each change.
+    Probe,
+    /// Ask no more.
+    ProbeEnd,
+    /// Its lease had ended, and it is ours still: add it again. Not a step of its group.
+    Restore,
 }
 
 /// An operator's wish.
@@ -135,6 +189,13 @@ pub enum Action {
     Stop(Step),
     /// Announce this resource (an address that is up) to the network again.
     Announce(Step),
+    /// Do this about an address.
+    Address {
+        /// Which.
+        step: Step,
+        /// What.
+        order: Order,
+    },
     /// Write this to the log.
     Log(Record),
     /// Tell the asker of request `id` how it ended.

@@ -112,7 +112,7 @@ impl Groups {
     /// Takes in how a step ended and takes the next one. True if the group could not be started.
     pub fn ended(&mut self, step: Step, outcome: Outcome, now: Instant, out: &mut Vec<Action>) -> bool {
         let Some(operation) = self.runs.get_mut(step.group).and_then(|run| run.pending.take()) else { return false };
-        let (group, resource) = self.names(step);
+        let (group, resource) = self.words(step);
         let run = &mut self.runs[step.group];
         let mut failed = false;
         match (operation, outcome) {
@@ -215,6 +215,21 @@ impl Groups {
         }
     }
 
+    /// Whether the resource runs here and is meant to.
+    pub fn runs(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.wanted && run.failed.is_none() && step.resource < run.running)
+    }
+
+    /// Name of the group and word of the resource.
+    pub fn words(&self, step: Step) -> (String, String) {
+        let group = self.groups.get(step.group);
+        let resource = group.and_then(|group| group.resources.get(step.resource));
+        (
+            group.map(|group| group.key.clone()).unwrap_or_default(),
+            resource.map(|resource| resource.word.clone()).unwrap_or_default(),
+        )
+    }
+
     /// [`Groups::announce`] for one group.
     pub fn announce_group(&self, group: usize, out: &mut Vec<Action>) {
         let running = 0..self.runs[group].running;
@@ -269,14 +284,6 @@ impl Groups {
         } else {
             Record::ReleasingGroup { group, node, resources }
         }
-    }
-
-    fn names(&self, step: Step) -> (String, String) {
-        let group = &self.groups[step.group];
-        (
-            group.key.clone(),
-            group.resources.get(step.resource).map(|resource| resource.word.clone()).unwrap_or_default(),
-        )
     }
 }
 

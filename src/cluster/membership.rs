@@ -142,7 +142,7 @@ impl Core {
     }
 
     /// When this node is to be declared dead; strictly after (02 §7.5).
-    fn death_due(&self, index: usize) -> Option<Instant> {
+    pub(super) fn death_due(&self, index: usize) -> Option<Instant> {
         let node = &self.nodes[index];
         if node.status == Status::Dead {
             return None;
@@ -227,6 +227,7 @@ impl Core {
         let stranger = node.hbd.is_none();
         node.hbd = message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok());
         let introduced = stranger && node.hbd.is_some();
+        node.cut = message.text("hbd_cut").and_then(super::Set::parse).unwrap_or_default();
         node.last_status = Some(now);
         node.last_status_wall = Some(self.now.wall);
         node.last_status_order = order;

@@ -13,16 +13,20 @@
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`hold`](self) | does somebody still have what we are about to take, or take what we have? (shared decisions) |
+//! | [`carrier`](self) | can the peer serve, and we cannot? |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
 //! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
+mod carrier;
 mod conflict;
 mod event;
 mod groups;
 mod history;
+mod hold;
 mod holding;
 mod leave;
 mod legacy;
@@ -47,8 +51,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Awaited, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Awaited, Event, News, Order, Outcome, Request, Step};
 pub use groups::GroupState;
+pub use hold::asking_interval;
 pub use holding::{Class, Set};
 pub use node::Status;
 pub use ping::PingNode;
@@ -110,6 +115,8 @@ pub struct Core {
     standby: standby::Standby,
     operator: operator::Operator,
     conflict: conflict::Conflict,
+    hold: hold::Hold,
+    carrier: carrier::Carrier,
     legacy: legacy::Legacy,
     report: report::Report,
     leave: leave::Leave,
@@ -132,6 +139,8 @@ impl Core {
             standby: standby::Standby::default(),
             operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
+            hold: hold::Hold::default(),
+            carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
             report: report::Report::default(),
             leave: leave::Leave::default(),
@@ -157,6 +166,8 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
+            Event::Policies(policies) => self.watch_addresses(policies),
+            Event::Address { step, news } => self.address_news(step, news),
         }
         self.operator_check();
         std::mem::take(&mut self.out)
@@ -174,6 +185,8 @@ impl Core {
             self.standby.deadline(),
             self.operator.deadline(),
             self.conflict.deadline(),
+            self.hold_deadline(),
+            self.carrier.deadline(),
             self.legacy.deadline(),
             self.report.deadline(),
             self.leave.deadline(),
@@ -190,6 +203,8 @@ impl Core {
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
+        self.hold_tick();
+        self.carrier_tick();
         self.standby_tick();
         self.operator_tick();
         self.resources_tick();
@@ -203,6 +218,17 @@ impl Core {
         match request {
             Request::Shutdown => self.leave_requested(),
             Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
+        }
+    }
+
+    fn address_news(&mut self, step: Step, news: News) {
+        match news {
+            News::Expired => self.address_expired(step),
+            News::Answered { mac } => self.address_answered(step, mac),
+            News::Silent => self.address_silent(step),
+            News::Service { answers } => self.service_changed(step, answers),
+            News::Claimed { mac, again } => self.address_claimed(step, mac, again),
+            News::Carrier { up } => self.carrier_changed(step, up),
         }
     }
 

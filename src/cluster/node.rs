@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::Set;
 use super::time::Instant;
 use super::tracking::Tracking;
 
@@ -89,6 +90,8 @@ pub struct Node {
     pub links: Vec<Link>,
     /// The protocol extensions it showed in its status, if it is an hbd.
     pub hbd: Option<u32>,
+    /// An hbd says which groups its interfaces cannot serve, in its own words.
+    pub cut: Set,
 }
 
 impl Node {
@@ -110,6 +113,7 @@ impl Node {
             heard: false,
             links: vec![Link::default(); links],
             hbd: None,
+            cut: Set::NONE,
         }
     }
 

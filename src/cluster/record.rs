@@ -168,6 +168,24 @@ records! {
         "the conflict with node {node} is over: announcing our addresses again";
     StorageLetGo { node: String } Critical "9a9e76e7aed54507aefe8ea62b8f15d4"
         "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
+    HeldBack { group: String, resource: String, node: String, mac: String } Critical "67fedb0317ba44f4a5bfb64279f45e61"
+        "{node} is dead, but its address {resource} is still answered by {mac}: not taking over group {group} until nobody answers. If that node must be ignored, switch it off, or write conflict = \"takeover\" into hbd.toml";
+    NobodyAnswers { node: String } Info "38e33279658a432cb08a682f1ed19793"
+        "nobody answers for the addresses of {node} any more: taking them over";
+    AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"
+        "{mac} claims our address {resource}: announcing it again. Which machine has that MAC address, and why does it use an address of group {group}?";
+    GroupYielded { group: String, resource: String, node: String, mac: String } Critical "da91ba5bd94f44ffbcc4e3111284ea1a"
+        "{mac} goes on claiming our address {resource}, and {node}, a Heartbeat that we cannot hear, never yields: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
+    LeaseLost { group: String, resource: String } Critical "d61d0c9957ee46cbbbb867b8af2ace7c"
+        "we were silent for so long that the lease of {resource} ended: asking whether somebody else has it before it is added again. What held up this machine, or hbd?";
+    AddressRestored { group: String, resource: String } Info "52d8737eef5a41e3842a5da15be5861d"
+        "nobody else has {resource}: adding it again";
+    InterfaceCut { group: String, resource: String } Error "b441c5b03bd4432fbcb2a3d82aa228fd"
+        "the interface of {resource} is gone, down, or has no carrier: nobody can reach group {group} here";
+    InterfaceBack { group: String, resource: String } Info "58c0d292eb8b42439bb81dbf3b14a104"
+        "the interface of {resource} works";
+    GivenUpForCarrier { node: String, set: String } Warning "7e5b7542f08149b48880f704b379fafa"
+        "nobody can reach our {set} resources here, and {node} can serve: giving them up";
     StandbyWanted { node: String, set: String } Info "d7e34df0f52a4fb680160be5e8779bba"
         "{node} wants to go standby [{set}]";
     StandbyCanTake { node: String, set: String } Info "d079760b334d4ba5893e3187edc6b009"
@@ -242,6 +260,8 @@ impl Record {
             | Record::StandbyFinished { node, .. }
             | Record::StandbyInProgress { node, .. }
             | Record::StandbyInFlux { node, .. }
+            | Record::NobodyAnswers { node, .. }
+            | Record::GivenUpForCarrier { node, .. }
             | Record::MoveWaits { node, .. }
             | Record::PeerIsLegacy { node, .. }
             | Record::PeerIsNice { node, .. }
@@ -264,7 +284,17 @@ impl Record {
             | Record::GroupStopped { group, .. } => {
                 subject.group = Some(group);
             }
+            Record::HeldBack { group, resource, node, .. } | Record::GroupYielded { group, resource, node, .. } => {
+                subject.node = Some(node);
+                subject.group = Some(group);
+                subject.resource = Some(resource);
+            }
             Record::StartFailed { group, resource, .. }
+            | Record::AddressClaimed { group, resource, .. }
+            | Record::LeaseLost { group, resource, .. }
+            | Record::AddressRestored { group, resource, .. }
+            | Record::InterfaceCut { group, resource, .. }
+            | Record::InterfaceBack { group, resource, .. }
             | Record::GroupGivenUp { group, resource, .. }
             | Record::StopFailed { group, resource, .. } => {
                 subject.group = Some(group);

@@ -272,12 +272,18 @@ impl Core {
         self.ownership.take_local_at = None;
         self.ownership.starting_again = None;
         self.legacy_alone();
-        if self.ownership.hold != Set::ALL {
-            self.log(Record::AcquiringFrom { node: self.peer_name() });
-            self.ownership.taking = true;
-            self.take(Set::ALL);
+        let free = self.free_to_take();
+        if free != Set::NONE {
+            self.acquire_from_peer(free);
         }
         self.resources_settled();
+    }
+
+    /// Takes what nobody has any more.
+    pub(super) fn acquire_from_peer(&mut self, set: Set) {
+        self.log(Record::AcquiringFrom { node: self.peer_name() });
+        self.ownership.taking = true;
+        self.take(set);
     }
 
     /// `shutdone`: the peer has released everything and leaves (03 §6.5, §14.1 rule 6).
@@ -286,6 +292,8 @@ impl Core {
             return;
         }
         self.log(Record::ShutdownNotice { node: self.peer_name() });
+        // Its word counts for more than what we heard on the LAN before it.
+        self.hold_over();
         self.cancel_standby();
         self.conflict_over();
         let ownership = &mut self.ownership;

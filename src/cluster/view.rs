@@ -70,6 +70,8 @@ pub struct GroupView {
     pub running: usize,
     /// The node that holds it as far as we know; `None` if nobody does.
     pub owner: Option<String>,
+    /// Why we do not take it although its owner is dead: who still answers for which of its addresses.
+    pub held_back: Option<String>,
 }
 
 impl Core {
@@ -120,6 +122,13 @@ impl Core {
         } else {
             theirs.then(|| self.peer_name())
         };
-        GroupView { key: group.key.clone(), node: group.node.clone(), state, running, owner }
+        GroupView {
+            key: group.key.clone(),
+            node: group.node.clone(),
+            state,
+            running,
+            owner,
+            held_back: self.held_back(index),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the rules between directives and between files. Never reads a file and never changes a value.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::diagnostic::{Report, Word};
 use super::ha_cf::HaCf;
@@ -220,9 +220,8 @@ impl Whole<'_> {
 
 /// The word of a group that is this address.
 fn address_word(found: &Found, wanted: IpAddr) -> Option<&Word> {
-    let is_wanted = |address: Ipv4Addr| IpAddr::V4(address) == wanted;
     found.words.iter().zip(&found.group.resources).find_map(|(word, resource)| match &resource.kind {
-        ResourceKind::Address(address) if is_wanted(address.address) => Some(word),
+        ResourceKind::Address(address) if address.address == wanted => Some(word),
         ResourceKind::Address(_) | ResourceKind::Unit(_) => None,
     })
 }

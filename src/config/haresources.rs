@@ -4,7 +4,7 @@
 //! or Heartbeat and the eye of a reader, would disagree, the file is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -234,9 +234,10 @@ fn remark_kind(word: &Word, kind: &ResourceKind, context: Context<'_>, report: &
 
 fn remark_address(word: &Word, address: &Address, report: &mut Report) {
     let Some(prefix) = address.prefix.filter(|prefix| *prefix < 31) else { return };
+    let IpAddr::V4(own) = address.address else { return };
     let host_bits = u32::MAX >> prefix;
-    let computed = Ipv4Addr::from(u32::from(address.address) | host_bits);
-    if u32::from(address.address) & host_bits == 0 || address.address == computed {
+    let computed = Ipv4Addr::from(u32::from(own) | host_bits);
+    if u32::from(own) & host_bits == 0 || own == computed {
         let message =
             format!("{}/{prefix} is the address of the network or of broadcasts, not of a host", address.address);
         report.warning(word, message, "check the prefix length");
@@ -255,7 +256,7 @@ fn check_names(found: &[Found], report: &mut Report) {
             keys.entry(&word.text).or_insert(word);
         }
     }
-    let mut addresses: BTreeMap<Ipv4Addr, &Word> = BTreeMap::new();
+    let mut addresses: BTreeMap<IpAddr, &Word> = BTreeMap::new();
     let mut units: BTreeMap<&str, &Word> = BTreeMap::new();
     for one in found {
         let mut own = BTreeSet::new();

@@ -15,7 +15,7 @@ use super::hbd_toml::{self, Aliases, Own};
 use super::host::Host;
 use super::lines::text_of;
 use super::settings::{Layers, Scalars};
-use super::types::{Config, Recording, Timing};
+use super::types::{Config, Timing};
 
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,11 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
             None
         }
     };
+    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
+    // Where haresources itself has a mistake, its group may be missing.
+    if !report.has_errors() {
+        own.addresses.check_groups(&known, &mut report);
+    }
     let node = own_name(files, host, &mut report);
     if let Some(layers) = &layers {
         let whole =
@@ -106,7 +111,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         whole.check(&mut report);
     }
     let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own.recording));
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, &own));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
 }
 
@@ -223,8 +228,9 @@ pub(super) fn timing(layers: &Layers) -> Timing {
 }
 
 /// Everything has been checked: put it together.
-fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, recording: Recording) -> Config {
+fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own: &Own) -> Config {
     let settings = layers.settings.clone();
+    let policies = own.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
@@ -244,6 +250,8 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, reco
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
-        recording,
+        recording: own.recording,
+        lease: own.addresses.lease(),
+        policies,
     }
 }

@@ -15,6 +15,8 @@
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | all of them together | `load`, `checks` |
 
+mod address6;
+mod address_table;
 mod authkeys;
 mod checks;
 mod diagnostic;
@@ -40,6 +42,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, PingNode, Recording, Resource,
-    ResourceKind, Timing, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, OnAnswer, OnClaim,
+    PingNode, Recording, Resource, ResourceKind, Timing, UuidFrom,
 };

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::address6;
 use super::media::{MAX_DEVICE, is_device};
 use super::types::{Address, ResourceKind};
 
@@ -48,7 +49,7 @@ pub(super) struct Refused {
     pub help: String,
 }
 
-fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
+pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
     Err(Refused { why: why.into(), help: help.into() })
 }
 
@@ -65,6 +66,8 @@ pub(super) fn understand(word: &str, aliases: &BTreeMap<String, String>) -> Resu
     let arguments: Vec<&str> = parts.collect();
     match (script, arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument]) => address(argument).map(ResourceKind::Address),
+        ("IPv6addr", arguments) => address6::address(word, arguments).map(ResourceKind::Address),
+        _ if address6::looks_like_one(word) => address6::bare(word),
         ("IPaddr" | "IPaddr2", _) => {
             refuse(format!("`{word}`: {script} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
         }
@@ -80,12 +83,6 @@ fn unsupported<T>(word: &str, script: &str) -> Result<T, Refused> {
             "write {unit} and name it in hbd.toml: [aliases] \"{word}\" = \"{unit}\" (haresources stays as it is)"
         )
     };
-    if word.parse::<std::net::Ipv6Addr>().is_ok()
-        || script == "IPv6addr"
-        || (word.contains("::") && script.contains(':'))
-    {
-        return refuse(format!("`{word}`: IPv6 addresses are not supported yet"), "use an IPv4 address");
-    }
     let help = match script {
         "Filesystem" => {
             let path = word.split("::").nth(2).filter(|path| path.starts_with('/')).unwrap_or("/DIR");
@@ -153,7 +150,7 @@ fn address(text: &str) -> Result<Address, Refused> {
         None => (None, None),
         Some(nic) => device_and_label(nic)?,
     };
-    Ok(Address { address, prefix, device, label, broadcast })
+    Ok(Address { address: address.into(), prefix, device, label, broadcast })
 }
 
 /// A prefix length or a dotted mask.
@@ -230,7 +227,7 @@ mod tests {
         understand(word, &BTreeMap::from([("httpd".into(), "apache2.service".into())]))
     }
 
-    fn addr(word: &str) -> (Ipv4Addr, Option<u8>, Option<String>, Option<String>, Option<Ipv4Addr>) {
+    fn addr(word: &str) -> (std::net::IpAddr, Option<u8>, Option<String>, Option<String>, Option<Ipv4Addr>) {
         match kind(word) {
             Ok(ResourceKind::Address(a)) => (a.address, a.prefix, a.device, a.label, a.broadcast),
             other => panic!("{word}: {other:?}"),
@@ -239,7 +236,7 @@ mod tests {
 
     #[test]
     fn every_short_form_of_an_address() {
-        let ip = Ipv4Addr::new(1, 2, 3, 4);
+        let ip = Ipv4Addr::new(1, 2, 3, 4).into();
         let bc = Some(Ipv4Addr::new(1, 2, 3, 255));
         let eth0 = Some("eth0".to_owned());
         for head in ["", "IPaddr::", "IPaddr2::"] {
@@ -306,9 +303,9 @@ mod tests {
             ("OCF::x::y", "not supported yet", "NAME.service"),
             ("drbddisk::r0", "not supported yet", "\"drbddisk::r0\" = \"NAME.service\""),
             ("apache::/etc/x.conf", "not supported yet", "apache.service"),
-            ("IPv6addr::2001:db8:0:0:0:0:0:1/64", "IPv6", "IPv4"),
-            ("2001:db8::1", "IPv6", "IPv4"),
-            ("2001:db8::1/64", "IPv6", "IPv4"),
+            ("IPv6addr::2001:db8::1/64", "torn apart", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
+            ("2001:db8::1", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1"),
+            ("2001:db8:0:0:0:0:0:1/64", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
             ("IPsrcaddr::1.2.3.4", "not supported yet", "leave the word out"),
             ("MailTo", "not supported yet", "NAME.service"),
             ("a/b", "cannot be in the name", "systemctl"),

@@ -49,6 +49,43 @@ pub struct Config {
     pub rtprio: u8,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
+    /// `[addresses]` of hbd.toml.
+    pub lease: bool,
+    /// `[addresses]` and `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
+    pub policies: Vec<AddressPolicy>,
+}
+
+/// What to do about an address of ours that somebody else uses (hbd.toml, shared decisions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AddressPolicy {
+    /// The peer is dead, and its address is still answered.
+    pub conflict: OnAnswer,
+    /// A TCP port: an address that is answered, but whose service there is not, counts as dead after a dead time.
+    pub probe: Option<u16>,
+    /// Somebody claims an address that we serve.
+    pub on_claim: OnClaim,
+}
+
+/// `conflict`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAnswer {
+    /// Do not take the groups until nobody answers.
+    #[default]
+    Hold,
+    /// Take them, as Heartbeat does.
+    Takeover,
+}
+
+/// `on_claim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnClaim {
+    /// Give up to a real Heartbeat that is out of reach: it never will.
+    #[default]
+    Yield,
+    /// Go on serving.
+    Defend,
 }
 
 /// `[record]` of hbd.toml: the ring of events that the daemon keeps for `hbd --replay`.
@@ -212,13 +249,13 @@ pub enum ResourceKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// The address.
-    pub address: Ipv4Addr,
-    /// Prefix length 1–32.
+    pub address: IpAddr,
+    /// Prefix length 1–32, with IPv6 1–128.
     pub prefix: Option<u8>,
     /// Interface.
     pub device: Option<String>,
-    /// Interface label (`eth0:1`), at most 15 bytes.
+    /// Interface label (`eth0:1`), at most 15 bytes; none with IPv6.
     pub label: Option<String>,
-    /// Broadcast address.
+    /// Broadcast address; none with IPv6.
     pub broadcast: Option<Ipv4Addr>,
 }

@@ -4,6 +4,7 @@
 //! waits for anything but packets, inputs and time.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
-use crate::cluster::{Answer, Core, Event, Instant, Moment, Outcome, Request, View};
+use crate::cluster::{Action, Answer, Core, Event, Instant, Moment, News, Outcome, Request, View};
 use crate::config::Config;
 use crate::{units, vip};
 
@@ -54,6 +55,36 @@ pub struct CoreLoop {
     pub generation: u64,
     /// Operators who wait for an answer, by the number of their request.
     pub askers: Askers,
+    /// The leases of our addresses, which are renewed from this thread only.
+    pub lease: Lease,
+}
+
+/// What is renewed when a status goes out. With nothing to renew it costs nothing.
+#[derive(Debug)]
+pub struct Lease {
+    /// Renewing more often is of no use; `None` without a lease.
+    period: Option<Duration>,
+    renewed: Option<std::time::Instant>,
+}
+
+impl Lease {
+    /// By these terms; not renewed yet.
+    pub fn new(terms: Option<vip::Terms>) -> Lease {
+        Lease { period: terms.map(|terms| terms.period()), renewed: None }
+    }
+
+    /// The core has answered, and these are its orders. If a status is among them, the peer will wait a dead time from
+    /// now on: so may the kernel.
+    fn renewal(&mut self, actions: &[Action]) -> Option<vip::Command> {
+        let period = self.period?;
+        let beats = actions.iter().any(|action| matches!(action, Action::Send(m) if m.kind() == Some("status")));
+        let beat = std::time::Instant::now();
+        if !beats || self.renewed.is_some_and(|renewed| beat < renewed + period) {
+            return None;
+        }
+        self.renewed = Some(beat);
+        Some(vip::Command::Renew { beat })
+    }
 }
 
 /// Who asked what, and is to be answered.
@@ -91,8 +122,10 @@ pub fn moment() -> Moment {
 impl CoreLoop {
     /// Runs until the core ends. Gives the recorder back, which may have something left to write.
     pub async fn run(mut self) -> Recorder {
+        self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));
         let mut ended = self.feed(Event::Start);
+        self.effects.watch_interfaces();
         self.notifier.send(Notice::Ready);
         let mut shown = None;
         let mut alive_at = moment().monotonic;
@@ -161,6 +194,10 @@ impl CoreLoop {
     /// Lets the core handle one event. True if it ended.
     fn feed(&mut self, event: Event) -> bool {
         let actions = self.recorder.handle(&mut self.core, moment(), event);
+        // Before the status is sent, and so never later than what the peer counts from.
+        if let Some(renewal) = self.lease.renewal(&actions) {
+            self.effects.tell_vip(renewal);
+        }
         let aftermath = self.effects.carry_out(actions, &mut self.links);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
@@ -195,11 +232,26 @@ impl CoreLoop {
 
     fn vip_report(&mut self, report: vip::Report) -> bool {
         let (id, outcome) = match report {
+            vip::Report::Added { id, .. } if self.effects.restoring.remove(&id) => return false,
+            vip::Report::Failed { id, error } if self.effects.restoring.remove(&id) => {
+                warn!("{}", error_chain(&error));
+                return self.address_news(id, News::Expired);
+            }
             vip::Report::Added { id, .. } => (id, Outcome::Started),
             vip::Report::Removed { id } => (id, Outcome::Stopped),
             vip::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            vip::Report::Lost { id } => {
-                self.address_lost(id);
+            vip::Report::Expired { id } => return self.address_news(id, News::Expired),
+            vip::Report::Answered { id, mac } => {
+                return self.address_news(id, News::Answered { mac: mac.to_string() });
+            }
+            vip::Report::Silent { id } => return self.address_news(id, News::Silent),
+            vip::Report::Service { id, answers } => return self.address_news(id, News::Service { answers }),
+            vip::Report::Claimed { id, mac, again } => {
+                return self.address_news(id, News::Claimed { mac: mac.to_string(), again });
+            }
+            vip::Report::Carrier { id, up } => return self.address_news(id, News::Carrier { up }),
+            vip::Report::Restored { addresses, device, often, hint } => {
+                warn_of_removal(&addresses, &device, often, hint);
                 return false;
             }
             vip::Report::NotAnnounced { error, .. } | vip::Report::Warning { error } => {
@@ -210,16 +262,8 @@ impl CoreLoop {
         self.feed(Event::StepEnded { step: step(id), outcome })
     }
 
-    /// Somebody else removed an address that we serve: it is put back.
-    fn address_lost(&mut self, id: u64) {
-        let step = step(id);
-        let running = self.core.view().groups.get(step.group).is_some_and(|group| step.resource < group.running);
-        let Some(address) = self.effects.address(step).filter(|_| running) else { return };
-        warn!("the address {} was removed by somebody else: adding it again", address.address);
-        let command = vip::Command::Add { id, address: address.clone() };
-        if let Err(error) = self.effects.vip.send(command) {
-            warn!("{}", error_chain(&error));
-        }
+    fn address_news(&mut self, id: u64, news: News) -> bool {
+        self.feed(Event::Address { step: step(id), news })
     }
 
     fn unit_report(&mut self, report: units::Report) -> bool {
@@ -244,6 +288,24 @@ impl CoreLoop {
         }
         self.snapshots.send_replace(Arc::new(snapshot(&self.config, self.generation, &view)));
         *shown = Some(view);
+    }
+}
+
+/// Somebody else removed addresses that we serve; they are back.
+fn warn_of_removal(addresses: &[IpAddr], device: &str, often: bool, hint: Option<String>) {
+    let what = match addresses {
+        [address] => format!("the address {address} was"),
+        [address, ..] => format!("{} addresses, {address} among them, were", addresses.len()),
+        [] => return,
+    };
+    let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+    if often {
+        log::error!(
+            "{what} removed from {device} by somebody else again and again, and put back once a second only: clients \
+             lose connections{hint}"
+        );
+    } else {
+        warn!("{what} removed from {device} by somebody else and put back at once{hint}");
     }
 }
 

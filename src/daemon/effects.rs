@@ -2,6 +2,7 @@
 //!
 //! Only hands over; nothing here waits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -9,8 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::input::number;
 use super::links::Links;
 use super::records;
-use crate::cluster::{Action, Answer, Step};
-use crate::config::{Group, ResourceKind};
+use crate::cluster::{Action, Answer, Order, Step};
+use crate::config::{AddressPolicy, Group, ResourceKind};
 use crate::{units, vip};
 
 /// How long a unit may take to start or stop before the step counts as failed. systemd's own timeouts
@@ -22,6 +23,12 @@ const STEP_LIMIT: Duration = Duration::from_secs(300);
 pub struct Effects {
     /// The groups, to look steps up.
     pub groups: Vec<Group>,
+    /// What to do about their addresses when somebody else uses them, in the same order.
+    pub policies: Vec<AddressPolicy>,
+    /// Between two questions whether anybody has an address.
+    pub asking_interval: Duration,
+    /// Addresses that are being added again without being a step of their group, by number.
+    pub restoring: BTreeSet<u64>,
     /// The address thread.
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
@@ -41,7 +48,7 @@ pub struct Aftermath {
 
 impl Effects {
     /// Carries out `actions` in order.
-    pub fn carry_out(&self, actions: Vec<Action>, links: &mut Links) -> Aftermath {
+    pub fn carry_out(&mut self, actions: Vec<Action>, links: &mut Links) -> Aftermath {
         let mut aftermath = Aftermath::default();
         for action in actions {
             let step = match action {
@@ -51,6 +58,10 @@ impl Effects {
                 }
                 Action::Log(record) => {
                     records::write(&record);
+                    continue;
+                }
+                Action::Address { step, order } => {
+                    self.address_order(step, order);
                     continue;
                 }
                 Action::Answer { id, answer } => {
@@ -80,7 +91,43 @@ impl Effects {
         }
     }
 
-    fn hand_over(&self, step: Step, verb: Verb) -> Result<(), String> {
+    /// Asks the address thread to report from now on which interfaces can serve.
+    pub fn watch_interfaces(&self) {
+        for (group, found) in self.groups.iter().enumerate() {
+            for resource in 0..found.resources.len() {
+                let step = Step { group, resource };
+                if let Some(address) = self.address(step) {
+                    self.tell_vip(vip::Command::Watch { id: number(step), address: address.clone() });
+                }
+            }
+        }
+    }
+
+    /// For what is not answered by a step's end: the thread's own end is told by the next step.
+    pub fn tell_vip(&self, command: vip::Command) {
+        if let Err(error) = self.vip.send(command) {
+            log::error!("{error}");
+        }
+    }
+
+    fn address_order(&mut self, step: Step, order: Order) {
+        let Some(address) = self.address(step).cloned() else { return };
+        let id = number(step);
+        let command = match order {
+            Order::Probe => {
+                let service = self.policies.get(step.group).and_then(|policy| policy.probe);
+                vip::Command::Probe { id, address, interval: self.asking_interval, service }
+            }
+            Order::ProbeEnd => vip::Command::ProbeEnd { id },
+            Order::Restore => {
+                self.restoring.insert(id);
+                vip::Command::Add { id, address }
+            }
+        };
+        self.tell_vip(command);
+    }
+
+    fn hand_over(&mut self, step: Step, verb: Verb) -> Result<(), String> {
         let Some(resource) = self.groups.get(step.group).and_then(|group| group.resources.get(step.resource)) else {
             return Ok(());
         };
@@ -88,6 +135,7 @@ impl Effects {
         match &resource.kind {
             ResourceKind::Address(address) => {
                 let address = address.clone();
+                self.restoring.remove(&id);
                 let command = match verb {
                     Verb::Start => vip::Command::Add { id, address },
                     Verb::Stop => vip::Command::Remove { id, address },

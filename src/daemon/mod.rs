@@ -27,6 +27,7 @@ pub mod release;
 pub mod replay;
 pub mod snapshot;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
-use crate::cluster::{Core, Settings};
+use crate::cluster::{Core, Settings, asking_interval};
 use crate::config::{self, Config, Diagnostic, Files, Host, Severity};
 use crate::wire::Keyring;
 use crate::{journal, vip};
@@ -200,7 +201,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let notifier = Notifier::spawn().map_err(StartError::Thread)?;
     let (sender, inputs) = unbounded_channel();
     let vip_reports = sender.clone();
-    let vip = vip::spawn(move |report| {
+    let lease = lease(&config);
+    let vip = vip::spawn(lease, move |report| {
         // The core has ended: nobody wants to know.
         let _ = vip_reports.send(Input::Vip(report));
     })?;
@@ -221,7 +223,14 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             core,
             recorder,
             links: Links::open(&config, keys),
-            effects: Effects { groups: config.groups.clone(), vip, units },
+            effects: Effects {
+                groups: config.groups.clone(),
+                policies: config.policies.clone(),
+                asking_interval: asking_interval(config.timing.deadtime),
+                restoring: BTreeSet::new(),
+                vip,
+                units,
+            },
             inputs,
             notifier,
             watchdog_period: notify::watchdog_period(),
@@ -229,12 +238,33 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             generation: identity.generation,
             config,
             askers: core_loop::Askers::default(),
+            lease: core_loop::Lease::new(lease),
         };
         core_loop.run().await
     });
     release::forget(Path::new(release::HELD))?;
     recorder.finish();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The terms of our addresses' leases, if there are any.
+fn lease(config: &Config) -> Option<vip::Terms> {
+    if !config.lease {
+        info!(
+            "addresses are not leased (hbd.toml: lease = false): an hbd that hangs keeps them until systemd kills it"
+        );
+        return None;
+    }
+    match vip::Terms::of(&config.timing) {
+        Ok(terms) => {
+            info!("addresses are leased: the kernel removes them {} s after hbd was last heard", terms.seconds());
+            Some(terms)
+        }
+        Err(reason) => {
+            warn!("{reason}");
+            None
+        }
+    }
 }
 
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.

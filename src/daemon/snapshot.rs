@@ -98,6 +98,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         preferred: view.node.clone(),
         state: state_word(view.state).to_owned(),
         owner: view.owner.clone().unwrap_or_default(),
+        held_back: view.held_back.clone().unwrap_or_default(),
         resources: resources.collect(),
     }
 }
@@ -137,5 +138,9 @@ pub fn status_line(view: &View) -> String {
         format!("{} {} ({up}/{} links)", node.name, node.status, node.links.len())
     });
     let peers: Vec<_> = peers.collect();
-    format!("{}; {groups}; {}", view.state, peers.join(", "))
+    let held_back = view
+        .groups
+        .iter()
+        .filter_map(|group| group.held_back.as_ref().map(|why| format!("; not taking {}: {why}", group.key)));
+    format!("{}; {groups}; {}{}", view.state, peers.join(", "), held_back.collect::<String>())
 }

@@ -1,4 +1,4 @@
-//! The bytes of a gratuitous ARP frame (RFC 826, RFC 5227 §3). Pure: builds, never sends.
+//! The bytes of ARP that we send and hear (RFC 826, RFC 5227 §2.1, §3). Pure.
 
 use std::net::Ipv4Addr;
 
@@ -29,6 +29,26 @@ pub(super) fn gratuitous(operation: Operation, mac: Mac, address: Ipv4Addr) -> [
         Operation::Request => [0; 6],
         Operation::Reply => mac,
     };
+    frame(operation, mac, address, target, address)
+}
+
+/// Builds the frame that asks whether anybody has `address`, without saying who asks (RFC 5227 §2.1.1).
+pub(super) fn probe(mac: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
+    frame(Operation::Request, mac, Ipv4Addr::UNSPECIFIED, [0; 6], address)
+}
+
+/// Whose address a frame claims, and for which MAC: the sender's, whatever it says else. `None` for a probe, whose
+/// sender has no address yet.
+pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv4Addr, Mac)> {
+    if frame.get(12..20)? != [0x08, 0x06, 0, 1, 0x08, 0, 6, 4] {
+        return None;
+    }
+    let mac: Mac = frame.get(22..28)?.try_into().ok()?;
+    let sender: [u8; 4] = frame.get(28..32)?.try_into().ok()?;
+    Some((Ipv4Addr::from(sender), mac)).filter(|(sender, _)| !sender.is_unspecified())
+}
+
+fn frame(operation: Operation, mac: Mac, sender: Ipv4Addr, target: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
     let mut frame = [0; FRAME_LENGTH];
     frame[0..6].copy_from_slice(&BROADCAST);
     frame[6..12].copy_from_slice(&mac);
@@ -37,7 +57,7 @@ pub(super) fn gratuitous(operation: Operation, mac: Mac, address: Ipv4Addr) -> [
     frame[14..20].copy_from_slice(&[0, 1, 0x08, 0, 6, 4]);
     frame[20..22].copy_from_slice(&(operation as u16).to_be_bytes());
     frame[22..28].copy_from_slice(&mac);
-    frame[28..32].copy_from_slice(&address.octets());
+    frame[28..32].copy_from_slice(&sender.octets());
     frame[32..38].copy_from_slice(&target);
     frame[38..42].copy_from_slice(&address.octets());
     frame
@@ -70,5 +90,26 @@ mod tests {
              52 54 00 12 34 56 0a 63 00 64 52 54 00 12 34 56 0a 63 00 64",
         );
         assert_eq!(gratuitous(Operation::Reply, MAC, VIP).as_slice(), expected);
+    }
+
+    #[test]
+    fn a_probe_has_no_sender_address_and_claims_nothing() {
+        let expected = bytes(
+            "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 00 01 08 00 06 04 00 01 \
+             52 54 00 12 34 56 00 00 00 00 00 00 00 00 00 00 0a 63 00 64",
+        );
+        assert_eq!(probe(MAC, VIP).as_slice(), expected);
+        assert_eq!(claimed(&expected), None);
+    }
+
+    #[test]
+    fn whoever_sends_claims() {
+        for operation in [Operation::Request, Operation::Reply] {
+            let frame = gratuitous(operation, MAC, VIP);
+            assert_eq!(claimed(&frame), Some((VIP, MAC)));
+            for length in 0..32 {
+                assert_eq!(claimed(&frame[..length]), None, "{length}");
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with an address, in words that say what to write or run instead.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Why an address could not be added, removed or announced, or why the room could not open.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum VipError {
     )]
     NoSuchInterface {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The interface named.
         device: String,
     },
@@ -21,27 +21,29 @@ pub enum VipError {
     #[error("{address}: interface {device} is down; bring it up first (`ip link set dev {device} up`)")]
     InterfaceDown {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The interface named or derived.
         device: String,
     },
     /// No interface was given, and no directly connected network covers the address.
     #[error(
         "{address}: no directly connected network covers this address, so its interface is unknown; \
-         write prefix and interface in haresources, as in {address}/24/eth0"
+         write prefix and interface in haresources, as in {address}/{}/eth0",
+        usual_prefix(address)
     )]
     NoNetwork {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// An interface was given without a prefix, and no network on it covers the address.
     #[error(
         "{address}: no network on {device} covers this address, so its prefix is unknown; \
-         write it in haresources, as in {address}/32/{device}"
+         write it in haresources, as in {address}/{}/{device}",
+        single_prefix(address)
     )]
     NoPrefix {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The interface named.
         device: String,
     },
@@ -49,7 +51,7 @@ pub enum VipError {
     #[error("{address}: label {label} has {} bytes; use at most 15, as in eth0:1", label.len())]
     LabelTooLong {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The label given.
         label: String,
     },
@@ -57,7 +59,7 @@ pub enum VipError {
     #[error("cannot add {address}/{prefix} to {device}")]
     Add {
         /// The address wanted.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Prefix length asked for.
         prefix: u8,
         /// Interface asked for.
@@ -69,7 +71,7 @@ pub enum VipError {
     #[error("cannot remove {address} from {device}; it may still be answered here")]
     Remove {
         /// The address to be removed.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The interface it is on.
         device: String,
         /// The kernel's answer.
@@ -79,7 +81,7 @@ pub enum VipError {
     #[error("cannot announce {address} on {device}; neighbours may go on using the old MAC address")]
     Announce {
         /// The address held.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The interface it is on.
         device: String,
         /// What sending said.
@@ -89,7 +91,7 @@ pub enum VipError {
     #[error("{address} is not held here, so it is not announced; add it first")]
     NotHeld {
         /// The address named.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// `promote_secondaries` could not be set: removing one address may remove others of the same network.
     #[error(
@@ -122,12 +124,40 @@ pub enum VipError {
     #[error("rtnetlink: listing links, addresses and routes took longer than {0:?}")]
     ListTimeout(std::time::Duration),
     /// The socket that sends announcements could not be opened.
-    #[error("cannot open a packet socket for ARP announcements (this needs CAP_NET_RAW)")]
+    #[error("cannot open a packet socket for ARP and neighbour discovery (this needs CAP_NET_RAW)")]
     PacketSocket(#[source] io::Error),
+    /// Whether somebody else uses an address cannot be seen on this interface.
+    #[error(
+        "cannot listen for ARP and neighbour discovery on {device}; a second owner of an address would go unnoticed"
+    )]
+    Listen {
+        /// The interface.
+        device: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A label was given for an IPv6 address.
+    #[error("{address}: an IPv6 address has no label; leave :{label} out")]
+    NoLabel {
+        /// The address wanted.
+        address: IpAddr,
+        /// The label given.
+        label: String,
+    },
     /// The thread could not be started.
     #[error("cannot start the address thread")]
     Thread(#[source] io::Error),
     /// The thread has ended; nothing that it is told has an effect any more.
     #[error("the address thread has ended")]
     Ended,
+}
+
+/// What a network's prefix length mostly is, for a hint.
+fn usual_prefix(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 24 } else { 64 }
+}
+
+/// The prefix length of a network that holds this address alone, for a hint.
+fn single_prefix(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }

@@ -1,4 +1,4 @@
-//! The two things about addresses that the kernel tells or takes through /proc instead of netlink.
+//! What the kernel tells or takes about addresses through /proc instead of netlink.
 
 use std::{fs, io};
 
@@ -10,6 +10,12 @@ const MARKER_SINCE: (u32, u32) = (5, 18);
 pub(super) fn promote_secondaries(device: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv4/conf/{device}/promote_secondaries");
     if fs::read(&path)?.starts_with(b"0") { fs::write(&path, "1") } else { Ok(()) }
+}
+
+/// Whether this machine is a router for the IPv6 hosts on the interface. Not if it cannot be read: no IPv6 there.
+pub(super) fn forwards_ipv6(device: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{device}/forwarding");
+    fs::read(path).is_ok_and(|setting| !setting.starts_with(b"0"))
 }
 
 /// Whether the running kernel remembers which addresses are ours. If the release cannot be read, it is taken to be

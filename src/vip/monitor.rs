@@ -1,6 +1,7 @@
-//! The kernel's notifications about links, IPv4 addresses and routes, and the dumps they build on, over rtnetlink.
+//! The kernel's notifications about links, addresses and routes, and the dumps they build on, over rtnetlink.
 //! Listens and asks; never changes anything.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -48,7 +49,13 @@ impl Drop for Monitor {
 impl Monitor {
     /// Opens the socket and starts its reader on the current runtime.
     pub(super) fn open() -> Result<Monitor, VipError> {
-        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route];
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv6Route,
+        ];
         let (mut connection, handle, notices) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|source| VipError::Netlink { doing: "listen for changes", source })?;
         // Best effort: what does not fit is noticed as an overrun and answered with a new dump.
@@ -114,7 +121,11 @@ pub(super) async fn addresses(handle: &Handle) -> Result<Vec<AddressMessage>, Vi
 }
 
 async fn routes(handle: &Handle) -> Result<Vec<RouteMessage>, VipError> {
-    let family = RouteMessageBuilder::<std::net::Ipv4Addr>::new().build();
-    let routes = handle.route().get(family).execute().try_collect().await;
-    routes.map_err(|source| VipError::List { what: "routes", source })
+    let families = [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
+    let mut all = Vec::new();
+    for family in families {
+        let routes: Result<Vec<_>, _> = handle.route().get(family).execute().try_collect().await;
+        all.extend(routes.map_err(|source| VipError::List { what: "routes", source })?);
+    }
+    Ok(all)
 }

@@ -1,8 +1,8 @@
-//! What we know of this machine's links, IPv4 addresses and connected routes: one dump at start, then kept fresh by
+//! What we know of this machine's links, addresses and connected routes, IPv4 and IPv6: one dump at start, then kept fresh by
 //! the kernel's notifications, so that a failover asks the kernel nothing. Holds knowledge; never changes anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
@@ -20,7 +20,7 @@ pub(super) const OURS: AddressProtocol = AddressProtocol::Other(0x48);
 pub(super) struct Link {
     pub(super) index: u32,
     pub(super) name: String,
-    /// The MAC that ARP announces; `None` where there is no ARP (loopback, tunnels, NOARP).
+    /// The MAC that is announced; `None` where there are no neighbours to ask (loopback, tunnels, NOARP).
     pub(super) mac: Option<Mac>,
     /// Administratively up (IFF_UP).
     pub(super) up: bool,
@@ -29,11 +29,11 @@ pub(super) struct Link {
     pub(super) loopback: bool,
 }
 
-/// One IPv4 address on an interface.
+/// One address on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Present {
     /// IFA_ADDRESS: the network's side, or the peer of a point-to-point link.
-    network: Ipv4Addr,
+    network: IpAddr,
     /// Whether the kernel keeps a route for its prefix (no IFA_F_NOPREFIXROUTE).
     prefix_route: bool,
     /// Whether hbd added it.
@@ -55,16 +55,18 @@ pub(super) enum Change {
     Nothing,
     /// The interface has a new MAC address or a carrier again: neighbours and switches have to learn anew.
     LinkFresh { index: u32 },
+    /// The interface is new, went down, came up, lost its carrier, or has another name.
+    LinkChanged,
     /// The interface is gone, and all its addresses with it.
     LinkGone { index: u32 },
-    /// The address was removed from the interface, by us or by somebody else.
-    AddressGone { index: u32, address: Ipv4Addr },
+    /// The address was removed from the interface: by us, by somebody else, or because its lifetime was over.
+    AddressGone { index: u32, address: IpAddr },
 }
 
 /// Index, local address, prefix length: what makes an address unique to the kernel.
-type AddressKey = (u32, Ipv4Addr, u8);
+type AddressKey = (u32, IpAddr, u8);
 /// Index, destination, prefix length, metric.
-type RouteKey = (u32, Ipv4Addr, u8, u32);
+type RouteKey = (u32, IpAddr, u8, u32);
 
 /// Links, addresses and connected routes as last heard.
 #[derive(Debug, Default)]
@@ -84,19 +86,32 @@ impl Network {
     }
 
     /// Whether the address is on the interface, with whatever prefix.
-    pub(super) fn has(&self, index: u32, address: Ipv4Addr) -> bool {
+    pub(super) fn has(&self, index: u32, address: IpAddr) -> bool {
         self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).next().is_some()
     }
 
+    /// The prefix length that the address has on the interface. An IPv6 address has exactly one there.
+    pub(super) fn prefix_of(&self, index: u32, address: IpAddr) -> Option<u8> {
+        self.addresses
+            .range((index, address, 0)..=(index, address, u8::MAX))
+            .next()
+            .map(|(&(_, _, prefix), _)| prefix)
+    }
+
+    /// All MAC addresses of this machine.
+    pub(super) fn is_own_mac(&self, mac: Mac) -> bool {
+        self.links.values().any(|link| link.mac == Some(mac))
+    }
+
     /// The interfaces that have the address, loopback excepted (LVS real servers keep theirs on `lo`).
-    pub(super) fn holders(&self, address: Ipv4Addr) -> impl Iterator<Item = &Link> {
+    pub(super) fn holders(&self, address: IpAddr) -> impl Iterator<Item = &Link> {
         self.links.values().filter(move |link| !link.loopback && self.has(link.index, address))
     }
 
     /// The directly connected network that covers the address: on an interface that is up before one that is down,
     /// the most specific first, then the lowest metric, as the kernel would choose. `only` limits it to one
     /// interface.
-    pub(super) fn covering(&self, address: Ipv4Addr, only: Option<u32>) -> Option<Connected> {
+    pub(super) fn covering(&self, address: IpAddr, only: Option<u32>) -> Option<Connected> {
         self.connected(address).filter(|candidate| only.is_none_or(|index| candidate.index == index)).min_by_key(
             |candidate| {
                 let down = self.link(candidate.index).is_none_or(|link| !link.up);
@@ -105,31 +120,34 @@ impl Network {
         )
     }
 
-    /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already, and
-    /// not by the kernel's own prefix route of another address.
+    /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already, and,
+    /// with IPv4, not by the kernel's own prefix route of another address.
     ///
-    /// Where the kernel does keep that route for another address of the same network, ours becomes its secondary and
-    /// has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a
+    /// Where the kernel does keep that route for another IPv4 address of the same network, ours becomes its secondary
+    /// and has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a
     /// reconfiguration) ours is promoted, and with the mark the route would vanish and, with ours now primary, not
-    /// come back with the host's address (verified on Linux 6.18).
-    pub(super) fn needs_no_prefix_route(&self, index: u32, address: Ipv4Addr, prefix: u8) -> bool {
-        let wanted = network_of(address, prefix);
-        let kernel_keeps_it = self.addresses_on(index).any(|((_, local, length), present)| {
-            *length == prefix
-                && *local != address
-                && present.prefix_route
-                && network_of(present.network, prefix) == wanted
-        });
+    /// come back with the host's address (verified on Linux 6.18). IPv6 knows no secondaries, and renewing a lease would
+    /// give the host's route the lease's lifetime.
+    pub(super) fn needs_no_prefix_route(&self, index: u32, address: IpAddr, prefix: u8) -> bool {
+        let kernel_keeps_it = address.is_ipv4()
+            && self.addresses_on(index).any(|((_, local, length), present)| {
+                *length == prefix
+                    && *local != address
+                    && present.prefix_route
+                    && covers(present.network, prefix, address)
+            });
         let covered = self.connected(address).any(|other| other.index == index && other.prefix <= prefix);
         covered && !kernel_keeps_it
     }
 
     fn addresses_on(&self, index: u32) -> impl Iterator<Item = (&AddressKey, &Present)> {
-        self.addresses.range((index, Ipv4Addr::UNSPECIFIED, 0)..=(index, Ipv4Addr::BROADCAST, u8::MAX))
+        let first = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let last = IpAddr::V6(Ipv6Addr::from(u128::MAX));
+        self.addresses.range((index, first, 0)..=(index, last, u8::MAX))
     }
 
     /// All connected networks that contain the address, except those that only the address itself makes.
-    fn connected(&self, address: Ipv4Addr) -> impl Iterator<Item = Connected> {
+    fn connected(&self, address: IpAddr) -> impl Iterator<Item = Connected> {
         let routes = self.routes.iter().filter_map(move |&(index, destination, prefix, metric)| {
             covers(destination, prefix, address).then_some(Connected { index, prefix, metric })
         });
@@ -145,12 +163,12 @@ impl Network {
     }
 
     /// Notes that the kernel has acknowledged an address of ours, ahead of its notification.
-    pub(super) fn note_added(&mut self, index: u32, address: Ipv4Addr, prefix: u8, prefix_route: bool) {
+    pub(super) fn note_added(&mut self, index: u32, address: IpAddr, prefix: u8, prefix_route: bool) {
         self.addresses.insert((index, address, prefix), Present { network: address, prefix_route, ours: true });
     }
 
     /// Notes that the address is gone from the interface, ahead of the kernel's notification.
-    pub(super) fn note_removed(&mut self, index: u32, address: Ipv4Addr) {
+    pub(super) fn note_removed(&mut self, index: u32, address: IpAddr) {
         self.addresses.retain(|&(on, local, _), _| on != index || local != address);
     }
 
@@ -164,7 +182,8 @@ impl Network {
         let index = link.index;
         match self.links.insert(index, link.clone()) {
             Some(old) if old.mac != link.mac || (!old.running && link.running) => Change::LinkFresh { index },
-            _ => Change::Nothing,
+            Some(old) if old == link => Change::Nothing,
+            _ => Change::LinkChanged,
         }
     }
 
@@ -210,18 +229,21 @@ impl Network {
     }
 }
 
-/// The network part of an address; prefix 0–32.
-fn network_of(address: Ipv4Addr, prefix: u8) -> u32 {
-    u32::from(address) & mask(prefix)
-}
-
-/// The netmask of a prefix length; longer than 32 counts as 32.
+/// The IPv4 netmask of a prefix length; longer than 32 counts as 32.
 pub(super) fn mask(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
 }
 
-fn covers(network: Ipv4Addr, prefix: u8, address: Ipv4Addr) -> bool {
-    network_of(network, prefix) == network_of(address, prefix)
+/// Whether the network contains the address; never across families.
+fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (u32::from(network) ^ u32::from(address)) & mask(prefix) == 0,
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            (u128::from(network) ^ u128::from(address)) & mask == 0
+        }
+        _ => false,
+    }
 }
 
 fn parse_link(message: &LinkMessage) -> Option<Link> {
@@ -247,7 +269,7 @@ fn parse_link(message: &LinkMessage) -> Option<Link> {
 }
 
 fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
-    if message.header.family != AddressFamily::Inet {
+    if !matches!(message.header.family, AddressFamily::Inet | AddressFamily::Inet6) {
         return None;
     }
     let mut local = None;
@@ -256,8 +278,8 @@ fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
     let mut ours = false;
     for attribute in &message.attributes {
         match attribute {
-            AddressAttribute::Local(IpAddr::V4(value)) => local = Some(*value),
-            AddressAttribute::Address(IpAddr::V4(value)) => network = Some(*value),
+            AddressAttribute::Local(value) => local = Some(*value),
+            AddressAttribute::Address(value) => network = Some(*value),
             AddressAttribute::Flags(value) => flags = *value,
             AddressAttribute::Protocol(value) => ours = *value == OURS,
             _ => {}
@@ -272,7 +294,7 @@ fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
 /// Connected routes only: unicast, main table, without gateway, not the default route.
 fn parse_route(message: &RouteMessage) -> Option<RouteKey> {
     let header = &message.header;
-    let candidate = header.address_family == AddressFamily::Inet
+    let candidate = matches!(header.address_family, AddressFamily::Inet | AddressFamily::Inet6)
         && header.kind == RouteType::Unicast
         && header.table == RouteHeader::RT_TABLE_MAIN
         && header.destination_prefix_length > 0;
@@ -284,7 +306,8 @@ fn parse_route(message: &RouteMessage) -> Option<RouteKey> {
     let mut metric = 0;
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(value)) => destination = Some(*value),
+            RouteAttribute::Destination(RouteAddress::Inet(value)) => destination = Some(IpAddr::V4(*value)),
+            RouteAttribute::Destination(RouteAddress::Inet6(value)) => destination = Some(IpAddr::V6(*value)),
             RouteAttribute::Oif(value) => index = Some(*value),
             RouteAttribute::Priority(value) => metric = *value,
             RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => return None,

@@ -1,14 +1,20 @@
-//! The AF_PACKET socket that announcements leave by. Opened once, so that an announcement is one system call; never
-//! waits and never receives.
+//! The AF_PACKET sockets: one that announcements and probes leave by, and those that hear what others claim. Opened once,
+//! so that an announcement is one system call; never waits.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use tokio::io::unix::AsyncFd;
 
-use super::arp::{self, Mac, Operation};
+use super::arp::{self, ETHERTYPE_ARP, Mac, Operation};
+use super::ndisc::{self, ETHERTYPE_IPV6};
 
-/// Sends gratuitous ARP. Needs CAP_NET_RAW to open.
+/// The longest frame that is looked at.
+pub(super) const FRAME_MAX: usize = 128;
+
+/// Sends gratuitous ARP, unsolicited neighbour advertisements, and probes. Needs CAP_NET_RAW to open.
 #[derive(Debug)]
 pub(super) struct Announcer {
     socket: Socket,
@@ -22,20 +28,104 @@ impl Announcer {
         Ok(Announcer { socket })
     }
 
-    /// Sends the request and the reply form for `address` on the interface with this index. Both are tried; the first
-    /// error is returned.
-    pub(super) fn announce(&self, index: u32, mac: Mac, address: Ipv4Addr) -> io::Result<()> {
-        let destination = link_address(index)?;
-        let request = self.socket.send_to(&arp::gratuitous(Operation::Request, mac, address), &destination);
-        let reply = self.socket.send_to(&arp::gratuitous(Operation::Reply, mac, address), &destination);
-        request.and(reply).map(drop)
+    /// Tells everybody on the interface with this index that `address` is at `mac`: with IPv4 by the request and the
+    /// reply form of ARP. Both are tried; the first error is returned.
+    pub(super) fn announce(&self, index: u32, mac: Mac, address: IpAddr, router: bool) -> io::Result<()> {
+        match address {
+            IpAddr::V4(address) => {
+                let request = self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Request, mac, address));
+                let reply = self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Reply, mac, address));
+                request.and(reply)
+            }
+            IpAddr::V6(address) => self.send(index, ETHERTYPE_IPV6, &ndisc::unsolicited(mac, address, router)),
+        }
+    }
+
+    /// Asks on the interface with this index whether anybody has `address`.
+    pub(super) fn probe(&self, index: u32, mac: Mac, address: IpAddr) -> io::Result<()> {
+        match address {
+            IpAddr::V4(address) => self.send(index, ETHERTYPE_ARP, &arp::probe(mac, address)),
+            IpAddr::V6(address) => self.send(index, ETHERTYPE_IPV6, &ndisc::probe(mac, address)),
+        }
+    }
+
+    /// Sends a whole frame, as another machine would.
+    #[cfg(test)]
+    pub(super) fn send_frame(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+        self.send(index, u16::from_be_bytes([frame[12], frame[13]]), frame)
+    }
+
+    fn send(&self, index: u32, ethertype: u16, frame: &[u8]) -> io::Result<()> {
+        self.socket.send_to(frame, &link_address(index, ethertype)?).map(drop)
     }
 }
 
-/// The `sockaddr_ll` (packet(7)) that sends an ARP frame out of the interface with this index. socket2 has no safe
-/// constructor for this family.
+/// Hears ARP, or neighbour advertisements, on one interface.
+#[derive(Debug)]
+pub(super) struct Ear {
+    socket: AsyncFd<Socket>,
+}
+
+impl Ear {
+    /// For ARP. On a tokio runtime.
+    pub(super) fn for_arp(index: u32) -> io::Result<Ear> {
+        Ear::open(index, ETHERTYPE_ARP, &[])
+    }
+
+    /// For neighbour advertisements. On a tokio runtime.
+    pub(super) fn for_advertisements(index: u32) -> io::Result<Ear> {
+        let filter = |code: u32, jt, jf, k| SockFilter::new(code as u16, jt, jf, k);
+        let load = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+        let equals = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        // Anything but advertisements stays in the kernel: this would be all IPv6 traffic.
+        let program = [
+            filter(load, 0, 0, 20),
+            filter(equals, 0, 3, ndisc::ICMPV6.into()),
+            filter(load, 0, 0, ndisc::MESSAGE as u32),
+            filter(equals, 0, 1, ndisc::ADVERTISEMENT.into()),
+            filter(libc::BPF_RET | libc::BPF_K, 0, 0, FRAME_MAX as u32),
+            filter(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        ];
+        Ear::open(index, ETHERTYPE_IPV6, &program)
+    }
+
+    fn open(index: u32, ethertype: u16, program: &[SockFilter]) -> io::Result<Ear> {
+        // Protocol 0 until it is bound: nothing unfiltered, and nothing of another interface, gets in.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        socket.set_nonblocking(true)?;
+        if !program.is_empty() {
+            socket.attach_filter(program)?;
+        }
+        socket.bind(&link_address(index, ethertype)?)?;
+        Ok(Ear { socket: register(socket)? })
+    }
+
+    /// The next frame, cut to [`FRAME_MAX`]. Safe to cancel.
+    pub(super) async fn hear(&self, frame: &mut [u8; FRAME_MAX]) -> io::Result<usize> {
+        use std::io::Read;
+        loop {
+            let mut ready = self.socket.readable().await?;
+            match ready.try_io(|socket| socket.get_ref().read(frame)) {
+                Ok(read) => return read,
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+/// Puts a socket under the runtime's watch.
+#[expect(unsafe_code, reason = "tokio's safe constructor is deprecated in favour of this one")]
+fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    debug_assert!(socket.as_raw_fd() >= 0);
+    // SAFETY: a `Socket` owns its descriptor, always returns the same one from `as_raw_fd`, and closes it only when it
+    // is dropped; AsyncFd owns the socket from here on and deregisters before it drops it.
+    unsafe { AsyncFd::register(socket) }.map_err(io::Error::from)
+}
+
+/// The `sockaddr_ll` (packet(7)) for frames of a type on the interface with this index. socket2 has no safe constructor
+/// for this family.
 #[expect(unsafe_code, reason = "socket2 offers no other way to build a sockaddr_ll")]
-fn link_address(index: u32) -> io::Result<SockAddr> {
+fn link_address(index: u32, ethertype: u16) -> io::Result<SockAddr> {
     let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
     // SAFETY: `try_init` hands out zeroed storage that is at least as large and as aligned as any sockaddr, so it can
     // be seen as a `sockaddr_ll`; all-zero is valid for its every field. Family and length are set to those of
@@ -44,7 +134,7 @@ fn link_address(index: u32) -> io::Result<SockAddr> {
         SockAddr::try_init(|storage, length| {
             let link = &mut *storage.cast::<libc::sockaddr_ll>();
             link.sll_family = libc::AF_PACKET as libc::sa_family_t;
-            link.sll_protocol = arp::ETHERTYPE_ARP.to_be();
+            link.sll_protocol = ethertype.to_be();
             link.sll_ifindex = index;
             link.sll_halen = 6;
             link.sll_addr[..6].copy_from_slice(&[0xff; 6]);
@@ -61,13 +151,13 @@ mod tests {
 
     #[test]
     fn link_address_is_a_sockaddr_ll() {
-        let address = link_address(7).unwrap();
+        let address = link_address(7, ETHERTYPE_ARP).unwrap();
         assert_eq!(address.family(), libc::AF_PACKET as libc::sa_family_t);
         assert_eq!(address.len() as usize, size_of::<libc::sockaddr_ll>());
     }
 
     #[test]
     fn an_impossible_index_is_an_error() {
-        assert_eq!(link_address(u32::MAX).unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(link_address(u32::MAX, ETHERTYPE_ARP).unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

@@ -1,7 +1,7 @@
 //! Where an address goes: what haresources leaves open is taken from the network that covers the address (03 §2.4).
 //! Pure: a [`Network`] and a wish in, a [`Place`] or a clear error out.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::error::VipError;
 use super::network::{Network, mask};
@@ -13,7 +13,7 @@ const LABEL_MAX: usize = 15;
 /// Everything that RTM_NEWADDR needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     pub(super) prefix: u8,
     pub(super) device: String,
     pub(super) index: u32,
@@ -27,11 +27,15 @@ pub(super) struct Place {
 ///
 /// The interface is the one given, or that of the most specific directly connected network that covers the address.
 /// The prefix is the one given, or that network's. The broadcast address is the one given, or the network's last
-/// address; a /31 and a /32 have none. There is no label unless one was given. The interface must be up.
+/// address; a /31, a /32 and IPv6 have none. There is no label unless one was given. The interface must be up.
 pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipError> {
     let address = wanted.address;
-    if let Some(label) = wanted.label.as_ref().filter(|label| label.len() > LABEL_MAX) {
-        return Err(VipError::LabelTooLong { address, label: label.clone() });
+    match &wanted.label {
+        Some(label) if address.is_ipv6() => return Err(VipError::NoLabel { address, label: label.clone() }),
+        Some(label) if label.len() > LABEL_MAX => {
+            return Err(VipError::LabelTooLong { address, label: label.clone() });
+        }
+        _ => {}
     }
 
     let (link, covering) = match &wanted.device {
@@ -57,7 +61,10 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipErr
         address,
         prefix,
         index: link.index,
-        broadcast: wanted.broadcast.or_else(|| last_address(address, prefix)),
+        broadcast: match address {
+            IpAddr::V4(address) => wanted.broadcast.or_else(|| last_address(address, prefix)),
+            IpAddr::V6(_) => None,
+        },
         label: wanted.label.clone(),
         prefix_route: !network.needs_no_prefix_route(link.index, address, prefix),
         device,
@@ -96,7 +103,7 @@ mod tests {
     fn address(index: u32, local: &str, prefix: u8, flags: AddressFlags) -> AddressMessage {
         let local: IpAddr = local.parse().unwrap();
         let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = if local.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.index = index;
         message.header.prefix_len = prefix;
         message.attributes =
@@ -105,14 +112,15 @@ mod tests {
     }
 
     fn route(index: u32, network: &str, prefix: u8, metric: u32) -> RouteMessage {
+        let network: IpAddr = network.parse().unwrap();
         let mut message = RouteMessage::default();
-        message.header.address_family = AddressFamily::Inet;
+        message.header.address_family = if network.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.kind = RouteType::Unicast;
         message.header.scope = RouteScope::Link;
         message.header.table = RouteHeader::RT_TABLE_MAIN;
         message.header.destination_prefix_length = prefix;
         message.attributes = vec![
-            RouteAttribute::Destination(RouteAddress::Inet(network.parse().unwrap())),
+            RouteAttribute::Destination(network.into()),
             RouteAttribute::Oif(index),
             RouteAttribute::Priority(metric),
         ];
@@ -237,5 +245,20 @@ mod tests {
         through.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(Ipv4Addr::new(10, 0, 0, 254))));
         network.new_route(&through);
         assert!(matches!(place(&network, &wanted("172.16.0.1")), Err(VipError::NoNetwork { .. })));
+    }
+
+    #[test]
+    fn ipv6_has_neither_label_nor_broadcast_and_leaves_the_hosts_route_alone() {
+        let mut network = network();
+        network.new_address(&address(2, "2001:db8:7::1", 64, AddressFlags::empty()));
+        network.new_route(&route(2, "2001:db8:7::", 64, 256));
+        let placed = place(&network, &wanted("2001:db8:7::100")).unwrap();
+        assert_eq!((placed.device.as_str(), placed.prefix, placed.broadcast), ("eth0", 64, None));
+        assert!(!placed.prefix_route, "the host's route would get the lease's lifetime");
+        assert!(place(&network, &on("2001:db8:9::1", 64, "eth2")).unwrap().prefix_route, "on a bare interface");
+        let labelled = Address { label: Some("eth0:1".into()), ..wanted("2001:db8:7::100") };
+        assert!(place(&network, &labelled).unwrap_err().to_string().contains("no label"));
+        let nowhere = place(&network, &wanted("2001:db8:8::1")).unwrap_err().to_string();
+        assert!(nowhere.contains("2001:db8:8::1/64/eth0"), "{nowhere}");
     }
 }

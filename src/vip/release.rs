@@ -1,7 +1,7 @@
 //! Removing what a dead hbd left behind: `hbd --release`, which systemd runs as `ExecStopPost=`.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -50,7 +50,9 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
             continue;
         }
         // Without it, an address of somebody else could go along; if it fails, ours has to go all the same.
-        if let Err(source) = kernel::promote_secondaries(device) {
+        if address.is_ipv4()
+            && let Err(source) = kernel::promote_secondaries(device)
+        {
             errors.push(VipError::PromoteSecondaries { device: device.to_string(), source });
         }
         if let Err(error) = handle.address().del(message).execute().await {
@@ -61,7 +63,7 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
 }
 
 /// `None` if the address is gone: that was the aim.
-fn failure(address: Ipv4Addr, device: &str, error: &rtnetlink::Error) -> Option<VipError> {
+fn failure(address: IpAddr, device: &str, error: &rtnetlink::Error) -> Option<VipError> {
     let source = match error {
         rtnetlink::Error::NetlinkError(answer) => answer.to_io(),
         other => std::io::Error::other(other.to_string()),
@@ -77,12 +79,17 @@ fn name_of(link: &LinkMessage) -> Option<&str> {
     })
 }
 
-fn local(message: &AddressMessage) -> Option<Ipv4Addr> {
-    let inet = message.header.family == AddressFamily::Inet;
-    message.attributes.iter().filter(|_| inet).find_map(|attribute| match attribute {
-        AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
-        _ => None,
-    })
+fn local(message: &AddressMessage) -> Option<IpAddr> {
+    let mut peer = None;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => return Some(*address),
+            // All that an IPv6 address has, unless it is on a point-to-point link.
+            AddressAttribute::Address(address) => peer = Some(*address),
+            _ => {}
+        }
+    }
+    peer.filter(|_| message.header.family == AddressFamily::Inet6)
 }
 
 fn ours(message: &AddressMessage) -> bool {

@@ -5,12 +5,12 @@
 //! (crates.md 2, peers.md C.2).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -24,37 +24,42 @@ pub(super) const BATCH: usize = 32;
 /// One request.
 pub(super) type Request = NetlinkMessage<RouteNetlinkMessage>;
 
-/// RTM_NEWADDR: adds the address, or fails with EEXIST.
-pub(super) fn add(place: &Place) -> Request {
-    new_address(place, NLM_F_CREATE | NLM_F_EXCL)
+/// RTM_NEWADDR: adds the address for so many seconds (`None`: for ever), or fails with EEXIST.
+pub(super) fn add(place: &Place, lifetime: Option<u32>) -> Request {
+    new_address(place, lifetime, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// RTM_NEWADDR for an address that is there: marks it as ours, with an unlimited lifetime.
-pub(super) fn adopt(place: &Place) -> Request {
-    new_address(place, NLM_F_CREATE | NLM_F_REPLACE)
+/// RTM_NEWADDR for an address that is there: marks it as ours and gives it a new lifetime. The kernel adds it if it is
+/// not there, whatever the flags say.
+pub(super) fn renew(place: &Place, lifetime: Option<u32>) -> Request {
+    new_address(place, lifetime, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
-/// RTM_DELADDR: removes the first entry with this address on the interface, whatever its prefix and label; fails with
-/// EADDRNOTAVAIL if there is none.
-pub(super) fn remove(index: u32, address: Ipv4Addr) -> Request {
+/// RTM_DELADDR: removes the first entry with this address on the interface; fails with EADDRNOTAVAIL if there is none.
+/// With IPv4 whatever its prefix and label; with IPv6 the kernel wants the prefix length that it has there.
+pub(super) fn remove(index: u32, address: IpAddr, prefix: u8) -> Request {
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
+    message.header.family = family(address);
     message.header.index = index;
-    message.header.prefix_len = 32;
-    // No IFA_ADDRESS: with it, the kernel compares the prefix as well.
-    message.attributes.push(AddressAttribute::Local(IpAddr::V4(address)));
+    message.header.prefix_len = if address.is_ipv4() { 32 } else { prefix };
+    // No IFA_ADDRESS: with it, the kernel compares the prefix of IPv4 as well.
+    message.attributes.push(AddressAttribute::Local(address));
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::DelAddress(message));
     request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
     request
 }
 
-fn new_address(place: &Place, flags: u16) -> Request {
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+fn new_address(place: &Place, lifetime: Option<u32>, flags: u16) -> Request {
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
+    let address = place.address;
+    message.header.family = family(address);
     message.header.index = place.index;
     message.header.prefix_len = place.prefix;
     message.header.scope = AddressScope::Universe;
-    let address = IpAddr::V4(place.address);
     let attributes = &mut message.attributes;
     attributes.push(AddressAttribute::Local(address));
     attributes.push(AddressAttribute::Address(address));
@@ -65,8 +70,23 @@ fn new_address(place: &Place, flags: u16) -> Request {
     if let Some(label) = &place.label {
         attributes.push(AddressAttribute::Label(label.clone()));
     }
+    let mut wanted = AddressFlags::empty();
     if !place.prefix_route {
-        attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
+        wanted |= AddressFlags::Noprefixroute;
+    }
+    if address.is_ipv6() {
+        // Detecting duplicates takes the kernel a second or two; we have asked the LAN ourselves by then.
+        wanted |= AddressFlags::Nodad;
+    }
+    if !wanted.is_empty() {
+        attributes.push(AddressAttribute::Flags(wanted));
+    }
+    if let Some(seconds) = lifetime {
+        let mut info = CacheInfo::default();
+        // Equal, or the address would be deprecated before it goes.
+        info.ifa_preferred = seconds;
+        info.ifa_valid = seconds;
+        attributes.push(AddressAttribute::CacheInfo(info));
     }
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));
     request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;

@@ -33,7 +33,7 @@ pub enum Machine {
 impl Machine {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Deed> {
         match self {
-            Machine::Hbd(core) => core.handle(now, event).into_iter().map(deed).collect(),
+            Machine::Hbd(core) => core.handle(now, event).into_iter().filter_map(deed).collect(),
             Machine::Heartbeat(model) => model.handle(now, event),
         }
     }
@@ -80,8 +80,8 @@ pub fn request(request: Request) -> Event {
     Event::Request { id: 0, request }
 }
 
-fn deed(action: Action) -> Deed {
-    match action {
+fn deed(action: Action) -> Option<Deed> {
+    Some(match action {
         Action::Send(message) => Deed::Send(message),
         Action::Start(step) => Deed::Start(step),
         Action::Stop(step) => Deed::Stop(step),
@@ -89,5 +89,7 @@ fn deed(action: Action) -> Deed {
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Exit => Deed::Exit,
-    }
+        // No address of a simulated node is looked after by itself.
+        Action::Address { .. } => return None,
+    })
 }

@@ -1,9 +1,11 @@
 //! Tests of the core, chapter by chapter of 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
+mod carrier;
 mod conflict;
 mod defects;
 mod failure;
+mod hold;
 mod impostor;
 mod leave;
 mod legacy;
@@ -400,6 +402,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Stop(step) => Some(format!("stop {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Exit => Some("exit".into()),
+        Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::Answer { .. } | Action::Log(_) => None,
     }
 }

@@ -130,3 +130,39 @@ fn mistakes_in_the_record_table_have_a_place_and_a_remedy() {
         assert!(error.help.contains(help), "{text:?}: {}", error.help);
     }
 }
+
+#[test]
+fn addresses_are_leased_and_held_unless_told_otherwise() {
+    let node = || Node::with("").haresources("nodea 10.0.0.100 httpd\nnodeb 10.0.0.101\n");
+    let config = node().config();
+    assert!(config.lease);
+    assert_eq!(config.policies, [AddressPolicy::default(); 2]);
+    let config = node()
+        .toml(
+            "[addresses]\nlease = false\non_claim = \"defend\"\n\
+             [groups.\"10.0.0.101\"]\nconflict = \"takeover\"\nprobe = \"tcp:80\"\non_claim = \"yield\"\n",
+        )
+        .config();
+    assert!(!config.lease);
+    let all = AddressPolicy { on_claim: OnClaim::Defend, ..AddressPolicy::default() };
+    let own = AddressPolicy { conflict: OnAnswer::Takeover, probe: Some(80), on_claim: OnClaim::Yield };
+    assert_eq!(config.policies, [all, own]);
+}
+
+#[test]
+fn mistakes_about_addresses_have_a_remedy() {
+    let table = [
+        ("[addresses]\nlease = 3\n", "bad value for `lease`", "true or false"),
+        ("[addresses]\nleas = true\n", "unknown key `leas`", "did you mean `lease`?"),
+        ("[addresses]\nconflict = \"fight\"\n", "bad value for `conflict`", "\"takeover\""),
+        ("[addresses]\nprobe = \"http\"\n", "bad value for `probe`", "tcp:80"),
+        ("[groups.\"10.0.0.10\"]\nconflict = \"hold\"\n", "no group", "did you mean [groups.\"10.0.0.100\"]?"),
+        ("[groups.\"10.0.0.100\"]\nconflit = \"hold\"\n", "unknown key `conflit`", "did you mean `conflict`?"),
+        ("[groups]\nx = 1\n", "not a table", "[groups.\"x\"]"),
+        ("addresses = 1\n", "`addresses` is not a table", "brackets"),
+    ];
+    for (text, why, help) in table {
+        let error = Node::with("").haresources("nodea 10.0.0.100 httpd\n").toml(text).error();
+        assert!(error.message.contains(why) && error.help.contains(help), "{text}: {error:?}");
+    }
+}

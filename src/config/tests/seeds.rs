@@ -64,7 +64,7 @@ fn centos65() {
         };
         assert_eq!(config.timing, expected);
         let address = Address {
-            address: Ipv4Addr::new(192, 168, 17, 200),
+            address: Ipv4Addr::new(192, 168, 17, 200).into(),
             prefix: Some(24),
             device: Some("eth0".into()),
             label: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, Event, Outcome, Priority, Request, Settings, Step};
+use crate::cluster::{Action, Event, News, Order, Outcome, Priority, Request, Settings, Step};
 use crate::wire::{Message, Value};
 
 /// Fields that every message has and nobody wants to read.
@@ -33,6 +33,20 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             };
             format!("{} {how}", resource(*step, settings))
         }
+        Event::Policies(_) => return None,
+        Event::Address { step, news } => {
+            let how = match news {
+                News::Expired => "has lost its lease".to_owned(),
+                News::Answered { mac } => format!("is answered by {mac}"),
+                News::Silent => "is answered by nobody".to_owned(),
+                News::Service { answers: true } => "accepts connections".to_owned(),
+                News::Service { answers: false } => "accepts no connections".to_owned(),
+                News::Claimed { mac, again } => format!("is claimed by {mac}{}", if *again { " again" } else { "" }),
+                News::Carrier { up: true } => "can be served here".to_owned(),
+                News::Carrier { up: false } => "cannot be served here: interface".to_owned(),
+            };
+            format!("{} {how}", resource(*step, settings))
+        }
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
@@ -50,6 +64,14 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         Action::Start(step) => format!("starts {}", resource(*step, settings)),
         Action::Stop(step) => format!("stops {}", resource(*step, settings)),
         Action::Announce(step) => format!("announces {}", resource(*step, settings)),
+        Action::Address { step, order } => {
+            let resource = resource(*step, settings);
+            match order {
+                Order::Probe => format!("asks whether anybody has {resource}"),
+                Order::ProbeEnd => format!("asks no more about {resource}"),
+                Order::Restore => format!("adds {resource} again"),
+            }
+        }
         Action::Log(record) => {
             let level = match record.priority() {
                 Priority::Critical => "critical: ",

@@ -100,8 +100,8 @@ pub fn planned_moves(round: &mut Round, asked: Asked) -> Result<()> {
     if longest < limit { Ok(()) } else { Err(Error::Unexpected(format!("a planned move cost {longest:.3} s"))) }
 }
 
-/// From settled: the heartbeat link is cut and healed. Both serve meanwhile, as with Heartbeat; afterwards one does.
-/// Nothing of hbd restarts; a real Heartbeat restarts itself, and may stay away (03 §8.2), then it is started again.
+/// From settled: the heartbeat link is cut and healed. A Heartbeat takes what its peer serves; an hbd holds back what is
+/// answered on the public LAN, and yields to a Heartbeat that claims it. Afterwards one node serves. Nothing of hbd restarts; a real Heartbeat restarts itself, and may stay away (03 §8.2), then it is started again.
 pub fn partition_and_heal(round: &mut Round) -> Result<()> {
     part_and_heal(round, &[Lan::Heartbeat])
 }
@@ -110,8 +110,12 @@ pub fn partition_and_heal(round: &mut Round) -> Result<()> {
 pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
     let generations = round.hbd_generations()?;
     let setting = round.setting().clone();
+    let marks = [round.mark(A)?, round.mark(B)?];
     lans.iter().try_for_each(|lan| round.lab.switch.cut(NODES[B].name, *lan))?;
-    wait_until("both nodes to take over", TAKEOVER, || (round.lab.owners().ok()?.len() == 2).then_some(()))?;
+    for (index, other) in [(A, B), (B, A)] {
+        let dead = format!("node {}: is dead", NODES[other].name);
+        round.wait_logged(index, &marks[index], &dead, TAKEOVER)?;
+    }
     let since = now();
     let marks = [round.mark(A)?, round.mark(B)?];
     lans.iter().try_for_each(|lan| round.lab.switch.heal(NODES[B].name, *lan))?;

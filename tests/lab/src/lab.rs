@@ -206,6 +206,20 @@ impl Lab {
         Ok(announcers)
     }
 
+    /// Who used an address on the public LAN since a wall-clock time, in ARP of whatever kind: when, and from which MAC.
+    pub fn claims(&mut self, address: Ipv4Addr, since: f64) -> Result<Vec<(f64, [u8; 6])>> {
+        let claim = |packet: &Packet| match packet.kind {
+            Kind::Arp { mac, sender, .. } if sender == address && packet.time >= since => Some((packet.time, mac)),
+            _ => None,
+        };
+        Ok(self.public.packets()?.iter().filter_map(claim).collect())
+    }
+
+    /// The network namespace of a machine.
+    pub fn namespace(&self, machine: &str) -> String {
+        self.site.namespace(machine)
+    }
+
     /// When a node was last heard on the heartbeat link before a wall-clock time.
     pub fn last_heard(&mut self, index: usize, before: f64) -> Result<Option<f64>> {
         let ours = |packet: &&Packet| packet.message().is_some_and(|message| message.source == NODES[index].link);

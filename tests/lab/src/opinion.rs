@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 12] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 15] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
@@ -23,6 +23,10 @@ const KNOWN_COMPLAINTS: [(&str, &str); 12] = [
     ("partition", "returning after partition"),
     // Only logged by a real pair (03 §8.1); hbd logs it and acts.
     ("partition", "Both machines own"),
+    // What a Heartbeat does in silence, and hbd says: that the other's address is answered, or claimed by two.
+    ("partition", "not taking over group"),
+    ("partition", "claims our address"),
+    ("partition", "releasing group"),
     // Likewise (03 §6.9).
     ("orphans", "No one owns"),
     // What hbd is made to complain of.

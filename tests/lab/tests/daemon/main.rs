@@ -4,11 +4,15 @@
 //! Words on the command line select tests whose name contains one of them.
 
 mod address;
+mod addresses6;
 mod bus;
+mod conflict;
 mod interruption;
 mod keys;
+mod lease;
 mod package;
 mod pair;
+mod removal;
 mod service;
 mod units;
 
@@ -18,7 +22,7 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 13] = [
+const TESTS: [(&str, Play); 24] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
@@ -31,6 +35,20 @@ const TESTS: [(&str, Play); 13] = [
     ("keys::a_broken_file_changes_nothing", keys::a_broken_file_changes_nothing),
     ("bus::everybody_may_read_and_root_may_reload", bus::everybody_may_read_and_root_may_reload),
     ("bus::a_failover_is_told", bus::a_failover_is_told),
+    ("addresses6::an_ipv6_address_moves_like_any_other", addresses6::an_ipv6_address_moves_like_any_other),
+    ("removal::an_address_that_somebody_removes_is_back", removal::an_address_that_somebody_removes_is_back),
+    (
+        "removal::networkd_is_named_when_it_removes_the_address",
+        removal::networkd_is_named_when_it_removes_the_address,
+    ),
+    ("removal::a_lost_carrier_moves_the_group", removal::a_lost_carrier_moves_the_group),
+    ("conflict::what_is_answered_is_not_taken", conflict::what_is_answered_is_not_taken),
+    ("conflict::what_is_not_answered_any_more_is_taken", conflict::what_is_not_answered_any_more_is_taken),
+    ("conflict::with_takeover_it_is_as_with_heartbeat", conflict::with_takeover_it_is_as_with_heartbeat),
+    ("conflict::a_foreign_claim_is_loud_and_defended", conflict::a_foreign_claim_is_loud_and_defended),
+    ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
+    ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
+    ("lease::a_dead_process_loses_its_address_in_time", lease::a_dead_process_loses_its_address_in_time),
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 

@@ -1,0 +1,167 @@
+//! Who adds the addresses: hbd's address room beside a beating core, or keepalived from Debian.
+
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use hbd::config::Address;
+use hbd::vip::{self, Report};
+
+use crate::Failure;
+use crate::capture::DECISION_PORT;
+use crate::site::{Site, wait};
+
+/// First argument of a process that is hbd's side of a race.
+pub const ROLE: &str = "hbd-contender";
+
+/// hbd's heartbeat in the race.
+const BEAT: Duration = Duration::from_millis(10);
+/// Beats before the decision, and after it.
+const BEATS: (usize, usize) = (50, 150);
+
+/// One of the two.
+#[derive(Debug, Clone, Copy)]
+pub enum Contender {
+    /// Ours.
+    Hbd,
+    /// Theirs.
+    Keepalived,
+}
+
+/// How late hbd's beats were, milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Jitter {
+    /// Half of them less.
+    pub p50: f64,
+    /// All but one in a thousand less.
+    pub p999: f64,
+    /// The worst.
+    pub worst: f64,
+    /// How many.
+    pub beats: usize,
+}
+
+fn addresses(count: usize, ipv6: bool) -> impl Iterator<Item = IpAddr> {
+    (0..count).map(move |index| {
+        let (high, low) = ((index / 200) as u8 + 1, (index % 200) as u8 + 1);
+        match ipv6 {
+            false => Ipv4Addr::new(10, 98, high, low).into(),
+            true => Ipv6Addr::new(0x2001, 0xdb8, 0x98, 0, 0, 0, u16::from(high), u16::from(low)).into(),
+        }
+    })
+}
+
+impl Contender {
+    /// Adds so many addresses in the near namespace until `done`; tells how hbd's beats were.
+    pub fn run(self, site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<Option<Jitter>, Failure> {
+        match self {
+            Contender::Hbd => hbd(site, count, ipv6, done),
+            Contender::Keepalived => keepalived(site, count, ipv6, done).map(|()| None),
+        }
+    }
+}
+
+fn hbd(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<Option<Jitter>, Failure> {
+    let program = std::env::current_exe()?;
+    let mut child = Command::new("ip")
+        .args(["netns", "exec", &site.near()])
+        .arg(program)
+        .args([ROLE, &count.to_string(), if ipv6 { "6" } else { "4" }])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let line = BufReader::new(stdout).lines().next().transpose()?.unwrap_or_default();
+    child.wait()?;
+    wait("hbd to announce everything", done)?;
+    let mut late: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    late.sort_by(f64::total_cmp);
+    let at = |share: f64| late.get(((late.len() as f64 - 1.0) * share).ceil() as usize).copied();
+    let (Some(p50), Some(p999), Some(worst)) = (at(0.5), at(0.999), at(1.0)) else {
+        return Err(format!("hbd's side said {line:?}").into());
+    };
+    Ok(Some(Jitter { p50, p999, worst, beats: late.len() }))
+}
+
+/// Inside the near namespace: the main thread beats as the core's does, the room adds and announces. Prints how late every
+/// beat was, in milliseconds.
+pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
+    let count: usize = arguments.first().ok_or("no count")?.parse()?;
+    let ipv6 = arguments.get(1).is_some_and(|word| word == "6");
+    let (sender, reports) = mpsc::channel();
+    let room = vip::spawn(None, move |report| drop(sender.send(report)))?;
+    // Refused in some containers: then the beats are those of an ordinary thread.
+    let _ = hbd::daemon::realtime::schedule(1);
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let wishes: Vec<Address> = addresses(count, ipv6)
+        .map(|address| Address {
+            address,
+            prefix: Some(if ipv6 { 64 } else { 16 }),
+            device: Some("eth0".to_owned()),
+            label: None,
+            broadcast: None,
+        })
+        .collect();
+    let mut late = Vec::new();
+    let mut next = Instant::now() + BEAT;
+    for beat in 0..BEATS.0 + BEATS.1 {
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        late.push(next.elapsed().as_secs_f64() * 1e3);
+        socket.send_to(b"beat", "10.98.0.2:9")?;
+        next += BEAT;
+        if beat == BEATS.0 {
+            socket.send_to(b"decision", ("10.98.0.2", DECISION_PORT))?;
+            for (id, address) in (0..).zip(&wishes) {
+                room.send(vip::Command::Add { id, address: address.clone() })?;
+            }
+        }
+    }
+    for _ in 0..count {
+        match reports.recv_timeout(Duration::from_secs(20))? {
+            Report::Added { .. } => {}
+            other => return Err(format!("{other:?}").into()),
+        }
+    }
+    let late: Vec<String> = late.iter().map(|late| format!("{late:.4}")).collect();
+    println!("{}", late.join(" "));
+    Ok(())
+}
+
+/// One VRRP instance that becomes master at once. Addresses beyond one go where they are not in the advertisement, which
+/// has room for a few only.
+fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<(), Failure> {
+    let mut text = String::from(
+        "global_defs {\n  vrrp_garp_master_refresh 0\n}\nvrrp_instance bench {\n  state MASTER\n  interface eth0\n  \
+         virtual_router_id 98\n  priority 255\n  advert_int 1\n  version 3\n  virtual_ipaddress {\n",
+    );
+    // An IPv6 instance wants a link-local address first; it is none of those counted.
+    let prefix = if ipv6 { 64 } else { 16 };
+    let own = addresses(count, ipv6).take(usize::from(!ipv6));
+    let others = addresses(count, ipv6).skip(usize::from(!ipv6));
+    if ipv6 {
+        text.push_str("    fe80::98/64\n");
+    }
+    own.for_each(|address| text.push_str(&format!("    {address}/{prefix}\n")));
+    text.push_str("  }\n  virtual_ipaddress_excluded {\n");
+    others.for_each(|address| text.push_str(&format!("    {address}/{prefix}\n")));
+    text.push_str("  }\n}\n");
+    let path = |name: &str| site.directory().join(name);
+    std::fs::write(path("keepalived.conf"), text)?;
+    let mut child = Command::new("ip")
+        .args(["netns", "exec", &site.near(), "keepalived", "--dont-fork", "--vrrp", "--log-facility=7"])
+        .arg(format!("--use-file={}", path("keepalived.conf").display()))
+        .arg(format!("--pid={}", path("keepalived.pid").display()))
+        .arg(format!("--vrrp_pid={}", path("vrrp.pid").display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let outcome = wait("keepalived to announce everything", done);
+    child.kill()?;
+    child.wait()?;
+    // Its child, if it has one, goes with the namespace's processes.
+    let _ = std::fs::read_to_string(path("vrrp.pid"))
+        .map(|pid| crate::site::run(&["kill", "-KILL", pid.trim()]));
+    outcome
+}

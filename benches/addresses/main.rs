@@ -1,0 +1,109 @@
+//! `make bench`: how long after the decision the first, and the last, of 1 to 1000 addresses is announced, hbd against
+//! keepalived, and whether hbd's heartbeat is disturbed by it.
+//!
+//! Two network namespaces joined by a veth pair, made and removed here. In one a contender adds its addresses, in the
+//! other tcpdump writes down what a neighbour sees; its clock is the only one that counts. The decision is what the
+//! contender says before it acts: keepalived its first advertisement, hbd's address room a datagram in its place.
+//! Contenders take turns, several rounds, the best of each counts: other work on the machine only ever makes it slower.
+
+mod capture;
+mod contender;
+mod site;
+
+use std::process::ExitCode;
+
+use capture::Seen;
+use contender::{Contender, Jitter};
+use site::Site;
+
+/// Rows of the table.
+const COUNTS: [usize; 4] = [1, 100, 500, 1000];
+/// `HBD_BENCH_ROUNDS` says otherwise.
+const ROUNDS: usize = 5;
+/// What the row is to stay below on a quiet machine, milliseconds to the last announcement (issue 4; IPv4).
+const GOALS: [f64; 4] = [0.5, 2.0, 8.0, 25.0];
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let outcome = match arguments.first().map(String::as_str) {
+        Some(contender::ROLE) => contender::helper_main(&arguments[1..]),
+        _ => compare(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The best rounds of one contender in one row.
+#[derive(Debug, Clone, Copy)]
+struct Best {
+    first: f64,
+    last: f64,
+}
+
+fn compare() -> Result<(), Failure> {
+    let rounds = std::env::var("HBD_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+    println!("milliseconds from the decision to the first and to the last address announced, best of {rounds} rounds\n");
+    println!("              hbd first   last | keepalived first   last | last: keepalived / hbd | goal");
+    let mut jitter: Option<Jitter> = None;
+    for ipv6 in [false, true] {
+        for (count, goal) in COUNTS.into_iter().zip(GOALS) {
+            let mut best = [None; 2];
+            for _ in 0..rounds {
+                for (contender, best) in [Contender::Hbd, Contender::Keepalived].into_iter().zip(&mut best) {
+                    let (seen, beats) = race(contender, count, ipv6)?;
+                    keep(best, seen);
+                    if count == 1000 && !ipv6 {
+                        jitter = beats.into_iter().chain(jitter).min_by(|a, b| a.p999.total_cmp(&b.p999));
+                    }
+                }
+            }
+            let [Some(hbd), Some(keepalived)] = best else { continue };
+            let family = if ipv6 { "IPv6" } else { "IPv4" };
+            let verdict = match (ipv6, hbd.last <= goal) {
+                (true, _) => String::new(),
+                (false, true) => format!("{goal} met"),
+                (false, false) => format!("{goal} MISSED"),
+            };
+            println!(
+                "{family} {count:5}   {:8.2} {:6.2} |        {:8.2} {:6.2} | {:22.1} | {verdict}",
+                hbd.first,
+                hbd.last,
+                keepalived.first,
+                keepalived.last,
+                keepalived.last / hbd.last
+            );
+        }
+    }
+    if let Some(Jitter { p50, p999, worst, beats }) = jitter {
+        println!(
+            "\nhbd's beat of 10 ms while it adds 1000 IPv4 addresses, lateness of {beats} beats in the best round: \
+             median {p50:.2} ms, p99.9 {p999:.2} ms, worst {worst:.2} ms (goal: p99.9 below 2 ms on a quiet machine)"
+        );
+    }
+    Ok(())
+}
+
+/// One contender, one round.
+fn race(contender: Contender, count: usize, ipv6: bool) -> Result<(Seen, Option<Jitter>), Failure> {
+    let site = Site::build()?;
+    let tap = site.capture()?;
+    let beats = contender.run(&site, count, ipv6, || tap.seen().is_ok_and(|seen| seen.announced >= count))?;
+    // What tcpdump has seen by now and not written yet.
+    let seen = tap.finish()?;
+    if seen.announced < count {
+        return Err(format!("{contender:?} announced {} of {count} addresses", seen.announced).into());
+    }
+    Ok((seen, beats))
+}
+
+fn keep(best: &mut Option<Best>, Seen { first, last, .. }: Seen) {
+    let before = best.unwrap_or(Best { first: f64::INFINITY, last: f64::INFINITY });
+    *best = Some(Best { first: before.first.min(first * 1e3), last: before.last.min(last * 1e3) });
+}

@@ -1,0 +1,322 @@
+//! Does somebody still have what we are about to take, or take what we have? (shared decisions)
+//!
+//! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and takes
+//! it when nobody answers any more. Yields to a real Heartbeat that we cannot hear, because it never will. Adds an
+//! address whose lease we lost only if nobody else has taken it. Never sends a packet: the address room does.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::resources::Decision;
+use super::{Action, Class, Core, Instant, Node, Order, Record, Set, Status, Step};
+use crate::config::{AddressPolicy, OnAnswer, OnClaim, ResourceKind};
+
+/// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the dead time.
+pub fn asking_interval(deadtime: Duration) -> Duration {
+    (deadtime / 20).clamp(Duration::from_millis(10), Duration::from_millis(200))
+}
+
+/// After so many intervals an address of which nothing was heard is silent: whoever asks may have been unable to.
+const VERDICT: u32 = 5;
+
+/// So many addresses of a group are asked for: whoever has a group has all of it, and asking is a broadcast.
+const ASKED: usize = 4;
+
+/// Why we ask for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Purpose {
+    /// We are about to take it.
+    Taking,
+    /// We had it and lost its lease.
+    Restoring,
+}
+
+/// An address that we ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    step: Step,
+    purpose: Purpose,
+    since: Instant,
+    /// Who answers; `None` if nobody does, or none has yet.
+    mac: Option<String>,
+    /// Nobody answers, for certain.
+    silent: bool,
+    /// Since when its service does not accept connections.
+    service_gone: Option<Instant>,
+}
+
+/// What we know about others who use our addresses.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Hold {
+    /// Of every group; empty if nobody watches addresses.
+    policies: Vec<AddressPolicy>,
+    asked: Vec<Asked>,
+    /// What we do not take although its owner is dead.
+    waiting: Set,
+    /// Addresses whose lease we lost, and that are still to be ours.
+    lost: Vec<Step>,
+}
+
+impl Core {
+    pub(super) fn watch_addresses(&mut self, policies: Vec<AddressPolicy>) {
+        self.hold.policies = policies;
+    }
+
+    /// When we begin to ask, or when a service has been silent for a dead time.
+    pub(super) fn hold_deadline(&self) -> Option<Instant> {
+        let now = self.now.monotonic;
+        let patience = self.settings.timing.deadtime;
+        let begin = self.asking_due().filter(|_| !self.asking());
+        let services = self.hold.asked.iter().filter_map(|asked| asked.service_gone).map(|gone| gone + patience);
+        let verdicts =
+            self.hold.asked.iter().filter(|asked| asked.mac.is_none()).map(|asked| self.verdict_due(asked));
+        begin.into_iter().chain(services.chain(verdicts).filter(|due| *due > now)).min()
+    }
+
+    pub(super) fn hold_tick(&mut self) {
+        let now = self.now.monotonic;
+        self.restore_lost();
+        if self.hold.waiting != Set::NONE {
+            if self.peer_alive() {
+                self.hold_over();
+            } else {
+                self.take_what_is_free();
+            }
+            return;
+        }
+        let late = self.asking_due().is_some_and(|due| due <= now);
+        if late && !self.asking() {
+            let wanted = Set::ALL.without(self.ownership.hold);
+            self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
+        } else if !late && self.asking() {
+            self.hold_over();
+        }
+    }
+
+    /// Whether we ask for addresses that we may have to take.
+    fn asking(&self) -> bool {
+        self.hold.asked.iter().any(|asked| asked.purpose == Purpose::Taking)
+    }
+
+    /// When the peer will be so late that we ask; `None` if there is nothing to ask for.
+    fn asking_due(&self) -> Option<Instant> {
+        let index = self.peer()?;
+        let decided = self.ownership.decision != Decision::Shutdown;
+        let wanted = Set::ALL.without(self.ownership.hold);
+        if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
+            return None;
+        }
+        self.death_due(index).map(|death| death - self.lead(&self.nodes[index]))
+    }
+
+    /// How long before its death a node is late: half its dead time, or less if warntime says so, but never within an
+    /// ordinary pause between two statuses.
+    fn lead(&self, node: &Node) -> Duration {
+        let timing = &self.settings.timing;
+        let late = timing.warntime.min(node.dead_time / 2).max(timing.keepalive * 3 / 2);
+        node.dead_time.saturating_sub(late).max(node.dead_time / 4)
+    }
+
+    /// The addresses to ask for, of groups whose policy fits.
+    fn to_ask(&self, set: Set, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
+        let groups = self.groups.list().iter().zip(&self.hold.policies).enumerate();
+        let groups = groups.filter(|(index, (_, policy))| set.has(self.groups.class(*index)) && fits(policy));
+        let steps = groups.flat_map(|(group, (found, _))| {
+            let resources = found.resources.iter().enumerate();
+            let addresses = resources.filter(|(_, resource)| matches!(resource.kind, ResourceKind::Address(_)));
+            addresses.map(move |(resource, _)| Step { group, resource }).take(ASKED)
+        });
+        steps.collect()
+    }
+
+    /// Asks for them. `mac`: who is known to answer.
+    fn ask_for(&mut self, set: Set, fits: impl Fn(&AddressPolicy) -> bool, mac: Option<&str>) {
+        for step in self.to_ask(set, fits) {
+            self.ask_for_one(step, Purpose::Taking, mac);
+        }
+    }
+
+    fn ask_for_one(&mut self, step: Step, purpose: Purpose, mac: Option<&str>) {
+        self.ask_no_more(|asked| asked.step == step);
+        let mac = mac.map(str::to_owned);
+        let since = self.now.monotonic;
+        self.hold.asked.push(Asked { step, purpose, since, mac, silent: false, service_gone: None });
+        self.out.push(Action::Address { step, order: Order::Probe });
+    }
+
+    fn ask_no_more(&mut self, which: impl Fn(&Asked) -> bool) {
+        let out = &mut self.out;
+        self.hold.asked.retain(|asked| {
+            if which(asked) {
+                out.push(Action::Address { step: asked.step, order: Order::ProbeEnd });
+            }
+            !which(asked)
+        });
+    }
+
+    /// The peer is heard again, or left with a word: what the LAN answers does not matter.
+    pub(super) fn hold_over(&mut self) {
+        self.hold.waiting = Set::NONE;
+        self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
+    }
+
+    /// When an address of which nothing was heard is taken to be silent.
+    fn verdict_due(&self, asked: &Asked) -> Instant {
+        asked.since + asking_interval(self.settings.timing.deadtime) * VERDICT
+    }
+
+    /// Whether somebody has this address, or may have it, as far as that keeps us from taking it.
+    fn keeps(&self, asked: &Asked) -> bool {
+        let now = self.now.monotonic;
+        let dead_service = asked.service_gone.is_some_and(|gone| now.since(gone) >= self.settings.timing.deadtime);
+        let unknown = asked.mac.is_none() && !asked.silent && now < self.verdict_due(asked);
+        asked.purpose == Purpose::Taking && !dead_service && (asked.mac.is_some() || unknown)
+    }
+
+    /// The first address of a class, or of a group, that somebody has.
+    fn kept(&self, of: impl Fn(usize) -> bool) -> Option<&Asked> {
+        self.hold.asked.iter().find(|asked| of(asked.step.group) && self.keeps(asked))
+    }
+
+    fn blocked(&self, set: Set) -> Set {
+        let kept = |class| set.has(class) && self.kept(|group| self.groups.class(group) == class).is_some();
+        Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }
+    }
+
+    /// The peer is gone: what of it we may take now. The rest waits.
+    pub(super) fn free_to_take(&mut self) -> Set {
+        let wanted = Set::ALL.without(self.ownership.hold);
+        if !self.asking() && !self.ownership.peer_left {
+            // It died without having been late: then it was we who slept.
+            self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
+        }
+        let blocked = self.blocked(wanted);
+        if blocked == Set::NONE {
+            self.hold_over();
+            return wanted;
+        }
+        self.hold.waiting = blocked;
+        for group in 0..self.groups.list().len() {
+            let Some(asked) = self.kept(|other| other == group) else { continue };
+            let (step, Some(mac)) = (asked.step, asked.mac.clone()) else { continue };
+            let (group, resource) = self.groups.words(step);
+            self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac });
+        }
+        wanted.without(blocked)
+    }
+
+    /// What waited and is not answered any more is ours.
+    fn take_what_is_free(&mut self) {
+        let waiting = self.hold.waiting;
+        let free = waiting.without(self.blocked(waiting));
+        let decided = self.ownership.decision == Decision::Stable && !self.peer_alive();
+        if free == Set::NONE || !decided {
+            return;
+        }
+        self.hold.waiting = waiting.without(free);
+        if self.hold.waiting == Set::NONE {
+            self.hold_over();
+        }
+        self.log(Record::NobodyAnswers { node: self.peer_name() });
+        self.acquire_from_peer(free);
+        self.resources_settled();
+    }
+
+    /// Why a group is not taken.
+    pub(super) fn held_back(&self, group: usize) -> Option<String> {
+        let waits = self.hold.waiting.has(self.groups.class(group));
+        let asked = self.kept(|other| other == group).filter(|_| waits)?;
+        let (_, resource) = self.groups.words(asked.step);
+        Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))
+    }
+
+    pub(super) fn address_answered(&mut self, step: Step, mac: String) {
+        if let Some(asked) = self.hold.asked.iter_mut().find(|asked| asked.step == step) {
+            asked.mac = Some(mac);
+            asked.silent = false;
+        }
+    }
+
+    pub(super) fn address_silent(&mut self, step: Step) {
+        if let Some(asked) = self.hold.asked.iter_mut().find(|asked| asked.step == step) {
+            asked.mac = None;
+            asked.silent = true;
+        }
+        self.hold_tick();
+    }
+
+    pub(super) fn service_changed(&mut self, step: Step, answers: bool) {
+        let now = self.now.monotonic;
+        if let Some(asked) = self.hold.asked.iter_mut().find(|asked| asked.step == step) {
+            asked.service_gone = if answers { None } else { asked.service_gone.or(Some(now)) };
+        }
+    }
+
+    /// Somebody else claims an address that we serve; the address room has defended it once.
+    pub(super) fn address_claimed(&mut self, step: Step, mac: String, again: bool) {
+        if !self.groups.runs(step) {
+            return;
+        }
+        let (group, resource) = self.groups.words(step);
+        self.complain(Record::AddressClaimed { group: group.clone(), resource: resource.clone(), mac: mac.clone() });
+        let yields = self.hold.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
+        let deaf = self
+            .peer_node()
+            .is_some_and(|node| node.generation != 0 && node.hbd.is_none() && node.status == Status::Dead);
+        let set = match self.groups.class(step.group) {
+            Class::Local => Set::LOCAL,
+            Class::Foreign => Set::FOREIGN,
+        };
+        if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
+            return;
+        }
+        self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.clone() });
+        self.release(set);
+        self.hold.waiting = self.hold.waiting.with(set);
+        self.ask_for(set, |_| true, Some(&mac));
+    }
+
+    /// The lease of an address ended: we were silent for too long. The peer may have taken it, and its claim may still be
+    /// on its way; so we ask before it is added again.
+    pub(super) fn address_expired(&mut self, step: Step) {
+        if !self.groups.runs(step) || self.hold.lost.contains(&step) {
+            return;
+        }
+        let (group, resource) = self.groups.words(step);
+        self.log(Record::LeaseLost { group, resource });
+        self.hold.lost.push(step);
+        let asked = |asked: &&Asked| asked.step.group == step.group && asked.purpose == Purpose::Restoring;
+        if self.hold.asked.iter().filter(asked).count() < ASKED {
+            self.ask_for_one(step, Purpose::Restoring, None);
+        }
+    }
+
+    /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
+    /// claim them; forgets them when the group is not to run here any more.
+    fn restore_lost(&mut self) {
+        let mut groups: Vec<usize> = self.hold.lost.iter().map(|step| step.group).collect();
+        groups.dedup();
+        for group in groups {
+            let class = self.groups.class(group);
+            let runs = self.hold.lost.iter().any(|step| step.group == group && self.groups.runs(*step));
+            let ours = runs && self.ownership.hold.has(class);
+            let claimed = self.peer_alive() && self.ownership.other.has(class.swapped());
+            let restoring = |asked: &Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
+            let silent = self.hold.asked.iter().filter(|asked| restoring(asked)).all(|asked| asked.silent);
+            if ours && (claimed || !silent) {
+                continue;
+            }
+            let (back, others) =
+                std::mem::take(&mut self.hold.lost).into_iter().partition(|step| step.group == group);
+            self.hold.lost = others;
+            self.ask_no_more(restoring);
+            let back: Vec<Step> = back;
+            for step in back.into_iter().filter(|step| ours && self.groups.runs(*step)).collect::<Vec<_>>() {
+                let (group, resource) = self.groups.words(step);
+                self.log(Record::AddressRestored { group, resource });
+                self.out.push(Action::Address { step, order: Order::Restore });
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Addresses that somebody else uses (shared decisions): asked for when the peer is late, held back while answered, yielded
+//! to a Heartbeat that cannot be heard, and added again after a lost lease only if nobody has them.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::cluster::{Event, GroupState, News};
+use crate::config::{Address, AddressPolicy, OnAnswer, OnClaim};
+
+const MAC: &str = "02:00:c0:a8:11:03";
+
+/// The first resource of each group is an address; the peer holds its own, we hold ours.
+fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
+    let mut bench = Bench::with(|settings| {
+        for (index, group) in settings.groups.iter_mut().enumerate() {
+            let address = Ipv4Addr::new(10, 0, 0, 100 + index as u8).into();
+            group.resources[0].kind =
+                ResourceKind::Address(Address { address, prefix: None, device: None, label: None, broadcast: None });
+        }
+    });
+    bench.feed(Event::Policies(vec![policy; 2]));
+    bench.feed(Event::Start);
+    bench.peer.hbd = hbd.then_some("1 0.1.0");
+    bench.activated().decided("local")
+}
+
+fn news(bench: &mut Bench, group: usize, news: News) {
+    bench.feed(Event::Address { step: Step { group, resource: 0 }, news });
+}
+
+fn answered(bench: &mut Bench, group: usize) {
+    news(bench, group, News::Answered { mac: MAC.into() });
+}
+
+#[test]
+fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    let silent_at = bench.clock();
+    bench.peer_silent();
+    bench.run(2_100);
+    assert_eq!(bench.story(), ["probe b1"]);
+    news(&mut bench, 1, News::Silent);
+    bench.run(3_000);
+    let taken = bench.logged_at("Resources being acquired").unwrap();
+    let dead = bench.logged_at("is dead").unwrap();
+    assert_eq!(taken, dead);
+    assert!(dead - silent_at <= 4_001, "{dead} {silent_at}");
+    assert_eq!(bench.view().groups[1].state, GroupState::Active);
+    assert!(bench.story().contains(&"probeend b1".to_owned()));
+}
+
+#[test]
+fn one_that_was_only_late_costs_nothing() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(2_500);
+    bench.peer_beats("active", 0xfa0);
+    bench.run(3_000);
+    assert_eq!(bench.story(), ["probe b1", "probeend b1"]);
+}
+
+#[test]
+fn what_is_answered_is_held_back_loudly_until_nobody_answers() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(2_500);
+    answered(&mut bench, 1);
+    bench.run(60_000);
+    assert!(bench.logged("b1 is still answered by 02:00:c0:a8:11:03: not taking over group b1"), "{:?}", bench.log());
+    assert_eq!(bench.view().groups[1].held_back.as_deref(), Some("b1 is answered by 02:00:c0:a8:11:03"));
+    assert!(!bench.story().contains(&"start b1".to_owned()));
+    assert_eq!(bench.view().groups[0].state, GroupState::Active, "our own goes on");
+    news(&mut bench, 1, News::Silent);
+    assert_eq!(bench.view().groups[1].state, GroupState::Active);
+    assert_eq!(bench.view().groups[1].held_back, None);
+}
+
+#[test]
+fn a_partition_moves_nothing_and_its_end_neither() {
+    for hbd in [true, false] {
+        let mut bench = watched(AddressPolicy::default(), hbd);
+        bench.peer_silent();
+        bench.run(2_500);
+        answered(&mut bench, 1);
+        bench.run(20_000);
+        bench.story();
+        bench.peer_beats("active", 0xfa0);
+        bench.resource("local", "1", None);
+        bench.run(5_000);
+        let story = bench.story();
+        assert!(
+            !story.iter().any(|line| line.starts_with("start ") || line.starts_with("stop ")),
+            "{hbd}: {story:?}"
+        );
+        assert!(story.contains(&"probeend b1".to_owned()), "{story:?}");
+        assert_eq!(bench.view().groups[0].state, GroupState::Active);
+        assert_eq!(bench.view().groups[1].owner.as_deref(), Some("nodeb"));
+    }
+}
+
+#[test]
+fn with_takeover_nobody_is_asked() {
+    let mut bench = watched(AddressPolicy { conflict: OnAnswer::Takeover, ..AddressPolicy::default() }, true);
+    bench.peer_silent();
+    bench.run(5_000);
+    let story = bench.story();
+    assert!(story.contains(&"start b1".to_owned()) && !story.contains(&"probe b1".to_owned()), "{story:?}");
+}
+
+#[test]
+fn a_service_that_is_gone_for_a_dead_time_makes_an_answered_address_free() {
+    let mut bench = watched(AddressPolicy { probe: Some(80), ..AddressPolicy::default() }, true);
+    bench.peer_silent();
+    bench.run(2_500);
+    answered(&mut bench, 1);
+    bench.run(3_000);
+    news(&mut bench, 1, News::Service { answers: false });
+    bench.run(3_900);
+    assert_eq!(bench.view().groups[1].state, GroupState::Stopped);
+    bench.run(200);
+    assert_eq!(bench.view().groups[1].state, GroupState::Active);
+}
+
+#[test]
+fn who_slept_through_the_peers_lateness_asks_first() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.now += ms(20_000);
+    bench.feed(Event::Deadline);
+    assert!(bench.logged("is dead"));
+    assert!(bench.story().contains(&"probe b1".to_owned()));
+    assert_eq!(bench.view().groups[1].state, GroupState::Stopped);
+    bench.run(1_100);
+    assert_eq!(bench.view().groups[1].state, GroupState::Active, "nothing was heard");
+}
+
+#[test]
+fn a_peer_that_leaves_properly_is_believed() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(2_500);
+    answered(&mut bench, 1);
+    bench.resource("none", "0", Some("shutdown"));
+    bench.says("shutdone", &[]);
+    assert_eq!(bench.view().groups[1].state, GroupState::Active);
+}
+
+#[test]
+fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeats_it() {
+    let claim = |again| News::Claimed { mac: MAC.into(), again };
+    // (what the peer is, whether it is silent, policy, whether the second claim is yielded to)
+    let table = [
+        (false, true, OnClaim::Yield, true),
+        (false, true, OnClaim::Defend, false),
+        (false, false, OnClaim::Yield, false),
+        (true, true, OnClaim::Yield, false),
+    ];
+    for (hbd, silent, on_claim, yields) in table {
+        let mut bench = watched(AddressPolicy { on_claim, ..AddressPolicy::default() }, hbd);
+        if silent {
+            bench.peer_silent();
+            bench.run(2_500);
+            answered(&mut bench, 1);
+            bench.run(4_000);
+        }
+        bench.story();
+        news(&mut bench, 0, claim(false));
+        assert_eq!(bench.view().groups[0].state, GroupState::Active);
+        news(&mut bench, 0, claim(true));
+        let state = if yields { GroupState::Stopped } else { GroupState::Active };
+        assert_eq!(bench.view().groups[0].state, state, "{hbd} {silent} {on_claim:?}");
+        if yields {
+            bench.run(30_000);
+            assert_eq!(bench.view().groups[0].state, state, "as long as it is answered");
+            news(&mut bench, 0, News::Silent);
+            assert_eq!(bench.view().groups[0].state, GroupState::Active);
+        }
+    }
+}
+
+#[test]
+fn a_lost_lease_comes_back_only_if_nobody_else_has_the_address() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    news(&mut bench, 0, News::Expired);
+    assert!(bench.logged("lease of a1 ended"));
+    assert_eq!(bench.story(), ["probe a1"]);
+    answered(&mut bench, 0);
+    bench.run(5_000);
+    assert!(bench.story().is_empty(), "somebody has it");
+    news(&mut bench, 0, News::Silent);
+    assert_eq!(bench.story(), ["probeend a1", "restore a1"]);
+}
+
+#[test]
+fn a_lost_lease_that_the_peer_has_claimed_meanwhile_does_not_come_back() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    news(&mut bench, 0, News::Expired);
+    bench.resource("all", "1", None);
+    news(&mut bench, 0, News::Silent);
+    assert!(!bench.story().contains(&"restore a1".to_owned()));
+}
+
+#[test]
+fn the_lease_of_a_group_that_is_released_meanwhile_is_forgotten() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    news(&mut bench, 0, News::Expired);
+    bench.request(Request::Shutdown);
+    news(&mut bench, 0, News::Silent);
+    bench.run(3_000);
+    let story = bench.story();
+    assert!(story.contains(&"probeend a1".to_owned()) && !story.contains(&"restore a1".to_owned()), "{story:?}");
+}

@@ -1,0 +1,148 @@
+//! The tables `[addresses]` and `[groups]` of hbd.toml: whether addresses are leased, and what to do when somebody else
+//! uses one, for all groups or for one.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Report, Word};
+use super::hbd_toml::{Source, literal};
+use super::types::{AddressPolicy, Group, OnAnswer, OnClaim};
+use super::value::nearest;
+
+/// Keys of a policy, legal in both tables.
+const POLICY: [&str; 3] = ["conflict", "probe", "on_claim"];
+
+/// A policy as far as one table gives it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Partial {
+    conflict: Option<OnAnswer>,
+    probe: Option<Option<u16>>,
+    on_claim: Option<OnClaim>,
+}
+
+/// Both tables.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    lease: Option<bool>,
+    all: Partial,
+    groups: BTreeMap<String, (Partial, Word)>,
+}
+
+impl Addresses {
+    /// Whether addresses may be leased.
+    pub(super) fn lease(&self) -> bool {
+        self.lease.unwrap_or(true)
+    }
+
+    /// The policy of every group, in their order.
+    pub(super) fn policies(&self, groups: &[&Group]) -> Vec<AddressPolicy> {
+        let usual = AddressPolicy::default();
+        let policy = |group: &&Group| {
+            let own = self.groups.get(&group.key).map_or(Partial::default(), |(own, _)| *own);
+            AddressPolicy {
+                conflict: own.conflict.or(self.all.conflict).unwrap_or(usual.conflict),
+                probe: own.probe.or(self.all.probe).unwrap_or(usual.probe),
+                on_claim: own.on_claim.or(self.all.on_claim).unwrap_or(usual.on_claim),
+            }
+        };
+        groups.iter().map(policy).collect()
+    }
+
+    /// A table for a group that does not exist would silently not count.
+    pub(super) fn check_groups(&self, groups: &[&Group], report: &mut Report) {
+        for (key, (_, at)) in &self.groups {
+            if groups.iter().any(|group| group.key == *key) {
+                continue;
+            }
+            let help = match nearest(key, groups.iter().map(|group| group.key.as_str())) {
+                Some(near) => format!("did you mean [groups.\"{near}\"]?"),
+                None => "a group is named by the first resource of its line in haresources, as written there".into(),
+            };
+            report.error(at, format!("no group of haresources is named `{key}`"), help);
+        }
+    }
+
+    /// Reads `[addresses]` over what a file before it said.
+    pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let at = source.word(value.span());
+            if name == "lease" {
+                match value.get_ref() {
+                    DeValue::Boolean(lease) => self.lease = Some(*lease),
+                    _ => report.error(&at, "bad value for `lease` in [addresses]", "write lease = true or false"),
+                }
+            } else if !self.all.read(name, value.get_ref(), &at, report) {
+                let help = match nearest(name, POLICY.into_iter().chain(["lease"])) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "keys of [addresses] are lease, conflict, probe and on_claim".to_owned(),
+                };
+                report.error(&source.word(key.span()), format!("unknown key `{name}` in [addresses]"), help);
+            }
+        }
+    }
+
+    /// Reads `[groups."KEY"]` over what a file before it said.
+    pub(super) fn read_groups(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+        for (key, value) in table {
+            let at = source.word(key.span());
+            let DeValue::Table(settings) = value.get_ref() else {
+                let message = format!("`{}` in [groups] is not a table", key.get_ref());
+                report.error(&at, message, format!("write [groups.\"{}\"] on a line of its own", key.get_ref()));
+                continue;
+            };
+            let (partial, _) =
+                self.groups.entry(key.get_ref().to_string()).or_insert_with(|| (Partial::default(), at));
+            for (key, value) in settings {
+                let name = key.get_ref().as_ref();
+                if !partial.read(name, value.get_ref(), &source.word(value.span()), report) {
+                    let help = match nearest(name, POLICY) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "keys of a group are conflict, probe and on_claim".to_owned(),
+                    };
+                    report.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
+                }
+            }
+        }
+    }
+}
+
+impl Partial {
+    /// Takes one key. False if it is none of a policy.
+    fn read(&mut self, name: &str, found: &DeValue<'_>, at: &Word, report: &mut Report) -> bool {
+        let text = literal(found).unwrap_or_default();
+        let understood = match (name, text.as_str()) {
+            ("conflict", "hold") => set(&mut self.conflict, OnAnswer::Hold),
+            ("conflict", "takeover") => set(&mut self.conflict, OnAnswer::Takeover),
+            ("on_claim", "yield") => set(&mut self.on_claim, OnClaim::Yield),
+            ("on_claim", "defend") => set(&mut self.on_claim, OnClaim::Defend),
+            ("probe", probe) => port(probe).is_some_and(|port| set(&mut self.probe, port)),
+            ("conflict" | "on_claim", _) => false,
+            _ => return false,
+        };
+        if !understood {
+            let help = match name {
+                "conflict" => "write conflict = \"hold\" or \"takeover\"",
+                "on_claim" => "write on_claim = \"yield\" or \"defend\"",
+                _ => "write probe = \"tcp:80\", with the service's own port, or \"none\"",
+            };
+            report.error(at, format!("bad value for `{name}`"), help);
+        }
+        true
+    }
+}
+
+/// Understood: kept.
+fn set<T>(place: &mut Option<T>, value: T) -> bool {
+    *place = Some(value);
+    true
+}
+
+/// `tcp:PORT` or `none`; the outer `None` is a mistake.
+fn port(text: &str) -> Option<Option<u16>> {
+    match text.strip_prefix("tcp:") {
+        Some(port) => port.parse().ok().filter(|port| *port > 0).map(Some),
+        None => (text == "none").then_some(None),
+    }
+}

@@ -1,0 +1,94 @@
+//! Telling the neighbours: first announcements, repetitions, and again after a change.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::schedule::Schedule;
+use super::worker::Worker;
+use super::{Command, Report, VipError};
+
+/// Repetitions sent on an interface before the thread looks at its channel again, and the pause until the next lot:
+/// switches drop ARP that comes too fast (crates.md 3). First announcements are never held back.
+const LOT: usize = 64;
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl<R: Fn(Report)> Worker<R> {
+    pub(super) fn announce(&mut self, command: &Command) {
+        let Command::Announce { id, address } = command else { return };
+        match self.held.get_mut(id) {
+            Some(held) => {
+                held.schedule = Schedule::announced(Instant::now());
+                held.failing = false;
+                if let Err(source) = self.send_announcement(*id) {
+                    self.report_failing(*id, source);
+                }
+            }
+            None => {
+                let error = VipError::NotHeld { address: address.address };
+                (self.report)(Report::NotAnnounced { id: *id, error });
+            }
+        }
+    }
+
+    /// Sends the announcements that are due, a lot at a time on each interface.
+    pub(super) fn repeat(&mut self, now: Instant) {
+        let mut lots: BTreeMap<u32, usize> = BTreeMap::new();
+        let due: Vec<(u64, u32)> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.schedule.due() <= now)
+            .map(|(id, held)| (*id, held.place.index))
+            .collect();
+        for (id, index) in due {
+            let sent = lots.entry(index).or_default();
+            *sent += 1;
+            if *sent > LOT {
+                if let Some(held) = self.held.get_mut(&id) {
+                    held.schedule.postpone(now + PAUSE);
+                }
+                continue;
+            }
+            if let Err(source) = self.send_announcement(id) {
+                self.report_failing(id, source);
+            }
+            if let Some(held) = self.held.get_mut(&id) {
+                held.schedule.advance(now);
+            }
+        }
+    }
+
+    /// Sends it once, unless the address is gone, its lease is over, or its interface has no neighbours.
+    pub(super) fn send_announcement(&mut self, id: u64) -> io::Result<()> {
+        let Some(held) = self.held.get_mut(&id) else { return Ok(()) };
+        let (index, address) = (held.place.index, held.place.address);
+        let Some(mac) = self.network.link(index).and_then(|link| link.mac) else { return Ok(()) };
+        let over = held.expires.is_some_and(|expires| expires <= Instant::now());
+        if over || held.back_at.is_some() || !self.network.has(index, address) {
+            return Ok(());
+        }
+        self.announcer.announce(index, mac, address, held.router)?;
+        held.failing = false;
+        Ok(())
+    }
+
+    /// Reports the first failure of a series.
+    pub(super) fn report_failing(&mut self, id: u64, source: io::Error) {
+        if let Some(held) = self.held.get_mut(&id).filter(|held| !held.failing) {
+            held.failing = true;
+            let error = VipError::Announce { address: held.place.address, device: held.place.device.clone(), source };
+            (self.report)(Report::NotAnnounced { id, error });
+        }
+    }
+
+    /// The interface is as new to its neighbours.
+    pub(super) fn announce_all_on(&mut self, index: u32) {
+        let now = Instant::now();
+        for held in self.held.values_mut().filter(|held| held.place.index == index) {
+            held.schedule = Schedule::from_now(now);
+            if held.back_at.is_some() {
+                held.back_at = Some(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Renewing the leases when the core is heard, and giving up what it did not renew in time.
+
+use std::time::{Duration, Instant};
+
+use super::lease::expiry;
+use super::removing::Target;
+use super::request::{self, BATCH};
+use super::worker::Worker;
+use super::{Command, Report};
+
+impl<R: Fn(Report)> Worker<R> {
+    /// The core was heard: what it still holds lasts from its last beat on. What had expired by now does not come back.
+    pub(super) async fn renew(&mut self, run: &[Command]) {
+        let beats = run.iter().filter_map(|command| match command {
+            Command::Renew { beat } => Some(*beat),
+            _ => None,
+        });
+        beats.for_each(|beat| self.lease.renewed(beat));
+        self.expire(Instant::now());
+        let ids: Vec<u64> = self.held.keys().copied().collect();
+        for batch in ids.chunks(BATCH) {
+            let now = Instant::now();
+            match self.lease.lifetime(now, self.held.len()) {
+                None | Some(0) => break,
+                Some(seconds) => self.keep(batch, seconds, now),
+            }
+        }
+        let waiting = std::mem::take(&mut self.deferred);
+        if !waiting.is_empty() {
+            self.add(&waiting).await;
+        }
+    }
+
+    /// The daemon is about to be restarted.
+    pub(super) fn stretch(&mut self, lifetime: Duration) {
+        let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        let now = Instant::now();
+        if self.lease.lifetime(now, 1).is_none() || seconds == 0 {
+            return;
+        }
+        self.expire(now);
+        let ids: Vec<u64> = self.held.keys().copied().collect();
+        for batch in ids.chunks(BATCH) {
+            self.keep(batch, seconds, Instant::now());
+        }
+    }
+
+    /// Gives these addresses a lifetime that begins now.
+    fn keep(&mut self, ids: &[u64], seconds: u32, now: Instant) {
+        let there: Vec<u64> =
+            ids.iter().copied().filter(|id| self.held.get(id).is_some_and(|held| held.back_at.is_none())).collect();
+        let requests =
+            there.iter().filter_map(|id| self.held.get(id)).map(|held| request::renew(&held.place, Some(seconds)));
+        let requests = requests.collect();
+        // An error means that the interface or the address is gone, of which the kernel tells us, too.
+        let _ = self.requests.submit(requests);
+        // Were we frozen just before, the kernel has removed them, and this has brought them back: away with them.
+        self.expire(Instant::now());
+        for id in ids {
+            if let Some(held) = self.held.get_mut(id) {
+                held.expires = Some(expiry(now, seconds));
+            }
+        }
+    }
+
+    /// What was not renewed in time is not ours any more, whether the kernel has removed it yet or not.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let over = |held: &super::worker::Held| held.expires.is_some_and(|expires| expires <= now);
+        let mut targets: Vec<Target> = self
+            .held
+            .iter()
+            .filter(|(_, held)| over(held))
+            .map(|(id, held)| (held.order, *id, held.place.index, held.place.address))
+            .collect();
+        if targets.is_empty() {
+            return;
+        }
+        targets.sort_unstable_by_key(|&(order, ..)| std::cmp::Reverse(order));
+        for &(_, id, ..) in &targets {
+            self.held.remove(&id);
+        }
+        for batch in targets.chunks(BATCH) {
+            for (_, error) in self.remove_batch(batch) {
+                (self.report)(Report::Warning { error });
+            }
+        }
+        for (_, id, ..) in targets {
+            (self.report)(Report::Expired { id });
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Putting back what somebody else removed: networkd, NetworkManager, an administrator. At once, but not in a fight.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::lease::expiry;
+use super::place::place;
+use super::request::{self, BATCH};
+use super::schedule::Schedule;
+use super::worker::Worker;
+use super::{Report, culprit};
+
+/// So many removals of an address within this time make a fight; from then on it is put back with a pause.
+const FIGHT: (usize, Duration) = (5, Duration::from_secs(10));
+/// The pause, also until the next attempt when the kernel refuses.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The latest removals of an address by others.
+#[derive(Debug, Default)]
+pub(super) struct Removals {
+    times: VecDeque<Instant>,
+}
+
+impl Removals {
+    /// It was removed again; returns when it may be put back.
+    fn again(&mut self, now: Instant) -> Instant {
+        self.times.push_back(now);
+        while self.times.front().is_some_and(|first| now - *first > FIGHT.1) || self.times.len() > FIGHT.0 {
+            self.times.pop_front();
+        }
+        if self.fight() { now + PAUSE } else { now }
+    }
+
+    fn fight(&self) -> bool {
+        self.times.len() >= FIGHT.0
+    }
+}
+
+/// Addresses of one interface that are back.
+#[derive(Debug, Default)]
+struct Back {
+    addresses: Vec<IpAddr>,
+    device: String,
+    often: bool,
+}
+
+impl<R: Fn(Report)> Worker<R> {
+    /// These held addresses are gone, and it was not us: either their time was over, or somebody removed them.
+    pub(super) fn missing(&mut self, ids: Vec<u64>) {
+        if ids.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        self.expire(now);
+        for id in ids {
+            if let Some(held) = self.held.get_mut(&id) {
+                held.back_at = Some(held.removals.again(now));
+            }
+        }
+        self.put_back_due(now);
+    }
+
+    /// Puts back what may be put back by now.
+    pub(super) fn put_back_due(&mut self, now: Instant) {
+        let due = |back_at: Option<Instant>| back_at.is_some_and(|at| at <= now);
+        let mut due: Vec<(u64, u64)> =
+            self.held.iter().filter(|(_, held)| due(held.back_at)).map(|(id, held)| (held.order, *id)).collect();
+        // In the order of addition: the first of a network becomes its primary address again.
+        due.sort_unstable();
+        let mut back = BTreeMap::new();
+        for batch in due.chunks(BATCH) {
+            self.put_back(batch, &mut back);
+        }
+        for (index, Back { addresses, device, often }) in back {
+            let hint = culprit::hint(index, &device);
+            (self.report)(Report::Restored { addresses, device, often, hint });
+        }
+    }
+
+    fn put_back(&mut self, batch: &[(u64, u64)], back: &mut BTreeMap<u32, Back>) {
+        let now = Instant::now();
+        let lifetime = self.lease.lifetime(now, self.held.len());
+        let mut requests = Vec::with_capacity(batch.len());
+        let mut asked = Vec::with_capacity(batch.len());
+        for &(_, id) in batch {
+            let Some(held) = self.held.get_mut(&id) else { continue };
+            // Whatever comes of it, not again at once.
+            held.back_at = Some(now + PAUSE);
+            if lifetime == Some(0) {
+                continue;
+            }
+            if self.network.link(held.place.index).is_none() {
+                // The interface was made anew, perhaps.
+                match place(&self.network, &held.wanted) {
+                    Ok(place) => held.place = place,
+                    Err(_) => continue,
+                }
+            }
+            requests.push(request::add(&held.place, lifetime));
+            asked.push(id);
+        }
+        let answers = self.requests.submit(requests);
+        for (id, answer) in asked.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => {
+                    self.is_there(id, now, lifetime);
+                    let Some(held) = self.held.get(&id) else { continue };
+                    let entry = back.entry(held.place.index).or_default();
+                    entry.addresses.push(held.place.address);
+                    entry.device.clone_from(&held.place.device);
+                    entry.often |= held.removals.fight();
+                    self.listen_for(id);
+                }
+                // What we saw was the echo of our own removal before we added it again, or a renewal was quicker.
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.is_there(id, now, lifetime),
+                // The interface is down or gone: again in a second. What becomes of the group is the core's affair.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Notes and announces an address that is there again.
+    fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        held.back_at = None;
+        held.expires = lifetime.map(|seconds| expiry(now, seconds));
+        held.schedule = Schedule::announced(now);
+        let place = &held.place;
+        self.network.note_added(place.index, place.address, place.prefix, place.prefix_route);
+        if let Err(source) = self.send_announcement(id) {
+            self.report_failing(id, source);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fight_is_fought_once_a_second_and_forgotten_when_it_is_over() {
+        let start = Instant::now();
+        let mut removals = Removals::default();
+        for count in 0..4 {
+            let now = start + Duration::from_millis(count);
+            assert_eq!(removals.again(now), now, "{count}");
+        }
+        let now = start + Duration::from_millis(4);
+        assert_eq!(removals.again(now), now + PAUSE);
+        assert_eq!(removals.again(now + PAUSE), now + 2 * PAUSE);
+        let later = now + Duration::from_secs(20);
+        assert_eq!(removals.again(later), later);
+    }
+}

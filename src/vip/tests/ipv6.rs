@@ -1,0 +1,159 @@
+//! IPv6, and interfaces that are not plain Ethernet cards.
+
+use std::net::Ipv6Addr;
+
+use netlink_packet_route::address::{AddressFlags, AddressMessage};
+use socket2::Protocol;
+
+use super::*;
+
+const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 1);
+const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x100);
+
+fn flags(message: &AddressMessage) -> AddressFlags {
+    let flags = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    flags.unwrap_or(AddressFlags::empty())
+}
+
+fn routes6() -> String {
+    let output = Process::new("ip").args(["-6", "route", "show", "dev", "eth0"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Hears neighbour advertisements at the peer's end.
+fn advertisements(peer: &Peer) -> Socket {
+    peer.run(|| {
+        let protocol = Protocol::from(i32::from(ndisc::ETHERTYPE_IPV6.to_be()));
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    })
+}
+
+fn next_claim(socket: &Socket) -> (Ipv6Addr, arp::Mac) {
+    loop {
+        let mut frame = [0; 256];
+        let length = (&mut &*socket).read(&mut frame).expect("an advertisement");
+        if let Some(claimed) = ndisc::claimed(&frame[..length]) {
+            return claimed;
+        }
+    }
+}
+
+#[test]
+fn an_address_is_usable_at_once_announced_and_removed_without_a_trace() {
+    with_cable(|peer| {
+        testnet::add_address("eth0", HOST6, 64);
+        testnet::eventually("the host's own address to be ready", || {
+            find(HOST6).is_some_and(|message| !flags(&message).contains(AddressFlags::Tentative))
+        });
+        let before = routes6();
+        let socket = advertisements(&peer);
+        let room = Room::open();
+        let report = room.tell(Command::Add { id: 1, address: wanted(VIP6) });
+        assert!(matches!(&report, Report::Added { device, prefix: 64, .. } if device == "eth0"), "{report:?}");
+        let message = find(VIP6).unwrap();
+        assert!(message.attributes.contains(&AddressAttribute::Protocol(network::OURS)));
+        assert!(!flags(&message).contains(AddressFlags::Tentative), "no duplicate detection");
+        assert_eq!(routes6(), before);
+        let mac = mac_of_eth0();
+        for _ in 0..3 {
+            while next_claim(&socket) != (VIP6, mac) {}
+        }
+        room.add(1, &wanted(VIP6));
+        room.remove(1, &wanted(VIP6));
+        assert!(find(VIP6).is_none());
+        assert_eq!(routes6(), before);
+    });
+}
+
+#[test]
+fn an_address_that_is_there_under_another_prefix_is_adopted_and_removed() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST6, 64);
+        testnet::add_address("eth0", VIP6, 128);
+        let room = Room::open();
+        room.add(1, &wanted(VIP6));
+        room.remove(1, &wanted(VIP6));
+        assert!(find(VIP6).is_none());
+        testnet::add_address("eth0", VIP6, 96);
+        room.remove(2, &wanted(VIP6));
+        assert!(find(VIP6).is_none(), "never added by us");
+    });
+}
+
+#[test]
+fn one_that_somebody_removes_is_back() {
+    with_cable(|_peer| {
+        let room = Room::open();
+        room.add(1, &on(VIP6, 64));
+        testnet::del_address("eth0", VIP6);
+        let report = room.report();
+        assert!(matches!(report, Report::Restored { .. }), "{report:?}");
+        assert!(find(VIP6).is_some());
+    });
+}
+
+#[test]
+fn release_removes_both_families() {
+    with_cable(|_peer| {
+        let addresses = [on(VIP6, 64), on(VIP, 24)];
+        {
+            let room = Room::open();
+            for (id, address) in addresses.iter().enumerate() {
+                room.add(id as u64, address);
+            }
+        }
+        assert!(release_now(&addresses).is_empty());
+        assert!(find(VIP6).is_none() && find(VIP).is_none());
+    });
+}
+
+/// A bridge over the cable, a VLAN, a macvlan, and a VRF: all that this kernel can make.
+#[test]
+fn bridges_vlans_macvlans_and_vrfs_are_just_interfaces() {
+    with_cable(|_peer| {
+        let ip = |arguments: &str| {
+            let output = Process::new("ip").args(arguments.split(' ')).output().unwrap();
+            if !output.status.success() {
+                eprintln!("SKIPPED: ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            }
+            output.status.success()
+        };
+        let room = Room::open();
+        let mut id = 0;
+        let mut serve = |device: &str| {
+            assert!(ip(&format!("link set {device} up")));
+            id += 1;
+            for address in [IpAddr::from(Ipv4Addr::new(192, 0, 2, 10 + id as u8)), IpAddr::from(VIP6)] {
+                let prefix = if address.is_ipv4() { 24 } else { 64 };
+                let wanted = Address { device: Some(device.into()), prefix: Some(prefix), ..wanted(address) };
+                room.add(id, &wanted);
+                assert!(find(address).is_some(), "{device}");
+                room.remove(id, &wanted);
+                assert!(find(address).is_none(), "{device}");
+            }
+        };
+        if ip("link add link eth0 name eth0.5 type vlan id 5") {
+            serve("eth0.5");
+        }
+        if ip("link add link eth0 name mac0 type macvlan") {
+            serve("mac0");
+            // A port of a bridge can have none.
+            assert!(ip("link del mac0"));
+        }
+        if ip("link add vrf1 type vrf table 100") {
+            assert!(ip("link set vrf1 up"));
+            assert!(ip("link add name in-vrf type veth peer name in-vrf-far"));
+            assert!(ip("link set in-vrf master vrf1") && ip("link set in-vrf-far up"));
+            serve("in-vrf");
+        }
+        if ip("link add br0 type bridge") {
+            assert!(ip("link set eth0 master br0"));
+            serve("br0");
+        }
+    });
+}

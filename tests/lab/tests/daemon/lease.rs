@@ -1,0 +1,181 @@
+//! The lease: whatever becomes of hbd on the owner, its address is gone before the peer claims it. systemd's own means
+//! (watchdog, restart, ExecStopPost=) are taken away, so that only the kernel is left to do it.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hbd_lab::client::{outages, services};
+use hbd_lab::example::{DEADTIME, VIP};
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, run, wait_until};
+use hbd_lab::{Error, Result};
+
+use crate::pair::{A, B, HBD, Pair, START, TAKEOVER, expect, unexpected};
+
+const DROP_IN: &str = "/etc/systemd/system/hbd.service.d/lease.conf";
+/// Nobody but the kernel takes the address away.
+const ALONE: &str = "[Service]\nWatchdogSec=0\nRestart=no\nExecStopPost=\n";
+/// How much later than the lease says a busy machine may see that the address is gone.
+const SLACK: f64 = 1.5;
+
+/// The whole process is frozen.
+pub fn a_frozen_process_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
+    let (since, remark) = play(pair, |pair| pair.node(A).signal(HBD, "STOP"))?;
+    pair.node(A).signal(HBD, "CONT")?;
+    comes_back(pair, since)?;
+    Ok(remark)
+}
+
+/// The core's thread alone is frozen, all others go on: the address thread, too.
+pub fn a_frozen_core_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
+    let mut frozen = None;
+    let (since, remark) = play(pair, |pair| {
+        frozen = Some(Frozen::main_thread_of(&process(pair, A)?)?);
+        Ok(())
+    })?;
+    drop(frozen);
+    comes_back(pair, since)?;
+    Ok(remark)
+}
+
+/// The process is dead, and nobody starts it again.
+pub fn a_dead_process_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
+    let (_, remark) = play(pair, |pair| pair.node(A).signal(HBD, "KILL"))?;
+    forget(pair)?;
+    let since = now();
+    pair.lab.start(A)?;
+    pair.wait_settled(since)?;
+    Ok(remark)
+}
+
+/// Stops hbd on the owner in some way, and watches what becomes of its address.
+fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64, String)> {
+    pair.stop_with(None)?;
+    pair.node(A).write(DROP_IN, ALONE)?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    pair.settle()?;
+    let valid = lifetime(pair)?;
+    if valid == 0 || valid >= u64::from(DEADTIME) {
+        return unexpected(format!("the address is leased for {valid} s, with a dead time of {DEADTIME} s"));
+    }
+
+    stop(pair)?;
+    let stopped = now();
+    let mut gone = None;
+    pair.wait_with_one_owner("nodeb to take over", TAKEOVER, || {
+        let owners = pair.lab.owners().unwrap_or_default();
+        if owners.is_empty() {
+            gone.get_or_insert_with(now);
+        }
+        owners == [NODES[B].name]
+    })?;
+    pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+    let Some(heard) = pair.lab.last_heard(A, stopped)? else { return unexpected("nodea was never heard") };
+    let gone = gone.ok_or_else(|| Error::Unexpected("nobody was seen without the address".to_owned()))? - heard;
+    if gone > f64::from(DEADTIME) + SLACK {
+        return unexpected(format!("gone only {gone:.3} s after nodea was heard last"));
+    }
+    never_two(pair, stopped)?;
+    Ok((stopped, format!("lease {valid} s, gone {gone:.3} s after the last heartbeat")))
+}
+
+/// As the switch saw it: once nodeb has announced the address, nodea says nothing in its name any more.
+fn never_two(pair: &mut Pair, since: f64) -> Result<()> {
+    let [a, b] = NODES.map(|node| node.public_mac());
+    let macs = pair.lab.announcers(since)?;
+    expect("who announced", &macs.into_iter().filter(|mac| [a, b].contains(mac)).collect::<Vec<_>>(), &vec![b])?;
+    let claims = pair.lab.claims(VIP, since)?;
+    let taken = claims.iter().find(|(_, mac)| *mac == b).map_or(f64::INFINITY, |(time, _)| *time);
+    match claims.iter().find(|(time, mac)| *mac == a && *time > taken) {
+        None => Ok(()),
+        Some((time, _)) => unexpected(format!("nodea used the address {:.3} s after nodeb had it", time - taken)),
+    }
+}
+
+/// The stalled node is itself again: one of them serves in the end, and never both.
+fn comes_back(pair: &mut Pair, since: f64) -> Result<()> {
+    let back = now();
+    let mut settled = None;
+    pair.wait_with_one_owner("the pair to agree", START, || {
+        let owners = pair.lab.owners().unwrap_or_default();
+        let one = (owners.len() == 1).then(|| owners[0].to_owned());
+        match (&settled, one) {
+            (Some((owner, at)), Some(now_owner)) if *owner == now_owner => now() - at > 3.0,
+            (_, Some(owner)) => {
+                settled = Some((owner, now()));
+                false
+            }
+            (_, None) => {
+                settled = None;
+                false
+            }
+        }
+    })?;
+    let requests = pair.client.since(back);
+    let longest = outages(&requests).iter().map(|outage| outage.length()).fold(0.0, f64::max);
+    if longest > f64::from(DEADTIME) {
+        return unexpected(format!("after the return the client was without service for {longest:.3} s"));
+    }
+    let turns = services(&pair.client.since(since)).len();
+    if turns > 3 {
+        return unexpected(format!("the client was served in {turns} turns"));
+    }
+    forget(pair)?;
+    pair.settle()
+}
+
+fn forget(pair: &Pair) -> Result<()> {
+    pair.node(A).run(&["rm", "-f", DROP_IN])?;
+    pair.node(A).run(&["systemctl", "daemon-reload"]).map(drop)
+}
+
+/// The lifetime of the virtual address on nodea, seconds; 0 for one that stays for ever.
+fn lifetime(pair: &Pair) -> Result<u64> {
+    let text = pair.node(A).run(&["ip", "-json", "address", "show", "to", &VIP.to_string()])?;
+    let links: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("ip printed {text}: {error}")))?;
+    let valid =
+        links.as_array().into_iter().flatten().find_map(|link| link["addr_info"][0]["valid_life_time"].as_u64());
+    Ok(valid.filter(|valid| *valid < u64::from(u32::MAX)).unwrap_or_default())
+}
+
+/// hbd's main process, as this machine's pid.
+fn process(pair: &Pair, index: usize) -> Result<String> {
+    let pids = run(&["ip", "netns", "pids", &pair.lab.namespace(NODES[index].name)])?;
+    let is_hbd = |pid: &&str| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "hbd\n");
+    let found = pids.split_whitespace().find(is_hbd).map(str::to_owned);
+    found.ok_or_else(|| Error::Unexpected("no process named hbd".to_owned()))
+}
+
+/// One thread that a tracer holds, until it is dropped.
+struct Frozen(Child);
+
+impl Frozen {
+    /// A process's main thread has the number of the process. A SIGSTOP would stop all threads; ptrace(2) stops one.
+    fn main_thread_of(process: &str) -> Result<Frozen> {
+        // PTRACE_SEIZE, PTRACE_INTERRUPT; perl is part of every Debian and can call the kernel by number.
+        let script = "my $n = (qx(uname -m) =~ /^x86_64/) ? 101 : 117; my $tid = shift @ARGV; $tid += 0; \
+                      syscall($n, 0x4206, $tid, 0, 0) == 0 or die qq(seize: $!); \
+                      syscall($n, 0x4207, $tid, 0, 0) == 0 or die qq(interrupt: $!); sleep 600";
+        let tracer = Command::new("perl")
+            .args(["-e", script, process])
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|error| Error::Command { command: "perl".to_owned(), reason: error.to_string() })?;
+        let frozen = Frozen(tracer);
+        let stat = format!("/proc/{process}/task/{process}/stat");
+        wait_until("the core's thread to be frozen", Duration::from_secs(10), || {
+            let stat = std::fs::read_to_string(&stat).ok()?;
+            stat.rsplit_once(") ")?.1.starts_with('t').then_some(())
+        })?;
+        Ok(frozen)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // With its tracer gone the thread runs on.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
