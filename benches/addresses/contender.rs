@@ -55,7 +55,13 @@ fn addresses(count: usize, ipv6: bool) -> impl Iterator<Item = IpAddr> {
 
 impl Contender {
     /// Adds so many addresses in the near namespace until `done`; tells how hbd's beats were.
-    pub fn run(self, site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<Option<Jitter>, Failure> {
+    pub fn run(
+        self,
+        site: &Site,
+        count: usize,
+        ipv6: bool,
+        done: impl FnMut() -> bool,
+    ) -> Result<Option<Jitter>, Failure> {
         match self {
             Contender::Hbd => hbd(site, count, ipv6, done),
             Contender::Keepalived => keepalived(site, count, ipv6, done).map(|()| None),
@@ -161,7 +167,6 @@ fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool)
     child.kill()?;
     child.wait()?;
     // Its child, if it has one, goes with the namespace's processes.
-    let _ = std::fs::read_to_string(path("vrrp.pid"))
-        .map(|pid| crate::site::run(&["kill", "-KILL", pid.trim()]));
+    let _ = std::fs::read_to_string(path("vrrp.pid")).map(|pid| crate::site::run(&["kill", "-KILL", pid.trim()]));
     outcome
 }

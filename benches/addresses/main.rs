@@ -49,7 +49,9 @@ struct Best {
 
 fn compare() -> Result<(), Failure> {
     let rounds = std::env::var("HBD_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    println!("milliseconds from the decision to the first and to the last address announced, best of {rounds} rounds\n");
+    println!(
+        "milliseconds from the decision to the first and to the last address announced, best of {rounds} rounds\n"
+    );
     println!("              hbd first   last | keepalived first   last | last: keepalived / hbd | goal");
     let mut jitter: Option<Jitter> = None;
     for ipv6 in [false, true] {

@@ -57,7 +57,8 @@ impl Site {
     pub fn capture(&self) -> Result<Tap, Failure> {
         let file = self.directory.path().join("seen.pcap");
         let tcpdump = Command::new("ip")
-            .args(["netns", "exec", &self.far(), "tcpdump", "-i", "eth0", "-n", "-s", "128", "-U", "--immediate-mode"])
+            .args(["netns", "exec", &self.far(), "tcpdump", "-i", "eth0", "-n", "-s", "128"])
+            .args(["-U", "--immediate-mode"])
             .args(["--time-stamp-precision=nano", "-Z", "root", "-B", "16384", "-Q", "in", "-w"])
             .arg(&file)
             .stdin(Stdio::null())
