@@ -143,6 +143,9 @@ impl Core {
             self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
             let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
             self.ask_heartbeat(patience);
+            if known {
+                self.heartbeat_may_hang();
+            }
             return;
         }
         self.failback_soon();
@@ -271,6 +274,7 @@ impl Core {
         self.conflict.act_at = None;
         self.conflict.restart_due = None;
         self.report.forget();
+        self.unstick.forget();
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;

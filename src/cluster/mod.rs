@@ -12,6 +12,7 @@
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
+//! | [`unstick`](self) | does a real Heartbeat hang in an exchange? (03 §4.5.4) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -33,6 +34,7 @@ mod standby;
 mod tests;
 mod time;
 mod tracking;
+mod unstick;
 mod view;
 
 use std::time::Duration;
@@ -97,6 +99,7 @@ pub struct Core {
     standby: standby::Standby,
     conflict: conflict::Conflict,
     report: report::Report,
+    unstick: unstick::Unstick,
     leave: leave::Leave,
 }
 
@@ -116,6 +119,7 @@ impl Core {
             standby: standby::Standby::default(),
             conflict: conflict::Conflict::default(),
             report: report::Report::default(),
+            unstick: unstick::Unstick::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -153,6 +157,7 @@ impl Core {
             self.standby.deadline(),
             self.conflict.deadline(),
             self.report.deadline(),
+            self.unstick.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -169,6 +174,7 @@ impl Core {
         self.standby_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.unstick_tick();
         self.report_tick();
         self.leave_tick();
     }

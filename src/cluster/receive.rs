@@ -203,6 +203,7 @@ impl Core {
             "starting" => self.starting_received(from, header.seq),
             "resource" => self.resource_received(from, header.seq, message),
             "ask_resources" => self.ask_received(from, message),
+            "stonith" => self.stonith_received(from, header.seq, message),
             "hb_takeover" => self.takeover_received(from, message),
             "ip-request" => self.legacy_heard(from),
             _ => {}

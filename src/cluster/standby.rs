@@ -55,8 +55,10 @@ pub(super) struct Standby {
     asker: Option<Asker>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
-    /// `seq` of the `me` that came last.
+    /// `seq` of the peer's word that came last in the present exchange.
     answered: u64,
+    /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
+    voided: u64,
     /// When we said `other` last.
     offered_at: Instant,
 }
@@ -65,6 +67,16 @@ impl Standby {
     /// Whether we give a set and it is still on its way down.
     pub(super) fn releasing(&self) -> bool {
         matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// An `other` that comes now is not honoured any more.
+    pub(super) fn forgive(&mut self) {
+        self.late = false;
+    }
+
+    /// The peer's new incarnation counts anew.
+    pub(super) fn peer_restarted(&mut self) {
+        (self.answered, self.voided) = (0, 0);
     }
 
     /// Whether we wait for the peer to give us something.
@@ -95,6 +107,7 @@ impl Core {
             && self.ownership.other_stable
             && !self.ownership.peer_left
             && self.ownership.decision == Decision::Stable
+            && !self.unstick.pending()
             && !self.standby.busy();
         if ready {
             self.ownership.other_stable = false;
@@ -139,7 +152,7 @@ impl Core {
     fn refusal(&mut self) -> Option<Answer> {
         if !self.peer_alive() || self.ownership.peer_left {
             Some(Answer::PeerGone)
-        } else if self.standby.busy() || self.standby.asker.is_some() {
+        } else if self.standby.busy() || self.unstick.pending() || self.standby.asker.is_some() {
             Some(Answer::Busy)
         } else if self.ownership.decision != Decision::Stable || !self.ownership.other_stable {
             self.log_in_flux(&self.settings.node.clone());
@@ -195,8 +208,11 @@ impl Core {
             self.standby_expires();
         }
         let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok()).unwrap_or(0);
-        if message.text("info") == Some("me") {
-            self.standby.answered = seq;
+        if seq < self.standby.voided {
+            return;
+        }
+        if matches!(message.text("info"), Some("me" | "other")) {
+            self.standby.answered = self.standby.answered.max(seq);
         }
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
@@ -209,6 +225,7 @@ impl Core {
             (Some("other"), Phase::Asked(_)) => self.give(set),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
+            (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
             (Some("done"), Phase::Released(_)) => self.given(),
             // An older `done` ended the exchange before, in which we were the giver.
             (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
@@ -264,6 +281,7 @@ impl Core {
 
     /// Giver: the taker has it.
     fn given(&mut self) {
+        self.unstick.forget();
         self.standby.enter(Phase::Not, None);
         self.log(Record::StandbyFinished { node: self.settings.node.clone() });
         self.ownership.peer_releasing = false;
@@ -326,6 +344,11 @@ impl Core {
                 self.send_ask(set, "other");
             }
             Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            // An hbd says this when it has released, and its `done` is on its way, or when it has given up.
+            Phase::Offered(_) if self.peer_is_hbd() => {
+                let soon = self.now.monotonic + REPLY_TIMEOUT;
+                self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
+            }
             _ => {}
         }
     }
@@ -348,12 +371,22 @@ impl Core {
 
     /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because it
     /// had held us for dead. What we have given by now it has taken long ago.
-    pub(super) fn standby_voided(&mut self, seq: u64, message: &Message) {
-        if message.text("hbd_void").is_none() || seq < self.standby.answered {
+    pub(super) fn standby_voided(&mut self, seq: u64) {
+        if seq < self.standby.answered {
             return;
         }
+        self.standby.voided = seq;
         if !matches!(self.standby.phase, Phase::Not | Phase::Acquiring(_)) {
             self.cancel_standby();
+            self.send_resource(self.ownership.decision == Decision::Stable, None);
+            self.report_again_soon();
+        }
+    }
+
+    /// `stonith`: a real Heartbeat that names us has just declared us dead (03 §16 no. 14).
+    pub(super) fn stonith_received(&mut self, from: usize, seq: u64, message: &Message) {
+        if Some(from) == self.peer() && message.text("node") == Some(&self.settings.node) {
+            self.standby_voided(seq);
         }
     }
 
@@ -382,15 +415,12 @@ impl Core {
         if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
             return;
         }
-        let asked = match self.standby.phase {
-            Phase::Asked(set) => Some(set),
-            _ => None,
-        };
+        let asked = matches!(self.standby.phase, Phase::Asked(_));
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
-        self.standby.late = asked.is_some();
-        if let Some(set) = asked.filter(|set| set.common(self.ownership.hold) == Set::NONE) {
-            self.release_heartbeat(set);
+        self.standby.late = asked;
+        if asked {
+            self.heartbeat_is_silent();
         }
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;

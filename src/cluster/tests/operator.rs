@@ -1,7 +1,7 @@
 //! What an operator is told about the move he asked for.
 
 use super::*;
-use crate::cluster::{Answer, Set};
+use crate::cluster::Answer;
 
 /// The answers given since the story was last told.
 fn answers(bench: &Bench) -> Vec<Answer> {

@@ -303,7 +303,7 @@ fn a_group_that_cannot_start_anywhere_is_not_sent_to_and_fro() {
     bench.resource("local", "1", None);
     bench.fail_step();
     bench.end_steps();
-    bench.run(11_000);
+    bench.run(14_000);
     bench.story();
     for _ in 0..5 {
         bench.run(30_000);
