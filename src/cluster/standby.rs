@@ -55,7 +55,7 @@ pub(super) struct Standby {
     asker: Option<Asker>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
-    /// `seq` of the peer's word that came last in the present exchange.
+    /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
     /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
     voided: u64,
@@ -211,19 +211,16 @@ impl Core {
         if seq < self.standby.voided {
             return;
         }
-        if matches!(message.text("info"), Some("me" | "other")) {
-            self.standby.answered = self.standby.answered.max(seq);
-        }
         match (message.text("info"), self.standby.phase) {
-            (Some("me"), Phase::Not) => self.offer(set),
+            (Some("me"), Phase::Not) => self.offer(set, seq),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
             (Some("me"), Phase::Offered(_)) if self.may_offer_again() => {
                 self.ownership.other_stable = true;
-                self.offer(set);
+                self.offer(set, seq);
             }
             (Some("me"), _) => self.refuse_second(),
-            (Some("other"), Phase::Asked(_)) => self.give(set),
-            (Some("other"), Phase::Not) if self.standby.late => self.give(set),
+            (Some("other"), Phase::Asked(_)) => self.give(set, seq),
+            (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
             (Some("done"), Phase::Released(_)) => self.given(),
@@ -238,7 +235,7 @@ impl Core {
     }
 
     /// Taker: we can have it if both sides have decided.
-    fn offer(&mut self, set: Set) {
+    fn offer(&mut self, set: Set, seq: u64) {
         let node = self.peer_name();
         if !self.ownership.other_stable || self.ownership.decision != Decision::Stable {
             self.log_in_flux(&node);
@@ -249,6 +246,7 @@ impl Core {
         // never have heeded it itself (03 §4.5.4).
         self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + REPLY_TIMEOUT));
         self.standby.offered_at = self.now.monotonic;
+        self.standby.answered = seq;
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
     }
@@ -267,11 +265,12 @@ impl Core {
     }
 
     /// Giver: the peer can take it. The set of this message counts, not that of ours (03 §16 no. 2).
-    fn give(&mut self, set: Set) {
+    fn give(&mut self, set: Set, seq: u64) {
         if self.ownership.decision != Decision::Stable {
             return;
         }
         self.standby.enter(Phase::Releasing(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        self.standby.answered = seq;
         self.ownership.other_stable = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: set.to_string() });
         self.release(set);
