@@ -154,6 +154,9 @@ impl Core {
                 self.let_go_of_storage(Set::ALL);
             }
             self.ask_heartbeat(patience);
+            if known {
+                self.heartbeat_may_hang();
+            }
             return;
         }
         self.failback_soon();
@@ -284,6 +287,7 @@ impl Core {
         self.conflict.restart_due = None;
         self.conflict.offer_again = None;
         self.report.forget();
+        self.unstick.forget();
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;

@@ -286,7 +286,7 @@ impl Core {
 
     /// `stonith`: somebody's fencing step. That it was about us means that the sender held us for dead a moment ago, and
     /// takes what we had (03 §16 no. 14).
-    pub(super) fn fencing_heard(&mut self, from: usize, message: &Message) {
+    pub(super) fn fencing_heard(&mut self, from: usize, seq: u64, message: &Message) {
         if message.text("node") != Some(&self.settings.node) {
             return;
         }
@@ -294,6 +294,7 @@ impl Core {
         let node = self.nodes[from].name.clone();
         self.complain(Record::DeclaredDead { node, result });
         if Some(from) == self.peer() {
+            self.standby_voided(seq);
             self.legacy_declared_dead();
         }
     }

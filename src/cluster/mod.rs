@@ -18,6 +18,7 @@
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
 //! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
+//! | [`unstick`](self) | does a real Heartbeat hang in an exchange? (03 §4.5.4) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -45,6 +46,7 @@ mod storage;
 mod tests;
 mod time;
 mod tracking;
+mod unstick;
 mod view;
 
 use std::time::Duration;
@@ -119,6 +121,7 @@ pub struct Core {
     carrier: carrier::Carrier,
     legacy: legacy::Legacy,
     report: report::Report,
+    unstick: unstick::Unstick,
     leave: leave::Leave,
 }
 
@@ -143,6 +146,7 @@ impl Core {
             carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
             report: report::Report::default(),
+            unstick: unstick::Unstick::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -189,6 +193,7 @@ impl Core {
             self.carrier.deadline(),
             self.legacy.deadline(),
             self.report.deadline(),
+            self.unstick.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -210,6 +215,7 @@ impl Core {
         self.resources_tick();
         self.conflict_tick();
         self.legacy_tick();
+        self.unstick_tick();
         self.report_tick();
         self.leave_tick();
     }

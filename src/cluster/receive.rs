@@ -232,7 +232,7 @@ impl Core {
             "hb_takeover" => self.takeover_received(from, message),
             "ip-request" => self.ip_request_received(from, message),
             "ip-request-resp" => self.ip_response_received(from, message),
-            "stonith" => self.fencing_heard(from, message),
+            "stonith" => self.fencing_heard(from, header.seq, message),
             "addnode" | "delnode" => self.node_change_heard(from, message),
             "query-cstatus" => self.answer_client_query(from, message),
             _ => {}

@@ -148,7 +148,9 @@ impl Core {
             return;
         }
         self.peer_released(message);
-        self.standby_voided(seq, message);
+        if message.text("hbd_void").is_some() {
+            self.standby_voided(seq);
+        }
         if message.text("info") == Some("standby") {
             self.standby_notice(seq);
         }
@@ -158,13 +160,14 @@ impl Core {
             return;
         }
         let said = message.text("rsc_hold").and_then(Set::parse).unwrap_or(Set::NONE);
+        let offered = self.standby.offered() && !self.peer_is_hbd();
         let ownership = &mut self.ownership;
         if full {
             ownership.other_order = seq;
         }
         if matches!(message.text("info"), Some("shutdown" | "standby")) {
             ownership.peer_releasing = true;
-        } else if message.text("isstable") == Some("1") && !self.standby.offered() {
+        } else if message.text("isstable") == Some("1") && !offered {
             // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
             ownership.peer_releasing = false;
         }
@@ -195,6 +198,10 @@ impl Core {
             self.log(Record::RemoteTransitionCompleted {});
         }
         if self.ownership.decision == Decision::Received {
+            if self.ownership.other != Set::ALL && self.ownership.take_local_at.is_none() {
+                // It was here before us and did not take over: our former life may have ended in an exchange with it.
+                self.heartbeat_may_hang();
+            }
             self.decide("T_RESOURCES(us)");
         } else if edge {
             self.send_resource(self.ownership.decision == Decision::Stable, None);
@@ -320,6 +327,7 @@ impl Core {
         self.ownership.peer_left = false;
         self.ownership.peer_releasing = false;
         self.cancel_standby();
+        self.standby.peer_restarted();
         self.conflict_over();
         self.legacy_over();
     }

@@ -44,8 +44,10 @@ pub(super) struct Standby {
     deadline: Option<Instant>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
-    /// `seq` of the `me` that came last.
+    /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
+    /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
+    voided: u64,
     /// When we said `other` last.
     offered_at: Instant,
 }
@@ -54,6 +56,16 @@ impl Standby {
     /// Whether we give a set and it is still on its way down.
     pub(super) fn releasing(&self) -> bool {
         matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// An `other` that comes now is not honoured any more.
+    pub(super) fn forgive(&mut self) {
+        self.late = false;
+    }
+
+    /// The peer's new incarnation counts anew.
+    pub(super) fn peer_restarted(&mut self) {
+        (self.answered, self.voided) = (0, 0);
     }
 
     /// Whether we wait for the peer to give us something.
@@ -85,6 +97,7 @@ impl Core {
             && !self.ownership.peer_left
             && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
+            && !self.unstick.pending()
             && !self.standby.busy();
         if ready {
             self.ownership.other_stable = false;
@@ -134,20 +147,21 @@ impl Core {
             self.standby_tick();
         }
         let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok()).unwrap_or(0);
-        if message.text("info") == Some("me") {
-            self.standby.answered = seq;
+        if seq < self.standby.voided {
+            return;
         }
         match (message.text("info"), self.standby.phase) {
-            (Some("me"), Phase::Not) => self.offer(set),
+            (Some("me"), Phase::Not) => self.offer(set, seq),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
             (Some("me"), Phase::Offered(_)) if self.may_offer_again() => {
                 self.ownership.other_stable = true;
-                self.offer(set);
+                self.offer(set, seq);
             }
             (Some("me"), _) => self.refuse_second(),
-            (Some("other"), Phase::Asked(_)) => self.give(set),
-            (Some("other"), Phase::Not) if self.standby.late => self.give(set),
+            (Some("other"), Phase::Asked(_)) => self.give(set, seq),
+            (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
+            (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
             (Some("done"), Phase::Released(_)) => self.given(),
             // An older `done` ended the exchange before, in which we were the giver.
             (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
@@ -160,7 +174,7 @@ impl Core {
     }
 
     /// Taker: we can have it if both sides have decided.
-    fn offer(&mut self, set: Set) {
+    fn offer(&mut self, set: Set, seq: u64) {
         let node = self.peer_name();
         if !self.ownership.other_stable || self.ownership.decision != Decision::Stable {
             self.log_in_flux(&node);
@@ -171,6 +185,7 @@ impl Core {
         // never have heeded it itself (03 §4.5.4).
         self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + REPLY_TIMEOUT));
         self.standby.offered_at = self.now.monotonic;
+        self.standby.answered = seq;
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
     }
@@ -189,11 +204,12 @@ impl Core {
     }
 
     /// Giver: the peer can take it. The set of this message counts, not that of ours (03 §16 no. 2).
-    fn give(&mut self, set: Set) {
+    fn give(&mut self, set: Set, seq: u64) {
         if self.ownership.decision != Decision::Stable {
             return;
         }
         self.standby.enter(Phase::Releasing(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        self.standby.answered = seq;
         self.ownership.other_stable = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: set.to_string() });
         self.release(set);
@@ -203,6 +219,7 @@ impl Core {
 
     /// Giver: the taker has it.
     fn given(&mut self) {
+        self.unstick.forget();
         self.standby.enter(Phase::Not, None);
         self.log(Record::StandbyFinished { node: self.settings.node.clone() });
         self.ownership.peer_releasing = false;
@@ -265,6 +282,11 @@ impl Core {
                 self.send_ask(set, "other");
             }
             Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            // An hbd says this when it has released, and its `done` is on its way, or when it has given up.
+            Phase::Offered(_) if self.peer_is_hbd() => {
+                let soon = self.now.monotonic + REPLY_TIMEOUT;
+                self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
+            }
             _ => {}
         }
     }
@@ -287,12 +309,15 @@ impl Core {
 
     /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because it
     /// had held us for dead. What we have given by now it has taken long ago.
-    pub(super) fn standby_voided(&mut self, seq: u64, message: &Message) {
-        if message.text("hbd_void").is_none() || seq < self.standby.answered {
+    pub(super) fn standby_voided(&mut self, seq: u64) {
+        if seq < self.standby.answered {
             return;
         }
+        self.standby.voided = seq;
         if !matches!(self.standby.phase, Phase::Not | Phase::Acquiring(_)) {
             self.cancel_standby();
+            self.send_resource(self.ownership.decision == Decision::Stable, None);
+            self.report_again_soon();
         }
     }
 
@@ -308,16 +333,13 @@ impl Core {
         if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
             return;
         }
-        let asked = match self.standby.phase {
-            Phase::Asked(set) => Some(set),
-            _ => None,
-        };
+        let asked = matches!(self.standby.phase, Phase::Asked(_));
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
-        self.standby.late = asked.is_some();
+        self.standby.late = asked;
         self.conflict.not_taken(self.now.monotonic);
-        if let Some(set) = asked.filter(|set| set.common(self.ownership.hold) == Set::NONE) {
-            self.release_heartbeat(set);
+        if asked {
+            self.heartbeat_is_silent();
         }
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;

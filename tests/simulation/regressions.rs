@@ -17,6 +17,17 @@ struct Regression {
     schedule: Schedule,
 }
 
+impl Regression {
+    /// JSON with a line for each thing that is done to the cluster.
+    fn lines(&self) -> serde_json::Result<String> {
+        let Schedule { seed, cluster, stages } = &self.schedule;
+        let stages: Vec<_> = stages.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        let (why, cluster) = (serde_json::to_string(&self.why)?, serde_json::to_string(cluster)?);
+        let head = format!("{{\"why\": {why},\n \"schedule\": {{\"seed\": {seed},\n  \"cluster\": {cluster},\n");
+        Ok(format!("{head}  \"stages\": [\n   {}]}}}}\n", stages.join(",\n   ")))
+    }
+}
+
 fn directory() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/simulation/regressions"].iter().collect()
 }
@@ -28,9 +39,8 @@ pub fn keep(schedule: &Schedule) -> String {
     let why = outcome.err().unwrap_or_default();
     let (seed, story) = (schedule.seed, world.story());
     let path = directory().join(format!("seed-{seed}.json"));
-    let regression = Regression { why: why.clone(), schedule: shortest.clone() };
-    let written = serde_json::to_string_pretty(&regression).map_err(std::io::Error::from);
-    let kept = match written.and_then(|json| fs::write(&path, json + "\n")) {
+    let written = Regression { why: why.clone(), schedule: shortest.clone() }.lines();
+    let kept = match written.map_err(std::io::Error::from).and_then(|json| fs::write(&path, json)) {
         Ok(()) => format!("kept as {}", path.display()),
         Err(error) => format!("not kept: {error}"),
     };

@@ -69,6 +69,7 @@ fn who_lacks_groups_of_that_class_misses_nothing() {
     let mut bench = Bench::with(|settings| settings.groups.truncate(1));
     bench.feed(Event::Start);
     let mut bench = bench.activated();
+    bench.says("starting", &[]);
     bench.resource("none", "1", None);
     bench.run(30_000);
     assert!(!bench.logged("No one owns"));

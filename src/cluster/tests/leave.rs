@@ -1,7 +1,6 @@
 //! Our own graceful stop (02 §9.1, 03 §6.5).
 
 use super::*;
-use crate::cluster::Set;
 
 #[test]
 fn a_stop_is_announced_released_said_and_lingered_on() {

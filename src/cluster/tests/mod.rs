@@ -24,10 +24,11 @@ mod standby;
 mod startup;
 mod storage;
 mod takeover;
+mod unstick;
 
 use std::time::Duration;
 
-use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Settings, Step, View};
+use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
 use crate::config::{AutoFailback, Group, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
@@ -153,6 +154,7 @@ impl Bench {
     }
 
     fn decided(mut self, hold: &str) -> Bench {
+        self.says("starting", &[]);
         self.resource(hold, "1", None);
         self.run(12_000);
         self.done.clear();

@@ -1,7 +1,6 @@
 //! What our messages look like: fields, their order, number bases (01 §1.5.3, 02 §2).
 
 use super::*;
-use crate::cluster::Set;
 
 /// The control fields of a sequenced and of an `NS_` message.
 const C: &str = "src srcuuid seq hg ts ld ttl";

@@ -1,0 +1,68 @@
+//! A real Heartbeat that hangs in an exchange is let go (03 §0 no. 10, §14.3 last row).
+
+use super::*;
+
+/// We crashed in the middle of an exchange and were back within the dead time: the peer, who did not take over, may wait
+/// an hour for our `done`, and could not even be stopped meanwhile.
+#[test]
+fn a_peer_that_did_not_take_over_from_our_former_life_is_let_go() {
+    let mut bench = Bench::active();
+    bench.resource("local", "1", None);
+    bench.run(12_999);
+    bench.story();
+    bench.run(1);
+    assert_eq!(bench.story(), ["ask_resources foreign done", "resource local 1"], "of what we do not run");
+    bench.run(120_000);
+    assert!(bench.story().is_empty(), "once");
+}
+
+#[test]
+fn a_peer_that_took_over_or_started_with_us_hangs_in_nothing() {
+    for mut bench in [Bench::joined("local"), Bench::joined("all")] {
+        bench.run(60_000);
+        assert!(bench.sent("ask_resources").is_empty());
+    }
+    let mut bench = Bench::active();
+    bench.resource("all", "1", None);
+    bench.run(60_000);
+    assert!(bench.sent("ask_resources").is_empty());
+}
+
+#[test]
+fn one_that_does_not_answer_is_let_go_and_nothing_is_begun_before() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.run(10_000);
+    bench.story();
+    bench.request(Request::Standby(Set::ALL));
+    assert!(bench.sent("ask_resources").is_empty(), "a wrong word now makes it wait for an hour (03 §16 no. 9)");
+    bench.run(3_000);
+    let expected = ["ask_resources foreign done", "resource local 1", "ask_resources all me"];
+    assert_eq!(bench.story(), expected, "the operator still waits");
+}
+
+/// Who runs everything has nothing for it to take: the first word makes it one who has taken, the second ends it.
+#[test]
+fn who_runs_everything_lets_it_go_without_giving_anything() {
+    let mut bench = Bench::joined("local");
+    bench.ask("all", "me");
+    bench.ask("all", "done");
+    bench.resource("none", "1", None);
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.run(10_000);
+    bench.story();
+    bench.run(3_000);
+    assert_eq!(bench.story()[..3], ["ask_resources none done", "ask_resources none done", "resource all 1"]);
+    assert_eq!(bench.view().hold.word(), "all");
+}
+
+/// 03 §16 no. 14: it names us, so it has declared us dead and knows of no exchange any more.
+#[test]
+fn who_declares_us_dead_ends_the_exchange() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.says("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
+    assert!(bench.logged("Cancelling pending standby operation"));
+    bench.resource("local", "1", None);
+    assert_eq!(bench.view().resource_state, "local");
+}

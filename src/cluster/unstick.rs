@@ -1,0 +1,89 @@
+//! Frees a real Heartbeat that hangs in an exchange (03 §0 no. 10, §4.5.4, §14.3 last row).
+//!
+//! It waits an hour for a word of ours that will never come: we gave the exchange up because it seemed dead, or we are
+//! new and our former life was in the middle of it. Until then it refuses every request and cannot be stopped. `done`
+//! ends its waiting, whether it gives or takes; one that waits for nothing ignores it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::resources::Decision;
+use super::{Core, Instant, Set};
+
+/// One that waits for our first word gives up by itself after ten seconds, but a wrong word makes it wait for an hour
+/// (03 §16 no. 9): nothing is said before it must have.
+const AFTER: Duration = Duration::from_secs(13);
+/// The same after we have waited ten seconds ourselves.
+const AFTER_NO_REPLY: Duration = Duration::from_secs(3);
+/// While an exchange or a release is under way.
+const LATER: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Unstick {
+    due: Option<Instant>,
+    /// The peer did not answer us: nothing new is begun before it was freed.
+    unanswered: bool,
+}
+
+impl Unstick {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether the peer did not answer and was not freed yet.
+    pub(super) fn pending(&self) -> bool {
+        self.due.is_some() && self.unanswered
+    }
+
+    /// It has answered, is gone or new: it does not hang.
+    pub(super) fn forget(&mut self) {
+        *self = Unstick::default();
+    }
+}
+
+impl Core {
+    /// A real Heartbeat may be in an exchange that we know nothing of.
+    pub(super) fn heartbeat_may_hang(&mut self) {
+        if !self.peer_is_hbd() && self.speaks_nice() {
+            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER), unanswered: false };
+        }
+    }
+
+    /// A real Heartbeat did not answer our `me`.
+    pub(super) fn heartbeat_is_silent(&mut self) {
+        if !self.peer_is_hbd() {
+            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER_NO_REPLY), unanswered: true };
+        }
+    }
+
+    pub(super) fn unstick_tick(&mut self) {
+        let now = self.now.monotonic;
+        if self.unstick.due.is_none_or(|due| due > now) {
+            return;
+        }
+        let ownership = &self.ownership;
+        if self.peer_is_hbd() || !self.speaks_nice() || !self.peer_alive() || ownership.decision != Decision::Stable {
+            self.unstick.forget();
+        } else if self.standby.busy() || ownership.peer_releasing || !self.groups.settled(Set::ALL) {
+            self.unstick.due = Some(now + LATER);
+        } else {
+            self.unstick.forget();
+            self.free_heartbeat();
+        }
+    }
+
+    /// Says `done` for what we do not run: if it was to take something it takes that. If we run everything there is
+    /// nothing to be taken: a `done` for nothing makes it one who has taken, a second one lets it go (03 §4.5.2).
+    fn free_heartbeat(&mut self) {
+        self.standby.forgive();
+        let spare = Set::ALL.without(self.ownership.hold);
+        self.send_ask(spare, "done");
+        if spare == Set::NONE {
+            self.send_ask(spare, "done");
+        }
+        self.send_resource(true, None);
+        self.report_again_soon();
+    }
+}
