@@ -1,5 +1,6 @@
 //! What crossed a bridge: tcpdump into a file, and a reader for the little of it that tests ask about.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
@@ -152,21 +153,25 @@ impl Capture {
         Ok(&self.packets)
     }
 
-    /// The last heartbeat messages but acknowledgements, a line each, for a report. Reads the file anew.
+    /// The last heartbeat messages, a line each, for a report: without acknowledgements, and without statuses that say
+    /// what the sender's last one said. Reads the file anew.
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         let mut packets = Vec::new();
         parse(&bytes, 0, &mut packets)?;
-        let mut lines: Vec<String> = packets
+        let mut last_status = BTreeMap::new();
+        let mut news = |message: &Message| {
+            let status = ["st", "dt", "hg"].map(|name| message.field(name));
+            let beat = message.is("status");
+            !message.is("NS_ackmsg") && !(beat && last_status.insert(message.source, status.clone()) == Some(status))
+        };
+        let lines: Vec<String> = packets
             .iter()
-            .rev()
             .filter_map(|packet| Some((packet.time, packet.message()?)))
-            .filter(|(_, message)| !message.is("NS_ackmsg"))
-            .take(count)
+            .filter(|(_, message)| news(message))
             .map(|(time, message)| format!("{time:.3} {}: {}", message.source, message.summary()))
             .collect();
-        lines.reverse();
-        Ok(lines)
+        Ok(lines[lines.len().saturating_sub(count)..].to_vec())
     }
 
     /// The first packet after a wall-clock time that a test is looking for.
