@@ -100,7 +100,8 @@ impl Files {
             Files::AsGiven => setting,
             Files::Patient => setting.with(|files| files.with("deadtime", PATIENT).with("initdead", PATIENT)),
             Files::TwoLinks => {
-                let [a, b] = setting.files;
+                // A real Heartbeat holds every link for as long as the last node of its table asks for (02 §7.4).
+                let [a, b] = setting.files.map(|files| files.with("deadping", "5"));
                 let second = |peer: usize| format!("ucast eth0 {}", NODES[peer].public);
                 Setting { files: [a.and(&second(B)), b.and(&second(A))], software }
             }
