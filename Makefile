@@ -15,7 +15,9 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 UNITDIR = $(DESTDIR)/usr/lib/systemd/system
 DOCDIR = $(DESTDIR)/usr/share/doc/hbd
-SAY = @printf '\n== %s\n'
+SAY = @printf '\n== %(%T)T %s\n' -1
+# For printf's clock.
+SHELL = /bin/bash
 
 .PHONY: all build deb demo test interop check prepare bases simulate install clean
 

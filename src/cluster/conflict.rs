@@ -20,8 +20,10 @@ const CLAIM_PERIOD: Duration = Duration::from_secs(1);
 const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
-/// A group that failed here is offered to the peer at most this often.
+/// A group that failed here is offered at most this often to a peer that took it.
 const OFFER_PERIOD: Duration = Duration::from_secs(600);
+/// And to one that did not react.
+const OFFER_RETRY: Duration = Duration::from_secs(20);
 
 /// What a node bases its claim on, in its own words: the field `hbd_claim`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +72,8 @@ pub(super) struct Conflict {
     act_at: Option<Instant>,
     /// Until when a real Heartbeat that returned from a partition may take to restart itself.
     restart_due: Option<Instant>,
-    offered_at: Option<Instant>,
+    /// Before this a failed group is not offered to the peer again.
+    offer_again: Option<Instant>,
 }
 
 impl Conflict {
@@ -88,14 +91,19 @@ impl Conflict {
         self.act_at
     }
 
-    /// Whether a failed group was offered to the peer within the last ten minutes.
+    /// Whether a failed group was offered to the peer lately: both would otherwise send it to and fro.
     pub(super) fn offered_lately(&self, now: Instant) -> bool {
-        self.offered_at.is_some_and(|at| now.since(at) < OFFER_PERIOD)
+        self.offer_again.is_some_and(|again| now < again)
     }
 
     /// A failed group was offered to the peer.
     pub(super) fn offered(&mut self, now: Instant) {
-        self.offered_at = Some(now);
+        self.offer_again = Some(now + OFFER_PERIOD);
+    }
+
+    /// The peer did not react to what may have been such an offer.
+    pub(super) fn not_taken(&mut self, now: Instant) {
+        self.offer_again = self.offer_again.map(|again| again.min(now + OFFER_RETRY));
     }
 }
 
@@ -217,6 +225,7 @@ impl Core {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
         self.conflict.restart_due = None;
+        self.conflict.offer_again = None;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;

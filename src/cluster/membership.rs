@@ -228,8 +228,11 @@ impl Core {
         if changed {
             self.log(Record::StatusUpdate { node: name, status: status.to_string() });
         }
-        if (reappeared || introduced) && Some(from) == self.peer() {
-            self.peer_reappeared();
+        if Some(from) == self.peer() {
+            if (reappeared || introduced) && self.speaks_nice() {
+                self.peer_reappeared();
+            }
+            self.legacy_status();
         }
     }
 
@@ -254,7 +257,7 @@ impl Core {
         node.last_status = Some(self.now.monotonic);
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });
-        if reappeared && status == Status::Active && Some(from) == self.peer() {
+        if reappeared && status == Status::Active && Some(from) == self.peer() && self.speaks_nice() {
             self.peer_reappeared();
         }
     }
@@ -265,6 +268,23 @@ impl Core {
         self.log(Record::ReturningAfterPartition { node });
         self.log(Record::DeadtimeTooSmall {});
         self.send_status();
+        if Some(index) == self.peer() {
+            self.legacy_returned();
+        }
+    }
+
+    /// `stonith`: somebody's fencing step. That it was about us means that the sender held us for dead a moment ago, and
+    /// takes what we had (03 §16 no. 14).
+    pub(super) fn fencing_heard(&mut self, from: usize, message: &Message) {
+        if message.text("node") != Some(&self.settings.node) {
+            return;
+        }
+        let result = message.text("result").unwrap_or("?").to_owned();
+        let node = self.nodes[from].name.clone();
+        self.complain(Record::DeclaredDead { node, result });
+        if Some(from) == self.peer() {
+            self.legacy_declared_dead();
+        }
     }
 
     /// Gate 1: every node is heard or dead (02 §4.3).
@@ -314,6 +334,22 @@ impl Core {
         if matches!(self.membership.phase, Phase::Asking(_)) {
             self.become_active();
         }
+    }
+
+    /// `addnode` and `delnode`: an administrator's tool on another node (02 §8.4). As with `repnodes`, ha.cf is the truth.
+    pub(super) fn node_change_heard(&mut self, from: usize, message: &Message) {
+        let node = self.nodes[from].name.clone();
+        let change = message.kind().unwrap_or_default().to_owned();
+        let list = message.text("nodelist").unwrap_or_default().trim_end().to_owned();
+        self.complain(Record::NodeChange { node, change, list });
+    }
+
+    /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an answer (02
+    /// §3.1).
+    pub(super) fn answer_client_query(&mut self, from: usize, message: &Message) {
+        let (Some(client), Some(asker)) = (message.text("cn"), message.text("from_id")) else { return };
+        let answer = Message::new("respond-cstatus").with("dest", &self.nodes[from].name).with("result", "OK");
+        self.send(answer.with("cn", client).with("to_id", asker).with("cs", "offline"));
     }
 
     /// Once per process (02 §4.3): status first, then the resource rooms speak.

@@ -10,7 +10,9 @@
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
+//! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -20,8 +22,10 @@ mod groups;
 mod history;
 mod holding;
 mod leave;
+mod legacy;
 mod membership;
 mod node;
+mod operator;
 mod receive;
 mod record;
 mod resources;
@@ -37,7 +41,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Awaited, Event, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
@@ -69,7 +73,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Added to the number of nodes in `ttl`.
     pub hopfudge: u8,
-    /// Whether resources return to their preferred node. `Legacy` is treated as `On` (shared decisions).
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
+    /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
@@ -93,7 +98,9 @@ pub struct Core {
     groups: Groups,
     ownership: resources::Ownership,
     standby: standby::Standby,
+    operator: operator::Operator,
     conflict: conflict::Conflict,
+    legacy: legacy::Legacy,
     leave: leave::Leave,
 }
 
@@ -111,7 +118,9 @@ impl Core {
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
+            operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
+            legacy: legacy::Legacy::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -135,6 +144,7 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::LoadAverage(load) => self.load = load,
         }
+        self.operator_check();
         std::mem::take(&mut self.out)
     }
 
@@ -147,7 +157,9 @@ impl Core {
             self.membership_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
+            self.operator.deadline(),
             self.conflict.deadline(),
+            self.legacy.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -162,23 +174,24 @@ impl Core {
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.standby_tick();
+        self.operator_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.legacy_tick();
         self.leave_tick();
     }
 
     fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
-            Request::Standby(set) => self.standby_requested(id, set),
-            Request::Takeover(set) => self.takeover_requested(id, set),
+            Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
         }
     }
 
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.group_failed(step.group);
+            self.offer_failed();
         }
         self.work_settled();
     }
@@ -188,6 +201,7 @@ impl Core {
         self.standby_settled();
         self.resources_settled();
         self.conflict_settled();
+        self.legacy_settled();
         self.leave_settled();
     }
 

@@ -61,6 +61,7 @@ impl Core {
 
     /// Step 4 to 7: which node is it? By uuid, then by name. An echo of ourselves is nobody; so is a machine that
     /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of it.
+    /// Nor may one borrow the name of a living node, or its uuid; of two that share a uuid each is who it says it is.
     fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<usize> {
         let ours = uuid == Some(self.settings.uuid);
         if src == self.settings.node {
@@ -74,13 +75,33 @@ impl Core {
             return None;
         }
         let by_uuid = uuid.and_then(|uuid| self.nodes.iter().position(|node| node.uuid == Some(uuid)));
-        let Some(index) = by_uuid.or_else(|| self.nodes.iter().position(|node| node.name == src)) else {
-            self.complain(Record::UnknownNode { node: src.to_owned() });
-            return None;
-        };
-        if uuid.is_some() {
-            self.nodes[index].uuid = uuid;
+        match (self.nodes.iter().position(|node| node.name == src), by_uuid) {
+            (Some(named), Some(other)) if named != other => {
+                let other = self.nodes[other].name.clone();
+                self.complain(Record::SharedUuid { node: src.to_owned(), other });
+                Some(named)
+            }
+            (Some(named), None) if uuid.is_some() => self.new_uuid(named, uuid),
+            (_, Some(index)) | (Some(index), None) => Some(index),
+            (None, None) => {
+                self.complain(Record::UnknownNode { node: src.to_owned() });
+                None
+            }
         }
+    }
+
+    /// A node is heard with another uuid than before. It may have been installed anew, but not while the machine that
+    /// had the name until now still speaks.
+    fn new_uuid(&mut self, index: usize, uuid: Option<[u8; 16]>) -> Option<usize> {
+        let left = Some(index) == self.peer() && self.ownership.peer_left;
+        let node = &mut self.nodes[index];
+        let occupied = node.uuid.is_some() && node.status != Status::Dead && node.last_status.is_some() && !left;
+        if occupied {
+            let node = node.name.clone();
+            self.complain(Record::NameTwice { node });
+            return None;
+        }
+        node.uuid = uuid;
         Some(index)
     }
 
@@ -190,6 +211,10 @@ impl Core {
         if kind != "status" {
             self.spoke(from, message);
         }
+        let nice = matches!(kind, "starting" | "resource" | "ask_resources" | "hb_takeover");
+        if nice && self.nice_heard(from, kind) {
+            return;
+        }
         match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),
             "reqnodes" => self.answer_reqnodes(from),
@@ -199,7 +224,11 @@ impl Core {
             "resource" => self.resource_received(from, header.seq, message),
             "ask_resources" => self.ask_received(from, message),
             "hb_takeover" => self.takeover_received(from, message),
-            "ip-request" => self.legacy_heard(from),
+            "ip-request" => self.ip_request_received(from, message),
+            "ip-request-resp" => self.ip_response_received(from, message),
+            "stonith" => self.fencing_heard(from, message),
+            "addnode" | "delnode" => self.node_change_heard(from, message),
+            "query-cstatus" => self.answer_client_query(from, message),
             _ => {}
         }
     }

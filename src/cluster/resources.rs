@@ -1,13 +1,13 @@
 //! Who holds what: the nice protocol's ownership (03 §4.1–4.4, §6).
 //!
 //! Owns the two masks "I hold" and "the other holds", and when we take what. `auto_failback legacy` is run as `on`
-//! between two hbd nodes; a peer that speaks the old protocol is diagnosed, never guessed around (shared decisions).
+//! between two hbd nodes; beside a real Heartbeat it is the room [`super::legacy`]'s.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Core, Instant, Record, Set, Status};
+use super::{Core, Instant, Record, Set, Status};
 use crate::config::AutoFailback;
 use crate::wire::Message;
 
@@ -84,12 +84,17 @@ impl Core {
         } else if self.ownership.peer_left {
             self.ownership.need_failback = true;
             self.take_over();
+        } else if !self.speaks_nice() {
+            self.legacy_up();
         } else if std::mem::take(&mut self.ownership.peer_starting) {
             self.peer_is_starting();
         }
     }
 
     fn send_starting(&mut self) {
+        if !self.speaks_nice() {
+            return;
+        }
         self.ownership.starting_sent += 1;
         self.ownership.starting_again = Some(self.now.monotonic + STARTING_RETRY);
         self.send(Message::new("starting"));
@@ -173,6 +178,7 @@ impl Core {
             None => {}
         }
         self.audit(message);
+        self.offer_failed();
         self.check_failback();
         self.leave_check();
     }
@@ -202,7 +208,7 @@ impl Core {
         self.initial_acquisition_complete(reason);
     }
 
-    fn initial_acquisition_complete(&mut self, reason: &str) {
+    pub(super) fn initial_acquisition_complete(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.ownership.acquired_once, true) {
             self.log(Record::InitialAcquisitionComplete { reason: reason.to_owned() });
         }
@@ -259,6 +265,7 @@ impl Core {
         self.ownership.decision = Decision::Stable;
         self.ownership.take_local_at = None;
         self.ownership.starting_again = None;
+        self.legacy_alone();
         if self.ownership.hold != Set::ALL {
             self.log(Record::AcquiringFrom { node: self.peer_name() });
             self.ownership.taking = true;
@@ -300,6 +307,7 @@ impl Core {
         self.ownership.peer_releasing = false;
         self.cancel_standby();
         self.conflict_over();
+        self.legacy_over();
     }
 
     /// Groups have come up or gone down.
@@ -363,20 +371,13 @@ impl Core {
         self.send_starting();
     }
 
-    /// `ip-request`: the other protocol (03 §5.3).
-    pub(super) fn legacy_heard(&mut self, from: usize) {
-        let node = self.nodes[from].name.clone();
-        self.complain(Record::PeerIsLegacy { node });
-    }
-
-    /// A group could not be started here: if the peer is well, it may try (03 §14.3).
-    pub(super) fn group_failed(&mut self, group: usize) {
-        let set = match self.groups.class(group) {
-            Class::Local => Set::LOCAL,
-            Class::Foreign => Set::FOREIGN,
-        };
-        if self.peer_alive() && !self.conflict.offered_lately(self.now.monotonic) && self.begin_standby(set) {
-            self.conflict.offered(self.now.monotonic);
+    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance, for
+    /// an exchange may be under way now, or the peer be away.
+    pub(super) fn offer_failed(&mut self) {
+        let failed = self.groups.failed();
+        let now = self.now.monotonic;
+        if failed != Set::NONE && !self.conflict.offered_lately(now) && self.begin_standby(failed) {
+            self.conflict.offered(now);
         }
     }
 

@@ -51,8 +51,10 @@ impl Core {
 
     /// `resource`, the absolute report of what we hold (03 §3). An hbd peer is also told since when.
     pub(super) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
-        let message = self.resource_message(stable, info);
-        self.send(message);
+        if self.speaks_nice() {
+            let message = self.resource_message(stable, info);
+            self.send(message);
+        }
     }
 
     /// The message of [`Core::send_resource`], not yet sent.

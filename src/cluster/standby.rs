@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::resources::Decision;
-use super::{Action, Answer, Core, Instant, Record, Set};
+use super::{Answer, Core, Instant, Record, Set};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
@@ -34,22 +34,11 @@ enum Phase {
     Acquiring(Set),
 }
 
-/// An operator who waits for the end of an exchange.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Asker {
-    id: u64,
-    /// What is to run here afterwards if it is a takeover; a standby looks at nothing here.
-    wanted: Set,
-    /// Until when a takeover waits for the peer's `me`.
-    patience: Option<Instant>,
-}
-
 /// One exchange.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Standby {
     phase: Phase,
     deadline: Option<Instant>,
-    asker: Option<Asker>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
 }
@@ -61,7 +50,7 @@ impl Standby {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline.into_iter().chain(self.asker.and_then(|asker| asker.patience)).min()
+        self.deadline
     }
 
     fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
@@ -77,6 +66,7 @@ impl Core {
         let ready = self.peer_alive()
             && self.ownership.other_stable
             && !self.ownership.peer_left
+            && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
             && !self.standby.busy();
         if ready {
@@ -88,60 +78,9 @@ impl Core {
         ready
     }
 
-    /// An operator wants the peer to serve.
-    pub(super) fn standby_requested(&mut self, id: u64, set: Set) {
-        let asker = Asker { id, wanted: Set::NONE, patience: None };
-        if self.ownership.hold.common(set) == Set::NONE {
-            self.answer(id, Answer::Already);
-        } else if let Some(refusal) = self.refusal() {
-            self.answer(id, refusal);
-        } else if self.begin_standby(set) {
-            self.standby.asker = Some(asker);
-        }
-    }
-
-    /// An operator wants us to serve: the peer is asked to go standby. The set is in our words.
-    pub(super) fn takeover_requested(&mut self, id: u64, set: Set) {
-        if set.without(self.ownership.hold) == Set::NONE {
-            self.answer(id, Answer::Already);
-        } else if let Some(refusal) = self.refusal() {
-            self.answer(id, refusal);
-        } else {
-            let patience = Some(self.now.monotonic + REPLY_TIMEOUT);
-            self.standby.asker = Some(Asker { id, wanted: set, patience });
-            self.send_takeover(set);
-        }
-    }
-
     /// `hb_takeover`: asks the peer to give. The set is in our words.
     pub(super) fn send_takeover(&mut self, set: Set) {
         self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
-    }
-
-    /// Why no exchange can begin now.
-    fn refusal(&mut self) -> Option<Answer> {
-        if !self.peer_alive() || self.ownership.peer_left {
-            Some(Answer::PeerGone)
-        } else if self.standby.busy() || self.standby.asker.is_some() {
-            Some(Answer::Busy)
-        } else if self.ownership.decision != Decision::Stable || !self.ownership.other_stable {
-            self.log_in_flux(&self.settings.node.clone());
-            Some(Answer::InFlux)
-        } else {
-            None
-        }
-    }
-
-    fn answer(&mut self, id: u64, answer: Answer) {
-        self.out.push(Action::Answer { id, answer });
-    }
-
-    /// The exchange that an operator may wait for is over.
-    fn answer_asker(&mut self, answer: Answer) {
-        if let Some(asker) = self.standby.asker.take() {
-            let up = self.groups.active(asker.wanted);
-            self.answer(asker.id, if answer == Answer::Done && !up { Answer::Failed } else { answer });
-        }
     }
 
     /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
@@ -276,14 +215,6 @@ impl Core {
 
     pub(super) fn standby_tick(&mut self) {
         let now = self.now.monotonic;
-        if let Some(asker) = &mut self.standby.asker
-            && asker.patience.is_some_and(|patience| patience <= now)
-        {
-            asker.patience = None;
-            if self.standby.phase == Phase::Not {
-                self.answer_asker(Answer::NoReply);
-            }
-        }
         if self.standby.deadline.is_none_or(|deadline| deadline > now) {
             return;
         }
@@ -291,10 +222,11 @@ impl Core {
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
         self.standby.late = late;
+        self.conflict.not_taken(now);
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;
         self.send_resource(true, None);
-        self.answer_asker(Answer::NoReply);
+        self.unanswered();
         self.leave_check();
     }
 

@@ -164,7 +164,8 @@ impl Whole<'_> {
             report.warning(
                 &self.place("auto_failback"),
                 "Deprecated 'legacy' auto_failback option selected.",
-                "write `auto_failback on` or `auto_failback off`; without it two hbd nodes behave as with on",
+                "write `auto_failback on` or `auto_failback off`; without it two hbd nodes behave as with on, and beside a \
+                 Heartbeat hbd speaks its first protocol, which knows no standby and no takeover by request",
             );
         }
     }

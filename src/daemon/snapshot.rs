@@ -14,6 +14,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         node: config.node.clone(),
         state: view.state.clone(),
         resource_state: view.resource_state.clone(),
+        awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
             AutoFailback::Off => "off",

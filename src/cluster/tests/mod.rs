@@ -2,9 +2,12 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod conflict;
+mod failure;
 mod impostor;
 mod leave;
+mod legacy;
 mod liveness;
+mod membership;
 mod operator;
 mod refused;
 mod resources;
@@ -114,6 +117,13 @@ impl Bench {
         self.peer_beats("active", 0xfa0);
         self.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
         self
+    }
+
+    /// The same with `auto_failback legacy`, or without the directive.
+    fn active_legacy() -> Bench {
+        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
+        bench.feed(Event::Start);
+        bench.activated()
     }
 
     /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, the raise of our
@@ -366,6 +376,8 @@ fn told(message: &Message) -> Option<String> {
         "ask_resources" => &["rsc_hold", "info"],
         "hb_takeover" => &["rsc_hold"],
         "stonith" => &["node", "result"],
+        "ip-request" => &["ipaddr"],
+        "ip-request-resp" => &["ipaddr", "weown", "ok"],
         _ => &[],
     };
     let values = fields.iter().filter_map(|name| message.text(name));

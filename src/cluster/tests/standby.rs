@@ -141,7 +141,6 @@ fn while_the_peer_is_in_flux_nothing_is_given_or_taken() {
     bench.ask("all", "me");
     assert!(bench.logged("standby message [me] from nodeb ignored.  Other side is in flux."));
     bench.request(Request::Standby(Set::ALL));
-    assert!(bench.logged("standby message [me] from nodea ignored.  Other side is in flux."));
     assert_eq!(bench.story(), nothing());
 }
 
@@ -199,7 +198,9 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
     assert!(!bench.logged("No reply"));
     bench.run(1);
     assert_eq!(bench.logged_at("No reply to standby request.  Standby request cancelled."), Some(asked + 10_000));
-    assert_eq!(bench.story(), ["ask_resources all me", "resource local 1"], "nothing was released");
+    let expected = ["ask_resources all me", "resource local 1", "ask_resources all me"];
+    assert_eq!(bench.story(), expected, "nothing was released; the operator still waits");
+    bench.run(10_000);
     assert_eq!(bench.view().resource_state, "local");
 }
 
@@ -208,7 +209,7 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
 fn a_late_other_is_honoured() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
-    bench.run(15_600);
+    bench.run(25_600);
     bench.story();
     bench.ask("local", "other");
     assert_eq!(bench.story(), ["stop a2", "resource none 0 standby", "stop a1", "ask_resources local done"]);
