@@ -161,9 +161,11 @@ impl Capture {
         parse(&bytes, 0, &mut packets)?;
         let mut last_status = BTreeMap::new();
         let mut news = |message: &Message| {
-            let status = ["st", "dt", "hg"].map(|name| message.field(name));
-            let beat = message.is("status");
-            !message.is("NS_ackmsg") && !(beat && last_status.insert(message.source, status.clone()) == Some(status))
+            if message.is("status") {
+                let status = ["st", "dt", "hg"].map(|name| message.field(name));
+                return last_status.insert(message.source, status.clone()) != Some(status);
+            }
+            !message.is("NS_ackmsg")
         };
         let lines: Vec<String> = packets
             .iter()

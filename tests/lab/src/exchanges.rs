@@ -110,7 +110,12 @@ pub fn partition_and_heal(round: &mut Round) -> Result<()> {
 pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
     let generations = round.hbd_generations()?;
     let setting = round.setting().clone();
+    let marks = [round.mark(A)?, round.mark(B)?];
     lans.iter().try_for_each(|lan| round.lab.switch.cut(NODES[B].name, *lan))?;
+    // A real node that is a little late restarts only if it had missed the other, too (03 §8.3).
+    for (index, other) in [(A, B), (B, A)] {
+        round.wait_logged(index, &marks[index], &format!("node {}: is dead", NODES[other].name), TAKEOVER)?;
+    }
     wait_until("both nodes to take over", TAKEOVER, || (round.lab.owners().ok()?.len() == 2).then_some(()))?;
     let since = now();
     let marks = [round.mark(A)?, round.mark(B)?];
