@@ -37,6 +37,11 @@ pub enum Event {
         /// The wish.
         request: Request,
     },
+    /// A host of ping node number `node` of [`super::Settings::ping_nodes`] answered.
+    PingAnswered {
+        /// Index of the ping node.
+        node: usize,
+    },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
 }

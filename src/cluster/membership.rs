@@ -56,6 +56,11 @@ impl Membership {
         self.phase == Phase::Active
     }
 
+    /// When we started.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// No more deadlines, no more beats.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Over;
@@ -287,12 +292,13 @@ impl Core {
         }
     }
 
-    /// Gate 1: every node is heard or dead (02 §4.3).
+    /// Gate 1: every node is heard or dead, ping nodes included (02 §4.3).
     pub(super) fn check_gate(&mut self) {
         let own = self.own();
         let accounted =
             |(index, node): (usize, &super::Node)| Some(index) == own || node.heard || node.status == Status::Dead;
-        if self.membership.phase == Phase::Hearing && self.nodes.iter().enumerate().all(accounted) {
+        let all_accounted = self.nodes.iter().enumerate().all(accounted) && self.pings_accounted();
+        if self.membership.phase == Phase::Hearing && all_accounted {
             self.ask_for_nodes();
         }
     }

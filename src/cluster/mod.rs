@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
+//! | [`ping`](self) | is this machine still connected? (02 §7.9) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
@@ -26,6 +27,7 @@ mod legacy;
 mod membership;
 mod node;
 mod operator;
+mod ping;
 mod receive;
 mod record;
 mod resources;
@@ -45,6 +47,7 @@ pub use event::{Action, Answer, Awaited, Event, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
+pub use ping::PingNode;
 pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
@@ -65,6 +68,8 @@ pub struct Settings {
     pub node: String,
     /// All normal nodes in ha.cf order, ourselves included.
     pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order.
+    pub ping_nodes: Vec<String>,
     /// Our uuid (02 §4.1).
     pub uuid: [u8; 16],
     /// Our generation: larger at every start (02 §4.1).
@@ -94,6 +99,7 @@ pub struct Core {
     load: String,
     history: History,
     nodes: Vec<Node>,
+    ping_nodes: Vec<PingNode>,
     membership: membership::Membership,
     groups: Groups,
     ownership: resources::Ownership,
@@ -114,6 +120,7 @@ impl Core {
             load: "n/a".to_owned(),
             history: History::default(),
             nodes: Vec::new(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
             membership: membership::Membership::default(),
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
@@ -142,6 +149,7 @@ impl Core {
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
             Event::Request { id, request } => self.request(id, request),
+            Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
         }
         self.operator_check();
@@ -155,6 +163,7 @@ impl Core {
         }
         let deadlines = [
             self.membership_deadline(),
+            self.ping_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
             self.operator.deadline(),
@@ -170,6 +179,7 @@ impl Core {
         if !self.membership.running() {
             return;
         }
+        self.ping_tick();
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);

@@ -26,7 +26,7 @@ impl Core {
         if sequenced {
             message.set_text("ld", &self.load);
         }
-        let ttl = usize::from(self.settings.hopfudge) + self.nodes.len();
+        let ttl = usize::from(self.settings.hopfudge) + self.nodes.len() + self.ping_nodes.len();
         message.set_text("ttl", &ttl.to_string());
         if let Some(seq) = seq {
             self.history.keep(seq, message.clone());

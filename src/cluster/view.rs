@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Awaited, Class, Core, GroupState, Set};
+use super::{Awaited, Class, Core, GroupState, PingNode, Set};
 
 /// The whole state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct View {
     pub awaited: Option<Awaited>,
     /// The node table, in ha.cf order.
     pub nodes: Vec<NodeView>,
+    /// Ping nodes, in ha.cf order.
+    pub ping_nodes: Vec<PingNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
 }
@@ -81,6 +83,7 @@ impl Core {
             hold,
             awaited: self.operator.awaited(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
+            ping_nodes: self.ping_nodes.clone(),
             groups: (0..self.groups.list().len()).map(|index| self.group_view(index)).collect(),
         }
     }

@@ -40,6 +40,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, Recording, Resource, ResourceKind,
-    Timing, UuidFrom,
+    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, PingNode, Recording, Resource,
+    ResourceKind, Timing, UuidFrom,
 };

@@ -166,6 +166,7 @@ impl World {
         let settings = Settings {
             node: NAMES[node].to_owned(),
             nodes: NAMES.iter().map(|name| (*name).to_owned()).collect(),
+            ping_nodes: Vec::new(),
             uuid: [node as u8 + 1; 16],
             generation: machine.generation,
             timing: timing(),

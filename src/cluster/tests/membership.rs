@@ -261,6 +261,19 @@ fn addnode_and_delnode_are_named_and_not_obeyed() {
     }
 }
 
+/// `hbgenmethod time` twice within a second, or a machine restored from a snapshot: its numbers begin anew in the same
+/// generation and are old news until they pass those of its former life.
+#[test]
+fn a_restart_with_the_same_generation_is_heard_when_its_numbers_pass_the_old() {
+    let mut bench = Bench::joined("local");
+    let last = bench.peer.seq;
+    bench.peer.seq = 0;
+    bench.run(1_000 * (last + 5));
+    assert!(bench.logged("node nodeb: is dead") && !bench.logged("Heartbeat restart on node nodeb"));
+    assert!(bench.logged("Cluster node nodeb returning after partition."));
+    assert_eq!(bench.peer_state(), "active");
+}
+
 /// 02 §9.2: the peer reads its ha.cf again. It is silent for a moment, keeps its resources, and has a new generation.
 #[test]
 fn a_reload_of_the_peer_moves_nothing() {

@@ -2,6 +2,7 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod conflict;
+mod defects;
 mod failure;
 mod impostor;
 mod leave;
@@ -9,6 +10,7 @@ mod legacy;
 mod liveness;
 mod membership;
 mod operator;
+mod ping;
 mod refused;
 mod resources;
 mod retransmission;
@@ -48,6 +50,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
