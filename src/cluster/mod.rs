@@ -12,6 +12,7 @@
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
+//! | [`resync`](self) | a real Heartbeat does not say what we wait for: what then? (03 §14.1 rule 3) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
@@ -31,6 +32,7 @@ mod ping;
 mod receive;
 mod record;
 mod resources;
+mod resync;
 mod send;
 mod standby;
 #[cfg(test)]
@@ -107,6 +109,7 @@ pub struct Core {
     operator: operator::Operator,
     conflict: conflict::Conflict,
     legacy: legacy::Legacy,
+    resync: resync::Resync,
     leave: leave::Leave,
 }
 
@@ -128,6 +131,7 @@ impl Core {
             operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             legacy: legacy::Legacy::default(),
+            resync: resync::Resync::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -153,6 +157,7 @@ impl Core {
             Event::LoadAverage(load) => self.load = load,
         }
         self.operator_check();
+        self.resync_check();
         std::mem::take(&mut self.out)
     }
 
@@ -169,6 +174,7 @@ impl Core {
             self.operator.deadline(),
             self.conflict.deadline(),
             self.legacy.deadline(),
+            self.resync.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -188,6 +194,7 @@ impl Core {
         self.resources_tick();
         self.conflict_tick();
         self.legacy_tick();
+        self.resync_tick();
         self.leave_tick();
     }
 

@@ -13,6 +13,7 @@ mod operator;
 mod ping;
 mod refused;
 mod resources;
+mod resync;
 mod retransmission;
 mod sent;
 mod sequence;

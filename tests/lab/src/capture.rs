@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use crate::lab::NODES;
 use crate::site::Site;
 use crate::switch::{Lan, Switch};
 use crate::{Error, Result};
@@ -153,7 +154,7 @@ impl Capture {
         Ok(&self.packets)
     }
 
-    /// The last heartbeat messages, a line each, for a report: without acknowledgements, and without statuses that say
+    /// The last messages of the nodes, a line each, for a report: without acknowledgements, and without statuses that say
     /// what the sender's last one said. Reads the file anew.
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
@@ -161,6 +162,9 @@ impl Capture {
         parse(&bytes, 0, &mut packets)?;
         let mut last_status = BTreeMap::new();
         let mut news = |message: &Message| {
+            if !NODES.iter().any(|node| node.link == message.source) {
+                return false;
+            }
             if message.is("status") {
                 let status = ["st", "dt", "hg"].map(|name| message.field(name));
                 return last_status.insert(message.source, status.clone()) != Some(status);
