@@ -240,6 +240,7 @@ impl Core {
     pub(super) fn legacy_returned(&mut self) {
         if !self.speaks_nice() && self.ownership.decision == Decision::Stable {
             self.legacy.restart_due = Some(self.now.monotonic + RESTART_PATIENCE);
+            self.let_go_of_storage(Set::ALL);
         }
     }
 
@@ -265,6 +266,8 @@ impl Core {
             self.log(Record::ConflictLost { node: self.peer_name() });
             self.release(Set::FOREIGN);
             self.groups.announce(self.ownership.hold, &mut self.out);
+            self.legacy.asking = self.groups.of(Class::Local).filter(|group| !self.groups.wanted(*group)).collect();
+            self.ask_for_groups();
         }
         if due(self.legacy.ask_at) {
             self.ask_for_groups();

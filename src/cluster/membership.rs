@@ -4,6 +4,7 @@
 //! never decides what runs where.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -146,8 +147,9 @@ impl Core {
         if node.status == Status::Dead {
             return None;
         }
-        let (since, limit) = match (self.membership.phase, node.last_status) {
+        let (since, limit) = match (self.membership.phase, node.last_status.or(node.noticed)) {
             (Phase::Hearing, last) => (last.unwrap_or(self.membership.started), self.settings.timing.initdead),
+            // Of a new incarnation we may have heard everything but its statuses.
             (_, Some(last)) => (last, node.dead_time),
             (_, None) => (self.membership.started, self.settings.timing.initdead),
         };
@@ -183,7 +185,7 @@ impl Core {
         node.status = Status::Dead;
         node.heard = false;
         node.last_status_order.1 = 0;
-        node.tracking.reset();
+        node.tracking.die();
         node.acknowledged = 0;
         let name = node.name.clone();
         self.log(Record::NodeDead { node: name });
@@ -210,10 +212,12 @@ impl Core {
         let now = self.now.monotonic;
         let warntime = self.settings.timing.warntime;
         let node = &mut self.nodes[from];
-        if order.0 < node.last_status_order.0 && order.1 < node.last_status_order.1 {
+        // Unlike Heartbeat, which looks at `ts` as well: of two statuses of one second the later one counts, too.
+        if order.0 < node.last_status_order.0 {
             return;
         }
         let name = node.name.clone();
+        let known = node.last_status.is_some();
         let reappeared = node.status == Status::Dead && status == Status::Active;
         let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
         let changed = std::mem::replace(&mut node.status, status) != status;
@@ -235,7 +239,7 @@ impl Core {
         }
         if Some(from) == self.peer() {
             if (reappeared || introduced) && self.speaks_nice() {
-                self.peer_reappeared();
+                self.peer_reappeared(known);
             }
             self.legacy_status();
         }
@@ -245,6 +249,7 @@ impl Core {
     /// will be acted on, so its next silence must count, too.
     pub(super) fn spoke(&mut self, from: usize, message: &Message) {
         let node = &mut self.nodes[from];
+        let known = node.last_status.is_some();
         // Only an hbd says this, even if its first status was lost.
         let introduced = node.hbd.is_none() && message.text("hbd_claim").is_some();
         if introduced {
@@ -252,7 +257,7 @@ impl Core {
         }
         if node.alive() {
             if introduced && Some(from) == self.peer() {
-                self.peer_reappeared();
+                self.peer_reappeared(known);
             }
             return;
         }
@@ -263,7 +268,7 @@ impl Core {
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });
         if reappeared && status == Status::Active && Some(from) == self.peer() && self.speaks_nice() {
-            self.peer_reappeared();
+            self.peer_reappeared(known);
         }
     }
 
@@ -377,7 +382,9 @@ impl Core {
             return;
         }
         let key = format!("{} {}", record.event(), record.subject().node.unwrap_or_default());
-        if complaints.insert(key, now).is_none() {
+        // Not renewed by what is not logged, or a stranger that stays would be named once and never again.
+        if let Entry::Vacant(entry) = complaints.entry(key) {
+            entry.insert(now);
             self.log(record);
         }
     }

@@ -15,6 +15,8 @@
 //! | [`resync`](self) | a real Heartbeat does not say what we wait for: what then? (03 §14.1 rule 3) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
+//! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
+//! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
@@ -31,10 +33,12 @@ mod operator;
 mod ping;
 mod receive;
 mod record;
+mod report;
 mod resources;
 mod resync;
 mod send;
 mod standby;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -110,6 +114,7 @@ pub struct Core {
     conflict: conflict::Conflict,
     legacy: legacy::Legacy,
     resync: resync::Resync,
+    report: report::Report,
     leave: leave::Leave,
 }
 
@@ -132,6 +137,7 @@ impl Core {
             conflict: conflict::Conflict::default(),
             legacy: legacy::Legacy::default(),
             resync: resync::Resync::default(),
+            report: report::Report::default(),
             leave: leave::Leave::default(),
             settings,
         };
@@ -175,6 +181,7 @@ impl Core {
             self.conflict.deadline(),
             self.legacy.deadline(),
             self.resync.deadline(),
+            self.report.deadline(),
             self.leave.deadline(),
             self.groups.next_deadline(),
         ];
@@ -195,6 +202,7 @@ impl Core {
         self.conflict_tick();
         self.legacy_tick();
         self.resync_tick();
+        self.report_tick();
         self.leave_tick();
     }
 

@@ -91,12 +91,13 @@ impl Core {
     }
 
     /// A node is heard with another uuid than before. It may have been installed anew, but not while the machine that
-    /// had the name until now still speaks.
+    /// had the name until now still speaks: its last status is younger than warntime.
     fn new_uuid(&mut self, index: usize, uuid: Option<[u8; 16]>) -> Option<usize> {
         let left = Some(index) == self.peer() && self.ownership.peer_left;
+        let (now, warntime) = (self.now.monotonic, self.settings.timing.warntime);
         let node = &mut self.nodes[index];
-        let occupied = node.uuid.is_some() && node.status != Status::Dead && node.last_status.is_some() && !left;
-        if occupied {
+        let speaks = node.last_status.is_some_and(|last| now.since(last) < warntime);
+        if node.uuid.is_some() && node.status != Status::Dead && speaks && !left {
             let node = node.name.clone();
             self.complain(Record::NameTwice { node });
             return None;
@@ -155,7 +156,7 @@ impl Core {
         let node = &mut self.nodes[from];
         if header.generation > node.generation {
             let known = node.generation != 0;
-            node.restart(header.generation);
+            node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
             if known {
                 self.log(Record::NodeRestarted { node: name });
@@ -175,13 +176,10 @@ impl Core {
 
     /// Step 13, with the acknowledgement and the record of a gap.
     fn judge(&mut self, from: usize, seq: u64) -> Verdict {
-        let (now, max) = (self.now.monotonic, self.settings.timing.max_rexmit_delay);
-        let max = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
-        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
-        let min = if max < 100 { 0 } else { 50 };
-        let delay = min + self.random_below(max.saturating_sub(min) + 1);
-        let first = now + Duration::from_millis(delay);
-        let verdict = self.nodes[from].tracking.accept(seq, || first);
+        let now = self.now.monotonic;
+        let mut tracking = std::mem::take(&mut self.nodes[from].tracking);
+        let verdict = tracking.accept(seq, now, || now + self.first_request_delay());
+        self.nodes[from].tracking = tracking;
         if let Verdict::Keep { lost: Some((first, last)), gave_up } = verdict {
             let (node, count) = (self.nodes[from].name.clone(), last - first + 1);
             if gave_up || count > 1 {
@@ -195,6 +193,14 @@ impl Core {
             self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{seq:x}")));
         }
         verdict
+    }
+
+    /// After what pause a missing number is asked for; each has its own (02 §6.4).
+    fn first_request_delay(&mut self) -> Duration {
+        let max = u64::try_from(self.settings.timing.max_rexmit_delay.as_millis()).unwrap_or(u64::MAX);
+        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
+        let min = if max < 100 { 0 } else { 50 };
+        Duration::from_millis(min + self.random_below(max.saturating_sub(min) + 1))
     }
 
     /// Step 10: `destuuid` decides alone if it is there, else `dest`.

@@ -166,6 +166,8 @@ records! {
         "node {node} holds the same resources and keeps them: releasing ours";
     ConflictWon { node: String } Info "bca1efb4af46431a83dfc0da6ed0d739"
         "the conflict with node {node} is over: announcing our addresses again";
+    StorageLetGo { node: String } Critical "9a9e76e7aed54507aefe8ea62b8f15d4"
+        "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
     StandbyWanted { node: String, set: String } Info "d7e34df0f52a4fb680160be5e8779bba"
         "{node} wants to go standby [{set}]";
     StandbyCanTake { node: String, set: String } Info "d079760b334d4ba5893e3187edc6b009"
@@ -234,6 +236,7 @@ impl Record {
             | Record::GaveUpResources { node, .. }
             | Record::ConflictLost { node, .. }
             | Record::ConflictWon { node, .. }
+            | Record::StorageLetGo { node, .. }
             | Record::StandbyWanted { node, .. }
             | Record::StandbyCanTake { node, .. }
             | Record::StandbyFinished { node, .. }

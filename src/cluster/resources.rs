@@ -47,8 +47,8 @@ pub(super) struct Ownership {
     pub(super) other_stable: bool,
     /// How far we are.
     pub(super) decision: Decision,
-    /// `seq` of the last absolute report of the peer's present incarnation.
-    other_order: u64,
+    /// `seq` of the last absolute report of the peer's present incarnation; 0 if there was none since its death.
+    pub(super) other_order: u64,
     take_local_at: Option<Instant>,
     starting_again: Option<Instant>,
     starting_sent: u32,
@@ -148,6 +148,10 @@ impl Core {
             return;
         }
         self.peer_released(message);
+        self.standby_voided(seq, message);
+        if message.text("info") == Some("standby") {
+            self.standby_notice(seq);
+        }
         let full = message.text("rtype") == Some("full");
         if seq < self.ownership.other_order {
             // A retransmission that a newer absolute report has overtaken: what it replaces or adds is history.
@@ -160,19 +164,20 @@ impl Core {
         }
         if matches!(message.text("info"), Some("shutdown" | "standby")) {
             ownership.peer_releasing = true;
-        } else if message.text("isstable") == Some("1") {
+        } else if message.text("isstable") == Some("1") && !self.standby.offered() {
             // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
             ownership.peer_releasing = false;
         }
         ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
         if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
-            ownership.starting_again = None;
+            ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
         }
         match message.text("isstable") {
             Some("1") => {
                 self.peer_stable();
                 self.standby_report();
+                self.report_again_soon();
             }
             Some(_) => self.ownership.other_stable = false,
             None => {}
@@ -204,6 +209,7 @@ impl Core {
             self.take(Set::LOCAL);
         }
         self.send_resource(true, None);
+        self.report_again_soon();
         self.log(Record::LocalTransitionCompleted {});
         self.initial_acquisition_complete(reason);
     }
@@ -341,6 +347,13 @@ impl Core {
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
     }
 
+    /// The peer is back, and nothing that it says may show us a change: what we took from it is still to go back.
+    pub(super) fn failback_soon(&mut self) {
+        if self.ownership.need_failback {
+            self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
+        }
+    }
+
     pub(super) fn resources_tick(&mut self) {
         let now = self.now.monotonic;
         if self.ownership.take_local_at.is_some_and(|due| due <= now) {
@@ -361,12 +374,23 @@ impl Core {
 
     fn starting_unanswered(&mut self) {
         self.ownership.starting_again = None;
+        if self.ownership.decision == Decision::Received && self.peer_alive() && !self.peer_is_hbd() {
+            // Our `starting` crossed its own, which our former life heard: it decides nothing until it has seen a report
+            // (03 §4.2). One that is stopping does not mind.
+            self.send_resource(false, None);
+            self.ownership.starting_again = Some(self.now.monotonic + STARTING_RETRY);
+        }
         if self.ownership.decision != Decision::Starting || !self.peer_alive() {
             return;
         }
         if self.ownership.starting_sent == 3 {
             let node = self.peer_name();
             self.complain(Record::PeerIsLegacy { node });
+        }
+        if !self.peer_is_hbd() {
+            // One that had exchanged `starting` with our former life answers none any more, and decides nothing until it
+            // sees a report (03 §4.2).
+            self.send_resource(false, None);
         }
         self.send_starting();
     }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::resources::Decision;
 use super::{Core, Instant, Status};
-use crate::wire::Message;
 
 /// How long we wait before: longer than a real node that starts takes to decide (T10, 03 §13).
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -62,7 +61,6 @@ impl Core {
         self.resync.due = None;
         self.resync.settled = true;
         self.resync.in_vain += 1;
-        self.send(Message::new("starting"));
-        self.send_resource(true, None);
+        self.ask_heartbeat(Duration::ZERO);
     }
 }

@@ -59,9 +59,9 @@ impl Core {
 
     /// The message of [`Core::send_resource`], not yet sent.
     pub(super) fn resource_message(&self, stable: bool, info: Option<&str>) -> Message {
-        // While the loser of a conflict still stops, nothing it says may sound as if it had.
-        let (stable, info) =
-            if self.conflict.releasing() { (false, info.or(Some("standby"))) } else { (stable, info) };
+        // While a giver, or the loser of a conflict, still stops, nothing it says may sound as if it had.
+        let releasing = self.conflict.releasing() || self.standby.releasing();
+        let (stable, info) = if releasing { (false, info.or(Some("standby"))) } else { (stable, info) };
         let mut message = Message::new("resource")
             .with("rsc_hold", self.ownership.hold.word())
             .with("rtype", "full")

@@ -71,7 +71,7 @@ fn a_machine_with_our_name_is_refused_and_named() {
 }
 
 #[test]
-fn an_impostor_is_named_once_while_it_goes_on() {
+fn an_impostor_is_named_once_a_minute() {
     let mut bench = Bench::joined("local");
     let complaints = |bench: &mut Bench, seconds| {
         for _ in 0..seconds {
@@ -83,10 +83,8 @@ fn an_impostor_is_named_once_while_it_goes_on() {
         bench.log().into_iter().filter(|line| line.contains("under our name")).collect::<Vec<_>>()
     };
     let named = complaints(&mut bench, 130);
-    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!(named.len(), 3, "{named:?}");
     assert!(named[0].starts_with("another machine sends under our name 'nodea': it is ignored."));
-    bench.run(60_000);
-    assert_eq!(complaints(&mut bench, 1).len(), 2, "after a minute of peace it is news again");
 }
 
 #[test]
@@ -135,18 +133,7 @@ fn the_name_of_a_living_peer_cannot_be_borrowed() {
 }
 
 #[test]
-fn a_borrowed_name_does_not_keep_the_dead_alive() {
-    let mut bench = Bench::joined("local");
-    bench.peer_silent();
-    for _ in 0..5 {
-        disguised(&mut bench, 0xe, "7fffffff", "status", &[("st", "active"), ("dt", "fa0"), ("protocol", "1")]);
-        bench.run(1_000);
-    }
-    assert!(bench.logged("node nodeb: is dead"));
-}
-
-#[test]
-fn a_peer_that_was_installed_anew_is_known_when_the_old_one_has_died_or_left() {
+fn a_peer_that_was_installed_anew_is_known_when_the_old_one_is_silent_or_has_left() {
     let new = |bench: &mut Bench| {
         disguised(bench, 0xd, "200", "status", &[("st", "init"), ("dt", "1770"), ("protocol", "1")]);
         assert_eq!(bench.view().nodes[1].generation, 0x200);
@@ -154,8 +141,9 @@ fn a_peer_that_was_installed_anew_is_known_when_the_old_one_has_died_or_left() {
     };
     let mut bench = Bench::joined("local");
     bench.peer_silent();
-    bench.run(5_000);
+    bench.run(2_000);
     new(&mut bench);
+    assert!(bench.logged("Heartbeat restart on node nodeb"), "warntime is over, the dead time is not");
     let mut bench = Bench::joined("local");
     bench.says("shutdone", &[("st", "dead")]);
     new(&mut bench);

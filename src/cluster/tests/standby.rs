@@ -74,7 +74,11 @@ fn we_take_everything() {
     assert_eq!(bench.story(), nothing());
     bench.prompt = false;
     bench.ask("all", "done");
-    assert_eq!(bench.story(), ["start b1"]);
+    assert_eq!(
+        bench.story(),
+        ["announce a1", "announce a2", "start b1"],
+        "what the giver stopped it may have had, too"
+    );
     bench.end_steps();
     assert!(bench.logged("Standby resource acquisition done [all]."));
     assert_eq!(bench.story(), ["start b2", "ask_resources all done", "resource all 1"]);
@@ -129,8 +133,14 @@ fn an_exchange_of_nothing_is_borne() {
     bench.resource("local", "0", Some("standby"));
     bench.ask("foreign", "done");
     bench.resource("local", "1", None);
-    let expected =
-        ["ask_resources foreign other", "ask_resources foreign done", "resource local 1", "resource local 1"];
+    let expected = [
+        "ask_resources foreign other",
+        "announce a1",
+        "announce a2",
+        "ask_resources foreign done",
+        "resource local 1",
+        "resource local 1",
+    ];
     assert_eq!(bench.story(), expected, "our own run already");
 }
 
