@@ -12,6 +12,7 @@
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
+//! | [`resync`](self) | a real Heartbeat does not say what we wait for: what then? (03 §14.1 rule 3) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`hold`](self) | does somebody still have what we are about to take, or take what we have? (shared decisions) |
 //! | [`carrier`](self) | can the peer serve, and we cannot? |
@@ -39,6 +40,7 @@ mod receive;
 mod record;
 mod report;
 mod resources;
+mod resync;
 mod send;
 mod standby;
 mod storage;
@@ -120,6 +122,7 @@ pub struct Core {
     hold: hold::Hold,
     carrier: carrier::Carrier,
     legacy: legacy::Legacy,
+    resync: resync::Resync,
     report: report::Report,
     unstick: unstick::Unstick,
     leave: leave::Leave,
@@ -145,6 +148,7 @@ impl Core {
             hold: hold::Hold::default(),
             carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
+            resync: resync::Resync::default(),
             report: report::Report::default(),
             unstick: unstick::Unstick::default(),
             leave: leave::Leave::default(),
@@ -174,6 +178,7 @@ impl Core {
             Event::Address { step, news } => self.address_news(step, news),
         }
         self.operator_check();
+        self.resync_check();
         std::mem::take(&mut self.out)
     }
 
@@ -192,6 +197,7 @@ impl Core {
             self.hold_deadline(),
             self.carrier.deadline(),
             self.legacy.deadline(),
+            self.resync.deadline(),
             self.report.deadline(),
             self.unstick.deadline(),
             self.leave.deadline(),
@@ -216,6 +222,7 @@ impl Core {
         self.conflict_tick();
         self.legacy_tick();
         self.unstick_tick();
+        self.resync_tick();
         self.report_tick();
         self.leave_tick();
     }

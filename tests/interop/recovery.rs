@@ -20,6 +20,8 @@ use crate::{PAIRINGS, Pairing};
 const PATIENT: &str = "30";
 /// The service of the example's group, and what keeps it from starting.
 const BREAKAGE: &str = "/etc/systemd/system/nginx.service.d/broken.conf";
+/// Seconds after which a group that failed must long run on the peer.
+const OFFERED: f64 = 20.0;
 /// Where a real Heartbeat takes messages from scripts (03 §16 no. 23).
 const FIFO: &str = "/var/lib/heartbeat/fifo";
 
@@ -54,7 +56,8 @@ const fn recovery(
     Recovery { name, pairings, files, from, run }
 }
 
-const RECOVERIES: [Recovery; 9] = [
+const RECOVERIES: [Recovery; 10] = [
+    recovery("kill_near_the_dead_time", ALL, Files::AsGiven, State::Settled, kill_near_the_dead_time),
     recovery("stray_starting", &[HBD_HEARTBEAT, HEARTBEAT_HBD], Files::AsGiven, State::Settled, stray_starting),
     recovery("impostor", ALL, Files::AsGiven, State::Settled, impostor),
     recovery(
@@ -97,7 +100,8 @@ impl Files {
             Files::AsGiven => setting,
             Files::Patient => setting.with(|files| files.with("deadtime", PATIENT).with("initdead", PATIENT)),
             Files::TwoLinks => {
-                let [a, b] = setting.files;
+                // A real Heartbeat holds every link for as long as the last node of its table asks for (02 §7.4).
+                let [a, b] = setting.files.map(|files| files.with("deadping", "5"));
                 let second = |peer: usize| format!("ucast eth0 {}", NODES[peer].public);
                 Setting { files: [a.and(&second(B)), b.and(&second(A))], software }
             }
@@ -143,7 +147,13 @@ fn failed_at_failback(round: &mut Round) -> Result<()> {
     let mark = round.mark(A)?;
     // It was tried and did not work.
     round.wait_logged(A, &mark, "is stopped here", START)?;
-    expect_served_by_the_peer(round, since)
+    expect_served_by_the_peer(round, since)?;
+    let longest = round.longest_outage(since);
+    if longest < OFFERED {
+        Ok(())
+    } else {
+        Err(Error::Unexpected(format!("offered to the peer after {longest:.3} s")))
+    }
 }
 
 fn break_service(round: &Round) -> Result<()> {
@@ -201,6 +211,31 @@ fn stray_starting(round: &mut Round) -> Result<()> {
     round.lab.nodes[theirs].run(&["sh", "-c", &script])?;
     round.lab.wait_said(theirs, "starting", since, TAKEOVER)?;
     there_and_back(round)
+}
+
+/// hbd is killed and back shortly before, at, and after its peer's verdict; the peer is asked to stop in the midst of what
+/// follows. A real one stops only when it thinks that both nodes have decided, and waits an hour for that (03 §4.4).
+fn kill_near_the_dead_time(round: &mut Round) -> Result<()> {
+    const SLOW: &str = "/etc/systemd/system/hbd.service.d/slow.conf";
+    let (ours, peer) = if round.setting().software[A] == Software::Hbd { (A, B) } else { (B, A) };
+    for (attempt, delay) in ["3", "3.5", "4", "4.5", "5", "6"].into_iter().enumerate() {
+        let node = &round.lab.nodes[ours];
+        node.write(SLOW, &format!("[Service]\nRestartSec={delay}\n"))?;
+        node.run(&["systemctl", "daemon-reload"])?;
+        let since = now();
+        node.signal("hbd.service", "KILL")?;
+        round.lab.wait_said(ours, "starting", since, START)?;
+        if attempt % 2 == 0 {
+            round.wait_settled(since)?;
+        }
+        round.lab.stop(peer)?;
+        round.lab.wait_owner(ours, TAKEOVER)?;
+        let since = now();
+        round.lab.start(peer)?;
+        round.wait_settled(since)?;
+    }
+    round.lab.nodes[ours].run(&["rm", SLOW])?;
+    round.lab.nodes[ours].run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
 /// Everything to the other node and back, asked for on whichever node runs hbd.

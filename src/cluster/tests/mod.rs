@@ -17,6 +17,7 @@ mod ping;
 mod refused;
 mod report;
 mod resources;
+mod resync;
 mod retransmission;
 mod sent;
 mod sequence;

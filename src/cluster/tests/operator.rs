@@ -176,7 +176,7 @@ fn a_wait_in_vain_says_for_what() {
     assert_eq!(answers(&bench), []);
     bench.run(1);
     assert_eq!(answers(&bench), [Answer::InFlux(Awaited::OtherNode)]);
-    assert_eq!(bench.story(), Vec::<String>::new());
+    assert_eq!(bench.story(), ["starting", "resource local 1"], "asked what it holds, and no more");
     bench.resource("local", "1", None);
     assert_eq!(bench.story(), ["resource local 1"], "it is forgotten");
 }

@@ -151,7 +151,7 @@ fn we_join_a_peer_that_holds_everything_and_take_nothing() {
     let mut bench = Bench::active();
     bench.story();
     bench.resource("all", "1", None);
-    bench.run(30_000);
+    bench.run(10_000);
     assert_eq!(bench.story(), ["resource none 1"]);
     assert!(bench.view().resource_state == "none");
     assert_eq!(bench.view().groups[0].owner.as_deref(), Some("nodeb"));

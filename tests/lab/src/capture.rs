@@ -1,5 +1,6 @@
 //! What crossed a bridge: tcpdump into a file, and a reader for the little of it that tests ask about.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
@@ -7,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use crate::lab::NODES;
 use crate::site::Site;
 use crate::switch::{Lan, Switch};
 use crate::{Error, Result};
@@ -152,21 +154,30 @@ impl Capture {
         Ok(&self.packets)
     }
 
-    /// The last heartbeat messages but acknowledgements, a line each, for a report. Reads the file anew.
+    /// The last messages of the nodes, a line each, for a report: without acknowledgements, and without statuses that say
+    /// what the sender's last one said. Reads the file anew.
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         let mut packets = Vec::new();
         parse(&bytes, 0, &mut packets)?;
-        let mut lines: Vec<String> = packets
+        let mut last_status = BTreeMap::new();
+        let mut news = |message: &Message| {
+            if !NODES.iter().any(|node| node.link == message.source) {
+                return false;
+            }
+            if message.is("status") {
+                let status = ["st", "dt", "hg"].map(|name| message.field(name));
+                return last_status.insert(message.source, status.clone()) != Some(status);
+            }
+            !message.is("NS_ackmsg")
+        };
+        let lines: Vec<String> = packets
             .iter()
-            .rev()
             .filter_map(|packet| Some((packet.time, packet.message()?)))
-            .filter(|(_, message)| !message.is("NS_ackmsg"))
-            .take(count)
+            .filter(|(_, message)| news(message))
             .map(|(time, message)| format!("{time:.3} {}: {}", message.source, message.summary()))
             .collect();
-        lines.reverse();
-        Ok(lines)
+        Ok(lines[lines.len().saturating_sub(count)..].to_vec())
     }
 
     /// The first packet after a wall-clock time that a test is looking for.

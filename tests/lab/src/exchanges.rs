@@ -112,6 +112,7 @@ pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
     let setting = round.setting().clone();
     let marks = [round.mark(A)?, round.mark(B)?];
     lans.iter().try_for_each(|lan| round.lab.switch.cut(NODES[B].name, *lan))?;
+    // A real node that is a little late restarts only if it had missed the other, too (03 §8.3).
     for (index, other) in [(A, B), (B, A)] {
         let dead = format!("node {}: is dead", NODES[other].name);
         round.wait_logged(index, &marks[index], &dead, TAKEOVER)?;

@@ -132,7 +132,12 @@ impl Lab {
     /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on talking.
     pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
-        let rule = format!("from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
+        let rule = format!("pref 10 from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
+        // The rule for local addresses comes first by default, and a rule behind it would never be asked.
+        for words in [["add", "pref", "20", "lookup", "local"].as_slice(), &["del", "pref", "0"]] {
+            let command: Vec<&str> = ["ip", "-n", &namespace, "rule"].iter().chain(words).copied().collect();
+            attempt(&command)?;
+        }
         run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &format!("rule add {rule}\n"))?;
         Ok(Deaf { namespace, rule })
     }

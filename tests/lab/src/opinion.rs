@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 15] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 17] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
@@ -29,6 +29,10 @@ const KNOWN_COMPLAINTS: [(&str, &str); 15] = [
     ("partition", "releasing group"),
     // Likewise (03 §6.9).
     ("orphans", "No one owns"),
+    // A real node says that its takeover is complete also when it has given everything back meanwhile.
+    ("kill_near", "Both machines own"),
+    // Whose public cable is cut does not reach the ping node either.
+    ("link", "Late heartbeat: Node 192.168.17.1"),
     // What hbd is made to complain of.
     ("impostor", "another machine sends under our name"),
     ("failed_group", "httpd did not start"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::client::{Client, outages};
 use crate::example::{DEADTIME, Example, INITDEAD};
 use crate::lab::{Lab, NODES};
-use crate::process::{now, wait_until};
+use crate::process::{now, wait_or_explain};
 use crate::software::{Mark, Software};
 use crate::suite::Stage;
 use crate::{Error, Result, opinion};
@@ -22,6 +22,8 @@ pub const B: usize = 1;
 pub const START: Duration = Duration::from_secs(INITDEAD as u64 + 10 + 30);
 /// Upper bound for a takeover after a crash, likewise.
 pub const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
+/// Time that a real Heartbeat's own messages and its peer's take to come round, on a busy machine.
+const HEARD: Duration = Duration::from_secs(6);
 /// Seconds before an event from which the client's answers are looked at, so that an outage has a beginning.
 pub const BEFORE: f64 = 0.3;
 
@@ -211,14 +213,20 @@ impl Round {
 
     /// Asks a node for `standby` or `takeover` of everything: hb_standby, hb_takeover, or hbd's words for them.
     pub fn ask_to_move(&self, index: usize, verb: &str) -> Result<()> {
-        let old_tool = format!("/usr/share/heartbeat/hb_{verb}");
-        let words = match self.lab.software[index] {
-            Software::Hbd => vec!["hbctl", verb, "all"],
-            Software::Heartbeat => vec![old_tool.as_str(), "all"],
-        };
-        // A real node takes a second or two after each exchange to say that it is stable; hbctl says to try again.
-        wait_until(&format!("`{}` to be accepted", words.join(" ")), TAKEOVER, || {
-            self.lab.nodes[index].run(&words).ok().map(drop)
+        let node = &self.lab.nodes[index];
+        let tool = format!("/usr/share/heartbeat/hb_{verb}");
+        // A real node takes a second or two after each exchange to say that it is stable. hbctl says to try again; the old
+        // tool says nothing at all, and only the log tells that it was heard.
+        wait_or_explain(&format!("`{verb} all` on {} to be accepted", node.name()), TAKEOVER, || {
+            let asked = match self.lab.software[index] {
+                Software::Hbd => node.run(&["hbctl", verb, "all"]).map(drop),
+                Software::Heartbeat => {
+                    let mark = self.mark(index).map_err(|error| error.to_string())?;
+                    node.run(&[&tool, "all"])
+                        .and_then(|_| self.wait_logged(index, &mark, "wants to go standby [all]", HEARD))
+                }
+            };
+            asked.map_err(|error| error.to_string())
         })
     }
 

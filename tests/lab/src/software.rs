@@ -114,6 +114,10 @@ impl Software {
         wait_or_explain(&format!("{} on {} to start", self.unit(), node.name()), limit, || {
             match node.unit_state(self.unit()).map_err(|error| error.to_string())?.as_str() {
                 "active" => Ok(()),
+                "failed" if failed_at_its_control_group(self, node) => {
+                    self.start(node).map_err(|error| error.to_string())?;
+                    Err("its control group was busy".to_owned())
+                }
                 state => {
                     let log = node.attempt(&["journalctl", "-n", "15", "-o", "cat", "-u", self.unit()]);
                     Err(format!("{state}; {}", log.map(|output| output.stdout).unwrap_or_default()))
@@ -164,6 +168,13 @@ impl Software {
             if found { Ok(()) } else { Err(String::new()) }
         })
     }
+}
+
+/// Whether systemd could not put a unit into its control group: what a machine in a container meets now and then when it
+/// starts a unit again at once.
+fn failed_at_its_control_group(software: Software, node: &Node) -> bool {
+    let status = node.run(&["systemctl", "show", "--property=ExecMainStatus", "--value", software.unit()]);
+    status.is_ok_and(|status| status.trim() == "219")
 }
 
 /// The complaint in a line of Heartbeat's log.

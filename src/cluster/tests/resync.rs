@@ -1,0 +1,69 @@
+//! A real Heartbeat that does not say what we wait for (03 §0 no. 20, §4.3).
+
+use super::*;
+use crate::cluster::Set;
+
+#[test]
+fn a_stray_starting_does_not_leave_the_peer_in_flux_for_ever() {
+    let mut bench = Bench::joined("local");
+    bench.says("starting", &[]);
+    assert_eq!(bench.story(), ["resource local 1"], "no edge for a real node: it says nothing");
+    bench.run(14_000);
+    assert_eq!(bench.story(), [""; 0]);
+    bench.run(1_000);
+    assert_eq!(bench.story(), ["starting", "resource local 1"]);
+    bench.resource("local", "1", None);
+    bench.story();
+    bench.request(Request::Standby(Set::ALL));
+    assert_eq!(bench.story(), ["ask_resources all me"]);
+}
+
+#[test]
+fn a_peer_that_reports_in_time_is_not_asked() {
+    let mut bench = Bench::joined("local");
+    bench.says("starting", &[]);
+    bench.resource("local", "0", None);
+    bench.run(11_000);
+    bench.resource("local", "1", None);
+    bench.story();
+    bench.run(60_000);
+    assert_eq!(bench.story(), [""; 0]);
+}
+
+#[test]
+fn a_peer_that_never_answers_is_asked_three_times() {
+    let mut bench = Bench::joined("local");
+    bench.says("starting", &[]);
+    bench.run(200_000);
+    assert_eq!(bench.sent("starting").len(), 3);
+}
+
+/// Its takeover swallowed our edge: without another one it never looks whether it owes us a failback (03 §5.2).
+#[test]
+fn a_peer_that_keeps_our_groups_at_our_start_is_given_an_edge_once() {
+    let mut bench = Bench::joined("all");
+    bench.run(60_000);
+    assert_eq!(bench.story(), ["starting", "resource none 1"]);
+    bench.resource("all", "1", None);
+    bench.run(60_000);
+    assert_eq!(bench.sent("starting"), []);
+}
+
+#[test]
+fn what_an_operator_moved_later_is_left_where_it_is() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.ask("all", "other");
+    bench.resource("all", "1", None);
+    bench.ask("all", "done");
+    bench.story();
+    bench.run(60_000);
+    assert_eq!(bench.sent("starting"), []);
+}
+
+#[test]
+fn an_hbd_peer_needs_no_reminder() {
+    let mut bench = Bench::joined_hbd("all");
+    bench.run(60_000);
+    assert_eq!(bench.sent("starting"), []);
+}
