@@ -152,10 +152,7 @@ impl Heartbeat {
             Event::Deadline => self.wake(),
             Event::StepEnded { step, outcome } => self.step_ended(step, &outcome),
             Event::Request { request, .. } => self.asked(request),
-            Event::LoadAverage(_)
-            | Event::PingAnswered { .. }
-            | Event::Policies(_)
-            | Event::Address { .. } => {}
+            Event::LoadAverage(_) | Event::PingAnswered { .. } | Event::Policies(_) | Event::Address { .. } => {}
         }
         self.run_scripts();
         std::mem::take(&mut self.out)
