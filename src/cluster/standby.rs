@@ -295,6 +295,7 @@ impl Core {
         if self.ownership.decision != Decision::Stable {
             return;
         }
+        self.unstick.forget();
         self.standby.enter(Phase::Acquiring(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.ownership.peer_releasing = false;
         self.ownership.other = self.ownership.other.without(set);
