@@ -154,9 +154,7 @@ impl Core {
                 self.let_go_of_storage(Set::ALL);
             }
             self.ask_heartbeat(patience);
-            if known {
-                self.heartbeat_may_hang();
-            }
+            self.heartbeat_may_hang();
             return;
         }
         self.failback_soon();
@@ -256,6 +254,11 @@ impl Core {
             self.conflict.act_at = None;
             self.conflict.asked_in_vain = 0;
             self.conflict.began_with = None;
+        }
+        if both != Set::NONE && before.without(both) != Set::NONE && !self.peer_is_hbd() {
+            // One class is settled: it listens, so let the other one not wait.
+            self.conflict.asked_in_vain = 0;
+            self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
         }
         let kept = before.without(both).common(self.ownership.hold);
         if kept != Set::NONE {
@@ -381,6 +384,7 @@ impl Core {
     /// will not.
     fn yield_to_heartbeat(&mut self, both: Set) {
         self.cancel_standby();
+        self.ownership.other_stable = true;
         self.lose(both);
     }
 

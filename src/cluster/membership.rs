@@ -183,6 +183,7 @@ impl Core {
     fn node_died(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         node.status = Status::Dead;
+        node.gone = true;
         node.heard = false;
         node.last_status_order.1 = 0;
         node.tracking.die();
@@ -218,7 +219,7 @@ impl Core {
         }
         let name = node.name.clone();
         let known = node.last_status.is_some();
-        let reappeared = node.status == Status::Dead && status == Status::Active;
+        let reappeared = std::mem::take(&mut node.gone) && status == Status::Active;
         let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
         let changed = std::mem::replace(&mut node.status, status) != status;
         if let Some(milliseconds) = message.text("dt").and_then(|dt| u64::from_str_radix(dt, 16).ok()) {
@@ -262,9 +263,10 @@ impl Core {
             }
             return;
         }
-        let reappeared = node.status == Status::Dead;
         let gathering = matches!(message.kind(), Some("reqnodes" | "repnodes"));
         node.status = if gathering { Status::Up } else { Status::Active };
+        // What it gathers or answers may be the first we hear of it again; its status will tell the rest.
+        let reappeared = !gathering && std::mem::take(&mut node.gone);
         node.last_status = Some(self.now.monotonic);
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });

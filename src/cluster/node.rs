@@ -84,6 +84,8 @@ pub struct Node {
     pub last_status_wall: Option<Duration>,
     /// `seq` and `ts` of its last status.
     pub last_status_order: (u64, u64),
+    /// It was declared dead, and what it has said since then does not show yet that it is active, or new.
+    pub gone: bool,
     /// Whether anything came from it since start or its last death (02 §4.3).
     pub heard: bool,
     /// Its links, in the order of [`super::Settings::links`].
@@ -110,6 +112,7 @@ impl Node {
             noticed: None,
             last_status_wall: None,
             last_status_order: (0, 0),
+            gone: false,
             heard: false,
             links: vec![Link::default(); links],
             hbd: None,

@@ -234,6 +234,7 @@ impl Core {
         if self.ownership.decision != Decision::Stable {
             return;
         }
+        self.unstick.forget();
         self.standby.enter(Phase::Acquiring(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.ownership.peer_releasing = false;
         self.ownership.other = self.ownership.other.without(set);
@@ -316,8 +317,11 @@ impl Core {
         self.standby.voided = seq;
         if !matches!(self.standby.phase, Phase::Not | Phase::Acquiring(_)) {
             self.cancel_standby();
+            // As after a time-out: it may have claimed something meanwhile, or may yet say that it has not decided.
+            self.ownership.other_stable = true;
             self.send_resource(self.ownership.decision == Decision::Stable, None);
             self.report_again_soon();
+            self.audit_both();
         }
     }
 

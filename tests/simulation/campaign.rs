@@ -44,6 +44,7 @@ pub fn run(first: u64, count: u64) -> Summary {
             let (world, outcome) = play(&Schedule::random(first + done), false);
             takeovers.fetch_add(world.takeovers(), Ordering::Relaxed);
             if let (Err(why), Ok(mut failed)) = (outcome, failed.lock()) {
+                let _ = writeln!(std::io::stderr(), "\nseed {}: {why}", first + done);
                 failed.insert(first + done, why);
             }
             if let Ok(mut progress) = progress.try_lock() {

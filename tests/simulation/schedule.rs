@@ -149,6 +149,9 @@ const REST: Duration = Duration::from_secs(75);
 /// hbd gives each of them 15 s.
 const REST_MIXED: Duration = Duration::from_secs(180);
 
+/// A stop of a healthy real Heartbeat: half a second here and there, its resources, two seconds of farewell (02 §9.1).
+const STOP: Duration = Duration::from_secs(15);
+
 fn fault(random: &mut Random, cluster: &Cluster) -> Fault {
     let node = random.below(cluster.nodes.len() as u64) as usize;
     let set = [Set::ALL, Set::LOCAL, Set::FOREIGN][random.below(3) as usize];
@@ -208,7 +211,21 @@ impl Schedule {
         world.heal();
         world.mend();
         world.run_for(if self.cluster.mixed() { REST_MIXED } else { REST })?;
-        world.settled(self.moved_by_hand())
+        world.settled(self.moved_by_hand())?;
+        self.stop_heartbeat(world)
+    }
+
+    /// At the end a real Heartbeat must obey its operator: hbd may not have left it waiting for anything.
+    fn stop_heartbeat(&self, world: &mut World) -> Result<(), String> {
+        let Some(node) = self.cluster.nodes.iter().position(|kind| *kind == Kind::Heartbeat) else { return Ok(()) };
+        if world.alive(node) {
+            world.inflict(Fault::Stop { node })?;
+            world.run_for(STOP)?;
+            if world.alive(node) {
+                return Err("a real Heartbeat does not stop at the end".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// Whether groups may rightly end up elsewhere than at their preferred nodes.

@@ -109,6 +109,11 @@ impl World {
         self.nodes[node].units.running[group].iter().all(|up| *up)
     }
 
+    /// Whether the node's software runs.
+    pub fn alive(&self, node: usize) -> bool {
+        self.nodes[node].machine.is_some()
+    }
+
     /// Virtual time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.now - EPOCH

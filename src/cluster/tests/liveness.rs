@@ -340,3 +340,18 @@ fn a_message_without_generation_counts_as_generation_zero() {
     assert_eq!(bench.peer_state(), "active");
     assert!(bench.logged("replay attack [nodeb]? [gen = 0, curgen = 256]"));
 }
+
+/// It restarted within its dead time and its first statuses were lost: what it says meanwhile shows that it lives.
+#[test]
+fn a_new_incarnation_is_not_dead_because_its_first_statuses_were_lost() {
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.peer.generation += 1;
+    bench.peer.seq = 4;
+    let noticed = bench.clock();
+    bench.says("reqnodes", &[("dest", "nodea")]);
+    bench.run(4_000);
+    assert!(!bench.logged("is dead"), "{:?}", bench.log());
+    bench.run(1);
+    assert_eq!(bench.logged_at("node nodeb: is dead"), Some(noticed + 4_001), "but its silence counts");
+}

@@ -242,3 +242,19 @@ fn a_duplicate_is_not_obeyed() {
     bench.hears_on(1, message);
     assert_eq!(bench.sent("repnodes").len(), 1);
 }
+
+/// The status of a peer that comes back is often quicker than the report before it, and nobody asks for that one.
+#[test]
+fn what_the_first_message_after_a_death_overtook_is_heard() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.peer_silent();
+    bench.run(5_000);
+    assert!(bench.logged("node nodeb: is dead"));
+    let report = bench.message("resource", &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1")]);
+    bench.peer_status();
+    bench.hears(report.clone());
+    assert!(bench.logged("Both machines own foreign resources!"), "{:?}", bench.log());
+    bench.done.clear();
+    bench.hears(report);
+    assert!(bench.done.is_empty(), "once");
+}
