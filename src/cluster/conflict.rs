@@ -175,6 +175,8 @@ impl Core {
         let both = exists(hold.common(other));
         let nobody =
             if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
+        // Somebody on the LAN has what we held back, whatever a report from before says.
+        let nobody = nobody.without(self.hold.waiting());
         self.both_changed(both);
         self.nobody_changed(nobody);
         if both != Set::NONE {
