@@ -200,8 +200,9 @@ impl Core {
             return;
         }
         let (hold, other) = (self.ownership.hold, self.ownership.other.swapped());
+        // Somebody on the LAN has what we held back, whatever a report from before says.
         let nobody = if self.ownership.other_stable {
-            self.existing(Set::ALL.without(hold).without(other))
+            self.existing(Set::ALL.without(hold).without(other)).without(self.hold.waiting())
         } else {
             Set::NONE
         };

@@ -58,6 +58,13 @@ pub(super) struct Hold {
     lost: Vec<Step>,
 }
 
+impl Hold {
+    /// What we do not take, because somebody still answers for it.
+    pub(super) fn waiting(&self) -> Set {
+        self.waiting
+    }
+}
+
 impl Core {
     pub(super) fn watch_addresses(&mut self, policies: Vec<AddressPolicy>) {
         self.hold.policies = policies;

@@ -85,6 +85,9 @@ fn a_partition_moves_nothing_and_its_end_neither() {
         bench.run(20_000);
         bench.story();
         bench.peer_beats("active", 0xfa0);
+        // What it said before it took us for dead, sent again.
+        bench.resource("none", "1", None);
+        assert!(!bench.logged("No one owns"), "{hbd}: {:?}", bench.log());
         bench.resource("local", "1", None);
         bench.run(5_000);
         let story = bench.story();

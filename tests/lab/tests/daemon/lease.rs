@@ -10,7 +10,7 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, run, wait_until};
 use hbd_lab::{Error, Result};
 
-use crate::pair::{A, B, HBD, Pair, START, TAKEOVER, expect, unexpected};
+use crate::pair::{A, B, HBD, Pair, START, TAKEOVER, unexpected};
 
 const DROP_IN: &str = "/etc/systemd/system/hbd.service.d/lease.conf";
 /// Nobody but the kernel takes the address away.
@@ -55,7 +55,7 @@ fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64,
     pair.node(A).run(&["systemctl", "daemon-reload"])?;
     pair.settle()?;
     let valid = lifetime(pair)?;
-    if valid == 0 || valid >= u64::from(DEADTIME) {
+    if valid >= u64::from(DEADTIME) {
         return unexpected(format!("the address is leased for {valid} s, with a dead time of {DEADTIME} s"));
     }
 
@@ -82,8 +82,11 @@ fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64,
 /// As the switch saw it: once nodeb has announced the address, nodea says nothing in its name any more.
 fn never_two(pair: &mut Pair, since: f64) -> Result<()> {
     let [a, b] = NODES.map(|node| node.public_mac());
+    // nodea's address room may live and repeat what it announced, as long as it has the address.
     let macs = pair.lab.announcers(since)?;
-    expect("who announced", &macs.into_iter().filter(|mac| [a, b].contains(mac)).collect::<Vec<_>>(), &vec![b])?;
+    if ![vec![b], vec![a, b]].contains(&macs) {
+        return unexpected(format!("announced in turns: {macs:x?}"));
+    }
     let claims = pair.lab.claims(VIP, since)?;
     let taken = claims.iter().find(|(_, mac)| *mac == b).map_or(f64::INFINITY, |(time, _)| *time);
     match claims.iter().find(|(time, mac)| *mac == a && *time > taken) {
@@ -129,14 +132,17 @@ fn forget(pair: &Pair) -> Result<()> {
     pair.node(A).run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// The lifetime of the virtual address on nodea, seconds; 0 for one that stays for ever.
+/// The lifetime of the virtual address on nodea, seconds.
 fn lifetime(pair: &Pair) -> Result<u64> {
     let text = pair.node(A).run(&["ip", "-json", "address", "show", "to", &VIP.to_string()])?;
     let links: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("ip printed {text}: {error}")))?;
-    let valid =
-        links.as_array().into_iter().flatten().find_map(|link| link["addr_info"][0]["valid_life_time"].as_u64());
-    Ok(valid.filter(|valid| *valid < u64::from(u32::MAX)).unwrap_or_default())
+    let links = links.as_array().cloned().unwrap_or_default();
+    // `ip` leaves an empty object where an address does not match.
+    let mut addresses = links.iter().flat_map(|link| link["addr_info"].as_array().cloned().unwrap_or_default());
+    let valid = addresses.find_map(|address| address["valid_life_time"].as_u64());
+    let leased = valid.filter(|valid| *valid < u64::from(u32::MAX));
+    leased.ok_or_else(|| Error::Unexpected(format!("the address is not leased: {text}")))
 }
 
 /// hbd's main process, as this machine's pid.

@@ -22,7 +22,7 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 24] = [
+const TESTS: [(&str, Play); 23] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
@@ -37,10 +37,6 @@ const TESTS: [(&str, Play); 24] = [
     ("bus::a_failover_is_told", bus::a_failover_is_told),
     ("addresses6::an_ipv6_address_moves_like_any_other", addresses6::an_ipv6_address_moves_like_any_other),
     ("removal::an_address_that_somebody_removes_is_back", removal::an_address_that_somebody_removes_is_back),
-    (
-        "removal::networkd_is_named_when_it_removes_the_address",
-        removal::networkd_is_named_when_it_removes_the_address,
-    ),
     ("removal::a_lost_carrier_moves_the_group", removal::a_lost_carrier_moves_the_group),
     ("conflict::what_is_answered_is_not_taken", conflict::what_is_answered_is_not_taken),
     ("conflict::what_is_not_answered_any_more_is_taken", conflict::what_is_not_answered_any_more_is_taken),

@@ -6,9 +6,7 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
 use hbd_lab::switch::Lan;
 
-use crate::pair::{A, B, Pair, SOON, TAKEOVER, expect_words};
-
-const NETWORK: &str = "/etc/systemd/network/10-lan.network";
+use crate::pair::{A, B, Pair, SOON, TAKEOVER};
 
 /// `ip address del`: back at once, said in the journal, and nothing to notice for a client.
 pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<String> {
@@ -18,26 +16,6 @@ pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<Strin
     wait_until("the address to be back", SOON, || pair.node(A).holds(VIP).ok()?.then_some(()))?;
     pair.wait_record(A, since, "removed from eth0 by somebody else and put back at once", SOON)?;
     pair.wait_with_one_owner("a second", SOON, || now() > since + 1.0)?;
-    pair.expect_undisturbed(A, since)?;
-    Ok(String::new())
-}
-
-/// systemd-networkd removes what it did not configure; the record names it and what to write.
-pub fn networkd_is_named_when_it_removes_the_address(pair: &mut Pair) -> Result<String> {
-    pair.settle()?;
-    let text = format!("[Match]\nName=eth0\n[Network]\nAddress={}/24\n", NODES[A].public);
-    pair.node(A).write(NETWORK, &text)?;
-    let since = now();
-    pair.node(A).systemctl("start", "systemd-networkd.service")?;
-    let outcome = pair.wait_record(A, since, "removed from eth0 by somebody else", SOON);
-    pair.node(A).systemctl("stop", "systemd-networkd.service")?;
-    pair.node(A).run(&["rm", NETWORK])?;
-    let record = outcome?;
-    expect_words(
-        "the record",
-        record.message(),
-        &["systemd-networkd", "KeepConfiguration=static", "10-lan.network.d"],
-    )?;
     pair.expect_undisturbed(A, since)?;
     Ok(String::new())
 }
