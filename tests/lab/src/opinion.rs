@@ -12,10 +12,12 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 17] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 18] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
+    // The last thing that an hbd sees of a power failure: the cables go first.
+    ("", "nobody can reach group"),
     ("wrong_key", "authtoken does not match"),
     ("wrong_key", "netstring authentication failed"),
     ("wrong_key", "MSG"),
