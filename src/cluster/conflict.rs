@@ -91,6 +91,11 @@ impl Conflict {
         self.both != Set::NONE || self.releasing() || self.restart_due.is_some_and(|due| now < due)
     }
 
+    /// We take these after all.
+    pub(super) fn taken(&mut self, set: Set) {
+        self.releasing = self.releasing.without(set);
+    }
+
     /// Whether we lost and our groups are still on their way down.
     pub(super) fn releasing(&self) -> bool {
         self.releasing != Set::NONE
@@ -284,7 +289,8 @@ impl Core {
         self.groups.announce(kept, &mut self.out);
     }
 
-    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced.
+    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced. What we still stop goes on
+    /// running until it has stopped, for a new peer as well.
     pub(super) fn conflict_over(&mut self) {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
@@ -294,7 +300,6 @@ impl Core {
         self.unstick.forget();
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
-        self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;
         let both = std::mem::take(&mut self.conflict.both);
         if both != Set::NONE {

@@ -197,3 +197,21 @@ fn of_two_hbd_that_hold_as_much_the_later_claim_yields() {
     assert_eq!(hold_all("ffffffffffff,ffffffffffff,2"), "all", "ours are older");
     assert_eq!(hold_all("1,ffffffffffff,2"), "local", "each class by itself");
 }
+
+/// Two owners would follow: a peer that starts anew takes what nobody seems to hold.
+#[test]
+fn what_the_loser_still_stops_is_not_hidden_from_a_new_peer() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.prompt = false;
+    let fields = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "1,1,2")];
+    bench.says("resource", &fields);
+    assert!(bench.logged("node nodeb holds the same resources and keeps them: releasing ours"));
+    bench.peer_restarts();
+    bench.peer_beats("active", 0xfa0);
+    bench.done.clear();
+    bench.says("starting", &[]);
+    assert_eq!(bench.field("resource", "isstable"), ["0"], "a1 and a2 still run");
+    bench.end_steps();
+    assert_eq!(bench.field("resource", "isstable").last().map(String::as_str), Some("1"));
+}
