@@ -19,6 +19,8 @@ const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
 const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
 /// Pause before a group that could not be started is tried again here.
 const START_RETRY: Duration = Duration::from_secs(30);
+/// The same for the first failures in a row where nobody else can serve: what failed may have been a moment's.
+const START_RETRY_ALONE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ struct Run {
     pending: Option<Operation>,
     /// A start failed: the group goes down and is tried again at this moment.
     failed: Option<Instant>,
+    /// How many starts failed since all of the group last ran here, or it was last wanted.
+    failures: usize,
     stop_attempts: u32,
     stop_again: Option<Instant>,
     /// The wish was reached and said so.
@@ -97,6 +101,7 @@ impl Groups {
         }
         run.wanted = wanted;
         run.failed = None;
+        run.failures = 0;
         run.settled = !wanted && run.running == 0 && run.pending.is_none();
         if wanted && run.stop_again.take().is_some() {
             // A resource that would not stop is in an unknown state: start it again rather than trust it.
@@ -126,6 +131,7 @@ impl Groups {
                 out.push(Action::Log(Record::GroupGivenUp { group, resource }));
                 run.running = step.resource + 1;
                 run.failed = Some(now + START_RETRY);
+                run.failures += 1;
             }
             (Operation::Start, _) => run.running = step.resource + 1,
             (Operation::Stop, Outcome::Failed(reason)) => {
@@ -145,6 +151,14 @@ impl Groups {
         }
         self.advance(step.group, now, out);
         failed
+    }
+
+    /// Nobody else can serve a group that has just failed: the first attempts follow sooner.
+    pub fn hurry(&mut self, index: usize, now: Instant) {
+        let run = &mut self.runs[index];
+        if let Some(pause) = run.failures.checked_sub(1).and_then(|last| START_RETRY_ALONE.get(last)) {
+            run.failed = run.failed.map(|_| now + *pause);
+        }
     }
 
     /// Takes the steps whose pause is over.
@@ -270,6 +284,9 @@ impl Groups {
             out.push(Action::Stop(Step { group: index, resource: run.running - 1 }));
         } else if !run.settled {
             run.settled = true;
+            if up {
+                run.failures = 0;
+            }
             let group = self.groups[index].key.clone();
             out.push(Action::Log(if up { Record::GroupActive { group } } else { Record::GroupStopped { group } }));
         }

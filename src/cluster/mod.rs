@@ -249,6 +249,9 @@ impl Core {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
             self.offer_failed();
+            if !self.peer_alive() || self.ownership.peer_left {
+                self.groups.hurry(step.group, now);
+            }
         }
         self.work_settled();
     }

@@ -91,8 +91,11 @@ fn our_own_failed_group_is_given_to_a_peer_that_was_away() {
     bench.run(10_001);
     bench.fail_step();
     bench.end_steps();
+    bench.run(1_000);
+    bench.fail_step();
+    bench.end_steps();
     assert_eq!(bench.view().groups[0].state, GroupState::Failed);
-    bench.run(5_000);
+    bench.run(4_000);
     bench.peer_restarts();
     bench.peer_beats("active", 0xfa0);
     bench.story();
@@ -128,7 +131,11 @@ fn when_both_classes_fail_both_go() {
     bench.fail_step();
     bench.fail_step();
     bench.end_steps();
-    bench.run(5_000);
+    bench.run(1_000);
+    bench.fail_step();
+    bench.fail_step();
+    bench.end_steps();
+    bench.run(4_000);
     bench.peer_restarts();
     bench.peer_beats("active", 0xfa0);
     bench.says("starting", &[]);
@@ -138,18 +145,23 @@ fn when_both_classes_fail_both_go() {
 }
 
 #[test]
-fn alone_it_is_tried_again_every_thirty_seconds() {
+fn alone_it_is_tried_again_soon_and_then_every_thirty_seconds() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.peer_silent();
     bench.run(4_001);
     bench.fail_step();
     bench.end_steps();
-    bench.story();
-    bench.run(29_999);
-    assert_eq!(bench.story(), Vec::<String>::new());
-    bench.run(1);
-    assert_eq!(bench.story(), ["start b1"]);
+    for pause in [1_000, 5_000, 30_000, 30_000] {
+        bench.story();
+        bench.run(pause - 1);
+        assert_eq!(bench.story(), Vec::<String>::new());
+        bench.run(1);
+        assert_eq!(bench.story(), ["start b1"]);
+        bench.fail_step();
+        bench.end_steps();
+    }
+    bench.run(30_000);
     bench.end_steps();
     assert_eq!(bench.view().groups[1].state, GroupState::Active);
 }
