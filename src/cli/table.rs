@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::words::When;
+
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 
@@ -15,6 +17,9 @@ const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: When,
 }
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +32,24 @@ pub(super) enum Command {
         /// Print everything as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Show the status live on the whole terminal; q or Ctrl-C leaves
+    Watch,
+    /// Tell in words who has what and which decisions led there
+    ///
+    /// The last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0, 1 hbd cannot be asked,
+    /// 4 there is no such group.
+    Why {
+        /// The group by its first resource, as status shows it; all groups without it
+        group: Option<String>,
+    },
+    /// Print the status in Prometheus's text format
+    ///
+    /// An hbd that cannot be asked is `hbd_up 0`, and exit status 1.
+    Metrics {
+        /// Replace this file in one step instead, for the node exporter's textfile collector
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Give resource groups to the other node, and wait until they run there
     ///

@@ -14,6 +14,7 @@
 pub mod bus_thread;
 pub mod core_loop;
 pub mod effects;
+pub mod history;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -213,6 +214,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     })?;
     let settings = settings(&config, identity);
     let recorder = recorder(&config, &settings);
+    let history = history::History::new(&settings);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
@@ -227,6 +229,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         let core_loop = CoreLoop {
             core,
             recorder,
+            history,
             links: Links::open(&config, keys),
             effects: Effects {
                 groups: config.groups.clone(),
