@@ -227,6 +227,6 @@ fn address_word(found: &Found, wanted: IpAddr) -> Option<&Word> {
     let is_wanted = |address: Ipv4Addr| IpAddr::V4(address) == wanted;
     found.words.iter().zip(&found.group.resources).find_map(|(word, resource)| match &resource.kind {
         ResourceKind::Address(address) if is_wanted(address.address) => Some(word),
-        ResourceKind::Address(_) | ResourceKind::Unit(_) => None,
+        _ => None,
     })
 }

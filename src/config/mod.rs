@@ -10,7 +10,7 @@
 //! |---|---|
 //! | ha.cf | `ha_cf` with `lines`, `media`, and the table `directives` |
 //! | authkeys | `authkeys` |
-//! | haresources | `haresources`, `resource` |
+//! | haresources | `haresources`, `resource`, `filesystem`, `script`, `unit_name` |
 //! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table` |
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | all of them together | `load`, `checks` |
@@ -19,6 +19,7 @@ mod authkeys;
 mod checks;
 mod diagnostic;
 mod directives;
+mod filesystem;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
@@ -28,8 +29,10 @@ mod load;
 mod media;
 mod record_table;
 mod resource;
+mod script;
 mod settings;
 mod types;
+mod unit_name;
 mod value;
 
 #[cfg(test)]
@@ -40,6 +43,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, Recording, Resource, ResourceKind,
-    Timing, UuidFrom,
+    Address, AutoFailback, Config, Dialect, GenerationMethod, Group, Medium, MessageFormat, Mount, Recipe, Recording,
+    Resource, ResourceKind, Script, Timing, Transient, UuidFrom,
 };

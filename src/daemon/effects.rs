@@ -10,7 +10,7 @@ use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::cluster::{Action, Answer, Step};
-use crate::config::{Group, ResourceKind};
+use crate::config::{Group, ResourceKind, Transient};
 use crate::{units, vip};
 
 /// How long a unit may take to start or stop before the step counts as failed. systemd's own timeouts
@@ -76,7 +76,7 @@ impl Effects {
     pub fn address(&self, step: Step) -> Option<&crate::config::Address> {
         match &self.groups.get(step.group)?.resources.get(step.resource)?.kind {
             ResourceKind::Address(address) => Some(address),
-            ResourceKind::Unit(_) => None,
+            _ => None,
         }
     }
 
@@ -85,7 +85,9 @@ impl Effects {
             return Ok(());
         };
         let id = number(step);
-        match &resource.kind {
+        let (unit, recipe) = match &resource.kind {
+            ResourceKind::Unit(unit) => (unit.clone(), None),
+            ResourceKind::Transient(Transient { unit, recipe }) => (unit.clone(), Some(recipe.clone())),
             ResourceKind::Address(address) => {
                 let address = address.clone();
                 let command = match verb {
@@ -93,18 +95,15 @@ impl Effects {
                     Verb::Stop => vip::Command::Remove { id, address },
                     Verb::Announce => vip::Command::Announce { id, address },
                 };
-                self.vip.send(command).map_err(|error| error.to_string())
+                return self.vip.send(command).map_err(|error| error.to_string());
             }
-            ResourceKind::Unit(unit) => {
-                let unit = unit.clone();
-                let command = match verb {
-                    Verb::Start => units::Command::Start { id, unit, limit: STEP_LIMIT },
-                    Verb::Stop => units::Command::Stop { id, unit, limit: STEP_LIMIT },
-                    Verb::Announce => return Ok(()),
-                };
-                self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())
-            }
-        }
+        };
+        let command = match verb {
+            Verb::Start => units::Command::Start { id, unit, recipe, limit: STEP_LIMIT },
+            Verb::Stop => units::Command::Stop { id, unit, recipe, limit: STEP_LIMIT },
+            Verb::Announce => return Ok(()),
+        };
+        self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())
     }
 }
 

@@ -12,6 +12,7 @@
 //! | journal | [`crate::journal`] |
 
 pub mod bus_thread;
+mod check;
 pub mod core_loop;
 pub mod effects;
 pub mod identity;
@@ -33,13 +34,13 @@ use std::sync::Arc;
 use clap::Parser;
 use log::{info, warn};
 use thiserror::Error;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::cluster::{Core, Settings};
 use crate::config::{self, Config, Diagnostic, Files, Host, Severity};
 use crate::wire::Keyring;
-use crate::{journal, vip};
+use crate::{journal, units, vip};
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
@@ -63,6 +64,9 @@ struct Arguments {
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
+    /// End the processes that keep a file system busy (started by hbd before it unmounts one)
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
+    vacate: Option<PathBuf>,
     /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0 if
     /// this version decides the same, 3 if not
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "release"])]
@@ -99,7 +103,9 @@ enum StartError {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.check {
-        check()
+        check::check(&files())
+    } else if let Some(directory) = &arguments.vacate {
+        return vacate(directory);
     } else if arguments.release {
         release_left_behind()
     } else if let Some(recording) = &arguments.replay {
@@ -124,27 +130,6 @@ fn files() -> Files {
     }
 }
 
-fn check() -> Result<ExitCode, StartError> {
-    let host = Host::of_this_machine().map_err(StartError::Name)?;
-    let loaded = config::load(&files(), &host);
-    for diagnostic in &loaded.diagnostics {
-        eprintln!("{}", diagnostic.render(false));
-    }
-    let Some(config) = loaded.config else { return Ok(ExitCode::from(EXIT_CONFIGURATION)) };
-    for group in &config.groups {
-        println!("resource group {} of {}:", group.key, group.node);
-        for resource in &group.resources {
-            match &resource.kind {
-                config::ResourceKind::Address(address) => {
-                    println!("  {}  address {}", resource.word, address.address)
-                }
-                config::ResourceKind::Unit(unit) => println!("  {}  unit {unit}", resource.word),
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 fn release_left_behind() -> Result<ExitCode, StartError> {
     let runtime = runtime()?;
     let errors = runtime.block_on(release::release(Path::new(release::HELD)));
@@ -152,6 +137,15 @@ fn release_left_behind() -> Result<ExitCode, StartError> {
         eprintln!("hbd --release: {}", error_chain(error));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn vacate(directory: &Path) -> ExitCode {
+    let left = units::vacate::vacate(directory);
+    if left.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("hbd --vacate: still busy: {} because of processes {left:?}", directory.display());
+    ExitCode::FAILURE
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
@@ -208,9 +202,10 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
-    let (units, commands) = unbounded_channel();
+    let (commander, commands) = unbounded_channel();
     let bus = BusThread { commands, snapshots: shown, inputs: sender, notifier: notifier.clone(), files };
     bus.spawn().map_err(StartError::Thread)?;
+    manage(&config, &commander);
     if config.realtime {
         realtime(config.rtprio);
     }
@@ -220,7 +215,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             core,
             recorder,
             links: Links::open(&config, keys),
-            effects: Effects { groups: config.groups.clone(), vip, units },
+            effects: Effects { groups: config.groups.clone(), vip, units: commander },
             inputs,
             notifier,
             watchdog_period: notify::watchdog_period(),
@@ -234,6 +229,20 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     release::forget(Path::new(release::HELD))?;
     recorder.finish();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the unit room what it will have to do with.
+fn manage(config: &Config, commander: &UnboundedSender<units::Command>) {
+    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
+    let units: Vec<String> = kinds.clone().filter_map(|kind| kind.unit().map(str::to_owned)).collect();
+    let made = kinds.filter_map(|kind| match kind {
+        config::ResourceKind::Transient(transient) => Some(transient.unit.clone()),
+        _ => None,
+    });
+    if !units.is_empty() {
+        // A bus thread that has ended fails every step, too.
+        let _ = commander.send(units::Command::Manage { made: made.collect(), units });
+    }
 }
 
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.

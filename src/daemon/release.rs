@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::config::{Group, ResourceKind};
+use crate::config::{Group, Recipe, ResourceKind, Transient};
 use crate::units::{Systemd, UnitError};
 use crate::vip::VipError;
 
@@ -90,7 +90,8 @@ pub async fn release(path: &Path) -> Vec<ReleaseError> {
     for resource in groups.iter().rev().flat_map(|group| group.resources.iter().rev()) {
         match &resource.kind {
             ResourceKind::Address(address) => addresses.push(address.clone()),
-            ResourceKind::Unit(unit) => units.push(unit.as_str()),
+            ResourceKind::Unit(unit) => units.push((unit.as_str(), None)),
+            ResourceKind::Transient(Transient { unit, recipe }) => units.push((unit.as_str(), Some(recipe))),
         }
     }
     let mut errors: Vec<_> = crate::vip::release(&addresses).await.into_iter().map(ReleaseError::from).collect();
@@ -103,7 +104,7 @@ pub async fn release(path: &Path) -> Vec<ReleaseError> {
     errors
 }
 
-async fn stop(units: &[&str]) -> Vec<ReleaseError> {
+async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
     let systemd = match zbus::Connection::system().await {
         Ok(connection) => Systemd::new(connection).await,
         Err(error) => return vec![error.into()],
@@ -113,9 +114,15 @@ async fn stop(units: &[&str]) -> Vec<ReleaseError> {
         Err(error) => return vec![Box::new(error).into()],
     };
     let mut errors = Vec::new();
-    for unit in units {
-        let stopped = systemd.stop(unit, STOP_LIMIT).await.map_err(Box::new);
-        errors.extend(stopped.err().map(ReleaseError::from));
+    for (unit, recipe) in units {
+        // The `stop` of a script that was never started here is not ours to run.
+        let down = systemd.state(unit).await.is_ok_and(|state| state.active.is_down());
+        let stopped = match recipe {
+            Some(_) if down => Ok(()),
+            None => systemd.stop_or_kill(unit, STOP_LIMIT).await,
+            Some(recipe) => systemd.stop_made(unit, recipe, STOP_LIMIT).await,
+        };
+        errors.extend(stopped.map_err(Box::new).err().map(ReleaseError::from));
     }
     errors
 }

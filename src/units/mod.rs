@@ -12,13 +12,21 @@
 //!   `Reloading(false)`, after a new owner of `org.freedesktop.systemd1`, and every [`systemd::RECHECK`].
 //! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
 //! - `done` is not yet success: a condition that is not met is `done` too.
+//! - What does not stop in time is killed; what does not start in time has failed.
+//! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
+//! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
+pub mod own;
 pub mod run;
 pub mod state;
 pub mod systemd;
+pub mod transient;
+pub mod vacate;
 pub mod watch;
 
+mod answer;
 mod proxy;
+mod recipe;
 #[cfg(test)]
 mod tests;
 
@@ -105,6 +113,15 @@ pub enum UnitError {
         /// The unit's name as asked for.
         unit: String,
     },
+    /// A unit that we were to make is somebody else's.
+    #[error(
+        "cannot make {unit}: there is a unit of that name that is not hbd's; see `systemctl cat {unit}`. Remove it, or \
+         name it in /etc/hbd/hbd.toml under [aliases] for the word in haresources"
+    )]
+    Occupied {
+        /// The unit's name.
+        unit: String,
+    },
     /// A `Condition…=` or `ExecCondition=` of the unit is not met, so systemd did not start it.
     #[error("{unit} was not started: a condition of the unit is not met; `systemctl status {unit}` says which")]
     Condition {
@@ -127,4 +144,16 @@ pub enum UnitError {
     /// Anything else the bus answers.
     #[error("cannot talk to systemd over the system bus: {0}")]
     Bus(#[from] zbus::Error),
+}
+
+impl UnitError {
+    /// The same error of something that was started in order to do `verb`.
+    fn meaning(mut self, meant: Verb) -> UnitError {
+        if let UnitError::Refused { verb, .. } | UnitError::Failed { verb, .. } | UnitError::Deadline { verb, .. } =
+            &mut self
+        {
+            *verb = meant;
+        }
+        self
+    }
 }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use zbus::{MatchRule, MessageStream, message};
 
-use super::systemd::{Event, RECHECK, Systemd, connection_error};
+use super::answer::connection_error;
+use super::systemd::{Event, RECHECK, Systemd};
 use super::{UnitError, UnitState};
 
 /// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
