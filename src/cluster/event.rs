@@ -9,6 +9,9 @@ use crate::wire::Message;
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
+    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At most once,
+    /// before `Start`.
+    Adopt(Set),
     /// The sockets are open; the first packets may go. Exactly once, first.
     Start,
     /// An authentic message arrived on link number `link` of [`super::Settings::links`].
@@ -44,6 +47,8 @@ pub enum Event {
 pub enum Request {
     /// Stop: release everything, tell the peer, end.
     Shutdown,
+    /// Give way to a successor on this node that is about to start: tell the peers to wait for it, and end.
+    Restart,
     /// Give a set of groups to the peer (`hb_standby`).
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
@@ -100,6 +105,9 @@ pub enum Action {
     Start(Step),
     /// Stop this resource; answer with [`Event::StepEnded`].
     Stop(Step),
+    /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration says.
+    /// The attempts go on.
+    Escalate(Step),
     /// Announce this resource (an address that is up) to the network again.
     Announce(Step),
     /// Write this to the log.
@@ -113,4 +121,6 @@ pub enum Action {
     },
     /// Everything is released and said: end the process.
     Exit,
+    /// End the process; what runs here stays for the successor, which is to get [`Event::Adopt`].
+    HandOver,
 }

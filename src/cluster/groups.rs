@@ -125,6 +125,9 @@ impl Groups {
                 run.stop_attempts += 1;
                 let attempt = run.stop_attempts;
                 out.push(Action::Log(Record::StopFailed { group, resource, reason, attempt }));
+                if attempt == STOP_RETRY.1 {
+                    out.push(Action::Escalate(step));
+                }
                 run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
                 if run.wanted && run.failed.is_none() {
                     run.stop_again = None;
@@ -319,6 +322,25 @@ mod tests {
         out.clear();
         groups.tick(later, &mut out);
         assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_stop_that_fails_ten_times_is_escalated_once() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        let mut now = NOW;
+        groups.want(Set::LOCAL, true, now, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, now, &mut out);
+        groups.want(Set::LOCAL, false, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Started, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
+        for attempt in 1..=12 {
+            out.clear();
+            groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
+            assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
+            now = groups.next_deadline().unwrap();
+            groups.tick(now, &mut out);
+        }
     }
 
     #[test]

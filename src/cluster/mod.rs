@@ -12,6 +12,7 @@
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
+//! | [`succession`](self) | how does the next daemon on this node go on where we ended? (02 §9.2) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
 mod conflict;
@@ -27,6 +28,7 @@ mod record;
 mod resources;
 mod send;
 mod standby;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -95,6 +97,8 @@ pub struct Core {
     standby: standby::Standby,
     conflict: conflict::Conflict,
     leave: leave::Leave,
+    #[serde(default)]
+    succession: succession::Succession,
 }
 
 impl Core {
@@ -113,6 +117,7 @@ impl Core {
             standby: standby::Standby::default(),
             conflict: conflict::Conflict::default(),
             leave: leave::Leave::default(),
+            succession: succession::Succession::default(),
             settings,
         };
         core.nodes = (core.settings.nodes.clone().iter())
@@ -128,6 +133,7 @@ impl Core {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         self.now = now;
         match event {
+            Event::Adopt(set) => self.adopt(set),
             Event::Start => self.start(),
             Event::Received { link, message } => self.receive(link, &message),
             Event::Deadline => self.tick(),
@@ -138,7 +144,8 @@ impl Core {
         std::mem::take(&mut self.out)
     }
 
-    /// When the next [`Event::Deadline`] is due; `None` before [`Event::Start`] and after [`Action::Exit`].
+    /// When the next [`Event::Deadline`] is due; `None` before [`Event::Start`] and after [`Action::Exit`] or
+    /// [`Action::HandOver`].
     pub fn next_deadline(&self) -> Option<Instant> {
         if !self.membership.running() {
             return None;
@@ -149,6 +156,7 @@ impl Core {
             self.standby.deadline(),
             self.conflict.deadline(),
             self.leave.deadline(),
+            self.succession.deadline(),
             self.groups.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -165,11 +173,13 @@ impl Core {
         self.resources_tick();
         self.conflict_tick();
         self.leave_tick();
+        self.succession_check();
     }
 
     fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
+            Request::Restart => self.restart_requested(),
             Request::Standby(set) => self.standby_requested(id, set),
             Request::Takeover(set) => self.takeover_requested(id, set),
         }
@@ -189,6 +199,7 @@ impl Core {
         self.resources_settled();
         self.conflict_settled();
         self.leave_settled();
+        self.succession_check();
     }
 
     fn log(&mut self, record: Record) {

@@ -178,6 +178,14 @@ records! {
         "Cancelling pending standby operation";
     PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
         "node {node} speaks the legacy protocol (auto_failback legacy or absent in its ha.cf): write 'auto_failback on' or 'off' in both files; nothing is moved until then";
+    Adopting { set: String } Info "d6b2ce6bf78842a5be597998aaa3d7bb"
+        "taking up what hbd held here before it ended: [{set}]; nothing is stopped";
+    AdoptionLost { node: String, set: String } Warning "8420b3e6de9f4056b288b74edb857a46"
+        "node {node} took our {set} resources while hbd was away: releasing ours";
+    RestartBegins {} Info "4412091edab34c19bcf7d2bf7bf4b13b"
+        "hbd restarts: resources stay, the peers are asked to wait";
+    PeerRestarts { node: String, seconds: u64 } Info "b420e6b2ed4d4f42a4f345fa764327db"
+        "hbd on node {node} restarts and keeps its resources: it is dead only after {seconds} s of silence";
     ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"
         "Heartbeat shutdown in progress.";
     ShutdownDelayed {} Warning "75c4da54ad6f413f81e57d8ce614027b"
@@ -219,6 +227,8 @@ impl Record {
             | Record::StandbyInProgress { node, .. }
             | Record::StandbyInFlux { node, .. }
             | Record::PeerIsLegacy { node, .. }
+            | Record::AdoptionLost { node, .. }
+            | Record::PeerRestarts { node, .. }
             | Record::ShutdownComplete { node, .. } => {
                 subject.node = Some(node);
             }

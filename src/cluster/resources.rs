@@ -164,6 +164,7 @@ impl Core {
             ownership.decision = Decision::Received;
             ownership.starting_again = None;
         }
+        self.adoption_checked();
         match message.text("isstable") {
             Some("1") => {
                 self.peer_stable();

@@ -41,11 +41,14 @@ impl Core {
     /// `status`, with the dead time we ask our peers for (02 §3.1, §4.2) and the extensions we speak.
     pub(super) fn send_status(&mut self) {
         let (status, dead_time) = self.announced();
-        let message = Message::new("status")
+        let mut message = Message::new("status")
             .with("st", status.word())
             .with("dt", &format!("{:x}", dead_time.as_millis()))
             .with("protocol", "1")
             .with("hbd", &format!("{EXTENSIONS} {}", env!("CARGO_PKG_VERSION")));
+        if self.succession.leaving {
+            message.set_text("hbd_restart", "1");
+        }
         self.send(message);
     }
 

@@ -1,7 +1,7 @@
 //! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
 //!
 //! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
-//! `[aliases]` and `[record]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
+//! `[aliases]`, `[record]`, `[units]` and `[health]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +14,7 @@ use super::diagnostic::{Place, Report, Word};
 use super::directives::{self, DIRECTIVES, Directive};
 use super::record_table;
 use super::resource;
+use super::service_tables::Services;
 use super::settings::Scalars;
 use super::types::Recording;
 use super::value::nearest;
@@ -28,6 +29,8 @@ pub(super) struct Own {
     pub aliases: Aliases,
     /// `[record]`.
     pub recording: Recording,
+    /// `[units]` and `[health]`.
+    pub services: Services,
 }
 
 /// Reads one TOML file: scalars to `scalars`, tables over those read before.
@@ -56,6 +59,11 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
             ("aliases", _) => report.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
             ("record", DeValue::Table(table)) => record_table::read(table, &source, &mut own.recording, report),
             ("record", _) => report.error(&at, "`record` is not a table", "write [record] on a line of its own"),
+            ("units", DeValue::Table(table)) => own.services.read_units(table, &source, report),
+            ("health", DeValue::Table(table)) => own.services.read_health(table, &source, report),
+            (name @ ("units" | "health"), _) => {
+                report.error(&at, format!("`{name}` is not a table"), format!("write [{name}] on a line of its own"));
+            }
             (name, found) => match scalar_directive(name) {
                 Ok(directive) => scalar(directive, &source, value, found, scalars, report),
                 Err(help) => report.error(&at, format!("unknown key `{name}`"), help),
@@ -86,10 +94,11 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases", "record"])) {
+            Err(match nearest(name, names.chain(["aliases", "record", "units", "health"])) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
-                    "keys are the names of ha.cf's directives with one value, and the tables [aliases] and [record]"
+                    "keys are the names of ha.cf's directives with one value, and the tables [aliases], [record], [units] \
+                     and [health]"
                         .into()
                 }
             })

@@ -15,7 +15,7 @@ use super::hbd_toml::{self, Aliases, Own};
 use super::host::Host;
 use super::lines::text_of;
 use super::settings::{Layers, Scalars};
-use super::types::{Config, Recording, Timing};
+use super::types::{Config, Timing};
 
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,9 +98,10 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let mut scalars = Scalars::default();
     let ha_cf = read_ha_cf(files, host, &mut scalars, &mut report);
     let keys = authkeys::read(files, &mut report);
-    let own = read_own(files, host, &mut scalars, &mut report);
+    let mut own = read_own(files, host, &mut scalars, &mut report);
     let node = own_name(files, host, &mut report);
     let groups = read_haresources(files, &ha_cf, &own.aliases, &node, &mut report);
+    own.services.match_groups(&groups, &mut report);
     let layers = match scalars.layer(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
@@ -115,7 +116,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         whole.check(&mut report);
     }
     let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own.recording));
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
 }
 
@@ -240,7 +241,7 @@ pub(super) fn timing(layers: &Layers) -> Timing {
 }
 
 /// Everything has been checked: put it together.
-fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, recording: Recording) -> Config {
+fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own: Own) -> Config {
     let settings = layers.settings.clone();
     Config {
         node,
@@ -260,6 +261,8 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, reco
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
-        recording,
+        recording: own.recording,
+        limits: own.services.limits,
+        health: own.services.health,
     }
 }

@@ -11,7 +11,7 @@
 //! | ha.cf | `ha_cf` with `lines`, `media`, and the table `directives` |
 //! | authkeys | `authkeys` |
 //! | haresources | `haresources`, `resource`, `filesystem`, `script`, `unit_name` |
-//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table` |
+//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table`, `service_tables` |
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | all of them together | `load`, `checks` |
 
@@ -30,6 +30,7 @@ mod media;
 mod record_table;
 mod resource;
 mod script;
+mod service_tables;
 mod settings;
 mod types;
 mod unit_name;
@@ -43,6 +44,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, Dialect, GenerationMethod, Group, Medium, MessageFormat, Mount, Recipe, Recording,
-    Resource, ResourceKind, Script, Timing, Transient, UuidFrom,
+    Address, AutoFailback, Config, Dialect, GenerationMethod, Group, Health, Medium, MessageFormat, Mount, Recipe,
+    Recording, Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

@@ -47,6 +47,56 @@ pub struct Config {
     pub rtprio: u8,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
+    /// `[units]` of hbd.toml.
+    pub limits: UnitLimits,
+    /// `[health]` of hbd.toml.
+    pub health: Health,
+}
+
+/// `[units]` of hbd.toml: how long units may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLimits {
+    /// After how long a start has failed. systemd's own TimeoutStartSec= is usually shorter and says more.
+    pub start: Duration,
+    /// After how long what does not stop is killed.
+    pub stop: Duration,
+    /// What happens when a resource has not stopped after ten attempts.
+    pub stop_failure: StopFailure,
+}
+
+impl Default for UnitLimits {
+    fn default() -> UnitLimits {
+        let limit = Duration::from_secs(300);
+        UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry }
+    }
+}
+
+/// `stop_failure` in `[units]` of hbd.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopFailure {
+    /// Try again for ever; the peer does not get the group meanwhile.
+    Retry,
+    /// Reboot the machine at once, as Heartbeat does (03 §9.2): the peer takes over after its dead time.
+    Reboot,
+}
+
+/// `[health]` of hbd.toml: what happens when a unit fails that runs here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether anything happens.
+    pub enabled: bool,
+    /// How often a unit is started again here, within `within`, before its group goes to the peer.
+    pub restarts: u32,
+    /// After this time a failure is forgotten.
+    pub within: Duration,
+    /// First resources of the groups that are left alone.
+    pub except: Vec<String>,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        Health { enabled: true, restarts: 2, within: Duration::from_secs(600), except: Vec::new() }
+    }
 }
 
 /// `[record]` of hbd.toml: the ring of events that the daemon keeps for `hbd --replay`.

@@ -14,13 +14,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::effects::Effects;
+use super::held::{Beat, BeatFile};
 use super::input::{Input, step};
 use super::links::{Links, error_chain};
 use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
-use crate::cluster::{Answer, Core, Event, Instant, Moment, Outcome, Request, View};
+use crate::cluster::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, View};
 use crate::config::Config;
 use crate::{units, vip};
 
@@ -54,6 +55,43 @@ pub struct CoreLoop {
     pub generation: u64,
     /// Operators who wait for an answer, by the number of their request.
     pub askers: Askers,
+    /// What our predecessor held and nobody else can have claimed.
+    pub adopted: Set,
+    /// Where we note what we hold.
+    pub ledger: Ledger,
+}
+
+/// What is noted for a successor, and whether the end was a handing over.
+#[derive(Debug)]
+pub struct Ledger {
+    file: BeatFile,
+    hold: Option<Set>,
+    complained: bool,
+    /// The core ended and left what runs for a successor.
+    pub handed_over: bool,
+}
+
+impl Ledger {
+    /// With nothing noted yet.
+    pub fn new(file: BeatFile) -> Ledger {
+        Ledger { file, hold: None, complained: false, handed_over: false }
+    }
+
+    /// Notes what is held, if the peers were just told that we live, or if it changed.
+    fn note(&mut self, core: &Core, told: bool) {
+        let hold = core.holds();
+        if !told && self.hold == Some(hold) {
+            return;
+        }
+        self.hold = Some(hold);
+        let until = moment().monotonic.0 + core.announced_dead_time();
+        let written = self.file.write(Beat { until, hold, planned: self.handed_over });
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.complained, true)
+        {
+            warn!("cannot note what is held, so a crash would release it: {error}");
+        }
+    }
 }
 
 /// Who asked what, and is to be answered.
@@ -89,9 +127,13 @@ pub fn moment() -> Moment {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
-    pub async fn run(mut self) -> Recorder {
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write, and whether what runs
+    /// was left for a successor.
+    pub async fn run(mut self) -> (Recorder, bool) {
         self.feed(Event::LoadAverage(load_average()));
+        if self.adopted != Set::NONE {
+            self.feed(Event::Adopt(self.adopted));
+        }
         let mut ended = self.feed(Event::Start);
         self.notifier.send(Notice::Ready);
         let mut shown = None;
@@ -115,7 +157,7 @@ impl CoreLoop {
                 ended = self.wait(self.watchdog_period.map(|_| alive_at)).await;
             }
         }
-        self.recorder
+        (self.recorder, self.ledger.handed_over)
     }
 
     /// Packets, inputs, then time. True if more is waiting.
@@ -156,7 +198,10 @@ impl CoreLoop {
     /// Lets the core handle one event. True if it ended.
     fn feed(&mut self, event: Event) -> bool {
         let actions = self.recorder.handle(&mut self.core, moment(), event);
+        let told = actions.iter().any(is_status);
         let aftermath = self.effects.carry_out(actions, &mut self.links);
+        self.ledger.handed_over |= aftermath.handed_over;
+        self.ledger.note(&self.core, told);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
@@ -174,6 +219,10 @@ impl CoreLoop {
             Input::Shutdown => {
                 self.notifier.send(Notice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Shutdown })
+            }
+            Input::Restart => {
+                self.notifier.send(Notice::Stopping);
+                self.feed(Event::Request { id: 0, request: Request::Restart })
             }
             Input::Operator { request, reply } => {
                 let id = self.askers.add(reply);
@@ -240,6 +289,11 @@ impl CoreLoop {
         self.snapshots.send_replace(Arc::new(snapshot(&self.config, self.generation, &view)));
         *shown = Some(view);
     }
+}
+
+/// Whether it tells the peers that we live.
+fn is_status(action: &Action) -> bool {
+    matches!(action, Action::Send(message) if message.kind() == Some("status"))
 }
 
 /// The first line of /proc/loadavg for the field `ld`; procfs does not block.

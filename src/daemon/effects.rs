@@ -2,20 +2,15 @@
 //!
 //! Only hands over; nothing here waits.
 
-use std::time::Duration;
-
+use log::{error, warn};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::cluster::{Action, Answer, Step};
-use crate::config::{Group, ResourceKind, Transient};
+use crate::config::{Group, ResourceKind, StopFailure, Transient, UnitLimits};
 use crate::{units, vip};
-
-/// How long a unit may take to start or stop before the step counts as failed. systemd's own timeouts
-/// (TimeoutStartSec=, TimeoutStopSec=) are usually shorter and say more.
-const STEP_LIMIT: Duration = Duration::from_secs(300);
 
 /// Where actions go.
 #[derive(Debug)]
@@ -26,6 +21,8 @@ pub struct Effects {
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
     pub units: UnboundedSender<units::Command>,
+    /// How long units may take, and what happens when one does not stop.
+    pub limits: UnitLimits,
 }
 
 /// What the loop must do itself.
@@ -33,6 +30,8 @@ pub struct Effects {
 pub struct Aftermath {
     /// The core ended.
     pub exit: bool,
+    /// It did, and left what runs for a successor.
+    pub handed_over: bool,
     /// Requests that are answered.
     pub answers: Vec<(u64, Answer)>,
     /// Steps that could not even be handed over, with the reason.
@@ -61,6 +60,15 @@ impl Effects {
                     aftermath.exit = true;
                     continue;
                 }
+                Action::HandOver => {
+                    aftermath.exit = true;
+                    aftermath.handed_over = true;
+                    continue;
+                }
+                Action::Escalate(step) => {
+                    self.escalate(step);
+                    continue;
+                }
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
@@ -77,6 +85,25 @@ impl Effects {
         match &self.groups.get(step.group)?.resources.get(step.resource)?.kind {
             ResourceKind::Address(address) => Some(address),
             _ => None,
+        }
+    }
+
+    /// A resource does not stop, whatever was tried.
+    fn escalate(&self, step: Step) {
+        let word = self.groups.get(step.group).and_then(|group| group.resources.get(step.resource));
+        let word = word.map_or("a resource", |resource| resource.word.as_str());
+        match self.limits.stop_failure {
+            StopFailure::Retry => {
+                warn!(
+                    "{word} does not stop: it is tried again and again, and the peer does not get its group. End what \
+                     keeps it, or choose stop_failure = \"reboot\" under [units] in /etc/hbd/hbd.toml"
+                );
+            }
+            StopFailure::Reboot => {
+                error!("{word} does not stop: rebooting this machine at once (stop_failure in /etc/hbd/hbd.toml)");
+                // A bus thread that has ended cannot reboot; the core goes on trying to stop.
+                let _ = self.units.send(units::Command::Reboot);
+            }
         }
     }
 
@@ -99,8 +126,8 @@ impl Effects {
             }
         };
         let command = match verb {
-            Verb::Start => units::Command::Start { id, unit, recipe, limit: STEP_LIMIT },
-            Verb::Stop => units::Command::Stop { id, unit, recipe, limit: STEP_LIMIT },
+            Verb::Start => units::Command::Start { id, unit, recipe, limit: self.limits.start },
+            Verb::Stop => units::Command::Stop { id, unit, recipe, limit: self.limits.stop },
             Verb::Announce => return Ok(()),
         };
         self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())

@@ -16,6 +16,8 @@ pub enum Input {
     Unit(units::Report),
     /// SIGTERM or SIGINT.
     Shutdown,
+    /// SIGTERM, and systemd is going to start us again at once.
+    Restart,
     /// An operator wants groups moved.
     Operator {
         /// `Standby` or `Takeover`.

@@ -15,6 +15,7 @@ pub mod bus_thread;
 mod check;
 pub mod core_loop;
 pub mod effects;
+pub mod held;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -26,6 +27,7 @@ pub mod records;
 pub mod release;
 pub mod replay;
 pub mod snapshot;
+mod succession;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -88,7 +90,7 @@ enum StartError {
     #[error("cannot manage addresses")]
     Vip(#[from] vip::VipError),
     #[error("cannot note what may have to be released")]
-    Note(#[from] release::ReleaseError),
+    Note(#[from] held::HeldError),
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     #[error("cannot make a runtime")]
@@ -132,7 +134,10 @@ fn files() -> Files {
 
 fn release_left_behind() -> Result<ExitCode, StartError> {
     let runtime = runtime()?;
-    let errors = runtime.block_on(release::release(Path::new(release::HELD)));
+    let errors = runtime.block_on(async {
+        let ending = release::Ending::of_this_service().await;
+        release::release_or_keep(Path::new(held::DIRECTORY), &ending).await
+    });
     for error in &errors {
         eprintln!("hbd --release: {}", error_chain(error));
     }
@@ -189,7 +194,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let directory = Path::new(identity::STATE_DIRECTORY);
     let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
     info!("Heartbeat generation: {}", identity.generation);
-    release::note(Path::new(release::HELD), &config.groups)?;
+    let succession = succession::take_up(Path::new(held::DIRECTORY), &config.groups)?;
     let notifier = Notifier::spawn().map_err(StartError::Thread)?;
     let (sender, inputs) = unbounded_channel();
     let vip_reports = sender.clone();
@@ -210,12 +215,12 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         realtime(config.rtprio);
     }
     let runtime = runtime()?;
-    let recorder = runtime.block_on(async {
+    let (recorder, handed_over) = runtime.block_on(async {
         let core_loop = CoreLoop {
             core,
             recorder,
             links: Links::open(&config, keys),
-            effects: Effects { groups: config.groups.clone(), vip, units: commander },
+            effects: Effects { groups: config.groups.clone(), vip, units: commander, limits: config.limits },
             inputs,
             notifier,
             watchdog_period: notify::watchdog_period(),
@@ -223,10 +228,14 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             generation: identity.generation,
             config,
             askers: core_loop::Askers::default(),
+            adopted: succession.begin(),
+            ledger: core_loop::Ledger::new(succession.beat),
         };
         core_loop.run().await
     });
-    release::forget(Path::new(release::HELD))?;
+    if !handed_over {
+        held::forget(Path::new(held::DIRECTORY))?;
+    }
     recorder.finish();
     Ok(ExitCode::SUCCESS)
 }

@@ -76,7 +76,7 @@ pub enum UnitError {
         unit: String,
     },
     /// systemd (or the bus) refused the call itself.
-    #[error("systemd refuses to {verb} {unit}: {text} ({name}); see `systemctl status {unit}`")]
+    #[error("systemd refuses to {verb} {unit}: {text} ({name}); see {}", look(unit))]
     Refused {
         /// The unit's name as asked for.
         unit: String,
@@ -90,7 +90,8 @@ pub enum UnitError {
     /// The job ended, and the unit is not where it should be.
     #[error(
         "{verb} of {unit} ended with job result {job:?}, unit {active} ({sub}), result {result:?}; \
-         see `systemctl status {unit}`"
+         see {}",
+        look(unit)
     )]
     Failed {
         /// The unit's name as asked for.
@@ -129,7 +130,7 @@ pub enum UnitError {
         unit: String,
     },
     /// The caller's deadline passed.
-    #[error("{verb} of {unit} is not finished after {} s; see `systemctl status {unit}`", after.as_secs_f64())]
+    #[error("{verb} of {unit} is not finished after {} s; see {}", after.as_secs_f64(), look(unit))]
     Deadline {
         /// The unit's name as asked for.
         unit: String,
@@ -144,6 +145,14 @@ pub enum UnitError {
     /// Anything else the bus answers.
     #[error("cannot talk to systemd over the system bus: {0}")]
     Bus(#[from] zbus::Error),
+}
+
+/// Where people see more: systemd forgets a unit of ours as soon as it has ended, the journal does not.
+fn look(unit: &str) -> String {
+    let command = if unit.starts_with("hbd-") { "journalctl -u" } else { "systemctl status" };
+    // Backslashes mean something to shells.
+    let unit = if unit.contains('\\') { format!("'{unit}'") } else { unit.to_owned() };
+    format!("`{command} {unit}`")
 }
 
 impl UnitError {

@@ -6,7 +6,7 @@ use log::warn;
 use zbus::proxy::CacheProperties;
 use zbus::{OwnedObjectPath, Variant};
 
-use super::proxy::{JobProxy, UnitProxy};
+use super::proxy::{JobProxy, ServiceProxy, UnitProxy};
 use super::systemd::Wish;
 use super::{Systemd, UnitError, Verb};
 
@@ -31,6 +31,25 @@ impl Systemd {
             .await
             .ok()?;
         self.call(job.job_type()).await.ok()
+    }
+
+    /// Whether systemd is going to start our own unit again at once, asked while it is being stopped or has crashed:
+    /// because of `systemctl restart`, or because of `Restart=`. `None` if systemd does not tell.
+    pub async fn own_successor(&self) -> Option<bool> {
+        match self.own_job().await.as_deref() {
+            Some("restart" | "try-restart" | "start") => Some(true),
+            Some(_) => Some(false),
+            None => {
+                let path = self.call(self.manager.get_unit_by_pid(0)).await.ok()?;
+                let service = ServiceProxy::builder(&self.connection)
+                    .path(path)
+                    .cache_properties(CacheProperties::No)
+                    .build()
+                    .await
+                    .ok()?;
+                Some(self.call(service.restart()).await.ok()? != "no")
+            }
+        }
     }
 
     /// 0 is the caller.

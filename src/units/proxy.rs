@@ -32,6 +32,8 @@ pub(super) trait Manager {
 
     fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
 
+    fn reboot(&self) -> zbus::Result<()>;
+
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
     fn get_unit_file_state(&self, name: &str) -> zbus::Result<String>;
@@ -84,6 +86,9 @@ pub(super) trait Job {
 pub(super) trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn result(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn restart(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"), name = "Type")]
     fn kind(&self) -> zbus::Result<String>;

@@ -47,6 +47,8 @@ pub enum Command {
         /// When to give up, from now.
         limit: Duration,
     },
+    /// Reboot the machine without stopping anything: the last resort of an owner that cannot let go.
+    Reboot,
     /// These are all units that will be started and stopped: watch them, keep their place in the order of a shutdown,
     /// and warn of what is wrong with them.
     Manage {
@@ -116,6 +118,9 @@ pub async fn run(
                 Some(Command::Stop { id, unit, recipe, limit }) => {
                     let task = Task { verb: Verb::Stop, id, unit, recipe, limit };
                     work.spawn(task.run(session.clone(), Arc::clone(&report)));
+                }
+                Some(Command::Reboot) => {
+                    work.spawn(reboot(session.clone()));
                 }
                 Some(Command::Manage { units, made }) => {
                     watcher.abort_all();
@@ -222,6 +227,16 @@ impl Task {
             (Verb::Stop, None) => systemd.stop_or_kill(&self.unit, limit).await,
             (Verb::Stop, Some(recipe)) => systemd.stop_made(&self.unit, recipe, limit).await,
         }
+    }
+}
+
+/// Asks until the machine is gone.
+async fn reboot(mut session: Session) {
+    while let Ok(systemd) = connected(&mut session).await {
+        if let Err(error) = systemd.reboot().await {
+            warn!("cannot reboot: {error}. Trying again.");
+        }
+        sleep(BACKOFF_MAX).await;
     }
 }
 

@@ -233,6 +233,10 @@ impl Systemd {
             if pin && self.call(self.manager.ref_unit(unit)).await.is_ok() {
                 pinned.store(true, Ordering::Relaxed);
             }
+            if verb == Verb::Start && made_of.is_none() && before.active == ActiveState::Failed {
+                // It is we who count failures and pause between starts: StartLimitBurst= must not refuse ours.
+                let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+            }
             let call = match (verb, made_of) {
                 (Verb::Start, Some(properties)) => self.make(unit, properties, pinned).await,
                 (Verb::Start, None) => self.call(self.manager.start_unit(unit, "replace")).await,

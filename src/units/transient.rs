@@ -58,6 +58,14 @@ impl Systemd {
         }
     }
 
+    /// Reboots the machine at once: no unit is stopped, no file system unmounted (`systemctl reboot --force`).
+    ///
+    /// # Errors
+    /// When systemd refuses or does not answer.
+    pub async fn reboot(&self) -> Result<(), UnitError> {
+        Ok(self.call(self.manager.reboot()).await?)
+    }
+
     /// The unit's own `stop` if it is active; the script's all the same if it is not, or if that one failed.
     async fn stop_script(&self, unit: &str, script: &Script, limit: Duration) -> Result<(), UnitError> {
         let before = self.patiently(|| self.state(unit)).await?;
@@ -94,7 +102,10 @@ impl Systemd {
         if let Err(error) = self.change(wish, VACATE_LIMIT).await {
             warn!("{error}");
         }
-        self.stop(unit, limit).await
+        self.stop(unit, limit).await?;
+        // The first attempt is not to be seen as the state of a unit that is gone.
+        let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+        Ok(())
     }
 }
 

@@ -327,7 +327,11 @@ impl World {
                 }
                 self.tell(&format!("{}: {}", NAMES[node], record.text()));
             }
-            Action::Answer { .. } => {}
+            Action::Answer { .. } | Action::Escalate(_) => {}
+            // No schedule asks for it.
+            Action::HandOver => {
+                self.broken.get_or_insert(format!("{} handed over without being asked", NAMES[node]));
+            }
             Action::Exit => {
                 if self.machines[node].running != [[false; RESOURCES]; NODES] {
                     self.broken.get_or_insert(format!("{} ended with resources running", NAMES[node]));

@@ -13,6 +13,7 @@ mod sent;
 mod sequence;
 mod standby;
 mod startup;
+mod succession;
 mod takeover;
 
 use std::time::Duration;
@@ -353,7 +354,9 @@ fn tell(action: &Action) -> Option<String> {
         Action::Start(step) => Some(format!("start {}", word(step))),
         Action::Stop(step) => Some(format!("stop {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
+        Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),
+        Action::HandOver => Some("hand over".into()),
         Action::Answer { .. } | Action::Log(_) => None,
     }
 }

@@ -16,6 +16,7 @@ pub fn is_routine(message: &Message) -> bool {
 /// What an event says; `None` if it is not worth a line.
 pub fn event(event: &Event, settings: &Settings) -> Option<String> {
     let text = match event {
+        Event::Adopt(set) => format!("the daemon finds what its predecessor held: [{set}]"),
         Event::Start => "the daemon starts".to_owned(),
         Event::Received { message, .. } if is_routine(message) => return None,
         Event::Received { link, message } => {
@@ -34,6 +35,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         }
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
+            Request::Restart => "the daemon is asked to restart".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
         },
@@ -48,6 +50,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         Action::Send(message) => format!("sends {}", self::message(message)),
         Action::Start(step) => format!("starts {}", resource(*step, settings)),
         Action::Stop(step) => format!("stops {}", resource(*step, settings)),
+        Action::Escalate(step) => format!("{} does not stop: the configuration decides", resource(*step, settings)),
         Action::Announce(step) => format!("announces {}", resource(*step, settings)),
         Action::Log(record) => {
             let level = match record.priority() {
@@ -60,6 +63,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         }
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
         Action::Exit => "the daemon ends".to_owned(),
+        Action::HandOver => "the daemon ends, its resources stay for its successor".to_owned(),
     };
     Some(printable(&text))
 }

@@ -11,6 +11,7 @@ mod package;
 mod pair;
 mod service;
 mod units;
+mod words;
 
 use hbd_lab::Result;
 use hbd_lab::suite::{Suite, Test};
@@ -18,11 +19,14 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 13] = [
+const TESTS: [(&str, Play); 16] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
     ("units::a_unit_that_does_not_exist_moves_the_group", units::a_unit_that_does_not_exist_moves_the_group),
+    ("words::scripts_agents_and_file_systems", words::scripts_agents_and_file_systems),
+    ("words::a_script_that_fails_moves_the_group", words::a_script_that_fails_moves_the_group),
+    ("words::check_says_what_words_become", words::check_says_what_words_become),
     ("service::active_means_ready", service::active_means_ready),
     ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
     ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),
