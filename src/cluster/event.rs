@@ -31,7 +31,14 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// Somebody asked for something. `Standby` and `Takeover` are answered by [`Action::Answer`] with the same `id`.
+    /// A resource that runs here, or should, changed by itself or by somebody else's hand.
+    Unit {
+        /// Which.
+        step: Step,
+        /// How.
+        news: News,
+    },
+    /// Somebody asked for something. `Standby`, `Takeover` and `Cleanup` are answered by [`Action::Answer`] with the same `id`.
     Request {
         /// The asker's number.
         id: u64,
@@ -40,6 +47,19 @@ pub enum Event {
     },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
+}
+
+/// What became of a resource without our doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// It failed, or ended by itself; the text says how. May be said again as long as it is so.
+    Failed(String),
+    /// It failed, and the service manager starts it again by itself.
+    Restarting(String),
+    /// Somebody stopped it.
+    Stopped,
+    /// It runs.
+    Up,
 }
 
 /// An operator's wish.
@@ -53,6 +73,8 @@ pub enum Request {
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
     Takeover(Set),
+    /// Forget the failures of a group, or of all, and try again what waits.
+    Cleanup(Option<usize>),
 }
 
 /// One resource of one group, by position in haresources.

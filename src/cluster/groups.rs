@@ -3,6 +3,7 @@
 //! Owns which step of which group runs, is starting or stopping. Groups are independent of each other: one that hangs
 //! does not hold up the next. Never decides *whether* a group should run: the ownership rooms do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ struct Run {
     failed: Option<Instant>,
     stop_attempts: u32,
     stop_again: Option<Instant>,
+    /// Resources below `running` that failed and are to be started again in their places.
+    #[serde(default)]
+    broken: BTreeSet<usize>,
     /// The wish was reached and said so.
     settled: bool,
 }
@@ -89,6 +93,7 @@ impl Groups {
             let run = &mut self.runs[index];
             run.wanted = wanted;
             run.failed = None;
+            run.broken.clear();
             run.settled = !wanted && run.running == 0 && run.pending.is_none();
             if wanted && run.stop_again.take().is_some() {
                 // A resource that would not stop is in an unknown state: start it again rather than trust it.
@@ -117,10 +122,14 @@ impl Groups {
                     reason,
                 }));
                 out.push(Action::Log(Record::GroupGivenUp { group, resource }));
-                run.running = step.resource + 1;
+                run.running = run.running.max(step.resource + 1);
                 run.failed = Some(now + START_RETRY);
+                run.broken.clear();
             }
-            (Operation::Start, _) => run.running = step.resource + 1,
+            (Operation::Start, _) => {
+                run.running = run.running.max(step.resource + 1);
+                run.broken.remove(&step.resource);
+            }
             (Operation::Stop, Outcome::Failed(reason)) => {
                 run.stop_attempts += 1;
                 let attempt = run.stop_attempts;
@@ -141,6 +150,35 @@ impl Groups {
         }
         self.advance(step.group, now, out);
         failed
+    }
+
+    /// Whether this resource is meant to run and was seen to.
+    pub fn runs(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.wanted && run.failed.is_none() && step.resource < run.running)
+    }
+
+    /// Whether this resource is to be started again in its place.
+    pub fn is_broken(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.broken.contains(&step.resource))
+    }
+
+    /// Starts a resource again that ran and has failed. The others of its group stay.
+    pub fn restart(&mut self, step: Step, now: Instant, out: &mut Vec<Action>) {
+        if self.runs(step) {
+            self.runs[step.group].broken.insert(step.resource);
+            self.advance(step.group, now, out);
+        }
+    }
+
+    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group` is
+    /// `None`.
+    pub fn retry_failed(&mut self, group: Option<usize>, now: Instant, out: &mut Vec<Action>) {
+        for index in (0..self.runs.len()).filter(|index| group.is_none_or(|group| group == *index)) {
+            if let Some(at) = &mut self.runs[index].failed {
+                *at = now;
+            }
+        }
+        self.tick(now, out);
     }
 
     /// Takes the steps whose pause is over.
@@ -197,7 +235,7 @@ impl Groups {
         let all = self.groups[group].resources.len();
         let state = match (run.failed, run.wanted, run.running) {
             (Some(_), true, 0) => GroupState::Failed,
-            (None, true, running) if running == all => GroupState::Active,
+            (None, true, running) if running == all && run.broken.is_empty() => GroupState::Active,
             (None, true, _) => GroupState::Starting,
             (_, _, 0) if run.pending.is_none() => GroupState::Stopped,
             _ => GroupState::Stopping,
@@ -212,7 +250,11 @@ impl Groups {
             return;
         }
         let up = run.wanted && run.failed.is_none();
-        if up && run.running < all {
+        let broken = run.broken.first().copied().filter(|_| up);
+        if let Some(resource) = broken {
+            run.pending = Some(Operation::Start);
+            out.push(Action::Start(Step { group: index, resource }));
+        } else if up && run.running < all {
             run.pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource: run.running }));
         } else if !up && run.running > 0 {
@@ -236,7 +278,8 @@ impl Groups {
         }
     }
 
-    fn names(&self, step: Step) -> (String, String) {
+    /// The key of a step's group and the word of its resource.
+    pub fn names(&self, step: Step) -> (String, String) {
         let group = &self.groups[step.group];
         (
             group.key.clone(),

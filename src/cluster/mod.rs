@@ -12,12 +12,14 @@
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
+//! | [`health`](self) | a resource failed: again here, or to the peer? |
 //! | [`succession`](self) | how does the next daemon on this node go on where we ended? (02 §9.2) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
 mod conflict;
 mod event;
 mod groups;
+mod health;
 mod history;
 mod holding;
 mod leave;
@@ -39,7 +41,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, Outcome, Request, Step};
+pub use event::{Action, Answer, Event, News, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
@@ -47,13 +49,14 @@ pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
 
-use crate::config::{AutoFailback, Group, Timing};
+use crate::config::{self, AutoFailback, Group, Timing};
 use groups::Groups;
 use history::History;
 use node::Node;
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
-/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts.
+/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart` and
+/// `hbd_unfit` need no number: whoever does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;
 
 /// What the core must know at start. Nothing in it changes while it runs.
@@ -79,6 +82,9 @@ pub struct Settings {
     pub groups: Vec<Group>,
     /// Seed of the core's pseudo-random delays.
     pub seed: u64,
+    /// `[health]` of hbd.toml.
+    #[serde(default)]
+    pub health: config::Health,
 }
 
 /// The state machine. See the module. Plain data too: a recording holds it where it cannot begin at the start.
@@ -99,6 +105,8 @@ pub struct Core {
     leave: leave::Leave,
     #[serde(default)]
     succession: succession::Succession,
+    #[serde(default)]
+    health: health::Health,
 }
 
 impl Core {
@@ -118,6 +126,7 @@ impl Core {
             conflict: conflict::Conflict::default(),
             leave: leave::Leave::default(),
             succession: succession::Succession::default(),
+            health: health::Health::default(),
             settings,
         };
         core.nodes = (core.settings.nodes.clone().iter())
@@ -138,6 +147,7 @@ impl Core {
             Event::Received { link, message } => self.receive(link, &message),
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
+            Event::Unit { step, news } => self.unit_news(step, news),
             Event::Request { id, request } => self.request(id, request),
             Event::LoadAverage(load) => self.load = load,
         }
@@ -157,6 +167,7 @@ impl Core {
             self.conflict.deadline(),
             self.leave.deadline(),
             self.succession.deadline(),
+            self.health.deadline(),
             self.groups.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -173,6 +184,7 @@ impl Core {
         self.resources_tick();
         self.conflict_tick();
         self.leave_tick();
+        self.health_tick();
         self.succession_check();
     }
 
@@ -182,13 +194,14 @@ impl Core {
             Request::Restart => self.restart_requested(),
             Request::Standby(set) => self.standby_requested(id, set),
             Request::Takeover(set) => self.takeover_requested(id, set),
+            Request::Cleanup(group) => self.cleanup(id, group),
         }
     }
 
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.group_failed(step.group);
+            self.group_failed(step);
         }
         self.work_settled();
     }

@@ -186,6 +186,20 @@ records! {
         "hbd restarts: resources stay, the peers are asked to wait";
     PeerRestarts { node: String, seconds: u64 } Info "b420e6b2ed4d4f42a4f345fa764327db"
         "hbd on node {node} restarts and keeps its resources: it is dead only after {seconds} s of silence";
+    UnitFailed { group: String, resource: String, reason: String, count: usize } Error "0c93901c6b444bcda81c1363c4eadb12"
+        "{resource} has failed here ({reason}), for the {count}. time lately";
+    UnitFailedUnwatched { group: String, resource: String, reason: String } Error "104a1de5dcd0430283447051f55b544d"
+        "{resource} has failed here ({reason}); nothing is done about it, because [health] in hbd.toml is off for its group";
+    UnitStopped { group: String, resource: String } Warning "47423676f3f243dca72ef2df368652e2"
+        "{resource} was stopped by somebody else: it is left alone, and its group stays here. Start it, or run 'hbctl cleanup'";
+    UnitUpAgain { group: String, resource: String } Info "a49f5fb0dc874458810a52cc322ea115"
+        "{resource} runs again";
+    GroupMoves { group: String, node: String } Critical "d78d65dc238c4cb6b74a0966f7cba2fa"
+        "resource group {group} goes to node {node} because it fails here";
+    KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
+        "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
+    CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
+        "failures are forgotten: an operator says that their causes are mended";
     ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"
         "Heartbeat shutdown in progress.";
     ShutdownDelayed {} Warning "75c4da54ad6f413f81e57d8ce614027b"
@@ -239,12 +253,18 @@ impl Record {
             Record::AcquiringGroup { group, .. }
             | Record::ReleasingGroup { group, .. }
             | Record::GroupActive { group, .. }
-            | Record::GroupStopped { group, .. } => {
+            | Record::GroupStopped { group, .. }
+            | Record::GroupMoves { group, .. } => {
                 subject.group = Some(group);
             }
             Record::StartFailed { group, resource, .. }
             | Record::GroupGivenUp { group, resource, .. }
-            | Record::StopFailed { group, resource, .. } => {
+            | Record::StopFailed { group, resource, .. }
+            | Record::UnitFailed { group, resource, .. }
+            | Record::UnitFailedUnwatched { group, resource, .. }
+            | Record::UnitStopped { group, resource, .. }
+            | Record::UnitUpAgain { group, resource, .. }
+            | Record::KeepTrying { group, resource, .. } => {
                 subject.group = Some(group);
                 subject.resource = Some(resource);
             }

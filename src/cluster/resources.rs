@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Core, Instant, Record, Set, Status};
+use super::{Core, Instant, Record, Set, Status};
 use crate::config::AutoFailback;
 use crate::wire::Message;
 
@@ -164,6 +164,7 @@ impl Core {
             ownership.decision = Decision::Received;
             ownership.starting_again = None;
         }
+        self.health_heard(message);
         self.adoption_checked();
         match message.text("isstable") {
             Some("1") => {
@@ -368,17 +369,6 @@ impl Core {
     pub(super) fn legacy_heard(&mut self, from: usize) {
         let node = self.nodes[from].name.clone();
         self.complain(Record::PeerIsLegacy { node });
-    }
-
-    /// A group could not be started here: if the peer is well, it may try (03 §14.3).
-    pub(super) fn group_failed(&mut self, group: usize) {
-        let set = match self.groups.class(group) {
-            Class::Local => Set::LOCAL,
-            Class::Foreign => Set::FOREIGN,
-        };
-        if self.peer_alive() && !self.conflict.offered_lately(self.now.monotonic) && self.begin_standby(set) {
-            self.conflict.offered(self.now.monotonic);
-        }
     }
 
     /// Whether our part is decided and nothing is under way (03 §4.4).

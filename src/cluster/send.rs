@@ -72,6 +72,9 @@ impl Core {
         }
         if self.peer_is_hbd() {
             message.set_text("hbd_claim", &self.claims().to_string());
+            if let Some(unfit) = self.unfit() {
+                message.set_text("hbd_unfit", &unfit);
+            }
         }
         message
     }

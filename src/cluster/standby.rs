@@ -196,6 +196,7 @@ impl Core {
             self.log_in_flux(&node);
             return;
         }
+        self.given_back(set);
         self.ownership.other_stable = false;
         self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.log(Record::StandbyWanted { node, set: set.to_string() });

@@ -117,6 +117,9 @@ async fn serve_requests(
                 let outcome = reload(inputs, notifier, files).await;
                 let _ = reply.send(outcome);
             }
+            Request::Cleanup { group, reply } => {
+                let _ = reply.send(cleanup(inputs, group).await);
+            }
             // A move takes as long as the units take: others may ask meanwhile, the core refuses what cannot be.
             Request::Move { here, scope, reply } => {
                 let inputs = inputs.clone();
@@ -125,6 +128,23 @@ async fn serve_requests(
                 });
             }
         }
+    }
+}
+
+async fn cleanup(inputs: &UnboundedSender<Input>, group: String) -> Result<String, String> {
+    let (reply, answer) = oneshot::channel();
+    let stopping = || "hbd is stopping".to_owned();
+    let said = if group.is_empty() {
+        "the failures of all groups are forgotten".to_owned()
+    } else {
+        format!("the failures of {group} are forgotten")
+    };
+    let refused =
+        format!("'{group}' is no group: write the first resource of a line of haresources, as it stands there");
+    inputs.send(Input::Cleanup { group, reply }).map_err(|_| stopping())?;
+    match answer.await.map_err(|_| stopping())? {
+        Answer::Done => Ok(said),
+        _ => Err(refused),
     }
 }
 

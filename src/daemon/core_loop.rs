@@ -21,7 +21,7 @@ use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
-use crate::cluster::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, View};
+use crate::cluster::{Action, Answer, Core, Event, Instant, Moment, News, Outcome, Request, Set, View};
 use crate::config::Config;
 use crate::{units, vip};
 
@@ -228,6 +228,16 @@ impl CoreLoop {
                 let id = self.askers.add(reply);
                 self.feed(Event::Request { id, request })
             }
+            Input::Cleanup { group, reply } => {
+                let index = self.config.groups.iter().position(|known| known.key == group);
+                if index.is_none() && !group.is_empty() {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Answer::Failed);
+                    return false;
+                }
+                let id = self.askers.add(reply);
+                self.feed(Event::Request { id, request: Request::Cleanup(index) })
+            }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
                 // Whoever asked may have gone.
@@ -271,9 +281,24 @@ impl CoreLoop {
             units::Report::Started { id } => (id, Outcome::Started),
             units::Report::Stopped { id } => (id, Outcome::Stopped),
             units::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            units::Report::State { .. } => return false,
+            units::Report::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
+    }
+
+    /// A unit may stand for several resources.
+    fn unit_news(&mut self, unit: &str, news: units::News) -> bool {
+        let news = match news {
+            units::News::Up => News::Up,
+            units::News::Failed(reason) => News::Failed(reason),
+            units::News::Restarting(reason) => News::Restarting(reason),
+            units::News::Stopped => News::Stopped,
+        };
+        let mut ended = false;
+        for step in self.effects.steps_of(unit) {
+            ended |= self.feed(Event::Unit { step, news: news.clone() });
+        }
+        ended
     }
 
     /// Shows the state if it changed.

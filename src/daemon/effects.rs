@@ -9,7 +9,7 @@ use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::cluster::{Action, Answer, Step};
-use crate::config::{Group, ResourceKind, StopFailure, Transient, UnitLimits};
+use crate::config::{Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
 use crate::{units, vip};
 
 /// Where actions go.
@@ -86,6 +86,16 @@ impl Effects {
             ResourceKind::Address(address) => Some(address),
             _ => None,
         }
+    }
+
+    /// The resources that a unit stands for.
+    pub fn steps_of(&self, unit: &str) -> Vec<Step> {
+        let groups = self.groups.iter().enumerate();
+        let steps = groups.flat_map(|(group, found)| {
+            let ours = move |(_, resource): &(usize, &Resource)| resource.kind.unit() == Some(unit);
+            found.resources.iter().enumerate().filter(ours).map(move |(resource, _)| Step { group, resource })
+        });
+        steps.collect()
     }
 
     /// A resource does not stop, whatever was tried.

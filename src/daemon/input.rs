@@ -25,6 +25,13 @@ pub enum Input {
         /// Answered when the core has.
         reply: oneshot::Sender<Answer>,
     },
+    /// An operator says that the causes of failures are mended.
+    Cleanup {
+        /// The group's key; empty for all.
+        group: String,
+        /// `Done`, or `Failed` if there is no such group.
+        reply: oneshot::Sender<Answer>,
+    },
     /// authkeys was read again and is good.
     Keys {
         /// The new keys.

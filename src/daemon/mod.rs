@@ -69,6 +69,9 @@ struct Arguments {
     /// End the processes that keep a file system busy (started by hbd before it unmounts one)
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
     vacate: Option<PathBuf>,
+    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes COMMAND
+    #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
+    script: Option<Vec<String>>,
     /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0 if
     /// this version decides the same, 3 if not
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "release"])]
@@ -106,6 +109,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.check {
         check::check(&files())
+    } else if let Some(words) = &arguments.script {
+        return script(words);
     } else if let Some(directory) = &arguments.vacate {
         return vacate(directory);
     } else if arguments.release {
@@ -142,6 +147,23 @@ fn release_left_behind() -> Result<ExitCode, StartError> {
         eprintln!("hbd --release: {}", error_chain(error));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn script(words: &[String]) -> ExitCode {
+    use units::script::Operation;
+    let (operation, dialect, command) = match words {
+        [operation, dialect, command @ ..] => (operation.as_str(), dialect.as_str(), command),
+        _ => return ExitCode::FAILURE,
+    };
+    let operation = if operation == "start" { Operation::Start } else { Operation::Stop };
+    let dialect = if dialect == "text" { config::Dialect::Text } else { config::Dialect::Codes };
+    match units::script::run(operation, dialect, command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("hbd --script: cannot run {}: {error}", command.join(" "));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn vacate(directory: &Path) -> ExitCode {
@@ -286,6 +308,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         auto_failback: config.auto_failback,
         links: links::names(config),
         groups: config.groups.clone(),
+        health: config.health.clone(),
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }

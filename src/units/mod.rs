@@ -18,11 +18,14 @@
 
 pub mod own;
 pub mod run;
+pub mod script;
 pub mod state;
 pub mod systemd;
 pub mod transient;
 pub mod vacate;
 pub mod watch;
+
+mod course;
 
 mod answer;
 mod proxy;
@@ -30,6 +33,7 @@ mod recipe;
 #[cfg(test)]
 mod tests;
 
+pub use course::News;
 pub use run::{Command, Report, run};
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;

@@ -64,6 +64,9 @@ pub(super) trait Unit {
     fn condition_timestamp_monotonic(&self) -> zbus::Result<u64>;
 
     #[zbus(property(emits_changed_signal = "false"))]
+    fn active_exit_timestamp_monotonic(&self) -> zbus::Result<u64>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
     fn id(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"))]

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::connection::Builder;
 
-use super::{Systemd, UnitError, UnitState, Verb};
+use super::{News, Systemd, UnitError, Verb};
 use crate::config::Recipe;
 
 /// First pause before a lost connection is tried again; doubled each time.
@@ -79,12 +79,12 @@ pub enum Report {
         /// Why.
         error: UnitError,
     },
-    /// A watched unit's state, at first and after each change, whoever changed it.
-    State {
+    /// Something became of a managed unit without our doing.
+    News {
         /// The unit as it was named in [`Command::Manage`].
         unit: String,
-        /// Its state.
-        state: UnitState,
+        /// What.
+        news: News,
     },
 }
 
@@ -252,8 +252,7 @@ async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(Report) + Send + Sync>) {
     while let Ok(systemd) = connected(&mut session).await {
-        let tell =
-            |unit: &str, state: &UnitState| report(Report::State { unit: unit.to_owned(), state: state.clone() });
+        let tell = |unit: &str, news: News| report(Report::News { unit: unit.to_owned(), news });
         // Ends only with the connection; the next one starts from a full reading.
         if systemd.watch(&units, tell).await.is_err() {
             sleep(BACKOFF_MIN).await;

@@ -18,7 +18,7 @@ use super::{ActiveState, UnitError, UnitState, Verb};
 /// How often a state is read again while something is waited for, should every signal have been lost.
 pub const RECHECK: Duration = Duration::from_secs(2);
 /// How long a `JobRemoved` may lag behind the observation that the job is gone.
-const LAG: Duration = Duration::from_millis(200);
+pub(super) const LAG: Duration = Duration::from_millis(200);
 /// Pause before an unanswered call is made again.
 const RETRY: Duration = Duration::from_millis(200);
 /// Events a waiting call may fall behind before it reads the state instead.
@@ -42,8 +42,8 @@ pub struct Systemd {
 /// What the drained streams pass on.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    /// `JobRemoved`: job path and result.
-    JobRemoved(Arc<(OwnedObjectPath, String)>),
+    /// `JobRemoved`: job path, result and unit.
+    JobRemoved(Arc<(OwnedObjectPath, String, String)>),
     /// Signals may have been lost: read the state again.
     Look,
 }
@@ -96,7 +96,7 @@ impl Systemd {
         drains.spawn(async move {
             while let Some(signal) = removed.next().await {
                 let event = match signal.args() {
-                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result))),
+                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result, args.unit))),
                     Err(_) => Event::Look,
                 };
                 // Nobody waiting is no error.

@@ -24,9 +24,10 @@ impl Systemd {
     /// # Errors
     /// As [`Systemd::start`], and [`UnitError::Occupied`].
     pub async fn start_made(&self, unit: &str, recipe: &Recipe, limit: Duration) -> Result<(), UnitError> {
+        let program = own_program();
         let properties = match recipe {
             Recipe::Mount(mount) => recipe::mount(mount, limit),
-            Recipe::Script(script) => recipe::resource(script, limit),
+            Recipe::Script(script) => recipe::resource(&program, script, limit),
         };
         self.change(Wish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
     }
@@ -49,7 +50,7 @@ impl Systemd {
     pub async fn stop_or_kill(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
         match self.stop(unit, limit).await {
             Err(UnitError::Deadline { .. }) => {
-                warn!("{unit} does not stop within {} s: killing it", limit.as_secs_f64());
+                warn!("{unit} does not stop within {:.0} s: killing it", limit.as_secs_f64());
                 // Refused if nothing of it runs any more.
                 let _ = self.call(self.manager.kill_unit(unit, "all", SIGKILL)).await;
                 self.stop(unit, KILLED_LIMIT).await
@@ -82,7 +83,8 @@ impl Systemd {
             }
         }
         let helper = unit.replacen("hbd-", "hbd-stop-", 1);
-        let properties = recipe::stop_once(script, limit);
+        let program = own_program();
+        let properties = recipe::stop_once(&program, script, limit);
         let wish = Wish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
         self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop))
     }

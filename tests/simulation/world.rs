@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hbd::cluster::{Action, Core, Event, Instant, Moment, Outcome, Request, Settings, Step};
-use hbd::config::{AutoFailback, Group, Resource, ResourceKind, Timing};
+use hbd::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::Message;
 
 use crate::invariants::Invariants;
@@ -174,6 +174,7 @@ impl World {
             links: vec!["eth1".to_owned()],
             groups: groups(),
             seed: self.random.below(u64::MAX),
+            health: Health::default(),
         };
         machine.core = Some(Core::new(settings));
         self.feed(node, Event::Start);

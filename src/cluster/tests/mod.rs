@@ -2,6 +2,7 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod conflict;
+mod health;
 mod impostor;
 mod leave;
 mod liveness;
@@ -19,7 +20,7 @@ mod takeover;
 use std::time::Duration;
 
 use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Settings, Step, View};
-use crate::config::{AutoFailback, Group, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
 /// Our uuid and the peer's.
@@ -61,6 +62,7 @@ fn settings() -> Settings {
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
+        health: Health::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, Event, Outcome, Priority, Request, Settings, Step};
+use crate::cluster::{Action, Event, News, Outcome, Priority, Request, Settings, Step};
 use crate::wire::{Message, Value};
 
 /// Fields that every message has and nobody wants to read.
@@ -33,9 +33,23 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             };
             format!("{} {how}", resource(*step, settings))
         }
+        Event::Unit { step, news } => {
+            let how = match news {
+                News::Failed(reason) => format!("has failed: {reason}"),
+                News::Restarting(reason) => format!("has failed and is started again by systemd: {reason}"),
+                News::Stopped => "was stopped by somebody".to_owned(),
+                News::Up => "runs".to_owned(),
+            };
+            format!("{} {how}", resource(*step, settings))
+        }
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
             Request::Restart => "the daemon is asked to restart".to_owned(),
+            Request::Cleanup(None) => "an operator asks for a cleanup".to_owned(),
+            Request::Cleanup(Some(group)) => {
+                let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
+                format!("an operator asks for a cleanup of group {key}")
+            }
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
         },

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::systemd::RECHECK;
-use super::{ActiveState, Command, Report, Systemd, UnitError};
+use super::{ActiveState, Command, News, Report, Systemd, UnitError};
 use crate::bus::private_bus::PrivateBus;
 use mock::{Mock, Plan};
 
@@ -318,17 +318,27 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
         .unwrap();
     for _ in 0..2 {
         let report = reports.recv().await.unwrap();
-        assert!(matches!(&report, Report::State { state, .. } if state.active.is_up()), "{report:?}");
+        assert!(matches!(&report, Report::News { news: News::Up, .. }), "{report:?}");
     }
     for signal in [true, false] {
-        let (unit, state) = if signal { ("web.service", ("failed", "failed")) } else { ("db.service", DOWN) };
+        let (unit, state, said) = if signal {
+            ("web.service", ("failed", "failed"), "web.service is failed, result success")
+        } else {
+            ("db.service", DOWN, "db.service ended by itself")
+        };
         mock.set(unit, state, signal).await;
-        match timeout(RECHECK * 2, reports.recv()).await.unwrap().unwrap() {
-            Report::State { unit: told, state: seen } => {
-                assert_eq!((told.as_str(), seen.active.as_str(), seen.sub.as_str()), (unit, state.0, state.1));
+        // What stays failed is said again.
+        let news = async {
+            loop {
+                match reports.recv().await.unwrap() {
+                    Report::News { unit: told, news: News::Failed(text) } if told == unit => break text,
+                    Report::News { .. } => {}
+                    other => panic!("{other:?}"),
+                }
             }
-            other => panic!("{other:?}"),
-        }
+        };
+        let text = timeout(RECHECK * 3, news).await.unwrap();
+        assert!(text.starts_with(said), "{text}");
     }
 }
 
