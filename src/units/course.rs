@@ -39,6 +39,11 @@ pub(super) enum Seen {
 }
 
 impl Course {
+    /// Whether it ran when it was looked at last.
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+
     /// Takes in a state.
     pub(super) fn look(&mut self, state: &UnitState) -> Seen {
         if state.awaits_restart() {

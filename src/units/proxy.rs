@@ -74,9 +74,6 @@ pub(super) trait Unit {
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn transient(&self) -> zbus::Result<bool>;
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn consists_of(&self) -> zbus::Result<Vec<String>>;
 }
 
 #[proxy(interface = "org.freedesktop.systemd1.Job", default_service = "org.freedesktop.systemd1")]

@@ -49,13 +49,16 @@ impl Systemd {
             };
             for index in look {
                 let Ok(state) = self.state(&units[index]).await else { continue };
+                let ran = courses[index].is_up();
                 let news = match courses[index].look(&state) {
                     Seen::Nothing => continue,
                     Seen::Up => News::Up,
                     Seen::Restarting => News::Restarting(format!("{} is started again by systemd", state.name)),
                     Seen::Down => {
                         // The job that did it, if one did, ends a moment later.
-                        sleep(LAG).await;
+                        if ran {
+                            sleep(LAG).await;
+                        }
                         while let Ok(event) = events.try_recv() {
                             if let Event::JobRemoved(removed) = event {
                                 jobs.note(&removed.2);

@@ -5,6 +5,7 @@
 
 mod address;
 mod bus;
+mod health;
 mod interruption;
 mod jobs;
 mod keys;
@@ -21,7 +22,7 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 24] = [
+const TESTS: [(&str, Play); 26] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
@@ -43,6 +44,11 @@ const TESTS: [(&str, Play); 24] = [
         "succession::a_shutdown_of_the_machine_is_a_graceful_stop",
         succession::a_shutdown_of_the_machine_is_a_graceful_stop,
     ),
+    (
+        "health::a_failing_unit_is_started_again_and_then_moves",
+        health::a_failing_unit_is_started_again_and_then_moves,
+    ),
+    ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
     ("service::active_means_ready", service::active_means_ready),
     ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
     ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),

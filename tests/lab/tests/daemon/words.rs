@@ -83,7 +83,7 @@ pub fn a_script_that_fails_moves_the_group(pair: &mut Pair) -> Result<String> {
     install(pair)?;
     pair.node(A).write_mode(
         "/etc/ha.d/resource.d/lab-script",
-        &SCRIPT.replace("start) ", "start) exit 5 # "),
+        &SCRIPT.replace("sleep infinity & echo $! >$pid", "exit 5"),
         0o755,
     )?;
     let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-script::one httpd\n"))?;
