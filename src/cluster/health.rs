@@ -135,15 +135,20 @@ impl Core {
         if self.move_class(step.group) {
             return;
         }
-        let (group, resource) = self.groups.names(step);
-        let can = self.peer_alive() && !self.peer_is_unfit(step.group);
-        let pause = if can { FLUX } else { KEEP_TRYING };
-        if !can {
-            self.log(Record::KeepTrying { group, resource, seconds: pause.as_secs() });
-        }
+        let pause = if self.may_move_later(step) { FLUX } else { KEEP_TRYING };
         if !itself {
             self.health.waiting.push((step, self.now.monotonic + pause));
         }
+    }
+
+    /// Whether only something that is under way keeps the group from the peer; if not, people are told so.
+    fn may_move_later(&mut self, step: Step) -> bool {
+        let can = self.peer_alive() && !self.peer_is_unfit(step.group);
+        if !can {
+            let (group, resource) = self.groups.names(step);
+            self.log(Record::KeepTrying { group, resource, seconds: KEEP_TRYING.as_secs() });
+        }
+        can
     }
 
     /// Gives the class of this group to the peer if that can serve it. False if it stays here.
@@ -178,7 +183,9 @@ impl Core {
     /// A resource could not be started here: if the peer is well, it may try (03 §14.3).
     pub(super) fn group_failed(&mut self, step: Step) {
         self.note_failure(step, true);
-        self.move_class(step.group);
+        if !self.move_class(step.group) {
+            self.may_move_later(step);
+        }
     }
 
     pub(super) fn health_tick(&mut self) {

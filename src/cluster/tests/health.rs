@@ -102,6 +102,16 @@ fn a_peer_that_failed_the_same_group_does_not_get_it() {
     bench.run(2_000);
     assert_eq!(bench.story(), ["start a2"], "tried here again");
 
+    // Nor when it cannot even be started.
+    let mut bench = Bench::joined_hbd("local");
+    peer_unfit(&mut bench, "a1");
+    bench.prompt = false;
+    fails(&mut bench, A2);
+    bench.fail_step();
+    bench.end_steps();
+    assert!(bench.logged("the other node cannot serve its group either: trying again here in 30 s"));
+    assert!(bench.sent("ask_resources").is_empty());
+
     // Another of its groups says nothing about this one.
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "b1");

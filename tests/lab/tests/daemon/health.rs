@@ -37,6 +37,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
     pair.expect_undisturbed(B, served + 0.5)?;
 
     for _ in 0..3 {
+        pair.wait_unit(B, HTTPD, "active", SOON)?;
         let since = crash(pair, B)?;
         pair.wait_record(B, since, "httpd has failed here", SOON)?;
     }
