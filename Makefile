@@ -2,6 +2,7 @@
 # make demo     two real machines, one fails, the other serves
 # make test     everything, as .ci/run does
 # make deb      dist/hbd_VERSION_ARCH.deb
+# make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make simulate N=100000   a long campaign of simulated clusters
 # make install  into DESTDIR
 #
@@ -14,9 +15,11 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 UNITDIR = $(DESTDIR)/usr/lib/systemd/system
 DOCDIR = $(DESTDIR)/usr/share/doc/hbd
-SAY = @printf '\n== %s\n'
+SAY = @printf '\n== %(%T)T %s\n' -1
+# For printf's clock.
+SHELL = /bin/bash
 
-.PHONY: all build deb demo test check prepare bases simulate install clean
+.PHONY: all build deb demo test interop check prepare bases simulate install clean
 
 all: build
 
@@ -50,6 +53,13 @@ test: prepare
 	$(MAKE) --no-print-directory check deb; status=$$?; wait $$bases; exit $$status
 	$(SAY) "the laboratory: real nodes"
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab
+
+interop: prepare
+	@$(SUDO) true
+	@$(MAKE) --no-print-directory bases & bases=$$!; \
+	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-interop && wait $$bases
+	$(SAY) "the campaign: about an hour"
+	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
 
 check:
 	$(SAY) "format, lints, documentation"

@@ -69,6 +69,19 @@ pub(crate) fn add_address(device: &'static str, address: Ipv4Addr, prefix: u8) {
     });
 }
 
+/// As [`add_address`], with the network's last address as its broadcast address.
+pub(crate) fn add_broadcast_address(device: &'static str, address: Ipv4Addr, prefix: u8) {
+    use netlink_packet_route::address::AddressAttribute;
+    rtnetlink_run(|handle| async move {
+        let index = index_of(&handle, device).await.unwrap();
+        let broadcast = Ipv4Addr::from(u32::from(address) | (u32::MAX >> prefix));
+        let mut request = handle.address().add(index, address.into(), prefix);
+        request.message_mut().attributes.retain(|one| !matches!(one, AddressAttribute::Broadcast(_)));
+        request.message_mut().attributes.push(AddressAttribute::Broadcast(broadcast));
+        request.execute().await.unwrap();
+    });
+}
+
 /// Removes an address, as an administrator would.
 pub(crate) fn del_address(device: &'static str, address: Ipv4Addr) {
     use netlink_packet_route::address::AddressAttribute;

@@ -39,6 +39,7 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
         node: snapshot.node.clone(),
         state: snapshot.state.clone(),
         resource_state: snapshot.resource_state.clone(),
+        awaited: snapshot.awaited.clone(),
         auto_failback: snapshot.auto_failback.clone(),
         nodes: Vec::new(),
         links: Vec::new(),
@@ -96,8 +97,9 @@ impl Manager {
     }
 
     /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
-    /// that prefer the other) or "failback" (the same as "foreign"). Returns in words when they run there, or fails
-    /// with org.hbd1.Error.NotMoved, which says why. Only root may call it.
+    /// that prefer the other) or "failback" (the same as "foreign"). Waits up to 20 s, see Awaited, for a node that has
+    /// not decided what it holds. Returns in words when the groups run there, or fails with org.hbd1.Error.NotMoved,
+    /// which says why. Only root may call it.
     #[zbus(out_args("outcome"))]
     async fn standby(&self, scope: &str) -> Result<String, Error> {
         self.move_groups(false, scope).await
@@ -140,6 +142,12 @@ impl Manager {
     #[zbus(property)]
     fn resource_state(&self) -> &str {
         &self.data.resource_state
+    }
+
+    /// What a call of Standby or Takeover waits for, at most 20 s, before anything is moved, in words; "" for nothing.
+    #[zbus(property)]
+    fn awaited(&self) -> &str {
+        &self.data.awaited
     }
 
     /// Whether resources return to their preferred node: "on", "off" or "legacy".

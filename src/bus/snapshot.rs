@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub state: String,
     /// What we hold: `none`, `local`, `foreign`, `all`, or `transition`.
     pub resource_state: String,
+    /// What a `Standby` or `Takeover` waits for before it begins; empty for nothing.
+    pub awaited: String,
     /// `auto_failback`: `on`, `off`, `legacy`.
     pub auto_failback: String,
     /// Our generation number (02 §4.1).

@@ -19,7 +19,7 @@ use super::objects::{Group, Link, Manager, Mirror, Node};
 use super::private_bus::PrivateBus;
 use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Scope, Snapshot};
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(90);
 const NODEB: &str = "/org/hbd1/node/nodeb";
 const GROUP: &str = "/org/hbd1/group/_310_2e0_2e0_2e100";
 
@@ -73,6 +73,7 @@ fn example() -> Snapshot {
         node: "nodea".to_owned(),
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
+        awaited: String::new(),
         auto_failback: "off".to_owned(),
         generation: 12,
         keepalive_usec: 1_000_000,

@@ -66,6 +66,7 @@ fn from_manager(mut from: Properties) -> Snapshot {
         node: take(&mut from, "NodeName"),
         state: take(&mut from, "State"),
         resource_state: take(&mut from, "ResourceState"),
+        awaited: take(&mut from, "Awaited"),
         auto_failback: take(&mut from, "AutoFailback"),
         generation: take(&mut from, "Generation"),
         keepalive_usec: take(&mut from, "KeepaliveUSec"),

@@ -44,6 +44,7 @@ fn healthy() -> Snapshot {
         node: "nodea".to_owned(),
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
+        awaited: String::new(),
         auto_failback: "off".to_owned(),
         generation: 12,
         keepalive_usec: 500_000,

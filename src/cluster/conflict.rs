@@ -18,10 +18,17 @@ const CLAIM_PERIOD: Duration = Duration::from_secs(1);
 /// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its own
 /// groups, before we ask for it.
 const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
+/// A real Heartbeat that returns after a partition and had held us for dead says within 2 s that it gives up (02 §7.7).
+/// If it has not by now it had heard us all the time, and will neither restart nor say what it holds.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+/// After a partition whoever still holds something announces it, when the conflict is over that may follow.
+const ANNOUNCE_AFTER_RETURN: Duration = Duration::from_secs(2);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
-/// A group that failed here is offered to the peer at most this often.
+/// A group that failed here is offered at most this often to a peer that took it.
 const OFFER_PERIOD: Duration = Duration::from_secs(600);
+/// And to one that did not react.
+const OFFER_RETRY: Duration = Duration::from_secs(20);
 
 /// What a node bases its claim on, in its own words: the field `hbd_claim`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +77,12 @@ pub(super) struct Conflict {
     act_at: Option<Instant>,
     /// Until when a real Heartbeat that returned from a partition may take to restart itself.
     restart_due: Option<Instant>,
-    offered_at: Option<Instant>,
+    /// When what we hold is announced after the peer's return.
+    announce_at: Option<Instant>,
+    /// How often a real Heartbeat was asked in vain to end the present conflict.
+    asked_in_vain: u32,
+    /// Before this a failed group is not offered to the peer again.
+    offer_again: Option<Instant>,
 }
 
 impl Conflict {
@@ -85,17 +97,22 @@ impl Conflict {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.act_at
+        [self.act_at, self.announce_at].into_iter().flatten().min()
     }
 
-    /// Whether a failed group was offered to the peer within the last ten minutes.
+    /// Whether a failed group was offered to the peer lately: both would otherwise send it to and fro.
     pub(super) fn offered_lately(&self, now: Instant) -> bool {
-        self.offered_at.is_some_and(|at| now.since(at) < OFFER_PERIOD)
+        self.offer_again.is_some_and(|again| now < again)
     }
 
     /// A failed group was offered to the peer.
     pub(super) fn offered(&mut self, now: Instant) {
-        self.offered_at = Some(now);
+        self.offer_again = Some(now + OFFER_PERIOD);
+    }
+
+    /// The peer did not react to what may have been such an offer.
+    pub(super) fn not_taken(&mut self, now: Instant) {
+        self.offer_again = self.offer_again.map(|again| again.min(now + OFFER_RETRY));
     }
 }
 
@@ -122,17 +139,40 @@ impl Core {
     /// hbd peer gets our claims. A real Heartbeat restarts itself if it had missed us, too (02 §7.7). If it had not, or
     /// restarted out of our sight, it would never say what it holds: `starting` makes it, and our report takes it out
     /// of transition again (03 §14.1 rule 3).
-    pub(super) fn peer_reappeared(&mut self) {
+    pub(super) fn peer_reappeared(&mut self, known: bool) {
         if self.ownership.decision != Decision::Stable {
             return;
         }
+        if known {
+            // The loser may have yielded before it could tell us.
+            self.conflict.announce_at = Some(self.now.monotonic + ANNOUNCE_AFTER_RETURN);
+        }
         if !self.peer_is_hbd() {
             self.conflict.restart_due = Some(self.now.monotonic + HEARTBEAT_PATIENCE);
-            self.send(Message::new("starting"));
-        } else if self.conflict.act_at.is_some() {
+            let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
+            if known {
+                self.let_go_of_storage(Set::ALL);
+            }
+            self.ask_heartbeat(patience);
+            return;
+        }
+        self.failback_soon();
+        if self.conflict.act_at.is_some() {
             self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
         }
-        self.send_resource(true, None);
+        if known {
+            self.send_void();
+        } else {
+            self.send_resource(true, None);
+        }
+    }
+
+    fn announce_tick(&mut self) {
+        if self.conflict.announce_at.is_some_and(|due| due <= self.now.monotonic) {
+            self.conflict.announce_at = None;
+            let kept = self.ownership.hold.without(self.conflict.both);
+            self.groups.announce(kept, &mut self.out);
+        }
     }
 
     /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has overtaken
@@ -155,22 +195,41 @@ impl Core {
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
         }
-        let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
-        if !settled || self.ownership.peer_releasing {
+        if !self.may_judge() {
             return;
         }
         let (hold, other) = (self.ownership.hold, self.ownership.other.swapped());
-        let exists = |set: Set| Set {
+        let nobody = if self.ownership.other_stable {
+            self.existing(Set::ALL.without(hold).without(other))
+        } else {
+            Set::NONE
+        };
+        self.audit_both();
+        self.nobody_changed(nobody);
+    }
+
+    /// Whether the masks mean what they say: nothing is on the move.
+    fn may_judge(&self) -> bool {
+        let settled = self.ownership.decision == Decision::Stable && !self.standby.busy();
+        settled && !self.ownership.peer_releasing
+    }
+
+    /// The part of `set` that has groups.
+    fn existing(&self, set: Set) -> Set {
+        Set {
             local: set.local && self.groups.count(Set::LOCAL) > 0,
             foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
-        };
-        let both = exists(hold.common(other));
-        let nobody =
-            if self.ownership.other_stable { exists(Set::ALL.without(hold).without(other)) } else { Set::NONE };
-        self.both_changed(both);
-        self.nobody_changed(nobody);
-        if both != Set::NONE {
-            self.resolve();
+        }
+    }
+
+    /// The half of [`Core::audit`] that may be done at any time: what the peer last claimed is claimed.
+    pub(super) fn audit_both(&mut self) {
+        if self.may_judge() {
+            let both = self.existing(self.ownership.hold.common(self.ownership.other.swapped()));
+            self.both_changed(both);
+            if both != Set::NONE {
+                self.resolve();
+            }
         }
     }
 
@@ -185,13 +244,19 @@ impl Core {
             }
             let wait = if self.peer_is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE };
             self.conflict.act_at = Some(self.now.monotonic + wait);
+            self.let_go_of_storage(both);
+            if self.peer_is_hbd() {
+                // It may know nothing of it yet, and the sooner it does the sooner one of us lets go.
+                self.send_resource(true, None);
+            }
         } else if before != Set::NONE && both == Set::NONE {
             self.conflict.act_at = None;
+            self.conflict.asked_in_vain = 0;
             self.conflict.began_with = None;
-            let kept = before.common(self.ownership.hold);
-            if kept != Set::NONE {
-                self.conflict_won(kept);
-            }
+        }
+        let kept = before.without(both).common(self.ownership.hold);
+        if kept != Set::NONE {
+            self.conflict_won(kept);
         }
     }
 
@@ -217,6 +282,9 @@ impl Core {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
         self.conflict.restart_due = None;
+        self.conflict.offer_again = None;
+        self.report.forget();
+        self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;
@@ -230,10 +298,18 @@ impl Core {
     fn resolve(&mut self) {
         let Some(theirs) = self.conflict.theirs else { return };
         let lost = self.lost(theirs);
-        if lost == Set::NONE {
-            return;
+        if lost != Set::NONE {
+            self.lose(lost);
         }
+    }
+
+    fn lose(&mut self, lost: Set) {
         self.log(Record::ConflictLost { node: self.peer_name() });
+        self.let_go(lost);
+    }
+
+    /// Releases `lost`; the peer is told that we do, and when it is done.
+    pub(super) fn let_go(&mut self, lost: Set) {
         self.conflict.both = self.conflict.both.without(lost);
         self.conflict.releasing = self.conflict.releasing.with(lost);
         self.release(lost);
@@ -257,15 +333,18 @@ impl Core {
         let lost = self.conflict.releasing;
         if lost != Set::NONE && self.groups.settled(lost) {
             self.conflict.releasing = Set::NONE;
+            self.release_heartbeat(lost);
             let report = self.resource_message(true, None).with("hbd_released", lost.word());
             self.send(report);
             if self.conflict.both == Set::NONE {
                 self.conflict.began_with = None;
+                self.conflict.asked_in_vain = 0;
             }
         }
     }
 
     pub(super) fn conflict_tick(&mut self) {
+        self.announce_tick();
         let now = self.now.monotonic;
         if self.conflict.act_at.is_none_or(|due| due > now) {
             return;
@@ -294,10 +373,22 @@ impl Core {
         self.send_resource(true, None);
     }
 
+    /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go, and it
+    /// will not.
+    fn yield_to_heartbeat(&mut self, both: Set) {
+        self.cancel_standby();
+        self.lose(both);
+    }
+
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
         let (both, nobody) = (self.conflict.both, self.conflict.nobody);
-        if both.local || nobody.local {
+        if both != Set::NONE {
+            self.conflict.asked_in_vain += 1;
+        }
+        if self.conflict.asked_in_vain > 1 {
+            self.yield_to_heartbeat(both);
+        } else if both.local || nobody.local {
             self.send_takeover(Set::LOCAL);
         } else if both.foreign || nobody.foreign {
             self.begin_standby(Set::FOREIGN);

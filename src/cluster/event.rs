@@ -1,5 +1,7 @@
 //! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::holding::Set;
@@ -44,6 +46,11 @@ pub enum Event {
         id: u64,
         /// The wish.
         request: Request,
+    },
+    /// A host of ping node number `node` of [`super::Settings::ping_nodes`] answered.
+    PingAnswered {
+        /// Index of the ping node.
+        node: usize,
     },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
@@ -97,6 +104,27 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// What an operator's wish waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Awaited {
+    /// We have not decided yet what we hold.
+    ThisNode,
+    /// The other node has not decided yet what it holds, or is starting.
+    OtherNode,
+    /// Another exchange is under way, a failback for instance.
+    Exchange,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Awaited::ThisNode => "this node to decide what it holds",
+            Awaited::OtherNode => "the other node to decide what it holds",
+            Awaited::Exchange => "the end of a move that is under way",
+        })
+    }
+}
+
 /// How an operator's wish ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -104,10 +132,15 @@ pub enum Answer {
     Done,
     /// They were there already.
     Already,
-    /// Refused: this node, or the other, has not decided yet or is in the middle of something.
-    InFlux,
+    /// A node has not decided yet or is in the middle of something, and did not come to an end in time.
+    InFlux(Awaited),
+    /// Refused: we are stopping.
+    Leaving,
     /// Refused: the other node is dead or has left.
     PeerGone,
+    /// Refused: the other node is a Heartbeat that speaks its first protocol (`auto_failback legacy`), which has no
+    /// standby.
+    Legacy,
     /// Refused: another standby is under way.
     Busy,
     /// The other node did not react in time; nothing was moved.

@@ -87,24 +87,31 @@ impl Groups {
     /// Sets the wish for every group in `set` and takes the first steps.
     pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
         for index in 0..self.groups.len() {
-            if !set.has(self.class(index)) || self.runs[index].wanted == wanted {
-                continue;
+            if set.has(self.class(index)) {
+                self.want_group(index, wanted, now, out);
             }
-            let run = &mut self.runs[index];
-            run.wanted = wanted;
-            run.failed = None;
-            run.broken.clear();
-            run.settled = !wanted && run.running == 0 && run.pending.is_none();
-            if wanted && run.stop_again.take().is_some() {
-                // A resource that would not stop is in an unknown state: start it again rather than trust it.
-                run.running -= 1;
-                run.stop_attempts = 0;
-            }
-            if wanted || run.running > 0 || run.pending.is_some() {
-                out.push(Action::Log(self.notice(index, wanted)));
-            }
-            self.advance(index, now, out);
         }
+    }
+
+    /// [`Groups::want`] for one group.
+    pub fn want_group(&mut self, index: usize, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        let run = &mut self.runs[index];
+        if run.wanted == wanted {
+            return;
+        }
+        run.wanted = wanted;
+        run.failed = None;
+        run.broken.clear();
+        run.settled = !wanted && run.running == 0 && run.pending.is_none();
+        if wanted && run.stop_again.take().is_some() {
+            // A resource that would not stop is in an unknown state: start it again rather than trust it.
+            run.running -= 1;
+            run.stop_attempts = 0;
+        }
+        if wanted || run.running > 0 || run.pending.is_some() {
+            out.push(Action::Log(self.notice(index, wanted)));
+        }
+        self.advance(index, now, out);
     }
 
     /// Takes in how a step ended and takes the next one. True if the group could not be started.
@@ -210,6 +217,32 @@ impl Groups {
         (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
     }
 
+    /// Whether a group is to run here.
+    pub fn wanted(&self, group: usize) -> bool {
+        self.runs[group].wanted
+    }
+
+    /// Whether one group is where it was wanted, or has failed and is down.
+    pub fn group_settled(&self, group: usize) -> bool {
+        self.runs[group].settled
+    }
+
+    /// The classes with a group that is to run here and could not be started.
+    pub fn failed(&self) -> Set {
+        let failed = |class| self.of(class).any(|group| self.runs[group].wanted && self.runs[group].failed.is_some());
+        Set { local: failed(Class::Local), foreign: failed(Class::Foreign) }
+    }
+
+    /// The groups of `class`, by index.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = usize> + '_ {
+        (0..self.groups.len()).filter(move |group| self.class(*group) == class)
+    }
+
+    /// The group of that key, as written in haresources.
+    pub fn find(&self, key: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.key == key)
+    }
+
     /// Whether every group in `set` runs here, all of it.
     pub fn active(&self, set: Set) -> bool {
         let groups = (0..self.groups.len()).filter(|group| set.has(self.class(*group)));
@@ -219,9 +252,14 @@ impl Groups {
     /// Announces every resource of `set` that runs.
     pub fn announce(&self, set: Set, out: &mut Vec<Action>) {
         for group in (0..self.groups.len()).filter(|group| set.has(self.class(*group))) {
-            let running = 0..self.runs[group].running;
-            out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
+            self.announce_group(group, out);
         }
+    }
+
+    /// [`Groups::announce`] for one group.
+    pub fn announce_group(&self, group: usize, out: &mut Vec<Action>) {
+        let running = 0..self.runs[group].running;
+        out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
     }
 
     /// The groups in file order.

@@ -164,7 +164,7 @@ impl Core {
         let moves = can && self.begin_standby(set);
         if moves {
             self.conflict.offered(now);
-            self.health.moved = Some((set, now));
+            self.moved_by_failure(set);
             let (group, _) = self.groups.names(Step { group, resource: 0 });
             self.log(Record::GroupMoves { group, node: self.peer_name() });
         }
@@ -180,10 +180,22 @@ impl Core {
         self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
     }
 
-    /// A resource could not be started here: if the peer is well, it may try (03 §14.3).
+    /// This set goes to the peer because it fails here.
+    pub(super) fn moved_by_failure(&mut self, set: Set) {
+        self.health.moved = Some((set, self.now.monotonic));
+    }
+
+    /// The part of a set of which the peer failed a group a moment ago.
+    pub(super) fn peer_unfit_for(&self, set: Set) -> Set {
+        let unfit = |class: Class| self.groups.of(class).any(|group| self.peer_is_unfit(group));
+        Set { local: set.local && unfit(Class::Local), foreign: set.foreign && unfit(Class::Foreign) }
+    }
+
+    /// A resource could not be started here: if the peer is well, it may try.
     pub(super) fn group_failed(&mut self, step: Step) {
         self.note_failure(step, true);
-        if !self.move_class(step.group) {
+        self.offer_failed();
+        if !self.standby.busy() {
             self.may_move_later(step);
         }
     }

@@ -4,6 +4,7 @@
 //! never decides what runs where.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,11 @@ impl Membership {
     /// Whether we are `active`.
     pub(super) fn active(&self) -> bool {
         self.phase == Phase::Active
+    }
+
+    /// When we started.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// No more deadlines, no more beats.
@@ -148,8 +154,9 @@ impl Core {
         if node.status == Status::Dead {
             return None;
         }
-        let (since, limit) = match (self.membership.phase, node.last_status) {
+        let (since, limit) = match (self.membership.phase, node.last_status.or(node.noticed)) {
             (Phase::Hearing, last) => (last.unwrap_or(self.membership.started), self.settings.timing.initdead),
+            // Of a new incarnation we may have heard everything but its statuses.
             (_, Some(last)) => (last, node.dead_time),
             (_, None) => (self.membership.started, self.settings.timing.initdead),
         };
@@ -185,7 +192,7 @@ impl Core {
         node.status = Status::Dead;
         node.heard = false;
         node.last_status_order.1 = 0;
-        node.tracking.reset();
+        node.tracking.die();
         node.acknowledged = 0;
         let name = node.name.clone();
         self.log(Record::NodeDead { node: name });
@@ -212,10 +219,12 @@ impl Core {
         let now = self.now.monotonic;
         let warntime = self.settings.timing.warntime;
         let node = &mut self.nodes[from];
-        if order.0 < node.last_status_order.0 && order.1 < node.last_status_order.1 {
+        // Unlike Heartbeat, which looks at `ts` as well: of two statuses of one second the later one counts, too.
+        if order.0 < node.last_status_order.0 {
             return;
         }
         let name = node.name.clone();
+        let known = node.last_status.is_some();
         let reappeared = node.status == Status::Dead && status == Status::Active;
         let interval = node.last_status.map(|last| now.since(last)).filter(|_| node.status != Status::Dead);
         let changed = std::mem::replace(&mut node.status, status) != status;
@@ -239,8 +248,11 @@ impl Core {
             let seconds = self.nodes[from].dead_time.as_secs();
             self.complain(Record::PeerRestarts { node: name, seconds });
         }
-        if (reappeared || introduced) && Some(from) == self.peer() {
-            self.peer_reappeared();
+        if Some(from) == self.peer() {
+            if (reappeared || introduced) && self.speaks_nice() {
+                self.peer_reappeared(known);
+            }
+            self.legacy_status();
         }
     }
 
@@ -248,6 +260,7 @@ impl Core {
     /// will be acted on, so its next silence must count, too.
     pub(super) fn spoke(&mut self, from: usize, message: &Message) {
         let node = &mut self.nodes[from];
+        let known = node.last_status.is_some();
         // Only an hbd says this, even if its first status was lost.
         let introduced = node.hbd.is_none() && message.text("hbd_claim").is_some();
         if introduced {
@@ -255,7 +268,7 @@ impl Core {
         }
         if node.alive() {
             if introduced && Some(from) == self.peer() {
-                self.peer_reappeared();
+                self.peer_reappeared(known);
             }
             return;
         }
@@ -265,8 +278,8 @@ impl Core {
         node.last_status = Some(self.now.monotonic);
         let (node, status) = (node.name.clone(), node.status);
         self.log(Record::StatusUpdate { node, status: status.to_string() });
-        if reappeared && status == Status::Active && Some(from) == self.peer() {
-            self.peer_reappeared();
+        if reappeared && status == Status::Active && Some(from) == self.peer() && self.speaks_nice() {
+            self.peer_reappeared(known);
         }
     }
 
@@ -276,14 +289,32 @@ impl Core {
         self.log(Record::ReturningAfterPartition { node });
         self.log(Record::DeadtimeTooSmall {});
         self.send_status();
+        if Some(index) == self.peer() {
+            self.legacy_returned();
+        }
     }
 
-    /// Gate 1: every node is heard or dead (02 §4.3).
+    /// `stonith`: somebody's fencing step. That it was about us means that the sender held us for dead a moment ago, and
+    /// takes what we had (03 §16 no. 14).
+    pub(super) fn fencing_heard(&mut self, from: usize, message: &Message) {
+        if message.text("node") != Some(&self.settings.node) {
+            return;
+        }
+        let result = message.text("result").unwrap_or("?").to_owned();
+        let node = self.nodes[from].name.clone();
+        self.complain(Record::DeclaredDead { node, result });
+        if Some(from) == self.peer() {
+            self.legacy_declared_dead();
+        }
+    }
+
+    /// Gate 1: every node is heard or dead, ping nodes included (02 §4.3).
     pub(super) fn check_gate(&mut self) {
         let own = self.own();
         let accounted =
             |(index, node): (usize, &super::Node)| Some(index) == own || node.heard || node.status == Status::Dead;
-        if self.membership.phase == Phase::Hearing && self.nodes.iter().enumerate().all(accounted) {
+        let all_accounted = self.nodes.iter().enumerate().all(accounted) && self.pings_accounted();
+        if self.membership.phase == Phase::Hearing && all_accounted {
             self.ask_for_nodes();
         }
     }
@@ -327,6 +358,22 @@ impl Core {
         }
     }
 
+    /// `addnode` and `delnode`: an administrator's tool on another node (02 §8.4). As with `repnodes`, ha.cf is the truth.
+    pub(super) fn node_change_heard(&mut self, from: usize, message: &Message) {
+        let node = self.nodes[from].name.clone();
+        let change = message.kind().unwrap_or_default().to_owned();
+        let list = message.text("nodelist").unwrap_or_default().trim_end().to_owned();
+        self.complain(Record::NodeChange { node, change, list });
+    }
+
+    /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an answer (02
+    /// §3.1).
+    pub(super) fn answer_client_query(&mut self, from: usize, message: &Message) {
+        let (Some(client), Some(asker)) = (message.text("cn"), message.text("from_id")) else { return };
+        let answer = Message::new("respond-cstatus").with("dest", &self.nodes[from].name).with("result", "OK");
+        self.send(answer.with("cn", client).with("to_id", asker).with("cs", "offline"));
+    }
+
     /// Once per process (02 §4.3): status first, then the resource rooms speak.
     fn become_active(&mut self) {
         self.membership.phase = Phase::Active;
@@ -346,7 +393,9 @@ impl Core {
             return;
         }
         let key = format!("{} {}", record.event(), record.subject().node.unwrap_or_default());
-        if complaints.insert(key, now).is_none() {
+        // Not renewed by what is not logged, or a stranger that stays would be named once and never again.
+        if let Entry::Vacant(entry) = complaints.entry(key) {
+            entry.insert(now);
             self.log(record);
         }
     }

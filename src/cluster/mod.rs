@@ -8,9 +8,14 @@
 //! |---|---|
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
+//! | [`ping`](self) | is this machine still connected? (02 §7.9) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
+//! | [`operator`](self) | may an operator's move begin, and how did it end? |
 //! | [`conflict`](self) | both hold it, or nobody does: what now? (03 §8, §14.3) |
+//! | [`legacy`](self) | what if the peer speaks Heartbeat's first protocol? (03 §5, §6.7) |
+//! | [`report`](self) | does a real Heartbeat know what we decided? (03 §4.7, §14.1) |
+//! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`health`](self) | a resource failed: again here, or to the peer? |
 //! | [`succession`](self) | how does the next daemon on this node go on where we ended? (02 §9.2) |
@@ -23,13 +28,18 @@ mod health;
 mod history;
 mod holding;
 mod leave;
+mod legacy;
 mod membership;
 mod node;
+mod operator;
+mod ping;
 mod receive;
 mod record;
+mod report;
 mod resources;
 mod send;
 mod standby;
+mod storage;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -41,10 +51,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Event, News, Outcome, Request, Step};
+pub use event::{Action, Answer, Awaited, Event, News, Outcome, Request, Step};
 pub use groups::GroupState;
 pub use holding::{Class, Set};
 pub use node::Status;
+pub use ping::PingNode;
 pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
@@ -66,6 +77,8 @@ pub struct Settings {
     pub node: String,
     /// All normal nodes in ha.cf order, ourselves included.
     pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order.
+    pub ping_nodes: Vec<String>,
     /// Our uuid (02 §4.1).
     pub uuid: [u8; 16],
     /// Our generation: larger at every start (02 §4.1).
@@ -74,7 +87,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Added to the number of nodes in `ttl`.
     pub hopfudge: u8,
-    /// Whether resources return to their preferred node. `Legacy` is treated as `On` (shared decisions).
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
+    /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
@@ -97,11 +111,15 @@ pub struct Core {
     load: String,
     history: History,
     nodes: Vec<Node>,
+    ping_nodes: Vec<PingNode>,
     membership: membership::Membership,
     groups: Groups,
     ownership: resources::Ownership,
     standby: standby::Standby,
+    operator: operator::Operator,
     conflict: conflict::Conflict,
+    legacy: legacy::Legacy,
+    report: report::Report,
     leave: leave::Leave,
     #[serde(default)]
     succession: succession::Succession,
@@ -119,11 +137,15 @@ impl Core {
             load: "n/a".to_owned(),
             history: History::default(),
             nodes: Vec::new(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
             membership: membership::Membership::default(),
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: resources::Ownership::default(),
             standby: standby::Standby::default(),
+            operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
+            legacy: legacy::Legacy::default(),
+            report: report::Report::default(),
             leave: leave::Leave::default(),
             succession: succession::Succession::default(),
             health: health::Health::default(),
@@ -149,8 +171,10 @@ impl Core {
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
             Event::Unit { step, news } => self.unit_news(step, news),
             Event::Request { id, request } => self.request(id, request),
+            Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
         }
+        self.operator_check();
         std::mem::take(&mut self.out)
     }
 
@@ -162,9 +186,13 @@ impl Core {
         }
         let deadlines = [
             self.membership_deadline(),
+            self.ping_deadline(),
             self.resources_deadline(),
             self.standby.deadline(),
+            self.operator.deadline(),
             self.conflict.deadline(),
+            self.legacy.deadline(),
+            self.report.deadline(),
             self.leave.deadline(),
             self.succession.deadline(),
             self.health.deadline(),
@@ -177,12 +205,16 @@ impl Core {
         if !self.membership.running() {
             return;
         }
+        self.ping_tick();
         self.membership_tick();
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.standby_tick();
+        self.operator_tick();
         self.resources_tick();
         self.conflict_tick();
+        self.legacy_tick();
+        self.report_tick();
         self.leave_tick();
         self.health_tick();
         self.succession_check();
@@ -192,8 +224,7 @@ impl Core {
         match request {
             Request::Shutdown => self.leave_requested(),
             Request::Restart => self.restart_requested(),
-            Request::Standby(set) => self.standby_requested(id, set),
-            Request::Takeover(set) => self.takeover_requested(id, set),
+            Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
             Request::Cleanup(group) => self.cleanup(id, group),
         }
     }
@@ -211,6 +242,7 @@ impl Core {
         self.standby_settled();
         self.resources_settled();
         self.conflict_settled();
+        self.legacy_settled();
         self.leave_settled();
         self.succession_check();
     }

@@ -77,6 +77,8 @@ pub struct Node {
     pub dead_time: Duration,
     /// When its last status was accepted; `None` since start, death of the record or restart.
     pub last_status: Option<Instant>,
+    /// When its present incarnation was noticed.
+    pub noticed: Option<Instant>,
     /// The same by the wall clock, for people.
     pub last_status_wall: Option<Duration>,
     /// `seq` and `ts` of its last status.
@@ -102,6 +104,7 @@ impl Node {
             ack_trigger,
             dead_time,
             last_status: None,
+            noticed: None,
             last_status_wall: None,
             last_status_order: (0, 0),
             heard: false,
@@ -111,8 +114,9 @@ impl Node {
     }
 
     /// Forgets what a former incarnation sent (02 §5 step 12).
-    pub fn restart(&mut self, generation: u64) {
-        self.tracking.reset();
+    pub fn restart(&mut self, generation: u64, now: Instant) {
+        self.tracking.restart();
+        self.noticed = Some(now);
         self.acknowledged = 0;
         self.last_status = None;
         self.last_status_order = (0, 0);

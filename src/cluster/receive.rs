@@ -61,6 +61,7 @@ impl Core {
 
     /// Step 4 to 7: which node is it? By uuid, then by name. An echo of ourselves is nobody; so is a machine that
     /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of it.
+    /// Nor may one borrow the name of a living node, or its uuid; of two that share a uuid each is who it says it is.
     fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<usize> {
         let ours = uuid == Some(self.settings.uuid);
         if src == self.settings.node {
@@ -74,13 +75,34 @@ impl Core {
             return None;
         }
         let by_uuid = uuid.and_then(|uuid| self.nodes.iter().position(|node| node.uuid == Some(uuid)));
-        let Some(index) = by_uuid.or_else(|| self.nodes.iter().position(|node| node.name == src)) else {
-            self.complain(Record::UnknownNode { node: src.to_owned() });
-            return None;
-        };
-        if uuid.is_some() {
-            self.nodes[index].uuid = uuid;
+        match (self.nodes.iter().position(|node| node.name == src), by_uuid) {
+            (Some(named), Some(other)) if named != other => {
+                let other = self.nodes[other].name.clone();
+                self.complain(Record::SharedUuid { node: src.to_owned(), other });
+                Some(named)
+            }
+            (Some(named), None) if uuid.is_some() => self.new_uuid(named, uuid),
+            (_, Some(index)) | (Some(index), None) => Some(index),
+            (None, None) => {
+                self.complain(Record::UnknownNode { node: src.to_owned() });
+                None
+            }
         }
+    }
+
+    /// A node is heard with another uuid than before. It may have been installed anew, but not while the machine that
+    /// had the name until now still speaks: its last status is younger than warntime.
+    fn new_uuid(&mut self, index: usize, uuid: Option<[u8; 16]>) -> Option<usize> {
+        let left = Some(index) == self.peer() && self.ownership.peer_left;
+        let (now, warntime) = (self.now.monotonic, self.settings.timing.warntime);
+        let node = &mut self.nodes[index];
+        let speaks = node.last_status.is_some_and(|last| now.since(last) < warntime);
+        if node.uuid.is_some() && node.status != Status::Dead && speaks && !left {
+            let node = node.name.clone();
+            self.complain(Record::NameTwice { node });
+            return None;
+        }
+        node.uuid = uuid;
         Some(index)
     }
 
@@ -134,7 +156,7 @@ impl Core {
         let node = &mut self.nodes[from];
         if header.generation > node.generation {
             let known = node.generation != 0;
-            node.restart(header.generation);
+            node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
             if known {
                 self.log(Record::NodeRestarted { node: name });
@@ -154,13 +176,10 @@ impl Core {
 
     /// Step 13, with the acknowledgement and the record of a gap.
     fn judge(&mut self, from: usize, seq: u64) -> Verdict {
-        let (now, max) = (self.now.monotonic, self.settings.timing.max_rexmit_delay);
-        let max = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
-        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
-        let min = if max < 100 { 0 } else { 50 };
-        let delay = min + self.random_below(max.saturating_sub(min) + 1);
-        let first = now + Duration::from_millis(delay);
-        let verdict = self.nodes[from].tracking.accept(seq, || first);
+        let now = self.now.monotonic;
+        let mut tracking = std::mem::take(&mut self.nodes[from].tracking);
+        let verdict = tracking.accept(seq, now, || now + self.first_request_delay());
+        self.nodes[from].tracking = tracking;
         if let Verdict::Keep { lost: Some((first, last)), gave_up } = verdict {
             let (node, count) = (self.nodes[from].name.clone(), last - first + 1);
             if gave_up || count > 1 {
@@ -174,6 +193,14 @@ impl Core {
             self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{seq:x}")));
         }
         verdict
+    }
+
+    /// After what pause a missing number is asked for; each has its own (02 §6.4).
+    fn first_request_delay(&mut self) -> Duration {
+        let max = u64::try_from(self.settings.timing.max_rexmit_delay.as_millis()).unwrap_or(u64::MAX);
+        // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
+        let min = if max < 100 { 0 } else { 50 };
+        Duration::from_millis(min + self.random_below(max.saturating_sub(min) + 1))
     }
 
     /// Step 10: `destuuid` decides alone if it is there, else `dest`.
@@ -190,6 +217,10 @@ impl Core {
         if kind != "status" {
             self.spoke(from, message);
         }
+        let nice = matches!(kind, "starting" | "resource" | "ask_resources" | "hb_takeover");
+        if nice && self.nice_heard(from, kind) {
+            return;
+        }
         match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),
             "reqnodes" => self.answer_reqnodes(from),
@@ -199,7 +230,11 @@ impl Core {
             "resource" => self.resource_received(from, header.seq, message),
             "ask_resources" => self.ask_received(from, message),
             "hb_takeover" => self.takeover_received(from, message),
-            "ip-request" => self.legacy_heard(from),
+            "ip-request" => self.ip_request_received(from, message),
+            "ip-request-resp" => self.ip_response_received(from, message),
+            "stonith" => self.fencing_heard(from, message),
+            "addnode" | "delnode" => self.node_change_heard(from, message),
+            "query-cstatus" => self.answer_client_query(from, message),
             _ => {}
         }
     }

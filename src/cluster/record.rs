@@ -94,7 +94,7 @@ records! {
         "node {node}: is dead";
     LinkUp { node: String, link: String } Info "63b08c0363f348cf8341796ab51c8d1c"
         "Link {node}:{link} up.";
-    LinkDead { node: String, link: String } Info "6ecb1261c8f84f2483fdbdf584b45133"
+    LinkDead { node: String, link: String } Warning "6ecb1261c8f84f2483fdbdf584b45133"
         "Link {node}:{link} dead.";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
@@ -112,6 +112,12 @@ records! {
         "another machine sends under our name '{node}': it is ignored. Give it a name of its own in ha.cf and its own /var/lib/heartbeat/hb_uuid";
     ClonedUuid { node: String } Error "3573def9caad4f2187e0a577dc9d8ed2"
         "node '{node}' sends with our uuid: it is ignored. Remove /var/lib/heartbeat/hb_uuid there (a copied disk image) and restart it";
+    NameTwice { node: String } Error "4abe4212e5b4412f8bcbdefe805644e3"
+        "two machines send under the name '{node}': the one that came later, with another uuid, is ignored while the other lives. Give it a name of its own in ha.cf (and uname -n)";
+    SharedUuid { node: String, other: String } Error "7975efa024c3470ab3a3f168897e9921"
+        "the nodes '{node}' and '{other}' send with the same uuid (a copied disk image): they are told apart by name. Remove /var/lib/heartbeat/hb_uuid on one of them and restart it; a Heartbeat confuses them";
+    NodeChange { node: String, change: String, list: String } Warning "6d33c38734094d0fbd9cd2cb0775f1a3"
+        "{change} '{list}' from node {node} is ignored: hbd takes its nodes from ha.cf only. Change the node lines there, on every node";
     LostPackets { node: String, count: u64, first: u64, last: u64 } Warning "6c159170fa0244fd8fa007ab56f85177"
         "{count} lost packet(s) for [{node}] [{first}:{last}]";
     LostForGood { node: String, seq: u64 } Error "6167db3418874c158cf49220f069ced7"
@@ -160,6 +166,8 @@ records! {
         "node {node} holds the same resources and keeps them: releasing ours";
     ConflictWon { node: String } Info "bca1efb4af46431a83dfc0da6ed0d739"
         "the conflict with node {node} is over: announcing our addresses again";
+    StorageLetGo { node: String } Critical "9a9e76e7aed54507aefe8ea62b8f15d4"
+        "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
     StandbyWanted { node: String, set: String } Info "d7e34df0f52a4fb680160be5e8779bba"
         "{node} wants to go standby [{set}]";
     StandbyCanTake { node: String, set: String } Info "d079760b334d4ba5893e3187edc6b009"
@@ -174,6 +182,8 @@ records! {
         "Standby in progress- new request from {node} ignored [{seconds} seconds left]";
     StandbyInFlux { node: String, whose: String } Warning "0354f367f65b484c875d98044469f139"
         "standby message [me] from {node} ignored.  {whose} in flux.";
+    MoveWaits { node: String, awaited: String } Info "97d619d0924c46e39e2fbed4beddce1f"
+        "the move that an operator asked for waits for {awaited}";
     StandbyCancelled {} Info "1e699b7d6efd4f758b1d9dcd58806418"
         "Cancelling pending standby operation";
     PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
@@ -200,6 +210,16 @@ records! {
         "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
     CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
         "failures are forgotten: an operator says that their causes are mended";
+    PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
+        "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
+    StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
+        "Standby mode only implemented when nice_failback on";
+    RequestUnanswered { node: String } Error "529dc01576d84c9caa5915684633eb91"
+        "node {node} does not answer our requests for our resource groups (ip-request): they stay down here until it does, leaves or dies. Does its ha.cf have the same auto_failback line as ours?";
+    HaresourcesDiffer { node: String, group: String } Error "e9ea8c503b45471ab2fe09513545c006"
+        "node {node} asks for the resource group '{group}', which is not its own by our haresources: make the files of both nodes equal";
+    DeclaredDead { node: String, result: String } Warning "ef496e848fa34d6e9ff34a050e97ec3d"
+        "node {node} says that it has declared us dead (stonith result {result}) and may be acquiring our resources: were our heartbeats late, or lost?";
     ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"
         "Heartbeat shutdown in progress.";
     ShutdownDelayed {} Warning "75c4da54ad6f413f81e57d8ce614027b"
@@ -226,6 +246,9 @@ impl Record {
             | Record::UnknownNode { node, .. }
             | Record::Impostor { node, .. }
             | Record::ClonedUuid { node, .. }
+            | Record::NameTwice { node, .. }
+            | Record::SharedUuid { node, .. }
+            | Record::NodeChange { node, .. }
             | Record::LostPackets { node, .. }
             | Record::LostForGood { node, .. }
             | Record::NodeListDiffers { node, .. }
@@ -235,16 +258,25 @@ impl Record {
             | Record::GaveUpResources { node, .. }
             | Record::ConflictLost { node, .. }
             | Record::ConflictWon { node, .. }
+            | Record::StorageLetGo { node, .. }
             | Record::StandbyWanted { node, .. }
             | Record::StandbyCanTake { node, .. }
             | Record::StandbyFinished { node, .. }
             | Record::StandbyInProgress { node, .. }
             | Record::StandbyInFlux { node, .. }
+            | Record::MoveWaits { node, .. }
             | Record::PeerIsLegacy { node, .. }
             | Record::AdoptionLost { node, .. }
             | Record::PeerRestarts { node, .. }
+            | Record::PeerIsNice { node, .. }
+            | Record::RequestUnanswered { node, .. }
+            | Record::DeclaredDead { node, .. }
             | Record::ShutdownComplete { node, .. } => {
                 subject.node = Some(node);
+            }
+            Record::HaresourcesDiffer { node, group } => {
+                subject.node = Some(node);
+                subject.group = Some(group);
             }
             Record::LinkUp { node, link, .. } | Record::LinkDead { node, link, .. } => {
                 subject.node = Some(node);

@@ -1,7 +1,7 @@
 //! Who holds what: the nice protocol's ownership (03 §4.1–4.4, §6).
 //!
 //! Owns the two masks "I hold" and "the other holds", and when we take what. `auto_failback legacy` is run as `on`
-//! between two hbd nodes; a peer that speaks the old protocol is diagnosed, never guessed around (shared decisions).
+//! between two hbd nodes; beside a real Heartbeat it is the room [`super::legacy`]'s.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub(super) struct Ownership {
     pub(super) other_stable: bool,
     /// How far we are.
     pub(super) decision: Decision,
-    /// `seq` of the last absolute report of the peer's present incarnation.
-    other_order: u64,
+    /// `seq` of the last absolute report of the peer's present incarnation; 0 if there was none since its death.
+    pub(super) other_order: u64,
     take_local_at: Option<Instant>,
     starting_again: Option<Instant>,
     starting_sent: u32,
@@ -84,12 +84,17 @@ impl Core {
         } else if self.ownership.peer_left {
             self.ownership.need_failback = true;
             self.take_over();
+        } else if !self.speaks_nice() {
+            self.legacy_up();
         } else if std::mem::take(&mut self.ownership.peer_starting) {
             self.peer_is_starting();
         }
     }
 
     fn send_starting(&mut self) {
+        if !self.speaks_nice() {
+            return;
+        }
         self.ownership.starting_sent += 1;
         self.ownership.starting_again = Some(self.now.monotonic + STARTING_RETRY);
         self.send(Message::new("starting"));
@@ -143,6 +148,10 @@ impl Core {
             return;
         }
         self.peer_released(message);
+        self.standby_voided(seq, message);
+        if message.text("info") == Some("standby") {
+            self.standby_notice(seq);
+        }
         let full = message.text("rtype") == Some("full");
         if seq < self.ownership.other_order {
             // A retransmission that a newer absolute report has overtaken: what it replaces or adds is history.
@@ -155,14 +164,14 @@ impl Core {
         }
         if matches!(message.text("info"), Some("shutdown" | "standby")) {
             ownership.peer_releasing = true;
-        } else if message.text("isstable") == Some("1") {
+        } else if message.text("isstable") == Some("1") && !self.standby.offered() {
             // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
             ownership.peer_releasing = false;
         }
         ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
         if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
-            ownership.starting_again = None;
+            ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
         }
         self.health_heard(message);
         self.adoption_checked();
@@ -170,11 +179,13 @@ impl Core {
             Some("1") => {
                 self.peer_stable();
                 self.standby_report();
+                self.report_again_soon();
             }
             Some(_) => self.ownership.other_stable = false,
             None => {}
         }
         self.audit(message);
+        self.offer_failed();
         self.check_failback();
         self.leave_check();
     }
@@ -200,11 +211,12 @@ impl Core {
             self.take(Set::LOCAL);
         }
         self.send_resource(true, None);
+        self.report_again_soon();
         self.log(Record::LocalTransitionCompleted {});
         self.initial_acquisition_complete(reason);
     }
 
-    fn initial_acquisition_complete(&mut self, reason: &str) {
+    pub(super) fn initial_acquisition_complete(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.ownership.acquired_once, true) {
             self.log(Record::InitialAcquisitionComplete { reason: reason.to_owned() });
         }
@@ -261,6 +273,7 @@ impl Core {
         self.ownership.decision = Decision::Stable;
         self.ownership.take_local_at = None;
         self.ownership.starting_again = None;
+        self.legacy_alone();
         if self.ownership.hold != Set::ALL {
             self.log(Record::AcquiringFrom { node: self.peer_name() });
             self.ownership.taking = true;
@@ -302,6 +315,7 @@ impl Core {
         self.ownership.peer_releasing = false;
         self.cancel_standby();
         self.conflict_over();
+        self.legacy_over();
     }
 
     /// Groups have come up or gone down.
@@ -335,6 +349,13 @@ impl Core {
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
     }
 
+    /// The peer is back, and nothing that it says may show us a change: what we took from it is still to go back.
+    pub(super) fn failback_soon(&mut self) {
+        if self.ownership.need_failback {
+            self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
+        }
+    }
+
     pub(super) fn resources_tick(&mut self) {
         let now = self.now.monotonic;
         if self.ownership.take_local_at.is_some_and(|due| due <= now) {
@@ -355,6 +376,12 @@ impl Core {
 
     fn starting_unanswered(&mut self) {
         self.ownership.starting_again = None;
+        if self.ownership.decision == Decision::Received && self.peer_alive() && !self.peer_is_hbd() {
+            // Our `starting` crossed its own, which our former life heard: it decides nothing until it has seen a report
+            // (03 §4.2). One that is stopping does not mind.
+            self.send_resource(false, None);
+            self.ownership.starting_again = Some(self.now.monotonic + STARTING_RETRY);
+        }
         if self.ownership.decision != Decision::Starting || !self.peer_alive() {
             return;
         }
@@ -362,13 +389,24 @@ impl Core {
             let node = self.peer_name();
             self.complain(Record::PeerIsLegacy { node });
         }
+        if !self.peer_is_hbd() {
+            // One that had exchanged `starting` with our former life answers none any more, and decides nothing until it
+            // sees a report (03 §4.2).
+            self.send_resource(false, None);
+        }
         self.send_starting();
     }
 
-    /// `ip-request`: the other protocol (03 §5.3).
-    pub(super) fn legacy_heard(&mut self, from: usize) {
-        let node = self.nodes[from].name.clone();
-        self.complain(Record::PeerIsLegacy { node });
+    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance, for
+    /// an exchange may be under way now, or the peer be away.
+    pub(super) fn offer_failed(&mut self) {
+        let failed = self.groups.failed();
+        let failed = failed.without(self.peer_unfit_for(failed));
+        let now = self.now.monotonic;
+        if failed != Set::NONE && !self.conflict.offered_lately(now) && self.begin_standby(failed) {
+            self.conflict.offered(now);
+            self.moved_by_failure(failed);
+        }
     }
 
     /// Whether our part is decided and nothing is under way (03 §4.4).

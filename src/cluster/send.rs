@@ -26,7 +26,7 @@ impl Core {
         if sequenced {
             message.set_text("ld", &self.load);
         }
-        let ttl = usize::from(self.settings.hopfudge) + self.nodes.len();
+        let ttl = usize::from(self.settings.hopfudge) + self.nodes.len() + self.ping_nodes.len();
         message.set_text("ttl", &ttl.to_string());
         if let Some(seq) = seq {
             self.history.keep(seq, message.clone());
@@ -54,15 +54,17 @@ impl Core {
 
     /// `resource`, the absolute report of what we hold (03 §3). An hbd peer is also told since when.
     pub(super) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
-        let message = self.resource_message(stable, info);
-        self.send(message);
+        if self.speaks_nice() {
+            let message = self.resource_message(stable, info);
+            self.send(message);
+        }
     }
 
     /// The message of [`Core::send_resource`], not yet sent.
     pub(super) fn resource_message(&self, stable: bool, info: Option<&str>) -> Message {
-        // While the loser of a conflict still stops, nothing it says may sound as if it had.
-        let (stable, info) =
-            if self.conflict.releasing() { (false, info.or(Some("standby"))) } else { (stable, info) };
+        // While a giver, or the loser of a conflict, still stops, nothing it says may sound as if it had.
+        let releasing = self.conflict.releasing() || self.standby.releasing();
+        let (stable, info) = if releasing { (false, info.or(Some("standby"))) } else { (stable, info) };
         let mut message = Message::new("resource")
             .with("rsc_hold", self.ownership.hold.word())
             .with("rtype", "full")

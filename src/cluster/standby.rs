@@ -8,13 +8,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::resources::Decision;
-use super::{Action, Answer, Core, Instant, Record, Set};
+use super::{Answer, Core, Instant, Record, Set};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// See [`REPLY_TIMEOUT`].
 const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a giver waits for a real Heartbeat's last `done`. One that had cancelled in the meantime never says it, and
+/// takes us for undecided until we report.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where an exchange is, from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,34 +37,37 @@ enum Phase {
     Acquiring(Set),
 }
 
-/// An operator who waits for the end of an exchange.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Asker {
-    id: u64,
-    /// What is to run here afterwards if it is a takeover; a standby looks at nothing here.
-    wanted: Set,
-    /// Until when a takeover waits for the peer's `me`.
-    patience: Option<Instant>,
-}
-
 /// One exchange.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Standby {
     phase: Phase,
     deadline: Option<Instant>,
-    asker: Option<Asker>,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
     late: bool,
+    /// `seq` of the `me` that came last.
+    answered: u64,
+    /// When we said `other` last.
+    offered_at: Instant,
 }
 
 impl Standby {
+    /// Whether we give a set and it is still on its way down.
+    pub(super) fn releasing(&self) -> bool {
+        matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// Whether we wait for the peer to give us something.
+    pub(super) fn offered(&self) -> bool {
+        matches!(self.phase, Phase::Offered(_))
+    }
+
     /// Whether an exchange is under way.
     pub(super) fn busy(&self) -> bool {
         self.phase != Phase::Not
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline.into_iter().chain(self.asker.and_then(|asker| asker.patience)).min()
+        self.deadline
     }
 
     fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
@@ -77,6 +83,7 @@ impl Core {
         let ready = self.peer_alive()
             && self.ownership.other_stable
             && !self.ownership.peer_left
+            && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
             && !self.standby.busy();
         if ready {
@@ -88,60 +95,9 @@ impl Core {
         ready
     }
 
-    /// An operator wants the peer to serve.
-    pub(super) fn standby_requested(&mut self, id: u64, set: Set) {
-        let asker = Asker { id, wanted: Set::NONE, patience: None };
-        if self.ownership.hold.common(set) == Set::NONE {
-            self.answer(id, Answer::Already);
-        } else if let Some(refusal) = self.refusal() {
-            self.answer(id, refusal);
-        } else if self.begin_standby(set) {
-            self.standby.asker = Some(asker);
-        }
-    }
-
-    /// An operator wants us to serve: the peer is asked to go standby. The set is in our words.
-    pub(super) fn takeover_requested(&mut self, id: u64, set: Set) {
-        if set.without(self.ownership.hold) == Set::NONE {
-            self.answer(id, Answer::Already);
-        } else if let Some(refusal) = self.refusal() {
-            self.answer(id, refusal);
-        } else {
-            let patience = Some(self.now.monotonic + REPLY_TIMEOUT);
-            self.standby.asker = Some(Asker { id, wanted: set, patience });
-            self.send_takeover(set);
-        }
-    }
-
     /// `hb_takeover`: asks the peer to give. The set is in our words.
     pub(super) fn send_takeover(&mut self, set: Set) {
         self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
-    }
-
-    /// Why no exchange can begin now.
-    fn refusal(&mut self) -> Option<Answer> {
-        if !self.peer_alive() || self.ownership.peer_left {
-            Some(Answer::PeerGone)
-        } else if self.standby.busy() || self.standby.asker.is_some() {
-            Some(Answer::Busy)
-        } else if self.ownership.decision != Decision::Stable || !self.ownership.other_stable {
-            self.log_in_flux(&self.settings.node.clone());
-            Some(Answer::InFlux)
-        } else {
-            None
-        }
-    }
-
-    fn answer(&mut self, id: u64, answer: Answer) {
-        self.out.push(Action::Answer { id, answer });
-    }
-
-    /// The exchange that an operator may wait for is over.
-    fn answer_asker(&mut self, answer: Answer) {
-        if let Some(asker) = self.standby.asker.take() {
-            let up = self.groups.active(asker.wanted);
-            self.answer(asker.id, if answer == Answer::Done && !up { Answer::Failed } else { answer });
-        }
     }
 
     /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
@@ -173,18 +129,32 @@ impl Core {
             None => Some(Set::ALL),
         };
         let Some(set) = set else { return };
+        if self.peer_is_hbd() {
+            // Who wakes up late must not go on with what the other has long given up.
+            self.standby_tick();
+        }
+        let seq = message.text("seq").and_then(|seq| u64::from_str_radix(seq, 16).ok()).unwrap_or(0);
+        if message.text("info") == Some("me") {
+            self.standby.answered = seq;
+        }
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
-            (Some("me"), Phase::Offered(_)) => {
+            (Some("me"), Phase::Offered(_)) if self.may_offer_again() => {
                 self.ownership.other_stable = true;
                 self.offer(set);
             }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set),
+            (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("done"), Phase::Released(_)) => self.given(),
-            (Some("done"), Phase::Offered(_)) => self.acquire(set),
+            // An older `done` ended the exchange before, in which we were the giver.
+            (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
+            // We had given up waiting, but it has released what it said it would, and nobody else will take it.
+            (Some("done"), Phase::Not) if self.ownership.peer_releasing && seq > self.ownership.other_order => {
+                self.acquire(set);
+            }
             _ => {}
         }
     }
@@ -198,9 +168,18 @@ impl Core {
         }
         self.given_back(set);
         self.ownership.other_stable = false;
-        self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + WORK_TIMEOUT));
+        // A giver that heeds our `other` says at once that it releases; until then it may have forgotten its `me`, or
+        // never have heeded it itself (03 §4.5.4).
+        self.standby.enter(Phase::Offered(set), Some(self.now.monotonic + REPLY_TIMEOUT));
+        self.standby.offered_at = self.now.monotonic;
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
+    }
+
+    /// A real Heartbeat whose tool asks twice ignores the second `me` itself for ten seconds, but would obey a second
+    /// `other`, and by its second `done` claim what it has just released.
+    fn may_offer_again(&self) -> bool {
+        self.peer_is_hbd() || self.now.monotonic.since(self.standby.offered_at) >= REPLY_TIMEOUT
     }
 
     /// One exchange at a time. Two nodes that say `me` at once both time out, which is harmless.
@@ -230,14 +209,20 @@ impl Core {
         self.ownership.peer_releasing = false;
         self.send_resource(true, None);
         self.answer_asker(Answer::Done);
+        self.report_again_soon();
         self.leave_check();
     }
 
     /// Taker: the giver has released it.
     fn acquire(&mut self, set: Set) {
+        if self.ownership.decision != Decision::Stable {
+            return;
+        }
         self.standby.enter(Phase::Acquiring(set), Some(self.now.monotonic + WORK_TIMEOUT));
         self.ownership.peer_releasing = false;
         self.ownership.other = self.ownership.other.without(set);
+        // What we serve already was perhaps served by both.
+        self.groups.announce(set.swapped().common(self.ownership.hold), &mut self.out);
         self.take(set.swapped());
         self.standby_settled();
     }
@@ -246,14 +231,19 @@ impl Core {
     pub(super) fn standby_settled(&mut self) {
         match self.standby.phase {
             Phase::Releasing(set) if self.groups.settled(set) => {
-                self.standby.enter(Phase::Released(set), Some(self.now.monotonic + WORK_TIMEOUT));
+                let limit = if self.peer_is_hbd() { WORK_TIMEOUT } else { HEARTBEAT_TIMEOUT };
+                self.standby.enter(Phase::Released(set), Some(self.now.monotonic + limit));
                 self.send_ask(set, "done");
+                if self.peer_is_hbd() && self.ownership.other_stable {
+                    self.standby_report();
+                }
             }
             Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
                 self.standby.enter(Phase::Not, None);
                 self.log(Record::StandbyAcquired { set: set.to_string() });
                 self.send_ask(set, "done");
                 self.send_resource(true, None);
+                self.report_again_soon();
                 self.answer_asker(Answer::Done);
                 self.leave_check();
             }
@@ -266,36 +256,76 @@ impl Core {
     pub(super) fn standby_report(&mut self) {
         let other = self.ownership.other;
         match self.standby.phase {
-            Phase::Released(set) if other.swapped().common(set) == set => self.given(),
-            Phase::Offered(set) if other.common(set) == set => {
-                let soon = self.now.monotonic + REPLY_TIMEOUT;
-                self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
+            // Nothing has moved yet, and that both hold the same must not wait for an answer that may never come.
+            Phase::Asked(_) if other.swapped().common(self.ownership.hold) != Set::NONE => {
+                self.cancel_standby();
+                self.standby.late = !self.peer_is_hbd();
             }
+            // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
+            Phase::Offered(set) if self.peer_is_hbd() && other.swapped().common(self.ownership.hold) != Set::NONE => {
+                self.send_ask(set, "other");
+            }
+            Phase::Released(set) if other.swapped().common(set) == set => self.given(),
             _ => {}
         }
     }
 
-    pub(super) fn standby_tick(&mut self) {
-        let now = self.now.monotonic;
-        if let Some(asker) = &mut self.standby.asker
-            && asker.patience.is_some_and(|patience| patience <= now)
-        {
-            asker.patience = None;
-            if self.standby.phase == Phase::Not {
-                self.answer_asker(Answer::NoReply);
-            }
+    /// The peer gives what we offered to take: the offer stands for as long as its resources take to stop. Reports that
+    /// follow, or overtake this one, do not end that; `done` does.
+    pub(super) fn standby_notice(&mut self, seq: u64) {
+        if self.standby.offered() && seq > self.standby.answered {
+            self.standby.deadline = Some(self.now.monotonic + WORK_TIMEOUT);
+            self.ownership.peer_releasing = true;
         }
-        if self.standby.deadline.is_none_or(|deadline| deadline > now) {
+    }
+
+    /// Giver: `other` came for an exchange that we gave up, because we had taken the peer for dead. Only an hbd is told
+    /// so; a real Heartbeat would not listen.
+    pub(super) fn send_void(&mut self) {
+        let report = self.resource_message(self.ownership.decision == Decision::Stable, None);
+        self.send(report.with("hbd_void", "1"));
+    }
+
+    /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because it
+    /// had held us for dead. What we have given by now it has taken long ago.
+    pub(super) fn standby_voided(&mut self, seq: u64, message: &Message) {
+        if message.text("hbd_void").is_none() || seq < self.standby.answered {
             return;
         }
-        let late = matches!(self.standby.phase, Phase::Asked(_));
+        if !matches!(self.standby.phase, Phase::Not | Phase::Acquiring(_)) {
+            self.cancel_standby();
+        }
+    }
+
+    /// A real Heartbeat that does not answer may hang in an exchange with our former life for an hour (03 §0 no. 10):
+    /// `done` for what we do not run ends it (03 §14.3, last row).
+    pub(super) fn release_heartbeat(&mut self, set: Set) {
+        if !self.peer_is_hbd() && self.groups.settled(set) {
+            self.send_ask(set, "done");
+        }
+    }
+
+    pub(super) fn standby_tick(&mut self) {
+        if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
+            return;
+        }
+        let asked = match self.standby.phase {
+            Phase::Asked(set) => Some(set),
+            _ => None,
+        };
         self.log(Record::StandbyNoReply {});
         self.standby.enter(Phase::Not, None);
-        self.standby.late = late;
+        self.standby.late = asked.is_some();
+        self.conflict.not_taken(self.now.monotonic);
+        if let Some(set) = asked.filter(|set| set.common(self.ownership.hold) == Set::NONE) {
+            self.release_heartbeat(set);
+        }
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.
         self.ownership.other_stable = true;
         self.send_resource(true, None);
-        self.answer_asker(Answer::NoReply);
+        // It may have claimed what we hold while the exchange kept us from looking, and will not say so again.
+        self.audit_both();
+        self.unanswered();
         self.leave_check();
     }
 

@@ -1,6 +1,7 @@
 //! Sequence numbers of one sender: what was seen, what is missing, what to acknowledge (02 §6.2, §6.4, §6.5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,10 @@ use super::time::Instant;
 
 /// Largest gap that is repaired; a larger one starts tracking anew (02 §6.2).
 pub const MAX_GAP: u64 = 250;
+/// How long a number that the first message after a reset had overtaken may come in.
+const OVERTAKEN: Duration = Duration::from_secs(2);
+/// How many such numbers there may be.
+const MAX_OVERTAKEN: u64 = 50;
 /// One acknowledgement per so many messages (02 §6.5).
 pub const ACK_PERIOD: u64 = 10;
 
@@ -33,25 +38,42 @@ pub struct Tracking {
     last: Option<u64>,
     /// Missing number to the moment of the next request for it.
     missing: BTreeMap<u64, Instant>,
+    /// The highest number seen of this incarnation before its death.
+    floor: u64,
+    /// Numbers that the first message after a reset had overtaken, and until when they are new if they come. Unlike
+    /// Heartbeat, which drops them: a report or a `starting` must not be lost because a status was quicker.
+    overtaken: BTreeSet<u64>,
+    overtaken_until: Instant,
 }
 
 impl Tracking {
-    /// Forgets everything: the sender restarted or died.
-    pub fn reset(&mut self) {
+    /// Forgets everything: the sender restarted.
+    pub fn restart(&mut self) {
         *self = Tracking::default();
     }
 
-    /// Judges `seq`. `first_request` gives the moment at which a number just found missing is to be asked for.
-    pub fn accept(&mut self, seq: u64, first_request: impl FnMut() -> Instant) -> Verdict {
+    /// Forgets what is missing: the sender died. If it only seemed so, it will go on counting.
+    pub fn die(&mut self) {
+        let floor = self.last.unwrap_or(self.floor);
+        *self = Tracking { floor, ..Tracking::default() };
+    }
+
+    /// Judges `seq`, which came at `now`. `first_request` gives the moment at which a number just found missing is to be
+    /// asked for.
+    pub fn accept(&mut self, seq: u64, now: Instant, first_request: impl FnMut() -> Instant) -> Verdict {
         let Some(last) = self.last else {
             self.last = Some(seq);
+            let first = (self.floor + 1).max(seq.saturating_sub(MAX_OVERTAKEN)).max(1);
+            self.overtaken = (first..seq).collect();
+            self.overtaken_until = now + OVERTAKEN;
             return Verdict::Keep { lost: None, gave_up: false };
         };
         if seq == last {
             return Verdict::Duplicate;
         }
         if seq < last {
-            let wanted = self.missing.remove(&seq).is_some();
+            let overtaken = self.overtaken.remove(&seq) && now <= self.overtaken_until;
+            let wanted = self.missing.remove(&seq).is_some() || overtaken;
             return if wanted { Verdict::Keep { lost: None, gave_up: false } } else { Verdict::Drop };
         }
         self.last = Some(seq);
@@ -103,7 +125,7 @@ mod tests {
     const KEEP: Verdict = Verdict::Keep { lost: None, gave_up: false };
 
     fn accept(tracking: &mut Tracking, seq: u64) -> Verdict {
-        tracking.accept(seq, Instant::default)
+        tracking.accept(seq, Instant::default(), Instant::default)
     }
 
     #[test]
@@ -138,6 +160,23 @@ mod tests {
         assert!(!tracking.give_up(2));
         accept(&mut tracking, 4);
         assert!(tracking.acknowledge(4, 4));
+    }
+
+    #[test]
+    fn what_the_first_message_overtook_is_new_for_a_moment() {
+        let mut tracking = Tracking::default();
+        accept(&mut tracking, 5);
+        assert_eq!(accept(&mut tracking, 3), KEEP);
+        assert_eq!(accept(&mut tracking, 3), Verdict::Drop, "once");
+        let late = Instant(OVERTAKEN + Duration::from_millis(1));
+        assert_eq!(tracking.accept(4, late, Instant::default), Verdict::Drop);
+        tracking.die();
+        accept(&mut tracking, 8);
+        assert_eq!(accept(&mut tracking, 5), Verdict::Drop, "seen before it seemed dead");
+        assert_eq!(accept(&mut tracking, 7), KEEP);
+        tracking.restart();
+        accept(&mut tracking, 2);
+        assert_eq!(accept(&mut tracking, 1), KEEP);
     }
 
     #[test]

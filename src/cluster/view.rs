@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Core, GroupState, Set};
+use super::{Awaited, Class, Core, GroupState, PingNode, Set};
 
 /// The whole state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,12 @@ pub struct View {
     pub resource_state: String,
     /// What we hold.
     pub hold: Set,
+    /// What an operator's move waits for, if one waits.
+    pub awaited: Option<Awaited>,
     /// The node table, in ha.cf order.
     pub nodes: Vec<NodeView>,
+    /// Ping nodes, in ha.cf order.
+    pub ping_nodes: Vec<PingNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
 }
@@ -77,7 +81,9 @@ impl Core {
             state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
             hold,
+            awaited: self.operator.awaited(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
+            ping_nodes: self.ping_nodes.clone(),
             groups: (0..self.groups.list().len()).map(|index| self.group_view(index)).collect(),
         }
     }
@@ -109,7 +115,7 @@ impl Core {
         let class = self.groups.class(index);
         let (state, running) = self.groups.state(index);
         let theirs = self.peer_alive() && self.ownership.other.has(Class::swapped(class));
-        let owner = if self.ownership.hold.has(class) {
+        let owner = if self.groups.wanted(index) {
             Some(self.settings.node.clone())
         } else {
             theirs.then(|| self.peer_name())

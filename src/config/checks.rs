@@ -53,25 +53,20 @@ impl Whole<'_> {
 
     fn media(&self, report: &mut Report) {
         let names: Vec<&str> = self.ha_cf.media.iter().map(|(medium, _)| medium.link_name()).collect();
-        match (names.first(), &self.ha_cf.other_medium) {
-            (None, None) => report.error(
+        match names.first() {
+            None => report.error(
                 &Word::file(&self.files.ha_cf),
                 "No heartbeat media defined",
                 "add a line `ucast DEV PEER` for each link, PEER being the other node's address on it",
             ),
-            (None, Some(other)) => report.error(
-                other,
-                "No heartbeat media defined that hbd implements yet",
-                "add a line `ucast DEV PEER` on both nodes; a Heartbeat node understands it too",
-            ),
-            (Some(first), _) if names.iter().all(|name| name == first) => {
+            Some(first) if names.iter().all(|name| name == first) => {
                 if let Some((_, word)) = self.ha_cf.media.first() {
                     let message =
                         format!("{first} is the only heartbeat link: if it fails, both nodes take everything");
                     report.warning(word, message, "add a second `ucast` line over an independent interface");
                 }
             }
-            (Some(_), _) => {}
+            Some(_) => {}
         }
     }
 
@@ -164,7 +159,8 @@ impl Whole<'_> {
             report.warning(
                 &self.place("auto_failback"),
                 "Deprecated 'legacy' auto_failback option selected.",
-                "write `auto_failback on` or `auto_failback off`; without it two hbd nodes behave as with on",
+                "write `auto_failback on` or `auto_failback off`; without it two hbd nodes behave as with on, and beside a \
+                 Heartbeat hbd speaks its first protocol, which knows no standby and no takeover by request",
             );
         }
     }
@@ -199,7 +195,7 @@ impl Whole<'_> {
     /// A heartbeat to an address that moves reaches whoever holds it, at worst ourselves.
     fn peers_and_addresses(&self, report: &mut Report) {
         for (medium, word) in &self.ha_cf.media {
-            let Medium::Ucast { peer, .. } = medium;
+            let Medium::Ucast { peer, .. } = medium else { continue };
             if let Some(resource) = self.groups.iter().find_map(|found| address_word(found, *peer)) {
                 let message = format!("the peer {peer} is a virtual address of {}", resource.name());
                 report.warning(word, message, "write the address that belongs to the other node itself");

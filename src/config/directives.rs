@@ -193,8 +193,6 @@ const BAUD: &[(&str, &str)] = &[
 
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
 const NO_FENCING: &str = "no node will be fenced; a hung node may keep its resources";
-const NO_MEDIUM: &str = "no heartbeat is sent or heard on it; use `ucast DEV PEER`";
-const NO_PING: &str = "the host is not pinged and is no member of the cluster";
 const NO_CHILD: &str = "nothing is started; make it a unit of systemd";
 const NO_FILE_LOG: &str = "messages go to the journal only: `journalctl -u hbd`";
 const NO_COMPRESSION: &str = "compressed messages are understood, none is sent";
@@ -217,19 +215,20 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("udpport", number(1, 65535, ""), "udpport PORT")
         .default("694")
         .bad("heartbeat: invalid port [{}] specified."),
-    later("baud", Kind::Choice(BAUD), "there is no serial medium", "baud RATE")
+    setting("baud", Kind::Choice(BAUD), "baud RATE")
+        .default("19200")
         .bad("heartbeat: invalid baudrate [{}] specified.")
         .again("heartbeat: Baudrate multiply specified."),
-    row("serial", Form::List(List::Serial), Status::NotYet(NO_MEDIUM), "serial DEV…"),
-    row("bcast", Form::List(List::Bcast), Status::NotYet(NO_MEDIUM), "bcast DEV…"),
-    row("udp", Form::List(List::Udp), Status::NotYet(NO_MEDIUM), "bcast DEV…"),
+    row("serial", Form::List(List::Serial), Status::Honoured, "serial DEV…"),
+    row("bcast", Form::List(List::Bcast), Status::Honoured, "bcast DEV…"),
+    row("udp", Form::List(List::Udp), Status::Honoured, "bcast DEV…"),
     row("ucast", Form::Line(Line::Ucast), Status::Honoured, "ucast DEV PEER"),
-    row("ucast6", Form::Line(Line::Ucast6), Status::NotYet(NO_MEDIUM), "ucast6 DEV ADDR"),
-    row("mcast", Form::Line(Line::Mcast), Status::NotYet(NO_MEDIUM), "mcast DEV GROUP PORT TTL LOOP"),
-    row("mcast6", Form::Line(Line::Mcast6), Status::NotYet(NO_MEDIUM), "mcast6 DEV GROUP PORT HOPS LOOP"),
-    row("ping", Form::List(List::Ping), Status::NotYet(NO_PING), "ping HOST…"),
-    row("ping6", Form::List(List::Ping6), Status::NotYet(NO_PING), "ping6 ADDR…"),
-    row("ping_group", Form::Line(Line::PingGroup), Status::NotYet(NO_PING), "ping_group NAME HOST…"),
+    row("ucast6", Form::Line(Line::Ucast6), Status::Honoured, "ucast6 DEV ADDR"),
+    row("mcast", Form::Line(Line::Mcast), Status::Honoured, "mcast DEV GROUP PORT TTL LOOP"),
+    row("mcast6", Form::Line(Line::Mcast6), Status::Honoured, "mcast6 DEV GROUP PORT HOPS LOOP"),
+    row("ping", Form::List(List::Ping), Status::Honoured, "ping HOST…"),
+    row("ping6", Form::List(List::Ping6), Status::Honoured, "ping6 ADDR…"),
+    row("ping_group", Form::Line(Line::PingGroup), Status::Honoured, "ping_group NAME HOST…"),
     refused("hbaping", Form::List(List::Opaque), "fibre-channel ping is not part of hbd", "use `ping HOST`"),
     refused("openais", Form::List(List::Opaque), "openais was removed in Heartbeat 3.0.6", GONE_MEDIUM),
     refused("rds", Form::Line(Line::Opaque), "RDS was a proof of concept its authors called broken", GONE_MEDIUM),
@@ -252,7 +251,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("deadtime", ANY_TIME, "deadtime TIME").default("30000ms"),
     setting("warntime", POSITIVE_TIME, "warntime TIME").bad("Warn time [{}] is invalid."),
     setting("initdead", ANY_TIME, "initdead TIME"),
-    later("deadping", ANY_TIME, "ping nodes are not implemented yet", "deadping TIME"),
+    setting("deadping", ANY_TIME, "deadping TIME"),
     setting("hbgenmethod", GENERATION, "hbgenmethod file|time")
         .default("file")
         .bad("Illegal hb generation method [{}]"),

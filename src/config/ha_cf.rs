@@ -2,7 +2,7 @@
 //!
 //! Owns the meaning of each line by itself and the rules of order. What concerns several directives is in `checks`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use figment::value::Value;
@@ -13,9 +13,11 @@ use super::host::Host;
 use super::lines::{self, Statement};
 use super::media;
 use super::settings::Scalars;
-use super::types::Medium;
+use super::types::{Medium, PingNode};
 use super::value::boolean;
 
+/// Speed of serial lines without a `baud` line.
+const DEFAULT_BAUD: u64 = 19_200;
 /// Most media Heartbeat takes.
 const MAX_MEDIA: usize = 64;
 /// Most nodes Heartbeat takes, ping nodes included.
@@ -28,10 +30,10 @@ const MAX_NAME: usize = 99;
 pub(super) struct HaCf {
     /// Normal nodes, lower case, each once, in order.
     pub nodes: Vec<Word>,
-    /// Media hbd has, each with the word that names it.
+    /// Media, each with the word that names it.
     pub media: Vec<(Medium, Word)>,
-    /// The first medium hbd does not have yet.
-    pub other_medium: Option<Word>,
+    /// Ping nodes.
+    pub ping_nodes: Vec<PingNode>,
     /// Whether there is a stonith line.
     pub fencing: bool,
     /// The word that asks for Pacemaker.
@@ -45,12 +47,11 @@ struct Reader<'a> {
     scalars: &'a mut Scalars,
     report: &'a mut Report,
     found: HaCf,
-    media: usize,
     members: usize,
     /// Scalar directives seen so far in this file.
     seen: BTreeSet<&'static str>,
-    /// The first UDP medium, and the port it took.
-    port_taken: Option<(Word, u64)>,
+    /// Settings that a medium has taken as they were at its line: the medium, and the value.
+    taken: BTreeMap<&'static str, (Word, u64)>,
 }
 
 /// Reads ha.cf. Scalars go to `scalars`, findings to `report`.
@@ -62,10 +63,9 @@ pub(super) fn read(path: &Path, bytes: &[u8], host: &Host, scalars: &mut Scalars
         scalars,
         report,
         found: HaCf::default(),
-        media: 0,
         members: 0,
         seen: BTreeSet::new(),
-        port_taken: None,
+        taken: BTreeMap::new(),
     };
     for statement in &statements {
         reader.statement(statement);
@@ -113,7 +113,7 @@ impl Reader<'_> {
     }
 
     fn setting(&mut self, directive: &'static Directive, value: &Word) {
-        if directive.name == "udpport" && self.port_comes_late(directive, value) {
+        if self.comes_late(directive, value) {
             return;
         }
         if !self.seen.insert(directive.name) {
@@ -141,34 +141,33 @@ impl Reader<'_> {
         self.scalars.take(directive, value, self.report);
     }
 
-    /// A UDP medium takes the port in force; a `udpport` after it cannot change it (04 §1.6). Whether it was judged.
-    fn port_comes_late(&mut self, directive: &'static Directive, value: &Word) -> bool {
-        let Some((medium, port)) = &self.port_taken else { return false };
+    /// A medium takes port or speed as they are at its line; a line after it cannot change them (04 §1.6). Whether
+    /// this value was judged.
+    fn comes_late(&mut self, directive: &'static Directive, value: &Word) -> bool {
+        let name = directive.name;
+        let Some((medium, taken)) = self.taken.get(name) else { return false };
         let Some(Ok(accepted)) = directive.kind().map(|kind| kind.parse(&value.text)) else { return false };
-        if accepted.value.to_u128() == Some(u128::from(*port)) {
+        let place = medium.name();
+        if number(&accepted.value) == Some(*taken) {
             self.report.notice(
                 value,
-                format!(
-                    "`udpport` after `{}` ({}) has no effect; {port} is in force anyway",
-                    medium.text,
-                    medium.name()
-                ),
-                "move the udpport line above the first medium",
+                format!("`{name}` after `{}` ({place}) has no effect; {taken} is in force anyway", medium.text),
+                format!("move the {name} line above the first medium"),
             );
             return true;
         }
+        let what = if name == "baud" { "baudrate" } else { name };
         self.report.error(
             value,
             format!(
-                "udpport setting must precede media statements: `{}` in {} has taken port {port}, `udpport {}` in {} comes too late",
+                "{what} setting must precede media statements: `{}` in {place} has taken {taken}, `{name} {}` in {} comes too late",
                 medium.text,
-                medium.name(),
                 value.text,
                 value.name()
             ),
-            format!("move the udpport line above {}, on both nodes alike", medium.name()),
+            format!("move the {name} line above {place}, on both nodes alike"),
         );
-        self.scalars.refuse(directive.name);
+        self.scalars.refuse(name);
         true
     }
 
@@ -176,24 +175,26 @@ impl Reader<'_> {
         match list {
             List::Node => self.node(value),
             List::Serial => {
-                if media::serial(value, self.report) {
-                    self.other_medium(value);
-                }
+                let Some(medium) = media::serial(value, self.report) else { return };
+                self.takes("baud", DEFAULT_BAUD, directive.name, value);
+                self.medium(medium, value);
             }
             List::Bcast | List::Udp => {
                 if list == List::Udp {
                     let help = format!("write `bcast {}`", value.text);
                     self.report.warning(value, "WARNING: directive 'udp' replaced by 'bcast'", help);
                 }
-                if media::bcast(value, self.report) {
-                    self.take_port(directive.name, value);
-                    self.other_medium(value);
-                }
+                let Some(medium) = media::bcast(value, self.report) else { return };
+                self.takes_port(directive.name, value);
+                self.medium(medium, value);
             }
-            List::Ping => self.member(value),
+            List::Ping => {
+                let node = media::ping(value, self.host, self.report);
+                self.ping_node(node, value);
+            }
             List::Ping6 => {
-                media::ping6(value, self.report);
-                self.member(value);
+                let node = media::ping6(value, self.report);
+                self.ping_node(node, value);
             }
             List::Env => self.environment(value),
             List::Autojoin => self.autojoin(value),
@@ -204,32 +205,23 @@ impl Reader<'_> {
 
     fn line(&mut self, line: Line, directive: &'static Directive, statement: &Statement) {
         match line {
-            Line::Ucast => {
-                let Some(medium) = media::ucast(statement, self.host, self.report) else { return };
-                self.take_port(directive.name, &statement.name);
-                let Some(word) = statement.words.get(1) else { return };
-                if let Some((_, first)) = self.found.media.iter().find(|(known, _)| *known == medium) {
-                    let message =
-                        format!("the same ucast line as {}: every message would be sent twice", first.name());
-                    self.report.warning(word, message, "remove one of them");
-                }
-                self.count_medium(word);
-                self.found.media.push((medium, word.clone()));
-            }
-            Line::Ucast6 => {
-                if media::ucast6(statement, self.report) {
-                    self.take_port(directive.name, &statement.name);
-                    self.other_medium(&statement.name);
-                }
+            Line::Ucast | Line::Ucast6 => {
+                let medium = match line {
+                    Line::Ucast => media::ucast(statement, self.host, self.report),
+                    _ => media::ucast6(statement, self.report),
+                };
+                let (Some(medium), Some(word)) = (medium, statement.words.get(1)) else { return };
+                self.takes_port(directive.name, &statement.name);
+                self.medium(medium, word);
             }
             Line::Mcast | Line::Mcast6 => {
-                if media::multicast(statement, self.report) {
-                    self.other_medium(&statement.name);
-                }
+                let medium = media::multicast(statement, self.report);
+                let (Some(medium), Some(word)) = (medium, statement.words.get(1)) else { return };
+                self.medium(medium, word);
             }
             Line::PingGroup => {
-                media::ping_group(statement, self.report);
-                self.member(&statement.name);
+                let node = media::ping_group(statement, self.host, self.report);
+                self.ping_node(node, &statement.name);
             }
             Line::Stonith => {
                 self.found.fencing = true;
@@ -252,24 +244,25 @@ impl Reader<'_> {
         }
     }
 
-    /// Remembers the port the first UDP medium takes.
-    fn take_port(&mut self, name: &str, at: &Word) {
-        if self.port_taken.is_none() {
-            let written = self.scalars.last("udpport").and_then(|(_, value)| Value::to_u128(value));
-            let port = written.and_then(|port| u64::try_from(port).ok());
-            let port = port.unwrap_or(self.host.service_port.unwrap_or(694).into());
-            self.port_taken = Some((Word { text: name.to_owned(), place: at.place.clone() }, port));
+    /// A medium takes the UDP port in force.
+    fn takes_port(&mut self, medium: &str, at: &Word) {
+        self.takes("udpport", self.host.service_port.unwrap_or(694).into(), medium, at);
+    }
+
+    /// Remembers what the first medium that uses a setting has taken.
+    fn takes(&mut self, setting: &'static str, default: u64, medium: &str, at: &Word) {
+        let written = self.scalars.last(setting).and_then(|(_, value)| number(value));
+        let medium = Word { text: medium.to_owned(), place: at.place.clone() };
+        self.taken.entry(setting).or_insert((medium, written.unwrap_or(default)));
+    }
+
+    fn medium(&mut self, medium: Medium, word: &Word) {
+        if let Some((_, first)) = self.found.media.iter().find(|(known, _)| *known == medium) {
+            let message = format!("the same medium as {}: every message would be sent twice", first.name());
+            self.report.warning(word, message, "remove one of them");
         }
-    }
-
-    fn other_medium(&mut self, word: &Word) {
-        self.count_medium(word);
-        self.found.other_medium.get_or_insert_with(|| word.clone());
-    }
-
-    fn count_medium(&mut self, word: &Word) {
-        self.media += 1;
-        if self.media == MAX_MEDIA + 1 {
+        self.found.media.push((medium, word.clone()));
+        if self.found.media.len() == MAX_MEDIA + 1 {
             let message = format!("Too many media specified (> {MAX_MEDIA})");
             self.report.error(word, message, "two or three independent links are enough");
         }
@@ -282,6 +275,17 @@ impl Reader<'_> {
             let message = format!("more than {MAX_NODES} nodes, ping nodes included");
             self.report.error(word, message, "Heartbeat does not start with more");
         }
+    }
+
+    fn ping_node(&mut self, node: Option<PingNode>, at: &Word) {
+        self.member(at);
+        let Some(node) = node else { return };
+        if self.found.ping_nodes.iter().any(|known| known.name == node.name) {
+            let message = format!("ping node `{}` is already there", node.name);
+            self.report.warning(at, message, "name each host once");
+            return;
+        }
+        self.found.ping_nodes.push(node);
     }
 
     fn node(&mut self, value: &Word) {
@@ -361,4 +365,9 @@ impl Reader<'_> {
             self.report.error(command, message, "write the command with its directory, /usr/…");
         }
     }
+}
+
+/// A number, also one of a choice, which is kept as it was written.
+fn number(value: &Value) -> Option<u64> {
+    value.to_u128().and_then(|number| u64::try_from(number).ok()).or_else(|| value.as_str()?.parse().ok())
 }

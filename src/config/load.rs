@@ -246,10 +246,11 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own:
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
-        ping_nodes: Vec::new(),
+        ping_nodes: ha_cf.ping_nodes,
         timing: timing(layers),
         media: ha_cf.media.into_iter().map(|(medium, _)| medium).collect(),
         udpport: settings.udpport,
+        baud: settings.baud,
         auto_failback: settings.auto_failback,
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,

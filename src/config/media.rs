@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::diagnostic::{Report, Word};
 use super::host::Host;
 use super::lines::Statement;
-use super::types::Medium;
+use super::types::{Medium, PingNode};
 
 /// Longest interface name of the kernel, in bytes (IFNAMSIZ less its NUL).
 pub(super) const MAX_DEVICE: usize = 15;
@@ -96,76 +96,90 @@ fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Add
     Some(address)
 }
 
-/// `ucast6 DEV ADDR`: whether the line is legal.
-pub(super) fn ucast6(statement: &Statement, report: &mut Report) -> bool {
+/// `ucast6 DEV ADDR`; a scope after the address has to be DEV.
+pub(super) fn ucast6(statement: &Statement, report: &mut Report) -> Option<Medium> {
     let usage = "write `ucast6 DEV ADDR`";
     let Some(dev) = statement.words.first() else {
         report.error(&statement.name, "ucast6 statement without device", usage);
-        return false;
+        return None;
     };
     let Some(peer) = statement.words.get(1) else {
         report.error(dev, format!("ucast6 [{}] missing ucast6 address", dev.text), usage);
-        return false;
+        return None;
     };
-    let address = peer.text.split('%').next().unwrap_or("").parse::<Ipv6Addr>();
-    let legal = address.is_ok_and(|a| !a.is_multicast() && !a.is_unspecified() && !a.is_loopback());
-    if !legal {
+    let (address, scope) = peer.text.split_once('%').unwrap_or((&peer.text, ""));
+    let address = address.parse::<Ipv6Addr>().ok();
+    let address = address.filter(|a| !a.is_multicast() && !a.is_unspecified() && !a.is_loopback());
+    if address.is_none() {
         let message = format!("ucast6 [{}] bad addr [{}]", dev.text, peer.text);
         report.error(peer, message, "write a literal IPv6 address of the peer, for example fe80::2%eth1");
     }
-    device(dev, report) && legal
+    // A number is an interface's index, which no file can know for sure: DEV is what counts.
+    let contradicts = !scope.is_empty() && scope != dev.text && scope.parse::<u32>().is_err();
+    if contradicts {
+        let message = format!("ucast6 [{}]: the scope `%{scope}` is another interface", dev.text);
+        report.error(peer, message, format!("write `%{}`, or leave it out", dev.text));
+    }
+    let legal = device(dev, report) && !contradicts;
+    address.filter(|_| legal).map(|address| Medium::Ucast { device: dev.text.clone(), peer: address.into() })
 }
 
-/// `mcast DEV GROUP PORT TTL LOOP`, or `mcast6` with HOPS: whether the line is legal. All five are required.
-pub(super) fn multicast(statement: &Statement, report: &mut Report) -> bool {
+/// `mcast DEV GROUP PORT TTL LOOP`, or `mcast6` with HOPS. All five are required.
+pub(super) fn multicast(statement: &Statement, report: &mut Report) -> Option<Medium> {
     let name = statement.name.text.as_str();
     let six = name == "mcast6";
-    let usage = format!("write `{name} DEV GROUP PORT {} LOOP`", if six { "HOPS" } else { "TTL" });
+    let hops = if six { "hops" } else { "ttl" };
+    let usage = format!("write `{name} DEV GROUP PORT {} LOOP`", hops.to_uppercase());
     let Some(dev) = statement.words.first() else {
         report.error(&statement.name, format!("{name} statement without device"), usage);
-        return false;
+        return None;
     };
-    let group =
-        |text: &str| if six { is_group6(text) } else { text.parse().is_ok_and(|a: Ipv4Addr| a.is_multicast()) };
-    let within = |text: &str, min: u16, max: u16| text.parse::<u16>().is_ok_and(|n| (min..=max).contains(&n));
-    type Check<'a> = (&'a str, &'a str, &'a dyn Fn(&str) -> bool, &'a str);
-    let checks: [Check; 4] = [
-        (
-            "mcast address",
-            "addr",
-            &group,
-            if six { "a group ff02::…, ff04::…, ff05::… or ff08::…" } else { "224.0.0.0 to 239.255.255.255" },
-        ),
-        ("port", "port", &|text| within(text, 1, 65535), "1 to 65535"),
-        (if six { "hops" } else { "ttl" }, if six { "hops" } else { "ttl" }, &|text| within(text, 0, 4), "0 to 4"),
-        ("loop", "loop", &|text| within(text, 0, 1), "0 or 1"),
-    ];
     let mut legal = device(dev, report);
-    for (index, (missing, bad, check, range)) in checks.iter().enumerate() {
+    let names = [("mcast address", "addr"), ("port", "port"), (hops, hops), ("loop", "loop")];
+    let mut texts = [""; 4];
+    for (index, (missing, bad)) in names.into_iter().enumerate() {
         let Some(word) = statement.words.get(index + 1) else {
             report.error(dev, format!("{name} [{}] missing {missing}", dev.text), usage);
-            return false;
+            return None;
         };
-        if !check(&word.text) {
-            report.error(word, format!("{name} [{}] bad {bad} [{}]", dev.text, word.text), format!("legal: {range}"));
+        texts[index] = &word.text;
+        let within = |min: u16, max: u16| word.text.parse::<u16>().is_ok_and(|n| (min..=max).contains(&n));
+        let (sound, range) = match (index, six) {
+            (0, false) => (group4(&word.text).is_some(), "224.0.0.0 to 239.255.255.255"),
+            (0, true) => (group6(&word.text).is_some(), "a group ff02::…, ff04::…, ff05::… or ff08::…"),
+            (1, _) => (within(1, 65535), "1 to 65535"),
+            (2, _) => (within(0, 4), "0 to 4"),
+            _ => (within(0, 1), "0 or 1"),
+        };
+        if !sound {
+            let message = format!("{name} [{}] bad {bad} [{}]", dev.text, word.text);
+            report.error(word, message, format!("legal: {range}"));
             legal = false;
         }
     }
-    legal
+    let [group, port, ttl, looped] = texts;
+    let group = if six { group6(group).map(IpAddr::V6) } else { group4(group).map(IpAddr::V4) };
+    let (Some(group), Ok(port), Ok(ttl), true) = (group, port.parse(), ttl.parse(), legal) else { return None };
+    Some(Medium::Mcast { device: dev.text.clone(), group, port, ttl, looped: looped == "1" })
+}
+
+fn group4(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok().filter(Ipv4Addr::is_multicast)
 }
 
 /// `ffXS::…`: flag bits 0x20–0x80 clear, scope 2, 4, 5 or 8, group part not all zero (01 §1.8.2).
-fn is_group6(text: &str) -> bool {
-    let Ok(address) = text.parse::<Ipv6Addr>() else { return false };
+fn group6(text: &str) -> Option<Ipv6Addr> {
+    let address: Ipv6Addr = text.parse().ok()?;
     let octets = address.octets();
-    octets[0] == 0xff
+    let legal = octets[0] == 0xff
         && octets[1] & 0xe0 == 0
         && matches!(octets[1] & 0x0f, 2 | 4 | 5 | 8)
-        && octets[2..].iter().any(|octet| *octet != 0)
+        && octets[2..].iter().any(|octet| *octet != 0);
+    legal.then_some(address)
 }
 
 /// One word of `serial`: an absolute path.
-pub(super) fn serial(word: &Word, report: &mut Report) -> bool {
+pub(super) fn serial(word: &Word, report: &mut Report) -> Option<Medium> {
     let legal = word.text.starts_with('/');
     if !legal {
         report.error(
@@ -174,26 +188,57 @@ pub(super) fn serial(word: &Word, report: &mut Report) -> bool {
             format!("write /dev/{}", word.text),
         );
     }
-    legal
+    legal.then(|| Medium::Serial { device: word.text.clone() })
 }
 
 /// One word of `bcast`: an interface.
-pub(super) fn bcast(word: &Word, report: &mut Report) -> bool {
-    device(word, report)
+pub(super) fn bcast(word: &Word, report: &mut Report) -> Option<Medium> {
+    device(word, report).then(|| Medium::Bcast { device: word.text.clone() })
+}
+
+/// One word of `ping`: an IPv4 address, or a name of /etc/hosts.
+pub(super) fn ping(word: &Word, host: &Host, report: &mut Report) -> Option<PingNode> {
+    let address = ping_host(word, host, report)?;
+    Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// One word of `ping6`: a literal IPv6 address.
-pub(super) fn ping6(word: &Word, report: &mut Report) {
-    if word.text.parse::<Ipv6Addr>().is_err() {
+pub(super) fn ping6(word: &Word, report: &mut Report) -> Option<PingNode> {
+    let Ok(address) = word.text.parse::<Ipv6Addr>() else {
         let message = format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text);
         report.error(word, message, "write a literal IPv6 address");
-    }
+        return None;
+    };
+    Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// `ping_group NAME HOST…`.
-pub(super) fn ping_group(statement: &Statement, report: &mut Report) {
-    if statement.words.len() < 2 {
-        let at = statement.words.first().unwrap_or(&statement.name);
-        report.error(at, "ping_group needs a name and at least one host", "write `ping_group NAME HOST…`");
+pub(super) fn ping_group(statement: &Statement, host: &Host, report: &mut Report) -> Option<PingNode> {
+    let [name, hosts @ ..] = statement.words.as_slice() else {
+        report.error(&statement.name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        return None;
+    };
+    if hosts.is_empty() {
+        report.error(name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        return None;
     }
+    let resolved: Vec<IpAddr> =
+        hosts.iter().filter_map(|word| ping_host(word, host, report)).map(IpAddr::V4).collect();
+    (resolved.len() == hosts.len()).then(|| PingNode { name: name.text.clone(), hosts: resolved })
+}
+
+const PING_GROUP_USAGE: &str = "write `ping_group NAME HOST…`";
+
+/// The address of a host to ping.
+fn ping_host(word: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Addr> {
+    let written = word.text.parse::<Ipv4Addr>().ok();
+    let address = written.or_else(|| host.hosts.get(&word.text.to_ascii_lowercase()).copied());
+    if address.is_none() {
+        report.error(
+            word,
+            format!("cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts", word.text),
+            "write the host's IPv4 address: a cluster node must start without DNS",
+        );
+    }
+    address
 }

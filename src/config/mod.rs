@@ -44,6 +44,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AutoFailback, Config, Dialect, GenerationMethod, Group, Health, Medium, MessageFormat, Mount, Recipe,
-    Recording, Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
+    Address, AutoFailback, Config, Dialect, GenerationMethod, Group, Health, Medium, MessageFormat, Mount, PingNode,
+    Recipe, Recording, Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

@@ -144,6 +144,8 @@ pub(super) struct Settings {
     pub deadping: Option<u64>,
     pub max_rexmit_delay: u64,
     pub udpport: u16,
+    #[serde(deserialize_with = "number_in_words")]
+    pub baud: u32,
     pub auto_failback: AutoFailback,
     pub hopfudge: u8,
     pub msgfmt: MessageFormat,
@@ -154,6 +156,11 @@ pub(super) struct Settings {
     pub watchdog: Option<PathBuf>,
     pub realtime: bool,
     pub rtprio: u8,
+}
+
+/// A choice among numbers is kept as it was written.
+fn number_in_words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// The values in force and where each came from.

@@ -15,14 +15,16 @@ pub struct Config {
     pub node: String,
     /// All normal nodes in ha.cf order, lower case, ourselves included.
     pub nodes: Vec<String>,
-    /// Ping nodes in ha.cf order, as written (01 §1.8.4).
-    pub ping_nodes: Vec<String>,
+    /// Ping nodes in ha.cf order (01 §1.8.4).
+    pub ping_nodes: Vec<PingNode>,
     /// The intervals of ha.cf.
     pub timing: Timing,
     /// Heartbeat media in ha.cf order.
     pub media: Vec<Medium>,
     /// UDP port of ucast and bcast, 1–65535.
     pub udpport: u16,
+    /// Speed of serial media, bits per second, one of those that [`Medium::Serial`] takes: 9600 to 460800.
+    pub baud: u32,
     /// Whether resources return to their preferred node.
     pub auto_failback: AutoFailback,
     /// Added to the number of nodes in `ttl`, 0–255 (decoration, 02 §2).
@@ -172,22 +174,57 @@ pub enum UuidFrom {
 /// One heartbeat medium, that is one line or word of ha.cf (01 §1.8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Medium {
-    /// `ucast DEV PEER`.
+    /// `ucast DEV PEER` or `ucast6 DEV ADDR`.
     Ucast {
         /// Local interface; also the link's name.
         device: String,
-        /// The peer's address.
+        /// The peer's address. A link-local one is meant on `device`.
         peer: IpAddr,
+    },
+    /// `bcast DEV`.
+    Bcast {
+        /// Local interface; also the link's name.
+        device: String,
+    },
+    /// `mcast DEV GROUP PORT TTL LOOP` or `mcast6 DEV GROUP PORT HOPS LOOP`.
+    Mcast {
+        /// Local interface; also the link's name.
+        device: String,
+        /// The multicast group.
+        group: IpAddr,
+        /// UDP port, 1–65535: a medium of this kind does not use `udpport`.
+        port: u16,
+        /// TTL or hop limit of what we send, 0–4.
+        ttl: u8,
+        /// Whether what we send comes back to this machine.
+        looped: bool,
+    },
+    /// `serial DEV`.
+    Serial {
+        /// Path of the device; also the link's name.
+        device: String,
     },
 }
 
 impl Medium {
-    /// The link's name as logs show it (01 §1.8.1): the interface for UDP media.
+    /// The link's name as logs show it (01 §1.8.1): the interface for UDP media, the path of a serial device.
     pub fn link_name(&self) -> &str {
         match self {
-            Medium::Ucast { device, .. } => device,
+            Medium::Ucast { device, .. }
+            | Medium::Bcast { device }
+            | Medium::Mcast { device, .. }
+            | Medium::Serial { device } => device,
         }
     }
+}
+
+/// A host, or a group of hosts, that is pinged: `ping`, `ping6` or `ping_group` of ha.cf (01 §1.8.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingNode {
+    /// The node's name: the host as written, or the group's name.
+    pub name: String,
+    /// Whom to ping; any one answer will do. Never empty.
+    pub hosts: Vec<IpAddr>,
 }
 
 /// One logical line of haresources: resources that move together (03 §2).

@@ -164,12 +164,16 @@ async fn move_groups(inputs: &UnboundedSender<Input>, here: bool, scope: Scope) 
         Answer::Done => Ok(format!("the {set} resources are now {place}")),
         Answer::Already if here => Ok(format!("the {set} resources were {place} already: nothing to do")),
         Answer::Already => Ok(format!("this node holds none of the {set} resources: nothing to do")),
-        Answer::InFlux => {
-            Err("refused: this node or the other has not decided yet what it holds; try again in a moment".to_owned())
-        }
+        Answer::InFlux(awaited) => Err(format!("nothing was moved: waited 20 s in vain for {awaited}")),
+        Answer::Leaving => Err("refused: hbd is stopping on this node".to_owned()),
         Answer::PeerGone => Err("refused: the other node is dead or has left; see `hbctl status`".to_owned()),
+        Answer::Legacy => {
+            Err("refused: the other node is a Heartbeat, and auto_failback is legacy or absent in ha.cf, \
+             which knows no standby: write `auto_failback on` or `off` on both nodes"
+                .to_owned())
+        }
         Answer::Busy => Err("refused: another standby or takeover is under way".to_owned()),
-        Answer::NoReply => Err("the other node did not react within 10 s; nothing was moved: see its log".to_owned()),
+        Answer::NoReply => Err("the other node did not react within 20 s; nothing was moved: see its log".to_owned()),
         Answer::Cancelled => {
             Err("cancelled: the other node died, left or restarted meanwhile; see `hbctl status`".to_owned())
         }

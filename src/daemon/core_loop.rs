@@ -16,7 +16,7 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 use super::effects::Effects;
 use super::held::{Beat, BeatFile};
 use super::input::{Input, step};
-use super::links::{Links, error_chain};
+use super::links::{Heard, Links, error_chain};
 use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
@@ -162,9 +162,14 @@ impl CoreLoop {
 
     /// Packets, inputs, then time. True if more is waiting.
     fn take_in(&mut self, ended: &mut bool) -> bool {
-        let mut messages = Vec::new();
-        let mut busy = self.links.receive(|link, message| messages.push(Event::Received { link, message }));
-        for event in messages {
+        let mut events = Vec::new();
+        let mut busy = self.links.receive(|heard| {
+            events.push(match heard {
+                Heard::Message { link, message } => Event::Received { link, message },
+                Heard::PingAnswer { node } => Event::PingAnswered { node },
+            });
+        });
+        for event in events {
             *ended |= self.feed(event);
         }
         for count in 0.. {

@@ -1,18 +1,23 @@
-//! All media of ha.cf: encode once and send on each, receive, authenticate, open again what was closed.
+//! All media of ha.cf and the ping nodes: encode once and send on each, receive, authenticate, open again what was
+//! closed.
 //!
 //! What the network does wrong costs a counter and at most one journal entry a minute, never one per datagram.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::select_all;
 use log::{info, warn};
 use tokio::time::sleep_until;
 
+use super::pings::Pings;
 use crate::config::{Config, MessageFormat};
-use crate::media::{Link, MESSAGE_MAX, MediaError};
-use crate::wire::{self, DecodeError, Keyring, Message};
+use crate::media::{Defaults, Form, Link, MESSAGE_MAX, MediaError};
+use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -22,6 +27,23 @@ const MENTION: Duration = Duration::from_secs(60);
 const SENDERS: usize = 16;
 /// Datagrams taken from one link in a row before timers get their turn.
 const BURST: usize = 64;
+
+/// What came in.
+#[derive(Debug)]
+pub enum Heard {
+    /// An authentic message.
+    Message {
+        /// Index in [`crate::cluster::Settings::links`].
+        link: usize,
+        /// The message.
+        message: Message,
+    },
+    /// A ping node answered.
+    PingAnswer {
+        /// Index in [`crate::cluster::Settings::ping_nodes`].
+        node: usize,
+    },
+}
 
 /// One medium with what we know about its troubles.
 #[derive(Debug)]
@@ -34,14 +56,16 @@ struct Medium {
     rejected: Rejected,
 }
 
-/// Datagrams that were not for us to read, by sender: the number since the last mention, and when that was.
+/// Messages that were not for us to read, by sender (a serial line has none): the number since the last mention, and
+/// when that was.
 #[derive(Debug, Default)]
-struct Rejected(HashMap<IpAddr, (u64, Instant)>);
+struct Rejected(HashMap<Option<IpAddr>, (u64, Instant)>);
 
 /// The media, the keys and the format.
 #[derive(Debug)]
 pub struct Links {
     media: Vec<Medium>,
+    pings: Pings,
     keys: Keyring,
     format: MessageFormat,
     buffer: Vec<u8>,
@@ -63,15 +87,17 @@ impl Links {
     /// All media of the configuration, opened where that is possible. Needs a tokio runtime.
     pub fn open(config: &Config, keys: Keyring) -> Links {
         let names = names(config);
+        let defaults = Defaults { udpport: config.udpport, baud: config.baud };
         let media = config.media.iter().map(|medium| Medium {
             index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
-            link: Link::new(medium.clone(), config.udpport),
+            link: Link::new(medium.clone(), defaults),
             open_error: None,
             send_error: false,
             rejected: Rejected::default(),
         });
         let mut links = Links {
             media: media.collect(),
+            pings: Pings::open(&config.ping_nodes),
             keys,
             format: config.message_format,
             buffer: vec![0; MESSAGE_MAX],
@@ -86,59 +112,56 @@ impl Links {
         self.keys = keys;
     }
 
-    /// Sends on every medium. A medium that fails is mentioned once, and again when it works.
+    /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and again
+    /// when it works.
     pub fn send(&mut self, message: &Message) {
-        let datagram = match wire::encode(message, self.format, &self.keys) {
-            Ok(datagram) => datagram,
-            Err(error) => {
-                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
-                return;
+        for form in [Form::Datagram, Form::Text] {
+            if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
+                self.send_as(form, message);
             }
-        };
-        for medium in &mut self.media {
-            if !medium.link.is_open() {
-                continue;
-            }
-            match medium.link.send(&datagram) {
-                Ok(()) if medium.send_error => {
-                    medium.send_error = false;
-                    info!(HBD_LINK = medium.link.name(); "link {} can send again", medium.link.name());
-                }
-                Err(error) if !medium.send_error => {
-                    medium.send_error = true;
-                    let name = medium.link.name();
-                    warn!(HBD_LINK = name; "cannot send on link {name}: {error}. Is a cable unplugged on {name}?");
-                }
-                _ => {}
-            }
+        }
+        if let (Some("status"), Some(ts)) = (message.kind(), message.text("ts")) {
+            self.pings.send(ts, self.format, &self.keys);
         }
         if self.reopen_at.is_none() && self.media.iter().any(|medium| !medium.link.is_open()) {
             self.reopen_at = Some(Instant::now() + REOPEN);
         }
     }
 
-    /// Waits until a datagram may be there, or a medium is to be opened again. Safe to cancel.
+    fn send_as(&mut self, form: Form, message: &Message) {
+        let encoded = match form {
+            Form::Datagram => wire::encode(message, self.format, &self.keys),
+            Form::Text => wire::encode_classic(message, Carrier::Serial, &self.keys),
+        };
+        let bytes = match encoded {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
+                return;
+            }
+        };
+        for medium in self.media.iter_mut().filter(|medium| medium.link.form() == form && medium.link.is_open()) {
+            let sent = medium.link.send(&bytes);
+            medium.sent(sent);
+        }
+    }
+
+    /// Waits until a message may be there, a slow line takes more, or a medium is to be opened again. Safe to cancel.
     pub async fn wait(&self) {
-        let readable = self.media.iter().map(|medium| Box::pin(medium.link.readable()));
+        let links = self.media.iter().map(|medium| async { medium.link.ready().await.is_ok() }.boxed_local());
+        let pings = self.pings.sockets().iter().map(|socket| async { socket.readable().await.is_ok() }.boxed_local());
         let reopen = async {
             match self.reopen_at {
                 Some(at) => sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
+            true
         };
-        if self.media.is_empty() {
-            reopen.await;
-            return;
-        }
-        tokio::select! {
-            _ = futures_util::future::select_all(readable) => {}
-            () = reopen => {}
-        }
+        select_all(links.chain(pings).chain([reopen.boxed_local()])).await;
     }
 
-    /// Takes what has arrived, a bounded number per medium, and gives every authentic message with its link.
-    /// True if there may be more.
-    pub fn receive(&mut self, mut take: impl FnMut(usize, Message)) -> bool {
+    /// Takes what has arrived, a bounded number per medium, and tells what was heard. True if there may be more.
+    pub fn receive(&mut self, mut heard: impl FnMut(Heard)) -> bool {
         if self.reopen_at.is_some_and(|at| at <= Instant::now()) {
             self.reopen();
         }
@@ -148,7 +171,7 @@ impl Links {
             while taken < BURST {
                 match medium.link.try_recv(&mut self.buffer) {
                     Ok((length, source)) => match wire::decode(&self.buffer[..length], &self.keys) {
-                        Ok(message) => take(medium.index, message),
+                        Ok(message) => heard(Heard::Message { link: medium.index, message }),
                         Err(error) => medium.rejected.count(&error, source, medium.link.name()),
                     },
                     // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
@@ -158,7 +181,7 @@ impl Links {
             }
             more |= taken == BURST;
         }
-        more
+        more | self.pings.receive(&self.keys, &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
     }
 
     fn reopen(&mut self) {
@@ -174,6 +197,21 @@ impl Links {
 }
 
 impl Medium {
+    fn sent(&mut self, result: io::Result<()>) {
+        let name = self.link.name();
+        match result {
+            Ok(()) if self.send_error => {
+                self.send_error = false;
+                info!(HBD_LINK = name; "link {name} can send again");
+            }
+            Err(error) if !self.send_error => {
+                self.send_error = true;
+                warn!(HBD_LINK = name; "cannot send on link {name}: {error}. Is a cable unplugged on {name}?");
+            }
+            _ => {}
+        }
+    }
+
     fn opened(&mut self, result: Result<(), MediaError>) {
         let name = self.link.name();
         match result {
@@ -194,7 +232,7 @@ impl Medium {
 }
 
 impl Rejected {
-    fn count(&mut self, error: &DecodeError, source: IpAddr, link: &str) {
+    fn count(&mut self, error: &DecodeError, source: Option<IpAddr>, link: &str) {
         let now = Instant::now();
         if self.0.len() >= SENDERS && !self.0.contains_key(&source) {
             self.0.retain(|_, (_, mentioned)| now - *mentioned < MENTION);
@@ -215,7 +253,8 @@ impl Rejected {
             DecodeError::Authentication(_) => " Does the sender have the same /etc/ha.d/authkeys?",
             _ => "",
         };
-        warn!(HBD_LINK = link; "{number} packet(s) from {source} on link {link} are ignored: {}.{hint}", error_chain(error));
+        let from = source.map_or(String::new(), |source| format!(" from {source}"));
+        warn!(HBD_LINK = link; "{number} packet(s){from} on link {link} are ignored: {}.{hint}", error_chain(error));
     }
 }
 

@@ -21,6 +21,7 @@ pub mod input;
 pub mod keys;
 pub mod links;
 pub mod notify;
+pub mod pings;
 pub mod realtime;
 pub mod recorder;
 pub mod records;
@@ -301,6 +302,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
     Settings {
         node: config.node.clone(),
         nodes: config.nodes.clone(),
+        ping_nodes: config.ping_nodes.iter().map(|node| node.name.clone()).collect(),
         uuid: identity.uuid,
         generation: identity.generation,
         timing: config.timing,

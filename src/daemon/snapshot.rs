@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
-use crate::cluster::{GroupState, GroupView, NodeView, View};
-use crate::config::{AutoFailback, Config, Group, ResourceKind, Transient};
+use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
+use crate::config::{AutoFailback, Config, Group, ResourceKind, Timing, Transient};
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -14,6 +14,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         node: config.node.clone(),
         state: view.state.clone(),
         resource_state: view.resource_state.clone(),
+        awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
             AutoFailback::Off => "off",
@@ -25,8 +26,13 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         warntime_usec: microseconds(timing.warntime),
         deadtime_usec: microseconds(timing.deadtime),
         initdead_usec: microseconds(timing.initdead),
-        nodes: view.nodes.iter().map(node).collect(),
-        links: view.nodes.iter().flat_map(links).collect(),
+        nodes: view
+            .nodes
+            .iter()
+            .map(node)
+            .chain(view.ping_nodes.iter().map(|node| ping_node(node, timing)))
+            .collect(),
+        links: view.nodes.iter().flat_map(links).chain(view.ping_nodes.iter().map(ping_link)).collect(),
         groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
     }
 }
@@ -47,6 +53,23 @@ fn node(view: &NodeView) -> NodeSnapshot {
         last_status_usec: view.last_status.map_or(0, microseconds),
         holds: view.holds.to_string(),
     }
+}
+
+fn ping_node(node: &PingNode, timing: &Timing) -> NodeSnapshot {
+    NodeSnapshot {
+        name: node.name.clone(),
+        kind: "ping".to_owned(),
+        status: node.status().to_owned(),
+        deadtime_usec: microseconds(timing.deadping),
+        last_status_usec: node.heard_wall.map_or(0, microseconds),
+        ..NodeSnapshot::default()
+    }
+}
+
+/// A ping node has exactly one link, named like itself (02 §1.2).
+fn ping_link(node: &PingNode) -> LinkSnapshot {
+    let status = if node.answers == Some(true) { "up" } else { "dead" };
+    LinkSnapshot { node: node.name.clone(), name: node.name.clone(), status: status.to_owned() }
 }
 
 fn links(view: &NodeView) -> impl Iterator<Item = LinkSnapshot> {

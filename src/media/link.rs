@@ -1,12 +1,16 @@
-//! A medium of ha.cf over its whole life: closed, open, and open again after its interface came back.
+//! A medium of ha.cf over its whole life: closed, open, and open again after its interface or line came back.
 
 use std::io;
 use std::net::IpAddr;
 
-use super::{MediaError, Ucast};
+use super::mcast::{self, Group};
+use super::serial::Serial;
+use super::udp::Udp;
+use super::{MediaError, bcast, ucast};
 use crate::config::Medium;
 
-/// What passed over a link since it was made; datagrams, not messages. Reopening does not reset them.
+/// What passed over a link since it was made; datagrams (on a serial line texts), not messages. Reopening does not
+/// reset them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Datagrams that the kernel took.
@@ -17,32 +21,59 @@ pub struct Counters {
     pub send_errors: u64,
 }
 
+/// What a message looks like on a medium (01 §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A datagram, as `msgfmt` says.
+    Datagram,
+    /// Classic text, whatever `msgfmt` says (01 §1.8.3).
+    Text,
+}
+
+/// Settings of ha.cf that are not in a medium's own line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Defaults {
+    /// UDP port of ucast and bcast.
+    pub udpport: u16,
+    /// Speed of serial lines, bits per second.
+    pub baud: u32,
+}
+
+#[derive(Debug)]
+enum Open {
+    Udp(Udp),
+    Serial(Box<Serial>),
+}
+
 /// One medium of ha.cf. Begins closed; the caller opens it, and again whenever [`Link::is_open`] says no.
 #[derive(Debug)]
 pub struct Link {
     medium: Medium,
-    port: u16,
-    open: Option<Ucast>,
+    defaults: Defaults,
+    open: Option<Open>,
     counters: Counters,
 }
 
 impl Link {
-    /// A closed link. `port` is `udpport`.
-    pub fn new(medium: Medium, port: u16) -> Link {
-        Link { medium, port, open: None, counters: Counters::default() }
+    /// A closed link.
+    pub fn new(medium: Medium, defaults: Defaults) -> Link {
+        Link { medium, defaults, open: None, counters: Counters::default() }
     }
 
-    /// The name in logs: the interface (01 §1.8.1).
+    /// The name in logs: the interface, or the path of the serial device (01 §1.8.1).
     pub fn name(&self) -> &str {
         self.medium.link_name()
     }
 
-    /// The line of ha.cf.
-    pub fn medium(&self) -> &Medium {
-        &self.medium
+    /// What it carries.
+    pub fn form(&self) -> Form {
+        match self.medium {
+            Medium::Serial { .. } => Form::Text,
+            Medium::Ucast { .. } | Medium::Bcast { .. } | Medium::Mcast { .. } => Form::Datagram,
+        }
     }
 
-    /// Whether there are sockets. A link closes itself when its interface is gone.
+    /// Whether there are sockets. A link closes itself when its interface or line is gone.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -59,21 +90,32 @@ impl Link {
     ///
     /// See [`MediaError`]; the link stays closed and can be tried again.
     pub fn try_open(&mut self) -> Result<(), MediaError> {
-        if self.open.is_none() {
-            let Medium::Ucast { device, peer } = &self.medium;
-            self.open = Some(Ucast::open(device, *peer, self.port)?);
+        if self.open.is_some() {
+            return Ok(());
         }
+        let Defaults { udpport, baud } = self.defaults;
+        self.open = Some(match &self.medium {
+            Medium::Ucast { device, peer } => Open::Udp(ucast::open(device, *peer, udpport)?),
+            Medium::Bcast { device } => Open::Udp(bcast::open(device, udpport)?),
+            Medium::Mcast { device, group, port, ttl, looped } => {
+                let group = Group { address: *group, port: *port, ttl: *ttl, looped: *looped };
+                Open::Udp(mcast::open(device, group)?)
+            }
+            Medium::Serial { device } => Open::Serial(Box::new(Serial::open(device, baud)?)),
+        });
         Ok(())
     }
 
-    /// Sends one datagram. Never waits; counts the outcome.
+    /// Sends one message in this link's [`Form`]. Never waits; counts the outcome.
     ///
     /// # Errors
     ///
-    /// `NotConnected` while closed, else as [`Ucast::send`]. On ENODEV the link closes itself.
+    /// `NotConnected` while closed, else what the medium says: see [`Udp::send`] and [`Serial::send`]. When its
+    /// interface or line is gone the link closes itself.
     pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        let sent = match &self.open {
-            Some(medium) => medium.send(message),
+        let sent = match &mut self.open {
+            Some(Open::Udp(medium)) => medium.send(message),
+            Some(Open::Serial(line)) => line.send(message),
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         match &sent {
@@ -86,47 +128,20 @@ impl Link {
         sent
     }
 
-    /// Receives one datagram; waits for ever while closed. Cut off at the buffer's length ([`super::MESSAGE_MAX`]
-    /// fits any). Safe to cancel.
+    /// Receives one message, cut off at the buffer's length ([`super::MESSAGE_MAX`] fits any), with the sender's
+    /// address where the medium has such a thing. `WouldBlock` when nothing is queued or the link is closed.
     ///
     /// # Errors
     ///
-    /// What the kernel says. On ENODEV the link closes itself.
-    pub async fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = match &self.open {
-            Some(medium) => medium.recv(buffer).await,
-            None => std::future::pending().await,
-        };
-        self.count(received)
-    }
-
-    /// Like [`Link::recv`], but `WouldBlock` when nothing is queued or the link is closed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Link::recv`].
-    pub fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
-        let received = match &self.open {
-            Some(medium) => medium.try_recv(buffer),
+    /// What the kernel says. When its interface or line is gone the link closes itself.
+    pub fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<IpAddr>)> {
+        let received = match &mut self.open {
+            Some(Open::Udp(medium)) => medium.try_recv(buffer).map(|(length, source)| (length, Some(source))),
+            Some(Open::Serial(line)) => {
+                line.flush().and_then(|()| line.try_recv(buffer)).map(|length| (length, None))
+            }
             None => Err(io::ErrorKind::WouldBlock.into()),
         };
-        self.count(received)
-    }
-
-    /// Waits until [`Link::try_recv`] is worth a try, for ever while closed. Safe to cancel; many links can be waited
-    /// for at once, as it only borrows.
-    ///
-    /// # Errors
-    ///
-    /// When the runtime is shutting down.
-    pub async fn readable(&self) -> io::Result<()> {
-        match &self.open {
-            Some(medium) => medium.readable().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn count<T>(&mut self, received: io::Result<T>) -> io::Result<T> {
         match &received {
             Ok(_) => self.counters.received += 1,
             Err(error) => self.close_if_gone(error),
@@ -134,9 +149,26 @@ impl Link {
         received
     }
 
-    /// The sockets are bound to the interface's index: they stay dead when an interface of the same name comes back.
+    /// Waits until [`Link::try_recv`] is worth a try, which also goes on writing what a slow line has not taken yet;
+    /// for ever while closed. Safe to cancel; many links can be waited for at once, as it only borrows.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime is shutting down.
+    pub async fn ready(&self) -> io::Result<()> {
+        match &self.open {
+            Some(Open::Udp(medium)) => medium.readable().await,
+            Some(Open::Serial(line)) => line.ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sockets are bound to the interface's index, and a serial device that hung up stays so: both stay dead when
+    /// something of the same name comes back.
     fn close_if_gone(&mut self, error: &io::Error) {
-        if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) {
+        let gone = matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO))
+            || error.kind() == io::ErrorKind::UnexpectedEof;
+        if gone {
             self.open = None;
         }
     }

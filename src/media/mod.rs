@@ -1,19 +1,31 @@
-//! Heartbeat media: the sockets that messages leave and arrive by (01 §1.8).
+//! Heartbeat media: the sockets and serial lines that messages leave and arrive by (01 §1.8).
 //!
-//! Owns sockets and their counters. Carries bytes and never looks into them; never waits to send; knows nothing of
-//! nodes, of liveness or of messages. A medium's interface may be missing, now or later: that is an error value, and
-//! the caller tries again when it likes ([`Link::try_open`]).
+//! Owns sockets, lines and their counters. Carries bytes and never looks into them, but for the two marks that tell
+//! where a message on a serial line begins and ends; never waits to send; knows nothing of nodes, of liveness or of
+//! messages. A medium's interface may be missing, now or later: that is an error value, and the caller tries again
+//! when it likes ([`Link::try_open`]).
 
+mod bcast;
+mod device;
 mod error;
+mod framing;
 mod link;
+mod mcast;
+mod ping;
+mod serial;
 mod ucast;
+mod udp;
 
+#[cfg(test)]
+mod serial_tests;
 #[cfg(test)]
 mod tests;
 
 pub use error::MediaError;
-pub use link::{Counters, Link};
-pub use ucast::Ucast;
+pub use link::{Counters, Defaults, Form, Link};
+pub use ping::Pinger;
+pub use serial::Serial;
+pub use udp::Udp;
 
 /// The longest message there is, in bytes (01 §1.9): a receive buffer of this length fits any. UDP itself ends at
 /// 65,507.

@@ -1,4 +1,4 @@
-//! `ucast` over a cable of its own (see `testnet`).
+//! UDP media over a cable of its own (see `testnet`).
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -11,6 +11,7 @@ use crate::config::Medium;
 use crate::testnet::{self, Peer, with_cable};
 
 const PORT: u16 = 694;
+const DEFAULTS: Defaults = Defaults { udpport: PORT, baud: 19_200 };
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ fn peer_socket(peer: &Peer) -> UdpSocket {
 }
 
 fn link() -> Link {
-    Link::new(Medium::Ucast { device: "eth0".into(), peer: THERE.into() }, PORT)
+    Link::new(Medium::Ucast { device: "eth0".into(), peer: THERE.into() }, DEFAULTS)
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -40,13 +41,33 @@ async fn within<T>(what: impl Future<Output = io::Result<T>>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("in time").unwrap()
 }
 
+/// The next datagram, when it comes.
+async fn received(medium: &Udp, buffer: &mut [u8]) -> usize {
+    loop {
+        within(medium.readable()).await;
+        if let Ok((length, _)) = medium.try_recv(buffer) {
+            return length;
+        }
+    }
+}
+
+/// The next message on a link, when it comes.
+async fn heard(link: &mut Link, buffer: &mut [u8]) -> usize {
+    loop {
+        within(link.ready()).await;
+        if let Ok((length, _)) = link.try_recv(buffer) {
+            return length;
+        }
+    }
+}
+
 #[test]
 fn messages_pass_both_ways() {
     with_cable(|peer| {
         addresses(&peer);
         let far = peer_socket(&peer);
         run(async {
-            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let near = ucast::open("eth0", THERE.into(), PORT).unwrap();
             near.send(b"###\n1:a,%%%\n").unwrap();
             let mut buffer = vec![0; MESSAGE_MAX];
             let (length, from) = far.recv_from(&mut buffer).unwrap();
@@ -60,7 +81,7 @@ fn messages_pass_both_ways() {
             let stranger = peer.run(|| UdpSocket::bind((THERE, 0)).unwrap());
             for message in [b"one".as_slice(), b"", b"three"] {
                 stranger.send_to(message, (HERE, PORT)).unwrap();
-                let length = within(near.recv(&mut buffer)).await;
+                let length = received(&near, &mut buffer).await;
                 assert_eq!(&buffer[..length], message);
             }
         });
@@ -81,7 +102,7 @@ fn what_is_queued_can_be_read_without_waiting() {
             let mut buffer = [0; 16];
             let mut read = Vec::new();
             while read.len() < 3 {
-                within(link.readable()).await;
+                within(link.ready()).await;
                 while let Ok((length, _)) = link.try_recv(&mut buffer) {
                     read.push(buffer[..length].to_vec());
                 }
@@ -101,7 +122,7 @@ fn a_datagram_looks_like_heartbeats() {
             Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
         });
         capture.set_read_timeout(Some(PATIENCE)).unwrap();
-        run(async { Ucast::open("eth0", THERE.into(), PORT).unwrap().send(b"x").unwrap() });
+        run(async { ucast::open("eth0", THERE.into(), PORT).unwrap().send(b"x").unwrap() });
         let mut frame = [0; 2048];
         let length = (&capture).read(&mut frame).unwrap();
         assert!(length >= 43, "Ethernet, IP, UDP and one byte");
@@ -138,11 +159,11 @@ fn other_interfaces_are_not_heard() {
         peer.run(|| testnet::add_address("eth1", Ipv4Addr::new(10, 98, 0, 2), 24));
         let far = peer_socket(&peer);
         run(async {
-            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
-            let other = Ucast::open("eth1", IpAddr::from([10, 98, 0, 2]), PORT).unwrap();
+            let near = ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let other = ucast::open("eth1", IpAddr::from([10, 98, 0, 2]), PORT).unwrap();
             far.send_to(b"on eth1", (Ipv4Addr::new(10, 98, 0, 1), PORT)).unwrap();
             let mut buffer = [0; 64];
-            let length = within(other.recv(&mut buffer)).await;
+            let length = received(&other, &mut buffer).await;
             assert_eq!(&buffer[..length], b"on eth1");
             assert_eq!(near.try_recv(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         });
@@ -154,8 +175,8 @@ fn two_lines_on_one_interface_share_the_port() {
     with_cable(|peer| {
         addresses(&peer);
         run(async {
-            let _first = Ucast::open("eth0", THERE.into(), PORT).unwrap();
-            let _second = Ucast::open("eth0", IpAddr::from([10, 99, 0, 3]), PORT).unwrap();
+            let _first = ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let _second = ucast::open("eth0", IpAddr::from([10, 99, 0, 3]), PORT).unwrap();
         });
     });
 }
@@ -165,7 +186,7 @@ fn a_port_in_use_is_named() {
     with_cable(|peer| {
         addresses(&peer);
         let _heartbeat = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
-        let error = run(async { Ucast::open("eth0", THERE.into(), PORT).unwrap_err() });
+        let error = run(async { ucast::open("eth0", THERE.into(), PORT).unwrap_err() });
         assert!(matches!(error, MediaError::PortInUse { .. }), "{error}");
         assert!(error.to_string().contains("694"), "{error}");
     });
@@ -176,7 +197,7 @@ fn a_peer_that_does_not_listen_fails_no_send() {
     with_cable(|peer| {
         addresses(&peer);
         run(async {
-            let near = Ucast::open("eth0", THERE.into(), PORT).unwrap();
+            let near = ucast::open("eth0", THERE.into(), PORT).unwrap();
             // Each is answered by ICMP port unreachable, which must not come back as an error of a later one.
             for _ in 0..20 {
                 near.send(b"anybody?").unwrap();
@@ -190,7 +211,7 @@ fn a_peer_that_does_not_listen_fails_no_send() {
 fn a_missing_interface_is_not_the_end() {
     with_cable(|peer| {
         run(async {
-            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, PORT);
+            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
             let error = link.try_open().unwrap_err();
             assert!(matches!(error, MediaError::NoSuchInterface { .. }), "{error}");
             assert!(error.to_string().contains("interface eth1 does not exist"), "{error}");
@@ -201,7 +222,7 @@ fn a_missing_interface_is_not_the_end() {
         });
         testnet::connect("eth1", &peer);
         run(async {
-            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, PORT);
+            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
             link.try_open().unwrap();
             assert!(link.is_open());
             assert_eq!(link.name(), "eth1");
@@ -252,7 +273,7 @@ fn an_interface_that_vanished_and_came_back_is_opened_again() {
             let mut buffer = [0; 16];
             assert_eq!(far.recv(&mut buffer).unwrap(), 5);
             far.send_to(b"and here", (HERE, PORT)).unwrap();
-            assert_eq!(within(link.recv(&mut buffer)).await, 8);
+            assert_eq!(heard(&mut link, &mut buffer).await, 8);
             assert_eq!(link.counters(), Counters { sent: 2, received: 1, send_errors: 1 });
         });
     });
@@ -265,7 +286,7 @@ fn sending_never_waits() {
         run(async {
             // Nobody answers ARP for this one: datagrams pile up and are refused or dropped, not waited for.
             let mut link =
-                Link::new(Medium::Ucast { device: "eth0".into(), peer: IpAddr::from([10, 99, 0, 77]) }, PORT);
+                Link::new(Medium::Ucast { device: "eth0".into(), peer: IpAddr::from([10, 99, 0, 77]) }, DEFAULTS);
             link.try_open().unwrap();
             let started = std::time::Instant::now();
             let refused = (0..2000).filter(|_| link.send(&[0; 1400]).is_err()).count() as u64;
@@ -286,7 +307,7 @@ fn ipv6_peers_are_reached_too() {
                 socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
                 socket
             });
-            let near = Ucast::open("eth0", link_local(&peer).into(), PORT).unwrap();
+            let near = ucast::open("eth0", link_local(&peer).into(), PORT).unwrap();
             let mut buffer = [0; 16];
             // The addresses are usable after duplicate address detection, some two seconds.
             let from = loop {
@@ -297,7 +318,122 @@ fn ipv6_peers_are_reached_too() {
             };
             assert!(from.is_ipv6());
             far.send_to(b"answer", std::net::SocketAddrV6::new(ipv6(from.ip()), PORT, 0, scope(from))).unwrap();
-            assert_eq!(within(near.recv(&mut buffer)).await, 6);
+            assert_eq!(received(&near, &mut buffer).await, 6);
+        });
+    });
+}
+
+/// Somebody at the peer's end who has joined a group or a network, and says what he hears and from whom.
+fn hears(far: &UdpSocket, wanted: &[u8]) -> std::net::SocketAddr {
+    let mut buffer = [0; 64];
+    let (length, from) = far.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], wanted);
+    from
+}
+
+#[test]
+fn a_broadcast_reaches_the_whole_network_and_comes_back() {
+    with_cable(|peer| {
+        run(async {
+            let medium = || Medium::Bcast { device: "eth0".into() };
+            let mut link = Link::new(medium(), DEFAULTS);
+            let error = link.try_open().unwrap_err();
+            assert!(error.to_string().contains("has no IPv4 address"), "{error}");
+            testnet_outside(|| peer.run(|| testnet::add_broadcast_address("eth0", THERE, 24)));
+            testnet_outside(|| testnet::add_broadcast_address("eth0", HERE, 24));
+            let far = peer_socket(&peer);
+            far.set_broadcast(true).unwrap();
+            link.try_open().unwrap();
+            link.send(b"all").unwrap();
+            assert_eq!(hears(&far, b"all").ip(), IpAddr::V4(HERE));
+            let mut buffer = [0; 64];
+            assert_eq!(heard(&mut link, &mut buffer).await, 3, "our own, which the core knows as such");
+            far.send_to(b"answer", (Ipv4Addr::new(10, 99, 0, 255), PORT)).unwrap();
+            assert_eq!(heard(&mut link, &mut buffer).await, 6);
+            assert_eq!(link.name(), "eth0");
+        });
+    });
+}
+
+#[test]
+fn a_multicast_reaches_its_group_with_its_ttl() {
+    with_cable(|peer| {
+        addresses(&peer);
+        let group = Ipv4Addr::new(239, 0, 0, 42);
+        let far = peer.run(move || {
+            let socket = UdpSocket::bind((group, 700)).unwrap();
+            socket.join_multicast_v4(&group, &THERE).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket
+        });
+        let capture = peer.run(|| {
+            let protocol = Protocol::from(i32::from(0x0800_u16.to_be()));
+            Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
+        });
+        capture.set_read_timeout(Some(PATIENCE)).unwrap();
+        run(async {
+            let medium =
+                Medium::Mcast { device: "eth0".into(), group: group.into(), port: 700, ttl: 3, looped: false };
+            let mut link = Link::new(medium, DEFAULTS);
+            link.try_open().unwrap();
+            link.send(b"group").unwrap();
+            assert_eq!(hears(&far, b"group").ip(), IpAddr::V4(HERE));
+            let mut frame = [0; 2048];
+            let ttl = loop {
+                let length = (&capture).read(&mut frame).unwrap();
+                // UDP only: joining a group sends IGMP.
+                if length > 42 && frame[23] == 17 {
+                    break frame[22];
+                }
+            };
+            assert_eq!(ttl, 3);
+            socket2::SockRef::from(&far).set_multicast_if_v4(&THERE).unwrap();
+            far.send_to(b"answer", (group, 700)).unwrap();
+            let mut buffer = [0; 64];
+            assert_eq!(heard(&mut link, &mut buffer).await, 6, "not our own: loop is 0");
+        });
+    });
+}
+
+#[test]
+fn a_multicast_comes_back_where_loop_is_1() {
+    with_cable(|peer| {
+        addresses(&peer);
+        run(async {
+            let group = IpAddr::from([239, 0, 0, 42]);
+            let medium = Medium::Mcast { device: "eth0".into(), group, port: 700, ttl: 1, looped: true };
+            let mut link = Link::new(medium, DEFAULTS);
+            link.try_open().unwrap();
+            link.send(b"echo").unwrap();
+            assert_eq!(heard(&mut link, &mut [0; 64]).await, 4);
+        });
+    });
+}
+
+#[test]
+fn a_multicast_over_ipv6_reaches_its_group() {
+    with_cable(|peer| {
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 1);
+        let far = peer.run(move || {
+            let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 700)).unwrap();
+            socket.join_multicast_v6(&group, device::index("eth0").unwrap()).unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            socket
+        });
+        run(async {
+            let medium =
+                Medium::Mcast { device: "eth0".into(), group: group.into(), port: 700, ttl: 1, looped: false };
+            let mut link = Link::new(medium, DEFAULTS);
+            link.try_open().unwrap();
+            let mut buffer = [0; 16];
+            // Sending works after duplicate address detection, some two seconds.
+            let from = loop {
+                let _ = link.send(b"six");
+                if let Ok((3, from)) = far.recv_from(&mut buffer) {
+                    break from;
+                }
+            };
+            assert!(from.is_ipv6());
         });
     });
 }

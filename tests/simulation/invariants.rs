@@ -1,50 +1,77 @@
 //! What must be true after every step (design section 6).
+//!
+//! Where a real Heartbeat takes part, its own defects (03 section 0) are excused; each excuse says which.
 
 use std::time::Duration;
 
-use crate::world::{NODES, RESOURCES};
+use crate::units::{GROUPS, Running};
 
-type Running = [[bool; RESOURCES]; NODES];
-
-/// While the link is cut both may serve, as with Heartbeat (policy `takeover`); once it is whole this is how long they
-/// may both go on: a keepalive until the first status, the exchange, and the time to stop.
+/// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`); once they do, this is
+/// how long they may both go on: a keepalive until the first status, the exchange, and the time to stop.
 const BOTH: Duration = Duration::from_secs(3);
+/// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while it
+/// is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
+const BOTH_MIXED: Duration = Duration::from_secs(45);
 /// The longest that nobody may serve after the last disturbance: dead time while starting, T10, the exchange, the time
 /// to start.
 const NOBODY: Duration = Duration::from_secs(25);
+/// Beside a real Heartbeat: its restart with 34 s of announced dead time (02 §9.3).
+const NOBODY_MIXED: Duration = Duration::from_secs(75);
 /// After both served, the one who stays announces within this time.
 const ANNOUNCED: Duration = Duration::from_secs(4);
 
-/// The four invariants and what they need to remember.
+/// The cluster as an outsider sees it.
+pub struct Sight {
+    pub now: Duration,
+    pub alive: [bool; 2],
+    pub running: [Running; 2],
+    pub heartbeat: [bool; 2],
+    /// A link is cut in a way that matters, a daemon does not get to run, or a resource does not obey: both may serve
+    /// for as long as that lasts.
+    pub parted: bool,
+    /// A group may be down because it cannot be started.
+    pub start_troubled: bool,
+}
+
+/// The invariants and what they need to remember.
 #[derive(Debug, Default)]
 pub struct Invariants {
-    cut: bool,
+    mixed: bool,
+    parted: bool,
     healed: Duration,
     disturbed: Duration,
     /// Per group: since when both serve.
-    both: [Option<Duration>; NODES],
+    both: [Option<Duration>; GROUPS],
     /// Per group: since when nobody serves.
-    nobody: [Option<Duration>; NODES],
+    nobody: [Option<Duration>; GROUPS],
     /// Per group: both served; who stayed must announce after it.
-    conflict: [Option<Conflict>; NODES],
+    conflict: [Option<Conflict>; GROUPS],
+    forgotten: [bool; GROUPS],
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Conflict {
     over: Option<Duration>,
-    announced: [bool; NODES],
+    announced: [bool; 2],
 }
 
 impl Invariants {
-    pub fn link(&mut self, now: Duration, cut: bool) {
-        self.cut = cut;
-        if !cut {
-            self.healed = now;
-        }
+    pub fn new(mixed: bool) -> Self {
+        Invariants { mixed, ..Invariants::default() }
     }
 
     pub fn disturbed(&mut self, now: Duration) {
         self.disturbed = now;
+    }
+
+    /// A real Heartbeat could not start `group`: it goes on claiming it and the group stays down on both nodes (03 §0
+    /// no. 6 and 7) until somebody starts it again.
+    pub fn forgets(&mut self, group: usize) {
+        self.forgotten[group] = true;
+    }
+
+    pub fn forgotten(&self, group: usize) -> bool {
+        self.forgotten[group]
     }
 
     /// `node` announced the address of `group`.
@@ -56,70 +83,71 @@ impl Invariants {
         }
     }
 
-    pub fn check(&mut self, now: Duration, alive: [bool; NODES], running: [Running; NODES]) -> Result<(), String> {
-        for group in 0..NODES {
+    pub fn check(&mut self, sight: &Sight) -> Result<(), String> {
+        if self.parted && !sight.parted {
+            self.healed = sight.now;
+        }
+        self.parted = sight.parted;
+        if sight.start_troubled {
+            self.disturbed = sight.now;
+        }
+        for group in 0..GROUPS {
             // The address is the first resource of each group.
-            let serving = [running[0][group][0], running[1][group][0]];
-            self.two_owners(now, group, serving)?;
-            self.no_owner(now, group, alive, running)?;
-            self.announcement(now, group, alive, serving)?;
+            let serving = [sight.running[0][group][0], sight.running[1][group][0]];
+            self.two_owners(sight, group, serving)?;
+            self.no_owner(sight, group)?;
+            self.announcement(sight, group, serving)?;
         }
         Ok(())
     }
 
-    fn two_owners(&mut self, now: Duration, group: usize, serving: [bool; NODES]) -> Result<(), String> {
+    fn two_owners(&mut self, sight: &Sight, group: usize, serving: [bool; 2]) -> Result<(), String> {
         if serving != [true, true] {
             self.both[group] = None;
-        } else {
-            let since = (*self.both[group].get_or_insert(now)).max(self.healed);
-            if !self.cut && now - since > BOTH {
-                return Err(format!("both nodes serve group {group}"));
-            }
-            self.conflict[group] = Some(Conflict { over: None, announced: [false; NODES] });
+            return Ok(());
         }
+        let limit = if self.mixed { BOTH_MIXED } else { BOTH };
+        let since = (*self.both[group].get_or_insert(sight.now)).max(self.healed);
+        if !sight.parted && sight.now - since > limit {
+            return Err(format!("both nodes serve group {group}"));
+        }
+        self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });
         Ok(())
     }
 
-    fn no_owner(
-        &mut self,
-        now: Duration,
-        group: usize,
-        alive: [bool; NODES],
-        running: [Running; NODES],
-    ) -> Result<(), String> {
-        let served = (0..NODES).any(|node| running[node][group].iter().all(|up| *up));
-        if served || alive == [false, false] {
+    fn no_owner(&mut self, sight: &Sight, group: usize) -> Result<(), String> {
+        let served = (0..2).any(|node| sight.running[node][group].iter().all(|up| *up));
+        if served {
+            self.forgotten[group] = false;
+        }
+        if served || sight.alive == [false, false] || self.forgotten[group] {
             self.nobody[group] = None;
             return Ok(());
         }
-        let since = (*self.nobody[group].get_or_insert(now)).max(self.disturbed);
-        if now - since > NOBODY {
-            return Err(format!("nobody serves group {group} while {alive:?} are alive"));
+        let limit = if self.mixed { NOBODY_MIXED } else { NOBODY };
+        let since = (*self.nobody[group].get_or_insert(sight.now)).max(self.disturbed);
+        if sight.now - since > limit {
+            return Err(format!("nobody serves group {group} while {:?} are alive", sight.alive));
         }
         Ok(())
     }
 
-    fn announcement(
-        &mut self,
-        now: Duration,
-        group: usize,
-        alive: [bool; NODES],
-        serving: [bool; NODES],
-    ) -> Result<(), String> {
+    fn announcement(&mut self, sight: &Sight, group: usize, serving: [bool; 2]) -> Result<(), String> {
         let Some(conflict) = &mut self.conflict[group] else { return Ok(()) };
         if serving == [true, true] {
             return Ok(());
         }
-        // Who died in a partition, or whose link is cut again, cannot be asked for more.
-        if alive != [true, true] || self.cut || serving == [false, false] {
+        // Who died in a partition, or does not hear the other again, cannot be asked for more.
+        if sight.alive != [true, true] || sight.parted || serving == [false, false] {
             self.conflict[group] = None;
             return Ok(());
         }
         let owner = usize::from(serving[1]);
-        let over = *conflict.over.get_or_insert(now);
-        if conflict.announced[owner] {
+        let over = *conflict.over.get_or_insert(sight.now);
+        // A real Heartbeat announces only what it starts (03 §0 no. 9).
+        if conflict.announced[owner] || sight.heartbeat[owner] {
             self.conflict[group] = None;
-        } else if now - over > ANNOUNCED {
+        } else if sight.now - over > ANNOUNCED {
             return Err(format!("group {group} was served by both and node {owner} never announced it again"));
         }
         Ok(())

@@ -1,91 +1,235 @@
-//! What is done to a cluster and when, made from a seed.
+//! What is done to a cluster and when: plain data, made from a seed or read from a regression file.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::random::Random;
-use crate::world::{NODES, World};
+use hbd::cluster::Set;
+use serde::{Deserialize, Serialize};
 
-/// One thing done to the cluster.
-#[derive(Debug, Clone, Copy)]
-pub enum Fault {
-    Boot(usize),
-    /// Power failure: node and resources gone in the same moment.
-    Crash(usize),
-    /// Power failure and back within the dead time.
-    Blink(usize, Duration),
-    /// The daemon alone dies; what it ran is released and it starts again.
-    Kill(usize),
-    /// Graceful stop.
-    Stop(usize),
-    Cut,
-    Heal,
+use crate::random::Random;
+use crate::units::{GROUPS, RESOURCES, Trouble};
+use crate::world::World;
+
+/// What runs on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Hbd,
+    Heartbeat,
 }
 
-/// Faults with the pause before each.
-#[derive(Debug, Clone)]
-pub struct Schedule(Vec<(Duration, Fault)>);
+/// Which direction of a cable is cut, seen from the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    In,
+    Out,
+    Both,
+}
 
-/// After the last fault the cluster gets this long to settle.
-const REST: Duration = Duration::from_secs(60);
+/// The nodes and their cables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    pub nodes: Vec<Kind>,
+    pub links: usize,
+    /// `auto_failback on`, or else `off`.
+    pub failback: bool,
+    /// Percent of the packets.
+    pub loss: u64,
+    pub duplicated: u64,
+    pub reordered: u64,
+}
+
+impl Cluster {
+    /// A pair of hbd nodes on one good cable.
+    pub fn pair() -> Self {
+        Cluster { nodes: vec![Kind::Hbd; 2], links: 1, failback: true, loss: 0, duplicated: 0, reordered: 0 }
+    }
+
+    /// Resources are for exactly two nodes (03 §1).
+    pub fn serves(&self) -> bool {
+        self.nodes.len() == 2
+    }
+
+    pub fn mixed(&self) -> bool {
+        self.nodes.contains(&Kind::Heartbeat)
+    }
+
+    fn random(random: &mut Random) -> Self {
+        let nodes = match random.below(10) {
+            0..=5 => vec![Kind::Hbd; 2],
+            6 | 7 => vec![Kind::Hbd, Kind::Heartbeat],
+            8 => vec![Kind::Heartbeat, Kind::Hbd],
+            _ => vec![Kind::Hbd; random.between(3, 5) as usize],
+        };
+        let mut percent =
+            |one_in: u64, most: u64| if random.below(one_in) == 0 { random.between(1, most) } else { 0 };
+        let (loss, duplicated, reordered) = (percent(3, 15), percent(4, 20), percent(4, 20));
+        let links = if random.below(3) == 0 { 2 } else { 1 };
+        Cluster { nodes, links, failback: random.below(3) != 0, loss, duplicated, reordered }
+    }
+}
+
+/// One thing done to the cluster. Times are milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    Boot {
+        node: usize,
+    },
+    /// Power failure: node and resources gone in the same moment.
+    Crash {
+        node: usize,
+    },
+    /// Power failure and back.
+    Blink {
+        node: usize,
+        for_ms: u64,
+    },
+    /// The daemon alone dies; what it ran is released and it starts again.
+    Kill {
+        node: usize,
+    },
+    /// Graceful stop.
+    Stop {
+        node: usize,
+    },
+    /// The state directory is empty at the next start.
+    LoseState {
+        node: usize,
+    },
+    /// One link or all of them, as seen from a node.
+    Cut {
+        link: Option<usize>,
+        node: usize,
+        way: Way,
+    },
+    Heal,
+    /// The daemon does not get to run.
+    Stall {
+        node: usize,
+        for_ms: u64,
+    },
+    /// The wall clock is set.
+    Clock {
+        node: usize,
+        by_s: i64,
+    },
+    Trouble {
+        node: usize,
+        trouble: Trouble,
+        for_ms: u64,
+    },
+    Standby {
+        node: usize,
+        set: Set,
+    },
+    Takeover {
+        node: usize,
+        set: Set,
+    },
+}
+
+/// A fault and the pause before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    pub pause_ms: u64,
+    pub fault: Fault,
+}
+
+/// Everything that determines a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Of the world's own chances: delays, losses.
+    pub seed: u64,
+    pub cluster: Cluster,
+    pub stages: Vec<Stage>,
+}
+
+/// After the last fault the cluster gets this long to settle: hbd's slowest retry is 30 s.
+const REST: Duration = Duration::from_secs(75);
+/// The same beside a real Heartbeat: its restart takes 23 s (03 §8.2), a failed group's standby comes 30 s late, and
+/// hbd gives each of them 15 s.
+const REST_MIXED: Duration = Duration::from_secs(180);
+
+fn fault(random: &mut Random, cluster: &Cluster) -> Fault {
+    let node = random.below(cluster.nodes.len() as u64) as usize;
+    let set = [Set::ALL, Set::LOCAL, Set::FOREIGN][random.below(3) as usize];
+    let way = [Way::Both, Way::Both, Way::In, Way::Out][random.below(4) as usize];
+    match random.below(18) {
+        0 | 1 => Fault::Crash { node },
+        2 | 3 => Fault::Blink { node, for_ms: random.between(200, 3_900) },
+        4 => Fault::Stop { node },
+        5 | 6 => Fault::Cut {
+            link: (random.below(2) == 0).then(|| random.below(cluster.links as u64) as usize),
+            node,
+            way,
+        },
+        7 | 8 => Fault::Heal,
+        9 => Fault::Kill { node },
+        10 => Fault::Stall { node, for_ms: random.between(200, 3_900) },
+        11 => Fault::Stall { node, for_ms: random.between(4_000, 15_000) },
+        12 => Fault::Clock { node, by_s: random.between(0, 20_000) as i64 - 10_000 },
+        13 => Fault::LoseState { node },
+        14 => {
+            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
+            let trouble = Trouble { step, start: random.below(2) == 0, hang: random.below(2) == 0 };
+            Fault::Trouble { node, trouble, for_ms: random.between(500, 20_000) }
+        }
+        15 => Fault::Standby { node, set },
+        16 => Fault::Takeover { node, set },
+        _ => Fault::Boot { node },
+    }
+}
 
 impl Schedule {
     pub fn random(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
-        let mut steps = vec![(Duration::ZERO, Fault::Boot(0))];
-        steps.push((Duration::from_millis(random.below(20_000)), Fault::Boot(1)));
+        let cluster = Cluster::random(&mut random);
+        let mut stages = Vec::new();
+        let mut add = |pause_ms: u64, fault: Fault| stages.push(Stage { pause_ms, fault });
+        add(0, Fault::Boot { node: 0 });
+        (1..cluster.nodes.len()).for_each(|node| add(random.below(20_000), Fault::Boot { node }));
         for _ in 0..random.between(2, 8) {
             // Sometimes the cluster has settled when the next thing happens, sometimes it is in the middle of it.
             let limit = if random.below(2) == 0 { 3_000 } else { 40_000 };
-            let pause = Duration::from_millis(random.below(limit));
-            let node = random.below(NODES as u64) as usize;
-            let fault = match random.below(7) {
-                0 => Fault::Crash(node),
-                1 => Fault::Blink(node, Duration::from_millis(random.between(200, 3_900))),
-                2 => Fault::Stop(node),
-                3 => Fault::Cut,
-                4 => Fault::Heal,
-                5 => Fault::Kill(node),
-                _ => Fault::Boot(node),
-            };
-            steps.push((pause, fault));
+            add(random.below(limit), fault(&mut random, &cluster));
         }
-        steps.push((Duration::from_millis(random.below(20_000)), Fault::Heal));
-        steps.push((Duration::ZERO, Fault::Boot(0)));
-        steps.push((Duration::from_millis(random.below(20_000)), Fault::Boot(1)));
-        Schedule(steps)
+        add(random.below(20_000), Fault::Heal);
+        add(0, Fault::Boot { node: 0 });
+        (1..cluster.nodes.len()).for_each(|node| add(random.below(20_000), Fault::Boot { node }));
+        Schedule { seed, cluster, stages }
     }
 
+    /// Plays it to the end; the reason if an invariant broke.
     pub fn play(&self, world: &mut World) -> Result<(), String> {
-        for (pause, fault) in &self.0 {
-            world.run_for(*pause)?;
-            match *fault {
-                Fault::Boot(node) => world.boot(node),
-                Fault::Crash(node) => world.crash(node),
-                Fault::Blink(node, pause) => {
-                    world.crash(node);
-                    world.run_for(pause)?;
-                    world.boot(node);
-                }
-                Fault::Kill(node) => world.kill(node),
-                Fault::Stop(node) => world.stop(node),
-                Fault::Cut => world.cut(true),
-                Fault::Heal => world.cut(false),
-            }
+        for stage in &self.stages {
+            world.run_for(Duration::from_millis(stage.pause_ms))?;
+            world.inflict(stage.fault)?;
         }
-        // With a bad cable there is always something under way.
-        world.mend_the_cable();
-        world.run_for(REST)?;
-        world.settled()
+        // With a bad cable, or a clean cut, there is always something under way.
+        world.heal();
+        world.mend();
+        world.run_for(if self.cluster.mixed() { REST_MIXED } else { REST })?;
+        world.settled(self.moved_by_hand())
+    }
+
+    /// Whether groups may rightly end up elsewhere than at their preferred nodes.
+    fn moved_by_hand(&self) -> bool {
+        let moves = |stage: &Stage| {
+            matches!(stage.fault, Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. })
+        };
+        !self.cluster.failback || self.cluster.mixed() || self.stages.iter().any(moves)
     }
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut at = Duration::ZERO;
-        for (pause, fault) in &self.0 {
-            at += *pause;
-            writeln!(f, "  {:8.3} {fault:?}", at.as_secs_f64())?;
+        writeln!(f, "  {:?}", self.cluster)?;
+        let mut at = 0;
+        for stage in &self.stages {
+            at += stage.pause_ms;
+            writeln!(f, "  {:8.3} {:?}", at as f64 / 1000.0, stage.fault)?;
+            if let Fault::Blink { for_ms, .. } = stage.fault {
+                at += for_ms;
+            }
         }
         Ok(())
     }

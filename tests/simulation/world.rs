@@ -1,56 +1,39 @@
-//! Two nodes, a wire between them, and virtual time.
+//! The machines, the wire between them, and virtual time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Action, Core, Event, Instant, Moment, Outcome, Request, Settings, Step};
-use hbd::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use hbd::cluster::{Event, Instant, Moment, Outcome, Record, Request, Step};
 use hbd::wire::Message;
 
-use crate::invariants::Invariants;
+use crate::invariants::{Invariants, Sight};
+use crate::machine::{Deed, Machine, request};
+use crate::node::{LEASE, Node, Stall, name};
 use crate::random::Random;
+use crate::schedule::{Cluster, Fault, Kind};
+use crate::units::{GROUPS, Running};
+use crate::wire::Wire;
 
-/// Number of nodes.
-pub const NODES: usize = 2;
-/// Resources per group: an address and two services.
-pub const RESOURCES: usize = 3;
-const NAMES: [&str; NODES] = ["nodea", "nodeb"];
-
-/// The intervals that every schedule uses.
-pub fn timing() -> Timing {
-    Timing {
-        keepalive: Duration::from_secs(1),
-        deadtime: Duration::from_secs(4),
-        warntime: Duration::from_secs(2),
-        initdead: Duration::from_secs(10),
-        deadping: Duration::from_secs(4),
-        max_rexmit_delay: Duration::from_millis(250),
-    }
-}
-
-fn groups() -> Vec<Group> {
-    let resource = |word: String| Resource { kind: ResourceKind::Unit(format!("{word}.service")), word };
-    NAMES
-        .iter()
-        .enumerate()
-        .map(|(line, node)| Group {
-            node: (*node).to_owned(),
-            key: format!("{node}-0"),
-            resources: (0..RESOURCES).map(|index| resource(format!("{node}-{index}"))).collect(),
-            line: line + 1,
-        })
-        .collect()
-}
+/// Virtual time begins here, so that nothing can lie before zero.
+const EPOCH: Duration = Duration::from_secs(1_000);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Happening {
-    Arrives(Message),
+    Arrives {
+        link: usize,
+        from: usize,
+        message: Arc<Message>,
+    },
     Deadline,
     Ended(Step, Outcome),
-    /// The daemon is started again after it was killed.
-    Again,
+    /// A stalled daemon runs again.
+    Wakes,
+    LeaseEnds,
+    /// The software is started (again).
+    Starts,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,54 +58,45 @@ impl PartialOrd for Scheduled {
     }
 }
 
-#[derive(Default)]
-struct Machine {
-    core: Option<Core>,
-    life: u64,
-    generation: u64,
-    /// What really runs: group by group, resource by resource.
-    running: [[bool; RESOURCES]; NODES],
-}
-
 /// The cluster and everything around it.
 pub struct World {
+    cluster: Cluster,
     now: Duration,
     random: Random,
     queue: BinaryHeap<Reverse<Scheduled>>,
     order: u64,
-    machines: [Machine; NODES],
-    cut: bool,
-    /// Percent of the packets that get lost.
-    loss: u64,
+    nodes: Vec<Node>,
+    wire: Wire,
     invariants: Invariants,
-    story: String,
+    story: Option<String>,
     takeovers: u64,
     broken: Option<String>,
+    /// Every message sent, when and by whom, if somebody wants to know.
+    pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        // Every third cluster has a bad cable.
-        let loss = if random.below(3) == 0 { random.between(1, 15) } else { 0 };
+    /// `telling`: keep the story; it costs more than the simulation itself.
+    pub fn new(seed: u64, cluster: &Cluster, telling: bool) -> Self {
         World {
-            now: Duration::from_secs(1_000),
-            random,
-            loss,
+            cluster: cluster.clone(),
+            now: EPOCH,
+            random: Random::new(seed),
             queue: BinaryHeap::new(),
             order: 0,
-            machines: Default::default(),
-            cut: false,
-            invariants: Invariants::default(),
-            story: String::new(),
+            nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
+            wire: Wire::new(cluster),
+            invariants: Invariants::new(cluster.mixed()),
+            story: telling.then(String::new),
             takeovers: 0,
             broken: None,
+            sent: None,
         }
     }
 
     /// What happened, in order of time.
     pub fn story(&self) -> String {
-        self.story.clone()
+        self.story.clone().unwrap_or_default()
     }
 
     /// How often a node took over from another.
@@ -132,106 +106,122 @@ impl World {
 
     /// Whether all of `group` runs on `node`.
     pub fn serves(&self, node: usize, group: usize) -> bool {
-        self.machines[node].running[group].iter().all(|up| *up)
+        self.nodes[node].units.running[group].iter().all(|up| *up)
     }
 
-    /// Whether the node is up.
-    pub fn alive(&self, node: usize) -> bool {
-        self.machines[node].core.is_some()
+    /// Virtual time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.now - EPOCH
     }
 
-    fn tell(&mut self, line: &str) {
-        let at = self.now - Duration::from_secs(1_000);
-        let _ = writeln!(self.story, "  {:8.3} {line}", at.as_secs_f64());
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        let at = self.elapsed().as_secs_f64();
+        if let Some(story) = &mut self.story {
+            let _ = writeln!(story, "  {at:8.3} {}", line());
+        }
     }
 
-    fn moment(&self) -> Moment {
-        Moment { monotonic: Instant(self.now), wall: self.now + Duration::from_secs(1_700_000_000) }
-    }
-
-    fn push(&mut self, delay: Duration, node: usize, life: u64, what: Happening) {
+    fn push(&mut self, delay: Duration, node: usize, what: Happening) {
         self.order += 1;
+        let life = self.nodes[node].life;
         self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.order, node, life, what }));
     }
 
+    fn break_with(&mut self, why: String) {
+        self.tell(|| format!("!! {why}"));
+        self.broken.get_or_insert(why);
+    }
+
+    pub fn inflict(&mut self, fault: Fault) -> Result<(), String> {
+        if let Fault::Boot { node } = fault {
+            self.boot(node);
+            return Ok(());
+        }
+        self.invariants.disturbed(self.now);
+        self.tell(|| format!("** {fault:?}"));
+        match fault {
+            Fault::Boot { .. } => {}
+            Fault::Crash { node } => self.crash(node),
+            Fault::Blink { node, for_ms } => {
+                self.crash(node);
+                self.run_for(Duration::from_millis(for_ms))?;
+                self.boot(node);
+            }
+            Fault::Kill { node } => self.kill(node),
+            Fault::Stop { node } => self.ask(node, Request::Shutdown),
+            Fault::LoseState { node } => self.nodes[node].state_lost = true,
+            Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
+            Fault::Heal => self.heal(),
+            Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
+            Fault::Clock { node, by_s } => self.nodes[node].clock += by_s,
+            Fault::Trouble { node, trouble, for_ms } => {
+                self.nodes[node].units.trouble(self.now + Duration::from_millis(for_ms), trouble);
+            }
+            Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
+            Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
+        }
+        Ok(())
+    }
+
     pub fn boot(&mut self, node: usize) {
-        if self.machines[node].core.is_some() {
+        if self.nodes[node].machine.is_some() {
             return;
         }
-        self.disturbed();
-        self.tell(&format!("{} boots", NAMES[node]));
-        let machine = &mut self.machines[node];
-        machine.life += 1;
-        machine.generation += 1;
-        let settings = Settings {
-            node: NAMES[node].to_owned(),
-            nodes: NAMES.iter().map(|name| (*name).to_owned()).collect(),
-            uuid: [node as u8 + 1; 16],
-            generation: machine.generation,
-            timing: timing(),
-            hopfudge: 1,
-            auto_failback: AutoFailback::On,
-            links: vec!["eth1".to_owned()],
-            groups: groups(),
-            seed: self.random.below(u64::MAX),
-            health: Health::default(),
-        };
-        machine.core = Some(Core::new(settings));
+        self.invariants.disturbed(self.now);
+        self.tell(|| format!("** {} boots", name(node)));
+        let (now, seed) = (self.now, self.random.below(u64::MAX));
+        self.nodes[node].boot(node, &self.cluster, now, seed);
         self.feed(node, Event::Start);
     }
 
     /// Power failure.
-    pub fn crash(&mut self, node: usize) {
-        if self.machines[node].core.take().is_some() {
-            self.disturbed();
-            self.tell(&format!("{} crashes", NAMES[node]));
-            self.machines[node].running = Default::default();
-            self.machines[node].life += 1;
+    fn crash(&mut self, node: usize) {
+        if self.nodes[node].machine.is_some() {
+            self.invariants.disturbed(self.now);
+            self.nodes[node].power_off();
             self.check();
         }
     }
 
-    /// The daemon alone dies; systemd releases what it ran (ExecStopPost) and starts it again.
-    pub fn kill(&mut self, node: usize) {
-        if self.machines[node].core.is_some() {
+    /// The daemon alone dies; systemd releases what it ran (ExecStopPost) and starts it again. A real Heartbeat has no
+    /// such thing: there it is the watchdog that reboots the machine.
+    fn kill(&mut self, node: usize) {
+        if self.nodes[node].machine.is_some() {
             self.crash(node);
-            self.tell(&format!("{}: that was hbd alone, it is started again", NAMES[node]));
-            let life = self.machines[node].life;
-            self.push(Duration::from_millis(150), node, life, Happening::Again);
+            let pause = if self.cluster.nodes[node] == Kind::Hbd { 150 } else { 20_000 };
+            self.push(Duration::from_millis(pause), node, Happening::Starts);
         }
     }
 
-    /// Graceful stop.
-    pub fn stop(&mut self, node: usize) {
-        if self.machines[node].core.is_some() {
-            self.disturbed();
-            self.tell(&format!("{} is asked to stop", NAMES[node]));
-            self.feed(node, Event::Request { id: 0, request: Request::Shutdown });
+    fn stall(&mut self, node: usize, span: Duration) {
+        if self.nodes[node].machine.is_some() && self.nodes[node].stall.is_none() {
+            self.nodes[node].stall = Some(Stall::default());
+            self.push(span, node, Happening::Wakes);
+            if self.cluster.nodes[node] == Kind::Hbd {
+                self.push(LEASE, node, Happening::LeaseEnds);
+            }
         }
     }
 
-    /// Cuts or heals the wire.
-    pub fn cut(&mut self, cut: bool) {
-        if self.cut != cut {
-            self.disturbed();
-            self.tell(if cut { "the link is cut" } else { "the link is whole again" });
-            self.cut = cut;
-            self.invariants.link(self.now, cut);
-        }
+    fn ask(&mut self, node: usize, wish: Request) {
+        self.feed(node, request(wish));
     }
 
-    /// No packet gets lost any more, unless the link is cut.
-    pub fn mend_the_cable(&mut self) {
-        self.loss = 0;
-    }
-
-    fn disturbed(&mut self) {
+    /// All links carry everything again.
+    pub fn heal(&mut self) {
         self.invariants.disturbed(self.now);
+        self.wire.heal();
+    }
+
+    /// No packet gets lost any more, unless a link is cut.
+    pub fn mend(&mut self) {
+        self.wire.mend();
     }
 
     pub fn run_for(&mut self, span: Duration) -> Result<(), String> {
         let end = self.now + span;
-        while let Some(Reverse(next)) = self.queue.pop_if_due(end) {
+        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= end) {
+            let Some(Reverse(next)) = self.queue.pop() else { break };
             self.now = next.at;
             self.happen(next);
             self.check();
@@ -245,126 +235,214 @@ impl World {
     }
 
     fn check(&mut self) {
-        let alive = [self.alive(0), self.alive(1)];
-        let running = [self.machines[0].running, self.machines[1].running];
-        if let Err(broken) = self.invariants.check(self.now, alive, running) {
-            self.broken.get_or_insert(broken);
+        if !self.cluster.serves() || self.broken.is_some() {
+            return;
+        }
+        let (now, nodes) = (self.now, &self.nodes);
+        let sight = Sight {
+            now,
+            alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
+            running: [nodes[0].units.running, nodes[1].units.running],
+            heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
+            parted: !self.wire.whole() || nodes.iter().any(|node| node.stall.is_some() || node.units.troubled(now)),
+            start_troubled: nodes.iter().any(|node| node.units.start_troubled(now)),
+        };
+        if let Err(broken) = self.invariants.check(&sight) {
+            self.break_with(broken);
         }
     }
 
-    /// After a long rest: every group runs at its preferred node, and nowhere else.
-    pub fn settled(&self) -> Result<(), String> {
-        for node in (0..NODES).filter(|node| self.alive(*node)) {
-            let view = self.machines[node].core.as_ref().map(Core::view);
-            let state = view.map(|view| view.resource_state).unwrap_or_default();
-            if state == "transition" {
-                return Err(format!("{} is still in transition at the end", NAMES[node]));
+    /// After a long rest: every group runs once, at its preferred node if nobody moved it, and everybody knows everybody.
+    pub fn settled(&self, moved: bool) -> Result<(), String> {
+        let living: Vec<_> = self.nodes.iter().map(|node| node.machine.is_some()).collect();
+        for (index, machine) in
+            self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.machine.as_ref()?)))
+        {
+            // A real Heartbeat may hang in a standby for an hour (03 §0 no. 10), or for ever after a `starting` (no. 20).
+            let hangs = self.cluster.nodes[index] == Kind::Heartbeat;
+            if self.cluster.serves() && !hangs && machine.in_transition() {
+                return Err(format!("{} is still in transition at the end", name(index)));
+            }
+            if machine.active_nodes().is_some_and(|active| active != living) {
+                return Err(format!("{} does not know who lives at the end", name(index)));
             }
         }
-        if self.alive(0) && self.alive(1) && !(self.serves(0, 0) && self.serves(1, 1)) {
-            return Err("the groups are not at their preferred nodes at the end".to_owned());
+        for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
+            let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
+            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.forgotten(group);
+            if lost || owners.len() > 1 {
+                return Err(format!("group {group} is served by {owners:?} at the end"));
+            }
+            if !moved && living == [true, true] && owners != [group] {
+                return Err(format!("group {group} is not at its preferred node at the end"));
+            }
         }
         Ok(())
     }
 
     fn happen(&mut self, next: Scheduled) {
-        let current = next.life == self.machines[next.node].life;
+        let node = next.node;
+        let current = next.life == self.nodes[node].life;
         match next.what {
-            Happening::Arrives(message) if !self.cut => self.feed(next.node, Event::Received { link: 0, message }),
-            Happening::Again if current => self.boot(next.node),
+            Happening::Arrives { link, from, message } if self.wire.carries(link, from, node) => {
+                self.feed(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
+            }
+            Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
-                let up = outcome == Outcome::Started;
-                self.machines[next.node].running[step.group][step.resource] = up;
-                self.feed(next.node, Event::StepEnded { step, outcome });
+                self.nodes[node].units.ended(step, &outcome);
+                self.feed(node, Event::StepEnded { step, outcome });
             }
-            Happening::Deadline if current => {
-                let due = self.machines[next.node].core.as_ref().and_then(Core::next_deadline);
-                if due.is_some_and(|due| due.0 <= self.now) {
-                    self.feed(next.node, Event::Deadline);
-                }
+            Happening::Deadline if current && self.nodes[node].wake == Some(next.at) => {
+                self.nodes[node].wake = None;
+                self.feed_deadline(node);
             }
+            Happening::LeaseEnds if current && self.nodes[node].stall.is_some() => {
+                self.tell(|| format!("{}: the addresses have outlived their lease", name(node)));
+                self.nodes[node].lease_ended = true;
+                self.nodes[node].units.lease_ends();
+            }
+            Happening::Wakes if current => self.wakes(node),
             _ => {}
         }
     }
 
-    fn feed(&mut self, node: usize, event: Event) {
-        let moment = self.moment();
-        let Some(core) = self.machines[node].core.as_mut() else { return };
-        let actions = core.handle(moment, event);
-        let due = core.next_deadline();
-        let life = self.machines[node].life;
-        if let Some(due) = due {
-            self.push(due.0.saturating_sub(self.now), node, life, Happening::Deadline);
+    /// Packets, inputs, then time: as daemon/core_loop.rs does.
+    fn wakes(&mut self, node: usize) {
+        let Some(stall) = self.nodes[node].stall.take() else { return };
+        self.invariants.disturbed(self.now);
+        self.tell(|| format!("** {} runs again", name(node)));
+        for event in stall.packets.into_iter().chain(stall.inputs) {
+            self.feed(node, event);
         }
-        for action in actions {
-            self.act(node, action);
+        self.feed_deadline(node);
+        for group in 0..GROUPS {
+            if self.nodes[node].machine.as_ref().is_some_and(|machine| machine.restores(group)) {
+                self.nodes[node].units.running[group][0] = true;
+            }
         }
     }
 
-    fn act(&mut self, node: usize, action: Action) {
-        let life = self.machines[node].life;
-        match action {
-            Action::Send(message) => {
-                if !self.cut && self.random.below(100) >= self.loss {
-                    let peer = 1 - node;
-                    let delay = Duration::from_micros(self.random.between(50, 3_000));
-                    self.push(delay, peer, 0, Happening::Arrives(message));
-                }
+    fn feed_deadline(&mut self, node: usize) {
+        let due = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline);
+        if due.is_some_and(|due| due.0 <= self.now) {
+            self.feed(node, Event::Deadline);
+        } else {
+            self.schedule_deadline(node);
+        }
+    }
+
+    fn schedule_deadline(&mut self, node: usize) {
+        let Some(due) = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline) else { return };
+        let due = due.0.max(self.now);
+        if self.nodes[node].wake.is_none_or(|wake| due < wake) {
+            self.nodes[node].wake = Some(due);
+            self.push(due - self.now, node, Happening::Deadline);
+        }
+    }
+
+    fn feed(&mut self, node: usize, event: Event) {
+        if let Some(stall) = &mut self.nodes[node].stall {
+            stall.queue(event);
+            return;
+        }
+        let moment = Moment { monotonic: Instant(self.now), wall: self.nodes[node].wall(self.now) };
+        if let Event::Received { message, .. } = &event {
+            self.nodes[node].statuses.heard(self.now, message);
+        }
+        let Some(machine) = self.nodes[node].machine.as_mut() else { return };
+        let deeds = machine.handle(moment, event);
+        self.schedule_deadline(node);
+        for deed in deeds {
+            self.act(node, deed);
+        }
+    }
+
+    fn act(&mut self, node: usize, deed: Deed) {
+        match deed {
+            Deed::Send(message) => self.send(node, message),
+            Deed::Start(step) => self.operate(node, step, true),
+            Deed::Stop(step) => self.operate(node, step, false),
+            Deed::Announce(step) => self.invariants.announced(step.group, node),
+            Deed::Log(record) => self.logged(node, &record),
+            Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
+            Deed::Exit => self.ended(node),
+            Deed::Restart(pause) => {
+                self.ended(node);
+                self.push(pause, node, Happening::Starts);
             }
-            Action::Start(step) => {
-                self.ordered(node, step, true);
-                let delay = Duration::from_micros(self.random.between(300, 80_000));
-                self.push(delay, node, life, Happening::Ended(step, Outcome::Started));
+            Deed::Reboot => {
+                self.tell(|| format!("** {} reboots at once: a resource does not stop", name(node)));
+                self.crash(node);
+                self.push(Duration::from_secs(20), node, Happening::Starts);
             }
-            Action::Stop(step) => {
-                self.ordered(node, step, false);
-                let delay = Duration::from_micros(self.random.between(300, 80_000));
-                self.push(delay, node, life, Happening::Ended(step, Outcome::Stopped));
+        }
+    }
+
+    fn ended(&mut self, node: usize) {
+        if self.nodes[node].units.running != Running::default() {
+            self.break_with(format!("{} ended with resources running", name(node)));
+        }
+        self.invariants.disturbed(self.now);
+        self.nodes[node].power_off();
+    }
+
+    fn send(&mut self, node: usize, message: Message) {
+        if let Some(sent) = &mut self.sent {
+            sent.push((self.now - EPOCH, node, message.clone()));
+        }
+        self.tell_message(node, &message);
+        let message = Arc::new(message);
+        for to in (0..self.nodes.len()).filter(|to| *to != node) {
+            for (link, delay) in self.wire.deliveries(node, to, &mut self.random) {
+                self.push(delay, to, Happening::Arrives { link, from: node, message: Arc::clone(&message) });
             }
-            Action::Announce(step) => self.invariants.announced(step.group, node),
-            Action::Log(record) => {
-                if record.event() == "AcquiringFrom" {
-                    self.takeovers += 1;
-                }
-                self.tell(&format!("{}: {}", NAMES[node], record.text()));
-            }
-            Action::Answer { .. } | Action::Escalate(_) => {}
-            // No schedule asks for it.
-            Action::HandOver => {
-                self.broken.get_or_insert(format!("{} handed over without being asked", NAMES[node]));
-            }
-            Action::Exit => {
-                if self.machines[node].running != [[false; RESOURCES]; NODES] {
-                    self.broken.get_or_insert(format!("{} ended with resources running", NAMES[node]));
-                }
-                self.machines[node].core = None;
-                self.machines[node].life += 1;
-            }
+        }
+    }
+
+    /// What is said about resources; all else would hide it.
+    fn tell_message(&mut self, node: usize, message: &Message) {
+        let kind = message.kind().unwrap_or_default();
+        if self.story.is_some() && !matches!(kind, "status" | "ip-request-resp") && !kind.starts_with("NS_") {
+            let fields = ["dest", "rsc_hold", "isstable", "info", "hbd_released", "hbd_void", "seq"];
+            let said: Vec<_> =
+                fields.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?))).collect();
+            self.tell(|| format!("{}  >>> {kind} {}", name(node), said.join(" ")));
+        }
+    }
+
+    fn logged(&mut self, node: usize, record: &Record) {
+        if record.event() == "AcquiringFrom" {
+            self.takeovers += 1;
+        }
+        self.tell(|| format!("{}: {}", name(node), record.text()));
+        if let Record::NodeDead { node: dead } = record
+            && let Some(silence) = self.nodes[node].statuses.recent(self.now, dead)
+        {
+            self.break_with(format!("{} declares {dead} dead {silence:?} after a status from it", name(node)));
         }
     }
 
     /// Start order is left to right, stop order its reverse.
-    fn ordered(&mut self, node: usize, step: Step, start: bool) {
-        let running = self.machines[node].running[step.group];
-        let fits = if start {
-            self.invariants.announced(step.group, node);
-            running[..step.resource].iter().all(|up| *up)
-        } else {
-            running[step.resource + 1..].iter().all(|up| !*up)
-        };
+    fn operate(&mut self, node: usize, step: Step, start: bool) {
+        let running = self.nodes[node].units.running[step.group];
+        let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
+        // An address whose lease has ended in a stall is put back by the vip room. A real Heartbeat's children run at the
+        // same time and get into each other's way (03 §4.6).
+        let excused = self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
+        let fits = excused || outside.all(|up| *up == start);
         if !fits {
-            let verb = if start { "started" } else { "stopped" };
-            self.broken.get_or_insert(format!("{} {verb} {step:?} out of order: {running:?}", NAMES[node]));
+            let verb = if start { "starts" } else { "stops" };
+            self.break_with(format!("{} {verb} {step:?} out of order: {running:?}", name(node)));
         }
-    }
-}
-
-trait PopIfDue {
-    fn pop_if_due(&mut self, end: Duration) -> Option<Reverse<Scheduled>>;
-}
-
-impl PopIfDue for BinaryHeap<Reverse<Scheduled>> {
-    fn pop_if_due(&mut self, end: Duration) -> Option<Reverse<Scheduled>> {
-        if self.peek()?.0.at <= end { self.pop() } else { None }
+        if start {
+            self.invariants.announced(step.group, node);
+        }
+        let (outcome, extra) = self.nodes[node].units.outcome(self.now, step, start);
+        let failed_here = matches!(outcome, Outcome::Failed(_)) && start;
+        if failed_here && self.cluster.nodes[node] == Kind::Heartbeat {
+            self.invariants.forgets(step.group);
+        }
+        let delay = Duration::from_micros(self.random.between(300, 80_000)) + extra;
+        self.push(delay, node, Happening::Ended(step, outcome));
     }
 }

@@ -2,18 +2,26 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod conflict;
+mod defects;
+mod failure;
 mod health;
 mod impostor;
 mod leave;
+mod legacy;
 mod liveness;
+mod membership;
 mod operator;
+mod pair;
+mod ping;
 mod refused;
+mod report;
 mod resources;
 mod retransmission;
 mod sent;
 mod sequence;
 mod standby;
 mod startup;
+mod storage;
 mod succession;
 mod takeover;
 
@@ -47,6 +55,7 @@ fn settings() -> Settings {
     Settings {
         node: "nodea".into(),
         nodes: vec!["nodea".into(), "nodeb".into()],
+        ping_nodes: Vec::new(),
         uuid: OURS,
         generation: 0x77,
         timing: Timing {
@@ -86,6 +95,9 @@ struct Bench {
     now: Duration,
     peer: Peer,
     done: Vec<(Duration, Action)>,
+    /// When it said its last report once more, unasked (see `report`): no part of a story, every one would be full of it.
+    repeated: Vec<u64>,
+    last_report: Option<String>,
     /// Steps that the core ordered and that have not ended.
     pending: Vec<(Step, bool)>,
     /// Whether ordered steps end at once, well.
@@ -98,7 +110,16 @@ impl Bench {
         change(&mut settings);
         let peer = Peer { generation: 0x100, seq: 0, st: "init", dt: 0x1770, hbd: None, beat: None };
         let core = Core::new(settings);
-        Bench { core, now: ms(5_000), peer, done: Vec::new(), pending: Vec::new(), prompt: true }
+        Bench {
+            core,
+            now: ms(5_000),
+            peer,
+            done: Vec::new(),
+            pending: Vec::new(),
+            prompt: true,
+            repeated: Vec::new(),
+            last_report: None,
+        }
     }
 
     /// Started, nothing heard.
@@ -119,15 +140,22 @@ impl Bench {
         self
     }
 
-    /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, the raise of our
-    /// dead time is over, and nothing of it is in the records.
+    /// The same with `auto_failback legacy`, or without the directive.
+    fn active_legacy() -> Bench {
+        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
+        bench.feed(Event::Start);
+        bench.activated()
+    }
+
+    /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, all is said twice, the
+    /// raise of our dead time is over, and nothing of it is in the records.
     fn joined(hold: &str) -> Bench {
         Bench::active().decided(hold)
     }
 
     fn decided(mut self, hold: &str) -> Bench {
         self.resource(hold, "1", None);
-        self.run(6_000);
+        self.run(12_000);
         self.done.clear();
         self
     }
@@ -140,8 +168,11 @@ impl Bench {
     }
 
     fn feed(&mut self, event: Event) {
+        let timed = event == Event::Deadline;
         let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
-        for action in self.core.handle(moment, event) {
+        let actions = self.core.handle(moment, event);
+        self.note_report(timed, &actions);
+        for action in actions {
             match &action {
                 Action::Start(step) => self.pending.push((*step, true)),
                 Action::Stop(step) => self.pending.push((*step, false)),
@@ -152,6 +183,17 @@ impl Bench {
         while self.prompt && !self.pending.is_empty() {
             self.end_step();
         }
+    }
+
+    /// Notes a report that was said once more, at its time and with no news.
+    fn note_report(&mut self, timed: bool, actions: &[Action]) {
+        let told: Vec<_> = actions.iter().filter_map(tell).collect();
+        let quiet = !actions.iter().any(|action| matches!(action, Action::Log(_)));
+        if timed && quiet && told.len() == 1 && told.last() == self.last_report.as_ref() {
+            self.repeated.push(self.clock());
+        }
+        let report = told.into_iter().rfind(|told| told.starts_with("resource"));
+        self.last_report = report.or(self.last_report.take());
     }
 
     /// The oldest step under way ends well.
@@ -319,7 +361,10 @@ impl Bench {
     /// What the core did about resources since the last call, in order: messages in the notation of 03 §6, steps,
     /// announcements. Statuses and acknowledgements are left out.
     fn story(&mut self) -> Vec<String> {
-        let story = self.done.iter().filter_map(|(_, action)| tell(action)).collect();
+        let repeated =
+            |at: &Duration, told: &str| told.starts_with("resource") && self.repeated.contains(&as_ms(*at));
+        let told = self.done.iter().filter_map(|(at, action)| tell(action).filter(|told| !repeated(at, told)));
+        let story = told.collect();
         self.done.clear();
         story
     }
@@ -350,7 +395,8 @@ fn as_ms(at: Duration) -> u64 {
 }
 
 fn tell(action: &Action) -> Option<String> {
-    let word = |step: &Step| WORDS[step.group][step.resource];
+    // A test may have groups of its own.
+    let word = |step: &Step| WORDS.get(step.group).and_then(|words| words.get(step.resource)).unwrap_or(&"?");
     match action {
         Action::Send(message) => told(message),
         Action::Start(step) => Some(format!("start {}", word(step))),
@@ -371,6 +417,8 @@ fn told(message: &Message) -> Option<String> {
         "ask_resources" => &["rsc_hold", "info"],
         "hb_takeover" => &["rsc_hold"],
         "stonith" => &["node", "result"],
+        "ip-request" => &["ipaddr"],
+        "ip-request-resp" => &["ipaddr", "weown", "ok"],
         _ => &[],
     };
     let values = fields.iter().filter_map(|name| message.text(name));

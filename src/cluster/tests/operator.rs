@@ -1,7 +1,7 @@
 //! What an operator is told about the move he asked for.
 
 use super::*;
-use crate::cluster::{Answer, Set};
+use crate::cluster::{Answer, Awaited, Set};
 
 /// The answers given since the story was last told.
 fn answers(bench: &Bench) -> Vec<Answer> {
@@ -63,9 +63,10 @@ fn a_refusal_says_why() {
     assert_eq!(answers(&bench), [Answer::Busy]);
 
     let mut bench = Bench::joined("local");
-    bench.resource("local", "0", None);
-    bench.request(Request::Standby(Set::ALL));
-    assert_eq!(answers(&bench), [Answer::InFlux]);
+    bench.prompt = false;
+    bench.request(Request::Shutdown);
+    bench.request(Request::Takeover(Set::ALL));
+    assert_eq!(answers(&bench), [Answer::Leaving]);
 
     let mut bench = Bench::joined("none");
     bench.peer_silent();
@@ -79,7 +80,7 @@ fn silence_and_death_of_the_other_node_end_the_wait() {
     for request in [Request::Standby(Set::ALL), Request::Takeover(Set::ALL)] {
         let mut bench = Bench::joined("local");
         bench.request(request);
-        bench.run(10_000);
+        bench.run(20_000);
         assert_eq!(answers(&bench), [Answer::NoReply], "{request:?}");
 
         let mut bench = Bench::joined("local");
@@ -88,4 +89,135 @@ fn silence_and_death_of_the_other_node_end_the_wait() {
         bench.run(5_000);
         assert_eq!(answers(&bench), [Answer::Cancelled], "{request:?}");
     }
+}
+
+/// The peer has said `isstable=0`.
+fn restless() -> Bench {
+    let mut bench = Bench::joined("local");
+    bench.resource("local", "0", None);
+    bench.story();
+    bench
+}
+
+#[test]
+fn a_move_waits_until_the_other_node_has_decided() {
+    for (request, word) in [
+        (Request::Standby(Set::ALL), "ask_resources all me"),
+        (Request::Takeover(Set::FOREIGN), "hb_takeover foreign"),
+    ] {
+        let mut bench = restless();
+        bench.request(request);
+        assert!(bench.logged("the move that an operator asked for waits for the other node to decide what it holds"));
+        bench.run(8_000);
+        assert_eq!((bench.story(), answers(&bench)), (vec![], vec![]));
+        bench.resource("local", "1", None);
+        assert_eq!(bench.story(), ["resource local 1", word]);
+    }
+}
+
+#[test]
+fn what_is_waited_for_is_said_once_and_shown() {
+    let mut bench = restless();
+    bench.request(Request::Standby(Set::ALL));
+    bench.run(10_000);
+    assert_eq!(bench.log().iter().filter(|line| line.contains("waits for")).count(), 1);
+    assert_eq!(bench.view().awaited, Some(Awaited::OtherNode));
+    bench.resource("local", "1", None);
+    assert_eq!(bench.view().awaited, None);
+}
+
+#[test]
+fn a_move_waits_until_we_have_decided() {
+    let mut bench = Bench::active();
+    bench.resource("none", "0", None);
+    bench.says("starting", &[]);
+    bench.ask("all", "please");
+    bench.story();
+    bench.request(Request::Takeover(Set::ALL));
+    assert_eq!(bench.view().awaited, Some(Awaited::ThisNode));
+    bench.run(10_000);
+    assert_eq!(bench.view().awaited, Some(Awaited::OtherNode), "{:?}", bench.log());
+    bench.story();
+    bench.resource("local", "1", None);
+    assert_eq!(bench.story(), ["resource local 1", "hb_takeover all"]);
+}
+
+#[test]
+fn a_move_waits_for_the_end_of_a_failback() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    bench.request(Request::Takeover(Set::ALL));
+    assert_eq!(bench.view().awaited, Some(Awaited::Exchange));
+    bench.ask("foreign", "done");
+    bench.story();
+    bench.resource("local", "1", None);
+    assert_eq!(bench.story(), ["resource local 1", "hb_takeover all"]);
+}
+
+#[test]
+fn a_move_waits_while_the_other_node_starts() {
+    let mut bench = Bench::joined("local");
+    bench.peer_restarts();
+    bench.story();
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.peer_beats("active", 0xfa0);
+    bench.says("starting", &[]);
+    assert_eq!(answers(&bench), []);
+    bench.story();
+    bench.resource("none", "1", None);
+    assert_eq!(bench.story(), ["resource local 1", "ask_resources local me"]);
+}
+
+#[test]
+fn a_wait_in_vain_says_for_what() {
+    let mut bench = restless();
+    bench.request(Request::Standby(Set::ALL));
+    bench.run(19_999);
+    assert_eq!(answers(&bench), []);
+    bench.run(1);
+    assert_eq!(answers(&bench), [Answer::InFlux(Awaited::OtherNode)]);
+    assert_eq!(bench.story(), Vec::<String>::new());
+    bench.resource("local", "1", None);
+    assert_eq!(bench.story(), ["resource local 1"], "it is forgotten");
+}
+
+#[test]
+fn the_death_of_the_other_node_ends_the_wait_for_it() {
+    let mut bench = restless();
+    bench.request(Request::Standby(Set::ALL));
+    bench.peer_silent();
+    bench.run(5_000);
+    assert_eq!(answers(&bench), [Answer::PeerGone]);
+    let mut bench = restless();
+    bench.request(Request::Takeover(Set::ALL));
+    bench.peer_silent();
+    bench.run(5_000);
+    assert_eq!(answers(&bench), [Answer::Already], "its death brought what was wanted");
+}
+
+#[test]
+fn one_operator_at_a_time() {
+    let mut bench = restless();
+    bench.request(Request::Standby(Set::ALL));
+    bench.request(Request::Takeover(Set::ALL));
+    assert_eq!(answers(&bench), [Answer::Busy]);
+    bench.request(Request::Takeover(Set::LOCAL));
+    assert_eq!(answers(&bench), [Answer::Busy, Answer::Already]);
+}
+
+/// 03 §16 no. 18: it refuses with a line in its own log only.
+#[test]
+fn a_heartbeat_that_refuses_silently_is_asked_again() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.run(10_000);
+    assert_eq!(bench.field("ask_resources", "info"), ["me", "me"]);
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    assert_eq!(answers(&bench), [Answer::Done]);
+
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Takeover(Set::FOREIGN));
+    bench.run(10_000);
+    assert_eq!(bench.field("hb_takeover", "rsc_hold"), ["foreign", "foreign"]);
 }

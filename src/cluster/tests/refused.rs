@@ -208,7 +208,9 @@ fn a_uuid_that_is_text_is_treated_as_absent() {
 
 #[test]
 fn a_new_uuid_is_learnt() {
-    let mut bench = quiet();
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.run(5_000);
     let mut message = bench.message("reqnodes", &[("dest", "nodea")]);
     message.set("srcuuid", Value::Binary(vec![0xd; 16]));
     bench.hears(message);
@@ -232,7 +234,7 @@ fn what_is_no_reason_to_reject() {
     bench.says("no-such-type", &[]);
     bench.says_unsequenced("NS_no_such_type", &[]);
     bench.says("ip-request-resp", &[("dest", "nodea"), ("ipaddr", "a1"), ("weown", "yes"), ("ok", "OK")]);
-    bench.says("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
+    bench.says("stonith", &[("node", "nodeb"), ("result", "n_stnth")]);
     assert_eq!(bench.log(), Vec::<String>::new());
 }
 

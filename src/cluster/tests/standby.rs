@@ -74,7 +74,11 @@ fn we_take_everything() {
     assert_eq!(bench.story(), nothing());
     bench.prompt = false;
     bench.ask("all", "done");
-    assert_eq!(bench.story(), ["start b1"]);
+    assert_eq!(
+        bench.story(),
+        ["announce a1", "announce a2", "start b1"],
+        "what the giver stopped it may have had, too"
+    );
     bench.end_steps();
     assert!(bench.logged("Standby resource acquisition done [all]."));
     assert_eq!(bench.story(), ["start b2", "ask_resources all done", "resource all 1"]);
@@ -129,8 +133,14 @@ fn an_exchange_of_nothing_is_borne() {
     bench.resource("local", "0", Some("standby"));
     bench.ask("foreign", "done");
     bench.resource("local", "1", None);
-    let expected =
-        ["ask_resources foreign other", "ask_resources foreign done", "resource local 1", "resource local 1"];
+    let expected = [
+        "ask_resources foreign other",
+        "announce a1",
+        "announce a2",
+        "ask_resources foreign done",
+        "resource local 1",
+        "resource local 1",
+    ];
     assert_eq!(bench.story(), expected, "our own run already");
 }
 
@@ -141,7 +151,6 @@ fn while_the_peer_is_in_flux_nothing_is_given_or_taken() {
     bench.ask("all", "me");
     assert!(bench.logged("standby message [me] from nodeb ignored.  Other side is in flux."));
     bench.request(Request::Standby(Set::ALL));
-    assert!(bench.logged("standby message [me] from nodea ignored.  Other side is in flux."));
     assert_eq!(bench.story(), nothing());
 }
 
@@ -199,7 +208,9 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
     assert!(!bench.logged("No reply"));
     bench.run(1);
     assert_eq!(bench.logged_at("No reply to standby request.  Standby request cancelled."), Some(asked + 10_000));
-    assert_eq!(bench.story(), ["ask_resources all me", "resource local 1"], "nothing was released");
+    let expected = ["ask_resources all me", "resource local 1", "ask_resources all me"];
+    assert_eq!(bench.story(), expected, "nothing was released; the operator still waits");
+    bench.run(10_000);
     assert_eq!(bench.view().resource_state, "local");
 }
 
@@ -208,7 +219,7 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
 fn a_late_other_is_honoured() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
-    bench.run(15_600);
+    bench.run(25_600);
     bench.story();
     bench.ask("local", "other");
     assert_eq!(bench.story(), ["stop a2", "resource none 0 standby", "stop a1", "ask_resources local done"]);

@@ -296,6 +296,7 @@ fn a_group_that_cannot_start_is_offered_to_the_peer() {
     assert_eq!(bench.story(), ["resource none 0 standby", "ask_resources local done"]);
 }
 
+/// The peer takes it, cannot start it either, and gives it back.
 #[test]
 fn a_group_that_cannot_start_anywhere_is_not_sent_to_and_fro() {
     let mut bench = Bench::active();
@@ -303,14 +304,25 @@ fn a_group_that_cannot_start_anywhere_is_not_sent_to_and_fro() {
     bench.resource("local", "1", None);
     bench.fail_step();
     bench.end_steps();
-    bench.run(11_000);
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    bench.resource("all", "1", None);
+    bench.ask("foreign", "me");
+    bench.ask("foreign", "done");
+    bench.fail_step();
+    bench.end_steps();
+    bench.resource("local", "1", None);
     bench.story();
     for _ in 0..5 {
         bench.run(30_000);
         bench.fail_step();
         bench.end_steps();
+        bench.resource("local", "1", None);
     }
     let story = bench.story();
     assert_eq!(story.iter().filter(|line| *line == "start a1").count(), 5, "it is tried again here: {story:?}");
     assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
+    bench.run(600_000);
+    bench.fail_step();
+    assert_eq!(bench.field("ask_resources", "rsc_hold"), ["local"], "ten minutes later the world may be another");
 }

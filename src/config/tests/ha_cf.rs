@@ -131,16 +131,6 @@ fn hints_say_what_to_write() {
 #[test]
 fn directives_without_effect_are_warned_about_by_name() {
     let not_yet = [
-        "bcast eth3",
-        "ucast6 eth3 fe80::1%eth3",
-        "mcast eth3 225.0.0.1 694 1 0",
-        "mcast6 eth3 ff02::1:1 694 1 0",
-        "serial /dev/ttyS0",
-        "baud 9600",
-        "ping 10.0.0.254",
-        "ping6 fe80::1",
-        "ping_group gw 10.0.0.1 10.0.0.2",
-        "deadping 30",
         "stonith null /etc/ha.d/stonith.null",
         "stonith_host * null nodea nodeb",
         "respawn hacluster /usr/lib/heartbeat/ipfail",
@@ -157,7 +147,7 @@ fn directives_without_effect_are_warned_about_by_name() {
     ];
     for line in not_yet {
         let name = line.split(' ').next().unwrap();
-        let warning = Node::with(&format!("{line}\n{line}\n").replace("baud 9600\nbaud 9600\n", "baud 9600\n"))
+        let warning = Node::with(&format!("{line}\n{line}\n"))
             .finding(Severity::Warning, &format!("`{name}` is not implemented yet"));
         assert_eq!((warning.line, warning.column, warning.word.as_str()), (6, 1, name));
     }
@@ -187,10 +177,24 @@ fn directives_without_effect_are_warned_about_by_name() {
 }
 
 #[test]
-fn ping_nodes_that_are_not_pinged_are_no_nodes() {
-    let config = Node::with("ping 10.0.0.254\nping_group g 10.0.0.1\n").config();
-    assert!(config.ping_nodes.is_empty());
-    assert_eq!(config.nodes.len(), 2);
+fn ping_nodes_are_hosts_and_groups_of_hosts() {
+    let mut node =
+        Node::with("ping 10.0.0.254 gw\nping6 2001:db8::1\nping_group both 10.0.0.1 gw\nping 10.0.0.254\n");
+    node.host.hosts.insert("gw".into(), Ipv4Addr::new(10, 9, 9, 9));
+    let wanted: Vec<(String, Vec<IpAddr>)> = [
+        ("10.0.0.254", vec!["10.0.0.254"]),
+        ("gw", vec!["10.9.9.9"]),
+        ("2001:db8::1", vec!["2001:db8::1"]),
+        ("both", vec!["10.0.0.1", "10.9.9.9"]),
+    ]
+    .map(|(name, hosts)| (name.to_owned(), hosts.iter().map(|host| host.parse().unwrap()).collect()))
+    .into();
+    let found: Vec<_> = node.config().ping_nodes.into_iter().map(|node| (node.name, node.hosts)).collect();
+    assert_eq!(found, wanted);
+    node.finding(Severity::Warning, "ping node `10.0.0.254` is already there");
+    let error = Node::with("ping router.example\n").error();
+    assert!(error.message.starts_with("cannot resolve hostname: `router.example`"), "{}", error.message);
+    assert!(Node::with("ping_group g 10.0.0.1 nowhere\n").error().message.contains("`nowhere`"));
 }
 
 #[test]
@@ -334,9 +338,6 @@ fn nodes_and_media_have_to_be_there() {
     let found = Node::new("keepalive 1\n").load().diagnostics;
     let errors: Vec<_> = found.iter().filter(|d| d.severity == Severity::Error).map(|d| d.message.as_str()).collect();
     assert_eq!(errors, ["No heartbeat media defined", "no nodes defined"]);
-    let error = Node::new("bcast eth0\nnode nodea nodeb\n").error();
-    assert_eq!(place(&error), ("ha.cf".into(), 1, 7, "eth0"));
-    assert!(error.message.starts_with("No heartbeat media defined") && error.help.contains("ucast DEV PEER"));
 }
 
 #[test]
@@ -379,7 +380,7 @@ fn peers() {
     assert_eq!(node.config().media, [Medium::Ucast { device: "eth0".into(), peer }]);
     node.finding(Severity::Notice, "the peer `NodeB.lan` is 10.9.9.9 by /etc/hosts");
     assert_eq!(place(&node.finding(Severity::Warning, "`extra` is ignored")), ("ha.cf".into(), 1, 22, "extra"));
-    Node::with("ucast eth0 10.0.0.2\n").finding(Severity::Warning, "the same ucast line as ha.cf:2");
+    Node::with("ucast eth0 10.0.0.2\n").finding(Severity::Warning, "the same medium as ha.cf:2");
     Node::with("ucast eth2 127.0.0.1\n").finding(Severity::Warning, "this machine itself");
     let node = Node::with("").haresources("nodea 10.1.0.2/24\n");
     let warning = node.finding(Severity::Warning, "the peer 10.1.0.2 is a virtual address of haresources:1");
@@ -418,4 +419,51 @@ fn passwords_of_stonith_lines_are_not_shown() {
     for one in node.load().diagnostics {
         assert!(!format!("{one:?} {one} {}", one.render(true)).contains("hunter2"));
     }
+}
+
+#[test]
+fn every_medium_is_understood() {
+    let config = Node::new(
+        "baud 9600\nserial /dev/ttyS0\nbcast eth1, eth2\nudp eth3\nucast eth0 10.0.0.2\nucast6 eth0 fe80::2%eth0\n\
+         mcast eth0 225.0.0.1 700 1 0\nmcast6 eth1 ff02::1:1 701 4 1\nnode nodea nodeb\n",
+    )
+    .config();
+    let device = |name: &str| name.to_owned();
+    let mcast = |name: &str, group: &str, port, ttl, looped| Medium::Mcast {
+        device: device(name),
+        group: group.parse().unwrap(),
+        port,
+        ttl,
+        looped,
+    };
+    let wanted = [
+        Medium::Serial { device: device("/dev/ttyS0") },
+        Medium::Bcast { device: device("eth1") },
+        Medium::Bcast { device: device("eth2") },
+        Medium::Bcast { device: device("eth3") },
+        Medium::Ucast { device: device("eth0"), peer: "10.0.0.2".parse().unwrap() },
+        Medium::Ucast { device: device("eth0"), peer: "fe80::2".parse().unwrap() },
+        mcast("eth0", "225.0.0.1", 700, 1, false),
+        mcast("eth1", "ff02::1:1", 701, 4, true),
+    ];
+    assert_eq!(config.media, wanted);
+    assert_eq!(config.baud, 9600);
+    assert_eq!(Node::with("").config().baud, 19_200);
+}
+
+#[test]
+fn a_serial_line_takes_the_speed_before_it() {
+    let late = Node::with("serial /dev/ttyS0\nbaud 9600\n").error();
+    assert_eq!(place(&late), ("ha.cf".into(), 7, 6, "9600"));
+    assert!(late.message.starts_with("baudrate setting must precede media statements"), "{}", late.message);
+    let harmless = Node::with("serial /dev/ttyS0\nbaud 19200\n");
+    harmless.finding(Severity::Notice, "`baud` after `serial` (ha.cf:6) has no effect; 19200 is in force anyway");
+    assert_eq!(harmless.config().baud, 19_200);
+}
+
+#[test]
+fn the_scope_of_a_peer_is_its_interface() {
+    let error = Node::with("ucast6 eth0 fe80::2%eth1\n").error();
+    assert!(error.message.contains("the scope `%eth1` is another interface"), "{}", error.message);
+    assert_eq!(error.help, "write `%eth0`, or leave it out");
 }

@@ -40,15 +40,14 @@ fn centos65() {
                 "warning ha.cf:29 `logfile` is not implemented yet: messag",
                 "warning ha.cf:121 eth1 is the only heartbeat link: if it f",
                 "warning ha.cf:207 `watchdog` is not implemented yet: no wa",
-                "warning ha.cf:220 `ping` is not implemented yet: the host ",
-                "warning ha.cf:271 `deadping` is not implemented yet: ping ",
             ]
         );
         let config = node.config();
         assert_eq!(config.node, name);
         assert_eq!(config.nodes, ["nodea", "nodeb"]);
         assert_eq!(config.media, [ucast("eth1", peer)]);
-        assert_eq!(config.ping_nodes, [""; 0]);
+        let gateway = PingNode { name: "192.168.17.1".into(), hosts: vec![Ipv4Addr::new(192, 168, 17, 1).into()] };
+        assert_eq!(config.ping_nodes, [gateway]);
         assert_eq!(config.auto_failback, AutoFailback::On);
         assert_eq!(config.log_facility.as_deref(), Some("local0"));
         assert_eq!(config.watchdog.as_deref(), Some(Path::new("/dev/watchdog")));

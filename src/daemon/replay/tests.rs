@@ -30,6 +30,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
     };
     Settings {
         node: node.to_owned(),
+        ping_nodes: Vec::new(),
         nodes: ["nodea", "nodeb"].map(str::to_owned).to_vec(),
         uuid: [node.as_bytes()[4]; 16],
         generation: 7,

@@ -24,7 +24,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             let link = settings.links.get(*link).map_or("?", String::as_str);
             format!("{source} says on {link}: {}", self::message(message))
         }
-        Event::Deadline | Event::LoadAverage(_) => return None,
+        // Routine; that one begins or ends to answer is told by the core's records.
+        Event::Deadline | Event::LoadAverage(_) | Event::PingAnswered { .. } => return None,
         Event::StepEnded { step, outcome } => {
             let how = match outcome {
                 Outcome::Started => "has started".to_owned(),

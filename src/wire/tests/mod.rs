@@ -2,6 +2,7 @@
 
 mod captures;
 mod compression;
+mod defects;
 mod formats;
 mod malformed;
 mod properties;

@@ -99,6 +99,14 @@ impl Message<'_> {
         after(&netstring, b',').or_else(|| after(&classic, b'\n'))
     }
 
+    /// What a reader of a report wants to know, in one line.
+    pub fn summary(&self) -> String {
+        let names = ["t", "src", "st", "rsc_hold", "rtype", "isstable", "info", "dest", "node", "result", "firstseq"];
+        let numbers = ["hg", "seq", "dt", "ackseq"];
+        let fields = names.iter().chain(&numbers).filter_map(|name| Some(format!("{name}={}", self.field(name)?)));
+        fields.collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether its type is this one.
     pub fn is(&self, kind: &str) -> bool {
         self.field("t").as_deref() == Some(kind)
@@ -142,6 +150,23 @@ impl Capture {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         self.offset = parse(&bytes, self.offset, &mut self.packets)?;
         Ok(&self.packets)
+    }
+
+    /// The last heartbeat messages but acknowledgements, a line each, for a report. Reads the file anew.
+    pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
+        let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
+        let mut packets = Vec::new();
+        parse(&bytes, 0, &mut packets)?;
+        let mut lines: Vec<String> = packets
+            .iter()
+            .rev()
+            .filter_map(|packet| Some((packet.time, packet.message()?)))
+            .filter(|(_, message)| !message.is("NS_ackmsg"))
+            .take(count)
+            .map(|(time, message)| format!("{time:.3} {}: {}", message.source, message.summary()))
+            .collect();
+        lines.reverse();
+        Ok(lines)
     }
 
     /// The first packet after a wall-clock time that a test is looking for.

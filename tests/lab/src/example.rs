@@ -1,8 +1,9 @@
-//! The `seed-centos65` configuration (`tests/examples`), as given, with shorter times.
+//! The `seed-centos65` configuration (`tests/examples`), as given, with shorter times; and variants of it.
 
 use std::fs;
 use std::net::Ipv4Addr;
 
+use crate::lab::NODES;
 use crate::{Error, Result, project_root};
 
 /// The virtual address that the example's haresources serves.
@@ -18,6 +19,28 @@ const TIMES: [(&str, u32); 4] = [("keepalive", 1), ("deadtime", DEADTIME), ("war
 pub const DEADTIME: u32 = 4;
 /// `initdead` in the lab, seconds: the smallest that Heartbeat accepts without a warning.
 pub const INITDEAD: u32 = 10;
+
+/// How messages are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    /// As in the example.
+    Sha1,
+    /// With a key too.
+    Md5,
+    /// Without a key.
+    Crc,
+}
+
+impl Digest {
+    /// Its word in authkeys.
+    pub fn word(self) -> &'static str {
+        match self {
+            Digest::Sha1 => "sha1",
+            Digest::Md5 => "md5",
+            Digest::Crc => "crc",
+        }
+    }
+}
 
 /// The three files of one node, by their names in `/etc/ha.d`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +63,34 @@ impl Example {
         let ha_cf = shorten(&read(&format!("{node}.ha.cf"))?);
         Ok(Example { ha_cf, authkeys: read("authkeys")?, haresources: read("haresources")? })
     }
+
+    /// The files of both nodes, in the order of [`crate::lab::NODES`].
+    pub fn pair() -> Result<[Example; 2]> {
+        Ok([Example::of(NODES[0].name)?, Example::of(NODES[1].name)?])
+    }
+
+    /// With messages signed by this digest.
+    #[must_use]
+    pub fn signed_with(self, digest: Digest) -> Example {
+        let secret = if digest == Digest::Crc { "" } else { " a-secret-of-your-own" };
+        Example { authkeys: format!("auth 1\n1 {}{secret}\n", digest.word()), ..self }
+    }
+
+    /// With another value for a directive that ha.cf has.
+    #[must_use]
+    pub fn with(self, directive: &str, value: &str) -> Example {
+        let changed = |line: &str| {
+            let this = line.split_whitespace().next() == Some(directive);
+            if this { format!("{directive} {value}\n") } else { line.to_owned() }
+        };
+        Example { ha_cf: self.ha_cf.split_inclusive('\n').map(changed).collect(), ..self }
+    }
+
+    /// With another line at the end of ha.cf.
+    #[must_use]
+    pub fn and(self, line: &str) -> Example {
+        Example { ha_cf: format!("{}\n{line}\n", self.ha_cf.trim_end()), ..self }
+    }
 }
 
 /// Replaces the values of [`TIMES`] and leaves every other byte as it is.
@@ -58,6 +109,16 @@ fn shorten_line(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variant_differs_in_what_was_asked_for() {
+        let given = Example::of("nodea").unwrap();
+        let varied = given.clone().with("auto_failback", "off").and("ucast eth0 192.168.17.3");
+        let differs = |line: &&str| !given.ha_cf.lines().any(|other| other == *line);
+        let new: Vec<&str> = varied.ha_cf.lines().filter(differs).collect();
+        assert_eq!(new, ["auto_failback off", "ucast eth0 192.168.17.3"]);
+        assert_eq!(given.signed_with(Digest::Crc).authkeys, "auth 1\n1 crc\n");
+    }
 
     #[test]
     fn only_the_four_times_change() {

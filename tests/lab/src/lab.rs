@@ -9,9 +9,9 @@ use crate::Result;
 use crate::capture::{Capture, Kind, Packet};
 use crate::client::Client;
 use crate::example::{Example, GATEWAY, VIP};
-use crate::node::Node;
+use crate::node::{Base, Node};
 use crate::noise::{Intruder, Noise};
-use crate::process::{attempt, wait_or_explain};
+use crate::process::{attempt, run_with_input, wait_or_explain, wait_until};
 use crate::site::Site;
 use crate::software::Software;
 use crate::switch::{Lan, Port, Switch};
@@ -63,6 +63,27 @@ pub struct Lab {
 impl Lab {
     /// Boots both machines and installs and configures the software, which is not started.
     pub fn boot(software: [Software; 2]) -> Result<Lab> {
+        let lab = Lab::boot_bases(software, software.map(Software::base))?;
+        for (node, software) in lab.nodes.iter().zip(software) {
+            software.install(node)?;
+            software.configure(node, &Example::of(node.name())?)?;
+        }
+        Ok(lab)
+    }
+
+    /// Boots both machines with both cluster managers installed, hbd to be started; which one runs where is changed in
+    /// [`Lab::software`] while it is stopped.
+    pub fn boot_with_both() -> Result<Lab> {
+        let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Heartbeat; 2])?;
+        for node in &lab.nodes {
+            Software::Heartbeat.install(node)?;
+            Software::Hbd.install(node)?;
+            Software::Hbd.configure(node, &Example::of(node.name())?)?;
+        }
+        Ok(lab)
+    }
+
+    fn boot_bases(software: [Software; 2], bases: [Base; 2]) -> Result<Lab> {
         let site = Rc::new(Site::claim()?);
         let switch = Rc::new(Switch::create(&site)?);
         switch.plug("client", &[Port { lan: Lan::Public, address: GATEWAY }])?;
@@ -71,16 +92,14 @@ impl Lab {
         let link = Capture::start(&site, &switch, Lan::Heartbeat)?;
         let create = |index: usize| {
             let Place { name, public, link } = NODES[index];
-            Node::create(&site, &switch, name, public, link, &software[index].base().directory()?)
+            Node::create(&site, &switch, name, public, link, &bases[index].directory()?)
         };
         let mut nodes = [create(0)?, create(1)?];
         for node in &mut nodes {
             node.switch_on()?;
         }
-        for (node, software) in nodes.iter().zip(software) {
+        for node in &nodes {
             node.wait_booted()?;
-            software.install(node)?;
-            software.configure(node, &Example::of(node.name())?)?;
         }
         Ok(Lab { nodes, software, switch, public, link, site })
     }
@@ -98,6 +117,24 @@ impl Lab {
     /// Starts a client on the public LAN that asks for the virtual address.
     pub fn client(&self) -> Result<Client> {
         Client::start(&self.site.namespace("client"), VIP)
+    }
+
+    /// Waits until so many datagrams of an intruder have crossed the heartbeat link since a wall-clock time.
+    pub fn wait_intruded(&mut self, since: f64, count: usize) -> Result<()> {
+        let foreign = |packet: &Packet| matches!(&packet.kind, Kind::Udp { source, .. } if *source == INTRUDER);
+        wait_until("the intruder to be loud", Duration::from_secs(30), || {
+            let packets = self.link.packets().ok()?;
+            let heard = packets.iter().rev().take_while(|packet| packet.time >= since);
+            (heard.filter(|packet| foreign(packet)).count() >= count).then_some(())
+        })
+    }
+
+    /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on talking.
+    pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
+        let namespace = self.site.namespace(NODES[index].name);
+        let rule = format!("from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
+        run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &format!("rule add {rule}\n"))?;
+        Ok(Deaf { namespace, rule })
     }
 
     /// Starts noise on the heartbeat link, for the nodes with these names.
@@ -140,6 +177,14 @@ impl Lab {
         })
     }
 
+    /// Waits until a node has sent a message of a type on the heartbeat link since a wall-clock time.
+    pub fn wait_said(&mut self, index: usize, kind: &str, since: f64, limit: Duration) -> Result<()> {
+        let name = NODES[index].name;
+        wait_until(&format!("{name} to say {kind}"), limit, || {
+            last_said(self.link.packets().ok()?, name, since, kind, "t").map(drop)
+        })
+    }
+
     /// The dead time that a node asked for last (`dt` of its status), since a wall-clock time. In its first seconds every
     /// node asks for more than ha.cf says (02 §4.2).
     pub fn dead_time_asked(&mut self, index: usize, since: f64) -> Result<Option<Duration>> {
@@ -168,7 +213,7 @@ impl Lab {
         Ok(packets.find(ours).map(|packet| packet.time))
     }
 
-    /// All that may explain a failure: who owns what, and the end of both logs.
+    /// All that may explain a failure: who owns what, the end of both logs, and the last messages on the link.
     pub fn report(&self) -> String {
         let mut report = format!("owners of {VIP}: {:?}\n", self.owners());
         for (node, software) in self.nodes.iter().zip(self.software) {
@@ -194,7 +239,30 @@ impl Lab {
                 let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
             }
         }
+        let _ = writeln!(report, "--- the last messages on the heartbeat link");
+        match self.link.last_messages(60) {
+            Ok(lines) => lines.iter().for_each(|line| {
+                let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
+            }),
+            Err(error) => {
+                let _ = writeln!(report, "{error}");
+            }
+        }
         report
+    }
+}
+
+/// A node that does not hear another.
+#[derive(Debug)]
+pub struct Deaf {
+    namespace: String,
+    rule: String,
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        // Gone already is fine: the node may have lost its power meanwhile.
+        let _ = run_with_input(&["ip", "-n", &self.namespace, "-batch", "-"], &format!("rule del {}\n", self.rule));
     }
 }
 

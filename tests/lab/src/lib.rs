@@ -16,6 +16,9 @@
 //! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, what it complained about |
 //! | [`example`] | the `seed-centos65` configuration |
 //! | [`lab`] | all of it together |
+//! | [`round`] | a pair under test: the states it is brought into, what must hold after everything |
+//! | [`exchanges`] | the scenarios that every pairing plays |
+//! | [`opinion`] | what the cluster managers say: who lives, who owns, what is wrong |
 //! | [`suite`] | what a test program does around its tests |
 //!
 //! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
@@ -24,11 +27,14 @@
 pub mod capture;
 pub mod client;
 pub mod example;
+pub mod exchanges;
 pub mod lab;
 pub mod node;
 pub mod noise;
+pub mod opinion;
 pub mod process;
 pub mod records;
+pub mod round;
 pub mod site;
 pub mod software;
 pub mod suite;
@@ -50,6 +56,14 @@ pub enum Error {
         command: String,
         /// Its exit status and what it printed on stderr.
         reason: String,
+    },
+    /// A command did not end in time and was killed.
+    #[error("{command}: did not end within {limit:?}")]
+    TimeUp {
+        /// The command line.
+        command: String,
+        /// Its limit.
+        limit: Duration,
     },
     /// A file operation failed.
     #[error("{what}: {source}")]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{self, Output, attempt, run, wait_or_explain, wait_until};
+use crate::process::{self, Output, attempt, run, run_within, wait_or_explain, wait_until};
 use crate::records::{self, Record};
 use crate::site::{self, Site};
 use crate::switch::{Lan, Port, Switch};
@@ -22,6 +22,10 @@ use crate::{Error, Result, project_root};
 
 /// How long a machine may take to boot.
 const BOOT: Duration = Duration::from_secs(60);
+/// How long the container manager may take to go when everything in the machine is dead.
+const END: Duration = Duration::from_secs(20);
+/// How long a base may take to be built: it is downloaded.
+const BUILD: Duration = Duration::from_secs(1200);
 
 /// What is on a node's disk before the lab writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Base {
             Base::Plain => "plain",
             Base::Heartbeat => "heartbeat",
         };
-        Ok(run(&[&script, name])?.trim().to_owned())
+        Ok(run_within(&[&script, name], BUILD)?.trim().to_owned())
     }
 }
 
@@ -164,7 +168,7 @@ impl Node {
         // Behind the cut cables it may die in its own time; what it still logs must not be about vanished interfaces.
         site::empty(&self.site.namespace(&self.name))?;
         self.switch.unplug(&self.name)?;
-        nspawn.wait().map_err(Error::file("systemd-nspawn"))?;
+        process::reap(&mut nspawn, END)?;
         Ok(when)
     }
 
@@ -286,8 +290,8 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         let Some(Power { nspawn, .. }) = &mut self.power else { return };
-        let gone = site::empty(&self.site.namespace(&self.name)).map_err(|error| error.to_string());
-        if let Err(error) = gone.and_then(|()| nspawn.wait().map_err(|error| error.to_string())) {
+        let gone = site::empty(&self.site.namespace(&self.name));
+        if let Err(error) = gone.and_then(|()| process::reap(nspawn, END)) {
             eprintln!("lab: {} does not go: {error}", self.name);
         }
     }

@@ -1,13 +1,36 @@
-//! Commands and waiting: everything the lab asks of the machine goes through here.
+//! Commands and waiting: everything the lab asks of the machine goes through here, and all of it ends.
+//!
+//! Every command has a limit, at which it is killed with its process group; every wait has one, and none outlasts the
+//! program's budget ([`set_budget`]). So a node that hangs costs a test, never the run.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a command may take that does not say otherwise: many times what any of them needs on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// When no test waits for anything any more.
+static BUDGET_ENDS: OnceLock<Instant> = OnceLock::new();
+
+/// Bounds the time that this program's tests may take together: from then on every wait ends at its first look.
+/// Cleaning up is not bounded by it. Only the first call counts.
+pub fn set_budget(budget: Duration) {
+    let _ = BUDGET_ENDS.set(Instant::now() + budget);
+}
+
+/// Whether the budget is used up.
+pub fn budget_is_over() -> bool {
+    BUDGET_ENDS.get().is_some_and(|ends| *ends <= Instant::now())
+}
 
 /// What a command left.
 #[derive(Debug, Clone)]
@@ -20,40 +43,105 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a command whatever it returns. The error is that it could not be started.
+/// Runs a command whatever it returns. The error is that it could not be started, or did not end within [`LIMIT`].
 pub fn attempt(words: &[&str]) -> Result<Output> {
-    attempt_with_input(words, "")
+    attempt_within(words, LIMIT)
 }
 
-/// Runs a command with text on its standard input, whatever it returns.
-pub fn attempt_with_input(words: &[&str], input: &str) -> Result<Output> {
+/// As [`attempt`] with another limit.
+pub fn attempt_within(words: &[&str], limit: Duration) -> Result<Output> {
+    execute(words, "", limit)
+}
+
+/// Runs a command with text on its standard input in a process group of its own, which is killed when the time is up.
+fn execute(words: &[&str], input: &str, limit: Duration) -> Result<Output> {
+    let deadline = Instant::now() + limit;
     let failed = |error: std::io::Error| Error::Command { command: words.join(" "), reason: error.to_string() };
     let mut child = Command::new(words[0])
         .args(&words[1..])
         .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
+    let mut readers = [None, None];
+    readers[0] = child.stdout.take().map(read_aside);
+    readers[1] = child.stderr.take().map(read_aside);
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).map_err(failed)?;
+        // Who does not read his input has a reason, which he tells on stderr or by his exit status.
+        let _ = stdin.write_all(input.as_bytes());
     }
-    let output = child.wait_with_output().map_err(failed)?;
-    Ok(Output {
-        status: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    let read = readers.map(|reader| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        reader.and_then(|reader| reader.recv_timeout(left).ok())
+    });
+    if let [Some(stdout), Some(stderr)] = read
+        && let Some(status) = wait_child(&mut child, deadline).map_err(failed)?
+    {
+        return Ok(Output { status: status.code(), stdout, stderr });
+    }
+    kill_group(&mut child).map_err(failed)?;
+    Err(Error::TimeUp { command: words.join(" "), limit })
+}
+
+/// Everything that comes out of a pipe until its end.
+fn read_aside(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        // Nobody listens any more when the time was up.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
+
+/// Waits for a process's end until a deadline; `None` when it has not ended by then.
+fn wait_child(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills a process and all that it started in its group.
+fn kill_group(child: &mut Child) -> std::io::Result<()> {
+    let group = format!("-{}", child.id());
+    Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status()?;
+    child.wait().map(drop)
+}
+
+/// Waits for the end of a process that was told to go, and kills its group if it has not gone by the limit.
+pub(crate) fn reap(child: &mut Child, limit: Duration) -> Result<()> {
+    let failed = |error: std::io::Error| Error::Command { command: "wait".to_owned(), reason: error.to_string() };
+    match wait_child(child, Instant::now() + limit).map_err(failed)? {
+        Some(_) => Ok(()),
+        None => kill_group(child).map_err(failed),
+    }
 }
 
 /// Runs a command that must succeed and returns what it printed.
 pub fn run(words: &[&str]) -> Result<String> {
-    run_with_input(words, "")
+    succeed(words, execute(words, "", LIMIT)?)
+}
+
+/// As [`run`] with another limit.
+pub fn run_within(words: &[&str], limit: Duration) -> Result<String> {
+    succeed(words, execute(words, "", limit)?)
 }
 
 /// Runs a command that must succeed, with text on its standard input.
 pub fn run_with_input(words: &[&str], input: &str) -> Result<String> {
-    let output = attempt_with_input(words, input)?;
+    succeed(words, execute(words, input, LIMIT)?)
+}
+
+fn succeed(words: &[&str], output: Output) -> Result<String> {
     if output.status == Some(0) {
         return Ok(output.stdout);
     }
@@ -70,14 +158,32 @@ pub fn wait_until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
 pub fn wait_or_explain<T>(
     what: &str,
     limit: Duration,
+    probe: impl FnMut() -> std::result::Result<T, String>,
+) -> Result<T> {
+    look_until(what, limit, budget_is_over, probe)
+}
+
+/// As [`wait_until`], for cleaning up: the budget does not count.
+pub(crate) fn wait_regardless<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T> {
+    look_until(what, limit, || false, || probe().ok_or_else(String::new))
+}
+
+fn look_until<T>(
+    what: &str,
+    limit: Duration,
+    time_is_up: impl Fn() -> bool,
     mut probe: impl FnMut() -> std::result::Result<T, String>,
 ) -> Result<T> {
-    let deadline = Instant::now() + limit;
+    let begun = Instant::now();
     loop {
         match probe() {
             Ok(answer) => return Ok(answer),
-            Err(seen) if Instant::now() >= deadline => {
-                let seen = if seen.is_empty() { seen } else { format!(" ({seen})") };
+            Err(seen) if begun.elapsed() >= limit || time_is_up() => {
+                let mut seen = if seen.is_empty() { seen } else { format!(" ({seen})") };
+                if time_is_up() {
+                    seen.push_str("; the time for all tests together is over");
+                }
+                let limit = begun.elapsed().min(limit);
                 return Err(Error::Timeout { what: what.to_owned(), limit, seen });
             }
             Err(_) => std::thread::sleep(LOOK),
@@ -98,6 +204,23 @@ mod tests {
     fn a_failing_command_says_what_it_complained_about() {
         let error = run(&["sh", "-c", "echo no such cable >&2; exit 3"]).unwrap_err().to_string();
         assert!(error.ends_with("exit 3: no such cable"), "{error}");
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_killed_with_its_children() {
+        let begun = Instant::now();
+        // The child keeps the pipe open: killing the shell alone would not end the reading.
+        let words = ["sh", "-c", "sleep 1000 & echo begun; wait"];
+        let error = attempt_within(&words, Duration::from_millis(200)).unwrap_err().to_string();
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(error.starts_with("sh -c sleep 1000") && error.ends_with("did not end within 200ms"), "{error}");
+    }
+
+    #[test]
+    fn a_command_may_write_more_than_a_pipe_holds_on_both_outputs() {
+        let script = "dd if=/dev/zero bs=1M count=1 2>/dev/null; dd if=/dev/zero bs=1M count=2 >&2 2>/dev/null";
+        let output = attempt(&["sh", "-c", script]).unwrap();
+        assert_eq!((output.stdout.len(), output.stderr.len()), (1 << 20, 2 << 20));
     }
 
     #[test]

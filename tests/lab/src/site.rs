@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::process::{attempt, run, wait_until};
+use crate::process::{attempt, run, wait_regardless};
 use crate::{Error, Result};
 
 /// Below it, one directory for each prefix.
@@ -34,7 +34,7 @@ impl Site {
         fs::create_dir_all(STATE).map_err(Error::file(STATE))?;
         let lock_path = format!("{STATE}/{prefix}.lock");
         let lock = File::create(&lock_path).map_err(Error::file(&lock_path))?;
-        wait_until(&format!("the other lab with the prefix {prefix} to end"), Duration::from_secs(3), || {
+        wait_regardless(&format!("the other lab with the prefix {prefix} to end"), Duration::from_secs(3), || {
             lock.try_lock().ok()
         })?;
         sweep(&prefix)?;
@@ -116,7 +116,7 @@ fn sweep(prefix: &str) -> Result<()> {
 
 /// Kills all processes of a namespace and waits until they are gone.
 pub(crate) fn empty(namespace: &str) -> Result<()> {
-    wait_until(&format!("the processes of {namespace} to end"), Duration::from_secs(10), || {
+    wait_regardless(&format!("the processes of {namespace} to end"), Duration::from_secs(10), || {
         let pids = attempt(&["ip", "netns", "pids", namespace]).ok()?.stdout;
         let mut kill = vec!["kill", "-KILL", "--"];
         kill.extend(pids.split_whitespace());

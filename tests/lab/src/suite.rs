@@ -4,11 +4,16 @@
 //! Tests that share machines run one after the other on the same [`Stage`]; after a failure the next gets a new one.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::lab::missing;
+use crate::process;
 use crate::software::package;
+
+/// How long the tests of one program may take together. What is not played by then fails with that reason, so that
+/// nodes that hang can make a run fail but never keep it from ending.
+pub const BUDGET: Duration = Duration::from_secs(25 * 60);
 
 /// Booted machines that tests play on.
 pub trait Stage: Sized {
@@ -31,6 +36,7 @@ pub struct Test<'a, S> {
 #[derive(Debug)]
 pub struct Suite {
     words: Vec<String>,
+    budget: Duration,
     lacks: Vec<String>,
     begun: Instant,
     passed: usize,
@@ -41,8 +47,18 @@ pub struct Suite {
 
 impl Suite {
     /// Takes the words that select tests from the command line (none select all), and looks at what this machine lacks.
+    /// From now on the tests have [`BUDGET`], or as many seconds as `HBD_LAB_BUDGET` says.
     pub fn begin() -> Suite {
+        Suite::begin_with_budget(BUDGET)
+    }
+
+    /// As [`Suite::begin`], for a campaign that takes longer.
+    pub fn begin_with_budget(budget: Duration) -> Suite {
+        let asked = std::env::var("HBD_LAB_BUDGET").ok().and_then(|seconds| seconds.parse().ok());
+        let budget = asked.map_or(budget, Duration::from_secs);
+        process::set_budget(budget);
         Suite {
+            budget,
             words: std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect(),
             lacks: missing(),
             begun: Instant::now(),
@@ -66,7 +82,15 @@ impl Suite {
             return;
         }
         let mut stage = None;
-        for test in chosen {
+        for test in (0..repetitions()).flat_map(|_| &chosen) {
+            if process::budget_is_over() {
+                let why = format!(
+                    "not played: the {} s for all tests are over (HBD_LAB_BUDGET, in seconds, allows more)",
+                    self.budget.as_secs()
+                );
+                self.tell(&test.name, 0.0, &Err(why));
+                continue;
+            }
             let begun = Instant::now();
             let outcome = match stage.take().map_or_else(&boot, Ok) {
                 Ok(mut fresh) => match (test.play)(&mut fresh) {
@@ -121,4 +145,9 @@ impl Suite {
         );
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// How often every test is played: what happens rarely is found by `HBD_LAB_REPEAT=50` and the words that select it.
+fn repetitions() -> usize {
+    std::env::var("HBD_LAB_REPEAT").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
 }

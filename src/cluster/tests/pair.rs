@@ -1,0 +1,178 @@
+//! Two hbd nodes and a wire without delay: what they wait for is one another, and nothing else. A real Heartbeat needs
+//! up to half a second for each word (02 §1.4); whatever takes virtual time here would take it for nothing.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::cluster::{Answer, Set};
+
+/// nodea and nodeb.
+struct Pair {
+    cores: [Core; 2],
+    now: Duration,
+    wire: VecDeque<(usize, Message)>,
+    answers: Vec<Answer>,
+    /// What runs where: node, group, resource.
+    running: [[[bool; 2]; 2]; 2],
+    sent: Vec<String>,
+}
+
+impl Pair {
+    fn new(change: impl Fn(&mut Settings)) -> Pair {
+        let core = |name: &str, uuid: u8| {
+            let mut settings = settings();
+            settings.node = name.into();
+            settings.uuid = [uuid; 16];
+            change(&mut settings);
+            Core::new(settings)
+        };
+        Pair {
+            cores: [core("nodea", 0xa), core("nodeb", 0xb)],
+            now: ms(5_000),
+            wire: VecDeque::new(),
+            answers: Vec::new(),
+            running: Default::default(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// Both are up and have decided.
+    fn settled(change: impl Fn(&mut Settings)) -> Pair {
+        let mut pair = Pair::new(change);
+        pair.feed(0, Event::Start);
+        pair.feed(1, Event::Start);
+        pair.run(6_000);
+        pair.sent.clear();
+        pair
+    }
+
+    /// One event, and everything that follows from it at the same instant.
+    fn feed(&mut self, node: usize, event: Event) {
+        let mut events = VecDeque::from([(node, event)]);
+        while let Some((node, event)) = events.pop_front().or_else(|| self.arrival()) {
+            let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
+            for action in self.cores[node].handle(moment, event) {
+                self.carry_out(node, action, &mut events);
+            }
+        }
+    }
+
+    fn arrival(&mut self) -> Option<(usize, Event)> {
+        self.wire.pop_front().map(|(node, message)| (node, Event::Received { link: 0, message }))
+    }
+
+    fn carry_out(&mut self, node: usize, action: Action, events: &mut VecDeque<(usize, Event)>) {
+        let mut runs = |step: Step, up: bool| self.running[node][step.group][step.resource] = up;
+        match action {
+            Action::Send(message) => {
+                self.sent.extend(told(&message).map(|text| format!("{node} {text}")));
+                self.wire.push_back((1 - node, message));
+            }
+            Action::Start(step) => {
+                runs(step, true);
+                events.push_back((node, Event::StepEnded { step, outcome: Outcome::Started }));
+            }
+            Action::Stop(step) => {
+                runs(step, false);
+                events.push_back((node, Event::StepEnded { step, outcome: Outcome::Stopped }));
+            }
+            Action::Answer { answer, .. } => self.answers.push(answer),
+            _ => {}
+        }
+        for group in 0..2 {
+            assert!(!(self.running[0][group][0] && self.running[1][group][0]), "two owners: {:#?}", self.sent);
+        }
+    }
+
+    fn run(&mut self, milliseconds: u64) {
+        let end = self.now + ms(milliseconds);
+        loop {
+            let due = [0, 1].map(|node| self.cores[node].next_deadline().map(|due| (due.0.max(self.now), node)));
+            let Some((at, node)) = due.into_iter().flatten().min().filter(|(at, _)| *at <= end) else { break };
+            self.now = at;
+            self.feed(node, Event::Deadline);
+        }
+        self.now = end;
+    }
+
+    /// Which node runs all of each group.
+    fn owners(&self) -> [Option<usize>; 2] {
+        [0, 1].map(|group| (0..2).find(|node| self.running[*node][group] == [true, true]))
+    }
+
+    fn request(&mut self, node: usize, request: Request) {
+        self.feed(node, Event::Request { id: 1, request });
+    }
+}
+
+#[test]
+fn two_nodes_that_start_together_serve_their_own_without_ten_seconds() {
+    let mut pair = Pair::new(|_| {});
+    pair.feed(0, Event::Start);
+    pair.feed(1, Event::Start);
+    assert_eq!(pair.owners(), [None, None]);
+    pair.run(1_000);
+    assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
+}
+
+#[test]
+fn a_standby_takes_no_time_of_its_own() {
+    for (set, owners) in [(Set::ALL, [Some(1), Some(1)]), (Set::LOCAL, [Some(1), Some(1)])] {
+        let mut pair = Pair::settled(|_| {});
+        pair.request(0, Request::Standby(set));
+        assert_eq!(pair.owners(), owners, "{:#?}", pair.sent);
+        assert_eq!(pair.answers, [Answer::Done]);
+        let words: Vec<_> = pair.sent.iter().filter(|line| line.contains("ask_resources")).collect();
+        assert_eq!(words.len(), 4, "me, other, done, done: {words:?}");
+    }
+}
+
+#[test]
+fn a_takeover_takes_no_time_of_its_own() {
+    let mut pair = Pair::settled(|_| {});
+    pair.request(0, Request::Takeover(Set::ALL));
+    assert_eq!((pair.owners(), pair.answers.as_slice()), ([Some(0), Some(0)], [Answer::Done].as_slice()));
+    pair.request(1, Request::Takeover(Set::LOCAL));
+    assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
+}
+
+#[test]
+fn a_graceful_stop_moves_everything_at_once() {
+    let mut pair = Pair::settled(|_| {});
+    pair.request(0, Request::Shutdown);
+    assert_eq!(pair.owners(), [Some(1), Some(1)], "{:#?}", pair.sent);
+}
+
+#[test]
+fn a_failback_takes_no_time_of_its_own() {
+    let mut pair = Pair::settled(|_| {});
+    pair.request(0, Request::Shutdown);
+    pair.run(3_000);
+    let mut settings = settings();
+    settings.generation += 1;
+    settings.uuid = [0xa; 16];
+    pair.cores[0] = Core::new(settings);
+    pair.feed(0, Event::Start);
+    assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
+}
+
+/// Shared decisions: `legacy`, or no line at all, is nice with failback between two hbd nodes.
+#[test]
+fn two_hbd_nodes_with_legacy_speak_nice() {
+    let mut pair = Pair::settled(|settings| settings.auto_failback = AutoFailback::Legacy);
+    assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
+    pair.request(0, Request::Standby(Set::ALL));
+    assert_eq!((pair.owners(), pair.answers.as_slice()), ([Some(1), Some(1)], [Answer::Done].as_slice()));
+    assert!(!pair.sent.iter().any(|line| line.contains("ip-request")), "{:#?}", pair.sent);
+}
+
+/// The messages of both settle: no report is answered for ever.
+#[test]
+fn two_nodes_that_agree_are_quiet() {
+    let mut pair = Pair::settled(|_| {});
+    pair.request(0, Request::Standby(Set::ALL));
+    pair.run(5_000);
+    pair.sent.clear();
+    pair.run(60_000);
+    assert_eq!(pair.sent, Vec::<String>::new());
+}

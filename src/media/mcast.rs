@@ -1,0 +1,64 @@
+//! The `mcast` and `mcast6` media: datagrams to a multicast group on one interface.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{InterfaceIndexOrAddress, Socket};
+
+use super::udp::{self, Udp};
+use super::{MediaError, device};
+
+/// A group of `mcast` or `mcast6`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    /// The group's address.
+    pub address: IpAddr,
+    /// Where the group listens.
+    pub port: u16,
+    /// TTL or hop limit of what we send, 0–4.
+    pub ttl: u8,
+    /// Whether what we send comes back to this machine.
+    pub looped: bool,
+}
+
+/// Opens `mcast` or `mcast6` on an interface. Must be called inside a tokio runtime with I/O.
+///
+/// # Errors
+///
+/// See [`MediaError`]; all of them may pass, so opening is worth another try.
+pub(super) fn open(device: &str, group: Group) -> Result<Udp, MediaError> {
+    let index = device::index(device)?;
+    let opened = match group.address {
+        IpAddr::V4(address) => open4(device, index, address, device::ipv4(device)?.address, group),
+        IpAddr::V6(address) => open6(device, index, address, group),
+    };
+    opened.map_err(|source| MediaError::opening(device, group.port, source))
+}
+
+fn open4(device: &str, index: u32, address: Ipv4Addr, own: Ipv4Addr, group: Group) -> io::Result<Udp> {
+    let sender = udp::socket(device, group.address)?;
+    sender.set_multicast_if_v4(&own)?;
+    sender.set_multicast_loop_v4(group.looped)?;
+    sender.set_multicast_ttl_v4(group.ttl.into())?;
+    let receiver = udp::socket(device, group.address)?;
+    bind(&receiver, group.address, group.port)?;
+    receiver.join_multicast_v4_n(&address, &InterfaceIndexOrAddress::Index(index))?;
+    Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
+}
+
+fn open6(device: &str, index: u32, address: Ipv6Addr, group: Group) -> io::Result<Udp> {
+    let sender = udp::socket(device, group.address)?;
+    sender.set_multicast_if_v6(index)?;
+    sender.set_multicast_loop_v6(group.looped)?;
+    sender.set_multicast_hops_v6(group.ttl.into())?;
+    let receiver = udp::socket(device, group.address)?;
+    bind(&receiver, Ipv6Addr::UNSPECIFIED.into(), group.port)?;
+    receiver.join_multicast_v6(&address, index)?;
+    Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
+}
+
+/// Every socket with the group gets a copy, so no SO_REUSEPORT, which other programs would have to set as well.
+fn bind(socket: &Socket, address: IpAddr, port: u16) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(address, port).into())
+}

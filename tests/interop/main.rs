@@ -1,0 +1,77 @@
+//! The interop campaign: every exchange between hbd and a real Heartbeat 3.0.6, on real nodes, under every digest.
+//!
+//! One pair of machines has both cluster managers installed; every test says what runs where. After each, exactly one
+//! live node owns the address, the client reaches it, `cl_status` and `hbctl status` agree, and the logs hold no complaint
+//! that a pair of real Heartbeats would not have; that pair is played too, as the control and for comparison. Ends with
+//! the matrix, and with hbd's outages beside Heartbeat's.
+//!
+//! | room | owns |
+//! |---|---|
+//! | [`matrix`] | the nine scenarios of every pairing |
+//! | [`rolling`] | a cluster replaced node by node, and back |
+//! | [`recovery`] | what hbd does where a real Heartbeat is stuck (03 §14.3) |
+//! | [`forge`] | messages of a stranger who knows the key |
+//! | [`table`] | the results as tables |
+//!
+//! Words on the command line select tests whose name contains one of them; `HBD_LAB_REPEAT=N` plays each N times.
+
+mod forge;
+mod matrix;
+mod recovery;
+mod rolling;
+mod table;
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hbd_lab::example::Digest;
+use hbd_lab::round::Round;
+use hbd_lab::software::Software;
+use hbd_lab::suite::{Suite, Test};
+use table::{Cell, Table};
+
+/// The whole campaign, on a machine that has other things to do as well.
+const BUDGET: Duration = Duration::from_secs(3 * 3600);
+
+/// The two cluster managers of a pair, the preferred node's first.
+type Pairing = (&'static str, [Software; 2]);
+
+const PAIRINGS: [Pairing; 3] = [
+    ("hbd_hbd", [Software::Hbd, Software::Hbd]),
+    ("hbd_heartbeat", [Software::Hbd, Software::Heartbeat]),
+    ("heartbeat_hbd", [Software::Heartbeat, Software::Hbd]),
+];
+
+/// Without hbd: what the others are compared with.
+const CONTROL: Pairing = ("heartbeat_heartbeat", [Software::Heartbeat, Software::Heartbeat]);
+
+const DIGESTS: [Digest; 3] = [Digest::Sha1, Digest::Md5, Digest::Crc];
+
+fn main() -> ExitCode {
+    hbd_lab::enter();
+    let results = RefCell::new(Table::default());
+    let results = &results;
+    let mut tests = Vec::new();
+    for (pairing, digests) in
+        PAIRINGS.iter().map(|pairing| (pairing, &DIGESTS[..])).chain([(&CONTROL, &DIGESTS[..1])])
+    {
+        for digest in digests {
+            for row in matrix::ROWS.iter().filter(|row| row.is_for(pairing.1)) {
+                let play = move |round: &mut Round| {
+                    let outcome = row.play(round, pairing.1, *digest);
+                    let cell = Cell { pairing: pairing.0, row: row.name, digest: *digest };
+                    results.borrow_mut().record(cell, outcome.as_ref().ok().copied());
+                    outcome.map(|seconds| format!("{}: {seconds:.3} s", row.measures))
+                };
+                let name = format!("interop::{}::{}::{}", pairing.0, digest.word(), row.name);
+                tests.push(Test { name, play: Box::new(play) });
+            }
+        }
+    }
+    tests.extend(recovery::tests());
+    let mut suite = Suite::begin_with_budget(BUDGET);
+    suite.play(true, Round::boot_with_both, tests);
+    println!("{}", results.borrow());
+    suite.end()
+}

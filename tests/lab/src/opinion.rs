@@ -1,0 +1,102 @@
+//! What the cluster managers themselves say: who lives, who owns what, and what they complain of.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::NODES;
+use crate::node::Node;
+use crate::process::wait_or_explain;
+use crate::software::{Mark, Software};
+use crate::{Error, Result};
+
+/// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
+/// honest.
+const KNOWN_COMPLAINTS: [(&str, &str); 12] = [
+    ("", "Cannot open watchdog device: /dev/watchdog"),
+    // Machines whose root may not raise limits, such as containers.
+    ("", "Cannot lock ourselves into memory:"),
+    ("wrong_key", "authtoken does not match"),
+    ("wrong_key", "netstring authentication failed"),
+    ("wrong_key", "MSG"),
+    ("partition", "Late heartbeat"),
+    ("partition", "returning after partition"),
+    // Only logged by a real pair (03 §8.1); hbd logs it and acts.
+    ("partition", "Both machines own"),
+    // Likewise (03 §6.9).
+    ("orphans", "No one owns"),
+    // What hbd is made to complain of.
+    ("impostor", "another machine sends under our name"),
+    ("failed_group", "httpd did not start"),
+    ("failed_group", "Giving up resources due to failure of httpd"),
+];
+
+/// Waits until a node says that the nodes that are on are active, the others dead, and that the group is with its owner:
+/// `cl_status` of a Heartbeat (both nodes' states, `hbstatus`, `rscstatus`), `hbctl status` of an hbd.
+pub fn wait_agreed(node: &Node, software: Software, owner: &str, on: [bool; 2], limit: Duration) -> Result<()> {
+    wait_or_explain(&format!("{} to agree that {owner} owns", node.name()), limit, || {
+        let said = match software {
+            Software::Heartbeat => heartbeat_says(node),
+            Software::Hbd => hbd_says(node),
+        };
+        let said = said.map_err(|error| error.to_string())?;
+        let alive = on.map(|on| if on { "active" } else { "dead" }.to_owned());
+        let expected = Said { alive, serves: owner == node.name() };
+        if said == expected { Ok(()) } else { Err(format!("it says {said:?}")) }
+    })
+}
+
+#[derive(Debug, PartialEq)]
+struct Said {
+    /// The states of [`NODES`].
+    alive: [String; 2],
+    /// Whether the example's group is said to be here.
+    serves: bool,
+}
+
+fn heartbeat_says(node: &Node) -> Result<Said> {
+    let ask = |words: &[&str]| {
+        let command: Vec<&str> = ["cl_status"].iter().chain(words).copied().collect();
+        Ok::<_, Error>(node.attempt(&command)?.stdout.trim().to_owned())
+    };
+    let running = ask(&["hbstatus"])?;
+    if running != "Heartbeat is running on this machine." {
+        return Err(Error::Unexpected(running));
+    }
+    let alive = [ask(&["nodestatus", NODES[0].name])?, ask(&["nodestatus", NODES[1].name])?];
+    // The words are the speaker's (03 §1): the group is the first node's own.
+    let here = if node.name() == NODES[0].name { "local" } else { "foreign" };
+    match ask(&["rscstatus"])?.as_str() {
+        holds @ ("none" | "local" | "foreign" | "all") => Ok(Said { alive, serves: holds == here || holds == "all" }),
+        other => Err(Error::Unexpected(format!("rscstatus: {other:?}"))),
+    }
+}
+
+fn hbd_says(node: &Node) -> Result<Said> {
+    let text = node.attempt(&["hbctl", "status", "--json"])?.stdout;
+    let status: Value =
+        serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("hbctl printed {text}: {error}")))?;
+    let state = |name: &str| {
+        let nodes = status["nodes"].as_array().into_iter().flatten();
+        let mut states = nodes.filter(|node| node["name"] == name).filter_map(|node| node["status"].as_str());
+        states.next().unwrap_or_default().to_owned()
+    };
+    Ok(Said { alive: NODES.map(|node| state(node.name)), serves: status["groups"][0]["owner"] == node.name() })
+}
+
+/// Fails if a node has complained since a mark of anything that a pair of real Heartbeats does not complain of in the
+/// same scenario.
+pub fn expect_calm(node: &Node, software: Software, scenario: &str, since: &Mark) -> Result<()> {
+    let known = |complaint: &str| {
+        KNOWN_COMPLAINTS.iter().any(|(when, text)| scenario.contains(when) && complaint.contains(text))
+    };
+    let complaints = software.complaints(node, since)?;
+    let mut unknown: Vec<String> = complaints.into_iter().filter(|complaint| !known(complaint)).collect();
+    // One of each kind is enough to read.
+    unknown.sort();
+    unknown.dedup_by_key(|complaint| complaint.chars().take(24).collect::<String>());
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Unexpected(format!("{} complained:\n  {}", node.name(), unknown.join("\n  "))))
+}

@@ -1,0 +1,96 @@
+//! Many random schedules on all processors, with a word about how far they are.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::schedule::Schedule;
+use crate::world::World;
+
+/// A campaign that has found so many failing schedules looks for no more.
+const ENOUGH: usize = 20;
+
+/// Plays one schedule; the world at its end and what broke.
+pub fn play(schedule: &Schedule, telling: bool) -> (World, Result<(), String>) {
+    let mut world = World::new(schedule.seed, &schedule.cluster, telling);
+    let outcome = schedule.play(&mut world);
+    (world, outcome)
+}
+
+/// How a campaign went.
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub takeovers: u64,
+    pub per_second: f64,
+    /// The seeds that broke an invariant, and how; the campaign ends early when there are many.
+    pub failed: BTreeMap<u64, String>,
+}
+
+/// Plays the seeds from `first`, `count` of them.
+pub fn run(first: u64, count: u64) -> Summary {
+    let started = Instant::now();
+    let next = AtomicU64::new(0);
+    let takeovers = AtomicU64::new(0);
+    let failed = Mutex::new(BTreeMap::new());
+    let progress = Mutex::new(Progress::new(count));
+    let work = || {
+        loop {
+            let done = next.fetch_add(1, Ordering::Relaxed);
+            if done >= count || failed.lock().is_ok_and(|failed| failed.len() >= ENOUGH) {
+                break;
+            }
+            let (world, outcome) = play(&Schedule::random(first + done), false);
+            takeovers.fetch_add(world.takeovers(), Ordering::Relaxed);
+            if let (Err(why), Ok(mut failed)) = (outcome, failed.lock()) {
+                failed.insert(first + done, why);
+            }
+            if let Ok(mut progress) = progress.try_lock() {
+                progress.report(done + 1);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    Summary {
+        takeovers: takeovers.into_inner(),
+        per_second: count as f64 / started.elapsed().as_secs_f64(),
+        failed: failed.into_inner().unwrap_or_default(),
+    }
+}
+
+/// One line that is written over, on a terminal; elsewhere a line for every tenth.
+struct Progress {
+    count: u64,
+    terminal: bool,
+    shown: u64,
+    started: Instant,
+}
+
+impl Progress {
+    fn new(count: u64) -> Self {
+        Progress { count, terminal: std::io::stderr().is_terminal(), shown: 0, started: Instant::now() }
+    }
+
+    fn report(&mut self, done: u64) {
+        let steps = if self.terminal { 1000 } else { 10 };
+        let step = done * steps / self.count;
+        if step <= self.shown {
+            return;
+        }
+        self.shown = step;
+        let rate = done as f64 / self.started.elapsed().as_secs_f64();
+        let percent = done as f64 * 100.0 / self.count as f64;
+        let filled = (done * 40 / self.count) as usize;
+        let line = format!("[{:40}] {percent:5.1} %  {done} of {}  {rate:.0}/s", "#".repeat(filled), self.count);
+        let end = if self.terminal && done < self.count { "" } else { "\n" };
+        let begin = if self.terminal { "\r" } else { "" };
+        // Not eprint!: the test harness would keep that to itself.
+        let _ = write!(std::io::stderr(), "{begin}{line}{end}");
+    }
+}

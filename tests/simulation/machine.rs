@@ -1,0 +1,95 @@
+//! What can stand at an end of the wire: a core of hbd, or the model of a real Heartbeat.
+
+use std::time::Duration;
+
+use hbd::cluster::{Action, Core, Event, GroupState, Instant, Moment, Record, Request, Step};
+use hbd::wire::Message;
+
+use crate::heartbeat::Heartbeat;
+
+/// What a machine wants done.
+#[derive(Debug)]
+pub enum Deed {
+    Send(Message),
+    Start(Step),
+    Stop(Step),
+    Announce(Step),
+    Log(Record),
+    /// What a real Heartbeat would log.
+    Say(String),
+    Exit,
+    /// The process ends and is started again after this time.
+    Restart(Duration),
+    /// `reboot -nf` (03 §9.2).
+    Reboot,
+}
+
+/// One node's software.
+pub enum Machine {
+    Hbd(Box<Core>),
+    Heartbeat(Box<Heartbeat>),
+}
+
+impl Machine {
+    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Deed> {
+        match self {
+            Machine::Hbd(core) => core.handle(now, event).into_iter().map(deed).collect(),
+            Machine::Heartbeat(model) => model.handle(now, event),
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Machine::Hbd(core) => core.next_deadline(),
+            Machine::Heartbeat(model) => model.next_deadline(),
+        }
+    }
+
+    /// Whether `hbctl status` or `cl_status rscstatus` says `transition`.
+    pub fn in_transition(&self) -> bool {
+        match self {
+            Machine::Hbd(core) => core.view().resource_state == "transition",
+            Machine::Heartbeat(model) => !model.is_stable(),
+        }
+    }
+
+    /// Whether hbd believes that the address of `group` is up, and puts it back when it is gone
+    /// (daemon/core_loop.rs, `address_lost`).
+    pub fn restores(&self, group: usize) -> bool {
+        match self {
+            Machine::Hbd(core) => core
+                .view()
+                .groups
+                .get(group)
+                .is_some_and(|group| group.running > 0 && group.state != GroupState::Stopped),
+            Machine::Heartbeat(_) => false,
+        }
+    }
+
+    /// The nodes that count as active here; `None` if this is not an hbd.
+    pub fn active_nodes(&self) -> Option<Vec<bool>> {
+        match self {
+            Machine::Hbd(core) => Some(core.view().nodes.iter().map(|node| node.status == "active").collect()),
+            Machine::Heartbeat(_) => None,
+        }
+    }
+}
+
+/// An operator's wish as the core hears it.
+pub fn request(request: Request) -> Event {
+    Event::Request { id: 0, request }
+}
+
+fn deed(action: Action) -> Deed {
+    match action {
+        Action::Send(message) => Deed::Send(message),
+        Action::Start(step) => Deed::Start(step),
+        Action::Stop(step) => Deed::Stop(step),
+        Action::Announce(step) => Deed::Announce(step),
+        Action::Log(record) => Deed::Log(record),
+        Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
+        Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
+        // No schedule asks for it: it would leave everything running, which the invariants would tell.
+        Action::HandOver | Action::Exit => Deed::Exit,
+    }
+}

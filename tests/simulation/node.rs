@@ -1,0 +1,175 @@
+//! One machine of the cluster: its software, its state directory, its clock, its resources.
+
+use std::time::Duration;
+
+use hbd::cluster::{Core, Event, Settings};
+use hbd::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use hbd::wire::Message;
+
+use crate::heartbeat::Heartbeat;
+use crate::machine::Machine;
+use crate::schedule::{Cluster, Kind};
+use crate::units::{GROUPS, RESOURCES, Units};
+
+/// The kernel removes a leased address at most this long after its last renewal (design §3: `valid_lft` is deadtime
+/// less 1 s, removal comes up to a tenth later).
+pub const LEASE: Duration = Duration::from_millis(3_300);
+
+/// The wall clock when virtual time was zero.
+const WALL: i64 = 1_700_000_000;
+
+/// A node's name.
+pub fn name(index: usize) -> &'static str {
+    ["nodea", "nodeb", "nodec", "noded"][index]
+}
+
+/// The intervals that every schedule uses.
+pub fn timing() -> Timing {
+    Timing {
+        keepalive: Duration::from_secs(1),
+        deadtime: Duration::from_secs(4),
+        warntime: Duration::from_secs(2),
+        initdead: Duration::from_secs(10),
+        deadping: Duration::from_secs(4),
+        max_rexmit_delay: Duration::from_millis(250),
+    }
+}
+
+fn groups() -> Vec<Group> {
+    let resource = |word: String| Resource { kind: ResourceKind::Unit(format!("{word}.service")), word };
+    (0..GROUPS)
+        .map(|line| Group {
+            node: name(line).to_owned(),
+            key: format!("{}-0", name(line)),
+            resources: (0..RESOURCES).map(|index| resource(format!("{}-{index}", name(line)))).collect(),
+            line: line + 1,
+        })
+        .collect()
+}
+
+/// What reaches a daemon that does not run; packets and inputs come by different ways.
+#[derive(Debug, Default)]
+pub struct Stall {
+    pub packets: Vec<Event>,
+    pub inputs: Vec<Event>,
+}
+
+impl Stall {
+    pub fn queue(&mut self, event: Event) {
+        match event {
+            Event::Received { .. } => self.packets.push(event),
+            Event::Deadline => {}
+            _ => self.inputs.push(event),
+        }
+    }
+}
+
+/// When a node was last given a new status of each other node.
+#[derive(Debug, Default)]
+pub struct Statuses(Vec<(String, (u64, u64), Duration)>);
+
+impl Statuses {
+    pub fn heard(&mut self, now: Duration, message: &Message) {
+        let number = |field| message.text(field).and_then(|text| u64::from_str_radix(text, 16).ok());
+        let (Some("status"), Some(src)) = (message.kind(), message.text("src")) else { return };
+        let (Some(generation), Some(seq)) = (number("hg"), number("seq")) else { return };
+        let order = (generation, seq);
+        match self.0.iter_mut().find(|(node, ..)| node == src) {
+            Some((_, known, at)) if *known < order => (*known, *at) = (order, now),
+            Some(_) => {}
+            None => self.0.push((src.to_owned(), order, now)),
+        }
+    }
+
+    /// How long ago that was, if it is no reason to call the node dead.
+    pub fn recent(&self, now: Duration, node: &str) -> Option<Duration> {
+        let (.., at) = self.0.iter().find(|(name, ..)| name == node)?;
+        // A first status that packets behind it have overtaken is dropped: that one is not ours to judge.
+        Some(now - *at).filter(|silence| *silence + timing().keepalive < timing().deadtime)
+    }
+}
+
+/// See the module.
+pub struct Node {
+    pub machine: Option<Machine>,
+    /// Everything under way belongs to an incarnation.
+    pub life: u64,
+    pub units: Units,
+    pub stall: Option<Stall>,
+    /// Whether an address went away by itself in this life.
+    pub lease_ended: bool,
+    /// When its next deadline is in the queue.
+    pub wake: Option<Duration>,
+    pub statuses: Statuses,
+    /// How far its wall clock was set, in seconds.
+    pub clock: i64,
+    /// The state directory is empty.
+    pub state_lost: bool,
+    generation: u64,
+    uuid: [u8; 16],
+}
+
+impl Node {
+    pub fn new(index: usize) -> Self {
+        Node {
+            machine: None,
+            life: 0,
+            units: Units::default(),
+            stall: None,
+            lease_ended: false,
+            wake: None,
+            statuses: Statuses::default(),
+            clock: 0,
+            state_lost: false,
+            generation: 0,
+            uuid: [index as u8 + 1; 16],
+        }
+    }
+
+    pub fn wall(&self, now: Duration) -> Duration {
+        let seconds = u64::try_from(WALL + self.clock).unwrap_or_default();
+        now + Duration::from_secs(seconds)
+    }
+
+    /// Reads the state directory and starts the software.
+    pub fn boot(&mut self, index: usize, cluster: &Cluster, now: Duration, seed: u64) {
+        if std::mem::take(&mut self.state_lost) {
+            // 02 §4.1: wall clock plus one. That the clock was also set back behind the old generation (02 §13 trap 6)
+            // is beyond what any node can mend.
+            self.generation = self.generation.max(self.wall(now).as_secs());
+            self.uuid[0] = self.uuid[0].wrapping_add(0x10);
+        }
+        self.generation += 1;
+        self.life += 1;
+        let nodes: Vec<_> = (0..cluster.nodes.len()).map(|index| name(index).to_owned()).collect();
+        let settings = Settings {
+            node: name(index).to_owned(),
+            nodes,
+            uuid: self.uuid,
+            generation: self.generation,
+            timing: timing(),
+            ping_nodes: Vec::new(),
+            hopfudge: 1,
+            auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
+            links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
+            groups: if cluster.serves() { groups() } else { Vec::new() },
+            seed,
+            health: Health::default(),
+        };
+        self.machine = Some(match cluster.nodes[index] {
+            Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),
+            Kind::Heartbeat => Machine::Heartbeat(Box::new(Heartbeat::new(settings))),
+        });
+    }
+
+    /// The software and all it ran are gone.
+    pub fn power_off(&mut self) {
+        self.machine = None;
+        self.life += 1;
+        self.units.running = Default::default();
+        self.stall = None;
+        self.lease_ended = false;
+        self.wake = None;
+        self.statuses = Statuses::default();
+    }
+}

@@ -1,0 +1,55 @@
+//! Schedules that once broke an invariant, kept as data and played on every run.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::play;
+use crate::schedule::Schedule;
+use crate::shrink::shrink;
+
+/// One file of `regressions/`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Regression {
+    /// What was wrong.
+    why: String,
+    schedule: Schedule,
+}
+
+fn directory() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/simulation/regressions"].iter().collect()
+}
+
+/// Shrinks a failing schedule, keeps it as a file and returns its story.
+pub fn keep(schedule: &Schedule) -> String {
+    let shortest = shrink(schedule);
+    let (world, outcome) = play(&shortest, true);
+    let why = outcome.err().unwrap_or_default();
+    let (seed, story) = (schedule.seed, world.story());
+    let path = directory().join(format!("seed-{seed}.json"));
+    let regression = Regression { why: why.clone(), schedule: shortest.clone() };
+    let written = serde_json::to_string_pretty(&regression).map_err(std::io::Error::from);
+    let kept = match written.and_then(|json| fs::write(&path, json + "\n")) {
+        Ok(()) => format!("kept as {}", path.display()),
+        Err(error) => format!("not kept: {error}"),
+    };
+    format!("seed {seed}: {why}\nshortened:\n{shortest}story:\n{story}{kept}")
+}
+
+#[test]
+fn what_once_broke_an_invariant_does_so_no_more() {
+    let mut names: Vec<_> = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    names.sort();
+    assert!(!names.is_empty());
+    let mut broken = String::new();
+    for path in names {
+        let regression: Regression = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        if play(&regression.schedule, false).1.is_err() {
+            let (world, outcome) = play(&regression.schedule, true);
+            broken += &format!("{}: {:?}\n{}{}\n", path.display(), outcome, regression.schedule, world.story());
+        }
+    }
+    assert!(broken.is_empty(), "{broken}");
+}

@@ -1,0 +1,73 @@
+//! What really runs on a machine, and which operations on it fail or hang.
+
+use std::time::Duration;
+
+use hbd::cluster::{Outcome, Step};
+use serde::{Deserialize, Serialize};
+
+/// Groups in haresources: one for each node.
+pub const GROUPS: usize = 2;
+/// Resources per group: an address and two services.
+pub const RESOURCES: usize = 3;
+
+pub type Running = [[bool; RESOURCES]; GROUPS];
+
+/// An operation that goes wrong for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    pub step: (usize, usize),
+    /// Starting goes wrong, or else stopping.
+    pub start: bool,
+    /// It hangs and then ends well, or else it fails.
+    pub hang: bool,
+}
+
+/// One machine's resources.
+#[derive(Debug, Default)]
+pub struct Units {
+    pub running: Running,
+    troubles: Vec<(Duration, Trouble)>,
+}
+
+impl Units {
+    pub fn trouble(&mut self, until: Duration, trouble: Trouble) {
+        self.troubles.push((until, trouble));
+    }
+
+    /// Whether something goes wrong here, or did a moment ago: retries have pauses of up to ten seconds.
+    pub fn troubled(&self, now: Duration) -> bool {
+        self.troubles.iter().any(|(until, _)| now < *until + Duration::from_secs(11))
+    }
+
+    /// Whether starts go wrong here, or did until a moment ago: a failed group is tried again after 30 s.
+    pub fn start_troubled(&self, now: Duration) -> bool {
+        self.troubles.iter().any(|(until, trouble)| trouble.start && now < *until + Duration::from_secs(31))
+    }
+
+    /// How an operation ends and how much later than usual.
+    pub fn outcome(&self, now: Duration, step: Step, start: bool) -> (Outcome, Duration) {
+        let concerned = |trouble: &Trouble| trouble.step == (step.group, step.resource) && trouble.start == start;
+        let trouble = self.troubles.iter().find(|(until, trouble)| now < *until && concerned(trouble));
+        let well = if start { Outcome::Started } else { Outcome::Stopped };
+        match trouble {
+            None => (well, Duration::ZERO),
+            Some((until, trouble)) if trouble.hang => (well, *until - now),
+            Some(_) => (Outcome::Failed("simulated".to_owned()), Duration::ZERO),
+        }
+    }
+
+    pub fn ended(&mut self, step: Step, outcome: &Outcome) {
+        match outcome {
+            Outcome::Started => self.running[step.group][step.resource] = true,
+            Outcome::Stopped => self.running[step.group][step.resource] = false,
+            Outcome::Failed(_) => {}
+        }
+    }
+
+    /// The addresses have outlived their lease.
+    pub fn lease_ends(&mut self) {
+        for group in &mut self.running {
+            group[0] = false;
+        }
+    }
+}
