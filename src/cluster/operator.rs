@@ -118,7 +118,7 @@ impl Core {
                 self.operator.patience = Some(self.now.monotonic + REPLY_TIMEOUT);
                 self.send_takeover(set);
             }
-            _ => {}
+            Request::Shutdown | Request::Restart | Request::Cleanup(_) => {}
         }
     }
 
