@@ -61,6 +61,15 @@ enum Command {
         #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
         scope: String,
     },
+    /// Forget failures, on this node, after their cause is mended: what could not be started, or failed too often, or was
+    /// stopped by hand is tried again.
+    ///
+    /// Exit status: 0 done, 1 hbd cannot be asked, 4 there is no such group.
+    Cleanup {
+        /// The group by its first resource, as `hbctl status` shows it; all groups without it.
+        #[arg(default_value = "", hide_default_value = true)]
+        group: String,
+    },
 }
 
 /// Why hbd cannot be asked.
@@ -103,6 +112,7 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     match &arguments.command {
         Command::Status { json } => print_status(&runtime.block_on(fetch::snapshot(bus))?, *json),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }
 }

@@ -180,6 +180,7 @@ impl Core {
             self.log_in_flux(&node);
             return;
         }
+        self.given_back(set);
         self.ownership.other_stable = false;
         // A giver that heeds our `other` says at once that it releases; until then it may have forgotten its `me`, or
         // never have heeded it itself (03 §4.5.4).
