@@ -88,6 +88,11 @@ impl Conflict {
         self.both != Set::NONE || self.releasing() || self.restart_due.is_some_and(|due| now < due)
     }
 
+    /// We take these after all.
+    pub(super) fn taken(&mut self, set: Set) {
+        self.releasing = self.releasing.without(set);
+    }
+
     /// Whether we lost and our groups are still on their way down.
     pub(super) fn releasing(&self) -> bool {
         self.releasing != Set::NONE
@@ -271,7 +276,8 @@ impl Core {
         self.groups.announce(kept, &mut self.out);
     }
 
-    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced.
+    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced. What we are still stopping
+    /// runs, to a new peer as well.
     pub(super) fn conflict_over(&mut self) {
         self.conflict.theirs = None;
         self.conflict.act_at = None;
@@ -280,7 +286,6 @@ impl Core {
         self.unstick.forget();
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
-        self.conflict.releasing = Set::NONE;
         self.conflict.began_with = None;
         let both = std::mem::take(&mut self.conflict.both);
         if both != Set::NONE {
@@ -340,6 +345,10 @@ impl Core {
         }
         self.conflict.act_at = None;
         if self.ownership.decision != Decision::Stable || !self.peer_alive() {
+            return;
+        }
+        if self.unstick.pending(now) {
+            self.conflict.act_at = Some(now + CLAIM_PERIOD);
             return;
         }
         if self.peer_is_hbd() {

@@ -226,6 +226,7 @@ impl Core {
         let new = set.without(self.ownership.hold);
         self.ownership.hold = self.ownership.hold.with(set);
         self.claim(new);
+        self.conflict.taken(set);
         self.groups.want(set, true, self.now.monotonic, &mut self.out);
     }
 

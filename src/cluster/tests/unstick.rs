@@ -38,6 +38,7 @@ fn one_that_does_not_answer_is_let_go_and_nothing_is_begun_before() {
     assert!(bench.sent("ask_resources").is_empty(), "a wrong word now makes it wait for an hour (03 §16 no. 9)");
     bench.run(3_000);
     assert_eq!(bench.story(), ["ask_resources foreign done", "resource local 1"]);
+    bench.run(3_000);
     bench.request(Request::Standby(Set::ALL));
     assert_eq!(bench.story(), ["ask_resources all me"]);
 }
