@@ -137,7 +137,7 @@ impl Core {
             Some(Obstacle::Refused(Answer::Legacy))
         } else if self.operator.moving.is_some() {
             Some(Obstacle::Refused(Answer::Busy))
-        } else if self.standby.busy() || self.unstick.pending() {
+        } else if self.standby.busy() || self.unstick.pending(self.now.monotonic) {
             Some(Obstacle::Passing(Awaited::Exchange))
         } else if ownership.decision != Decision::Stable {
             Some(Obstacle::Passing(Awaited::ThisNode))
