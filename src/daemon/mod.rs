@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use log::{info, warn};
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -105,6 +105,11 @@ enum StartError {
     Journal(#[from] journal::JournalError),
     #[error(transparent)]
     Replay(#[from] replay::ReplayError),
+}
+
+/// The table of hbd's flags, for its man page and completions.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// What `main` calls.
