@@ -103,6 +103,7 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(|error| CliError::Write { path: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }
 }

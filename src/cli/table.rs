@@ -67,6 +67,15 @@ pub(super) enum Command {
         #[arg(default_value = "all", value_parser = SCOPES)]
         scope: String,
     },
+    /// Forget failures, on this node, after their cause is mended: what could not be started, or failed too often, or was
+    /// stopped by hand is tried again.
+    ///
+    /// Exit status: 0 done, 1 hbd cannot be asked, 4 there is no such group.
+    Cleanup {
+        /// The group by its first resource, as `hbctl status` shows it; all groups without it.
+        #[arg(default_value = "", hide_default_value = true)]
+        group: String,
+    },
     /// Write the man pages and the completions into a directory (for packagers)
     #[command(hide = true)]
     Generate {
