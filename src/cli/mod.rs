@@ -7,6 +7,10 @@
 //! as it should be; 4 what was asked for was refused or failed.
 
 mod ask;
+mod check;
+mod doctor;
+mod dump;
+mod events;
 mod fetch;
 mod generate;
 mod json;
@@ -51,6 +55,10 @@ enum CliError {
     Json(#[from] serde_json::Error),
     #[error("cannot use the terminal: {0}\nTry: hbctl status")]
     NoTerminal(#[source] io::Error),
+    #[error("cannot read the journal with journalctl: {0}")]
+    NoJournal(#[source] io::Error),
+    #[error(transparent)]
+    Dump(#[from] dump::DumpError),
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
     #[error("cannot write {}: {error}", path.display())]
@@ -97,6 +105,25 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
                 Some(text) => (text, ExitCode::SUCCESS),
                 None => ("there is no such group; see `hbctl status`\n".to_owned(), ExitCode::from(EXIT_NOT_DONE)),
             })
+        }
+        Command::Check { root, node } => {
+            let subject = check::Subject { root: root.clone(), node: node.clone() };
+            check::run(&runtime, bus, &subject, arguments.color.decide())
+        }
+        Command::Doctor => {
+            let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));
+            let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(doctor::Grade::Ok);
+            let ill = worst >= doctor::Grade::Warning;
+            let code = if ill { ExitCode::from(EXIT_TROUBLE) } else { ExitCode::SUCCESS };
+            Ok((doctor::render(&findings, arguments.color.decide()), code))
+        }
+        Command::Events(filter) => {
+            events::run(filter, &mut io::stdout().lock(), arguments.color.decide())?;
+            Ok((String::new(), ExitCode::SUCCESS))
+        }
+        Command::Dump(options) => {
+            dump::run(options, &mut io::stdout().lock())?;
+            Ok((String::new(), ExitCode::SUCCESS))
         }
         Command::Metrics { output } => measure(&runtime, bus, output.as_deref()),
         Command::Generate { directory } => generate::write(directory)

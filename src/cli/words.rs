@@ -110,6 +110,13 @@ pub(super) fn local(usec: u64) -> String {
     zoned.map_or_else(|| usec.to_string(), |zoned| zoned.strftime("%b %d %H:%M:%S").to_string())
 }
 
+/// The time of day in the local time zone, for packets.
+pub(super) fn clock(usec: u64) -> String {
+    let moment = i64::try_from(usec).ok().and_then(|usec| jiff::Timestamp::from_microsecond(usec).ok());
+    let zoned = moment.map(|moment| moment.to_zoned(jiff::tz::TimeZone::system()));
+    zoned.map_or_else(|| usec.to_string(), |zoned| zoned.strftime("%H:%M:%S%.6f").to_string())
+}
+
 /// Control characters, whoever wrote them, never reach the terminal as they are.
 pub(super) fn printable(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };

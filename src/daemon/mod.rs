@@ -13,7 +13,7 @@
 
 pub mod beat;
 pub mod bus_thread;
-mod check;
+pub(crate) mod check;
 pub mod core_loop;
 pub mod effects;
 pub mod held;
