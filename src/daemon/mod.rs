@@ -210,7 +210,17 @@ fn journal_options(config: Option<&Config>) -> journal::Options {
         facility: config.and_then(|config| config.log_facility.as_deref()).and_then(journal::facility_number),
         level: if debug { journal::Priority::Debug } else { journal::Priority::Info },
         target: journal::Target::Auto,
+        files: config.map(|config| log_files(&config.log_file, &config.debug_file)).unwrap_or_default(),
+        form: config
+            .map(|config| journal::Form { node: config.node.clone(), syslog: config.syslog_format })
+            .unwrap_or_default(),
     }
+}
+
+/// `logfile` and `debugfile`.
+fn log_files(plain: &Option<PathBuf>, debug: &Option<PathBuf>) -> Vec<journal::LogFile> {
+    let file = |path: &Option<PathBuf>, debug| path.clone().map(|path| journal::LogFile { path, debug });
+    file(plain, false).into_iter().chain(file(debug, true)).collect()
 }
 
 fn refuse(diagnostics: &[Diagnostic]) {
