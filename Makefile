@@ -1,7 +1,8 @@
 # make          builds hbd and hbctl
 # make demo     two real machines, one fails, the other serves
 # make test     everything, as .ci/run does
-# make deb      dist/hbd_VERSION_ARCH.deb
+# make deb      dist/hbd_VERSION_ARCH.deb and dist/hbd-heartbeat-compat_VERSION_all.deb
+# make rpm      the same as RPM
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
@@ -25,7 +26,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all build deb demo test bench interop check prepare bases simulate install clean
+.PHONY: all build deb rpm demo test bench interop check prepare bases simulate install install-compat clean
 
 all: build
 
@@ -34,6 +35,9 @@ build:
 
 deb: build
 	packaging/deb/build
+
+rpm: build
+	packaging/rpm/build
 
 prepare:
 	@tests/lab/prepare
@@ -101,6 +105,17 @@ install:
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
+	for page in hbd.toml.5 org.hbd1.5 hbd-migration.7; do \
+		install -d $(MANDIR)/man$${page##*.}; \
+		gzip -9n <man/$$page >$(MANDIR)/man$${page##*.}/$$page.gz; \
+		chmod 644 $(MANDIR)/man$${page##*.}/$$page.gz; \
+	done
+	install -D -m 644 packaging/hbd.sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/hbd.conf
+	install -D -m 644 dbus/org.hbd1.policy $(DESTDIR)/usr/share/polkit-1/actions/org.hbd1.policy
+	install -D -m 644 packaging/hbd.rules $(DESTDIR)/usr/share/polkit-1/rules.d/hbd.rules
+	install -D -m 644 -t $(DESTDIR)/usr/share/dbus-1/interfaces dbus/org.hbd1.*.xml
+	install -D -m 644 -t $(DOCDIR)/examples/seed-centos65 tests/examples/seed-centos65/*
+	install -D -m 644 -t $(DOCDIR)/examples/seed-fedora8 tests/examples/seed-fedora8/*
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
 	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
@@ -108,6 +123,17 @@ install:
 	install -D -m 644 LICENSE-MIT $(DOCDIR)/LICENSE-MIT
 	install -D -m 644 LICENSE-APACHE $(DOCDIR)/LICENSE-APACHE
 	$(if $(wildcard README.md),install -D -m 644 README.md $(DOCDIR)/README.md)
+
+# Heartbeat's own commands: links to hbctl, which knows them by name.
+install-compat:
+	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/heartbeat $(UNITDIR) $(MANDIR)/man1
+	ln -sfn hbctl $(DESTDIR)/usr/bin/cl_status
+	ln -sfn ../bin/hbctl $(DESTDIR)/usr/sbin/heartbeat
+	ln -sfn ../../bin/hbctl $(DESTDIR)/usr/share/heartbeat/hb_standby
+	ln -sfn ../../bin/hbctl $(DESTDIR)/usr/share/heartbeat/hb_takeover
+	ln -sfn hbd.service $(UNITDIR)/heartbeat.service
+	gzip -9n <man/cl_status.1 >$(MANDIR)/man1/cl_status.1.gz
+	chmod 644 $(MANDIR)/man1/cl_status.1.gz
 
 clean:
 	$(CARGO) clean

@@ -9,11 +9,13 @@
 //! /org/hbd1/node/<name>              org.hbd1.Node
 //! /org/hbd1/node/<name>/link/<name>  org.hbd1.Link
 //! /org/hbd1/group/<name>             org.hbd1.Group
+//! /org/hbd1/group/<name>/resource/N  org.hbd1.Resource, N from 1 in start order
 //! ```
 //!
 //! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are generated
 //! from the doc comments in [`objects`].
 
+mod authorise;
 pub mod objects;
 pub mod path;
 pub mod snapshot;
@@ -27,7 +29,7 @@ mod tests;
 
 pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use log::{info, warn};
@@ -37,7 +39,7 @@ use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
 use zbus::{Connection, fdo};
 
-use objects::Manager;
+use objects::{Manager, manager_data};
 use publish::Publisher;
 
 /// The bus name.
@@ -190,13 +192,14 @@ async fn appear(
     first: &Snapshot,
     requests: &mpsc::Sender<Request>,
 ) -> Result<(Connection, Publisher), BusError> {
+    let shown = Arc::new(RwLock::new(manager_data(first)));
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
-        .serve_at(ROOT, Manager::new(first, requests.clone()))
+        .serve_at(ROOT, Manager::new(Arc::clone(&shown), requests.clone()))
         .build()
         .await
         .map_err(BusError::Unreachable)?;
-    let mut publisher = Publisher::new(&connection, first);
+    let mut publisher = Publisher::new(&connection, shown);
     publisher.publish(first).await.map_err(BusError::Unreachable)?;
     if connection.is_bus() {
         // Last, so that whoever sees the name finds everything.

@@ -1,9 +1,13 @@
 //! The interfaces. Their doc comments are the documentation in `dbus/*.xml`.
 
-use tokio::sync::{mpsc, oneshot};
-use zbus::{DBusError, interface, object_server::Interface};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
+use tokio::sync::{mpsc, oneshot};
+use zbus::message::Header;
+use zbus::{Connection, DBusError, interface, object_server::Interface};
+
+use super::authorise::{Action, Gate};
+use super::snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 use super::{Request, Scope};
 
 /// The errors of our methods.
@@ -14,6 +18,8 @@ pub enum Error {
     ReloadRefused(String),
     /// An argument is not what the method takes.
     InvalidArgument(String),
+    /// The caller is neither root nor of the group haclient, and polkit does not let him.
+    NotAllowed(String),
     /// The groups were not moved; the text says why.
     NotMoved(String),
     /// hbd is stopping, or has too much to do.
@@ -49,22 +55,28 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
     }
 }
 
+/// What the manager shows. Not inside of its object: that is locked for as long as a call of it lasts, and a call may wait
+/// for a person's password or for a database to stop.
+pub(super) type Shown = Arc<RwLock<Snapshot>>;
+
 /// `org.hbd1.Manager`.
 pub struct Manager {
-    data: Snapshot,
+    shown: Shown,
     requests: mpsc::Sender<Request>,
+    gate: Gate,
 }
 
 impl Manager {
     /// As [`Mirror::QUIET`].
     pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
 
-    pub(super) fn new(snapshot: &Snapshot, requests: mpsc::Sender<Request>) -> Self {
-        Manager { data: manager_data(snapshot), requests }
+    pub(super) fn new(shown: Shown, requests: mpsc::Sender<Request>) -> Self {
+        Manager { shown, requests, gate: Gate::default() }
     }
 
-    pub(super) fn set(&mut self, data: Snapshot) {
-        self.data = data;
+    /// A piece of what is shown.
+    fn see<T>(&self, piece: impl FnOnce(&Snapshot) -> T) -> T {
+        piece(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn move_groups(&self, here: bool, scope: &str) -> Result<String, Error> {
@@ -93,9 +105,14 @@ impl Manager {
 impl Manager {
     /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
     /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
-    /// Only root may call it.
+    /// Takes the authorisation org.hbd1.reload.
     #[zbus(out_args("changes"))]
-    async fn reload(&self) -> Result<Vec<String>, Error> {
+    async fn reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<String>, Error> {
+        self.gate.pass(bus, &header, Action::Reload).await?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Reload { reply }, answer).await?.map_err(Error::ReloadRefused)
     }
@@ -103,104 +120,123 @@ impl Manager {
     /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
     /// that prefer the other) or "failback" (the same as "foreign"). Waits up to 20 s, see Awaited, for a node that has
     /// not decided what it holds. Returns in words when the groups run there, or fails with org.hbd1.Error.NotMoved,
-    /// which says why. Only root may call it.
+    /// which says why. Takes the authorisation org.hbd1.switch.
     #[zbus(out_args("outcome"))]
-    async fn standby(&self, scope: &str) -> Result<String, Error> {
+    async fn standby(
+        &self,
+        scope: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Switch).await?;
         self.move_groups(false, scope).await
     }
 
-    /// Takes the groups of `scope` from the other node; words and errors as Standby. Only root may call it.
+    /// Takes the groups of `scope` from the other node; words and errors as Standby. Takes the authorisation org.hbd1.switch.
     #[zbus(out_args("outcome"))]
-    async fn takeover(&self, scope: &str) -> Result<String, Error> {
+    async fn takeover(
+        &self,
+        scope: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Switch).await?;
         self.move_groups(true, scope).await
     }
 
     /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
     /// of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that is no
-    /// group's. Only root may call it.
+    /// group's. Takes the authorisation org.hbd1.cleanup.
     #[zbus(out_args("outcome"))]
-    async fn cleanup(&self, group: &str) -> Result<String, Error> {
+    async fn cleanup(
+        &self,
+        group: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Cleanup).await?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Cleanup { group: group.to_owned(), reply }, answer).await?.map_err(Error::InvalidArgument)
     }
 
     /// The version of hbd.
     #[zbus(property(emits_changed_signal = "const"))]
-    fn version(&self) -> &str {
-        &self.data.version
+    fn version(&self) -> String {
+        self.see(|data| data.version.clone())
     }
 
     /// The name of this node in the cluster.
     #[zbus(property(emits_changed_signal = "const"))]
-    fn node_name(&self) -> &str {
-        &self.data.node
+    fn node_name(&self) -> String {
+        self.see(|data| data.node.clone())
     }
 
     /// The state of this node: "init", "up", "active" or "stopping".
     #[zbus(property)]
-    fn state(&self) -> &str {
-        &self.data.state
+    fn state(&self) -> String {
+        self.see(|data| data.state.clone())
     }
 
     /// What this node holds: "none", "local", "foreign", "all", or "transition" while that changes.
     #[zbus(property)]
-    fn resource_state(&self) -> &str {
-        &self.data.resource_state
+    fn resource_state(&self) -> String {
+        self.see(|data| data.resource_state.clone())
     }
 
     /// What a call of Standby or Takeover waits for, at most 20 s, before anything is moved, in words; "" for nothing.
     #[zbus(property)]
-    fn awaited(&self) -> &str {
-        &self.data.awaited
+    fn awaited(&self) -> String {
+        self.see(|data| data.awaited.clone())
     }
 
     /// Whether resources return to their preferred node: "on", "off" or "legacy".
     #[zbus(property)]
-    fn auto_failback(&self) -> &str {
-        &self.data.auto_failback
+    fn auto_failback(&self) -> String {
+        self.see(|data| data.auto_failback.clone())
     }
 
     /// Interval of our status messages, in microseconds (keepalive of ha.cf).
     #[zbus(property, name = "KeepaliveUSec")]
     fn keepalive_usec(&self) -> u64 {
-        self.data.keepalive_usec
+        self.see(|data| data.keepalive_usec)
     }
 
     /// Silence that earns a late-heartbeat warning, in microseconds (warntime).
     #[zbus(property, name = "WarntimeUSec")]
     fn warntime_usec(&self) -> u64 {
-        self.data.warntime_usec
+        self.see(|data| data.warntime_usec)
     }
 
     /// Silence after which a node is dead, in microseconds (deadtime).
     #[zbus(property, name = "DeadtimeUSec")]
     fn deadtime_usec(&self) -> u64 {
-        self.data.deadtime_usec
+        self.see(|data| data.deadtime_usec)
     }
 
     /// Dead time while we start, in microseconds (initdead).
     #[zbus(property, name = "InitdeadUSec")]
     fn initdead_usec(&self) -> u64 {
-        self.data.initdead_usec
+        self.see(|data| data.initdead_usec)
     }
 
     /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority as
     /// in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
     /// Changes without a signal.
     #[zbus(property(emits_changed_signal = "false"))]
-    fn decisions(&self) -> Vec<(u64, u8, &str, &str, &str, &str)> {
-        let rows = self.data.decisions.iter().map(|decision| {
-            let Decision { usec, priority, event, node, group, text } = decision;
-            (*usec, *priority, event.as_str(), node.as_str(), group.as_str(), text.as_str())
-        });
-        rows.collect()
+    fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {
+        self.see(|data| data.decisions.iter().map(row).collect())
     }
 
     /// The generation number of this run: grows with each start.
     #[zbus(property(emits_changed_signal = "const"))]
     fn generation(&self) -> u64 {
-        self.data.generation
+        self.see(|data| data.generation)
     }
+}
+
+fn row(decision: &Decision) -> (u64, u8, String, String, String, String) {
+    let Decision { usec, priority, event, node, group, text } = decision.clone();
+    (usec, priority, event, node, group, text)
 }
 
 /// `org.hbd1.Node`.
@@ -395,6 +431,55 @@ impl Mirror for Group {
     }
 
     fn set(&mut self, data: GroupSnapshot) {
+        self.0 = data;
+    }
+}
+
+/// `org.hbd1.Resource`: a resource and the name of its group.
+pub struct Resource((String, ResourceSnapshot));
+
+/// A resource of a group.
+#[interface(name = "org.hbd1.Resource")]
+impl Resource {
+    /// The name of its group.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn group(&self) -> &str {
+        &self.0.0
+    }
+
+    /// The word of haresources.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn word(&self) -> &str {
+        &self.0.1.word
+    }
+
+    /// "address" or "unit".
+    #[zbus(property(emits_changed_signal = "const"), name = "Type")]
+    fn kind(&self) -> &str {
+        &self.0.1.kind
+    }
+
+    /// The address with its prefix, or the unit's name.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn target(&self) -> &str {
+        &self.0.1.target
+    }
+
+    /// Its state on this node: "stopped", "starting", "active", "stopping" or "failed".
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        &self.0.1.state
+    }
+}
+
+impl Mirror for Resource {
+    type Data = (String, ResourceSnapshot);
+
+    fn new(data: Self::Data) -> Self {
+        Resource(data)
+    }
+
+    fn set(&mut self, data: Self::Data) {
         self.0 = data;
     }
 }

@@ -35,7 +35,12 @@ impl PrivateBus {
 
     /// A bus with the rules of a system bus and the policy file at `policy`.
     pub(crate) fn like_system(policy: &str) -> Option<Self> {
-        Self::with_rules(&format!("{SYSTEM}<include>{policy}</include>"))
+        Self::like_system_with(policy, "")
+    }
+
+    /// The same with some more rules.
+    pub(crate) fn like_system_with(policy: &str, rules: &str) -> Option<Self> {
+        Self::with_rules(&format!("{SYSTEM}<include>{policy}</include>{rules}"))
     }
 
     fn with_rules(rules: &str) -> Option<Self> {

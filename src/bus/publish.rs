@@ -2,33 +2,38 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
 
 use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
 use super::ROOT;
-use super::objects::{Group, Link, Manager, Mirror, Node, manager_data};
+use super::objects::{Group, Link, Manager, Mirror, Node, Resource, Shown, manager_data};
 use super::path::encode;
-use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
+use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+
+type Properties = HashMap<String, OwnedVariant>;
 
 /// What is on the bus now.
 pub(super) struct Publisher {
     connection: Connection,
-    manager: Snapshot,
+    manager: Shown,
     nodes: BTreeMap<String, NodeSnapshot>,
     links: BTreeMap<String, LinkSnapshot>,
     groups: BTreeMap<String, GroupSnapshot>,
+    resources: BTreeMap<String, (String, ResourceSnapshot)>,
 }
 
 impl Publisher {
-    /// For a connection that serves [`Manager`] with `first`, and nothing else yet.
-    pub(super) fn new(connection: &Connection, first: &Snapshot) -> Self {
+    /// For a connection that serves [`Manager`] with what is shown, and nothing else yet.
+    pub(super) fn new(connection: &Connection, manager: Shown) -> Self {
         Publisher {
             connection: connection.clone(),
-            manager: manager_data(first),
+            manager,
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             groups: BTreeMap::new(),
+            resources: BTreeMap::new(),
         }
     }
 
@@ -40,15 +45,29 @@ impl Publisher {
             format!("{ROOT}/node/{}/link/{}", encode(&link.node), encode(&link.name))
         });
         let groups = by_path(&snapshot.groups, |group| format!("{ROOT}/group/{}", encode(&group.name)));
+        let resources = groups.iter().flat_map(|(path, group)| {
+            let name = group.name.clone();
+            let number = |(index, resource): (usize, &ResourceSnapshot)| {
+                (format!("{path}/resource/{}", index + 1), (name.clone(), resource.clone()))
+            };
+            group.resources.iter().enumerate().map(number).collect::<Vec<_>>()
+        });
+        let resources = resources.collect();
         sync::<Node>(bus, &mut self.nodes, nodes).await?;
         sync::<Link>(bus, &mut self.links, links).await?;
         sync::<Group>(bus, &mut self.groups, groups).await?;
 
+        sync::<Resource>(bus, &mut self.resources, resources).await?;
+
         let manager = manager_data(snapshot);
-        if manager != self.manager {
+        let same = *self.manager.read().unwrap_or_else(PoisonError::into_inner) == manager;
+        if !same {
             let object = bus.object_server().interface::<_, Manager>(ROOT).await?;
-            update(bus, &object, Manager::QUIET, |interface| interface.set(manager.clone())).await?;
-            self.manager = manager;
+            // Its lock may be taken for long by whoever calls it: what it shows is beside it.
+            let before = shown(bus, &object, &*object.get().await).await?;
+            *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
+            let after = shown(bus, &object, &*object.get().await).await?;
+            signal(&object, Manager::QUIET, &before, &after).await?;
         }
         Ok(())
     }
@@ -103,13 +122,27 @@ async fn update<I: Interface>(
     quiet: &[&str],
     change: impl FnOnce(&mut I),
 ) -> zbus::Result<()> {
-    let (server, emitter) = (bus.object_server(), object.signal_emitter());
     let (before, after) = {
         let mut interface = object.get_mut().await;
-        let before = interface.get_all(server, bus, None, emitter).await?;
+        let before = shown(bus, object, &*interface).await?;
         change(&mut interface);
-        (before, interface.get_all(server, bus, None, emitter).await?)
+        (before, shown(bus, object, &*interface).await?)
     };
+    signal(object, quiet, &before, &after).await
+}
+
+/// All properties.
+async fn shown<I: Interface>(bus: &Connection, object: &InterfaceRef<I>, interface: &I) -> zbus::Result<Properties> {
+    Ok(interface.get_all(bus.object_server(), bus, None, object.signal_emitter()).await?)
+}
+
+/// Signals what changed, leaving out `quiet` properties.
+async fn signal<I: Interface>(
+    object: &InterfaceRef<I>,
+    quiet: &[&str],
+    before: &Properties,
+    after: &Properties,
+) -> zbus::Result<()> {
     let changed: HashMap<&str, Variant<'_>> = after
         .iter()
         .filter(|(name, value)| !quiet.contains(&name.as_str()) && before.get(*name) != Some(*value))
@@ -118,5 +151,5 @@ async fn update<I: Interface>(
     if changed.is_empty() {
         return Ok(());
     }
-    fdo::Properties::properties_changed(emitter, I::name(), changed, Cow::Borrowed(&[])).await
+    fdo::Properties::properties_changed(object.signal_emitter(), I::name(), changed, Cow::Borrowed(&[])).await
 }

@@ -15,7 +15,7 @@ use zbus::names::OwnedInterfaceName;
 use zbus::object_server::Interface;
 use zbus::{Connection, OwnedVariant, Proxy};
 
-use super::objects::{Group, Link, Manager, Mirror, Node};
+use super::objects::{Group, Link, Manager, Mirror, Node, Resource};
 use super::private_bus::PrivateBus;
 use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Scope, Snapshot};
 
@@ -154,6 +154,8 @@ async fn everything_is_there_to_be_read() {
         managed(&client).await,
         [
             GROUP,
+            "/org/hbd1/group/_310_2e0_2e0_2e100/resource/1",
+            "/org/hbd1/group/_310_2e0_2e0_2e100/resource/2",
             "/org/hbd1/node/nodea",
             NODEB,
             "/org/hbd1/node/nodeb/link/eth1",
@@ -206,8 +208,13 @@ async fn objects_come_and_go_with_signals() {
             NodeSnapshot { name: "10.0.0.1".to_owned(), kind: "ping".to_owned(), ..NodeSnapshot::default() };
         snapshot.nodes.push(gateway);
     });
-    let signal = timeout(LONG, removed.next()).await.unwrap().unwrap();
-    assert_eq!(signal.args().unwrap().object_path, GROUP);
+    let mut gone = Vec::new();
+    while gone.len() < 3 {
+        let signal = timeout(LONG, removed.next()).await.unwrap().unwrap();
+        gone.push(signal.args().unwrap().object_path.to_string());
+    }
+    assert_eq!(gone[0], GROUP);
+    assert!(gone[1..].iter().all(|path| path.contains("/resource/")), "{gone:?}");
     let signal = timeout(LONG, added.next()).await.unwrap().unwrap();
     assert_eq!(signal.args().unwrap().object_path, "/org/hbd1/node/_310_2e0_2e0_2e1");
     assert_eq!(managed(&client).await.iter().filter(|path| path.contains("/group/")).count(), 0);
@@ -268,6 +275,116 @@ async fn standby_and_takeover_say_how_they_ended() {
 
     let error = ask("Standby", "everything").await.unwrap().unwrap_err().to_string();
     assert!(error.contains("InvalidArgument") && error.contains("all, local, foreign"), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_that_lasts_keeps_nobody_from_seeing_what_changes() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    let asked = tokio::spawn(async move { manager.call::<_, _, String>("Standby", &("all",)).await });
+    let Some(Request::Move { reply, .. }) = daemon.requests.recv().await else { panic!("another request") };
+    let mut changes = properties(&client, ROOT).await.receive_properties_changed().await.unwrap();
+    for awaited in ["one", "two"] {
+        daemon.change(|snapshot| snapshot.awaited = awaited.to_owned());
+        timeout(LONG, changes.next()).await.unwrap().unwrap();
+        assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "Awaited").await), awaited);
+    }
+    reply.send(Ok("moved".to_owned())).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "moved");
+}
+
+/// A polkit of the test's own: lets whoever it was told to, if asked about `org.hbd1.switch`.
+struct Polkit(Arc<std::sync::Mutex<bool>>);
+
+#[zbus::interface(name = "org.freedesktop.PolicyKit1.Authority")]
+impl Polkit {
+    async fn check_authorization(
+        &self,
+        _subject: (String, HashMap<String, OwnedVariant>),
+        action: &str,
+        _details: HashMap<String, String>,
+        flags: u32,
+        _cancellation: &str,
+    ) -> (bool, bool, HashMap<String, String>) {
+        // With a password everybody may reload.
+        let with_password = action == "org.hbd1.reload" && flags & 1 == 1;
+        let allowed = action == "org.hbd1.switch" && *self.0.lock().unwrap();
+        (allowed || with_password, action == "org.hbd1.reload" && !with_password, HashMap::new())
+    }
+}
+
+#[tokio::test]
+async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
+    const NOBODY: u32 = 65534;
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
+    let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>
+        <allow send_destination="org.freedesktop.PolicyKit1"/></policy>"#;
+    let Some(bus) = PrivateBus::like_system_with(policy, extra) else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
+        eprintln!("skipped: only root can be somebody else");
+        return;
+    }
+    let allowed = Arc::new(std::sync::Mutex::new(false));
+    let authority = Polkit(Arc::clone(&allowed));
+    let _polkit = bus
+        .builder()
+        .name("org.freedesktop.PolicyKit1")
+        .serve_at("/org/freedesktop/PolicyKit1/Authority", authority)
+        .build()
+        .await
+        .unwrap();
+    let (told, mut asked) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(request) = daemon.requests.recv().await {
+            match request {
+                Request::Move { reply, .. } => {
+                    let _ = reply.send(Ok("moved".to_owned()));
+                }
+                Request::Reload { reply } => {
+                    let _ = reply.send(Ok(Vec::new()));
+                }
+                Request::Cleanup { .. } => {}
+            }
+            told.send(()).unwrap();
+        }
+    });
+    let bus = Arc::new(bus);
+    let call = |arguments: &'static [&'static str]| {
+        let bus = Arc::clone(&bus);
+        async move { tokio::task::spawn_blocking(move || busctl(&bus, NOBODY, arguments)).await.unwrap() }
+    };
+    const STANDBY: &[&str] = &["call", NAME, ROOT, "org.hbd1.Manager", "Standby", "s", "all"];
+    const RELOAD: &[&str] =
+        &["--allow-interactive-authorization=no", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
+    const WITH_PASSWORD: &[&str] =
+        &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
+    let Some((success, stderr)) = call(STANDBY).await else {
+        eprintln!("skipped: no busctl");
+        return;
+    };
+    assert!(!success && stderr.contains("access denied") && stderr.contains("org.hbd1.switch"), "{stderr}");
+    *allowed.lock().unwrap() = true;
+    assert!(call(STANDBY).await.unwrap().0);
+    assert!(asked.recv().await.is_some());
+    let (success, stderr) = call(RELOAD).await.unwrap();
+    assert!(!success && stderr.contains("password"), "{stderr}");
+    assert!(call(WITH_PASSWORD).await.unwrap().0);
+    assert!(asked.recv().await.is_some());
+
+    // Garbage: whoever sends it gets errors, and hbd is asked nothing.
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    for number in 0..1000 {
+        let result = match number % 3 {
+            0 => manager.call::<_, _, String>("Standby", &("\u{1}", number)).await.map(drop),
+            1 => manager.call::<_, _, String>("Takeover", &("nowhere",)).await.map(drop),
+            _ => manager.call::<_, _, String>("NoSuchMethod", &(vec![number; 100],)).await.map(drop),
+        };
+        assert!(result.is_err());
+    }
+    assert!(asked.try_recv().is_err());
+    assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
 }
 
 #[tokio::test]
@@ -379,23 +496,77 @@ fn xml_of(object: &impl Interface) -> String {
     xml
 }
 
+/// The value of an attribute in a line of XML.
+fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_once(&format!(" {name}=\""))?.1.split('"').next()
+}
+
+/// Text for roff(7).
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-").replace('"', "\\(dq")
+}
+
+/// org.hbd1(5) from the introspection of all interfaces: their comments are the text.
+fn man_page(interfaces: &[(&str, String)]) -> String {
+    let mut page = include_str!("../../man/org.hbd1.5.head").to_owned();
+    for (_, xml) in interfaces {
+        let (mut comment, mut pending) = (String::new(), None);
+        for line in xml.lines().skip_while(|line| !line.contains("<interface ")).map(str::trim) {
+            match line {
+                "<!--" => comment.clear(),
+                "-->" | "</node>" | "</interface>" | "</property>" | "</signal>" => {}
+                _ if line.starts_with("<interface ") => {
+                    page.push_str(&format!(".SH {}\n", attribute(line, "name").unwrap_or_default()));
+                }
+                _ if line.starts_with("<method ") => {
+                    pending = Some((attribute(line, "name").unwrap_or_default(), Vec::new()));
+                }
+                _ if line.starts_with("<arg ") => {
+                    let (name, kind) = (attribute(line, "name"), attribute(line, "type").unwrap_or_default());
+                    let word =
+                        format!("{} {kind} {}", attribute(line, "direction").unwrap_or("out"), name.unwrap_or(""));
+                    if let Some((_, arguments)) = &mut pending {
+                        arguments.push(word.trim_end().to_owned());
+                    }
+                }
+                "</method>" => {
+                    let (name, arguments) = pending.take().unwrap_or_default();
+                    page.push_str(&format!(".TP\n.B {name}({})\n{}\n", arguments.join(", "), roff(comment.trim())));
+                }
+                _ if line.starts_with("<property ") => {
+                    let (name, kind) = (attribute(line, "name"), attribute(line, "type"));
+                    let (name, kind) = (name.unwrap_or_default(), kind.unwrap_or_default());
+                    page.push_str(&format!(".TP\n.B {name} ({kind})\n{}\n", roff(comment.trim())));
+                }
+                _ if line.starts_with('<') => {}
+                _ => comment = format!("{comment} {line}"),
+            }
+        }
+    }
+    page.push_str(".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8),\n.BR busctl (1)\n");
+    page
+}
+
 #[test]
-fn the_files_in_dbus_are_fresh() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("dbus");
+fn the_files_in_dbus_and_the_man_page_are_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let update = std::env::var_os("UPDATE_DBUS_XML").is_some();
-    let manager = Manager::new(&example(), mpsc::channel(1).0);
+    let manager = Manager::new(Arc::default(), mpsc::channel(1).0);
     let files = [
         ("org.hbd1.Manager.xml", xml_of(&manager)),
         ("org.hbd1.Node.xml", xml_of(&Node::new(NodeSnapshot::default()))),
         ("org.hbd1.Link.xml", xml_of(&Link::new(LinkSnapshot::default()))),
         ("org.hbd1.Group.xml", xml_of(&Group::new(GroupSnapshot::default()))),
+        ("org.hbd1.Resource.xml", xml_of(&Resource::new((String::new(), ResourceSnapshot::default())))),
     ];
-    for (name, xml) in files {
+    let page = ("man/org.hbd1.5".to_owned(), man_page(&files));
+    let files = files.into_iter().map(|(name, xml)| (format!("dbus/{name}"), xml));
+    for (name, text) in files.chain([page]) {
         if update {
-            std::fs::write(directory.join(name), &xml).unwrap();
+            std::fs::write(root.join(&name), &text).unwrap();
         }
-        let stored = std::fs::read_to_string(directory.join(name)).unwrap_or_default();
-        assert_eq!(stored, xml, "dbus/{name} is stale: UPDATE_DBUS_XML=1 cargo test --lib bus");
+        let stored = std::fs::read_to_string(root.join(&name)).unwrap_or_default();
+        assert_eq!(stored, text, "{name} is stale: UPDATE_DBUS_XML=1 cargo test --lib bus");
     }
 }
 
@@ -412,5 +583,5 @@ fn quiet(xml: &str) -> Vec<&str> {
 fn quiet_properties_are_announced_as_quiet() {
     assert_eq!(quiet(&xml_of(&Node::new(NodeSnapshot::default()))), Node::QUIET);
     assert_eq!(quiet(&xml_of(&Link::new(LinkSnapshot::default()))), Link::QUIET);
-    assert_eq!(quiet(&xml_of(&Manager::new(&example(), mpsc::channel(1).0))), Manager::QUIET);
+    assert_eq!(quiet(&xml_of(&Manager::new(Arc::default(), mpsc::channel(1).0))), Manager::QUIET);
 }

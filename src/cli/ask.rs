@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use zbus::Proxy;
 use zbus::connection::Builder;
+use zbus::proxy::MethodFlags;
 
 use super::CliError;
 use super::fetch::PATIENCE;
@@ -31,7 +32,7 @@ pub(super) async fn ask(
     let manager = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Manager").await.map_err(CliError::NoAnswer)?;
     let arguments = (scope,);
     let outcome = tokio::select! {
-        outcome = manager.call::<_, _, String>(method, &arguments) => outcome,
+        outcome = manager.call_with_flags::<_, _, String>(method, MethodFlags::ALLOW_INTERACTIVE_AUTH, &arguments) => outcome.map(Option::unwrap_or_default),
         never = tell_what_is_awaited(&manager) => match never {},
     };
     match outcome {
@@ -40,7 +41,8 @@ pub(super) async fn ask(
             "org.hbd1.Error.NotMoved" | "org.hbd1.Error.Busy" | "org.hbd1.Error.InvalidArgument" => {
                 Ok(Err(text.unwrap_or_default()))
             }
-            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed),
+            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
+            "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text.unwrap_or_default())),
             "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
                 Err(CliError::NotRunning)
             }
@@ -48,6 +50,17 @@ pub(super) async fn ask(
         },
         Err(error) => Err(CliError::NoAnswer(error)),
     }
+}
+
+/// The same, but waits a moment only: `None` if there is no answer by then. hbd goes on by itself.
+pub(super) async fn ask_briefly(
+    builder: Builder<'static>,
+    method: &str,
+    scope: &str,
+) -> Result<Option<Result<String, String>>, CliError> {
+    // hbd must have found out who asks before the asker is gone.
+    const MOMENT: Duration = Duration::from_secs(1);
+    timeout(MOMENT, ask(builder, method, scope)).await.ok().transpose()
 }
 
 /// Says on stderr what hbd waits for before it begins, whenever that changes. An hbd that does not say is not asked twice.

@@ -8,6 +8,7 @@
 
 mod ask;
 mod check;
+mod compat;
 mod doctor;
 mod dump;
 mod events;
@@ -49,8 +50,8 @@ enum CliError {
     NotRunning,
     #[error("hbd does not answer: {0}\nTry: systemctl status hbd")]
     NoAnswer(#[source] zbus::Error),
-    #[error("only root may do that; try again as root")]
-    NotAllowed,
+    #[error("not allowed; try again as root\n{0}")]
+    NotAllowed(String),
     #[error("cannot print JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("cannot use the terminal: {0}\nTry: hbctl status")]
@@ -71,6 +72,9 @@ enum CliError {
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = compat::main(std::env::args_os()) {
+        return code;
+    }
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok((text, code)) => {

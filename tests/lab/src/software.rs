@@ -193,6 +193,7 @@ pub fn package() -> Result<PathBuf> {
         .map_err(|_| missing())?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hbd_")))
         .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
         .ok_or_else(missing)
 }

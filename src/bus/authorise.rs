@@ -1,0 +1,167 @@
+//! Who may ask hbd for something: root, members of the group haclient, and whom polkit lets.
+//!
+//! Owns the decision about a caller. The bus policy (`dbus/org.hbd1.conf`) lets everybody's calls of org.hbd1.Manager
+//! through to here; everything else it denies by itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use zbus::Connection;
+use zbus::fdo::{ConnectionCredentials, DBusProxy};
+use zbus::message::{Flags, Header};
+use zbus::proxy::CacheProperties;
+use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
+
+use super::objects::Error;
+
+/// Heartbeat's group for those who may control it (04 §6.5).
+const GROUP: &str = "haclient";
+/// Callers that may be asked about at the same time; more of them are told to try again.
+const PENDING: usize = 16;
+/// How long polkit may take by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a person may take to give a password.
+const PASSWORD: Duration = Duration::from_secs(120);
+
+/// What a caller wants to do: an action of `dbus/org.hbd1.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Move groups.
+    Switch,
+    /// Read authkeys again.
+    Reload,
+    /// Forget failures.
+    Cleanup,
+}
+
+impl Action {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Action; 3] = [Action::Switch, Action::Reload, Action::Cleanup];
+
+    /// Its name for polkit.
+    pub fn id(self) -> &'static str {
+        match self {
+            Action::Switch => "org.hbd1.switch",
+            Action::Reload => "org.hbd1.reload",
+            Action::Cleanup => "org.hbd1.cleanup",
+        }
+    }
+}
+
+/// Decides about callers, a bounded number at a time.
+#[derive(Debug)]
+pub(super) struct Gate(Semaphore);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate(Semaphore::new(PENDING))
+    }
+}
+
+impl Gate {
+    /// Lets the sender of this message do that, or says why not.
+    pub async fn pass(&self, bus: &Connection, header: &Header<'_>, action: Action) -> Result<(), Error> {
+        let Ok(_place) = self.0.try_acquire() else {
+            return Err(Error::Busy("hbd is asking about too many callers; try again".to_owned()));
+        };
+        // Who has a connection to us alone was given it.
+        if !bus.is_bus() {
+            return Ok(());
+        }
+        let refused = |why: String| Error::NotAllowed(format!("access denied: {why}"));
+        let credentials = credentials(bus, header).await.map_err(|error| refused(error.to_string()))?;
+        let haclient = || std::fs::read_to_string("/etc/group").ok().and_then(|text| group_id(&text, GROUP));
+        if is_trusted(&credentials, haclient()) {
+            return Ok(());
+        }
+        let interactive = header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
+        match ask_polkit(bus, header, action, interactive).await {
+            Ok(Verdict::Yes) => Ok(()),
+            Ok(Verdict::Challenge) => Err(refused(format!("polkit wants a password for {}", action.id()))),
+            Ok(Verdict::No) => {
+                Err(refused(format!("only root, members of {GROUP}, and whom polkit lets ({}) may", action.id())))
+            }
+            Err(error) => {
+                Err(refused(format!("only root and members of {GROUP} may; polkit cannot be asked ({error})")))
+            }
+        }
+    }
+}
+
+async fn credentials(bus: &Connection, header: &Header<'_>) -> zbus::Result<ConnectionCredentials> {
+    let sender = header.sender().ok_or(zbus::Error::MissingField)?;
+    let dbus = DBusProxy::builder(bus).cache_properties(CacheProperties::No).build().await?;
+    let ask = dbus.get_connection_credentials(sender.clone().into());
+    timeout(PATIENCE, ask)
+        .await
+        .map_err(|_| zbus::Error::Failure("the bus does not answer".to_owned()))?
+        .map_err(Into::into)
+}
+
+/// By the bus's own word.
+fn is_trusted(credentials: &ConnectionCredentials, haclient: Option<u32>) -> bool {
+    credentials.unix_user_id() == Some(0)
+        || haclient.is_some_and(|id| credentials.unix_group_ids().is_some_and(|groups| groups.contains(&id)))
+}
+
+/// The number of a group in group(5).
+fn group_id(file: &str, name: &str) -> Option<u32> {
+    file.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+enum Verdict {
+    Yes,
+    Challenge,
+    No,
+}
+
+async fn ask_polkit(
+    bus: &Connection,
+    header: &Header<'_>,
+    action: Action,
+    interactive: bool,
+) -> zbus::Result<Verdict> {
+    let failure = |error: String| zbus::Error::Failure(error);
+    let subject = Subject::new_for_message_header(header).map_err(|error| failure(error.to_string()))?;
+    // No stream is opened that nobody would read.
+    let authority = AuthorityProxy::builder(bus).cache_properties(CacheProperties::No).build().await?;
+    let (flags, patience) = if interactive {
+        (CheckAuthorizationFlags::ALLOW_USER_INTERACTION, PASSWORD)
+    } else {
+        (CheckAuthorizationFlags::empty(), PATIENCE)
+    };
+    let details = HashMap::new();
+    let ask = authority.check_authorization(&subject, action.id(), &details, flags, "");
+    let result = timeout(patience, ask).await.map_err(|_| failure("it does not answer".to_owned()))??;
+    Ok(match (result.is_authorized, result.is_challenge) {
+        (true, _) => Verdict::Yes,
+        (false, true) => Verdict::Challenge,
+        (false, false) => Verdict::No,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_its_whole_name() {
+        let file = "root:x:0:\nhaclient2:x:7:\nhaclient:x:117:web,ops\n";
+        assert_eq!(group_id(file, "haclient"), Some(117));
+        assert_eq!(group_id(file, "client"), None);
+    }
+
+    #[test]
+    fn every_action_is_in_the_policy_and_no_other() {
+        let policy = include_str!("../../dbus/org.hbd1.policy");
+        let named: Vec<&str> =
+            policy.split("<action id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(named, Action::ALL.map(Action::id));
+    }
+}

@@ -1,0 +1,265 @@
+//! `cl_status` (04 §6.5): what monitoring asks Heartbeat.
+//!
+//! Answers from the first second, and does not need the group haclient. Clients of Heartbeat's socket are always offline:
+//! there is no such socket.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use zbus::connection::Builder;
+
+use super::Said;
+use crate::bus::Snapshot;
+use crate::cli::fetch;
+
+/// The whole program may take so long (04 §6.5).
+const LIMIT: Duration = Duration::from_secs(5);
+const EXIT_TIMEOUT: u8 = 12;
+/// A parameter is missing or wrong.
+const EXIT_PARAMETER: u8 = 11;
+/// hbd cannot answer that.
+const EXIT_FAILED: u8 = 13;
+
+const HA_CF: &str = "/etc/ha.d/ha.cf";
+
+const USAGE: &str = "\
+usage: cl_status [sub-command] [options] [parameters]
+sub-commands:
+  hbstatus [-m] [-v]
+  listnodes [-m] [-p] [-n] [-v]
+  nodestatus [-m] NODE
+  nodetype [-m] NODE
+  nodeweight [-m] NODE
+  nodesite [-m] NODE
+  listhblinks [-m] [-v] NODE
+  hblinkstatus [-m] NODE LINK
+  clientstatus [-m] NODE CLIENT [MILLISECONDS]
+  rscstatus [-m]
+  hbparameter [-m] -p PARAMETER
+";
+
+/// A command line after its first word.
+#[derive(Debug, Default)]
+struct Line {
+    /// `-m`: sentences.
+    human: bool,
+    ping: bool,
+    normal: bool,
+    verbose: bool,
+    /// `-p NAME` of hbparameter.
+    name: Option<String>,
+    parameters: Vec<String>,
+}
+
+pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) -> Said {
+    let Some((command, rest)) = words.split_first().filter(|(command, _)| *command != "-h") else {
+        return Said { out: USAGE.to_owned(), ..Said::default() };
+    };
+    let asked = runtime.block_on(async { timeout(LIMIT, fetch::snapshot(bus)).await });
+    match asked {
+        Err(_) => Said { status: EXIT_TIMEOUT, ..Said::default() },
+        Ok(snapshot) => {
+            let file = fs::read_to_string(Path::new(HA_CF)).unwrap_or_default();
+            answer(snapshot.ok().as_ref(), command, rest, &file)
+        }
+    }
+}
+
+/// The answer, from what hbd shows (`None` if it cannot be asked) and the text of ha.cf.
+pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String], ha_cf: &str) -> Said {
+    const COMMANDS: [&str; 12] = [
+        "hbstatus",
+        "listnodes",
+        "nodestatus",
+        "nodetype",
+        "nodeweight",
+        "nodesite",
+        "listhblinks",
+        "hblinkstatus",
+        "clientstatus",
+        "rscstatus",
+        "hbparameter",
+        "test",
+    ];
+    if !COMMANDS.contains(&command) {
+        return Said::err(format!("{command}: invalid sub-command."), EXIT_PARAMETER);
+    }
+    let line = match parse(command, rest) {
+        Ok(line) => line,
+        Err(said) => return said,
+    };
+    let Some(snapshot) = snapshot else {
+        return match command {
+            "hbstatus" => Said::out("Heartbeat is stopped on this machine.", 1),
+            _ => Said::err("Cannot signon with heartbeat", 1),
+        };
+    };
+    match command {
+        "hbstatus" if line.verbose => Said::out(verbose(snapshot), 0),
+        "hbstatus" => Said::out("Heartbeat is running on this machine.", 0),
+        "listnodes" => list_nodes(snapshot, &line),
+        "rscstatus" => {
+            let held = &snapshot.resource_state;
+            Said::out(if line.human { format!("This node is holding {held} resources.") } else { held.clone() }, 0)
+        }
+        "hbparameter" => parameter(&line, ha_cf),
+        "test" => {
+            let ms = |usec: u64| usec / 1000;
+            let (dead, keep) = (ms(snapshot.deadtime_usec), ms(snapshot.keepalive_usec));
+            let (node, held) = (&snapshot.node, &snapshot.resource_state);
+            Said::out(format!("Dead time: {dead}\n keeplive time: {keep}\n mynodeid: {node}\n rsc: {held}"), 0)
+        }
+        _ => about_node(snapshot, command, &line),
+    }
+}
+
+fn parse(command: &str, rest: &[String]) -> Result<Line, Said> {
+    let mut line = Line::default();
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        let Some(options) = word.strip_prefix('-').filter(|options| !options.is_empty()) else {
+            line.parameters.push(word.clone());
+            continue;
+        };
+        for option in options.chars() {
+            match (option, command) {
+                ('m', _) => line.human = true,
+                ('v', _) => line.verbose = true,
+                ('p', "hbparameter") => line.name = words.next().cloned(),
+                ('p', "listnodes") => line.ping = true,
+                ('n', "listnodes") => line.normal = true,
+                _ => {
+                    let text =
+                        format!("cl_status: invalid option -- '{option}'\nError: getopt returnedcharacter code ?.");
+                    return Err(Said::err(text, EXIT_PARAMETER));
+                }
+            }
+        }
+    }
+    Ok(line)
+}
+
+/// The nodes in reverse order, as Heartbeat's list gives them.
+fn list_nodes(snapshot: &Snapshot, line: &Line) -> Said {
+    if line.verbose {
+        return Said::out(verbose(snapshot), 0);
+    }
+    let wanted = |kind: &str| match (line.ping, line.normal) {
+        (true, false) => kind == "ping",
+        (false, true) => kind == "normal",
+        _ => true,
+    };
+    let mut lines: Vec<&str> = if line.human { vec!["The nodes are as follow:"] } else { Vec::new() };
+    lines.extend(names(snapshot, wanted));
+    Said { out: lines.iter().map(|line| format!("{line}\n")).collect(), ..Said::default() }
+}
+
+fn names(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
+    let mut nodes: Vec<_> = snapshot.nodes.iter().filter(|node| wanted(&node.kind)).collect();
+    nodes.sort_by_key(|node| (node.kind == "ping", node.name.as_str()));
+    nodes.iter().rev().map(|node| node.name.as_str()).collect()
+}
+
+/// The links of a node in reverse order, with their state. Our own are never heard: Heartbeat calls them dead.
+fn links<'a>(snapshot: &'a Snapshot, node: &str) -> Vec<(&'a str, &'a str)> {
+    let mut found: Vec<(&str, &str)> = if node == snapshot.node {
+        let mut own: Vec<(&str, &str)> = snapshot
+            .links
+            .iter()
+            .filter(|link| link.medium != "ping")
+            .map(|link| (link.name.as_str(), "dead"))
+            .collect();
+        own.sort_unstable();
+        own.dedup();
+        own
+    } else {
+        let links = snapshot.links.iter().filter(|link| link.node == node);
+        links.map(|link| (link.name.as_str(), link.status.as_str())).collect()
+    };
+    found.reverse();
+    found
+}
+
+fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> Said {
+    let needed = match command {
+        "hblinkstatus" | "clientstatus" => 2,
+        _ => 1,
+    };
+    if line.parameters.len() < needed {
+        return Said::err("Not enough parameters.", EXIT_PARAMETER);
+    }
+    let name = &line.parameters[0];
+    let node = snapshot.nodes.iter().find(|node| node.name.eq_ignore_ascii_case(name));
+    let Some(node) = node else {
+        return match command {
+            "listhblinks" => Said::err("Cannot start heartbeat link interface walk.", EXIT_FAILED),
+            "hblinkstatus" => Said::err("Cannot get heartbeat link status", EXIT_FAILED),
+            "clientstatus" => {
+                Said::err(format!("Cannot get heartbeat client {}'s status", line.parameters[1]), EXIT_FAILED)
+            }
+            _ => Said::err("Error. May be due to incorrect node name", EXIT_PARAMETER),
+        };
+    };
+    let say = |plain: &str, sentence: String, status: u8| {
+        Said::out(if line.human { sentence } else { plain.to_owned() }, status)
+    };
+    let name = &node.name;
+    match command {
+        "nodestatus" => {
+            let well = matches!(node.status.as_str(), "active" | "up" | "ping");
+            say(&node.status, format!("The cluster node {name} is {}", node.status), u8::from(!well))
+        }
+        "nodetype" => say(&node.kind, format!("The node {name}'s type: {}", node.kind), 0),
+        "nodeweight" => say("100", format!("The weight of the cluster node {name} is 100"), 0),
+        "nodesite" => say("", format!("The site of the cluster node {name} is "), 0),
+        "listhblinks" => {
+            let head = if line.human { "\tthis node has the following heartbeat links:\n" } else { "" };
+            let lines: String = links(snapshot, name).iter().map(|(link, _)| format!("\t{link}\n")).collect();
+            Said { out: format!("{head}{lines}"), ..Said::default() }
+        }
+        "hblinkstatus" => {
+            let wanted = &line.parameters[1];
+            match links(snapshot, name).into_iter().find(|(link, _)| link == wanted) {
+                Some((link, status)) => {
+                    let sentence = format!("The node {name}'s heartbeat link {link} is {status}");
+                    say(status, sentence, u8::from(status != "up"))
+                }
+                None => Said::err("Cannot get heartbeat link status", EXIT_FAILED),
+            }
+        }
+        // clientstatus: nobody can have signed on.
+        _ => Said::out("offline", 1),
+    }
+}
+
+/// The value as ha.cf has it.
+fn parameter(line: &Line, ha_cf: &str) -> Said {
+    let Some(name) = &line.name else { return Said::err("parameter name required", EXIT_PARAMETER) };
+    let value = ha_cf.lines().rev().find_map(|text| {
+        let text = text.split('#').next().unwrap_or_default().trim();
+        let (directive, value) = text.split_once(|c: char| c.is_whitespace() || c == ',')?;
+        (directive == name).then(|| value.trim())
+    });
+    match value {
+        Some(value) if line.human => Said::out(format!("Heartbeat parameter {name}'s value: {value}"), 0),
+        Some(value) => Said::out(value, 0),
+        None => Said::err(format!("Cannot get parameter {name}'s value"), 1),
+    }
+}
+
+/// `-v` of 3.0.6: everything.
+fn verbose(snapshot: &Snapshot) -> String {
+    let mut text = format!("version:\t{} (hbd)\nmanaged by:\t\"haresources\"\n", snapshot.version);
+    for name in names(snapshot, |_| true) {
+        let Some(node) = snapshot.nodes.iter().find(|node| node.name == name) else { continue };
+        text.push_str(&format!("\n{name}\t{}\t(nodetype: {})\n", node.status, node.kind));
+        for (link, status) in links(snapshot, name) {
+            text.push_str(&format!("\t{link}\t{status}\n"));
+        }
+    }
+    text.pop();
+    text
+}

@@ -1,0 +1,62 @@
+//! `hb_standby` and `hb_takeover` (04 §6.6): the old words, but they wait for the outcome and say it. `--no-wait` returns
+//! at once, as Heartbeat's do.
+
+use std::path::Path;
+
+use tokio::runtime::Runtime;
+use zbus::connection::Builder;
+
+use super::Said;
+use crate::cli::ask;
+use crate::cli::words::{local, now_usec};
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Standby,
+    Takeover,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub scope: String,
+    pub wait: bool,
+}
+
+/// Words, or what to say about wrong ones.
+pub(super) fn parse(program: &str, words: &[String]) -> Result<Wish, Said> {
+    let wait = !words.iter().any(|word| word == "--no-wait");
+    let mut rest = words.iter().filter(|word| *word != "--no-wait");
+    let scope = rest.next().map_or("all", String::as_str);
+    let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
+    let usage = format!("usage:\n{name} [all|foreign|local|failback] [--no-wait]");
+    match (scope, rest.next()) {
+        ("--help" | "-h", _) => Err(Said::out(usage, 0)),
+        ("all" | "foreign" | "local" | "failback", None) => Ok(Wish { scope: scope.to_owned(), wait }),
+        _ => Err(Said::err(format!("{program}: wrong resources({scope}).\n{usage}"), 1)),
+    }
+}
+
+pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, program: &str, way: Way, words: &[String]) -> Said {
+    let wish = match parse(program, words) {
+        Ok(wish) => wish,
+        Err(said) => return said,
+    };
+    let method = if way == Way::Standby { "Standby" } else { "Takeover" };
+    let head = match way {
+        Way::Standby => format!("{} Going standby [{}].\n", local(now_usec()), wish.scope),
+        Way::Takeover => String::new(),
+    };
+    let outcome = if wish.wait {
+        runtime.block_on(ask::ask(bus, method, &wish.scope)).map(Some)
+    } else {
+        runtime.block_on(ask::ask_briefly(bus, method, &wish.scope))
+    };
+    match outcome {
+        Ok(None) => Said { out: head, ..Said::default() },
+        Ok(Some(Ok(done))) => Said { out: format!("{head}{done}\n"), ..Said::default() },
+        Ok(Some(Err(refused))) => Said { out: head, err: format!("{refused}\n"), status: 1 },
+        Err(error) => Said { out: head, err: format!("{error}\n"), status: 1 },
+    }
+}
