@@ -104,6 +104,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !report.has_errors() {
         own.addresses.check_groups(&known, &mut report);
     }
+    own.ipfail.check(&ha_cf.ping_nodes, &mut report);
     let node = own_name(files, host, &mut report);
     if let Some(layers) = &layers {
         let whole =
@@ -250,6 +251,7 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own:
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
+        connectivity: own.ipfail.connectivity(ha_cf.ipfail.is_some()),
         recording: own.recording,
         lease: own.addresses.lease(),
         policies,

@@ -25,6 +25,7 @@ mod ha_cf;
 mod haresources;
 mod hbd_toml;
 mod host;
+mod ipfail_table;
 mod lines;
 mod load;
 mod media;
@@ -42,6 +43,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, GenerationMethod, Group, Medium, MessageFormat, OnAnswer, OnClaim,
-    PingNode, Recording, Resource, ResourceKind, Timing, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, Connectivity, GenerationMethod, Group, Medium, MessageFormat,
+    OnAnswer, OnClaim, PingNode, Recording, Resource, ResourceKind, Timing, UuidFrom,
 };

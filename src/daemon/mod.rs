@@ -298,6 +298,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         timing: config.timing,
         hopfudge: config.hopfudge,
         auto_failback: config.auto_failback,
+        connectivity: config.connectivity,
         links: links::names(config),
         groups: config.groups.clone(),
         // Two nodes that start in the same moment differ in their uuid.

@@ -7,6 +7,7 @@ mod defects;
 mod failure;
 mod hold;
 mod impostor;
+mod ipfail;
 mod leave;
 mod legacy;
 mod liveness;
@@ -30,7 +31,7 @@ mod unstick;
 use std::time::Duration;
 
 use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
-use crate::config::{AutoFailback, Group, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
 /// Our uuid and the peer's.
@@ -70,6 +71,7 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
