@@ -272,6 +272,16 @@ fn a_node_that_is_back_without_the_lan_gets_nothing_back() {
 }
 
 #[test]
+fn numbers_are_compared_anew_when_the_other_node_is_heard_again() {
+    let mut connected = Connected::new("local");
+    connected.peer_silent();
+    connected.passes(5_000);
+    connected.done.clear();
+    connected.peer_status();
+    assert_eq!(connected.said(), ["num_ping_nodes 1"]);
+}
+
+#[test]
 fn a_give_up_that_cannot_begin_is_thought_over_after_ten_seconds() {
     let mut connected = Connected::new("local");
     connected.loses_the_lan();
