@@ -195,12 +195,16 @@ impl Core {
         let nothing = set.common(self.ownership.hold) == Set::NONE && !self.standby.busy();
         let me = Message::new("ask_resources").with("rsc_hold", set.word()).with("src", &self.settings.node);
         let begun = !nothing && self.begin_standby_saying(set, client(me.with("info", "me")));
-        match (returning, nothing || begun) {
-            (true, true) => self.ipfail.peer_was_worse = false,
-            (true, false) => self.ipfail.give_up = Some((self.now.monotonic + POSTPONED, set)),
-            (false, true) if begun => self.log(Record::GivenUpForPings { node: self.peer_name() }),
-            (false, true) => {}
-            (false, false) => self.ipfail.ask_at = Some(self.now.monotonic + POSTPONED),
+        let again = self.now.monotonic + POSTPONED;
+        if returning && nothing {
+            self.ipfail.peer_was_worse = false;
+        } else if returning {
+            // Begun or not: it is over when nothing of it is here any more.
+            self.ipfail.give_up = Some((again, set));
+        } else if begun {
+            self.log(Record::GivenUpForPings { node: self.peer_name() });
+        } else if !nothing {
+            self.ipfail.ask_at = Some(again);
         }
     }
 
