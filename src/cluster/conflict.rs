@@ -148,6 +148,8 @@ impl Core {
         if self.ownership.decision != Decision::Stable {
             return;
         }
+        // Who was out of reach may have compared old numbers.
+        self.ipfail_ask();
         if known {
             // The loser may have yielded before it could tell us.
             self.conflict.announce_at = Some(self.now.monotonic + ANNOUNCE_AFTER_RETURN);

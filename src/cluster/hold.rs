@@ -165,6 +165,7 @@ impl Core {
     /// The peer is heard again, or left with a word: what the LAN answers does not matter.
     pub(super) fn hold_over(&mut self) {
         self.hold.waiting = Set::NONE;
+        self.ipfail.not_isolated();
         self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
     }
 
@@ -187,6 +188,9 @@ impl Core {
     }
 
     fn blocked(&self, set: Set) -> Set {
+        if self.is_isolated() {
+            return set;
+        }
         let kept = |class| set.has(class) && self.kept(|group| self.groups.class(group) == class).is_some();
         Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }
     }
@@ -199,6 +203,9 @@ impl Core {
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         }
         let blocked = self.blocked(wanted);
+        if blocked != Set::NONE && self.is_isolated() {
+            self.isolation_begins();
+        }
         if blocked == Set::NONE {
             self.hold_over();
             return wanted;
@@ -222,17 +229,23 @@ impl Core {
             return;
         }
         self.hold.waiting = waiting.without(free);
+        if !self.isolation_ends() {
+            self.log(Record::NobodyAnswers { node: self.peer_name() });
+        }
         if self.hold.waiting == Set::NONE {
             self.hold_over();
         }
-        self.log(Record::NobodyAnswers { node: self.peer_name() });
         self.acquire_from_peer(free);
         self.resources_settled();
     }
 
     /// Why a group is not taken.
     pub(super) fn held_back(&self, group: usize) -> Option<String> {
-        let waits = self.hold.waiting.has(self.groups.class(group));
+        let class = self.groups.class(group);
+        if let Some(reason) = self.waits_for_ping(class) {
+            return Some(reason);
+        }
+        let waits = self.hold.waiting.has(class);
         let asked = self.kept(|other| other == group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))

@@ -100,6 +100,7 @@ impl Core {
         if self.leave.phase == Phase::Releasing && self.groups.settled(Set::ALL) {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
+            self.ipfail_leaves();
             let linger = if self.peer_alive() && !self.ownership.peer_left { LINGER } else { Duration::ZERO };
             self.leave.phase = Phase::Lingering(self.now.monotonic + linger);
             self.leave_tick();

@@ -9,6 +9,7 @@
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
 //! | [`ping`](self) | is this machine still connected? (02 §7.9) |
+//! | [`ipfail`](self) | which node is better connected, and should serve? (03 §10) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
@@ -33,6 +34,7 @@ mod health;
 mod history;
 mod hold;
 mod holding;
+mod ipfail;
 mod leave;
 mod legacy;
 mod membership;
@@ -69,7 +71,7 @@ pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
 
-use crate::config::{self, AutoFailback, Group, Timing};
+use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 use groups::Groups;
 use history::History;
 use node::Node;
@@ -99,6 +101,9 @@ pub struct Settings {
     /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
     /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
+    /// What ping nodes decide. A recording of an older hbd has none.
+    #[serde(default)]
+    pub connectivity: Connectivity,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
     /// The groups of haresources.
@@ -128,6 +133,8 @@ pub struct Core {
     operator: operator::Operator,
     conflict: conflict::Conflict,
     hold: hold::Hold,
+    #[serde(default)]
+    ipfail: ipfail::Ipfail,
     carrier: carrier::Carrier,
     legacy: legacy::Legacy,
     resync: resync::Resync,
@@ -158,6 +165,7 @@ impl Core {
             operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             hold: hold::Hold::default(),
+            ipfail: ipfail::Ipfail::default(),
             carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
             resync: resync::Resync::default(),
@@ -212,6 +220,7 @@ impl Core {
             self.operator.deadline(),
             self.conflict.deadline(),
             self.hold_deadline(),
+            self.ipfail.deadline(),
             self.carrier.deadline(),
             self.legacy.deadline(),
             self.resync.deadline(),
@@ -234,6 +243,7 @@ impl Core {
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.hold_tick();
+        self.ipfail_tick();
         self.carrier_tick();
         self.standby_tick();
         self.operator_tick();

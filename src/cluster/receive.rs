@@ -221,6 +221,9 @@ impl Core {
         if nice && self.nice_heard(from, kind) {
             return;
         }
+        if self.ipfail_heard(from, message) {
+            return;
+        }
         match kind {
             "status" => self.status_received(from, (header.seq, header.ts), message),
             "reqnodes" => self.answer_reqnodes(from),

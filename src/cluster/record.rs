@@ -96,6 +96,18 @@ records! {
         "Link {node}:{link} up.";
     LinkDead { node: String, link: String } Warning "6ecb1261c8f84f2483fdbdf584b45133"
         "Link {node}:{link} dead.";
+    FewerPingNodes { node: String } Warning "e524ca6af9254ba99acfd847f52fb50f"
+        "Giving up because we were told that we have less ping nodes: {node} sees more than we do";
+    MorePingNodes { node: String } Info "24bdf469e1074d9f9433e56450792bba"
+        "Telling other node that we have more visible ping nodes: {node} is worse connected";
+    PingNodesBalanced { node: String } Info "9fcb83d274294371a94a95b2de30d75d"
+        "Ping node count is balanced: giving {node} its resources back (auto_failback)";
+    GivenUpForPings { node: String } Warning "98fa54a58b27421397690057b2937552"
+        "{node} is better connected than we are: giving it all our resources";
+    NoPingNode { node: String } Critical "6ffd8fa346354ea8a82afa8c04d5d95a"
+        "{node} is dead to us, but no ping node answers either: not taking over, because it is probably we who are cut off (hbd.toml: takeover_needs_ping). Mend this machine's network";
+    PingNodeBack { node: String } Info "a7b5175cbdc744fc8e0f7999ce114e7d"
+        "a ping node answers again: taking over what {node} had";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
     NodeRestarted { node: String } Info "ad1b9337a54e48888b9ce267ba5531d7"
@@ -257,6 +269,12 @@ impl Record {
         match self {
             Record::StatusUpdate { node, .. }
             | Record::NodeDead { node, .. }
+            | Record::FewerPingNodes { node, .. }
+            | Record::MorePingNodes { node, .. }
+            | Record::PingNodesBalanced { node, .. }
+            | Record::GivenUpForPings { node, .. }
+            | Record::NoPingNode { node, .. }
+            | Record::PingNodeBack { node, .. }
             | Record::LateHeartbeat { node, .. }
             | Record::NodeRestarted { node, .. }
             | Record::ReturningAfterPartition { node, .. }

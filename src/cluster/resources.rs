@@ -251,6 +251,7 @@ impl Core {
         }
         self.cancel_standby();
         self.conflict_over();
+        self.ipfail.forget();
         let ownership = &mut self.ownership;
         let left = std::mem::replace(&mut ownership.peer_left, false);
         ownership.peer_releasing = false;
@@ -333,6 +334,7 @@ impl Core {
         self.standby.peer_restarted();
         self.conflict_over();
         self.legacy_over();
+        self.ipfail.forget();
     }
 
     /// Groups have come up or gone down.
@@ -360,7 +362,7 @@ impl Core {
         }
         // The wish stays until the groups are given: an exchange may be cancelled, a peer may speak whose status was
         // lost and who is still dead to us.
-        if self.peer_alive() && !self.conflict.open(self.now.monotonic) {
+        if self.peer_alive() && !self.conflict.open(self.now.monotonic) && !self.peer_is_worse_connected() {
             self.begin_standby(Set::FOREIGN);
         }
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);

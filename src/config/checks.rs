@@ -34,6 +34,7 @@ impl Whole<'_> {
         self.dead_times(report);
         self.warn_times(report);
         self.failback(report);
+        self.ipfail(report);
         self.fencing(report);
         self.two_nodes(report);
         self.peers_and_addresses(report);
@@ -162,6 +163,19 @@ impl Whole<'_> {
                 "write `auto_failback on` or `auto_failback off`; without it two hbd nodes behave as with on, and beside a \
                  Heartbeat hbd speaks its first protocol, which knows no standby and no takeover by request",
             );
+        }
+    }
+
+    /// A real ipfail ends where there is nothing that it could do.
+    fn ipfail(&self, report: &mut Report) {
+        let Some(word) = &self.ha_cf.ipfail else { return };
+        if self.ha_cf.ping_nodes.is_empty() {
+            let help = "add a line `ping HOST`, with a router that both nodes reach through the public LAN";
+            report.warning(word, "ipfail compares ping nodes, and there is none", help);
+        }
+        if self.layers.sound(&["auto_failback"]) && self.layers.settings.auto_failback == AutoFailback::Legacy {
+            let help = "write `auto_failback on` or `auto_failback off`";
+            report.warning(word, "ipfail does nothing beside a real Heartbeat without auto_failback on or off", help);
         }
     }
 

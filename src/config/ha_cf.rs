@@ -34,6 +34,8 @@ pub(super) struct HaCf {
     pub media: Vec<(Medium, Word)>,
     /// Ping nodes.
     pub ping_nodes: Vec<PingNode>,
+    /// The command of a `respawn` line that starts ipfail.
+    pub ipfail: Option<Word>,
     /// Whether there is a stonith line.
     pub fencing: bool,
     /// The word that asks for Pacemaker.
@@ -89,7 +91,9 @@ impl Reader<'_> {
             self.report.error(name, message, help);
             return;
         }
-        self.scalars.tell_status(directive, name, self.report);
+        if !matches!(directive.form, Form::Line(Line::Child)) {
+            self.scalars.tell_status(directive, name, self.report);
+        }
         match directive.form {
             Form::Line(line) => self.line(line, directive, statement),
             Form::Setting(_) | Form::List(_) => self.values(directive, statement),
@@ -350,7 +354,7 @@ impl Reader<'_> {
     }
 
     /// `respawn USER /PATH ARGS…` and `failfast`. Whether USER and PATH exist is the machine's business.
-    fn child(&mut self, statement: &Statement, directive: &Directive) {
+    fn child(&mut self, statement: &Statement, directive: &'static Directive) {
         let [user, command, ..] = statement.words.as_slice() else {
             let message = format!("`{}` needs a user and a command", directive.name);
             self.report.error(&statement.name, message, directive.usage());
@@ -363,6 +367,12 @@ impl Reader<'_> {
         if !command.text.starts_with('/') {
             let message = format!("Client child command [{}] is not full pathname", command.text);
             self.report.error(command, message, "write the command with its directory, /usr/…");
+        }
+        if directive.name == "respawn" && command.text.ends_with("/ipfail") {
+            // Built in: what a real node starts here is the core's own business.
+            self.found.ipfail = Some(command.clone());
+        } else {
+            self.scalars.tell_status(directive, &statement.name, self.report);
         }
     }
 }

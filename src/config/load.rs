@@ -115,6 +115,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !report.has_errors() {
         own.addresses.check_groups(&known, &mut report);
     }
+    own.ipfail.check(&ha_cf.ping_nodes, &mut report);
     if let Some(layers) = &layers {
         let whole =
             checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &own.aliases, node: &node };
@@ -268,6 +269,7 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own:
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
+        connectivity: own.ipfail.connectivity(ha_cf.ipfail.is_some()),
         recording: own.recording,
         lease: own.addresses.lease(),
         policies,

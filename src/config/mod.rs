@@ -26,6 +26,7 @@ mod ha_cf;
 mod haresources;
 mod hbd_toml;
 mod host;
+mod ipfail_table;
 mod lines;
 mod load;
 mod media;
@@ -46,7 +47,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, Dialect, GenerationMethod, Group, Health, Medium, MessageFormat,
-    Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording, Resource, ResourceKind, Script, StopFailure, Timing,
-    Transient, UnitLimits, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, GenerationMethod, Group, Health, Medium,
+    MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording, Resource, ResourceKind, Script,
+    StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

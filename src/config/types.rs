@@ -47,6 +47,8 @@ pub struct Config {
     pub realtime: bool,
     /// `rtprio`, 1–99.
     pub rtprio: u8,
+    /// What ping nodes decide.
+    pub connectivity: Connectivity,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
     /// `[addresses]` of hbd.toml.
@@ -136,6 +138,15 @@ impl Default for Health {
     fn default() -> Health {
         Health { enabled: true, restarts: 2, within: Duration::from_secs(600), except: Vec::new() }
     }
+}
+
+/// What ping nodes decide: ipfail of ha.cf, and `[ipfail]` of hbd.toml (03 §10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Connectivity {
+    /// `enabled`, else whether ha.cf starts ipfail: the node that sees more ping nodes serves.
+    pub ipfail: bool,
+    /// `takeover_needs_ping`: who sees no ping node takes nothing from a node that fell silent.
+    pub takeover_needs_ping: bool,
 }
 
 /// `[record]` of hbd.toml: the ring of events that the daemon keeps for `hbd --replay`.

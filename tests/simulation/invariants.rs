@@ -29,7 +29,7 @@ pub struct Sight {
     /// A link is cut in a way that matters, a daemon does not get to run, or a resource does not obey: both may serve
     /// for as long as that lasts.
     pub parted: bool,
-    /// A group may be down because it cannot be started.
+    /// A group may be down because it cannot be started, or may not be.
     pub start_troubled: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hbd::cluster::{Core, Event, Settings};
-use hbd::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use hbd::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
@@ -101,6 +101,8 @@ pub struct Node {
     /// When its next deadline is in the queue.
     pub wake: Option<Duration>,
     pub statuses: Statuses,
+    /// Whether it reaches the ping node.
+    pub lan: bool,
     /// How far its wall clock was set, in seconds.
     pub clock: i64,
     /// The state directory is empty.
@@ -119,6 +121,7 @@ impl Node {
             lease_ended: false,
             wake: None,
             statuses: Statuses::default(),
+            lan: true,
             clock: 0,
             state_lost: false,
             generation: 0,
@@ -148,9 +151,10 @@ impl Node {
             uuid: self.uuid,
             generation: self.generation,
             timing: timing(),
-            ping_nodes: Vec::new(),
+            ping_nodes: if cluster.pings { vec!["router".to_owned()] } else { Vec::new() },
             hopfudge: 1,
             auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
+            connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
             groups: if cluster.serves() { groups() } else { Vec::new() },
             seed,

@@ -32,6 +32,8 @@ enum Happening {
     /// A stalled daemon runs again.
     Wakes,
     LeaseEnds,
+    /// The ping node is asked, and answers if it can.
+    Pings,
     /// The software is started (again).
     Starts,
 }
@@ -162,6 +164,7 @@ impl World {
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
+            Fault::Lan { node, up } => self.nodes[node].lan = up,
             Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
             Fault::Clock { node, by_s } => self.nodes[node].clock += by_s,
             Fault::Trouble { node, trouble, for_ms } => {
@@ -182,6 +185,9 @@ impl World {
         let (now, seed) = (self.now, self.random.below(u64::MAX));
         self.nodes[node].boot(node, &self.cluster, now, seed);
         self.feed(node, Event::Start);
+        if self.cluster.pings {
+            self.push(Duration::from_millis(1), node, Happening::Pings);
+        }
     }
 
     /// Power failure.
@@ -221,6 +227,7 @@ impl World {
     pub fn heal(&mut self) {
         self.invariants.disturbed(self.now);
         self.wire.heal();
+        self.nodes.iter_mut().for_each(|node| node.lan = true);
     }
 
     /// No packet gets lost any more, unless a link is cut.
@@ -254,8 +261,12 @@ impl World {
             alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
             running: [nodes[0].units.running, nodes[1].units.running],
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
-            parted: !self.wire.whole() || nodes.iter().any(|node| node.stall.is_some() || node.units.troubled(now)),
-            start_troubled: nodes.iter().any(|node| node.units.start_troubled(now)),
+            parted: !self.wire.whole()
+                || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
+            // Who sees no ping node takes nothing, if its administrator wants it so.
+            start_troubled: nodes
+                .iter()
+                .any(|node| node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan),
         };
         if let Err(broken) = self.invariants.check(&sight) {
             self.break_with(broken);
@@ -311,6 +322,12 @@ impl World {
                 self.nodes[node].units.lease_ends();
             }
             Happening::Wakes if current => self.wakes(node),
+            Happening::Pings if current => {
+                if self.nodes[node].lan {
+                    self.feed(node, Event::PingAnswered { node: 0 });
+                }
+                self.push(Duration::from_secs(1), node, Happening::Pings);
+            }
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ mod failure;
 mod health;
 mod hold;
 mod impostor;
+mod ipfail;
 mod leave;
 mod legacy;
 mod liveness;
@@ -32,7 +33,7 @@ mod unstick;
 use std::time::Duration;
 
 use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
-use crate::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
 /// Our uuid and the peer's.
@@ -72,6 +73,7 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,

@@ -1,0 +1,88 @@
+//! The public LAN: who answers for which address. Never cut; what schedules cut are the heartbeat links.
+
+use std::time::Duration;
+
+use hbd::cluster::{AddressNews, Order, Step, asking_interval};
+
+use crate::node::timing;
+use crate::units::GROUPS;
+
+/// Questions without an answer that make silence (src/vip/probe.rs).
+const IN_VAIN: u32 = 3;
+
+/// How long after an address came up whoever else has it hears of that, and hears it once more although it was defended.
+pub const CLAIMS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(250)];
+
+/// Somebody asks for an address.
+#[derive(Debug)]
+struct Probe {
+    id: u64,
+    node: usize,
+    step: Step,
+    /// What was told last: whether somebody answers.
+    told: Option<bool>,
+    in_vain: u32,
+}
+
+/// What the simulated address rooms ask, and a stranger who may use an address of ours.
+#[derive(Debug, Default)]
+pub struct Lan {
+    probes: Vec<Probe>,
+    last: u64,
+    stranger: [Duration; GROUPS],
+}
+
+impl Lan {
+    /// Between two questions.
+    pub fn interval() -> Duration {
+        asking_interval(timing().deadtime)
+    }
+
+    /// Somebody else has the address of `group` until then.
+    pub fn stranger_until(&mut self, group: usize, until: Duration) {
+        self.stranger[group] = until;
+    }
+
+    /// Whether somebody else has it.
+    pub fn stranger(&self, group: usize, now: Duration) -> bool {
+        now < self.stranger[group]
+    }
+
+    /// Whether somebody else has any, or had until a moment ago.
+    pub fn disturbed(&self, now: Duration) -> bool {
+        self.stranger.iter().any(|until| now < *until + Self::interval() * 5)
+    }
+
+    /// Takes an order about an address; the number of the question that is to be asked now.
+    pub fn order(&mut self, node: usize, step: Step, order: Order) -> Option<u64> {
+        self.probes.retain(|probe| (probe.node, probe.step) != (node, step));
+        if order != Order::Probe {
+            return None;
+        }
+        self.last += 1;
+        self.probes.push(Probe { id: self.last, node, step, told: None, in_vain: 0 });
+        Some(self.last)
+    }
+
+    /// The node's power is gone.
+    pub fn forget(&mut self, node: usize) {
+        self.probes.retain(|probe| probe.node != node);
+    }
+
+    /// What a question is about; `None` if nobody wants to know any more.
+    pub fn step(&self, id: u64) -> Option<Step> {
+        self.probes.iter().find(|probe| probe.id == id).map(|probe| probe.step)
+    }
+
+    /// One question was asked; what is new.
+    pub fn asked(&mut self, id: u64, answered: bool) -> Option<AddressNews> {
+        let probe = self.probes.iter_mut().find(|probe| probe.id == id)?;
+        probe.in_vain = if answered { 0 } else { probe.in_vain + 1 };
+        let news = match answered {
+            true => Some(AddressNews::Answered { mac: "02:00:00:00:00:01".to_owned() }),
+            false if probe.in_vain >= IN_VAIN => Some(AddressNews::Silent),
+            false => None,
+        };
+        news.filter(|_| probe.told.replace(answered) != Some(answered))
+    }
+}
