@@ -90,6 +90,9 @@ pub(super) trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn restart(&self) -> zbus::Result<String>;
 
+    #[zbus(property(emits_changed_signal = "false"), name = "RestartUSec")]
+    fn restart_usec(&self) -> zbus::Result<u64>;
+
     #[zbus(property(emits_changed_signal = "false"), name = "Type")]
     fn kind(&self) -> zbus::Result<String>;
 }
