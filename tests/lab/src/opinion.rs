@@ -29,6 +29,13 @@ const KNOWN_COMPLAINTS: [(&str, &str); 18] = [
     ("partition", "not taking over group"),
     ("partition", "claims our address"),
     ("partition", "releasing group"),
+    // A real Heartbeat that loses its cable starts its media processes again.
+    ("partition", "comm processes for channel"),
+    ("partition", "Cannot write to media pipe"),
+    ("partition", "process died"),
+    ("partition", "restarting communications processes"),
+    // It is told what is too late for it on purpose (03 §4.5.4).
+    ("late_other", "Ignored standby message 'other'"),
     // Likewise (03 §6.9).
     ("orphans", "No one owns"),
     // A real node says that its takeover is complete also when it has given everything back meanwhile.
