@@ -1,8 +1,8 @@
 //! Does somebody still have what we are about to take, or take what we have? (shared decisions)
 //!
 //! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and takes
-//! it when nobody answers any more. Yields to a real Heartbeat that we cannot hear, because it never will. Adds an
-//! address whose lease we lost only if nobody else has taken it. Never sends a packet: the address room does.
+//! it when nobody answers any more. Yields to a peer that we cannot hear and that serves, too: to a real Heartbeat,
+//! because it never will, to an hbd what belongs to that. Adds an address whose lease we lost only if nobody else has taken it. Never sends a packet: the address room does.
 
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ impl Core {
         if self.hold.waiting != Set::NONE {
             if self.peer_alive() {
                 self.hold_over();
+                // It may have nothing of what we left to whoever answers.
+                self.audit_nobody();
             } else {
                 self.take_what_is_free();
             }
@@ -281,13 +283,14 @@ impl Core {
         let (group, resource) = self.groups.words(step);
         self.complain(Record::AddressClaimed { group: group.clone(), resource: resource.clone(), mac: mac.clone() });
         let yields = self.hold.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
-        let deaf = self
-            .peer_node()
-            .is_some_and(|node| node.generation != 0 && node.hbd.is_none() && node.status == Status::Dead);
-        let set = match self.groups.class(step.group) {
-            Class::Local => Set::LOCAL,
-            Class::Foreign => Set::FOREIGN,
+        let (set, ours) = match self.groups.class(step.group) {
+            Class::Local => (Set::LOCAL, true),
+            Class::Foreign => (Set::FOREIGN, false),
         };
+        // Probably the peer, which does not hear us either. A real Heartbeat will never let go; of two hbd nodes the one
+        // that the group does not belong to does.
+        let silent = self.peer_node().filter(|node| node.generation != 0 && node.status == Status::Dead);
+        let deaf = silent.is_some_and(|node| node.hbd.is_none() || !ours) && !self.ownership.peer_left;
         if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
             return;
         }

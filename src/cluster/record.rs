@@ -187,7 +187,7 @@ records! {
     AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"
         "{mac} claims our address {resource}: announcing it again. Which machine has that MAC address, and why does it use an address of group {group}?";
     GroupYielded { group: String, resource: String, node: String, mac: String } Critical "da91ba5bd94f44ffbcc4e3111284ea1a"
-        "{mac} goes on claiming our address {resource}, and {node}, a Heartbeat that we cannot hear, never yields: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
+        "{mac} goes on claiming our address {resource}, and {node}, which we cannot hear, seems to serve it as well: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
     LeaseLost { group: String, resource: String } Critical "d61d0c9957ee46cbbbb867b8af2ace7c"
         "we were silent for so long that the lease of {resource} ended: asking whether somebody else has it before it is added again. What held up this machine, or hbd?";
     AddressRestored { group: String, resource: String } Info "52d8737eef5a41e3842a5da15be5861d"

@@ -200,8 +200,9 @@ impl Core {
             self.log(Record::RemoteTransitionCompleted {});
         }
         if self.ownership.decision == Decision::Received {
-            if self.ownership.other != Set::ALL && self.ownership.take_local_at.is_none() {
-                // It was here before us and did not take over: our former life may have ended in an exchange with it.
+            if self.ownership.take_local_at.is_none() {
+                // It was here before us: our former life may have ended in an exchange with it, too quickly for it to
+                // notice. If it does not hang it ignores what would free it.
                 self.heartbeat_may_hang();
             }
             self.decide("T_RESOURCES(us)");

@@ -38,6 +38,9 @@ pub struct Cluster {
     /// `takeover_needs_ping`.
     #[serde(default)]
     pub needs_ping: bool,
+    /// Addresses are addresses: hbd asks whether anybody has one before it takes it.
+    #[serde(default)]
+    pub watched: bool,
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -53,6 +56,7 @@ impl Cluster {
             failback: true,
             pings: false,
             needs_ping: false,
+            watched: false,
             loss: 0,
             duplicated: 0,
             reordered: 0,
@@ -80,7 +84,17 @@ impl Cluster {
         let (loss, duplicated, reordered) = (percent(3, 15), percent(4, 20), percent(4, 20));
         let links = if random.below(3) == 0 { 2 } else { 1 };
         let failback = random.below(3) != 0;
-        Cluster { nodes, links, failback, pings: false, needs_ping: false, loss, duplicated, reordered }
+        Cluster {
+            nodes,
+            links,
+            failback,
+            pings: false,
+            needs_ping: false,
+            watched: false,
+            loss,
+            duplicated,
+            reordered,
+        }
     }
 }
 
@@ -122,6 +136,11 @@ pub enum Fault {
     Lan {
         node: usize,
         up: bool,
+    },
+    /// A third machine uses the address of a group.
+    Stranger {
+        group: usize,
+        for_ms: u64,
     },
     /// The daemon does not get to run.
     Stall {
@@ -221,7 +240,23 @@ impl Schedule {
         (1..cluster.nodes.len()).for_each(|node| add(random.below(20_000), Fault::Boot { node }));
         let mut schedule = Schedule { seed, cluster, stages };
         schedule.add_pings();
+        schedule.add_watch();
         schedule
+    }
+
+    /// In every third pair addresses are watched, and now and then a stranger uses one.
+    fn add_watch(&mut self) {
+        let mut random = Random::new(self.seed ^ 0x0007_a5c1);
+        if !self.cluster.serves() || random.below(3) != 0 {
+            return;
+        }
+        self.cluster.watched = true;
+        for _ in 0..random.below(3) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let group = random.below(GROUPS as u64) as usize;
+            let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
     }
 
     /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so that

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Event, Instant, Moment, Outcome, Record, Request, Step};
+use hbd::cluster::{AddressNews, Event, Instant, Moment, Order, Outcome, Record, Request, Step};
+use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::invariants::{Invariants, Sight};
+use crate::lan::{CLAIMS, Lan};
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
 use crate::random::Random;
@@ -31,7 +33,17 @@ enum Happening {
     Ended(Step, Outcome),
     /// A stalled daemon runs again.
     Wakes,
-    LeaseEnds,
+    /// The lease of the addresses, of a daemon that has not run since then.
+    LeaseEnds(Duration),
+    /// A question about an address is asked on the LAN.
+    Asks(u64),
+    /// An address that had lost its lease is added again.
+    Restored(Step),
+    /// Somebody else claims an address that is served here.
+    Claimed {
+        group: usize,
+        again: bool,
+    },
     /// The ping node is asked, and answers if it can.
     Pings,
     /// The software is started (again).
@@ -69,6 +81,7 @@ pub struct World {
     order: u64,
     nodes: Vec<Node>,
     wire: Wire,
+    lan: Lan,
     invariants: Invariants,
     story: Option<String>,
     takeovers: u64,
@@ -88,6 +101,7 @@ impl World {
             order: 0,
             nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
             wire: Wire::new(cluster),
+            lan: Lan::default(),
             invariants: Invariants::new(cluster.mixed()),
             story: telling.then(String::new),
             takeovers: 0,
@@ -164,7 +178,15 @@ impl World {
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
-            Fault::Lan { node, up } => self.nodes[node].lan = up,
+            Fault::Lan { node, up } => {
+                self.nodes[node].lan = up;
+                // A carrier that comes back is announced on.
+                (0..GROUPS).for_each(|group| self.address_came_up(group));
+            }
+            Fault::Stranger { group, for_ms } => {
+                self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
+                self.address_came_up(group);
+            }
             Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
             Fault::Clock { node, by_s } => self.nodes[node].clock += by_s,
             Fault::Trouble { node, trouble, for_ms } => {
@@ -184,6 +206,9 @@ impl World {
         self.tell(|| format!("** {} boots", name(node)));
         let (now, seed) = (self.now, self.random.below(u64::MAX));
         self.nodes[node].boot(node, &self.cluster, now, seed);
+        if self.cluster.watched {
+            self.feed(node, Event::Policies(vec![AddressPolicy::default(); GROUPS]));
+        }
         self.feed(node, Event::Start);
         if self.cluster.pings {
             self.push(Duration::from_millis(1), node, Happening::Pings);
@@ -194,7 +219,7 @@ impl World {
     fn crash(&mut self, node: usize) {
         if self.nodes[node].machine.is_some() {
             self.invariants.disturbed(self.now);
-            self.nodes[node].power_off();
+            self.power_off(node);
             self.check();
         }
     }
@@ -211,10 +236,10 @@ impl World {
 
     fn stall(&mut self, node: usize, span: Duration) {
         if self.nodes[node].machine.is_some() && self.nodes[node].stall.is_none() {
-            self.nodes[node].stall = Some(Stall::default());
+            self.nodes[node].stall = Some(Stall { since: self.now, ..Stall::default() });
             self.push(span, node, Happening::Wakes);
             if self.cluster.nodes[node] == Kind::Hbd {
-                self.push(LEASE, node, Happening::LeaseEnds);
+                self.push(LEASE, node, Happening::LeaseEnds(self.now));
             }
         }
     }
@@ -228,6 +253,7 @@ impl World {
         self.invariants.disturbed(self.now);
         self.wire.heal();
         self.nodes.iter_mut().for_each(|node| node.lan = true);
+        (0..GROUPS).for_each(|group| self.address_came_up(group));
     }
 
     /// No packet gets lost any more, unless a link is cut.
@@ -263,10 +289,12 @@ impl World {
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
             parted: !self.wire.whole()
                 || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
-            // Who sees no ping node takes nothing, if its administrator wants it so.
-            start_troubled: nodes
-                .iter()
-                .any(|node| node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan),
+            watched: self.cluster.watched
+                && !self.cluster.mixed()
+                && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
+            // Nobody takes what a stranger has. Who sees no ping node takes nothing, if its administrator wants it so.
+            excused: self.lan.disturbed(now)
+                || nodes.iter().any(|node| node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan),
         };
         if let Err(broken) = self.invariants.check(&sight) {
             self.break_with(broken);
@@ -310,18 +338,32 @@ impl World {
             Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
                 self.nodes[node].units.ended(step, &outcome);
+                if outcome == Outcome::Started && step.resource == 0 {
+                    self.address_came_up(step.group);
+                }
                 self.feed(node, Event::StepEnded { step, outcome });
             }
             Happening::Deadline if current && self.nodes[node].wake == Some(next.at) => {
                 self.nodes[node].wake = None;
                 self.feed_deadline(node);
             }
-            Happening::LeaseEnds if current && self.nodes[node].stall.is_some() => {
+            Happening::LeaseEnds(since)
+                if current && self.nodes[node].stall.as_ref().is_some_and(|stall| stall.since == since) =>
+            {
                 self.tell(|| format!("{}: the addresses have outlived their lease", name(node)));
-                self.nodes[node].lease_ended = true;
-                self.nodes[node].units.lease_ends();
+                self.lease_ends(node);
             }
             Happening::Wakes if current => self.wakes(node),
+            Happening::Asks(id) if current => self.asks(node, id),
+            Happening::Restored(step) if current => {
+                self.nodes[node].units.running[step.group][step.resource] = true;
+                self.invariants.announced(step.group, node);
+                self.address_came_up(step.group);
+            }
+            Happening::Claimed { group, again } if current && self.hears_claim(node, group) => {
+                let news = AddressNews::Claimed { mac: "02:00:00:00:00:01".to_owned(), again };
+                self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });
+            }
             Happening::Pings if current => {
                 if self.nodes[node].lan {
                     self.feed(node, Event::PingAnswered { node: 0 });
@@ -340,12 +382,68 @@ impl World {
         for event in stall.packets.into_iter().chain(stall.inputs) {
             self.feed(node, event);
         }
+        for group in stall.expired {
+            let step = Step { group, resource: 0 };
+            self.feed(node, Event::Address { step, news: AddressNews::Expired });
+        }
         self.feed_deadline(node);
-        for group in 0..GROUPS {
+        for group in (0..GROUPS).filter(|_| !self.cluster.watched) {
             if self.nodes[node].machine.as_ref().is_some_and(|machine| machine.restores(group)) {
                 self.nodes[node].units.running[group][0] = true;
             }
         }
+    }
+
+    /// The kernel removes the addresses of a daemon that does not run. It will learn that when it runs again.
+    fn lease_ends(&mut self, node: usize) {
+        let watched = self.cluster.watched;
+        let node = &mut self.nodes[node];
+        node.lease_ended = true;
+        if let Some(stall) = node.stall.as_mut().filter(|_| watched) {
+            stall.expired = (0..GROUPS).filter(|group| node.units.running[*group][0]).collect();
+        }
+        node.units.lease_ends();
+    }
+
+    fn address_order(&mut self, node: usize, step: Step, order: Order) {
+        if order == Order::Restore {
+            self.push(Duration::from_millis(1), node, Happening::Restored(step));
+        } else if let Some(id) = self.lan.order(node, step, order) {
+            self.push(Duration::from_millis(1), node, Happening::Asks(id));
+        }
+    }
+
+    /// Whether another node on the LAN has the address of `group`.
+    fn elsewhere(&self, node: usize, group: usize) -> bool {
+        let has = |other: &Node| other.lan && other.units.running[group][0];
+        self.nodes[node].lan
+            && (self.lan.stranger(group, self.now)
+                || (0..self.nodes.len()).any(|other| other != node && has(&self.nodes[other])))
+    }
+
+    fn asks(&mut self, node: usize, id: u64) {
+        let Some(step) = self.lan.step(id) else { return };
+        if self.nodes[node].stall.is_none() {
+            let answered = self.elsewhere(node, step.group);
+            if let Some(news) = self.lan.asked(id, answered) {
+                self.feed(node, Event::Address { step, news });
+            }
+        }
+        self.push(Lan::interval(), node, Happening::Asks(id));
+    }
+
+    /// Its announcement is heard by everybody who has it, too, and theirs in return by him.
+    fn address_came_up(&mut self, group: usize) {
+        let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
+        for node in 0..nodes {
+            for (delay, again) in CLAIMS.into_iter().zip([false, true]) {
+                self.push(delay, node, Happening::Claimed { group, again });
+            }
+        }
+    }
+
+    fn hears_claim(&self, node: usize, group: usize) -> bool {
+        self.nodes[node].units.running[group][0] && self.elsewhere(node, group)
     }
 
     fn feed_deadline(&mut self, node: usize) {
@@ -389,6 +487,7 @@ impl World {
             Deed::Start(step) => self.operate(node, step, true),
             Deed::Stop(step) => self.operate(node, step, false),
             Deed::Announce(step) => self.invariants.announced(step.group, node),
+            Deed::Address(step, order) => self.address_order(node, step, order),
             Deed::Log(record) => self.logged(node, &record),
             Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
             Deed::Exit => self.ended(node),
@@ -409,7 +508,12 @@ impl World {
             self.break_with(format!("{} ended with resources running", name(node)));
         }
         self.invariants.disturbed(self.now);
+        self.power_off(node);
+    }
+
+    fn power_off(&mut self, node: usize) {
         self.nodes[node].power_off();
+        self.lan.forget(node);
     }
 
     fn send(&mut self, node: usize, message: Message) {

@@ -149,7 +149,7 @@ fn a_peer_that_leaves_properly_is_believed() {
 }
 
 #[test]
-fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeats_it() {
+fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it() {
     let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
     // (what the peer is, whether it is silent, policy, whether the second claim is yielded to)
     let table = [
@@ -179,6 +179,30 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeat
             assert_eq!(bench.view().groups[0].state, GroupState::Active);
         }
     }
+}
+
+/// Both took everything because both the links and the LAN were gone, and the LAN is back.
+#[test]
+fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(2_500);
+    news(&mut bench, 1, AddressNews::Silent);
+    bench.run(4_000);
+    let claimed = |again| AddressNews::Claimed { mac: MAC.into(), again };
+    let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
+    assert_eq!(states(&bench), [GroupState::Active; 2]);
+    for group in [0, 1] {
+        news(&mut bench, group, claimed(false));
+        news(&mut bench, group, claimed(true));
+    }
+    assert_eq!(
+        states(&bench),
+        [GroupState::Active, GroupState::Stopped],
+        "the other does the same the other way round"
+    );
+    news(&mut bench, 1, AddressNews::Silent);
+    assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
 }
 
 #[test]
