@@ -101,6 +101,7 @@ install:
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
+	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
 	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
 	install -d $(DESTDIR)/etc/hbd/hbd.toml.d $(DESTDIR)/etc/ha.d

@@ -25,7 +25,7 @@ pub(crate) mod private_bus;
 #[cfg(test)]
 mod tests;
 
-pub use snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 use zbus::{DBusError, interface, object_server::Interface};
 
-use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
+use super::snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot};
 use super::{Request, Scope};
 
 /// The errors of our methods.
@@ -44,6 +44,7 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
         nodes: Vec::new(),
         links: Vec::new(),
         groups: Vec::new(),
+        decisions: snapshot.decisions.clone(),
         ..*snapshot
     }
 }
@@ -55,6 +56,9 @@ pub struct Manager {
 }
 
 impl Manager {
+    /// As [`Mirror::QUIET`].
+    pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
+
     pub(super) fn new(snapshot: &Snapshot, requests: mpsc::Sender<Request>) -> Self {
         Manager { data: manager_data(snapshot), requests }
     }
@@ -180,6 +184,18 @@ impl Manager {
         self.data.initdead_usec
     }
 
+    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority as
+    /// in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
+    /// Changes without a signal.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn decisions(&self) -> Vec<(u64, u8, &str, &str, &str, &str)> {
+        let rows = self.data.decisions.iter().map(|decision| {
+            let Decision { usec, priority, event, node, group, text } = decision;
+            (*usec, *priority, event.as_str(), node.as_str(), group.as_str(), text.as_str())
+        });
+        rows.collect()
+    }
+
     /// The generation number of this run: grows with each start.
     #[zbus(property(emits_changed_signal = "const"))]
     fn generation(&self) -> u64 {
@@ -280,15 +296,29 @@ impl Link {
         &self.0.node
     }
 
+    /// What ha.cf calls it: "ucast", "bcast", "mcast", "serial" or "ping"; several on one interface with commas.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn medium(&self) -> &str {
+        &self.0.medium
+    }
+
     /// "up" or "dead".
     #[zbus(property)]
     fn status(&self) -> &str {
         &self.0.status
     }
+
+    /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every heartbeat
+    /// and without a signal.
+    #[zbus(property(emits_changed_signal = "false"), name = "LastHeardUSec")]
+    fn last_heard_usec(&self) -> u64 {
+        self.0.last_heard_usec
+    }
 }
 
 impl Mirror for Link {
     type Data = LinkSnapshot;
+    const QUIET: &'static [&'static str] = &["LastHeardUSec"];
 
     fn new(data: LinkSnapshot) -> Self {
         Link(data)
@@ -321,6 +351,13 @@ impl Group {
     #[zbus(property)]
     fn owner(&self) -> &str {
         &self.0.owner
+    }
+
+    /// Since when that node owns it, in microseconds of CLOCK_REALTIME, as far as this hbd saw: not before its start. 0
+    /// for nobody.
+    #[zbus(property, name = "OwnerSinceUSec")]
+    fn owner_since_usec(&self) -> u64 {
+        self.0.owner_since_usec
     }
 
     /// Why this node does not take it although its owner is dead: who still answers for which of its addresses. ""

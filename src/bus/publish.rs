@@ -47,7 +47,7 @@ impl Publisher {
         let manager = manager_data(snapshot);
         if manager != self.manager {
             let object = bus.object_server().interface::<_, Manager>(ROOT).await?;
-            update(bus, &object, &[], |interface| interface.set(manager.clone())).await?;
+            update(bus, &object, Manager::QUIET, |interface| interface.set(manager.clone())).await?;
             self.manager = manager;
         }
         Ok(())

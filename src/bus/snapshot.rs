@@ -33,6 +33,25 @@ pub struct Snapshot {
     pub links: Vec<LinkSnapshot>,
     /// The resource groups in haresources order.
     pub groups: Vec<GroupSnapshot>,
+    /// The last decisions, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+/// Something that hbd decided or that decided something for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Decision {
+    /// When, CLOCK_REALTIME.
+    pub usec: u64,
+    /// PRIORITY of its record (syslog(3)): 2 critical, 3 error, 4 warning, 6 information.
+    pub priority: u8,
+    /// HBD_EVENT of its record.
+    pub event: String,
+    /// The node it is about; empty for none.
+    pub node: String,
+    /// The group it is about; empty for none.
+    pub group: String,
+    /// The record's text.
+    pub text: String,
 }
 
 /// A node of the cluster.
@@ -65,8 +84,12 @@ pub struct LinkSnapshot {
     pub node: String,
     /// The link's name, for UDP media the interface (01 §1.8.1).
     pub name: String,
+    /// The words of ha.cf for what it is: `ucast`, `bcast`, `mcast`, `serial` or `ping`, several with commas.
+    pub medium: String,
     /// `up` or `dead`.
     pub status: String,
+    /// When the node was last heard on it, CLOCK_REALTIME; 0 for never.
+    pub last_heard_usec: u64,
 }
 
 /// A resource group, that is a line of haresources.
@@ -80,6 +103,8 @@ pub struct GroupSnapshot {
     pub state: String,
     /// The node that owns it as far as we know; empty for none.
     pub owner: String,
+    /// Since when, CLOCK_REALTIME, as far as this hbd saw; 0 for nobody.
+    pub owner_since_usec: u64,
     /// Why this node does not take it although its owner is dead; empty if nothing keeps it from that.
     pub held_back: String,
     /// Its resources in start order.

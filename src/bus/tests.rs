@@ -61,7 +61,13 @@ fn example() -> Snapshot {
         last_status_usec: 1,
         holds: "local".to_owned(),
     };
-    let link = LinkSnapshot { node: "nodeb".to_owned(), name: "eth1".to_owned(), status: "up".to_owned() };
+    let link = LinkSnapshot {
+        node: "nodeb".to_owned(),
+        name: "eth1".to_owned(),
+        medium: "ucast".to_owned(),
+        status: "up".to_owned(),
+        last_heard_usec: 1,
+    };
     let resource = |word: &str, kind: &str, target: &str| ResourceSnapshot {
         word: word.to_owned(),
         kind: kind.to_owned(),
@@ -87,12 +93,14 @@ fn example() -> Snapshot {
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),
+            owner_since_usec: 5,
             held_back: String::new(),
             resources: vec![
                 resource("10.0.0.100", "address", "10.0.0.100/24"),
                 resource("apache", "unit", "apache2.service"),
             ],
         }],
+        decisions: Vec::new(),
     }
 }
 
@@ -391,14 +399,18 @@ fn the_files_in_dbus_are_fresh() {
     }
 }
 
-#[test]
-fn quiet_properties_are_announced_as_quiet() {
-    let xml = xml_of(&Node::new(NodeSnapshot::default()));
-    let quiet: Vec<&str> = xml
-        .split("<property ")
+/// The properties that an interface announces as changing without a signal.
+fn quiet(xml: &str) -> Vec<&str> {
+    xml.split("<property ")
         .skip(1)
         .filter(|property| property.contains("EmitsChangedSignal\" value=\"false\""))
         .filter_map(|property| property.split('"').nth(1))
-        .collect();
-    assert_eq!(quiet, Node::QUIET);
+        .collect()
+}
+
+#[test]
+fn quiet_properties_are_announced_as_quiet() {
+    assert_eq!(quiet(&xml_of(&Node::new(NodeSnapshot::default()))), Node::QUIET);
+    assert_eq!(quiet(&xml_of(&Link::new(LinkSnapshot::default()))), Link::QUIET);
+    assert_eq!(quiet(&xml_of(&Manager::new(&example(), mpsc::channel(1).0))), Manager::QUIET);
 }

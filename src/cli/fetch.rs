@@ -6,43 +6,68 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::fdo::{self, ObjectManagerProxy, PropertiesProxy};
-use zbus::{OwnedVariant, Variant};
+use zbus::{Connection, OwnedVariant, Variant};
 
 use super::CliError;
-use crate::bus::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot};
+use crate::bus::{Decision, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot};
 
 /// How long the bus, and then hbd, may take for each answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 type Properties = HashMap<String, OwnedVariant>;
 
-/// Asks the hbd on the bus of `builder` for everything.
-pub(super) async fn snapshot(builder: Builder<'static>) -> Result<Snapshot, CliError> {
-    let slow = |_| CliError::NoBus(fdo::Error::TimedOut(format!("no answer in {} s", PATIENCE.as_secs())).into());
-    let bus =
-        timeout(PATIENCE, builder.method_timeout(PATIENCE).build()).await.map_err(slow)?.map_err(CliError::NoBus)?;
-    let manager =
-        PropertiesProxy::builder(&bus).destination(NAME).path(ROOT).build().await.map_err(CliError::NoAnswer)?;
-    let interface = "org.hbd1.Manager".try_into().map_err(CliError::NoAnswer)?;
-    let mut snapshot = from_manager(manager.get_all(interface).await.map_err(no_answer)?);
+/// A connection to the bus of hbd.
+#[derive(Debug)]
+pub(super) struct Client(Connection);
 
-    let objects =
-        ObjectManagerProxy::builder(&bus).destination(NAME).path(ROOT).build().await.map_err(CliError::NoAnswer)?;
-    for interfaces in objects.get_managed_objects().await.map_err(no_answer)?.into_values() {
-        for (interface, properties) in interfaces {
-            match interface.as_str() {
-                "org.hbd1.Node" => snapshot.nodes.push(from_node(properties)),
-                "org.hbd1.Link" => snapshot.links.push(from_link(properties)),
-                "org.hbd1.Group" => snapshot.groups.push(from_group(properties)),
-                _ => {}
+impl Client {
+    /// Connects; fails after [`PATIENCE`].
+    pub async fn connect(builder: Builder<'static>) -> Result<Client, CliError> {
+        let slow = |_| CliError::NoBus(fdo::Error::TimedOut(format!("no answer in {} s", PATIENCE.as_secs())).into());
+        let bus = timeout(PATIENCE, builder.method_timeout(PATIENCE).build()).await.map_err(slow)?;
+        bus.map(Client).map_err(CliError::NoBus)
+    }
+
+    /// The connection.
+    pub fn bus(&self) -> &Connection {
+        &self.0
+    }
+
+    /// Everything that hbd shows.
+    pub async fn snapshot(&self) -> Result<Snapshot, CliError> {
+        let bus = &self.0;
+        let manager =
+            PropertiesProxy::builder(bus).destination(NAME).path(ROOT).build().await.map_err(CliError::NoAnswer)?;
+        let interface = "org.hbd1.Manager".try_into().map_err(CliError::NoAnswer)?;
+        let mut snapshot = from_manager(manager.get_all(interface).await.map_err(no_answer)?);
+
+        let objects = ObjectManagerProxy::builder(bus)
+            .destination(NAME)
+            .path(ROOT)
+            .build()
+            .await
+            .map_err(CliError::NoAnswer)?;
+        for interfaces in objects.get_managed_objects().await.map_err(no_answer)?.into_values() {
+            for (interface, properties) in interfaces {
+                match interface.as_str() {
+                    "org.hbd1.Node" => snapshot.nodes.push(from_node(properties)),
+                    "org.hbd1.Link" => snapshot.links.push(from_link(properties)),
+                    "org.hbd1.Group" => snapshot.groups.push(from_group(properties)),
+                    _ => {}
+                }
             }
         }
+        // The bus has no order: ourselves first, ping nodes last.
+        snapshot.nodes.sort_by_key(|node| (!node.local, node.kind == "ping", node.name.clone()));
+        snapshot.links.sort_by_key(|link| (link.medium == "ping", link.node.clone(), link.name.clone()));
+        snapshot.groups.sort_by_key(|group| group.name.clone());
+        Ok(snapshot)
     }
-    // The bus has no order: ourselves first, ping nodes last.
-    snapshot.nodes.sort_by_key(|node| (!node.local, node.kind == "ping", node.name.clone()));
-    snapshot.links.sort_by_key(|link| (link.node.clone(), link.name.clone()));
-    snapshot.groups.sort_by_key(|group| group.name.clone());
-    Ok(snapshot)
+}
+
+/// Asks the hbd on the bus of `builder` for everything.
+pub(super) async fn snapshot(builder: Builder<'static>) -> Result<Snapshot, CliError> {
+    Client::connect(builder).await?.snapshot().await
 }
 
 fn no_answer(error: fdo::Error) -> CliError {
@@ -61,7 +86,12 @@ where
 }
 
 fn from_manager(mut from: Properties) -> Snapshot {
+    type Row = (u64, u8, String, String, String, String);
+    let decisions: Vec<Row> =
+        from.remove("Decisions").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
+    let decision = |(usec, priority, event, node, group, text)| Decision { usec, priority, event, node, group, text };
     Snapshot {
+        decisions: decisions.into_iter().map(decision).collect(),
         version: take(&mut from, "Version"),
         node: take(&mut from, "NodeName"),
         state: take(&mut from, "State"),
@@ -92,7 +122,13 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
 }
 
 fn from_link(mut from: Properties) -> LinkSnapshot {
-    LinkSnapshot { node: take(&mut from, "Node"), name: take(&mut from, "Name"), status: take(&mut from, "Status") }
+    LinkSnapshot {
+        node: take(&mut from, "Node"),
+        name: take(&mut from, "Name"),
+        medium: take(&mut from, "Medium"),
+        status: take(&mut from, "Status"),
+        last_heard_usec: take(&mut from, "LastHeardUSec"),
+    }
 }
 
 fn from_group(mut from: Properties) -> GroupSnapshot {
@@ -103,6 +139,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         preferred: take(&mut from, "PreferredNode"),
         state: take(&mut from, "State"),
         owner: take(&mut from, "Owner"),
+        owner_since_usec: take(&mut from, "OwnerSinceUSec"),
         held_back: take(&mut from, "HeldBack"),
         resources: resources
             .into_iter()

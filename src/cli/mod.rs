@@ -7,28 +7,38 @@
 //! as it should be; 4 what was asked for was refused or failed.
 
 mod ask;
+mod check;
+mod doctor;
+mod dump;
+mod events;
 mod fetch;
 mod generate;
+mod json;
+mod metrics;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
+mod why;
+mod words;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use thiserror::Error;
+use tokio::runtime::Runtime;
+use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
 use table::{Arguments, Command};
 
 /// Something is not as it should be.
 const EXIT_TROUBLE: u8 = 3;
-/// The groups were not moved.
-const EXIT_NOT_MOVED: u8 = 4;
+/// What was asked for was not done.
+const EXIT_NOT_DONE: u8 = 4;
 
 /// Why hbd cannot be asked.
 #[derive(Debug, Error)]
@@ -43,11 +53,17 @@ enum CliError {
     NotAllowed,
     #[error("cannot print JSON: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("cannot use the terminal: {0}\nTry: hbctl status")]
+    NoTerminal(#[source] io::Error),
+    #[error("cannot read the journal with journalctl: {0}")]
+    NoJournal(#[source] io::Error),
+    #[error(transparent)]
+    Dump(#[from] dump::DumpError),
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
-    #[error("cannot write into {}: {error}", directory.display())]
-    Generate {
-        directory: PathBuf,
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        path: PathBuf,
         #[source]
         error: io::Error,
     },
@@ -72,32 +88,71 @@ pub fn main() -> ExitCode {
 /// What to print, and the exit status.
 fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let bus = zbus::connection::Builder::system();
+    let bus = Builder::system();
     match &arguments.command {
-        Command::Status { json } => print_status(&runtime.block_on(fetch::snapshot(bus))?, *json),
+        Command::Status { json } => {
+            print_status(&runtime.block_on(fetch::snapshot(bus))?, *json, arguments.color.decide())
+        }
+        Command::Watch => {
+            let watch =
+                watch::watch(Builder::system, io::stdin(), io::stdin(), io::stdout(), arguments.color.decide());
+            runtime.block_on(watch).map(|()| (String::new(), ExitCode::SUCCESS))
+        }
+        Command::Why { group } => {
+            let snapshot = runtime.block_on(fetch::snapshot(bus))?;
+            let text = why::render(&snapshot, group.as_deref(), arguments.color.decide());
+            Ok(match text {
+                Some(text) => (text, ExitCode::SUCCESS),
+                None => ("there is no such group; see `hbctl status`\n".to_owned(), ExitCode::from(EXIT_NOT_DONE)),
+            })
+        }
+        Command::Check { root, node } => {
+            let subject = check::Subject { root: root.clone(), node: node.clone() };
+            check::run(&runtime, bus, &subject, arguments.color.decide())
+        }
+        Command::Doctor => {
+            let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));
+            let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(doctor::Grade::Ok);
+            let ill = worst >= doctor::Grade::Warning;
+            let code = if ill { ExitCode::from(EXIT_TROUBLE) } else { ExitCode::SUCCESS };
+            Ok((doctor::render(&findings, arguments.color.decide()), code))
+        }
+        Command::Events(filter) => {
+            events::run(filter, &mut io::stdout().lock(), arguments.color.decide())?;
+            Ok((String::new(), ExitCode::SUCCESS))
+        }
+        Command::Dump(options) => {
+            dump::run(options, &mut io::stdout().lock())?;
+            Ok((String::new(), ExitCode::SUCCESS))
+        }
+        Command::Metrics { output } => measure(&runtime, bus, output.as_deref()),
         Command::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
-            .map_err(|error| CliError::Generate { directory: directory.clone(), error }),
+            .map_err(|error| CliError::Write { path: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
         Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }
 }
 
+fn measure(runtime: &Runtime, bus: Builder<'static>, output: Option<&Path>) -> Result<(String, ExitCode), CliError> {
+    let snapshot = runtime.block_on(fetch::snapshot(bus));
+    let text = metrics::render(snapshot.as_ref().ok());
+    let code = if snapshot.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let Some(path) = output else { return Ok((text, code)) };
+    metrics::replace(path, &text).map_err(|error| CliError::Write { path: path.to_owned(), error })?;
+    Ok((String::new(), code))
+}
+
 fn moved(outcome: Result<String, String>) -> (String, ExitCode) {
     match outcome {
         Ok(text) => (format!("{text}\n"), ExitCode::SUCCESS),
-        Err(text) => (format!("{text}\n"), ExitCode::from(EXIT_NOT_MOVED)),
+        Err(text) => (format!("{text}\n"), ExitCode::from(EXIT_NOT_DONE)),
     }
 }
 
-fn print_status(snapshot: &Snapshot, json: bool) -> Result<(String, ExitCode), CliError> {
-    let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(snapshot)?)
-    } else {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        status::render(snapshot, u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
-    };
+fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(String, ExitCode), CliError> {
+    let text = if json { json::render(snapshot)? } else { status::render(snapshot, words::now_usec(), colour) };
     let code = if status::troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
     Ok((text, code))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::bus::{NodeSnapshot, Snapshot};
+use super::words::{bold, duration, paint, span, table};
+use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 
 /// Everything that is not as it should be, one sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
@@ -38,12 +39,13 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
-pub(super) fn render(snapshot: &Snapshot, now_usec: u64) -> String {
+pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
-        "Node {}: {}, holds {} resources\nhbd {}, generation {}, auto_failback {}\n\
+        "{} {}: {}, holds {} resources\nhbd {}, generation {}, auto_failback {}\n\
          keepalive {}, warntime {}, deadtime {}, initdead {}\n\n",
+        bold("Node", colour),
         snapshot.node,
-        snapshot.state,
+        paint(&snapshot.state, &snapshot.state, colour),
         snapshot.resource_state,
         snapshot.version,
         snapshot.generation,
@@ -55,32 +57,46 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64) -> String {
     );
     let nodes = snapshot.nodes.iter().map(|node| {
         let holds = if node.holds.is_empty() { "-" } else { &node.holds };
-        [node.name.clone(), node.status.clone(), holds.to_owned(), software(node).to_owned(), heard(node, now_usec)]
+        let heard = if node.local { "this node".to_owned() } else { heard(node.last_status_usec, now_usec) };
+        [node.name.clone(), node.status.clone(), holds.to_owned(), software(node).to_owned(), heard]
     });
-    text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "LAST HEARD"], nodes));
-    let links = snapshot.links.iter().map(|link| [link.node.clone(), link.name.clone(), link.status.clone()]);
-    text.push('\n');
-    text.push_str(&table(["LINK TO", "ON", "STATUS"], links));
-    let groups = snapshot.groups.iter().flat_map(|group| {
-        let owner = if group.owner.is_empty() { "nobody" } else { &group.owner };
-        let head = [group.name.clone(), group.state.clone(), owner.to_owned(), group.preferred.clone()];
-        let rows = group
-            .resources
-            .iter()
-            .map(|resource| [format!("  {}", resource.target), resource.state.clone(), String::new(), String::new()]);
-        std::iter::once(head).chain(rows).collect::<Vec<_>>()
+    text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "LAST HEARD"], nodes, colour));
+    let links = snapshot.links.iter().map(|link| {
+        let heard = heard(link.last_heard_usec, now_usec);
+        [link.node.clone(), link.name.clone(), link.medium.clone(), link.status.clone(), heard]
     });
     text.push('\n');
-    text.push_str(&table(["GROUP", "HERE", "OWNER", "PREFERRED"], groups));
+    text.push_str(&table(["LINK TO", "ON", "MEDIUM", "STATUS", "LAST HEARD"], links, colour));
+    let groups = snapshot.groups.iter().flat_map(|group| group_rows(group, now_usec));
+    text.push('\n');
+    text.push_str(&table(["GROUP", "HERE", "OWNER", "SINCE", "PREFERRED"], groups, colour));
+    if !snapshot.awaited.is_empty() {
+        let _ = writeln!(text, "\nA move waits for {}.", snapshot.awaited);
+    }
     let troubles = troubles(snapshot);
     if !troubles.is_empty() {
         text.push('\n');
         for trouble in troubles {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{trouble}");
+            let _ = writeln!(text, "{}", paint(&trouble, "bad", colour));
         }
     }
     text
+}
+
+/// The group and, below it, its resources.
+fn group_rows(group: &GroupSnapshot, now_usec: u64) -> Vec<[String; 5]> {
+    let owner = if group.owner.is_empty() { "nobody" } else { &group.owner };
+    let since = match group.owner_since_usec {
+        0 => "-".to_owned(),
+        since => span(now_usec.saturating_sub(since)),
+    };
+    let state = if group.held_back.is_empty() { group.state.clone() } else { "held back".to_owned() };
+    let head = [group.name.clone(), state, owner.to_owned(), since, group.preferred.clone()];
+    let resources = group.resources.iter().map(|resource| {
+        [format!("  {}", resource.target), resource.state.clone(), String::new(), String::new(), String::new()]
+    });
+    std::iter::once(head).chain(resources).collect()
 }
 
 fn software(node: &NodeSnapshot) -> &'static str {
@@ -92,33 +108,10 @@ fn software(node: &NodeSnapshot) -> &'static str {
     }
 }
 
-fn heard(node: &NodeSnapshot, now_usec: u64) -> String {
-    match node.last_status_usec {
-        _ if node.local => "this node".to_owned(),
-        0 => "never".to_owned(),
-        then => format!("{:.1} s ago", now_usec.saturating_sub(then) as f64 / 1e6),
+fn heard(then_usec: u64, now_usec: u64) -> String {
+    match now_usec.saturating_sub(then_usec) {
+        _ if then_usec == 0 => "never".to_owned(),
+        ago if ago < 60_000_000 => format!("{:.1} s ago", ago as f64 / 1e6),
+        ago => format!("{} ago", span(ago)),
     }
-}
-
-/// Microseconds as ha.cf would write them: `10s`, `500ms`.
-fn duration(usec: u64) -> String {
-    if usec.is_multiple_of(1_000_000) { format!("{}s", usec / 1_000_000) } else { format!("{}ms", usec / 1000) }
-}
-
-/// Rows below a heading, in columns two spaces apart; nothing at all without rows.
-fn table<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut lines = vec![heading.map(str::to_owned)];
-    lines.extend(rows);
-    if lines.len() == 1 {
-        lines.push(std::array::from_fn(|column| if column == 0 { "(none)".to_owned() } else { String::new() }));
-    }
-    let widths: [usize; N] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default());
-    let mut text = String::new();
-    for line in &lines {
-        let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text.push_str(padded.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }

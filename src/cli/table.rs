@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::dump::Options;
+use super::events::Filter;
+use super::words::When;
+
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 
@@ -15,6 +19,9 @@ const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: When,
 }
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +34,49 @@ pub(super) enum Command {
         /// Print everything as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Show the status live on the whole terminal; q or Ctrl-C leaves
+    Watch,
+    /// Tell in words who has what and which decisions led there
+    ///
+    /// The last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0, 1 hbd cannot be asked,
+    /// 4 there is no such group.
+    Why {
+        /// The group by its first resource, as status shows it; all groups without it
+        group: Option<String>,
+    },
+    /// Show what hbd wrote into the journal at each transition
+    ///
+    /// Filters must all hold. Only root and members of adm or systemd-journal see everything.
+    Events(Filter),
+    /// Check the configuration files: what is wrong with them, what each word became, what differs from what runs
+    ///
+    /// Runs the code that hbd starts with. Compares with the running hbd, and through it with the peer, if there is one.
+    /// Exit status: 0 hbd can start with these files, 6 it cannot.
+    Check {
+        /// Check a copy below this directory (DIR/etc/ha.d/ha.cf and so on), for instance of the other node's files
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+        /// As if this were the node of that name
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+    },
+    /// Look for what is legal and will hurt one day
+    ///
+    /// The firewall, the peer's address, units that start at boot, networkd and NetworkManager, the clock, permissions,
+    /// links, fencing. As root it sees more. Exit status: 0 nothing worse than notes, 3 something to mend.
+    Doctor,
+    /// Show heartbeat packets, a line each, and whether their digest is right
+    ///
+    /// From an interface, or from a file of tcpdump -w.
+    Dump(Options),
+    /// Print the status in Prometheus's text format
+    ///
+    /// An hbd that cannot be asked is `hbd_up 0`, and exit status 1.
+    Metrics {
+        /// Replace this file in one step instead, for the node exporter's textfile collector
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Give resource groups to the other node, and wait until they run there
     ///

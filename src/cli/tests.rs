@@ -1,13 +1,17 @@
 //! What hbctl prints, from a snapshot and from a bus.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::status::{render, troubles};
-use super::{CliError, fetch, table};
+use super::{CliError, fetch, json, table};
 use crate::bus::private_bus::PrivateBus;
-use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use crate::bus::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 fn node(name: &str, status: &str, holds: &str) -> NodeSnapshot {
     NodeSnapshot {
@@ -36,7 +40,9 @@ fn healthy() -> Snapshot {
     let link = |node: &str, name: &str| LinkSnapshot {
         node: node.to_owned(),
         name: name.to_owned(),
+        medium: if node == name { "ping" } else { "bcast" }.to_owned(),
         status: "up".to_owned(),
+        last_heard_usec: 1_000_000,
     };
     Snapshot {
         version: "0.1.0".to_owned(),
@@ -55,17 +61,26 @@ fn healthy() -> Snapshot {
             node("nodeb", "active", "foreign"),
             ping,
         ],
-        links: vec![link("10.0.0.1", "10.0.0.1"), link("nodeb", "eth1")],
+        links: vec![link("nodeb", "eth1"), link("10.0.0.1", "10.0.0.1")],
         groups: vec![GroupSnapshot {
             name: "10.0.0.100".to_owned(),
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),
+            owner_since_usec: 800_000,
             held_back: String::new(),
             resources: vec![
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),
             ],
+        }],
+        decisions: vec![Decision {
+            usec: 800_000,
+            priority: 6,
+            event: "GroupActive".to_owned(),
+            node: String::new(),
+            group: "10.0.0.100".to_owned(),
+            text: "resource group 10.0.0.100 is active here".to_owned(),
         }],
     }
 }
@@ -82,16 +97,16 @@ nodea     active  local    hbd        this node
 nodeb     active  foreign  heartbeat  0.4 s ago
 10.0.0.1  ping    -        (ping)     0.4 s ago
 
-LINK TO   ON        STATUS
-10.0.0.1  10.0.0.1  up
-nodeb     eth1      up
+LINK TO   ON        MEDIUM  STATUS  LAST HEARD
+nodeb     eth1      bcast   up      0.4 s ago
+10.0.0.1  10.0.0.1  ping    up      0.4 s ago
 
-GROUP              HERE    OWNER  PREFERRED
-10.0.0.100         active  nodea  nodea
+GROUP              HERE    OWNER  SINCE  PREFERRED
+10.0.0.100         active  nodea  0 s    nodea
   10.0.0.100/24    active
   apache2.service  active
 ";
-    assert_eq!(render(&healthy(), 1_400_000), wanted);
+    assert_eq!(render(&healthy(), 1_400_000, false), wanted);
     assert!(troubles(&healthy()).is_empty());
 }
 
@@ -99,11 +114,11 @@ GROUP              HERE    OWNER  PREFERRED
 fn what_is_wrong_comes_last_and_in_words() {
     let mut snapshot = healthy();
     snapshot.nodes[1].status = "dead".to_owned();
-    snapshot.links[1].status = "dead".to_owned();
+    snapshot.links[0].status = "dead".to_owned();
     snapshot.groups[0].owner.clear();
     snapshot.groups[0].state = "failed".to_owned();
     snapshot.groups[0].resources[1].state = "failed".to_owned();
-    let text = render(&snapshot, 1_400_000);
+    let text = render(&snapshot, 1_400_000, false);
     assert!(
         text.ends_with(
             "\nGroup 10.0.0.100 has no owner.\n\
@@ -113,19 +128,105 @@ fn what_is_wrong_comes_last_and_in_words() {
         ),
         "{text}"
     );
-    assert!(text.contains("10.0.0.100         failed  nobody  nodea\n"), "{text}");
+    assert!(text.contains("10.0.0.100         failed  nobody  0 s    nodea\n"), "{text}");
 }
 
 #[test]
 fn without_anything_the_tables_say_so() {
-    let text = render(&Snapshot::default(), 0);
+    let text = render(&Snapshot::default(), 0, false);
     assert_eq!(text.matches("(none)\n").count(), 3, "{text}");
 }
 
 #[test]
-fn json_can_be_read_back() {
-    let json = serde_json::to_string_pretty(&healthy()).unwrap();
-    assert_eq!(serde_json::from_str::<Snapshot>(&json).unwrap(), healthy());
+fn json_can_be_read_back_and_says_which_schema_it_is() {
+    let text = json::render(&healthy()).unwrap();
+    assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), healthy());
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&document["schema"], &document["healthy"]), (&json::SCHEMA.into(), &true.into()));
+    let mut ill = healthy();
+    ill.groups[0].owner.clear();
+    let document: Value = serde_json::from_str(&json::render(&ill).unwrap()).unwrap();
+    assert_eq!(document["troubles"][0], "Group 10.0.0.100 has no owner.");
+}
+
+/// Every key at any depth.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(list) => list.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_json_is_in_the_man_page() {
+    let page = include_str!("../../man/hbctl.8.tail");
+    let mut found = BTreeSet::new();
+    keys(&serde_json::from_str(&json::render(&healthy()).unwrap()).unwrap(), &mut found);
+    assert!(found.len() > 30);
+    for key in found {
+        assert!(page.contains(&format!(".B {key}\n")) || page.contains(&format!("\\fB{key}\\fR")), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn watch_draws_what_changes_and_gives_the_terminal_back() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (snapshots, receiver) = watch::channel(Arc::new(healthy()));
+    let address = bus.address();
+    let connect = {
+        let address = address.clone();
+        move || zbus::connection::Builder::address(address.as_str())
+    };
+    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0));
+
+    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&master).unwrap();
+    rustix::pty::unlockpt(&master).unwrap();
+    let name = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let open = || File::options().read(true).write(true).open(&name).unwrap();
+    let before = rustix::termios::tcgetattr(open()).unwrap().local_modes;
+    let (terminal, watched) = (open(), open());
+    let (screen, mut drawn) = mpsc::unbounded_channel();
+    let mut reader = File::from(master.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(read) = reader.read(&mut bytes) {
+            if screen.send(String::from_utf8_lossy(&bytes[..read]).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    let connect = move || zbus::connection::Builder::address(address.as_str());
+    let (keys, output) = (open(), open());
+    let task = tokio::spawn(async move { super::watch::watch(connect, terminal, keys, output, false).await });
+
+    let mut seen = String::new();
+    until(&mut drawn, &mut seen, "10.0.0.100         active  nodea").await;
+    assert!(seen.contains("\u{1b}[?1049h"));
+    let mut changed = healthy();
+    changed.groups[0].owner = "nodeb".to_owned();
+    snapshots.send_replace(Arc::new(changed));
+    until(&mut drawn, &mut seen, "active  nodeb").await;
+    File::from(master).write_all(b"q").unwrap();
+    until(&mut drawn, &mut seen, "\u{1b}[?1049l").await;
+    task.await.unwrap().unwrap();
+    assert_eq!(rustix::termios::tcgetattr(&watched).unwrap().local_modes, before);
+}
+
+async fn until(drawn: &mut mpsc::UnboundedReceiver<String>, seen: &mut String, wanted: &str) {
+    let long = std::time::Duration::from_secs(30);
+    let read = async {
+        while !seen.contains(wanted) {
+            seen.push_str(&drawn.recv().await.unwrap());
+        }
+    };
+    if tokio::time::timeout(long, read).await.is_err() {
+        panic!("no {wanted:?} in {seen:?}");
+    }
 }
 
 #[test]

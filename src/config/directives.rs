@@ -194,7 +194,6 @@ const BAUD: &[(&str, &str)] = &[
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
 const NO_FENCING: &str = "no node will be fenced; a hung node may keep its resources";
 const NO_CHILD: &str = "nothing is started; make it a unit of systemd";
-const NO_FILE_LOG: &str = "messages go to the journal only: `journalctl -u hbd`";
 const NO_COMPRESSION: &str = "compressed messages are understood, none is sent";
 const GONE_MEDIUM: &str = "use `ucast DEV PEER`";
 
@@ -293,12 +292,12 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     idle("enable_config_writes", Kind::Bool, NO_PACEMAKER, "enable_config_writes on|off")
         .bad("ha_config_check_boolean:Invalid directive value {}"),
     // 04 §1.9 logging
-    later("logfile", Kind::Path, NO_FILE_LOG, "logfile PATH"),
-    later("debugfile", Kind::Path, NO_FILE_LOG, "debugfile PATH"),
+    setting("logfile", Kind::Path, "logfile PATH"),
+    setting("debugfile", Kind::Path, "debugfile PATH"),
     setting("logfacility", Kind::Choice(FACILITIES), "logfacility NAME").bad("Log facility({}) not valid"),
     idle("use_logd", Kind::Bool, "journald is used", "use_logd on|off"),
     idle("conn_logd_time", POSITIVE_TIME, "journald is used", "conn_logd_time TIME"),
-    later("syslogmsgfmt", Kind::Bool, NO_FILE_LOG, "syslogmsgfmt on|off"),
+    setting("syslogmsgfmt", Kind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
     // 04 §1.10 process behaviour
     later("watchdog", Kind::Path, "no watchdog device is opened; systemd's WatchdogSec= guards hbd", "watchdog DEV")

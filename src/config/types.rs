@@ -39,6 +39,12 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// `logfacility`, a lower-case syslog name; `None` for `none` or absent.
     pub log_facility: Option<String>,
+    /// `logfile`: where records go besides the journal; `None` for `/dev/null` or absent.
+    pub log_file: Option<PathBuf>,
+    /// `debugfile`: the same with debug messages.
+    pub debug_file: Option<PathBuf>,
+    /// `syslogmsgfmt`: the lines of these files look as syslog writes them.
+    pub syslog_format: bool,
     /// `debug` level 0–255.
     pub debug: u8,
     /// `watchdog` device.

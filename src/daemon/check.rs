@@ -54,7 +54,7 @@ fn unasked(why: &str) -> ExitCode {
 }
 
 /// What a word became.
-fn meaning(kind: &ResourceKind) -> String {
+pub(crate) fn meaning(kind: &ResourceKind) -> String {
     match kind {
         ResourceKind::Address(Address { address, .. }) => format!("address {address}"),
         ResourceKind::Unit(unit) => format!("unit {unit}"),
@@ -68,7 +68,7 @@ fn meaning(kind: &ResourceKind) -> String {
 }
 
 /// What is wrong with the units that somebody else has to write.
-async fn survey(config: &Config) -> Result<Vec<Unfit>, UnitError> {
+pub(crate) async fn survey(config: &Config) -> Result<Vec<Unfit>, UnitError> {
     let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
     let units = kinds.filter_map(|kind| match kind {
         ResourceKind::Unit(unit) => Some(unit),

@@ -16,6 +16,7 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::beat::{self, Lease, Ledger, is_status};
 use super::effects::Effects;
+use super::history::History;
 use super::input::{Input, step};
 use super::links::{Heard, Links, error_chain};
 use super::notify::{Notice, Notifier};
@@ -38,6 +39,8 @@ pub struct CoreLoop {
     pub core: Core,
     /// Sees everything the core does.
     pub recorder: Recorder,
+    /// Remembers what people ask for.
+    pub history: History,
     /// The media.
     pub links: Links,
     /// The other rooms.
@@ -178,7 +181,9 @@ impl CoreLoop {
 
     /// Lets the core handle one event. True if it ended.
     fn feed(&mut self, event: Event) -> bool {
+        self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
+        self.history.actions(&actions);
         // Before the status is sent, and so never later than what the peer counts from.
         let told = actions.iter().any(is_status);
         if let Some(renewal) = self.lease.renewal(told) {
@@ -306,7 +311,9 @@ impl CoreLoop {
         if shown.as_ref().is_none_or(|shown| status_line(shown) != line) {
             self.notifier.send(Notice::Status(line));
         }
-        self.snapshots.send_replace(Arc::new(snapshot(&self.config, self.generation, &view)));
+        let mut snapshot = snapshot(&self.config, self.generation, &view);
+        self.history.enrich(&mut snapshot);
+        self.snapshots.send_replace(Arc::new(snapshot));
         *shown = Some(view);
     }
 }

@@ -58,7 +58,7 @@ impl Effects {
                     continue;
                 }
                 Action::Log(record) => {
-                    records::write(&record);
+                    records::write(&record, &self.groups);
                     continue;
                 }
                 Action::Address { step, order } => {

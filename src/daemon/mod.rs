@@ -13,10 +13,11 @@
 
 pub mod beat;
 pub mod bus_thread;
-mod check;
+pub(crate) mod check;
 pub mod core_loop;
 pub mod effects;
 pub mod held;
+pub mod history;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -209,7 +210,17 @@ fn journal_options(config: Option<&Config>) -> journal::Options {
         facility: config.and_then(|config| config.log_facility.as_deref()).and_then(journal::facility_number),
         level: if debug { journal::Priority::Debug } else { journal::Priority::Info },
         target: journal::Target::Auto,
+        files: config.map(|config| log_files(&config.log_file, &config.debug_file)).unwrap_or_default(),
+        form: config
+            .map(|config| journal::Form { node: config.node.clone(), syslog: config.syslog_format })
+            .unwrap_or_default(),
     }
+}
+
+/// `logfile` and `debugfile`.
+fn log_files(plain: &Option<PathBuf>, debug: &Option<PathBuf>) -> Vec<journal::LogFile> {
+    let file = |path: &Option<PathBuf>, debug| path.clone().map(|path| journal::LogFile { path, debug });
+    file(plain, false).into_iter().chain(file(debug, true)).collect()
 }
 
 fn refuse(diagnostics: &[Diagnostic]) {
@@ -235,6 +246,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     })?;
     let settings = settings(&config, identity);
     let recorder = recorder(&config, &settings);
+    let history = history::History::new(&settings);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
@@ -250,6 +262,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         let core_loop = CoreLoop {
             core,
             recorder,
+            history,
             links: Links::open(&config, keys),
             effects: Effects {
                 groups: config.groups.clone(),

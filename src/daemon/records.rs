@@ -1,11 +1,20 @@
 //! From the core's records and the configuration's diagnostics to journal entries.
 
 use crate::cluster::{Priority, Record};
-use crate::config::{Diagnostic, Severity};
+use crate::config::{Diagnostic, Group, Severity};
 use crate::journal;
 
+/// The units that a record is about: that of its resource, or else all of its group. `systemctl status` shows it with them.
+fn units<'a>(record: &'a Record, groups: &'a [Group]) -> impl Iterator<Item = &'a str> {
+    let subject = record.subject();
+    let group = groups.iter().filter(move |group| subject.group == Some(group.key.as_str()));
+    let resources = group.flat_map(|group| &group.resources);
+    let resources = resources.filter(move |resource| subject.resource.is_none_or(|word| resource.word == word));
+    resources.filter_map(|resource| resource.kind.unit())
+}
+
 /// Queues a record of the core with its fields. Never blocks.
-pub fn write(record: &Record) {
+pub fn write(record: &Record, groups: &[Group]) {
     let subject = record.subject();
     let fields = [
         ("HBD_EVENT", Some(record.event())),
@@ -14,7 +23,8 @@ pub fn write(record: &Record) {
         ("HBD_GROUP", subject.group),
         ("HBD_RESOURCE", subject.resource),
     ];
-    let fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let fields: Vec<_> = fields.chain(units(record, groups).map(|unit| ("OBJECT_SYSTEMD_UNIT", unit))).collect();
     let priority = match record.priority() {
         Priority::Critical => journal::Priority::Crit,
         Priority::Error => journal::Priority::Err,
@@ -33,5 +43,34 @@ pub fn write_diagnostic(diagnostic: &Diagnostic) {
     };
     let file = diagnostic.file.display().to_string();
     let line = diagnostic.line.to_string();
-    journal::write(priority, None, &[("CONFIG_FILE", &file), ("CONFIG_LINE", &line)], diagnostic.to_string());
+    let fields = [("CONFIG_FILE", file.as_str()), ("CONFIG_LINE", line.as_str())];
+    journal::kind(priority, &journal::CONFIGURATION, &fields, diagnostic.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Address, Resource, ResourceKind};
+
+    #[test]
+    fn a_record_is_shown_with_the_units_it_is_about() {
+        let unit =
+            |word: &str| Resource { word: word.to_owned(), kind: ResourceKind::Unit(format!("{word}.service")) };
+        let address = Address {
+            address: "10.0.0.1".parse().unwrap(),
+            prefix: None,
+            device: None,
+            label: None,
+            broadcast: None,
+        };
+        let address = Resource { word: "10.0.0.1".to_owned(), kind: ResourceKind::Address(address) };
+        let group = |key: &str, resources| Group { node: "nodea".into(), key: key.into(), resources, line: 1 };
+        let groups =
+            [group("10.0.0.1", vec![address, unit("one"), unit("two")]), group("three", vec![unit("three")])];
+        let of = |record: &Record| units(record, &groups).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(of(&Record::GroupStopped { group: "10.0.0.1".into() }), ["one.service", "two.service"]);
+        let failed = Record::StartFailed { group: "10.0.0.1".into(), resource: "two".into(), reason: String::new() };
+        assert_eq!(of(&failed), ["two.service"]);
+        assert!(of(&Record::NodeDead { node: "nodeb".into() }).is_empty());
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
-use crate::config::{AutoFailback, Config, Group, ResourceKind, Timing, Transient};
+use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -32,8 +32,14 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
             .map(node)
             .chain(view.ping_nodes.iter().map(|node| ping_node(node, timing)))
             .collect(),
-        links: view.nodes.iter().flat_map(links).chain(view.ping_nodes.iter().map(ping_link)).collect(),
+        links: view
+            .nodes
+            .iter()
+            .flat_map(|node| links(config, node))
+            .chain(view.ping_nodes.iter().map(ping_link))
+            .collect(),
         groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
+        decisions: Vec::new(),
     }
 }
 
@@ -69,15 +75,40 @@ fn ping_node(node: &PingNode, timing: &Timing) -> NodeSnapshot {
 /// A ping node has exactly one link, named like itself (02 §1.2).
 fn ping_link(node: &PingNode) -> LinkSnapshot {
     let status = if node.answers == Some(true) { "up" } else { "dead" };
-    LinkSnapshot { node: node.name.clone(), name: node.name.clone(), status: status.to_owned() }
+    LinkSnapshot {
+        node: node.name.clone(),
+        name: node.name.clone(),
+        medium: "ping".to_owned(),
+        status: status.to_owned(),
+        last_heard_usec: node.heard_wall.map_or(0, microseconds),
+    }
 }
 
-fn links(view: &NodeView) -> impl Iterator<Item = LinkSnapshot> {
+fn links<'a>(config: &'a Config, view: &'a NodeView) -> impl Iterator<Item = LinkSnapshot> + 'a {
     view.links.iter().map(|link| LinkSnapshot {
         node: view.name.clone(),
         name: link.name.clone(),
+        medium: medium_words(config, &link.name),
         status: if link.up { "up" } else { "dead" }.to_owned(),
+        last_heard_usec: 0,
     })
+}
+
+/// What ha.cf calls the media of a link.
+fn medium_words(config: &Config, link: &str) -> String {
+    let words = config.media.iter().filter(|medium| medium.link_name() == link).map(|medium| match medium {
+        Medium::Ucast { .. } => "ucast",
+        Medium::Bcast { .. } => "bcast",
+        Medium::Mcast { .. } => "mcast",
+        Medium::Serial { .. } => "serial",
+    });
+    let mut distinct: Vec<&str> = Vec::new();
+    for word in words {
+        if !distinct.contains(&word) {
+            distinct.push(word);
+        }
+    }
+    distinct.join(",")
 }
 
 fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
@@ -98,6 +129,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         preferred: view.node.clone(),
         state: state_word(view.state).to_owned(),
         owner: view.owner.clone().unwrap_or_default(),
+        owner_since_usec: 0,
         held_back: view.held_back.clone().unwrap_or_default(),
         resources: resources.collect(),
     }

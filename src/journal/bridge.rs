@@ -4,7 +4,7 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata};
 
 use super::queue::{Record, Source};
-use super::{Priority, QUEUE, realtime_usec};
+use super::{Priority, QUEUES, kinds, push, realtime_usec};
 
 /// [`Log`] over the process's queue.
 pub(super) struct Bridge;
@@ -45,14 +45,22 @@ impl Log for Bridge {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let (true, Some(queue)) = (self.enabled(record.metadata()), QUEUE.get()) else { return };
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let mut fields = Fields(Vec::new());
         // Fails only if our visitor does, which it never does.
         let _ = record.key_values().visit(&mut fields);
-        queue.push(Record {
+        let mut fields = fields.0;
+        if !fields.iter().any(|(name, _)| name == "MESSAGE_ID") {
+            let kind = kinds::of_module(record.target());
+            fields.push(("MESSAGE_ID".to_owned(), kind.id.to_owned()));
+            fields.push(("HBD_EVENT".to_owned(), kind.event.to_owned()));
+        }
+        push(Record {
             priority: priority(record.level()),
             realtime_usec: realtime_usec(),
-            fields: fields.0,
+            fields,
             text: record.args().to_string(),
             source: Some(Source {
                 target: record.target().to_owned(),
@@ -64,7 +72,7 @@ impl Log for Bridge {
     }
 
     fn flush(&self) {
-        if let Some(queue) = QUEUE.get() {
+        for queue in QUEUES.get().into_iter().flatten() {
             queue.flush(super::FLUSH);
         }
     }

@@ -13,6 +13,8 @@
 //! a list of both.
 
 mod bridge;
+mod file;
+mod kinds;
 mod queue;
 mod sink;
 #[cfg(test)]
@@ -24,6 +26,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
+pub use file::{Form, LogFile};
+pub use kinds::{CONFIGURATION, DROPPED, KINDS, Kind, LIBRARY};
+
+use file::FileSink;
 use queue::{Queue, Record};
 use sink::{JournalSink, StderrSink};
 
@@ -32,11 +38,8 @@ const CAPACITY: usize = 4096;
 /// How long [`JournalHandle::flush`] waits at most.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Catalog id of "N log messages dropped".
-pub const DROPPED_MESSAGE_ID: &str = "5a0f1e9c0c7b4d0f9a1b6f1f2ad7c3e4";
-
-/// The writer, once [`init`] has made it.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// The writers, once [`init`] has made them: the journal's first, then those of files.
+static QUEUES: OnceLock<Vec<Queue>> = OnceLock::new();
 /// The least urgent [`Priority`] that is written.
 static LEVEL: AtomicU8 = AtomicU8::new(Priority::Info as u8);
 
@@ -72,7 +75,7 @@ pub enum Target {
 }
 
 /// How to log.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// `SYSLOG_FACILITY`, 1–23; see [`facility_number`].
     pub facility: Option<u8>,
@@ -80,6 +83,10 @@ pub struct Options {
     pub level: Priority,
     /// Where to.
     pub target: Target,
+    /// Files that get the records, too. One that cannot be opened is said in the journal, and nothing else (04 §1.9).
+    pub files: Vec<LogFile>,
+    /// How their lines look.
+    pub form: Form,
 }
 
 /// Why there is no log.
@@ -101,9 +108,9 @@ pub enum JournalError {
 pub struct JournalHandle(());
 
 impl JournalHandle {
-    /// Waits until everything said before is written, 1 s at most; whether it is.
+    /// Waits until everything said before is written, 1 s at most for each place; whether it is.
     pub fn flush(&self) -> bool {
-        QUEUE.get().is_some_and(|queue| queue.flush(FLUSH))
+        QUEUES.get().is_some_and(|queues| queues.iter().all(|queue| queue.flush(FLUSH)))
     }
 
     /// Changes the least urgent priority that is written (SIGUSR1, SIGUSR2, reload).
@@ -137,10 +144,22 @@ pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
         None => Queue::start(StderrSink, CAPACITY),
     }
     .map_err(JournalError::Thread)?;
-    QUEUE.set(queue).map_err(|_| JournalError::Twice)?;
+    let mut queues = vec![queue];
+    let mut closed = Vec::new();
+    for file in options.files {
+        let path = file.path.clone();
+        match FileSink::open(file, options.form.clone()) {
+            Ok(sink) => queues.push(Queue::start(sink, CAPACITY).map_err(JournalError::Thread)?),
+            Err(error) => closed.push(format!("Failed to open log file {}: {error}", path.display())),
+        }
+    }
+    QUEUES.set(queues).map_err(|_| JournalError::Twice)?;
     log::set_boxed_logger(Box::new(bridge::Bridge)).map_err(|_| JournalError::Twice)?;
     let handle = JournalHandle(());
     handle.set_level(options.level);
+    for text in closed {
+        kind(Priority::Warning, &CONFIGURATION, &[], text);
+    }
     Ok(handle)
 }
 
@@ -151,11 +170,25 @@ pub fn write(priority: Priority, message_id: Option<&str>, fields: &[(&str, &str
     if priority as u8 > LEVEL.load(Ordering::Relaxed) {
         return;
     }
-    let Some(queue) = QUEUE.get() else { return };
     let id = message_id.map(|id| ("MESSAGE_ID".to_owned(), id.to_owned()));
     let fields =
         id.into_iter().chain(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect();
-    queue.push(Record { priority, realtime_usec: realtime_usec(), fields, text, source: None });
+    push(Record { priority, realtime_usec: realtime_usec(), fields, text, source: None });
+}
+
+/// Queues a record of one of [`KINDS`].
+pub fn kind(priority: Priority, kind: &Kind, fields: &[(&str, &str)], text: String) {
+    let event = [("HBD_EVENT", kind.event)];
+    write(priority, Some(kind.id), &[&event, fields].concat(), text);
+}
+
+/// Everywhere.
+fn push(record: Record) {
+    let Some([journal, files @ ..]) = QUEUES.get().map(Vec::as_slice) else { return };
+    for file in files {
+        file.push(record.clone());
+    }
+    journal.push(record);
 }
 
 /// The number of a lower-case syslog facility name (syslog(3)); `None` for `none`, `kern` (04 §1.9) and unknown names.

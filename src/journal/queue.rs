@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{DROPPED_MESSAGE_ID, Priority, realtime_usec};
+use super::{DROPPED, Priority, realtime_usec};
 
 /// One record on its way.
 #[derive(Debug, Clone)]
@@ -110,7 +110,8 @@ fn confession(lost: u64) -> Record {
         priority: Priority::Warning,
         realtime_usec: realtime_usec(),
         fields: vec![
-            ("MESSAGE_ID".to_owned(), DROPPED_MESSAGE_ID.to_owned()),
+            ("MESSAGE_ID".to_owned(), DROPPED.id.to_owned()),
+            ("HBD_EVENT".to_owned(), DROPPED.event.to_owned()),
             ("HBD_DROPPED".to_owned(), lost.to_string()),
         ],
         text: format!("{lost} log messages dropped: the journal was too slow or away"),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::queue::{Queue, Record, Sink};
-use super::{JournalError, Options, Priority, Target, facility_number, init, sink, write};
+use super::{Form, JournalError, LIBRARY, Options, Priority, Target, facility_number, init, sink, write};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -105,7 +105,8 @@ mkdir -p /run/systemd/journal /run/log/journal
 /lib/systemd/systemd-journald >/dev/null 2>&1 & journald=$!
 trap 'kill $journald' EXIT
 for try in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.1; done
-"$0" --exact journal::tests::inner --ignored >&2
+export JOURNALD=$journald
+"$0" --exact journal::tests::$INNER_TEST --ignored >&2
 for try in $(seq 100); do
   journalctl -D /run/log/journal/* -t hbd -o json --no-pager > /run/out || true
   grep -q 'the last' /run/out && break
@@ -114,6 +115,67 @@ done
 cat /run/out
 "#;
 
+/// Runs an ignored test with a journald of its own; what that stored, or `None` where there can be none.
+fn stored(test: &str) -> Option<Vec<serde_json::Value>> {
+    let this = std::env::current_exe().unwrap();
+    let mut outer = Command::new("unshare");
+    outer.args(["-m", "sh", "-c", OUTER]).arg(&this).env(INNER, "1").env("INNER_TEST", test);
+    let Ok(output) = outer.output() else {
+        eprintln!("skipped: no unshare");
+        return None;
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    if !output.status.success() || output.stdout.is_empty() {
+        eprintln!("skipped: no journald of our own here ({stderr})");
+        return None;
+    }
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Records said while journald does not run.
+const LOAD: usize = 20_000;
+
+/// Stops journald, says much, lets it go on.
+#[test]
+#[ignore = "run by a_frozen_journald_blocks_nobody with a journald of its own"]
+fn inner_frozen() {
+    let Ok(journald) = std::env::var("JOURNALD") else { return };
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &journald]).status().unwrap().success());
+    let handle = init(Options {
+        facility: None,
+        level: Priority::Info,
+        target: Target::Journal,
+        files: Vec::new(),
+        form: Form::default(),
+    })
+    .unwrap();
+    signal("-STOP");
+    // Were one of these to wait for journald, it would wait for ever.
+    for number in 0..LOAD {
+        write(Priority::Info, None, &[], format!("load {number}"));
+    }
+    assert!(!handle.flush(), "journald was not frozen");
+    signal("-CONT");
+    while !handle.flush() {}
+    write(Priority::Info, None, &[], "the last".to_owned());
+    assert!(handle.flush());
+}
+
+#[test]
+fn a_frozen_journald_blocks_nobody() {
+    let Some(entries) = stored("inner_frozen") else { return };
+    let texts = || entries.iter().filter_map(|entry| entry["MESSAGE"].as_str());
+    let written = texts().filter(|text| text.starts_with("load ")).count();
+    let dropped = entries.iter().filter_map(|entry| entry["HBD_DROPPED"].as_str()?.parse::<usize>().ok());
+    let dropped: usize = dropped.sum();
+    assert!(dropped > 0, "{written} of {LOAD} were written, and none was dropped");
+    assert_eq!(written + dropped, LOAD);
+    let confession = entries.iter().find(|entry| entry.get("HBD_DROPPED").is_some()).unwrap();
+    assert_eq!((&confession["HBD_EVENT"], &confession["PRIORITY"]), (&"Dropped".into(), &"4".into()));
+}
+
 /// Writes what [`a_real_journald_gets_it_all`] reads.
 #[test]
 #[ignore = "run by a_real_journald_gets_it_all with a journald of its own"]
@@ -121,8 +183,14 @@ fn inner() {
     if std::env::var_os(INNER).is_none() {
         return;
     }
-    let options = Options { facility: Some(16), level: Priority::Info, target: Target::Journal };
-    let handle = init(options).unwrap();
+    let options = Options {
+        facility: Some(16),
+        level: Priority::Info,
+        target: Target::Journal,
+        files: Vec::new(),
+        form: Form::default(),
+    };
+    let handle = init(options.clone()).unwrap();
     assert!(matches!(init(options), Err(JournalError::Twice)));
     let id = Some("7c1b9f0e8f114bd0a6a6c3fe7f3ad1c1");
     write(Priority::Crit, id, &[("HBD_NODE", "nodeb"), ("HBD_EVENT", "dead")], "crit".to_owned());
@@ -138,20 +206,7 @@ fn inner() {
 
 #[test]
 fn a_real_journald_gets_it_all() {
-    let this = std::env::current_exe().unwrap();
-    let ran = Command::new("unshare").args(["-m", "sh", "-c", OUTER]).arg(&this).env(INNER, "1").output();
-    let Ok(output) = ran else {
-        eprintln!("skipped: no unshare");
-        return;
-    };
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    if !output.status.success() || output.stdout.is_empty() {
-        eprintln!("skipped: no journald of our own here ({stderr})");
-        return;
-    }
-    let entries: Vec<serde_json::Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let Some(entries) = stored("inner") else { return };
     let seen: Vec<(String, String)> =
         entries.iter().map(|entry| (entry["MESSAGE"].to_string(), entry["PRIORITY"].to_string())).collect();
     let wanted = [
@@ -172,4 +227,7 @@ fn a_real_journald_gets_it_all() {
     let stored: u64 = first["__REALTIME_TIMESTAMP"].as_str().unwrap().parse().unwrap();
     assert!(usec <= stored && stored - usec < 60_000_000, "{usec} {stored}");
     assert_eq!(entries[5]["HBD_LINK"], "eth1");
+    // Who speaks through `log` without an id has that of his room.
+    assert_eq!(entries[5]["HBD_EVENT"], LIBRARY.event);
+    assert_eq!(entries[5]["MESSAGE_ID"], LIBRARY.id);
 }

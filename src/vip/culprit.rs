@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// What to write so that it does not happen again; `None` if neither of the two manages the interface.
-pub(super) fn hint(index: u32, device: &str) -> Option<String> {
+pub(crate) fn hint(index: u32, device: &str) -> Option<String> {
     hint_below(Path::new("/run"), index, device)
 }
 

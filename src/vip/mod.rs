@@ -67,6 +67,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Address;
 
+pub(crate) use culprit::hint as who_may_remove;
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
 pub use release::release;

@@ -10,6 +10,7 @@ mod keyring;
 mod list;
 mod message;
 mod netstring;
+mod peek;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod tests;
 pub use error::{AuthenticationError, CompressionError, DecodeError, EncodeError, Malformed};
 pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Method};
 pub use message::{Field, Message, Value};
+pub use peek::peek;
 
 use crate::config::MessageFormat;
 

@@ -135,15 +135,12 @@ fn directives_without_effect_are_warned_about_by_name() {
         "stonith_host * null nodea nodeb",
         "respawn hacluster /usr/lib/heartbeat/pingd",
         "failfast root /bin/true",
-        "logfile /var/log/ha-log",
-        "debugfile /var/log/ha-debug",
         "compression bz2",
         "compression_threshold 2",
         "traditional_compression off",
         "env A=b,C=d",
         "log_badpack true",
         "cluster web",
-        "syslogmsgfmt false",
     ];
     for line in not_yet {
         let name = line.split(' ').next().unwrap();

@@ -37,7 +37,6 @@ fn centos65() {
         assert_eq!(
             summary(&node),
             [
-                "warning ha.cf:29 `logfile` is not implemented yet: messag",
                 "warning ha.cf:121 eth1 is the only heartbeat link: if it f",
                 "warning ha.cf:207 `watchdog` is not implemented yet: no wa",
             ]

@@ -1,0 +1,256 @@
+//! `hbctl check`: the files by the code that hbd starts with, what each word of haresources became, systemd's opinion of
+//! the units, and how the files differ from what runs: the hbd of this machine, and through it the peer.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use zbus::connection::Builder;
+
+use super::words::{bold, duration, paint};
+use super::{CliError, fetch};
+use crate::bus::Snapshot;
+use crate::config::{self, Config, Files, Host};
+use crate::daemon::check::{meaning, survey};
+use crate::units::own::Unfit;
+
+/// As hbd's own exit status.
+const EXIT_CONFIGURATION: u8 = 6;
+/// How long systemd may take to answer all questions.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which files, and whose.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subject {
+    /// A directory with a copy of another node's `etc/ha.d` and so on.
+    pub root: Option<PathBuf>,
+    /// That node's name.
+    pub node: Option<String>,
+}
+
+/// What was found; `failed` if hbd would not start, or could not start everything.
+#[derive(Debug, Default)]
+struct Report {
+    text: String,
+    failed: bool,
+}
+
+impl Report {
+    fn say(&mut self, severity: &str, text: &str, colour: bool) {
+        self.failed |= severity == "error";
+        self.text.push_str(&format!("{}: {text}\n", paint(severity, severity, colour)));
+    }
+}
+
+/// The text and the exit status: 6 if hbd would not start with these files, as hbd's own.
+pub(super) fn run(
+    runtime: &Runtime,
+    bus: Builder<'static>,
+    subject: &Subject,
+    colour: bool,
+) -> Result<(String, ExitCode), CliError> {
+    let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
+    let mut host = Host::of_this_machine().map_err(CliError::Runtime)?;
+    if let Some(node) = &subject.node {
+        host.node_name.clone_from(node);
+    }
+    let (mut report, config) = read(&files, &host, colour);
+    // Another node's units and daemon are not here.
+    if let (Some(config), None) = (&config, &subject.root) {
+        runtime.block_on(async {
+            ask_systemd(config, &mut report, colour).await;
+            match fetch::snapshot(bus).await {
+                Ok(snapshot) => compare(config, &snapshot, &mut report, colour),
+                Err(_) => report.say("notice", "hbd does not run here: compared with nothing", colour),
+            }
+        });
+    }
+    if report.failed {
+        return Ok((report.text, ExitCode::from(EXIT_CONFIGURATION)));
+    }
+    report.text.push_str("hbd can start with these files.\n");
+    Ok((report.text, ExitCode::SUCCESS))
+}
+
+/// What the files themselves say.
+fn read(files: &Files, host: &Host, colour: bool) -> (Report, Option<Config>) {
+    let loaded = config::load(files, host);
+    let mut report = Report { failed: loaded.config.is_none(), ..Report::default() };
+    for diagnostic in &loaded.diagnostics {
+        report.text.push_str(&format!("{}\n\n", diagnostic.render(colour)));
+    }
+    for group in loaded.config.iter().flat_map(|config| &config.groups) {
+        report.text.push_str(&format!("resource group {} of {}:\n", bold(&group.key, colour), group.node));
+        for resource in &group.resources {
+            report.text.push_str(&format!("  {}  {}\n", resource.word, meaning(&resource.kind)));
+        }
+    }
+    (report, loaded.config)
+}
+
+async fn ask_systemd(config: &Config, report: &mut Report, colour: bool) {
+    let unfit = match timeout(PATIENCE, survey(config)).await {
+        Ok(Ok(unfit)) => unfit,
+        Ok(Err(error)) => {
+            return report.say("notice", &format!("systemd cannot be asked about the units: {error}"), colour);
+        }
+        Err(_) => return report.say("notice", "systemd does not answer: the units are not checked", colour),
+    };
+    for one in unfit {
+        let severity = match one {
+            Unfit::Missing(_) => "error",
+            Unfit::Enabled { .. } => "warning",
+        };
+        report.say(severity, &one.to_string(), colour);
+    }
+}
+
+/// What runs, against what the files say.
+fn compare(config: &Config, running: &Snapshot, report: &mut Report, colour: bool) {
+    for difference in differences(config, running) {
+        report.say("warning", &difference, colour);
+    }
+}
+
+/// One sentence for each difference that matters.
+fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
+    let mut found = Vec::new();
+    let restart = "`systemctl restart hbd` brings the file into force";
+    let names = |names: &mut dyn Iterator<Item = String>| {
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names.join(" ")
+    };
+    let mut pair = |what: &str, file: String, daemon: String| {
+        if file != daemon {
+            found.push(format!("{what}: the file says {file}, the running hbd has {daemon}; {restart}"));
+        }
+    };
+    let normal = running.nodes.iter().filter(|node| node.kind == "normal").map(|node| node.name.clone());
+    pair("node", names(&mut config.nodes.iter().cloned()), names(&mut { normal }));
+    let micro = |duration: Duration| self::duration(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    pair("keepalive", micro(config.timing.keepalive), duration(running.keepalive_usec));
+    pair("deadtime", micro(config.timing.deadtime), duration(running.deadtime_usec));
+    let written = |group: &config::Group| {
+        let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
+        format!("{} {}", group.node, words.join(" "))
+    };
+    let shown = |group: &crate::bus::GroupSnapshot| {
+        let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
+        format!("{} {}", group.preferred, words.join(" "))
+    };
+    let listed = |groups: String| if groups.is_empty() { "nothing".to_owned() } else { format!("`{groups}`") };
+    pair(
+        "haresources",
+        listed(names(&mut config.groups.iter().map(written)).clone()),
+        listed(names(&mut running.groups.iter().map(shown))),
+    );
+    let deadtime = u64::try_from(config.timing.deadtime.as_micros()).unwrap_or(u64::MAX);
+    for peer in running.nodes.iter().filter(|node| !node.local && node.kind == "normal" && node.generation > 0) {
+        if peer.deadtime_usec != deadtime {
+            found.push(format!(
+                "deadtime: {} here, but {} announces {}: write the same on both nodes",
+                duration(deadtime),
+                peer.name,
+                duration(peer.deadtime_usec)
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{GroupSnapshot, NodeSnapshot, ResourceSnapshot};
+
+    fn example(directory: &std::path::Path) -> (Files, Host) {
+        let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples/seed-centos65");
+        let ha_d = directory.join("etc/ha.d");
+        std::fs::create_dir_all(&ha_d).unwrap();
+        for (from, to) in [("nodea.ha.cf", "ha.cf"), ("authkeys", "authkeys"), ("haresources", "haresources")] {
+            std::fs::copy(example.join(from), ha_d.join(to)).unwrap();
+        }
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(ha_d.join("authkeys"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        (Files::below(directory), Host::named("nodea"))
+    }
+
+    fn running() -> Snapshot {
+        let node = |name: &str| NodeSnapshot {
+            name: name.to_owned(),
+            kind: "normal".to_owned(),
+            local: name == "nodea",
+            generation: 3,
+            deadtime_usec: 30_000_000,
+            ..NodeSnapshot::default()
+        };
+        Snapshot {
+            keepalive_usec: 2_000_000,
+            deadtime_usec: 30_000_000,
+            nodes: vec![node("nodea"), node("nodeb")],
+            ..Snapshot::default()
+        }
+    }
+
+    /// As the daemon shows the groups of a configuration.
+    fn shown(config: &Config) -> Vec<GroupSnapshot> {
+        let resource = |resource: &config::Resource| ResourceSnapshot {
+            word: resource.word.clone(),
+            ..ResourceSnapshot::default()
+        };
+        let group = |group: &config::Group| GroupSnapshot {
+            preferred: group.node.clone(),
+            resources: group.resources.iter().map(resource).collect(),
+            ..GroupSnapshot::default()
+        };
+        config.groups.iter().map(group).collect()
+    }
+
+    #[test]
+    fn the_example_is_told_word_by_word() {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, host) = example(directory.path());
+        let (report, config) = read(&files, &host, false);
+        assert!(!report.failed, "{}", report.text);
+        assert!(report.text.contains("resource group 192.168.17.200/24/eth0 of nodea:\n"), "{}", report.text);
+        assert!(report.text.contains("  httpd  unit httpd.service\n"), "{}", report.text);
+        let config = config.unwrap();
+        let mut same = running();
+        same.groups = shown(&config);
+        assert_eq!(differences(&config, &same), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_with_its_line_and_a_caret() {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, host) = example(directory.path());
+        let text = std::fs::read_to_string(&files.ha_cf).unwrap();
+        std::fs::write(&files.ha_cf, text.replace("deadtime 30", "deadtime thirty")).unwrap();
+        let (report, config) = read(&files, &host, false);
+        assert!(report.failed && config.is_none());
+        assert!(report.text.contains("deadtime thirty") && report.text.contains("^^^^^^"), "{}", report.text);
+    }
+
+    #[test]
+    fn what_differs_from_the_running_daemon_and_from_the_peer_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, host) = example(directory.path());
+        let config = read(&files, &host, false).1.unwrap();
+        let mut other = running();
+        other.deadtime_usec = 10_000_000;
+        other.nodes[1].deadtime_usec = 10_000_000;
+        other.nodes[1].name = "nodec".to_owned();
+        let found = differences(&config, &other).join("\n");
+        for wanted in [
+            "node: the file says nodea nodeb, the running hbd has nodea nodec",
+            "deadtime: the file says 30s, the running hbd has 10s",
+            "haresources: the file says `nodea 192.168.17.200/24/eth0 httpd`, the running hbd has nothing",
+            "deadtime: 30s here, but nodec announces 10s",
+        ] {
+            assert!(found.contains(wanted), "no {wanted:?} in\n{found}");
+        }
+    }
+}

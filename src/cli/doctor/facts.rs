@@ -1,0 +1,170 @@
+//! Finding out what the machine looks like. Only looks; whatever does not answer in time is a fact, too.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zbus::connection::Builder;
+use zbus::{Connection, Proxy};
+
+use super::{Facts, permission};
+use crate::cli::{fetch, status};
+use crate::config::{self, Address, Config, Files, Host, ResourceKind};
+use crate::vip::who_may_remove;
+
+/// How long each of the others on the bus may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything. Needs a tokio runtime.
+pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
+    let config = read();
+    let addresses: Vec<(String, IpAddr)> = if_addrs::get_if_addrs()
+        .map(|found| found.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect())
+        .unwrap_or_default();
+    let removers = config.as_ref().map(removers).unwrap_or_default();
+    Facts {
+        ruleset: ruleset(),
+        unit_files: match (&config, bus().build().await) {
+            (Ok(config), Ok(bus)) => unit_files(&bus, config).await,
+            (_, Err(error)) => Err(error.to_string()),
+            (Err(_), _) => Ok(Vec::new()),
+        },
+        synchronised: synchronised(bus()).await,
+        permissions: permissions(),
+        running: fetch::snapshot(bus()).await.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
+            let text = error.to_string();
+            text.lines().next().unwrap_or_default().to_owned()
+        }),
+        config,
+        addresses,
+        removers,
+    }
+}
+
+fn read() -> Result<Config, Vec<(config::Severity, String)>> {
+    let host = Host::of_this_machine().map_err(|error| vec![(config::Severity::Error, error.to_string())])?;
+    let loaded = config::load(&Files::default(), &host);
+    loaded.config.ok_or_else(|| {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == config::Severity::Error);
+        errors.map(|found| (found.severity, found.to_string().replace("\n    hint: ", ": "))).collect()
+    })
+}
+
+fn ruleset() -> Result<String, String> {
+    // Not only in the PATH of root.
+    let output = ["nft", "/usr/sbin/nft"]
+        .iter()
+        .find_map(|nft| Command::new(nft).args(["-j", "list", "ruleset"]).output().ok());
+    let output = output.ok_or("nft is not installed: look at whatever filters packets here")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("nft says: {}", said.lines().next().unwrap_or("nothing; try as root")));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Who may remove our addresses: by the interface that is written in haresources, or that has an address of that net.
+fn removers(config: &Config) -> Vec<(String, String)> {
+    let mut devices: Vec<String> = Vec::new();
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
+    for address in
+        kinds.filter_map(|kind| if let ResourceKind::Address(address) = kind { Some(address) } else { None })
+    {
+        let device = address.device.clone().or_else(|| neighbour(address, &interfaces));
+        if let Some(device) = device.filter(|device| !devices.contains(device)) {
+            devices.push(device);
+        }
+    }
+    let hint = |device: String| {
+        let index = fs::read_to_string(format!("/sys/class/net/{device}/ifindex")).ok()?.trim().parse().ok()?;
+        if keeps_configuration(Path::new("/run/systemd/netif/links"), index) {
+            return None;
+        }
+        who_may_remove(index, &device).map(|hint| (device, hint))
+    };
+    devices.into_iter().filter_map(hint).collect()
+}
+
+/// The interface that has an address in the same net.
+fn neighbour(address: &Address, interfaces: &[if_addrs::Interface]) -> Option<String> {
+    let near = interfaces.iter().find(|interface| match (&interface.addr, address.address) {
+        (if_addrs::IfAddr::V4(own), IpAddr::V4(wanted)) => {
+            let mask = u32::from(own.netmask);
+            mask != 0 && u32::from(own.ip) & mask == u32::from(wanted) & mask
+        }
+        (if_addrs::IfAddr::V6(own), IpAddr::V6(wanted)) => {
+            let mask = u128::from(own.netmask);
+            mask != 0 && u128::from(own.ip) & mask == u128::from(wanted) & mask
+        }
+        _ => false,
+    });
+    near.map(|interface| interface.name.clone())
+}
+
+/// Whether networkd was told to keep what it did not configure: in the .network file of the link, or a drop-in of it.
+pub(super) fn keeps_configuration(links: &Path, index: u32) -> bool {
+    let state = fs::read_to_string(links.join(index.to_string())).unwrap_or_default();
+    let value = |key: &str| state.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let drop_ins = value("NETWORK_FILE_DROPINS").unwrap_or_default();
+    let files = value("NETWORK_FILE").into_iter().chain(drop_ins.split(':').flat_map(|part| part.split(' ')));
+    // The last word counts.
+    let said = files.filter_map(|file| fs::read_to_string(file.trim_matches('"')).ok()).fold(None, |said, text| {
+        let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("KeepConfiguration="));
+        lines.next_back().map(str::to_owned).or(said)
+    });
+    matches!(said.as_deref(), Some("yes" | "static" | "true" | "1"))
+}
+
+async fn unit_files(bus: &Connection, config: &Config) -> Result<Vec<(String, String)>, String> {
+    const SYSTEMD: (&str, &str, &str) =
+        ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+    let manager = Proxy::new(bus, SYSTEMD.0, SYSTEMD.1, SYSTEMD.2).await.map_err(|error| error.to_string())?;
+    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
+    let units = kinds.filter_map(|kind| if let ResourceKind::Unit(unit) = kind { Some(unit.as_str()) } else { None });
+    let mut found = Vec::new();
+    for unit in units.chain(["hbd.service"]) {
+        let state = timeout(PATIENCE, manager.call::<_, _, String>("GetUnitFileState", &(unit,))).await;
+        match state {
+            Ok(Ok(state)) => found.push((unit.to_owned(), state)),
+            // There is no such file.
+            Ok(Err(zbus::Error::MethodError(..))) => found.push((unit.to_owned(), String::new())),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("it does not answer".to_owned()),
+        }
+    }
+    Ok(found)
+}
+
+async fn synchronised(bus: Builder<'static>) -> Result<bool, String> {
+    let ask = async {
+        let bus = bus.build().await?;
+        let clock =
+            Proxy::new(&bus, "org.freedesktop.timedate1", "/org/freedesktop/timedate1", "org.freedesktop.timedate1");
+        clock.await?.get_property::<bool>("NTPSynchronized").await
+    };
+    match timeout(PATIENCE, ask).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("timedated does not answer".to_owned()),
+    }
+}
+
+fn permissions() -> Vec<String> {
+    let mode = |path: &Path| fs::metadata(path).ok().map(|found| found.permissions().mode());
+    let checks = [
+        ("/etc/ha.d/authkeys", 0o077, "whoever reads it can speak for a node; chmod 600"),
+        ("/etc/ha.d/ha.cf", 0o022, "whoever writes it decides who serves; chmod go-w"),
+        ("/etc/ha.d/haresources", 0o022, "whoever writes it decides what root starts; chmod go-w"),
+        ("/etc/hbd/hbd.toml", 0o022, "whoever writes it decides what root starts; chmod go-w"),
+        ("/var/lib/heartbeat", 0o002, "whoever writes there decides who we are; chmod o-w"),
+    ];
+    let check = |(path, forbidden, remedy): (&str, u32, &str)| {
+        let path = Path::new(path);
+        permission(path, mode(path)?, forbidden, remedy)
+    };
+    checks.into_iter().filter_map(check).collect()
+}

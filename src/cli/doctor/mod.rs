@@ -1,0 +1,230 @@
+//! `hbctl doctor`: what is legal and will hurt one day: a firewall on the port, a peer that is ourselves, units that start at
+//! boot, networkd and NetworkManager, the clock, one link, no fencing.
+//!
+//! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
+
+mod facts;
+mod firewall;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::words::paint;
+use crate::config::{Config, Medium, ResourceKind, Severity};
+
+pub(super) use facts::gather;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Grade {
+    /// As it should be.
+    Ok,
+    /// Could not be found out, or worth knowing.
+    Note,
+    /// Will hurt in a failure.
+    Warning,
+    /// Does not work.
+    Bad,
+}
+
+impl Grade {
+    fn word(self) -> &'static str {
+        match self {
+            Grade::Ok => "ok",
+            Grade::Note => "note",
+            Grade::Warning => "warning",
+            Grade::Bad => "bad",
+        }
+    }
+}
+
+/// One judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub grade: Grade,
+    /// What was looked at.
+    pub about: &'static str,
+    /// What was found, and what to do.
+    pub text: String,
+}
+
+fn finding(grade: Grade, about: &'static str, text: impl Into<String>) -> Finding {
+    Finding { grade, about, text: text.into() }
+}
+
+/// What the machine looks like. What could not be found out is `Err` with the reason.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// What reading the files gave.
+    pub config: Result<Config, Vec<(Severity, String)>>,
+    /// `nft -j list ruleset`.
+    pub ruleset: Result<String, String>,
+    /// Our own addresses with their interfaces.
+    pub addresses: Vec<(String, IpAddr)>,
+    /// What systemd says about units: name and state of the unit file.
+    pub unit_files: Result<Vec<(String, String)>, String>,
+    /// Who manages an interface, and may remove addresses from it: the hint, by interface.
+    pub removers: Vec<(String, String)>,
+    /// Whether the clock is synchronised.
+    pub synchronised: Result<bool, String>,
+    /// Files with wrong permissions: what, and what to do.
+    pub permissions: Vec<String>,
+    /// Whether the hbd of this machine answers; what is wrong by its own account.
+    pub running: Result<Vec<String>, String>,
+}
+
+/// Everything, in the order in which things are worth mending.
+pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match &facts.config {
+        Err(errors) => found.extend(errors.iter().map(|(severity, text)| {
+            let grade = if *severity == Severity::Error { Grade::Bad } else { Grade::Warning };
+            finding(grade, "configuration", text.clone())
+        })),
+        Ok(config) => {
+            found.push(finding(Grade::Ok, "configuration", "hbd can start with these files"));
+            found.push(firewall::judge(&facts.ruleset, config));
+            found.extend(peers(config, &facts.addresses));
+            found.push(links(config));
+            found.extend(units(config, &facts.unit_files));
+            found.push(fencing(config));
+        }
+    }
+    found.extend(removers(&facts.removers));
+    found.push(clock(&facts.synchronised));
+    found.extend(facts.permissions.iter().map(|text| finding(Grade::Warning, "permissions", text.clone())));
+    found.push(match &facts.running {
+        Ok(troubles) if troubles.is_empty() => finding(Grade::Ok, "hbd", "runs, and reports nothing wrong"),
+        Ok(troubles) => finding(Grade::Warning, "hbd", troubles.join(" ")),
+        Err(why) => finding(Grade::Note, "hbd", format!("cannot be asked: {why}")),
+    });
+    found
+}
+
+/// The same ha.cf on both nodes: each talks to itself and believes the other dead.
+fn peers(config: &Config, own: &[(String, IpAddr)]) -> Vec<Finding> {
+    let addresses = config.media.iter().filter_map(|medium| match medium {
+        Medium::Ucast { device, peer } => Some((device, *peer)),
+        _ => None,
+    });
+    let (mut others, mut found) = (0, Vec::new());
+    for (device, peer) in addresses {
+        if let Some((interface, _)) = own.iter().find(|(_, address)| *address == peer) {
+            found.push(format!("ucast {device} {peer} is this machine's own address (on {interface})"));
+        } else {
+            others += 1;
+        }
+    }
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let text = format!("{}: write the other node's address there", found.join("; "));
+    let usable = others > 0 || config.media.iter().any(|medium| !matches!(medium, Medium::Ucast { .. }));
+    // A line for each node, in a file that is the same on both, is usual and harmless.
+    vec![if usable {
+        finding(Grade::Note, "peer's address", format!("{}; another line reaches the peer", found.join("; ")))
+    } else {
+        finding(Grade::Bad, "peer's address", text)
+    }]
+}
+
+fn links(config: &Config) -> Finding {
+    let links: BTreeSet<&str> = config.media.iter().map(Medium::link_name).collect();
+    if links.len() > 1 {
+        return finding(Grade::Ok, "links", format!("{} independent links", links.len()));
+    }
+    let only = links.first().copied().unwrap_or("none");
+    let text = format!(
+        "only one ({only}): when its cable, card or switch fails, both nodes take the other for dead; add a second \
+         medium (bcast, ucast, serial) on other hardware to ha.cf"
+    );
+    finding(Grade::Warning, "links", text)
+}
+
+fn units(config: &Config, files: &Result<Vec<(String, String)>, String>) -> Vec<Finding> {
+    let files = match files {
+        Ok(files) => files,
+        Err(why) => return vec![finding(Grade::Note, "boot", format!("systemd cannot be asked: {why}"))],
+    };
+    let state = |unit: &str| files.iter().find(|(name, _)| name == unit).map(|(_, state)| state.as_str());
+    let enabled = |unit: &str| matches!(state(unit), Some("enabled" | "enabled-runtime"));
+    let mut found = Vec::new();
+    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
+    for unit in kinds.filter_map(|kind| if let ResourceKind::Unit(unit) = kind { Some(unit) } else { None }) {
+        match state(unit) {
+            _ if enabled(unit) => {
+                let text = format!(
+                    "{unit} starts at boot by itself, also on the node that must not run it: systemctl disable {unit}"
+                );
+                found.push(finding(Grade::Bad, "boot", text));
+            }
+            None | Some("") => found.push(finding(Grade::Bad, "boot", format!("there is no unit {unit} here"))),
+            Some("masked") => {
+                found.push(finding(Grade::Bad, "boot", format!("{unit} is masked: systemctl unmask {unit}")))
+            }
+            Some(_) => {}
+        }
+    }
+    if !enabled("hbd.service") {
+        let text = "hbd does not start at boot: after a power failure this node stays out; systemctl enable hbd";
+        found.push(finding(Grade::Warning, "boot", text));
+    }
+    if found.is_empty() {
+        found.push(finding(Grade::Ok, "boot", "hbd starts at boot, and what it manages does not start by itself"));
+    }
+    found
+}
+
+/// hbd fences nobody: what that means depends on what moves.
+fn fencing(config: &Config) -> Finding {
+    let mounts = config.groups.iter().flat_map(|group| &group.resources).any(|resource| {
+        resource.kind.unit().is_some_and(|unit| unit.ends_with(".mount")) || resource.word.starts_with("drbd")
+    });
+    if mounts {
+        let text = "there is none, and a file system moves: when all links fail at once both nodes may mount it. Use \
+                    storage that refuses two writers (DRBD with its own fencing, SCSI reservations)";
+        return finding(Grade::Warning, "fencing", text);
+    }
+    finding(Grade::Note, "fencing", "there is none; addresses are protected by leases and by asking the LAN first")
+}
+
+fn removers(removers: &[(String, String)]) -> Vec<Finding> {
+    if removers.is_empty() {
+        return vec![finding(Grade::Ok, "network managers", "nobody manages the interfaces of the addresses")];
+    }
+    removers.iter().map(|(_, hint)| finding(Grade::Warning, "network managers", hint.clone())).collect()
+}
+
+fn clock(synchronised: &Result<bool, String>) -> Finding {
+    match synchronised {
+        Ok(true) => finding(Grade::Ok, "clock", "synchronised"),
+        Ok(false) => {
+            let text =
+                "not synchronised: the logs of both nodes cannot be compared; enable systemd-timesyncd or chrony";
+            finding(Grade::Warning, "clock", text)
+        }
+        Err(why) => finding(Grade::Note, "clock", format!("cannot tell whether it is synchronised: {why}")),
+    }
+}
+
+/// The findings as text.
+pub(super) fn render(findings: &[Finding], colour: bool) -> String {
+    let width = findings.iter().map(|finding| finding.about.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for Finding { grade, about, text: said } in findings {
+        let word = grade.word();
+        let pad = " ".repeat("warning".len() - word.len());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}{pad}  {about:<width$}  {said}", paint(word, word, colour));
+    }
+    text
+}
+
+/// Whether a file can be read or written by others than its owner: what to do about it.
+fn permission(path: &Path, mode: u32, forbidden: u32, remedy: &str) -> Option<String> {
+    (mode & forbidden != 0).then(|| format!("{} has mode {:o}: {remedy}", path.display(), mode & 0o7777))
+}

@@ -1,0 +1,155 @@
+//! Judgements over made-up machines.
+
+use serde_json::json;
+
+use super::*;
+use crate::config::{Files, Host, load};
+
+/// The first example, with another ha.cf.
+fn config(ha_cf: &str, haresources: &str) -> Config {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let ha_d = directory.path().join("etc/ha.d");
+    std::fs::create_dir_all(&ha_d).unwrap();
+    std::fs::write(ha_d.join("ha.cf"), ha_cf).unwrap();
+    std::fs::write(ha_d.join("haresources"), haresources).unwrap();
+    std::fs::write(ha_d.join("authkeys"), "auth 1\n1 sha1 HI!\n").unwrap();
+    std::fs::set_permissions(ha_d.join("authkeys"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let loaded = load(&Files::below(directory.path()), &Host::named("nodea"));
+    loaded.config.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
+}
+
+const HA_CF: &str = "keepalive 1\ndeadtime 10\nucast eth1 10.0.0.2\nauto_failback on\nnode nodea nodeb\n";
+const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\n";
+
+fn healthy() -> Facts {
+    Facts {
+        config: Ok(config(&HA_CF.replace("ucast", "bcast eth2\nucast"), HARESOURCES)),
+        ruleset: Ok(json!({ "nftables": [] }).to_string()),
+        addresses: vec![("eth1".into(), "10.0.0.1".parse().unwrap())],
+        unit_files: Ok(vec![("httpd.service".into(), "disabled".into()), ("hbd.service".into(), "enabled".into())]),
+        removers: Vec::new(),
+        synchronised: Ok(true),
+        permissions: Vec::new(),
+        running: Ok(Vec::new()),
+    }
+}
+
+/// Grade and text of what is found about a thing.
+fn about(facts: &Facts, thing: &str) -> (Grade, String) {
+    let found: Vec<_> = diagnose(facts).into_iter().filter(|finding| finding.about == thing).collect();
+    let worst = found.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok);
+    (worst, found.into_iter().map(|finding| finding.text).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn a_healthy_machine_has_nothing_worse_than_notes() {
+    let findings = diagnose(&healthy());
+    assert!(findings.iter().all(|finding| finding.grade <= Grade::Note), "{findings:#?}");
+    let text = render(&findings, false);
+    assert!(text.contains("ok       links             2 independent links\n"), "{text}");
+}
+
+#[test]
+fn the_peers_address_must_not_be_our_own() {
+    let mut facts = healthy();
+    facts.addresses = vec![("eth1".into(), "10.0.0.2".parse().unwrap())];
+    assert_eq!(about(&facts, "peer's address").0, Grade::Note);
+    facts.config = Ok(config(HA_CF, HARESOURCES));
+    let (grade, text) = about(&facts, "peer's address");
+    assert_eq!(grade, Grade::Bad);
+    assert!(text.contains("ucast eth1 10.0.0.2 is this machine's own address (on eth1)"), "{text}");
+    assert_eq!(about(&facts, "links").0, Grade::Warning);
+}
+
+#[test]
+fn what_starts_at_boot_is_told() {
+    let mut facts = healthy();
+    facts.unit_files =
+        Ok(vec![("httpd.service".into(), "enabled".into()), ("hbd.service".into(), "disabled".into())]);
+    let (grade, text) = about(&facts, "boot");
+    assert_eq!(grade, Grade::Bad);
+    assert!(text.contains("systemctl disable httpd.service") && text.contains("systemctl enable hbd"), "{text}");
+    facts.unit_files = Ok(vec![("httpd.service".into(), String::new()), ("hbd.service".into(), "enabled".into())]);
+    assert!(about(&facts, "boot").1.contains("there is no unit httpd.service here"));
+}
+
+/// A ruleset whose input chain drops what these rules do not accept.
+fn dropping(rules: &[serde_json::Value]) -> Facts {
+    let mut list = vec![json!({ "chain": { "family": "inet", "table": "filter", "name": "input", "hook": "input",
+        "type": "filter", "prio": 0, "policy": "drop" } })];
+    list.extend(rules.iter().map(|expr| {
+        json!({ "rule": { "family": "inet", "table": "filter", "chain": "input", "handle": 1, "expr": expr } })
+    }));
+    Facts { ruleset: Ok(json!({ "nftables": list }).to_string()), ..healthy() }
+}
+
+fn dport(right: serde_json::Value) -> serde_json::Value {
+    let left = json!({ "payload": { "protocol": "udp", "field": "dport" } });
+    json!([{ "match": { "op": "==", "left": left, "right": right } }, { "accept": null }])
+}
+
+#[test]
+fn a_firewall_that_drops_heartbeats_is_bad_and_one_that_lets_them_in_is_not() {
+    let established = json!([
+        { "match": { "op": "in", "left": { "ct": { "key": "state" } }, "right": ["established", "related"] } },
+        { "accept": null },
+    ]);
+    let ssh = json!([
+        { "match": { "op": "==", "left": { "payload": { "protocol": "tcp", "field": "dport" } }, "right": 22 } },
+        { "accept": null },
+    ]);
+    let (grade, text) = about(&dropping(&[established, ssh]), "firewall");
+    assert_eq!(grade, Grade::Bad);
+    assert!(text.contains("nft add rule inet filter input udp dport 694 accept"), "{text}");
+    for accepting in [json!(694), json!({ "set": [53, 694] }), json!({ "range": [600, 700] })] {
+        assert_eq!(about(&dropping(&[dport(accepting.clone())]), "firewall").0, Grade::Ok, "{accepting}");
+    }
+    assert_eq!(about(&dropping(&[dport(json!(695))]), "firewall").0, Grade::Bad);
+    assert_eq!(about(&dropping(&[dport(json!("@ports"))]), "firewall").0, Grade::Note);
+    let interface = json!([
+        { "match": { "op": "==", "left": { "meta": { "key": "iifname" } }, "right": "eth1" } },
+        { "accept": null },
+    ]);
+    assert_eq!(about(&dropping(&[interface]), "firewall").0, Grade::Ok);
+    let missing = Facts { ruleset: Err("nft is not installed".into()), ..healthy() };
+    assert_eq!(about(&missing, "firewall").0, Grade::Note);
+}
+
+#[test]
+fn the_rest_is_passed_on_with_a_remedy() {
+    let mut facts = healthy();
+    facts.synchronised = Ok(false);
+    facts.removers = vec![("eth0".into(), "write KeepConfiguration=static".into())];
+    facts.permissions = vec!["authkeys has mode 644".into()];
+    facts.running = Ok(vec!["Node nodeb is dead.".into()]);
+    for (thing, word) in [
+        ("clock", "chrony"),
+        ("network managers", "KeepConfiguration"),
+        ("permissions", "644"),
+        ("hbd", "nodeb is dead"),
+    ] {
+        let (grade, text) = about(&facts, thing);
+        assert!(grade == Grade::Warning && text.contains(word), "{thing}: {text}");
+    }
+    let broken = Facts { config: Err(vec![(Severity::Error, "ha.cf:3: no".into())]), ..healthy() };
+    assert_eq!(about(&broken, "configuration"), (Grade::Bad, "ha.cf:3: no".to_owned()));
+    let mounts = config(HA_CF, "nodea Filesystem::/dev/sdb1::/srv/data::ext4\n");
+    assert_eq!(about(&Facts { config: Ok(mounts), ..healthy() }, "fencing").0, Grade::Warning);
+}
+
+#[test]
+fn a_drop_in_of_networkd_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let network = file("10-lan.network", "[Network]\nDHCP=yes\n");
+    let drop_in = file("hbd.conf", "[Network]\nKeepConfiguration=static\n");
+    file("3", &format!("ADMIN_STATE=configured\nNETWORK_FILE={network}\n"));
+    assert!(!facts::keeps_configuration(directory.path(), 3));
+    file("3", &format!("ADMIN_STATE=configured\nNETWORK_FILE={network}\nNETWORK_FILE_DROPINS=\"{drop_in}\"\n"));
+    assert!(facts::keeps_configuration(directory.path(), 3));
+}

@@ -1,0 +1,78 @@
+//! Packets as they pass an interface.
+
+use std::fs;
+use std::io::{self, Read, Write};
+
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::{DumpError, Link, Printer};
+use crate::cli::words::now_usec;
+
+/// More than any packet with offloading has.
+const LARGEST: usize = 128 * 1024;
+
+/// Prints what passes until the output, or the interface, ends.
+pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {
+    let failed = |error| DumpError::Listen { interface: interface.to_owned(), error };
+    let mut ear = Ear::open(index(interface)?).map_err(failed)?;
+    let mut buffer = vec![0; LARGEST];
+    loop {
+        let length = ear.hear(&mut buffer).map_err(failed)?;
+        if printer.packet(Link::Ip, now_usec(), &buffer[..length]).is_err() {
+            // Nobody reads any more.
+            return Ok(());
+        }
+    }
+}
+
+pub(super) fn index(interface: &str) -> Result<u32, DumpError> {
+    let unknown = || DumpError::Interface(interface.to_owned());
+    // The name becomes part of a path.
+    if interface.is_empty() || interface.contains('/') || interface.starts_with('.') {
+        return Err(unknown());
+    }
+    let text = fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).map_err(|_| unknown())?;
+    text.trim().parse().map_err(|_| unknown())
+}
+
+/// Hears every packet of one interface, in both directions, from its IP header on (packet(7), SOCK_DGRAM).
+pub(super) struct Ear(Socket);
+
+impl Ear {
+    pub(super) fn open(index: u32) -> io::Result<Ear> {
+        let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(protocol)))?;
+        socket.attach_filter(&only(index))?;
+        // What had come from other interfaces before the filter was there.
+        socket.set_nonblocking(true)?;
+        let mut ear = Ear(socket);
+        let mut buffer = [0; 1];
+        while ear.0.read(&mut buffer).is_ok() {}
+        ear.0.set_nonblocking(false)?;
+        Ok(ear)
+    }
+
+    /// The next packet; its length.
+    pub(super) fn hear(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                heard => return heard,
+            }
+        }
+    }
+}
+
+/// Lets packets of the interface with this index through, and nothing else (a classic BPF program). It needs no address to
+/// bind to, for which socket2 has no safe constructor.
+fn only(index: u32) -> [SockFilter; 4] {
+    let filter = |code: u32, jt, jf, k| SockFilter::new(code as u16, jt, jf, k);
+    // The kernel reads such an offset as "the packet's interface".
+    let interface = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX) as u32;
+    [
+        filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, interface),
+        filter(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, index),
+        filter(libc::BPF_RET | libc::BPF_K, 0, 0, LARGEST as u32),
+        filter(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+    ]
+}

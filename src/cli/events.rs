@@ -1,0 +1,194 @@
+//! `hbctl events`: what hbd wrote into the journal, filtered by its fields.
+//!
+//! journalctl(1) reads the journal; who may see it is journald's affair.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::CliError;
+use super::why::level;
+use super::words::{local, paint, printable};
+
+/// Which events.
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// About this group, by its first resource
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// About this node
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
+    /// About this link, by its interface
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<String>,
+    /// Of this kind (the word in the second column)
+    #[arg(long, value_name = "EVENT")]
+    pub event: Option<String>,
+    /// Since this moment, in journalctl's words (`-1h`, `today`, `2026-11-22 03:00`)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Until this moment
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// Only the last so many; 0 for all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub lines: usize,
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Print journalctl's JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Filter {
+    /// For journalctl. Matches of different fields must all hold.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> =
+            ["--output=json", "--no-pager", "--quiet", "--all"].map(str::to_owned).to_vec();
+        let options = [("--since=", &self.since), ("--until=", &self.until)];
+        arguments.extend(options.iter().filter_map(|(name, value)| Some(format!("{name}{}", value.as_ref()?))));
+        if self.follow {
+            arguments.extend(["--follow", "--lines=1000"].map(str::to_owned));
+        }
+        arguments.push("SYSLOG_IDENTIFIER=hbd".to_owned());
+        let fields = [
+            ("HBD_GROUP", &self.group),
+            ("HBD_NODE", &self.node),
+            ("HBD_LINK", &self.link),
+            ("HBD_EVENT", &self.event),
+        ];
+        arguments.extend(fields.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?))));
+        arguments
+    }
+}
+
+/// Prints to `out` what journalctl says.
+pub(super) fn run(filter: &Filter, out: &mut impl Write, colour: bool) -> Result<(), CliError> {
+    let mut child = Command::new("journalctl")
+        .args(filter.arguments())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(CliError::NoJournal)?;
+    if let Some(stdout) = child.stdout.take() {
+        // Who no longer reads us wants no more.
+        let _ = show(filter, BufReader::new(stdout), out, colour);
+    }
+    // It ends with its pipe.
+    let status = child.wait().map_err(CliError::NoJournal)?;
+    // Without a match it fails as well.
+    match status.code() {
+        Some(0 | 1) | None => Ok(()),
+        Some(code) => Err(CliError::NoJournal(io::Error::other(format!("journalctl ended with status {code}")))),
+    }
+}
+
+/// From journalctl's lines to ours: the last `lines` of them, or all as they come when following.
+fn show(filter: &Filter, input: impl BufRead, out: &mut impl Write, colour: bool) -> io::Result<()> {
+    let mut last: VecDeque<String> = VecDeque::new();
+    for line in input.lines() {
+        let line = line?;
+        let Some(event) = serde_json::from_str(&line).ok().filter(is_event) else { continue };
+        let text = if filter.json { line } else { self::line(&event, colour) };
+        if filter.follow {
+            writeln!(out, "{text}")?;
+            out.flush()?;
+            continue;
+        }
+        last.push_back(text);
+        if filter.lines > 0 && last.len() > filter.lines {
+            last.pop_front();
+        }
+    }
+    for text in last {
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
+/// What people see at a transition; anything else of hbd is in `journalctl -u hbd`.
+fn is_event(record: &Value) -> bool {
+    record.get("HBD_EVENT").is_some()
+}
+
+/// `Nov 22 00:14:30  NodeDead  node nodeb: is dead`.
+fn line(record: &Value, colour: bool) -> String {
+    // When it was said; under load it is stored later.
+    let moment =
+        ["HBD_REALTIME_USEC", "__REALTIME_TIMESTAMP"].into_iter().find_map(|key| text(record, key)?.parse().ok());
+    let priority = match record.get("PRIORITY") {
+        Some(Value::Array(values)) => values.iter().filter_map(|value| value.as_str()?.parse().ok()).min(),
+        value => value.and_then(|value| value.as_str()?.parse().ok()),
+    };
+    let event = text(record, "HBD_EVENT").unwrap_or_default();
+    let message =
+        paint(&printable(&text(record, "MESSAGE").unwrap_or_default()), level(priority.unwrap_or(6)), colour);
+    format!("{}  {:<24} {message}", local(moment.unwrap_or_default()), printable(&event))
+}
+
+/// A field's text. journald gives one that is not printable as a list of bytes.
+fn text(record: &Value, key: &str) -> Option<String> {
+    match record.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(bytes) => {
+            let bytes: Option<Vec<u8>> = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(lines: usize) -> Filter {
+        Filter {
+            group: Some("10.0.0.1".to_owned()),
+            node: None,
+            link: None,
+            event: None,
+            since: Some("-1h".to_owned()),
+            until: None,
+            lines,
+            follow: false,
+            json: false,
+        }
+    }
+
+    const JOURNAL: &str = concat!(
+        r#"{"HBD_EVENT":"NodeDead","PRIORITY":"4","MESSAGE":"node nodeb: is dead","__REALTIME_TIMESTAMP":"1"}"#,
+        "\n",
+        r#"{"PRIORITY":"6","MESSAGE":"Heartbeat generation: 3","__REALTIME_TIMESTAMP":"2"}"#,
+        "\nnot json\n",
+        r#"{"HBD_EVENT":"HeldBack","PRIORITY":["3","2"],"MESSAGE":[72,105,27],"HBD_REALTIME_USEC":"3"}"#,
+        "\n"
+    );
+
+    fn shown(lines: usize) -> String {
+        let mut out = Vec::new();
+        show(&filter(lines), JOURNAL.as_bytes(), &mut out, false).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn events_are_one_line_each_and_nothing_else_is_shown() {
+        let text = shown(0);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().next().unwrap().ends_with("NodeDead                 node nodeb: is dead"), "{text}");
+        assert!(text.contains(r"HeldBack                 Hi\u{1b}"), "{text}");
+        assert_eq!(shown(1).lines().count(), 1);
+    }
+
+    #[test]
+    fn the_filter_becomes_matches() {
+        let arguments = filter(0).arguments();
+        for wanted in ["SYSLOG_IDENTIFIER=hbd", "HBD_GROUP=10.0.0.1", "--since=-1h", "--output=json"] {
+            assert!(arguments.iter().any(|argument| argument == wanted), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `hbctl metrics`: the status in Prometheus's text format (exposition formats, version 0.0.4).
+//!
+//! An hbd that cannot be asked is a metric too (`hbd_up 0`): who watches from outside sees a difference between a dead
+//! daemon and a dead exporter.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::bus::{NodeSnapshot, Snapshot};
+
+const STATES: [&str; 5] = ["stopped", "starting", "active", "stopping", "failed"];
+
+struct Page(String);
+
+impl Page {
+    /// One metric with its samples: labels and value.
+    fn metric<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Vec<(&'a str, &'a str)>, f64)>,
+    ) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (labels, value) in samples {
+            let labels: Vec<String> =
+                labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escape(value))).collect();
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let _ = writeln!(self.0, "{name}{labels} {value}");
+        }
+    }
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn flag(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+fn seconds(usec: u64) -> f64 {
+    usec as f64 / 1e6
+}
+
+/// The whole text; without a snapshot hbd could not be asked.
+pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
+    let mut page = Page(String::new());
+    page.metric("hbd_up", "Whether hbd answers on this machine.", [(vec![], flag(snapshot.is_some()))]);
+    if let Some(snapshot) = snapshot {
+        cluster(&mut page, snapshot);
+        groups(&mut page, snapshot);
+    }
+    page.0
+}
+
+fn cluster(page: &mut Page, snapshot: &Snapshot) {
+    let info = vec![("version", snapshot.version.as_str()), ("node", &snapshot.node), ("state", &snapshot.state)];
+    page.metric("hbd_info", "Version, name and state of this node.", [(info, 1.0)]);
+    page.metric("hbd_generation", "Grows with each start of hbd.", [(vec![], snapshot.generation as f64)]);
+    page.metric("hbd_deadtime_seconds", "deadtime of ha.cf.", [(vec![], seconds(snapshot.deadtime_usec))]);
+    let others = || snapshot.nodes.iter().filter(|node| !node.local);
+    let alive = |node: &NodeSnapshot| node.status != "dead" && node.status != "init";
+    page.metric(
+        "hbd_node_alive",
+        "Whether a node, or ping node, is heard.",
+        others().map(|node| (vec![("node", node.name.as_str()), ("kind", &node.kind)], flag(alive(node)))),
+    );
+    page.metric(
+        "hbd_node_last_heard_timestamp_seconds",
+        "When a node was last heard; 0 for never.",
+        others().map(|node| (vec![("node", node.name.as_str())], seconds(node.last_status_usec))),
+    );
+    page.metric(
+        "hbd_link_up",
+        "Whether a node is heard on a link.",
+        snapshot.links.iter().map(|link| {
+            let labels = vec![("node", link.node.as_str()), ("link", &link.name), ("medium", &link.medium)];
+            (labels, flag(link.status == "up"))
+        }),
+    );
+    page.metric(
+        "hbd_link_last_heard_timestamp_seconds",
+        "When a node was last heard on a link; 0 for never.",
+        snapshot
+            .links
+            .iter()
+            .map(|link| (vec![("node", link.node.as_str()), ("link", &link.name)], seconds(link.last_heard_usec))),
+    );
+}
+
+fn groups(page: &mut Page, snapshot: &Snapshot) {
+    page.metric(
+        "hbd_group_state",
+        "State of a resource group on this node: 1 for the one it is in.",
+        snapshot.groups.iter().flat_map(|group| {
+            STATES
+                .into_iter()
+                .map(|state| (vec![("group", group.name.as_str()), ("state", state)], flag(group.state == state)))
+        }),
+    );
+    page.metric(
+        "hbd_group_owned",
+        "Whether anybody owns a resource group, as far as this node knows.",
+        snapshot.groups.iter().map(|group| {
+            let labels =
+                vec![("group", group.name.as_str()), ("owner", &group.owner), ("preferred", &group.preferred)];
+            (labels, flag(!group.owner.is_empty()))
+        }),
+    );
+    page.metric(
+        "hbd_group_held_back",
+        "Whether this node does not take a group because its addresses are still answered.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(!group.held_back.is_empty()))),
+    );
+    page.metric(
+        "hbd_group_owner_since_timestamp_seconds",
+        "Since when its owner owns a group, as far as this hbd saw; 0 for nobody.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], seconds(group.owner_since_usec))),
+    );
+}
+
+/// Replaces `file` in one step: a collector never reads half of it. The directory must be writable.
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let name = file.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    // Not `.prom`, which the node exporter would read.
+    let mut temporary = name.to_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = file.with_file_name(temporary);
+    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
+    if written.is_err() {
+        // What is left of it is of no use; the first error counts.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::GroupSnapshot;
+
+    #[test]
+    fn what_is_dead_is_zero_and_names_are_escaped() {
+        let node = NodeSnapshot { name: "no\"de\\b".into(), status: "dead".into(), ..NodeSnapshot::default() };
+        let group = GroupSnapshot {
+            name: "10.0.0.1".into(),
+            state: "active".into(),
+            owner: "nodea".into(),
+            owner_since_usec: 1_500_000,
+            ..GroupSnapshot::default()
+        };
+        let text = render(Some(&Snapshot { nodes: vec![node], groups: vec![group], ..Snapshot::default() }));
+        for line in [
+            "hbd_up 1",
+            r#"hbd_node_alive{node="no\"de\\b",kind=""} 0"#,
+            r#"hbd_group_state{group="10.0.0.1",state="active"} 1"#,
+            r#"hbd_group_state{group="10.0.0.1",state="failed"} 0"#,
+            r#"hbd_group_owned{group="10.0.0.1",owner="nodea",preferred=""} 1"#,
+            r#"hbd_group_owner_since_timestamp_seconds{group="10.0.0.1"} 1.5"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_sample_follows_its_help_and_type() {
+        let text = render(Some(&Snapshot::default()));
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert!(text.contains(&format!("# TYPE {name} gauge\n")), "{line}");
+        }
+        assert_eq!(render(None).lines().last(), Some("hbd_up 0"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hbd.prom");
+        replace(&file, "one\n").unwrap();
+        replace(&file, "two\n").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two\n");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(replace(&directory.path().join("none/hbd.prom"), "x").is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! `hbctl watch`: the status, live, on a whole terminal.
+//!
+//! Owns the terminal while it runs and gives it back as it was, however it ends. Draws when hbd signals a change, and once
+//! a second for the clocks; a bus or an hbd that is away is said on the screen and waited for.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rustix::termios::{self, OptionalActions, SpecialCodeIndex, Termios};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use zbus::connection::Builder;
+use zbus::{MatchRule, MessageStream};
+
+use super::fetch::Client;
+use super::words::{local, now_usec, paint};
+use super::{CliError, status};
+use crate::bus::NAME;
+
+/// Without a signal the screen is this old at most: `LAST HEARD` changes without one.
+const TICK: Duration = Duration::from_secs(1);
+/// A change seldom comes alone.
+const GATHER: Duration = Duration::from_millis(40);
+
+/// Alternate screen, no cursor, no wrapping of long lines.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+const CTRL_C: u8 = 3;
+
+/// The terminal in our hands. Dropping gives it back.
+struct Screen<I: AsFd, O: Write> {
+    input: I,
+    output: O,
+    before: Termios,
+}
+
+impl<I: AsFd, O: Write> Screen<I, O> {
+    /// Fails where `input` is no terminal.
+    fn enter(input: I, mut output: O) -> io::Result<Self> {
+        let before = termios::tcgetattr(&input)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        // `\n` still begins a line.
+        raw.output_modes = before.output_modes;
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        termios::tcsetattr(&input, OptionalActions::Now, &raw)?;
+        output.write_all(ENTER.as_bytes())?;
+        output.flush()?;
+        Ok(Screen { input, output, before })
+    }
+
+    /// Shows as many lines as fit.
+    fn draw(&mut self, text: &str) -> io::Result<()> {
+        // A serial console does not know its size.
+        let rows = termios::tcgetwinsize(&self.input).map_or(0, |size| usize::from(size.ws_row));
+        let rows = if rows == 0 { 24 } else { rows };
+        let mut frame = "\x1b[H".to_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().take(rows).enumerate() {
+            frame.push_str(if number > 0 { "\r\n" } else { "" });
+            frame.push_str(if number + 1 == rows && lines.len() > rows { "…" } else { line });
+            frame.push_str("\x1b[K");
+        }
+        frame.push_str("\x1b[J");
+        self.output.write_all(frame.as_bytes())?;
+        self.output.flush()
+    }
+}
+
+impl<I: AsFd, O: Write> Drop for Screen<I, O> {
+    fn drop(&mut self) {
+        // Nothing can be done for a terminal that is gone.
+        let _ = self.output.write_all(LEAVE.as_bytes());
+        let _ = self.output.flush();
+        let _ = termios::tcsetattr(&self.input, OptionalActions::Now, &self.before);
+    }
+}
+
+/// Runs until `q` or Ctrl-C, a signal, or the end of the terminal.
+pub(super) async fn watch<I>(
+    connect: impl Fn() -> Builder<'static>,
+    input: I,
+    mut keys: impl Read + Send + 'static,
+    output: impl Write,
+    colour: bool,
+) -> Result<(), CliError>
+where
+    I: AsFd,
+{
+    let mut screen = Screen::enter(input, output).map_err(CliError::NoTerminal)?;
+    let (pressed, mut keyboard) = mpsc::unbounded_channel();
+    // A thread that reads a terminal cannot be called back: it ends with the process.
+    std::thread::spawn(move || {
+        let mut key = [0];
+        while keys.read(&mut key).is_ok_and(|read| read == 1) && pressed.send(key[0]).is_ok() {}
+    });
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    let mut resized = signal(SignalKind::window_change()).map_err(CliError::Runtime)?;
+    let mut source = Source::default();
+    loop {
+        let text = source.text(&connect, colour).await;
+        screen.draw(&text).map_err(CliError::NoTerminal)?;
+        tokio::select! {
+            key = keyboard.recv() => match key {
+                None | Some(b'q' | b'Q' | CTRL_C) => return Ok(()),
+                // Any other key draws at once.
+                Some(_) => {}
+            },
+            _ = terminate.recv() => return Ok(()),
+            _ = resized.recv() => {}
+            () = source.changed() => sleep(GATHER).await,
+            () = sleep(TICK) => {}
+        }
+    }
+}
+
+/// Where the text comes from; without a connection until there is one.
+#[derive(Default)]
+struct Source {
+    client: Option<Client>,
+    changes: Option<mpsc::Receiver<()>>,
+}
+
+impl Source {
+    /// The screen's text: the status, or why there is none.
+    async fn text(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> String {
+        let head = format!("hbctl watch, {}; q leaves\n\n", local(now_usec()));
+        match self.status(connect, colour).await {
+            Ok(text) => head + &text,
+            Err(error) => {
+                if !matches!(error, CliError::NotRunning) {
+                    *self = Source::default();
+                }
+                head + &paint(&error.to_string(), "bad", colour) + "\n"
+            }
+        }
+    }
+
+    async fn status(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> Result<String, CliError> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => {
+                let client = Client::connect(connect()).await?;
+                self.changes = Some(listen(&client).await?);
+                client
+            }
+        };
+        let snapshot = self.client.insert(client).snapshot().await?;
+        Ok(status::render(&snapshot, now_usec(), colour))
+    }
+
+    /// Resolves when hbd has signalled something since.
+    async fn changed(&mut self) {
+        let told = match &mut self.changes {
+            Some(changes) => changes.recv().await,
+            None => None,
+        };
+        if told.is_none() {
+            self.changes = None;
+            std::future::pending().await
+        }
+    }
+}
+
+/// A word for every signal of hbd, or for several. The stream is always drained: one that is not stops the connection.
+async fn listen(client: &Client) -> Result<mpsc::Receiver<()>, CliError> {
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(NAME)
+        .path_namespace(crate::bus::ROOT)
+        .build();
+    let rule = rule.map_err(CliError::NoAnswer)?;
+    let mut signals = MessageStream::for_match_rule(rule, client.bus(), None).await.map_err(CliError::NoAnswer)?;
+    let (sender, changes) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while signals.next().await.is_some() {
+            if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
+                break;
+            }
+        }
+    });
+    Ok(changes)
+}

@@ -1,0 +1,120 @@
+//! `hbctl why`: the last decisions in words, for one group or for all.
+
+use std::fmt::Write;
+
+use super::words::{bold, local, now_usec, paint, printable, span};
+use crate::bus::{Decision, GroupSnapshot, Snapshot};
+
+/// The text; `None` if there is no such group.
+pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) -> Option<String> {
+    let groups: Vec<&GroupSnapshot> =
+        snapshot.groups.iter().filter(|group| wanted.is_none_or(|wanted| group.name == wanted)).collect();
+    if wanted.is_some() && groups.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for group in &groups {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), standing(group, snapshot));
+    }
+    // What is about no group may be the cause of what happened to this one: a node's death.
+    let of_interest =
+        |decision: &&Decision| wanted.is_none_or(|wanted| decision.group.is_empty() || decision.group == wanted);
+    text.push_str(if snapshot.decisions.is_empty() {
+        "\nNothing was decided since hbd started here; `hbctl events` shows what was before.\n"
+    } else {
+        "\nWhat led there, the last at the bottom:\n"
+    });
+    for decision in snapshot.decisions.iter().filter(of_interest) {
+        let level = level(decision.priority);
+        let said = paint(&printable(&decision.text), level, colour);
+        let _ = writeln!(text, "  {}  {said}", local(decision.usec));
+    }
+    Some(text)
+}
+
+/// Who has it, since when, and why it is nobody else.
+fn standing(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
+    if !group.held_back.is_empty() {
+        return format!("held back, because {}", printable(&group.held_back));
+    }
+    if group.owner.is_empty() {
+        return "nobody owns it".to_owned();
+    }
+    let ago = now_usec().saturating_sub(group.owner_since_usec);
+    let owner = if group.owner == snapshot.node { "this node" } else { &group.owner };
+    let since = if group.owner_since_usec == 0 { String::new() } else { format!(" since {}", span(ago)) };
+    let home = if group.owner == group.preferred {
+        "which it prefers".to_owned()
+    } else {
+        let dead = snapshot.nodes.iter().any(|node| node.name == group.preferred && node.status == "dead");
+        let why = match (dead, snapshot.auto_failback.as_str()) {
+            (true, _) => "which is dead",
+            (false, "off") => "auto_failback is off",
+            (false, _) => "for the reasons below",
+        };
+        format!("and not on {}, which it prefers: {why}", group.preferred)
+    };
+    format!("on {owner}{since}, {home}")
+}
+
+/// The word for a priority.
+pub(super) fn level(priority: u8) -> &'static str {
+    match priority {
+        0..=2 => "critical",
+        3 => "error",
+        4 => "warning",
+        _ => "information",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::NodeSnapshot;
+
+    fn snapshot() -> Snapshot {
+        let decision = |group: &str, text: &str| Decision {
+            usec: 1,
+            priority: 6,
+            group: group.to_owned(),
+            text: text.to_owned(),
+            ..Decision::default()
+        };
+        let group = |name: &str, owner: &str| GroupSnapshot {
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+            preferred: "nodea".to_owned(),
+            owner_since_usec: now_usec() - 120_000_000,
+            ..GroupSnapshot::default()
+        };
+        let dead = NodeSnapshot { name: "nodea".into(), status: "dead".into(), ..NodeSnapshot::default() };
+        Snapshot {
+            node: "nodeb".to_owned(),
+            nodes: vec![dead],
+            groups: vec![group("10.0.0.1", "nodeb"), group("10.0.0.2", "")],
+            decisions: vec![
+                decision("", "node nodea: is dead"),
+                decision("10.0.0.1", "one is active here"),
+                decision("10.0.0.2", "two \u{1b}[2J did not start"),
+            ],
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn a_group_is_told_with_its_cause_and_without_the_others() {
+        let text = render(&snapshot(), Some("10.0.0.1"), false).unwrap();
+        let wanted = "10.0.0.1: on this node since 2 min, and not on nodea, which it prefers: which is dead\n";
+        assert!(text.starts_with(wanted), "{text}");
+        assert!(text.contains("node nodea: is dead") && text.contains("one is active here"), "{text}");
+        assert!(!text.contains("10.0.0.2") && !text.contains("did not start"), "{text}");
+        assert_eq!(render(&snapshot(), Some("10.0.0.9"), false), None);
+    }
+
+    #[test]
+    fn no_record_moves_the_cursor() {
+        let text = render(&snapshot(), None, false).unwrap();
+        assert!(text.contains("nobody owns it") && !text.contains('\u{1b}'), "{text}");
+    }
+}

@@ -1,0 +1,192 @@
+//! What the core does not keep because it decides nothing by it, and people ask for: since when a node owns a group, when
+//! a node was last heard on each link, and the last decisions.
+//!
+//! Watches what goes into the core and comes out of it. Bounded; costs a packet no allocation.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::bus::{Decision, Snapshot};
+use crate::cluster::{Action, Event, Record, Settings};
+
+/// Decisions that are kept.
+const KEPT: usize = 50;
+
+/// Kinds that explain nothing about who owns what: the beat and what becomes of packets.
+const CHATTER: [&str; 14] = [
+    "CommNowUp",
+    "DeadtimeTooSmall",
+    "DisksUnprotected",
+    "LateHeartbeat",
+    "LinkDead",
+    "LinkUp",
+    "LocalStatus",
+    "LostForGood",
+    "LostPackets",
+    "NoFencing",
+    "NodeChange",
+    "NodeListDiffers",
+    "Replay",
+    "UnknownNode",
+];
+
+/// Owner of a group, and since when as far as this daemon saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ownership {
+    owner: String,
+    since_usec: u64,
+}
+
+/// The memory.
+#[derive(Debug)]
+pub struct History {
+    nodes: Vec<String>,
+    links: Vec<String>,
+    /// By node and link, CLOCK_REALTIME in microseconds; 0 for never.
+    heard: Vec<Vec<u64>>,
+    owners: Vec<Ownership>,
+    decisions: VecDeque<Decision>,
+}
+
+impl History {
+    /// Nothing has happened yet.
+    pub fn new(settings: &Settings) -> History {
+        let (nodes, links) = (settings.nodes.clone(), settings.links.clone());
+        History {
+            heard: vec![vec![0; links.len()]; nodes.len()],
+            owners: vec![Ownership::default(); settings.groups.len()],
+            decisions: VecDeque::new(),
+            nodes,
+            links,
+        }
+    }
+
+    /// Before the core handles it.
+    pub fn event(&mut self, event: &Event) {
+        let Event::Received { link, message } = event else { return };
+        let Some(source) = message.text("src") else { return };
+        let node = self.nodes.iter().position(|node| node.eq_ignore_ascii_case(source));
+        if let Some(heard) = node.and_then(|node| self.heard.get_mut(node)?.get_mut(*link)) {
+            *heard = now_usec();
+        }
+    }
+
+    /// What the core made of it.
+    pub fn actions(&mut self, actions: &[Action]) {
+        let records = actions.iter().filter_map(|action| match action {
+            Action::Log(record) if !CHATTER.contains(&record.event()) => Some(record),
+            _ => None,
+        });
+        for record in records {
+            self.decisions.push_back(decision(record));
+            if self.decisions.len() > KEPT {
+                self.decisions.pop_front();
+            }
+        }
+    }
+
+    /// Adds what it remembers to what is about to be shown.
+    pub fn enrich(&mut self, snapshot: &mut Snapshot) {
+        for (group, known) in snapshot.groups.iter_mut().zip(&mut self.owners) {
+            if group.owner != known.owner {
+                *known = Ownership { owner: group.owner.clone(), since_usec: now_usec() };
+            }
+            group.owner_since_usec = if group.owner.is_empty() { 0 } else { known.since_usec };
+        }
+        for link in &mut snapshot.links {
+            let node = self.nodes.iter().position(|node| *node == link.node);
+            let index = self.links.iter().position(|name| *name == link.name);
+            let heard = node.zip(index).and_then(|(node, index)| self.heard.get(node)?.get(index));
+            if let Some(heard) = heard {
+                link.last_heard_usec = *heard;
+            }
+        }
+        snapshot.decisions = self.decisions.iter().cloned().collect();
+    }
+}
+
+fn decision(record: &Record) -> Decision {
+    let subject = record.subject();
+    Decision {
+        usec: now_usec(),
+        priority: record.priority() as u8,
+        event: record.event().to_owned(),
+        node: subject.node.unwrap_or_default().to_owned(),
+        group: subject.group.unwrap_or_default().to_owned(),
+        text: record.text(),
+    }
+}
+
+fn now_usec() -> u64 {
+    let since: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{GroupSnapshot, LinkSnapshot};
+    use crate::wire::Message;
+
+    fn history() -> History {
+        History {
+            nodes: vec!["nodea".to_owned(), "nodeb".to_owned()],
+            links: vec!["eth1".to_owned(), "eth2".to_owned()],
+            heard: vec![vec![0; 2]; 2],
+            owners: vec![Ownership::default()],
+            decisions: VecDeque::new(),
+        }
+    }
+
+    fn shown(history: &mut History, owner: &str) -> Snapshot {
+        let link = |name: &str| LinkSnapshot { node: "nodeb".into(), name: name.into(), ..LinkSnapshot::default() };
+        let mut snapshot = Snapshot {
+            links: vec![link("eth1"), link("eth2")],
+            groups: vec![GroupSnapshot { owner: owner.to_owned(), ..GroupSnapshot::default() }],
+            ..Snapshot::default()
+        };
+        history.enrich(&mut snapshot);
+        snapshot
+    }
+
+    #[test]
+    fn a_node_is_heard_on_the_link_it_used_and_on_no_other() {
+        let mut history = history();
+        let message = Message::new("status").with("src", "NodeB");
+        history.event(&Event::Received { link: 1, message });
+        history.event(&Event::Received { link: 0, message: Message::new("status").with("src", "stranger") });
+        let links = shown(&mut history, "").links;
+        assert_eq!(links[0].last_heard_usec, 0);
+        assert!(links[1].last_heard_usec > 1_600_000_000_000_000);
+    }
+
+    #[test]
+    fn who_owns_it_still_owns_it_since_then() {
+        let mut history = history();
+        let first = shown(&mut history, "nodea").groups[0].owner_since_usec;
+        assert!(first > 0);
+        assert_eq!(shown(&mut history, "nodea").groups[0].owner_since_usec, first);
+        assert_eq!(shown(&mut history, "").groups[0].owner_since_usec, 0);
+        assert!(shown(&mut history, "nodeb").groups[0].owner_since_usec >= first);
+    }
+
+    #[test]
+    fn the_last_decisions_are_kept_and_the_chatter_is_not() {
+        let mut history = history();
+        let late = Record::LateHeartbeat { node: "nodeb".into(), interval_ms: 7 };
+        history.actions(&[Action::Log(late)]);
+        for number in 0..KEPT + 3 {
+            history.actions(&[Action::Log(Record::GroupActive { group: number.to_string() })]);
+        }
+        let decisions = shown(&mut history, "").decisions;
+        assert_eq!(decisions.len(), KEPT);
+        assert_eq!((decisions[0].event.as_str(), decisions[0].group.as_str()), ("GroupActive", "3"));
+    }
+
+    #[test]
+    fn the_chatter_exists() {
+        for event in CHATTER {
+            assert!(Record::IDS.iter().any(|(name, _)| *name == event), "{event}");
+        }
+    }
+}
