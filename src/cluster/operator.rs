@@ -31,7 +31,7 @@ impl Wish {
     fn wanted(&self) -> Set {
         match self.request {
             Request::Takeover(set) => set,
-            Request::Standby(_) | Request::Shutdown => Set::NONE,
+            Request::Standby(_) | Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => Set::NONE,
         }
     }
 }
@@ -79,7 +79,7 @@ impl Core {
         match request {
             Request::Standby(set) => self.ownership.hold.common(set) == Set::NONE,
             Request::Takeover(set) => set.without(self.ownership.hold) == Set::NONE,
-            Request::Shutdown => false,
+            Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => false,
         }
     }
 
@@ -118,7 +118,7 @@ impl Core {
                 self.operator.patience = Some(self.now.monotonic + REPLY_TIMEOUT);
                 self.send_takeover(set);
             }
-            Request::Shutdown => {}
+            Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => {}
         }
     }
 

@@ -158,6 +158,9 @@ impl Core {
             let known = node.generation != 0;
             node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
+            if Some(from) == self.peer() {
+                self.fencing_called_off();
+            }
             if known {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();

@@ -203,6 +203,9 @@ impl CoreLoop {
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
         }
+        for node in aftermath.fence {
+            ended |= self.fence(node);
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
         }
@@ -274,6 +277,11 @@ impl CoreLoop {
             units::Report::State { .. } => return false,
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
+    }
+
+    /// Has a node reset; there is nobody yet who could.
+    fn fence(&mut self, node: String) -> bool {
+        self.feed(Event::Fenced { node, outcome: Err("hbd runs no fencing device yet".to_owned()) })
     }
 
     /// Shows the state if it changed.

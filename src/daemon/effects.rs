@@ -42,6 +42,8 @@ pub struct Aftermath {
     pub exit: bool,
     /// Requests that are answered.
     pub answers: Vec<(u64, Answer)>,
+    /// Nodes to be reset.
+    pub fence: Vec<String>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -66,6 +68,10 @@ impl Effects {
                 }
                 Action::Answer { id, answer } => {
                     aftermath.answers.push((id, answer));
+                    continue;
+                }
+                Action::Fence { node } => {
+                    aftermath.fence.push(node);
                     continue;
                 }
                 Action::Exit => {

@@ -298,6 +298,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         timing: config.timing,
         hopfudge: config.hopfudge,
         auto_failback: config.auto_failback,
+        fencing: Vec::new(),
         connectivity: config.connectivity,
         links: links::names(config),
         groups: config.groups.clone(),

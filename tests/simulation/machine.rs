@@ -89,6 +89,7 @@ fn deed(action: Action) -> Option<Deed> {
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Exit => Deed::Exit,
+        Action::Fence { .. } => return None,
         // No address of a simulated node is looked after by itself.
         Action::Address { .. } => return None,
     })

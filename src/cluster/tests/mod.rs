@@ -5,6 +5,7 @@ mod carrier;
 mod conflict;
 mod defects;
 mod failure;
+mod fencing;
 mod hold;
 mod impostor;
 mod ipfail;
@@ -71,6 +72,7 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
@@ -407,6 +409,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Stop(step) => Some(format!("stop {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Exit => Some("exit".into()),
+        Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::Answer { .. } | Action::Log(_) => None,
     }

@@ -47,10 +47,14 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             };
             format!("{} {how}", resource(*step, settings))
         }
+        Event::Fenced { node, outcome: Ok(()) } => format!("{node} is reset"),
+        Event::Fenced { node, outcome: Err(reason) } => format!("{node} is not reset: {reason}"),
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
+            Request::Fence(node) => format!("an operator wants {} reset", name(*node, settings)),
+            Request::ConfirmFenced(node) => format!("an operator says that {} is off", name(*node, settings)),
         },
     };
     Some(printable(&text))
@@ -82,9 +86,14 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
             format!("{level}{}", record.text())
         }
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
+        Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),
     };
     Some(printable(&text))
+}
+
+fn name(node: usize, settings: &Settings) -> &str {
+    settings.nodes.get(node).map_or("?", String::as_str)
 }
 
 /// `apache2 of group 10.0.0.1`, in the words of haresources.
