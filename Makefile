@@ -16,6 +16,11 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 UNITDIR = $(DESTDIR)/usr/lib/systemd/system
 DOCDIR = $(DESTDIR)/usr/share/doc/hbd
+MANDIR = $(DESTDIR)/usr/share/man
+# Man pages and completions, made by hbctl from its own tables.
+GENERATED = $(TARGET)/generated
+# Where zsh looks: vendor-completions on Debian, site-functions elsewhere.
+ZSHDIR = $(DESTDIR)/usr/share/zsh/vendor-completions
 SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
@@ -84,6 +89,14 @@ simulate:
 	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
 
 install:
+	rm -rf $(GENERATED)
+	$(RELEASE)/hbctl generate $(GENERATED)
+	gzip -9n $(GENERATED)/man/*
+	install -d $(MANDIR)/man8
+	install -m 644 $(GENERATED)/man/*.8.gz $(MANDIR)/man8
+	install -D -m 644 -t $(DESTDIR)/usr/share/bash-completion/completions $(GENERATED)/bash/*
+	install -D -m 644 -t $(ZSHDIR) $(GENERATED)/zsh/*
+	install -D -m 644 -t $(DESTDIR)/usr/share/fish/vendor_completions.d $(GENERATED)/fish/*
 	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service

@@ -61,6 +61,13 @@ pub enum Request {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Vec<String>, String>>,
     },
+    /// Forget failures and try again what waits because of them.
+    Cleanup {
+        /// The group by its name; empty for all.
+        group: String,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
     /// Move groups. The answer comes when they run where they were wanted, or says why they do not.
     Move {
         /// Whether they are to come here (takeover) or to go to the other node (standby).

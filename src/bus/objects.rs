@@ -111,6 +111,15 @@ impl Manager {
         self.move_groups(true, scope).await
     }
 
+    /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
+    /// of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that is no
+    /// group's. Only root may call it.
+    #[zbus(out_args("outcome"))]
+    async fn cleanup(&self, group: &str) -> Result<String, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Cleanup { group: group.to_owned(), reply }, answer).await?.map_err(Error::InvalidArgument)
+    }
+
     /// The version of hbd.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &str {

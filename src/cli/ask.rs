@@ -15,7 +15,8 @@ use crate::bus::{NAME, ROOT};
 /// How often hbd is asked what it waits for. A move that need not wait is over by then.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Calls a method of org.hbd1.Manager that takes a set of groups. The inner result is hbd's own answer: done, or why not.
+/// Calls a method of org.hbd1.Manager that takes one word and answers in words. The inner result is hbd's own answer:
+/// done, or why not.
 /// Waits as long as the units take; only the bus itself must answer within [`PATIENCE`].
 pub(super) async fn ask(
     builder: Builder<'static>,
@@ -36,7 +37,9 @@ pub(super) async fn ask(
     match outcome {
         Ok(outcome) => Ok(Ok(outcome)),
         Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
-            "org.hbd1.Error.NotMoved" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),
+            "org.hbd1.Error.NotMoved" | "org.hbd1.Error.Busy" | "org.hbd1.Error.InvalidArgument" => {
+                Ok(Err(text.unwrap_or_default()))
+            }
             "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed),
             "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
                 Err(CliError::NotRunning)

@@ -8,60 +8,27 @@
 
 mod ask;
 mod fetch;
+mod generate;
 mod status;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use thiserror::Error;
 
 use crate::bus::Snapshot;
+use table::{Arguments, Command};
 
 /// Something is not as it should be.
 const EXIT_TROUBLE: u8 = 3;
 /// The groups were not moved.
 const EXIT_NOT_MOVED: u8 = 4;
-
-/// Ask hbd, the cluster manager, what it does.
-#[derive(Debug, Parser)]
-#[command(name = "hbctl", version, arg_required_else_help = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show nodes, links and resource groups, and who owns what.
-    ///
-    /// Exit status: 0 all is well, 1 hbd cannot be asked, 3 something is not as it should be (a group without an owner,
-    /// something failed, a node or a link dead).
-    Status {
-        /// Print everything as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Give resource groups to the other node, and wait until they run there.
-    ///
-    /// Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
-    Standby {
-        /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback).
-        #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
-        scope: String,
-    },
-    /// Take resource groups from the other node, and wait until they run here.
-    ///
-    /// Exit status: as standby.
-    Takeover {
-        /// Which groups, as in standby.
-        #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
-        scope: String,
-    },
-}
 
 /// Why hbd cannot be asked.
 #[derive(Debug, Error)]
@@ -78,6 +45,12 @@ enum CliError {
     Json(#[from] serde_json::Error),
     #[error("cannot start: {0}")]
     Runtime(#[source] io::Error),
+    #[error("cannot write into {}: {error}", directory.display())]
+    Generate {
+        directory: PathBuf,
+        #[source]
+        error: io::Error,
+    },
 }
 
 /// Runs hbctl with the process's arguments.
@@ -102,7 +75,11 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let bus = zbus::connection::Builder::system();
     match &arguments.command {
         Command::Status { json } => print_status(&runtime.block_on(fetch::snapshot(bus))?, *json),
+        Command::Generate { directory } => generate::write(directory)
+            .map(|()| (String::new(), ExitCode::SUCCESS))
+            .map_err(|error| CliError::Generate { directory: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use clap::CommandFactory;
 use tokio::sync::{mpsc, watch};
 
 use super::status::{render, troubles};
-use super::{Arguments, CliError, fetch};
+use super::{CliError, fetch, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
@@ -131,7 +130,7 @@ fn json_can_be_read_back() {
 
 #[test]
 fn the_command_line_is_sound() {
-    Arguments::command().debug_assert();
+    table::command().debug_assert();
 }
 
 #[tokio::test]

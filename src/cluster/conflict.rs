@@ -368,6 +368,10 @@ impl Core {
         if self.ownership.decision != Decision::Stable || !self.peer_alive() {
             return;
         }
+        if self.unstick.pending(now) {
+            self.conflict.act_at = Some(now + CLAIM_PERIOD);
+            return;
+        }
         if self.peer_is_hbd() {
             self.act_with_hbd();
         } else {

@@ -12,6 +12,9 @@ use crate::wire::Message;
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
+    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At most once,
+    /// before `Start`.
+    Adopt(Set),
     /// The sockets are open; the first packets may go. Exactly once, first.
     Start,
     /// An authentic message arrived on link number `link` of [`super::Settings::links`].
@@ -31,7 +34,14 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// Somebody asked for something. `Standby` and `Takeover` are answered by [`Action::Answer`] with the same `id`.
+    /// A resource that runs here, or should, changed by itself or by somebody else's hand.
+    Unit {
+        /// Which.
+        step: Step,
+        /// How.
+        news: UnitNews,
+    },
+    /// Somebody asked for something. `Standby`, `Takeover` and `Cleanup` are answered by [`Action::Answer`] with the same `id`.
     Request {
         /// The asker's number.
         id: u64,
@@ -60,13 +70,13 @@ pub enum Event {
         /// Which.
         step: Step,
         /// What.
-        news: News,
+        news: AddressNews,
     },
 }
 
 /// What can happen to an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum News {
+pub enum AddressNews {
     /// Its lease ended while we were silent: it is not here any more.
     Expired,
     /// Somebody answers for it ([`Order::Probe`]).
@@ -98,8 +108,8 @@ pub enum News {
 /// What is to be done about an address beside starting and stopping it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Ask the LAN again and again whether anybody has it; answer with [`News::Answered`], [`News::Silent`] and
-    /// [`News::Service`] at each change.
+    /// Ask the LAN again and again whether anybody has it; answer with [`AddressNews::Answered`], [`AddressNews::Silent`] and
+    /// [`AddressNews::Service`] at each change.
     Probe,
     /// Ask no more.
     ProbeEnd,
@@ -107,11 +117,26 @@ pub enum Order {
     Restore,
 }
 
+/// What became of a resource without our doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnitNews {
+    /// It failed, or ended by itself; the text says how. May be said again as long as it is so.
+    Failed(String),
+    /// It failed, and the service manager starts it again by itself.
+    Restarting(String),
+    /// Somebody stopped it.
+    Stopped,
+    /// It runs.
+    Up,
+}
+
 /// An operator's wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Stop: release everything, tell the peer, end.
     Shutdown,
+    /// Give way to a successor on this node that is about to start: tell the peers to wait for it, and end.
+    Restart,
     /// Give a set of groups to the peer (`hb_standby`).
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
@@ -120,6 +145,8 @@ pub enum Request {
     Fence(usize),
     /// A human says that node number N, whose reset is waited for, is off.
     ConfirmFenced(usize),
+    /// Forget the failures of a group, or of all, and try again what waits.
+    Cleanup(Option<usize>),
 }
 
 /// One resource of one group, by position in haresources.
@@ -198,6 +225,9 @@ pub enum Action {
     Start(Step),
     /// Stop this resource; answer with [`Event::StepEnded`].
     Stop(Step),
+    /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration says.
+    /// The attempts go on.
+    Escalate(Step),
     /// Announce this resource (an address that is up) to the network again.
     Announce(Step),
     /// Do this about an address.
@@ -223,4 +253,6 @@ pub enum Action {
     },
     /// Everything is released and said: end the process.
     Exit,
+    /// End the process; what runs here stays for the successor, which is to get [`Event::Adopt`].
+    HandOver,
 }

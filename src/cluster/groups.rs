@@ -3,6 +3,7 @@
 //! Owns which step of which group runs, is starting or stopping. Groups are independent of each other: one that hangs
 //! does not hold up the next. Never decides *whether* a group should run: the ownership rooms do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ struct Run {
     failures: usize,
     stop_attempts: u32,
     stop_again: Option<Instant>,
+    /// Resources below `running` that failed and are to be started again in their places.
+    #[serde(default)]
+    broken: BTreeSet<usize>,
     /// The wish was reached and said so.
     settled: bool,
 }
@@ -102,6 +106,7 @@ impl Groups {
         run.wanted = wanted;
         run.failed = None;
         run.failures = 0;
+        run.broken.clear();
         run.settled = !wanted && run.running == 0 && run.pending.is_none();
         if wanted && run.stop_again.take().is_some() {
             // A resource that would not stop is in an unknown state: start it again rather than trust it.
@@ -129,15 +134,22 @@ impl Groups {
                     reason,
                 }));
                 out.push(Action::Log(Record::GroupGivenUp { group, resource }));
-                run.running = step.resource + 1;
+                run.running = run.running.max(step.resource + 1);
                 run.failed = Some(now + START_RETRY);
                 run.failures += 1;
+                run.broken.clear();
             }
-            (Operation::Start, _) => run.running = step.resource + 1,
+            (Operation::Start, _) => {
+                run.running = run.running.max(step.resource + 1);
+                run.broken.remove(&step.resource);
+            }
             (Operation::Stop, Outcome::Failed(reason)) => {
                 run.stop_attempts += 1;
                 let attempt = run.stop_attempts;
                 out.push(Action::Log(Record::StopFailed { group, resource, reason, attempt }));
+                if attempt == STOP_RETRY.1 {
+                    out.push(Action::Escalate(step));
+                }
                 run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
                 if run.wanted && run.failed.is_none() {
                     run.stop_again = None;
@@ -159,6 +171,35 @@ impl Groups {
         if let Some(pause) = run.failures.checked_sub(1).and_then(|last| START_RETRY_ALONE.get(last)) {
             run.failed = run.failed.map(|_| now + *pause);
         }
+    }
+
+    /// How long it takes until a group that has failed is tried again.
+    pub fn retry_pause(&self, index: usize, now: Instant) -> Duration {
+        self.runs[index].failed.map(|at| at.since(now)).unwrap_or_default()
+    }
+
+    /// Whether this resource is to be started again in its place.
+    pub fn is_broken(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.broken.contains(&step.resource))
+    }
+
+    /// Starts a resource again that ran and has failed. The others of its group stay.
+    pub fn restart(&mut self, step: Step, now: Instant, out: &mut Vec<Action>) {
+        if self.runs(step) {
+            self.runs[step.group].broken.insert(step.resource);
+            self.advance(step.group, now, out);
+        }
+    }
+
+    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group` is
+    /// `None`.
+    pub fn retry_failed(&mut self, group: Option<usize>, now: Instant, out: &mut Vec<Action>) {
+        for index in (0..self.runs.len()).filter(|index| group.is_none_or(|group| group == *index)) {
+            if let Some(at) = &mut self.runs[index].failed {
+                *at = now;
+            }
+        }
+        self.tick(now, out);
     }
 
     /// Takes the steps whose pause is over.
@@ -261,7 +302,7 @@ impl Groups {
         let all = self.groups[group].resources.len();
         let state = match (run.failed, run.wanted, run.running) {
             (Some(_), true, 0) => GroupState::Failed,
-            (None, true, running) if running == all => GroupState::Active,
+            (None, true, running) if running == all && run.broken.is_empty() => GroupState::Active,
             (None, true, _) => GroupState::Starting,
             (_, _, 0) if run.pending.is_none() => GroupState::Stopped,
             _ => GroupState::Stopping,
@@ -276,7 +317,11 @@ impl Groups {
             return;
         }
         let up = run.wanted && run.failed.is_none();
-        if up && run.running < all {
+        let broken = run.broken.first().copied().filter(|_| up);
+        if let Some(resource) = broken {
+            run.pending = Some(Operation::Start);
+            out.push(Action::Start(Step { group: index, resource }));
+        } else if up && run.running < all {
             run.pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource: run.running }));
         } else if !up && run.running > 0 {
@@ -381,6 +426,25 @@ mod tests {
         out.clear();
         groups.tick(later, &mut out);
         assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_stop_that_fails_ten_times_is_escalated_once() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        let mut now = NOW;
+        groups.want(Set::LOCAL, true, now, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, now, &mut out);
+        groups.want(Set::LOCAL, false, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Started, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
+        for attempt in 1..=12 {
+            out.clear();
+            groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
+            assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
+            now = groups.next_deadline().unwrap();
+            groups.tick(now, &mut out);
+        }
     }
 
     #[test]

@@ -55,8 +55,13 @@ impl Core {
         }
         self.log(Record::ShutdownBegins {});
         if !self.membership.active() {
-            // We hold nothing and were never asked for anything: nobody waits for a farewell.
-            self.finish();
+            if self.groups.settled(Set::ALL) && self.ownership.hold == Set::NONE {
+                // We hold nothing and were never asked for anything: nobody waits for a farewell.
+                self.finish();
+            } else {
+                // Adopted from our predecessor.
+                self.begin_release();
+            }
             return;
         }
         self.send_status();
@@ -71,8 +76,9 @@ impl Core {
         !self.peer_alive() || self.is_stable()
     }
 
-    /// Something changed that a stop may have waited for.
+    /// Something changed that a stop, or a restart, may have waited for.
     pub(super) fn leave_check(&mut self) {
+        self.succession_check();
         if matches!(self.leave.phase, Phase::Waiting(_)) && self.may_leave() {
             self.begin_release();
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::succession::RESTART_RAISE;
 use super::{Core, Instant, Record, Status};
 use crate::wire::Message;
 
@@ -90,8 +91,14 @@ impl Core {
             Phase::Hearing | Phase::Asking(_) => Status::Up,
             Phase::Active => Status::Active,
         };
-        let raised = self.membership.raise_ends.is_some();
-        (status, self.settings.timing.deadtime + if raised { START_RAISE.0 } else { Duration::ZERO })
+        let raise = if self.succession.leaving {
+            RESTART_RAISE
+        } else if self.membership.raise_ends.is_some() {
+            START_RAISE.0
+        } else {
+            Duration::ZERO
+        };
+        (status, self.settings.timing.deadtime + raise)
     }
 
     /// When the beat, a death, a link or a retransmission is due next.
@@ -238,7 +245,11 @@ impl Core {
             self.log(Record::LateHeartbeat { node: name.clone(), interval_ms });
         }
         if changed {
-            self.log(Record::StatusUpdate { node: name, status: status.to_string() });
+            self.log(Record::StatusUpdate { node: name.clone(), status: status.to_string() });
+        }
+        if message.text("hbd_restart").is_some() {
+            let seconds = self.nodes[from].dead_time.as_secs();
+            self.complain(Record::PeerRestarts { node: name, seconds });
         }
         if Some(from) == self.peer() {
             if (reappeared || introduced) && self.speaks_nice() {

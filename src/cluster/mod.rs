@@ -23,6 +23,8 @@
 //! | [`storage`](self) | may a disk be in use on both nodes? (03 §14.3) |
 //! | [`unstick`](self) | does a real Heartbeat hang in an exchange? (03 §4.5.4) |
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
+//! | [`health`](self) | a resource failed: again here, or to the peer? |
+//! | [`succession`](self) | how does the next daemon on this node go on where we ended? (02 §9.2) |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
 mod carrier;
@@ -30,6 +32,7 @@ mod conflict;
 mod event;
 mod fencing;
 mod groups;
+mod health;
 mod history;
 mod hold;
 mod holding;
@@ -48,6 +51,7 @@ mod resync;
 mod send;
 mod standby;
 mod storage;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -59,7 +63,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{Action, Answer, Awaited, Event, News, Order, Outcome, Request, Step};
+pub use event::{Action, AddressNews, Answer, Awaited, Event, Order, Outcome, Request, Step, UnitNews};
 pub use groups::GroupState;
 pub use hold::asking_interval;
 pub use holding::{Class, Set};
@@ -69,13 +73,14 @@ pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
 
-use crate::config::{AutoFailback, Connectivity, Group, Timing};
+use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 use groups::Groups;
 use history::History;
 use node::Node;
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
-/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts.
+/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart` and
+/// `hbd_unfit` need no number: whoever does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;
 
 /// What the core must know at start. Nothing in it changes while it runs.
@@ -110,6 +115,9 @@ pub struct Settings {
     pub groups: Vec<Group>,
     /// Seed of the core's pseudo-random delays.
     pub seed: u64,
+    /// `[health]` of hbd.toml.
+    #[serde(default)]
+    pub health: config::Health,
 }
 
 /// The state machine. See the module. Plain data too: a recording holds it where it cannot begin at the start.
@@ -140,6 +148,10 @@ pub struct Core {
     report: report::Report,
     unstick: unstick::Unstick,
     leave: leave::Leave,
+    #[serde(default)]
+    succession: succession::Succession,
+    #[serde(default)]
+    health: health::Health,
 }
 
 impl Core {
@@ -168,6 +180,8 @@ impl Core {
             report: report::Report::default(),
             unstick: unstick::Unstick::default(),
             leave: leave::Leave::default(),
+            succession: succession::Succession::default(),
+            health: health::Health::default(),
             settings,
         };
         core.nodes = (core.settings.nodes.clone().iter())
@@ -183,10 +197,12 @@ impl Core {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         self.now = now;
         match event {
+            Event::Adopt(set) => self.adopt(set),
             Event::Start => self.start(),
             Event::Received { link, message } => self.receive(link, &message),
             Event::Deadline => self.tick(),
             Event::StepEnded { step, outcome } => self.step_ended(step, outcome),
+            Event::Unit { step, news } => self.unit_news(step, news),
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
@@ -199,7 +215,8 @@ impl Core {
         std::mem::take(&mut self.out)
     }
 
-    /// When the next [`Event::Deadline`] is due; `None` before [`Event::Start`] and after [`Action::Exit`].
+    /// When the next [`Event::Deadline`] is due; `None` before [`Event::Start`] and after [`Action::Exit`] or
+    /// [`Action::HandOver`].
     pub fn next_deadline(&self) -> Option<Instant> {
         if !self.membership.running() {
             return None;
@@ -220,6 +237,8 @@ impl Core {
             self.report.deadline(),
             self.unstick.deadline(),
             self.leave.deadline(),
+            self.succession.deadline(),
+            self.health.deadline(),
             self.groups.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -246,35 +265,36 @@ impl Core {
         self.resync_tick();
         self.report_tick();
         self.leave_tick();
+        self.health_tick();
+        self.succession_check();
     }
 
     fn request(&mut self, id: u64, request: Request) {
         match request {
             Request::Shutdown => self.leave_requested(),
+            Request::Restart => self.restart_requested(),
             Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
             Request::Fence(node) => self.fence_requested(id, node),
             Request::ConfirmFenced(node) => self.fenced_by_hand(id, node),
+            Request::Cleanup(group) => self.cleanup(id, group),
         }
     }
 
-    fn address_news(&mut self, step: Step, news: News) {
+    fn address_news(&mut self, step: Step, news: AddressNews) {
         match news {
-            News::Expired => self.address_expired(step),
-            News::Answered { mac } => self.address_answered(step, mac),
-            News::Silent => self.address_silent(step),
-            News::Service { answers } => self.service_changed(step, answers),
-            News::Claimed { mac, again } => self.address_claimed(step, mac, again),
-            News::Carrier { up } => self.carrier_changed(step, up),
+            AddressNews::Expired => self.address_expired(step),
+            AddressNews::Answered { mac } => self.address_answered(step, mac),
+            AddressNews::Silent => self.address_silent(step),
+            AddressNews::Service { answers } => self.service_changed(step, answers),
+            AddressNews::Claimed { mac, again } => self.address_claimed(step, mac, again),
+            AddressNews::Carrier { up } => self.carrier_changed(step, up),
         }
     }
 
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.offer_failed();
-            if !self.peer_alive() || self.ownership.peer_left {
-                self.groups.hurry(step.group, now);
-            }
+            self.group_failed(step);
         }
         self.work_settled();
     }
@@ -286,6 +306,7 @@ impl Core {
         self.conflict_settled();
         self.legacy_settled();
         self.leave_settled();
+        self.succession_check();
     }
 
     fn log(&mut self, record: Record) {

@@ -31,7 +31,7 @@ impl Wish {
     fn wanted(&self) -> Set {
         match self.request {
             Request::Takeover(set) => set,
-            Request::Standby(_) | Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => Set::NONE,
+            _ => Set::NONE,
         }
     }
 }
@@ -79,7 +79,7 @@ impl Core {
         match request {
             Request::Standby(set) => self.ownership.hold.common(set) == Set::NONE,
             Request::Takeover(set) => set.without(self.ownership.hold) == Set::NONE,
-            Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => false,
+            _ => false,
         }
     }
 
@@ -118,7 +118,11 @@ impl Core {
                 self.operator.patience = Some(self.now.monotonic + REPLY_TIMEOUT);
                 self.send_takeover(set);
             }
-            Request::Shutdown | Request::Fence(_) | Request::ConfirmFenced(_) => {}
+            Request::Shutdown
+            | Request::Restart
+            | Request::Cleanup(_)
+            | Request::Fence(_)
+            | Request::ConfirmFenced(_) => {}
         }
     }
 
@@ -137,7 +141,7 @@ impl Core {
             Some(Obstacle::Refused(Answer::Legacy))
         } else if self.operator.moving.is_some() {
             Some(Obstacle::Refused(Answer::Busy))
-        } else if self.standby.busy() || self.unstick.pending() {
+        } else if self.standby.busy() || self.unstick.pending(self.now.monotonic) {
             Some(Obstacle::Passing(Awaited::Exchange))
         } else if ownership.decision != Decision::Stable {
             Some(Obstacle::Passing(Awaited::ThisNode))

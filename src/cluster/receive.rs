@@ -224,7 +224,7 @@ impl Core {
         if nice && self.nice_heard(from, kind) {
             return;
         }
-        if self.ipfail_heard(from, message) {
+        if self.ipfail_heard(from, header.seq, message) {
             return;
         }
         match kind {

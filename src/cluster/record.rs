@@ -232,6 +232,28 @@ records! {
         "Cancelling pending standby operation";
     PeerIsLegacy { node: String } Error "ed3833f99103426a8470a1f2b997fbe7"
         "node {node} speaks the legacy protocol (auto_failback legacy or absent in its ha.cf): write 'auto_failback on' or 'off' in both files; nothing is moved until then";
+    Adopting { set: String } Info "d6b2ce6bf78842a5be597998aaa3d7bb"
+        "taking up what hbd held here before it ended: [{set}]; nothing is stopped";
+    AdoptionLost { node: String, set: String } Warning "8420b3e6de9f4056b288b74edb857a46"
+        "node {node} took our {set} resources while hbd was away: releasing ours";
+    RestartBegins {} Info "4412091edab34c19bcf7d2bf7bf4b13b"
+        "hbd restarts: resources stay, the peers are asked to wait";
+    PeerRestarts { node: String, seconds: u64 } Info "b420e6b2ed4d4f42a4f345fa764327db"
+        "hbd on node {node} restarts and keeps its resources: it is dead only after {seconds} s of silence";
+    UnitFailed { group: String, resource: String, reason: String, count: usize } Error "0c93901c6b444bcda81c1363c4eadb12"
+        "{resource} has failed here ({reason}), for the {count}. time lately";
+    UnitFailedUnwatched { group: String, resource: String, reason: String } Error "104a1de5dcd0430283447051f55b544d"
+        "{resource} has failed here ({reason}); nothing is done about it, because [health] in hbd.toml is off for its group";
+    UnitStopped { group: String, resource: String } Warning "47423676f3f243dca72ef2df368652e2"
+        "{resource} was stopped by somebody else: it is left alone, and its group stays here. Start it, or run 'hbctl cleanup'";
+    UnitUpAgain { group: String, resource: String } Info "a49f5fb0dc874458810a52cc322ea115"
+        "{resource} runs again";
+    GroupMoves { group: String, node: String } Critical "d78d65dc238c4cb6b74a0966f7cba2fa"
+        "resource group {group} goes to node {node} because it fails here";
+    KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
+        "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
+    CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
+        "failures are forgotten: an operator says that their causes are mended";
     PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
         "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
     StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
@@ -303,6 +325,8 @@ impl Record {
             | Record::GivenUpForCarrier { node, .. }
             | Record::MoveWaits { node, .. }
             | Record::PeerIsLegacy { node, .. }
+            | Record::AdoptionLost { node, .. }
+            | Record::PeerRestarts { node, .. }
             | Record::PeerIsNice { node, .. }
             | Record::RequestUnanswered { node, .. }
             | Record::DeclaredDead { node, .. }
@@ -320,7 +344,8 @@ impl Record {
             Record::AcquiringGroup { group, .. }
             | Record::ReleasingGroup { group, .. }
             | Record::GroupActive { group, .. }
-            | Record::GroupStopped { group, .. } => {
+            | Record::GroupStopped { group, .. }
+            | Record::GroupMoves { group, .. } => {
                 subject.group = Some(group);
             }
             Record::HeldBack { group, resource, node, .. } | Record::GroupYielded { group, resource, node, .. } => {
@@ -335,7 +360,12 @@ impl Record {
             | Record::InterfaceCut { group, resource, .. }
             | Record::InterfaceBack { group, resource, .. }
             | Record::GroupGivenUp { group, resource, .. }
-            | Record::StopFailed { group, resource, .. } => {
+            | Record::StopFailed { group, resource, .. }
+            | Record::UnitFailed { group, resource, .. }
+            | Record::UnitFailedUnwatched { group, resource, .. }
+            | Record::UnitStopped { group, resource, .. }
+            | Record::UnitUpAgain { group, resource, .. }
+            | Record::KeepTrying { group, resource, .. } => {
                 subject.group = Some(group);
                 subject.resource = Some(resource);
             }

@@ -192,6 +192,8 @@ impl Core {
             ownership.decision = Decision::Received;
             ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
         }
+        self.health_heard(message);
+        self.adoption_checked();
         match message.text("isstable") {
             Some("1") => {
                 self.peer_stable();
@@ -439,9 +441,11 @@ impl Core {
     /// an exchange may be under way now, or the peer be away.
     pub(super) fn offer_failed(&mut self) {
         let failed = self.groups.failed();
+        let failed = failed.without(self.peer_unfit_for(failed));
         let now = self.now.monotonic;
         if failed != Set::NONE && !self.conflict.offered_lately(now) && self.begin_standby(failed) {
             self.conflict.offered(now);
+            self.moved_by_failure(failed);
         }
     }
 

@@ -50,6 +50,9 @@ impl Core {
         if cut != Set::NONE && self.peer_is_hbd() {
             message.set_text("hbd_cut", cut.word());
         }
+        if self.succession.leaving {
+            message.set_text("hbd_restart", "1");
+        }
         self.send(message);
     }
 
@@ -75,6 +78,9 @@ impl Core {
         }
         if self.peer_is_hbd() {
             message.set_text("hbd_claim", &self.claims().to_string());
+            if let Some(unfit) = self.unfit() {
+                message.set_text("hbd_unfit", &unfit);
+            }
         }
         message
     }

@@ -20,6 +20,9 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
 /// takes us for undecided until we report.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The same after it has reported that it has decided, and not what we gave it.
+const HEARTBEAT_DOUBT: Duration = Duration::from_secs(30);
+
 /// Where an exchange is, from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
@@ -103,7 +106,7 @@ impl Core {
             && !self.ownership.peer_left
             && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
-            && !self.unstick.pending()
+            && !self.unstick.pending(self.now.monotonic)
             && !self.standby.busy();
         if ready {
             self.ownership.other_stable = false;
@@ -187,6 +190,7 @@ impl Core {
             self.log_in_flux(&node);
             return;
         }
+        self.given_back(set);
         self.ownership.other_stable = false;
         // A giver that heeds our `other` says at once that it releases; until then it may have forgotten its `me`, or
         // never have heeded it itself (03 §4.5.4).
@@ -290,6 +294,11 @@ impl Core {
                 self.send_ask(set, "other");
             }
             Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            // It may be on its way, or not taking at all.
+            Phase::Released(_) if !self.peer_is_hbd() => {
+                let soon = self.now.monotonic + HEARTBEAT_DOUBT;
+                self.standby.deadline = self.standby.deadline.map(|deadline| deadline.min(soon));
+            }
             // An hbd says this when it has released, and its `done` is on its way, or when it has given up.
             Phase::Offered(_) if self.peer_is_hbd() => {
                 let soon = self.now.monotonic + REPLY_TIMEOUT;

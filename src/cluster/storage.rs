@@ -5,18 +5,18 @@
 //! and need none of this.
 
 use super::{Class, Core, Record, Set};
-use crate::config::{Group, Resource, ResourceKind};
+use crate::config::{Group, Resource};
 
 /// Scripts of resource.d that give a node exclusive use of a disk (03 §2.4).
 const SCRIPTS: [&str; 6] = ["Filesystem", "LVM", "Raid1", "ServeRAID", "LinuxSCSI", "drbddisk"];
 
 /// Whether two nodes that both run this resource may destroy data.
 fn is_storage(resource: &Resource) -> bool {
-    let script = resource.word.split("::").next().unwrap_or_default();
-    let unit = match &resource.kind {
-        ResourceKind::Unit(unit) => unit.as_str(),
-        ResourceKind::Address(_) => "",
-    };
+    let mut words = resource.word.split("::");
+    let script = words.next().unwrap_or_default();
+    // OCF::PROVIDER::AGENT is the same by another name.
+    let script = if script == "OCF" { words.nth(1).unwrap_or_default() } else { script };
+    let unit = resource.kind.unit().unwrap_or_default();
     SCRIPTS.contains(&script) || unit.ends_with(".mount") || unit.ends_with(".swap") || unit.starts_with("drbd")
 }
 
@@ -49,6 +49,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ResourceKind;
 
     #[test]
     fn disks_are_known_by_script_and_by_unit() {
@@ -62,7 +63,11 @@ mod tests {
         ] {
             assert!(is_storage(&resource(word, unit)), "{word} {unit}");
         }
-        for (word, unit) in [("httpd", "httpd.service"), ("Filesystems", "filesystems.service")] {
+        for (word, unit) in [
+            ("httpd", "httpd.service"),
+            ("Filesystems", "filesystems.service"),
+            ("OCF::heartbeat::apache", "x.service"),
+        ] {
             assert!(!is_storage(&resource(word, unit)), "{word} {unit}");
         }
     }

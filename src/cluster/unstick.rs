@@ -16,6 +16,8 @@ use super::{Core, Instant, Set};
 const AFTER: Duration = Duration::from_secs(13);
 /// The same after we have waited ten seconds ourselves.
 const AFTER_NO_REPLY: Duration = Duration::from_secs(3);
+/// How long what frees it may take to arrive, lost and sent again several times.
+const QUIET: Duration = Duration::from_secs(3);
 /// While an exchange or a release is under way.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -25,16 +27,18 @@ pub(super) struct Unstick {
     due: Option<Instant>,
     /// The peer did not answer us: nothing new is begun before it was freed.
     unanswered: bool,
+    /// Nothing new is begun until then: it could overtake what was to free the peer, and be ended by it.
+    quiet_until: Option<Instant>,
 }
 
 impl Unstick {
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.due
+        self.due.into_iter().chain(self.quiet_until).min()
     }
 
     /// Whether the peer did not answer and was not freed yet.
-    pub(super) fn pending(&self) -> bool {
-        self.due.is_some() && self.unanswered
+    pub(super) fn pending(&self, now: Instant) -> bool {
+        self.due.is_some() && self.unanswered || self.quiet_until.is_some_and(|until| now < until)
     }
 
     /// It has answered, is gone or new: it does not hang.
@@ -47,19 +51,21 @@ impl Core {
     /// A real Heartbeat may be in an exchange that we know nothing of.
     pub(super) fn heartbeat_may_hang(&mut self) {
         if !self.peer_is_hbd() && self.speaks_nice() {
-            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER), unanswered: false };
+            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER), unanswered: false, ..Unstick::default() };
         }
     }
 
     /// A real Heartbeat did not answer our `me`.
     pub(super) fn heartbeat_is_silent(&mut self) {
         if !self.peer_is_hbd() {
-            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER_NO_REPLY), unanswered: true };
+            self.unstick =
+                Unstick { due: Some(self.now.monotonic + AFTER_NO_REPLY), unanswered: true, ..Unstick::default() };
         }
     }
 
     pub(super) fn unstick_tick(&mut self) {
         let now = self.now.monotonic;
+        self.unstick.quiet_until.take_if(|until| *until <= now);
         if self.unstick.due.is_none_or(|due| due > now) {
             return;
         }
@@ -69,7 +75,7 @@ impl Core {
         } else if self.standby.busy() || ownership.peer_releasing || !self.groups.settled(Set::ALL) {
             self.unstick.due = Some(now + LATER);
         } else {
-            self.unstick.forget();
+            self.unstick = Unstick { quiet_until: Some(now + QUIET), ..Unstick::default() };
             self.free_heartbeat();
         }
     }

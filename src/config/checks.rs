@@ -236,6 +236,6 @@ impl Whole<'_> {
 fn address_word(found: &Found, wanted: IpAddr) -> Option<&Word> {
     found.words.iter().zip(&found.group.resources).find_map(|(word, resource)| match &resource.kind {
         ResourceKind::Address(address) if address.address == wanted => Some(word),
-        ResourceKind::Address(_) | ResourceKind::Unit(_) => None,
+        _ => None,
     })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::diagnostic::{Place, Report, Word};
 use super::lines::{MAX_LINE, text_of};
 use super::resource::{looks_like_address, understand};
-use super::types::{Address, Group, Resource, ResourceKind};
+use super::types::{Address, Group, Resource, ResourceKind, Transient};
 use super::value::nearest;
 
 /// One group and where its words stand.
@@ -31,6 +31,14 @@ pub(super) struct Context<'a> {
     pub aliases: &'a BTreeMap<String, String>,
     /// Heartbeat's directory of resource scripts.
     pub resource_d: &'a Path,
+    /// LSB scripts.
+    pub init_d: &'a Path,
+    /// Directories of OCF agents, one for each provider.
+    pub agents: &'a Path,
+    /// fstab(5).
+    pub fstab: &'a Path,
+    /// Our own node name.
+    pub node: &'a str,
 }
 
 /// Reads haresources. Findings go to `report`.
@@ -185,9 +193,11 @@ fn group(path: &Path, words: Vec<Word>, context: Context<'_>, report: &mut Repor
         if word.text.starts_with('#') || word.text == "\\" {
             continue;
         }
-        match understand(&word.text, context.aliases) {
+        match understand(&word.text, &context) {
             Ok(kind) => {
-                remark_kind(word, &kind, context, report);
+                if let ResourceKind::Address(address) = &kind {
+                    remark_address(word, address, report);
+                }
                 resources.push(Resource { word: word.text.clone(), kind });
             }
             Err(refused) => report.error(word, refused.why, refused.help),
@@ -210,26 +220,6 @@ fn node_is_known(path: &Path, node: &Word, name: &str, nodes: &[Word], report: &
     };
     report.error(node, format!("Bad nodename in {} [{name}]", path.display()), help);
     false
-}
-
-/// Findings about one resource that is legal.
-fn remark_kind(word: &Word, kind: &ResourceKind, context: Context<'_>, report: &mut Report) {
-    match kind {
-        ResourceKind::Address(address) => remark_address(word, address, report),
-        ResourceKind::Unit(unit) => {
-            if !context.aliases.contains_key(&word.text) && context.resource_d.join(&word.text).is_file() {
-                let script = context.resource_d.join(&word.text);
-                report.warning(
-                    word,
-                    format!("Heartbeat runs {} for `{}`; hbd starts {unit}", script.display(), word.text),
-                    format!(
-                        "if they differ, write a unit and name it in hbd.toml: [aliases] \"{}\" = \"NAME.service\"",
-                        word.text
-                    ),
-                );
-            }
-        }
-    }
 }
 
 fn remark_address(word: &Word, address: &Address, report: &mut Report) {
@@ -272,7 +262,9 @@ fn check_names(found: &[Found], report: &mut Report) {
             }
             let first = match &resource.kind {
                 ResourceKind::Address(address) => *addresses.entry(address.address).or_insert(word),
-                ResourceKind::Unit(unit) => *units.entry(unit).or_insert(word),
+                ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => {
+                    *units.entry(unit).or_insert(word)
+                }
             };
             if !std::ptr::eq(first, word) {
                 shared_resource(word, first, &resource.kind, report);
@@ -301,7 +293,7 @@ fn shared_resource(word: &Word, first: &Word, kind: &ResourceKind, report: &mut 
             format!("the address {} is already in {}", address.address, first.name()),
             "put each address into one group only: two nodes may hold these groups at the same time",
         ),
-        ResourceKind::Unit(unit) => (
+        ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => (
             format!("{unit} is already in {}: each group starts and stops it on its own account", first.name()),
             "put each unit into one group only",
         ),

@@ -1,7 +1,8 @@
 //! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
 //!
 //! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
-//! `[aliases]`, `[record]`, `[addresses]`, `[groups]` and `[ipfail]`. Parsed by the toml crate for spans; the layering itself is in `settings`.
+//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]`, `[health]` and `[ipfail]`. Parsed by the toml crate for spans; the
+//! layering itself is in `settings`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::directives::{self, DIRECTIVES, Directive};
 use super::ipfail_table::Ipfail;
 use super::record_table;
 use super::resource;
+use super::service_tables::Services;
 use super::settings::Scalars;
 use super::types::Recording;
 use super::value::nearest;
@@ -32,6 +34,8 @@ pub(super) struct Own {
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
     pub addresses: Addresses,
+    /// `[units]` and `[health]`.
+    pub services: Services,
     /// `[ipfail]`.
     pub ipfail: Ipfail,
 }
@@ -65,11 +69,16 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
             ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, report),
             ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, report),
             ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, report),
-            (name @ ("addresses" | "groups" | "ipfail"), _) => {
+            ("units", DeValue::Table(table)) => own.services.read_units(table, &source, report),
+            ("health", DeValue::Table(table)) => own.services.read_health(table, &source, report),
+            (name @ ("addresses" | "groups" | "units" | "health" | "ipfail"), _) => {
                 report.error(
                     &at,
                     format!("`{name}` is not a table"),
-                    "see hbd.toml(5): it begins with a line in brackets",
+                    format!(
+                        "write [{}] on a line of its own",
+                        if name == "groups" { "groups.\"KEY\"" } else { name }
+                    ),
                 );
             }
             (name, found) => match scalar_directive(name) {
@@ -102,11 +111,11 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "ipfail"])) {
+            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health", "ipfail"])) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     "keys are the names of ha.cf's directives with one value, and the tables [aliases], [record], \
-                     [addresses], [groups] and [ipfail]"
+                     [addresses], [groups], [units], [health] and [ipfail]"
                         .into()
                 }
             })

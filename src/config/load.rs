@@ -30,8 +30,14 @@ pub struct Files {
     pub haresources: PathBuf,
     /// `/etc/ha.d/nodeinfo`: its first line replaces `uname -n`.
     pub nodeinfo: PathBuf,
-    /// `/etc/ha.d/resource.d`: scripts that meant something else than the unit of the same name.
+    /// `/etc/ha.d/resource.d`: Heartbeat's resource scripts.
     pub resource_d: PathBuf,
+    /// `/etc/init.d`: LSB scripts, run where haresources gives them arguments.
+    pub init_d: PathBuf,
+    /// `/usr/lib/ocf/resource.d`: OCF agents by provider.
+    pub agents: PathBuf,
+    /// `/etc/fstab`: what systemd mounts by itself.
+    pub fstab: PathBuf,
     /// `/etc/hbd/hbd.toml`.
     pub hbd_toml: PathBuf,
     /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
@@ -58,6 +64,9 @@ impl Files {
             haresources: ha_d.join("haresources"),
             nodeinfo: ha_d.join("nodeinfo"),
             resource_d: ha_d.join("resource.d"),
+            init_d: root.join("etc/init.d"),
+            agents: root.join("usr/lib/ocf/resource.d"),
+            fstab: root.join("etc/fstab"),
             hbd_toml: hbd.join("hbd.toml"),
             hbd_toml_dir: hbd.join("hbd.toml.d"),
             cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
@@ -89,8 +98,10 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let mut scalars = Scalars::default();
     let ha_cf = read_ha_cf(files, host, &mut scalars, &mut report);
     let keys = authkeys::read(files, &mut report);
-    let own = read_own(files, host, &mut scalars, &mut report);
-    let groups = read_haresources(files, &ha_cf, &own.aliases, &mut report);
+    let mut own = read_own(files, host, &mut scalars, &mut report);
+    let node = own_name(files, host, &mut report);
+    let groups = read_haresources(files, &ha_cf, &own.aliases, &node, &mut report);
+    own.services.match_groups(&groups, &mut report);
     let layers = match scalars.layer(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
@@ -105,14 +116,13 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         own.addresses.check_groups(&known, &mut report);
     }
     own.ipfail.check(&ha_cf.ping_nodes, &mut report);
-    let node = own_name(files, host, &mut report);
     if let Some(layers) = &layers {
         let whole =
             checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &own.aliases, node: &node };
         whole.check(&mut report);
     }
     let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, &own));
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
 }
 
@@ -173,10 +183,18 @@ fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
     }
 }
 
-fn read_haresources(files: &Files, ha_cf: &HaCf, aliases: &Aliases, report: &mut Report) -> Vec<Found> {
+fn read_haresources(files: &Files, ha_cf: &HaCf, aliases: &Aliases, node: &str, report: &mut Report) -> Vec<Found> {
     let path = &files.haresources;
     let units = aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
-    let context = Context { nodes: &ha_cf.nodes, aliases: &units, resource_d: &files.resource_d };
+    let context = Context {
+        nodes: &ha_cf.nodes,
+        aliases: &units,
+        resource_d: &files.resource_d,
+        init_d: &files.init_d,
+        agents: &files.agents,
+        fstab: &files.fstab,
+        node,
+    };
     match std::fs::read(path) {
         Ok(bytes) => haresources::read(path, &bytes, context, report),
         Err(error) => {
@@ -229,7 +247,7 @@ pub(super) fn timing(layers: &Layers) -> Timing {
 }
 
 /// Everything has been checked: put it together.
-fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own: &Own) -> Config {
+fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own: Own) -> Config {
     let settings = layers.settings.clone();
     let policies = own.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
@@ -255,5 +273,7 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own:
         recording: own.recording,
         lease: own.addresses.lease(),
         policies,
+        limits: own.services.limits,
+        health: own.services.health,
     }
 }

@@ -10,8 +10,8 @@
 //! |---|---|
 //! | ha.cf | `ha_cf` with `lines`, `media`, and the table `directives` |
 //! | authkeys | `authkeys` |
-//! | haresources | `haresources`, `resource` |
-//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table` |
+//! | haresources | `haresources`, `resource`, `filesystem`, `script`, `unit_name` |
+//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table`, `service_tables` |
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | all of them together | `load`, `checks` |
 
@@ -21,6 +21,7 @@ mod authkeys;
 mod checks;
 mod diagnostic;
 mod directives;
+mod filesystem;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
@@ -31,8 +32,11 @@ mod load;
 mod media;
 mod record_table;
 mod resource;
+mod script;
+mod service_tables;
 mod settings;
 mod types;
+mod unit_name;
 mod value;
 
 #[cfg(test)]
@@ -43,6 +47,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, Connectivity, GenerationMethod, Group, Medium, MessageFormat,
-    OnAnswer, OnClaim, PingNode, Recording, Resource, ResourceKind, Timing, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, GenerationMethod, Group, Health, Medium,
+    MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording, Resource, ResourceKind, Script,
+    StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

@@ -1,44 +1,19 @@
-//! One word of haresources: an address, a unit, or something hbd cannot do (03 §2.3, §2.4, §15).
+//! One word of haresources: an address, a unit, or a script (03 §2.3, §2.4, §15).
 //!
-//! Owns the short forms of addresses and the way from a script's name to a unit's. Never reads a file.
+//! Owns the short forms of addresses, the order of the lookup and the names of units.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::address6;
+use super::haresources::Context;
 use super::media::{MAX_DEVICE, is_device};
 use super::types::{Address, ResourceKind};
+use super::{filesystem, script};
 
 /// Unit types that can be started and stopped as a resource.
 const UNIT_SUFFIXES: &[&str] = &["service", "socket", "mount", "automount", "swap", "target", "path", "timer"];
 /// Unit types that no job of ours can start.
 const PASSIVE_SUFFIXES: &[&str] = &["device", "scope", "slice"];
-/// Scripts Heartbeat ships in resource.d that are no LSB services; their bare names are no units.
-const PACKAGED: &[&str] = &[
-    "AudibleAlarm",
-    "Delay",
-    "Filesystem",
-    "ICP",
-    "IPaddr",
-    "IPaddr2",
-    "IPsrcaddr",
-    "IPv6addr",
-    "LVM",
-    "LinuxSCSI",
-    "MailTo",
-    "OCF",
-    "Raid1",
-    "SendArp",
-    "ServeRAID",
-    "WAS",
-    "WinPopup",
-    "Xinetd",
-    "db2",
-    "drbddisk",
-    "hto-mapfuncs",
-    "ids",
-    "portblock",
-];
 /// Longest unit name of systemd.
 const MAX_UNIT: usize = 255;
 
@@ -53,51 +28,67 @@ pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Resu
     Err(Refused { why: why.into(), help: help.into() })
 }
 
-/// What a resource word means; `aliases` maps whole words to units (hbd.toml).
-pub(super) fn understand(word: &str, aliases: &BTreeMap<String, String>) -> Result<ResourceKind, Refused> {
+/// What a resource word means. In this order: an address; `[aliases]` of hbd.toml; what hbd does itself (`IPaddr`,
+/// `IPaddr2`, `Filesystem`); the name of a unit with its suffix; then, as Heartbeat (03 §2.3 no. 3), a script in
+/// resource.d, a script in /etc/init.d where there are arguments; an OCF agent that Heartbeat has a script for; and last
+/// the service of that name, which for a script in /etc/init.d without arguments is systemd's own.
+pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKind, Refused> {
     if looks_like_address(word) {
         return address(word).map(ResourceKind::Address);
     }
-    if let Some(unit) = aliases.get(word) {
+    if let Some(unit) = context.aliases.get(word) {
         return Ok(ResourceKind::Unit(unit.clone()));
     }
     let mut parts = word.split("::");
-    let script = parts.next().unwrap_or("");
+    let name = parts.next().unwrap_or("");
     let arguments: Vec<&str> = parts.collect();
-    match (script, arguments.as_slice()) {
+    let kind = match (name, arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument]) => address(argument).map(ResourceKind::Address),
         ("IPv6addr", arguments) => address6::address(word, arguments).map(ResourceKind::Address),
         _ if address6::looks_like_one(word) => address6::bare(word),
         ("IPaddr" | "IPaddr2", _) => {
-            refuse(format!("`{word}`: {script} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
+            refuse(format!("`{word}`: {name} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
         }
-        (_, []) if !PACKAGED.contains(&script) => unit(script).map(ResourceKind::Unit),
-        _ => unsupported(word, script),
+        ("Filesystem", arguments) => filesystem::understand(word, arguments, context),
+        ("OCF", arguments) => script::understand_ocf(word, arguments, context),
+        (name, []) if has_suffix(name) => unit(name).map(ResourceKind::Unit),
+        (name, arguments) => match script::find(word, name, arguments, context) {
+            Some(kind) => Ok(kind),
+            None if arguments.is_empty() && script::may_be_service(name) => unit(name).map(ResourceKind::Unit),
+            None => unknown(word, name, context),
+        },
+    }?;
+    match kind.unit() {
+        Some(name) if name.len() > MAX_UNIT => refuse(
+            format!("`{word}` is too long for the name of a unit"),
+            format!(
+                "write a unit that does the same and name it in hbd.toml: [aliases] \"{word}\" = \"NAME.service\""
+            ),
+        ),
+        _ => Ok(kind),
     }
 }
 
-/// A word form hbd has no counterpart for yet.
-fn unsupported<T>(word: &str, script: &str) -> Result<T, Refused> {
-    let alias = |unit: &str| {
-        format!(
-            "write {unit} and name it in hbd.toml: [aliases] \"{word}\" = \"{unit}\" (haresources stays as it is)"
-        )
+/// Nothing on this machine answers to the word, and no unit can take arguments.
+fn unknown<T>(word: &str, name: &str, context: &Context<'_>) -> Result<T, Refused> {
+    let shown = if name.is_empty() { "NAME" } else { name };
+    let alias = format!("name a unit that does the same in hbd.toml: [aliases] \"{word}\" = \"{shown}.service\"");
+    let install = match name {
+        "SendArp" => "leave the word out, hbd announces its addresses itself; or ",
+        _ if script::is_packaged(name) => "install it (package resource-agents), or ",
+        _ => "install the script, on both nodes, or ",
     };
-    let help = match script {
-        "Filesystem" => {
-            let path = word.split("::").nth(2).filter(|path| path.starts_with('/')).unwrap_or("/DIR");
-            alias(&format!("{}.mount", path.trim_matches('/').replace('-', "\\x2d").replace('/', "-")))
-        }
-        "LVM" | "Raid1" | "drbddisk" | "portblock" | "Delay" | "MailTo" | "OCF" => alias("NAME.service"),
-        "IPsrcaddr" | "SendArp" => {
-            "leave the word out: hbd announces its addresses itself; for a source address write a unit".to_owned()
-        }
-        _ => alias(&format!("{}.service", if script.is_empty() { "NAME" } else { script })),
-    };
+    let (scripts, init) = (context.resource_d.display(), context.init_d.display());
     refuse(
-        format!("`{word}`: resource scripts with arguments and Heartbeat's own scripts are not supported yet"),
-        help,
+        format!("`{word}`: there is no script {shown} in {scripts} or {init}, and no such OCF agent"),
+        format!("{install}{alias}"),
     )
+}
+
+/// Whether a word ends like a unit's name.
+fn has_suffix(word: &str) -> bool {
+    let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+    UNIT_SUFFIXES.contains(&suffix) || PASSIVE_SUFFIXES.contains(&suffix)
 }
 
 /// Digit…`.`digit…`.`digit…`.`digit…, with any suffix (03 §2.3 no. 1).
@@ -221,10 +212,17 @@ pub(super) fn unit(word: &str) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
     use super::*;
 
+    /// On a machine without any script.
     fn kind(word: &str) -> Result<ResourceKind, Refused> {
-        understand(word, &BTreeMap::from([("httpd".into(), "apache2.service".into())]))
+        let none = Path::new("/nonexistent");
+        let aliases = BTreeMap::from([("httpd".into(), "apache2.service".into())]);
+        let (init_d, agents, fstab, node) = (none, none, none, "nodea");
+        understand(word, &Context { nodes: &[], aliases: &aliases, resource_d: none, init_d, agents, fstab, node })
     }
 
     fn addr(word: &str) -> (std::net::IpAddr, Option<u8>, Option<String>, Option<String>, Option<Ipv4Addr>) {
@@ -299,15 +297,18 @@ mod tests {
     #[test]
     fn what_hbd_cannot_do_says_so_and_what_to_write() {
         let table = [
-            ("Filesystem::/dev/sdb1::/srv/my-data::ext4", "not supported yet", "srv-my\\x2ddata.mount"),
-            ("OCF::x::y", "not supported yet", "NAME.service"),
-            ("drbddisk::r0", "not supported yet", "\"drbddisk::r0\" = \"NAME.service\""),
-            ("apache::/etc/x.conf", "not supported yet", "apache.service"),
+            ("OCF::x", "takes two arguments", "OCF::TYPE::INSTANCE"),
+            ("OCF::x::y", "no agent x", "resource-agents"),
+            ("drbddisk::r0", "no script drbddisk", "\"drbddisk::r0\" = \"drbddisk.service\""),
+            ("apache::/etc/x.conf", "no script apache", "resource-agents"),
             ("IPv6addr::2001:db8::1/64", "torn apart", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
             ("2001:db8::1", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1"),
             ("2001:db8:0:0:0:0:0:1/64", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
-            ("IPsrcaddr::1.2.3.4", "not supported yet", "leave the word out"),
-            ("MailTo", "not supported yet", "NAME.service"),
+            ("IPsrcaddr::1.2.3.4", "no script IPsrcaddr", "resource-agents"),
+            ("SendArp::1.2.3.4/eth0", "no script SendArp", "leave the word out"),
+            ("MailTo", "no script MailTo", "resource-agents"),
+            ("../x::y", "no script ../x", "[aliases]"),
+            ("::y", "no script NAME", "NAME.service"),
             ("a/b", "cannot be in the name", "systemctl"),
             ("x.slice", "cannot be started", "service"),
             ("foo@", "template", "foo@INSTANCE.service"),

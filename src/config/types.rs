@@ -55,6 +55,10 @@ pub struct Config {
     pub lease: bool,
     /// `[addresses]` and `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
     pub policies: Vec<AddressPolicy>,
+    /// `[units]` of hbd.toml.
+    pub limits: UnitLimits,
+    /// `[health]` of hbd.toml.
+    pub health: Health,
 }
 
 /// What to do about an address of ours that somebody else uses (hbd.toml, shared decisions).
@@ -97,6 +101,52 @@ pub struct Connectivity {
     pub ipfail: bool,
     /// `takeover_needs_ping`: who sees no ping node takes nothing from a node that fell silent.
     pub takeover_needs_ping: bool,
+}
+
+/// `[units]` of hbd.toml: how long units may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLimits {
+    /// After how long a start has failed. systemd's own TimeoutStartSec= is usually shorter and says more.
+    pub start: Duration,
+    /// After how long what does not stop is killed.
+    pub stop: Duration,
+    /// What happens when a resource has not stopped after ten attempts.
+    pub stop_failure: StopFailure,
+}
+
+impl Default for UnitLimits {
+    fn default() -> UnitLimits {
+        let limit = Duration::from_secs(300);
+        UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry }
+    }
+}
+
+/// `stop_failure` in `[units]` of hbd.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopFailure {
+    /// Try again for ever; the peer does not get the group meanwhile.
+    Retry,
+    /// Reboot the machine at once, as Heartbeat does (03 §9.2): the peer takes over after its dead time.
+    Reboot,
+}
+
+/// `[health]` of hbd.toml: what happens when a unit fails that runs here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether anything happens.
+    pub enabled: bool,
+    /// How often a unit is started again here, within `within`, before its group goes to the peer.
+    pub restarts: u32,
+    /// After this time a failure is forgotten.
+    pub within: Duration,
+    /// First resources of the groups that are left alone.
+    pub except: Vec<String>,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        Health { enabled: true, restarts: 2, within: Duration::from_secs(600), except: Vec::new() }
+    }
 }
 
 /// `[record]` of hbd.toml: the ring of events that the daemon keeps for `hbd --replay`.
@@ -254,6 +304,69 @@ pub enum ResourceKind {
     Address(Address),
     /// A systemd unit, with its suffix (`apache2.service`).
     Unit(String),
+    /// A unit that hbd makes when it starts the resource.
+    Transient(Transient),
+}
+
+impl ResourceKind {
+    /// The unit that stands for the resource; `None` for an address.
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            ResourceKind::Address(_) => None,
+            ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => Some(unit),
+        }
+    }
+}
+
+/// A unit that haresources describes and nobody wrote: made with `StartTransientUnit`, gone when it has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transient {
+    /// Its name with its suffix.
+    pub unit: String,
+    /// What it is made of.
+    pub recipe: Recipe,
+}
+
+/// What a transient unit is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recipe {
+    /// A `.mount` unit.
+    Mount(Mount),
+    /// A `.service` unit around a resource script or an OCF agent.
+    Script(Script),
+}
+
+/// `Filesystem::…` (03 §2.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What is mounted: a device node, `host:/export`, `//host/share`, a directory to bind.
+    pub device: String,
+    /// Where: an absolute path, made if it is missing.
+    pub directory: String,
+    /// File system type; `None`: mount(8) finds out.
+    pub fstype: Option<String>,
+    /// Options of mount(8), separated by commas.
+    pub options: Option<String>,
+}
+
+/// A resource script or an OCF agent (03 §2.3, §12.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The program and the arguments before the operation. Never empty.
+    pub command: Vec<String>,
+    /// How it tells whether the resource runs.
+    pub dialect: Dialect,
+    /// Names and values.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How a script tells whether its resource runs (03 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dialect {
+    /// `status` prints it, the exit status does not count: Heartbeat's and LSB scripts.
+    Text,
+    /// `monitor` exits with 0 if it runs, with 7 if it does not: OCF agents.
+    Codes,
 }
 
 /// A virtual address as haresources gives it (03 §2.4); what is absent is derived from the routes when it is added.

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use log::{error, info};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 use zbus::connection::Builder;
 
 use super::input::Input;
@@ -15,8 +17,11 @@ use super::keys;
 use super::notify::{Notice, Notifier};
 use crate::bus::{self, Request, Scope, Snapshot};
 use crate::cluster::{self, Answer, Set};
-use crate::config::Files;
-use crate::units;
+use crate::config::{self, Files, Host};
+use crate::units::{self, Systemd};
+
+/// How long systemd may take to say why we are to end.
+const ASK_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the thread works with.
 #[derive(Debug)]
@@ -78,11 +83,26 @@ async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, fil
     };
     loop {
         tokio::select! {
-            _ = terminate.recv() => { let _ = inputs.send(Input::Shutdown); }
+            _ = terminate.recv() => { let _ = inputs.send(stop_or_restart(files).await); }
             _ = interrupt.recv() => { let _ = inputs.send(Input::Shutdown); }
             _ = hangup.recv() => { let _ = reload(inputs, notifier, files).await; }
         }
     }
+}
+
+/// SIGTERM means a stop, unless systemd says that it is the first half of a restart and the second half can succeed.
+async fn stop_or_restart(files: &Files) -> Input {
+    let ask = async { Systemd::new(Builder::system().build().await.ok()?).await.ok()?.own_job().await };
+    match timeout(ASK_LIMIT, ask).await.ok().flatten().as_deref() {
+        Some("restart" | "try-restart") => {}
+        _ => return Input::Shutdown,
+    }
+    let sound = Host::of_this_machine().is_ok_and(|host| config::load(files, &host).config.is_some());
+    if sound {
+        return Input::Restart;
+    }
+    error!("hbd would not start again with the files as they are (see `hbd --check`): releasing everything first");
+    Input::Shutdown
 }
 
 async fn serve_requests(
@@ -97,6 +117,9 @@ async fn serve_requests(
                 let outcome = reload(inputs, notifier, files).await;
                 let _ = reply.send(outcome);
             }
+            Request::Cleanup { group, reply } => {
+                let _ = reply.send(cleanup(inputs, group).await);
+            }
             // A move takes as long as the units take: others may ask meanwhile, the core refuses what cannot be.
             Request::Move { here, scope, reply } => {
                 let inputs = inputs.clone();
@@ -105,6 +128,23 @@ async fn serve_requests(
                 });
             }
         }
+    }
+}
+
+async fn cleanup(inputs: &UnboundedSender<Input>, group: String) -> Result<String, String> {
+    let (reply, answer) = oneshot::channel();
+    let stopping = || "hbd is stopping".to_owned();
+    let said = if group.is_empty() {
+        "the failures of all groups are forgotten".to_owned()
+    } else {
+        format!("the failures of {group} are forgotten")
+    };
+    let refused =
+        format!("'{group}' is no group: write the first resource of a line of haresources, as it stands there");
+    inputs.send(Input::Cleanup { group, reply }).map_err(|_| stopping())?;
+    match answer.await.map_err(|_| stopping())? {
+        Answer::Done => Ok(said),
+        _ => Err(refused),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
+use super::beat::{self, Lease, Ledger, is_status};
 use super::effects::Effects;
 use super::input::{Input, step};
 use super::links::{Heard, Links, error_chain};
@@ -21,7 +22,7 @@ use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{snapshot, status_line};
 use crate::bus::Snapshot;
-use crate::cluster::{Action, Answer, Core, Event, Instant, Moment, News, Outcome, Request, View};
+use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, UnitNews, View};
 use crate::config::Config;
 use crate::{units, vip};
 
@@ -57,34 +58,10 @@ pub struct CoreLoop {
     pub askers: Askers,
     /// The leases of our addresses, which are renewed from this thread only.
     pub lease: Lease,
-}
-
-/// What is renewed when a status goes out. With nothing to renew it costs nothing.
-#[derive(Debug)]
-pub struct Lease {
-    /// Renewing more often is of no use; `None` without a lease.
-    period: Option<Duration>,
-    renewed: Option<std::time::Instant>,
-}
-
-impl Lease {
-    /// By these terms; not renewed yet.
-    pub fn new(terms: Option<vip::Terms>) -> Lease {
-        Lease { period: terms.map(|terms| terms.period()), renewed: None }
-    }
-
-    /// The core has answered, and these are its orders. If a status is among them, the peer will wait a dead time from
-    /// now on: so may the kernel.
-    fn renewal(&mut self, actions: &[Action]) -> Option<vip::Command> {
-        let period = self.period?;
-        let beats = actions.iter().any(|action| matches!(action, Action::Send(m) if m.kind() == Some("status")));
-        let beat = std::time::Instant::now();
-        if !beats || self.renewed.is_some_and(|renewed| beat < renewed + period) {
-            return None;
-        }
-        self.renewed = Some(beat);
-        Some(vip::Command::Renew { beat })
-    }
+    /// What our predecessor held and nobody else can have claimed.
+    pub adopted: Set,
+    /// Where we note what we hold.
+    pub ledger: Ledger,
 }
 
 /// Who asked what, and is to be answered.
@@ -120,10 +97,14 @@ pub fn moment() -> Moment {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
-    pub async fn run(mut self) -> Recorder {
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write, and whether what runs
+    /// was left for a successor.
+    pub async fn run(mut self) -> (Recorder, bool) {
         self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));
+        if self.adopted != Set::NONE {
+            self.feed(Event::Adopt(self.adopted));
+        }
         let mut ended = self.feed(Event::Start);
         self.effects.watch_interfaces();
         self.notifier.send(Notice::Ready);
@@ -148,7 +129,11 @@ impl CoreLoop {
                 ended = self.wait(self.watchdog_period.map(|_| alive_at)).await;
             }
         }
-        self.recorder
+        if self.ledger.handed_over {
+            // What runs stays, and the leases must be long enough for that before this process is gone.
+            self.effects.vip.finish();
+        }
+        (self.recorder, self.ledger.handed_over)
     }
 
     /// Packets, inputs, then time. True if more is waiting.
@@ -195,10 +180,16 @@ impl CoreLoop {
     fn feed(&mut self, event: Event) -> bool {
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         // Before the status is sent, and so never later than what the peer counts from.
-        if let Some(renewal) = self.lease.renewal(&actions) {
+        let told = actions.iter().any(is_status);
+        if let Some(renewal) = self.lease.renewal(told) {
             self.effects.tell_vip(renewal);
         }
         let aftermath = self.effects.carry_out(actions, &mut self.links);
+        if aftermath.handed_over {
+            self.ledger.handed_over = true;
+            self.effects.tell_vip(beat::stretch(&self.core));
+        }
+        self.ledger.note(&self.core, told);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
@@ -220,9 +211,23 @@ impl CoreLoop {
                 self.notifier.send(Notice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Shutdown })
             }
+            Input::Restart => {
+                self.notifier.send(Notice::Stopping);
+                self.feed(Event::Request { id: 0, request: Request::Restart })
+            }
             Input::Operator { request, reply } => {
                 let id = self.askers.add(reply);
                 self.feed(Event::Request { id, request })
+            }
+            Input::Cleanup { group, reply } => {
+                let index = self.config.groups.iter().position(|known| known.key == group);
+                if index.is_none() && !group.is_empty() {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Answer::Failed);
+                    return false;
+                }
+                let id = self.askers.add(reply);
+                self.feed(Event::Request { id, request: Request::Cleanup(index) })
             }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
@@ -238,21 +243,21 @@ impl CoreLoop {
             vip::Report::Added { id, .. } if self.effects.restoring.remove(&id) => return false,
             vip::Report::Failed { id, error } if self.effects.restoring.remove(&id) => {
                 warn!("{}", error_chain(&error));
-                return self.address_news(id, News::Expired);
+                return self.address_news(id, AddressNews::Expired);
             }
             vip::Report::Added { id, .. } => (id, Outcome::Started),
             vip::Report::Removed { id } => (id, Outcome::Stopped),
             vip::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            vip::Report::Expired { id } => return self.address_news(id, News::Expired),
+            vip::Report::Expired { id } => return self.address_news(id, AddressNews::Expired),
             vip::Report::Answered { id, mac } => {
-                return self.address_news(id, News::Answered { mac: mac.to_string() });
+                return self.address_news(id, AddressNews::Answered { mac: mac.to_string() });
             }
-            vip::Report::Silent { id } => return self.address_news(id, News::Silent),
-            vip::Report::Service { id, answers } => return self.address_news(id, News::Service { answers }),
+            vip::Report::Silent { id } => return self.address_news(id, AddressNews::Silent),
+            vip::Report::Service { id, answers } => return self.address_news(id, AddressNews::Service { answers }),
             vip::Report::Claimed { id, mac, again } => {
-                return self.address_news(id, News::Claimed { mac: mac.to_string(), again });
+                return self.address_news(id, AddressNews::Claimed { mac: mac.to_string(), again });
             }
-            vip::Report::Carrier { id, up } => return self.address_news(id, News::Carrier { up }),
+            vip::Report::Carrier { id, up } => return self.address_news(id, AddressNews::Carrier { up }),
             vip::Report::Restored { addresses, device, often, hint } => {
                 warn_of_removal(&addresses, &device, often, hint);
                 return false;
@@ -265,7 +270,7 @@ impl CoreLoop {
         self.feed(Event::StepEnded { step: step(id), outcome })
     }
 
-    fn address_news(&mut self, id: u64, news: News) -> bool {
+    fn address_news(&mut self, id: u64, news: AddressNews) -> bool {
         self.feed(Event::Address { step: step(id), news })
     }
 
@@ -274,7 +279,7 @@ impl CoreLoop {
             units::Report::Started { id } => (id, Outcome::Started),
             units::Report::Stopped { id } => (id, Outcome::Stopped),
             units::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            units::Report::State { .. } => return false,
+            units::Report::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
     }
@@ -282,6 +287,21 @@ impl CoreLoop {
     /// Has a node reset; there is nobody yet who could.
     fn fence(&mut self, node: String) -> bool {
         self.feed(Event::Fenced { node, outcome: Err("hbd runs no fencing device yet".to_owned()) })
+    }
+
+    /// A unit may stand for several resources.
+    fn unit_news(&mut self, unit: &str, news: units::News) -> bool {
+        let news = match news {
+            units::News::Up => UnitNews::Up,
+            units::News::Failed(reason) => UnitNews::Failed(reason),
+            units::News::Restarting(reason) => UnitNews::Restarting(reason),
+            units::News::Stopped => UnitNews::Stopped,
+        };
+        let mut ended = false;
+        for step in self.effects.steps_of(unit) {
+            ended |= self.feed(Event::Unit { step, news: news.clone() });
+        }
+        ended
     }
 
     /// Shows the state if it changed.

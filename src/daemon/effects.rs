@@ -5,18 +5,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use log::{error, warn};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::cluster::{Action, Answer, Order, Step};
-use crate::config::{AddressPolicy, Group, ResourceKind};
+use crate::config::{AddressPolicy, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
 use crate::{units, vip};
-
-/// How long a unit may take to start or stop before the step counts as failed. systemd's own timeouts
-/// (TimeoutStartSec=, TimeoutStopSec=) are usually shorter and say more.
-const STEP_LIMIT: Duration = Duration::from_secs(300);
 
 /// Where actions go.
 #[derive(Debug)]
@@ -33,6 +30,8 @@ pub struct Effects {
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
     pub units: UnboundedSender<units::Command>,
+    /// How long units may take, and what happens when one does not stop.
+    pub limits: UnitLimits,
 }
 
 /// What the loop must do itself.
@@ -40,6 +39,8 @@ pub struct Effects {
 pub struct Aftermath {
     /// The core ended.
     pub exit: bool,
+    /// It did, and left what runs for a successor.
+    pub handed_over: bool,
     /// Requests that are answered.
     pub answers: Vec<(u64, Answer)>,
     /// Nodes to be reset.
@@ -78,6 +79,15 @@ impl Effects {
                     aftermath.exit = true;
                     continue;
                 }
+                Action::HandOver => {
+                    aftermath.exit = true;
+                    aftermath.handed_over = true;
+                    continue;
+                }
+                Action::Escalate(step) => {
+                    self.escalate(step);
+                    continue;
+                }
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
@@ -93,7 +103,36 @@ impl Effects {
     pub fn address(&self, step: Step) -> Option<&crate::config::Address> {
         match &self.groups.get(step.group)?.resources.get(step.resource)?.kind {
             ResourceKind::Address(address) => Some(address),
-            ResourceKind::Unit(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The resources that a unit stands for.
+    pub fn steps_of(&self, unit: &str) -> Vec<Step> {
+        let groups = self.groups.iter().enumerate();
+        let steps = groups.flat_map(|(group, found)| {
+            let ours = move |(_, resource): &(usize, &Resource)| resource.kind.unit() == Some(unit);
+            found.resources.iter().enumerate().filter(ours).map(move |(resource, _)| Step { group, resource })
+        });
+        steps.collect()
+    }
+
+    /// A resource does not stop, whatever was tried.
+    fn escalate(&self, step: Step) {
+        let word = self.groups.get(step.group).and_then(|group| group.resources.get(step.resource));
+        let word = word.map_or("a resource", |resource| resource.word.as_str());
+        match self.limits.stop_failure {
+            StopFailure::Retry => {
+                warn!(
+                    "{word} does not stop: it is tried again and again, and the peer does not get its group. End what \
+                     keeps it, or choose stop_failure = \"reboot\" under [units] in /etc/hbd/hbd.toml"
+                );
+            }
+            StopFailure::Reboot => {
+                error!("{word} does not stop: rebooting this machine at once (stop_failure in /etc/hbd/hbd.toml)");
+                // A bus thread that has ended cannot reboot; the core goes on trying to stop.
+                let _ = self.units.send(units::Command::Reboot);
+            }
         }
     }
 
@@ -112,7 +151,7 @@ impl Effects {
     /// For what is not answered by a step's end: the thread's own end is told by the next step.
     pub fn tell_vip(&self, command: vip::Command) {
         if let Err(error) = self.vip.send(command) {
-            log::error!("{error}");
+            error!("{error}");
         }
     }
 
@@ -138,7 +177,9 @@ impl Effects {
             return Ok(());
         };
         let id = number(step);
-        match &resource.kind {
+        let (unit, recipe) = match &resource.kind {
+            ResourceKind::Unit(unit) => (unit.clone(), None),
+            ResourceKind::Transient(Transient { unit, recipe }) => (unit.clone(), Some(recipe.clone())),
             ResourceKind::Address(address) => {
                 let address = address.clone();
                 self.restoring.remove(&id);
@@ -147,18 +188,15 @@ impl Effects {
                     Verb::Stop => vip::Command::Remove { id, address },
                     Verb::Announce => vip::Command::Announce { id, address },
                 };
-                self.vip.send(command).map_err(|error| error.to_string())
+                return self.vip.send(command).map_err(|error| error.to_string());
             }
-            ResourceKind::Unit(unit) => {
-                let unit = unit.clone();
-                let command = match verb {
-                    Verb::Start => units::Command::Start { id, unit, limit: STEP_LIMIT },
-                    Verb::Stop => units::Command::Stop { id, unit, limit: STEP_LIMIT },
-                    Verb::Announce => return Ok(()),
-                };
-                self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())
-            }
-        }
+        };
+        let command = match verb {
+            Verb::Start => units::Command::Start { id, unit, recipe, limit: self.limits.start },
+            Verb::Stop => units::Command::Stop { id, unit, recipe, limit: self.limits.stop },
+            Verb::Announce => return Ok(()),
+        };
+        self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())
     }
 }
 

@@ -16,11 +16,20 @@ pub enum Input {
     Unit(units::Report),
     /// SIGTERM or SIGINT.
     Shutdown,
+    /// SIGTERM, and systemd is going to start us again at once.
+    Restart,
     /// An operator wants groups moved.
     Operator {
         /// `Standby` or `Takeover`.
         request: Request,
         /// Answered when the core has.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// An operator says that the causes of failures are mended.
+    Cleanup {
+        /// The group's key; empty for all.
+        group: String,
+        /// `Done`, or `Failed` if there is no such group.
         reply: oneshot::Sender<Answer>,
     },
     /// authkeys was read again and is good.

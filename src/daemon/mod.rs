@@ -11,9 +11,12 @@
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
+pub mod beat;
 pub mod bus_thread;
+mod check;
 pub mod core_loop;
 pub mod effects;
+pub mod held;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -26,22 +29,23 @@ pub mod records;
 pub mod release;
 pub mod replay;
 pub mod snapshot;
+mod succession;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use log::{info, warn};
 use thiserror::Error;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::cluster::{Core, Settings, asking_interval};
 use crate::config::{self, Config, Diagnostic, Files, Host, Severity};
 use crate::wire::Keyring;
-use crate::{journal, vip};
+use crate::{journal, units, vip};
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
@@ -65,6 +69,12 @@ struct Arguments {
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
+    /// End the processes that keep a file system busy (started by hbd before it unmounts one)
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
+    vacate: Option<PathBuf>,
+    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes COMMAND
+    #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
+    script: Option<Vec<String>>,
     /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0 if
     /// this version decides the same, 3 if not
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "release"])]
@@ -86,7 +96,7 @@ enum StartError {
     #[error("cannot manage addresses")]
     Vip(#[from] vip::VipError),
     #[error("cannot note what may have to be released")]
-    Note(#[from] release::ReleaseError),
+    Note(#[from] held::HeldError),
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     #[error("cannot make a runtime")]
@@ -97,11 +107,20 @@ enum StartError {
     Replay(#[from] replay::ReplayError),
 }
 
+/// The table of hbd's flags, for its man page and completions.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// What `main` calls.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.check {
-        check()
+        check::check(&files())
+    } else if let Some(words) = &arguments.script {
+        return script(words);
+    } else if let Some(directory) = &arguments.vacate {
+        return vacate(directory);
     } else if arguments.release {
         release_left_behind()
     } else if let Some(recording) = &arguments.replay {
@@ -126,34 +145,42 @@ fn files() -> Files {
     }
 }
 
-fn check() -> Result<ExitCode, StartError> {
-    let host = Host::of_this_machine().map_err(StartError::Name)?;
-    let loaded = config::load(&files(), &host);
-    for diagnostic in &loaded.diagnostics {
-        eprintln!("{}", diagnostic.render(false));
-    }
-    let Some(config) = loaded.config else { return Ok(ExitCode::from(EXIT_CONFIGURATION)) };
-    for group in &config.groups {
-        println!("resource group {} of {}:", group.key, group.node);
-        for resource in &group.resources {
-            match &resource.kind {
-                config::ResourceKind::Address(address) => {
-                    println!("  {}  address {}", resource.word, address.address)
-                }
-                config::ResourceKind::Unit(unit) => println!("  {}  unit {unit}", resource.word),
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 fn release_left_behind() -> Result<ExitCode, StartError> {
     let runtime = runtime()?;
-    let errors = runtime.block_on(release::release(Path::new(release::HELD)));
+    let errors = runtime.block_on(async {
+        let ending = release::Ending::of_this_service().await;
+        release::release_or_keep(Path::new(held::DIRECTORY), &ending).await
+    });
     for error in &errors {
         eprintln!("hbd --release: {}", error_chain(error));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn script(words: &[String]) -> ExitCode {
+    use units::script::Operation;
+    let (operation, dialect, command) = match words {
+        [operation, dialect, command @ ..] => (operation.as_str(), dialect.as_str(), command),
+        _ => return ExitCode::FAILURE,
+    };
+    let operation = if operation == "start" { Operation::Start } else { Operation::Stop };
+    let dialect = if dialect == "text" { config::Dialect::Text } else { config::Dialect::Codes };
+    match units::script::run(operation, dialect, command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("hbd --script: cannot run {}: {error}", command.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn vacate(directory: &Path) -> ExitCode {
+    let left = units::vacate::vacate(directory);
+    if left.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("hbd --vacate: still busy: {} because of processes {left:?}", directory.display());
+    ExitCode::FAILURE
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
@@ -197,7 +224,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let directory = Path::new(identity::STATE_DIRECTORY);
     let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
     info!("Heartbeat generation: {}", identity.generation);
-    release::note(Path::new(release::HELD), &config.groups)?;
+    let succession = succession::take_up(Path::new(held::DIRECTORY), &config.groups)?;
     let notifier = Notifier::spawn().map_err(StartError::Thread)?;
     let (sender, inputs) = unbounded_channel();
     let vip_reports = sender.clone();
@@ -211,14 +238,15 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
-    let (units, commands) = unbounded_channel();
+    let (commander, commands) = unbounded_channel();
     let bus = BusThread { commands, snapshots: shown, inputs: sender, notifier: notifier.clone(), files };
     bus.spawn().map_err(StartError::Thread)?;
+    manage(&config, &commander);
     if config.realtime {
         realtime(config.rtprio);
     }
     let runtime = runtime()?;
-    let recorder = runtime.block_on(async {
+    let (recorder, handed_over) = runtime.block_on(async {
         let core_loop = CoreLoop {
             core,
             recorder,
@@ -229,7 +257,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 asking_interval: asking_interval(config.timing.deadtime),
                 restoring: BTreeSet::new(),
                 vip,
-                units,
+                units: commander,
+                limits: config.limits,
             },
             inputs,
             notifier,
@@ -238,11 +267,15 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             generation: identity.generation,
             config,
             askers: core_loop::Askers::default(),
-            lease: core_loop::Lease::new(lease),
+            lease: beat::Lease::new(lease),
+            adopted: succession.begin(),
+            ledger: beat::Ledger::new(succession.beat),
         };
         core_loop.run().await
     });
-    release::forget(Path::new(release::HELD))?;
+    if !handed_over {
+        held::forget(Path::new(held::DIRECTORY))?;
+    }
     recorder.finish();
     Ok(ExitCode::SUCCESS)
 }
@@ -264,6 +297,20 @@ fn lease(config: &Config) -> Option<vip::Terms> {
             warn!("{reason}");
             None
         }
+    }
+}
+
+/// Tells the unit room what it will have to do with.
+fn manage(config: &Config, commander: &UnboundedSender<units::Command>) {
+    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
+    let units: Vec<String> = kinds.clone().filter_map(|kind| kind.unit().map(str::to_owned)).collect();
+    let made = kinds.filter_map(|kind| match kind {
+        config::ResourceKind::Transient(transient) => Some(transient.unit.clone()),
+        _ => None,
+    });
+    if !units.is_empty() {
+        // A bus thread that has ended fails every step, too.
+        let _ = commander.send(units::Command::Manage { made: made.collect(), units });
     }
 }
 
@@ -302,6 +349,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         connectivity: config.connectivity,
         links: links::names(config),
         groups: config.groups.clone(),
+        health: config.health.clone(),
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }

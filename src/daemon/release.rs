@@ -1,37 +1,35 @@
 //! `hbd --release`, which systemd runs as ExecStopPost=: what a dead daemon left behind must not meet its new owner.
 //!
-//! Owns the file that says what this daemon may hold. A graceful stop removes it, so there is nothing to release then.
+//! Owns the decision whether there is anything to do. A graceful stop has left nothing. A daemon that will be back
+//! before any peer takes it for dead finds everything as it was: [`Ending::may_keep`]. Everything else is released.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::config::{Group, ResourceKind};
+use super::held::{self, Beat, Held, HeldError};
+use crate::cluster::Set;
+use crate::config::{Group, Recipe, Resource, ResourceKind, Transient};
 use crate::units::{Systemd, UnitError};
 use crate::vip::VipError;
 
-/// In RuntimeDirectory=: gone after a reboot, as are the addresses.
-pub const HELD: &str = "/run/hbd/held.json";
-
 /// How long a unit of a dead daemon may take to stop. Its own TimeoutStopSec= usually ends it earlier.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
+/// What must be left of the peers' patience for a successor to start and speak. hbd.service has RestartSec=100ms.
+const SUCCESSOR_NEEDS: Duration = Duration::from_millis(1500);
+/// A daemon that crashed this often within this time is not trusted to come back. Below systemd's own limit
+/// (StartLimitBurst=5 in 10 s), after which it would not come back and nobody would release.
+const CRASHES: (usize, Duration) = (2, Duration::from_secs(60));
+/// How long systemd may take to say whether a successor will come.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why something may still be there.
 #[derive(Debug, Error)]
 pub enum ReleaseError {
-    /// The list of what was held cannot be written, read or removed.
-    #[error("cannot {verb} {}", path.display())]
-    File {
-        /// What was tried.
-        verb: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    /// The list of what was held cannot be used.
+    #[error(transparent)]
+    File(#[from] HeldError),
     /// An address could not be removed.
     #[error("an address may be left on this machine")]
     Address(#[from] VipError),
@@ -43,67 +41,132 @@ pub enum ReleaseError {
     Bus(#[from] zbus::Error),
 }
 
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ReleaseError + 'a {
-    move |source| ReleaseError::File { verb, path: path.to_owned(), source }
+/// How a daemon ended, and what is known of the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// `$SERVICE_RESULT` of systemd.exec(5).
+    pub result: String,
+    /// `$EXIT_STATUS` of systemd.exec(5).
+    pub status: String,
+    /// Whether systemd will start another one at once.
+    pub successor: bool,
+    /// Now, CLOCK_BOOTTIME.
+    pub now: Duration,
 }
 
-/// Notes that everything in `groups` may be held from now on.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn note(path: &Path, groups: &[Group]) -> Result<(), ReleaseError> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+impl Ending {
+    /// The end that systemd tells ExecStopPost= of. Where systemd does not answer, no successor is to be counted on.
+    pub async fn of_this_service() -> Ending {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let ask = async {
+            let systemd = Systemd::new(zbus::Connection::system().await.ok()?).await.ok()?;
+            systemd.own_successor().await
+        };
+        Ending {
+            result: variable("SERVICE_RESULT"),
+            status: variable("EXIT_STATUS"),
+            successor: tokio::time::timeout(ASK_LIMIT, ask).await.ok().flatten().unwrap_or(false),
+            now: super::core_loop::moment().monotonic.0,
+        }
     }
-    let text = serde_json::to_vec_pretty(groups).map_err(io::Error::from).map_err(failed("write", path))?;
-    let new = path.with_extension("new");
-    fs::write(&new, text).map_err(failed("write", &new))?;
-    fs::rename(&new, path).map_err(failed("write", path))
-}
 
-/// Everything was released properly.
-///
-/// # Errors
-/// When the file cannot be removed.
-pub fn forget(path: &Path) -> Result<(), ReleaseError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        _ => Ok(()),
+    /// Whether everything may stay for the successor; if not, why.
+    ///
+    /// # Errors
+    /// The reason in words.
+    pub fn may_keep(&self, held: &Held, beat: Option<Beat>) -> Result<(), &'static str> {
+        let Some(beat) = beat.filter(|beat| beat.hold != Set::NONE) else { return Err("nothing was held") };
+        if !self.successor {
+            return Err("no hbd is started again");
+        }
+        match self.result.as_str() {
+            "success" if !beat.planned => return Err("hbd has ended"),
+            "success" => {}
+            // RestartPreventExitStatus= of hbd.service.
+            "exit-code" if ["4", "6"].contains(&self.status.as_str()) => return Err("hbd cannot start"),
+            "signal" | "core-dump" | "watchdog" | "exit-code" | "oom-kill" => {
+                let lately = held.kept.iter().filter(|at| **at + CRASHES.1 > self.now).count();
+                if lately >= CRASHES.0 {
+                    return Err("hbd ends again and again");
+                }
+            }
+            _ => return Err("hbd did not end as it should"),
+        }
+        if beat.until < self.now + SUCCESSOR_NEEDS {
+            return Err("the peers take hbd for dead before it is back");
+        }
+        Ok(())
     }
 }
 
-/// Releases what the file names. Goes on after an error and returns all of them.
+/// Releases what the last daemon left, or keeps it for the next; says which. Goes on after an error and returns all of
+/// them.
+pub async fn release_or_keep(directory: &Path, ending: &Ending) -> Vec<ReleaseError> {
+    let mut held = match Held::read(directory) {
+        Ok(Some(held)) => held,
+        Ok(None) => return Vec::new(),
+        Err(error) => return vec![error.into()],
+    };
+    match ending.may_keep(&held, held::last_beat(directory)) {
+        Ok(()) => {
+            println!("hbd --release: addresses and units stay, hbd is started again");
+            if ending.result != "success" {
+                held.kept.push(ending.now);
+            }
+            held.write(directory).err().map(ReleaseError::from).into_iter().collect()
+        }
+        Err(why) => {
+            println!("hbd --release: releasing addresses and units: {why}");
+            let mut errors = release(&held.groups).await;
+            if errors.is_empty() {
+                errors.extend(held::forget(directory).err().map(ReleaseError::from));
+            }
+            errors
+        }
+    }
+}
+
+/// Releases every resource of these groups. Goes on after an error and returns all of them.
 ///
 /// Addresses go first, unlike in a graceful stop: the peer may claim them at any moment, a unit that is still stopping
 /// harms nobody without them.
-pub async fn release(path: &Path) -> Vec<ReleaseError> {
-    let groups: Vec<Group> = match fs::read(path) {
-        Ok(text) => match serde_json::from_slice(&text) {
-            Ok(groups) => groups,
-            Err(error) => return vec![failed("understand", path)(error.into())],
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return vec![failed("read", path)(error)],
-    };
+pub async fn release(groups: &[Group]) -> Vec<ReleaseError> {
     let mut addresses = Vec::new();
     let mut units = Vec::new();
     for resource in groups.iter().rev().flat_map(|group| group.resources.iter().rev()) {
         match &resource.kind {
             ResourceKind::Address(address) => addresses.push(address.clone()),
-            ResourceKind::Unit(unit) => units.push(unit.as_str()),
+            ResourceKind::Unit(unit) => units.push((unit.as_str(), None)),
+            ResourceKind::Transient(Transient { unit, recipe }) => units.push((unit.as_str(), Some(recipe))),
         }
     }
-    let mut errors: Vec<_> = crate::vip::release(&addresses).await.into_iter().map(ReleaseError::from).collect();
+    let mut errors = Vec::new();
+    if !addresses.is_empty() {
+        errors.extend(crate::vip::release(&addresses).await.into_iter().map(ReleaseError::from));
+    }
     if !units.is_empty() {
         errors.extend(stop(&units).await);
-    }
-    if errors.is_empty() {
-        errors.extend(forget(path).err());
     }
     errors
 }
 
-async fn stop(units: &[&str]) -> Vec<ReleaseError> {
+/// What is in the old groups and in none of the new ones, as groups to be released.
+pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
+    let wanted = |resource: &Resource| {
+        let same = |other: &Resource| match (&resource.kind, &other.kind) {
+            (ResourceKind::Address(one), ResourceKind::Address(other)) => one.address == other.address,
+            (one, other) => one.unit().is_some() && one.unit() == other.unit(),
+        };
+        new.iter().flat_map(|group| &group.resources).any(same)
+    };
+    let rest = |group: &Group| {
+        let resources = group.resources.iter().filter(|resource| !wanted(resource)).cloned().collect();
+        Group { resources, ..group.clone() }
+    };
+    old.iter().map(rest).filter(|group| !group.resources.is_empty()).collect()
+}
+
+async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
     let systemd = match zbus::Connection::system().await {
         Ok(connection) => Systemd::new(connection).await,
         Err(error) => return vec![error.into()],
@@ -113,9 +176,15 @@ async fn stop(units: &[&str]) -> Vec<ReleaseError> {
         Err(error) => return vec![Box::new(error).into()],
     };
     let mut errors = Vec::new();
-    for unit in units {
-        let stopped = systemd.stop(unit, STOP_LIMIT).await.map_err(Box::new);
-        errors.extend(stopped.err().map(ReleaseError::from));
+    for (unit, recipe) in units {
+        // The `stop` of a script that was never started here is not ours to run.
+        let down = systemd.state(unit).await.is_ok_and(|state| state.active.is_down());
+        let stopped = match recipe {
+            Some(_) if down => Ok(()),
+            None => systemd.stop_or_kill(unit, STOP_LIMIT).await,
+            Some(recipe) => systemd.stop_made(unit, recipe, STOP_LIMIT).await,
+        };
+        errors.extend(stopped.map_err(Box::new).err().map(ReleaseError::from));
     }
     errors
 }
@@ -124,23 +193,73 @@ async fn stop(units: &[&str]) -> Vec<ReleaseError> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn nothing_noted_is_nothing_to_release() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("held.json");
-        note(&path, &[]).unwrap();
-        assert!(release(&path).await.is_empty());
-        assert!(!path.exists());
-        assert!(release(&path).await.is_empty());
-        forget(&path).unwrap();
+    const NOW: Duration = Duration::from_secs(1000);
+
+    fn ending(result: &str, status: &str) -> Ending {
+        Ending { result: result.into(), status: status.into(), successor: true, now: NOW }
+    }
+
+    fn beat(left: u64, planned: bool) -> Option<Beat> {
+        Some(Beat { until: NOW + Duration::from_secs(left), hold: Set::LOCAL, planned })
+    }
+
+    fn held(crashes: &[u64]) -> Held {
+        Held { groups: Vec::new(), kept: crashes.iter().map(|ago| NOW - Duration::from_secs(*ago)).collect() }
+    }
+
+    #[test]
+    fn a_crash_or_a_planned_restart_keeps_what_a_successor_will_find_in_time() {
+        for result in ["signal", "core-dump", "watchdog", "oom-kill", "exit-code"] {
+            assert_eq!(ending(result, "1").may_keep(&held(&[]), beat(3, false)), Ok(()), "{result}");
+        }
+        assert_eq!(ending("success", "0").may_keep(&held(&[5, 4, 3]), beat(30, true)), Ok(()));
+    }
+
+    #[test]
+    fn everything_else_is_released() {
+        let refused = |ending: Ending, held: Held, beat| ending.may_keep(&held, beat).unwrap_err();
+        let crash = || ending("signal", "KILL");
+        assert_eq!(refused(crash(), held(&[]), beat(1, false)), "the peers take hbd for dead before it is back");
+        assert_eq!(refused(crash(), held(&[50, 40]), beat(30, false)), "hbd ends again and again");
+        assert_eq!(crash().may_keep(&held(&[70, 61, 5]), beat(30, false)), Ok(()), "two of the three are long ago");
+        assert_eq!(refused(ending("exit-code", "6"), held(&[]), beat(30, true)), "hbd cannot start");
+        assert_eq!(refused(ending("success", "0"), held(&[]), beat(30, false)), "hbd has ended");
+        assert_eq!(refused(ending("timeout", "TERM"), held(&[]), beat(30, false)), "hbd did not end as it should");
+        let alone = Ending { successor: false, ..crash() };
+        assert_eq!(refused(alone, held(&[]), beat(30, true)), "no hbd is started again");
+        assert_eq!(refused(crash(), held(&[]), None), "nothing was held");
+        let none = beat(30, false).map(|beat| Beat { hold: Set::NONE, ..beat });
+        assert_eq!(refused(crash(), held(&[]), none), "nothing was held");
     }
 
     #[tokio::test]
-    async fn a_list_that_cannot_be_understood_is_reported_and_kept() {
+    async fn a_decision_is_carried_out_on_the_files() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("held.json");
-        fs::write(&path, "oops").unwrap();
-        assert_eq!(release(&path).await.len(), 1);
-        assert!(path.exists());
+        let path = directory.path();
+        assert!(release_or_keep(path, &ending("signal", "KILL")).await.is_empty(), "nothing was noted");
+        held(&[]).write(path).unwrap();
+        let file = held::BeatFile::open(path).unwrap();
+        file.write(beat(30, false).unwrap()).unwrap();
+        assert!(release_or_keep(path, &ending("signal", "KILL")).await.is_empty());
+        assert_eq!(Held::read(path).unwrap().unwrap().kept, [NOW]);
+        assert!(release_or_keep(path, &ending("timeout", "TERM")).await.is_empty());
+        assert_eq!(Held::read(path).unwrap(), None);
+        std::fs::write(path.join("held.json"), "oops").unwrap();
+        assert_eq!(release_or_keep(path, &ending("signal", "KILL")).await.len(), 1);
+        assert!(path.join("held.json").exists(), "what cannot be understood is kept for people");
+    }
+
+    #[test]
+    fn what_a_new_haresources_does_not_have_is_left_over() {
+        let resource = |unit: &str| Resource { word: unit.into(), kind: ResourceKind::Unit(unit.into()) };
+        let group = |units: &[&str]| Group {
+            node: "nodea".into(),
+            key: "x".into(),
+            resources: units.iter().copied().map(resource).collect(),
+            line: 1,
+        };
+        let old = [group(&["a", "b"]), group(&["c"])];
+        assert_eq!(left_over(&old, &[group(&["c", "a"])]), [group(&["b"])]);
+        assert!(left_over(&old, &old).is_empty());
     }
 }

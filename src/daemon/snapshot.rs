@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
-use crate::config::{AutoFailback, Config, Group, ResourceKind, Timing};
+use crate::config::{AutoFailback, Config, Group, ResourceKind, Timing, Transient};
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -84,7 +84,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
     let resources = group.resources.iter().enumerate().map(|(index, resource)| {
         let (kind, target) = match &resource.kind {
             ResourceKind::Address(address) => ("address", address.address.to_string()),
-            ResourceKind::Unit(unit) => ("unit", unit.clone()),
+            ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => ("unit", unit.clone()),
         };
         ResourceSnapshot {
             word: resource.word.clone(),

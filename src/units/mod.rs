@@ -12,16 +12,28 @@
 //!   `Reloading(false)`, after a new owner of `org.freedesktop.systemd1`, and every [`systemd::RECHECK`].
 //! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
 //! - `done` is not yet success: a condition that is not met is `done` too.
+//! - What does not stop in time is killed; what does not start in time has failed.
+//! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
+//! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
+pub mod own;
 pub mod run;
+pub mod script;
 pub mod state;
 pub mod systemd;
+pub mod transient;
+pub mod vacate;
 pub mod watch;
 
+mod course;
+
+mod answer;
 mod proxy;
+mod recipe;
 #[cfg(test)]
 mod tests;
 
+pub use course::News;
 pub use run::{Command, Report, run};
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;
@@ -68,7 +80,7 @@ pub enum UnitError {
         unit: String,
     },
     /// systemd (or the bus) refused the call itself.
-    #[error("systemd refuses to {verb} {unit}: {text} ({name}); see `systemctl status {unit}`")]
+    #[error("systemd refuses to {verb} {unit}: {text} ({name}); see {}", look(unit))]
     Refused {
         /// The unit's name as asked for.
         unit: String,
@@ -82,7 +94,8 @@ pub enum UnitError {
     /// The job ended, and the unit is not where it should be.
     #[error(
         "{verb} of {unit} ended with job result {job:?}, unit {active} ({sub}), result {result:?}; \
-         see `systemctl status {unit}`"
+         see {}",
+        look(unit)
     )]
     Failed {
         /// The unit's name as asked for.
@@ -105,6 +118,15 @@ pub enum UnitError {
         /// The unit's name as asked for.
         unit: String,
     },
+    /// A unit that we were to make is somebody else's.
+    #[error(
+        "cannot make {unit}: there is a unit of that name that is not hbd's; see `systemctl cat {unit}`. Remove it, or \
+         name it in /etc/hbd/hbd.toml under [aliases] for the word in haresources"
+    )]
+    Occupied {
+        /// The unit's name.
+        unit: String,
+    },
     /// A `Condition…=` or `ExecCondition=` of the unit is not met, so systemd did not start it.
     #[error("{unit} was not started: a condition of the unit is not met; `systemctl status {unit}` says which")]
     Condition {
@@ -112,7 +134,7 @@ pub enum UnitError {
         unit: String,
     },
     /// The caller's deadline passed.
-    #[error("{verb} of {unit} is not finished after {} s; see `systemctl status {unit}`", after.as_secs_f64())]
+    #[error("{verb} of {unit} is not finished after {} s; see {}", after.as_secs_f64(), look(unit))]
     Deadline {
         /// The unit's name as asked for.
         unit: String,
@@ -127,4 +149,24 @@ pub enum UnitError {
     /// Anything else the bus answers.
     #[error("cannot talk to systemd over the system bus: {0}")]
     Bus(#[from] zbus::Error),
+}
+
+/// Where people see more: systemd forgets a unit of ours as soon as it has ended, the journal does not.
+fn look(unit: &str) -> String {
+    let command = if unit.starts_with("hbd-") { "journalctl -u" } else { "systemctl status" };
+    // Backslashes mean something to shells.
+    let unit = if unit.contains('\\') { format!("'{unit}'") } else { unit.to_owned() };
+    format!("`{command} {unit}`")
+}
+
+impl UnitError {
+    /// The same error of something that was started in order to do `verb`.
+    fn meaning(mut self, meant: Verb) -> UnitError {
+        if let UnitError::Refused { verb, .. } | UnitError::Failed { verb, .. } | UnitError::Deadline { verb, .. } =
+            &mut self
+        {
+            *verb = meant;
+        }
+        self
+    }
 }

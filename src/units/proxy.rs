@@ -1,6 +1,9 @@
 //! The part of `org.freedesktop.systemd1(5)` that hbd uses.
 
-use zbus::{OwnedObjectPath, proxy};
+use zbus::{OwnedObjectPath, Variant, proxy};
+
+/// One property of a transient unit.
+pub(super) type Property<'a> = (&'a str, Variant<'a>);
 
 /// One row of `ListUnitsByNames`: name, description, load, active and sub state, followed unit, path, job id, job type,
 /// job path.
@@ -18,6 +21,25 @@ pub(super) trait Manager {
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
 
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[Property<'_>],
+        aux: &[(&str, &[Property<'_>])],
+    ) -> zbus::Result<OwnedObjectPath>;
+
+    fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
+
+    fn reboot(&self) -> zbus::Result<()>;
+
+    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
+
+    fn get_unit_file_state(&self, name: &str) -> zbus::Result<String>;
+
+    #[zbus(name = "GetUnitByPID")]
+    fn get_unit_by_pid(&self, pid: u32) -> zbus::Result<OwnedObjectPath>;
 
     fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<UnitRow>>;
 
@@ -40,12 +62,33 @@ pub(super) trait Unit {
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn condition_timestamp_monotonic(&self) -> zbus::Result<u64>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn active_exit_timestamp_monotonic(&self) -> zbus::Result<u64>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn id(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn transient(&self) -> zbus::Result<bool>;
+}
+
+#[proxy(interface = "org.freedesktop.systemd1.Job", default_service = "org.freedesktop.systemd1")]
+pub(super) trait Job {
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn job_type(&self) -> zbus::Result<String>;
 }
 
 #[proxy(interface = "org.freedesktop.systemd1.Service", default_service = "org.freedesktop.systemd1")]
 pub(super) trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn result(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn restart(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"), name = "Type")]
     fn kind(&self) -> zbus::Result<String>;

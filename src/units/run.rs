@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::connection::Builder;
 
-use super::{Systemd, UnitError, UnitState, Verb};
+use super::{News, Systemd, UnitError, Verb};
+use crate::config::Recipe;
 
 /// First pause before a lost connection is tried again; doubled each time.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -30,22 +31,31 @@ pub enum Command {
         id: u64,
         /// The unit with its suffix.
         unit: String,
+        /// What to make it of; `None` for a unit that exists.
+        recipe: Option<Recipe>,
         /// When to give up, from now.
         limit: Duration,
     },
-    /// Stop a unit.
+    /// Stop a unit. What does not stop in time is killed.
     Stop {
         /// The asker's number, returned in the report.
         id: u64,
         /// The unit with its suffix.
         unit: String,
+        /// As for its start.
+        recipe: Option<Recipe>,
         /// When to give up, from now.
         limit: Duration,
     },
-    /// Watch exactly these units from now on.
-    Watch {
+    /// Reboot the machine without stopping anything: the last resort of an owner that cannot let go.
+    Reboot,
+    /// These are all units that will be started and stopped: watch them, keep their place in the order of a shutdown,
+    /// and warn of what is wrong with them.
+    Manage {
         /// The units with their suffixes.
         units: Vec<String>,
+        /// Those of them that are made when they are started.
+        made: Vec<String>,
     },
 }
 
@@ -69,12 +79,12 @@ pub enum Report {
         /// Why.
         error: UnitError,
     },
-    /// A watched unit's state, at first and after each change, whoever changed it.
-    State {
-        /// The unit as it was named in [`Command::Watch`].
+    /// Something became of a managed unit without our doing.
+    News {
+        /// The unit as it was named in [`Command::Manage`].
         unit: String,
-        /// Its state.
-        state: UnitState,
+        /// What.
+        news: News,
     },
 }
 
@@ -101,14 +111,20 @@ pub async fn run(
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(Command::Start { id, unit, limit }) => {
-                    work.spawn(change(session.clone(), Verb::Start, id, unit, limit, Arc::clone(&report)));
+                Some(Command::Start { id, unit, recipe, limit }) => {
+                    let task = Task { verb: Verb::Start, id, unit, recipe, limit };
+                    work.spawn(task.run(session.clone(), Arc::clone(&report)));
                 }
-                Some(Command::Stop { id, unit, limit }) => {
-                    work.spawn(change(session.clone(), Verb::Stop, id, unit, limit, Arc::clone(&report)));
+                Some(Command::Stop { id, unit, recipe, limit }) => {
+                    let task = Task { verb: Verb::Stop, id, unit, recipe, limit };
+                    work.spawn(task.run(session.clone(), Arc::clone(&report)));
                 }
-                Some(Command::Watch { units }) => {
+                Some(Command::Reboot) => {
+                    work.spawn(reboot(session.clone()));
+                }
+                Some(Command::Manage { units, made }) => {
                     watcher.abort_all();
+                    watcher.spawn(prepare(session.clone(), units.clone(), made));
                     watcher.spawn(keep_watching(session.clone(), units, Arc::clone(&report)));
                 }
                 None => break,
@@ -163,48 +179,80 @@ async fn connected(session: &mut Session) -> Result<Arc<Systemd>, UnitError> {
     }
 }
 
-async fn change(
-    mut session: Session,
+/// One start or stop.
+struct Task {
     verb: Verb,
     id: u64,
     unit: String,
+    recipe: Option<Recipe>,
     limit: Duration,
-    report: Arc<dyn Fn(Report) + Send + Sync>,
-) {
-    let deadline = Instant::now() + limit;
-    let outcome = loop {
-        let systemd = tokio::select! {
-            systemd = connected(&mut session) => systemd,
-            () = tokio::time::sleep_until(deadline) => {
-                break Err(UnitError::ConnectionLost);
+}
+
+impl Task {
+    async fn run(self, mut session: Session, report: Arc<dyn Fn(Report) + Send + Sync>) {
+        let Task { verb, id, limit, .. } = self;
+        let deadline = Instant::now() + limit;
+        let outcome = loop {
+            let systemd = tokio::select! {
+                systemd = connected(&mut session) => systemd,
+                () = tokio::time::sleep_until(deadline) => {
+                    break Err(UnitError::ConnectionLost);
+                }
+            };
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            let outcome = match systemd {
+                Err(error) => break Err(error),
+                Ok(systemd) => self.ask(&systemd, remaining).await,
+            };
+            match outcome {
+                // Let the keeper see it, too, before the session is asked again.
+                Err(UnitError::ConnectionLost) if Instant::now() < deadline => sleep(BACKOFF_MIN).await,
+                Err(UnitError::Deadline { unit, verb, .. }) => {
+                    break Err(UnitError::Deadline { unit, verb, after: limit });
+                }
+                outcome => break outcome,
             }
         };
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let outcome = match (systemd, verb) {
-            (Err(error), _) => break Err(error),
-            (Ok(systemd), Verb::Start) => systemd.start(&unit, remaining).await,
-            (Ok(systemd), Verb::Stop) => systemd.stop(&unit, remaining).await,
-        };
-        match outcome {
-            // Let the keeper see it, too, before the session is asked again.
-            Err(UnitError::ConnectionLost) if Instant::now() < deadline => sleep(BACKOFF_MIN).await,
-            Err(UnitError::Deadline { unit, verb, .. }) => {
-                break Err(UnitError::Deadline { unit, verb, after: limit });
-            }
-            outcome => break outcome,
+        report(match (outcome, verb) {
+            (Ok(()), Verb::Start) => Report::Started { id },
+            (Ok(()), Verb::Stop) => Report::Stopped { id },
+            (Err(error), _) => Report::Failed { id, error },
+        });
+    }
+
+    async fn ask(&self, systemd: &Systemd, limit: Duration) -> Result<(), UnitError> {
+        match (self.verb, &self.recipe) {
+            (Verb::Start, None) => systemd.start(&self.unit, limit).await,
+            (Verb::Start, Some(recipe)) => systemd.start_made(&self.unit, recipe, limit).await,
+            (Verb::Stop, None) => systemd.stop_or_kill(&self.unit, limit).await,
+            (Verb::Stop, Some(recipe)) => systemd.stop_made(&self.unit, recipe, limit).await,
         }
-    };
-    report(match (outcome, verb) {
-        (Ok(()), Verb::Start) => Report::Started { id },
-        (Ok(()), Verb::Stop) => Report::Stopped { id },
-        (Err(error), _) => Report::Failed { id, error },
-    });
+    }
+}
+
+/// Asks until the machine is gone.
+async fn reboot(mut session: Session) {
+    while let Ok(systemd) = connected(&mut session).await {
+        if let Err(error) = systemd.reboot().await {
+            warn!("cannot reboot: {error}. Trying again.");
+        }
+        sleep(BACKOFF_MAX).await;
+    }
+}
+
+/// Once, as soon as there is a connection.
+async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>) {
+    let Ok(systemd) = connected(&mut session).await else { return };
+    if let Err(error) = systemd.guard_order(&units).await {
+        warn!("a shutdown of this machine may stop services before hbd: {error}");
+    }
+    units.retain(|unit| !made.contains(unit));
+    systemd.survey(&units).await;
 }
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(Report) + Send + Sync>) {
     while let Ok(systemd) = connected(&mut session).await {
-        let tell =
-            |unit: &str, state: &UnitState| report(Report::State { unit: unit.to_owned(), state: state.clone() });
+        let tell = |unit: &str, news: News| report(Report::News { unit: unit.to_owned(), news });
         // Ends only with the connection; the next one starts from a full reading.
         if systemd.watch(&units, tell).await.is_err() {
             sleep(BACKOFF_MIN).await;

@@ -89,14 +89,17 @@ pub struct UnitState {
     pub sub: String,
     /// The queued or running job.
     pub job: Option<OwnedObjectPath>,
+    /// Its type: `start`, `stop`, `restart`, …; empty without a job.
+    pub job_type: String,
     /// The unit's object path.
     pub path: OwnedObjectPath,
 }
 
 impl UnitState {
     pub(super) fn from_row(row: UnitRow) -> Self {
-        let (name, _description, load, active, sub, _following, path, job_id, _job_kind, job) = row;
-        UnitState { name, load, active: active.as_str().into(), sub, job: (job_id != 0).then_some(job), path }
+        let (name, _description, load, active, sub, _following, path, job_id, job_type, job) = row;
+        let job = (job_id != 0).then_some(job);
+        UnitState { name, load, active: active.as_str().into(), sub, job, job_type, path }
     }
 
     /// Whether the unit crashed and waits for its `Restart=`: it does not serve, whatever the job's result was.

@@ -9,19 +9,22 @@ use futures_util::StreamExt;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use zbus::{Connection, DBusError, OwnedObjectPath};
+use zbus::{Connection, OwnedObjectPath};
 
-use super::proxy::{ManagerProxy, ServiceProxy, UnitProxy};
+use super::answer::{connection_error, error_name, error_text, is_transient};
+use super::proxy::{ManagerProxy, Property, ServiceProxy};
 use super::{ActiveState, UnitError, UnitState, Verb};
 
 /// How often a state is read again while something is waited for, should every signal have been lost.
 pub const RECHECK: Duration = Duration::from_secs(2);
 /// How long a `JobRemoved` may lag behind the observation that the job is gone.
-const LAG: Duration = Duration::from_millis(200);
+pub(super) const LAG: Duration = Duration::from_millis(200);
 /// Pause before an unanswered call is made again.
 const RETRY: Duration = Duration::from_millis(200);
 /// Events a waiting call may fall behind before it reads the state instead.
 const EVENTS: usize = 1024;
+/// Pause, and how often at most it is made, while a transient unit that has ended is still known to systemd.
+const MAKE_AGAIN: (Duration, u32) = (Duration::from_millis(100), 30);
 /// Calls in flight at once: dbus-daemon allows a connection 128 pending replies (`max_replies_per_connection`).
 const CALLS: usize = 64;
 
@@ -30,7 +33,7 @@ const CALLS: usize = 64;
 /// When the bus connection dies, calls end with [`UnitError::ConnectionLost`]; the caller makes a new one.
 pub struct Systemd {
     pub(super) connection: Connection,
-    manager: ManagerProxy<'static>,
+    pub(super) manager: ManagerProxy<'static>,
     pub(super) events: broadcast::Sender<Event>,
     calls: Semaphore,
     _drains: JoinSet<()>,
@@ -39,10 +42,21 @@ pub struct Systemd {
 /// What the drained streams pass on.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
-    /// `JobRemoved`: job path and result.
-    JobRemoved(Arc<(OwnedObjectPath, String)>),
+    /// `JobRemoved`: job path, result and unit.
+    JobRemoved(Arc<(OwnedObjectPath, String, String)>),
     /// Signals may have been lost: read the state again.
     Look,
+}
+
+/// What is wanted of a unit.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    /// Up or down.
+    pub verb: Verb,
+    /// The unit.
+    pub unit: &'a str,
+    /// What the unit is made of if it is a transient one that is to be started.
+    pub made_of: Option<&'a [Property<'a>]>,
 }
 
 /// How a job ended, as far as is known.
@@ -82,7 +96,7 @@ impl Systemd {
         drains.spawn(async move {
             while let Some(signal) = removed.next().await {
                 let event = match signal.args() {
-                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result))),
+                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result, args.unit))),
                     Err(_) => Event::Look,
                 };
                 // Nobody waiting is no error.
@@ -131,7 +145,7 @@ impl Systemd {
     /// # Errors
     /// Every [`UnitError`]; after [`UnitError::Deadline`] the job goes on in systemd.
     pub async fn start(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
-        self.change(Verb::Start, unit, limit).await
+        self.change(Wish { verb: Verb::Start, unit, made_of: None }, limit).await
     }
 
     /// Stops `unit` and waits until it is inactive or failed, `limit` at most. A unit that is not loaded is stopped.
@@ -140,7 +154,7 @@ impl Systemd {
     /// [`UnitError::Refused`], [`UnitError::Failed`], [`UnitError::Deadline`] (the job goes on in systemd),
     /// [`UnitError::ConnectionLost`], [`UnitError::Bus`].
     pub async fn stop(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
-        self.change(Verb::Stop, unit, limit).await
+        self.change(Wish { verb: Verb::Stop, unit, made_of: None }, limit).await
     }
 
     /// Reads the state of `unit`, loading it if need be; a unit that does not exist has the load state `not-found`.
@@ -157,11 +171,12 @@ impl Systemd {
     }
 
     /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
-    async fn change(&self, verb: Verb, unit: &str, limit: Duration) -> Result<(), UnitError> {
+    pub(super) async fn change(&self, wish: Wish<'_>, limit: Duration) -> Result<(), UnitError> {
+        let Wish { verb, unit, .. } = wish;
         let pinned = AtomicBool::new(false);
         let outcome = tokio::select! {
             () = self.connection.closed() => Err(UnitError::ConnectionLost),
-            ended = timeout(limit, self.drive(verb, unit, &pinned)) => {
+            ended = timeout(limit, self.drive(wish, &pinned)) => {
                 ended.unwrap_or_else(|_| Err(UnitError::Deadline { unit: unit.to_owned(), verb, after: limit }))
             }
         };
@@ -172,10 +187,11 @@ impl Systemd {
         outcome
     }
 
-    async fn drive(&self, verb: Verb, unit: &str, pinned: &AtomicBool) -> Result<(), UnitError> {
+    async fn drive(&self, wish: Wish<'_>, pinned: &AtomicBool) -> Result<(), UnitError> {
+        let Wish { verb, unit, .. } = wish;
         // Before anything is asked, so that no answer is missed.
         let mut events = self.events.subscribe();
-        let Some(mut job) = self.begin(verb, unit, pinned).await? else { return Ok(()) };
+        let Some(mut job) = self.begin(wish, pinned).await? else { return Ok(()) };
         let mut replaced = false;
         loop {
             let mut ended = self.finish(unit, &job, &mut events).await?;
@@ -197,11 +213,15 @@ impl Systemd {
     }
 
     /// Queues the job; `None` if the unit is where it should be without one.
-    async fn begin(&self, verb: Verb, unit: &str, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
+    async fn begin(&self, wish: Wish<'_>, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
+        let Wish { verb, unit, made_of } = wish;
+        let mut known = 0;
         loop {
             let before = self.patiently(|| self.state(unit)).await?;
             match (verb, before.load.as_str()) {
-                (Verb::Start, "not-found") => return Err(UnitError::NotFound { unit: unit.to_owned() }),
+                (Verb::Start, "not-found") if made_of.is_none() => {
+                    return Err(UnitError::NotFound { unit: unit.to_owned() });
+                }
                 (Verb::Start, "masked") => return Err(UnitError::Masked { unit: unit.to_owned() }),
                 _ => {}
             }
@@ -209,18 +229,62 @@ impl Systemd {
                 return Ok(None);
             }
             // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
-            if !pinned.load(Ordering::Relaxed) && self.call(self.manager.ref_unit(unit)).await.is_ok() {
+            let pin = made_of.is_none() && !pinned.load(Ordering::Relaxed);
+            if pin && self.call(self.manager.ref_unit(unit)).await.is_ok() {
                 pinned.store(true, Ordering::Relaxed);
             }
-            let call = match verb {
-                Verb::Start => self.call(self.manager.start_unit(unit, "replace")).await,
-                Verb::Stop => self.call(self.manager.stop_unit(unit, "replace")).await,
+            if verb == Verb::Start && made_of.is_none() && before.active == ActiveState::Failed {
+                // It is we who count failures and pause between starts: StartLimitBurst= must not refuse ours.
+                let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+            }
+            let call = match (verb, made_of) {
+                (Verb::Start, Some(properties)) => self.make(unit, properties, pinned).await,
+                (Verb::Start, None) => self.call(self.manager.start_unit(unit, "replace")).await,
+                (Verb::Stop, _) => self.queue_stop(unit).await,
             };
             match call {
                 Ok(job) => return Ok(Some(job)),
                 Err(error) if is_transient(&error) => sleep(RETRY).await,
+                Err(error) if made_of.is_some() && exists(&error) => {
+                    if known == MAKE_AGAIN.1 || self.is_foreign(&before).await {
+                        return Err(UnitError::Occupied { unit: unit.to_owned() });
+                    }
+                    known += 1;
+                    // Ours of the time before: it failed, or has just ended and is about to be forgotten.
+                    let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+                    sleep(MAKE_AGAIN.0).await;
+                }
                 Err(error) => return self.refused(verb, unit, error).map(|()| None),
             }
+        }
+    }
+
+    /// Whether a unit of that name was loaded from somebody's file.
+    async fn is_foreign(&self, state: &UnitState) -> bool {
+        let Ok(unit) = self.unit_at(state.path.clone()).await else { return false };
+        state.load == "loaded" && self.call(unit.transient()).await.is_ok_and(|transient| !transient)
+    }
+
+    /// `StartTransientUnit`. The property AddRef makes the unit pinned from its first moment.
+    async fn make(
+        &self,
+        unit: &str,
+        properties: &[Property<'_>],
+        pinned: &AtomicBool,
+    ) -> zbus::Result<OwnedObjectPath> {
+        let job = self.call(self.manager.start_transient_unit(unit, "replace", properties, &[])).await?;
+        pinned.store(true, Ordering::Relaxed);
+        Ok(job)
+    }
+
+    /// `StopUnit`. While our own unit has a job, that is while hbd or the machine is being stopped, jobs of units that
+    /// are ordered before hbd wait for its end, which waits for them: then the stop must not wait for its turn. The
+    /// first call stops what depends on the unit, too, as ever; the second makes that same job run at once (03 §15).
+    async fn queue_stop(&self, unit: &str) -> zbus::Result<OwnedObjectPath> {
+        let job = self.call(self.manager.stop_unit(unit, "replace")).await?;
+        match self.own_job().await {
+            Some(_) => self.call(self.manager.stop_unit(unit, "ignore-dependencies")).await,
+            None => Ok(job),
         }
     }
 
@@ -296,19 +360,18 @@ impl Systemd {
     async fn condition_met(&self, state: &UnitState) -> Result<bool, UnitError> {
         self.patiently(|| async {
             let lost = |error| connection_error(&self.connection, error);
-            let unit = UnitProxy::builder(&self.connection)
-                .path(state.path.clone())
-                .cache_properties(zbus::proxy::CacheProperties::No)
-                .build()
-                .await
-                .map_err(lost)?;
+            let unit = self.unit_at(state.path.clone()).await.map_err(lost)?;
             let tried = self.call(unit.condition_timestamp_monotonic()).await.map_err(lost)? != 0;
             Ok(!tried || self.call(unit.condition_result()).await.map_err(lost)?)
         })
         .await
     }
 
-    async fn service_property(&self, state: &UnitState, property: ServiceProperty) -> Result<String, UnitError> {
+    pub(super) async fn service_property(
+        &self,
+        state: &UnitState,
+        property: ServiceProperty,
+    ) -> Result<String, UnitError> {
         self.patiently(|| async {
             let lost = |error| connection_error(&self.connection, error);
             let service = ServiceProxy::builder(&self.connection)
@@ -326,14 +389,14 @@ impl Systemd {
     }
 
     /// Makes a call when there is room for one more.
-    async fn call<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+    pub(super) async fn call<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
         // The semaphore is never closed.
         let _room = self.calls.acquire().await;
         call.await
     }
 
     /// Makes a call that only reads until it is answered.
-    async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, UnitError>
+    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, UnitError>
     where
         F: Future<Output = Result<T, UnitError>>,
     {
@@ -362,9 +425,16 @@ impl Systemd {
 
 /// The properties of a service that a verdict needs.
 #[derive(Clone, Copy)]
-enum ServiceProperty {
+pub(super) enum ServiceProperty {
+    /// `Result`.
     Result,
+    /// `Type`.
     Type,
+}
+
+/// Whether systemd refuses to make a transient unit because there is one of that name.
+fn exists(error: &zbus::Error) -> bool {
+    error_name(error).as_deref() == Some("org.freedesktop.systemd1.UnitExists")
 }
 
 fn satisfied(verb: Verb, active: &ActiveState) -> bool {
@@ -372,45 +442,4 @@ fn satisfied(verb: Verb, active: &ActiveState) -> bool {
         Verb::Start => active.is_up(),
         Verb::Stop => active.is_down(),
     }
-}
-
-/// Whether the call went unanswered, which says nothing about the unit: systemd re-executes, the bus restarts.
-fn is_transient(error: &zbus::Error) -> bool {
-    if matches!(error, zbus::Error::InputOutput(_)) {
-        return true;
-    }
-    let Some(name) = error_name(error) else { return false };
-    let Some(word) = name.strip_prefix("org.freedesktop.DBus.Error.") else { return false };
-    word.starts_with("Spawn.")
-        || matches!(
-            word,
-            "NoReply"
-                | "Timeout"
-                | "TimedOut"
-                | "Disconnected"
-                | "ServiceUnknown"
-                | "NameHasNoOwner"
-                | "LimitsExceeded"
-        )
-}
-
-/// The D-Bus name of an error *reply*; `None` for errors that arose on our side.
-fn error_name(error: &zbus::Error) -> Option<String> {
-    match error {
-        zbus::Error::MethodError(name, _, _) => Some(name.to_string()),
-        zbus::Error::FDO(error) => Some(error.name().to_string()),
-        _ => None,
-    }
-}
-
-fn error_text(error: &zbus::Error) -> String {
-    match error {
-        zbus::Error::MethodError(_, text, _) => text.clone().unwrap_or_default(),
-        zbus::Error::FDO(error) => error.description().unwrap_or_default().to_owned(),
-        other => other.to_string(),
-    }
-}
-
-pub(super) fn connection_error(connection: &Connection, error: zbus::Error) -> UnitError {
-    if connection.is_closed() { UnitError::ConnectionLost } else { UnitError::Bus(error) }
 }

@@ -1,37 +1,37 @@
-//! Watching units: every change of state, whoever made it.
+//! Watching units: what becomes of them without our doing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use zbus::{MatchRule, MessageStream, message};
 
-use super::systemd::{Event, RECHECK, Systemd, connection_error};
-use super::{UnitError, UnitState};
+use super::answer::connection_error;
+use super::course::{Course, Seen};
+use super::systemd::{Event, LAG, RECHECK, ServiceProperty, Systemd};
+use super::{News, UnitError, UnitState};
 
 /// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
 const WATCHED: usize = 400;
 
 impl Systemd {
-    /// Reports the state of each of `units` now and after each change, until the connection is gone. Drop the future to
-    /// end it. Units that cannot be read are tried again with the next look.
+    /// Reports what becomes of each of `units` without our doing, from its present state on, until the connection is gone.
+    /// Drop the future to end it. Units that cannot be read are tried again with the next look.
     ///
     /// # Errors
     /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
-    pub async fn watch(
-        &self,
-        units: &[String],
-        mut report: impl FnMut(&str, &UnitState) + Send,
-    ) -> Result<(), UnitError> {
+    pub async fn watch(&self, units: &[String], mut report: impl FnMut(&str, News) + Send) -> Result<(), UnitError> {
         let mut events = self.events.subscribe();
         let dirty = Arc::new(Dirty::default());
         let _drain = self.watch_signals(units, Arc::clone(&dirty)).await?;
 
-        let mut known: Vec<Option<UnitState>> = vec![None; units.len()];
+        let mut courses: Vec<Course> = units.iter().map(|_| Course::default()).collect();
+        let mut jobs = Jobs::default();
         let mut tick = interval(RECHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -40,21 +40,51 @@ impl Systemd {
                 () = dirty.changed.notified() => dirty.take(),
                 _ = tick.tick() => (0..units.len()).collect(),
                 event = events.recv() => match event {
-                    Ok(Event::JobRemoved(_)) => continue,
+                    Ok(Event::JobRemoved(removed)) => {
+                        jobs.note(&removed.2);
+                        continue;
+                    }
                     Ok(Event::Look) | Err(_) => (0..units.len()).collect(),
                 },
             };
             for index in look {
                 let Ok(state) = self.state(&units[index]).await else { continue };
-                let changed = known[index]
-                    .as_ref()
-                    .is_none_or(|old| (&old.load, &old.active, &old.sub) != (&state.load, &state.active, &state.sub));
-                if changed {
-                    report(&units[index], &state);
-                }
-                known[index] = Some(state);
+                let ran = courses[index].is_up();
+                let news = match courses[index].look(&state) {
+                    Seen::Nothing => continue,
+                    Seen::Up => News::Up,
+                    Seen::Restarting => News::Restarting(format!("{} is started again by systemd", state.name)),
+                    Seen::Down => {
+                        // The job that did it, if one did, ends a moment later.
+                        if ran {
+                            sleep(LAG).await;
+                        }
+                        while let Ok(event) = events.try_recv() {
+                            if let Event::JobRemoved(removed) = event {
+                                jobs.note(&removed.2);
+                            }
+                        }
+                        let (left, result) = self.last_end(&state).await;
+                        courses[index].fell(&state, jobs.ended_after(&state.name, left), &result)
+                    }
+                };
+                report(&units[index], news);
             }
         }
+    }
+
+    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service.
+    async fn last_end(&self, state: &UnitState) -> (u64, String) {
+        let left = async {
+            let unit = self.unit_at(state.path.clone()).await.ok()?;
+            self.call(unit.active_exit_timestamp_monotonic()).await.ok()
+        };
+        let result = async {
+            let service = state.name.ends_with(".service");
+            if service { self.service_property(state, ServiceProperty::Result).await.ok() } else { None }
+        };
+        // Unknown means never: no job can have ended after it.
+        (left.await.filter(|at| *at > 0).unwrap_or(u64::MAX), result.await.unwrap_or_default())
     }
 
     /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
@@ -80,6 +110,22 @@ impl Systemd {
             });
         }
         Ok(drain)
+    }
+}
+
+/// When a job of each unit ended last, in microseconds of CLOCK_MONOTONIC.
+#[derive(Default)]
+struct Jobs(HashMap<String, u64>);
+
+impl Jobs {
+    fn note(&mut self, unit: &str) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+        self.0.insert(unit.to_owned(), seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000);
+    }
+
+    fn ended_after(&self, unit: &str, at: u64) -> bool {
+        self.0.get(unit).is_some_and(|ended| *ended >= at)
     }
 }
 

@@ -246,6 +246,7 @@ impl fmt::Display for Mac {
 #[derive(Debug)]
 pub struct VipHandle {
     commands: mpsc::UnboundedSender<Command>,
+    thread: thread::JoinHandle<()>,
 }
 
 impl VipHandle {
@@ -256,6 +257,13 @@ impl VipHandle {
     /// [`VipError::Ended`] if the thread is gone; no further command will have an effect.
     pub fn send(&self, command: Command) -> Result<(), VipError> {
         self.commands.send(command).map_err(|_| VipError::Ended)
+    }
+
+    /// Waits until the thread has done what it was told, and has ended. The addresses stay until their leases end.
+    pub fn finish(self) {
+        drop(self.commands);
+        // A panic of that thread has been told by the panic hook, and has lost what it was told.
+        let _ = self.thread.join();
     }
 }
 
@@ -284,7 +292,7 @@ pub fn spawn(lease: Option<Terms>, report: impl Fn(Report) + Send + 'static) -> 
             }
         });
     };
-    thread::Builder::new().name("vip".into()).spawn(body).map_err(VipError::Thread)?;
+    let thread = thread::Builder::new().name("vip".into()).spawn(body).map_err(VipError::Thread)?;
     outcome.recv().unwrap_or(Err(VipError::Ended))?;
-    Ok(VipHandle { commands })
+    Ok(VipHandle { commands, thread })
 }

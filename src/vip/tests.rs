@@ -497,7 +497,7 @@ fn release_of_many_on_a_bare_interface_leaves_the_one_not_named() {
 fn commands_after_the_end_are_refused() {
     let (commands, inbox) = tokio::sync::mpsc::unbounded_channel();
     drop(inbox);
-    let handle = VipHandle { commands };
+    let handle = VipHandle { commands, thread: std::thread::spawn(|| ()) };
     let refused = handle.send(Command::Announce { id: 1, address: wanted(VIP) });
     assert!(matches!(refused, Err(VipError::Ended)));
 }

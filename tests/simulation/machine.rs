@@ -88,8 +88,10 @@ fn deed(action: Action) -> Option<Deed> {
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
-        Action::Exit => Deed::Exit,
         Action::Fence { .. } => return None,
+        Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
+        // No schedule asks for a handing over: it would leave everything running, which the invariants would tell.
+        Action::HandOver | Action::Exit => Deed::Exit,
         // No address of a simulated node is looked after by itself.
         Action::Address { .. } => return None,
     })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hbd::cluster::{Core, Event, Settings};
-use hbd::config::{AutoFailback, Connectivity, Group, Resource, ResourceKind, Timing};
+use hbd::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
@@ -159,6 +159,7 @@ impl Node {
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
             groups: if cluster.serves() { groups() } else { Vec::new() },
             seed,
+            health: Health::default(),
         };
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),

@@ -116,6 +116,11 @@ impl World {
         self.nodes[node].machine.is_some()
     }
 
+    /// Which incarnation of its software the node is at, or has ended.
+    pub fn life(&self, node: usize) -> u64 {
+        self.nodes[node].life
+    }
+
     /// Virtual time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.now - EPOCH

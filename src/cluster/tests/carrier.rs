@@ -1,10 +1,10 @@
 //! An interface that cannot serve: the group goes to a peer that can.
 
 use super::*;
-use crate::cluster::{Event, News};
+use crate::cluster::{AddressNews, Event};
 
 fn carrier(bench: &mut Bench, group: usize, up: bool) {
-    bench.feed(Event::Address { step: Step { group, resource: 0 }, news: News::Carrier { up } });
+    bench.feed(Event::Address { step: Step { group, resource: 0 }, news: AddressNews::Carrier { up } });
 }
 
 #[test]

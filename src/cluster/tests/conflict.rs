@@ -119,7 +119,7 @@ fn what_is_the_heartbeats_own_is_given_to_it() {
     bench.resource("local", "1", None);
     assert!(bench.logged("Both machines own foreign resources!"));
     bench.story();
-    bench.run(PATIENCE);
+    bench.run(PATIENCE + 2_000);
     let story = bench.story();
     assert_eq!(story.last().unwrap(), "ask_resources foreign me", "{story:?}");
     bench.ask("foreign", "other");

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::cluster::{Event, GroupState, News};
+use crate::cluster::{AddressNews, Event, GroupState};
 use crate::config::{Address, AddressPolicy, OnAnswer, OnClaim};
 
 const MAC: &str = "02:00:c0:a8:11:03";
@@ -24,12 +24,12 @@ fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
     bench.activated().decided("local")
 }
 
-fn news(bench: &mut Bench, group: usize, news: News) {
+fn news(bench: &mut Bench, group: usize, news: AddressNews) {
     bench.feed(Event::Address { step: Step { group, resource: 0 }, news });
 }
 
 fn answered(bench: &mut Bench, group: usize) {
-    news(bench, group, News::Answered { mac: MAC.into() });
+    news(bench, group, AddressNews::Answered { mac: MAC.into() });
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
     bench.peer_silent();
     bench.run(2_100);
     assert_eq!(bench.story(), ["probe b1"]);
-    news(&mut bench, 1, News::Silent);
+    news(&mut bench, 1, AddressNews::Silent);
     bench.run(3_000);
     let taken = bench.logged_at("Resources being acquired").unwrap();
     let dead = bench.logged_at("is dead").unwrap();
@@ -70,7 +70,7 @@ fn what_is_answered_is_held_back_loudly_until_nobody_answers() {
     assert_eq!(bench.view().groups[1].held_back.as_deref(), Some("b1 is answered by 02:00:c0:a8:11:03"));
     assert!(!bench.story().contains(&"start b1".to_owned()));
     assert_eq!(bench.view().groups[0].state, GroupState::Active, "our own goes on");
-    news(&mut bench, 1, News::Silent);
+    news(&mut bench, 1, AddressNews::Silent);
     assert_eq!(bench.view().groups[1].state, GroupState::Active);
     assert_eq!(bench.view().groups[1].held_back, None);
 }
@@ -117,7 +117,7 @@ fn a_service_that_is_gone_for_a_dead_time_makes_an_answered_address_free() {
     bench.run(2_500);
     answered(&mut bench, 1);
     bench.run(3_000);
-    news(&mut bench, 1, News::Service { answers: false });
+    news(&mut bench, 1, AddressNews::Service { answers: false });
     bench.run(3_900);
     assert_eq!(bench.view().groups[1].state, GroupState::Stopped);
     bench.run(200);
@@ -150,7 +150,7 @@ fn a_peer_that_leaves_properly_is_believed() {
 
 #[test]
 fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeats_it() {
-    let claim = |again| News::Claimed { mac: MAC.into(), again };
+    let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
     // (what the peer is, whether it is silent, policy, whether the second claim is yielded to)
     let table = [
         (false, true, OnClaim::Yield, true),
@@ -175,7 +175,7 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeat
         if yields {
             bench.run(30_000);
             assert_eq!(bench.view().groups[0].state, state, "as long as it is answered");
-            news(&mut bench, 0, News::Silent);
+            news(&mut bench, 0, AddressNews::Silent);
             assert_eq!(bench.view().groups[0].state, GroupState::Active);
         }
     }
@@ -184,31 +184,31 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeat
 #[test]
 fn a_lost_lease_comes_back_only_if_nobody_else_has_the_address() {
     let mut bench = watched(AddressPolicy::default(), true);
-    news(&mut bench, 0, News::Expired);
+    news(&mut bench, 0, AddressNews::Expired);
     assert!(bench.logged("lease of a1 ended"));
     assert_eq!(bench.story(), ["probe a1"]);
     answered(&mut bench, 0);
     bench.run(5_000);
     assert!(bench.story().is_empty(), "somebody has it");
-    news(&mut bench, 0, News::Silent);
+    news(&mut bench, 0, AddressNews::Silent);
     assert_eq!(bench.story(), ["probeend a1", "restore a1"]);
 }
 
 #[test]
 fn a_lost_lease_that_the_peer_has_claimed_meanwhile_does_not_come_back() {
     let mut bench = watched(AddressPolicy::default(), true);
-    news(&mut bench, 0, News::Expired);
+    news(&mut bench, 0, AddressNews::Expired);
     bench.resource("all", "1", None);
-    news(&mut bench, 0, News::Silent);
+    news(&mut bench, 0, AddressNews::Silent);
     assert!(!bench.story().contains(&"restore a1".to_owned()));
 }
 
 #[test]
 fn the_lease_of_a_group_that_is_released_meanwhile_is_forgotten() {
     let mut bench = watched(AddressPolicy::default(), true);
-    news(&mut bench, 0, News::Expired);
+    news(&mut bench, 0, AddressNews::Expired);
     bench.request(Request::Shutdown);
-    news(&mut bench, 0, News::Silent);
+    news(&mut bench, 0, AddressNews::Silent);
     bench.run(3_000);
     let story = bench.story();
     assert!(story.contains(&"probeend a1".to_owned()) && !story.contains(&"restore a1".to_owned()), "{story:?}");

@@ -6,6 +6,7 @@ mod conflict;
 mod defects;
 mod failure;
 mod fencing;
+mod health;
 mod hold;
 mod impostor;
 mod ipfail;
@@ -26,13 +27,14 @@ mod sequence;
 mod standby;
 mod startup;
 mod storage;
+mod succession;
 mod takeover;
 mod unstick;
 
 use std::time::Duration;
 
 use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
-use crate::config::{AutoFailback, Connectivity, Group, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
 /// Our uuid and the peer's.
@@ -77,6 +79,7 @@ fn settings() -> Settings {
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
+        health: Health::default(),
     }
 }
 
@@ -408,9 +411,11 @@ fn tell(action: &Action) -> Option<String> {
         Action::Start(step) => Some(format!("start {}", word(step))),
         Action::Stop(step) => Some(format!("stop {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
+        Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),
         Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
+        Action::HandOver => Some("hand over".into()),
         Action::Answer { .. } | Action::Log(_) => None,
     }
 }

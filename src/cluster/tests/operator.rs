@@ -80,7 +80,7 @@ fn silence_and_death_of_the_other_node_end_the_wait() {
     for request in [Request::Standby(Set::ALL), Request::Takeover(Set::ALL)] {
         let mut bench = Bench::joined("local");
         bench.request(request);
-        bench.run(24_000);
+        bench.run(27_000);
         assert_eq!(answers(&bench), [Answer::NoReply], "{request:?}");
 
         let mut bench = Bench::joined("local");
@@ -210,7 +210,7 @@ fn one_operator_at_a_time() {
 fn a_heartbeat_that_refuses_silently_is_asked_again() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
-    bench.run(13_000);
+    bench.run(16_000);
     assert_eq!(bench.field("ask_resources", "info").iter().filter(|word| *word == "me").count(), 2);
     bench.ask("local", "other");
     bench.ask("local", "done");

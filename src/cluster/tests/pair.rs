@@ -77,7 +77,7 @@ impl Pair {
                 events.push_back((node, Event::StepEnded { step, outcome: Outcome::Stopped }));
             }
             Action::Answer { answer, .. } => self.answers.push(answer),
-            Action::Announce(_) | Action::Address { .. } | Action::Fence { .. } | Action::Log(_) | Action::Exit => {}
+            _ => {}
         }
         for group in 0..2 {
             assert!(!(self.running[0][group][0] && self.running[1][group][0]), "two owners: {:#?}", self.sent);

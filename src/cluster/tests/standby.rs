@@ -208,7 +208,7 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
     bench.run(1);
     assert_eq!(bench.logged_at("No reply to standby request.  Standby request cancelled."), Some(asked + 10_000));
     assert_eq!(bench.story(), ["ask_resources all me", "resource local 1"], "nothing was released");
-    bench.run(15_000);
+    bench.run(18_000);
     assert_eq!(bench.view().resource_state, "local");
 }
 
@@ -235,7 +235,7 @@ fn a_late_other_is_honoured() {
 fn a_very_late_other_moves_nothing_and_does_not_leave_the_peer_waiting() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
-    bench.run(28_600);
+    bench.run(31_600);
     bench.story();
     bench.ask("local", "other");
     bench.run(3_000);

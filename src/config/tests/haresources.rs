@@ -47,11 +47,11 @@ fn traps_are_refused_where_they_stand() {
         ("nodea y x\nnodeb x\n", "`x` names the group in haresources:2", 1, 9, "x"),
         ("nodea 10.0.0.9/33\n", "prefix length `33` is out of range", 1, 7, "10.0.0.9/33"),
         (
-            "nodea x Filesystem::/dev/sdb1::/data::ext4\n",
-            "not supported yet",
+            "nodea x Filesystem::/dev/sdb1::data::ext4\n",
+            "is not the absolute path of a directory",
             1,
             9,
-            "Filesystem::/dev/sdb1::/data::ext4",
+            "Filesystem::/dev/sdb1::data::ext4",
         ),
     ];
     for (text, message, line, column, word) in table {
@@ -108,12 +108,4 @@ fn groups_need_exactly_two_nodes() {
     let one = Node::new("ucast eth0 10.0.0.2\nnode nodea\n").haresources("nodea x\n").error();
     assert!(one.message.contains("ha.cf names 1") && one.help.contains("other node"));
     assert_eq!(Node::with("node nodec\n").config().nodes.len(), 3);
-}
-
-#[test]
-fn a_script_of_the_site_is_mentioned() {
-    let node = node("nodea nginx\n");
-    node.write("etc/ha.d/resource.d/nginx", b"#!/bin/sh\n");
-    let warning = node.finding(Severity::Warning, "hbd starts nginx.service");
-    assert_eq!(place(&warning), ("haresources".into(), 1, 7, "nginx"));
 }

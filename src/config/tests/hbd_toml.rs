@@ -159,7 +159,7 @@ fn mistakes_about_addresses_have_a_remedy() {
         ("[groups.\"10.0.0.10\"]\nconflict = \"hold\"\n", "no group", "did you mean [groups.\"10.0.0.100\"]?"),
         ("[groups.\"10.0.0.100\"]\nconflit = \"hold\"\n", "unknown key `conflit`", "did you mean `conflict`?"),
         ("[groups]\nx = 1\n", "not a table", "[groups.\"x\"]"),
-        ("addresses = 1\n", "`addresses` is not a table", "brackets"),
+        ("addresses = 1\n", "`addresses` is not a table", "[addresses] on a line"),
     ];
     for (text, why, help) in table {
         let error = Node::with("").haresources("nodea 10.0.0.100 httpd\n").toml(text).error();
@@ -172,10 +172,51 @@ fn mistakes_about_ipfail_have_a_remedy() {
     let table = [
         ("[ipfail]\nenabled = 1\n", "bad value for `enabled`", "enabled = true or false"),
         ("[ipfail]\nenable = true\n", "unknown key `enable`", "did you mean `enabled`?"),
-        ("ipfail = true\n", "`ipfail` is not a table", "brackets"),
+        ("ipfail = true\n", "`ipfail` is not a table", "[ipfail]"),
     ];
     for (text, why, help) in table {
         let error = Node::with("ping 10.0.0.254\n").toml(text).error();
         assert!(error.message.contains(why) && error.help.contains(help), "{text}: {error:?}");
     }
+}
+
+#[test]
+fn units_and_health_have_defaults_and_layers() {
+    let node = Node::with("").haresources("nodea 10.0.0.9 web\nnodeb 10.0.0.10\n");
+    let config = node.config();
+    assert_eq!((config.limits, config.health), (UnitLimits::default(), Health::default()));
+    let node = node.toml(
+        "[units]\nstart_timeout = 30\nstop_failure = \"reboot\"\n\
+         [health]\nrestarts = 0\nwithin = \"1500ms\"\nexcept = [\"10.0.0.10\"]\n",
+    );
+    node.write("etc/hbd/hbd.toml.d/more.toml", b"[units]\nstop_timeout = 5\n[health]\nenabled = false\n");
+    let config = node.config();
+    let limits = UnitLimits {
+        start: Duration::from_secs(30),
+        stop: Duration::from_secs(5),
+        stop_failure: StopFailure::Reboot,
+    };
+    assert_eq!(config.limits, limits);
+    let except = vec!["10.0.0.10".to_owned()];
+    assert_eq!(config.health, Health { enabled: false, restarts: 0, within: Duration::from_millis(1500), except });
+}
+
+#[test]
+fn mistakes_in_units_and_health_have_a_place_and_a_remedy() {
+    let table = [
+        ("[units]\nstart_timeout = 0\n", "bad value for `start_timeout` in [units]", "write seconds"),
+        ("[units]\nstop_failure = \"panic\"\n", "`panic` is not one of retry, reboot", "legal: retry, reboot"),
+        ("[units]\nstop_timout = 3\n", "unknown key `stop_timout` in [units]", "did you mean `stop_timeout`?"),
+        ("[health]\nrestarts = -1\n", "bad value for `restarts` in [health]", "from 0 to 1000"),
+        ("[health]\nexcept = \"10.0.0.9\"\n", "is a list of groups", "except = ["),
+        ("[health]\nx = 1\n", "unknown key `x` in [health]", "enabled, restarts, within, except"),
+        ("health = true\n", "`health` is not a table", "[health]"),
+    ];
+    for (text, message, help) in table {
+        let error = Node::with("").toml(text).error();
+        assert!(error.message.contains(message) && error.help.contains(help), "{text:?}: {error:?}");
+    }
+    let node = Node::with("").haresources("nodea 10.0.0.9 web\n").toml("[health]\nexcept = [\"10.0.0.8\"]\n");
+    let warning = node.finding(Severity::Warning, "no group begins with `10.0.0.8`");
+    assert_eq!(warning.help, "did you mean \"10.0.0.9\"?");
 }

@@ -6,6 +6,7 @@ mod haresources;
 mod hbd_toml;
 mod seeds;
 mod values;
+mod words;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

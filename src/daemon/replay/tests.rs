@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cluster::{Action, Event, Instant, Outcome, Request, Settings};
-use crate::config::{AutoFailback, Connectivity, Group, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::daemon::recorder::Recorder;
 
 /// So many milliseconds after the daemon's start.
@@ -49,6 +49,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         links: vec!["eth1".to_owned()],
         groups: vec![group("nodea"), group("nodeb")],
         seed: 11,
+        health: Health::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, Event, News, Order, Outcome, Priority, Request, Settings, Step};
+use crate::cluster::{Action, AddressNews, Event, Order, Outcome, Priority, Request, Settings, Step, UnitNews};
 use crate::wire::{Message, Value};
 
 /// Fields that every message has and nobody wants to read.
@@ -16,6 +16,7 @@ pub fn is_routine(message: &Message) -> bool {
 /// What an event says; `None` if it is not worth a line.
 pub fn event(event: &Event, settings: &Settings) -> Option<String> {
     let text = match event {
+        Event::Adopt(set) => format!("the daemon finds what its predecessor held: [{set}]"),
         Event::Start => "the daemon starts".to_owned(),
         Event::Received { message, .. } if is_routine(message) => return None,
         Event::Received { link, message } => {
@@ -36,14 +37,25 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::Policies(_) => return None,
         Event::Address { step, news } => {
             let how = match news {
-                News::Expired => "has lost its lease".to_owned(),
-                News::Answered { mac } => format!("is answered by {mac}"),
-                News::Silent => "is answered by nobody".to_owned(),
-                News::Service { answers: true } => "accepts connections".to_owned(),
-                News::Service { answers: false } => "accepts no connections".to_owned(),
-                News::Claimed { mac, again } => format!("is claimed by {mac}{}", if *again { " again" } else { "" }),
-                News::Carrier { up: true } => "can be served here".to_owned(),
-                News::Carrier { up: false } => "cannot be served here: interface".to_owned(),
+                AddressNews::Expired => "has lost its lease".to_owned(),
+                AddressNews::Answered { mac } => format!("is answered by {mac}"),
+                AddressNews::Silent => "is answered by nobody".to_owned(),
+                AddressNews::Service { answers: true } => "accepts connections".to_owned(),
+                AddressNews::Service { answers: false } => "accepts no connections".to_owned(),
+                AddressNews::Claimed { mac, again } => {
+                    format!("is claimed by {mac}{}", if *again { " again" } else { "" })
+                }
+                AddressNews::Carrier { up: true } => "can be served here".to_owned(),
+                AddressNews::Carrier { up: false } => "cannot be served here: interface".to_owned(),
+            };
+            format!("{} {how}", resource(*step, settings))
+        }
+        Event::Unit { step, news } => {
+            let how = match news {
+                UnitNews::Failed(reason) => format!("has failed: {reason}"),
+                UnitNews::Restarting(reason) => format!("has failed and is started again by systemd: {reason}"),
+                UnitNews::Stopped => "was stopped by somebody".to_owned(),
+                UnitNews::Up => "runs".to_owned(),
             };
             format!("{} {how}", resource(*step, settings))
         }
@@ -51,6 +63,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::Fenced { node, outcome: Err(reason) } => format!("{node} is not reset: {reason}"),
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
+            Request::Restart => "the daemon is asked to restart".to_owned(),
+            Request::Cleanup(None) => "an operator asks for a cleanup".to_owned(),
+            Request::Cleanup(Some(group)) => {
+                let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
+                format!("an operator asks for a cleanup of group {key}")
+            }
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
             Request::Fence(node) => format!("an operator wants {} reset", name(*node, settings)),
@@ -67,6 +85,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         Action::Send(message) => format!("sends {}", self::message(message)),
         Action::Start(step) => format!("starts {}", resource(*step, settings)),
         Action::Stop(step) => format!("stops {}", resource(*step, settings)),
+        Action::Escalate(step) => format!("{} does not stop: the configuration decides", resource(*step, settings)),
         Action::Announce(step) => format!("announces {}", resource(*step, settings)),
         Action::Address { step, order } => {
             let resource = resource(*step, settings);
@@ -88,6 +107,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
         Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),
+        Action::HandOver => "the daemon ends, its resources stay for its successor".to_owned(),
     };
     Some(printable(&text))
 }

@@ -188,6 +188,12 @@ impl Unit {
     fn condition_timestamp_monotonic(&self) -> u64 {
         1
     }
+
+    #[zbus(property)]
+    fn active_exit_timestamp_monotonic(&self) -> u64 {
+        // Later than any job that a test lets end.
+        u64::MAX - 1
+    }
 }
 
 struct Service(World, String);

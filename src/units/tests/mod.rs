@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::systemd::RECHECK;
-use super::{ActiveState, Command, Report, Systemd, UnitError};
+use super::{ActiveState, Command, News, Report, Systemd, UnitError};
 use crate::bus::private_bus::PrivateBus;
 use mock::{Mock, Plan};
 
@@ -263,10 +263,10 @@ async fn commands_are_answered_by_their_number() {
     let mut mock = Mock::start(&bus, &[("slow.service", held), ("old.service", down)]).await;
     let (commands, mut reports) = running(&bus);
 
-    commands.send(Command::Start { id: 1, unit: "slow.service".into(), limit: LONG }).unwrap();
+    commands.send(Command::Start { id: 1, unit: "slow.service".into(), recipe: None, limit: LONG }).unwrap();
     assert_eq!(mock.calls.recv().await.unwrap(), "start slow.service");
-    commands.send(Command::Stop { id: 2, unit: "old.service".into(), limit: LONG }).unwrap();
-    commands.send(Command::Start { id: 3, unit: "gone.service".into(), limit: LONG }).unwrap();
+    commands.send(Command::Stop { id: 2, unit: "old.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands.send(Command::Start { id: 3, unit: "gone.service".into(), recipe: None, limit: LONG }).unwrap();
     let mut answers = Vec::new();
     for _ in 0..2 {
         match reports.recv().await.unwrap() {
@@ -287,7 +287,7 @@ async fn a_command_survives_a_restart_of_the_bus() {
     let held = Plan { held: true, ..Plan::default() };
     let mut mock = Mock::start(&bus, &[("web.service", held)]).await;
     let (commands, mut reports) = running(&bus);
-    commands.send(Command::Start { id: 7, unit: "web.service".into(), limit: LONG }).unwrap();
+    commands.send(Command::Start { id: 7, unit: "web.service".into(), recipe: None, limit: LONG }).unwrap();
     mock.calls.recv().await.unwrap();
     bus.kill();
     bus.revive();
@@ -302,7 +302,7 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
     bus.kill();
     let (commands, mut reports) = running(&bus);
     let limit = Duration::from_millis(300);
-    commands.send(Command::Stop { id: 9, unit: "web.service".into(), limit }).unwrap();
+    commands.send(Command::Stop { id: 9, unit: "web.service".into(), recipe: None, limit }).unwrap();
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
     assert!(matches!(report, Report::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
 }
@@ -313,20 +313,32 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
     let up = Plan { state: UP, ..Plan::default() };
     let mock = Mock::start(&bus, &[("web.service", up.clone()), ("db.service", up)]).await;
     let (commands, mut reports) = running(&bus);
-    commands.send(Command::Watch { units: vec!["web.service".into(), "db.service".into()] }).unwrap();
+    commands
+        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
+        .unwrap();
     for _ in 0..2 {
         let report = reports.recv().await.unwrap();
-        assert!(matches!(&report, Report::State { state, .. } if state.active.is_up()), "{report:?}");
+        assert!(matches!(&report, Report::News { news: News::Up, .. }), "{report:?}");
     }
     for signal in [true, false] {
-        let (unit, state) = if signal { ("web.service", ("failed", "failed")) } else { ("db.service", DOWN) };
+        let (unit, state, said) = if signal {
+            ("web.service", ("failed", "failed"), "web.service is failed, result success")
+        } else {
+            ("db.service", DOWN, "db.service ended by itself")
+        };
         mock.set(unit, state, signal).await;
-        match timeout(RECHECK * 2, reports.recv()).await.unwrap().unwrap() {
-            Report::State { unit: told, state: seen } => {
-                assert_eq!((told.as_str(), seen.active.as_str(), seen.sub.as_str()), (unit, state.0, state.1));
+        // What stays failed is said again.
+        let news = async {
+            loop {
+                match reports.recv().await.unwrap() {
+                    Report::News { unit: told, news: News::Failed(text) } if told == unit => break text,
+                    Report::News { .. } => {}
+                    other => panic!("{other:?}"),
+                }
             }
-            other => panic!("{other:?}"),
-        }
+        };
+        let text = timeout(RECHECK * 3, news).await.unwrap();
+        assert!(text.starts_with(said), "{text}");
     }
 }
 

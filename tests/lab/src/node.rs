@@ -172,6 +172,16 @@ impl Node {
         Ok(when)
     }
 
+    /// Waits until it has switched itself off (`systemctl poweroff`), and pulls the cables then.
+    pub fn wait_off(&mut self, limit: Duration) -> Result<()> {
+        let Some(power) = &mut self.power else { return Ok(()) };
+        wait_until(&format!("{} to switch itself off", self.name), limit, || power.nspawn.try_wait().ok().flatten())?;
+        self.power = None;
+        self.switch.cut_all(&self.name)?;
+        site::empty(&self.site.namespace(&self.name))?;
+        self.switch.unplug(&self.name)
+    }
+
     /// Runs a command in the machine, whatever it returns.
     pub fn attempt(&self, words: &[&str]) -> Result<Output> {
         let Some(power) = &self.power else {

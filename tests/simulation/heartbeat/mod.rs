@@ -152,7 +152,14 @@ impl Heartbeat {
             Event::Deadline => self.wake(),
             Event::StepEnded { step, outcome } => self.step_ended(step, &outcome),
             Event::Request { request, .. } => self.asked(request),
-            Event::LoadAverage(_) | Event::PingAnswered { .. } | Event::Policies(_) | Event::Address { .. } => {}
+            // What Heartbeat knows nothing of.
+            Event::LoadAverage(_)
+            | Event::PingAnswered { .. }
+            | Event::Policies(_)
+            | Event::Address { .. }
+            | Event::Adopt(_)
+            | Event::Fenced { .. }
+            | Event::Unit { .. } => {}
         }
         self.run_scripts();
         std::mem::take(&mut self.out)
@@ -223,6 +230,7 @@ impl Heartbeat {
             Request::Shutdown => self.stop_requested(),
             Request::Standby(set) => self.write_fifo(ask(set, "me")),
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
+            Request::Restart | Request::Cleanup(_) | Request::Fence(_) | Request::ConfirmFenced(_) => {}
         }
     }
 

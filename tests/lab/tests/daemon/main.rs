@@ -7,14 +7,18 @@ mod address;
 mod addresses6;
 mod bus;
 mod conflict;
+mod health;
 mod interruption;
+mod jobs;
 mod keys;
 mod lease;
 mod package;
 mod pair;
 mod removal;
 mod service;
+mod succession;
 mod units;
+mod words;
 
 use hbd_lab::Result;
 use hbd_lab::suite::{Suite, Test};
@@ -22,11 +26,33 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 23] = [
+const TESTS: [(&str, Play); 36] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
     ("units::a_unit_that_does_not_exist_moves_the_group", units::a_unit_that_does_not_exist_moves_the_group),
+    ("words::scripts_agents_and_file_systems", words::scripts_agents_and_file_systems),
+    ("words::a_script_that_fails_moves_the_group", words::a_script_that_fails_moves_the_group),
+    ("words::check_says_what_words_become", words::check_says_what_words_become),
+    ("jobs::reloads_and_a_restarted_bus_in_the_middle", jobs::reloads_and_a_restarted_bus_in_the_middle),
+    ("jobs::what_hangs_is_not_waited_for_for_ever", jobs::what_hangs_is_not_waited_for_for_ever),
+    ("jobs::what_systemd_will_not_start_moves_the_group", jobs::what_systemd_will_not_start_moves_the_group),
+    ("succession::a_restart_is_not_noticed", succession::a_restart_is_not_noticed),
+    ("succession::after_a_crash_it_goes_on", succession::after_a_crash_it_goes_on),
+    ("succession::what_cannot_come_back_is_released", succession::what_cannot_come_back_is_released),
+    (
+        "succession::a_restart_releases_what_is_no_longer_wanted",
+        succession::a_restart_releases_what_is_no_longer_wanted,
+    ),
+    (
+        "succession::a_shutdown_of_the_machine_is_a_graceful_stop",
+        succession::a_shutdown_of_the_machine_is_a_graceful_stop,
+    ),
+    (
+        "health::a_failing_unit_is_started_again_and_then_moves",
+        health::a_failing_unit_is_started_again_and_then_moves,
+    ),
+    ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
     ("service::active_means_ready", service::active_means_ready),
     ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
     ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),

@@ -1,0 +1,248 @@
+//! What happens when something fails that ran: again here, then to the peer, never to nobody.
+
+use super::*;
+use crate::cluster::{Answer, Set, UnitNews};
+
+const A1: Step = Step { group: 0, resource: 0 };
+const A2: Step = Step { group: 0, resource: 1 };
+
+fn fails(bench: &mut Bench, step: Step) {
+    bench.feed(Event::Unit { step, news: UnitNews::Failed("it is broken".into()) });
+}
+
+/// As often as it may, and once more.
+fn exhaust(bench: &mut Bench, step: Step) {
+    for _ in 0..3 {
+        fails(bench, step);
+    }
+}
+
+/// An hbd peer says that it cannot serve this group for a while.
+fn peer_unfit(bench: &mut Bench, key: &str) {
+    let unfit = format!("{key} 600");
+    bench.says(
+        "resource",
+        &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "0,0,1"), ("hbd_unfit", &unfit)],
+    );
+    bench.done.clear();
+}
+
+#[test]
+fn a_failed_unit_is_started_again_in_its_place() {
+    let mut bench = Bench::joined("local");
+    fails(&mut bench, A1);
+    assert_eq!(bench.story(), ["start a1"], "a2 is left alone");
+    fails(&mut bench, A1);
+    assert!(bench.logged("a1 has failed here (it is broken), for the 2. time lately"));
+    assert_eq!(bench.story(), ["start a1"]);
+    assert_eq!(bench.view().groups[0].running, 2);
+}
+
+#[test]
+fn one_failure_is_one_failure_however_often_it_is_said() {
+    let mut bench = Bench::joined("local");
+    bench.prompt = false;
+    for _ in 0..9 {
+        fails(&mut bench, A2);
+    }
+    assert_eq!(bench.story(), ["start a2"]);
+    bench.end_steps();
+    fails(&mut bench, A2);
+    assert_eq!(bench.story(), ["start a2"]);
+}
+
+#[test]
+fn what_fails_too_often_goes_to_the_peer_a_real_heartbeat_too() {
+    for mut bench in [Bench::joined("local"), Bench::joined_hbd("local")] {
+        exhaust(&mut bench, A2);
+        assert!(bench.logged("resource group a1 goes to node nodeb because it fails here"));
+        let story = bench.story();
+        assert_eq!(story, ["start a2", "start a2", "ask_resources local me"]);
+        bench.ask("local", "other");
+        bench.ask("local", "done");
+        let story = bench.story();
+        assert_eq!(story[..2], ["stop a2", "resource none 0 standby"], "{story:?}");
+        assert!(story.contains(&"stop a1".to_owned()) && story.contains(&"ask_resources local done".to_owned()));
+    }
+}
+
+#[test]
+fn failures_are_forgotten_after_their_time() {
+    let mut bench = Bench::joined("local");
+    for _ in 0..9 {
+        fails(&mut bench, A2);
+        bench.run(301_000);
+    }
+    assert!(bench.story().iter().all(|line| line == "start a2" || line.starts_with("resource")));
+}
+
+#[test]
+fn an_hbd_peer_is_told_what_cannot_be_served_here_and_until_when() {
+    let mut bench = Bench::joined_hbd("local");
+    exhaust(&mut bench, A2);
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    assert!(bench.field("resource", "hbd_unfit").contains(&"a1 600".to_owned()), "{:?}", bench.sent("resource"));
+    bench.done.clear();
+    bench.run(601_000);
+    bench.resource("all", "0", None);
+    bench.resource("all", "1", None);
+    assert_eq!(bench.field("resource", "hbd_unfit").last().map(String::as_str), Some("-"));
+}
+
+#[test]
+fn a_peer_that_failed_the_same_group_does_not_get_it() {
+    let mut bench = Bench::joined_hbd("local");
+    peer_unfit(&mut bench, "a1");
+    exhaust(&mut bench, A2);
+    assert!(bench.logged("a2 fails here again and again, and the other node cannot serve its group either"));
+    assert_eq!(bench.story(), ["start a2", "start a2"]);
+    bench.run(29_000);
+    assert_eq!(bench.story(), [""; 0]);
+    bench.run(2_000);
+    assert_eq!(bench.story(), ["start a2"], "tried here again");
+
+    // Nor when it cannot even be started.
+    let mut bench = Bench::joined_hbd("local");
+    peer_unfit(&mut bench, "a1");
+    bench.prompt = false;
+    fails(&mut bench, A2);
+    bench.fail_step();
+    bench.end_steps();
+    assert!(bench.logged("the other node cannot serve its group either: trying again here in 30 s"));
+    assert!(bench.sent("ask_resources").is_empty());
+
+    // Another of its groups says nothing about this one.
+    let mut bench = Bench::joined_hbd("local");
+    peer_unfit(&mut bench, "b1");
+    exhaust(&mut bench, A2);
+    assert_eq!(bench.story().last().unwrap(), "ask_resources local me");
+}
+
+#[test]
+fn without_a_peer_it_is_tried_here_for_ever() {
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    bench.run(10_000);
+    bench.done.clear();
+    exhaust(&mut bench, A2);
+    for _ in 0..20 {
+        bench.run(31_000);
+        assert_eq!(bench.story().last().map(String::as_str), Some("start a2"));
+        fails(&mut bench, A2);
+    }
+}
+
+#[test]
+fn a_move_that_cannot_begin_yet_is_tried_again_soon() {
+    let mut bench = Bench::joined("local");
+    bench.resource("local", "0", None);
+    exhaust(&mut bench, A2);
+    bench.story();
+    bench.resource("local", "1", None);
+    bench.run(1_500);
+    assert!(bench.story().contains(&"ask_resources local me".to_owned()));
+}
+
+#[test]
+fn what_a_real_heartbeat_gives_back_is_not_given_to_it_again() {
+    let mut bench = Bench::joined("local");
+    exhaust(&mut bench, A2);
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    bench.resource("all", "1", None);
+    bench.done.clear();
+    // It could not start it either: 30 s later it goes standby by itself.
+    bench.ask("foreign", "me");
+    bench.ask("foreign", "done");
+    bench.resource("local", "1", None);
+    bench.done.clear();
+    exhaust(&mut bench, A2);
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
+}
+
+#[test]
+fn what_cannot_be_started_again_takes_its_group_to_the_peer() {
+    let mut bench = Bench::joined("local");
+    bench.prompt = false;
+    fails(&mut bench, A1);
+    bench.fail_step();
+    assert!(bench.logged("Giving up resources due to failure of a1"));
+    assert_eq!(bench.story()[..2], ["start a1", "stop a2"]);
+    assert_eq!(bench.sent("ask_resources").len(), 0, "story has taken it");
+}
+
+#[test]
+fn what_somebody_stopped_is_left_alone() {
+    let mut bench = Bench::joined("local");
+    bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
+    bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
+    let said = bench.log().iter().filter(|line| line.contains("was stopped by somebody else")).count();
+    assert_eq!((said, bench.story()), (1, vec![]));
+    bench.run(100_000);
+    assert_eq!(bench.story(), [""; 0]);
+    bench.feed(Event::Unit { step: A2, news: UnitNews::Up });
+    assert!(bench.logged("a2 runs again"));
+    fails(&mut bench, A2);
+    assert_eq!(bench.story(), ["start a2"]);
+}
+
+#[test]
+fn what_systemd_restarts_by_itself_is_counted_only() {
+    let mut bench = Bench::joined("local");
+    for _ in 0..2 {
+        bench.feed(Event::Unit { step: A2, news: UnitNews::Restarting("crash".into()) });
+    }
+    assert_eq!(bench.story(), [""; 0]);
+    bench.feed(Event::Unit { step: A2, news: UnitNews::Restarting("crash".into()) });
+    assert_eq!(bench.story(), ["ask_resources local me"]);
+}
+
+#[test]
+fn hbd_toml_can_switch_it_off_for_all_or_for_a_group() {
+    let off = Health { enabled: false, ..Health::default() };
+    let except = Health { except: vec!["a1".into()], ..Health::default() };
+    for health in [off, except] {
+        let mut bench = Bench::with(|settings| settings.health = health.clone());
+        bench.feed(Event::Start);
+        let mut bench = bench.activated().decided("local");
+        exhaust(&mut bench, A2);
+        let said = bench.log().iter().filter(|line| line.contains("nothing is done about it")).count();
+        assert_eq!((said, bench.story()), (1, vec![]));
+    }
+    let mut bench = Bench::with(|settings| settings.health.restarts = 0);
+    bench.feed(Event::Start);
+    let mut bench = bench.activated().decided("local");
+    fails(&mut bench, A2);
+    assert_eq!(bench.story(), ["ask_resources local me"]);
+}
+
+#[test]
+fn news_of_what_does_not_run_here_is_none() {
+    let mut bench = Bench::joined("local");
+    fails(&mut bench, Step { group: 1, resource: 0 });
+    fails(&mut bench, Step { group: 7, resource: 7 });
+    bench.request(Request::Shutdown);
+    bench.story();
+    fails(&mut bench, A2);
+    assert!(!bench.logged("has failed"));
+}
+
+#[test]
+fn a_cleanup_forgets_and_tries_again() {
+    let mut bench = Bench::joined_hbd("local");
+    peer_unfit(&mut bench, "a1");
+    exhaust(&mut bench, A2);
+    bench.feed(Event::Unit { step: A1, news: UnitNews::Stopped });
+    bench.done.clear();
+    bench.feed(Event::Request { id: 4, request: Request::Cleanup(Some(1)) });
+    assert_eq!(bench.story().iter().filter(|line| line.starts_with("start")).count(), 0, "another group");
+    bench.feed(Event::Request { id: 5, request: Request::Cleanup(None) });
+    assert!(bench.done.contains(&(bench.now, Action::Answer { id: 5, answer: Answer::Done })));
+    assert_eq!(bench.field("resource", "hbd_unfit"), ["-"], "the peer learns it");
+    assert_eq!(bench.story().iter().filter(|line| line.starts_with("start")).count(), 2);
+    fails(&mut bench, A2);
+    assert!(bench.logged("for the 1. time lately"));
+    assert_eq!(bench.view().hold, Set::LOCAL);
+}

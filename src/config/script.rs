@@ -1,0 +1,171 @@
+//! Resource scripts and OCF agents: which file a word means, and how it is called (03 §2.3, §2.4, §12.3).
+//!
+//! Owns the lookup in Heartbeat's order and the environment of a script. Runs nothing.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::haresources::Context;
+use super::resource::{Refused, refuse};
+use super::types::{Dialect, Recipe, ResourceKind, Script, Transient};
+use super::unit_name;
+
+/// The words whose script in resource.d only passes its arguments on to the OCF agent of the same name, with the names
+/// of these in order. Where the agent is installed and the script is not, hbd calls the agent.
+const AGENTS: &[(&str, &[&str])] = &[
+    ("AudibleAlarm", &["nodelist"]),
+    ("Delay", &["startdelay", "stopdelay"]),
+    ("ICP", &["driveid", "device"]),
+    ("IPsrcaddr", &["ipaddress"]),
+    ("LVM", &["volgrpname"]),
+    ("LinuxSCSI", &["scsi"]),
+    ("MailTo", &["email", "subject"]),
+    ("Raid1", &["raidconf", "raiddev"]),
+    ("ServeRAID", &["serveraid", "mergegroup"]),
+    ("WinPopup", &["hostfile"]),
+    ("Xinetd", &["service"]),
+    ("apache", &["configfile"]),
+    ("db2", &["instance"]),
+    ("portblock", &["protocol", "portno", "action"]),
+];
+
+/// The words that have a script or an agent in the package resource-agents, so that their absence is easily mended.
+pub(super) fn is_packaged(script: &str) -> bool {
+    AGENTS.iter().any(|(name, _)| *name == script) || matches!(script, "SendArp" | "WAS" | "OCF")
+}
+
+/// Whether the bare word can be the name of a service: what has only an agent cannot.
+pub(super) fn may_be_service(script: &str) -> bool {
+    !is_packaged(script) || matches!(script, "apache" | "db2")
+}
+
+/// The script or agent that Heartbeat would run for this word: `resource.d/SCRIPT`, then `/etc/init.d/SCRIPT` (only with
+/// arguments: without, systemd has a unit for it), then the OCF agent. `None` if there is none.
+pub(super) fn find(word: &str, script: &str, arguments: &[&str], context: &Context<'_>) -> Option<ResourceKind> {
+    if script.is_empty() || script.contains('/') || script.starts_with('.') {
+        return None;
+    }
+    let init = (!arguments.is_empty()).then(|| context.init_d.join(script));
+    let found = [Some(context.resource_d.join(script)), init].into_iter().flatten().find(|path| is_program(path));
+    if let Some(path) = found {
+        let mut command = vec![path.display().to_string()];
+        command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        return Some(transient(word, Script { command, dialect: Dialect::Text, environment: environment(context) }));
+    }
+    let (_, names) = AGENTS.iter().find(|(name, names)| *name == script && arguments.len() <= names.len())?;
+    let agent = agent(script, context)?;
+    let parameters = names.iter().zip(arguments).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Some(ocf(word, script, word, &agent, parameters.collect(), context))
+}
+
+/// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.
+pub(super) fn understand_ocf(word: &str, arguments: &[&str], context: &Context<'_>) -> Result<ResourceKind, Refused> {
+    let [kind, instance] = arguments else {
+        return refuse(format!("`{word}`: OCF takes two arguments"), "write OCF::TYPE::INSTANCE");
+    };
+    let Some(agent) = agent(kind, context) else {
+        let message = format!("`{word}`: no agent {kind} below {}", context.agents.display());
+        return refuse(message, "install it (package resource-agents), or write its name as it stands there");
+    };
+    let path = context.resource_d.with_file_name("conf").join("OCF").join(kind).join(instance);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("`{word}`: cannot read the agent's parameters in {}: {error}", path.display());
+            return refuse(message, "write one NAME=VALUE a line; an agent without parameters wants an empty file");
+        }
+    };
+    let assignment = |line: &str| {
+        let (name, value) = line.trim().trim_start_matches("export ").split_once('=')?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        (!name.is_empty() && name.chars().all(legal)).then(|| (name.to_owned(), unquoted(value)))
+    };
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let Some(parameters) = lines.map(assignment).collect() else {
+        let message = format!("`{word}`: {} holds more than assignments", path.display());
+        return refuse(message, "write one NAME=VALUE a line");
+    };
+    Ok(ocf(word, kind, instance, &agent, parameters, context))
+}
+
+/// A value without the quotes that a shell would take off.
+fn unquoted(value: &str) -> String {
+    let value = value.trim();
+    let inner = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    inner.unwrap_or(value).to_owned()
+}
+
+fn ocf(
+    word: &str,
+    kind: &str,
+    instance: &str,
+    agent: &Path,
+    parameters: Vec<(String, String)>,
+    context: &Context<'_>,
+) -> ResourceKind {
+    let provider = agent.parent().and_then(Path::file_name).map(|name| name.display().to_string());
+    let mut environment = environment(context);
+    environment.extend(
+        [
+            ("OCF_RESOURCE_INSTANCE", instance.to_owned()),
+            ("OCF_RESOURCE_TYPE", kind.to_owned()),
+            ("OCF_RESOURCE_PROVIDER", provider.unwrap_or_default()),
+            ("OCF_RA_VERSION_MAJOR", "1".to_owned()),
+            ("OCF_RA_VERSION_MINOR", "0".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    environment.extend(parameters.into_iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)));
+    let command = vec![agent.display().to_string()];
+    transient(word, Script { command, dialect: Dialect::Codes, environment })
+}
+
+fn transient(word: &str, script: Script) -> ResourceKind {
+    let unit = format!("hbd-{}.service", unit_name::escape(word));
+    ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) })
+}
+
+/// The agent of that name: Heartbeat's own provider first, then the others by name; `PROVIDER/NAME` names one.
+fn agent(name: &str, context: &Context<'_>) -> Option<PathBuf> {
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.');
+    if !name.split('/').all(part) || name.split('/').count() > 2 {
+        return None;
+    }
+    if name.contains('/') {
+        return Some(context.agents.join(name)).filter(|path| is_program(path));
+    }
+    let entries = std::fs::read_dir(context.agents).ok()?;
+    let mut providers: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    providers.sort_by_key(|path| (!path.ends_with("heartbeat"), path.clone()));
+    providers.into_iter().map(|provider| provider.join(name)).find(|path| is_program(path))
+}
+
+/// The first executable regular file, links followed (03 §2.3 no. 3).
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// What every script finds in its environment (03 §12.3), less what hbd has no counterpart for (the FIFO, ha.cf's
+/// directives). No HA_LOGFACILITY and no HA_LOGFILE: agents then write to standard error, which is the journal.
+fn environment(context: &Context<'_>) -> Vec<(String, String)> {
+    let directory = context.resource_d.parent().unwrap_or(Path::new("/"));
+    let below = |name: &str| directory.join(name).display().to_string();
+    let agents = context.agents.join("heartbeat");
+    let root = context.agents.parent().unwrap_or(Path::new("/"));
+    [
+        ("HA_CURHOST", context.node.to_owned()),
+        ("HA_DIR", directory.display().to_string()),
+        ("HA_FUNCS", below("shellfuncs")),
+        ("HA_RCDIR", below("rc.d")),
+        ("HA_RESOURCEDIR", below("resource.d")),
+        ("HA_BIN", "/usr/lib/heartbeat".to_owned()),
+        ("HA_DATEFMT", "%Y/%m/%d_%T ".to_owned()),
+        ("HA_NICEFAILBACK", "yes".to_owned()),
+        ("OCF_ROOT", root.display().to_string()),
+        ("OCF_AGENTS", format!("{}/", agents.display())),
+        ("LC_ALL", "C".to_owned()),
+        ("PATH", "/usr/lib/heartbeat:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}

@@ -1,0 +1,141 @@
+//! The tables `[units]` and `[health]` of hbd.toml: how long units may take, and what happens when one fails.
+
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Report, Word};
+use super::haresources::Found;
+use super::hbd_toml::{Source, literal};
+use super::types::{Health, StopFailure, UnitLimits};
+use super::value::{Kind, nearest};
+
+const TIME: Kind = Kind::Time { zero: false };
+const UNIT_KEYS: &[(&str, Kind)] = &[
+    ("start_timeout", TIME),
+    ("stop_timeout", TIME),
+    ("stop_failure", Kind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
+];
+const HEALTH_KEYS: &[(&str, Kind)] =
+    &[("enabled", Kind::Bool), ("restarts", Kind::Integer { min: 0, max: 1000, unit: "restarts" }), ("within", TIME)];
+/// A list of groups, which is no single value.
+const EXCEPT: &str = "except";
+
+/// Both tables.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    /// `[units]`.
+    pub limits: UnitLimits,
+    /// `[health]`.
+    pub health: Health,
+    /// Groups named in `except`, and where.
+    excepted: Vec<Word>,
+}
+
+impl Services {
+    /// Reads `[units]` over what a file before it said.
+    pub(super) fn read_units(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+        let limits = &mut self.limits;
+        values("units", UNIT_KEYS, &[], table, source, report, |key, value| match key {
+            "start_timeout" => limits.start = milliseconds(&value),
+            "stop_timeout" => limits.stop = milliseconds(&value),
+            _ => limits.stop_failure = if value == "reboot" { StopFailure::Reboot } else { StopFailure::Retry },
+        });
+    }
+
+    /// Reads `[health]` over what a file before it said.
+    pub(super) fn read_health(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+        let health = &mut self.health;
+        values("health", HEALTH_KEYS, &[EXCEPT], table, source, report, |key, value| match key {
+            "enabled" => health.enabled = value == "true",
+            "restarts" => health.restarts = value.parse().unwrap_or(health.restarts),
+            _ => health.within = milliseconds(&value),
+        });
+        if let Some(list) = table.get(EXCEPT) {
+            let words = match list.get_ref() {
+                DeValue::Array(list) => list.iter().map(|one| (literal(one.get_ref()), one.span())).collect(),
+                _ => vec![(None, list.span())],
+            };
+            for (text, span) in words {
+                let mut at = source.word(span);
+                match text {
+                    Some(text) => {
+                        at.text = text;
+                        self.excepted.push(at);
+                    }
+                    None => report.error(
+                        &at,
+                        "`except` in [health] is a list of groups",
+                        "write except = [\"FIRST RESOURCE OF THE LINE\"]",
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Notes which groups health leaves alone, and finds names that are no group's.
+    pub(super) fn match_groups(&mut self, groups: &[Found], report: &mut Report) {
+        let keys = || groups.iter().map(|found| found.group.key.as_str());
+        for word in &self.excepted {
+            if !keys().any(|key| key == word.text) {
+                let help = match nearest(&word.text, keys()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "write the first resource of a line of haresources, as it stands there".to_owned(),
+                };
+                report.warning(word, format!("no group begins with `{}`", word.text), help);
+            }
+        }
+        self.health.except = self.excepted.iter().map(|word| word.text.clone()).collect();
+    }
+}
+
+fn milliseconds(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap_or_default())
+}
+
+/// Hands each legal value of a table over as text; times in milliseconds.
+fn values(
+    name: &str,
+    keys: &[(&str, Kind)],
+    others: &[&str],
+    table: &DeTable<'_>,
+    source: &Source<'_>,
+    report: &mut Report,
+    mut take: impl FnMut(&str, String),
+) {
+    for (key, value) in table {
+        let word = key.get_ref().as_ref();
+        if others.contains(&word) {
+            continue;
+        }
+        let Some((key_name, kind)) = keys.iter().find(|(known, _)| *known == word) else {
+            let known = keys.iter().map(|(known, _)| *known).chain(others.iter().copied());
+            let help = match nearest(word, known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("keys of [{name}] are {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            report.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
+            continue;
+        };
+        let at = source.word(value.span());
+        let found = value.get_ref();
+        let Some(text) = literal(found) else {
+            let message =
+                format!("bad value for `{key_name}` in [{name}]: {} instead of one value", found.type_str());
+            report.error(&at, message, "write one value behind the equals sign");
+            continue;
+        };
+        match kind.parse(&text) {
+            Ok(accepted) => take(key_name, as_text(&accepted.value)),
+            Err(refused) => {
+                report.error(&at, format!("bad value for `{key_name}` in [{name}]: {}", refused.why), refused.help);
+            }
+        }
+    }
+}
+
+fn as_text(value: &figment::value::Value) -> String {
+    let number = || value.to_u128().map(|number| number.to_string());
+    let flag = || value.to_bool().map(|flag| flag.to_string());
+    value.as_str().map(str::to_owned).or_else(number).or_else(flag).unwrap_or_default()
+}

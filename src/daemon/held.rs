@@ -1,0 +1,183 @@
+//! What a daemon holds, written down for whoever comes after it: its successor, or `hbd --release`.
+//!
+//! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the groups
+//! of haresources and is written at the start. `beat` says which of them we hold and until when no peer can have claimed
+//! them; it is written with every status we send, on the core's thread, which is all right because a tmpfs never waits.
+//! A graceful stop removes both.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::Set;
+use crate::config::Group;
+
+/// RuntimeDirectory= of hbd.service.
+pub const DIRECTORY: &str = "/run/hbd";
+
+/// What the death of a daemon may leave running here, and how often it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The groups of haresources as that daemon read them.
+    pub groups: Vec<Group>,
+    /// When something was kept for a successor after a crash, CLOCK_BOOTTIME.
+    pub kept: Vec<Duration>,
+}
+
+/// What the peers have been told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// No peer takes us for dead before this moment, CLOCK_BOOTTIME.
+    pub until: Duration,
+    /// What we hold.
+    pub hold: Set,
+    /// The peers know that a successor will come.
+    pub planned: bool,
+}
+
+/// A file cannot be written, read or removed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {}", path.display())]
+pub struct HeldError {
+    /// What was tried.
+    pub verb: &'static str,
+    /// On which file.
+    pub path: PathBuf,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> HeldError + 'a {
+    move |source| HeldError { verb, path: path.to_owned(), source }
+}
+
+fn groups_file(directory: &Path) -> PathBuf {
+    directory.join("held.json")
+}
+
+fn beat_file(directory: &Path) -> PathBuf {
+    directory.join("beat")
+}
+
+impl Held {
+    /// Notes that everything in these groups may be held from now on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<(), HeldError> {
+        let path = groups_file(directory);
+        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::from).map_err(failed("write", &path))?;
+        let new = path.with_extension("new");
+        fs::write(&new, text).map_err(failed("write", &new))?;
+        fs::rename(&new, &path).map_err(failed("write", &path))
+    }
+
+    /// What a daemon noted that has not stopped gracefully; `None` if there was none.
+    ///
+    /// # Errors
+    /// When there is something that cannot be read or understood.
+    pub fn read(directory: &Path) -> Result<Option<Held>, HeldError> {
+        let path = groups_file(directory);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).map_err(io::Error::from).map_err(failed("understand", &path))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &path)(error)),
+        }
+    }
+}
+
+/// Everything was released properly.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn forget(directory: &Path) -> Result<(), HeldError> {
+    for path in [groups_file(directory), beat_file(directory)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The open file `beat`.
+#[derive(Debug)]
+pub struct BeatFile {
+    file: File,
+}
+
+impl BeatFile {
+    /// Opens it; what a predecessor wrote stays until the first [`BeatFile::write`].
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(directory: &Path) -> Result<BeatFile, HeldError> {
+        let path = beat_file(directory);
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        Ok(BeatFile { file: file.map_err(failed("open", &path))? })
+    }
+
+    /// Writes over what is there, in one call and always of the same length.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn write(&self, beat: Beat) -> io::Result<()> {
+        let Beat { until, hold, planned } = beat;
+        let planned = if planned { "planned" } else { "-" };
+        self.file.write_all_at(format!("{:>20} {:<7} {planned:<7}\n", until.as_millis(), hold.word()).as_bytes(), 0)
+    }
+}
+
+/// What the last daemon wrote; `None` if it wrote nothing that makes sense.
+pub fn last_beat(directory: &Path) -> Option<Beat> {
+    let text = fs::read_to_string(beat_file(directory)).ok()?;
+    let mut words = text.split_whitespace();
+    Some(Beat {
+        until: Duration::from_millis(words.next()?.parse().ok()?),
+        hold: Set::parse(words.next()?)?,
+        planned: words.next()? == "planned",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beat_is_read_as_it_was_written_last() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(last_beat(directory.path()), None);
+        let file = BeatFile::open(directory.path()).unwrap();
+        assert_eq!(last_beat(directory.path()), None);
+        let long = Beat { until: Duration::from_secs(123_456_789), hold: Set::FOREIGN, planned: true };
+        let short = Beat { until: Duration::from_millis(7), hold: Set::ALL, planned: false };
+        for beat in [long, short] {
+            file.write(beat).unwrap();
+            assert_eq!(last_beat(directory.path()), Some(beat));
+        }
+        let _successor = BeatFile::open(directory.path()).unwrap();
+        assert_eq!(last_beat(directory.path()), Some(short), "the successor has not spoken yet");
+    }
+
+    #[test]
+    fn what_was_noted_is_there_until_it_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Held::read(directory.path()).unwrap(), None);
+        let held = Held { groups: Vec::new(), kept: vec![Duration::from_secs(3)] };
+        held.write(directory.path()).unwrap();
+        BeatFile::open(directory.path()).unwrap();
+        assert_eq!(Held::read(directory.path()).unwrap(), Some(held));
+        forget(directory.path()).unwrap();
+        forget(directory.path()).unwrap();
+        assert_eq!(Held::read(directory.path()).unwrap(), None);
+        fs::write(directory.path().join("held.json"), "oops").unwrap();
+        assert!(Held::read(directory.path()).unwrap_err().to_string().contains("cannot understand"));
+    }
+}

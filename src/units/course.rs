@@ -1,0 +1,142 @@
+//! What the changes of a unit's state mean to whoever wants it to run (peers E.6 nos. 4 and 6).
+//!
+//! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who knows the
+//! jobs.
+
+use super::{ActiveState, UnitState};
+
+/// What became of a unit without our doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It runs.
+    Up,
+    /// It failed, or ended by itself. Said again as long as it is in the state `failed`.
+    Failed(String),
+    /// It failed, and systemd starts it again by itself (`Restart=`).
+    Restarting(String),
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// The course of one unit so far.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    up: bool,
+    restarting: bool,
+}
+
+/// What one look at a unit shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing new, or something under way that is not at its end.
+    Nothing,
+    /// It has come up.
+    Up,
+    /// It is down: [`Course::fell`] says what that means.
+    Down,
+    /// It crashed and waits for its `Restart=`.
+    Restarting,
+}
+
+impl Course {
+    /// Whether it ran when it was looked at last.
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Takes in a state.
+    pub(super) fn look(&mut self, state: &UnitState) -> Seen {
+        if state.awaits_restart() {
+            self.up = false;
+            return if std::mem::replace(&mut self.restarting, true) { Seen::Nothing } else { Seen::Restarting };
+        }
+        if state.active.is_up() {
+            self.restarting = false;
+            return if std::mem::replace(&mut self.up, true) { Seen::Nothing } else { Seen::Up };
+        }
+        if state.active != ActiveState::Activating {
+            self.restarting = false;
+        }
+        // With a job, it is on its way to somewhere.
+        let down =
+            state.job.is_none() && (state.active == ActiveState::Failed || (self.up && state.active.is_down()));
+        if down { Seen::Down } else { Seen::Nothing }
+    }
+
+    /// What it means that the unit is down. `by_job`: a job ended after it had left its active state, so somebody stopped
+    /// it. `result` is systemd's word for how it ended.
+    pub(super) fn fell(&mut self, state: &UnitState, by_job: bool, result: &str) -> News {
+        self.up = false;
+        if by_job {
+            News::Stopped
+        } else if state.active == ActiveState::Failed {
+            let result = if result.is_empty() { String::new() } else { format!(", result {result}") };
+            News::Failed(format!("{} is {}{result}; see {}", state.name, state.active, super::look(&state.name)))
+        } else {
+            News::Failed(format!("{} ended by itself; see {}", state.name, super::look(&state.name)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(active: &str, sub: &str, job: &str) -> UnitState {
+        UnitState {
+            name: "web.service".into(),
+            load: "loaded".into(),
+            active: active.into(),
+            sub: sub.into(),
+            job: (!job.is_empty()).then(|| "/job/1".try_into().unwrap()),
+            job_type: job.into(),
+            path: "/unit".try_into().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_crash_is_news_as_long_as_it_lasts() {
+        let mut course = Course::default();
+        assert_eq!(course.look(&state("activating", "start", "start")), Seen::Nothing);
+        assert_eq!(course.look(&state("active", "running", "")), Seen::Up);
+        assert_eq!(course.look(&state("reloading", "reload", "reload")), Seen::Nothing);
+        let failed = state("failed", "failed", "");
+        assert_eq!(course.look(&failed), Seen::Down);
+        let News::Failed(text) = course.fell(&failed, false, "signal") else { panic!() };
+        assert_eq!(text, "web.service is failed, result signal; see `systemctl status web.service`");
+        assert_eq!(course.look(&failed), Seen::Down, "said again: the first word may have come too early");
+    }
+
+    #[test]
+    fn an_end_without_a_job_is_a_failure_and_with_one_it_is_somebodys_will() {
+        for (by_job, news) in [(true, true), (false, false)] {
+            let mut course = Course::default();
+            course.look(&state("active", "running", ""));
+            assert_eq!(course.look(&state("deactivating", "stop-sigterm", "stop")), Seen::Nothing);
+            let dead = state("inactive", "dead", "");
+            assert_eq!(course.look(&dead), Seen::Down);
+            assert_eq!(course.fell(&dead, by_job, "success") == News::Stopped, news);
+            assert_eq!(course.look(&dead), Seen::Nothing);
+        }
+    }
+
+    #[test]
+    fn what_never_ran_does_not_fall_and_a_restart_by_hand_is_no_news() {
+        let mut course = Course::default();
+        assert_eq!(course.look(&state("inactive", "dead", "")), Seen::Nothing);
+        course.look(&state("active", "running", ""));
+        assert_eq!(course.look(&state("inactive", "dead", "restart")), Seen::Nothing);
+        assert_eq!(course.look(&state("active", "running", "")), Seen::Nothing);
+    }
+
+    #[test]
+    fn each_automatic_restart_is_told_once() {
+        let mut course = Course::default();
+        course.look(&state("active", "running", ""));
+        let waiting = state("activating", "auto-restart", "");
+        assert_eq!(course.look(&waiting), Seen::Restarting);
+        assert_eq!(course.look(&waiting), Seen::Nothing);
+        assert_eq!(course.look(&state("active", "running", "")), Seen::Up);
+        assert_eq!(course.look(&waiting), Seen::Restarting);
+    }
+}

@@ -1,0 +1,140 @@
+//! The unit that this process belongs to, and its place in the order of a shutdown.
+
+use std::time::Duration;
+
+use log::warn;
+use zbus::proxy::CacheProperties;
+use zbus::{OwnedObjectPath, Variant};
+
+use super::proxy::{JobProxy, ServiceProxy, UnitProxy};
+use super::systemd::Wish;
+use super::{Systemd, UnitError, Verb};
+
+/// A unit that only exists to be stopped after hbd and before what hbd manages.
+const GUARD: &str = "hbd-order.service";
+/// How long making or removing it may take.
+const GUARD_LIMIT: Duration = Duration::from_secs(20);
+
+impl Systemd {
+    /// The type of our own unit's job: `start`, `stop`, `restart`, … `None` if it has none, if we run outside of any unit,
+    /// or if systemd does not tell.
+    pub async fn own_job(&self) -> Option<String> {
+        let own = self.own_unit().await?;
+        let (id, path) = self.call(own.job()).await.ok()?;
+        if id == 0 {
+            return None;
+        }
+        let job = JobProxy::builder(&self.connection)
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+            .ok()?;
+        self.call(job.job_type()).await.ok()
+    }
+
+    /// Whether systemd is going to start our own unit again at once, asked while it is being stopped or has crashed:
+    /// because of `systemctl restart`, or because of `Restart=`. `None` if systemd does not tell.
+    pub async fn own_successor(&self) -> Option<bool> {
+        match self.own_job().await.as_deref() {
+            Some("restart" | "try-restart" | "start") => Some(true),
+            Some(_) => Some(false),
+            None => {
+                let path = self.call(self.manager.get_unit_by_pid(0)).await.ok()?;
+                let service = ServiceProxy::builder(&self.connection)
+                    .path(path)
+                    .cache_properties(CacheProperties::No)
+                    .build()
+                    .await
+                    .ok()?;
+                Some(self.call(service.restart()).await.ok()? != "no")
+            }
+        }
+    }
+
+    /// 0 is the caller.
+    async fn own_unit(&self) -> Option<UnitProxy<'static>> {
+        let path = self.call(self.manager.get_unit_by_pid(0)).await.ok()?;
+        self.unit_at(path).await.ok()
+    }
+
+    /// A unit's properties, each read when it is asked for.
+    pub(super) async fn unit_at(&self, path: OwnedObjectPath) -> zbus::Result<UnitProxy<'static>> {
+        UnitProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build().await
+    }
+
+    /// Sees to it that a shutdown of the machine stops hbd first and leaves the stop of `units` to it.
+    ///
+    /// Orders between units are fixed when they are loaded, and hbd asks for no `daemon-reload`; but a new unit may come
+    /// with any order. So one is made that does nothing, is ordered after all of `units` and before our own: a shutdown
+    /// stops hbd, then the new one, then what of `units` hbd has left running.
+    ///
+    /// # Errors
+    /// As [`Systemd::start`]. Without the guard a shutdown stops hbd and its units in no order.
+    pub async fn guard_order(&self, units: &[String]) -> Result<(), UnitError> {
+        let Some(own) = self.own_unit().await else { return Ok(()) };
+        let id = self.call(own.id()).await?;
+        // One that is there may be another list's.
+        self.change(Wish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await?;
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
+        let properties = [
+            ("Description", Variant::from("Keeps the units of hbd running until hbd has stopped them")),
+            ("Type", Variant::from("oneshot")),
+            ("RemainAfterExit", Variant::from(true)),
+            ("ExecStart", Variant::from(vec![("/bin/true", vec!["/bin/true"], false)])),
+            ("After", Variant::from(units)),
+            ("Before", Variant::from(vec![id.as_str()])),
+            ("CollectMode", Variant::from("inactive-or-failed")),
+            ("AddRef", Variant::from(true)),
+        ];
+        self.change(Wish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
+    }
+
+    /// Warns of each of `units` that systemd would start at boot by itself, on both nodes, before hbd has decided where it
+    /// belongs, and of each that is not there.
+    pub async fn survey(&self, units: &[String]) {
+        for unit in units {
+            match self.unfit(unit).await {
+                Ok(Some(unfit)) => warn!("{unfit}"),
+                Ok(None) => {}
+                // Whoever starts it will hear of it.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// What an administrator should mend before `unit` is managed by hbd; `None` if nothing. In words.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub async fn unfit(&self, unit: &str) -> Result<Option<Unfit>, UnitError> {
+        let state = self.state(unit).await?;
+        let unit = unit.to_owned();
+        Ok(match state.load.as_str() {
+            "not-found" => Some(Unfit::Missing(UnitError::NotFound { unit })),
+            "masked" => Some(Unfit::Missing(UnitError::Masked { unit })),
+            "loaded" => {
+                let enabled = self.call(self.manager.get_unit_file_state(&unit)).await;
+                matches!(enabled.as_deref(), Ok("enabled" | "enabled-runtime")).then_some(Unfit::Enabled { unit })
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Why a unit is not fit to be managed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unfit {
+    /// It cannot be started.
+    #[error(transparent)]
+    Missing(UnitError),
+    /// systemd starts it at boot.
+    #[error(
+        "{unit} starts at boot by itself, on whichever node boots, while hbd wants it on one node only: \
+         `systemctl disable {unit}` on both nodes"
+    )]
+    Enabled {
+        /// The unit.
+        unit: String,
+    },
+}

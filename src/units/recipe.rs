@@ -1,0 +1,100 @@
+//! From a recipe to the properties of a transient unit (03 §2.5, §15; org.freedesktop.systemd1(5), StartTransientUnit).
+//!
+//! Owns the units' text, so to speak. Talks to nobody.
+
+use std::time::Duration;
+
+use zbus::Variant;
+
+use super::proxy::Property;
+use crate::config::{Dialect, Mount, Script};
+
+fn microseconds(limit: Duration) -> u64 {
+    u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file and does
+/// not understand it when it reads the file again, after a `daemon-reload`.
+fn command(words: Vec<&str>) -> Variant<'_> {
+    let program = words.first().copied().unwrap_or_default();
+    Variant::from(vec![(program, words, false)])
+}
+
+/// `hbd --script OPERATION DIALECT COMMAND…`, see [`super::script`].
+fn wrapped<'a>(program: &'a str, operation: &'a str, script: &'a Script) -> Variant<'a> {
+    let dialect = match script.dialect {
+        Dialect::Text => "text",
+        Dialect::Codes => "codes",
+    };
+    let mut words = vec![program, "--script", operation, dialect];
+    words.extend(script.command.iter().map(String::as_str));
+    command(words)
+}
+
+/// What every transient unit of ours has: forgotten when it has ended, but not before we have read how.
+fn common<'a>(description: String) -> Vec<Property<'a>> {
+    vec![
+        ("Description", Variant::from(description)),
+        ("CollectMode", Variant::from("inactive-or-failed")),
+        ("AddRef", Variant::from(true)),
+    ]
+}
+
+fn service<'a>(script: &'a Script) -> Vec<Property<'a>> {
+    let environment: Vec<String> = script.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    vec![
+        ("Type", Variant::from("oneshot")),
+        ("Environment", Variant::from(environment)),
+        // What the script leaves running is the resource; only its own stop ends it, as ever (sysvinit's rule).
+        ("KillMode", Variant::from("process")),
+    ]
+}
+
+/// The service that stands for a script's resource: active from its `start` to its `stop`.
+pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
+    let mut properties = common(format!("hbd resource {}", script.command.join(" ")));
+    properties.extend(service(script));
+    properties.extend([
+        ("RemainAfterExit", Variant::from(true)),
+        ("ExecStart", wrapped(program, "start", script)),
+        ("ExecStop", wrapped(program, "stop", script)),
+        ("TimeoutStartUSec", Variant::from(microseconds(limit))),
+        ("TimeoutStopUSec", Variant::from(microseconds(limit))),
+    ]);
+    properties
+}
+
+/// A service that runs the script's `stop` once: for a resource whose own unit is not active, and may run all the same.
+pub(super) fn stop_once<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
+    let mut properties = common(format!("hbd stop of {}", script.command.join(" ")));
+    properties.extend(service(script));
+    properties.extend(helper(wrapped(program, "stop", script), limit));
+    properties
+}
+
+/// A service that runs hbd itself, outside of its sandbox, to end the processes that keep `directory` busy.
+pub(super) fn vacate<'a>(program: &'a str, directory: &'a str, limit: Duration) -> Vec<Property<'a>> {
+    let mut properties = common(format!("hbd makes {directory} free to be unmounted"));
+    properties.push(("Type", Variant::from("oneshot")));
+    properties.extend(helper(command(vec![program, "--vacate", directory]), limit));
+    properties
+}
+
+/// Without the dependencies that would forbid its start while the machine shuts down.
+fn helper(command: Variant<'_>, limit: Duration) -> [Property<'_>; 3] {
+    [
+        ("DefaultDependencies", Variant::from(false)),
+        ("ExecStart", command),
+        ("TimeoutStartUSec", Variant::from(microseconds(limit))),
+    ]
+}
+
+/// A mount unit. systemd makes the directory; where it is, is in the unit's name.
+pub(super) fn mount<'a>(mount: &'a Mount, limit: Duration) -> Vec<Property<'a>> {
+    let mut properties = common(format!("{} of hbd", mount.directory));
+    properties.push(("What", Variant::from(mount.device.as_str())));
+    properties.extend(mount.fstype.as_deref().map(|fstype| ("Type", Variant::from(fstype))));
+    properties.extend(mount.options.as_deref().map(|options| ("Options", Variant::from(options))));
+    properties.push(("TimeoutUSec", Variant::from(microseconds(limit))));
+    properties
+}

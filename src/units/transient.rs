@@ -1,0 +1,118 @@
+//! Resources whose unit hbd makes itself: scripts, OCF agents and file systems (03 §15).
+//!
+//! A script's service is active from the end of its `start` to the beginning of its `stop`, and its processes live in
+//! it. A file system's unit is the mount. Both vanish when they are stopped.
+
+use std::time::Duration;
+
+use log::warn;
+
+use super::systemd::{ServiceProperty, Wish};
+use super::{Systemd, UnitError, Verb, recipe};
+use crate::config::{Mount, Recipe, Script};
+
+/// How long the processes that keep a file system busy may take to end, TERM and KILL together.
+const VACATE_LIMIT: Duration = Duration::from_secs(20);
+/// How long a killed unit may take to be gone.
+const KILLED_LIMIT: Duration = Duration::from_secs(10);
+/// Signal number of SIGKILL.
+const SIGKILL: i32 = 9;
+
+impl Systemd {
+    /// As [`Systemd::start`] for a unit that is made by this call. One that is up already is `Ok`.
+    ///
+    /// # Errors
+    /// As [`Systemd::start`], and [`UnitError::Occupied`].
+    pub async fn start_made(&self, unit: &str, recipe: &Recipe, limit: Duration) -> Result<(), UnitError> {
+        let program = own_program();
+        let properties = match recipe {
+            Recipe::Mount(mount) => recipe::mount(mount, limit),
+            Recipe::Script(script) => recipe::resource(&program, script, limit),
+        };
+        self.change(Wish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
+    }
+
+    /// As [`Systemd::stop`] for a unit made by [`Systemd::start_made`], whether it is known or not.
+    ///
+    /// # Errors
+    /// As [`Systemd::stop`].
+    pub async fn stop_made(&self, unit: &str, recipe: &Recipe, limit: Duration) -> Result<(), UnitError> {
+        match recipe {
+            Recipe::Mount(mount) => self.unmount(unit, mount, limit).await,
+            Recipe::Script(script) => self.stop_script(unit, script, limit).await,
+        }
+    }
+
+    /// As [`Systemd::stop`]; what does not stop in time is killed.
+    ///
+    /// # Errors
+    /// As [`Systemd::stop`].
+    pub async fn stop_or_kill(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
+        match self.stop(unit, limit).await {
+            Err(UnitError::Deadline { .. }) => {
+                warn!("{unit} does not stop within {:.0} s: killing it", limit.as_secs_f64());
+                // Refused if nothing of it runs any more.
+                let _ = self.call(self.manager.kill_unit(unit, "all", SIGKILL)).await;
+                self.stop(unit, KILLED_LIMIT).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Reboots the machine at once: no unit is stopped, no file system unmounted (`systemctl reboot --force`).
+    ///
+    /// # Errors
+    /// When systemd refuses or does not answer.
+    pub async fn reboot(&self) -> Result<(), UnitError> {
+        Ok(self.call(self.manager.reboot()).await?)
+    }
+
+    /// The unit's own `stop` if it is active; the script's all the same if it is not, or if that one failed.
+    async fn stop_script(&self, unit: &str, script: &Script, limit: Duration) -> Result<(), UnitError> {
+        let before = self.patiently(|| self.state(unit)).await?;
+        if !before.active.is_down() {
+            // Otherwise its Result would be gone with it.
+            let pinned = self.call(self.manager.ref_unit(unit)).await.is_ok();
+            self.stop_or_kill(unit, limit).await?;
+            let result = self.service_property(&before, ServiceProperty::Result).await;
+            if pinned {
+                let _ = self.call(self.manager.unref_unit(unit)).await;
+            }
+            if result.is_ok_and(|result| result == "success") {
+                return Ok(());
+            }
+        }
+        let helper = unit.replacen("hbd-", "hbd-stop-", 1);
+        let program = own_program();
+        let properties = recipe::stop_once(&program, script, limit);
+        let wish = Wish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
+        self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop))
+    }
+
+    /// Unmounts; if that does not go, ends the processes that keep the file system busy and tries once more. Never
+    /// lazily: a mount that is only hidden is still a mount.
+    async fn unmount(&self, unit: &str, mount: &Mount, limit: Duration) -> Result<(), UnitError> {
+        let first = match self.stop(unit, limit).await {
+            Err(error @ UnitError::Failed { .. }) => error,
+            outcome => return outcome,
+        };
+        warn!("{} cannot be unmounted while it is in use: ending its users ({first})", mount.directory);
+        let program = own_program();
+        let helper = format!("hbd-vacate-{}.service", unit.trim_end_matches(".mount"));
+        let properties = recipe::vacate(&program, &mount.directory, VACATE_LIMIT);
+        let wish = Wish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
+        if let Err(error) = self.change(wish, VACATE_LIMIT).await {
+            warn!("{error}");
+        }
+        self.stop(unit, limit).await?;
+        // The first attempt is not to be seen as the state of a unit that is gone.
+        let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+        Ok(())
+    }
+}
+
+/// The program that is running; the new one of that name after an upgrade.
+fn own_program() -> String {
+    let path = std::env::current_exe().map(|path| path.display().to_string());
+    path.map_or_else(|_| "/usr/sbin/hbd".to_owned(), |path| path.trim_end_matches(" (deleted)").to_owned())
+}

@@ -1,0 +1,86 @@
+//! A unit fails on the node that serves: what hbd does about it, on a real systemd.
+
+use hbd_lab::Result;
+use hbd_lab::example::DEADTIME;
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_until};
+
+use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
+
+/// Kills the unit's processes.
+fn crash(pair: &Pair, index: usize) -> Result<f64> {
+    let when = now();
+    pair.node(index).run(&["systemctl", "kill", "--kill-whom=all", "--signal=SEGV", HTTPD])?;
+    Ok(when)
+}
+
+/// Again here, again here, then there; and, when it fails there, too, not back and forth.
+pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result<String> {
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    let begun = now();
+    for count in ["1", "2"] {
+        let since = crash(pair, A)?;
+        pair.wait_record(A, since, "httpd has failed here (nginx.service is failed, result ", SOON)?;
+        pair.wait_record(A, since, &format!("for the {count}. time lately"), SOON)?;
+        pair.wait_unit(A, HTTPD, "active", SOON)?;
+        pair.client.wait_served_by(NODES[A].name, SOON)?;
+    }
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    let since = crash(pair, A)?;
+    pair.wait_record(A, since, "goes to node nodeb because it fails here", SOON)?;
+    pair.lab.wait_owner(B, SOON)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let took = served - since;
+    // It does not come back by itself, although nodea is preferred.
+    wait_until("some seconds", SOON, || (now() > served + f64::from(DEADTIME)).then_some(()))?;
+    pair.expect_undisturbed(B, served + 0.5)?;
+
+    for _ in 0..3 {
+        pair.wait_unit(B, HTTPD, "active", SOON)?;
+        let since = crash(pair, B)?;
+        pair.wait_record(B, since, "httpd has failed here", SOON)?;
+    }
+    pair.wait_record(B, served, "the other node cannot serve its group either", SOON)?;
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[B].name])?;
+
+    // An operator has mended nodea, says so, and takes it back.
+    let said = pair.node(A).run(&["hbctl", "cleanup"])?;
+    expect_words("hbctl cleanup", &said, &["the failures of all groups are forgotten"])?;
+    pair.node(B).run(&["hbctl", "cleanup", "192.168.17.200/24/eth0"])?;
+    pair.wait_unit(B, HTTPD, "active", SOON)?;
+    let wrong = pair.node(B).attempt(&["hbctl", "cleanup", "nonsense"])?;
+    expect("hbctl cleanup of no group", &wrong.status, &Some(4))?;
+    pair.lab.wait_stable(B, begun, START)?;
+    pair.node(A).run(&["hbctl", "takeover"])?;
+    pair.lab.wait_owner(A, TAKEOVER)?;
+    pair.client.wait_served_by(NODES[A].name, SOON)?;
+    Ok(format!("served by the peer {took:.1} s after the last crash"))
+}
+
+/// `systemctl stop` by an operator is no failure: nothing is started, nothing moves; `systemctl start` ends it.
+pub fn an_operators_stop_is_left_alone(pair: &mut Pair) -> Result<String> {
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    let since = now();
+    pair.node(A).run(&["systemctl", "stop", HTTPD])?;
+    let said = pair.wait_record(A, since, "httpd was stopped by somebody else", SOON)?;
+    expect("its priority", &said.priority(), &4)?;
+    wait_until("some seconds", SOON, || (now() > since + f64::from(DEADTIME) + 1.0).then_some(()))?;
+    expect(HTTPD, &pair.node(A).unit_state(HTTPD)?, &"inactive".to_owned())?;
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    pair.node(A).run(&["systemctl", "start", HTTPD])?;
+    pair.wait_record(A, since, "httpd runs again", SOON)?;
+
+    let since = now();
+    for words in [["systemctl", "restart", HTTPD], ["systemctl", "reload", HTTPD]] {
+        pair.node(A).run(&words)?;
+    }
+    pair.client.wait_served_by(NODES[A].name, SOON)?;
+    wait_until("a few looks", SOON, || (now() > since + 5.0).then_some(()))?;
+    let records = pair.records(A, since)?;
+    match records.iter().find(|record| record.message().contains("httpd ")) {
+        Some(record) => unexpected(record.message()),
+        None => Ok(String::new()),
+    }
+}

@@ -1,0 +1,110 @@
+//! systemd's jobs where only a real systemd can show it: reloads in the middle, the bus gone, units that hang.
+
+use hbd_lab::Result;
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_until};
+
+use crate::pair::{A, B, Pair, SOON, START, expect, expect_words, unexpected};
+
+/// Takes its time to start and to stop.
+const SLOW: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 6\nExecStop=/bin/sleep 6\n";
+const SLOW_LINE: &str = "nodea 192.168.17.200/24/eth0 lab-slow httpd\n";
+
+/// While a unit starts and stops, systemd reads its units again, replaces itself, and the bus is restarted: the job's end is
+/// noticed all the same, and a job under way is not taken for a failure.
+pub fn reloads_and_a_restarted_bus_in_the_middle(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        unit(pair, index, "lab-slow.service", SLOW)?;
+    }
+    let disturbances: [&[&str]; 3] =
+        [&["systemctl", "daemon-reload"], &["systemctl", "daemon-reexec"], &["systemctl", "restart", "dbus.service"]];
+    for disturbance in disturbances {
+        let since = pair.start_with(Some(SLOW_LINE))?;
+        pair.wait_unit(A, "lab-slow.service", "activating", START)?;
+        pair.node(A).run(disturbance)?;
+        pair.wait_record(A, since, "resource group 192.168.17.200/24/eth0 is active here", START)?;
+        expect_no_failure(pair, since)?;
+
+        let since = now();
+        let stop = ["systemctl", "--no-block", "stop", "hbd.service"];
+        pair.node(A).run(&stop)?;
+        pair.wait_unit(A, "lab-slow.service", "deactivating", SOON)?;
+        pair.node(A).run(disturbance)?;
+        pair.wait_record(A, since, "All HA resources relinquished.", START)?;
+        expect("lab-slow.service", &pair.node(A).unit_state("lab-slow.service")?, &"inactive".to_owned())?;
+        pair.lab.wait_owner(B, START)?;
+        expect_no_failure(pair, since)?;
+    }
+    Ok(String::new())
+}
+
+/// A start that hangs has failed after hbd's own limit, whatever the unit says; a stop that hangs is killed.
+pub fn what_hangs_is_not_waited_for_for_ever(pair: &mut Pair) -> Result<String> {
+    let never = "[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sleep infinity\n";
+    let ready = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+    let deaf =
+        "[Service]\nTimeoutStopSec=infinity\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'\n";
+    pair.stop_with(None)?;
+    unit(pair, A, "lab-hang.service", never)?;
+    unit(pair, B, "lab-hang.service", ready)?;
+    for index in [A, B] {
+        unit(pair, index, "lab-deaf.service", deaf)?;
+        pair.node(index).write("/etc/hbd/hbd.toml.d/units.toml", "[units]\nstart_timeout = 3\nstop_timeout = 3\n")?;
+    }
+    let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-deaf lab-hang httpd\n"))?;
+    let failed = pair.wait_record(A, since, "did not start", START)?;
+    expect_words("the record", failed.message(), &["lab-hang", "is not finished after 3 s"])?;
+    pair.wait_record(A, since, "lab-deaf.service does not stop within 3 s: killing it", SOON)?;
+    pair.lab.wait_owner(B, START)?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let state = pair.node(A).unit_state("lab-deaf.service")?;
+    if !["failed", "inactive"].contains(&state.as_str()) {
+        return unexpected(format!("lab-deaf.service on nodea: {state}"));
+    }
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).run(&["rm", "/etc/hbd/hbd.toml.d/units.toml"])?;
+    }
+    Ok(String::new())
+}
+
+/// Masked, or with a condition that is not met: systemd does not start it, and the peer gets the group.
+pub fn what_systemd_will_not_start_moves_the_group(pair: &mut Pair) -> Result<String> {
+    let table = [
+        ("lab-masked", "", "is masked, so it cannot be started: `systemctl unmask lab-masked.service`"),
+        ("lab-unmet", "[Unit]\nConditionPathExists=/nonexistent\n", "a condition of the unit is not met"),
+    ];
+    for (name, head, said) in table {
+        let file = format!("{name}.service");
+        let plain = "[Service]\nExecStart=/bin/sleep infinity\n";
+        pair.stop_with(None)?;
+        unit(pair, A, &file, &format!("{head}{plain}"))?;
+        unit(pair, B, &file, plain)?;
+        if head.is_empty() {
+            pair.node(A).run(&["rm", &format!("/etc/systemd/system/{file}")])?;
+            pair.node(A).run(&["systemctl", "--quiet", "mask", &file])?;
+        }
+        let since = pair.start_with(Some(&format!("nodea 192.168.17.200/24/eth0 {name} httpd\n")))?;
+        let failed = pair.wait_record(A, since, "did not start", START)?;
+        expect_words("the record", failed.message(), &[said])?;
+        pair.lab.wait_owner(B, START)?;
+        pair.wait_unit(B, &file, "active", SOON)?;
+    }
+    pair.node(A).run(&["systemctl", "--quiet", "unmask", "lab-masked.service"])?;
+    Ok(String::new())
+}
+
+fn unit(pair: &Pair, index: usize, name: &str, content: &str) -> Result<()> {
+    pair.node(index).write(&format!("/etc/systemd/system/{name}"), content)?;
+    pair.node(index).run(&["systemctl", "daemon-reload"]).map(drop)
+}
+
+fn expect_no_failure(pair: &Pair, since: f64) -> Result<()> {
+    // What it says about itself comes after the fact.
+    wait_until("the journal", SOON, || pair.records(A, since).ok().filter(|records| !records.is_empty()))?;
+    let records = pair.records(A, since)?;
+    match records.iter().find(|record| record.message().contains("did not st")) {
+        Some(record) => unexpected(record.message()),
+        None => Ok(()),
+    }
+}

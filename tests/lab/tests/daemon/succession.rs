@@ -1,0 +1,200 @@
+//! One hbd gives way to the next, as an administrator and a client see it: restart, upgrade, crash, and the machine's
+//! own end.
+
+use hbd_lab::Result;
+use hbd_lab::example::{DEADTIME, VIP};
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_until};
+use hbd_lab::software::{Software, package};
+
+use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
+
+/// `systemctl restart hbd` on the owner, also behind an upgrade: the service is neither stopped nor moved, the peer knows
+/// why, and the client notices nothing.
+pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    let server = main_process(pair, HTTPD)?;
+    let said = pair.node(A).install(&package()?)?;
+    expect_words("dpkg --install over a running hbd", &said, &["systemctl restart hbd"])?;
+    let since = now();
+    let process = pair.shown(A, "MainPID")?;
+    pair.node(A).run(&["systemctl", "restart", HBD])?;
+    if pair.shown(A, "MainPID")? == process {
+        return unexpected("systemctl restart did not restart");
+    }
+    pair.wait_record(B, since, "hbd on node nodea restarts and keeps its resources", SOON)?;
+    pair.wait_record(A, since, "taking up what hbd held here before it ended: [local]", SOON)?;
+    pair.lab.wait_stable(A, since, START)?;
+    // Beyond the dead time, so that a peer that had wanted to would have taken over.
+    wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))?;
+    expect_unmoved(pair, since, &server)?;
+
+    // The one that does nothing is restarted as well, and keeps doing nothing.
+    let since = now();
+    pair.node(B).run(&["systemctl", "restart", HBD])?;
+    pair.lab.wait_stable(B, since, START)?;
+    expect_unmoved(pair, since, &server)?;
+    Ok(String::new())
+}
+
+/// Killed, hbd is back before anybody misses it, and takes up what it held.
+pub fn after_a_crash_it_goes_on(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    let server = main_process(pair, HTTPD)?;
+    let since = now();
+    pair.node(A).signal(HBD, "KILL")?;
+    pair.wait_record(A, since, "taking up what hbd held here before it ended: [local]", SOON)?;
+    pair.lab.wait_stable(A, since, START)?;
+    wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))?;
+    expect_unmoved(pair, since, &server)?;
+
+    // Without a peer, too: it need not wait for one before it serves.
+    pair.lab.nodes[B].power_failure()?;
+    pair.wait_record(A, since, "node nodeb: is dead", TAKEOVER)?;
+    let since = now();
+    pair.node(A).signal(HBD, "KILL")?;
+    pair.wait_record(A, since, "taking up what hbd held here before it ended: [all]", SOON)?;
+    pair.wait_record(A, since, "node nodeb: is dead", START)?;
+    expect_unmoved(pair, since, &server)?;
+    pair.lab.nodes[B].boot()?;
+    pair.lab.start(B)?;
+    pair.lab.wait_stable(B, since, START)?;
+    Ok(String::new())
+}
+
+/// An hbd that cannot come back has released everything before the peer claims it.
+pub fn what_cannot_come_back_is_released(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    let good = pair.node(A).read("/etc/ha.d/ha.cf")?.unwrap_or_default();
+    pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
+    let since = now();
+    pair.node(A).signal(HBD, "KILL")?;
+    pair.wait_with_one_owner("nodeb to have the address", TAKEOVER, || {
+        pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
+    })?;
+    expect(HTTPD, &pair.node(A).unit_state(HTTPD)?, &"inactive".to_owned())?;
+    let dead = pair.wait_record(B, since, "node nodea: is dead", SOON)?.time();
+    let stopped = pair.node(A).wait_record("hbd.service", since, "releasing addresses and units", SOON)?.time();
+    if stopped > dead {
+        return unexpected(format!("released {:.3} s after the peer's takeover", stopped - dead));
+    }
+    expect("ActiveState", &pair.node(A).unit_state(HBD)?, &"failed".to_owned())?;
+
+    // A restart with such a file is refused the same favour: the peer gets everything at once.
+    pair.node(A).write("/etc/ha.d/ha.cf", &good)?;
+    let since = now();
+    pair.lab.start(A)?;
+    pair.wait_settled(since)?;
+    pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
+    let since = now();
+    let restart = pair.node(A).attempt(&["systemctl", "restart", HBD])?;
+    expect_status("systemctl restart hbd with a mistake in ha.cf", &restart, 1)?;
+    pair.wait_record(A, since, "hbd would not start again with the files as they are", SOON)?;
+    pair.lab.wait_owner(B, SOON)?;
+    pair.node(A).write("/etc/ha.d/ha.cf", &good)?;
+    let since = now();
+    pair.lab.start(A)?;
+    pair.wait_settled(since)?;
+    Ok(String::new())
+}
+
+/// What is no longer in haresources is not left running by a restart.
+pub fn a_restart_releases_what_is_no_longer_wanted(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        let node = pair.node(index);
+        node.write("/etc/systemd/system/lab-extra.service", "[Service]\nExecStart=/bin/sleep infinity\n")?;
+        node.run(&["systemctl", "daemon-reload"])?;
+    }
+    let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 httpd lab-extra\n"))?;
+    pair.wait_settled(since)?;
+    pair.wait_unit(A, "lab-extra.service", "active", SOON)?;
+    let server = main_process(pair, HTTPD)?;
+    for index in [B, A] {
+        pair.node(index).write("/etc/ha.d/haresources", "nodea 192.168.17.200/24/eth0 httpd\n")?;
+        let since = now();
+        pair.node(index).run(&["systemctl", "restart", HBD])?;
+        pair.lab.wait_stable(index, since, START)?;
+    }
+    expect("lab-extra.service", &pair.node(A).unit_state("lab-extra.service")?, &"inactive".to_owned())?;
+    expect("the process of nginx", &main_process(pair, HTTPD)?, &server)?;
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    // The files are not those of the pair any more.
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    Ok(String::new())
+}
+
+/// A unit that notes the order of its own stop and whether the address and hbd were there.
+const WITNESS: &str = r#"[Service]
+ExecStart=/bin/sleep infinity
+ExecStop=/usr/local/bin/lab-witness %n
+"#;
+const WITNESS_SCRIPT: &str = r#"#!/bin/sh
+addresses=$(ip -oneline address show to 192.168.17.200 | wc -l)
+echo "$1 $addresses $(systemctl show --property=ActiveState --value hbd.service)" >>/var/log/lab-order
+"#;
+
+/// When the machine is shut down, hbd stops first and takes its units down in order, while the address is still there;
+/// nobody waits for anybody, and the peer takes over without a dead time.
+pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<String> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        let node = pair.node(index);
+        for unit in ["lab-first", "lab-last"] {
+            node.write(&format!("/etc/systemd/system/{unit}.service"), WITNESS)?;
+        }
+        node.write_mode("/usr/local/bin/lab-witness", WITNESS_SCRIPT, 0o755)?;
+        node.write("/var/log/lab-order", "")?;
+        node.run(&["systemctl", "daemon-reload"])?;
+    }
+    let line = "nodea 192.168.17.200/24/eth0 lab-first Filesystem::tmpfs::/srv/lab::tmpfs lab-last httpd\n";
+    let since = pair.start_with(Some(line))?;
+    pair.wait_settled(since)?;
+    wait_until("the guard of the order", SOON, || {
+        (pair.node(A).unit_state("hbd-order.service").ok()? == "active").then_some(())
+    })?;
+
+    let since = now();
+    // It may be gone before the command can say so.
+    pair.node(A).attempt(&["systemctl", "--no-block", "poweroff"])?;
+    pair.lab.wait_owner(B, SOON)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    pair.lab.nodes[A].wait_off(SOON)?;
+    let order = pair.node(A).read("/var/log/lab-order")?.unwrap_or_default();
+    let expected = "lab-last.service 1 deactivating\nlab-first.service 1 deactivating\n";
+    expect("who stopped when, with the address, under hbd", &order.as_str(), &expected)?;
+    pair.wait_record(A, since, "All HA resources relinquished.", SOON)?;
+    pair.wait_record(B, since, "Received shutdown notice from 'nodea'.", SOON)?;
+    let took = served - since;
+
+    // The lab's machines share one tree of control groups: nodea has taken that of nodeb's mount with it, and nodeb
+    // cannot unmount any more.
+    pair.lab.nodes[B].power_failure()?;
+    pair.stop_with(None)?;
+    expect("nginx on a node that boots", &pair.node(A).unit_state(HTTPD)?, &"inactive".to_owned())?;
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    Ok(format!("served by the peer {took:.1} s after the command"))
+}
+
+fn main_process(pair: &Pair, unit: &str) -> Result<String> {
+    let shown = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", unit])?;
+    Ok(shown.trim().to_owned())
+}
+
+/// nodea serves with the same process as before, nobody else ever announced the address, no client was without an answer.
+fn expect_unmoved(pair: &mut Pair, since: f64, server: &str) -> Result<()> {
+    pair.expect_undisturbed(A, since)?;
+    expect("the process of nginx", &main_process(pair, HTTPD)?.as_str(), &server)?;
+    let macs = pair.lab.announcers(since)?;
+    if macs.iter().any(|mac| *mac != NODES[A].public_mac()) {
+        return unexpected(format!("{VIP} was announced by others: {macs:x?}"));
+    }
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    for index in [A, B] {
+        if pair.node(index).is_on() {
+            Software::Hbd.wait_started(pair.node(index), SOON)?;
+        }
+    }
+    Ok(())
+}
