@@ -7,6 +7,7 @@
 //! as it should be; 4 what was asked for was refused or failed.
 
 mod ask;
+mod fence;
 mod fetch;
 mod generate;
 mod status;
@@ -79,6 +80,8 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(|error| CliError::Generate { directory: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Fence { node, dry_run } => Ok(moved(runtime.block_on(fence::fence(bus, node, *dry_run))?)),
+        Command::ConfirmFenced { node } => Ok(moved(runtime.block_on(fence::confirm(bus, node))?)),
         Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }

@@ -194,8 +194,9 @@ impl CoreLoop {
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
         }
-        for node in aftermath.fence {
-            ended |= self.fence(node);
+        for node in aftermath.not_fenced {
+            let outcome = Err("hbd's bus thread has ended".to_owned());
+            ended |= self.feed(Event::Fenced { node, outcome });
         }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
@@ -229,6 +230,7 @@ impl CoreLoop {
                 let id = self.askers.add(reply);
                 self.feed(Event::Request { id, request: Request::Cleanup(index) })
             }
+            Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
                 // Whoever asked may have gone.
@@ -282,11 +284,6 @@ impl CoreLoop {
             units::Report::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
-    }
-
-    /// Has a node reset; there is nobody yet who could.
-    fn fence(&mut self, node: String) -> bool {
-        self.feed(Event::Fenced { node, outcome: Err("hbd runs no fencing device yet".to_owned()) })
     }
 
     /// A unit may stand for several resources.

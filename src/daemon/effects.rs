@@ -30,6 +30,8 @@ pub struct Effects {
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
     pub units: UnboundedSender<units::Command>,
+    /// The bus thread's fencing devices.
+    pub fence: UnboundedSender<String>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
 }
@@ -43,8 +45,8 @@ pub struct Aftermath {
     pub handed_over: bool,
     /// Requests that are answered.
     pub answers: Vec<(u64, Answer)>,
-    /// Nodes to be reset.
-    pub fence: Vec<String>,
+    /// Nodes that cannot be reset, because nobody takes orders any more.
+    pub not_fenced: Vec<String>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -72,7 +74,9 @@ impl Effects {
                     continue;
                 }
                 Action::Fence { node } => {
-                    aftermath.fence.push(node);
+                    if let Err(unsent) = self.fence.send(node) {
+                        aftermath.not_fenced.push(unsent.0);
+                    }
                     continue;
                 }
                 Action::Exit => {
