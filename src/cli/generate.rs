@@ -151,7 +151,9 @@ mod tests {
 
     #[test]
     fn every_visible_command_is_in_the_page_and_in_each_completion() {
-        let generated = ["man/hbctl.8", "bash/hbctl", "zsh/_hbctl", "fish/hbctl.fish"].map(file);
+        // A page's minus is written with a backslash.
+        let generated =
+            ["man/hbctl.8", "bash/hbctl", "zsh/_hbctl", "fish/hbctl.fish"].map(|name| file(name).replace("\\-", "-"));
         let mut seen = 0;
         for command in table::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             seen += 1;

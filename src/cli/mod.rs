@@ -11,6 +11,7 @@ mod check;
 mod doctor;
 mod dump;
 mod events;
+mod fence;
 mod fetch;
 mod generate;
 mod json;
@@ -130,6 +131,8 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(|error| CliError::Write { path: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Fence { node, dry_run } => Ok(moved(runtime.block_on(fence::fence(bus, node, *dry_run))?)),
+        Command::ConfirmFenced { node } => Ok(moved(runtime.block_on(fence::confirm(bus, node))?)),
         Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }

@@ -244,6 +244,9 @@ impl Core {
     /// Why a group is not taken.
     pub(super) fn held_back(&self, group: usize) -> Option<String> {
         let class = self.groups.class(group);
+        if let Some(reason) = self.waits_for_fencing().filter(|_| !self.ownership.hold.has(class)) {
+            return Some(reason);
+        }
         if let Some(reason) = self.waits_for_ping(class) {
             return Some(reason);
         }

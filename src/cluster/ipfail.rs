@@ -27,6 +27,8 @@ pub(super) struct Ipfail {
     give_up: Option<(Instant, Set)>,
     /// When the numbers are compared once more.
     ask_at: Option<Instant>,
+    /// `seq` of the peer's latest word: what is older was sent again, and is no longer so.
+    heard: u64,
     /// How many ping nodes the peer's present incarnation sees, by its latest word.
     theirs: Option<usize>,
     /// The peer saw fewer, and what it gave us then is to go back when it does no more.
@@ -47,7 +49,7 @@ impl Ipfail {
 
     /// The peer died, or a new incarnation counts anew.
     pub(super) fn forget(&mut self) {
-        (self.give_up, self.ask_at, self.theirs) = (None, None, None);
+        (self.give_up, self.ask_at, self.theirs, self.heard) = (None, None, None, 0);
     }
 }
 
@@ -105,12 +107,16 @@ impl Core {
     }
 
     /// A message of the peer's ipfail, or about it. False if it is none.
-    pub(super) fn ipfail_heard(&mut self, from: usize, message: &Message) -> bool {
+    pub(super) fn ipfail_heard(&mut self, from: usize, seq: u64, message: &Message) -> bool {
         let ours = ["hbapi-clstat", "num_ping_nodes", "abort_giveup", "you_are_dead"];
         let Some(kind) = message.kind().filter(|kind| ours.contains(kind)) else { return false };
         if Some(from) != self.peer() || message.text("to_id") != Some("ipfail") || !self.ipfail_runs() {
             return true;
         }
+        if seq < self.ipfail.heard {
+            return true;
+        }
+        self.ipfail.heard = seq;
         match kind {
             "hbapi-clstat" => match message.text("st") {
                 Some("join") => self.ipfail_ask(),

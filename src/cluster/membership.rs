@@ -294,6 +294,8 @@ impl Core {
         self.log(Record::DeadtimeTooSmall {});
         self.send_status();
         if Some(index) == self.peer() {
+            self.fencing_called_off();
+            self.fencing_was_a_lie(self.nodes[index].generation);
             self.legacy_returned();
         }
     }

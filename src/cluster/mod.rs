@@ -9,6 +9,7 @@
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
 //! | [`ping`](self) | is this machine still connected? (02 §7.9) |
+//! | [`fencing`](self) | is the dead node really dead? (03 §7, 04 §8) |
 //! | [`ipfail`](self) | which node is better connected, and should serve? (03 §10) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
@@ -29,6 +30,7 @@
 mod carrier;
 mod conflict;
 mod event;
+mod fencing;
 mod groups;
 mod health;
 mod history;
@@ -104,6 +106,9 @@ pub struct Settings {
     /// What ping nodes decide. A recording of an older hbd has none.
     #[serde(default)]
     pub connectivity: Connectivity,
+    /// Nodes that a fencing device can reset.
+    #[serde(default)]
+    pub fencing: Vec<String>,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
     /// The groups of haresources.
@@ -135,6 +140,8 @@ pub struct Core {
     hold: hold::Hold,
     #[serde(default)]
     ipfail: ipfail::Ipfail,
+    #[serde(default)]
+    fencing: fencing::Fencing,
     carrier: carrier::Carrier,
     legacy: legacy::Legacy,
     resync: resync::Resync,
@@ -166,6 +173,7 @@ impl Core {
             conflict: conflict::Conflict::default(),
             hold: hold::Hold::default(),
             ipfail: ipfail::Ipfail::default(),
+            fencing: fencing::Fencing::default(),
             carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
             resync: resync::Resync::default(),
@@ -198,6 +206,7 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
+            Event::Fenced { node, outcome } => self.fence_ended(&node, outcome),
             Event::Policies(policies) => self.watch_addresses(policies),
             Event::Address { step, news } => self.address_news(step, news),
         }
@@ -221,6 +230,7 @@ impl Core {
             self.conflict.deadline(),
             self.hold_deadline(),
             self.ipfail.deadline(),
+            self.fencing.deadline(),
             self.carrier.deadline(),
             self.legacy.deadline(),
             self.resync.deadline(),
@@ -244,6 +254,7 @@ impl Core {
         self.groups.tick(now, &mut self.out);
         self.hold_tick();
         self.ipfail_tick();
+        self.fencing_tick();
         self.carrier_tick();
         self.standby_tick();
         self.operator_tick();
@@ -263,6 +274,8 @@ impl Core {
             Request::Shutdown => self.leave_requested(),
             Request::Restart => self.restart_requested(),
             Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
+            Request::Fence(node) => self.fence_requested(id, node),
+            Request::ConfirmFenced(node) => self.fenced_by_hand(id, node),
             Request::Cleanup(group) => self.cleanup(id, group),
         }
     }

@@ -158,6 +158,9 @@ impl Core {
             let known = node.generation != 0;
             node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
+            if Some(from) == self.peer() {
+                self.fencing_called_off();
+            }
             if known {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();
@@ -221,7 +224,7 @@ impl Core {
         if nice && self.nice_heard(from, kind) {
             return;
         }
-        if self.ipfail_heard(from, message) {
+        if self.ipfail_heard(from, header.seq, message) {
             return;
         }
         match kind {

@@ -108,6 +108,20 @@ records! {
         "{node} is dead to us, but no ping node answers either: not taking over, because it is probably we who are cut off (hbd.toml: takeover_needs_ping). Mend this machine's network";
     PingNodeBack { node: String } Info "a7b5175cbdc744fc8e0f7999ce114e7d"
         "a ping node answers again: taking over what {node} had";
+    Resetting { node: String } Warning "e04c1cf0fb0c491684f2ae02aefda164"
+        "Resetting node {node} with its fencing device: nothing of it is taken before that has succeeded";
+    NodeReset { node: String } Info "c18bcbd39dce4054b04d9d0906964e2b"
+        "node {node} now reset.";
+    NotReset { node: String, reason: String } Error "14bb84ca9cf14e0c89e2cea6b9db1e61"
+        "Host {node} not reset! {reason}";
+    ResetRetried { node: String, seconds: u64 } Error "c25eb2bd66874cb6b0374ebd7f9740f9"
+        "STONITH of {node} failed.  Retrying... in {seconds} s. If {node} is off for certain, say so: hbctl confirm-fenced {node}";
+    ResetCalledOff { node: String } Warning "1325a4056afb4f5eb21780e28a7464f8"
+        "node {node} is heard again before it was reset: it is let live";
+    ResetByHand { node: String } Warning "2845c2bb695349c4aa2a2e0ffde5727e"
+        "an operator says that {node} is off: taking over what it had";
+    ResetWasNone { node: String } Critical "8b54939dd129444f82d2dd2dacbf0938"
+        "node {node} was reset, as its fencing device said, and is heard again without having restarted: the device resets nothing, or another machine";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
     NodeRestarted { node: String } Info "ad1b9337a54e48888b9ce267ba5531d7"
@@ -269,6 +283,13 @@ impl Record {
         match self {
             Record::StatusUpdate { node, .. }
             | Record::NodeDead { node, .. }
+            | Record::Resetting { node, .. }
+            | Record::NodeReset { node, .. }
+            | Record::NotReset { node, .. }
+            | Record::ResetRetried { node, .. }
+            | Record::ResetCalledOff { node, .. }
+            | Record::ResetByHand { node, .. }
+            | Record::ResetWasNone { node, .. }
             | Record::FewerPingNodes { node, .. }
             | Record::MorePingNodes { node, .. }
             | Record::PingNodesBalanced { node, .. }

@@ -66,6 +66,22 @@ pub(super) struct Ownership {
     acquired_once: bool,
 }
 
+impl Ownership {
+    /// Nothing is taken by itself, not even what is ours (03 §7).
+    pub(super) fn wait_for_fencing(&mut self) {
+        self.take_local_at = None;
+        self.starting_again = None;
+    }
+
+    /// The peer lives after all: whoever has not decided goes on asking what it holds.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        if self.decision != Decision::Stable {
+            self.decision = Decision::Starting;
+            self.starting_again = Some(now + CHECK_AGAIN);
+        }
+    }
+}
+
 impl Core {
     pub(super) fn resources_deadline(&self) -> Option<Instant> {
         let ownership = &self.ownership;
@@ -253,6 +269,7 @@ impl Core {
         self.cancel_standby();
         self.conflict_over();
         self.ipfail.forget();
+        let verdict = self.fencing_verdict(self.ownership.peer_left);
         let ownership = &mut self.ownership;
         let left = std::mem::replace(&mut ownership.peer_left, false);
         ownership.peer_releasing = false;
@@ -266,9 +283,12 @@ impl Core {
         }
         ownership.need_failback = true;
         let name = self.peer_name();
-        let result = if left { "unneeded" } else { "n_stnth" };
+        let Some(result) = verdict else {
+            self.fence_before_takeover();
+            return;
+        };
         self.send(Message::new("stonith").with("node", &name).with("result", result));
-        if left {
+        if left || result == "unneeded" {
             self.log(Record::GaveUpResources { node: name });
         } else {
             self.log(Record::NoFencing {});
@@ -279,7 +299,7 @@ impl Core {
     }
 
     /// Takes everything that the peer no longer has.
-    fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self) {
         self.ownership.decision = Decision::Stable;
         self.ownership.take_local_at = None;
         self.ownership.starting_again = None;
@@ -304,6 +324,7 @@ impl Core {
             return;
         }
         self.log(Record::ShutdownNotice { node: self.peer_name() });
+        self.fencing_called_off();
         // Its word counts for more than what we heard on the LAN before it.
         self.hold_over();
         self.cancel_standby();
@@ -433,6 +454,10 @@ impl Core {
     pub(super) fn is_stable(&self) -> bool {
         let ownership = &self.ownership;
         let decided = matches!(ownership.decision, Decision::Init | Decision::Stable | Decision::Shutdown);
-        decided && ownership.other_stable && !self.standby.busy() && self.groups.settled(Set::ALL)
+        decided
+            && ownership.other_stable
+            && !self.fencing.waiting()
+            && !self.standby.busy()
+            && self.groups.settled(Set::ALL)
     }
 }

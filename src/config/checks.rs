@@ -24,6 +24,8 @@ pub(super) struct Whole<'a> {
     pub aliases: &'a Aliases,
     /// Our own name.
     pub node: &'a str,
+    /// Whether the other node can be reset.
+    pub fencing: bool,
 }
 
 impl Whole<'_> {
@@ -180,7 +182,7 @@ impl Whole<'_> {
     }
 
     fn fencing(&self, report: &mut Report) {
-        if !self.ha_cf.fencing && self.layers.settings.watchdog.is_none() {
+        if !self.fencing && self.layers.settings.watchdog.is_none() {
             report.warning(
                 &Word::file(&self.files.ha_cf),
                 "No STONITH device configured. No watchdog either. Shared disks are not protected.",

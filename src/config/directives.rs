@@ -192,7 +192,6 @@ const BAUD: &[(&str, &str)] = &[
 ];
 
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
-const NO_FENCING: &str = "no node will be fenced; a hung node may keep its resources";
 const NO_CHILD: &str = "nothing is started; make it a unit of systemd";
 const NO_COMPRESSION: &str = "compressed messages are understood, none is sent";
 const GONE_MEDIUM: &str = "use `ucast DEV PEER`";
@@ -265,8 +264,8 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "nice_failback flag is obsolete.. Use auto_failback {on, off, legacy} instead.",
         "write auto_failback on or off",
     ),
-    row("stonith", Form::Line(Line::Stonith), Status::NotYet(NO_FENCING), "stonith TYPE FILE"),
-    row("stonith_host", Form::Line(Line::StonithHost), Status::NotYet(NO_FENCING), "stonith_host FROM TYPE PARAMS…"),
+    row("stonith", Form::Line(Line::Stonith), Status::Honoured, "stonith TYPE FILE"),
+    row("stonith_host", Form::Line(Line::StonithHost), Status::Honoured, "stonith_host FROM TYPE PARAMS…"),
     row("respawn", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "respawn USER /PATH ARGS…"),
     row("failfast", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "failfast USER /PATH ARGS…"),
     row(

@@ -9,6 +9,7 @@ use figment::value::Value;
 
 use super::diagnostic::{Report, Word};
 use super::directives::{self, Directive, Form, Line, List, Status};
+use super::fencing::{StonithFrom, StonithLine};
 use super::host::Host;
 use super::lines::{self, Statement};
 use super::media;
@@ -36,8 +37,8 @@ pub(super) struct HaCf {
     pub ping_nodes: Vec<PingNode>,
     /// The command of a `respawn` line that starts ipfail.
     pub ipfail: Option<Word>,
-    /// Whether there is a stonith line.
-    pub fencing: bool,
+    /// `stonith` and `stonith_host` lines, for whatever host.
+    pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
     pub pacemaker: Option<Word>,
 }
@@ -228,13 +229,20 @@ impl Reader<'_> {
                 self.ping_node(node, &statement.name);
             }
             Line::Stonith => {
-                self.found.fencing = true;
                 self.needs(statement, &["No Stonith type given", "Invalid Stonith config file []"], directive);
+                if let [kind, file, ..] = statement.words.as_slice() {
+                    let from = StonithFrom::File(file.clone());
+                    self.found.fencing.push(StonithLine { kind: kind.clone(), from });
+                }
             }
             Line::StonithHost => {
-                self.found.fencing = true;
                 let missing = ["No Stonith hostname argument given", "No Stonith type given"];
                 self.needs(statement, &missing, directive);
+                if let [host, kind, parameters @ ..] = statement.words.as_slice() {
+                    let parameters = parameters.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                    let from = StonithFrom::Line { host: host.clone(), parameters };
+                    self.found.fencing.push(StonithLine { kind: kind.clone(), from });
+                }
             }
             Line::Child => self.child(statement, directive),
             Line::Opaque => {}

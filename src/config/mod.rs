@@ -21,6 +21,7 @@ mod authkeys;
 mod checks;
 mod diagnostic;
 mod directives;
+mod fencing;
 mod filesystem;
 mod ha_cf;
 mod haresources;
@@ -47,7 +48,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, GenerationMethod, Group, Health, Medium,
-    MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording, Resource, ResourceKind, Script,
-    StopFailure, Timing, Transient, UnitLimits, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, FenceAgent, FenceDevice, FenceProtocol,
+    GenerationMethod, Group, Health, Medium, MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording,
+    Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

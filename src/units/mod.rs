@@ -16,6 +16,7 @@
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
+pub mod agent;
 pub mod own;
 pub mod run;
 pub mod script;
@@ -33,6 +34,7 @@ mod recipe;
 #[cfg(test)]
 mod tests;
 
+pub use agent::Errand;
 pub use course::News;
 pub use run::{Command, Report, run};
 pub use state::{ActiveState, UnitState};

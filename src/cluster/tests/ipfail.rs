@@ -272,6 +272,18 @@ fn a_node_that_is_back_without_the_lan_gets_nothing_back() {
 }
 
 #[test]
+fn a_number_that_a_later_one_has_overtaken_is_history() {
+    let mut connected = Connected::new("local");
+    let fields: Vec<_> = [("dest", "nodea"), ("num_ping", "2")].iter().chain(&CLIENT).copied().collect();
+    let late = connected.bench.message("num_ping_nodes", &fields);
+    connected.counts("1");
+    connected.done.clear();
+    connected.hears(late);
+    connected.passes(5_000);
+    assert_eq!(connected.said(), Vec::<String>::new());
+}
+
+#[test]
 fn numbers_are_compared_anew_when_the_other_node_is_heard_again() {
     let mut connected = Connected::new("local");
     connected.peer_silent();

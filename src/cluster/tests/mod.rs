@@ -5,6 +5,7 @@ mod carrier;
 mod conflict;
 mod defects;
 mod failure;
+mod fencing;
 mod health;
 mod hold;
 mod impostor;
@@ -73,6 +74,7 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
@@ -411,6 +413,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),
+        Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::HandOver => Some("hand over".into()),
         Action::Answer { .. } | Action::Log(_) => None,

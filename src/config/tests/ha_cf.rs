@@ -131,8 +131,6 @@ fn hints_say_what_to_write() {
 #[test]
 fn directives_without_effect_are_warned_about_by_name() {
     let not_yet = [
-        "stonith null /etc/ha.d/stonith.null",
-        "stonith_host * null nodea nodeb",
         "respawn hacluster /usr/lib/heartbeat/pingd",
         "failfast root /bin/true",
         "compression bz2",

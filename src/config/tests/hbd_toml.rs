@@ -168,6 +168,19 @@ fn mistakes_about_addresses_have_a_remedy() {
 }
 
 #[test]
+fn mistakes_about_ipfail_have_a_remedy() {
+    let table = [
+        ("[ipfail]\nenabled = 1\n", "bad value for `enabled`", "enabled = true or false"),
+        ("[ipfail]\nenable = true\n", "unknown key `enable`", "did you mean `enabled`?"),
+        ("ipfail = true\n", "`ipfail` is not a table", "[ipfail]"),
+    ];
+    for (text, why, help) in table {
+        let error = Node::with("ping 10.0.0.254\n").toml(text).error();
+        assert!(error.message.contains(why) && error.help.contains(help), "{text}: {error:?}");
+    }
+}
+
+#[test]
 fn units_and_health_have_defaults_and_layers() {
     let node = Node::with("").haresources("nodea 10.0.0.9 web\nnodeb 10.0.0.10\n");
     let config = node.config();
@@ -206,17 +219,4 @@ fn mistakes_in_units_and_health_have_a_place_and_a_remedy() {
     let node = Node::with("").haresources("nodea 10.0.0.9 web\n").toml("[health]\nexcept = [\"10.0.0.8\"]\n");
     let warning = node.finding(Severity::Warning, "no group begins with `10.0.0.8`");
     assert_eq!(warning.help, "did you mean \"10.0.0.9\"?");
-}
-
-#[test]
-fn mistakes_about_ipfail_have_a_remedy() {
-    let table = [
-        ("[ipfail]\nenabled = 1\n", "bad value for `enabled`", "enabled = true or false"),
-        ("[ipfail]\nenable = true\n", "unknown key `enable`", "did you mean `enabled`?"),
-        ("ipfail = true\n", "`ipfail` is not a table", "[ipfail] on a line"),
-    ];
-    for (text, why, help) in table {
-        let error = Node::with("ping 10.0.0.254\n").toml(text).error();
-        assert!(error.message.contains(why) && error.help.contains(help), "{text}: {error:?}");
-    }
 }

@@ -1,5 +1,6 @@
 //! Tests of the room as a whole: files in, configuration and findings out.
 
+mod fencing;
 mod fuzz;
 mod ha_cf;
 mod haresources;

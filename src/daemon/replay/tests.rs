@@ -44,6 +44,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth1".to_owned()],
         groups: vec![group("nodea"), group("nodeb")],

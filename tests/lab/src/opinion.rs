@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 18] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
