@@ -89,7 +89,7 @@ fn deed(action: Action) -> Deed {
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
-        Action::Fence { .. } => return None,
+        Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
         // No schedule asks for a handing over: it would leave everything running, which the invariants would tell.
         Action::HandOver | Action::Exit => Deed::Exit,
