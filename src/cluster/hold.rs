@@ -116,6 +116,10 @@ impl Core {
         if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
             return None;
         }
+        if self.fencing.waiting() {
+            // Dead, and not yet to be taken from: the reset may be a lie.
+            return Some(self.now.monotonic);
+        }
         self.death_due(index).map(|death| death - self.lead(&self.nodes[index]))
     }
 

@@ -11,7 +11,12 @@ const MAC: &str = "02:00:c0:a8:11:03";
 
 /// The first resource of each group is an address; the peer holds its own, we hold ours.
 fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
+    watched_with(policy, hbd, |_| {})
+}
+
+fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
+        change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {
             let address = Ipv4Addr::new(10, 0, 0, 100 + index as u8).into();
             group.resources[0].kind =
@@ -47,6 +52,27 @@ fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
     assert!(dead - silent_at <= 4_001, "{dead} {silent_at}");
     assert_eq!(bench.view().groups[1].state, GroupState::Active);
     assert!(bench.story().contains(&"probeend b1".to_owned()));
+}
+
+/// The device says that the node was reset, and its address is still answered.
+#[test]
+fn a_reset_that_was_none_shows_on_the_lan() {
+    let reset = |bench: &mut Bench| bench.feed(Event::Fenced { node: "nodeb".into(), outcome: Ok(()) });
+    let device = |settings: &mut Settings| settings.fencing = vec!["nodeb".into()];
+    let mut bench = watched_with(AddressPolicy::default(), true, device);
+    bench.peer_silent();
+    bench.run(20_000);
+    answered(&mut bench, 1);
+    reset(&mut bench);
+    assert!(bench.logged("b1 is still answered by 02:00:c0:a8:11:03"), "{:?}", bench.log());
+    assert_eq!(bench.view().hold, Set::LOCAL);
+
+    let mut bench = watched_with(AddressPolicy::default(), true, device);
+    bench.peer_silent();
+    bench.run(20_000);
+    news(&mut bench, 1, AddressNews::Silent);
+    reset(&mut bench);
+    assert_eq!(bench.view().hold, Set::ALL, "asked while the agent ran, so that no time is lost now");
 }
 
 #[test]

@@ -15,27 +15,27 @@ const RETRY: Duration = Duration::from_secs(45);
 
 const AGENT: &str = r#"#!/bin/sh
 [ $# = 0 ] || exit 9
-cat >/root/fence.stdin
+cat >/var/lib/fence.stdin
 echo "the agent is asked"
-case $(cat /root/fence.mode) in
+case $(cat /var/lib/fence.mode) in
 hang) exec sleep 600 ;;
 fail) exit 1 ;;
 lie) exit 0 ;;
 esac
-touch /root/fence.asked
-while [ ! -e /root/fence.dead ]; do sleep 0.1; done
+touch /var/lib/fence.asked
+while [ ! -e /var/lib/fence.dead ]; do sleep 0.1; done
 "#;
 
 const TOML: &str =
-    "[fence.nodea]\nagent = \"/root/fence_lab\"\nip = \"192.0.2.1\"\npassword = \"a b\"\ntimeout = 2\n";
+    "[fence.nodea]\nagent = \"/usr/local/sbin/fence_lab\"\nip = \"192.0.2.1\"\npassword = \"a b\"\ntimeout = 2\n";
 
 /// nodeb can reset nodea, in this mode; both have settled.
 fn settle(pair: &mut Pair, mode: &str) -> Result<()> {
     pair.stop_with(None)?;
-    pair.node(B).write_mode("/root/fence_lab", AGENT, 0o755)?;
+    pair.node(B).write_mode("/usr/local/sbin/fence_lab", AGENT, 0o755)?;
     pair.node(B).write("/etc/hbd/hbd.toml.d/fence.toml", TOML)?;
-    pair.node(B).run(&["rm", "-f", "/root/fence.asked", "/root/fence.dead"])?;
-    pair.node(B).write("/root/fence.mode", mode)?;
+    pair.node(B).run(&["rm", "-f", "/var/lib/fence.asked", "/var/lib/fence.dead"])?;
+    pair.node(B).write("/var/lib/fence.mode", mode)?;
     let since = pair.start_with(None)?;
     pair.wait_settled(since)
 }
@@ -43,6 +43,13 @@ fn settle(pair: &mut Pair, mode: &str) -> Result<()> {
 fn tidy(pair: &mut Pair) -> Result<()> {
     pair.node(B).run(&["rm", "-f", "/etc/hbd/hbd.toml.d/fence.toml"])?;
     pair.start_with(None).map(drop)
+}
+
+/// nodea serves, and nobody else.
+fn only_a(pair: &Pair) -> Result<()> {
+    pair.wait_with_one_owner("nodea to serve", SOON, || {
+        pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
+    })
 }
 
 /// Only the heartbeat link is cut: nodea lives and serves, nodeb believes it dead.
@@ -53,12 +60,12 @@ pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
     let cut = now();
     pair.lab.switch.cut(NODES[A].name, Lan::Heartbeat)?;
     for (next, said) in [("fail", "it took too long and was killed"), ("kill", "it ended with exit-code")] {
-        pair.wait_record(B, cut, &format!("Host nodea not reset! /root/fence_lab failed: {said}"), RETRY)?;
-        expect("who serves meanwhile", &pair.lab.owners()?, &vec![NODES[A].name])?;
-        pair.node(B).write("/root/fence.mode", next)?;
+        pair.wait_record(B, cut, &format!("Host nodea not reset! /usr/local/sbin/fence_lab failed: {said}"), RETRY)?;
+        only_a(pair)?;
+        pair.node(B).write("/var/lib/fence.mode", next)?;
     }
-    wait_until("the agent to be asked", RETRY, || pair.node(B).read("/root/fence.asked").ok()?)?;
-    let stdin = pair.node(B).read("/root/fence.stdin")?.unwrap_or_default();
+    wait_until("the agent to be asked", RETRY, || pair.node(B).read("/var/lib/fence.asked").ok()?)?;
+    let stdin = pair.node(B).read("/var/lib/fence.stdin")?.unwrap_or_default();
     expect("what the agent read", &stdin.as_str(), &"ip=192.0.2.1\npassword=a b\nnodename=nodea\naction=reboot\n")?;
     let left = pair.node(B).run(&["ls", "/run/hbd"])?;
     let commands = pair.node(B).run(&["systemctl", "show", "hbd-fence-*"])?;
@@ -66,9 +73,9 @@ pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
         return unexpected("the password is in the unit");
     }
     expect_words("the parameters of the running agent", &left, &["hbd-fence-nodea"])?;
-    expect("who serves until it is dead", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    only_a(pair)?;
     let dead = pair.lab.nodes[A].power_failure()?;
-    pair.node(B).write("/root/fence.dead", "")?;
+    pair.node(B).write("/var/lib/fence.dead", "")?;
     pair.lab.wait_owner(B, TAKEOVER)?;
     let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
     pair.wait_record(B, cut, "node nodea now reset.", SOON)?;
@@ -86,7 +93,7 @@ pub fn an_agent_that_lies_makes_no_second_owner(pair: &mut Pair) -> Result<Strin
     pair.wait_record(B, cut, "node nodea now reset.", TAKEOVER)?;
     pair.wait_record(B, cut, "is still answered by", SOON)?;
     pair.wait_with_one_owner("two dead times", SOON, || now() > cut + 3.0 * f64::from(DEADTIME))?;
-    expect("who serves", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    only_a(pair)?;
     let healed = now();
     pair.lab.switch.heal(NODES[A].name, Lan::Heartbeat)?;
     pair.wait_record(B, healed, "the device resets nothing, or another machine", SOON)?;
