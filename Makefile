@@ -64,7 +64,7 @@ interop: prepare
 	@$(SUDO) true
 	@$(MAKE) --no-print-directory bases & bases=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-interop && wait $$bases
-	$(SAY) "the campaign: about an hour"
+	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
 
 check:
