@@ -1,4 +1,7 @@
 //! How we stop: tell the peer, release everything, say so, keep beating until it must have heard, end (02 §9.1, 03 §6.5).
+//!
+//! Heartbeat's emergency exit after 60 minutes is not here: who ends with resources running makes two owners. What does not
+//! stop is tried again, or ends the machine (`stop_failure` in hbd.toml).
 
 use std::time::Duration;
 
