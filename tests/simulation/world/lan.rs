@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{AddressNews, Order, Step, asking_interval};
+use hbd::cluster::{AddressNews, Event, Order, Step, asking_interval};
 
-use crate::node::timing;
+use super::{Happening, World};
+use crate::node::{Node, timing};
 use crate::units::GROUPS;
 
 /// Questions without an answer that make silence (src/vip/probe.rs).
@@ -84,5 +85,59 @@ impl Lan {
             false => None,
         };
         news.filter(|_| probe.told.replace(answered) != Some(answered))
+    }
+}
+
+impl World {
+    /// The kernel removes the addresses of a daemon that does not run. It will learn that when it runs again.
+    pub(super) fn lease_ends(&mut self, node: usize) {
+        let watched = self.cluster.watched;
+        let node = &mut self.nodes[node];
+        node.lease_ended = true;
+        if let Some(stall) = node.stall.as_mut().filter(|_| watched) {
+            stall.expired = (0..GROUPS).filter(|group| node.units.running[*group][0]).collect();
+        }
+        node.units.lease_ends();
+    }
+
+    pub(super) fn address_order(&mut self, node: usize, step: Step, order: Order) {
+        if order == Order::Restore {
+            self.push(Duration::from_millis(1), node, Happening::Restored(step));
+        } else if let Some(id) = self.lan.order(node, step, order) {
+            self.push(Duration::from_millis(1), node, Happening::Asks(id));
+        }
+    }
+
+    /// Whether another node on the LAN has the address of `group`.
+    fn elsewhere(&self, node: usize, group: usize) -> bool {
+        let has = |other: &Node| other.lan && other.units.running[group][0];
+        self.nodes[node].lan
+            && (self.lan.stranger(group, self.now)
+                || (0..self.nodes.len()).any(|other| other != node && has(&self.nodes[other])))
+    }
+
+    pub(super) fn asks(&mut self, node: usize, id: u64) {
+        let Some(step) = self.lan.step(id) else { return };
+        if self.nodes[node].stall.is_none() {
+            let answered = self.elsewhere(node, step.group);
+            if let Some(news) = self.lan.asked(id, answered) {
+                self.feed(node, Event::Address { step, news });
+            }
+        }
+        self.push(Lan::interval(), node, Happening::Asks(id));
+    }
+
+    /// Its announcement is heard by everybody who has it, too, and theirs in return by him.
+    pub(super) fn address_came_up(&mut self, group: usize) {
+        let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
+        for node in 0..nodes {
+            for (delay, again) in CLAIMS.into_iter().zip([false, true]) {
+                self.push(delay, node, Happening::Claimed { group, again });
+            }
+        }
+    }
+
+    pub(super) fn hears_claim(&self, node: usize, group: usize) -> bool {
+        self.nodes[node].units.running[group][0] && self.elsewhere(node, group)
     }
 }

@@ -1,23 +1,25 @@
 //! The machines, the wire between them, and virtual time.
 
+mod lan;
+mod story;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{AddressNews, Event, Instant, Moment, Order, Outcome, Record, Request, Step};
+use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
 use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::invariants::{Invariants, Sight};
-use crate::lan::{CLAIMS, Lan};
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
 use crate::random::Random;
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, Running};
 use crate::wire::Wire;
+use lan::Lan;
 
 /// Virtual time begins here, so that nothing can lie before zero.
 const EPOCH: Duration = Duration::from_secs(1_000);
@@ -138,13 +140,6 @@ impl World {
     /// Virtual time since the beginning.
     pub fn elapsed(&self) -> Duration {
         self.now - EPOCH
-    }
-
-    fn tell(&mut self, line: impl FnOnce() -> String) {
-        let at = self.elapsed().as_secs_f64();
-        if let Some(story) = &mut self.story {
-            let _ = writeln!(story, "  {at:8.3} {}", line());
-        }
     }
 
     fn push(&mut self, delay: Duration, node: usize, what: Happening) {
@@ -394,58 +389,6 @@ impl World {
         }
     }
 
-    /// The kernel removes the addresses of a daemon that does not run. It will learn that when it runs again.
-    fn lease_ends(&mut self, node: usize) {
-        let watched = self.cluster.watched;
-        let node = &mut self.nodes[node];
-        node.lease_ended = true;
-        if let Some(stall) = node.stall.as_mut().filter(|_| watched) {
-            stall.expired = (0..GROUPS).filter(|group| node.units.running[*group][0]).collect();
-        }
-        node.units.lease_ends();
-    }
-
-    fn address_order(&mut self, node: usize, step: Step, order: Order) {
-        if order == Order::Restore {
-            self.push(Duration::from_millis(1), node, Happening::Restored(step));
-        } else if let Some(id) = self.lan.order(node, step, order) {
-            self.push(Duration::from_millis(1), node, Happening::Asks(id));
-        }
-    }
-
-    /// Whether another node on the LAN has the address of `group`.
-    fn elsewhere(&self, node: usize, group: usize) -> bool {
-        let has = |other: &Node| other.lan && other.units.running[group][0];
-        self.nodes[node].lan
-            && (self.lan.stranger(group, self.now)
-                || (0..self.nodes.len()).any(|other| other != node && has(&self.nodes[other])))
-    }
-
-    fn asks(&mut self, node: usize, id: u64) {
-        let Some(step) = self.lan.step(id) else { return };
-        if self.nodes[node].stall.is_none() {
-            let answered = self.elsewhere(node, step.group);
-            if let Some(news) = self.lan.asked(id, answered) {
-                self.feed(node, Event::Address { step, news });
-            }
-        }
-        self.push(Lan::interval(), node, Happening::Asks(id));
-    }
-
-    /// Its announcement is heard by everybody who has it, too, and theirs in return by him.
-    fn address_came_up(&mut self, group: usize) {
-        let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
-        for node in 0..nodes {
-            for (delay, again) in CLAIMS.into_iter().zip([false, true]) {
-                self.push(delay, node, Happening::Claimed { group, again });
-            }
-        }
-    }
-
-    fn hears_claim(&self, node: usize, group: usize) -> bool {
-        self.nodes[node].units.running[group][0] && self.elsewhere(node, group)
-    }
-
     fn feed_deadline(&mut self, node: usize) {
         let due = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline);
         if due.is_some_and(|due| due.0 <= self.now) {
@@ -526,29 +469,6 @@ impl World {
             for (link, delay) in self.wire.deliveries(node, to, &mut self.random) {
                 self.push(delay, to, Happening::Arrives { link, from: node, message: Arc::clone(&message) });
             }
-        }
-    }
-
-    /// What is said about resources; all else would hide it.
-    fn tell_message(&mut self, node: usize, message: &Message) {
-        let kind = message.kind().unwrap_or_default();
-        if self.story.is_some() && !matches!(kind, "status" | "ip-request-resp") && !kind.starts_with("NS_") {
-            let fields = ["dest", "rsc_hold", "isstable", "info", "hbd_released", "hbd_void", "seq"];
-            let said: Vec<_> =
-                fields.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?))).collect();
-            self.tell(|| format!("{}  >>> {kind} {}", name(node), said.join(" ")));
-        }
-    }
-
-    fn logged(&mut self, node: usize, record: &Record) {
-        if record.event() == "AcquiringFrom" {
-            self.takeovers += 1;
-        }
-        self.tell(|| format!("{}: {}", name(node), record.text()));
-        if let Record::NodeDead { node: dead } = record
-            && let Some(silence) = self.nodes[node].statuses.recent(self.now, dead)
-        {
-            self.break_with(format!("{} declares {dead} dead {silence:?} after a status from it", name(node)));
         }
     }
 
