@@ -35,3 +35,6 @@ pub mod wire;
 
 #[cfg(test)]
 mod testnet;
+
+#[cfg(test)]
+mod fuzz_corpus;

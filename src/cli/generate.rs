@@ -43,6 +43,8 @@ pub(super) fn files() -> io::Result<Vec<File>> {
             files.push(File { name: file, content });
         }
     }
+    // Not ha.cf.5: Heartbeat's own package has that one.
+    files.push(File { name: "man/hbd-ha.cf.5".to_owned(), content: crate::config::manual::page().into_bytes() });
     Ok(files)
 }
 

@@ -299,8 +299,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("syslogmsgfmt", Kind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
     // 04 §1.10 process behaviour
-    later("watchdog", Kind::Path, "no watchdog device is opened; systemd's WatchdogSec= guards hbd", "watchdog DEV")
-        .again("heartbeat: Watchdog device multiply specified."),
+    setting("watchdog", Kind::Path, "watchdog DEV").again("heartbeat: Watchdog device multiply specified."),
     setting("realtime", Kind::Bool, "realtime on|off").default("true"),
     setting("rtprio", number(1, 99, ""), "rtprio N").default("1").bad("Illegal realtime priority [{}]"),
     idle("memreserve", number(1, 1 << 30, "KB"), "hbd locks what it needs", "memreserve KB"),

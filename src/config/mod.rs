@@ -30,6 +30,7 @@ mod host;
 mod ipfail_table;
 mod lines;
 mod load;
+pub mod manual;
 mod media;
 mod record_table;
 mod resource;

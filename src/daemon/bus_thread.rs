@@ -1,6 +1,7 @@
 //! The bus thread: units by jobs, the interface org.hbd1, signals and reload, on one runtime. Whatever hangs here, on
 //! the bus or on the disk, delays no heartbeat.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
 use super::notify::{Notice, Notifier};
+use super::watchdog;
 use crate::bus::{self, Request, Scope, Snapshot};
 use crate::cluster::{self, Answer, Set};
 use crate::config::{self, Files, Host};
@@ -41,6 +43,8 @@ pub struct BusThread {
     pub orders: UnboundedReceiver<String>,
     /// The devices.
     pub fencer: Fencer,
+    /// `watchdog` of ha.cf.
+    pub watchdog: Option<PathBuf>,
 }
 
 impl BusThread {
@@ -59,7 +63,7 @@ impl BusThread {
     }
 
     async fn run(self) {
-        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer } = self;
+        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog } = self;
         let fencer = Arc::new(fencer);
         let (requests, received) = mpsc::channel(16);
         let reports = inputs.clone();
@@ -72,6 +76,7 @@ impl BusThread {
             bus::run(Builder::system, snapshots, requests),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
+            watchdog::guard(watchdog),
             serve_requests(received, &inputs, &notifier, &files, &fencer),
         );
     }

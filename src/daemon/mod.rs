@@ -32,6 +32,7 @@ pub mod release;
 pub mod replay;
 pub mod snapshot;
 mod succession;
+pub mod watchdog;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -254,8 +255,16 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let (commander, commands) = unbounded_channel();
     let (fence, orders) = unbounded_channel();
     let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone());
-    let bus =
-        BusThread { commands, snapshots: shown, inputs: sender, notifier: notifier.clone(), files, orders, fencer };
+    let bus = BusThread {
+        commands,
+        snapshots: shown,
+        inputs: sender,
+        notifier: notifier.clone(),
+        files,
+        orders,
+        fencer,
+        watchdog: config.watchdog.clone(),
+    };
     bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {

@@ -25,6 +25,7 @@ pub mod systemd;
 pub mod transient;
 pub mod vacate;
 pub mod watch;
+pub mod watchdog;
 
 mod course;
 
@@ -39,6 +40,7 @@ pub use course::News;
 pub use run::{Command, Report, run};
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;
+pub use watchdog::MachineWatchdog;
 
 use std::time::Duration;
 

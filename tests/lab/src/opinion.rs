@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
 /// honest.
-const KNOWN_COMPLAINTS: [(&str, &str); 22] = [
+const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
     // The machine that plays them all has other things to do.
     ("", "Late heartbeat: Node"),
@@ -20,6 +20,8 @@ const KNOWN_COMPLAINTS: [(&str, &str); 22] = [
     ("", "Cannot lock ourselves into memory:"),
     // The last thing that an hbd sees of a power failure: the cables go first.
     ("", "nobody can reach group"),
+    // Of a ping node, too.
+    ("loss_of_the_lan", "Late heartbeat: Node 192.168.17.1"),
     ("wrong_key", "authtoken does not match"),
     ("wrong_key", "netstring authentication failed"),
     ("wrong_key", "MSG"),

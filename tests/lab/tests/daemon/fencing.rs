@@ -74,7 +74,8 @@ pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
     }
     expect_words("the parameters of the running agent", &left, &["hbd-fence-nodea"])?;
     only_a(pair)?;
-    let dead = pair.lab.nodes[A].power_failure()?;
+    pair.lab.nodes[A].power_failure()?;
+    let dead = now();
     pair.node(B).write("/var/lib/fence.dead", "")?;
     pair.lab.wait_owner(B, TAKEOVER)?;
     let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
