@@ -6,6 +6,7 @@
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
+# make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder (a nightly compiler and cargo-fuzz)
 # make install  into DESTDIR
 #
 # demo and test install what they need with apt-get and call sudo where they are not run by root.
@@ -26,7 +27,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all build deb rpm demo test bench interop check prepare bases simulate install install-compat clean
+.PHONY: all build deb rpm demo test bench interop check prepare bases simulate fuzz install install-compat clean
 
 all: build
 
@@ -68,7 +69,7 @@ interop: prepare
 	@$(SUDO) true
 	@$(MAKE) --no-print-directory bases & bases=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-interop && wait $$bases
-	$(SAY) "the campaign: about an hour"
+	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
 
 check:
@@ -91,6 +92,12 @@ bench: prepare
 simulate: N = 100000
 simulate:
 	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
+
+# What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo test).
+fuzz: SECONDS = 600
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo install cargo-fuzz" >&2; exit 1; }
+	for target in datagram sealed files; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) || exit 1; done
 
 install:
 	rm -rf $(GENERATED)

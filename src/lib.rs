@@ -12,6 +12,7 @@
 //! | [`media`] | the sockets of the heartbeat media |
 //! | [`vip`] | addresses on interfaces and their announcement, on a thread of its own |
 //! | [`units`] | resources as systemd units: jobs and states over D-Bus |
+//! | [`fencing`] | the programs that switch another node off |
 //! | [`bus`] | the D-Bus interface `org.hbd1` |
 //! | [`journal`] | log records with fields, never blocking |
 //! | [`daemon`] | wires the core to the rooms around it |
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod daemon;
+pub mod fencing;
 pub mod journal;
 pub mod media;
 pub mod units;
@@ -33,3 +35,6 @@ pub mod wire;
 
 #[cfg(test)]
 mod testnet;
+
+#[cfg(test)]
+mod fuzz_corpus;

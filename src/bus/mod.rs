@@ -20,6 +20,7 @@ pub mod objects;
 pub mod path;
 pub mod snapshot;
 
+mod fencing;
 mod publish;
 
 #[cfg(test)]
@@ -67,6 +68,22 @@ pub enum Request {
     Cleanup {
         /// The group by its name; empty for all.
         group: String,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    /// Reset a node with its fencing device, or only try whether the device answers.
+    Fence {
+        /// The node.
+        node: String,
+        /// Whether the device is only asked.
+        dry_run: bool,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    /// A human says that this node is off.
+    ConfirmFenced {
+        /// The node.
+        node: String,
         /// Where the answer goes, in words.
         reply: oneshot::Sender<Result<String, String>>,
     },
@@ -196,6 +213,7 @@ async fn appear(
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
         .serve_at(ROOT, Manager::new(Arc::clone(&shown), requests.clone()))
+        .serve_at(ROOT, fencing::Fencing::new(requests.clone()))
         .build()
         .await
         .map_err(BusError::Unreachable)?;

@@ -15,6 +15,7 @@ use zbus::names::OwnedInterfaceName;
 use zbus::object_server::Interface;
 use zbus::{Connection, OwnedVariant, Proxy};
 
+use super::fencing;
 use super::objects::{Group, Link, Manager, Mirror, Node, Resource};
 use super::private_bus::PrivateBus;
 use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Scope, Snapshot};
@@ -554,6 +555,7 @@ fn the_files_in_dbus_and_the_man_page_are_fresh() {
     let manager = Manager::new(Arc::default(), mpsc::channel(1).0);
     let files = [
         ("org.hbd1.Manager.xml", xml_of(&manager)),
+        ("org.hbd1.Fencing.xml", xml_of(&fencing::Fencing::new(mpsc::channel(1).0))),
         ("org.hbd1.Node.xml", xml_of(&Node::new(NodeSnapshot::default()))),
         ("org.hbd1.Link.xml", xml_of(&Link::new(LinkSnapshot::default()))),
         ("org.hbd1.Group.xml", xml_of(&Group::new(GroupSnapshot::default()))),

@@ -12,6 +12,7 @@ mod compat;
 mod doctor;
 mod dump;
 mod events;
+mod fence;
 mod fetch;
 mod generate;
 mod json;
@@ -134,6 +135,8 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(|error| CliError::Write { path: directory.clone(), error }),
         Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Fence { node, dry_run } => Ok(moved(runtime.block_on(fence::fence(bus, node, *dry_run))?)),
+        Command::ConfirmFenced { node } => Ok(moved(runtime.block_on(fence::confirm(bus, node))?)),
         Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
         Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
     }

@@ -103,6 +103,23 @@ pub(super) enum Command {
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
     },
+    /// Reset the other node with its fencing device, whatever it is doing; what it had is then taken over
+    ///
+    /// Exit status: 0 reset, 1 hbd cannot be asked, 4 not reset; the text says why.
+    Fence {
+        /// The node, as ha.cf names it
+        node: String,
+        /// Only ask the device whether it is there
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say that the other node, whose reset fails and is waited for, is off for certain: what it had is taken over
+    ///
+    /// Exit status: 0 believed, 1 hbd cannot be asked, 4 nothing waits for that.
+    ConfirmFenced {
+        /// The node, as ha.cf names it
+        node: String,
+    },
     /// Write the man pages and the completions into a directory (for packagers)
     #[command(hide = true)]
     Generate {

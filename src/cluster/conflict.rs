@@ -148,7 +148,9 @@ impl Core {
         if self.ownership.decision != Decision::Stable {
             return;
         }
-        if known {
+        // Who was out of reach may have compared old numbers.
+        self.ipfail_ask();
+        if known || self.peer_is_hbd() {
             // The loser may have yielded before it could tell us.
             self.conflict.announce_at = Some(self.now.monotonic + ANNOUNCE_AFTER_RETURN);
         }
@@ -201,6 +203,12 @@ impl Core {
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
         }
+        self.audit_both();
+        self.audit_nobody();
+    }
+
+    /// The half of [`Core::audit`] that looks for orphans. Also when what we held back is not held back any more.
+    pub(super) fn audit_nobody(&mut self) {
         if !self.may_judge() {
             return;
         }
@@ -211,7 +219,6 @@ impl Core {
         } else {
             Set::NONE
         };
-        self.audit_both();
         self.nobody_changed(nobody);
     }
 

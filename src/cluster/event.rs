@@ -53,6 +53,13 @@ pub enum Event {
         /// Index of the ping node.
         node: usize,
     },
+    /// The agents of a fencing device that [`Action::Fence`] ran have ended.
+    Fenced {
+        /// The node that was to be reset.
+        node: String,
+        /// Whether it is off, or has been; else why not.
+        outcome: Result<(), String>,
+    },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
     /// The policies of the groups, in haresources order: addresses are watched from now on. Before [`Event::Start`];
@@ -134,6 +141,10 @@ pub enum Request {
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
     Takeover(Set),
+    /// Reset node number N of [`super::Settings::nodes`] with its fencing device.
+    Fence(usize),
+    /// A human says that node number N, whose reset is waited for, is off.
+    ConfirmFenced(usize),
     /// Forget the failures of a group, or of all, and try again what waits.
     Cleanup(Option<usize>),
 }
@@ -225,6 +236,11 @@ pub enum Action {
         step: Step,
         /// What.
         order: Order,
+    },
+    /// Reset this node: run the agents of its fencing device; answer with [`Event::Fenced`].
+    Fence {
+        /// The node.
+        node: String,
     },
     /// Write this to the log.
     Log(Record),

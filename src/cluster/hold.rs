@@ -1,8 +1,8 @@
 //! Does somebody still have what we are about to take, or take what we have? (shared decisions)
 //!
 //! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and takes
-//! it when nobody answers any more. Yields to a real Heartbeat that we cannot hear, because it never will. Adds an
-//! address whose lease we lost only if nobody else has taken it. Never sends a packet: the address room does.
+//! it when nobody answers any more. Yields to a peer that we cannot hear and that serves, too: to a real Heartbeat,
+//! because it never will, to an hbd what belongs to that. Adds an address whose lease we lost only if nobody else has taken it. Never sends a packet: the address room does.
 
 use std::time::Duration;
 
@@ -87,6 +87,10 @@ impl Core {
         if self.hold.waiting != Set::NONE {
             if self.peer_alive() {
                 self.hold_over();
+                // It may have nothing of what we left to whoever answers. A real Heartbeat says so again and again.
+                if self.peer_is_hbd() {
+                    self.audit_nobody();
+                }
             } else {
                 self.take_what_is_free();
             }
@@ -113,6 +117,10 @@ impl Core {
         let wanted = Set::ALL.without(self.ownership.hold);
         if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
             return None;
+        }
+        if self.fencing.waiting() {
+            // Dead, and not yet to be taken from: the reset may be a lie.
+            return Some(self.now.monotonic);
         }
         self.death_due(index).map(|death| death - self.lead(&self.nodes[index]))
     }
@@ -165,6 +173,7 @@ impl Core {
     /// The peer is heard again, or left with a word: what the LAN answers does not matter.
     pub(super) fn hold_over(&mut self) {
         self.hold.waiting = Set::NONE;
+        self.ipfail.not_isolated();
         self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
     }
 
@@ -187,6 +196,9 @@ impl Core {
     }
 
     fn blocked(&self, set: Set) -> Set {
+        if self.is_isolated() {
+            return set;
+        }
         let kept = |class| set.has(class) && self.kept(|group| self.groups.class(group) == class).is_some();
         Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }
     }
@@ -199,6 +211,9 @@ impl Core {
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         }
         let blocked = self.blocked(wanted);
+        if blocked != Set::NONE && self.is_isolated() {
+            self.isolation_begins();
+        }
         if blocked == Set::NONE {
             self.hold_over();
             return wanted;
@@ -222,17 +237,26 @@ impl Core {
             return;
         }
         self.hold.waiting = waiting.without(free);
+        if !self.isolation_ends() {
+            self.log(Record::NobodyAnswers { node: self.peer_name() });
+        }
         if self.hold.waiting == Set::NONE {
             self.hold_over();
         }
-        self.log(Record::NobodyAnswers { node: self.peer_name() });
         self.acquire_from_peer(free);
         self.resources_settled();
     }
 
     /// Why a group is not taken.
     pub(super) fn held_back(&self, group: usize) -> Option<String> {
-        let waits = self.hold.waiting.has(self.groups.class(group));
+        let class = self.groups.class(group);
+        if let Some(reason) = self.waits_for_fencing().filter(|_| !self.ownership.hold.has(class)) {
+            return Some(reason);
+        }
+        if let Some(reason) = self.waits_for_ping(class) {
+            return Some(reason);
+        }
+        let waits = self.hold.waiting.has(class);
         let asked = self.kept(|other| other == group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))
@@ -268,13 +292,14 @@ impl Core {
         let (group, resource) = self.groups.words(step);
         self.complain(Record::AddressClaimed { group: group.clone(), resource: resource.clone(), mac: mac.clone() });
         let yields = self.hold.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
-        let deaf = self
-            .peer_node()
-            .is_some_and(|node| node.generation != 0 && node.hbd.is_none() && node.status == Status::Dead);
-        let set = match self.groups.class(step.group) {
-            Class::Local => Set::LOCAL,
-            Class::Foreign => Set::FOREIGN,
+        let (set, ours) = match self.groups.class(step.group) {
+            Class::Local => (Set::LOCAL, true),
+            Class::Foreign => (Set::FOREIGN, false),
         };
+        // Probably the peer, which does not hear us either. A real Heartbeat will never let go; of two hbd nodes the one
+        // that the group does not belong to does.
+        let silent = self.peer_node().filter(|node| node.generation != 0 && node.status == Status::Dead);
+        let deaf = silent.is_some_and(|node| node.hbd.is_none() || !ours) && !self.ownership.peer_left;
         if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
             return;
         }

@@ -1,4 +1,7 @@
 //! How we stop: tell the peer, release everything, say so, keep beating until it must have heard, end (02 §9.1, 03 §6.5).
+//!
+//! Heartbeat's emergency exit after 60 minutes is not here: who ends with resources running makes two owners. What does not
+//! stop is tried again, or ends the machine (`stop_failure` in hbd.toml).
 
 use std::time::Duration;
 
@@ -100,6 +103,7 @@ impl Core {
         if self.leave.phase == Phase::Releasing && self.groups.settled(Set::ALL) {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
+            self.ipfail_leaves();
             let linger = if self.peer_alive() && !self.ownership.peer_left { LINGER } else { Duration::ZERO };
             self.leave.phase = Phase::Lingering(self.now.monotonic + linger);
             self.leave_tick();

@@ -176,6 +176,7 @@ impl Core {
                 if state.up && state.heard + limit <= now {
                     state.up = false;
                     self.log_link(index, link);
+                    self.ipfail_ask();
                 }
             }
         }
@@ -293,6 +294,8 @@ impl Core {
         self.log(Record::DeadtimeTooSmall {});
         self.send_status();
         if Some(index) == self.peer() {
+            self.fencing_called_off();
+            self.fencing_was_a_lie(self.nodes[index].generation);
             self.legacy_returned();
         }
     }
@@ -371,11 +374,12 @@ impl Core {
     }
 
     /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an answer (02
-    /// §3.1).
+    /// §3.1), and ipfail we are ourselves.
     pub(super) fn answer_client_query(&mut self, from: usize, message: &Message) {
         let (Some(client), Some(asker)) = (message.text("cn"), message.text("from_id")) else { return };
         let answer = Message::new("respond-cstatus").with("dest", &self.nodes[from].name).with("result", "OK");
-        self.send(answer.with("cn", client).with("to_id", asker).with("cs", "offline"));
+        let state = if client == "ipfail" && self.ipfail_runs() { "online" } else { "offline" };
+        self.send(answer.with("cn", client).with("to_id", asker).with("cs", state));
     }
 
     /// Once per process (02 §4.3): status first, then the resource rooms speak.
@@ -385,6 +389,7 @@ impl Core {
         self.log(Record::LocalStatus { status: Status::Active.to_string() });
         self.send_status();
         self.resources_up();
+        self.ipfail_joins();
     }
 
     /// A record that a stranger can provoke at will: at most once a minute for each node.

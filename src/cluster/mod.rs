@@ -9,6 +9,8 @@
 //! | [`receive`](self) | is this message for us, and new? (02 §5) |
 //! | [`membership`](self) | who is alive? When are we active? (02 §4, §7) |
 //! | [`ping`](self) | is this machine still connected? (02 §7.9) |
+//! | [`fencing`](self) | is the dead node really dead? (03 §7, 04 §8) |
+//! | [`ipfail`](self) | which node is better connected, and should serve? (03 §10) |
 //! | [`resources`](self) | who holds what? (03 §4, §6) |
 //! | [`standby`](self) | how does a set move while both live? (03 §4.5) |
 //! | [`operator`](self) | may an operator's move begin, and how did it end? |
@@ -28,11 +30,13 @@
 mod carrier;
 mod conflict;
 mod event;
+mod fencing;
 mod groups;
 mod health;
 mod history;
 mod hold;
 mod holding;
+mod ipfail;
 mod leave;
 mod legacy;
 mod membership;
@@ -69,7 +73,7 @@ pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
 
-use crate::config::{self, AutoFailback, Group, Timing};
+use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 use groups::Groups;
 use history::History;
 use node::Node;
@@ -99,6 +103,12 @@ pub struct Settings {
     /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
     /// Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
+    /// What ping nodes decide. A recording of an older hbd has none.
+    #[serde(default)]
+    pub connectivity: Connectivity,
+    /// Nodes that a fencing device can reset.
+    #[serde(default)]
+    pub fencing: Vec<String>,
     /// Names of the local links, one per distinct interface.
     pub links: Vec<String>,
     /// The groups of haresources.
@@ -128,6 +138,10 @@ pub struct Core {
     operator: operator::Operator,
     conflict: conflict::Conflict,
     hold: hold::Hold,
+    #[serde(default)]
+    ipfail: ipfail::Ipfail,
+    #[serde(default)]
+    fencing: fencing::Fencing,
     carrier: carrier::Carrier,
     legacy: legacy::Legacy,
     resync: resync::Resync,
@@ -158,6 +172,8 @@ impl Core {
             operator: operator::Operator::default(),
             conflict: conflict::Conflict::default(),
             hold: hold::Hold::default(),
+            ipfail: ipfail::Ipfail::default(),
+            fencing: fencing::Fencing::default(),
             carrier: carrier::Carrier::default(),
             legacy: legacy::Legacy::default(),
             resync: resync::Resync::default(),
@@ -190,6 +206,7 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => self.ping_answered(node),
             Event::LoadAverage(load) => self.load = load,
+            Event::Fenced { node, outcome } => self.fence_ended(&node, outcome),
             Event::Policies(policies) => self.watch_addresses(policies),
             Event::Address { step, news } => self.address_news(step, news),
         }
@@ -212,6 +229,8 @@ impl Core {
             self.operator.deadline(),
             self.conflict.deadline(),
             self.hold_deadline(),
+            self.ipfail.deadline(),
+            self.fencing.deadline(),
             self.carrier.deadline(),
             self.legacy.deadline(),
             self.resync.deadline(),
@@ -234,6 +253,8 @@ impl Core {
         let now = self.now.monotonic;
         self.groups.tick(now, &mut self.out);
         self.hold_tick();
+        self.ipfail_tick();
+        self.fencing_tick();
         self.carrier_tick();
         self.standby_tick();
         self.operator_tick();
@@ -253,6 +274,8 @@ impl Core {
             Request::Shutdown => self.leave_requested(),
             Request::Restart => self.restart_requested(),
             Request::Standby(_) | Request::Takeover(_) => self.move_requested(id, request),
+            Request::Fence(node) => self.fence_requested(id, node),
+            Request::ConfirmFenced(node) => self.fenced_by_hand(id, node),
             Request::Cleanup(group) => self.cleanup(id, group),
         }
     }

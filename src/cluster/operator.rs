@@ -118,7 +118,11 @@ impl Core {
                 self.operator.patience = Some(self.now.monotonic + REPLY_TIMEOUT);
                 self.send_takeover(set);
             }
-            Request::Shutdown | Request::Restart | Request::Cleanup(_) => {}
+            Request::Shutdown
+            | Request::Restart
+            | Request::Cleanup(_)
+            | Request::Fence(_)
+            | Request::ConfirmFenced(_) => {}
         }
     }
 

@@ -25,6 +25,11 @@ impl PingNode {
         PingNode { name: name.to_owned(), answers: None, heard: None, heard_wall: None }
     }
 
+    /// Whether it answered within the last `period`.
+    pub(super) fn heard_within(&self, now: Instant, period: std::time::Duration) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) <= period)
+    }
+
     /// Heartbeat's word for its status.
     pub fn status(&self) -> &'static str {
         match self.answers {
@@ -50,6 +55,8 @@ impl Core {
         self.log(Record::LinkUp { node: name.clone(), link: name.clone() });
         self.log(Record::StatusUpdate { node: name, status });
         self.check_gate();
+        self.ipfail_ask();
+        self.hold_tick();
     }
 
     /// When the next ping node is to be declared dead.
@@ -83,6 +90,7 @@ impl Core {
             self.log(Record::NodeDead { node: name.clone() });
             if answered {
                 self.log(Record::LinkDead { node: name.clone(), link: name });
+                self.ipfail_ask();
             }
         }
     }

@@ -158,6 +158,9 @@ impl Core {
             let known = node.generation != 0;
             node.restart(header.generation, self.now.monotonic);
             let name = node.name.clone();
+            if Some(from) == self.peer() {
+                self.fencing_called_off();
+            }
             if known {
                 self.log(Record::NodeRestarted { node: name });
                 self.peer_restarted();
@@ -187,12 +190,19 @@ impl Core {
                 self.log(Record::LostPackets { node, count, first, last });
             }
         }
-        let node = &self.nodes[from];
-        if matches!(verdict, Verdict::Keep { .. }) && node.tracking.acknowledge(seq, node.ack_trigger) {
-            let name = node.name.clone();
-            self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{seq:x}")));
+        if matches!(verdict, Verdict::Keep { .. }) {
+            self.acknowledge(from, seq);
         }
         verdict
+    }
+
+    /// `seq` has come, or never will: acknowledges what is due (02 §6.5).
+    fn acknowledge(&mut self, from: usize, seq: u64) {
+        let node = &self.nodes[from];
+        if let Some(due) = node.tracking.acknowledgement(seq, node.ack_trigger) {
+            let name = node.name.clone();
+            self.send(Message::new("NS_ackmsg").with("dest", &name).with("ackseq", &format!("{due:x}")));
+        }
     }
 
     /// After what pause a missing number is asked for; each has its own (02 §6.4).
@@ -219,6 +229,9 @@ impl Core {
         }
         let nice = matches!(kind, "starting" | "resource" | "ask_resources" | "hb_takeover");
         if nice && self.nice_heard(from, kind) {
+            return;
+        }
+        if self.ipfail_heard(from, header.seq, message) {
             return;
         }
         match kind {
@@ -267,6 +280,7 @@ impl Core {
         if self.nodes[from].tracking.give_up(seq) {
             let node = self.nodes[from].name.clone();
             self.log(Record::LostForGood { node, seq });
+            self.acknowledge(from, seq);
         }
     }
 

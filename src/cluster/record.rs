@@ -96,6 +96,32 @@ records! {
         "Link {node}:{link} up.";
     LinkDead { node: String, link: String } Warning "6ecb1261c8f84f2483fdbdf584b45133"
         "Link {node}:{link} dead.";
+    FewerPingNodes { node: String } Warning "e524ca6af9254ba99acfd847f52fb50f"
+        "Giving up because we were told that we have less ping nodes: {node} sees more than we do";
+    MorePingNodes { node: String } Info "24bdf469e1074d9f9433e56450792bba"
+        "Telling other node that we have more visible ping nodes: {node} is worse connected";
+    PingNodesBalanced { node: String } Info "9fcb83d274294371a94a95b2de30d75d"
+        "Ping node count is balanced: giving {node} its resources back (auto_failback)";
+    GivenUpForPings { node: String } Warning "98fa54a58b27421397690057b2937552"
+        "{node} is better connected than we are: giving it all our resources";
+    NoPingNode { node: String } Critical "6ffd8fa346354ea8a82afa8c04d5d95a"
+        "{node} is dead to us, but no ping node answers either: not taking over, because it is probably we who are cut off (hbd.toml: takeover_needs_ping). Mend this machine's network";
+    PingNodeBack { node: String } Info "a7b5175cbdc744fc8e0f7999ce114e7d"
+        "a ping node answers again: taking over what {node} had";
+    Resetting { node: String } Warning "e04c1cf0fb0c491684f2ae02aefda164"
+        "Resetting node {node} with its fencing device: nothing of it is taken before that has succeeded";
+    NodeReset { node: String } Info "c18bcbd39dce4054b04d9d0906964e2b"
+        "node {node} now reset.";
+    NotReset { node: String, reason: String } Error "14bb84ca9cf14e0c89e2cea6b9db1e61"
+        "Host {node} not reset! {reason}";
+    ResetRetried { node: String, seconds: u64 } Error "c25eb2bd66874cb6b0374ebd7f9740f9"
+        "STONITH of {node} failed.  Retrying... in {seconds} s. If {node} is off for certain, say so: hbctl confirm-fenced {node}";
+    ResetCalledOff { node: String } Warning "1325a4056afb4f5eb21780e28a7464f8"
+        "node {node} is heard again before it was reset: it is let live";
+    ResetByHand { node: String } Warning "2845c2bb695349c4aa2a2e0ffde5727e"
+        "an operator says that {node} is off: taking over what it had";
+    ResetWasNone { node: String } Critical "8b54939dd129444f82d2dd2dacbf0938"
+        "node {node} was reset, as its fencing device said, and is heard again without having restarted: the device resets nothing, or another machine";
     LateHeartbeat { node: String, interval_ms: u64 } Warning "238dccedfea645a5813dc8ab2857585f"
         "Late heartbeat: Node {node}: interval {interval_ms} ms";
     NodeRestarted { node: String } Info "ad1b9337a54e48888b9ce267ba5531d7"
@@ -175,7 +201,7 @@ records! {
     AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"
         "{mac} claims our address {resource}: announcing it again. Which machine has that MAC address, and why does it use an address of group {group}?";
     GroupYielded { group: String, resource: String, node: String, mac: String } Critical "da91ba5bd94f44ffbcc4e3111284ea1a"
-        "{mac} goes on claiming our address {resource}, and {node}, a Heartbeat that we cannot hear, never yields: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
+        "{mac} goes on claiming our address {resource}, and {node}, which we cannot hear, seems to serve it as well: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
     LeaseLost { group: String, resource: String } Critical "d61d0c9957ee46cbbbb867b8af2ace7c"
         "we were silent for so long that the lease of {resource} ended: asking whether somebody else has it before it is added again. What held up this machine, or hbd?";
     AddressRestored { group: String, resource: String } Info "52d8737eef5a41e3842a5da15be5861d"
@@ -257,6 +283,19 @@ impl Record {
         match self {
             Record::StatusUpdate { node, .. }
             | Record::NodeDead { node, .. }
+            | Record::Resetting { node, .. }
+            | Record::NodeReset { node, .. }
+            | Record::NotReset { node, .. }
+            | Record::ResetRetried { node, .. }
+            | Record::ResetCalledOff { node, .. }
+            | Record::ResetByHand { node, .. }
+            | Record::ResetWasNone { node, .. }
+            | Record::FewerPingNodes { node, .. }
+            | Record::MorePingNodes { node, .. }
+            | Record::PingNodesBalanced { node, .. }
+            | Record::GivenUpForPings { node, .. }
+            | Record::NoPingNode { node, .. }
+            | Record::PingNodeBack { node, .. }
             | Record::LateHeartbeat { node, .. }
             | Record::NodeRestarted { node, .. }
             | Record::ReturningAfterPartition { node, .. }

@@ -66,6 +66,22 @@ pub(super) struct Ownership {
     acquired_once: bool,
 }
 
+impl Ownership {
+    /// Nothing is taken by itself, not even what is ours (03 §7).
+    pub(super) fn wait_for_fencing(&mut self) {
+        self.take_local_at = None;
+        self.starting_again = None;
+    }
+
+    /// The peer lives after all: whoever has not decided goes on asking what it holds.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        if self.decision != Decision::Stable {
+            self.decision = Decision::Starting;
+            self.starting_again = Some(now + CHECK_AGAIN);
+        }
+    }
+}
+
 impl Core {
     pub(super) fn resources_deadline(&self) -> Option<Instant> {
         let ownership = &self.ownership;
@@ -200,8 +216,9 @@ impl Core {
             self.log(Record::RemoteTransitionCompleted {});
         }
         if self.ownership.decision == Decision::Received {
-            if self.ownership.other != Set::ALL && self.ownership.take_local_at.is_none() {
-                // It was here before us and did not take over: our former life may have ended in an exchange with it.
+            if self.ownership.take_local_at.is_none() {
+                // It was here before us: our former life may have ended in an exchange with it, too quickly for it to
+                // notice. If it does not hang it ignores what would free it.
                 self.heartbeat_may_hang();
             }
             self.decide("T_RESOURCES(us)");
@@ -251,6 +268,8 @@ impl Core {
         }
         self.cancel_standby();
         self.conflict_over();
+        self.ipfail.forget();
+        let verdict = self.fencing_verdict(self.ownership.peer_left);
         let ownership = &mut self.ownership;
         let left = std::mem::replace(&mut ownership.peer_left, false);
         ownership.peer_releasing = false;
@@ -264,9 +283,12 @@ impl Core {
         }
         ownership.need_failback = true;
         let name = self.peer_name();
-        let result = if left { "unneeded" } else { "n_stnth" };
+        let Some(result) = verdict else {
+            self.fence_before_takeover();
+            return;
+        };
         self.send(Message::new("stonith").with("node", &name).with("result", result));
-        if left {
+        if left || result == "unneeded" {
             self.log(Record::GaveUpResources { node: name });
         } else {
             self.log(Record::NoFencing {});
@@ -277,7 +299,7 @@ impl Core {
     }
 
     /// Takes everything that the peer no longer has.
-    fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self) {
         self.ownership.decision = Decision::Stable;
         self.ownership.take_local_at = None;
         self.ownership.starting_again = None;
@@ -302,6 +324,7 @@ impl Core {
             return;
         }
         self.log(Record::ShutdownNotice { node: self.peer_name() });
+        self.fencing_called_off();
         // Its word counts for more than what we heard on the LAN before it.
         self.hold_over();
         self.cancel_standby();
@@ -333,6 +356,7 @@ impl Core {
         self.standby.peer_restarted();
         self.conflict_over();
         self.legacy_over();
+        self.ipfail.forget();
     }
 
     /// Groups have come up or gone down.
@@ -360,7 +384,7 @@ impl Core {
         }
         // The wish stays until the groups are given: an exchange may be cancelled, a peer may speak whose status was
         // lost and who is still dead to us.
-        if self.peer_alive() && !self.conflict.open(self.now.monotonic) {
+        if self.peer_alive() && !self.conflict.open(self.now.monotonic) && !self.peer_is_worse_connected() {
             self.begin_standby(Set::FOREIGN);
         }
         self.ownership.failback_at = Some(self.now.monotonic + CHECK_AGAIN);
@@ -430,6 +454,10 @@ impl Core {
     pub(super) fn is_stable(&self) -> bool {
         let ownership = &self.ownership;
         let decided = matches!(ownership.decision, Decision::Init | Decision::Stable | Decision::Shutdown);
-        decided && ownership.other_stable && !self.standby.busy() && self.groups.settled(Set::ALL)
+        decided
+            && ownership.other_stable
+            && !self.fencing.waiting()
+            && !self.standby.busy()
+            && self.groups.settled(Set::ALL)
     }
 }

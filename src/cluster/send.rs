@@ -87,8 +87,13 @@ impl Core {
 
     /// `ask_resources`, one word of the standby exchange (03 §4.5).
     pub(super) fn send_ask(&mut self, set: Set, word: &str) {
-        self.send(Message::new("ask_resources").with("rsc_hold", set.word()).with("info", word));
+        self.send(ask(set, word));
     }
+}
+
+/// The message of [`Core::send_ask`], not yet sent.
+pub(super) fn ask(set: Set, word: &str) -> Message {
+    Message::new("ask_resources").with("rsc_hold", set.word()).with("info", word)
 }
 
 /// Whether messages of this type carry no sequence number (02 §3).

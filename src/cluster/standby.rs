@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::resources::Decision;
+use super::send::ask;
 use super::{Answer, Core, Instant, Record, Set};
 use crate::wire::Message;
 
@@ -95,6 +96,11 @@ impl Standby {
 impl Core {
     /// Says `me` if both nodes are stable. False if not: try again later.
     pub(super) fn begin_standby(&mut self, set: Set) -> bool {
+        self.begin_standby_saying(set, ask(set, "me"))
+    }
+
+    /// The same with a `me` of the caller's.
+    pub(super) fn begin_standby_saying(&mut self, set: Set, me: Message) -> bool {
         let ready = self.peer_alive()
             && self.ownership.other_stable
             && !self.ownership.peer_left
@@ -106,7 +112,7 @@ impl Core {
             self.ownership.other_stable = false;
             self.standby.enter(Phase::Asked(set), Some(self.now.monotonic + REPLY_TIMEOUT));
             self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: set.to_string() });
-            self.send_ask(set, "me");
+            self.send(me);
         }
         ready
     }
@@ -153,6 +159,7 @@ impl Core {
         if seq < self.standby.voided {
             return;
         }
+        self.ipfail_gives(set, message);
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set, seq),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).

@@ -95,9 +95,17 @@ impl Tracking {
         self.missing.remove(&seq).is_some()
     }
 
-    /// Whether `seq`, just accepted, is to be acknowledged by a receiver whose trigger is `trigger` (02 §6.5).
-    pub fn acknowledge(&self, seq: u64, trigger: u64) -> bool {
-        seq % ACK_PERIOD == trigger && self.missing.is_empty() && self.last == Some(seq)
+    /// What a receiver whose trigger is `trigger` acknowledges when `seq` has just been accepted, or will never come (02
+    /// §6.5): itself, or, when it was the smallest of several that are missing, what it kept from being acknowledged.
+    pub fn acknowledgement(&self, seq: u64, trigger: u64) -> Option<u64> {
+        match self.missing.keys().next() {
+            None => (seq % ACK_PERIOD == trigger && self.last == Some(seq)).then_some(seq),
+            Some(smallest) => {
+                let below = smallest.checked_sub(1).filter(|_| Some(seq) < self.last)?;
+                let due = below.checked_sub((below + ACK_PERIOD - trigger) % ACK_PERIOD)?;
+                (due >= seq).then_some(due)
+            }
+        }
     }
 
     /// The numbers due for a request at `now`; each is asked for again at `again`.
@@ -142,13 +150,37 @@ mod tests {
         let mut tracking = Tracking::default();
         accept(&mut tracking, 1);
         assert_eq!(accept(&mut tracking, 4), Verdict::Keep { lost: Some((2, 3)), gave_up: false });
-        assert!(!tracking.acknowledge(4, 4), "nothing is acknowledged across a gap");
+        assert_eq!(tracking.acknowledgement(4, 4), None, "nothing is acknowledged across a gap");
         assert_eq!(tracking.due(Instant::default(), Instant(std::time::Duration::from_secs(1))), vec![2, 3]);
         assert_eq!(tracking.due(Instant::default(), Instant::default()), Vec::<u64>::new());
         assert_eq!(accept(&mut tracking, 3), KEEP);
         assert_eq!(accept(&mut tracking, 2), KEEP);
         assert_eq!(accept(&mut tracking, 2), Verdict::Drop);
         assert_eq!(tracking.next_request(), None);
+    }
+
+    /// 02 §6.5, "Catch-up acknowledgement".
+    #[test]
+    fn what_a_gap_held_up_is_acknowledged_when_its_smallest_number_comes_and_others_are_missing() {
+        let mut tracking = Tracking::default();
+        accept(&mut tracking, 11);
+        accept(&mut tracking, 13);
+        accept(&mut tracking, 26);
+        for seq in 14..22 {
+            accept(&mut tracking, seq);
+        }
+        // 12 and 22 to 25 are missing.
+        accept(&mut tracking, 12);
+        assert_eq!(tracking.acknowledgement(12, 7), Some(17));
+        assert_eq!(tracking.acknowledgement(12, 2), Some(12));
+        assert_eq!(tracking.acknowledgement(12, 1), Some(21));
+        assert_eq!(tracking.acknowledgement(20, 7), None, "said before");
+        accept(&mut tracking, 24);
+        assert_eq!(tracking.acknowledgement(24, 4), None, "22 is missing");
+        for seq in [22, 23, 25] {
+            accept(&mut tracking, seq);
+        }
+        assert_eq!(tracking.acknowledgement(25, 5), None, "the next due number covers it");
     }
 
     #[test]
@@ -159,7 +191,7 @@ mod tests {
         assert!(tracking.give_up(2));
         assert!(!tracking.give_up(2));
         accept(&mut tracking, 4);
-        assert!(tracking.acknowledge(4, 4));
+        assert_eq!(tracking.acknowledgement(4, 4), Some(4));
     }
 
     #[test]

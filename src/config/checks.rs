@@ -24,6 +24,8 @@ pub(super) struct Whole<'a> {
     pub aliases: &'a Aliases,
     /// Our own name.
     pub node: &'a str,
+    /// Whether the other node can be reset.
+    pub fencing: bool,
 }
 
 impl Whole<'_> {
@@ -34,6 +36,7 @@ impl Whole<'_> {
         self.dead_times(report);
         self.warn_times(report);
         self.failback(report);
+        self.ipfail(report);
         self.fencing(report);
         self.two_nodes(report);
         self.peers_and_addresses(report);
@@ -165,8 +168,21 @@ impl Whole<'_> {
         }
     }
 
+    /// A real ipfail ends where there is nothing that it could do.
+    fn ipfail(&self, report: &mut Report) {
+        let Some(word) = &self.ha_cf.ipfail else { return };
+        if self.ha_cf.ping_nodes.is_empty() {
+            let help = "add a line `ping HOST`, with a router that both nodes reach through the public LAN";
+            report.warning(word, "ipfail compares ping nodes, and there is none", help);
+        }
+        if self.layers.sound(&["auto_failback"]) && self.layers.settings.auto_failback == AutoFailback::Legacy {
+            let help = "write `auto_failback on` or `auto_failback off`";
+            report.warning(word, "ipfail does nothing beside a real Heartbeat without auto_failback on or off", help);
+        }
+    }
+
     fn fencing(&self, report: &mut Report) {
-        if !self.ha_cf.fencing && self.layers.settings.watchdog.is_none() {
+        if !self.fencing && self.layers.settings.watchdog.is_none() {
             report.warning(
                 &Word::file(&self.files.ha_cf),
                 "No STONITH device configured. No watchdog either. Shared disks are not protected.",

@@ -192,7 +192,6 @@ const BAUD: &[(&str, &str)] = &[
 ];
 
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
-const NO_FENCING: &str = "no node will be fenced; a hung node may keep its resources";
 const NO_CHILD: &str = "nothing is started; make it a unit of systemd";
 const NO_COMPRESSION: &str = "compressed messages are understood, none is sent";
 const GONE_MEDIUM: &str = "use `ucast DEV PEER`";
@@ -265,8 +264,8 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "nice_failback flag is obsolete.. Use auto_failback {on, off, legacy} instead.",
         "write auto_failback on or off",
     ),
-    row("stonith", Form::Line(Line::Stonith), Status::NotYet(NO_FENCING), "stonith TYPE FILE"),
-    row("stonith_host", Form::Line(Line::StonithHost), Status::NotYet(NO_FENCING), "stonith_host FROM TYPE PARAMS…"),
+    row("stonith", Form::Line(Line::Stonith), Status::Honoured, "stonith TYPE FILE"),
+    row("stonith_host", Form::Line(Line::StonithHost), Status::Honoured, "stonith_host FROM TYPE PARAMS…"),
     row("respawn", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "respawn USER /PATH ARGS…"),
     row("failfast", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "failfast USER /PATH ARGS…"),
     row(
@@ -300,8 +299,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("syslogmsgfmt", Kind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
     // 04 §1.10 process behaviour
-    later("watchdog", Kind::Path, "no watchdog device is opened; systemd's WatchdogSec= guards hbd", "watchdog DEV")
-        .again("heartbeat: Watchdog device multiply specified."),
+    setting("watchdog", Kind::Path, "watchdog DEV").again("heartbeat: Watchdog device multiply specified."),
     setting("realtime", Kind::Bool, "realtime on|off").default("true"),
     setting("rtprio", number(1, 99, ""), "rtprio N").default("1").bad("Illegal realtime priority [{}]"),
     idle("memreserve", number(1, 1 << 30, "KB"), "hbd locks what it needs", "memreserve KB"),

@@ -9,6 +9,7 @@ use figment::value::Value;
 
 use super::diagnostic::{Report, Word};
 use super::directives::{self, Directive, Form, Line, List, Status};
+use super::fencing::{StonithFrom, StonithLine};
 use super::host::Host;
 use super::lines::{self, Statement};
 use super::media;
@@ -34,8 +35,10 @@ pub(super) struct HaCf {
     pub media: Vec<(Medium, Word)>,
     /// Ping nodes.
     pub ping_nodes: Vec<PingNode>,
-    /// Whether there is a stonith line.
-    pub fencing: bool,
+    /// The command of a `respawn` line that starts ipfail.
+    pub ipfail: Option<Word>,
+    /// `stonith` and `stonith_host` lines, for whatever host.
+    pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
     pub pacemaker: Option<Word>,
 }
@@ -89,7 +92,9 @@ impl Reader<'_> {
             self.report.error(name, message, help);
             return;
         }
-        self.scalars.tell_status(directive, name, self.report);
+        if !matches!(directive.form, Form::Line(Line::Child)) {
+            self.scalars.tell_status(directive, name, self.report);
+        }
         match directive.form {
             Form::Line(line) => self.line(line, directive, statement),
             Form::Setting(_) | Form::List(_) => self.values(directive, statement),
@@ -224,13 +229,20 @@ impl Reader<'_> {
                 self.ping_node(node, &statement.name);
             }
             Line::Stonith => {
-                self.found.fencing = true;
                 self.needs(statement, &["No Stonith type given", "Invalid Stonith config file []"], directive);
+                if let [kind, file, ..] = statement.words.as_slice() {
+                    let from = StonithFrom::File(file.clone());
+                    self.found.fencing.push(StonithLine { kind: kind.clone(), from });
+                }
             }
             Line::StonithHost => {
-                self.found.fencing = true;
                 let missing = ["No Stonith hostname argument given", "No Stonith type given"];
                 self.needs(statement, &missing, directive);
+                if let [host, kind, parameters @ ..] = statement.words.as_slice() {
+                    let parameters = parameters.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                    let from = StonithFrom::Line { host: host.clone(), parameters };
+                    self.found.fencing.push(StonithLine { kind: kind.clone(), from });
+                }
             }
             Line::Child => self.child(statement, directive),
             Line::Opaque => {}
@@ -350,7 +362,7 @@ impl Reader<'_> {
     }
 
     /// `respawn USER /PATH ARGS…` and `failfast`. Whether USER and PATH exist is the machine's business.
-    fn child(&mut self, statement: &Statement, directive: &Directive) {
+    fn child(&mut self, statement: &Statement, directive: &'static Directive) {
         let [user, command, ..] = statement.words.as_slice() else {
             let message = format!("`{}` needs a user and a command", directive.name);
             self.report.error(&statement.name, message, directive.usage());
@@ -363,6 +375,12 @@ impl Reader<'_> {
         if !command.text.starts_with('/') {
             let message = format!("Client child command [{}] is not full pathname", command.text);
             self.report.error(command, message, "write the command with its directory, /usr/…");
+        }
+        if directive.name == "respawn" && command.text.ends_with("/ipfail") {
+            // Built in: what a real node starts here is the core's own business.
+            self.found.ipfail = Some(command.clone());
+        } else {
+            self.scalars.tell_status(directive, &statement.name, self.report);
         }
     }
 }

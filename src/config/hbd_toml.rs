@@ -1,7 +1,7 @@
 //! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
 //!
 //! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
-//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]` and `[health]`. Parsed by the toml crate for spans; the
+//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]`, `[health]`, `[ipfail]` and `[fence]`. Parsed by the toml crate for spans; the
 //! layering itself is in `settings`.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use toml::de::{DeTable, DeValue};
 use super::address_table::Addresses;
 use super::diagnostic::{Place, Report, Word};
 use super::directives::{self, DIRECTIVES, Directive};
+use super::fencing::FenceTables;
+use super::ipfail_table::Ipfail;
 use super::record_table;
 use super::resource;
 use super::service_tables::Services;
@@ -35,6 +37,10 @@ pub(super) struct Own {
     pub addresses: Addresses,
     /// `[units]` and `[health]`.
     pub services: Services,
+    /// `[ipfail]`.
+    pub ipfail: Ipfail,
+    /// `[fence]`.
+    pub fencing: FenceTables,
 }
 
 /// Reads one TOML file: scalars to `scalars`, tables over those read before.
@@ -63,11 +69,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
             ("aliases", _) => report.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
             ("record", DeValue::Table(table)) => record_table::read(table, &source, &mut own.recording, report),
             ("record", _) => report.error(&at, "`record` is not a table", "write [record] on a line of its own"),
+            ("fence", DeValue::Table(table)) => own.fencing.read(table, &source, report),
+            ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, report),
             ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, report),
             ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, report),
             ("units", DeValue::Table(table)) => own.services.read_units(table, &source, report),
             ("health", DeValue::Table(table)) => own.services.read_health(table, &source, report),
-            (name @ ("addresses" | "groups" | "units" | "health"), _) => {
+            (name @ ("addresses" | "groups" | "units" | "health" | "ipfail" | "fence"), _) => {
                 report.error(
                     &at,
                     format!("`{name}` is not a table"),
@@ -107,11 +115,11 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health"])) {
+            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "fence"])) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     "keys are the names of ha.cf's directives with one value, and the tables [aliases], [record], \
-                     [addresses], [groups], [units] and [health]"
+                     [addresses], [groups], [units], [health], [ipfail] and [fence]"
                         .into()
                 }
             })

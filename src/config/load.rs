@@ -9,13 +9,14 @@ use std::time::Duration;
 use super::authkeys::{self, AuthKeys};
 use super::checks;
 use super::diagnostic::{Diagnostic, Report, Word};
+use super::fencing;
 use super::ha_cf::{self, HaCf};
 use super::haresources::{self, Context, Found};
 use super::hbd_toml::{self, Aliases, Own};
 use super::host::Host;
 use super::lines::text_of;
 use super::settings::{Layers, Scalars};
-use super::types::{Config, Timing};
+use super::types::{Config, FenceDevice, Timing};
 
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Files {
     pub hbd_toml: PathBuf,
     /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
     pub hbd_toml_dir: PathBuf,
+    /// Where fencing programs are.
+    pub programs: Vec<PathBuf>,
     /// `/var/lib/heartbeat/crm/cib.xml`: mentioned to those who ask for Pacemaker.
     pub cib_xml: PathBuf,
 }
@@ -69,6 +72,7 @@ impl Files {
             fstab: root.join("etc/fstab"),
             hbd_toml: hbd.join("hbd.toml"),
             hbd_toml_dir: hbd.join("hbd.toml.d"),
+            programs: ["usr/sbin", "usr/bin"].map(|directory| root.join(directory)).to_vec(),
             cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
         }
     }
@@ -115,13 +119,23 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !report.has_errors() {
         own.addresses.check_groups(&known, &mut report);
     }
+    own.ipfail.check(&ha_cf.ping_nodes, &mut report);
+    let machine = fencing::Machine { node: &node, nodes: &ha_cf.nodes, programs: &files.programs };
+    let devices = own.fencing.devices(&ha_cf.fencing, &machine, &mut report);
     if let Some(layers) = &layers {
-        let whole =
-            checks::Whole { files, ha_cf: &ha_cf, layers, groups: &groups, aliases: &own.aliases, node: &node };
+        let whole = checks::Whole {
+            files,
+            ha_cf: &ha_cf,
+            layers,
+            groups: &groups,
+            aliases: &own.aliases,
+            node: &node,
+            fencing: !devices.is_empty(),
+        };
         whole.check(&mut report);
     }
     let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own));
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own, devices));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
 }
 
@@ -246,7 +260,14 @@ pub(super) fn timing(layers: &Layers) -> Timing {
 }
 
 /// Everything has been checked: put it together.
-fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own: Own) -> Config {
+fn assemble(
+    node: String,
+    ha_cf: HaCf,
+    layers: &Layers,
+    groups: Vec<Found>,
+    own: Own,
+    fencing: Vec<FenceDevice>,
+) -> Config {
     let settings = layers.settings.clone();
     let policies = own.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
@@ -271,6 +292,8 @@ fn assemble(node: String, ha_cf: HaCf, layers: &Layers, groups: Vec<Found>, own:
         watchdog: settings.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
+        fencing,
+        connectivity: own.ipfail.connectivity(ha_cf.ipfail.is_some()),
         recording: own.recording,
         lease: own.addresses.lease(),
         policies,

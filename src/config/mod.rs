@@ -21,13 +21,16 @@ mod authkeys;
 mod checks;
 mod diagnostic;
 mod directives;
+mod fencing;
 mod filesystem;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
 mod host;
+mod ipfail_table;
 mod lines;
 mod load;
+pub mod manual;
 mod media;
 mod record_table;
 mod resource;
@@ -46,7 +49,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, Dialect, GenerationMethod, Group, Health, Medium, MessageFormat,
-    Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording, Resource, ResourceKind, Script, StopFailure, Timing,
-    Transient, UnitLimits, UuidFrom,
+    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, FenceAgent, FenceDevice, FenceProtocol,
+    GenerationMethod, Group, Health, Medium, MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording,
+    Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
 };

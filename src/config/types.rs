@@ -53,6 +53,10 @@ pub struct Config {
     pub realtime: bool,
     /// `rtprio`, 1–99.
     pub rtprio: u8,
+    /// What can reset the other nodes; a node that is not here cannot be reset.
+    pub fencing: Vec<FenceDevice>,
+    /// What ping nodes decide.
+    pub connectivity: Connectivity,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
     /// `[addresses]` of hbd.toml.
@@ -96,6 +100,65 @@ pub enum OnClaim {
     Yield,
     /// Go on serving.
     Defend,
+}
+
+/// What can reset a node (04 §8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FenceDevice {
+    /// The node.
+    pub node: String,
+    /// Tried in turn; never empty.
+    pub agents: Vec<FenceAgent>,
+}
+
+/// One program that can switch a node off.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FenceAgent {
+    /// As it was written: `fence_ipmilan`, `external/ipmi`.
+    pub name: String,
+    /// How it is spoken to.
+    pub protocol: FenceProtocol,
+    /// After how long it has failed.
+    pub timeout: Duration,
+}
+
+impl std::fmt::Debug for FenceAgent {
+    /// Parameters are passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FenceAgent").field("name", &self.name).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// How a fencing program is spoken to.
+#[derive(Clone, PartialEq, Eq)]
+pub enum FenceProtocol {
+    /// A fence agent: `name=value` lines on its standard input (04 §8.6).
+    Agent {
+        /// The program.
+        path: PathBuf,
+        /// What the configuration says, in its order.
+        parameters: Vec<(String, String)>,
+    },
+    /// cluster-glue's `stonith` (04 §8.5).
+    Stonith {
+        /// The program.
+        program: PathBuf,
+        /// The type of the device.
+        kind: String,
+        /// Its parameters by position.
+        parameters: String,
+    },
+    /// `meatware`: somebody is to do it and say so.
+    Human,
+}
+
+/// What ping nodes decide: ipfail of ha.cf, and `[ipfail]` of hbd.toml (03 §10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Connectivity {
+    /// `enabled`, else whether ha.cf starts ipfail: the node that sees more ping nodes serves.
+    pub ipfail: bool,
+    /// `takeover_needs_ping`: who sees no ping node takes nothing from a node that fell silent.
+    pub takeover_needs_ping: bool,
 }
 
 /// `[units]` of hbd.toml: how long units may take.

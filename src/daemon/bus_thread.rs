@@ -1,6 +1,7 @@
 //! The bus thread: units by jobs, the interface org.hbd1, signals and reload, on one runtime. Whatever hangs here, on
 //! the bus or on the disk, delays no heartbeat.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
+use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
 use super::notify::{Notice, Notifier};
+use super::watchdog;
 use crate::bus::{self, Request, Scope, Snapshot};
 use crate::cluster::{self, Answer, Set};
 use crate::config::{self, Files, Host};
@@ -36,6 +39,12 @@ pub struct BusThread {
     pub notifier: Notifier,
     /// The files to read again.
     pub files: Files,
+    /// Nodes that the core wants reset.
+    pub orders: UnboundedReceiver<String>,
+    /// The devices.
+    pub fencer: Fencer,
+    /// `watchdog` of ha.cf.
+    pub watchdog: Option<PathBuf>,
 }
 
 impl BusThread {
@@ -54,7 +63,8 @@ impl BusThread {
     }
 
     async fn run(self) {
-        let BusThread { commands, snapshots, inputs, notifier, files } = self;
+        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog } = self;
+        let fencer = Arc::new(fencer);
         let (requests, received) = mpsc::channel(16);
         let reports = inputs.clone();
         let report = move |report| {
@@ -65,7 +75,9 @@ impl BusThread {
             units::run(Builder::system, commands, report),
             bus::run(Builder::system, snapshots, requests),
             serve_signals(&inputs, &notifier, &files),
-            serve_requests(received, &inputs, &notifier, &files),
+            fencer.serve(orders, &inputs),
+            watchdog::guard(watchdog),
+            serve_requests(received, &inputs, &notifier, &files, &fencer),
         );
     }
 }
@@ -110,6 +122,7 @@ async fn serve_requests(
     inputs: &UnboundedSender<Input>,
     notifier: &Notifier,
     files: &Files,
+    fencer: &Arc<Fencer>,
 ) {
     while let Some(request) = requests.recv().await {
         match request {
@@ -119,6 +132,15 @@ async fn serve_requests(
             }
             Request::Cleanup { group, reply } => {
                 let _ = reply.send(cleanup(inputs, group).await);
+            }
+            Request::Fence { node, dry_run, reply } => {
+                let (inputs, fencer) = (inputs.clone(), Arc::clone(fencer));
+                tokio::spawn(async move {
+                    let _ = reply.send(fencer.fence(&node, dry_run, &inputs).await);
+                });
+            }
+            Request::ConfirmFenced { node, reply } => {
+                let _ = reply.send(fencer.confirm(&node, inputs).await);
             }
             // A move takes as long as the units take: others may ask meanwhile, the core refuses what cannot be.
             Request::Move { here, scope, reply } => {

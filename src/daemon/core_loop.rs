@@ -199,6 +199,10 @@ impl CoreLoop {
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
         }
+        for node in aftermath.not_fenced {
+            let outcome = Err("hbd's bus thread has ended".to_owned());
+            ended |= self.feed(Event::Fenced { node, outcome });
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
         }
@@ -231,6 +235,7 @@ impl CoreLoop {
                 let id = self.askers.add(reply);
                 self.feed(Event::Request { id, request: Request::Cleanup(index) })
             }
+            Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
                 // Whoever asked may have gone.

@@ -30,6 +30,8 @@ pub struct Effects {
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
     pub units: UnboundedSender<units::Command>,
+    /// The bus thread's fencing devices.
+    pub fence: UnboundedSender<String>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
 }
@@ -43,6 +45,8 @@ pub struct Aftermath {
     pub handed_over: bool,
     /// Requests that are answered.
     pub answers: Vec<(u64, Answer)>,
+    /// Nodes that cannot be reset, because nobody takes orders any more.
+    pub not_fenced: Vec<String>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -67,6 +71,12 @@ impl Effects {
                 }
                 Action::Answer { id, answer } => {
                     aftermath.answers.push((id, answer));
+                    continue;
+                }
+                Action::Fence { node } => {
+                    if let Err(unsent) = self.fence.send(node) {
+                        aftermath.not_fenced.push(unsent.0);
+                    }
                     continue;
                 }
                 Action::Exit => {

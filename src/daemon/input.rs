@@ -32,6 +32,13 @@ pub enum Input {
         /// `Done`, or `Failed` if there is no such group.
         reply: oneshot::Sender<Answer>,
     },
+    /// The agents of a fencing device have ended.
+    Fenced {
+        /// The node that was to be reset.
+        node: String,
+        /// Whether it was; else why not.
+        outcome: Result<(), String>,
+    },
     /// authkeys was read again and is good.
     Keys {
         /// The new keys.

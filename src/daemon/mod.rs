@@ -16,6 +16,7 @@ pub mod bus_thread;
 pub(crate) mod check;
 pub mod core_loop;
 pub mod effects;
+pub mod fencing;
 pub mod held;
 pub mod history;
 pub mod identity;
@@ -31,6 +32,7 @@ pub mod release;
 pub mod replay;
 pub mod snapshot;
 mod succession;
+pub mod watchdog;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -251,7 +253,18 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
     let (commander, commands) = unbounded_channel();
-    let bus = BusThread { commands, snapshots: shown, inputs: sender, notifier: notifier.clone(), files };
+    let (fence, orders) = unbounded_channel();
+    let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone());
+    let bus = BusThread {
+        commands,
+        snapshots: shown,
+        inputs: sender,
+        notifier: notifier.clone(),
+        files,
+        orders,
+        fencer,
+        watchdog: config.watchdog.clone(),
+    };
     bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {
@@ -271,6 +284,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 restoring: BTreeSet::new(),
                 vip,
                 units: commander,
+                fence,
                 limits: config.limits,
             },
             inputs,
@@ -358,6 +372,8 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         timing: config.timing,
         hopfudge: config.hopfudge,
         auto_failback: config.auto_failback,
+        fencing: config.fencing.iter().map(|device| device.node.clone()).collect(),
+        connectivity: config.connectivity,
         links: links::names(config),
         groups: config.groups.clone(),
         health: config.health.clone(),

@@ -16,7 +16,7 @@ use crate::vip::VipError;
 
 /// How long a unit of a dead daemon may take to stop. Its own TimeoutStopSec= usually ends it earlier.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
-/// What must be left of the peers' patience for a successor to start and speak. hbd.service has RestartSec=100ms.
+/// What must be left of the peers' patience for a successor to start and speak.
 const SUCCESSOR_NEEDS: Duration = Duration::from_millis(1500);
 /// A daemon that crashed this often within this time is not trusted to come back. Below systemd's own limit
 /// (StartLimitBurst=5 in 10 s), after which it would not come back and nobody would release.
@@ -48,8 +48,8 @@ pub struct Ending {
     pub result: String,
     /// `$EXIT_STATUS` of systemd.exec(5).
     pub status: String,
-    /// Whether systemd will start another one at once.
-    pub successor: bool,
+    /// After what pause systemd will start another one, if it does.
+    pub successor: Option<Duration>,
     /// Now, CLOCK_BOOTTIME.
     pub now: Duration,
 }
@@ -65,7 +65,7 @@ impl Ending {
         Ending {
             result: variable("SERVICE_RESULT"),
             status: variable("EXIT_STATUS"),
-            successor: tokio::time::timeout(ASK_LIMIT, ask).await.ok().flatten().unwrap_or(false),
+            successor: tokio::time::timeout(ASK_LIMIT, ask).await.ok().flatten(),
             now: super::core_loop::moment().monotonic.0,
         }
     }
@@ -76,9 +76,7 @@ impl Ending {
     /// The reason in words.
     pub fn may_keep(&self, held: &Held, beat: Option<Beat>) -> Result<(), &'static str> {
         let Some(beat) = beat.filter(|beat| beat.hold != Set::NONE) else { return Err("nothing was held") };
-        if !self.successor {
-            return Err("no hbd is started again");
-        }
+        let Some(pause) = self.successor else { return Err("no hbd is started again") };
         match self.result.as_str() {
             "success" if !beat.planned => return Err("hbd has ended"),
             "success" => {}
@@ -92,7 +90,7 @@ impl Ending {
             }
             _ => return Err("hbd did not end as it should"),
         }
-        if beat.until < self.now + SUCCESSOR_NEEDS {
+        if beat.until < self.now.saturating_add(pause).saturating_add(SUCCESSOR_NEEDS) {
             return Err("the peers take hbd for dead before it is back");
         }
         Ok(())
@@ -196,7 +194,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1000);
 
     fn ending(result: &str, status: &str) -> Ending {
-        Ending { result: result.into(), status: status.into(), successor: true, now: NOW }
+        Ending { result: result.into(), status: status.into(), successor: Some(Duration::from_millis(100)), now: NOW }
     }
 
     fn beat(left: u64, planned: bool) -> Option<Beat> {
@@ -225,7 +223,9 @@ mod tests {
         assert_eq!(refused(ending("exit-code", "6"), held(&[]), beat(30, true)), "hbd cannot start");
         assert_eq!(refused(ending("success", "0"), held(&[]), beat(30, false)), "hbd has ended");
         assert_eq!(refused(ending("timeout", "TERM"), held(&[]), beat(30, false)), "hbd did not end as it should");
-        let alone = Ending { successor: false, ..crash() };
+        let slow = Ending { successor: Some(Duration::from_secs(6)), ..crash() };
+        assert_eq!(refused(slow, held(&[]), beat(4, false)), "the peers take hbd for dead before it is back");
+        let alone = Ending { successor: None, ..crash() };
         assert_eq!(refused(alone, held(&[]), beat(30, true)), "no hbd is started again");
         assert_eq!(refused(crash(), held(&[]), None), "nothing was held");
         let none = beat(30, false).map(|beat| Beat { hold: Set::NONE, ..beat });

@@ -16,6 +16,7 @@
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
+pub mod agent;
 pub mod own;
 pub mod run;
 pub mod script;
@@ -24,6 +25,7 @@ pub mod systemd;
 pub mod transient;
 pub mod vacate;
 pub mod watch;
+pub mod watchdog;
 
 mod course;
 
@@ -33,10 +35,12 @@ mod recipe;
 #[cfg(test)]
 mod tests;
 
+pub use agent::Errand;
 pub use course::News;
 pub use run::{Command, Report, run};
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;
+pub use watchdog::MachineWatchdog;
 
 use std::time::Duration;
 

@@ -33,12 +33,12 @@ impl Systemd {
         self.call(job.job_type()).await.ok()
     }
 
-    /// Whether systemd is going to start our own unit again at once, asked while it is being stopped or has crashed:
-    /// because of `systemctl restart`, or because of `Restart=`. `None` if systemd does not tell.
-    pub async fn own_successor(&self) -> Option<bool> {
+    /// After what pause systemd is going to start our own unit again, asked while it is being stopped or has crashed:
+    /// none for `systemctl restart`, `RestartSec=` for `Restart=`. `None` if it is not, or does not tell.
+    pub async fn own_successor(&self) -> Option<Duration> {
         match self.own_job().await.as_deref() {
-            Some("restart" | "try-restart" | "start") => Some(true),
-            Some(_) => Some(false),
+            Some("restart" | "try-restart" | "start") => Some(Duration::ZERO),
+            Some(_) => None,
             None => {
                 let path = self.call(self.manager.get_unit_by_pid(0)).await.ok()?;
                 let service = ServiceProxy::builder(&self.connection)
@@ -47,7 +47,9 @@ impl Systemd {
                     .build()
                     .await
                     .ok()?;
-                Some(self.call(service.restart()).await.ok()? != "no")
+                let again = self.call(service.restart()).await.ok()? != "no";
+                let pause = Duration::from_micros(self.call(service.restart_usec()).await.ok()?);
+                again.then_some(pause)
             }
         }
     }

@@ -34,6 +34,15 @@ pub(super) trait Manager {
 
     fn reboot(&self) -> zbus::Result<()>;
 
+    #[zbus(property(emits_changed_signal = "false"), name = "RuntimeWatchdogUSec")]
+    fn runtime_watchdog_usec(&self) -> zbus::Result<u64>;
+
+    #[zbus(property(emits_changed_signal = "false"), name = "RuntimeWatchdogUSec")]
+    fn set_runtime_watchdog_usec(&self, microseconds: u64) -> zbus::Result<()>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn watchdog_device(&self) -> zbus::Result<String>;
+
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
     fn get_unit_file_state(&self, name: &str) -> zbus::Result<String>;
@@ -89,6 +98,9 @@ pub(super) trait Service {
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn restart(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"), name = "RestartUSec")]
+    fn restart_usec(&self) -> zbus::Result<u64>;
 
     #[zbus(property(emits_changed_signal = "false"), name = "Type")]
     fn kind(&self) -> zbus::Result<String>;

@@ -9,13 +9,13 @@ use zbus::Variant;
 use super::proxy::Property;
 use crate::config::{Dialect, Mount, Script};
 
-fn microseconds(limit: Duration) -> u64 {
+pub(super) fn microseconds(limit: Duration) -> u64 {
     u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file and does
 /// not understand it when it reads the file again, after a `daemon-reload`.
-fn command(words: Vec<&str>) -> Variant<'_> {
+pub(super) fn command(words: Vec<&str>) -> Variant<'_> {
     let program = words.first().copied().unwrap_or_default();
     Variant::from(vec![(program, words, false)])
 }
@@ -32,7 +32,7 @@ fn wrapped<'a>(program: &'a str, operation: &'a str, script: &'a Script) -> Vari
 }
 
 /// What every transient unit of ours has: forgotten when it has ended, but not before we have read how.
-fn common<'a>(description: String) -> Vec<Property<'a>> {
+pub(super) fn common<'a>(description: String) -> Vec<Property<'a>> {
     vec![
         ("Description", Variant::from(description)),
         ("CollectMode", Variant::from("inactive-or-failed")),

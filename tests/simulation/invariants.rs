@@ -29,8 +29,10 @@ pub struct Sight {
     /// A link is cut in a way that matters, a daemon does not get to run, or a resource does not obey: both may serve
     /// for as long as that lasts.
     pub parted: bool,
-    /// A group may be down because it cannot be started.
-    pub start_troubled: bool,
+    /// Everybody asks the LAN before taking an address, and the LAN is whole: no partition is an excuse for two owners.
+    pub watched: bool,
+    /// A group may be down because it cannot be started, or must not be.
+    pub excused: bool,
 }
 
 /// The invariants and what they need to remember.
@@ -39,6 +41,8 @@ pub struct Invariants {
     mixed: bool,
     parted: bool,
     healed: Duration,
+    /// The last moment at which a partition was an excuse.
+    unwatched: Duration,
     disturbed: Duration,
     /// Per group: since when both serve.
     both: [Option<Duration>; GROUPS],
@@ -88,7 +92,10 @@ impl Invariants {
             self.healed = sight.now;
         }
         self.parted = sight.parted;
-        if sight.start_troubled {
+        if !sight.watched {
+            self.unwatched = sight.now;
+        }
+        if sight.excused {
             self.disturbed = sight.now;
         }
         for group in 0..GROUPS {
@@ -107,8 +114,9 @@ impl Invariants {
             return Ok(());
         }
         let limit = if self.mixed { BOTH_MIXED } else { BOTH };
-        let since = (*self.both[group].get_or_insert(sight.now)).max(self.healed);
-        if !sight.parted && sight.now - since > limit {
+        let began = *self.both[group].get_or_insert(sight.now);
+        let since = if sight.watched { began.max(self.unwatched) } else { began.max(self.healed) };
+        if (sight.watched || !sight.parted) && sight.now - since > limit {
             return Err(format!("both nodes serve group {group}"));
         }
         self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Action, Core, Event, GroupState, Instant, Moment, Record, Request, Step};
+use hbd::cluster::{Action, Core, Event, GroupState, Instant, Moment, Order, Record, Request, Step};
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
@@ -14,6 +14,7 @@ pub enum Deed {
     Start(Step),
     Stop(Step),
     Announce(Step),
+    Address(Step, Order),
     Log(Record),
     /// What a real Heartbeat would log.
     Say(String),
@@ -33,7 +34,7 @@ pub enum Machine {
 impl Machine {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Deed> {
         match self {
-            Machine::Hbd(core) => core.handle(now, event).into_iter().filter_map(deed).collect(),
+            Machine::Hbd(core) => core.handle(now, event).into_iter().map(deed).collect(),
             Machine::Heartbeat(model) => model.handle(now, event),
         }
     }
@@ -80,18 +81,18 @@ pub fn request(request: Request) -> Event {
     Event::Request { id: 0, request }
 }
 
-fn deed(action: Action) -> Option<Deed> {
-    Some(match action {
+fn deed(action: Action) -> Deed {
+    match action {
         Action::Send(message) => Deed::Send(message),
         Action::Start(step) => Deed::Start(step),
         Action::Stop(step) => Deed::Stop(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
+        Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
         // No schedule asks for a handing over: it would leave everything running, which the invariants would tell.
         Action::HandOver | Action::Exit => Deed::Exit,
-        // No address of a simulated node is looked after by itself.
-        Action::Address { .. } => return None,
-    })
+        Action::Address { step, order } => Deed::Address(step, order),
+    }
 }

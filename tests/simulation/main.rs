@@ -2,7 +2,7 @@
 //!
 //! | room | what it owns |
 //! |---|---|
-//! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, virtual time |
+//! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, the clients' LAN, virtual time |
 //! | `machine`, `heartbeat` | what stands at an end: the core of hbd, or a model of a real Heartbeat |
 //! | `schedule` | what is done to a cluster and when |
 //! | `invariants` | what must be true after every step |

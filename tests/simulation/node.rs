@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hbd::cluster::{Core, Event, Settings};
-use hbd::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
-use hbd::wire::Message;
+use hbd::config::{Address, AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
+use hbd::wire::{Message, Value};
 
 use crate::heartbeat::Heartbeat;
 use crate::machine::Machine;
@@ -35,8 +35,21 @@ pub fn timing() -> Timing {
     }
 }
 
-fn groups() -> Vec<Group> {
-    let resource = |word: String| Resource { kind: ResourceKind::Unit(format!("{word}.service")), word };
+/// `watched`: the first resource of each group is an address.
+fn groups(watched: bool) -> Vec<Group> {
+    let resource = |word: String| {
+        let kind = match word.ends_with("-0") && watched {
+            true => ResourceKind::Address(Address {
+                address: [10, 0, 0, 1].into(),
+                prefix: None,
+                device: None,
+                label: None,
+                broadcast: None,
+            }),
+            false => ResourceKind::Unit(format!("{word}.service")),
+        };
+        Resource { word, kind }
+    };
     (0..GROUPS)
         .map(|line| Group {
             node: name(line).to_owned(),
@@ -50,8 +63,11 @@ fn groups() -> Vec<Group> {
 /// What reaches a daemon that does not run; packets and inputs come by different ways.
 #[derive(Debug, Default)]
 pub struct Stall {
+    pub since: Duration,
     pub packets: Vec<Event>,
     pub inputs: Vec<Event>,
+    /// The addresses that the kernel has removed meanwhile, by their groups.
+    pub expired: Vec<usize>,
 }
 
 impl Stall {
@@ -66,24 +82,36 @@ impl Stall {
 
 /// When a node was last given a new status of each other node.
 #[derive(Debug, Default)]
-pub struct Statuses(Vec<(String, (u64, u64), Duration)>);
+pub struct Statuses(Vec<Heard>);
+
+#[derive(Debug)]
+struct Heard {
+    node: String,
+    uuid: Option<Value>,
+    /// Generation and sequence number.
+    order: (u64, u64),
+    at: Duration,
+}
 
 impl Statuses {
     pub fn heard(&mut self, now: Duration, message: &Message) {
         let number = |field| message.text(field).and_then(|text| u64::from_str_radix(text, 16).ok());
         let (Some("status"), Some(src)) = (message.kind(), message.text("src")) else { return };
         let (Some(generation), Some(seq)) = (number("hg"), number("seq")) else { return };
-        let order = (generation, seq);
-        match self.0.iter_mut().find(|(node, ..)| node == src) {
-            Some((_, known, at)) if *known < order => (*known, *at) = (order, now),
+        let heard =
+            Heard { node: src.to_owned(), uuid: message.get("srcuuid").cloned(), order: (generation, seq), at: now };
+        match self.0.iter_mut().find(|known| known.node == heard.node) {
+            // Two nodes of one name: nobody listens to the second while the first lives (02 §4.1).
+            Some(known) if known.uuid != heard.uuid && now - known.at < timing().warntime => {}
+            Some(known) if known.order < heard.order => *known = heard,
             Some(_) => {}
-            None => self.0.push((src.to_owned(), order, now)),
+            None => self.0.push(heard),
         }
     }
 
     /// How long ago that was, if it is no reason to call the node dead.
     pub fn recent(&self, now: Duration, node: &str) -> Option<Duration> {
-        let (.., at) = self.0.iter().find(|(name, ..)| name == node)?;
+        let Heard { at, .. } = self.0.iter().find(|known| known.node == node)?;
         // A first status that packets behind it have overtaken is dropped: that one is not ours to judge.
         Some(now - *at).filter(|silence| *silence + timing().keepalive < timing().deadtime)
     }
@@ -101,6 +129,8 @@ pub struct Node {
     /// When its next deadline is in the queue.
     pub wake: Option<Duration>,
     pub statuses: Statuses,
+    /// Whether it reaches the ping node.
+    pub lan: bool,
     /// How far its wall clock was set, in seconds.
     pub clock: i64,
     /// The state directory is empty.
@@ -119,6 +149,7 @@ impl Node {
             lease_ended: false,
             wake: None,
             statuses: Statuses::default(),
+            lan: true,
             clock: 0,
             state_lost: false,
             generation: 0,
@@ -148,11 +179,13 @@ impl Node {
             uuid: self.uuid,
             generation: self.generation,
             timing: timing(),
-            ping_nodes: Vec::new(),
+            ping_nodes: if cluster.pings { vec!["router".to_owned()] } else { Vec::new() },
             hopfudge: 1,
             auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
+            fencing: Vec::new(),
+            connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
-            groups: if cluster.serves() { groups() } else { Vec::new() },
+            groups: if cluster.serves() { groups(cluster.watched) } else { Vec::new() },
             seed,
             health: Health::default(),
         };

@@ -106,3 +106,44 @@ fn one_of_two_links_is_no_partition() {
         assert_eq!(world.takeovers(), before, "{}", world.story());
     }
 }
+
+/// Both nodes are up, see the ping node, and have had the time to settle.
+fn connected(failback: bool) -> World {
+    let cluster = Cluster { pings: true, failback, ..Cluster::pair() };
+    let mut world = World::new(3, &cluster, true);
+    world.boot(0);
+    world.boot(1);
+    world.run_for(seconds(25)).unwrap();
+    assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
+    world
+}
+
+#[test]
+fn the_better_connected_node_serves_and_gives_back_as_auto_failback_says() {
+    for failback in [true, false] {
+        let mut world = connected(failback);
+        world.inflict(Fault::Lan { node: 0, up: false }).unwrap();
+        world.run_for(timing().deadping + timing().keepalive * 4).unwrap();
+        assert!(world.serves(1, 0) && world.serves(1, 1), "{}", world.story());
+        world.inflict(Fault::Lan { node: 0, up: true }).unwrap();
+        world.run_for(seconds(6)).unwrap();
+        assert!(world.serves(usize::from(!failback), 0) && world.serves(1, 1), "{}", world.story());
+    }
+}
+
+#[test]
+fn a_ping_node_that_both_lose_moves_nothing() {
+    for pause in [0, 300, 900] {
+        let mut world = connected(true);
+        world.inflict(Fault::Lan { node: 0, up: false }).unwrap();
+        world.run_for(Duration::from_millis(pause)).unwrap();
+        world.inflict(Fault::Lan { node: 1, up: false }).unwrap();
+        for _ in 0..200 {
+            world.run_for(Duration::from_millis(100)).unwrap();
+            assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
+        }
+        world.heal();
+        world.run_for(seconds(20)).unwrap();
+        assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
+    }
+}

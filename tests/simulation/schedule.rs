@@ -32,6 +32,15 @@ pub struct Cluster {
     pub links: usize,
     /// `auto_failback on`, or else `off`.
     pub failback: bool,
+    /// A ping node, and ipfail on both.
+    #[serde(default)]
+    pub pings: bool,
+    /// `takeover_needs_ping`.
+    #[serde(default)]
+    pub needs_ping: bool,
+    /// Addresses are addresses: hbd asks whether anybody has one before it takes it.
+    #[serde(default)]
+    pub watched: bool,
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -41,7 +50,17 @@ pub struct Cluster {
 impl Cluster {
     /// A pair of hbd nodes on one good cable.
     pub fn pair() -> Self {
-        Cluster { nodes: vec![Kind::Hbd; 2], links: 1, failback: true, loss: 0, duplicated: 0, reordered: 0 }
+        Cluster {
+            nodes: vec![Kind::Hbd; 2],
+            links: 1,
+            failback: true,
+            pings: false,
+            needs_ping: false,
+            watched: false,
+            loss: 0,
+            duplicated: 0,
+            reordered: 0,
+        }
     }
 
     /// Resources are for exactly two nodes (03 §1).
@@ -64,7 +83,18 @@ impl Cluster {
             |one_in: u64, most: u64| if random.below(one_in) == 0 { random.between(1, most) } else { 0 };
         let (loss, duplicated, reordered) = (percent(3, 15), percent(4, 20), percent(4, 20));
         let links = if random.below(3) == 0 { 2 } else { 1 };
-        Cluster { nodes, links, failback: random.below(3) != 0, loss, duplicated, reordered }
+        let failback = random.below(3) != 0;
+        Cluster {
+            nodes,
+            links,
+            failback,
+            pings: false,
+            needs_ping: false,
+            watched: false,
+            loss,
+            duplicated,
+            reordered,
+        }
     }
 }
 
@@ -102,6 +132,16 @@ pub enum Fault {
         way: Way,
     },
     Heal,
+    /// A node loses the LAN with the ping node and the clients, or has it again; the links are others.
+    Lan {
+        node: usize,
+        up: bool,
+    },
+    /// A third machine uses the address of a group.
+    Stranger {
+        group: usize,
+        for_ms: u64,
+    },
     /// The daemon does not get to run.
     Stall {
         node: usize,
@@ -198,7 +238,41 @@ impl Schedule {
         add(random.below(20_000), Fault::Heal);
         add(0, Fault::Boot { node: 0 });
         (1..cluster.nodes.len()).for_each(|node| add(random.below(20_000), Fault::Boot { node }));
-        Schedule { seed, cluster, stages }
+        let mut schedule = Schedule { seed, cluster, stages };
+        schedule.add_pings();
+        schedule.add_watch();
+        schedule
+    }
+
+    /// In every third pair addresses are watched, and now and then a stranger uses one.
+    fn add_watch(&mut self) {
+        let mut random = Random::new(self.seed ^ 0x0007_a5c1);
+        if !self.cluster.serves() || random.below(3) != 0 {
+            return;
+        }
+        self.cluster.watched = true;
+        for _ in 0..random.below(3) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let group = random.below(GROUPS as u64) as usize;
+            let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
+    /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so that
+    /// all other schedules are what they were before there were ping nodes.
+    fn add_pings(&mut self) {
+        let mut random = Random::new(self.seed ^ 0x0001_c390);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
+            return;
+        }
+        self.cluster.pings = true;
+        self.cluster.needs_ping = random.below(3) == 0;
+        for _ in 0..random.between(1, 5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let fault = Fault::Lan { node: random.below(2) as usize, up: random.below(3) == 0 };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
     }
 
     /// Plays it to the end; the reason if an invariant broke.

@@ -11,7 +11,12 @@ const MAC: &str = "02:00:c0:a8:11:03";
 
 /// The first resource of each group is an address; the peer holds its own, we hold ours.
 fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
+    watched_with(policy, hbd, |_| {})
+}
+
+fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
+        change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {
             let address = Ipv4Addr::new(10, 0, 0, 100 + index as u8).into();
             group.resources[0].kind =
@@ -47,6 +52,27 @@ fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
     assert!(dead - silent_at <= 4_001, "{dead} {silent_at}");
     assert_eq!(bench.view().groups[1].state, GroupState::Active);
     assert!(bench.story().contains(&"probeend b1".to_owned()));
+}
+
+/// The device says that the node was reset, and its address is still answered.
+#[test]
+fn a_reset_that_was_none_shows_on_the_lan() {
+    let reset = |bench: &mut Bench| bench.feed(Event::Fenced { node: "nodeb".into(), outcome: Ok(()) });
+    let device = |settings: &mut Settings| settings.fencing = vec!["nodeb".into()];
+    let mut bench = watched_with(AddressPolicy::default(), true, device);
+    bench.peer_silent();
+    bench.run(20_000);
+    answered(&mut bench, 1);
+    reset(&mut bench);
+    assert!(bench.logged("b1 is still answered by 02:00:c0:a8:11:03"), "{:?}", bench.log());
+    assert_eq!(bench.view().hold, Set::LOCAL);
+
+    let mut bench = watched_with(AddressPolicy::default(), true, device);
+    bench.peer_silent();
+    bench.run(20_000);
+    news(&mut bench, 1, AddressNews::Silent);
+    reset(&mut bench);
+    assert_eq!(bench.view().hold, Set::ALL, "asked while the agent ran, so that no time is lost now");
 }
 
 #[test]
@@ -149,7 +175,7 @@ fn a_peer_that_leaves_properly_is_believed() {
 }
 
 #[test]
-fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeats_it() {
+fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it() {
     let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
     // (what the peer is, whether it is silent, policy, whether the second claim is yielded to)
     let table = [
@@ -179,6 +205,30 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_heartbeat_that_we_cannot_hear_repeat
             assert_eq!(bench.view().groups[0].state, GroupState::Active);
         }
     }
+}
+
+/// Both took everything because both the links and the LAN were gone, and the LAN is back.
+#[test]
+fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(2_500);
+    news(&mut bench, 1, AddressNews::Silent);
+    bench.run(4_000);
+    let claimed = |again| AddressNews::Claimed { mac: MAC.into(), again };
+    let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
+    assert_eq!(states(&bench), [GroupState::Active; 2]);
+    for group in [0, 1] {
+        news(&mut bench, group, claimed(false));
+        news(&mut bench, group, claimed(true));
+    }
+    assert_eq!(
+        states(&bench),
+        [GroupState::Active, GroupState::Stopped],
+        "the other does the same the other way round"
+    );
+    news(&mut bench, 1, AddressNews::Silent);
+    assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
 }
 
 #[test]

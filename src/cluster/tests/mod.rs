@@ -5,9 +5,11 @@ mod carrier;
 mod conflict;
 mod defects;
 mod failure;
+mod fencing;
 mod health;
 mod hold;
 mod impostor;
+mod ipfail;
 mod leave;
 mod legacy;
 mod liveness;
@@ -32,7 +34,7 @@ mod unstick;
 use std::time::Duration;
 
 use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
-use crate::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
 /// Our uuid and the peer's.
@@ -72,6 +74,8 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        fencing: Vec::new(),
+        connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
@@ -409,6 +413,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),
+        Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::HandOver => Some("hand over".into()),
         Action::Answer { .. } | Action::Log(_) => None,

@@ -168,6 +168,19 @@ fn mistakes_about_addresses_have_a_remedy() {
 }
 
 #[test]
+fn mistakes_about_ipfail_have_a_remedy() {
+    let table = [
+        ("[ipfail]\nenabled = 1\n", "bad value for `enabled`", "enabled = true or false"),
+        ("[ipfail]\nenable = true\n", "unknown key `enable`", "did you mean `enabled`?"),
+        ("ipfail = true\n", "`ipfail` is not a table", "[ipfail]"),
+    ];
+    for (text, why, help) in table {
+        let error = Node::with("ping 10.0.0.254\n").toml(text).error();
+        assert!(error.message.contains(why) && error.help.contains(help), "{text}: {error:?}");
+    }
+}
+
+#[test]
 fn units_and_health_have_defaults_and_layers() {
     let node = Node::with("").haresources("nodea 10.0.0.9 web\nnodeb 10.0.0.10\n");
     let config = node.config();

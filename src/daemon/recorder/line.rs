@@ -132,6 +132,7 @@ fn kind_and_content(action: &Action) -> (String, String) {
         Action::Address { step, order } => (format!("{order:?} {}.{}", step.group, step.resource), String::new()),
         Action::Log(record) => (format!("log {}", record.event()), record.text()),
         Action::Answer { id, answer } => (format!("answer {answer:?}"), id.to_string()),
+        Action::Fence { node } => ("fence".to_owned(), node.clone()),
         Action::HandOver => ("hand over".to_owned(), String::new()),
         Action::Exit => ("exit".to_owned(), String::new()),
     }

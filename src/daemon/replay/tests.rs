@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cluster::{Action, Event, Instant, Outcome, Request, Settings};
-use crate::config::{AutoFailback, Group, Health, Resource, ResourceKind, Timing};
+use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::daemon::recorder::Recorder;
 
 /// So many milliseconds after the daemon's start.
@@ -44,6 +44,8 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        fencing: Vec::new(),
+        connectivity: Connectivity::default(),
         links: vec!["eth1".to_owned()],
         groups: vec![group("nodea"), group("nodeb")],
         seed: 11,

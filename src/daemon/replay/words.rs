@@ -59,6 +59,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             };
             format!("{} {how}", resource(*step, settings))
         }
+        Event::Fenced { node, outcome: Ok(()) } => format!("{node} is reset"),
+        Event::Fenced { node, outcome: Err(reason) } => format!("{node} is not reset: {reason}"),
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
             Request::Restart => "the daemon is asked to restart".to_owned(),
@@ -69,6 +71,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             }
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
+            Request::Fence(node) => format!("an operator wants {} reset", name(*node, settings)),
+            Request::ConfirmFenced(node) => format!("an operator says that {} is off", name(*node, settings)),
         },
     };
     Some(printable(&text))
@@ -101,10 +105,15 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
             format!("{level}{}", record.text())
         }
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
+        Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),
         Action::HandOver => "the daemon ends, its resources stay for its successor".to_owned(),
     };
     Some(printable(&text))
+}
+
+fn name(node: usize, settings: &Settings) -> &str {
+    settings.nodes.get(node).map_or("?", String::as_str)
 }
 
 /// `apache2 of group 10.0.0.1`, in the words of haresources.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::systemd::RECHECK;
+use super::systemd::{LAG, RECHECK};
 use super::{ActiveState, Command, News, Report, Systemd, UnitError};
 use crate::bus::private_bus::PrivateBus;
 use mock::{Mock, Plan};
@@ -340,6 +340,27 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
         let text = timeout(RECHECK * 3, news).await.unwrap();
         assert!(text.starts_with(said), "{text}");
     }
+}
+
+/// A move there and back: our own stop and our own start, faster than the look at their signals.
+#[tokio::test]
+async fn a_watched_unit_that_is_up_again_is_no_news() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let up = Plan { state: UP, ..Plan::default() };
+    let mock = Mock::start(&bus, &[("web.service", up.clone()), ("db.service", up)]).await;
+    let (commands, mut reports) = running(&bus);
+    commands
+        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
+        .unwrap();
+    for _ in 0..2 {
+        reports.recv().await.unwrap();
+    }
+    mock.set("web.service", DOWN, true).await;
+    tokio::time::sleep(LAG / 2).await;
+    mock.set("web.service", UP, true).await;
+    mock.set("db.service", ("failed", "failed"), true).await;
+    let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
+    assert!(matches!(&report, Report::News { unit, .. } if unit == "db.service"), "{report:?}");
 }
 
 /// The units of [`a_real_systemd_agrees`].

@@ -62,7 +62,8 @@ fn while_the_core_beats_nothing_expires_and_without_it_everything_before_the_dea
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(beat.elapsed() < 3 * SECOND, "{:?}", beat.elapsed());
+        // Two seconds, and what a busy machine takes to tell us.
+        assert!(beat.elapsed() < 6 * SECOND, "{:?}", beat.elapsed());
         assert_eq!(gone, [1, 0], "the last one first");
         assert!(find(VIP).is_none() && find(VIP6).is_none());
         // A beat alone brings nothing back.
@@ -87,7 +88,8 @@ fn the_kernel_removes_them_when_the_whole_process_is_gone() {
         };
         // The thread has ended with its handle.
         testnet::eventually("the kernel to remove both", || find(VIP).is_none() && find(VIP6).is_none());
-        assert!(beat.elapsed() < 3 * SECOND, "{:?}", beat.elapsed());
+        // Two seconds, and what a busy machine takes to tell us.
+        assert!(beat.elapsed() < 6 * SECOND, "{:?}", beat.elapsed());
     });
 }
 

@@ -133,12 +133,25 @@ impl Lab {
     pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
         let rule = format!("pref 10 from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
+        self.rule(&namespace, &rule)?;
+        Ok(Deaf { namespace, rule })
+    }
+
+    fn rule(&self, namespace: &str, rule: &str) -> Result<()> {
         // The rule for local addresses comes first by default, and a rule behind it would never be asked.
         for words in [["add", "pref", "20", "lookup", "local"].as_slice(), &["del", "pref", "0"]] {
-            let command: Vec<&str> = ["ip", "-n", &namespace, "rule"].iter().chain(words).copied().collect();
+            let command: Vec<&str> = ["ip", "-n", namespace, "rule"].iter().chain(words).copied().collect();
             attempt(&command)?;
         }
-        run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &format!("rule add {rule}\n"))?;
+        run_with_input(&["ip", "-n", namespace, "-batch", "-"], &format!("rule add {rule}\n")).map(drop)
+    }
+
+    /// Keeps everything of the gateway, which is the client, from a node until the result is dropped: the public LAN is
+    /// lost behind the switch, so that no carrier tells.
+    pub fn lose_gateway(&self, index: usize) -> Result<Deaf> {
+        let namespace = self.site.namespace(NODES[index].name);
+        let rule = format!("pref 11 from {GATEWAY}/32 iif {} blackhole", Lan::Public.interface());
+        self.rule(&namespace, &rule)?;
         Ok(Deaf { namespace, rule })
     }
 

@@ -19,6 +19,9 @@ use hbd_lab::round::{A, B, Round, Setting, State};
 use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
 
+/// deadping, twice a keepalive, the exchange; a real ipfail wakes once a second, and postpones for ten.
+const IPFAIL: Duration = Duration::from_secs(60);
+
 type Pairing = (&'static str, [Software; 2]);
 
 const PAIRINGS: [Pairing; 3] = [
@@ -30,7 +33,7 @@ const PAIRINGS: [Pairing; 3] = [
 /// Name, what it starts from, what happens.
 type Scenario = (&'static str, State, fn(&mut Round) -> Result<()>);
 
-const SCENARIOS: [Scenario; 12] = [
+const SCENARIOS: [Scenario; 13] = [
     ("cold_start_together", State::Stopped, exchanges::cold_start_together),
     ("cold_start_one_after_the_other", State::Stopped, exchanges::cold_start_one_after_the_other),
     ("crash_of_the_owner", State::Settled, exchanges::crash_of_the_owner),
@@ -43,6 +46,7 @@ const SCENARIOS: [Scenario; 12] = [
     ("kill_of_hbd_alone", State::Settled, kill_of_hbd_alone),
     ("wrong_key", State::Settled, wrong_key),
     ("garbage_every_millisecond", State::Settled, garbage_every_millisecond),
+    ("loss_of_the_lan_with_ipfail", State::Stopped, loss_of_the_lan_with_ipfail),
 ];
 
 fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
@@ -91,6 +95,30 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     round.lab.nodes[B].boot()?;
     round.lab.start(B)?;
     round.wait_settled(since)
+}
+
+/// Both nodes run ipfail, hbd's own or the real one. The owner alone loses the gateway, finds it again, and then both
+/// lose it.
+fn loss_of_the_lan_with_ipfail(round: &mut Round) -> Result<()> {
+    let ipfail = "respawn hacluster /usr/libexec/heartbeat/ipfail";
+    let setting = Setting::new(round.lab.software)?.with(|files| files.with("deadping", "4").and(ipfail));
+    round.reach(&setting, State::Settled)?;
+    let lost = round.lab.lose_gateway(A)?;
+    round.lab.wait_owner(B, IPFAIL)?;
+    round.client.wait_served_by(NODES[B].name, IPFAIL)?;
+    drop(lost);
+    round.lab.wait_owner(A, IPFAIL)?;
+    round.client.wait_served_by(NODES[A].name, IPFAIL)?;
+    let marks = [round.mark(A)?, round.mark(B)?];
+    let lost = [round.lab.lose_gateway(A)?, round.lab.lose_gateway(B)?];
+    for index in [A, B] {
+        round.wait_logged(index, &marks[index], "node 192.168.17.1: is dead", IPFAIL)?;
+    }
+    let known = now();
+    wait_until("a give-up that must not come", IPFAIL, || (now() > known + 6.0).then_some(()))?;
+    round.lab.wait_owner(A, Duration::from_secs(1))?;
+    drop(lost);
+    round.client.wait_served_by(NODES[A].name, IPFAIL).map(drop)
 }
 
 fn garbage_every_millisecond(round: &mut Round) -> Result<()> {

@@ -158,6 +158,7 @@ impl Heartbeat {
             | Event::Policies(_)
             | Event::Address { .. }
             | Event::Adopt(_)
+            | Event::Fenced { .. }
             | Event::Unit { .. } => {}
         }
         self.run_scripts();
@@ -229,7 +230,7 @@ impl Heartbeat {
             Request::Shutdown => self.stop_requested(),
             Request::Standby(set) => self.write_fifo(ask(set, "me")),
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
-            Request::Restart | Request::Cleanup(_) => {}
+            Request::Restart | Request::Cleanup(_) | Request::Fence(_) | Request::ConfirmFenced(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@ mod address;
 mod addresses6;
 mod bus;
 mod conflict;
+mod fencing;
 mod health;
 mod interruption;
 mod jobs;
@@ -26,7 +27,7 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 36] = [
+const TESTS: [(&str, Play); 38] = [
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
@@ -71,6 +72,8 @@ const TESTS: [(&str, Play); 36] = [
     ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
     ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
     ("lease::a_dead_process_loses_its_address_in_time", lease::a_dead_process_loses_its_address_in_time),
+    ("fencing::nothing_is_taken_before_the_reset", fencing::nothing_is_taken_before_the_reset),
+    ("fencing::an_agent_that_lies_makes_no_second_owner", fencing::an_agent_that_lies_makes_no_second_owner),
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 

@@ -1,12 +1,15 @@
 //! The machines, the wire between them, and virtual time.
 
+mod lan;
+mod story;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Event, Instant, Moment, Outcome, Record, Request, Step};
+use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
+use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::invariants::{Invariants, Sight};
@@ -16,6 +19,7 @@ use crate::random::Random;
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, Running};
 use crate::wire::Wire;
+use lan::Lan;
 
 /// Virtual time begins here, so that nothing can lie before zero.
 const EPOCH: Duration = Duration::from_secs(1_000);
@@ -31,7 +35,19 @@ enum Happening {
     Ended(Step, Outcome),
     /// A stalled daemon runs again.
     Wakes,
-    LeaseEnds,
+    /// The lease of the addresses, of a daemon that has not run since then.
+    LeaseEnds(Duration),
+    /// A question about an address is asked on the LAN.
+    Asks(u64),
+    /// An address that had lost its lease is added again.
+    Restored(Step),
+    /// Somebody else claims an address that is served here.
+    Claimed {
+        group: usize,
+        again: bool,
+    },
+    /// The ping node is asked, and answers if it can.
+    Pings,
     /// The software is started (again).
     Starts,
 }
@@ -67,6 +83,7 @@ pub struct World {
     order: u64,
     nodes: Vec<Node>,
     wire: Wire,
+    lan: Lan,
     invariants: Invariants,
     story: Option<String>,
     takeovers: u64,
@@ -86,6 +103,7 @@ impl World {
             order: 0,
             nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
             wire: Wire::new(cluster),
+            lan: Lan::default(),
             invariants: Invariants::new(cluster.mixed()),
             story: telling.then(String::new),
             takeovers: 0,
@@ -124,13 +142,6 @@ impl World {
         self.now - EPOCH
     }
 
-    fn tell(&mut self, line: impl FnOnce() -> String) {
-        let at = self.elapsed().as_secs_f64();
-        if let Some(story) = &mut self.story {
-            let _ = writeln!(story, "  {at:8.3} {}", line());
-        }
-    }
-
     fn push(&mut self, delay: Duration, node: usize, what: Happening) {
         self.order += 1;
         let life = self.nodes[node].life;
@@ -162,6 +173,15 @@ impl World {
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
+            Fault::Lan { node, up } => {
+                self.nodes[node].lan = up;
+                // A carrier that comes back is announced on.
+                (0..GROUPS).for_each(|group| self.address_came_up(group));
+            }
+            Fault::Stranger { group, for_ms } => {
+                self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
+                self.address_came_up(group);
+            }
             Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
             Fault::Clock { node, by_s } => self.nodes[node].clock += by_s,
             Fault::Trouble { node, trouble, for_ms } => {
@@ -181,14 +201,20 @@ impl World {
         self.tell(|| format!("** {} boots", name(node)));
         let (now, seed) = (self.now, self.random.below(u64::MAX));
         self.nodes[node].boot(node, &self.cluster, now, seed);
+        if self.cluster.watched {
+            self.feed(node, Event::Policies(vec![AddressPolicy::default(); GROUPS]));
+        }
         self.feed(node, Event::Start);
+        if self.cluster.pings {
+            self.push(Duration::from_millis(1), node, Happening::Pings);
+        }
     }
 
     /// Power failure.
     fn crash(&mut self, node: usize) {
         if self.nodes[node].machine.is_some() {
             self.invariants.disturbed(self.now);
-            self.nodes[node].power_off();
+            self.power_off(node);
             self.check();
         }
     }
@@ -205,10 +231,10 @@ impl World {
 
     fn stall(&mut self, node: usize, span: Duration) {
         if self.nodes[node].machine.is_some() && self.nodes[node].stall.is_none() {
-            self.nodes[node].stall = Some(Stall::default());
+            self.nodes[node].stall = Some(Stall { since: self.now, ..Stall::default() });
             self.push(span, node, Happening::Wakes);
             if self.cluster.nodes[node] == Kind::Hbd {
-                self.push(LEASE, node, Happening::LeaseEnds);
+                self.push(LEASE, node, Happening::LeaseEnds(self.now));
             }
         }
     }
@@ -221,6 +247,8 @@ impl World {
     pub fn heal(&mut self) {
         self.invariants.disturbed(self.now);
         self.wire.heal();
+        self.nodes.iter_mut().for_each(|node| node.lan = true);
+        (0..GROUPS).for_each(|group| self.address_came_up(group));
     }
 
     /// No packet gets lost any more, unless a link is cut.
@@ -254,8 +282,14 @@ impl World {
             alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
             running: [nodes[0].units.running, nodes[1].units.running],
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
-            parted: !self.wire.whole() || nodes.iter().any(|node| node.stall.is_some() || node.units.troubled(now)),
-            start_troubled: nodes.iter().any(|node| node.units.start_troubled(now)),
+            parted: !self.wire.whole()
+                || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
+            watched: self.cluster.watched
+                && !self.cluster.mixed()
+                && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
+            // Nobody takes what a stranger has. Who sees no ping node takes nothing, if its administrator wants it so.
+            excused: self.lan.disturbed(now)
+                || nodes.iter().any(|node| node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan),
         };
         if let Err(broken) = self.invariants.check(&sight) {
             self.break_with(broken);
@@ -299,18 +333,38 @@ impl World {
             Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
                 self.nodes[node].units.ended(step, &outcome);
+                if outcome == Outcome::Started && step.resource == 0 {
+                    self.address_came_up(step.group);
+                }
                 self.feed(node, Event::StepEnded { step, outcome });
             }
             Happening::Deadline if current && self.nodes[node].wake == Some(next.at) => {
                 self.nodes[node].wake = None;
                 self.feed_deadline(node);
             }
-            Happening::LeaseEnds if current && self.nodes[node].stall.is_some() => {
+            Happening::LeaseEnds(since)
+                if current && self.nodes[node].stall.as_ref().is_some_and(|stall| stall.since == since) =>
+            {
                 self.tell(|| format!("{}: the addresses have outlived their lease", name(node)));
-                self.nodes[node].lease_ended = true;
-                self.nodes[node].units.lease_ends();
+                self.lease_ends(node);
             }
             Happening::Wakes if current => self.wakes(node),
+            Happening::Asks(id) if current => self.asks(node, id),
+            Happening::Restored(step) if current => {
+                self.nodes[node].units.running[step.group][step.resource] = true;
+                self.invariants.announced(step.group, node);
+                self.address_came_up(step.group);
+            }
+            Happening::Claimed { group, again } if current && self.hears_claim(node, group) => {
+                let news = AddressNews::Claimed { mac: "02:00:00:00:00:01".to_owned(), again };
+                self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });
+            }
+            Happening::Pings if current => {
+                if self.nodes[node].lan {
+                    self.feed(node, Event::PingAnswered { node: 0 });
+                }
+                self.push(Duration::from_secs(1), node, Happening::Pings);
+            }
             _ => {}
         }
     }
@@ -323,8 +377,12 @@ impl World {
         for event in stall.packets.into_iter().chain(stall.inputs) {
             self.feed(node, event);
         }
+        for group in stall.expired {
+            let step = Step { group, resource: 0 };
+            self.feed(node, Event::Address { step, news: AddressNews::Expired });
+        }
         self.feed_deadline(node);
-        for group in 0..GROUPS {
+        for group in (0..GROUPS).filter(|_| !self.cluster.watched) {
             if self.nodes[node].machine.as_ref().is_some_and(|machine| machine.restores(group)) {
                 self.nodes[node].units.running[group][0] = true;
             }
@@ -372,6 +430,7 @@ impl World {
             Deed::Start(step) => self.operate(node, step, true),
             Deed::Stop(step) => self.operate(node, step, false),
             Deed::Announce(step) => self.invariants.announced(step.group, node),
+            Deed::Address(step, order) => self.address_order(node, step, order),
             Deed::Log(record) => self.logged(node, &record),
             Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
             Deed::Exit => self.ended(node),
@@ -392,7 +451,12 @@ impl World {
             self.break_with(format!("{} ended with resources running", name(node)));
         }
         self.invariants.disturbed(self.now);
+        self.power_off(node);
+    }
+
+    fn power_off(&mut self, node: usize) {
         self.nodes[node].power_off();
+        self.lan.forget(node);
     }
 
     fn send(&mut self, node: usize, message: Message) {
@@ -405,29 +469,6 @@ impl World {
             for (link, delay) in self.wire.deliveries(node, to, &mut self.random) {
                 self.push(delay, to, Happening::Arrives { link, from: node, message: Arc::clone(&message) });
             }
-        }
-    }
-
-    /// What is said about resources; all else would hide it.
-    fn tell_message(&mut self, node: usize, message: &Message) {
-        let kind = message.kind().unwrap_or_default();
-        if self.story.is_some() && !matches!(kind, "status" | "ip-request-resp") && !kind.starts_with("NS_") {
-            let fields = ["dest", "rsc_hold", "isstable", "info", "hbd_released", "hbd_void", "seq"];
-            let said: Vec<_> =
-                fields.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?))).collect();
-            self.tell(|| format!("{}  >>> {kind} {}", name(node), said.join(" ")));
-        }
-    }
-
-    fn logged(&mut self, node: usize, record: &Record) {
-        if record.event() == "AcquiringFrom" {
-            self.takeovers += 1;
-        }
-        self.tell(|| format!("{}: {}", name(node), record.text()));
-        if let Record::NodeDead { node: dead } = record
-            && let Some(silence) = self.nodes[node].statuses.recent(self.now, dead)
-        {
-            self.break_with(format!("{} declares {dead} dead {silence:?} after a status from it", name(node)));
         }
     }
 

@@ -1,0 +1,49 @@
+//! `hbctl fence` and `hbctl confirm-fenced`: org.hbd1.Fencing.
+
+use tokio::time::timeout;
+use zbus::Proxy;
+use zbus::connection::Builder;
+use zbus::wire::{DynamicType, Type};
+
+use super::CliError;
+use super::fetch::PATIENCE;
+use crate::bus::{NAME, ROOT};
+
+/// Resets a node, or only asks its device.
+pub(super) async fn fence(
+    bus: Builder<'static>,
+    node: &str,
+    dry_run: bool,
+) -> Result<Result<String, String>, CliError> {
+    ask(bus, "Fence", &(node, dry_run)).await
+}
+
+/// Says that a node is off.
+pub(super) async fn confirm(bus: Builder<'static>, node: &str) -> Result<Result<String, String>, CliError> {
+    ask(bus, "ConfirmFenced", &(node,)).await
+}
+
+/// Waits as long as the device takes; the inner result is hbd's own answer.
+async fn ask<B>(builder: Builder<'static>, method: &str, arguments: &B) -> Result<Result<String, String>, CliError>
+where
+    B: serde::Serialize + DynamicType + Type,
+{
+    let slow = |_| {
+        let text = format!("no answer in {} s", PATIENCE.as_secs());
+        CliError::NoBus(zbus::fdo::Error::TimedOut(text).into())
+    };
+    let bus = timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)?;
+    let fencing = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Fencing").await.map_err(CliError::NoAnswer)?;
+    match fencing.call::<_, _, String>(method, arguments).await {
+        Ok(outcome) => Ok(Ok(outcome)),
+        Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
+            "org.hbd1.Error.NotFenced" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),
+            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed),
+            "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
+                Err(CliError::NotRunning)
+            }
+            _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {}", text.unwrap_or_default())))),
+        },
+        Err(error) => Err(CliError::NoAnswer(error)),
+    }
+}

@@ -1,0 +1,65 @@
+//! The table `[ipfail]` of hbd.toml: what ping nodes decide, beyond what ha.cf says of it.
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Report, Word};
+use super::hbd_toml::Source;
+use super::types::{Connectivity, PingNode};
+use super::value::nearest;
+
+const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
+
+/// The table as far as it was written, each value with its place.
+#[derive(Debug, Default)]
+pub(super) struct Ipfail {
+    enabled: Option<(bool, Word)>,
+    takeover_needs_ping: Option<(bool, Word)>,
+}
+
+impl Ipfail {
+    /// Reads the table over what a file before it said.
+    pub(super) fn read(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+        for (key, value) in table {
+            let (name, at) = (key.get_ref().as_ref(), source.word(value.span()));
+            let place = match name {
+                "enabled" => &mut self.enabled,
+                "takeover_needs_ping" => &mut self.takeover_needs_ping,
+                _ => {
+                    let help = match nearest(name, KEYS) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "keys of [ipfail] are enabled and takeover_needs_ping".to_owned(),
+                    };
+                    report.error(&source.word(key.span()), format!("unknown key `{name}` in [ipfail]"), help);
+                    continue;
+                }
+            };
+            match value.get_ref() {
+                DeValue::Boolean(flag) => *place = Some((*flag, at)),
+                _ => {
+                    let message = format!("bad value for `{name}` in [ipfail]");
+                    report.error(&at, message, format!("write {name} = true or false"));
+                }
+            }
+        }
+    }
+
+    /// What wants ping nodes, and there is none.
+    pub(super) fn check(&self, ping_nodes: &[PingNode], report: &mut Report) {
+        for (wanted, at) in [&self.enabled, &self.takeover_needs_ping].into_iter().flatten() {
+            if *wanted && ping_nodes.is_empty() {
+                let help =
+                    "add a line `ping HOST` to ha.cf, with a router that both nodes reach through the public LAN";
+                report.warning(at, "ha.cf has no ping node, so this has no effect", help);
+            }
+        }
+    }
+
+    /// What is in force. `in_ha_cf`: whether ha.cf starts ipfail.
+    pub(super) fn connectivity(&self, in_ha_cf: bool) -> Connectivity {
+        let said = |value: &Option<(bool, Word)>| value.as_ref().map(|(flag, _)| *flag);
+        Connectivity {
+            ipfail: said(&self.enabled).unwrap_or(in_ha_cf),
+            takeover_needs_ping: said(&self.takeover_needs_ping).unwrap_or(false),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! ha.cf(5): every directive with what hbd does about it, from the one table in `directives`.
+//!
+//! Owns the sentence that says what an honoured directive is for. Never lists a directive that the parser does not know.
+
+use std::fmt::Write as _;
+
+use super::directives::{DIRECTIVES, Directive, Status};
+
+/// What a directive is for.
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "udpport" => "UDP port of ucast, ucast6 and bcast. Before the first medium.",
+        "baud" => "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial.",
+        "serial" => "Heartbeats over a null-modem cable on this device.",
+        "bcast" => "Heartbeats by broadcast on this interface.",
+        "udp" => "The old name of bcast.",
+        "ucast" => "Heartbeats to PEER through the interface DEV. A line that names this node itself does no harm.",
+        "ucast6" => "The same to an IPv6 address.",
+        "mcast" => "Heartbeats to a multicast group, with a port of its own.",
+        "mcast6" => "The same to an IPv6 group.",
+        "ping" => "Hosts that are pinged, each a ping node: it shows whether this machine is still connected.",
+        "ping6" => "The same with IPv6 addresses.",
+        "ping_group" => "Hosts that together are one ping node: one answer is enough.",
+        "hopfudge" => "Added to the number of nodes in the field ttl.",
+        "msgfmt" => "Whether messages carry the inner signature, too.",
+        "compression" => "How long messages are compressed.",
+        "compression_threshold" => "From how many KB on.",
+        "traditional_compression" => "Whether the whole message is compressed.",
+        "max_rexmit_delay" => "Upper bound of the first, and period of further retransmission requests.",
+        "log_badpack" => "Whether bad packets are logged.",
+        "node" => "The nodes, by `uname -n` or /etc/ha.d/nodeinfo; once each. haresources wants exactly two.",
+        "cluster" => "A label.",
+        "keepalive" => "Interval of heartbeats.",
+        "deadtime" => "Silence after which the other node is dead; more than twice keepalive.",
+        "warntime" => "Silence that is logged as a late heartbeat. Half of deadtime if absent.",
+        "initdead" => "deadtime while this node starts; at least deadtime, better twice that and 10 s.",
+        "deadping" => "Silence after which a ping node is dead. As deadtime if absent.",
+        "hbgenmethod" => "Where the generation number comes from: /var/lib/heartbeat/hb_generation, or the clock.",
+        "uuidfrom" => "Where this node's uuid comes from: /var/lib/heartbeat/hb_uuid, or its name.",
+        "autojoin" => "Whether unknown nodes may join: they may not.",
+        "quorum_server" | "apiauth" | "use_logd" | "conn_logd_time" => "",
+        "auto_failback" => "Whether resources return to their preferred node.",
+        "stonith" => {
+            "A device that resets the other node; its parameters are in the first line of FILE that is no comment. Nothing \
+             of a dead node is taken before it was reset."
+        }
+        "stonith_host" => {
+            "The same for the node FROM, or * for every node, with the parameters on the line. Several are tried in turn."
+        }
+        "respawn" => "A program that is kept running. With /ipfail at its end: the better connected node serves.",
+        "failfast" => "The same, and the machine reboots when it dies.",
+        "env" => "Variables of the environment of everything that is started.",
+        "crm" | "pacemaker" => "Whether Pacemaker manages resources: it may not.",
+        "logfile" => {
+            "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal."
+        }
+        "debugfile" => "The same with debug messages.",
+        "logfacility" => "SYSLOG_FACILITY of what is written to the journal; none for none.",
+        "syslogmsgfmt" => "The form of the lines in these files.",
+        "debug" => "How much is logged: more than 0 for debug messages.",
+        "watchdog" => {
+            "The machine's watchdog: systemd is told to feed it (RuntimeWatchdogSec=20 unless it does already), and guards \
+             hbd itself (WatchdogSec=). A stop of hbd does not reset the machine."
+        }
+        "realtime" => "Whether the heartbeat thread runs in a realtime class with its memory locked.",
+        "rtprio" => "Its priority.",
+        _ => "",
+    }
+}
+
+/// What hbd does with it, in a word and a reason.
+fn result(directive: &Directive) -> String {
+    match directive.status {
+        Status::Honoured => "honoured".to_owned(),
+        Status::NotYet(why) => format!("accepted, not implemented yet: {why}"),
+        Status::NoEffect(why) => format!("accepted without effect: {why}"),
+        Status::Refused { why, help } => format!("refused: {why}; {help}"),
+    }
+}
+
+/// Text as roff takes it: a backslash, a minus, and a point or an apostrophe at the beginning of a line mean something.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+/// The page as roff(7).
+pub fn page() -> String {
+    let mut page = format!(
+        ".TH HA.CF 5 \"\" \"hbd {}\" \"hbd\"\n.SH NAME\nha.cf \\- configuration of Heartbeat, as hbd reads it\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    page.push_str(
+        ".SH DESCRIPTION\n/etc/ha.d/ha.cf is Heartbeat's file, and stays readable by a Heartbeat on the other node. One \
+         directive on a line; # begins a comment. A TIME is in seconds, with a fraction if need be, or in ms or us. What \
+         hbd has settings of its own for is in hbd.toml(5), which also overrides a directive with a single value.\n\
+         .SH DIRECTIVES\n",
+    );
+    for directive in DIRECTIVES {
+        let syntax = if directive.syntax.is_empty() { directive.name } else { directive.syntax };
+        // Writing into a String cannot fail.
+        let _ = writeln!(page, ".TP\n.B {}", escaped(syntax));
+        let meaning = meaning(directive.name);
+        if !meaning.is_empty() {
+            let _ = writeln!(page, "{}", escaped(meaning));
+        }
+        if let Some(default) = directive.default {
+            let _ = writeln!(page, "Default: {}.", escaped(default));
+        }
+        let _ = writeln!(page, ".br\nhbd: {}.", escaped(result(directive).trim_end_matches('.')));
+    }
+    page.push_str(".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8)\n");
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directive_is_explained_and_has_a_result() {
+        let page = page();
+        for directive in DIRECTIVES {
+            let honoured = matches!(directive.status, Status::Honoured | Status::NotYet(_));
+            assert!(!honoured || !meaning(directive.name).is_empty(), "{} is not explained", directive.name);
+            assert!(page.contains(&format!("hbd: {}", escaped(result(directive).trim_end_matches('.')))));
+        }
+        assert_eq!(page.matches("\n.TP\n").count(), DIRECTIVES.len());
+        assert!(page.contains(".B udpport PORT\nUDP port") && page.contains("Default: 694."));
+    }
+
+    #[test]
+    fn the_page_is_good_roff() {
+        assert_eq!(escaped(".x -y \\"), "\\&.x \\-y \\e");
+        assert!(page().lines().all(|line| !line.starts_with('\'')));
+    }
+}

@@ -1,0 +1,103 @@
+//! What is said to a program. That a real one understands it is tested with Debian's fence agents where they are
+//! installed; that a unit is made of it, in the laboratory.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::*;
+
+fn agent(parameters: &[(&str, &str)]) -> FenceAgent {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let protocol = FenceProtocol::Agent { path: "/usr/sbin/fence_dummy".into(), parameters };
+    FenceAgent { name: "fence_dummy".into(), protocol, timeout: Duration::from_secs(60) }
+}
+
+fn lines(agent: &FenceAgent, deed: Deed) -> String {
+    said(agent, "nodeb", deed).unwrap().parameters
+}
+
+#[test]
+fn a_fence_agent_reads_its_parameters_from_its_input_and_gets_no_argument() {
+    let agent = agent(&[("ip", "10.0.0.9"), ("password", "let me in")]);
+    let said = said(&agent, "nodeb", Deed::Reset).unwrap();
+    assert_eq!(said.words, ["/usr/sbin/fence_dummy"], "with an argument it would not read its input");
+    assert!(said.stdin);
+    assert_eq!(said.parameters, "ip=10.0.0.9\npassword=let me in\nnodename=nodeb\naction=reboot\n");
+}
+
+#[test]
+fn what_the_configuration_says_about_action_and_plug_counts() {
+    let off = agent(&[("plug", "7"), ("action", "off")]);
+    assert_eq!(lines(&off, Deed::Reset), "plug=7\naction=off\n");
+    assert_eq!(lines(&off, Deed::Test), "plug=7\naction=off\naction=status\n", "the last one counts: only asked");
+}
+
+#[test]
+fn cluster_glue_gets_its_parameters_in_a_file() {
+    let protocol = FenceProtocol::Stonith {
+        program: "/usr/sbin/stonith".into(),
+        kind: "external/ipmi".into(),
+        parameters: "NodeB 10.0.0.9 admin secret lan".into(),
+    };
+    let agent = FenceAgent { name: "external/ipmi".into(), protocol, timeout: Duration::from_secs(60) };
+    let reset = said(&agent, "NodeB", Deed::Reset).unwrap();
+    assert_eq!(reset.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE, "-T", "reset", "nodeb"]);
+    assert_eq!((reset.parameters.as_str(), reset.stdin), ("NodeB 10.0.0.9 admin secret lan\n", false));
+    let test = said(&agent, "nodeb", Deed::Test).unwrap();
+    assert_eq!(test.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE, "-S"]);
+}
+
+#[test]
+fn parameters_are_for_root_only_and_do_not_stay() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hbd-fence-nodeb-1.parameters");
+    fs::write(&path, "left by a dead daemon").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let written = Written::new(path.clone(), "password=x\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "password=x\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    drop(written);
+    assert!(!path.exists());
+    assert!(!format!("{:?}", agent(&[("password", "secret")])).contains("secret"));
+}
+
+#[test]
+fn units_have_names_that_systemd_takes() {
+    assert_eq!(unit_name("nodeb", 3, 0), "hbd-fence-nodeb-3.service");
+    assert_eq!(unit_name("node b/x", 3, 1), "hbd-fence-node_b_x-3-2.service");
+}
+
+/// Runs a real agent of Debian's package fence-agents as the unit would; `None` where it is not installed.
+fn real(said: &Said) -> Option<std::process::ExitStatus> {
+    let mut child = Command::new(&said.words[0])
+        .args(&said.words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    child.stdin.take().unwrap().write_all(said.parameters.as_bytes()).unwrap();
+    Some(child.wait().unwrap())
+}
+
+/// fence_dummy keeps the "power" of its node in a file.
+#[test]
+fn a_real_debian_fence_agent_understands_us() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("power").display().to_string();
+    let dummy = agent(&[("type", "file"), ("status_file", &file)]);
+    let Some(status) = real(&said(&dummy, "nodeb", Deed::Reset).unwrap()) else {
+        eprintln!("skipped: no fence_dummy here (package fence-agents)");
+        return;
+    };
+    assert!(status.success());
+    assert_eq!(fs::read_to_string(&file).unwrap().trim(), "on", "off, and on again");
+    let off = agent(&[("type", "file"), ("status_file", &file), ("action", "off")]);
+    assert!(real(&said(&off, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+    assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off");
+    assert_eq!(real(&said(&off, "nodeb", Deed::Test).unwrap()).unwrap().code(), Some(2), "reachable, and off");
+    assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off", "only asked");
+    let failing = agent(&[("type", "fail"), ("status_file", &file)]);
+    assert!(!real(&said(&failing, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+}

@@ -1,0 +1,104 @@
+//! The corpora of `fuzz/`, and mutations of them, on any compiler: the short run of what `make fuzz` does for long.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::config::{Files, Host, MessageFormat, Severity, load};
+use crate::wire::{Key, Keyring, Method, decode, encode};
+
+/// Mutations of each kept input.
+const MUTATIONS: u64 = 200;
+
+/// SplitMix64: the same mutations every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound.max(1) as u64).unwrap()
+    }
+}
+
+/// A few bytes changed, inserted, removed, doubled.
+fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    const ODD: &[u8] = b"\0\n,:=%#(0123456789\xff\\\"[]>< /";
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        match random.below(4) {
+            0 if at < bytes.len() => bytes[at] = ODD[random.below(ODD.len())],
+            1 => bytes.insert(at, ODD[random.below(ODD.len())]),
+            2 => {
+                bytes.drain(at..(at + random.below(6)).min(bytes.len()));
+            }
+            _ => {
+                let again = bytes[at..(at + random.below(20)).min(bytes.len())].to_vec();
+                bytes.splice(at..at, again);
+            }
+        }
+    }
+    bytes
+}
+
+/// Every kept input of a target, as it is and mutated.
+fn play(target: &str, mut look: impl FnMut(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut random = Random(1);
+    let mut inputs = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        inputs += 1;
+        look(&bytes);
+        (0..MUTATIONS).for_each(|_| look(&mutate(&bytes, &mut random)));
+    }
+    assert!(inputs >= 4, "{target}: {inputs}");
+}
+
+fn keys() -> Keyring {
+    Keyring::new(2, BTreeMap::from([(2, Key::new(Method::Sha1, "HI!"))])).unwrap()
+}
+
+#[test]
+fn datagrams() {
+    let keys = keys();
+    let mut understood = 0;
+    play("datagram", |bytes| understood += usize::from(decode(bytes, &keys).is_ok()));
+    assert!(understood > 10, "the kept ones are good: {understood}");
+}
+
+#[test]
+fn bodies_behind_a_good_digest() {
+    let keys = keys();
+    let mut understood = 0;
+    play("sealed", |body| {
+        let signature = keys.sign(body);
+        let mut datagram = body.to_vec();
+        datagram.extend(format!("{}:{signature},", signature.len()).bytes());
+        let Ok(message) = decode(&datagram, &keys) else { return };
+        understood += 1;
+        if let Ok(again) = encode(&message, MessageFormat::Netstring, &keys) {
+            assert_eq!(decode(&again, &keys).ok(), Some(message));
+        }
+    });
+    assert!(understood > 10, "{understood}");
+}
+
+#[test]
+fn files_of_an_administrator() {
+    let root = tempfile::tempdir().unwrap();
+    let files = Files::below(root.path());
+    play("files", |bytes| {
+        for path in [&files.ha_cf, &files.authkeys, &files.haresources, &files.hbd_toml] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let loaded = load(&files, &Host::named("nodea"));
+        let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+        assert_eq!(loaded.config.is_none(), wrong);
+        assert!(loaded.diagnostics.iter().all(|found| !found.render(true).is_empty()));
+    });
+}

@@ -1,0 +1,49 @@
+//! A program that is run once, as a unit of its own: outside of hbd's sandbox, with a limit, its output in the journal.
+
+use std::time::Duration;
+
+use zbus::Variant;
+
+use super::recipe::{command, common, microseconds};
+use super::systemd::Wish;
+use super::{Systemd, UnitError, Verb};
+
+/// What systemd itself may need beyond the program's own limit.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A program to be run once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand<'a> {
+    /// The unit it runs as, with `.service`.
+    pub unit: &'a str,
+    /// What people read in `systemctl status`.
+    pub description: &'a str,
+    /// The program and its arguments.
+    pub words: Vec<&'a str>,
+    /// A file that becomes its standard input; opened by systemd.
+    pub input: Option<&'a str>,
+    /// After how long it is killed and has failed.
+    pub limit: Duration,
+}
+
+impl Systemd {
+    /// Runs it and waits for its end. `Ok` when it exited with 0.
+    ///
+    /// # Errors
+    /// [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`), and what [`Systemd::start`] may
+    /// give.
+    pub async fn run_errand(&self, errand: &Errand<'_>) -> Result<(), UnitError> {
+        let mut properties = common(errand.description.to_owned());
+        properties.extend([
+            ("Type", Variant::from("oneshot")),
+            // A machine that is going down may still have to reset the other one.
+            ("DefaultDependencies", Variant::from(false)),
+            ("ExecStart", command(errand.words.clone())),
+            ("TimeoutStartUSec", Variant::from(microseconds(errand.limit))),
+            ("TimeoutStopUSec", Variant::from(microseconds(MARGIN / 2))),
+        ]);
+        properties.extend(errand.input.map(|input| ("StandardInputFile", Variant::from(input))));
+        let wish = Wish { verb: Verb::Start, unit: errand.unit, made_of: Some(&properties) };
+        self.change(wish, errand.limit + MARGIN).await
+    }
+}
