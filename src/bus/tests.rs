@@ -346,7 +346,7 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
                 Request::Reload { reply } => {
                     let _ = reply.send(Ok(Vec::new()));
                 }
-                Request::Cleanup { .. } => {}
+                Request::Cleanup { .. } | Request::Fence { .. } | Request::ConfirmFenced { .. } => {}
             }
             told.send(()).unwrap();
         }
