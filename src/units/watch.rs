@@ -19,6 +19,10 @@ use super::{News, UnitError, UnitState};
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
 const WATCHED: usize = 400;
 
+/// A job that ended this long before a unit was seen to be down, microseconds, has stopped it, if systemd cannot say when
+/// it went down.
+const JUST_NOW: u64 = 100_000;
+
 impl Systemd {
     /// Reports what becomes of each of `units` without our doing, from its present state on, until the connection is gone.
     /// Drop the future to end it. Units that cannot be read are tried again with the next look.
@@ -47,6 +51,7 @@ impl Systemd {
                     Ok(Event::Look) | Err(_) => (0..units.len()).collect(),
                 },
             };
+            let looked = monotonic();
             for index in look {
                 let Ok(state) = self.state(&units[index]).await else { continue };
                 let ran = courses[index].is_up();
@@ -70,6 +75,7 @@ impl Systemd {
                             }
                         }
                         let (left, result) = self.last_end(&state).await;
+                        let left = left.unwrap_or(looked.saturating_sub(JUST_NOW));
                         courses[index].fell(&state, jobs.ended_after(&state.name, left), &result)
                     }
                 };
@@ -78,8 +84,9 @@ impl Systemd {
         }
     }
 
-    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service.
-    async fn last_end(&self, state: &UnitState) -> (u64, String) {
+    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service. systemd forgets
+    /// both when nothing refers to a unit that is down.
+    async fn last_end(&self, state: &UnitState) -> (Option<u64>, String) {
         let left = async {
             let unit = self.unit_at(state.path.clone()).await.ok()?;
             self.call(unit.active_exit_timestamp_monotonic()).await.ok()
@@ -88,8 +95,7 @@ impl Systemd {
             let service = state.name.ends_with(".service");
             if service { self.service_property(state, ServiceProperty::Result).await.ok() } else { None }
         };
-        // Unknown means never: no job can have ended after it.
-        (left.await.filter(|at| *at > 0).unwrap_or(u64::MAX), result.await.unwrap_or_default())
+        (left.await.filter(|at| *at > 0), result.await.unwrap_or_default())
     }
 
     /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
@@ -118,15 +124,20 @@ impl Systemd {
     }
 }
 
+/// CLOCK_MONOTONIC in microseconds.
+fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+}
+
 /// When a job of each unit ended last, in microseconds of CLOCK_MONOTONIC.
 #[derive(Default)]
 struct Jobs(HashMap<String, u64>);
 
 impl Jobs {
     fn note(&mut self, unit: &str) {
-        let now = clock_gettime(ClockId::Monotonic);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        self.0.insert(unit.to_owned(), seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000);
+        self.0.insert(unit.to_owned(), monotonic());
     }
 
     fn ended_after(&self, unit: &str, at: u64) -> bool {
