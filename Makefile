@@ -63,7 +63,7 @@ test: prepare
 	@{ $(MAKE) --no-print-directory bases || echo "lab: no root file systems; its tests will fail" >&2; } & bases=$$!; \
 	$(MAKE) --no-print-directory check deb; status=$$?; wait $$bases; exit $$status
 	$(SAY) "the laboratory: real nodes"
-	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
 
 interop: prepare
 	@$(SUDO) true
