@@ -1,7 +1,6 @@
 //! Fencing (03 §7, 04 §8): nothing of a dead node is taken before it was reset.
 
 use super::*;
-use crate::cluster::Answer;
 
 /// A device that can reset nodeb.
 fn bench() -> Bench {
@@ -25,14 +24,6 @@ fn bereft() -> Bench {
     bench.peer_silent();
     bench.run(5_000);
     bench
-}
-
-fn answers(bench: &Bench) -> Vec<Answer> {
-    let answer = |(_, action): &(_, Action)| match action {
-        Action::Answer { answer, .. } => Some(*answer),
-        _ => None,
-    };
-    bench.done.iter().filter_map(answer).collect()
 }
 
 #[test]

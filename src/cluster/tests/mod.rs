@@ -33,7 +33,7 @@ mod unstick;
 
 use std::time::Duration;
 
-use super::{Action, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
+use super::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
@@ -401,6 +401,15 @@ impl Bench {
 /// Milliseconds since the start of the test.
 fn as_ms(at: Duration) -> u64 {
     u64::try_from((at - ms(5_000)).as_millis()).unwrap()
+}
+
+/// The answers given since the story was last told.
+fn answers(bench: &Bench) -> Vec<Answer> {
+    let answer = |(_, action): &(_, Action)| match action {
+        Action::Answer { answer, .. } => Some(*answer),
+        _ => None,
+    };
+    bench.done.iter().filter_map(answer).collect()
 }
 
 fn tell(action: &Action) -> Option<String> {

@@ -1,16 +1,7 @@
 //! What an operator is told about the move he asked for.
 
 use super::*;
-use crate::cluster::{Answer, Awaited, Set};
-
-/// The answers given since the story was last told.
-fn answers(bench: &Bench) -> Vec<Answer> {
-    let answer = |(_, action): &(_, Action)| match action {
-        Action::Answer { answer, .. } => Some(*answer),
-        _ => None,
-    };
-    bench.done.iter().filter_map(answer).collect()
-}
+use crate::cluster::Awaited;
 
 #[test]
 fn a_standby_is_answered_when_the_other_node_has_it() {

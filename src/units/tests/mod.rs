@@ -255,6 +255,21 @@ fn running(bus: &PrivateBus) -> (mpsc::UnboundedSender<Command>, mpsc::Unbounded
     (commands, reports)
 }
 
+/// web.service and db.service run, are watched, and both were told to be up.
+async fn watching(bus: &PrivateBus) -> (Mock, mpsc::UnboundedSender<Command>, mpsc::UnboundedReceiver<Report>) {
+    let up = Plan { state: UP, ..Plan::default() };
+    let mock = Mock::start(bus, &[("web.service", up.clone()), ("db.service", up)]).await;
+    let (commands, mut reports) = running(bus);
+    commands
+        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
+        .unwrap();
+    for _ in 0..2 {
+        let report = reports.recv().await.unwrap();
+        assert!(matches!(&report, Report::News { news: News::Up, .. }), "{report:?}");
+    }
+    (mock, commands, reports)
+}
+
 #[tokio::test]
 async fn commands_are_answered_by_their_number() {
     let Some(bus) = PrivateBus::start() else { return };
@@ -310,16 +325,7 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
 #[tokio::test]
 async fn a_watched_unit_tells_what_others_do_to_it() {
     let Some(bus) = PrivateBus::start() else { return };
-    let up = Plan { state: UP, ..Plan::default() };
-    let mock = Mock::start(&bus, &[("web.service", up.clone()), ("db.service", up)]).await;
-    let (commands, mut reports) = running(&bus);
-    commands
-        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
-        .unwrap();
-    for _ in 0..2 {
-        let report = reports.recv().await.unwrap();
-        assert!(matches!(&report, Report::News { news: News::Up, .. }), "{report:?}");
-    }
+    let (mock, _commands, mut reports) = watching(&bus).await;
     for signal in [true, false] {
         let (unit, state, said) = if signal {
             ("web.service", ("failed", "failed"), "web.service is failed, result success")
@@ -346,15 +352,7 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
 #[tokio::test]
 async fn a_watched_unit_that_is_up_again_is_no_news() {
     let Some(bus) = PrivateBus::start() else { return };
-    let up = Plan { state: UP, ..Plan::default() };
-    let mock = Mock::start(&bus, &[("web.service", up.clone()), ("db.service", up)]).await;
-    let (commands, mut reports) = running(&bus);
-    commands
-        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
-        .unwrap();
-    for _ in 0..2 {
-        reports.recv().await.unwrap();
-    }
+    let (mock, _commands, mut reports) = watching(&bus).await;
     mock.set("web.service", DOWN, true).await;
     tokio::time::sleep(LAG / 2).await;
     mock.set("web.service", UP, true).await;
