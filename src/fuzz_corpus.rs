@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::config::{Files, Host, MessageFormat, Severity, load};
 use crate::wire::{Key, Keyring, Method, decode, encode};
 
-/// Mutations of each kept input.
-const MUTATIONS: u64 = 200;
+/// Mutations of all kept inputs of a target together.
+const MUTATIONS: usize = 3000;
 
-/// SplitMix64: the same mutations every time.
+/// SplitMix64.
 struct Random(u64);
 
 impl Random {
@@ -47,15 +47,16 @@ fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
 /// Every kept input of a target, as it is and mutated.
 fn play(target: &str, mut look: impl FnMut(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() >= 100, "{target}: {}", paths.len());
+    // The same mutations every time.
+    paths.sort();
     let mut random = Random(1);
-    let mut inputs = 0;
-    for entry in fs::read_dir(directory).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
-        inputs += 1;
+    for path in &paths {
+        let bytes = fs::read(path).unwrap();
         look(&bytes);
-        (0..MUTATIONS).for_each(|_| look(&mutate(&bytes, &mut random)));
+        (0..MUTATIONS / paths.len()).for_each(|_| look(&mutate(&bytes, &mut random)));
     }
-    assert!(inputs >= 4, "{target}: {inputs}");
 }
 
 fn keys() -> Keyring {

@@ -127,6 +127,11 @@ pub(crate) fn del_link(device: &'static str) {
     });
 }
 
+/// The administrator's work while the test's own runtime is busy: in a thread of the same namespace.
+pub(crate) fn outside(work: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(work).join().unwrap());
+}
+
 /// Asks until the answer is yes; fails the test after ten seconds.
 pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let patience = Instant::now() + Duration::from_secs(10);
@@ -160,8 +165,8 @@ async fn up(handle: &Handle, device: &str) {
     }
 }
 
-/// A veth end reports its carrier a moment after the other end is up.
-fn await_carrier(device: &'static str) {
+/// An interface reports its carrier a moment after what it stands on: a veth end after the other end is up.
+pub(crate) fn await_carrier(device: &'static str) {
     eventually("carrier", || {
         rtnetlink_run(|handle| async move {
             let index = index_of(&handle, device).await.unwrap();

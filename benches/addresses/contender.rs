@@ -90,6 +90,18 @@ fn hbd(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Res
     Ok(Some(Jitter { p50, p999, worst, beats: late.len() }))
 }
 
+/// What haresources would say of so many addresses.
+pub fn wishes(count: usize, ipv6: bool) -> Vec<Address> {
+    let wish = |address| Address {
+        address,
+        prefix: Some(if ipv6 { 64 } else { 16 }),
+        device: Some("eth0".to_owned()),
+        label: None,
+        broadcast: None,
+    };
+    addresses(count, ipv6).map(wish).collect()
+}
+
 /// Inside the near namespace: the main thread beats as the core's does, the room adds and announces. Prints how late every
 /// beat was, in milliseconds.
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
@@ -100,15 +112,7 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     // Refused in some containers: then the beats are those of an ordinary thread.
     let _ = hbd::daemon::realtime::schedule(1);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    let wishes: Vec<Address> = addresses(count, ipv6)
-        .map(|address| Address {
-            address,
-            prefix: Some(if ipv6 { 64 } else { 16 }),
-            device: Some("eth0".to_owned()),
-            label: None,
-            broadcast: None,
-        })
-        .collect();
+    let wishes = wishes(count, ipv6);
     let mut late = Vec::new();
     let mut next = Instant::now() + BEAT;
     for beat in 0..BEATS.0 + BEATS.1 {

@@ -8,6 +8,7 @@
 
 mod capture;
 mod contender;
+mod restoring;
 mod site;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let outcome = match arguments.first().map(String::as_str) {
         Some(contender::ROLE) => contender::helper_main(&arguments[1..]),
+        Some(restoring::ROLE) => restoring::helper_main(&arguments[1..]),
         _ => compare(),
     };
     match outcome {
@@ -87,6 +89,13 @@ fn compare() -> Result<(), Failure> {
         println!(
             "\nhbd's beat of 10 ms while it adds 1000 IPv4 addresses, lateness of {beats} beats in the best round: \
              median {p50:.2} ms, p99.9 {p999:.2} ms, worst {worst:.2} ms (goal: p99.9 below 2 ms on a quiet machine)"
+        );
+    }
+    for (family, ipv6) in [("IPv4", false), ("IPv6", true)] {
+        let (median, worst) = restoring::race(ipv6)?;
+        println!(
+            "an {family} address that somebody removes is back {median:.2} ms after the kernel's notice (median of 100; \
+             worst {worst:.2} ms; goal: 5 ms on a quiet machine)"
         );
     }
     Ok(())

@@ -14,7 +14,7 @@ use zbus::message::{Flags, Header};
 use zbus::proxy::CacheProperties;
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
 
-use super::objects::Error;
+use super::manager::Error;
 
 /// Heartbeat's group for those who may control it (04 §6.5).
 const GROUP: &str = "haclient";
@@ -34,12 +34,17 @@ pub(super) enum Action {
     Reload,
     /// Forget failures.
     Cleanup,
+    /// Begin and end maintenance.
+    Maintenance,
+    /// Take what is held back.
+    ClearHold,
 }
 
 impl Action {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Action; 3] = [Action::Switch, Action::Reload, Action::Cleanup];
+    pub const ALL: [Action; 5] =
+        [Action::Switch, Action::Reload, Action::Cleanup, Action::Maintenance, Action::ClearHold];
 
     /// Its name for polkit.
     pub fn id(self) -> &'static str {
@@ -47,6 +52,8 @@ impl Action {
             Action::Switch => "org.hbd1.switch",
             Action::Reload => "org.hbd1.reload",
             Action::Cleanup => "org.hbd1.cleanup",
+            Action::Maintenance => "org.hbd1.maintenance",
+            Action::ClearHold => "org.hbd1.clear-hold",
         }
     }
 }

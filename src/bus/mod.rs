@@ -10,25 +10,34 @@
 //! /org/hbd1/node/<name>/link/<name>  org.hbd1.Link
 //! /org/hbd1/group/<name>             org.hbd1.Group
 //! /org/hbd1/group/<name>/resource/N  org.hbd1.Resource, N from 1 in start order
+//! /org/hbd1/job/N                    org.hbd1.Job, for as long as a move lasts
 //! ```
 //!
 //! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are generated
-//! from the doc comments in [`objects`].
+//! from the doc comments in [`manager`] and [`objects`].
 
 mod authorise;
+pub mod jobs;
+pub mod manager;
 pub mod objects;
 pub mod path;
 pub mod snapshot;
 
 mod fencing;
 mod publish;
+mod tell;
 
 #[cfg(test)]
 pub(crate) mod private_bus;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_documents;
+#[cfg(test)]
+mod tests_jobs;
 
-pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+pub use jobs::{Ending, JobResult};
+pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -38,9 +47,11 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
+use zbus::fdo::RequestNameFlags;
 use zbus::{Connection, fdo};
 
-use objects::{Manager, manager_data};
+use jobs::Jobs;
+use manager::Manager;
 use publish::Publisher;
 
 /// The bus name.
@@ -63,6 +74,13 @@ pub enum Request {
     Reload {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Vec<String>, String>>,
+    },
+    /// Log more or less from now on.
+    Debug {
+        /// As `debug` of ha.cf.
+        level: u8,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<String>,
     },
     /// Forget failures and try again what waits because of them.
     Cleanup {
@@ -93,6 +111,29 @@ pub enum Request {
         here: bool,
         /// Which groups.
         scope: Scope,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Ending>,
+    },
+    /// Move one group; answered as `Move`.
+    MoveGroup {
+        /// The group by its name.
+        group: String,
+        /// The node it is to run on.
+        node: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Ending>,
+    },
+    /// Take a group that is held back.
+    ClearHold {
+        /// The group by its name.
+        group: String,
+        /// Where the answer goes, in words.
+        reply: oneshot::Sender<Result<String, String>>,
+    },
+    /// Leave this node's resources alone, or no longer.
+    Maintenance {
+        /// Whether it begins.
+        on: bool,
         /// Where the answer goes, in words.
         reply: oneshot::Sender<Result<String, String>>,
     },
@@ -147,10 +188,11 @@ pub async fn run(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     requests: mpsc::Sender<Request>,
 ) {
+    let jobs = Arc::new(Jobs::default());
     let mut backoff = BACKOFF_MIN;
     let mut told = String::new();
     loop {
-        let error = match serve(&connect, &mut snapshots, &requests, &mut backoff).await {
+        let error = match serve(&connect, &mut snapshots, &requests, &jobs, &mut backoff).await {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -173,12 +215,13 @@ async fn serve(
     connect: &(impl Fn() -> Builder<'static> + Send + Sync),
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     requests: &mpsc::Sender<Request>,
+    jobs: &Arc<Jobs>,
     backoff: &mut Duration,
 ) -> Result<(), BusError> {
     let first = snapshots.borrow_and_update().clone();
     let stuck = |_| Err(BusError::Unreachable(fdo::Error::TimedOut("no answer".to_owned()).into()));
     let (connection, mut publisher) =
-        timeout(CONNECT, appear(connect(), &first, requests)).await.unwrap_or_else(stuck)?;
+        timeout(CONNECT, appear(connect(), &first, requests, jobs)).await.unwrap_or_else(stuck)?;
     if *backoff != BACKOFF_MIN {
         info!("{NAME} is on the system bus again.");
         *backoff = BACKOFF_MIN;
@@ -208,20 +251,23 @@ async fn appear(
     builder: Builder<'static>,
     first: &Snapshot,
     requests: &mpsc::Sender<Request>,
+    jobs: &Arc<Jobs>,
 ) -> Result<(Connection, Publisher), BusError> {
-    let shown = Arc::new(RwLock::new(manager_data(first)));
+    let shown = Arc::new(RwLock::new(first.clone()));
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
-        .serve_at(ROOT, Manager::new(Arc::clone(&shown), requests.clone()))
+        .serve_at(ROOT, Manager::new(Arc::clone(&shown), requests.clone(), Arc::clone(jobs)))
         .serve_at(ROOT, fencing::Fencing::new(requests.clone()))
         .build()
         .await
         .map_err(BusError::Unreachable)?;
-    let mut publisher = Publisher::new(&connection, shown);
+    let mut publisher = Publisher::new(&connection, shown, Arc::clone(jobs));
     publisher.publish(first).await.map_err(BusError::Unreachable)?;
     if connection.is_bus() {
         // Last, so that whoever sees the name finds everything.
-        connection.request_name(NAME).await.map_err(|error| match error {
+        // Neither replaced nor replacing, as zbus would by itself: whoever calls must not change hands without a word.
+        let requested = connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await;
+        requested.map_err(|error| match error {
             zbus::Error::NameTaken => BusError::NameTaken,
             error => BusError::NameRefused(error),
         })?;

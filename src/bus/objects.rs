@@ -1,30 +1,8 @@
-//! The interfaces. Their doc comments are the documentation in `dbus/*.xml`.
+//! The interfaces of nodes, links, groups and resources. Their doc comments are the documentation in `dbus/*.xml`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use zbus::{interface, object_server::Interface};
 
-use tokio::sync::{mpsc, oneshot};
-use zbus::message::Header;
-use zbus::{Connection, DBusError, interface, object_server::Interface};
-
-use super::authorise::{Action, Gate};
-use super::snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
-use super::{Request, Scope};
-
-/// The errors of our methods.
-#[derive(Debug, DBusError)]
-#[zbus(prefix = "org.hbd1.Error")]
-pub enum Error {
-    /// The new configuration was refused; the old one is in force.
-    ReloadRefused(String),
-    /// An argument is not what the method takes.
-    InvalidArgument(String),
-    /// The caller is neither root nor of the group haclient, and polkit does not let him.
-    NotAllowed(String),
-    /// The groups were not moved; the text says why.
-    NotMoved(String),
-    /// hbd is stopping, or has too much to do.
-    Busy(String),
-}
+use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic};
 
 /// An interface that shows a piece of a [`Snapshot`].
 pub(super) trait Mirror: Interface + Sized {
@@ -36,207 +14,6 @@ pub(super) trait Mirror: Interface + Sized {
     fn new(data: Self::Data) -> Self;
     /// Shows that piece from now on.
     fn set(&mut self, data: Self::Data);
-}
-
-/// What [`Manager`] shows: the snapshot without its lists.
-pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
-    Snapshot {
-        version: snapshot.version.clone(),
-        node: snapshot.node.clone(),
-        state: snapshot.state.clone(),
-        resource_state: snapshot.resource_state.clone(),
-        awaited: snapshot.awaited.clone(),
-        auto_failback: snapshot.auto_failback.clone(),
-        nodes: Vec::new(),
-        links: Vec::new(),
-        groups: Vec::new(),
-        decisions: snapshot.decisions.clone(),
-        ..*snapshot
-    }
-}
-
-/// What the manager shows. Not inside of its object: that is locked for as long as a call of it lasts, and a call may wait
-/// for a person's password or for a database to stop.
-pub(super) type Shown = Arc<RwLock<Snapshot>>;
-
-/// `org.hbd1.Manager`.
-pub struct Manager {
-    shown: Shown,
-    requests: mpsc::Sender<Request>,
-    gate: Gate,
-}
-
-impl Manager {
-    /// As [`Mirror::QUIET`].
-    pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
-
-    pub(super) fn new(shown: Shown, requests: mpsc::Sender<Request>) -> Self {
-        Manager { shown, requests, gate: Gate::default() }
-    }
-
-    /// A piece of what is shown.
-    fn see<T>(&self, piece: impl FnOnce(&Snapshot) -> T) -> T {
-        piece(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    async fn move_groups(&self, here: bool, scope: &str) -> Result<String, Error> {
-        let Some(scope) = Scope::parse(scope) else {
-            let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
-            return Err(Error::InvalidArgument(text));
-        };
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Move { here, scope, reply }, answer).await?.map_err(Error::NotMoved)
-    }
-
-    /// Hands a request to the daemon and waits for its answer.
-    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, Error> {
-        self.requests.try_send(request).map_err(|error| {
-            Error::Busy(match error {
-                mpsc::error::TrySendError::Full(_) => "hbd has too many requests to answer; try again".to_owned(),
-                mpsc::error::TrySendError::Closed(_) => "hbd is stopping".to_owned(),
-            })
-        })?;
-        answer.await.map_err(|_| Error::Busy("hbd is stopping".to_owned()))
-    }
-}
-
-/// The cluster manager on this node.
-#[interface(name = "org.hbd1.Manager")]
-impl Manager {
-    /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
-    /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
-    /// Takes the authorisation org.hbd1.reload.
-    #[zbus(out_args("changes"))]
-    async fn reload(
-        &self,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<Vec<String>, Error> {
-        self.gate.pass(bus, &header, Action::Reload).await?;
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Reload { reply }, answer).await?.map_err(Error::ReloadRefused)
-    }
-
-    /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
-    /// that prefer the other) or "failback" (the same as "foreign"). Waits up to 20 s, see Awaited, for a node that has
-    /// not decided what it holds. Returns in words when the groups run there, or fails with org.hbd1.Error.NotMoved,
-    /// which says why. Takes the authorisation org.hbd1.switch.
-    #[zbus(out_args("outcome"))]
-    async fn standby(
-        &self,
-        scope: &str,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Switch).await?;
-        self.move_groups(false, scope).await
-    }
-
-    /// Takes the groups of `scope` from the other node; words and errors as Standby. Takes the authorisation org.hbd1.switch.
-    #[zbus(out_args("outcome"))]
-    async fn takeover(
-        &self,
-        scope: &str,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Switch).await?;
-        self.move_groups(true, scope).await
-    }
-
-    /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
-    /// of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that is no
-    /// group's. Takes the authorisation org.hbd1.cleanup.
-    #[zbus(out_args("outcome"))]
-    async fn cleanup(
-        &self,
-        group: &str,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Cleanup).await?;
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Cleanup { group: group.to_owned(), reply }, answer).await?.map_err(Error::InvalidArgument)
-    }
-
-    /// The version of hbd.
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn version(&self) -> String {
-        self.see(|data| data.version.clone())
-    }
-
-    /// The name of this node in the cluster.
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn node_name(&self) -> String {
-        self.see(|data| data.node.clone())
-    }
-
-    /// The state of this node: "init", "up", "active" or "stopping".
-    #[zbus(property)]
-    fn state(&self) -> String {
-        self.see(|data| data.state.clone())
-    }
-
-    /// What this node holds: "none", "local", "foreign", "all", or "transition" while that changes.
-    #[zbus(property)]
-    fn resource_state(&self) -> String {
-        self.see(|data| data.resource_state.clone())
-    }
-
-    /// What a call of Standby or Takeover waits for, at most 20 s, before anything is moved, in words; "" for nothing.
-    #[zbus(property)]
-    fn awaited(&self) -> String {
-        self.see(|data| data.awaited.clone())
-    }
-
-    /// Whether resources return to their preferred node: "on", "off" or "legacy".
-    #[zbus(property)]
-    fn auto_failback(&self) -> String {
-        self.see(|data| data.auto_failback.clone())
-    }
-
-    /// Interval of our status messages, in microseconds (keepalive of ha.cf).
-    #[zbus(property, name = "KeepaliveUSec")]
-    fn keepalive_usec(&self) -> u64 {
-        self.see(|data| data.keepalive_usec)
-    }
-
-    /// Silence that earns a late-heartbeat warning, in microseconds (warntime).
-    #[zbus(property, name = "WarntimeUSec")]
-    fn warntime_usec(&self) -> u64 {
-        self.see(|data| data.warntime_usec)
-    }
-
-    /// Silence after which a node is dead, in microseconds (deadtime).
-    #[zbus(property, name = "DeadtimeUSec")]
-    fn deadtime_usec(&self) -> u64 {
-        self.see(|data| data.deadtime_usec)
-    }
-
-    /// Dead time while we start, in microseconds (initdead).
-    #[zbus(property, name = "InitdeadUSec")]
-    fn initdead_usec(&self) -> u64 {
-        self.see(|data| data.initdead_usec)
-    }
-
-    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority as
-    /// in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
-    /// Changes without a signal.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {
-        self.see(|data| data.decisions.iter().map(row).collect())
-    }
-
-    /// The generation number of this run: grows with each start.
-    #[zbus(property(emits_changed_signal = "const"))]
-    fn generation(&self) -> u64 {
-        self.see(|data| data.generation)
-    }
-}
-
-fn row(decision: &Decision) -> (u64, u8, String, String, String, String) {
-    let Decision { usec, priority, event, node, group, text } = decision.clone();
-    (usec, priority, event, node, group, text)
 }
 
 /// `org.hbd1.Node`.
@@ -299,6 +76,31 @@ impl Node {
     fn resources(&self) -> &str {
         &self.0.holds
     }
+
+    /// Whether the node says that it is in maintenance; a Heartbeat never is.
+    #[zbus(property)]
+    fn maintenance(&self) -> bool {
+        self.0.maintenance
+    }
+
+    /// The files in which this node and the node that you ask differ, as far as all nodes must have the same: "ha.cf",
+    /// "haresources". Empty if there is no difference, and for what does not say so (a Heartbeat, an older hbd).
+    #[zbus(property)]
+    fn configuration_differs(&self) -> Vec<&str> {
+        self.0.differing.iter().map(String::as_str).collect()
+    }
+
+    /// Digest of what the node's ha.cf says and all nodes must have the same; "" if the node did not say so.
+    #[zbus(property)]
+    fn ha_cf_digest(&self) -> &str {
+        &self.0.ha_cf_digest
+    }
+
+    /// Digest of the node's haresources; "" if the node did not say so.
+    #[zbus(property)]
+    fn haresources_digest(&self) -> &str {
+        &self.0.haresources_digest
+    }
 }
 
 impl Mirror for Node {
@@ -350,11 +152,19 @@ impl Link {
     fn last_heard_usec(&self) -> u64 {
         self.0.last_heard_usec
     }
+
+    /// What passed over it on this node since the start of hbd, from and to all nodes: packets sent, received, not sent
+    /// because of an error, and received but damaged or with a wrong signature. Changes without a signal.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn traffic(&self) -> (u64, u64, u64, u64) {
+        let Traffic { sent, received, send_errors, bad } = self.0.traffic;
+        (sent, received, send_errors, bad)
+    }
 }
 
 impl Mirror for Link {
     type Data = LinkSnapshot;
-    const QUIET: &'static [&'static str] = &["LastHeardUSec"];
+    const QUIET: &'static [&'static str] = &["LastHeardUSec", "Traffic"];
 
     fn new(data: LinkSnapshot) -> Self {
         Link(data)
@@ -396,8 +206,8 @@ impl Group {
         self.0.owner_since_usec
     }
 
-    /// Why this node does not take it although its owner is dead: who still answers for which of its addresses. ""
-    /// if nothing keeps it from that.
+    /// Why this node does not take it although its owner is dead: who still answers for which of its addresses, that its
+    /// owner is not reset, that no ping node answers, or maintenance. "" if nothing keeps it from that. See ClearHold.
     #[zbus(property)]
     fn held_back(&self) -> &str {
         &self.0.held_back
@@ -420,6 +230,12 @@ impl Group {
                 (resource.word.as_str(), resource.kind.as_str(), resource.target.as_str(), resource.state.as_str())
             })
             .collect()
+    }
+
+    /// How often each of the resources has failed on this node lately, in the order of Resources. Cleanup forgets it.
+    #[zbus(property)]
+    fn failures(&self) -> Vec<u32> {
+        self.0.resources.iter().map(|resource| resource.failures).collect()
     }
 }
 
@@ -469,6 +285,12 @@ impl Resource {
     #[zbus(property)]
     fn state(&self) -> &str {
         &self.0.1.state
+    }
+
+    /// How often it has failed on this node lately. Cleanup forgets it.
+    #[zbus(property)]
+    fn failures(&self) -> u32 {
+        self.0.1.failures
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
 use super::ROOT;
-use super::objects::{Group, Link, Manager, Mirror, Node, Resource, Shown, manager_data};
+use super::jobs::Jobs;
+use super::manager::{Manager, Shown, manager_data};
+use super::objects::{Group, Link, Mirror, Node, Resource};
 use super::path::encode;
 use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use super::tell::tell;
 
 type Properties = HashMap<String, OwnedVariant>;
 
@@ -18,6 +21,7 @@ type Properties = HashMap<String, OwnedVariant>;
 pub(super) struct Publisher {
     connection: Connection,
     manager: Shown,
+    jobs: Arc<Jobs>,
     nodes: BTreeMap<String, NodeSnapshot>,
     links: BTreeMap<String, LinkSnapshot>,
     groups: BTreeMap<String, GroupSnapshot>,
@@ -26,10 +30,11 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// For a connection that serves [`Manager`] with what is shown, and nothing else yet.
-    pub(super) fn new(connection: &Connection, manager: Shown) -> Self {
+    pub(super) fn new(connection: &Connection, manager: Shown, jobs: Arc<Jobs>) -> Self {
         Publisher {
             connection: connection.clone(),
             manager,
+            jobs,
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -56,20 +61,25 @@ impl Publisher {
         sync::<Node>(bus, &mut self.nodes, nodes).await?;
         sync::<Link>(bus, &mut self.links, links).await?;
         sync::<Group>(bus, &mut self.groups, groups).await?;
-
         sync::<Resource>(bus, &mut self.resources, resources).await?;
 
-        let manager = manager_data(snapshot);
-        let same = *self.manager.read().unwrap_or_else(PoisonError::into_inner) == manager;
+        let was = self.manager.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if was == *snapshot {
+            return Ok(());
+        }
+        let object = bus.object_server().interface::<_, Manager>(ROOT).await?;
+        let same = manager_data(&was) == manager_data(snapshot);
+        // Its lock may be taken for long by whoever calls it: what it shows is beside it.
+        let before = if same { Properties::new() } else { shown(bus, &object, &*object.get().await).await? };
+        *self.manager.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         if !same {
-            let object = bus.object_server().interface::<_, Manager>(ROOT).await?;
-            // Its lock may be taken for long by whoever calls it: what it shows is beside it.
-            let before = shown(bus, &object, &*object.get().await).await?;
-            *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
             let after = shown(bus, &object, &*object.get().await).await?;
             signal(&object, Manager::QUIET, &before, &after).await?;
         }
-        Ok(())
+        if was.awaited.is_empty() != snapshot.awaited.is_empty() {
+            self.jobs.signal_states(bus).await?;
+        }
+        tell(object.signal_emitter(), &was, snapshot).await
     }
 }
 

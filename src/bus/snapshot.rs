@@ -9,11 +9,16 @@ pub struct Snapshot {
     pub version: String,
     /// Our node name.
     pub node: String,
+    /// `cluster` of ha.cf, a label.
+    pub cluster: String,
     /// Our own state: `init`, `up`, `active`, `stopping`.
     pub state: String,
     /// What we hold: `none`, `local`, `foreign`, `all`, or `transition`.
     pub resource_state: String,
-    /// What a `Standby` or `Takeover` waits for before it begins; empty for nothing.
+    /// Whether this node's resources are left alone.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// What a move waits for before it begins; empty for nothing.
     pub awaited: String,
     /// `auto_failback`: `on`, `off`, `legacy`.
     pub auto_failback: String,
@@ -33,8 +38,13 @@ pub struct Snapshot {
     pub links: Vec<LinkSnapshot>,
     /// The resource groups in haresources order.
     pub groups: Vec<GroupSnapshot>,
+    /// Fencing devices that do not answer, a sentence each.
+    pub broken_devices: Vec<String>,
     /// The last decisions, oldest first.
     pub decisions: Vec<Decision>,
+    /// How many decisions there were in all.
+    #[serde(skip)]
+    pub decided: u64,
 }
 
 /// Something that hbd decided or that decided something for it.
@@ -75,6 +85,18 @@ pub struct NodeSnapshot {
     pub last_status_usec: u64,
     /// What it says it holds: `none`, `local`, `foreign`, `all`, `transition`; empty for ping nodes.
     pub holds: String,
+    /// Whether it is in maintenance.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// Digest of its ha.cf, as far as all nodes must have the same; empty if it did not say so.
+    #[serde(default)]
+    pub ha_cf_digest: String,
+    /// Digest of its haresources; empty if it did not say so.
+    #[serde(default)]
+    pub haresources_digest: String,
+    /// The files in which it differs from this node.
+    #[serde(default)]
+    pub differing: Vec<String>,
 }
 
 /// A link to a node.
@@ -90,6 +112,21 @@ pub struct LinkSnapshot {
     pub status: String,
     /// When the node was last heard on it, CLOCK_REALTIME; 0 for never.
     pub last_heard_usec: u64,
+    /// What passed over it since the start, from and to all nodes; nothing of a ping node.
+    pub traffic: Traffic,
+}
+
+/// Packets (texts, on a serial line) of a link's media on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Sent.
+    pub sent: u64,
+    /// Received, good and bad.
+    pub received: u64,
+    /// Not sent, for whatever reason.
+    pub send_errors: u64,
+    /// Received, but damaged or with a wrong signature.
+    pub bad: u64,
 }
 
 /// A resource group, that is a line of haresources.
@@ -122,4 +159,7 @@ pub struct ResourceSnapshot {
     pub target: String,
     /// `stopped`, `starting`, `active`, `stopping`, `failed`.
     pub state: String,
+    /// How often it has failed on this node lately; `cleanup` forgets it.
+    #[serde(default)]
+    pub failures: u32,
 }

@@ -1,81 +1,62 @@
-//! Asking hbd to move groups, and its answer in words.
+//! Asking hbd for something that is answered at once, and its answer in words.
 
-use std::convert::Infallible;
-use std::io::{self, Write};
-use std::time::Duration;
-
-use tokio::time::{sleep, timeout};
-use zbus::Proxy;
+use serde::Serialize;
+use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::proxy::MethodFlags;
+use zbus::wire::{DynamicType, Type};
+use zbus::{Connection, Proxy};
 
 use super::CliError;
 use super::fetch::PATIENCE;
 use crate::bus::{NAME, ROOT};
 
-/// How often hbd is asked what it waits for. A move that need not wait is over by then.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// Calls a method of org.hbd1.Manager that takes one word and answers in words. The inner result is hbd's own answer:
-/// done, or why not.
-/// Waits as long as the units take; only the bus itself must answer within [`PATIENCE`].
-pub(super) async fn ask(
-    builder: Builder<'static>,
-    method: &str,
-    scope: &str,
-) -> Result<Result<String, String>, CliError> {
+/// A connection; the bus must let us in within [`PATIENCE`].
+pub(super) async fn connect(builder: Builder<'static>) -> Result<Connection, CliError> {
     let slow = |_| {
         let text = format!("no answer in {} s", PATIENCE.as_secs());
         CliError::NoBus(zbus::fdo::Error::TimedOut(text).into())
     };
-    let bus = timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)?;
-    let manager = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Manager").await.map_err(CliError::NoAnswer)?;
-    let arguments = (scope,);
-    let outcome = tokio::select! {
-        outcome = manager.call_with_flags::<_, _, String>(method, MethodFlags::ALLOW_INTERACTIVE_AUTH, &arguments) => outcome.map(Option::unwrap_or_default),
-        never = tell_what_is_awaited(&manager) => match never {},
-    };
-    match outcome {
-        Ok(outcome) => Ok(Ok(outcome)),
-        Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
-            "org.hbd1.Error.NotMoved" | "org.hbd1.Error.Busy" | "org.hbd1.Error.InvalidArgument" => {
-                Ok(Err(text.unwrap_or_default()))
-            }
-            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
-            "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text.unwrap_or_default())),
-            "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
-                Err(CliError::NotRunning)
-            }
-            _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {}", text.unwrap_or_default())))),
-        },
-        Err(error) => Err(CliError::NoAnswer(error)),
+    timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)
+}
+
+/// The manager of the hbd on that bus.
+pub(super) async fn manager(bus: &Connection) -> Result<Proxy<'static>, CliError> {
+    Proxy::new(bus, NAME, ROOT, "org.hbd1.Manager").await.map_err(CliError::NoAnswer)
+}
+
+/// Calls a method of org.hbd1.Manager that answers in words. The inner result is hbd's own answer: done, or why not.
+pub(super) async fn ask<B>(
+    builder: Builder<'static>,
+    method: &str,
+    arguments: &B,
+) -> Result<Result<String, String>, CliError>
+where
+    B: Serialize + DynamicType + Type,
+{
+    let bus = connect(builder).await?;
+    let manager = manager(&bus).await?;
+    let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
+    match manager.call_with_flags::<_, _, String>(method, flags, arguments).await {
+        Ok(outcome) => Ok(Ok(outcome.unwrap_or_default())),
+        Err(error) => refused(error).map(Err),
     }
 }
 
-/// The same, but waits a moment only: `None` if there is no answer by then. hbd goes on by itself.
-pub(super) async fn ask_briefly(
-    builder: Builder<'static>,
-    method: &str,
-    scope: &str,
-) -> Result<Option<Result<String, String>>, CliError> {
-    // hbd must have found out who asks before the asker is gone.
-    const MOMENT: Duration = Duration::from_secs(1);
-    timeout(MOMENT, ask(builder, method, scope)).await.ok().transpose()
-}
-
-/// Says on stderr what hbd waits for before it begins, whenever that changes. An hbd that does not say is not asked twice.
-async fn tell_what_is_awaited(manager: &Proxy<'_>) -> Infallible {
-    let mut told = String::new();
-    loop {
-        sleep(LOOK).await;
-        let awaited: String = match manager.get_property("Awaited").await {
-            Ok(awaited) => awaited,
-            Err(_) => std::future::pending().await,
-        };
-        if !awaited.is_empty() && awaited != told {
-            // Nobody may be reading.
-            let _ = writeln!(io::stderr().lock(), "hbctl: waiting for {awaited}");
+/// hbd's refusal in words, or why it cannot be asked.
+pub(super) fn refused(error: zbus::Error) -> Result<String, CliError> {
+    let zbus::Error::MethodError(name, text, _) = error else { return Err(CliError::NoAnswer(error)) };
+    let text = text.unwrap_or_default();
+    match name.as_str() {
+        "org.hbd1.Error.Refused" | "org.hbd1.Error.Busy" | "org.hbd1.Error.InvalidArgument" => Ok(text),
+        "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
+        "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text)),
+        "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
+            Err(CliError::NotRunning)
         }
-        told = awaited;
+        "org.freedesktop.DBus.Error.UnknownMethod" => {
+            Ok(format!("the hbd that runs here is older and cannot do that: systemctl restart hbd ({text})"))
+        }
+        _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {text}")))),
     }
 }

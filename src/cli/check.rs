@@ -1,5 +1,6 @@
 //! `hbctl check`: the files by the code that hbd starts with, what each word of haresources became, systemd's opinion of
-//! the units, and how the files differ from what runs: the hbd of this machine, and through it the peer.
+//! the units, the fence agents' opinion of their parameters, and how the files differ from what runs: the hbd of this
+//! machine, and through it the peer.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,8 +13,10 @@ use zbus::connection::Builder;
 use super::words::{bold, duration, paint};
 use super::{CliError, fetch};
 use crate::bus::Snapshot;
-use crate::config::{self, Config, Files, Host};
+use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
 use crate::daemon::check::{meaning, survey};
+use crate::daemon::links::error_chain;
+use crate::fencing::Metadata;
 use crate::units::own::Unfit;
 
 /// As hbd's own exit status.
@@ -61,8 +64,12 @@ pub(super) fn run(
     if let (Some(config), None) = (&config, &subject.root) {
         runtime.block_on(async {
             ask_systemd(config, &mut report, colour).await;
+            ask_fence_agents(config, &mut report, colour).await;
             match fetch::snapshot(bus).await {
-                Ok(snapshot) => compare(config, &snapshot, &mut report, colour),
+                Ok(snapshot) => {
+                    compare(config, &snapshot, &mut report, colour);
+                    report.text.push_str(&compared_with(&snapshot));
+                }
                 Err(_) => report.say("notice", "hbd does not run here: compared with nothing", colour),
             }
         });
@@ -107,6 +114,44 @@ async fn ask_systemd(config: &Config, report: &mut Report, colour: bool) {
     }
 }
 
+/// What fence agents ignore, or miss.
+async fn ask_fence_agents(config: &Config, report: &mut Report, colour: bool) {
+    for device in &config.fencing {
+        for agent in &device.agents {
+            let FenceProtocol::Agent { path, parameters } = &agent.protocol else { continue };
+            match Metadata::of(path).await {
+                Ok(metadata) => {
+                    for complaint in metadata.complaints(&agent.name, parameters) {
+                        report.say("warning", &format!("fencing of {}: {complaint}", device.node), colour);
+                    }
+                }
+                Err(error) => {
+                    let text = format!(
+                        "fencing of {}: {} does not describe itself ({}); its parameters are not checked",
+                        device.node,
+                        agent.name,
+                        error_chain(&error)
+                    );
+                    report.say("notice", &text, colour);
+                }
+            }
+        }
+    }
+}
+
+/// Who was reached, so that silence is not taken for agreement.
+fn compared_with(running: &Snapshot) -> String {
+    let others = running.nodes.iter().filter(|node| !node.local && node.kind == "normal");
+    let said = others.map(|node| match (node.status.as_str(), node.ha_cf_digest.is_empty()) {
+        ("dead" | "init", _) => format!("{} is not reached: not compared with it\n", node.name),
+        (_, true) => {
+            format!("{} runs no hbd that says what its files are: only deadtime was compared with it\n", node.name)
+        }
+        _ => format!("compared with what {} runs with: nodes, intervals, auto_failback, haresources\n", node.name),
+    });
+    said.collect()
+}
+
 /// What runs, against what the files say.
 fn compare(config: &Config, running: &Snapshot, report: &mut Report, colour: bool) {
     for difference in differences(config, running) {
@@ -147,6 +192,7 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
         listed(names(&mut config.groups.iter().map(written)).clone()),
         listed(names(&mut running.groups.iter().map(shown))),
     );
+    found.extend(other_files(&Fingerprint::of(config), running));
     let deadtime = u64::try_from(config.timing.deadtime.as_micros()).unwrap_or(u64::MAX);
     for peer in running.nodes.iter().filter(|node| !node.local && node.kind == "normal" && node.generation > 0) {
         if peer.deadtime_usec != deadtime {
@@ -159,6 +205,23 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
         }
     }
     found
+}
+
+/// The files against what the other nodes run with, by their own word.
+fn other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String> {
+    let others = running.nodes.iter().filter(|node| !node.local && !node.ha_cf_digest.is_empty());
+    let differing = others.flat_map(|node| {
+        let theirs = Fingerprint { ha_cf: node.ha_cf_digest.clone(), haresources: node.haresources_digest.clone() };
+        file.differing(&theirs)
+            .into_iter()
+            .map(|name| {
+                let remedy =
+                    format!("compare the file with that of {}; resources may be missing after a takeover", node.name);
+                format!("{name}: {} runs with another one than the file here: {remedy}", node.name)
+            })
+            .collect::<Vec<_>>()
+    });
+    differing.collect()
 }
 
 #[cfg(test)]
@@ -244,6 +307,11 @@ mod tests {
         other.nodes[1].deadtime_usec = 10_000_000;
         other.nodes[1].name = "nodec".to_owned();
         let found = differences(&config, &other).join("\n");
+        other.nodes[1].ha_cf_digest = Fingerprint::of(&config).ha_cf;
+        other.nodes[1].haresources_digest = "0123456789abcdef".to_owned();
+        let found = format!("{found}\n{}", differences(&config, &other).join("\n"));
+        assert!(found.contains("haresources: nodec runs with another one than the file here"), "{found}");
+        assert!(!found.contains("ha.cf: nodec"), "{found}");
         for wanted in [
             "node: the file says nodea nodeb, the running hbd has nodea nodec",
             "deadtime: the file says 30s, the running hbd has 10s",

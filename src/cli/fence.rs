@@ -1,12 +1,12 @@
 //! `hbctl fence` and `hbctl confirm-fenced`: org.hbd1.Fencing.
 
-use tokio::time::timeout;
 use zbus::Proxy;
 use zbus::connection::Builder;
 use zbus::wire::{DynamicType, Type};
 
 use super::CliError;
-use super::fetch::PATIENCE;
+use super::ask::connect;
+use super::job::tell_the_way;
 use crate::bus::{NAME, ROOT};
 
 /// Resets a node, or only asks its device.
@@ -28,13 +28,13 @@ async fn ask<B>(builder: Builder<'static>, method: &str, arguments: &B) -> Resul
 where
     B: serde::Serialize + DynamicType + Type,
 {
-    let slow = |_| {
-        let text = format!("no answer in {} s", PATIENCE.as_secs());
-        CliError::NoBus(zbus::fdo::Error::TimedOut(text).into())
-    };
-    let bus = timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)?;
+    let bus = connect(builder).await?;
     let fencing = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Fencing").await.map_err(CliError::NoAnswer)?;
-    match fencing.call::<_, _, String>(method, arguments).await {
+    let outcome = tokio::select! {
+        outcome = fencing.call::<_, _, String>(method, arguments) => outcome,
+        error = tell_the_way(&bus) => return Err(error),
+    };
+    match outcome {
         Ok(outcome) => Ok(Ok(outcome)),
         Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
             "org.hbd1.Error.NotFenced" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),

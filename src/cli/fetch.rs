@@ -9,7 +9,9 @@ use zbus::fdo::{self, ObjectManagerProxy, PropertiesProxy};
 use zbus::{Connection, OwnedVariant, Variant};
 
 use super::CliError;
-use crate::bus::{Decision, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot};
+use crate::bus::{
+    Decision, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot, Traffic,
+};
 
 /// How long the bus, and then hbd, may take for each answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +41,9 @@ impl Client {
         let manager =
             PropertiesProxy::builder(bus).destination(NAME).path(ROOT).build().await.map_err(CliError::NoAnswer)?;
         let interface = "org.hbd1.Manager".try_into().map_err(CliError::NoAnswer)?;
-        let mut snapshot = from_manager(manager.get_all(interface).await.map_err(no_answer)?);
+        let mut properties = manager.get_all(interface).await.map_err(no_answer)?;
+        let order: Vec<String> = take_list(&mut properties, "Nodes");
+        let mut snapshot = from_manager(properties);
 
         let objects = ObjectManagerProxy::builder(bus)
             .destination(NAME)
@@ -57,8 +61,11 @@ impl Client {
                 }
             }
         }
-        // The bus has no order: ourselves first, ping nodes last.
-        snapshot.nodes.sort_by_key(|node| (!node.local, node.kind == "ping", node.name.clone()));
+        // The objects have no order; an older hbd does not tell it: then ourselves first, ping nodes last.
+        snapshot.nodes.sort_by_key(|node| {
+            let place = order.iter().position(|name| *name == node.name);
+            (place, !node.local, node.kind == "ping", node.name.clone())
+        });
         snapshot.links.sort_by_key(|link| (link.medium == "ping", link.node.clone(), link.name.clone()));
         snapshot.groups.sort_by_key(|group| group.name.clone());
         Ok(snapshot)
@@ -85,17 +92,30 @@ where
     properties.remove(name).and_then(|value| value.try_into().ok()).unwrap_or_default()
 }
 
+/// The same for an array.
+fn take_list<T>(properties: &mut Properties, name: &str) -> Vec<T>
+where
+    Vec<T>: TryFrom<Variant<'static>>,
+{
+    properties.remove(name).and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default()
+}
+
 fn from_manager(mut from: Properties) -> Snapshot {
     type Row = (u64, u8, String, String, String, String);
-    let decisions: Vec<Row> =
-        from.remove("Decisions").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
+    let decisions: Vec<Row> = take_list(&mut from, "Decisions");
     let decision = |(usec, priority, event, node, group, text)| Decision { usec, priority, event, node, group, text };
     Snapshot {
+        broken_devices: from
+            .remove("BrokenDevices")
+            .and_then(|value| Variant::from(value).try_into().ok())
+            .unwrap_or_default(),
         decisions: decisions.into_iter().map(decision).collect(),
         version: take(&mut from, "Version"),
         node: take(&mut from, "NodeName"),
+        cluster: take(&mut from, "ClusterName"),
         state: take(&mut from, "State"),
         resource_state: take(&mut from, "ResourceState"),
+        maintenance: take(&mut from, "Maintenance"),
         awaited: take(&mut from, "Awaited"),
         auto_failback: take(&mut from, "AutoFailback"),
         generation: take(&mut from, "Generation"),
@@ -118,22 +138,29 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         deadtime_usec: take(&mut from, "DeadtimeUSec"),
         last_status_usec: take(&mut from, "LastStatusUSec"),
         holds: take(&mut from, "Resources"),
+        maintenance: take(&mut from, "Maintenance"),
+        ha_cf_digest: take(&mut from, "HaCfDigest"),
+        haresources_digest: take(&mut from, "HaresourcesDigest"),
+        differing: take_list(&mut from, "ConfigurationDiffers"),
     }
 }
 
 fn from_link(mut from: Properties) -> LinkSnapshot {
+    let (sent, received, send_errors, bad) =
+        from.remove("Traffic").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
     LinkSnapshot {
         node: take(&mut from, "Node"),
         name: take(&mut from, "Name"),
         medium: take(&mut from, "Medium"),
         status: take(&mut from, "Status"),
         last_heard_usec: take(&mut from, "LastHeardUSec"),
+        traffic: Traffic { sent, received, send_errors, bad },
     }
 }
 
 fn from_group(mut from: Properties) -> GroupSnapshot {
-    let resources: Vec<(String, String, String, String)> =
-        from.remove("Resources").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
+    let resources: Vec<(String, String, String, String)> = take_list(&mut from, "Resources");
+    let failures: Vec<u32> = take_list(&mut from, "Failures");
     GroupSnapshot {
         name: take(&mut from, "Name"),
         preferred: take(&mut from, "PreferredNode"),
@@ -143,7 +170,11 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         held_back: take(&mut from, "HeldBack"),
         resources: resources
             .into_iter()
-            .map(|(word, kind, target, state)| ResourceSnapshot { word, kind, target, state })
+            .enumerate()
+            .map(|(index, (word, kind, target, state))| {
+                let failures = failures.get(index).copied().unwrap_or_default();
+                ResourceSnapshot { word, kind, target, state, failures }
+            })
             .collect(),
     }
 }

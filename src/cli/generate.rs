@@ -65,6 +65,7 @@ fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone())
         .title(command.get_name().to_uppercase())
         .section("8")
+        .date(crate::config::manual::DATE)
         .source(format!("hbd {}", env!("CARGO_PKG_VERSION")))
         .manual("hbd");
     let mut page = Vec::new();
@@ -84,7 +85,8 @@ fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
         roff.to_writer(&mut page)?;
     }
     page.write_all(tail.as_bytes())?;
-    Ok(page)
+    // clap_mangen separates the list of an option's words by an empty line among line breaks, which mandoc(1) reproves.
+    Ok(String::from_utf8_lossy(&page).replace(".br\n\n.br\n", ".br\n").into_bytes())
 }
 
 /// A command: its synopsis, what it does, its arguments.

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::bus::{NodeSnapshot, Snapshot};
+use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot, Traffic};
 
 const STATES: [&str; 5] = ["stopped", "starting", "active", "stopping", "failed"];
 
@@ -60,6 +60,11 @@ pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
 fn cluster(page: &mut Page, snapshot: &Snapshot) {
     let info = vec![("version", snapshot.version.as_str()), ("node", &snapshot.node), ("state", &snapshot.state)];
     page.metric("hbd_info", "Version, name and state of this node.", [(info, 1.0)]);
+    page.metric(
+        "hbd_maintenance",
+        "Whether this node's resources are left alone.",
+        [(vec![], flag(snapshot.maintenance))],
+    );
     page.metric("hbd_generation", "Grows with each start of hbd.", [(vec![], snapshot.generation as f64)]);
     page.metric("hbd_deadtime_seconds", "deadtime of ha.cf.", [(vec![], seconds(snapshot.deadtime_usec))]);
     let others = || snapshot.nodes.iter().filter(|node| !node.local);
@@ -90,6 +95,17 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
             .iter()
             .map(|link| (vec![("node", link.node.as_str()), ("link", &link.name)], seconds(link.last_heard_usec))),
     );
+    // The traffic of a link is that of its media here, whoever is at the other end.
+    let own = |link: &&LinkSnapshot| link.node == snapshot.node;
+    page.metric(
+        "hbd_link_packets",
+        "Packets on a link since the start of hbd: sent, received, send_errors, and bad among those received.",
+        snapshot.links.iter().filter(own).flat_map(|link| {
+            let Traffic { sent, received, send_errors, bad } = link.traffic;
+            let counts = [("sent", sent), ("received", received), ("send_errors", send_errors), ("bad", bad)];
+            counts.map(|(what, count)| (vec![("link", link.name.as_str()), ("what", what)], count as f64))
+        }),
+    );
 }
 
 fn groups(page: &mut Page, snapshot: &Snapshot) {
@@ -113,7 +129,7 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
     );
     page.metric(
         "hbd_group_held_back",
-        "Whether this node does not take a group because its addresses are still answered.",
+        "Whether this node does not take a group although its owner is dead.",
         snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(!group.held_back.is_empty()))),
     );
     page.metric(

@@ -15,6 +15,7 @@ mod events;
 mod fence;
 mod fetch;
 mod generate;
+mod job;
 mod json;
 mod metrics;
 mod status;
@@ -35,7 +36,8 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
-use table::{Arguments, Command};
+use job::Progress::Told;
+use table::{Arguments, Command, Switch};
 
 /// Something is not as it should be.
 const EXIT_TROUBLE: u8 = 3;
@@ -134,11 +136,20 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
         Command::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(|error| CliError::Write { path: directory.clone(), error }),
-        Command::Standby { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Standby", scope))?)),
+        Command::Standby { scope } => Ok(moved(runtime.block_on(job::run(bus, "Standby", &(scope,), Told))?)),
         Command::Fence { node, dry_run } => Ok(moved(runtime.block_on(fence::fence(bus, node, *dry_run))?)),
         Command::ConfirmFenced { node } => Ok(moved(runtime.block_on(fence::confirm(bus, node))?)),
-        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", group))?)),
-        Command::Takeover { scope } => Ok(moved(runtime.block_on(ask::ask(bus, "Takeover", scope))?)),
+        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", &(group,)))?)),
+        Command::ClearHold { group } => Ok(moved(runtime.block_on(ask::ask(bus, "ClearHold", &(group,)))?)),
+        Command::Maintenance { state } => {
+            let on = *state == Switch::On;
+            Ok(moved(runtime.block_on(ask::ask(bus, "SetMaintenance", &(on,)))?))
+        }
+        Command::Move { group, node } => {
+            let node = node.to_ascii_lowercase();
+            Ok(moved(runtime.block_on(job::run(bus, "Move", &(group, node), Told))?))
+        }
+        Command::Takeover { scope } => Ok(moved(runtime.block_on(job::run(bus, "Takeover", &(scope,), Told))?)),
     }
 }
 

@@ -8,11 +8,28 @@ use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 /// Everything that is not as it should be, one sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let mut troubles = Vec::new();
+    if snapshot.maintenance {
+        troubles.push(
+            "This node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.".to_owned(),
+        );
+    }
+    for node in snapshot.nodes.iter().filter(|node| node.maintenance && !node.local) {
+        troubles.push(format!("Node {} is in maintenance: it takes nothing over.", node.name));
+    }
+    for node in snapshot.nodes.iter().filter(|node| !node.differing.is_empty()) {
+        troubles.push(format!(
+            "Node {} runs with another {} than this node: make the files equal, see hbctl check.",
+            node.name,
+            node.differing.join(" and another ")
+        ));
+    }
     for group in &snapshot.groups {
         if !group.held_back.is_empty() {
             troubles.push(format!(
-                "Group {} is not taken over, because {}: nobody may serve an address twice.",
-                group.name, group.held_back
+                "Group {} is not taken over, because {}{}",
+                group.name,
+                group.held_back,
+                remedy(group)
             ));
         } else if group.owner.is_empty() {
             troubles.push(format!("Group {} has no owner.", group.name));
@@ -35,19 +52,32 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     for link in snapshot.links.iter().filter(|link| link.status == "dead") {
         troubles.push(format!("Link {}:{} is dead.", link.node, link.name));
     }
+    troubles.extend(snapshot.broken_devices.iter().cloned());
     troubles
+}
+
+/// What can be done about a group that is held back.
+fn remedy(group: &GroupSnapshot) -> String {
+    match group.held_back.as_str() {
+        why if why.contains("maintenance") => ".".to_owned(),
+        why if why.contains("not reset") => {
+            ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
+        }
+        _ => format!(": nobody may serve an address twice. If you know who that is: hbctl clear-hold {}", group.name),
+    }
 }
 
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
 pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
-        "{} {}: {}, holds {} resources\nhbd {}, generation {}, auto_failback {}\n\
+        "{} {}: {}, holds {} resources\nhbd {}, cluster {}, generation {}, auto_failback {}\n\
          keepalive {}, warntime {}, deadtime {}, initdead {}\n\n",
         bold("Node", colour),
         snapshot.node,
         paint(&snapshot.state, &snapshot.state, colour),
         snapshot.resource_state,
         snapshot.version,
+        snapshot.cluster,
         snapshot.generation,
         snapshot.auto_failback,
         duration(snapshot.keepalive_usec),
@@ -58,7 +88,8 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
     let nodes = snapshot.nodes.iter().map(|node| {
         let holds = if node.holds.is_empty() { "-" } else { &node.holds };
         let heard = if node.local { "this node".to_owned() } else { heard(node.last_status_usec, now_usec) };
-        [node.name.clone(), node.status.clone(), holds.to_owned(), software(node).to_owned(), heard]
+        let status = if node.maintenance { format!("{} (maintenance)", node.status) } else { node.status.clone() };
+        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), heard]
     });
     text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "LAST HEARD"], nodes, colour));
     let links = snapshot.links.iter().map(|link| {
@@ -94,7 +125,12 @@ fn group_rows(group: &GroupSnapshot, now_usec: u64) -> Vec<[String; 5]> {
     let state = if group.held_back.is_empty() { group.state.clone() } else { "held back".to_owned() };
     let head = [group.name.clone(), state, owner.to_owned(), since, group.preferred.clone()];
     let resources = group.resources.iter().map(|resource| {
-        [format!("  {}", resource.target), resource.state.clone(), String::new(), String::new(), String::new()]
+        let failures = match resource.failures {
+            0 => String::new(),
+            1 => "failed once lately".to_owned(),
+            count => format!("failed {count} times lately"),
+        };
+        [format!("  {}", resource.target), resource.state.clone(), failures, String::new(), String::new()]
     });
     std::iter::once(head).chain(resources).collect()
 }

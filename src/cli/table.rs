@@ -24,6 +24,15 @@ pub(super) struct Arguments {
     pub color: When,
 }
 
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    /// From now on
+    On,
+    /// No longer
+    Off,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show nodes, links and resource groups, and who owns what
@@ -51,7 +60,8 @@ pub(super) enum Command {
     Events(Filter),
     /// Check the configuration files: what is wrong with them, what each word became, what differs from what runs
     ///
-    /// Runs the code that hbd starts with. Compares with the running hbd, and through it with the peer, if there is one.
+    /// Runs the code that hbd starts with, and asks fence agents whether they know their parameters. Compares with the
+    /// running hbd, and through it with the peer, if there is one.
     /// Exit status: 0 hbd can start with these files, 6 it cannot.
     Check {
         /// Check a copy below this directory (DIR/etc/ha.d/ha.cf and so on), for instance of the other node's files
@@ -80,7 +90,7 @@ pub(super) enum Command {
     },
     /// Give resource groups to the other node, and wait until they run there
     ///
-    /// Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
+    /// What happens on the way is told on standard error. Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
     Standby {
         /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback)
         #[arg(default_value = "all", value_parser = SCOPES)]
@@ -93,6 +103,37 @@ pub(super) enum Command {
         /// Which groups, as in standby
         #[arg(default_value = "all", value_parser = SCOPES)]
         scope: String,
+    },
+    /// Move one resource group to a node, and wait until it runs there
+    ///
+    /// Heartbeat's protocol moves all groups that prefer a node together: where others would go along, nothing is moved, and
+    /// the text says which and how to move all of them. Exit status: as standby.
+    Move {
+        /// The group by its first resource, as status shows it
+        group: String,
+        /// The node, as ha.cf names it
+        node: String,
+    },
+    /// Leave the resources of this node alone, or no longer
+    ///
+    /// While it is on hbd starts, moves, gives up and takes over nothing on this node, whatever fails, and refuses moves; what
+    /// the node holds it keeps, with its addresses. It lasts until it is ended, also over a restart of hbd or of the machine.
+    /// Two things go on: a stop of hbd releases everything, and of two nodes that serve the same one lets go. When it ends,
+    /// what belongs here is started where it does not run, and what a dead node left is taken over. Exit status: 0 done, 1 hbd
+    /// cannot be asked, 4 refused.
+    Maintenance {
+        /// Begin it, or end it
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Take over a group that is held back, because somebody still answers for its addresses
+    ///
+    /// Only when you know who that is. If it is the dead node itself, and it serves them, both serve: switch it off first. If
+    /// the other machine goes on claiming an address, on_claim in hbd.toml decides who yields, and the group is held back
+    /// again. Exit status: 0 taken over, 1 hbd cannot be asked, 4 nothing holds it back, or something else does.
+    ClearHold {
+        /// The group by its first resource, as status shows it
+        group: String,
     },
     /// Forget failures, on this node, after their cause is mended: what could not be started, or failed too often, or was
     /// stopped by hand is tried again.

@@ -9,9 +9,12 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::status::{render, troubles};
-use super::{CliError, fetch, json, table};
+use super::{CliError, fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
-use crate::bus::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use crate::bus::{
+    Decision, Ending, GroupSnapshot, JobResult, LinkSnapshot, NodeSnapshot, Request, ResourceSnapshot, Snapshot,
+    Traffic,
+};
 
 fn node(name: &str, status: &str, holds: &str) -> NodeSnapshot {
     NodeSnapshot {
@@ -32,6 +35,7 @@ fn resource(kind: &str, word: &str, target: &str) -> ResourceSnapshot {
         kind: kind.to_owned(),
         target: target.to_owned(),
         state: "active".to_owned(),
+        failures: 0,
     }
 }
 
@@ -43,14 +47,17 @@ fn healthy() -> Snapshot {
         medium: if node == name { "ping" } else { "bcast" }.to_owned(),
         status: "up".to_owned(),
         last_heard_usec: 1_000_000,
+        traffic: Traffic { sent: 3, received: 4, send_errors: 1, bad: 2 },
     };
     Snapshot {
         version: "0.1.0".to_owned(),
         node: "nodea".to_owned(),
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
+        maintenance: false,
         awaited: String::new(),
         auto_failback: "off".to_owned(),
+        cluster: "web".to_owned(),
         generation: 12,
         keepalive_usec: 500_000,
         warntime_usec: 5_000_000,
@@ -74,6 +81,7 @@ fn healthy() -> Snapshot {
                 resource("unit", "apache", "apache2.service"),
             ],
         }],
+        broken_devices: Vec::new(),
         decisions: vec![Decision {
             usec: 800_000,
             priority: 6,
@@ -82,6 +90,7 @@ fn healthy() -> Snapshot {
             group: "10.0.0.100".to_owned(),
             text: "resource group 10.0.0.100 is active here".to_owned(),
         }],
+        decided: 0,
     }
 }
 
@@ -89,7 +98,7 @@ fn healthy() -> Snapshot {
 fn the_text_says_who_owns_what() {
     let wanted = "\
 Node nodea: active, holds local resources
-hbd 0.1.0, generation 12, auto_failback off
+hbd 0.1.0, cluster web, generation 12, auto_failback off
 keepalive 500ms, warntime 5s, deadtime 10s, initdead 60s
 
 NODE      STATUS  HOLDS    RUNS       LAST HEARD
@@ -118,17 +127,52 @@ fn what_is_wrong_comes_last_and_in_words() {
     snapshot.groups[0].owner.clear();
     snapshot.groups[0].state = "failed".to_owned();
     snapshot.groups[0].resources[1].state = "failed".to_owned();
+    snapshot.broken_devices.push("Fencing device x of node nodeb does not answer.".to_owned());
     let text = render(&snapshot, 1_400_000, false);
     assert!(
         text.ends_with(
             "\nGroup 10.0.0.100 has no owner.\n\
              Resource apache of group 10.0.0.100 failed: see systemctl status apache2.service\n\
              Node nodeb is dead.\n\
-             Link nodeb:eth1 is dead.\n"
+             Link nodeb:eth1 is dead.\n\
+             Fencing device x of node nodeb does not answer.\n"
         ),
         "{text}"
     );
     assert!(text.contains("10.0.0.100         failed  nobody  0 s    nodea\n"), "{text}");
+}
+
+#[test]
+fn maintenance_failures_and_another_configuration_are_shown() {
+    let mut snapshot = healthy();
+    snapshot.maintenance = true;
+    snapshot.nodes[0].maintenance = true;
+    snapshot.nodes[1].differing = vec!["haresources".to_owned()];
+    snapshot.groups[0].resources[1].failures = 2;
+    let text = render(&snapshot, 1_400_000, false);
+    for wanted in [
+        "nodea     active (maintenance)",
+        "apache2.service  active  failed 2 times lately\n",
+        "\nThis node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.\n",
+        "Node nodeb runs with another haresources than this node: make the files equal, see hbctl check.\n",
+    ] {
+        assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
+    }
+    assert_eq!(troubles(&snapshot).len(), 2, "a unit that was started again is no trouble");
+}
+
+#[test]
+fn a_held_back_group_comes_with_the_way_out() {
+    for (why, wanted) in [
+        ("10.0.0.100 is answered by 02:00:00:00:00:01", "If you know who that is: hbctl clear-hold 10.0.0.100"),
+        ("nodeb is not reset yet", "hbctl confirm-fenced NODE"),
+        ("this node is in maintenance", "because this node is in maintenance."),
+    ] {
+        let mut snapshot = healthy();
+        snapshot.groups[0].held_back = why.to_owned();
+        let troubles = troubles(&snapshot).join("\n");
+        assert!(troubles.contains(why) && troubles.contains(wanted), "{troubles}");
+    }
 }
 
 #[test]
@@ -246,6 +290,36 @@ async fn what_the_bus_shows_is_what_was_put_there() {
             Err(CliError::NotRunning) => tokio::task::yield_now().await,
             fetched => break assert_eq!(fetched.unwrap(), healthy()),
         }
+    }
+}
+
+/// A move as hbctl waits for it, beside a daemon that ends it so; `None` without a dbus-daemon.
+async fn moved(result: JobResult) -> Option<Result<String, String>> {
+    let bus = PrivateBus::start()?;
+    let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
+    let (sender, mut requests) = mpsc::channel(1);
+    let address = bus.address();
+    tokio::spawn(crate::bus::run(move || zbus::connection::Builder::address(address.as_str()), receiver, sender));
+    while matches!(fetch::snapshot(bus.builder()).await, Err(CliError::NotRunning)) {
+        tokio::task::yield_now().await;
+    }
+    let daemon = async {
+        let Some(Request::MoveGroup { group, node, reply }) = requests.recv().await else {
+            panic!("another request")
+        };
+        assert_eq!((group.as_str(), node.as_str()), ("10.0.0.100", "nodeb"));
+        reply.send(Ending::new(result, result.word())).unwrap();
+    };
+    let wish = ("10.0.0.100", "nodeb");
+    let (said, ()) = tokio::join!(job::run(bus.builder(), "Move", &wish, job::Progress::Quiet), daemon);
+    Some(said.unwrap())
+}
+
+#[tokio::test]
+async fn a_move_is_waited_for_by_its_job() {
+    for (result, good) in [(JobResult::Done, true), (JobResult::Skipped, true), (JobResult::Failed, false)] {
+        let Some(said) = moved(result).await else { return };
+        assert_eq!(said, if good { Ok(result.word().to_owned()) } else { Err(result.word().to_owned()) });
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Conflict {
     ours: Claims,
     theirs: Option<Claims>,
     both: Set,
+    /// When `both` began.
+    both_since: Instant,
     /// How many groups we held when `both` began.
     began_with: Option<usize>,
     nobody: Set,
@@ -83,12 +85,21 @@ pub(super) struct Conflict {
     asked_in_vain: u32,
     /// Before this a failed group is not offered to the peer again.
     offer_again: Option<Instant>,
+    /// An hbd peer that is back has not said yet what it holds: what it said before it was gone is history.
+    unheard: bool,
+    /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
+    deaf: Option<Instant>,
 }
 
 impl Conflict {
     /// Whether both hold something, or a real Heartbeat is about to restart itself because of a partition.
     pub(super) fn open(&self, now: Instant) -> bool {
         self.both != Set::NONE || self.releasing() || self.restart_due.is_some_and(|due| now < due)
+    }
+
+    /// Whether both nodes hold something.
+    pub(super) fn both_hold(&self) -> bool {
+        self.both != Set::NONE
     }
 
     /// We take these after all.
@@ -103,6 +114,11 @@ impl Conflict {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         [self.act_at, self.announce_at].into_iter().flatten().min()
+    }
+
+    /// Since when an hbd peer that we hear does not hear us.
+    pub(super) fn deaf(&self) -> Option<Instant> {
+        self.deaf
     }
 
     /// Whether a failed group was offered to the peer lately: both would otherwise send it to and fro.
@@ -126,6 +142,19 @@ impl Core {
     pub(super) fn claims(&self) -> Claims {
         let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.ownership.hold));
         Claims { held, ..self.conflict.ours }
+    }
+
+    /// The peer says that it has declared us dead, and we hear it. An hbd that hears us again says so
+    /// ([`Core::peer_reappeared`]).
+    pub(super) fn peer_went_deaf(&mut self) {
+        if self.peer_is_hbd() {
+            self.conflict.deaf.get_or_insert(self.now.monotonic);
+        }
+    }
+
+    /// The peer hears us.
+    pub(super) fn peer_hears_us(&mut self) {
+        self.conflict.deaf = None;
     }
 
     /// We hold these classes from now on.
@@ -168,7 +197,9 @@ impl Core {
         if self.conflict.act_at.is_some() {
             self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
         }
-        if known {
+        self.conflict.unheard = known;
+        if known || !self.ownership.other_stable {
+            // It may be long decided, and answers this.
             self.send_void();
         } else {
             self.send_resource(true, None);
@@ -191,8 +222,7 @@ impl Core {
         if kept != Set::NONE {
             self.conflict.both = self.conflict.both.without(kept);
             if self.conflict.both == Set::NONE {
-                self.conflict.act_at = None;
-                self.conflict.began_with = None;
+                self.both_ended();
             }
             self.conflict_won(kept);
         }
@@ -200,6 +230,7 @@ impl Core {
 
     /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
     pub(super) fn audit(&mut self, message: &Message) {
+        self.conflict.unheard = false;
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
         }
@@ -214,7 +245,7 @@ impl Core {
         }
         let (hold, other) = (self.ownership.hold, self.ownership.other.swapped());
         // Somebody on the LAN has what we held back, whatever a report from before says.
-        let nobody = if self.ownership.other_stable {
+        let nobody = if self.ownership.other_stable && !self.conflict.unheard {
             self.existing(Set::ALL.without(hold).without(other)).without(self.hold.waiting())
         } else {
             Set::NONE
@@ -251,6 +282,7 @@ impl Core {
         let before = std::mem::replace(&mut self.conflict.both, both);
         if before == Set::NONE && both != Set::NONE {
             self.conflict.began_with = Some(self.claims().held);
+            self.conflict.both_since = self.now.monotonic;
             for (present, whose) in [(both.local, "our"), (both.foreign, "foreign")] {
                 if present {
                     self.log(Record::BothOwn { whose: whose.to_owned() });
@@ -264,9 +296,8 @@ impl Core {
                 self.send_resource(true, None);
             }
         } else if before != Set::NONE && both == Set::NONE {
-            self.conflict.act_at = None;
+            self.both_ended();
             self.conflict.asked_in_vain = 0;
-            self.conflict.began_with = None;
         }
         if both != Set::NONE && before.without(both) != Set::NONE && !self.peer_is_hbd() {
             // One class is settled: it listens, so let the other one not wait.
@@ -277,6 +308,14 @@ impl Core {
         if kept != Set::NONE {
             self.conflict_won(kept);
         }
+    }
+
+    /// Nothing is claimed twice any more. What nobody has is still to be acted on.
+    fn both_ended(&mut self) {
+        if self.conflict.nobody == Set::NONE {
+            self.conflict.act_at = None;
+        }
+        self.conflict.began_with = None;
     }
 
     fn nobody_changed(&mut self, nobody: Set) {
@@ -308,6 +347,7 @@ impl Core {
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.began_with = None;
+        (self.conflict.deaf, self.conflict.unheard) = (None, false);
         let both = std::mem::take(&mut self.conflict.both);
         if both != Set::NONE {
             self.conflict_won(both);
@@ -388,13 +428,27 @@ impl Core {
         }
     }
 
-    /// The claims again, for a peer that missed them; our own orphans are ours to take.
+    /// The claims again, for a peer that missed them; our own orphans are ours to take. A peer that does not hear us
+    /// would have both of us serve for as long as that lasts: only we can end it.
     fn act_with_hbd(&mut self) {
-        if self.conflict.nobody.local && !self.standby.busy() {
+        let both = self.conflict.both;
+        if both != Set::NONE && self.peer_ignores_claims() {
+            self.lose(both);
+            return;
+        }
+        if self.conflict.nobody.local && !self.standby.busy() && !self.maintenance.on() {
             self.conflict.nobody.local = false;
             self.take(Set::LOCAL);
         }
         self.send_resource(true, None);
+    }
+
+    /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are older
+    /// than a second.
+    fn peer_ignores_claims(&self) -> bool {
+        let late = self.conflict.both_since + CLAIM_PERIOD;
+        let heard = self.peer_node().and_then(|peer| peer.last_status);
+        self.conflict.deaf.is_some() || heard.is_some_and(|heard| heard > late)
     }
 
     /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go, and it
@@ -407,7 +461,8 @@ impl Core {
 
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
-        let (both, nobody) = (self.conflict.both, self.conflict.nobody);
+        let nobody = if self.maintenance.on() { Set::NONE } else { self.conflict.nobody };
+        let both = self.conflict.both;
         if both != Set::NONE {
             self.conflict.asked_in_vain += 1;
         }

@@ -41,7 +41,7 @@ pub enum Event {
         /// How.
         news: UnitNews,
     },
-    /// Somebody asked for something. `Standby`, `Takeover` and `Cleanup` are answered by [`Action::Answer`] with the same `id`.
+    /// Somebody asked for something. All but `Shutdown` and `Restart` are answered by [`Action::Answer`] with the same `id`.
     Request {
         /// The asker's number.
         id: u64,
@@ -147,6 +147,10 @@ pub enum Request {
     ConfirmFenced(usize),
     /// Forget the failures of a group, or of all, and try again what waits.
     Cleanup(Option<usize>),
+    /// A group that is not taken because somebody still answers for its addresses is to be taken all the same.
+    ClearHold(usize),
+    /// Leave this node's resources alone, or no longer. Also before [`Event::Start`].
+    Maintenance(bool),
 }
 
 /// One resource of one group, by position in haresources.
@@ -214,6 +218,16 @@ pub enum Answer {
     Cancelled,
     /// The exchange is over, but a group could not be started where it was wanted.
     Failed,
+    /// Refused: this node is in maintenance.
+    Maintenance,
+    /// Refused: the other node is in maintenance.
+    PeerMaintenance,
+    /// Nothing keeps this group from being taken.
+    NotHeld,
+    /// Done, but another group that moves together with this one is still held back.
+    StillHeld,
+    /// Refused: what holds the group back is that its owner is not reset.
+    NotReset,
 }
 
 /// Something to be done outside.

@@ -17,8 +17,8 @@ use crate::wire::Message;
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// A status of a node that was just reset may still arrive.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
-/// While no ping node answers and a takeover needs one, nobody is reset; looked at again this often.
-const ISOLATED: Duration = Duration::from_secs(1);
+/// While no ping node answers and a takeover needs one, or in maintenance, nobody is reset; looked at again this often.
+const POSTPONED: Duration = Duration::from_secs(1);
 
 /// Why a node is being reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,9 +102,11 @@ impl Core {
         }
         if self.fencing.running.is_some() || !self.fencing.waiting {
             self.fencing.due = None;
+        } else if self.maintenance.on() {
+            self.fencing.due = Some(now + POSTPONED);
         } else if self.is_isolated() {
             self.isolation_begins();
-            self.fencing.due = Some(now + ISOLATED);
+            self.fencing.due = Some(now + POSTPONED);
         } else {
             self.isolation_ends();
             self.run_agent(Reason::Takeover);

@@ -69,13 +69,16 @@ pub struct Groups {
     node: String,
     groups: Vec<Group>,
     runs: Vec<Run>,
+    /// What could not be started is not tried again.
+    #[serde(default)]
+    left_alone: bool,
 }
 
 impl Groups {
     /// The groups as `node` sees them; none runs.
     pub fn new(node: &str, groups: Vec<Group>) -> Self {
         let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
-        Groups { node: node.to_owned(), groups, runs }
+        Groups { node: node.to_owned(), groups, runs, left_alone: false }
     }
 
     /// The class of a group, as we see it.
@@ -202,6 +205,11 @@ impl Groups {
         self.tick(now, out);
     }
 
+    /// Whether what could not be started is not to be tried again.
+    pub fn leave_alone(&mut self, alone: bool) {
+        self.left_alone = alone;
+    }
+
     /// Takes the steps whose pause is over.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
         for index in 0..self.runs.len() {
@@ -209,7 +217,11 @@ impl Groups {
             if run.stop_again.is_some_and(|again| again <= now) {
                 run.stop_again = None;
                 self.advance(index, now, out);
-            } else if run.running == 0 && run.pending.is_none() && run.failed.is_some_and(|again| again <= now) {
+            } else if run.running == 0
+                && run.pending.is_none()
+                && !self.left_alone
+                && run.failed.is_some_and(|again| again <= now)
+            {
                 run.failed = None;
                 run.settled = false;
                 self.advance(index, now, out);
@@ -220,7 +232,7 @@ impl Groups {
     /// When [`Groups::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         let retry = |run: &Run| {
-            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none());
+            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none() && !self.left_alone);
             run.stop_again.or(start)
         };
         self.runs.iter().filter_map(retry).min()
@@ -273,6 +285,11 @@ impl Groups {
     /// Whether the resource runs here and is meant to.
     pub fn runs(&self, step: Step) -> bool {
         self.runs.get(step.group).is_some_and(|run| run.wanted && run.failed.is_none() && step.resource < run.running)
+    }
+
+    /// Whether the resource is up, as far as we know, whatever is meant to become of it.
+    pub fn is_up(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| step.resource < run.running)
     }
 
     /// Name of the group and word of the resource.

@@ -47,6 +47,13 @@ impl Health {
         self.waiting.iter().map(|(_, at)| *at).min()
     }
 
+    /// Nothing that waits is looked at before this moment.
+    fn postpone(&mut self, until: Instant) {
+        for (_, at) in &mut self.waiting {
+            *at = (*at).max(until);
+        }
+    }
+
     fn count(&self, step: Step) -> usize {
         self.failures.iter().filter(|failure| failure.step == step).count()
     }
@@ -63,6 +70,9 @@ impl Core {
     /// What the service manager says about a resource.
     pub(super) fn unit_news(&mut self, step: Step, news: UnitNews) {
         if !self.groups.runs(step) || self.leave.begun() {
+            return;
+        }
+        if self.maintenance_ignores(step, &news) {
             return;
         }
         let (group, resource) = self.groups.words(step);
@@ -209,6 +219,9 @@ impl Core {
 
     pub(super) fn health_tick(&mut self) {
         let now = self.now.monotonic;
+        if self.maintenance.on() {
+            self.health.postpone(now + KEEP_TRYING);
+        }
         let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
         self.health.waiting = later;
         for (step, _) in due {
@@ -264,9 +277,26 @@ impl Core {
         self.health.peer_unfit.extend(keys);
     }
 
+    /// Everything that is to run here is about to be started where it does not: nothing waits for that or is left alone.
+    pub(super) fn health_anew(&mut self) {
+        self.health.left_alone.clear();
+        self.health.waiting.clear();
+    }
+
+    /// How often this resource has failed here lately.
+    pub(super) fn failures(&self, step: Step) -> usize {
+        let (now, within) = (self.now.monotonic, self.settings.health.within);
+        let lately = |failure: &&Failure| failure.step == step && now.since(failure.at) < within;
+        self.health.failures.iter().filter(lately).count()
+    }
+
     /// An operator has mended something: failures are forgotten, what was left alone or waits is started. `None`: all
     /// groups.
     pub(super) fn cleanup(&mut self, id: u64, group: Option<usize>) {
+        if self.maintenance.on() {
+            self.out.push(Action::Answer { id, answer: Answer::Maintenance });
+            return;
+        }
         let now = self.now.monotonic;
         let meant = |step: Step| group.is_none_or(|group| group == step.group);
         self.health.failures.retain(|failure| !meant(failure.step));

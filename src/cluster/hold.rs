@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::resources::Decision;
-use super::{Action, Class, Core, Instant, Node, Order, Record, Set, Status, Step};
+use super::{Action, Answer, Class, Core, Instant, Node, Order, Record, Set, Status, Step};
 use crate::config::{AddressPolicy, OnAnswer, OnClaim, ResourceKind};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the dead time.
@@ -54,6 +54,9 @@ pub(super) struct Hold {
     asked: Vec<Asked>,
     /// What we do not take although its owner is dead.
     waiting: Set,
+    /// Groups that an operator wants taken whoever has their addresses.
+    #[serde(default)]
+    cleared: Vec<usize>,
     /// Addresses whose lease we lost, and that are still to be ours.
     lost: Vec<Step>,
 }
@@ -78,7 +81,8 @@ impl Core {
         let services = self.hold.asked.iter().filter_map(|asked| asked.service_gone).map(|gone| gone + patience);
         let verdicts =
             self.hold.asked.iter().filter(|asked| asked.mac.is_none()).map(|asked| self.verdict_due(asked));
-        begin.into_iter().chain(services.chain(verdicts).filter(|due| *due > now)).min()
+        let taken = self.taken_by_then().filter(|_| !self.hold.lost.is_empty());
+        begin.into_iter().chain(services.chain(verdicts).chain(taken).filter(|due| *due > now)).min()
     }
 
     pub(super) fn hold_tick(&mut self) {
@@ -173,6 +177,7 @@ impl Core {
     /// The peer is heard again, or left with a word: what the LAN answers does not matter.
     pub(super) fn hold_over(&mut self) {
         self.hold.waiting = Set::NONE;
+        self.hold.cleared.clear();
         self.ipfail.not_isolated();
         self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
     }
@@ -186,8 +191,9 @@ impl Core {
     fn keeps(&self, asked: &Asked) -> bool {
         let now = self.now.monotonic;
         let dead_service = asked.service_gone.is_some_and(|gone| now.since(gone) >= self.settings.timing.deadtime);
+        let cleared = self.hold.cleared.contains(&asked.step.group);
         let unknown = asked.mac.is_none() && !asked.silent && now < self.verdict_due(asked);
-        asked.purpose == Purpose::Taking && !dead_service && (asked.mac.is_some() || unknown)
+        asked.purpose == Purpose::Taking && !dead_service && !cleared && (asked.mac.is_some() || unknown)
     }
 
     /// The first address of a class, or of a group, that somebody has.
@@ -196,15 +202,20 @@ impl Core {
     }
 
     fn blocked(&self, set: Set) -> Set {
-        if self.is_isolated() {
-            return set;
-        }
-        let kept = |class| set.has(class) && self.kept(|group| self.groups.class(group) == class).is_some();
+        let isolated = self.is_isolated();
+        let kept = |class| {
+            let cleared = self.hold.cleared.iter().any(|group| self.groups.class(*group) == class);
+            let answered = || self.kept(|group| self.groups.class(group) == class).is_some();
+            set.has(class) && (isolated && !cleared || answered())
+        };
         Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }
     }
 
     /// The peer is gone: what of it we may take now. The rest waits.
     pub(super) fn free_to_take(&mut self) -> Set {
+        if self.maintenance_forgoes() {
+            return Set::NONE;
+        }
         let wanted = Set::ALL.without(self.ownership.hold);
         if !self.asking() && !self.ownership.peer_left {
             // It died without having been late: then it was we who slept.
@@ -232,12 +243,12 @@ impl Core {
     fn take_what_is_free(&mut self) {
         let waiting = self.hold.waiting;
         let free = waiting.without(self.blocked(waiting));
-        let decided = self.ownership.decision == Decision::Stable && !self.peer_alive();
+        let decided = self.ownership.decision == Decision::Stable && !self.peer_alive() && !self.maintenance.on();
         if free == Set::NONE || !decided {
             return;
         }
         self.hold.waiting = waiting.without(free);
-        if !self.isolation_ends() {
+        if self.hold.cleared.is_empty() && !self.isolation_ends() {
             self.log(Record::NobodyAnswers { node: self.peer_name() });
         }
         if self.hold.waiting == Set::NONE {
@@ -247,10 +258,34 @@ impl Core {
         self.resources_settled();
     }
 
+    /// An operator knows who answers for the addresses of a group, or why no ping node does, and wants it taken all the
+    /// same. If he is wrong both serve it, for as long as the conflict rules let them.
+    pub(super) fn hold_cleared(&mut self, id: u64, group: usize) {
+        let waits = group < self.groups.list().len() && !self.peer_alive();
+        let waits = waits.then(|| self.groups.class(group)).filter(|class| !self.ownership.hold.has(*class));
+        let answer = match waits {
+            None => Answer::NotHeld,
+            Some(_) if self.maintenance.on() => Answer::Maintenance,
+            Some(_) if self.fencing.waiting() => Answer::NotReset,
+            Some(class) if !self.hold.waiting.has(class) => Answer::NotHeld,
+            Some(class) => {
+                let (key, _) = self.groups.words(Step { group, resource: 0 });
+                self.log(Record::HoldCleared { group: key, node: self.peer_name() });
+                self.hold.cleared.push(group);
+                self.take_what_is_free();
+                if self.hold.waiting.has(class) { Answer::StillHeld } else { Answer::Done }
+            }
+        };
+        self.out.push(Action::Answer { id, answer });
+    }
+
     /// Why a group is not taken.
     pub(super) fn held_back(&self, group: usize) -> Option<String> {
         let class = self.groups.class(group);
         if let Some(reason) = self.waits_for_fencing().filter(|_| !self.ownership.hold.has(class)) {
+            return Some(reason);
+        }
+        if let Some(reason) = self.waits_for_maintenance(class) {
             return Some(reason);
         }
         if let Some(reason) = self.waits_for_ping(class) {
@@ -298,13 +333,19 @@ impl Core {
         };
         // Probably the peer, which does not hear us either. A real Heartbeat will never let go; of two hbd nodes the one
         // that the group does not belong to does.
-        let silent = self.peer_node().filter(|node| node.generation != 0 && node.status == Status::Dead);
+        let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
+        let silent = self.peer_node().filter(|node| node.generation != 0).filter(parted);
         let deaf = silent.is_some_and(|node| node.hbd.is_none() || !ours) && !self.ownership.peer_left;
         if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
             return;
         }
         self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.clone() });
-        self.release(set);
+        if self.peer_is_hbd() {
+            // It may hear us although we do not hear it, and then announces what it keeps.
+            self.let_go(set);
+        } else {
+            self.release(set);
+        }
         self.hold.waiting = self.hold.waiting.with(set);
         self.ask_for(set, |_| true, Some(&mac));
     }
@@ -312,7 +353,12 @@ impl Core {
     /// The lease of an address ended: we were silent for too long. The peer may have taken it, and its claim may still be
     /// on its way; so we ask before it is added again.
     pub(super) fn address_expired(&mut self, step: Step) {
-        if !self.groups.runs(step) || self.hold.lost.contains(&step) {
+        if !self.groups.is_up(step) || self.hold.lost.contains(&step) {
+            return;
+        }
+        if !self.groups.runs(step) {
+            // On its way down; but should the group be wanted again before this address is reached, it must come back.
+            self.hold.lost.push(step);
             return;
         }
         let (group, resource) = self.groups.words(step);
@@ -322,6 +368,18 @@ impl Core {
         if self.hold.asked.iter().filter(asked).count() < ASKED {
             self.ask_for_one(step, Purpose::Restoring, None);
         }
+    }
+
+    /// A peer that hears nothing of us asks at the same time as we do, and hears as little as we do: it goes first, and we
+    /// add again what it has not taken within a dead time.
+    fn peer_may_be_taking(&self) -> bool {
+        self.taken_by_then().is_some_and(|then| self.now.monotonic < then)
+    }
+
+    /// When a deaf peer will have taken what it takes.
+    fn taken_by_then(&self) -> Option<Instant> {
+        let deaf = self.conflict.deaf().filter(|_| self.peer_alive())?;
+        Some(deaf + self.settings.timing.deadtime)
     }
 
     /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
@@ -336,7 +394,8 @@ impl Core {
             let claimed = self.peer_alive() && self.ownership.other.has(class.swapped());
             let restoring = |asked: &Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
             let silent = self.hold.asked.iter().filter(|asked| restoring(asked)).all(|asked| asked.silent);
-            if ours && (claimed || !silent) {
+            let leaving = !runs && self.hold.lost.iter().any(|step| step.group == group && self.groups.is_up(*step));
+            if leaving || ours && (claimed || !silent || self.peer_may_be_taking()) {
                 continue;
             }
             let (back, others) =

@@ -129,11 +129,24 @@ impl Core {
             }
             "you_are_dead" => {
                 self.log(Record::FewerPingNodes { node: self.peer_name() });
+                let contested =
+                    self.ipfail.give_up.is_none() && self.ipfail.theirs.is_some() && !self.knows_to_be_worse();
+                // How many it sees it does not say.
+                self.ipfail.theirs = Some(self.ping_count() + 1);
                 self.give_up_soon(Set::ALL);
+                if contested {
+                    self.ipfail_ask();
+                }
             }
             _ => self.balanced(),
         }
         true
+    }
+
+    /// Whether the peer's last number was higher than ours. If it was not, what it tells us may have crossed our own
+    /// number: it gets that again, and takes its word back if it must.
+    fn knows_to_be_worse(&self) -> bool {
+        self.ipfail.theirs.is_some_and(|theirs| theirs > self.ping_count())
     }
 
     /// The receiver of a number decides (03 §10.2).
@@ -194,6 +207,10 @@ impl Core {
 
     fn give_up_now(&mut self, set: Set) {
         let returning = set == Set::FOREIGN;
+        if !returning && !self.knows_to_be_worse() {
+            // We see more than when it said so, and its answer to that may have been lost.
+            return self.ipfail_ask();
+        }
         if !self.ipfail_runs() || returning && self.peer_is_worse_connected() {
             return;
         }

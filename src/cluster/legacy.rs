@@ -116,7 +116,7 @@ impl Core {
             return;
         }
         self.legacy.ask_at = Some(self.now.monotonic + REQUEST_PERIOD);
-        if !self.peer_active() {
+        if !self.peer_active() || self.maintenance.on() {
             return;
         }
         self.legacy.asked += 1;
@@ -169,6 +169,7 @@ impl Core {
         }
         let Some(key) = message.text("ipaddr") else { return };
         match self.groups.find(key).map(|group| (group, self.groups.class(group))) {
+            Some((group, Class::Foreign)) if self.maintenance_keeps(from, group, message) => {}
             Some((group, Class::Foreign)) => {
                 let owned = self.groups.wanted(group) || !self.groups.group_settled(group);
                 self.legacy.owed.retain(|(owed, _)| *owed != group);

@@ -251,6 +251,8 @@ impl Core {
             let seconds = self.nodes[from].dead_time.as_secs();
             self.complain(Record::PeerRestarts { node: name, seconds });
         }
+        self.configuration_heard(from, message);
+        self.maintenance_heard(from, message);
         if Some(from) == self.peer() {
             if (reappeared || introduced) && self.speaks_nice() {
                 self.peer_reappeared(known);
@@ -312,6 +314,7 @@ impl Core {
         if Some(from) == self.peer() {
             self.standby_voided(seq);
             self.legacy_declared_dead();
+            self.peer_went_deaf();
         }
     }
 

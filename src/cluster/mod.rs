@@ -25,9 +25,12 @@
 //! | [`leave`](self) | how do we stop? (02 §9.1) |
 //! | [`health`](self) | a resource failed: again here, or to the peer? |
 //! | [`succession`](self) | how does the next daemon on this node go on where we ended? (02 §9.2) |
+//! | [`maintenance`](self) | an operator works here: what is left alone, and what then? |
+//! | [`comparison`](self) | do both nodes run with the same configuration? |
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
 mod carrier;
+mod comparison;
 mod conflict;
 mod event;
 mod fencing;
@@ -39,6 +42,7 @@ mod holding;
 mod ipfail;
 mod leave;
 mod legacy;
+mod maintenance;
 mod membership;
 mod node;
 mod operator;
@@ -79,8 +83,8 @@ use history::History;
 use node::Node;
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
-/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart` and
-/// `hbd_unfit` need no number: whoever does not know them loses nothing.
+/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart`,
+/// `hbd_unfit`, `hbd_maintenance` and `hbd_conf` need no number: whoever does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;
 
 /// What the core must know at start. Nothing in it changes while it runs.
@@ -118,6 +122,9 @@ pub struct Settings {
     /// `[health]` of hbd.toml.
     #[serde(default)]
     pub health: config::Health,
+    /// What the peer is to compare its configuration with.
+    #[serde(default)]
+    pub fingerprint: config::Fingerprint,
 }
 
 /// The state machine. See the module. Plain data too: a recording holds it where it cannot begin at the start.
@@ -152,6 +159,8 @@ pub struct Core {
     succession: succession::Succession,
     #[serde(default)]
     health: health::Health,
+    #[serde(default)]
+    maintenance: maintenance::Maintenance,
 }
 
 impl Core {
@@ -182,6 +191,7 @@ impl Core {
             leave: leave::Leave::default(),
             succession: succession::Succession::default(),
             health: health::Health::default(),
+            maintenance: maintenance::Maintenance::default(),
             settings,
         };
         core.nodes = (core.settings.nodes.clone().iter())
@@ -277,6 +287,8 @@ impl Core {
             Request::Fence(node) => self.fence_requested(id, node),
             Request::ConfirmFenced(node) => self.fenced_by_hand(id, node),
             Request::Cleanup(group) => self.cleanup(id, group),
+            Request::ClearHold(group) => self.hold_cleared(id, group),
+            Request::Maintenance(on) => self.maintenance_requested(id, on),
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::holding::Set;
 use super::time::Instant;
 use super::tracking::Tracking;
+use crate::config::Fingerprint;
 
 /// A node's status (02 §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,12 @@ pub struct Node {
     pub hbd: Option<u32>,
     /// An hbd says which groups its interfaces cannot serve, in its own words.
     pub cut: Set,
+    /// An hbd says that it is in maintenance.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// An hbd says what its configuration is.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Node {
@@ -117,6 +124,8 @@ impl Node {
             links: vec![Link::default(); links],
             hbd: None,
             cut: Set::NONE,
+            maintenance: false,
+            fingerprint: None,
         }
     }
 

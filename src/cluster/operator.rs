@@ -121,6 +121,8 @@ impl Core {
             Request::Shutdown
             | Request::Restart
             | Request::Cleanup(_)
+            | Request::ClearHold(_)
+            | Request::Maintenance(_)
             | Request::Fence(_)
             | Request::ConfirmFenced(_) => {}
         }
@@ -139,6 +141,10 @@ impl Core {
         } else if !self.speaks_nice() {
             self.log(Record::StandbyNeedsNice {});
             Some(Obstacle::Refused(Answer::Legacy))
+        } else if self.maintenance.on() {
+            Some(Obstacle::Refused(Answer::Maintenance))
+        } else if self.peer_in_maintenance() {
+            Some(Obstacle::Refused(Answer::PeerMaintenance))
         } else if self.operator.moving.is_some() {
             Some(Obstacle::Refused(Answer::Busy))
         } else if self.standby.busy() || self.unstick.pending(self.now.monotonic) {

@@ -196,6 +196,8 @@ records! {
         "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
     HeldBack { group: String, resource: String, node: String, mac: String } Critical "67fedb0317ba44f4a5bfb64279f45e61"
         "{node} is dead, but its address {resource} is still answered by {mac}: not taking over group {group} until nobody answers. If that node must be ignored, switch it off, or write conflict = \"takeover\" into hbd.toml";
+    HoldCleared { group: String, node: String } Critical "c1a5b96e5d0f4a6db0f3f0b7e2a94c18"
+        "an operator knows who has the addresses of group {group}: taking it over from {node}, whoever answers";
     NobodyAnswers { node: String } Info "38e33279658a432cb08a682f1ed19793"
         "nobody answers for the addresses of {node} any more: taking them over";
     AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"
@@ -254,6 +256,20 @@ records! {
         "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
     CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
         "failures are forgotten: an operator says that their causes are mended";
+    MaintenanceBegins { node: String } Warning "7d3f0c5a94b14e6d8f21a6c0e5b97d34"
+        "node {node} is in maintenance: its resources are left alone";
+    MaintenanceEnds { node: String } Info "2b8e61d4f7a0433c9d52e0b19c86fa75"
+        "node {node} is no longer in maintenance";
+    MaintenanceForgoes { node: String } Critical "e94d7a1b30c84f5fa6280d5c3be1f796"
+        "this node is in maintenance: not taking what {node} had. Nobody serves it until 'hbctl maintenance off'";
+    MaintenanceRefuses { node: String } Warning "5fc2093be8d1476ab7e40f6d81a3c92e"
+        "this node is in maintenance: {node} wants resources to move, and gets no answer";
+    MaintenanceIgnores { group: String, resource: String, what: String } Info "a06be8f2c7d94135b81f3e7a5d20c64b"
+        "{resource} of group {group} {what}: left alone, because this node is in maintenance";
+    ConfigurationDiffers { node: String, files: String } Warning "8c47e5d01f9b42a3be60d7f2a915c3e8"
+        "node {node} runs with another {files} than this node: make the files of both nodes equal and restart hbd where they were wrong";
+    ConfigurationAlike { node: String } Info "f1d20b7ea86c4c95932e5a0c74d8b6f3"
+        "node {node} runs with the same ha.cf and haresources as this node again";
     PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
         "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
     StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
@@ -290,6 +306,12 @@ impl Record {
             | Record::ResetCalledOff { node, .. }
             | Record::ResetByHand { node, .. }
             | Record::ResetWasNone { node, .. }
+            | Record::MaintenanceBegins { node, .. }
+            | Record::MaintenanceEnds { node, .. }
+            | Record::MaintenanceForgoes { node, .. }
+            | Record::MaintenanceRefuses { node, .. }
+            | Record::ConfigurationDiffers { node, .. }
+            | Record::ConfigurationAlike { node, .. }
             | Record::FewerPingNodes { node, .. }
             | Record::MorePingNodes { node, .. }
             | Record::PingNodesBalanced { node, .. }
@@ -333,7 +355,7 @@ impl Record {
             | Record::ShutdownComplete { node, .. } => {
                 subject.node = Some(node);
             }
-            Record::HaresourcesDiffer { node, group } => {
+            Record::HaresourcesDiffer { node, group } | Record::HoldCleared { group, node } => {
                 subject.node = Some(node);
                 subject.group = Some(group);
             }
@@ -365,6 +387,7 @@ impl Record {
             | Record::UnitFailedUnwatched { group, resource, .. }
             | Record::UnitStopped { group, resource, .. }
             | Record::UnitUpAgain { group, resource, .. }
+            | Record::MaintenanceIgnores { group, resource, .. }
             | Record::KeepTrying { group, resource, .. } => {
                 subject.group = Some(group);
                 subject.resource = Some(resource);

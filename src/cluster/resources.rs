@@ -166,6 +166,10 @@ impl Core {
         self.peer_released(message);
         if message.text("hbd_void").is_some() {
             self.standby_voided(seq);
+            self.peer_hears_us();
+            if self.ownership.decision == Decision::Stable {
+                self.send_resource(true, None);
+            }
         }
         if message.text("info") == Some("standby") {
             self.standby_notice(seq);
@@ -248,6 +252,11 @@ impl Core {
 
     /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
     pub(super) fn take(&mut self, set: Set) {
+        self.take_anyway(self.takeable(set));
+    }
+
+    /// The same in maintenance, too: for what runs here already.
+    pub(super) fn take_anyway(&mut self, set: Set) {
         let new = set.without(self.ownership.hold);
         self.ownership.hold = self.ownership.hold.with(set);
         self.claim(new);

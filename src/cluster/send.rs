@@ -53,6 +53,14 @@ impl Core {
         if self.succession.leaving {
             message.set_text("hbd_restart", "1");
         }
+        if let Some(words) = self.settings.fingerprint.words().filter(|_| self.peer_is_hbd()) {
+            message.set_text("hbd_conf", &words);
+        }
+        // Also to a peer of which nothing was heard yet: a restarted hbd must not seem to be done.
+        let stranger = self.peer_node().is_some_and(|peer| peer.last_status.is_none());
+        if self.maintenance.on() && (stranger || self.peer_is_hbd()) {
+            message.set_text("hbd_maintenance", "1");
+        }
         self.send(message);
     }
 

@@ -107,6 +107,7 @@ impl Core {
             && self.speaks_nice()
             && self.ownership.decision == Decision::Stable
             && !self.unstick.pending(self.now.monotonic)
+            && !self.maintenance_forbids()
             && !self.standby.busy();
         if ready {
             self.ownership.other_stable = false;
@@ -124,7 +125,7 @@ impl Core {
 
     /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
     pub(super) fn takeover_received(&mut self, from: usize, message: &Message) {
-        if Some(from) == self.peer() {
+        if Some(from) == self.peer() && !self.maintenance_refuses() {
             let set = match message.text("rsc_hold") {
                 Some("failback") => Set::LOCAL,
                 Some(word) => Set::parse(word).unwrap_or(Set::NONE),
@@ -188,6 +189,11 @@ impl Core {
         let node = self.peer_name();
         if !self.ownership.other_stable || self.ownership.decision != Decision::Stable {
             self.log_in_flux(&node);
+            return;
+        }
+        if set.swapped().without(self.ownership.hold) != Set::NONE && self.maintenance_refuses() {
+            // It can ask, so it does not hang; what would free it would make it hang now (03 §16 no. 9).
+            self.unstick.forget();
             return;
         }
         self.given_back(set);

@@ -37,7 +37,7 @@ impl Core {
     /// step is ordered again, and is at its end at once where the resource runs.
     pub(super) fn adopt(&mut self, set: Set) {
         self.log(Record::Adopting { set: set.to_string() });
-        self.take(set);
+        self.take_anyway(set);
     }
 
     /// The peer said what it holds before we have decided. What it took up while we were away is its own now.

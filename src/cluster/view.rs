@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Awaited, Class, Core, GroupState, PingNode, Set};
+use super::{Awaited, Class, Core, GroupState, PingNode, Set, Step};
+use crate::config::Fingerprint;
 
 /// The whole state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct View {
     pub resource_state: String,
     /// What we hold.
     pub hold: Set,
+    /// Whether our resources are left alone.
+    #[serde(default)]
+    pub maintenance: bool,
     /// What an operator's move waits for, if one waits.
     pub awaited: Option<Awaited>,
     /// The node table, in ha.cf order.
@@ -44,6 +48,15 @@ pub struct NodeView {
     pub last_status: Option<Duration>,
     /// What it said it holds, in its own words.
     pub holds: Set,
+    /// Whether it says that it is in maintenance, or we are.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// What it says that its configuration is; `None` for a Heartbeat and an older hbd.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+    /// The files that differ from ours.
+    #[serde(default)]
+    pub differing: Vec<String>,
     /// Its links; none for ourselves.
     pub links: Vec<LinkView>,
 }
@@ -72,6 +85,9 @@ pub struct GroupView {
     pub owner: Option<String>,
     /// Why we do not take it although its owner is dead: who still answers for which of its addresses.
     pub held_back: Option<String>,
+    /// How often each resource has failed here lately, from the left.
+    #[serde(default)]
+    pub failures: Vec<usize>,
 }
 
 impl Core {
@@ -83,6 +99,7 @@ impl Core {
             state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
             hold,
+            maintenance: self.maintenance.on(),
             awaited: self.operator.awaited(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
             ping_nodes: self.ping_nodes.clone(),
@@ -104,6 +121,9 @@ impl Core {
             dead_time: node.dead_time,
             last_status: node.last_status_wall,
             holds: if local { self.ownership.hold } else { self.ownership.other },
+            maintenance: if local { self.maintenance.on() } else { node.maintenance },
+            fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
+            differing: if local { Vec::new() } else { self.differing(index) },
             links: if local {
                 Vec::new()
             } else {
@@ -129,6 +149,9 @@ impl Core {
             running,
             owner,
             held_back: self.held_back(index),
+            failures: (0..group.resources.len())
+                .map(|resource| self.failures(Step { group: index, resource }))
+                .collect(),
         }
     }
 }

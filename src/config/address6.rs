@@ -4,9 +4,9 @@
 
 use std::net::Ipv6Addr;
 
+use super::groups::Address;
 use super::media::is_device;
 use super::resource::{Refused, refuse};
-use super::types::Address;
 
 const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::ADDR/PREFIX/DEV, with ADDR in full";
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Report, Word};
+use super::groups::Group;
 use super::hbd_toml::{Source, literal};
-use super::types::{AddressPolicy, Group, OnAnswer, OnClaim};
+use super::types::{AddressPolicy, OnAnswer, OnClaim};
 use super::value::nearest;
 
 /// Keys of a policy, legal in both tables.

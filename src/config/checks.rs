@@ -5,12 +5,13 @@
 use std::net::IpAddr;
 
 use super::diagnostic::{Report, Word};
+use super::groups::ResourceKind;
 use super::ha_cf::HaCf;
 use super::haresources::Found;
 use super::hbd_toml::Aliases;
 use super::load::{Files, timing};
 use super::settings::Layers;
-use super::types::{AutoFailback, Medium, ResourceKind};
+use super::types::{AutoFailback, Medium};
 
 /// Heartbeat's own threshold for "may be too small", in milliseconds.
 const SMALL_INITDEAD: u128 = 10_000;

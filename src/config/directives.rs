@@ -61,6 +61,7 @@ pub(super) enum Line {
     StonithHost,
     /// `respawn` and `failfast`.
     Child,
+    Apiauth,
     /// Values are not looked at.
     Opaque,
 }
@@ -70,8 +71,6 @@ pub(super) enum Line {
 pub(super) enum Status {
     /// Honoured.
     Honoured,
-    /// Legal and understood, but hbd does not do it yet; says what that means.
-    NotYet(&'static str),
     /// Accepted without effect; says why.
     NoEffect(&'static str),
     /// Refused; what to do instead.
@@ -84,10 +83,6 @@ const fn row(name: &'static str, form: Form, status: Status, syntax: &'static st
 
 const fn setting(name: &'static str, kind: Kind, syntax: &'static str) -> Directive {
     row(name, Form::Setting(kind), Status::Honoured, syntax)
-}
-
-const fn later(name: &'static str, kind: Kind, why: &'static str, syntax: &'static str) -> Directive {
-    row(name, Form::Setting(kind), Status::NotYet(why), syntax)
 }
 
 const fn idle(name: &'static str, kind: Kind, why: &'static str, syntax: &'static str) -> Directive {
@@ -129,7 +124,7 @@ impl Directive {
 
     /// Whether hbd.toml and the environment may override it: the scalars that mean something to hbd.
     pub(super) fn overridable(&self) -> bool {
-        self.kind().is_some() && matches!(self.status, Status::Honoured | Status::NotYet(_))
+        self.kind().is_some() && matches!(self.status, Status::Honoured)
     }
 
     /// The message for a bad value: Heartbeat's text where it has one, and the reason.
@@ -192,8 +187,6 @@ const BAUD: &[(&str, &str)] = &[
 ];
 
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
-const NO_CHILD: &str = "nothing is started; make it a unit of systemd";
-const NO_COMPRESSION: &str = "compressed messages are understood, none is sent";
 const GONE_MEDIUM: &str = "use `ucast DEV PEER`";
 
 const POSITIVE_TIME: Kind = Kind::Time { zero: false };
@@ -201,7 +194,7 @@ const ANY_TIME: Kind = Kind::Time { zero: true };
 const GENERATION: Kind = Kind::Choice(&[("file", "File"), ("time", "Time")]);
 const UUID_FROM: Kind = Kind::Choice(&[("file", "File"), ("nodename", "NodeName")]);
 const FORMAT: Kind = Kind::Choice(&[("classic", "Classic"), ("netstring", "Netstring")]);
-const MODULE: Kind = Kind::Choice(&[("zlib", "zlib"), ("bz2", "bz2")]);
+const MODULE: Kind = Kind::Choice(&[("zlib", "Zlib"), ("bz2", "Bz2")]);
 
 const fn number(min: u64, max: u64, unit: &'static str) -> Kind {
     Kind::Integer { min, max, unit }
@@ -233,18 +226,20 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     refused("tipc", Form::Line(Line::Opaque), "TIPC is not part of hbd", GONE_MEDIUM),
     setting("hopfudge", number(0, 255, ""), "hopfudge N").default("1"),
     setting("msgfmt", FORMAT, "msgfmt classic|netstring").default("classic"),
-    later("compression", MODULE, NO_COMPRESSION, "compression zlib|bz2").bad("Compression module({}) not found"),
-    later("compression_threshold", number(1, 1 << 20, "KB"), NO_COMPRESSION, "compression_threshold KB")
+    setting("compression", MODULE, "compression zlib|bz2").default("zlib").bad("Compression module({}) not found"),
+    setting("compression_threshold", number(1, 1 << 20, "KB"), "compression_threshold KB")
+        .default("2")
         .bad("set_compression_threshold: compress_threshhold({}) invalid"),
-    later("traditional_compression", Kind::Bool, NO_COMPRESSION, "traditional_compression on|off")
+    setting("traditional_compression", Kind::Bool, "traditional_compression on|off")
+        .default("no")
         .bad("set_traditional_compression:Invalid directive value {}"),
     setting("max_rexmit_delay", number(1, MAX_TIME_MS, "milliseconds"), "max_rexmit_delay MS")
         .default("250")
         .bad("Invalid max_rexmit_delay time({})"),
-    later("log_badpack", Kind::Bool, "bad packets are counted and logged at a limited rate", "log_badpack on|off"),
+    setting("log_badpack", Kind::Bool, "log_badpack on|off").default("true"),
     // 04 §1.7 nodes, identity, timing
     row("node", Form::List(List::Node), Status::Honoured, "node NAME…"),
-    later("cluster", Kind::Text, "the label is shown nowhere", "cluster NAME"),
+    setting("cluster", Kind::Text, "cluster NAME").default("linux-ha"),
     setting("keepalive", POSITIVE_TIME, "keepalive TIME").default("1000ms"),
     setting("deadtime", ANY_TIME, "deadtime TIME").default("30000ms"),
     setting("warntime", POSITIVE_TIME, "warntime TIME").bad("Warn time [{}] is invalid."),
@@ -266,20 +261,15 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     ),
     row("stonith", Form::Line(Line::Stonith), Status::Honoured, "stonith TYPE FILE"),
     row("stonith_host", Form::Line(Line::StonithHost), Status::Honoured, "stonith_host FROM TYPE PARAMS…"),
-    row("respawn", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "respawn USER /PATH ARGS…"),
-    row("failfast", Form::Line(Line::Child), Status::NotYet(NO_CHILD), "failfast USER /PATH ARGS…"),
+    row("respawn", Form::Line(Line::Child), Status::Honoured, "respawn USER /PATH ARGS…"),
+    row("failfast", Form::Line(Line::Child), Status::Honoured, "failfast USER /PATH ARGS…"),
     row(
         "apiauth",
-        Form::Line(Line::Opaque),
+        Form::Line(Line::Apiauth),
         Status::NoEffect("clients use D-Bus, where the bus policy and polkit decide"),
         "apiauth CLIENT [uid=LIST] [gid=LIST]",
     ),
-    row(
-        "env",
-        Form::List(List::Env),
-        Status::NotYet("units do not get it; write Environment= in the unit"),
-        "env NAME=VALUE…",
-    ),
+    row("env", Form::List(List::Env), Status::Honoured, "env NAME=VALUE…"),
     row("crm", Form::List(List::Crm), Status::Honoured, "crm off"),
     row("pacemaker", Form::List(List::Crm), Status::Honoured, "pacemaker off"),
     idle("crm_daemon_dir", Kind::Text, NO_PACEMAKER, "crm_daemon_dir DIR"),

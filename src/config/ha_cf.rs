@@ -3,18 +3,19 @@
 //! Owns the meaning of each line by itself and the rules of order. What concerns several directives is in `checks`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use figment::value::Value;
 
+use super::children::{self, Meaning};
 use super::diagnostic::{Report, Word};
 use super::directives::{self, Directive, Form, Line, List, Status};
 use super::fencing::{StonithFrom, StonithLine};
 use super::host::Host;
 use super::lines::{self, Statement};
+use super::load::Files;
 use super::media;
 use super::settings::Scalars;
-use super::types::{Medium, PingNode};
+use super::types::{Child, Medium, PingNode};
 use super::value::boolean;
 
 /// Speed of serial lines without a `baud` line.
@@ -37,6 +38,10 @@ pub(super) struct HaCf {
     pub ping_nodes: Vec<PingNode>,
     /// The command of a `respawn` line that starts ipfail.
     pub ipfail: Option<Word>,
+    /// What the other `respawn` and `failfast` lines start.
+    pub children: Vec<Child>,
+    /// Names, without `HA_`, and values of `env`.
+    pub env: Vec<(String, String)>,
     /// `stonith` and `stonith_host` lines, for whatever host.
     pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
@@ -45,7 +50,7 @@ pub(super) struct HaCf {
 
 /// Reads the statements in order.
 struct Reader<'a> {
-    path: &'a Path,
+    files: &'a Files,
     host: &'a Host,
     scalars: &'a mut Scalars,
     report: &'a mut Report,
@@ -55,13 +60,17 @@ struct Reader<'a> {
     seen: BTreeSet<&'static str>,
     /// Settings that a medium has taken as they were at its line: the medium, and the value.
     taken: BTreeMap<&'static str, (Word, u64)>,
+    /// Lines with `respawn` and `failfast` so far.
+    programs: usize,
+    /// Clients with an `apiauth` line.
+    clients: BTreeSet<String>,
 }
 
 /// Reads ha.cf. Scalars go to `scalars`, findings to `report`.
-pub(super) fn read(path: &Path, bytes: &[u8], host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
-    let statements = lines::statements(path, bytes, report);
+pub(super) fn read(files: &Files, bytes: &[u8], host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
+    let statements = lines::statements(&files.ha_cf, bytes, report);
     let mut reader = Reader {
-        path,
+        files,
         host,
         scalars,
         report,
@@ -69,6 +78,8 @@ pub(super) fn read(path: &Path, bytes: &[u8], host: &Host, scalars: &mut Scalars
         members: 0,
         seen: BTreeSet::new(),
         taken: BTreeMap::new(),
+        programs: 0,
+        clients: BTreeSet::new(),
     };
     for statement in &statements {
         reader.statement(statement);
@@ -80,21 +91,19 @@ impl Reader<'_> {
     fn statement(&mut self, statement: &Statement) {
         let name = &statement.name;
         let Some(directive) = directives::find(&name.text) else {
-            let message = format!("Illegal directive [{}] in {}", name.text, self.path.display());
+            let message = format!("Illegal directive [{}] in {}", name.text, self.files.ha_cf.display());
             self.report.error(name, message, directives::suggestion(&name.text));
             return;
         };
         if let Status::Refused { why, help } = directive.status {
             let message = match directive.name {
                 "nice_failback" => why.to_owned(),
-                _ => format!("Illegal directive [{}] in {}: {why}", name.text, self.path.display()),
+                _ => format!("Illegal directive [{}] in {}: {why}", name.text, self.files.ha_cf.display()),
             };
             self.report.error(name, message, help);
             return;
         }
-        if !matches!(directive.form, Form::Line(Line::Child)) {
-            self.scalars.tell_status(directive, name, self.report);
-        }
+        self.scalars.tell_status(directive, name, self.report);
         match directive.form {
             Form::Line(line) => self.line(line, directive, statement),
             Form::Setting(_) | Form::List(_) => self.values(directive, statement),
@@ -180,7 +189,7 @@ impl Reader<'_> {
         match list {
             List::Node => self.node(value),
             List::Serial => {
-                let Some(medium) = media::serial(value, self.report) else { return };
+                let Some(medium) = media::serial(value, self.files, self.report) else { return };
                 self.takes("baud", DEFAULT_BAUD, directive.name, value);
                 self.medium(medium, value);
             }
@@ -245,6 +254,7 @@ impl Reader<'_> {
                 }
             }
             Line::Child => self.child(statement, directive),
+            Line::Apiauth => children::apiauth(statement, directive, &mut self.clients, self.report),
             Line::Opaque => {}
         }
     }
@@ -308,6 +318,17 @@ impl Reader<'_> {
             self.report.error(value, message, "use a shorter name (/etc/ha.d/nodeinfo can give one)");
             return;
         }
+        if !name.contains(|c: char| c.is_ascii_alphanumeric()) {
+            let message = format!("`{}` cannot be the name of a machine", value.text);
+            self.report.error(value, message, "write what `uname -n` prints there");
+            return;
+        }
+        let odd = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+        if let Some(odd) = name.chars().find(|c| odd(*c)) {
+            let message =
+                format!("`{}` in the name of a machine: names have letters, digits, `-` and `.`", odd.escape_debug());
+            self.report.warning(value, message, "write what `uname -n` prints there");
+        }
         if let Some(first) = self.found.nodes.iter().find(|node| node.text == name) {
             let message = format!("node `{name}` is already in {}: Heartbeat would make a ghost of it", first.name());
             self.report.error(value, message, "name each node once");
@@ -320,7 +341,10 @@ impl Reader<'_> {
         let usage = "write `env NAME=VALUE`, without blanks or commas in VALUE";
         match value.text.split_once('=') {
             Some(("", _)) => self.report.error(value, format!("set_env: invalid nvpair({})", value.text), usage),
-            Some(_) => {}
+            Some((name, _)) if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+                self.report.error(value, format!("`{name}` cannot be the name of a variable"), usage);
+            }
+            Some((name, content)) => self.found.env.push((name.to_owned(), content.to_owned())),
             None => self.report.error(value, format!("`env {}` has no `=`", value.text), usage),
         }
     }
@@ -361,26 +385,12 @@ impl Reader<'_> {
         }
     }
 
-    /// `respawn USER /PATH ARGS…` and `failfast`. Whether USER and PATH exist is the machine's business.
     fn child(&mut self, statement: &Statement, directive: &'static Directive) {
-        let [user, command, ..] = statement.words.as_slice() else {
-            let message = format!("`{}` needs a user and a command", directive.name);
-            self.report.error(&statement.name, message, directive.usage());
-            return;
-        };
-        if user.text.bytes().all(|b| b.is_ascii_digit()) {
-            let message = format!("Invalid uid [{}] specified for client child", user.text);
-            self.report.error(user, message, "write the user's name, not a number");
-        }
-        if !command.text.starts_with('/') {
-            let message = format!("Client child command [{}] is not full pathname", command.text);
-            self.report.error(command, message, "write the command with its directory, /usr/…");
-        }
-        if directive.name == "respawn" && command.text.ends_with("/ipfail") {
-            // Built in: what a real node starts here is the core's own business.
-            self.found.ipfail = Some(command.clone());
-        } else {
-            self.scalars.tell_status(directive, &statement.name, self.report);
+        self.programs += 1;
+        match children::read(statement, directive, self.programs, (self.files, self.host), self.report) {
+            Some(Meaning::Ipfail(command)) => self.found.ipfail = Some(command),
+            Some(Meaning::Program(child)) => self.found.children.push(child),
+            None => {}
         }
     }
 }

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostic::{Place, Report, Word};
+use super::groups::{Address, Group, Resource, ResourceKind, Transient};
 use super::lines::{MAX_LINE, text_of};
 use super::resource::{looks_like_address, understand};
-use super::types::{Address, Group, Resource, ResourceKind, Transient};
 use super::value::nearest;
 
 /// One group and where its words stand.

@@ -1,7 +1,7 @@
 //! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
 //!
 //! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
-//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]`, `[health]`, `[ipfail]` and `[fence]`. Parsed by the toml crate for spans; the
+//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]`, `[health]`, `[ipfail]`, `[watchdog]` and `[fence]`. Parsed by the toml crate for spans; the
 //! layering itself is in `settings`.
 
 use std::collections::BTreeMap;
@@ -20,8 +20,9 @@ use super::record_table;
 use super::resource;
 use super::service_tables::Services;
 use super::settings::Scalars;
-use super::types::Recording;
+use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
+use super::watchdog_table;
 
 /// Words of haresources with the units they mean, and where that is said.
 pub(super) type Aliases = BTreeMap<String, (String, Word)>;
@@ -41,6 +42,8 @@ pub(super) struct Own {
     pub ipfail: Ipfail,
     /// `[fence]`.
     pub fencing: FenceTables,
+    /// `[watchdog]`, but for its device, which overrides ha.cf's.
+    pub watchdog: WatchdogPolicy,
 }
 
 /// Reads one TOML file: scalars to `scalars`, tables over those read before.
@@ -71,6 +74,12 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
             ("record", _) => report.error(&at, "`record` is not a table", "write [record] on a line of its own"),
             ("fence", DeValue::Table(table)) => own.fencing.read(table, &source, report),
             ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, report),
+            (name @ "watchdog", DeValue::Table(table)) => {
+                watchdog_table::read(table, &source, &mut own.watchdog, report);
+                if let (Some(device), Ok(directive)) = (table.get(watchdog_table::DEVICE), scalar_directive(name)) {
+                    scalar(directive, &source, device, device.get_ref(), scalars, report);
+                }
+            }
             ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, report),
             ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, report),
             ("units", DeValue::Table(table)) => own.services.read_units(table, &source, report),
@@ -115,11 +124,11 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "fence"])) {
+            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence"])) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     "keys are the names of ha.cf's directives with one value, and the tables [aliases], [record], \
-                     [addresses], [groups], [units], [health], [ipfail] and [fence]"
+                     [addresses], [groups], [units], [health], [ipfail], [watchdog] and [fence]"
                         .into()
                 }
             })

@@ -1,10 +1,11 @@
-//! What the machine contributes to the configuration: its name, its environment, /etc/hosts, /etc/services.
+//! What the machine contributes to the configuration: its name, its environment, its users, /etc/hosts, /etc/services.
 //!
 //! Owns reading these. Everything else in this room is a function of files and a [`Host`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
 
 /// The machine as the configuration sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Host {
     pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Port of the service `ha-cluster/udp`, if /etc/services has it: the default of `udpport` (04 §1.6).
     pub service_port: Option<u16>,
+    /// Users of /etc/passwd.
+    pub users: BTreeSet<String>,
+    /// Whether users that are not there may be somewhere else (nsswitch.conf(5)): getent(1) is asked.
+    pub name_service: bool,
 }
 
 impl Host {
@@ -40,7 +45,19 @@ impl Host {
             environment: variables.collect(),
             hosts: hosts(&read("/etc/hosts")),
             service_port: service_port(&read("/etc/services")),
+            users: users(&read("/etc/passwd")),
+            name_service: true,
         })
+    }
+
+    /// Whether a program can run as this user.
+    pub(super) fn knows_user(&self, name: &str) -> bool {
+        let asked = || {
+            let mut getent = Command::new("getent");
+            getent.args(["passwd", "--", name]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            getent.status().is_ok_and(|status| status.success())
+        };
+        self.users.contains(name) || self.name_service && asked()
     }
 }
 
@@ -55,6 +72,11 @@ fn hosts(text: &str) -> BTreeMap<String, Ipv4Addr> {
         }
     }
     found
+}
+
+/// The names of passwd(5).
+fn users(text: &str) -> BTreeSet<String> {
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// `ha-cluster/udp` of services(5).
@@ -91,5 +113,6 @@ mod tests {
     fn this_machine_has_a_name() {
         let host = Host::of_this_machine().unwrap();
         assert!(!host.node_name.is_empty() && !host.node_name.contains('\n'));
+        assert!(host.knows_user("root") && !host.knows_user("nobody-of-this-name"));
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::authkeys::{self, AuthKeys};
 use super::checks;
 use super::diagnostic::{Diagnostic, Report, Word};
+use super::environment;
 use super::fencing;
+use super::groups::{Group, Recipe, ResourceKind, Transient};
 use super::ha_cf::{self, HaCf};
 use super::haresources::{self, Context, Found};
 use super::hbd_toml::{self, Aliases, Own};
@@ -21,6 +23,8 @@ use super::types::{Config, FenceDevice, Timing};
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
+    /// Below which devices and programs are that ha.cf names: `/`.
+    pub root: PathBuf,
     /// `/etc/ha.d/ha.cf`.
     pub ha_cf: PathBuf,
     /// `/etc/ha.d/authkeys`.
@@ -61,6 +65,7 @@ impl Files {
         let ha_d = root.join("etc/ha.d");
         let hbd = root.join("etc/hbd");
         Files {
+            root: root.to_owned(),
             ha_cf: ha_d.join("ha.cf"),
             authkeys: ha_d.join("authkeys"),
             credential: None,
@@ -75,6 +80,11 @@ impl Files {
             programs: ["usr/sbin", "usr/bin"].map(|directory| root.join(directory)).to_vec(),
             cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
         }
+    }
+
+    /// Where a path of ha.cf is on this machine.
+    pub(super) fn on_this_machine(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
     }
 
     /// With the credential `authkeys` of systemd's `$CREDENTIALS_DIRECTORY`.
@@ -143,7 +153,7 @@ fn read_ha_cf(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Re
     let path = &files.ha_cf;
     match std::fs::read(path) {
         Ok(bytes) => {
-            let found = ha_cf::read(path, &bytes, host, scalars, report);
+            let found = ha_cf::read(files, &bytes, host, scalars, report);
             if let Some(word) = found.pacemaker.as_ref().filter(|_| files.cib_xml.exists()) {
                 let message = format!("{} exists: this node has run Pacemaker", files.cib_xml.display());
                 report.notice(word, message, "its resources are not in haresources; move them there or to Corosync");
@@ -269,6 +279,7 @@ fn assemble(
     fencing: Vec<FenceDevice>,
 ) -> Config {
     let settings = layers.settings.clone();
+    let environment = environment::all(&node, layers, ha_cf.env);
     let policies = own.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
         node,
@@ -281,15 +292,21 @@ fn assemble(
         auto_failback: settings.auto_failback,
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,
+        compression: settings.compression(),
+        cluster: settings.cluster,
+        log_badpack: settings.log_badpack,
         generation_method: settings.hbgenmethod,
         uuid_from: settings.uuidfrom,
-        groups: groups.into_iter().map(|found| found.group).collect(),
+        groups: groups.into_iter().map(|found| with_environment(found.group, &environment)).collect(),
+        children: ha_cf.children,
+        environment,
         log_facility: settings.logfacility.filter(|name| name != "none"),
         log_file: settings.logfile.filter(|path| path != Path::new("/dev/null")),
         debug_file: settings.debugfile.filter(|path| path != Path::new("/dev/null")),
         syslog_format: settings.syslogmsgfmt,
         debug: settings.debug,
         watchdog: settings.watchdog,
+        watchdog_policy: own.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
         fencing,
@@ -300,4 +317,15 @@ fn assemble(
         limits: own.services.limits,
         health: own.services.health,
     }
+}
+
+/// The same group, its scripts with these variables, too. Their own come last: they count.
+fn with_environment(mut group: Group, environment: &[(String, String)]) -> Group {
+    for resource in &mut group.resources {
+        if let ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) = &mut resource.kind {
+            let own = std::mem::take(&mut script.environment);
+            script.environment = environment::unique(environment.iter().cloned().chain(own));
+        }
+    }
+    group
 }

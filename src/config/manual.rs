@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 
 use super::directives::{DIRECTIVES, Directive, Status};
 
+/// The date of the pages that are made from the code: that of the release (`packaging/deb/changelog`).
+pub const DATE: &str = "2026-11-22";
+
 /// What a directive is for.
 fn meaning(name: &str) -> &'static str {
     match name {
@@ -23,13 +26,19 @@ fn meaning(name: &str) -> &'static str {
         "ping_group" => "Hosts that together are one ping node: one answer is enough.",
         "hopfudge" => "Added to the number of nodes in the field ttl.",
         "msgfmt" => "Whether messages carry the inner signature, too.",
-        "compression" => "How long messages are compressed.",
-        "compression_threshold" => "From how many KB on.",
-        "traditional_compression" => "Whether the whole message is compressed.",
+        "compression" => {
+            "How what is too long for one message is compressed. Compressed messages of both kinds are always understood."
+        }
+        "compression_threshold" => "Above how many KiB, with traditional_compression.",
+        "traditional_compression" => {
+            "Whether every message above compression_threshold is compressed, on UDP media; on a serial line none is."
+        }
         "max_rexmit_delay" => "Upper bound of the first, and period of further retransmission requests.",
-        "log_badpack" => "Whether bad packets are logged.",
+        "log_badpack" => {
+            "Whether packets that cannot be read or have a wrong signature are logged, once a minute for each sender. They are counted in any case: see hbctl status with --json."
+        }
         "node" => "The nodes, by `uname -n` or /etc/ha.d/nodeinfo; once each. haresources wants exactly two.",
-        "cluster" => "A label.",
+        "cluster" => "A label, which hbctl status shows. It is not in any message and separates nothing.",
         "keepalive" => "Interval of heartbeats.",
         "deadtime" => "Silence after which the other node is dead; more than twice keepalive.",
         "warntime" => "Silence that is logged as a late heartbeat. Half of deadtime if absent.",
@@ -47,9 +56,21 @@ fn meaning(name: &str) -> &'static str {
         "stonith_host" => {
             "The same for the node FROM, or * for every node, with the parameters on the line. Several are tried in turn."
         }
-        "respawn" => "A program that is kept running. With /ipfail at its end: the better connected node serves.",
-        "failfast" => "The same, and the machine reboots when it dies.",
-        "env" => "Variables of the environment of everything that is started.",
+        "respawn" => {
+            "A program that runs while this node is active, as USER, in the unit hbd-respawn-N-NAME.service: started again \
+             whatever it exits with but 100, given up after 11 lives in 330 s, stopped in reverse order after the resources. \
+             With /ipfail at its end nothing is started: the better connected node serves. Programs of Heartbeat's own that \
+             need its client socket (pingd, dopd, apphbd, mgmtd, hbagent) are not started, with a warning; those of Pacemaker \
+             are refused."
+        }
+        "failfast" => {
+            "The same, and the machine reboots at once when the program exits with anything but 0, or is killed; by TERM, INT, \
+             HUP or PIPE it is only started again."
+        }
+        "env" => {
+            "HA_NAME=VALUE in the environment of resource scripts, respawn programs and fencing programs, not of units that \
+             exist: write Environment= into those. The directives with one value are there as well, HA_keepalive for example."
+        }
         "crm" | "pacemaker" => "Whether Pacemaker manages resources: it may not.",
         "logfile" => {
             "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal."
@@ -57,10 +78,11 @@ fn meaning(name: &str) -> &'static str {
         "debugfile" => "The same with debug messages.",
         "logfacility" => "SYSLOG_FACILITY of what is written to the journal; none for none.",
         "syslogmsgfmt" => "The form of the lines in these files.",
-        "debug" => "How much is logged: more than 0 for debug messages.",
+        "debug" => "How much is logged: more than 0 for debug messages. SIGUSR1 raises it by one, SIGUSR2 lowers it.",
         "watchdog" => {
             "The machine's watchdog: systemd is told to feed it (RuntimeWatchdogSec=20 unless it does already), and guards \
-             hbd itself (WatchdogSec=). A stop of hbd does not reset the machine."
+             hbd itself (WatchdogSec=). A stop of hbd does not reset the machine. [watchdog] in hbd.toml(5) lets hbd feed \
+             it, as Heartbeat does."
         }
         "realtime" => "Whether the heartbeat thread runs in a realtime class with its memory locked.",
         "rtprio" => "Its priority.",
@@ -68,11 +90,39 @@ fn meaning(name: &str) -> &'static str {
     }
 }
 
+/// Lines that a Heartbeat 3.0.6 accepts and hbd refuses, each with the reason.
+pub(super) const STRICTER: &[(&str, &str)] = &[
+    (
+        "hopfudge 2x",
+        "text after a number: Heartbeat ignores it, and what it takes for the number may not be what was meant",
+    ),
+    ("udpport 70000", "a port above 65535: Heartbeat takes it modulo 65536"),
+    ("udpport 695", "behind a medium of another port: Heartbeat goes on with the port that the medium took"),
+    ("node nodea", "a node's second name: Heartbeat makes a ghost of it, declares it dead and takes over from it"),
+    ("node ..", "no letter and no digit: no machine has that name"),
+    ("ucast eth0/x 10.0.0.2", "no name of an interface: Heartbeat ends after it has reported success"),
+    ("ucast eth0 224.0.0.9", "not the address of one host: the peer will not be heard"),
+    (
+        "ping router.example",
+        "a name that is not in /etc/hosts: hbd asks no DNS, which may need the services that it starts",
+    ),
+    ("ping_group g 10.0.0.1 router.example", "the same of a member: Heartbeat leaves it out"),
+    ("env COLOUR", "a variable without a value: Heartbeat gives it an undefined one"),
+    ("env a-b=c", "a name that no shell takes"),
+    ("autojoin any", "a Heartbeat refuses it as well where it manages haresources"),
+    ("crm respawn", "it asks for Pacemaker"),
+    ("nice_failback on", "it means auto_failback legacy, whatever its value"),
+    ("respawn hacluster /usr/lib/heartbeat/ccm", "it belongs to Pacemaker, which is not there"),
+    ("deadtime 40000000", "a time above a year"),
+    ("logfile ha-log", "a file without its directory: it depends on where the daemon was started"),
+    ("watchdog watchdog", "the same of a device"),
+    ("rds eth0 x", "RDS was a proof of concept; tipc, hbaping and openais are likewise not part of hbd"),
+];
+
 /// What hbd does with it, in a word and a reason.
 fn result(directive: &Directive) -> String {
     match directive.status {
         Status::Honoured => "honoured".to_owned(),
-        Status::NotYet(why) => format!("accepted, not implemented yet: {why}"),
         Status::NoEffect(why) => format!("accepted without effect: {why}"),
         Status::Refused { why, help } => format!("refused: {why}; {help}"),
     }
@@ -87,7 +137,8 @@ fn escaped(text: &str) -> String {
 /// The page as roff(7).
 pub fn page() -> String {
     let mut page = format!(
-        ".TH HA.CF 5 \"\" \"hbd {}\" \"hbd\"\n.SH NAME\nha.cf \\- configuration of Heartbeat, as hbd reads it\n",
+        ".TH HBD\\-HA.CF 5 \"{DATE}\" \"hbd {}\" \"hbd\"\n.SH NAME\nhbd\\-ha.cf \\- Heartbeat's configuration ha.cf, as hbd reads \
+         it\n",
         env!("CARGO_PKG_VERSION")
     );
     page.push_str(
@@ -109,7 +160,13 @@ pub fn page() -> String {
         }
         let _ = writeln!(page, ".br\nhbd: {}.", escaped(result(directive).trim_end_matches('.')));
     }
-    page.push_str(".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8)\n");
+    page.push_str(
+        ".SH WHAT HEARTBEAT ACCEPTS AND HBD DOES NOT\nSuch a line stops the start, because what it does is not what it says:\n",
+    );
+    for (line, reason) in STRICTER {
+        let _ = writeln!(page, ".TP\n.B {}\n{}.", escaped(line), escaped(reason));
+    }
+    page.push_str(".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8),\n.BR hbd.toml (5),\n.BR hbd\\-migration (7)\n");
     page
 }
 
@@ -121,11 +178,11 @@ mod tests {
     fn every_directive_is_explained_and_has_a_result() {
         let page = page();
         for directive in DIRECTIVES {
-            let honoured = matches!(directive.status, Status::Honoured | Status::NotYet(_));
+            let honoured = matches!(directive.status, Status::Honoured);
             assert!(!honoured || !meaning(directive.name).is_empty(), "{} is not explained", directive.name);
             assert!(page.contains(&format!("hbd: {}", escaped(result(directive).trim_end_matches('.')))));
         }
-        assert_eq!(page.matches("\n.TP\n").count(), DIRECTIVES.len());
+        assert_eq!(page.matches("\n.TP\n").count(), DIRECTIVES.len() + STRICTER.len());
         assert!(page.contains(".B udpport PORT\nUDP port") && page.contains("Default: 694."));
     }
 

@@ -1,12 +1,15 @@
 //! Heartbeat media and ping lines of ha.cf (01 §1.8, 04 §1.6).
 //!
-//! Owns what can be known about them from the line alone. Never opens a socket, never looks at an interface.
+//! Owns what can be known about them from the line alone and, of a serial line, whether its device is one. Never opens
+//! anything, never looks at an interface.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::FileTypeExt;
 
 use super::diagnostic::{Report, Word};
 use super::host::Host;
 use super::lines::Statement;
+use super::load::Files;
 use super::types::{Medium, PingNode};
 
 /// Longest interface name of the kernel, in bytes (IFNAMSIZ less its NUL).
@@ -178,17 +181,32 @@ fn group6(text: &str) -> Option<Ipv6Addr> {
     legal.then_some(address)
 }
 
-/// One word of `serial`: an absolute path.
-pub(super) fn serial(word: &Word, report: &mut Report) -> Option<Medium> {
-    let legal = word.text.starts_with('/');
-    if !legal {
-        report.error(
-            word,
-            format!("Serial port not full pathname [{}] in config file", word.text),
-            format!("write /dev/{}", word.text),
-        );
+/// One word of `serial`: an absolute path of a character device. One that is missing may come (a USB adapter).
+pub(super) fn serial(word: &Word, files: &Files, report: &mut Report) -> Option<Medium> {
+    let path = &word.text;
+    if !path.starts_with('/') {
+        let message = format!("Serial port not full pathname [{path}] in config file");
+        report.error(word, message, format!("write /dev/{path}"));
+        return None;
     }
-    legal.then(|| Medium::Serial { device: word.text.clone() })
+    match std::fs::metadata(files.on_this_machine(path)).map(|found| found.file_type().is_char_device()) {
+        Ok(true) => {}
+        Ok(false) => {
+            let message = format!("Serial port [{path}] not a char device in config file");
+            report.error(word, message, "write the device of a serial line, such as /dev/ttyS0");
+            return None;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message =
+                format!("Nonexistent serial port [{path}] in config file: the link is dead until it is there");
+            report.warning(word, message, "see `ls /dev/tty*`; a Heartbeat does not start without it");
+        }
+        Err(error) => {
+            let message = format!("cannot look at the serial port [{path}]: {error}");
+            report.warning(word, message, "it is tried again every second");
+        }
+    }
+    Some(Medium::Serial { device: path.clone() })
 }
 
 /// One word of `bcast`: an interface.

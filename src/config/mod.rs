@@ -8,21 +8,27 @@
 //!
 //! | file | room part |
 //! |---|---|
-//! | ha.cf | `ha_cf` with `lines`, `media`, and the table `directives` |
+//! | ha.cf | `ha_cf` with `lines`, `media`, `children`, `environment`, and the table `directives` |
 //! | authkeys | `authkeys` |
 //! | haresources | `haresources`, `resource`, `filesystem`, `script`, `unit_name` |
 //! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table`, `service_tables` |
 //! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
+//! | what they mean | `types`, `groups` |
 //! | all of them together | `load`, `checks` |
+//! | what must be the same on all nodes | `fingerprint` |
 
 mod address6;
 mod address_table;
 mod authkeys;
 mod checks;
+mod children;
 mod diagnostic;
 mod directives;
+mod environment;
 mod fencing;
 mod filesystem;
+mod fingerprint;
+mod groups;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
@@ -40,16 +46,20 @@ mod settings;
 mod types;
 mod unit_name;
 mod value;
+mod watchdog_table;
 
 #[cfg(test)]
 mod tests;
 
 pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
+pub use fingerprint::Fingerprint;
+pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub use host::Host;
 pub use load::{Files, Loaded, load};
 pub use types::{
-    Address, AddressPolicy, AutoFailback, Config, Connectivity, Dialect, FenceAgent, FenceDevice, FenceProtocol,
-    GenerationMethod, Group, Health, Medium, MessageFormat, Mount, OnAnswer, OnClaim, PingNode, Recipe, Recording,
-    Resource, ResourceKind, Script, StopFailure, Timing, Transient, UnitLimits, UuidFrom,
+    AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
+    FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
+    Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy,
 };
+pub(crate) use value::nearest;

@@ -5,9 +5,9 @@
 use std::net::Ipv4Addr;
 
 use super::address6;
+use super::groups::{Address, ResourceKind};
 use super::haresources::Context;
 use super::media::{MAX_DEVICE, is_device};
-use super::types::{Address, ResourceKind};
 use super::{filesystem, script};
 
 /// Unit types that can be started and stopped as a resource.
@@ -200,7 +200,9 @@ pub(super) fn unit(word: &str) -> Result<String, Refused> {
         );
     }
     let (stem, suffix) = name.rsplit_once('.').unwrap_or_default();
-    if stem.is_empty() || name.len() > MAX_UNIT || stem.starts_with('@') {
+    // systemd would take a name of dots; nobody has such a unit.
+    let nothing = !stem.contains(|c: char| c.is_ascii_alphanumeric());
+    if nothing || name.len() > MAX_UNIT || stem.starts_with('@') {
         let help = "write the name that `systemctl list-unit-files` shows";
         return refuse(format!("`{word}` is not the name of a unit"), help);
     }

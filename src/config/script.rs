@@ -5,9 +5,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
 use super::haresources::Context;
 use super::resource::{Refused, refuse};
-use super::types::{Dialect, Recipe, ResourceKind, Script, Transient};
 use super::unit_name;
 
 /// The words whose script in resource.d only passes its arguments on to the OCF agent of the same name, with the names

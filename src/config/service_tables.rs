@@ -94,7 +94,7 @@ fn milliseconds(text: &str) -> Duration {
 }
 
 /// Hands each legal value of a table over as text; times in milliseconds.
-fn values(
+pub(super) fn values(
     name: &str,
     keys: &[(&str, Kind)],
     others: &[&str],

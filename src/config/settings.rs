@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::diagnostic::{Report, Word};
 use super::directives::{DIRECTIVES, Directive, Status};
-use super::types::{AutoFailback, GenerationMethod, MessageFormat, UuidFrom};
+use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, UuidFrom};
 
 /// One value of one directive, from one place.
 #[derive(Debug, Clone)]
@@ -83,15 +83,11 @@ impl Scalars {
     /// Says once per directive if it is accepted without effect.
     pub(super) fn tell_status(&mut self, directive: &'static Directive, at: &Word, report: &mut Report) {
         let name = directive.name;
-        let (what, why) = match directive.status {
-            Status::Honoured | Status::Refused { .. } => return,
-            Status::NotYet(why) => ("is not implemented yet", why),
-            Status::NoEffect(why) => ("has no effect in hbd", why),
-        };
+        let Status::NoEffect(why) = directive.status else { return };
         if self.told.insert(name) {
             report.warning(
                 at,
-                format!("`{name}` {what}: {why}"),
+                format!("`{name}` has no effect in hbd: {why}"),
                 "accepted, so that the file stays as Heartbeat has it",
             );
         }
@@ -101,12 +97,14 @@ impl Scalars {
     pub(super) fn layer(self, service_port: Option<u16>) -> Result<Layers, Box<figment::Error>> {
         let mut figment = Figment::from(Defaults { service_port });
         let mut places = BTreeMap::new();
+        let mut written = BTreeMap::new();
         for setting in self.settings {
             places.insert(setting.source(), setting.word.clone());
+            written.insert(setting.key, setting.word.text.clone());
             figment = figment.merge(setting);
         }
         let settings = figment.extract::<Settings>().map_err(Box::new)?;
-        Ok(Layers { settings, figment, places, refused: self.refused })
+        Ok(Layers { settings, figment, places, refused: self.refused, written })
     }
 }
 
@@ -149,6 +147,11 @@ pub(super) struct Settings {
     pub auto_failback: AutoFailback,
     pub hopfudge: u8,
     pub msgfmt: MessageFormat,
+    pub compression: Algorithm,
+    pub compression_threshold: usize,
+    pub traditional_compression: bool,
+    pub log_badpack: bool,
+    pub cluster: String,
     pub hbgenmethod: GenerationMethod,
     pub uuidfrom: UuidFrom,
     pub logfile: Option<PathBuf>,
@@ -159,6 +162,14 @@ pub(super) struct Settings {
     pub watchdog: Option<PathBuf>,
     pub realtime: bool,
     pub rtprio: u8,
+}
+
+impl Settings {
+    /// The three directives about compression together; the threshold is written in KiB.
+    pub(super) fn compression(&self) -> Compression {
+        let threshold = self.traditional_compression.then(|| self.compression_threshold.saturating_mul(1024));
+        Compression { algorithm: self.compression, threshold }
+    }
 }
 
 /// A choice among numbers is kept as it was written.
@@ -173,9 +184,16 @@ pub(super) struct Layers {
     figment: Figment,
     places: BTreeMap<String, Word>,
     refused: BTreeSet<&'static str>,
+    /// The words in force of what was written.
+    written: BTreeMap<&'static str, String>,
 }
 
 impl Layers {
+    /// A directive's value as it was written, or its default; `None` if it has neither.
+    pub(super) fn text(&self, directive: &'static Directive) -> Option<&str> {
+        self.written.get(directive.name).map(String::as_str).or(directive.default)
+    }
+
     /// The word that set a directive; `None` if the default is in force.
     pub(super) fn place(&self, key: &str) -> Option<&Word> {
         let source = self.figment.find_metadata(key)?.source.as_ref()?.custom()?.to_owned();

@@ -2,11 +2,13 @@
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::groups::Group;
 
 /// Everything hbd was told, checked as a whole (spec 04).
 #[derive(Debug, Clone)]
@@ -31,12 +33,22 @@ pub struct Config {
     pub hopfudge: u8,
     /// Whether outgoing messages carry the inner `auth` field (01 §1.4.1).
     pub message_format: MessageFormat,
+    /// How what we send is compressed.
+    pub compression: Compression,
+    /// `cluster`: a label, for people only.
+    pub cluster: String,
+    /// `log_badpack`: whether packets that are ignored are logged, too, and not only counted.
+    pub log_badpack: bool,
     /// Where the generation number comes from (02 §4.1).
     pub generation_method: GenerationMethod,
     /// Where our uuid comes from (02 §4.1).
     pub uuid_from: UuidFrom,
     /// The resource groups of haresources in file order.
     pub groups: Vec<Group>,
+    /// `respawn` and `failfast`: programs that run while this node is active, in file order.
+    pub children: Vec<Child>,
+    /// `env` and the directives of ha.cf as `HA_NAME`: what every program finds that hbd starts (04 §1.12).
+    pub environment: Vec<(String, String)>,
     /// `logfacility`, a lower-case syslog name; `None` for `none` or absent.
     pub log_facility: Option<String>,
     /// `logfile`: where records go besides the journal; `None` for `/dev/null` or absent.
@@ -49,6 +61,8 @@ pub struct Config {
     pub debug: u8,
     /// `watchdog` device.
     pub watchdog: Option<PathBuf>,
+    /// `[watchdog]` of hbd.toml.
+    pub watchdog_policy: WatchdogPolicy,
     /// `realtime`: whether the core thread asks for a realtime class and locked memory.
     pub realtime: bool,
     /// `rtprio`, 1–99.
@@ -188,6 +202,35 @@ pub enum StopFailure {
     Reboot,
 }
 
+/// `[watchdog]` of hbd.toml.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchdogPolicy {
+    /// Who feeds the device that `watchdog` names.
+    pub feeder: Feeder,
+    /// What happens when systemd has killed an hbd that hung (WatchdogSec=).
+    pub on_hang: OnHang,
+}
+
+/// `feeder` in `[watchdog]` of hbd.toml.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Feeder {
+    /// PID 1: the machine resets when that hangs; an hbd that hangs is killed by it.
+    #[default]
+    Systemd,
+    /// hbd, as Heartbeat does: the machine resets when hbd is gone for longer than the device's time-out.
+    Hbd,
+}
+
+/// `on_hang` in `[watchdog]` of hbd.toml.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnHang {
+    /// Another hbd takes up what the dead one held, or releases it if it would come too late.
+    #[default]
+    Restart,
+    /// What it held is released, and the machine reboots at once.
+    Reboot,
+}
+
 /// `[health]` of hbd.toml: what happens when a unit fails that runs here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -257,6 +300,38 @@ pub enum MessageFormat {
     Classic,
     /// Netstring datagrams without it.
     Netstring,
+}
+
+/// `compression`, and `traditional_compression` with its threshold (01 §1.7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Compression {
+    /// What compresses.
+    pub algorithm: Algorithm,
+    /// Above how many bytes a message is compressed as a whole; `None`: only where it would be too large otherwise.
+    pub threshold: Option<usize>,
+}
+
+/// `compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// RFC 1950, level 6.
+    #[default]
+    Zlib,
+    /// bzip2 with blocks of 100 kB.
+    Bz2,
+}
+
+/// A program of a `respawn` or `failfast` line (04 §9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// The unit that hbd makes for it.
+    pub unit: String,
+    /// Whom it runs as.
+    pub user: String,
+    /// The command line, as a shell reads it.
+    pub command: String,
+    /// Whether the machine reboots when it dies.
+    pub failfast: bool,
 }
 
 /// `hbgenmethod` (02 §4.1).
@@ -331,113 +406,4 @@ pub struct PingNode {
     pub name: String,
     /// Whom to ping; any one answer will do. Never empty.
     pub hosts: Vec<IpAddr>,
-}
-
-/// One logical line of haresources: resources that move together (03 §2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
-    /// The preferred node, lower case.
-    pub node: String,
-    /// The first resource as written: the group's name on the wire and in logs.
-    pub key: String,
-    /// Resources in start order; stopped in reverse. Never empty.
-    pub resources: Vec<Resource>,
-    /// Line of haresources, from 1.
-    pub line: usize,
-}
-
-/// One word of haresources with what it means here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resource {
-    /// The word as written.
-    pub word: String,
-    /// What hbd does for it.
-    pub kind: ResourceKind,
-}
-
-/// What a resource word means (03 §2.3, §15).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ResourceKind {
-    /// A virtual address, handled natively.
-    Address(Address),
-    /// A systemd unit, with its suffix (`apache2.service`).
-    Unit(String),
-    /// A unit that hbd makes when it starts the resource.
-    Transient(Transient),
-}
-
-impl ResourceKind {
-    /// The unit that stands for the resource; `None` for an address.
-    pub fn unit(&self) -> Option<&str> {
-        match self {
-            ResourceKind::Address(_) => None,
-            ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => Some(unit),
-        }
-    }
-}
-
-/// A unit that haresources describes and nobody wrote: made with `StartTransientUnit`, gone when it has stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transient {
-    /// Its name with its suffix.
-    pub unit: String,
-    /// What it is made of.
-    pub recipe: Recipe,
-}
-
-/// What a transient unit is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Recipe {
-    /// A `.mount` unit.
-    Mount(Mount),
-    /// A `.service` unit around a resource script or an OCF agent.
-    Script(Script),
-}
-
-/// `Filesystem::…` (03 §2.4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mount {
-    /// What is mounted: a device node, `host:/export`, `//host/share`, a directory to bind.
-    pub device: String,
-    /// Where: an absolute path, made if it is missing.
-    pub directory: String,
-    /// File system type; `None`: mount(8) finds out.
-    pub fstype: Option<String>,
-    /// Options of mount(8), separated by commas.
-    pub options: Option<String>,
-}
-
-/// A resource script or an OCF agent (03 §2.3, §12.3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
-    /// The program and the arguments before the operation. Never empty.
-    pub command: Vec<String>,
-    /// How it tells whether the resource runs.
-    pub dialect: Dialect,
-    /// Names and values.
-    pub environment: Vec<(String, String)>,
-}
-
-/// How a script tells whether its resource runs (03 §2.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Dialect {
-    /// `status` prints it, the exit status does not count: Heartbeat's and LSB scripts.
-    Text,
-    /// `monitor` exits with 0 if it runs, with 7 if it does not: OCF agents.
-    Codes,
-}
-
-/// A virtual address as haresources gives it (03 §2.4); what is absent is derived from the routes when it is added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// The address.
-    pub address: IpAddr,
-    /// Prefix length 1–32, with IPv6 1–128.
-    pub prefix: Option<u8>,
-    /// Interface.
-    pub device: Option<String>,
-    /// Interface label (`eth0:1`), at most 15 bytes; none with IPv6.
-    pub label: Option<String>,
-    /// Broadcast address; none with IPv6.
-    pub broadcast: Option<Ipv4Addr>,
 }

@@ -1,7 +1,7 @@
 //! The bus thread: units by jobs, the interface org.hbd1, signals and reload, on one runtime. Whatever hangs here, on
 //! the bus or on the disk, delays no heartbeat.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,11 +16,14 @@ use zbus::connection::Builder;
 use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
+use super::maintenance;
+use super::moving::{move_group, move_scope, refusal};
 use super::notify::{Notice, Notifier};
 use super::watchdog;
-use crate::bus::{self, Request, Scope, Snapshot};
-use crate::cluster::{self, Answer, Set};
+use crate::bus::{self, Request, Snapshot};
+use crate::cluster::{self, Answer};
 use crate::config::{self, Files, Host};
+use crate::journal;
 use crate::units::{self, Systemd};
 
 /// How long systemd may take to say why we are to end.
@@ -45,6 +48,8 @@ pub struct BusThread {
     pub fencer: Fencer,
     /// `watchdog` of ha.cf.
     pub watchdog: Option<PathBuf>,
+    /// The groups by their keys, in haresources order.
+    pub groups: Vec<String>,
 }
 
 impl BusThread {
@@ -63,10 +68,18 @@ impl BusThread {
     }
 
     async fn run(self) {
-        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog } = self;
+        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog, groups } = self;
         let fencer = Arc::new(fencer);
         let (requests, received) = mpsc::channel(16);
         let reports = inputs.clone();
+        let asked = Asked {
+            inputs: inputs.clone(),
+            notifier: notifier.clone(),
+            files: files.clone(),
+            fencer: Arc::clone(&fencer),
+            snapshots: snapshots.clone(),
+            groups,
+        };
         let report = move |report| {
             // The core has ended: nobody wants to know.
             let _ = reports.send(Input::Unit(report));
@@ -76,17 +89,21 @@ impl BusThread {
             bus::run(Builder::system, snapshots, requests),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
+            fencer.watch_devices(&inputs),
             watchdog::guard(watchdog),
-            serve_requests(received, &inputs, &notifier, &files, &fencer),
+            asked.serve(received),
         );
     }
 }
 
 async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) {
     let listen = || -> std::io::Result<_> {
-        Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?))
+        let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
+        let ends =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+        Ok((ends, signal(one)?, signal(two)?))
     };
-    let (mut terminate, mut interrupt, mut hangup) = match listen() {
+    let ((mut terminate, mut interrupt, mut hangup), mut more, mut less) = match listen() {
         Ok(signals) => signals,
         Err(error) => {
             error!("cannot listen for signals, so a stop will be a crash: {error}");
@@ -97,9 +114,19 @@ async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, fil
         tokio::select! {
             _ = terminate.recv() => { let _ = inputs.send(stop_or_restart(files).await); }
             _ = interrupt.recv() => { let _ = inputs.send(Input::Shutdown); }
+            _ = more.recv() => { set_debug(journal::debug().saturating_add(1)); }
+            _ = less.recv() => { set_debug(journal::debug().saturating_sub(1)); }
             _ = hangup.recv() => { let _ = reload(inputs, notifier, files).await; }
         }
     }
+}
+
+/// How much is logged from now on; in Heartbeat's words.
+fn set_debug(level: u8) -> String {
+    journal::set_debug(level);
+    let said = format!("debug now set to {level}");
+    info!("{said}");
+    said
 }
 
 /// SIGTERM means a stop, unless systemd says that it is the first half of a restart and the second half can succeed.
@@ -117,36 +144,60 @@ async fn stop_or_restart(files: &Files) -> Input {
     Input::Shutdown
 }
 
-async fn serve_requests(
-    mut requests: mpsc::Receiver<Request>,
-    inputs: &UnboundedSender<Input>,
-    notifier: &Notifier,
-    files: &Files,
-    fencer: &Arc<Fencer>,
-) {
-    while let Some(request) = requests.recv().await {
+/// What answers requests from the bus.
+struct Asked {
+    inputs: UnboundedSender<Input>,
+    notifier: Notifier,
+    files: Files,
+    fencer: Arc<Fencer>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    groups: Vec<String>,
+}
+
+impl Asked {
+    async fn serve(self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(request) = requests.recv().await {
+            self.answer(request).await;
+        }
+    }
+
+    /// Whoever asked may have gone. What lasts gets a task of its own: others may ask meanwhile.
+    async fn answer(&self, request: Request) {
         match request {
             Request::Reload { reply } => {
-                let outcome = reload(inputs, notifier, files).await;
-                let _ = reply.send(outcome);
+                let _ = reply.send(reload(&self.inputs, &self.notifier, &self.files).await);
+            }
+            Request::Debug { level, reply } => {
+                let _ = reply.send(set_debug(level));
             }
             Request::Cleanup { group, reply } => {
-                let _ = reply.send(cleanup(inputs, group).await);
+                let _ = reply.send(cleanup(&self.inputs, group).await);
+            }
+            Request::ClearHold { group, reply } => {
+                let _ = reply.send(clear_hold(&self.inputs, &self.groups, &group).await);
+            }
+            Request::Maintenance { on, reply } => {
+                let _ = reply.send(maintenance::set(&self.inputs, Path::new(maintenance::MARKER), on).await);
             }
             Request::Fence { node, dry_run, reply } => {
-                let (inputs, fencer) = (inputs.clone(), Arc::clone(fencer));
+                let (inputs, fencer) = (self.inputs.clone(), Arc::clone(&self.fencer));
                 tokio::spawn(async move {
                     let _ = reply.send(fencer.fence(&node, dry_run, &inputs).await);
                 });
             }
             Request::ConfirmFenced { node, reply } => {
-                let _ = reply.send(fencer.confirm(&node, inputs).await);
+                let _ = reply.send(self.fencer.confirm(&node, &self.inputs).await);
             }
-            // A move takes as long as the units take: others may ask meanwhile, the core refuses what cannot be.
             Request::Move { here, scope, reply } => {
-                let inputs = inputs.clone();
+                let inputs = self.inputs.clone();
                 tokio::spawn(async move {
-                    let _ = reply.send(move_groups(&inputs, here, scope).await);
+                    let _ = reply.send(move_scope(&inputs, here, scope).await);
+                });
+            }
+            Request::MoveGroup { group, node, reply } => {
+                let (inputs, snapshots) = (self.inputs.clone(), self.snapshots.clone());
+                tokio::spawn(async move {
+                    let _ = reply.send(move_group(&inputs, &snapshots, &group, &node).await);
                 });
             }
         }
@@ -166,42 +217,31 @@ async fn cleanup(inputs: &UnboundedSender<Input>, group: String) -> Result<Strin
     inputs.send(Input::Cleanup { group, reply }).map_err(|_| stopping())?;
     match answer.await.map_err(|_| stopping())? {
         Answer::Done => Ok(said),
+        Answer::Maintenance => Err(refusal(Answer::Maintenance).to_owned()),
         _ => Err(refused),
     }
 }
 
-/// Asks the core and puts its answer into words.
-async fn move_groups(inputs: &UnboundedSender<Input>, here: bool, scope: Scope) -> Result<String, String> {
-    let set = match scope {
-        Scope::All => Set::ALL,
-        Scope::Local => Set::LOCAL,
-        Scope::Foreign => Set::FOREIGN,
-    };
-    let request = if here { cluster::Request::Takeover(set) } else { cluster::Request::Standby(set) };
-    let (reply, answer) = oneshot::channel();
+/// Takes a group that is held back; the answer in words.
+async fn clear_hold(inputs: &UnboundedSender<Input>, groups: &[String], group: &str) -> Result<String, String> {
     let stopping = || "hbd is stopping".to_owned();
-    inputs.send(Input::Operator { request, reply }).map_err(|_| stopping())?;
-    let place = if here { "on this node" } else { "on the other node" };
+    let Some(index) = groups.iter().position(|known| known == group) else {
+        return Err(format!("there is no group {group}"));
+    };
+    let (reply, answer) = oneshot::channel();
+    inputs.send(Input::Operator { request: cluster::Request::ClearHold(index), reply }).map_err(|_| stopping())?;
     match answer.await.map_err(|_| stopping())? {
-        Answer::Done => Ok(format!("the {set} resources are now {place}")),
-        Answer::Already if here => Ok(format!("the {set} resources were {place} already: nothing to do")),
-        Answer::Already => Ok(format!("this node holds none of the {set} resources: nothing to do")),
-        Answer::InFlux(awaited) => Err(format!("nothing was moved: waited 20 s in vain for {awaited}")),
-        Answer::Leaving => Err("refused: hbd is stopping on this node".to_owned()),
-        Answer::PeerGone => Err("refused: the other node is dead or has left; see `hbctl status`".to_owned()),
-        Answer::Legacy => {
-            Err("refused: the other node is a Heartbeat, and auto_failback is legacy or absent in ha.cf, \
-             which knows no standby: write `auto_failback on` or `off` on both nodes"
-                .to_owned())
-        }
-        Answer::Busy => Err("refused: another standby or takeover is under way".to_owned()),
-        Answer::NoReply => Err("the other node did not react within 20 s; nothing was moved: see its log".to_owned()),
-        Answer::Cancelled => {
-            Err("cancelled: the other node died, left or restarted meanwhile; see `hbctl status`".to_owned())
-        }
-        Answer::Failed => {
-            Err("the exchange is over, but not everything could be started; see `hbctl status`".to_owned())
-        }
+        Answer::Done => Ok(format!("taking over {group}; what answers for it now must not serve it")),
+        Answer::StillHeld => Ok(format!(
+            "{group} may be taken, but not alone: other groups of the same node move together with it and are still \
+             held back; see `hbctl status`, and clear them, too"
+        )),
+        Answer::NotHeld => Err(format!("refused: nothing holds {group} back; see `hbctl why {group}`")),
+        Answer::NotReset => Err(format!(
+            "refused: {group} is held back because its owner is not reset; if that node is off for certain: hbctl \
+             confirm-fenced NODE"
+        )),
+        answer => Err(refusal(answer).to_owned()),
     }
 }
 

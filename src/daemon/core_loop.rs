@@ -18,10 +18,10 @@ use super::beat::{self, Lease, Ledger, is_status};
 use super::effects::Effects;
 use super::history::History;
 use super::input::{Input, step};
-use super::links::{Heard, Links, error_chain};
+use super::links::{self, Heard, Links, error_chain};
 use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
-use super::snapshot::{snapshot, status_line};
+use super::snapshot::{count, snapshot, status_line};
 use crate::bus::Snapshot;
 use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, UnitNews, View};
 use crate::config::Config;
@@ -63,6 +63,8 @@ pub struct CoreLoop {
     pub lease: Lease,
     /// What our predecessor held and nobody else can have claimed.
     pub adopted: Set,
+    /// Whether our predecessor was in maintenance.
+    pub maintenance: bool,
     /// Where we note what we hold.
     pub ledger: Ledger,
 }
@@ -105,6 +107,9 @@ impl CoreLoop {
     pub async fn run(mut self) -> (Recorder, bool) {
         self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));
+        if self.maintenance {
+            self.feed(Event::Request { id: 0, request: Request::Maintenance(true) });
+        }
         if self.adopted != Set::NONE {
             self.feed(Event::Adopt(self.adopted));
         }
@@ -112,11 +117,16 @@ impl CoreLoop {
         self.effects.watch_interfaces();
         self.notifier.send(Notice::Ready);
         let mut shown = None;
+        let mut children = self.config.children.is_empty();
         let mut alive_at = moment().monotonic;
         let mut patience_at = alive_at;
         while !ended {
             let busy = self.take_in(&mut ended);
             self.publish(&mut shown);
+            if !children && shown.as_ref().is_some_and(|view: &View| view.state == "active") {
+                children = true;
+                self.effects.start_children(&self.config);
+            }
             let now = moment().monotonic;
             if let Some(period) = self.watchdog_period
                 && now >= alive_at
@@ -135,8 +145,29 @@ impl CoreLoop {
         if self.ledger.handed_over {
             // What runs stays, and the leases must be long enough for that before this process is gone.
             self.effects.vip.finish();
+        } else if children && !self.config.children.is_empty() && !self.effects.rebooting {
+            // In a reboot there is nobody left who could stop them: systemd has killed them, and waits for us.
+            self.end_children().await;
         }
         (self.recorder, self.ledger.handed_over)
+    }
+
+    /// What ha.cf has started is stopped after the resources (04 §9). The peers know already that we have left.
+    async fn end_children(&mut self) {
+        self.effects.end_children();
+        let mut period = tokio::time::interval(self.watchdog_period.unwrap_or(PATIENCE_PERIOD));
+        loop {
+            tokio::select! {
+                input = self.inputs.recv() => match input {
+                    None | Some(Input::Unit(units::Report::ChildrenEnded)) => return,
+                    Some(_) => {}
+                },
+                _ = period.tick() => {
+                    self.notifier.send(Notice::Alive);
+                    self.notifier.send(Notice::StillStopping);
+                }
+            }
+        }
     }
 
     /// Packets, inputs, then time. True if more is waiting.
@@ -184,6 +215,7 @@ impl CoreLoop {
         self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         self.history.actions(&actions);
+        self.effects.leave_alone = self.core.in_maintenance();
         // Before the status is sent, and so never later than what the peer counts from.
         let told = actions.iter().any(is_status);
         if let Some(renewal) = self.lease.renewal(told) {
@@ -203,6 +235,9 @@ impl CoreLoop {
             let outcome = Err("hbd's bus thread has ended".to_owned());
             ended |= self.feed(Event::Fenced { node, outcome });
         }
+        for step in aftermath.assumed {
+            ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Started });
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
         }
@@ -213,6 +248,8 @@ impl CoreLoop {
         match input {
             Input::Vip(report) => self.vip_report(report),
             Input::Unit(report) => self.unit_report(report),
+            // The last thing that systemd does before the reboot that we asked for is to wait for us.
+            Input::Shutdown | Input::Restart if self.effects.rebooting => true,
             Input::Shutdown => {
                 self.notifier.send(Notice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Shutdown })
@@ -236,6 +273,10 @@ impl CoreLoop {
                 self.feed(Event::Request { id, request: Request::Cleanup(index) })
             }
             Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
+            Input::Devices { broken } => {
+                self.history.broken_devices = broken;
+                false
+            }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
                 // Whoever asked may have gone.
@@ -286,6 +327,11 @@ impl CoreLoop {
             units::Report::Started { id } => (id, Outcome::Started),
             units::Report::Stopped { id } => (id, Outcome::Stopped),
             units::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            units::Report::ChildrenEnded => return false,
+            units::Report::FailfastDied => {
+                self.effects.reboot();
+                return false;
+            }
             units::Report::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
@@ -309,7 +355,11 @@ impl CoreLoop {
     /// Shows the state if it changed.
     fn publish(&mut self, shown: &mut Option<View>) {
         let view = self.core.view();
-        if shown.as_ref() == Some(&view) {
+        let news = {
+            let told = self.snapshots.borrow();
+            told.decided != self.history.decided() || told.broken_devices != self.history.broken_devices
+        };
+        if shown.as_ref() == Some(&view) && !news {
             return;
         }
         let line = status_line(&view);
@@ -318,6 +368,7 @@ impl CoreLoop {
         }
         let mut snapshot = snapshot(&self.config, self.generation, &view);
         self.history.enrich(&mut snapshot);
+        count(&mut snapshot, &links::names(&self.config), &self.links.traffic());
         self.snapshots.send_replace(Arc::new(snapshot));
         *shown = Some(view);
     }

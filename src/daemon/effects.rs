@@ -12,7 +12,7 @@ use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::cluster::{Action, Answer, Order, Step};
-use crate::config::{AddressPolicy, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
+use crate::config::{AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
 use crate::{units, vip};
 
 /// Where actions go.
@@ -34,6 +34,11 @@ pub struct Effects {
     pub fence: UnboundedSender<String>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
+    /// This machine is being rebooted, because something does not stop or a `failfast` program has failed: nothing is
+    /// waited for any more.
+    pub rebooting: bool,
+    /// Maintenance: no unit is started, whatever it does is all right.
+    pub leave_alone: bool,
 }
 
 /// What the loop must do itself.
@@ -47,6 +52,8 @@ pub struct Aftermath {
     pub answers: Vec<(u64, Answer)>,
     /// Nodes that cannot be reset, because nobody takes orders any more.
     pub not_fenced: Vec<String>,
+    /// Units that are taken to run without being started, because they are left alone.
+    pub assumed: Vec<Step>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -92,6 +99,10 @@ impl Effects {
                     self.escalate(step);
                     continue;
                 }
+                Action::Start(step) if self.leave_alone && self.address(step).is_none() => {
+                    aftermath.assumed.push(step);
+                    continue;
+                }
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
@@ -122,7 +133,7 @@ impl Effects {
     }
 
     /// A resource does not stop, whatever was tried.
-    fn escalate(&self, step: Step) {
+    fn escalate(&mut self, step: Step) {
         let word = self.groups.get(step.group).and_then(|group| group.resources.get(step.resource));
         let word = word.map_or("a resource", |resource| resource.word.as_str());
         match self.limits.stop_failure {
@@ -134,10 +145,14 @@ impl Effects {
             }
             StopFailure::Reboot => {
                 error!("{word} does not stop: rebooting this machine at once (stop_failure in /etc/hbd/hbd.toml)");
-                // A bus thread that has ended cannot reboot; the core goes on trying to stop.
-                let _ = self.units.send(units::Command::Reboot);
+                self.reboot();
             }
         }
+    }
+
+    /// Reboots this machine. A bus thread that has ended cannot; then everything goes on.
+    pub fn reboot(&mut self) {
+        self.rebooting = self.units.send(units::Command::Reboot).is_ok();
     }
 
     /// Asks the address thread to report from now on which interfaces can serve.
@@ -150,6 +165,20 @@ impl Effects {
                 }
             }
         }
+    }
+
+    /// The programs of `respawn` and `failfast` are to run from now on.
+    pub fn start_children(&self, config: &Config) {
+        let environment = super::variables(config);
+        let command = units::Command::Children { children: config.children.clone(), environment };
+        if self.units.send(command).is_err() {
+            error!("hbd's bus thread has ended: the programs of ha.cf are not started");
+        }
+    }
+
+    /// They are to stop. What is lost is stopped by `hbd --release`.
+    pub fn end_children(&self) {
+        let _ = self.units.send(units::Command::EndChildren);
     }
 
     /// For what is not answered by a step's end: the thread's own end is told by the next step.

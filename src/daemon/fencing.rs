@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use zbus::connection::Builder;
 
+use super::devices;
 use super::input::Input;
 use super::links::error_chain;
 use crate::cluster::{Answer, Request};
@@ -19,14 +20,16 @@ pub struct Fencer {
     /// All normal nodes, in ha.cf order.
     nodes: Vec<String>,
     devices: Vec<FenceDevice>,
+    /// What their programs find in their environment: `NAME=VALUE`.
+    environment: Vec<String>,
     /// Of the units that were made.
     serial: AtomicU64,
 }
 
 impl Fencer {
     /// With these devices.
-    pub fn new(nodes: Vec<String>, devices: Vec<FenceDevice>) -> Fencer {
-        Fencer { nodes, devices, serial: AtomicU64::new(1) }
+    pub fn new(nodes: Vec<String>, devices: Vec<FenceDevice>, environment: Vec<String>) -> Fencer {
+        Fencer { nodes, devices, environment, serial: AtomicU64::new(1) }
     }
 
     /// Runs the core's orders, each by itself, and tells how they end. Ends with the core.
@@ -39,12 +42,25 @@ impl Fencer {
         }
     }
 
+    /// Asks the devices again and again whether they are there.
+    pub async fn watch_devices(&self, inputs: &UnboundedSender<Input>) {
+        let test = async |device: &FenceDevice| {
+            let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+            match fencing::run(Builder::system, device, Deed::Test, &self.environment, serial).await {
+                // A human is always there.
+                Ok(()) | Err(FenceError::ByHand(_)) => Ok(()),
+                Err(error) => Err(error_chain(&error)),
+            }
+        };
+        devices::watch(devices::PERIOD, &self.devices, test, inputs).await;
+    }
+
     async fn run(&self, node: &str, deed: Deed) -> Result<(), FenceError> {
         let Some(device) = self.devices.iter().find(|device| device.node == node) else {
             return Err(FenceError::NoDevice(node.to_owned()));
         };
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        fencing::run(Builder::system, device, deed, serial).await
+        fencing::run(Builder::system, device, deed, &self.environment, serial).await
     }
 
     /// `hbctl fence`; the answer in words.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Set;
-use crate::config::Group;
+use crate::config::{Child, Group};
 
 /// RuntimeDirectory= of hbd.service.
 pub const DIRECTORY: &str = "/run/hbd";
@@ -26,6 +26,9 @@ pub struct Held {
     pub groups: Vec<Group>,
     /// When something was kept for a successor after a crash, CLOCK_BOOTTIME.
     pub kept: Vec<Duration>,
+    /// `respawn` and `failfast` of ha.cf.
+    #[serde(default)]
+    pub children: Vec<Child>,
 }
 
 /// What the peers have been told last.
@@ -170,7 +173,7 @@ mod tests {
     fn what_was_noted_is_there_until_it_is_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), None);
-        let held = Held { groups: Vec::new(), kept: vec![Duration::from_secs(3)] };
+        let held = Held { groups: Vec::new(), kept: vec![Duration::from_secs(3)], children: Vec::new() };
         held.write(directory.path()).unwrap();
         BeatFile::open(directory.path()).unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), Some(held));

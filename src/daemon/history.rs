@@ -46,6 +46,10 @@ pub struct History {
     heard: Vec<Vec<u64>>,
     owners: Vec<Ownership>,
     decisions: VecDeque<Decision>,
+    /// How many decisions there were, those that are forgotten included.
+    decided: u64,
+    /// Fencing devices that do not answer, a sentence each.
+    pub broken_devices: Vec<String>,
 }
 
 impl History {
@@ -56,6 +60,8 @@ impl History {
             heard: vec![vec![0; links.len()]; nodes.len()],
             owners: vec![Ownership::default(); settings.groups.len()],
             decisions: VecDeque::new(),
+            decided: 0,
+            broken_devices: Vec::new(),
             nodes,
             links,
         }
@@ -79,6 +85,7 @@ impl History {
         });
         for record in records {
             self.decisions.push_back(decision(record));
+            self.decided += 1;
             if self.decisions.len() > KEPT {
                 self.decisions.pop_front();
             }
@@ -101,7 +108,14 @@ impl History {
                 link.last_heard_usec = *heard;
             }
         }
+        snapshot.broken_devices.clone_from(&self.broken_devices);
         snapshot.decisions = self.decisions.iter().cloned().collect();
+        snapshot.decided = self.decided;
+    }
+
+    /// How many decisions there were.
+    pub fn decided(&self) -> u64 {
+        self.decided
     }
 }
 
@@ -135,6 +149,8 @@ mod tests {
             heard: vec![vec![0; 2]; 2],
             owners: vec![Ownership::default()],
             decisions: VecDeque::new(),
+            decided: 0,
+            broken_devices: Vec::new(),
         }
     }
 
@@ -180,6 +196,7 @@ mod tests {
         }
         let decisions = shown(&mut history, "").decisions;
         assert_eq!(decisions.len(), KEPT);
+        assert_eq!(history.decided(), KEPT as u64 + 3);
         assert_eq!((decisions[0].event.as_str(), decisions[0].group.as_str()), ("GroupActive", "3"));
     }
 

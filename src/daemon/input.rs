@@ -39,6 +39,11 @@ pub enum Input {
         /// Whether it was; else why not.
         outcome: Result<(), String>,
     },
+    /// The fencing devices were asked whether they are there.
+    Devices {
+        /// Those that are not, a sentence each.
+        broken: Vec<String>,
+    },
     /// authkeys was read again and is good.
     Keys {
         /// The new keys.

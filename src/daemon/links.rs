@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use log::{info, warn};
+use log::{debug, info, warn};
 use tokio::time::sleep_until;
 
 use super::pings::Pings;
-use crate::config::{Config, MessageFormat};
-use crate::media::{Defaults, Form, Link, MESSAGE_MAX, MediaError};
+use crate::config::{Compression, Config, MessageFormat};
+use crate::media::{Counters, Defaults, Form, Link, MESSAGE_MAX, MediaError};
 use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
 
 /// Pause between attempts to open a medium.
@@ -53,7 +53,18 @@ struct Medium {
     index: usize,
     open_error: Option<String>,
     send_error: bool,
+    /// Messages that were not for us to read.
+    bad: u64,
     rejected: Rejected,
+}
+
+/// What passed over all media of a link since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent and received.
+    pub counters: Counters,
+    /// Received, but damaged or with a wrong signature.
+    pub bad: u64,
 }
 
 /// Messages that were not for us to read, by sender (a serial line has none): the number since the last mention, and
@@ -68,6 +79,9 @@ pub struct Links {
     pings: Pings,
     keys: Keyring,
     format: MessageFormat,
+    compression: Compression,
+    /// `log_badpack`.
+    mention_rejected: bool,
     buffer: Vec<u8>,
     reopen_at: Option<Instant>,
 }
@@ -93,6 +107,7 @@ impl Links {
             link: Link::new(medium.clone(), defaults),
             open_error: None,
             send_error: false,
+            bad: 0,
             rejected: Rejected::default(),
         });
         let mut links = Links {
@@ -100,11 +115,29 @@ impl Links {
             pings: Pings::open(&config.ping_nodes),
             keys,
             format: config.message_format,
+            compression: config.compression,
+            mention_rejected: config.log_badpack,
             buffer: vec![0; MESSAGE_MAX],
             reopen_at: None,
         };
         links.reopen();
         links
+    }
+
+    /// What passed over each link, in the order of [`names`].
+    pub fn traffic(&self) -> Vec<Traffic> {
+        let mut all: Vec<Traffic> = Vec::new();
+        for medium in &self.media {
+            if all.len() <= medium.index {
+                all.resize(medium.index + 1, Traffic::default());
+            }
+            let (sum, counted) = (&mut all[medium.index], medium.link.counters());
+            sum.counters.sent += counted.sent;
+            sum.counters.received += counted.received;
+            sum.counters.send_errors += counted.send_errors;
+            sum.bad += medium.bad;
+        }
+        all
     }
 
     /// Signs and verifies with these keys from now on.
@@ -115,6 +148,7 @@ impl Links {
     /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and again
     /// when it works.
     pub fn send(&mut self, message: &Message) {
+        debug!("sending {}", about(message));
         for form in [Form::Datagram, Form::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
                 self.send_as(form, message);
@@ -130,7 +164,7 @@ impl Links {
 
     fn send_as(&mut self, form: Form, message: &Message) {
         let encoded = match form {
-            Form::Datagram => wire::encode(message, self.format, &self.keys),
+            Form::Datagram => wire::encode_compressed(message, self.format, self.compression, &self.keys),
             Form::Text => wire::encode_classic(message, Carrier::Serial, &self.keys),
         };
         let bytes = match encoded {
@@ -166,13 +200,22 @@ impl Links {
             self.reopen();
         }
         let mut more = false;
+        let mention = self.mention_rejected;
         for medium in &mut self.media {
             let mut taken = 0;
             while taken < BURST {
                 match medium.link.try_recv(&mut self.buffer) {
                     Ok((length, source)) => match wire::decode(&self.buffer[..length], &self.keys) {
-                        Ok(message) => heard(Heard::Message { link: medium.index, message }),
-                        Err(error) => medium.rejected.count(&error, source, medium.link.name()),
+                        Ok(message) => {
+                            debug!(HBD_LINK = medium.link.name(); "received {}", about(&message));
+                            heard(Heard::Message { link: medium.index, message });
+                        }
+                        Err(error) => {
+                            medium.bad += 1;
+                            if mention {
+                                medium.rejected.count(&error, source, medium.link.name());
+                            }
+                        }
                     },
                     // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
                     Err(_) => break,
@@ -194,6 +237,13 @@ impl Links {
             self.reopen_at = Some(Instant::now() + REOPEN);
         }
     }
+}
+
+/// A message in a few words, for debug messages.
+fn about(message: &Message) -> String {
+    let names = ["t", "st", "src", "dest", "seq", "info", "rsc_hold"];
+    let fields = names.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?)));
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 impl Medium {

@@ -8,6 +8,7 @@
 //! | `vip` | [`crate::vip`] |
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
 //! | `notify` | [`notify`]: sd_notify |
+//! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
@@ -15,6 +16,7 @@ pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
 pub mod core_loop;
+pub mod devices;
 pub mod effects;
 pub mod fencing;
 pub mod held;
@@ -23,7 +25,10 @@ pub mod identity;
 pub mod input;
 pub mod keys;
 pub mod links;
+pub mod maintenance;
+pub mod moving;
 pub mod notify;
+pub mod own_watchdog;
 pub mod pings;
 pub mod realtime;
 pub mod recorder;
@@ -46,7 +51,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::cluster::{Core, Settings, asking_interval};
-use crate::config::{self, Config, Diagnostic, Files, Host, Severity};
+use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
 use crate::wire::Keyring;
 use crate::{journal, units, vip};
 use bus_thread::BusThread;
@@ -56,12 +61,13 @@ use identity::Identity;
 use input::Input;
 use links::{Links, error_chain};
 use notify::Notifier;
+use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
 
 /// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
 const EXIT_CONFIGURATION: u8 = 6;
 
-/// hbd: a systemd-native cluster manager that replaces Linux-HA Heartbeat
+/// A systemd-native cluster manager that replaces Linux-HA Heartbeat
 #[derive(Debug, Parser)]
 #[command(name = "hbd", version)]
 struct Arguments {
@@ -152,12 +158,28 @@ fn release_left_behind() -> Result<ExitCode, StartError> {
     let runtime = runtime()?;
     let errors = runtime.block_on(async {
         let ending = release::Ending::of_this_service().await;
-        release::release_or_keep(Path::new(held::DIRECTORY), &ending).await
+        let mut errors = release::release_or_keep(Path::new(held::DIRECTORY), &ending).await;
+        errors.extend(reboot_if_told(&ending).await);
+        errors
     });
     for error in &errors {
         eprintln!("hbd --release: {}", error_chain(error));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be read it is
+/// spared, as it is without the line.
+async fn reboot_if_told(ending: &release::Ending) -> Option<release::ReleaseError> {
+    let told = || {
+        let host = Host::of_this_machine().ok()?;
+        Some(config::load(&files(), &host).config?.watchdog_policy.on_hang)
+    };
+    if !ending.hung() || told() != Some(OnHang::Reboot) {
+        return None;
+    }
+    println!("hbd --release: hbd hung: rebooting this machine at once (on_hang in /etc/hbd/hbd.toml)");
+    release::reboot().await.err()
 }
 
 fn script(words: &[String]) -> ExitCode {
@@ -207,10 +229,9 @@ fn start() -> Result<ExitCode, StartError> {
 }
 
 fn journal_options(config: Option<&Config>) -> journal::Options {
-    let debug = config.is_some_and(|config| config.debug > 0);
     journal::Options {
         facility: config.and_then(|config| config.log_facility.as_deref()).and_then(journal::facility_number),
-        level: if debug { journal::Priority::Debug } else { journal::Priority::Info },
+        debug: config.map_or(0, |config| config.debug),
         target: journal::Target::Auto,
         files: config.map(|config| log_files(&config.log_file, &config.debug_file)).unwrap_or_default(),
         form: config
@@ -237,8 +258,12 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let directory = Path::new(identity::STATE_DIRECTORY);
     let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
     info!("Heartbeat generation: {}", identity.generation);
-    let succession = succession::take_up(Path::new(held::DIRECTORY), &config.groups)?;
-    let notifier = Notifier::spawn().map_err(StartError::Thread)?;
+    let succession = succession::take_up(Path::new(held::DIRECTORY), &config.groups, &config.children)?;
+    let own = config.watchdog.as_deref().filter(|_| config.watchdog_policy.feeder == Feeder::Hbd);
+    let own_watchdog = own.and_then(|device| OwnWatchdog::arm(device, &config.timing));
+    let own_period = own_watchdog.as_ref().map(|_| own_watchdog::period(&config.timing));
+    let food = own_watchdog.as_ref().map(OwnWatchdog::food);
+    let notifier = Notifier::spawn(food).map_err(StartError::Thread)?;
     let (sender, inputs) = unbounded_channel();
     let vip_reports = sender.clone();
     let lease = lease(&config);
@@ -254,7 +279,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let (snapshots, shown) = watch::channel(first);
     let (commander, commands) = unbounded_channel();
     let (fence, orders) = unbounded_channel();
-    let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone());
+    let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone(), variables(&config));
     let bus = BusThread {
         commands,
         snapshots: shown,
@@ -263,7 +288,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         files,
         orders,
         fencer,
-        watchdog: config.watchdog.clone(),
+        watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
+        groups: config.groups.iter().map(|group| group.key.clone()).collect(),
     };
     bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
@@ -286,25 +312,36 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 units: commander,
                 fence,
                 limits: config.limits,
+                rebooting: false,
+                leave_alone: false,
             },
             inputs,
             notifier,
-            watchdog_period: notify::watchdog_period(),
+            watchdog_period: notify::watchdog_period().into_iter().chain(own_period).min(),
             snapshots,
             generation: identity.generation,
             config,
             askers: core_loop::Askers::default(),
             lease: beat::Lease::new(lease),
             adopted: succession.begin(),
+            maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),
         };
         core_loop.run().await
     });
-    if !handed_over {
+    if handed_over {
+        own_watchdog.into_iter().for_each(OwnWatchdog::leave);
+    } else {
+        drop(own_watchdog);
         held::forget(Path::new(held::DIRECTORY))?;
     }
     recorder.finish();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The environment of what we start.
+fn variables(config: &Config) -> Vec<String> {
+    config.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// The terms of our addresses' leases, if there are any.
@@ -377,6 +414,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         links: links::names(config),
         groups: config.groups.clone(),
         health: config.health.clone(),
+        fingerprint: config::Fingerprint::of(config),
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }

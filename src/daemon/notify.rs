@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::own_watchdog::Food;
+
 /// How much longer systemd is to wait while groups are being stopped.
 const EXTENSION: Duration = Duration::from_secs(90);
 
@@ -31,23 +33,29 @@ pub enum Notice {
 
 /// The notifying thread's end of the channel.
 #[derive(Debug, Clone)]
-pub struct Notifier(Sender<Notice>);
+pub struct Notifier {
+    notices: Sender<Notice>,
+    food: Option<Food>,
+}
 
 impl Notifier {
-    /// Starts the thread.
+    /// Starts the thread. `food`: what keeps the machine's watchdog quiet, where hbd feeds it.
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn spawn() -> std::io::Result<Notifier> {
+    pub fn spawn(food: Option<Food>) -> std::io::Result<Notifier> {
         let (sender, receiver) = channel();
         thread::Builder::new().name("notify".to_owned()).spawn(move || tell(&receiver))?;
-        Ok(Notifier(sender))
+        Ok(Notifier { notices: sender, food })
     }
 
     /// Queues a notice. Never blocks.
     pub fn send(&self, notice: Notice) {
+        if let (Notice::Alive, Some(food)) = (&notice, &self.food) {
+            food.give();
+        }
         // The thread lives as long as the process; without it there is nobody to complain to.
-        let _ = self.0.send(notice);
+        let _ = self.notices.send(notice);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Realtime priority and locked memory for the core's thread: the daemon's only `unsafe` place.
+//! Realtime priority and locked memory for the core's thread: `unsafe` here and in `own_watchdog` alone.
 //!
 //! Both are wishes: under a cpu cgroup without a realtime share, or without CAP_SYS_NICE and CAP_IPC_LOCK, the kernel
 //! says no, and hbd runs on without (crates.md 7). Call [`schedule`] on the core's thread before its runtime is

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::held::{self, Beat, Held, HeldError};
 use crate::cluster::Set;
-use crate::config::{Group, Recipe, Resource, ResourceKind, Transient};
+use crate::config::{Child, Group, Recipe, Resource, ResourceKind, Transient};
 use crate::units::{Systemd, UnitError};
 use crate::vip::VipError;
 
@@ -70,6 +70,11 @@ impl Ending {
         }
     }
 
+    /// Whether systemd killed it because it did not answer (WatchdogSec=).
+    pub fn hung(&self) -> bool {
+        self.result == "watchdog"
+    }
+
     /// Whether everything may stay for the successor; if not, why.
     ///
     /// # Errors
@@ -116,6 +121,7 @@ pub async fn release_or_keep(directory: &Path, ending: &Ending) -> Vec<ReleaseEr
         Err(why) => {
             println!("hbd --release: releasing addresses and units: {why}");
             let mut errors = release(&held.groups).await;
+            errors.extend(stop_children(&held.children).await);
             if errors.is_empty() {
                 errors.extend(held::forget(directory).err().map(ReleaseError::from));
             }
@@ -148,6 +154,14 @@ pub async fn release(groups: &[Group]) -> Vec<ReleaseError> {
     errors
 }
 
+/// Reboots the machine at once, without stopping anything.
+///
+/// # Errors
+/// [`ReleaseError::Bus`] and [`ReleaseError::Unit`].
+pub async fn reboot() -> Result<(), ReleaseError> {
+    Ok(systemd().await?.reboot().await.map_err(Box::new)?)
+}
+
 /// What is in the old groups and in none of the new ones, as groups to be released.
 pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
     let wanted = |resource: &Resource| {
@@ -164,14 +178,31 @@ pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
     old.iter().map(rest).filter(|group| !group.resources.is_empty()).collect()
 }
 
-async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
-    let systemd = match zbus::Connection::system().await {
-        Ok(connection) => Systemd::new(connection).await,
-        Err(error) => return vec![error.into()],
-    };
-    let systemd = match systemd {
+async fn systemd() -> Result<Systemd, ReleaseError> {
+    let connection = zbus::Connection::system().await?;
+    Ok(Systemd::new(connection).await.map_err(Box::new)?)
+}
+
+/// Stops programs of ha.cf, in reverse order. Goes on after an error and returns all of them.
+pub async fn stop_children(children: &[Child]) -> Vec<ReleaseError> {
+    if children.is_empty() {
+        return Vec::new();
+    }
+    let systemd = match systemd().await {
         Ok(systemd) => systemd,
-        Err(error) => return vec![Box::new(error).into()],
+        Err(error) => return vec![error],
+    };
+    let mut errors = Vec::new();
+    for child in children.iter().rev() {
+        errors.extend(systemd.stop_child(child).await.map_err(Box::new).err().map(ReleaseError::from));
+    }
+    errors
+}
+
+async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
+    let systemd = match systemd().await {
+        Ok(systemd) => systemd,
+        Err(error) => return vec![error],
     };
     let mut errors = Vec::new();
     for (unit, recipe) in units {
@@ -179,7 +210,7 @@ async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
         let down = systemd.state(unit).await.is_ok_and(|state| state.active.is_down());
         let stopped = match recipe {
             Some(_) if down => Ok(()),
-            None => systemd.stop_or_kill(unit, STOP_LIMIT).await,
+            None => systemd.stop_with_parts(unit, STOP_LIMIT).await,
             Some(recipe) => systemd.stop_made(unit, recipe, STOP_LIMIT).await,
         };
         errors.extend(stopped.map_err(Box::new).err().map(ReleaseError::from));
@@ -202,7 +233,11 @@ mod tests {
     }
 
     fn held(crashes: &[u64]) -> Held {
-        Held { groups: Vec::new(), kept: crashes.iter().map(|ago| NOW - Duration::from_secs(*ago)).collect() }
+        Held {
+            groups: Vec::new(),
+            kept: crashes.iter().map(|ago| NOW - Duration::from_secs(*ago)).collect(),
+            children: Vec::new(),
+        }
     }
 
     #[test]

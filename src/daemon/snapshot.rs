@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use super::links;
+use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
+use crate::media;
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -12,8 +14,10 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
     Snapshot {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         node: config.node.clone(),
+        cluster: config.cluster.clone(),
         state: view.state.clone(),
         resource_state: view.resource_state.clone(),
+        maintenance: view.maintenance,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
@@ -35,11 +39,13 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         links: view
             .nodes
             .iter()
-            .flat_map(|node| links(config, node))
+            .flat_map(|node| link_snapshots(config, node))
             .chain(view.ping_nodes.iter().map(ping_link))
             .collect(),
         groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
+        broken_devices: Vec::new(),
         decisions: Vec::new(),
+        decided: 0,
     }
 }
 
@@ -58,6 +64,10 @@ fn node(view: &NodeView) -> NodeSnapshot {
         deadtime_usec: microseconds(view.dead_time),
         last_status_usec: view.last_status.map_or(0, microseconds),
         holds: view.holds.to_string(),
+        maintenance: view.maintenance,
+        ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
+        haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
+        differing: view.differing.clone(),
     }
 }
 
@@ -81,16 +91,28 @@ fn ping_link(node: &PingNode) -> LinkSnapshot {
         medium: "ping".to_owned(),
         status: status.to_owned(),
         last_heard_usec: node.heard_wall.map_or(0, microseconds),
+        traffic: Traffic::default(),
     }
 }
 
-fn links<'a>(config: &'a Config, view: &'a NodeView) -> impl Iterator<Item = LinkSnapshot> + 'a {
+/// What passed over the media of each link, in the order of their names here: those of the first node.
+pub fn count(snapshot: &mut Snapshot, names: &[String], traffic: &[links::Traffic]) {
+    for link in &mut snapshot.links {
+        let known = names.iter().position(|name| *name == link.name).filter(|_| link.medium != "ping");
+        let Some(links::Traffic { counters, bad }) = known.and_then(|index| traffic.get(index)) else { continue };
+        let media::Counters { sent, received, send_errors } = *counters;
+        link.traffic = Traffic { sent, received, send_errors, bad: *bad };
+    }
+}
+
+fn link_snapshots<'a>(config: &'a Config, view: &'a NodeView) -> impl Iterator<Item = LinkSnapshot> + 'a {
     view.links.iter().map(|link| LinkSnapshot {
         node: view.name.clone(),
         name: link.name.clone(),
         medium: medium_words(config, &link.name),
         status: if link.up { "up" } else { "dead" }.to_owned(),
         last_heard_usec: 0,
+        traffic: Traffic::default(),
     })
 }
 
@@ -122,6 +144,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
             kind: kind.to_owned(),
             target,
             state: resource_state(view, index).to_owned(),
+            failures: view.failures.get(index).map_or(0, |count| u32::try_from(*count).unwrap_or(u32::MAX)),
         }
     });
     GroupSnapshot {
@@ -174,5 +197,6 @@ pub fn status_line(view: &View) -> String {
         .groups
         .iter()
         .filter_map(|group| group.held_back.as_ref().map(|why| format!("; not taking {}: {why}", group.key)));
-    format!("{}; {groups}; {}{}", view.state, peers.join(", "), held_back.collect::<String>())
+    let maintenance = if view.maintenance { "in maintenance; " } else { "" };
+    format!("{maintenance}{}; {groups}; {}{}", view.state, peers.join(", "), held_back.collect::<String>())
 }

@@ -14,10 +14,10 @@ use log::{error, info, warn};
 use super::core_loop::moment;
 use super::held::{self, BeatFile, Held, HeldError};
 use super::links::error_chain;
-use super::release::{left_over, release};
+use super::release::{left_over, release, stop_children};
 use super::runtime;
 use crate::cluster::Set;
-use crate::config::Group;
+use crate::config::{Child, Group};
 
 /// Crashes longer ago than this are forgotten.
 const MEMORY: Duration = Duration::from_secs(600);
@@ -45,11 +45,12 @@ impl Succession {
     }
 }
 
-/// Looks at what the last daemon noted, releases what is not to be taken up, and notes that we may hold `groups`.
+/// Looks at what the last daemon noted, releases what is not to be taken up, and notes that we may hold `groups` and may
+/// run `children`.
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.
-pub fn take_up(directory: &Path, groups: &[Group]) -> Result<Succession, HeldError> {
+pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Succession, HeldError> {
     let now = moment().monotonic.0;
     let before = Held::read(directory).unwrap_or_else(|error| {
         warn!("{}: what the last hbd left, if anything, may still run", error_chain(&error));
@@ -70,19 +71,22 @@ pub fn take_up(directory: &Path, groups: &[Group]) -> Result<Succession, HeldErr
             }
             _ => before.groups,
         };
-        if !leave.is_empty() {
+        let gone: Vec<Child> = before.children.into_iter().filter(|child| !children.contains(child)).collect();
+        if !leave.is_empty() || !gone.is_empty() {
             info!("Releasing what the last hbd left and nobody is to serve.");
-            release_now(&leave);
+            release_now(&leave, &gone);
         }
     }
-    Held { groups: groups.to_vec(), kept }.write(directory)?;
+    Held { groups: groups.to_vec(), kept, children: children.to_vec() }.write(directory)?;
     Ok(Succession { beat: BeatFile::open(directory)?, adopted, begun })
 }
 
-fn release_now(groups: &[Group]) {
+fn release_now(groups: &[Group], children: &[Child]) {
     match runtime() {
         Ok(runtime) => {
-            for error in runtime.block_on(release(groups)) {
+            let mut errors = runtime.block_on(release(groups));
+            errors.extend(runtime.block_on(stop_children(children)));
+            for error in errors {
                 error!("{}", error_chain(&error));
             }
         }
@@ -115,7 +119,7 @@ mod tests {
         let now = moment().monotonic.0;
         let span = Duration::from_secs(left.unsigned_abs());
         let until = if left < 0 { now.saturating_sub(span) } else { now + span };
-        Held { groups: Vec::new(), kept: vec![now] }.write(directory.path()).unwrap();
+        Held { groups: Vec::new(), kept: vec![now], children: Vec::new() }.write(directory.path()).unwrap();
         BeatFile::open(directory.path()).unwrap().write(Beat { until, hold, planned: false }).unwrap();
         directory
     }
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn what_no_peer_can_have_claimed_is_taken_up() {
         let directory = noted(3600, Set::LOCAL);
-        let succession = take_up(directory.path(), &[]).unwrap();
+        let succession = take_up(directory.path(), &[], &[]).unwrap();
         assert_eq!(succession.begin(), Set::LOCAL);
         assert_eq!(Held::read(directory.path()).unwrap().unwrap().kept.len(), 1, "its crashes are remembered");
     }
@@ -131,13 +135,13 @@ mod tests {
     #[test]
     fn what_a_peer_may_have_is_not() {
         let directory = noted(-1, Set::ALL);
-        assert_eq!(take_up(directory.path(), &[]).unwrap().begin(), Set::NONE);
+        assert_eq!(take_up(directory.path(), &[], &[]).unwrap().begin(), Set::NONE);
     }
 
     #[test]
     fn a_first_start_finds_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(take_up(directory.path(), &[]).unwrap().begin(), Set::NONE);
+        assert_eq!(take_up(directory.path(), &[], &[]).unwrap().begin(), Set::NONE);
         assert!(Held::read(directory.path()).unwrap().is_some());
     }
 }

@@ -15,8 +15,11 @@ use zbus::connection::Builder;
 use crate::config::{FenceAgent, FenceDevice, FenceProtocol};
 use crate::units::{Errand, Systemd, UnitError};
 
+mod metadata;
 #[cfg(test)]
 mod tests;
+
+pub use metadata::{Metadata, MetadataError};
 
 /// Where parameters lie while a program runs.
 const DIRECTORY: &str = "/run/hbd";
@@ -75,12 +78,18 @@ pub(crate) struct Said {
     parameters: String,
     /// Whether `parameters` is the standard input; else the words name the file in place of [`FILE`].
     stdin: bool,
+    /// Exit statuses beside 0 that are good news.
+    accepted: &'static [i32],
 }
+
+/// What an agent's `status` ends with when the device is there and the node is off (04 §8.6).
+const NODE_IS_OFF: i32 = 2;
 
 /// Stands for the parameter file among the words.
 const FILE: &str = "\0file";
 
-/// Lets the agents of a device try in turn. `serial` makes the units' names unique.
+/// Lets the agents of a device try in turn, with these `NAME=VALUE` in their environment. `serial` makes the units' names
+/// unique.
 ///
 /// # Errors
 /// [`FenceError`]; the node may have been reset all the same.
@@ -88,6 +97,7 @@ pub async fn run(
     connect: impl Fn() -> Builder<'static>,
     device: &FenceDevice,
     deed: Deed,
+    environment: &[String],
     serial: u64,
 ) -> Result<(), FenceError> {
     let systemd = match connect().build().await {
@@ -97,7 +107,7 @@ pub async fn run(
     let mut errors = Vec::new();
     for (index, agent) in device.agents.iter().enumerate() {
         let unit = unit_name(&device.node, serial, index);
-        match run_one(&systemd, Path::new(DIRECTORY), &unit, &device.node, agent, deed).await {
+        match run_one(&systemd, Path::new(DIRECTORY), &unit, (&device.node, environment), agent, deed).await {
             Ok(()) => return Ok(()),
             Err(error) => errors.push(error),
         }
@@ -123,7 +133,7 @@ async fn run_one(
     systemd: &Systemd,
     directory: &Path,
     unit: &str,
-    node: &str,
+    (node, environment): (&str, &[String]),
     agent: &FenceAgent,
     deed: Deed,
 ) -> Result<(), FenceError> {
@@ -137,7 +147,8 @@ async fn run_one(
         Deed::Test => format!("hbd asks {} about {node}", agent.name),
     };
     let input = said.stdin.then_some(file.as_str());
-    let errand = Errand { unit, description: &description, words, input, limit: agent.timeout };
+    let (accepted, limit) = (said.accepted, agent.timeout);
+    let errand = Errand { unit, description: &description, words, input, environment, accepted, limit };
     let outcome = systemd.run_errand(&errand).await;
     if matches!(outcome, Err(UnitError::Deadline { .. })) {
         // systemd itself hangs: what it still runs must not outlive its answer.
@@ -173,7 +184,8 @@ pub(crate) fn said(agent: &FenceAgent, node: &str, deed: Deed) -> Option<Said> {
                 Deed::Reset => lines.push_str("action=reboot\n"),
                 Deed::Test => lines.push_str("action=status\n"),
             }
-            Some(Said { words: vec![path.display().to_string()], parameters: lines, stdin: true })
+            let accepted: &[i32] = if deed == Deed::Test { &[NODE_IS_OFF] } else { &[] };
+            Some(Said { words: vec![path.display().to_string()], parameters: lines, stdin: true, accepted })
         }
         FenceProtocol::Stonith { program, kind, parameters } => {
             let program = program.display().to_string();
@@ -183,7 +195,7 @@ pub(crate) fn said(agent: &FenceAgent, node: &str, deed: Deed) -> Option<Said> {
                 Deed::Reset => words.extend(["-T".to_owned(), "reset".to_owned(), node]),
                 Deed::Test => words.push("-S".to_owned()),
             }
-            Some(Said { words, parameters: format!("{parameters}\n"), stdin: false })
+            Some(Said { words, parameters: format!("{parameters}\n"), stdin: false, accepted: &[] })
         }
         FenceProtocol::Human => None,
     }

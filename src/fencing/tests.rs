@@ -96,8 +96,65 @@ fn a_real_debian_fence_agent_understands_us() {
     let off = agent(&[("type", "file"), ("status_file", &file), ("action", "off")]);
     assert!(real(&said(&off, "nodeb", Deed::Reset).unwrap()).unwrap().success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off");
-    assert_eq!(real(&said(&off, "nodeb", Deed::Test).unwrap()).unwrap().code(), Some(2), "reachable, and off");
+    let asked = said(&off, "nodeb", Deed::Test).unwrap();
+    assert_eq!(real(&asked).unwrap().code(), Some(NODE_IS_OFF), "reachable, and off");
+    assert_eq!(asked.accepted, [NODE_IS_OFF]);
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off", "only asked");
     let failing = agent(&[("type", "fail"), ("status_file", &file)]);
     assert!(!real(&said(&failing, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+}
+
+/// fence_ipmilan's own words, shortened.
+const IPMILAN: &str = r#"<?xml version="1.0" ?>
+<resource-agent name="fence_ipmilan" shortdesc="Fence agent for IPMI" ><parameters>
+	<parameter name="action" unique="0" required="1"><content type="string" default="reboot" /></parameter>
+	<parameter name="ip" unique="0" required="1" obsoletes="ipaddr"></parameter>
+	<parameter name="ipaddr" unique="0" required="1" deprecated="1"></parameter>
+	<parameter name="password" unique="0" required="0" obsoletes="passwd"></parameter>
+	<parameter name="plug" unique="0" required="1" obsoletes="port"></parameter>
+	<parameter name="power_wait" unique="0" required="0"></parameter>
+</parameters><actions><action name="reboot" /></actions></resource-agent>"#;
+
+fn complaints(parameters: &[(&str, &str)]) -> Vec<String> {
+    let given: Vec<_> = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Metadata::parse(IPMILAN).unwrap().complaints("fence_ipmilan", &given)
+}
+
+#[test]
+fn what_an_agent_would_ignore_or_miss_is_found_before_it_is_needed() {
+    let ignored = "fence_ipmilan has no parameter `pasword` and would ignore it: did you mean `password`?";
+    assert_eq!(complaints(&[("ip", "10.0.0.9"), ("plug", "3"), ("pasword", "secret")]), [ignored]);
+    let needed = "fence_ipmilan needs `ip`, which is not given: it would reset nothing";
+    let which = "fence_ipmilan must be told which outlet or guest the node is: write `plug = ...`";
+    assert_eq!(complaints(&[("action", "off")]), [needed, which]);
+    let none: [String; 0] = [];
+    assert_eq!(complaints(&[("ipaddr", "10.0.0.9"), ("port", "3"), ("passwd", "x"), ("power-wait", "2")]), none);
+}
+
+#[test]
+fn what_is_no_description_is_not_taken_for_one() {
+    for text in ["", "<", "<resource-agent/>", "usage: fence_x [options]"] {
+        Metadata::parse(text).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_real_debian_fence_agent_describes_itself() {
+    let Ok(dummy) = Metadata::of(Path::new("/usr/sbin/fence_dummy")).await else {
+        eprintln!("skipped: no fence_dummy here (package fence-agents)");
+        return;
+    };
+    let given = [("status_file", "/tmp/x"), ("statusfile", "/tmp/x")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let ignored = "fence_dummy has no parameter `statusfile` and would ignore it: did you mean `status_file`?";
+    assert_eq!(dummy.complaints("fence_dummy", &given), [ignored]);
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_describe_itself_is_said_so() {
+    let missing = Metadata::of(Path::new("/nonexistent/fence_x")).await.unwrap_err();
+    assert!(matches!(missing, MetadataError::Run(_)), "{missing}");
+    let refused = Metadata::of(Path::new("/bin/false")).await.unwrap_err();
+    assert_eq!(refused.to_string(), "it ended with exit status: 1");
+    let silent = Metadata::of(Path::new("/bin/true")).await.unwrap_err();
+    assert!(matches!(silent, MetadataError::NotXml(_)), "{silent}");
 }

@@ -42,6 +42,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 static QUEUES: OnceLock<Vec<Queue>> = OnceLock::new();
 /// The least urgent [`Priority`] that is written.
 static LEVEL: AtomicU8 = AtomicU8::new(Priority::Info as u8);
+/// `debug` of ha.cf, as it was changed since.
+static DEBUG: AtomicU8 = AtomicU8::new(0);
 
 /// `PRIORITY` of a record, as syslog(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +81,8 @@ pub enum Target {
 pub struct Options {
     /// `SYSLOG_FACILITY`, 1–23; see [`facility_number`].
     pub facility: Option<u8>,
-    /// The least urgent priority that is written.
-    pub level: Priority,
+    /// `debug` of ha.cf: with more than 0 [`Priority::Debug`] is written, too. See [`set_debug`].
+    pub debug: u8,
     /// Where to.
     pub target: Target,
     /// Files that get the records, too. One that cannot be opened is said in the journal, and nothing else (04 §1.9).
@@ -112,12 +114,19 @@ impl JournalHandle {
     pub fn flush(&self) -> bool {
         QUEUES.get().is_some_and(|queues| queues.iter().all(|queue| queue.flush(FLUSH)))
     }
+}
 
-    /// Changes the least urgent priority that is written (SIGUSR1, SIGUSR2, reload).
-    pub fn set_level(&self, level: Priority) {
-        LEVEL.store(level as u8, Ordering::Relaxed);
-        log::set_max_level(bridge::filter(level));
-    }
+/// Changes how much is written (`debug` of ha.cf; SIGUSR1, SIGUSR2): with more than 0 [`Priority::Debug`] is, too.
+pub fn set_debug(debug: u8) {
+    let level = if debug > 0 { Priority::Debug } else { Priority::Info };
+    DEBUG.store(debug, Ordering::Relaxed);
+    LEVEL.store(level as u8, Ordering::Relaxed);
+    log::set_max_level(bridge::filter(level));
+}
+
+/// How much is written.
+pub fn debug() -> u8 {
+    DEBUG.load(Ordering::Relaxed)
 }
 
 impl Drop for JournalHandle {
@@ -156,7 +165,7 @@ pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
     QUEUES.set(queues).map_err(|_| JournalError::Twice)?;
     log::set_boxed_logger(Box::new(bridge::Bridge)).map_err(|_| JournalError::Twice)?;
     let handle = JournalHandle(());
-    handle.set_level(options.level);
+    set_debug(options.debug);
     for text in closed {
         kind(Priority::Warning, &CONFIGURATION, &[], text);
     }

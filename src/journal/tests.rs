@@ -143,14 +143,9 @@ const LOAD: usize = 20_000;
 fn inner_frozen() {
     let Ok(journald) = std::env::var("JOURNALD") else { return };
     let signal = |name: &str| assert!(Command::new("kill").args([name, &journald]).status().unwrap().success());
-    let handle = init(Options {
-        facility: None,
-        level: Priority::Info,
-        target: Target::Journal,
-        files: Vec::new(),
-        form: Form::default(),
-    })
-    .unwrap();
+    let handle =
+        init(Options { facility: None, debug: 0, target: Target::Journal, files: Vec::new(), form: Form::default() })
+            .unwrap();
     signal("-STOP");
     // Were one of these to wait for journald, it would wait for ever.
     for number in 0..LOAD {
@@ -183,13 +178,8 @@ fn inner() {
     if std::env::var_os(INNER).is_none() {
         return;
     }
-    let options = Options {
-        facility: Some(16),
-        level: Priority::Info,
-        target: Target::Journal,
-        files: Vec::new(),
-        form: Form::default(),
-    };
+    let options =
+        Options { facility: Some(16), debug: 0, target: Target::Journal, files: Vec::new(), form: Form::default() };
     let handle = init(options.clone()).unwrap();
     assert!(matches!(init(options), Err(JournalError::Twice)));
     let id = Some("7c1b9f0e8f114bd0a6a6c3fe7f3ad1c1");
@@ -199,7 +189,8 @@ fn inner() {
     }
     log::info!(HBD_LINK = "eth1"; "through {}", "log");
     log::debug!("not wanted");
-    handle.set_level(Priority::Debug);
+    crate::journal::set_debug(1);
+    assert_eq!(crate::journal::debug(), 1);
     write(Priority::Debug, None, &[], "the last\nof all".to_owned());
     assert!(handle.flush());
 }

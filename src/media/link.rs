@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::mcast::{self, Group};
 use super::serial::Serial;
 use super::udp::Udp;
-use super::{MediaError, bcast, ucast};
+use super::{MediaError, bcast, device, ucast};
 use crate::config::Medium;
 
 /// What passed over a link since it was made; datagrams (on a serial line texts), not messages. Reopening does not
@@ -41,7 +41,8 @@ pub struct Defaults {
 
 #[derive(Debug)]
 enum Open {
-    Udp(Udp),
+    /// With the index of its interface, asked before: one that is replaced meanwhile is found out at the first error.
+    Udp(u32, Udp),
     Serial(Box<Serial>),
 }
 
@@ -95,11 +96,11 @@ impl Link {
         }
         let Defaults { udpport, baud } = self.defaults;
         self.open = Some(match &self.medium {
-            Medium::Ucast { device, peer } => Open::Udp(ucast::open(device, *peer, udpport)?),
-            Medium::Bcast { device } => Open::Udp(bcast::open(device, udpport)?),
+            Medium::Ucast { device, peer } => Open::Udp(device::index(device)?, ucast::open(device, *peer, udpport)?),
+            Medium::Bcast { device } => Open::Udp(device::index(device)?, bcast::open(device, udpport)?),
             Medium::Mcast { device, group, port, ttl, looped } => {
                 let group = Group { address: *group, port: *port, ttl: *ttl, looped: *looped };
-                Open::Udp(mcast::open(device, group)?)
+                Open::Udp(device::index(device)?, mcast::open(device, group)?)
             }
             Medium::Serial { device } => Open::Serial(Box::new(Serial::open(device, baud)?)),
         });
@@ -114,7 +115,7 @@ impl Link {
     /// interface or line is gone the link closes itself.
     pub fn send(&mut self, message: &[u8]) -> io::Result<()> {
         let sent = match &mut self.open {
-            Some(Open::Udp(medium)) => medium.send(message),
+            Some(Open::Udp(_, medium)) => medium.send(message),
             Some(Open::Serial(line)) => line.send(message),
             None => Err(io::ErrorKind::NotConnected.into()),
         };
@@ -136,7 +137,7 @@ impl Link {
     /// What the kernel says. When its interface or line is gone the link closes itself.
     pub fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<IpAddr>)> {
         let received = match &mut self.open {
-            Some(Open::Udp(medium)) => medium.try_recv(buffer).map(|(length, source)| (length, Some(source))),
+            Some(Open::Udp(_, medium)) => medium.try_recv(buffer).map(|(length, source)| (length, Some(source))),
             Some(Open::Serial(line)) => {
                 line.flush().and_then(|()| line.try_recv(buffer)).map(|length| (length, None))
             }
@@ -157,17 +158,23 @@ impl Link {
     /// When the runtime is shutting down.
     pub async fn ready(&self) -> io::Result<()> {
         match &self.open {
-            Some(Open::Udp(medium)) => medium.readable().await,
+            Some(Open::Udp(_, medium)) => medium.readable().await,
             Some(Open::Serial(line)) => line.ready().await,
             None => std::future::pending().await,
         }
     }
 
     /// Sockets are bound to the interface's index, and a serial device that hung up stays so: both stay dead when
-    /// something of the same name comes back.
+    /// something of the same name comes back. The kernel calls a missing interface ENODEV, or an unreachable network:
+    /// then its index tells.
     fn close_if_gone(&mut self, error: &io::Error) {
-        let gone = matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO))
-            || error.kind() == io::ErrorKind::UnexpectedEof;
+        let gone = match (&self.open, error.raw_os_error()) {
+            (_, Some(libc::ENODEV | libc::ENXIO | libc::EIO)) => true,
+            (Some(Open::Udp(index, _)), Some(libc::ENETUNREACH | libc::EADDRNOTAVAIL)) => {
+                device::index(self.medium.link_name()).ok() != Some(*index)
+            }
+            _ => error.kind() == io::ErrorKind::UnexpectedEof,
+        };
         if gone {
             self.open = None;
         }

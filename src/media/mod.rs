@@ -17,6 +17,8 @@ mod ucast;
 mod udp;
 
 #[cfg(test)]
+mod reopening_tests;
+#[cfg(test)]
 mod serial_tests;
 #[cfg(test)]
 mod tests;

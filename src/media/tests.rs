@@ -238,43 +238,14 @@ fn an_interface_that_is_down_is_an_error_and_then_works_again() {
         run(async {
             let mut link = link();
             link.try_open().unwrap();
-            testnet_outside(|| testnet::set_up("eth0", false));
+            testnet::outside(|| testnet::set_up("eth0", false));
             let error = link.send(b"x").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ENETUNREACH));
             assert!(link.is_open(), "its sockets are as good as new ones");
-            testnet_outside(|| testnet::set_up("eth0", true));
+            testnet::outside(|| testnet::set_up("eth0", true));
             link.send(b"back").unwrap();
             let mut buffer = [0; 8];
             assert_eq!(far.recv(&mut buffer).unwrap(), 4);
-        });
-    });
-}
-
-#[test]
-fn an_interface_that_vanished_and_came_back_is_opened_again() {
-    with_cable(|peer| {
-        addresses(&peer);
-        run(async {
-            let mut link = link();
-            link.try_open().unwrap();
-            link.send(b"before").unwrap();
-            testnet_outside(|| testnet::del_link("eth0"));
-            assert_eq!(link.send(b"lost").unwrap_err().raw_os_error(), Some(libc::ENODEV));
-            assert!(!link.is_open());
-            assert!(matches!(link.try_open(), Err(MediaError::NoSuchInterface { .. })));
-
-            testnet_outside(|| {
-                testnet::connect("eth0", &peer);
-                addresses(&peer);
-            });
-            let far = peer_socket(&peer);
-            link.try_open().unwrap();
-            link.send(b"after").unwrap();
-            let mut buffer = [0; 16];
-            assert_eq!(far.recv(&mut buffer).unwrap(), 5);
-            far.send_to(b"and here", (HERE, PORT)).unwrap();
-            assert_eq!(heard(&mut link, &mut buffer).await, 8);
-            assert_eq!(link.counters(), Counters { sent: 2, received: 1, send_errors: 1 });
         });
     });
 }
@@ -339,8 +310,8 @@ fn a_broadcast_reaches_the_whole_network_and_comes_back() {
             let mut link = Link::new(medium(), DEFAULTS);
             let error = link.try_open().unwrap_err();
             assert!(error.to_string().contains("has no IPv4 address"), "{error}");
-            testnet_outside(|| peer.run(|| testnet::add_broadcast_address("eth0", THERE, 24)));
-            testnet_outside(|| testnet::add_broadcast_address("eth0", HERE, 24));
+            testnet::outside(|| peer.run(|| testnet::add_broadcast_address("eth0", THERE, 24)));
+            testnet::outside(|| testnet::add_broadcast_address("eth0", HERE, 24));
             let far = peer_socket(&peer);
             far.set_broadcast(true).unwrap();
             link.try_open().unwrap();
@@ -459,9 +430,4 @@ fn scope(address: std::net::SocketAddr) -> u32 {
         std::net::SocketAddr::V6(address) => address.scope_id(),
         std::net::SocketAddr::V4(_) => 0,
     }
-}
-
-/// The administrator's work while the test's own runtime is busy: in a thread of the same namespace.
-fn testnet_outside(work: impl FnOnce() + Send) {
-    std::thread::scope(|scope| scope.spawn(work).join().unwrap());
 }

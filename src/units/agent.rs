@@ -22,12 +22,16 @@ pub struct Errand<'a> {
     pub words: Vec<&'a str>,
     /// A file that becomes its standard input; opened by systemd.
     pub input: Option<&'a str>,
+    /// What it finds in its environment: `NAME=VALUE`.
+    pub environment: &'a [String],
+    /// Exit statuses that are success beside 0.
+    pub accepted: &'a [i32],
     /// After how long it is killed and has failed.
     pub limit: Duration,
 }
 
 impl Systemd {
-    /// Runs it and waits for its end. `Ok` when it exited with 0.
+    /// Runs it and waits for its end. `Ok` when it exited with 0, or with what is accepted.
     ///
     /// # Errors
     /// [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`), and what [`Systemd::start`] may
@@ -39,6 +43,8 @@ impl Systemd {
             // A machine that is going down may still have to reset the other one.
             ("DefaultDependencies", Variant::from(false)),
             ("ExecStart", command(errand.words.clone())),
+            ("Environment", Variant::from(errand.environment.to_vec())),
+            ("SuccessExitStatus", Variant::from((errand.accepted.to_vec(), Vec::<i32>::new()))),
             ("TimeoutStartUSec", Variant::from(microseconds(errand.limit))),
             ("TimeoutStopUSec", Variant::from(microseconds(MARGIN / 2))),
         ]);

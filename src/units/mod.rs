@@ -14,10 +14,13 @@
 //! - `done` is not yet success: a condition that is not met is `done` too.
 //! - What does not stop in time is killed; what does not start in time has failed.
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
+//! - Programs of ha.cf that are kept running (`children`).
 //! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
 pub mod agent;
+mod children;
 pub mod own;
+pub mod parts;
 pub mod run;
 pub mod script;
 pub mod state;

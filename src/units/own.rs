@@ -54,6 +54,12 @@ impl Systemd {
         }
     }
 
+    /// The name of our own unit, if systemd tells.
+    pub(super) async fn own_id(&self) -> Option<String> {
+        let own = self.own_unit().await?;
+        self.call(own.id()).await.ok()
+    }
+
     /// 0 is the caller.
     async fn own_unit(&self) -> Option<UnitProxy<'static>> {
         let path = self.call(self.manager.get_unit_by_pid(0)).await.ok()?;

@@ -79,6 +79,9 @@ pub(super) trait Unit {
     fn id(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"))]
+    fn consists_of(&self) -> zbus::Result<Vec<String>>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
     fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
 
     #[zbus(property(emits_changed_signal = "false"))]

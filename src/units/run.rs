@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::connection::Builder;
 
-use super::{News, Systemd, UnitError, Verb};
-use crate::config::Recipe;
+use super::{News, Systemd, UnitError, Verb, children};
+use crate::config::{Child, Recipe};
 
 /// First pause before a lost connection is tried again; doubled each time.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
+pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest such pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How long one D-Bus call may go unanswered before it is made again.
@@ -57,6 +57,15 @@ pub enum Command {
         /// Those of them that are made when they are started.
         made: Vec<String>,
     },
+    /// These are to run until [`Command::EndChildren`].
+    Children {
+        /// The programs, in the order of their start.
+        children: Vec<Child>,
+        /// What they find in their environment: `NAME=VALUE`.
+        environment: Vec<String>,
+    },
+    /// Stop them, in reverse order.
+    EndChildren,
 }
 
 /// What the room reports.
@@ -86,10 +95,14 @@ pub enum Report {
         /// What.
         news: News,
     },
+    /// The programs of [`Command::Children`] have stopped, or do not stop.
+    ChildrenEnded,
+    /// A `failfast` program has failed, which has been said: this machine is to reboot.
+    FailfastDied,
 }
 
 /// The connection in use, or `None` while there is none.
-type Session = watch::Receiver<Option<Arc<Systemd>>>;
+pub(super) type Session = watch::Receiver<Option<Arc<Systemd>>>;
 
 /// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
 ///
@@ -108,6 +121,7 @@ pub async fn run(
     keeper.spawn(keep_connected(connect, sender));
     let mut work = JoinSet::new();
     let mut watcher = JoinSet::new();
+    let (mut keeping, mut kept) = (JoinSet::new(), Vec::new());
     loop {
         tokio::select! {
             command = commands.recv() => match command {
@@ -126,6 +140,16 @@ pub async fn run(
                     watcher.abort_all();
                     watcher.spawn(prepare(session.clone(), units.clone(), made));
                     watcher.spawn(keep_watching(session.clone(), units, Arc::clone(&report)));
+                }
+                Some(Command::Children { children, environment }) => {
+                    kept.clone_from(&children);
+                    let report = Arc::clone(&report);
+                    keeping.spawn(children::keep(session.clone(), children, environment, report));
+                }
+                Some(Command::EndChildren) => {
+                    keeping.shutdown().await;
+                    let (kept, report) = (std::mem::take(&mut kept), Arc::clone(&report));
+                    work.spawn(children::end(session.clone(), kept, children::PATIENCE, report));
                 }
                 None => break,
             },
@@ -172,7 +196,7 @@ async fn keep_connected(
 }
 
 /// The connection in use, as soon as there is one.
-async fn connected(session: &mut Session) -> Result<Arc<Systemd>, UnitError> {
+pub(super) async fn connected(session: &mut Session) -> Result<Arc<Systemd>, UnitError> {
     match session.wait_for(Option::is_some).await {
         Ok(systemd) => systemd.clone().ok_or(UnitError::ConnectionLost),
         Err(_) => Err(UnitError::ConnectionLost),
@@ -224,7 +248,7 @@ impl Task {
         match (self.verb, &self.recipe) {
             (Verb::Start, None) => systemd.start(&self.unit, limit).await,
             (Verb::Start, Some(recipe)) => systemd.start_made(&self.unit, recipe, limit).await,
-            (Verb::Stop, None) => systemd.stop_or_kill(&self.unit, limit).await,
+            (Verb::Stop, None) => systemd.stop_with_parts(&self.unit, limit).await,
             (Verb::Stop, Some(recipe)) => systemd.stop_made(&self.unit, recipe, limit).await,
         }
     }

@@ -1,9 +1,13 @@
 //! Adding addresses, and adopting those that are there already.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
+use std::iter;
+use std::net::IpAddr;
 use std::time::Instant;
 
+use super::arp::Mac;
+use super::herald::{Announcement, Herald, Outcome};
 use super::lease::expiry;
 use super::place::{Place, place};
 use super::request::{self, BATCH};
@@ -13,14 +17,39 @@ use super::worker::{Held, Worker};
 use super::{Command, Report, VipError, kernel};
 use crate::config::Address;
 
+/// Of many addresses these are served first: they wait for few others.
+const FIRST: usize = 8;
+
+/// What an interface's neighbours must know of it.
+#[derive(Clone, Copy)]
+struct Neighbourhood {
+    /// `None` where there are no neighbours.
+    mac: Option<Mac>,
+    /// Whether they take us for a router (IPv6).
+    router: bool,
+}
+
+/// Additions that follow each other.
+struct Run {
+    herald: Herald,
+    /// By index of the interface, and whether it is IPv6's.
+    neighbourhoods: BTreeMap<(u32, bool), Neighbourhood>,
+    /// What the kernel has acknowledged.
+    added: Vec<u64>,
+}
+
 impl<R: Fn(Report)> Worker<R> {
-    pub(super) async fn add(&mut self, run: &[Command]) {
-        if self.lease.lifetime(Instant::now(), run.len()) == Some(0) {
-            self.deferred.extend_from_slice(run);
+    pub(super) async fn add(&mut self, wishes: &[Command]) {
+        if self.lease.lifetime(Instant::now(), wishes.len()) == Some(0) {
+            self.deferred.extend_from_slice(wishes);
             return;
         }
+        let many = wishes.len() > FIRST + BATCH;
+        let herald = Herald::new(&self.announcer, many);
+        let mut run = Run { herald, neighbourhoods: BTreeMap::new(), added: Vec::new() };
         let mut unplaced = Vec::new();
-        for batch in run.chunks(BATCH) {
+        let (first, others) = wishes.split_at(if many { FIRST } else { BATCH.min(wishes.len()) });
+        for batch in iter::once(first).chain(others.chunks(BATCH)) {
             let mut placed = Vec::with_capacity(batch.len());
             for (id, address) in batch.iter().filter_map(wish) {
                 match place(&self.network, address) {
@@ -28,12 +57,16 @@ impl<R: Fn(Report)> Worker<R> {
                     Err(_) => unplaced.push((id, address)),
                 }
             }
-            self.add_placed(placed);
+            self.add_placed(placed, &mut run);
         }
-        if unplaced.is_empty() {
-            return;
+        if !unplaced.is_empty() {
+            self.add_after_a_look(unplaced, &mut run).await;
         }
+        self.settle(run);
+    }
 
+    /// For addresses that seem to have no place.
+    async fn add_after_a_look(&mut self, unplaced: Vec<(u64, &Address)>, run: &mut Run) {
         // The interface may have come up a moment ago, its notification still unread: ask the kernel before giving
         // up.
         self.relist().await;
@@ -45,41 +78,48 @@ impl<R: Fn(Report)> Worker<R> {
                     Err(error) => (self.report)(Report::Failed { id, error }),
                 }
             }
-            self.add_placed(placed);
+            self.add_placed(placed, run);
         }
     }
 
-    fn add_placed(&mut self, placed: Vec<(u64, Address, Place)>) {
+    fn add_placed(&mut self, placed: Vec<(u64, Address, Place)>, run: &mut Run) {
+        // Of earlier batches: the last one's come when the run is settled.
+        for outcome in run.herald.outcomes() {
+            self.told(outcome);
+        }
         let before = Instant::now();
         let lifetime = self.lease.lifetime(before, self.held.len() + placed.len());
         let requests = placed.iter().map(|(.., place)| request::add(place, lifetime)).collect();
         let answers = self.requests.submit(requests);
         let at = Instant::now();
         let expires = lifetime.map(|seconds| expiry(before, seconds));
-        let places: BTreeSet<u32> = placed.iter().map(|(.., place)| place.index).collect();
-        let mut reports = Vec::with_capacity(answers.len());
+        let mut acknowledged = Vec::with_capacity(answers.len());
         for ((id, wanted, mut place), answer) in placed.into_iter().zip(answers) {
             let answer = match answer {
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.adopt(&mut place, lifetime),
                 other => other,
             };
-            reports.push(match answer {
-                Ok(()) => self.added(id, wanted, place, at, expires),
-                Err(source) => {
-                    let Place { address, prefix, device, .. } = place;
-                    Report::Failed { id, error: VipError::Add { address, prefix, device, source } }
-                }
-            });
-        }
-        // After the announcements, which are urgent, and before anybody can rely on it.
-        for index in places {
-            self.promote_secondaries(index);
-        }
-        for report in reports {
-            if let Report::Added { id, .. } = &report {
-                self.listen_for(*id);
+            if let Err(source) = answer {
+                let Place { address, prefix, device, .. } = place;
+                (self.report)(Report::Failed { id, error: VipError::Add { address, prefix, device, source } });
+                continue;
             }
-            (self.report)(report);
+            let Place { address, index, .. } = place;
+            let known = run.neighbourhoods.entry((index, address.is_ipv6()));
+            let Neighbourhood { mac, router } = *known.or_insert_with(|| self.neighbourhood(&place));
+            acknowledged.push((Announcement { id, address, index, mac, router, at }, wanted, place));
+        }
+        run.herald.announce(acknowledged.iter().map(|(announcement, ..)| *announcement).collect());
+        for (announcement, wanted, place) in acknowledged {
+            run.added.push(announcement.id);
+            self.hold(wanted, place, &announcement, expires);
+        }
+    }
+
+    fn neighbourhood(&self, place: &Place) -> Neighbourhood {
+        Neighbourhood {
+            mac: self.network.link(place.index).and_then(|link| link.mac),
+            router: place.address.is_ipv6() && kernel::forwards_ipv6(&place.device),
         }
     }
 
@@ -93,15 +133,14 @@ impl<R: Fn(Report)> Worker<R> {
         answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
     }
 
-    /// Notes and announces an address that the kernel has acknowledged.
-    fn added(&mut self, id: u64, wanted: Address, place: Place, at: Instant, expires: Option<Instant>) -> Report {
-        let Place { address, prefix, index, prefix_route, .. } = place;
-        let device = place.device.clone();
-        self.network.note_added(index, address, prefix, prefix_route);
+    /// Notes an address that the kernel has acknowledged.
+    fn hold(&mut self, wanted: Address, place: Place, announcement: &Announcement, expires: Option<Instant>) {
+        let &Announcement { id, router, at, .. } = announcement;
+        self.network.note_added(place.index, place.address, place.prefix, place.prefix_route);
         self.additions += 1;
         let held = Held {
             wanted,
-            router: address.is_ipv6() && kernel::forwards_ipv6(&device),
+            router,
             place,
             order: self.additions,
             schedule: Schedule::announced(at),
@@ -112,23 +151,50 @@ impl<R: Fn(Report)> Worker<R> {
             contest: None,
         };
         self.held.insert(id, held);
-        if let Err(source) = self.send_announcement(id) {
-            // The interface went down a moment ago, its notification still unread.
-            if source.raw_os_error() == Some(libc::ENETDOWN) {
-                return self.take_back(id);
-            }
-            self.report_failing(id, source);
-        }
-        Report::Added { id, device, prefix, at }
     }
 
-    /// Undoes an addition to an interface that turned out to be down.
-    fn take_back(&mut self, id: u64) -> Report {
+    /// What is not as urgent as the announcements, and the last reports.
+    fn settle(&mut self, Run { herald, added, .. }: Run) {
+        for id in added {
+            let Some(index) = self.held.get(&id).map(|held| held.place.index) else { continue };
+            self.promote_secondaries(index);
+            self.listen_for(id);
+        }
+        for outcome in herald.finish() {
+            self.told(outcome);
+        }
+    }
+
+    /// Reports what became of an address that the kernel has acknowledged.
+    fn told(&mut self, outcome: Outcome) {
+        let (id, at, error) = match outcome {
+            Outcome::Told { id, at, result } => (id, at, result.err()),
+            Outcome::ReplyFailed { id, source } => return self.report_failing(id, source),
+        };
+        // The interface went down or away a moment ago, its notification still unread.
+        let useless: Option<fn(IpAddr, String) -> VipError> = match error.as_ref().and_then(io::Error::raw_os_error) {
+            Some(libc::ENETDOWN) => Some(|address, device| VipError::InterfaceDown { address, device }),
+            Some(libc::ENXIO) => Some(|address, device| VipError::NoSuchInterface { address, device }),
+            _ => None,
+        };
+        if let Some(why) = useless {
+            let report = self.take_back(id, why);
+            return (self.report)(report);
+        }
+        if let Some(source) = error {
+            self.report_failing(id, source);
+        }
+        let Some(Held { place: Place { device, prefix, .. }, .. }) = self.held.get(&id) else { return };
+        (self.report)(Report::Added { id, device: device.clone(), prefix: *prefix, at });
+    }
+
+    /// Undoes an addition to an interface that turned out to be of no use.
+    fn take_back(&mut self, id: u64, why: fn(IpAddr, String) -> VipError) -> Report {
         let Some(Held { place: Place { address, index, device, .. }, .. }) = self.held.remove(&id) else {
             return Report::Removed { id };
         };
         let errors = self.remove_batch(&[(0, id, index, address)]);
-        let error = errors.into_iter().next().map_or(VipError::InterfaceDown { address, device }, |(_, error)| error);
+        let error = errors.into_iter().next().map_or(why(address, device), |(_, error)| error);
         Report::Failed { id, error }
     }
 

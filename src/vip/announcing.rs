@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::arp::Mac;
 use super::schedule::Schedule;
 use super::worker::Worker;
 use super::{Command, Report, VipError};
@@ -58,22 +60,35 @@ impl<R: Fn(Report)> Worker<R> {
         }
     }
 
-    /// Sends it once, unless the address is gone, its lease is over, or its interface has no neighbours.
+    /// Sends it once, in every form, unless the address is gone, its lease is over, or its interface has no neighbours.
+    /// Both forms are tried; the first error is returned.
     pub(super) fn send_announcement(&mut self, id: u64) -> io::Result<()> {
-        let Some(held) = self.held.get_mut(&id) else { return Ok(()) };
-        let (index, address) = (held.place.index, held.place.address);
-        let Some(mac) = self.network.link(index).and_then(|link| link.mac) else { return Ok(()) };
-        let over = held.expires.is_some_and(|expires| expires <= Instant::now());
-        if over || held.back_at.is_some() || !self.network.has(index, address) {
-            return Ok(());
+        let Some((index, mac, address, router)) = self.announcement(id) else { return Ok(()) };
+        let request = self.announcer.announce(index, mac, address, router);
+        if request.is_ok()
+            && let Some(held) = self.held.get_mut(&id)
+        {
+            held.failing = false;
         }
-        self.announcer.announce(index, mac, address, held.router)?;
-        held.failing = false;
-        Ok(())
+        request.and(self.announcer.announce_reply(index, mac, address))
     }
 
-    /// Reports the first failure of a series.
+    /// What there is to say of a held address: interface, MAC, address, and whether we are a router.
+    fn announcement(&self, id: u64) -> Option<(u32, Mac, IpAddr, bool)> {
+        let held = self.held.get(&id)?;
+        let (index, address) = (held.place.index, held.place.address);
+        let mac = self.network.link(index).and_then(|link| link.mac)?;
+        let over = held.expires.is_some_and(|expires| expires <= Instant::now());
+        let there = !over && held.back_at.is_none() && self.network.has(index, address);
+        there.then_some((index, mac, address, held.router))
+    }
+
+    /// Reports the first failure of a series. That the interface is gone (ENXIO, packet(7)) is the kernel's to tell: its
+    /// notification is on the way, and the address is missed and put back then.
     pub(super) fn report_failing(&mut self, id: u64, source: io::Error) {
+        if source.raw_os_error() == Some(libc::ENXIO) {
+            return;
+        }
         if let Some(held) = self.held.get_mut(&id).filter(|held| !held.failing) {
             held.failing = true;
             let error = VipError::Announce { address: held.place.address, device: held.place.device.clone(), source };

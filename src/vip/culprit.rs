@@ -13,15 +13,18 @@ fn hint_below(run: &Path, index: u32, device: &str) -> Option<String> {
     let read = |path: String| fs::read_to_string(run.join(path)).unwrap_or_default();
     let networkd = read(format!("systemd/netif/links/{index}"));
     let value = |key: &str| networkd.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    // Others are `unmanaged` or `initialized`.
-    if matches!(value("ADMIN_STATE"), Some("configured" | "configuring" | "failed" | "degraded")) {
+    // `unmanaged` and `linger` are the others. Just when it removes addresses it is `initialized` again, and its file is not
+    // told.
+    let states = ["pending", "initialized", "configuring", "configured", "failed", "degraded"];
+    if value("ADMIN_STATE").is_some_and(|state| states.contains(&state)) {
         let file = value("NETWORK_FILE").map_or_else(
-            || format!("/etc/systemd/network/{device}.network"),
+            || format!("the .network file of {device}, which `networkctl status {device}` names"),
             |file| format!("/etc/systemd/network/{}.d/hbd.conf", file.rsplit('/').next().unwrap_or(file)),
         );
+        // Not `static`: with a lease an address is a dynamic one to networkd.
         return Some(format!(
             "systemd-networkd manages {device} and removes addresses that it did not configure: write [Network] \
-             KeepConfiguration=static into {file}"
+             KeepConfiguration=yes into {file}"
         ));
     }
     let manager = read(format!("NetworkManager/devices/{index}"));
@@ -51,10 +54,13 @@ mod tests {
     fn networkd_is_named_with_the_drop_in_of_its_file() {
         let text = "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/10-lan.network\n";
         let hint = with("systemd/netif/links/3", text).unwrap();
-        assert!(
-            hint.contains("KeepConfiguration=static into /etc/systemd/network/10-lan.network.d/hbd.conf"),
-            "{hint}"
-        );
+        assert!(hint.contains("KeepConfiguration=yes into /etc/systemd/network/10-lan.network.d/hbd.conf"), "{hint}");
+    }
+
+    #[test]
+    fn networkd_is_named_while_it_configures_the_interface_anew() {
+        let hint = with("systemd/netif/links/3", "ADMIN_STATE=initialized\nOPER_STATE=routable\n").unwrap();
+        assert!(hint.contains("KeepConfiguration=yes into the .network file of eth0"), "{hint}");
     }
 
     #[test]

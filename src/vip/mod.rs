@@ -25,17 +25,20 @@
 //! |---|---|
 //! | `worker` | the loop, and what is held |
 //! | `adding`, `removing`, `announcing` | the three commands |
+//! | `herald` | the first announcements of what is being added, of many by a second thread while the kernel adds
 //! | `leasing`, `lease` | how long the kernel keeps an address |
 //! | `restoring`, `culprit` | addresses that somebody else removed |
 //! | `watching`, `listen`, `probe` | who else uses an address; whether an interface can serve |
-//! | `network`, `monitor`, `place` | what this machine's network looks like, and where an address goes in it |
+//! | `network`, `addresses`, `monitor`, `place` | what this machine's network looks like, and where an address goes in it |
 //! | `request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
 
 mod adding;
+mod addresses;
 mod announcing;
 mod arp;
 mod culprit;
 mod error;
+mod herald;
 mod kernel;
 mod lease;
 mod leasing;

@@ -12,6 +12,7 @@ use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
 use rtnetlink::sys::AsyncSocket;
 use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::task::JoinHandle;
 
 use super::error::VipError;
@@ -59,7 +60,7 @@ impl Monitor {
         let (mut connection, handle, notices) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|source| VipError::Netlink { doing: "listen for changes", source })?;
         // Best effort: what does not fit is noticed as an overrun and answered with a new dump.
-        let _ = connection.socket_mut().socket_mut().set_rx_buf_sz(8_i32 << 20);
+        let _ = set_socket_recv_buffer_size_force(connection.socket_mut().socket_mut(), 8 << 20);
         let reader = tokio::spawn(connection);
         let notices = notices.map(|(message, _)| match message.payload {
             NetlinkPayload::InnerMessage(message) => Notice::Changed(Box::new(message)),

@@ -2,13 +2,14 @@
 //! the kernel's notifications, so that a failover asks the kernel nothing. Holds knowledge; never changes anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 
+use super::addresses::{AddressKey, Addresses, Present, covers};
 use super::arp::Mac;
 
 /// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
@@ -27,17 +28,6 @@ pub(super) struct Link {
     /// Has a carrier (IFF_RUNNING).
     pub(super) running: bool,
     pub(super) loopback: bool,
-}
-
-/// One address on an interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Present {
-    /// IFA_ADDRESS: the network's side, or the peer of a point-to-point link.
-    network: IpAddr,
-    /// Whether the kernel keeps a route for its prefix (no IFA_F_NOPREFIXROUTE).
-    prefix_route: bool,
-    /// Whether hbd added it.
-    pub(super) ours: bool,
 }
 
 /// A directly connected network, from a route without gateway or from an address.
@@ -63,8 +53,6 @@ pub(super) enum Change {
     AddressGone { index: u32, address: IpAddr },
 }
 
-/// Index, local address, prefix length: what makes an address unique to the kernel.
-type AddressKey = (u32, IpAddr, u8);
 /// Index, destination, prefix length, metric.
 type RouteKey = (u32, IpAddr, u8, u32);
 
@@ -72,7 +60,7 @@ type RouteKey = (u32, IpAddr, u8, u32);
 #[derive(Debug, Default)]
 pub(super) struct Network {
     links: BTreeMap<u32, Link>,
-    addresses: BTreeMap<AddressKey, Present>,
+    addresses: Addresses,
     routes: BTreeSet<RouteKey>,
 }
 
@@ -87,15 +75,12 @@ impl Network {
 
     /// Whether the address is on the interface, with whatever prefix.
     pub(super) fn has(&self, index: u32, address: IpAddr) -> bool {
-        self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).next().is_some()
+        self.addresses.under(index, address).next().is_some()
     }
 
     /// The prefix length that the address has on the interface. An IPv6 address has exactly one there.
     pub(super) fn prefix_of(&self, index: u32, address: IpAddr) -> Option<u8> {
-        self.addresses
-            .range((index, address, 0)..=(index, address, u8::MAX))
-            .next()
-            .map(|(&(_, _, prefix), _)| prefix)
+        self.addresses.under(index, address).next().map(|(&(_, _, prefix), _)| prefix)
     }
 
     /// All MAC addresses of this machine.
@@ -129,21 +114,9 @@ impl Network {
     /// come back with the host's address (verified on Linux 6.18). IPv6 knows no secondaries, and renewing a lease would
     /// give the host's route the lease's lifetime.
     pub(super) fn needs_no_prefix_route(&self, index: u32, address: IpAddr, prefix: u8) -> bool {
-        let kernel_keeps_it = address.is_ipv4()
-            && self.addresses_on(index).any(|((_, local, length), present)| {
-                *length == prefix
-                    && *local != address
-                    && present.prefix_route
-                    && covers(present.network, prefix, address)
-            });
+        let kernel_keeps_it = address.is_ipv4() && self.addresses.kernel_routes(index, address, prefix);
         let covered = self.connected(address).any(|other| other.index == index && other.prefix <= prefix);
         covered && !kernel_keeps_it
-    }
-
-    fn addresses_on(&self, index: u32) -> impl Iterator<Item = (&AddressKey, &Present)> {
-        let first = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let last = IpAddr::V6(Ipv6Addr::from(u128::MAX));
-        self.addresses.range((index, first, 0)..=(index, last, u8::MAX))
     }
 
     /// All connected networks that contain the address, except those that only the address itself makes.
@@ -151,14 +124,9 @@ impl Network {
         let routes = self.routes.iter().filter_map(move |&(index, destination, prefix, metric)| {
             covers(destination, prefix, address).then_some(Connected { index, prefix, metric })
         });
-        let addresses = self.addresses.iter().filter_map(move |(&(index, local, prefix), present)| {
-            let usable = !present.ours && local != address && self.link(index).is_some_and(|link| !link.loopback);
-            (usable && covers(present.network, prefix, address)).then_some(Connected {
-                index,
-                prefix,
-                metric: u32::MAX,
-            })
-        });
+        let addresses = self.addresses.networks_around(address);
+        let usable = addresses.filter(|(index, _)| self.link(*index).is_some_and(|link| !link.loopback));
+        let addresses = usable.map(|(index, prefix)| Connected { index, prefix, metric: u32::MAX });
         routes.chain(addresses)
     }
 
@@ -169,7 +137,7 @@ impl Network {
 
     /// Notes that the address is gone from the interface, ahead of the kernel's notification.
     pub(super) fn note_removed(&mut self, index: u32, address: IpAddr) {
-        self.addresses.retain(|&(on, local, _), _| on != index || local != address);
+        self.addresses.remove_all(index, address);
     }
 
     /// RTM_NEWLINK.
@@ -194,7 +162,7 @@ impl Network {
         }
         let index = message.header.index;
         self.links.remove(&index);
-        self.addresses.retain(|&(on, ..), _| on != index);
+        self.addresses.remove_interface(index);
         self.routes.retain(|&(on, ..)| on != index);
         Change::LinkGone { index }
     }
@@ -209,7 +177,7 @@ impl Network {
     /// RTM_DELADDR.
     pub(super) fn del_address(&mut self, message: &AddressMessage) -> Change {
         let Some((key, _)) = parse_address(message) else { return Change::Nothing };
-        self.addresses.remove(&key);
+        self.addresses.remove(key);
         let (index, address, _) = key;
         if self.has(index, address) { Change::Nothing } else { Change::AddressGone { index, address } }
     }
@@ -226,23 +194,6 @@ impl Network {
         if let Some(key) = parse_route(message) {
             self.routes.remove(&key);
         }
-    }
-}
-
-/// The IPv4 netmask of a prefix length; longer than 32 counts as 32.
-pub(super) fn mask(prefix: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0)
-}
-
-/// Whether the network contains the address; never across families.
-fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (u32::from(network) ^ u32::from(address)) & mask(prefix) == 0,
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
-            (u128::from(network) ^ u128::from(address)) & mask == 0
-        }
-        _ => false,
     }
 }
 

@@ -28,16 +28,22 @@ impl Announcer {
         Ok(Announcer { socket })
     }
 
-    /// Tells everybody on the interface with this index that `address` is at `mac`: with IPv4 by the request and the
-    /// reply form of ARP. Both are tried; the first error is returned.
+    /// Tells everybody on the interface with this index that `address` is at `mac`: with IPv4 by a gratuitous ARP
+    /// request, with IPv6 by an unsolicited neighbour advertisement.
     pub(super) fn announce(&self, index: u32, mac: Mac, address: IpAddr, router: bool) -> io::Result<()> {
         match address {
             IpAddr::V4(address) => {
-                let request = self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Request, mac, address));
-                let reply = self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Reply, mac, address));
-                request.and(reply)
+                self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Request, mac, address))
             }
             IpAddr::V6(address) => self.send(index, ETHERTYPE_IPV6, &ndisc::unsolicited(mac, address, router)),
+        }
+    }
+
+    /// The same by the reply form of ARP, for hosts that learn from that only. With IPv6 there is no other form.
+    pub(super) fn announce_reply(&self, index: u32, mac: Mac, address: IpAddr) -> io::Result<()> {
+        match address {
+            IpAddr::V4(address) => self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Reply, mac, address)),
+            IpAddr::V6(_) => Ok(()),
         }
     }
 
@@ -60,6 +66,17 @@ impl Announcer {
     }
 }
 
+/// Classic BPF (linux/filter.h): load a byte, compare, return so many bytes of the frame.
+const LOAD: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const EQUALS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+/// Where the kernel keeps what kind of frame it is: SKF_AD_OFF + SKF_AD_PKTTYPE.
+const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+
+fn filter(code: u32, jump_true: u8, jump_false: u8, operand: u32) -> SockFilter {
+    SockFilter::new(code as u16, jump_true, jump_false, operand)
+}
+
 /// Hears ARP, or neighbour advertisements, on one interface.
 #[derive(Debug)]
 pub(super) struct Ear {
@@ -69,33 +86,34 @@ pub(super) struct Ear {
 impl Ear {
     /// For ARP. On a tokio runtime.
     pub(super) fn for_arp(index: u32) -> io::Result<Ear> {
-        Ear::open(index, ETHERTYPE_ARP, &[])
+        Ear::open(index, ETHERTYPE_ARP, vec![filter(RETURN, 0, 0, FRAME_MAX as u32)])
     }
 
     /// For neighbour advertisements. On a tokio runtime.
     pub(super) fn for_advertisements(index: u32) -> io::Result<Ear> {
-        let filter = |code: u32, jt, jf, k| SockFilter::new(code as u16, jt, jf, k);
-        let load = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
-        let equals = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         // Anything but advertisements stays in the kernel: this would be all IPv6 traffic.
-        let program = [
-            filter(load, 0, 0, 20),
-            filter(equals, 0, 3, ndisc::ICMPV6.into()),
-            filter(load, 0, 0, ndisc::MESSAGE as u32),
-            filter(equals, 0, 1, ndisc::ADVERTISEMENT.into()),
-            filter(libc::BPF_RET | libc::BPF_K, 0, 0, FRAME_MAX as u32),
-            filter(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        let program = vec![
+            filter(LOAD, 0, 0, 20),
+            filter(EQUALS, 0, 3, ndisc::ICMPV6.into()),
+            filter(LOAD, 0, 0, ndisc::MESSAGE as u32),
+            filter(EQUALS, 0, 1, ndisc::ADVERTISEMENT.into()),
+            filter(RETURN, 0, 0, FRAME_MAX as u32),
+            filter(RETURN, 0, 0, 0),
         ];
-        Ear::open(index, ETHERTYPE_IPV6, &program)
+        Ear::open(index, ETHERTYPE_IPV6, program)
     }
 
-    fn open(index: u32, ethertype: u16, program: &[SockFilter]) -> io::Result<Ear> {
+    fn open(index: u32, ethertype: u16, program: Vec<SockFilter>) -> io::Result<Ear> {
         // Protocol 0 until it is bound: nothing unfiltered, and nothing of another interface, gets in.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
         socket.set_nonblocking(true)?;
-        if !program.is_empty() {
-            socket.attach_filter(program)?;
-        }
+        // Our own announcements, which the kernel shows to every listener as well, stay there.
+        let own = [
+            filter(LOAD, 0, 0, PACKET_TYPE),
+            filter(EQUALS, 0, 1, libc::PACKET_OUTGOING.into()),
+            filter(RETURN, 0, 0, 0),
+        ];
+        socket.attach_filter(&own.into_iter().chain(program).collect::<Vec<_>>())?;
         socket.bind(&link_address(index, ethertype)?)?;
         Ok(Ear { socket: register(socket)? })
     }

@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::addresses::mask;
 use super::error::VipError;
-use super::network::{Network, mask};
+use super::network::Network;
 use crate::config::Address;
 
 /// The kernel's limit for a label, without the terminating NUL (IFNAMSIZ − 1).
@@ -42,7 +43,9 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipErr
         Some(device) => {
             let missing = || VipError::NoSuchInterface { address, device: device.clone() };
             let link = network.link_named(device).ok_or_else(missing)?;
-            (link, network.covering(address, Some(link.index)))
+            // Looked for only where it is asked: this is in the path of every takeover.
+            let covering = wanted.prefix.is_none().then(|| network.covering(address, Some(link.index)));
+            (link, covering.flatten())
         }
         None => {
             let covering = network.covering(address, None);

@@ -1,5 +1,8 @@
-//! Address requests to the kernel: many in one `sendmsg`, one answer each. Blocks its thread while the kernel works
-//! (the RTNL lock included), which is why this room has a thread of its own.
+//! Address requests to the kernel: many in one `sendmsg`. Blocks its thread while the kernel works (the RTNL lock
+//! included), which is why this room has a thread of its own.
+//!
+//! The kernel works through them in order, answers each that fails, and acknowledges the last: when that is in, whatever
+//! was not answered has been done.
 //!
 //! rtnetlink's own requests go out one by one; a batch halves their time and waits for the RTNL lock once
 //! (crates.md 2, peers.md C.2).
@@ -17,9 +20,15 @@ use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::network::OURS;
 use super::place::Place;
 
-/// Requests in one `sendmsg`. Every answer takes a buffer of its own in the receive queue, whose default length holds
-/// 256 (crates.md 2); 32 keep the first announcement of a large batch below half a millisecond.
+/// Requests in one `sendmsg`. Should all fail, every answer takes a buffer of its own in the receive queue, whose default
+/// length holds 256 (crates.md 2); 32 keep the first announcement of a large batch below half a millisecond.
 pub(super) const BATCH: usize = 32;
+
+/// What a request takes, or a little less.
+const REQUEST_LENGTH: usize = 96;
+
+/// More attributes than these has none.
+const ATTRIBUTES: usize = 7;
 
 /// One request.
 pub(super) type Request = NetlinkMessage<RouteNetlinkMessage>;
@@ -45,7 +54,7 @@ pub(super) fn remove(index: u32, address: IpAddr, prefix: u8) -> Request {
     // No IFA_ADDRESS: with it, the kernel compares the prefix of IPv4 as well.
     message.attributes.push(AddressAttribute::Local(address));
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::DelAddress(message));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.header.flags = NLM_F_REQUEST;
     request
 }
 
@@ -61,6 +70,7 @@ fn new_address(place: &Place, lifetime: Option<u32>, flags: u16) -> Request {
     message.header.prefix_len = place.prefix;
     message.header.scope = AddressScope::Universe;
     let attributes = &mut message.attributes;
+    attributes.reserve(ATTRIBUTES);
     attributes.push(AddressAttribute::Local(address));
     attributes.push(AddressAttribute::Address(address));
     attributes.push(AddressAttribute::Protocol(OURS));
@@ -89,7 +99,7 @@ fn new_address(place: &Place, lifetime: Option<u32>, flags: u16) -> Request {
         attributes.push(AddressAttribute::CacheInfo(info));
     }
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    request.header.flags = NLM_F_REQUEST | flags;
     request
 }
 
@@ -107,14 +117,17 @@ impl Requests {
         Ok(Requests { socket, sequence: 0 })
     }
 
-    /// Sends the requests together, at most [`BATCH`], and returns the kernel's answer to each, in order.
+    /// Sends the requests together, at most [`BATCH`], and returns what became of each, in order.
     pub(super) fn submit(&mut self, mut requests: Vec<Request>) -> Vec<io::Result<()>> {
         debug_assert!(requests.len() <= BATCH);
         if requests.is_empty() {
             return Vec::new();
         }
         let first = self.sequence.wrapping_add(1);
-        let mut bytes = Vec::new();
+        if let Some(last) = requests.last_mut() {
+            last.header.flags |= NLM_F_ACK;
+        }
+        let mut bytes = Vec::with_capacity(requests.len() * REQUEST_LENGTH);
         for request in &mut requests {
             self.sequence = self.sequence.wrapping_add(1);
             request.header.sequence_number = self.sequence;
@@ -133,10 +146,9 @@ impl Requests {
     /// never waits, and what is not there will not come.
     fn answers(&self, first: u32, count: usize) -> Vec<io::Result<()>> {
         let mut answers: Vec<Option<io::Result<()>>> = std::iter::repeat_with(|| None).take(count).collect();
-        let mut missing = count;
         let mut unread = io::Error::other("the kernel gave no answer");
         let mut buffer = Vec::with_capacity(16 * 1024);
-        while missing > 0 {
+        while answers.last().is_some_and(Option::is_none) {
             buffer.clear();
             match self.socket.recv(&mut buffer, libc::MSG_DONTWAIT) {
                 Ok(_) => {}
@@ -147,14 +159,14 @@ impl Requests {
                 }
             }
             for (sequence, answer) in parse(&buffer) {
-                let slot = answers.get_mut(sequence.wrapping_sub(first) as usize);
-                if let Some(slot @ None) = slot {
+                if let Some(slot @ None) = answers.get_mut(sequence.wrapping_sub(first) as usize) {
                     *slot = Some(answer);
-                    missing -= 1;
                 }
             }
         }
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(same(&unread)))).collect()
+        let acknowledged = answers.last().is_some_and(Option::is_some);
+        let silent = || if acknowledged { Ok(()) } else { Err(same(&unread)) };
+        answers.into_iter().map(|answer| answer.unwrap_or_else(silent)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
+use std::sync::Arc;
 use std::time::Instant;
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -20,8 +21,8 @@ use super::watching::{Contest, Watches};
 use super::{Command, Report, VipError};
 use crate::config::Address;
 
-/// Commands taken from the channel at once.
-const TAKE: usize = 128;
+/// Commands taken from the channel at once: a large takeover is not interrupted by what the kernel tells of it.
+const TAKE: usize = 1024;
 
 /// An address that we added or adopted.
 pub(super) struct Held {
@@ -47,7 +48,7 @@ pub(super) struct Held {
 /// What the thread owns.
 pub(super) struct Worker<R> {
     pub(super) requests: Requests,
-    pub(super) announcer: Announcer,
+    pub(super) announcer: Arc<Announcer>,
     pub(super) monitor: Monitor,
     pub(super) network: Network,
     pub(super) held: BTreeMap<u64, Held>,
@@ -71,7 +72,7 @@ impl<R: Fn(Report)> Worker<R> {
         let network = monitor.list().await?;
         Ok(Worker {
             requests,
-            announcer,
+            announcer: Arc::new(announcer),
             monitor,
             network,
             held: BTreeMap::new(),

@@ -6,20 +6,12 @@ use std::io::{self, Read, Write};
 
 use super::error::{CompressionError, EncodeError, Malformed};
 use super::{MAX_EXPANDED, Message, MessageFormat, Value, classic, needs_netstring, netstring};
+use crate::config::Algorithm;
 
 /// The field that names the stream of a compressed message or field.
 const ALGORITHM: &str = "_compression_algorithm";
 /// The field that makes a message a compressed one.
 const PAYLOAD: &str = "_compressed_payload";
-
-/// The streams that the reference knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    /// RFC 1950, level 6: what the reference uses unless told otherwise.
-    Zlib,
-    /// bzip2 with blocks of 100 kB.
-    Bz2,
-}
 
 impl Algorithm {
     fn named(name: &str) -> Option<Self> {
@@ -30,14 +22,14 @@ impl Algorithm {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Algorithm::Zlib => "zlib",
             Algorithm::Bz2 => "bz2",
         }
     }
 
-    pub fn compress(self, bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    pub(super) fn compress(self, bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
         if bytes.len() > MAX_EXPANDED {
             return Err(EncodeError::TooLarge(bytes.len()));
         }
@@ -54,7 +46,7 @@ impl Algorithm {
         compressed.map_err(EncodeError::Compression)
     }
 
-    pub fn expand(self, bytes: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    pub(super) fn expand(self, bytes: &[u8]) -> Result<Vec<u8>, CompressionError> {
         let mut out = Vec::new();
         // One more than allowed tells "just fits" from "too large".
         let limit = MAX_EXPANDED as u64 + 1;
@@ -68,16 +60,25 @@ impl Algorithm {
 }
 
 /// The message with every field of type 5, at any depth, compressed in its place (01 §1.7.2).
-pub(super) fn fields(message: &Message, format: MessageFormat) -> Result<Cow<'_, Message>, EncodeError> {
-    fields_at(message, format, 0)
+pub(super) fn fields(
+    message: &Message,
+    format: MessageFormat,
+    algorithm: Algorithm,
+) -> Result<Cow<'_, Message>, EncodeError> {
+    fields_at(message, format, algorithm, 0)
 }
 
-fn fields_at(message: &Message, format: MessageFormat, depth: usize) -> Result<Cow<'_, Message>, EncodeError> {
+fn fields_at(
+    message: &Message,
+    format: MessageFormat,
+    default: Algorithm,
+    depth: usize,
+) -> Result<Cow<'_, Message>, EncodeError> {
     if !message.fields().iter().any(|field| matches!(field.value, Value::Struct(_) | Value::Uncompressed(_))) {
         return Ok(Cow::Borrowed(message));
     }
     // A message has one algorithm for all its fields: keep the one it names.
-    let algorithm = message.text(ALGORITHM).and_then(Algorithm::named).unwrap_or(Algorithm::Zlib);
+    let algorithm = message.text(ALGORITHM).and_then(Algorithm::named).unwrap_or(default);
     let mut out = Message::default();
     let mut compressed = false;
     for field in message.fields() {
@@ -91,7 +92,7 @@ fn fields_at(message: &Message, format: MessageFormat, depth: usize) -> Result<C
         if depth == super::MAX_DEPTH {
             return Err(EncodeError::TooDeep(field.name.clone()));
         }
-        let child = fields_at(child, format, depth + 1)?;
+        let child = fields_at(child, format, default, depth + 1)?;
         if matches!(field.value, Value::Struct(_)) {
             out.push(&field.name, Value::Struct(child.into_owned()));
         } else {
@@ -100,17 +101,21 @@ fn fields_at(message: &Message, format: MessageFormat, depth: usize) -> Result<C
         }
     }
     if compressed {
-        out.set_text(ALGORITHM, algorithm.name());
+        out.set_text(ALGORITHM, algorithm.word());
     }
     Ok(Cow::Owned(out))
 }
 
 /// The message that carries `message` compressed as a whole (01 §1.7.3). `auth` is its inner digest, if it gets one.
-pub(super) fn whole(message: &Message, format: MessageFormat, auth: Option<&str>) -> Result<Message, EncodeError> {
-    let algorithm = Algorithm::Zlib;
+pub(super) fn whole(
+    message: &Message,
+    format: MessageFormat,
+    algorithm: Algorithm,
+    auth: Option<&str>,
+) -> Result<Message, EncodeError> {
     let mut out = Message::default();
     out.push(PAYLOAD, Value::Binary(algorithm.compress(&content(message, format, auth)?)?));
-    out.set_text(ALGORITHM, algorithm.name());
+    out.set_text(ALGORITHM, algorithm.word());
     Ok(out)
 }
 

@@ -20,7 +20,7 @@ pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Method};
 pub use message::{Field, Message, Value};
 pub use peek::peek;
 
-use crate::config::MessageFormat;
+use crate::config::{Compression, MessageFormat};
 
 /// An encoded message has fewer bytes than this (01 §1.4.3).
 pub const MAX_ENCODED: usize = 262_144;
@@ -58,24 +58,39 @@ pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Message, DecodeError> {
     Ok(compress::expand(message)?)
 }
 
+/// [`encode_compressed`] where nobody has asked for anything but the defaults.
+///
+/// # Errors
+/// As there.
+pub fn encode(message: &Message, format: MessageFormat, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+    encode_compressed(message, format, Compression::default(), keys)
+}
+
 /// The datagram for a message: a netstring with trailer, whatever `format` is (01 §1.4.1).
 ///
 /// [`MessageFormat::Classic`] adds the inner `auth` that a default 3.0.6 has (in the place of the field `auth`, else
 /// at the end) unless the message has a field of type 2, 4 or 5. Fields of type 5 are compressed, with the algorithm
-/// that the message names in `_compression_algorithm`, else zlib. A message of [`MAX_ENCODED`] bytes or more is
-/// compressed as a whole.
+/// that the message names in `_compression_algorithm`, else that of `compression`. A message of [`MAX_ENCODED`] bytes or
+/// more is compressed as a whole, and so is one above `compression`'s threshold.
 ///
 /// # Errors
 /// See [`EncodeError`]; a message made of valid names and texts and of reasonable size has none.
-pub fn encode(message: &Message, format: MessageFormat, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+pub fn encode_compressed(
+    message: &Message,
+    format: MessageFormat,
+    compression: Compression,
+    keys: &Keyring,
+) -> Result<Vec<u8>, EncodeError> {
     let with_auth = format == MessageFormat::Classic && !needs_netstring(message);
     let auth = if with_auth { Some(keys.sign(&classic::body(message)?.lines)) } else { None };
-    let message = compress::fields(message, format)?;
+    let message = compress::fields(message, format, compression.algorithm)?;
     let datagram = sealed(&message, auth.as_deref(), keys)?;
-    if datagram.len() < MAX_ENCODED {
+    let short = compression.threshold.is_none_or(|threshold| datagram.len() <= threshold);
+    if short && datagram.len() < MAX_ENCODED {
         return Ok(datagram);
     }
-    let datagram = sealed(&compress::whole(&message, format, auth.as_deref())?, None, keys)?;
+    let whole = compress::whole(&message, format, compression.algorithm, auth.as_deref())?;
+    let datagram = sealed(&whole, None, keys)?;
     if datagram.len() < MAX_ENCODED { Ok(datagram) } else { Err(EncodeError::TooLarge(datagram.len())) }
 }
 

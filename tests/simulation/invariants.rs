@@ -33,6 +33,8 @@ pub struct Sight {
     pub watched: bool,
     /// A group may be down because it cannot be started, or must not be.
     pub excused: bool,
+    /// What a real Heartbeat says of the group is wrong, and nobody who only hears it can know.
+    pub misled: [bool; GROUPS],
 }
 
 /// The invariants and what they need to remember.
@@ -109,7 +111,7 @@ impl Invariants {
     }
 
     fn two_owners(&mut self, sight: &Sight, group: usize, serving: [bool; 2]) -> Result<(), String> {
-        if serving != [true, true] {
+        if serving != [true, true] || sight.misled[group] {
             self.both[group] = None;
             return Ok(());
         }
@@ -124,8 +126,13 @@ impl Invariants {
     }
 
     fn no_owner(&mut self, sight: &Sight, group: usize) -> Result<(), String> {
-        let served = (0..2).any(|node| sight.running[node][group].iter().all(|up| *up));
-        if served {
+        let serves = |node: usize| sight.running[node][group].iter().all(|up| *up);
+        let served = (0..2).any(serves);
+        // What hbd serves meanwhile does not change what a real Heartbeat believes to have.
+        if sight.misled[group] {
+            self.forgotten[group] = true;
+        }
+        if (0..2).any(|node| sight.heartbeat[node] && (serves(node) || !sight.alive[node])) {
             self.forgotten[group] = false;
         }
         if served || sight.alive == [false, false] || self.forgotten[group] {

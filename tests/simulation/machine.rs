@@ -54,6 +54,19 @@ impl Machine {
         }
     }
 
+    /// Whether a real Heartbeat says that it has `group`, whether or not it runs there.
+    pub fn heartbeat_claims(&self, group: usize) -> bool {
+        match self {
+            Machine::Hbd(_) => false,
+            Machine::Heartbeat(model) => model.claims(group),
+        }
+    }
+
+    /// Whether its resources are left alone.
+    pub fn in_maintenance(&self) -> bool {
+        matches!(self, Machine::Hbd(core) if core.in_maintenance())
+    }
+
     /// Whether hbd believes that the address of `group` is up, and puts it back when it is gone
     /// (daemon/core_loop.rs, `address_lost`).
     pub fn restores(&self, group: usize) -> bool {

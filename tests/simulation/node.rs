@@ -135,6 +135,8 @@ pub struct Node {
     pub clock: i64,
     /// The state directory is empty.
     pub state_lost: bool,
+    /// The state directory says that this node is in maintenance.
+    pub maintenance: bool,
     generation: u64,
     uuid: [u8; 16],
 }
@@ -152,6 +154,7 @@ impl Node {
             lan: true,
             clock: 0,
             state_lost: false,
+            maintenance: false,
             generation: 0,
             uuid: [index as u8 + 1; 16],
         }
@@ -188,11 +191,23 @@ impl Node {
             groups: if cluster.serves() { groups(cluster.watched) } else { Vec::new() },
             seed,
             health: Health::default(),
+            fingerprint: hbd::config::Fingerprint::default(),
         };
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),
             Kind::Heartbeat => Machine::Heartbeat(Box::new(Heartbeat::new(settings))),
         });
+    }
+
+    /// Whether a real Heartbeat, settled, says of `group` the opposite of what is: a takeover and a standby of its own ran
+    /// into each other (03 §4.6), or its late `mach_down` claims what it has given away since.
+    pub fn is_wrong_about(&self, group: usize) -> bool {
+        let running = self.units.running[group][0];
+        let wrong = |machine: &Machine| {
+            let heartbeat = matches!(machine, Machine::Heartbeat(_));
+            heartbeat && !machine.in_transition() && machine.heartbeat_claims(group) != running
+        };
+        self.machine.as_ref().is_some_and(wrong)
     }
 
     /// The software and all it ran are gone.

@@ -165,6 +165,11 @@ pub enum Fault {
         node: usize,
         set: Set,
     },
+    /// An operator begins or ends the maintenance of an hbd; it outlasts everything but that.
+    Maintenance {
+        node: usize,
+        on: bool,
+    },
 }
 
 /// A fault and the pause before it.
@@ -241,6 +246,7 @@ impl Schedule {
         let mut schedule = Schedule { seed, cluster, stages };
         schedule.add_pings();
         schedule.add_watch();
+        schedule.add_maintenance();
         schedule
     }
 
@@ -255,6 +261,19 @@ impl Schedule {
             let at = random.between(2, self.stages.len() as u64) as usize;
             let group = random.below(GROUPS as u64) as usize;
             let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
+    /// In every fifth pair somebody works on a node, sometimes twice, and may forget to say that he is done.
+    fn add_maintenance(&mut self) {
+        let mut random = Random::new(self.seed ^ 0x003a_117e);
+        if !self.cluster.serves() || random.below(5) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 4) {
+            let at = random.between(1, self.stages.len() as u64) as usize;
+            let fault = Fault::Maintenance { node: random.below(2) as usize, on: random.below(3) != 0 };
             self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
         }
     }
@@ -284,6 +303,7 @@ impl Schedule {
         // With a bad cable, or a clean cut, there is always something under way.
         world.heal();
         world.mend();
+        world.end_maintenance();
         world.run_for(if self.cluster.mixed() { REST_MIXED } else { REST })?;
         world.settled(self.moved_by_hand())?;
         self.stop_heartbeat(world)

@@ -142,7 +142,7 @@ fn parse(command: &str, rest: &[String]) -> Result<Line, Said> {
     Ok(line)
 }
 
-/// The nodes in reverse order, as Heartbeat's list gives them.
+/// The nodes in the reverse order of ha.cf, as Heartbeat's list gives them.
 fn list_nodes(snapshot: &Snapshot, line: &Line) -> Said {
     if line.verbose {
         return Said::out(verbose(snapshot), 0);
@@ -158,9 +158,8 @@ fn list_nodes(snapshot: &Snapshot, line: &Line) -> Said {
 }
 
 fn names(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
-    let mut nodes: Vec<_> = snapshot.nodes.iter().filter(|node| wanted(&node.kind)).collect();
-    nodes.sort_by_key(|node| (node.kind == "ping", node.name.as_str()));
-    nodes.iter().rev().map(|node| node.name.as_str()).collect()
+    let nodes = snapshot.nodes.iter().filter(|node| wanted(&node.kind));
+    nodes.rev().map(|node| node.name.as_str()).collect()
 }
 
 /// The links of a node in reverse order, with their state. Our own are never heard: Heartbeat calls them dead.

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use super::Said;
-use crate::cli::ask;
+use crate::cli::job::{self, Progress, run_briefly};
 use crate::cli::words::{local, now_usec};
 
 /// Which way.
@@ -49,9 +49,9 @@ pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, program: &str, way: 
         Way::Takeover => String::new(),
     };
     let outcome = if wish.wait {
-        runtime.block_on(ask::ask(bus, method, &wish.scope)).map(Some)
+        runtime.block_on(job::run(bus, method, &(&wish.scope,), Progress::Quiet)).map(Some)
     } else {
-        runtime.block_on(ask::ask_briefly(bus, method, &wish.scope))
+        runtime.block_on(run_briefly(bus, method, &(&wish.scope,)))
     };
     match outcome {
         Ok(None) => Said { out: head, ..Said::default() },

@@ -17,6 +17,7 @@ fn snapshot() -> Snapshot {
         medium: medium.to_owned(),
         status: status.to_owned(),
         last_heard_usec: 0,
+        traffic: Default::default(),
     };
     Snapshot {
         version: "0.1.0".to_owned(),

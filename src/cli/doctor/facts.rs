@@ -117,7 +117,8 @@ pub(super) fn keeps_configuration(links: &Path, index: u32) -> bool {
         let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("KeepConfiguration="));
         lines.next_back().map(str::to_owned).or(said)
     });
-    matches!(said.as_deref(), Some("yes" | "static" | "true" | "1"))
+    // `static` does not keep what has a lease.
+    matches!(said.as_deref(), Some("yes" | "true" | "1" | "on"))
 }
 
 async fn unit_files(bus: &Connection, config: &Config) -> Result<Vec<(String, String)>, String> {

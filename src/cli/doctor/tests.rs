@@ -120,7 +120,7 @@ fn a_firewall_that_drops_heartbeats_is_bad_and_one_that_lets_them_in_is_not() {
 fn the_rest_is_passed_on_with_a_remedy() {
     let mut facts = healthy();
     facts.synchronised = Ok(false);
-    facts.removers = vec![("eth0".into(), "write KeepConfiguration=static".into())];
+    facts.removers = vec![("eth0".into(), "write KeepConfiguration=yes".into())];
     facts.permissions = vec!["authkeys has mode 644".into()];
     facts.running = Ok(vec!["Node nodeb is dead.".into()]);
     for (thing, word) in [
@@ -147,7 +147,7 @@ fn a_drop_in_of_networkd_counts() {
         path.display().to_string()
     };
     let network = file("10-lan.network", "[Network]\nDHCP=yes\n");
-    let drop_in = file("hbd.conf", "[Network]\nKeepConfiguration=static\n");
+    let drop_in = file("hbd.conf", "[Network]\nKeepConfiguration=yes\n");
     file("3", &format!("ADMIN_STATE=configured\nNETWORK_FILE={network}\n"));
     assert!(!facts::keeps_configuration(directory.path(), 3));
     file("3", &format!("ADMIN_STATE=configured\nNETWORK_FILE={network}\nNETWORK_FILE_DROPINS=\"{drop_in}\"\n"));

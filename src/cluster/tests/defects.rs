@@ -179,11 +179,32 @@ fn a_healed_partition_restarts_and_interrupts_nothing_that_one_node_alone_serves
     bench.story();
     let fields = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "1,ffffffffffff,2")];
     bench.says("resource", &fields);
+    // The same facts there, and so the same loser: it lets go of ours as we of its.
+    bench.run(500);
+    bench.says(
+        "resource",
+        &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1"), ("hbd_released", "foreign")],
+    );
     bench.run(60_000);
     let story = bench.story();
     assert_eq!(bench.view().groups[0].state, GroupState::Active, "{story:?}");
     assert!(!story.iter().any(|line| line.contains("shutdown") || line == "shutdone" || line == "exit"), "{story:?}");
     assert!(!story.contains(&"stop a1".to_owned()), "{story:?}");
+}
+
+/// A partition in one direction: the peer took everything because it does not hear us, and never will let go.
+#[test]
+fn who_alone_knows_of_two_owners_ends_that() {
+    let mut bench = Bench::joined_hbd("local");
+    // It claimed them later, and would let go if it heard us.
+    let late = "ffffffffffff,ffffffffffff,1";
+    let fields = [("rsc_hold", "foreign"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", late)];
+    bench.says("resource", &fields);
+    bench.run(900);
+    assert!(!bench.story().contains(&"stop a1".to_owned()), "it may be on its way to let go");
+    bench.run(5_000);
+    assert!(bench.story().contains(&"stop a1".to_owned()));
+    assert_eq!(bench.view().groups[0].state, GroupState::Stopped);
 }
 
 /// No. 20: each `starting` that a decided node says is followed by its decision.

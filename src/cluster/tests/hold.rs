@@ -263,3 +263,74 @@ fn the_lease_of_a_group_that_is_released_meanwhile_is_forgotten() {
     let story = bench.story();
     assert!(story.contains(&"probeend a1".to_owned()) && !story.contains(&"restore a1".to_owned()), "{story:?}");
 }
+
+/// Dead, and its address answered by somebody.
+fn held_back(policy: AddressPolicy) -> Bench {
+    let mut bench = watched(policy, true);
+    bench.peer_silent();
+    bench.run(2_100);
+    answered(&mut bench, 1);
+    bench.run(10_000);
+    assert_eq!(bench.view().hold, Set::LOCAL);
+    bench.done.clear();
+    bench
+}
+
+#[test]
+fn an_operator_who_knows_who_answers_clears_the_hold() {
+    let mut bench = held_back(AddressPolicy::default());
+    bench.request(Request::ClearHold(0));
+    assert_eq!(answers(&bench), [Answer::NotHeld], "ours is held by nobody else");
+    bench.request(Request::ClearHold(1));
+    assert_eq!(answers(&bench), [Answer::NotHeld, Answer::Done]);
+    assert!(bench.logged("an operator knows who has the addresses of group b1"));
+    assert!(!bench.logged("nobody answers"), "{:?}", bench.log());
+    assert_eq!(bench.view().hold, Set::ALL);
+    assert_eq!(bench.view().groups[1].state, GroupState::Active);
+    bench.request(Request::ClearHold(1));
+    assert_eq!(answers(&bench).last(), Some(&Answer::NotHeld));
+}
+
+#[test]
+fn whoever_goes_on_claiming_it_has_it_held_back_again() {
+    let mut bench = held_back(AddressPolicy::default());
+    bench.request(Request::ClearHold(1));
+    for again in [false, true] {
+        news(&mut bench, 1, AddressNews::Claimed { mac: MAC.into(), again });
+    }
+    assert_eq!(bench.view().hold, Set::LOCAL, "{:?}", bench.log());
+    assert!(bench.view().groups[1].held_back.is_some());
+}
+
+#[test]
+fn a_living_peer_is_no_hold_and_a_missing_reset_is_another() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.request(Request::ClearHold(1));
+    bench.request(Request::ClearHold(7));
+    assert_eq!(answers(&bench), [Answer::NotHeld, Answer::NotHeld]);
+    let mut bench = watched_with(AddressPolicy::default(), true, |settings| settings.fencing = vec!["nodeb".into()]);
+    bench.peer_silent();
+    bench.run(20_000);
+    bench.request(Request::ClearHold(1));
+    assert_eq!(answers(&bench), [Answer::NotReset]);
+}
+
+#[test]
+fn a_group_of_the_same_node_that_is_still_answered_keeps_both() {
+    let second = |settings: &mut Settings| {
+        let mut group = settings.groups[1].clone();
+        group.key = "c1".into();
+        settings.groups.push(group);
+    };
+    let mut bench = watched_with(AddressPolicy::default(), true, second);
+    bench.feed(Event::Policies(vec![AddressPolicy::default(); 3]));
+    bench.peer_silent();
+    bench.run(2_100);
+    (1..3).for_each(|group| answered(&mut bench, group));
+    bench.run(10_000);
+    bench.request(Request::ClearHold(1));
+    assert_eq!(answers(&bench), [Answer::StillHeld]);
+    assert_eq!(bench.view().hold, Set::LOCAL, "one class moves as a whole");
+    bench.request(Request::ClearHold(2));
+    assert_eq!(bench.view().hold, Set::ALL);
+}

@@ -2,6 +2,7 @@
 //! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
 
 mod carrier;
+mod comparison;
 mod conflict;
 mod defects;
 mod failure;
@@ -13,6 +14,7 @@ mod ipfail;
 mod leave;
 mod legacy;
 mod liveness;
+mod maintenance;
 mod membership;
 mod operator;
 mod pair;
@@ -80,6 +82,7 @@ fn settings() -> Settings {
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
         health: Health::default(),
+        fingerprint: crate::config::Fingerprint::default(),
     }
 }
 

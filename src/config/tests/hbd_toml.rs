@@ -220,3 +220,28 @@ fn mistakes_in_units_and_health_have_a_place_and_a_remedy() {
     let warning = node.finding(Severity::Warning, "no group begins with `10.0.0.8`");
     assert_eq!(warning.help, "did you mean \"10.0.0.9\"?");
 }
+
+#[test]
+fn the_watchdog_is_fed_by_systemd_unless_told_otherwise() {
+    let node = Node::with("");
+    assert_eq!(node.config().watchdog_policy, WatchdogPolicy::default());
+    let table = "[watchdog]\nfeeder = \"hbd\"\non_hang = \"reboot\"\ndevice = \"/dev/watchdog1\"\n";
+    let config = node.toml(table).config();
+    assert_eq!(config.watchdog_policy, WatchdogPolicy { feeder: Feeder::Hbd, on_hang: OnHang::Reboot });
+    assert_eq!(config.watchdog.as_deref(), Some(std::path::Path::new("/dev/watchdog1")));
+    assert!(
+        Node::with("").toml("watchdog = \"/dev/watchdog0\"\n").config().watchdog.is_some(),
+        "as a single value, too"
+    );
+
+    let table = [
+        ("[watchdog]\nfeeder = \"me\"\n", "`me` is not one of systemd, hbd", "legal: systemd, hbd"),
+        ("[watchdog]\non_hang = true\n", "`on_hang` in [watchdog]", "legal: restart, reboot"),
+        ("[watchdog]\nfeder = \"hbd\"\n", "unknown key `feder` in [watchdog]", "did you mean `feeder`?"),
+        ("[watchdog]\ndevice = 3\n", "`3` is not an absolute path", "write /"),
+    ];
+    for (text, message, help) in table {
+        let error = Node::with("").toml(text).error();
+        assert!(error.message.contains(message) && error.help.contains(help), "{text:?}: {error:?}");
+    }
+}

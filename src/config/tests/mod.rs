@@ -1,11 +1,13 @@
 //! Tests of the room as a whole: files in, configuration and findings out.
 
+mod accepted;
 mod corpus;
 mod fencing;
 mod fuzz;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
+mod rows;
 mod seeds;
 mod values;
 mod words;
@@ -29,7 +31,10 @@ impl Node {
     /// A node `nodea` with this ha.cf, one sha1 key and an empty haresources.
     fn new(ha_cf: &str) -> Node {
         let root = tempfile::tempdir().unwrap();
-        let node = Node { root, host: Host::named("nodea") };
+        let mut node = Node { root, host: Host::named("nodea") };
+        node.host.users.extend(["root", "hacluster"].map(str::to_owned));
+        node.write("bin/true", b"");
+        node.chmod("bin/true", 0o755);
         node.write("etc/ha.d/ha.cf", ha_cf.as_bytes());
         node.write("etc/ha.d/authkeys", b"auth 1\n1 sha1 key\n");
         node.chmod("etc/ha.d/authkeys", 0o600);

@@ -50,6 +50,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         groups: vec![group("nodea"), group("nodeb")],
         seed: 11,
         health: Health::default(),
+        fingerprint: crate::config::Fingerprint::default(),
     }
 }
 

@@ -69,6 +69,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
                 format!("an operator asks for a cleanup of group {key}")
             }
+            Request::ClearHold(group) => {
+                let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
+                format!("an operator wants group {key} taken whoever has it")
+            }
+            Request::Maintenance(true) => "maintenance begins".to_owned(),
+            Request::Maintenance(false) => "maintenance ends".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
             Request::Fence(node) => format!("an operator wants {} reset", name(*node, settings)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc};
-use zbus::{Connection, DBusError, OwnedObjectPath, Variant, interface};
+use zbus::{Connection, DBusError, OwnedObjectPath, OwnedVariant, Variant, interface};
 
 use crate::bus::private_bus::PrivateBus;
 use crate::units::proxy::UnitRow;
@@ -115,6 +115,23 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
         self.job("stop", name, bus)
+    }
+
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        _mode: &str,
+        properties: Vec<(String, OwnedVariant)>,
+        _aux: Vec<(String, Vec<(String, OwnedVariant)>)>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Refusal> {
+        let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains(&"ExecStart"), "{names:?}");
+        self.job("make", name, bus)
+    }
+
+    fn reboot(&self) {
+        self.0.calls.send("reboot".to_owned()).unwrap();
     }
 
     fn list_units_by_names(&self, names: Vec<String>) -> Vec<UnitRow> {
@@ -253,6 +270,11 @@ impl Mock {
             let path = unit_path(unit);
             self.connection.emit_signal(None::<&str>, path, properties, "PropertiesChanged", &body).await.unwrap();
         }
+    }
+
+    /// Where the next job leads.
+    pub(super) fn then(&self, unit: &str, next: (&'static str, &'static str)) {
+        self.world.units.lock().unwrap().get_mut(unit).unwrap().0.next = next;
     }
 
     /// Says that a `daemon-reload` has ended.

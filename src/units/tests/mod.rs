@@ -1,5 +1,6 @@
 //! The room against a mock systemd on a private bus.
 
+mod children;
 mod mock;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! IPv6, and interfaces that are not plain Ethernet cards.
+//! IPv6.
 
 use std::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use socket2::Protocol;
 use super::*;
 
 const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 1);
-const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x100);
+pub(super) const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x100);
 
 fn flags(message: &AddressMessage) -> AddressFlags {
     let flags = message.attributes.iter().find_map(|attribute| match attribute {
@@ -24,7 +24,7 @@ fn routes6() -> String {
 }
 
 /// Hears neighbour advertisements at the peer's end.
-fn advertisements(peer: &Peer) -> Socket {
+pub(super) fn advertisements(peer: &Peer) -> Socket {
     peer.run(|| {
         let protocol = Protocol::from(i32::from(ndisc::ETHERTYPE_IPV6.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
@@ -33,7 +33,7 @@ fn advertisements(peer: &Peer) -> Socket {
     })
 }
 
-fn next_claim(socket: &Socket) -> (Ipv6Addr, arp::Mac) {
+pub(super) fn next_claim(socket: &Socket) -> (Ipv6Addr, arp::Mac) {
     loop {
         let mut frame = [0; 256];
         let length = (&mut &*socket).read(&mut frame).expect("an advertisement");
@@ -109,51 +109,5 @@ fn release_removes_both_families() {
         }
         assert!(release_now(&addresses).is_empty());
         assert!(find(VIP6).is_none() && find(VIP).is_none());
-    });
-}
-
-/// A bridge over the cable, a VLAN, a macvlan, and a VRF: all that this kernel can make.
-#[test]
-fn bridges_vlans_macvlans_and_vrfs_are_just_interfaces() {
-    with_cable(|_peer| {
-        let ip = |arguments: &str| {
-            let output = Process::new("ip").args(arguments.split(' ')).output().unwrap();
-            if !output.status.success() {
-                eprintln!("SKIPPED: ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim());
-            }
-            output.status.success()
-        };
-        let room = Room::open();
-        let mut id = 0;
-        let mut serve = |device: &str| {
-            assert!(ip(&format!("link set {device} up")));
-            id += 1;
-            for address in [IpAddr::from(Ipv4Addr::new(192, 0, 2, 10 + id as u8)), IpAddr::from(VIP6)] {
-                let prefix = if address.is_ipv4() { 24 } else { 64 };
-                let wanted = Address { device: Some(device.into()), prefix: Some(prefix), ..wanted(address) };
-                room.add(id, &wanted);
-                assert!(find(address).is_some(), "{device}");
-                room.remove(id, &wanted);
-                assert!(find(address).is_none(), "{device}");
-            }
-        };
-        if ip("link add link eth0 name eth0.5 type vlan id 5") {
-            serve("eth0.5");
-        }
-        if ip("link add link eth0 name mac0 type macvlan") {
-            serve("mac0");
-            // A port of a bridge can have none.
-            assert!(ip("link del mac0"));
-        }
-        if ip("link add vrf1 type vrf table 100") {
-            assert!(ip("link set vrf1 up"));
-            assert!(ip("link add name in-vrf type veth peer name in-vrf-far"));
-            assert!(ip("link set in-vrf master vrf1") && ip("link set in-vrf-far up"));
-            serve("in-vrf");
-        }
-        if ip("link add br0 type bridge") {
-            assert!(ip("link set eth0 master br0"));
-            serve("br0");
-        }
     });
 }

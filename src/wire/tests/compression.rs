@@ -1,7 +1,7 @@
 //! Compression (01 §1.7) and row 19 of §1.10.
 
-use super::compress::Algorithm;
 use super::*;
+use crate::config::Algorithm;
 
 /// The nested message of 01 §1.7.4.
 fn vector_child() -> Message {
@@ -110,6 +110,32 @@ fn an_oversize_message_travels_compressed() {
             MessageFormat::Netstring => assert_eq!(netstring::parse(&content, 0), Ok(oversize())),
         }
     }
+}
+
+/// 01 §1.7.1: `traditional_compression on` with a threshold below what is sent.
+#[test]
+fn what_is_above_the_threshold_travels_compressed_when_told() {
+    let sent = Message::new("status").with("src", "nodea").with("info", &"x".repeat(3000));
+    let told = |algorithm, threshold| {
+        let datagram =
+            encode_compressed(&sent, MessageFormat::Classic, Compression { algorithm, threshold }, &hi()).unwrap();
+        assert_eq!(unsigned(decode(&datagram, &hi()).unwrap()), sent, "received whatever was told");
+        let payload = netstring::parse(&datagram, 0).unwrap().binary("_compressed_payload").map(<[u8]>::to_vec);
+        (datagram.len() < 500, payload.map(|bytes| bytes[..2].to_vec()))
+    };
+    assert_eq!(told(Algorithm::Zlib, Some(2048)), (true, Some(b"\x78\x9c".to_vec())));
+    assert_eq!(told(Algorithm::Bz2, Some(2048)), (true, Some(b"BZ".to_vec())));
+    assert_eq!(told(Algorithm::Bz2, Some(4096)), (false, None), "it is shorter");
+    assert_eq!(told(Algorithm::Bz2, None), (false, None), "not traditional");
+}
+
+#[test]
+fn a_field_takes_the_algorithm_that_was_told() {
+    let sent = message([("x", Value::Uncompressed(vector_child()))]);
+    let bz2 = Compression { algorithm: Algorithm::Bz2, threshold: None };
+    let made = decode(&encode_compressed(&sent, MessageFormat::Classic, bz2, &hi()).unwrap(), &hi()).unwrap();
+    assert!(compressed(&made, "x").starts_with(b"BZh1"));
+    assert_eq!(made.text("_compression_algorithm"), Some("bz2"));
 }
 
 fn encode_classic_unbounded(message: &Message) -> Vec<u8> {

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Algorithm;
 
 /// Bytes that a text may have. Classic text loses 0x13 and refuses the other substitutes of LF where it needs them.
 fn byte(classic: bool) -> impl Strategy<Value = u8> {
@@ -156,8 +157,8 @@ proptest! {
 
     #[test]
     fn every_expansion_is_bounded(bytes in vec(any::<u8>(), 0..200)) {
-        for algorithm in [compress::Algorithm::Zlib, compress::Algorithm::Bz2] {
-            let header: &[u8] = if algorithm == compress::Algorithm::Zlib { &[0x78, 0x9c] } else { b"BZh1" };
+        for algorithm in [Algorithm::Zlib, Algorithm::Bz2] {
+            let header: &[u8] = if algorithm == Algorithm::Zlib { &[0x78, 0x9c] } else { b"BZh1" };
             let _ = algorithm.expand(&[header, &bytes].concat());
             let packed = algorithm.compress(&bytes).unwrap();
             prop_assert_eq!(algorithm.expand(&packed).unwrap(), bytes.clone());

@@ -230,7 +230,12 @@ impl Heartbeat {
             Request::Shutdown => self.stop_requested(),
             Request::Standby(set) => self.write_fifo(ask(set, "me")),
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
-            Request::Restart | Request::Cleanup(_) | Request::Fence(_) | Request::ConfirmFenced(_) => {}
+            Request::Restart
+            | Request::Cleanup(_)
+            | Request::ClearHold(_)
+            | Request::Maintenance(_)
+            | Request::Fence(_)
+            | Request::ConfirmFenced(_) => {}
         }
     }
 
@@ -286,6 +291,13 @@ impl Heartbeat {
     /// `cl_status rscstatus` says something else than `transition` (03 §4.4).
     pub fn is_stable(&self) -> bool {
         self.ownership.is_stable() && self.standby.is_stable() && self.scripts.idle()
+    }
+
+    /// Whether it says that it has `group`.
+    pub fn claims(&self, group: usize) -> bool {
+        [Set::LOCAL, Set::FOREIGN]
+            .into_iter()
+            .any(|class| class.common(self.ownership.hold) == class && self.groups_of(class).contains(&group))
     }
 
     fn say(&mut self, text: &str) {

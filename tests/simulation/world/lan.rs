@@ -75,6 +75,11 @@ impl Lan {
         self.probes.iter().find(|probe| probe.id == id).map(|probe| probe.step)
     }
 
+    /// The question of `node` about the address of `group`.
+    fn asked_by(&self, node: usize, group: usize) -> Option<u64> {
+        self.probes.iter().find(|probe| probe.node == node && probe.step.group == group).map(|probe| probe.id)
+    }
+
     /// One question was asked; what is new.
     pub fn asked(&mut self, id: u64, answered: bool) -> Option<AddressNews> {
         let probe = self.probes.iter_mut().find(|probe| probe.id == id)?;
@@ -127,13 +132,24 @@ impl World {
         self.push(Lan::interval(), node, Happening::Asks(id));
     }
 
-    /// Its announcement is heard by everybody who has it, too, and theirs in return by him.
+    /// Its announcement is heard by everybody who has it, too, and theirs in return by him; to who asks for it, it is an
+    /// answer.
     pub(super) fn address_came_up(&mut self, group: usize) {
         let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
         for node in 0..nodes {
+            self.push(CLAIMS[0], node, Happening::Announced { group });
             for (delay, again) in CLAIMS.into_iter().zip([false, true]) {
                 self.push(delay, node, Happening::Claimed { group, again });
             }
+        }
+    }
+
+    /// An announcement of `group` reached `node`.
+    pub(super) fn hears_announcement(&mut self, node: usize, group: usize) {
+        let here = self.nodes[node].stall.is_none() && self.elsewhere(node, group);
+        let Some(id) = self.lan.asked_by(node, group).filter(|_| here) else { return };
+        if let (Some(step), Some(news)) = (self.lan.step(id), self.lan.asked(id, true)) {
+            self.feed(node, Event::Address { step, news });
         }
     }
 

@@ -1,5 +1,6 @@
 //! The machines, the wire between them, and virtual time.
 
+mod happening;
 mod lan;
 mod story;
 
@@ -19,60 +20,11 @@ use crate::random::Random;
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, Running};
 use crate::wire::Wire;
+use happening::{Happening, Scheduled};
 use lan::Lan;
 
 /// Virtual time begins here, so that nothing can lie before zero.
 const EPOCH: Duration = Duration::from_secs(1_000);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Happening {
-    Arrives {
-        link: usize,
-        from: usize,
-        message: Arc<Message>,
-    },
-    Deadline,
-    Ended(Step, Outcome),
-    /// A stalled daemon runs again.
-    Wakes,
-    /// The lease of the addresses, of a daemon that has not run since then.
-    LeaseEnds(Duration),
-    /// A question about an address is asked on the LAN.
-    Asks(u64),
-    /// An address that had lost its lease is added again.
-    Restored(Step),
-    /// Somebody else claims an address that is served here.
-    Claimed {
-        group: usize,
-        again: bool,
-    },
-    /// The ping node is asked, and answers if it can.
-    Pings,
-    /// The software is started (again).
-    Starts,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Scheduled {
-    at: Duration,
-    order: u64,
-    node: usize,
-    /// The incarnation it is meant for; the wire does not care.
-    life: u64,
-    what: Happening,
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
 
 /// The cluster and everything around it.
 pub struct World {
@@ -189,6 +141,7 @@ impl World {
             }
             Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
             Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
+            Fault::Maintenance { node, on } => self.maintain(node, on),
         }
         Ok(())
     }
@@ -203,6 +156,9 @@ impl World {
         self.nodes[node].boot(node, &self.cluster, now, seed);
         if self.cluster.watched {
             self.feed(node, Event::Policies(vec![AddressPolicy::default(); GROUPS]));
+        }
+        if self.nodes[node].maintenance {
+            self.ask(node, Request::Maintenance(true));
         }
         self.feed(node, Event::Start);
         if self.cluster.pings {
@@ -241,6 +197,20 @@ impl World {
 
     fn ask(&mut self, node: usize, wish: Request) {
         self.feed(node, request(wish));
+    }
+
+    /// What is refused is not noted in the state directory.
+    fn maintain(&mut self, node: usize, on: bool) {
+        self.ask(node, Request::Maintenance(on));
+        let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
+        let hbd = self.cluster.nodes[node] == Kind::Hbd;
+        self.nodes[node].maintenance = hbd && heard.map_or(on, Machine::in_maintenance);
+    }
+
+    /// Whoever works on a node is done.
+    pub fn end_maintenance(&mut self) {
+        self.invariants.disturbed(self.now);
+        (0..self.nodes.len()).for_each(|node| self.maintain(node, false));
     }
 
     /// All links carry everything again.
@@ -287,13 +257,20 @@ impl World {
             watched: self.cluster.watched
                 && !self.cluster.mixed()
                 && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
-            // Nobody takes what a stranger has. Who sees no ping node takes nothing, if its administrator wants it so.
+            misled: self.misled(),
+            // Nobody takes what a stranger has, or anything in maintenance. Who sees no ping node takes nothing, if its administrator wants it so.
             excused: self.lan.disturbed(now)
-                || nodes.iter().any(|node| node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan),
+                || nodes.iter().any(|node| {
+                    node.maintenance || node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan
+                }),
         };
         if let Err(broken) = self.invariants.check(&sight) {
             self.break_with(broken);
         }
+    }
+
+    fn misled(&self) -> [bool; GROUPS] {
+        std::array::from_fn(|group| self.nodes.iter().any(|node| node.is_wrong_about(group)))
     }
 
     /// After a long rest: every group runs once, at its preferred node if nobody moved it, and everybody knows everybody.
@@ -313,6 +290,9 @@ impl World {
         for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
             let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
             let lost = living.contains(&true) && owners.is_empty() && !self.invariants.forgotten(group);
+            if self.misled()[group] {
+                continue;
+            }
             if lost || owners.len() > 1 {
                 return Err(format!("group {group} is served by {owners:?} at the end"));
             }
@@ -336,6 +316,12 @@ impl World {
                 if outcome == Outcome::Started && step.resource == 0 {
                     self.address_came_up(step.group);
                 }
+                // It declared us dead in the midst of a release, which then went on (03 §4.6, §6.4): as forgotten as one
+                // that could not be started.
+                let claims = |machine: &Machine| machine.heartbeat_claims(step.group);
+                if outcome == Outcome::Stopped && self.nodes[node].machine.as_ref().is_some_and(claims) {
+                    self.invariants.forgets(step.group);
+                }
                 self.feed(node, Event::StepEnded { step, outcome });
             }
             Happening::Deadline if current && self.nodes[node].wake == Some(next.at) => {
@@ -355,6 +341,7 @@ impl World {
                 self.invariants.announced(step.group, node);
                 self.address_came_up(step.group);
             }
+            Happening::Announced { group } if current => self.hears_announcement(node, group),
             Happening::Claimed { group, again } if current && self.hears_claim(node, group) => {
                 let news = AddressNews::Claimed { mac: "02:00:00:00:00:01".to_owned(), again };
                 self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });

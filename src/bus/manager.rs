@@ -1,0 +1,436 @@
+//! `org.hbd1.Manager`: what this node is and does, what may be asked of it, and the signals. Its doc comments are the
+//! documentation in `dbus/`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{mpsc, oneshot};
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, DBusError, ObjectPath, OwnedObjectPath, interface};
+
+use super::authorise::{Action, Gate};
+use super::jobs::{Ending, Jobs, Task};
+use super::snapshot::{Decision, Snapshot};
+use super::{Request, Scope};
+
+/// The errors of our methods.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.hbd1.Error")]
+pub enum Error {
+    /// The new configuration was refused; the old one is in force.
+    ReloadRefused(String),
+    /// An argument is not what the method takes.
+    InvalidArgument(String),
+    /// The caller is neither root nor of the group haclient, and polkit does not let him.
+    NotAllowed(String),
+    /// What was asked for cannot be; the text says why.
+    Refused(String),
+    /// hbd is stopping, or has too much to do.
+    Busy(String),
+}
+
+/// What [`Manager`] shows by its properties: the snapshot without what the other objects show.
+pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
+    Snapshot {
+        version: snapshot.version.clone(),
+        node: snapshot.node.clone(),
+        cluster: snapshot.cluster.clone(),
+        state: snapshot.state.clone(),
+        resource_state: snapshot.resource_state.clone(),
+        awaited: snapshot.awaited.clone(),
+        auto_failback: snapshot.auto_failback.clone(),
+        nodes: Vec::new(),
+        links: Vec::new(),
+        groups: Vec::new(),
+        broken_devices: snapshot.broken_devices.clone(),
+        decisions: snapshot.decisions.clone(),
+        ..*snapshot
+    }
+}
+
+/// What there is to see. Not inside of the manager's object: that is locked for as long as a call of it lasts, and a call
+/// may wait for a person's password.
+pub(super) type Shown = Arc<RwLock<Snapshot>>;
+
+/// `org.hbd1.Manager`.
+pub struct Manager {
+    shown: Shown,
+    requests: mpsc::Sender<Request>,
+    jobs: Arc<Jobs>,
+    gate: Gate,
+}
+
+impl Manager {
+    /// Properties that change without a signal (`EmitsChangedSignal` = `false`).
+    pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
+
+    pub(super) fn new(shown: Shown, requests: mpsc::Sender<Request>, jobs: Arc<Jobs>) -> Self {
+        Manager { shown, requests, jobs, gate: Gate::default() }
+    }
+
+    /// A piece of what is shown.
+    fn see<T>(&self, piece: impl FnOnce(&Snapshot) -> T) -> T {
+        piece(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Moves all groups of a scope, as a job.
+    async fn move_class(&self, bus: &Connection, here: bool, scope: &str) -> Result<OwnedObjectPath, Error> {
+        let Some(set) = Scope::parse(scope) else {
+            let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
+            return Err(Error::InvalidArgument(text));
+        };
+        let task = self.see(|snapshot| Task {
+            kind: if here { "takeover" } else { "standby" },
+            groups: groups(snapshot, set),
+            node: if here { snapshot.node.clone() } else { other(snapshot) },
+        });
+        let (reply, end) = oneshot::channel();
+        self.begin(bus, task, Request::Move { here, scope: set, reply }, end).await
+    }
+
+    /// Hands a move to the daemon and shows it as a job.
+    async fn begin(
+        &self,
+        bus: &Connection,
+        task: Task,
+        request: Request,
+        end: oneshot::Receiver<Ending>,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.hand_over(request)?;
+        let added = self.jobs.add(bus, Arc::clone(&self.shown), task, end).await;
+        added.map_err(|error| Error::Busy(format!("the job cannot be shown: {error}")))
+    }
+
+    /// Hands a request to the daemon and waits for its answer.
+    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        self.hand_over(request)?;
+        answer.await.map_err(|_| Error::Busy("hbd is stopping".to_owned()))
+    }
+
+    fn hand_over(&self, request: Request) -> Result<(), Error> {
+        self.requests.try_send(request).map_err(|error| {
+            Error::Busy(match error {
+                mpsc::error::TrySendError::Full(_) => "hbd has too many requests to answer; try again".to_owned(),
+                mpsc::error::TrySendError::Closed(_) => "hbd is stopping".to_owned(),
+            })
+        })
+    }
+}
+
+/// The groups of a scope by name.
+fn groups(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
+    let within = snapshot.groups.iter().filter(|group| match scope {
+        Scope::All => true,
+        Scope::Local => group.preferred == snapshot.node,
+        Scope::Foreign => group.preferred != snapshot.node,
+    });
+    within.map(|group| group.name.clone()).collect()
+}
+
+/// The other node.
+fn other(snapshot: &Snapshot) -> String {
+    let other = snapshot.nodes.iter().find(|node| node.kind == "normal" && !node.local);
+    other.map(|node| node.name.clone()).unwrap_or_default()
+}
+
+/// The cluster manager on this node.
+#[interface(name = "org.hbd1.Manager")]
+impl Manager {
+    /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
+    /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
+    /// Takes the authorisation org.hbd1.reload.
+    #[zbus(out_args("changes"))]
+    async fn reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<String>, Error> {
+        self.gate.pass(bus, &header, Action::Reload).await?;
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Reload { reply }, answer).await?.map_err(Error::ReloadRefused)
+    }
+
+    /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
+    /// that prefer the other) or "failback" (the same as "foreign"). Returns a job at once; JobRemoved says how it
+    /// ended, so listen before you call. It waits up to 20 s, see Awaited, for a node that has not decided what it holds.
+    /// Takes the authorisation org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn standby(
+        &self,
+        scope: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.gate.pass(bus, &header, Action::Switch).await?;
+        self.move_class(bus, false, scope).await
+    }
+
+    /// Takes the groups of `scope` from the other node; words and job as Standby. Takes the authorisation org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn takeover(
+        &self,
+        scope: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.gate.pass(bus, &header, Action::Switch).await?;
+        self.move_class(bus, true, scope).await
+    }
+
+    /// Moves one group to a node, as a job. Heartbeat's protocol moves all groups that prefer a node together: where
+    /// others would go along, the job is refused, and its message says which and how to move all of them. Takes the
+    /// authorisation org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn r#move(
+        &self,
+        group: String,
+        node: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, Error> {
+        self.gate.pass(bus, &header, Action::Switch).await?;
+        let (known, nodes) = self.see(|snapshot| {
+            let nodes = snapshot.nodes.iter().filter(|node| node.kind == "normal");
+            let nodes: Vec<String> = nodes.map(|node| node.name.clone()).collect();
+            (snapshot.groups.iter().any(|known| known.name == group), nodes)
+        });
+        if !known {
+            return Err(Error::InvalidArgument(no_group(&group)));
+        }
+        if !nodes.contains(&node) {
+            return Err(Error::InvalidArgument(format!(
+                "'{node}' is no node of ha.cf: write {}",
+                nodes.join(" or ")
+            )));
+        }
+        let task = Task { kind: "move", groups: vec![group.clone()], node: node.clone() };
+        let (reply, end) = oneshot::channel();
+        self.begin(bus, task, Request::MoveGroup { group, node, reply }, end).await
+    }
+
+    /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
+    /// of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that is no
+    /// group's, or org.hbd1.Error.Refused. Takes the authorisation org.hbd1.cleanup.
+    #[zbus(out_args("outcome"))]
+    async fn cleanup(
+        &self,
+        group: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Cleanup).await?;
+        if !group.is_empty() && !self.see(|snapshot| snapshot.groups.iter().any(|known| known.name == group)) {
+            return Err(Error::InvalidArgument(no_group(group)));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Cleanup { group: group.to_owned(), reply }, answer).await?.map_err(Error::Refused)
+    }
+
+    /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step and debug
+    /// of ha.cf does at the start. Returns in words what is in force. Takes the authorisation org.hbd1.reload.
+    #[zbus(out_args("outcome"))]
+    async fn set_debug(
+        &self,
+        level: u8,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Reload).await?;
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Debug { level, reply }, answer).await
+    }
+
+    /// Takes over a group that is held back (HeldBack of org.hbd1.Group), because its owner is dead and somebody still
+    /// answers for its addresses, or no ping node answers. The caller knows who that is: if it is the owner, both serve.
+    /// A machine that goes on claiming an address is dealt with by on_claim of hbd.toml, as always. Returns in words what
+    /// was done, or fails with org.hbd1.Error.Refused if nothing holds it back, or something else does. Takes the
+    /// authorisation org.hbd1.clear-hold.
+    #[zbus(out_args("outcome"))]
+    async fn clear_hold(
+        &self,
+        group: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::ClearHold).await?;
+        if !self.see(|snapshot| snapshot.groups.iter().any(|known| known.name == group)) {
+            return Err(Error::InvalidArgument(no_group(group)));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::ClearHold { group: group.to_owned(), reply }, answer).await?.map_err(Error::Refused)
+    }
+
+    /// Begins or ends the maintenance of this node. While it lasts hbd leaves its resources alone: it starts, moves,
+    /// gives up and takes over nothing, whatever fails, and refuses Standby, Takeover, Move, Cleanup and ClearHold. What
+    /// it holds it keeps, with the addresses. Two things go on: a stop of hbd releases everything, and of two nodes that
+    /// serve the same one lets go. It outlasts restarts of hbd and of the machine. When it ends, units that belong here
+    /// are started where they do not run. Returns in words what was done, or fails with org.hbd1.Error.Refused, for
+    /// instance in the middle of a move. Takes the authorisation org.hbd1.maintenance.
+    #[zbus(out_args("outcome"))]
+    async fn set_maintenance(
+        &self,
+        on: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Error> {
+        self.gate.pass(bus, &header, Action::Maintenance).await?;
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Maintenance { on, reply }, answer).await?.map_err(Error::Refused)
+    }
+
+    /// A job was begun.
+    #[zbus(signal)]
+    pub(super) async fn job_new(emitter: &SignalEmitter<'_>, id: u32, job: ObjectPath<'_>) -> zbus::Result<()>;
+
+    /// A job is over: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout" (somebody did not react
+    /// or was not ready; nothing was moved), "canceled" (a node died, left or restarted meanwhile) or "failed" (moved, but
+    /// something could not be started), and the same in a sentence.
+    #[zbus(signal)]
+    pub(super) async fn job_removed(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        job: ObjectPath<'_>,
+        result: &str,
+        message: &str,
+    ) -> zbus::Result<()>;
+
+    /// Something was decided, or has changed who owns what: the event (HBD_EVENT in the journal), the group and the node
+    /// it is about or "", and the text.
+    #[zbus(signal)]
+    pub(super) async fn transition(
+        emitter: &SignalEmitter<'_>,
+        event: &str,
+        group: &str,
+        node: &str,
+        message: &str,
+    ) -> zbus::Result<()>;
+
+    /// The status of a node or a ping node has changed, see Status of org.hbd1.Node.
+    #[zbus(signal)]
+    pub(super) async fn node_changed(emitter: &SignalEmitter<'_>, node: &str, status: &str) -> zbus::Result<()>;
+
+    /// A link to a node has gone dead, or is up again.
+    #[zbus(signal)]
+    pub(super) async fn link_changed(
+        emitter: &SignalEmitter<'_>,
+        node: &str,
+        link: &str,
+        status: &str,
+    ) -> zbus::Result<()>;
+
+    /// A group has another owner, or another state on this node, see State and Owner of org.hbd1.Group.
+    #[zbus(signal)]
+    pub(super) async fn group_changed(
+        emitter: &SignalEmitter<'_>,
+        group: &str,
+        state: &str,
+        owner: &str,
+    ) -> zbus::Result<()>;
+
+    /// The version of hbd.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> String {
+        self.see(|data| data.version.clone())
+    }
+
+    /// The name of this node in the cluster.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn node_name(&self) -> String {
+        self.see(|data| data.node.clone())
+    }
+
+    /// The cluster's label: cluster of ha.cf.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn cluster_name(&self) -> String {
+        self.see(|data| data.cluster.clone())
+    }
+
+    /// The names of all nodes in the order of ha.cf, and of the ping nodes after them.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn nodes(&self) -> Vec<String> {
+        self.see(|data| data.nodes.iter().map(|node| node.name.clone()).collect())
+    }
+
+    /// The state of this node: "init", "up", "active" or "stopping".
+    #[zbus(property)]
+    fn state(&self) -> String {
+        self.see(|data| data.state.clone())
+    }
+
+    /// Whether this node's resources are left alone, see SetMaintenance.
+    #[zbus(property)]
+    fn maintenance(&self) -> bool {
+        self.see(|data| data.maintenance)
+    }
+
+    /// What this node holds: "none", "local", "foreign", "all", or "transition" while that changes.
+    #[zbus(property)]
+    fn resource_state(&self) -> String {
+        self.see(|data| data.resource_state.clone())
+    }
+
+    /// What a job waits for, at most 20 s, before anything is moved, in words; "" for nothing.
+    #[zbus(property)]
+    fn awaited(&self) -> String {
+        self.see(|data| data.awaited.clone())
+    }
+
+    /// Whether resources return to their preferred node: "on", "off" or "legacy".
+    #[zbus(property)]
+    fn auto_failback(&self) -> String {
+        self.see(|data| data.auto_failback.clone())
+    }
+
+    /// Interval of our status messages, in microseconds (keepalive of ha.cf).
+    #[zbus(property, name = "KeepaliveUSec")]
+    fn keepalive_usec(&self) -> u64 {
+        self.see(|data| data.keepalive_usec)
+    }
+
+    /// Silence that earns a late-heartbeat warning, in microseconds (warntime).
+    #[zbus(property, name = "WarntimeUSec")]
+    fn warntime_usec(&self) -> u64 {
+        self.see(|data| data.warntime_usec)
+    }
+
+    /// Silence after which a node is dead, in microseconds (deadtime).
+    #[zbus(property, name = "DeadtimeUSec")]
+    fn deadtime_usec(&self) -> u64 {
+        self.see(|data| data.deadtime_usec)
+    }
+
+    /// Dead time while we start, in microseconds (initdead).
+    #[zbus(property, name = "InitdeadUSec")]
+    fn initdead_usec(&self) -> u64 {
+        self.see(|data| data.initdead_usec)
+    }
+
+    /// The fencing devices that did not answer when they were last asked, at the start and once an hour: a sentence each.
+    #[zbus(property)]
+    fn broken_devices(&self) -> Vec<String> {
+        self.see(|data| data.broken_devices.clone())
+    }
+
+    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority as
+    /// in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
+    /// Changes without a signal of its own; see Transition.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {
+        self.see(|data| data.decisions.iter().map(row).collect())
+    }
+
+    /// The generation number of this run: grows with each start.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn generation(&self) -> u64 {
+        self.see(|data| data.generation)
+    }
+}
+
+fn no_group(name: &str) -> String {
+    format!("'{name}' is no group: write the first resource of a line of haresources, as it stands there")
+}
+
+fn row(decision: &Decision) -> (u64, u8, String, String, String, String) {
+    let Decision { usec, priority, event, node, group, text } = decision.clone();
+    (usec, priority, event, node, group, text)
+}

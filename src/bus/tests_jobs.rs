@@ -1,0 +1,201 @@
+//! Jobs and the manager's signals as a client on a private bus sees them.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy};
+
+use super::private_bus::PrivateBus;
+use super::tests::{Daemon, LONG, managed, read, text};
+use super::{Decision, Ending, JobResult, NAME, ROOT, Request, Scope};
+
+/// Every signal of the manager, drained from now on: member and body.
+async fn signals(client: &Connection) -> mpsc::UnboundedReceiver<Message> {
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .interface("org.hbd1.Manager")
+        .path(ROOT)
+        .build()
+        .unwrap();
+    let mut stream = MessageStream::for_match_rule(rule, client, None).await.unwrap();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = stream.next().await {
+            let _ = sender.send(message);
+        }
+    });
+    receiver
+}
+
+/// The next signal: its name and its strings.
+async fn next(signals: &mut mpsc::UnboundedReceiver<Message>) -> (String, Vec<String>) {
+    let message = timeout(LONG, signals.recv()).await.unwrap().unwrap();
+    let member = message.header().member().unwrap().to_string();
+    let body = message.body();
+    let words = match member.as_str() {
+        "JobNew" => {
+            let (_, job): (u32, OwnedObjectPath) = body.deserialize().unwrap();
+            vec![job.to_string()]
+        }
+        "JobRemoved" => {
+            let (_, job, result, text): (u32, OwnedObjectPath, String, String) = body.deserialize().unwrap();
+            vec![job.to_string(), result, text]
+        }
+        "NodeChanged" => {
+            let (node, status): (String, String) = body.deserialize().unwrap();
+            vec![node, status]
+        }
+        "Transition" => {
+            let (event, group, node, text): (String, String, String, String) = body.deserialize().unwrap();
+            vec![event, group, node, text]
+        }
+        _ => {
+            let (one, two, three): (String, String, String) = body.deserialize().unwrap();
+            vec![one, two, three]
+        }
+    };
+    (member, words)
+}
+
+async fn call(client: &Connection, method: &str, words: &[&str]) -> zbus::Result<OwnedObjectPath> {
+    let manager = Proxy::new(client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    match words {
+        [one] => manager.call(method, &(one,)).await,
+        [one, two] => manager.call(method, &(one, two)).await,
+        _ => panic!("no such method"),
+    }
+}
+
+/// How a request for a move is answered.
+fn asked(request: Option<Request>) -> (String, oneshot::Sender<Ending>) {
+    match request {
+        Some(Request::Move { here, scope, reply }) => (format!("{here} {scope:?}"), reply),
+        Some(Request::MoveGroup { group, node, reply }) => (format!("{group} to {node}"), reply),
+        other => panic!("another request: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut signals = signals(&client).await;
+    for (number, method, words, wish, kind, node) in [
+        (1, "Standby", vec!["local"], format!("false {:?}", Scope::Local), "standby", "nodeb"),
+        (2, "Takeover", vec!["all"], format!("true {:?}", Scope::All), "takeover", "nodea"),
+        (3, "Move", vec!["10.0.0.100", "nodeb"], "10.0.0.100 to nodeb".to_owned(), "move", "nodeb"),
+    ] {
+        let path: &'static str = format!("/org/hbd1/job/{number}").leak();
+        assert_eq!(call(&client, method, &words).await.unwrap().as_str(), path);
+        let (wanted, reply) = asked(daemon.requests.recv().await);
+        assert_eq!(wanted, wish);
+        assert_eq!(next(&mut signals).await, ("JobNew".to_owned(), vec![path.to_owned()]));
+        assert!(managed(&client).await.contains(&path.to_owned()));
+        assert_eq!(text(read(&client, path, "org.hbd1.Job", "Type").await), kind);
+        assert_eq!(text(read(&client, path, "org.hbd1.Job", "Node").await), node);
+        assert_eq!(text(read(&client, path, "org.hbd1.Job", "State").await), "running");
+        let groups: Vec<String> =
+            zbus::Variant::from(read(&client, path, "org.hbd1.Job", "Groups").await).try_into().unwrap();
+        assert_eq!(groups, ["10.0.0.100"]);
+        reply.send(Ending::new(JobResult::Timeout, "nobody answered")).unwrap();
+        let end = [path, "timeout", "nobody answered"].map(str::to_owned).to_vec();
+        assert_eq!(next(&mut signals).await, ("JobRemoved".to_owned(), end));
+        assert!(!managed(&client).await.contains(&path.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_waits_says_so_and_one_of_a_stopping_daemon_is_canceled() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut signals = signals(&client).await;
+    call(&client, "Standby", &["all"]).await.unwrap();
+    next(&mut signals).await;
+    // The client keeps the property and believes it until a signal says otherwise.
+    let job = Proxy::new(&client, NAME, "/org/hbd1/job/1", "org.hbd1.Job").await.unwrap();
+    let mut states = job.receive_property_changed::<String>("State").await;
+    let mut state = async || timeout(LONG, states.next()).await.unwrap().unwrap().get().await.unwrap();
+    assert_eq!(state().await, "running", "as it is now");
+    daemon.change(|snapshot| snapshot.awaited = "the other node".to_owned());
+    assert_eq!(state().await, "waiting");
+    daemon.change(|snapshot| snapshot.awaited.clear());
+    assert_eq!(state().await, "running");
+    drop(asked(daemon.requests.recv().await));
+    let (member, words) = next(&mut signals).await;
+    assert_eq!((member.as_str(), words[1].as_str()), ("JobRemoved", "canceled"));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_no_job() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    for (method, words, wanted) in [
+        ("Standby", vec!["everything"], "all, local, foreign"),
+        ("Move", vec!["10.0.0.9", "nodeb"], "is no group"),
+        ("Move", vec!["10.0.0.100", "nodec"], "nodea or nodeb"),
+    ] {
+        let error = call(&client, method, &words).await.unwrap_err().to_string();
+        assert!(error.contains("InvalidArgument") && error.contains(wanted), "{error}");
+    }
+    assert!(daemon.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn every_transition_is_signalled_once() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut signals = signals(&client).await;
+    daemon.change(|snapshot| snapshot.nodes[1].last_status_usec = 77);
+    daemon.change(|snapshot| {
+        snapshot.nodes[1].status = "dead".to_owned();
+        snapshot.links[0].status = "dead".to_owned();
+        snapshot.groups[0].owner = "nodeb".to_owned();
+        snapshot.decisions.push(Decision {
+            event: "NodeDead".to_owned(),
+            node: "nodeb".to_owned(),
+            text: "node nodeb: is dead".to_owned(),
+            ..Decision::default()
+        });
+        snapshot.decided = 1;
+    });
+    let mut told = HashMap::new();
+    for _ in 0..4 {
+        let (member, words) = next(&mut signals).await;
+        assert_eq!(told.insert(member.clone(), words), None, "{member} twice");
+    }
+    let wanted = [
+        ("Transition", vec!["NodeDead", "", "nodeb", "node nodeb: is dead"]),
+        ("NodeChanged", vec!["nodeb", "dead"]),
+        ("LinkChanged", vec!["nodeb", "eth1", "dead"]),
+        ("GroupChanged", vec!["10.0.0.100", "active", "nodeb"]),
+    ];
+    for (member, words) in wanted {
+        assert_eq!(told.get(member), Some(&words.into_iter().map(str::to_owned).collect()), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn maintenance_and_clear_hold_are_answered_in_words() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    let asked = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.call::<_, _, String>("SetMaintenance", &(true,)).await }
+    });
+    let Some(Request::Maintenance { on: true, reply }) = daemon.requests.recv().await else { panic!("another") };
+    reply.send(Ok("it is".to_owned())).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "it is");
+    let asked = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.call::<_, _, String>("ClearHold", &("10.0.0.100",)).await }
+    });
+    let Some(Request::ClearHold { reply, .. }) = daemon.requests.recv().await else { panic!("another") };
+    reply.send(Err("nothing holds it back".to_owned())).unwrap();
+    let error = asked.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.Refused") && error.contains("nothing holds it back"), "{error}");
+    let error = manager.call::<_, _, String>("ClearHold", &("nothing",)).await.unwrap_err().to_string();
+    assert!(error.contains("InvalidArgument"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! Moves: a job of hbd, from the call to the signal that it is over, with what happens on the way.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::{interval, timeout};
+use zbus::connection::Builder;
+use zbus::proxy::MethodFlags;
+use zbus::wire::{DynamicType, Type};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
+
+use super::CliError;
+use super::ask::{connect, manager, refused};
+use super::words::printable;
+use crate::bus::{JobResult, NAME, ROOT};
+
+/// How often it is looked whether hbd is still there.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What happens on the way is said on standard error, or to nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Told,
+    Quiet,
+}
+
+/// Calls a method of org.hbd1.Manager that returns a job, and waits until that is over, as long as the units take. The inner
+/// result is hbd's own answer: done, or why not.
+pub(super) async fn run<B>(
+    builder: Builder<'static>,
+    method: &str,
+    arguments: &B,
+    progress: Progress,
+) -> Result<Result<String, String>, CliError>
+where
+    B: Serialize + DynamicType + Type,
+{
+    let bus = connect(builder).await?;
+    let manager = manager(&bus).await?;
+    // Before the call, so that no signal is missed.
+    let mut signals = listen(&bus).await?;
+    let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
+    let job = match manager.call_with_flags::<_, _, OwnedObjectPath>(method, flags, arguments).await {
+        Ok(job) => job.unwrap_or_default(),
+        Err(error) => return refused(error).map(Err),
+    };
+    let mut look = interval(LOOK);
+    loop {
+        let message = tokio::select! {
+            message = signals.recv() => message.ok_or(CliError::NotRunning)?,
+            _ = look.tick() => {
+                still_there(&bus).await?;
+                continue;
+            }
+        };
+        match understand(&message) {
+            Some(News::Over(over, result, text)) if over == job => {
+                let success = JobResult::parse(&result).is_some_and(JobResult::is_success);
+                return Ok(if success { Ok(text) } else { Err(text) });
+            }
+            Some(News::Way(text)) if progress == Progress::Told => tell(&text),
+            _ => {}
+        }
+    }
+}
+
+/// The same, but waits a moment only: `None` if it is not over by then. hbd goes on by itself.
+pub(super) async fn run_briefly<B>(
+    builder: Builder<'static>,
+    method: &str,
+    arguments: &B,
+) -> Result<Option<Result<String, String>>, CliError>
+where
+    B: Serialize + DynamicType + Type,
+{
+    // hbd must have found out who asks before the asker is gone.
+    const MOMENT: Duration = Duration::from_secs(1);
+    timeout(MOMENT, run(builder, method, arguments, Progress::Quiet)).await.ok().transpose()
+}
+
+/// Tells what happens until it is dropped; ends only when hbd cannot be heard.
+pub(super) async fn tell_the_way(bus: &Connection) -> CliError {
+    let mut signals = match listen(bus).await {
+        Ok(signals) => signals,
+        Err(error) => return error,
+    };
+    while let Some(message) = signals.recv().await {
+        if let Some(News::Way(text)) = understand(&message) {
+            tell(&text);
+        }
+    }
+    CliError::NotRunning
+}
+
+fn tell(text: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable(text));
+}
+
+/// Every signal of the manager from now on. The stream is always drained: one that is not stops the connection.
+async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, CliError> {
+    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).path(ROOT).build();
+    let mut signals = match rule {
+        Ok(rule) => MessageStream::for_match_rule(rule, bus, None).await.map_err(CliError::NoAnswer)?,
+        Err(error) => return Err(CliError::NoAnswer(error)),
+    };
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = signals.next().await {
+            if sender.send(message).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// A job of an hbd that has ended never says how.
+async fn still_there(bus: &Connection) -> Result<(), CliError> {
+    let peer = Some("org.freedesktop.DBus.Peer");
+    match bus.call_method(Some(NAME), ROOT, peer, "Ping", &()).await.map_err(refused) {
+        Err(Err(error)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What a signal says.
+enum News {
+    /// A job is over: which, its result and its message.
+    Over(OwnedObjectPath, String, String),
+    /// Something on the way.
+    Way(String),
+}
+
+fn understand(message: &Message) -> Option<News> {
+    let header = message.header();
+    match header.member()?.as_str() {
+        "JobRemoved" => {
+            let (_, job, result, text): (u32, OwnedObjectPath, String, String) = message.body().deserialize().ok()?;
+            Some(News::Over(job, result, text))
+        }
+        "Transition" => {
+            let (_, _, _, text): (String, String, String, String) = message.body().deserialize().ok()?;
+            Some(News::Way(text))
+        }
+        "PropertiesChanged" => {
+            let body = message.body();
+            let (_, changed, _): (&str, std::collections::HashMap<&str, zbus::Variant<'_>>, Vec<&str>) =
+                body.deserialize().ok()?;
+            let awaited = changed.get("Awaited")?.try_clone().ok()?;
+            let awaited: String = awaited.try_into().ok()?;
+            (!awaited.is_empty()).then(|| News::Way(format!("waiting for {awaited}")))
+        }
+        _ => None,
+    }
+}

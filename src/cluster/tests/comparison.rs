@@ -1,0 +1,57 @@
+//! Two hbd nodes compare their configurations.
+
+use super::*;
+use crate::config::Fingerprint;
+
+const OURS: &str = "0123456789abcdef fedcba9876543210";
+const OTHER: &str = "0123456789abcdef 0000000000000000";
+
+fn bench() -> Bench {
+    let mut bench = Bench::with(|settings| settings.fingerprint = Fingerprint::parse(OURS).unwrap());
+    bench.feed(Event::Start);
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.activated().decided("local")
+}
+
+fn status(bench: &mut Bench, words: &str) {
+    let mut status = bench.status();
+    status.set_text("hbd_conf", words);
+    bench.hears(status);
+}
+
+#[test]
+fn a_difference_is_said_once_and_its_end() {
+    let mut bench = bench();
+    (0..3).for_each(|_| status(&mut bench, OTHER));
+    assert_eq!(
+        bench.log(),
+        ["node nodeb runs with another haresources than this node: make the files of both nodes \
+                             equal and restart hbd where they were wrong"]
+    );
+    assert_eq!(bench.view().nodes[1].differing, ["haresources"]);
+    status(&mut bench, OURS);
+    assert!(bench.logged("the same ha.cf and haresources as this node again"));
+    assert_eq!(bench.view().nodes[1].differing, Vec::<String>::new());
+}
+
+#[test]
+fn equal_or_unsaid_is_worth_no_word() {
+    let mut bench = bench();
+    status(&mut bench, OURS);
+    status(&mut bench, "rubbish");
+    bench.run(5_000);
+    assert_eq!(bench.log(), Vec::<String>::new());
+    assert_eq!(bench.view().nodes[1].fingerprint, None);
+}
+
+#[test]
+fn only_an_hbd_is_told() {
+    let mut bench = bench();
+    bench.run(1_500);
+    assert_eq!(bench.field("status", "hbd_conf").last().map(String::as_str), Some(OURS));
+    let mut bench = Bench::with(|settings| settings.fingerprint = Fingerprint::parse(OURS).unwrap());
+    bench.feed(Event::Start);
+    let mut bench = bench.activated().decided("local");
+    bench.run(1_500);
+    assert!(bench.field("status", "hbd_conf").iter().all(|field| field == "-"));
+}

@@ -1,0 +1,153 @@
+//! `respawn` and `failfast`: programs that run while this node is active (04 §9), and `apiauth`, which says who may speak
+//! with Heartbeat (04 §7.2).
+//!
+//! Owns which of these lines start something, and which are for programs that hbd replaces or cannot serve. Starts nothing.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::diagnostic::{Report, Word};
+use super::directives::Directive;
+use super::host::Host;
+use super::lines::Statement;
+use super::load::Files;
+use super::types::Child;
+
+/// Heartbeat takes user names below this length.
+const MAX_USER: usize = 64;
+/// Longest client name of `apiauth`.
+const MAX_CLIENT: usize = 31;
+
+/// Pacemaker's programs: without Pacemaker they do nothing, and their line means that it is expected.
+const PACEMAKER: [&str; 9] =
+    ["ccm", "cib", "crmd", "lrmd", "stonithd", "stonith-ng", "attrd", "pengine", "haclient.py"];
+
+/// Programs that speak with Heartbeat's client socket, and what does their work here.
+const CLIENTS: [(&str, &str); 6] = [
+    ("pingd", "ping nodes decide with ipfail: write `respawn hacluster /usr/lib/heartbeat/ipfail`"),
+    (
+        "dopd",
+        "let DRBD call a fence-peer handler that does without Heartbeat, and change its path in DRBD's configuration",
+    ),
+    ("apphbd", "systemd's WatchdogSec= does that"),
+    ("mgmtd", "use hbctl"),
+    ("hbagent", "ask hbd over D-Bus, or `hbctl metrics`"),
+    ("cl_status", "use `hbctl watch`"),
+];
+
+/// What a line means.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// ipfail, which is built in.
+    Ipfail(Word),
+    /// A program to be run.
+    Program(Child),
+}
+
+/// One `respawn` or `failfast` line, the `number`th of both. `None` if it starts nothing, which has been said then.
+pub(super) fn read(
+    statement: &Statement,
+    directive: &Directive,
+    number: usize,
+    (files, host): (&Files, &Host),
+    report: &mut Report,
+) -> Option<Meaning> {
+    let [user, command, arguments @ ..] = statement.words.as_slice() else {
+        let message = format!("`{}` needs a user and a command", directive.name);
+        report.error(&statement.name, message, directive.usage());
+        return None;
+    };
+    let mut legal = true;
+    if user.text.bytes().all(|b| b.is_ascii_digit()) {
+        let message = format!("Invalid uid [{}] specified for client child", user.text);
+        report.error(user, message, "write the user's name, not a number");
+        legal = false;
+    } else if user.text.len() >= MAX_USER {
+        report.error(user, "UID specified for client child is too long", "write the name of a user of this system");
+        legal = false;
+    }
+    if !command.text.starts_with('/') {
+        let message = format!("Client child command [{}] is not full pathname", command.text);
+        report.error(command, message, "write the command with its directory, /usr/…");
+        return None;
+    }
+    let name = command.text.rsplit('/').next().unwrap_or_default();
+    if name == "ipfail" {
+        // What a real node starts here is the core's own business.
+        return legal.then(|| Meaning::Ipfail(command.clone()));
+    }
+    if PACEMAKER.contains(&name) {
+        let message = format!("`{name}` belongs to Pacemaker. hbd manages haresources clusters only.");
+        report.error(command, message, "remove the line; for Pacemaker use Corosync");
+        return None;
+    }
+    if let Some((_, instead)) = CLIENTS.iter().find(|(client, _)| *client == name) {
+        let message =
+            format!("`{name}` is not started: it speaks with Heartbeat's client socket, which hbd does not have");
+        report.warning(command, message, *instead);
+        return None;
+    }
+    if legal && !host.knows_user(&user.text) {
+        let message = format!("Invalid uid [{}] specified for client child", user.text);
+        report.error(user, message, format!("there is no such user here: `getent passwd {}`", user.text));
+        legal = false;
+    }
+    if !is_executable(&files.on_this_machine(&command.text)) {
+        let message = format!("Client child command [{}] is not executable", command.text);
+        report.error(command, message, "install it, or remove the line");
+        legal = false;
+    }
+    let words = std::iter::once(command).chain(arguments).map(|word| word.text.as_str());
+    let command = words.collect::<Vec<_>>().join(" ");
+    let child =
+        Child { unit: unit(number, name), user: user.text.clone(), command, failfast: directive.name == "failfast" };
+    legal.then_some(Meaning::Program(child))
+}
+
+/// `hbd-respawn-N-NAME.service`. Programs may have names that units may not.
+fn unit(number: usize, name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(plain).take(100).collect();
+    format!("hbd-respawn-{number}-{name}.service")
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// `apiauth CLIENT [uid=LIST] [gid=LIST]`: what Heartbeat refuses is refused, too. Names of users are not looked up.
+pub(super) fn apiauth(
+    statement: &Statement,
+    directive: &Directive,
+    clients: &mut BTreeSet<String>,
+    report: &mut Report,
+) {
+    let Some(client) = statement.words.first() else { return };
+    let usage = directive.usage();
+    if client.text.len() > MAX_CLIENT {
+        report.error(
+            client,
+            format!("client name [{}] too long", client.text),
+            format!("at most {MAX_CLIENT} bytes"),
+        );
+    }
+    let mut lists = BTreeSet::new();
+    for word in &statement.words[1..] {
+        match word.text.split_once('=') {
+            Some((kind @ ("uid" | "gid"), list)) if !list.is_empty() => {
+                if !lists.insert(kind) {
+                    report.error(word, format!("Duplicate {kind} list in apiauth"), usage.clone());
+                }
+            }
+            _ => report.error(word, format!("Invalid apiauth directive [{}]", word.text), usage.clone()),
+        }
+    }
+    if statement.words.len() == 1 {
+        report.error(client, "Missing uid or gid in apiauth", usage);
+    }
+    if !clients.insert(client.text.clone()) {
+        let message = format!("Duplicate apiauth directive for API client {}", client.text);
+        report.error(client, message, "write one line for each client");
+    }
+}

@@ -1,0 +1,116 @@
+//! What haresources means: groups of resources, in the words of the rooms that serve them.
+//!
+//! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// One logical line of haresources: resources that move together (03 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The preferred node, lower case.
+    pub node: String,
+    /// The first resource as written: the group's name on the wire and in logs.
+    pub key: String,
+    /// Resources in start order; stopped in reverse. Never empty.
+    pub resources: Vec<Resource>,
+    /// Line of haresources, from 1.
+    pub line: usize,
+}
+
+/// One word of haresources with what it means here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The word as written.
+    pub word: String,
+    /// What hbd does for it.
+    pub kind: ResourceKind,
+}
+
+/// What a resource word means (03 §2.3, §15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResourceKind {
+    /// A virtual address, handled natively.
+    Address(Address),
+    /// A systemd unit, with its suffix (`apache2.service`).
+    Unit(String),
+    /// A unit that hbd makes when it starts the resource.
+    Transient(Transient),
+}
+
+impl ResourceKind {
+    /// The unit that stands for the resource; `None` for an address.
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            ResourceKind::Address(_) => None,
+            ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => Some(unit),
+        }
+    }
+}
+
+/// A unit that haresources describes and nobody wrote: made with `StartTransientUnit`, gone when it has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transient {
+    /// Its name with its suffix.
+    pub unit: String,
+    /// What it is made of.
+    pub recipe: Recipe,
+}
+
+/// What a transient unit is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recipe {
+    /// A `.mount` unit.
+    Mount(Mount),
+    /// A `.service` unit around a resource script or an OCF agent.
+    Script(Script),
+}
+
+/// `Filesystem::…` (03 §2.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What is mounted: a device node, `host:/export`, `//host/share`, a directory to bind.
+    pub device: String,
+    /// Where: an absolute path, made if it is missing.
+    pub directory: String,
+    /// File system type; `None`: mount(8) finds out.
+    pub fstype: Option<String>,
+    /// Options of mount(8), separated by commas.
+    pub options: Option<String>,
+}
+
+/// A resource script or an OCF agent (03 §2.3, §12.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The program and the arguments before the operation. Never empty.
+    pub command: Vec<String>,
+    /// How it tells whether the resource runs.
+    pub dialect: Dialect,
+    /// Names and values.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How a script tells whether its resource runs (03 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dialect {
+    /// `status` prints it, the exit status does not count: Heartbeat's and LSB scripts.
+    Text,
+    /// `monitor` exits with 0 if it runs, with 7 if it does not: OCF agents.
+    Codes,
+}
+
+/// A virtual address as haresources gives it (03 §2.4); what is absent is derived from the routes when it is added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length 1–32, with IPv6 1–128.
+    pub prefix: Option<u8>,
+    /// Interface.
+    pub device: Option<String>,
+    /// Interface label (`eth0:1`), at most 15 bytes; none with IPv6.
+    pub label: Option<String>,
+    /// Broadcast address; none with IPv6.
+    pub broadcast: Option<Ipv4Addr>,
+}

@@ -1,0 +1,220 @@
+//! Moves that somebody on the bus asks for: a set of groups or one group, and the core's answer in words.
+//!
+//! Heartbeat's protocol knows two sets of groups, those that prefer the one node and those that prefer the other, and moves
+//! a set as a whole. One group of several is therefore not moved alone: whoever asks is told what would go along.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
+
+use super::input::Input;
+use crate::bus::{Ending, JobResult, Scope, Snapshot};
+use crate::cluster::{Answer, Request, Set};
+
+/// One move: which set, in our words, and whether it is to come here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plan {
+    here: bool,
+    set: Set,
+}
+
+/// All groups of a scope. Lasts as long as the units take: others may ask meanwhile, the core refuses what cannot be.
+pub async fn move_scope(inputs: &UnboundedSender<Input>, here: bool, scope: Scope) -> Ending {
+    let set = match scope {
+        Scope::All => Set::ALL,
+        Scope::Local => Set::LOCAL,
+        Scope::Foreign => Set::FOREIGN,
+    };
+    match ask(inputs, Plan { here, set }).await {
+        None => Ending::new(JobResult::Canceled, "hbd is stopping"),
+        Some(answer) => scope_in_words(answer, here, set),
+    }
+}
+
+fn scope_in_words(answer: Answer, here: bool, set: Set) -> Ending {
+    let place = if here { "on this node" } else { "on the other node" };
+    match answer {
+        Answer::Done => Ending::new(JobResult::Done, format!("{} are now {place}", resources(set))),
+        Answer::Already if here => {
+            Ending::new(JobResult::Skipped, format!("{} were {place} already: nothing to do", resources(set)))
+        }
+        Answer::Already => {
+            Ending::new(JobResult::Skipped, format!("this node holds none of {}: nothing to do", resources(set)))
+        }
+        answer => failure(answer),
+    }
+}
+
+/// A set in a sentence.
+fn resources(set: Set) -> String {
+    if set == Set::ALL { "all resources".to_owned() } else { format!("the {set} resources") }
+}
+
+/// One group to one node; both are known to exist.
+pub async fn move_group(
+    inputs: &UnboundedSender<Input>,
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    group: &str,
+    node: &str,
+) -> Ending {
+    let seen = Arc::clone(&snapshots.borrow());
+    let plan = match plan(&seen, group, node) {
+        Ok(plan) => plan,
+        Err(ending) => return ending,
+    };
+    match ask(inputs, plan).await {
+        None => Ending::new(JobResult::Canceled, "hbd is stopping"),
+        Some(Answer::Done) => Ending::new(JobResult::Done, format!("{group} is now on {node}")),
+        // The core looks at what this node holds, which is not all.
+        Some(Answer::Already) => Ending::new(
+            JobResult::Refused,
+            format!("{group} is neither here nor on {node}, so it cannot be moved; see `hbctl why {group}`"),
+        ),
+        Some(answer) => failure(answer),
+    }
+}
+
+/// What is to be done, or why nothing is.
+fn plan(seen: &Snapshot, group: &str, node: &str) -> Result<Plan, Ending> {
+    let Some(wanted) = seen.groups.iter().find(|known| known.name == group) else {
+        return Err(Ending::new(JobResult::Refused, format!("there is no group {group}")));
+    };
+    if wanted.owner == node {
+        return Err(Ending::new(JobResult::Skipped, format!("{group} is on {node} already: nothing to do")));
+    }
+    let (here, local) = (node == seen.node, wanted.preferred == seen.node);
+    let along = seen.groups.iter().filter(|other| other.preferred == wanted.preferred && other.name != group);
+    let along: Vec<&str> = along.map(|other| other.name.as_str()).collect();
+    if !along.is_empty() {
+        let (verb, set) = (if here { "takeover" } else { "standby" }, if local { "local" } else { "foreign" });
+        let text = format!(
+            "{group} does not move alone: Heartbeat's protocol moves all groups of {} together, and {} would go \
+             along. To move all of them: hbctl {verb} {set}",
+            wanted.preferred,
+            along.join(", "),
+        );
+        return Err(Ending::new(JobResult::Refused, text));
+    }
+    Ok(Plan { here, set: if local { Set::LOCAL } else { Set::FOREIGN } })
+}
+
+/// The core's answer; `None` if it has ended.
+async fn ask(inputs: &UnboundedSender<Input>, plan: Plan) -> Option<Answer> {
+    let request = if plan.here { Request::Takeover(plan.set) } else { Request::Standby(plan.set) };
+    let (reply, answer) = oneshot::channel();
+    inputs.send(Input::Operator { request, reply }).ok()?;
+    answer.await.ok()
+}
+
+/// Why something is not where it was wanted.
+fn failure(answer: Answer) -> Ending {
+    let (result, text) = match answer {
+        Answer::InFlux(awaited) => {
+            let text = format!("nothing was moved: waited 20 s in vain for {awaited}");
+            return Ending::new(JobResult::Timeout, text);
+        }
+        Answer::NoReply => {
+            (JobResult::Timeout, "the other node did not react within 20 s; nothing was moved: see its log")
+        }
+        Answer::Cancelled => {
+            (JobResult::Canceled, "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`")
+        }
+        Answer::Failed => {
+            (JobResult::Failed, "the exchange is over, but not everything could be started; see `hbctl status`")
+        }
+        refused => (JobResult::Refused, refusal(refused)),
+    };
+    Ending::new(result, text)
+}
+
+/// Why nothing was even begun.
+pub fn refusal(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Leaving => "refused: hbd is stopping on this node",
+        Answer::PeerGone => "refused: the other node is dead or has left; see `hbctl status`",
+        Answer::Legacy => {
+            "refused: the other node is a Heartbeat, and auto_failback is legacy or absent in ha.cf, which knows no \
+             standby: write `auto_failback on` or `off` on both nodes"
+        }
+        Answer::Busy => "refused: another standby or takeover is under way",
+        Answer::Maintenance => "refused: this node is in maintenance; `hbctl maintenance off` ends that",
+        Answer::PeerMaintenance => {
+            "refused: the other node is in maintenance; `hbctl maintenance off` on that node ends that"
+        }
+        _ => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::GroupSnapshot;
+
+    /// nodea sees its own two groups, and one of nodeb.
+    fn seen() -> Snapshot {
+        let group = |name: &str, preferred: &str| GroupSnapshot {
+            name: name.to_owned(),
+            preferred: preferred.to_owned(),
+            owner: preferred.to_owned(),
+            ..GroupSnapshot::default()
+        };
+        let groups = vec![group("web", "nodea"), group("db", "nodea"), group("mail", "nodeb")];
+        Snapshot { node: "nodea".to_owned(), groups, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn the_only_group_of_a_node_moves_by_its_set() {
+        assert_eq!(plan(&seen(), "mail", "nodea"), Ok(Plan { here: true, set: Set::FOREIGN }));
+        let mut here = seen();
+        here.groups[2].owner = "nodea".to_owned();
+        assert_eq!(plan(&here, "mail", "nodeb"), Ok(Plan { here: false, set: Set::FOREIGN }));
+        let mut one = seen();
+        one.groups.remove(1);
+        assert_eq!(plan(&one, "web", "nodeb"), Ok(Plan { here: false, set: Set::LOCAL }));
+    }
+
+    #[test]
+    fn what_would_go_along_is_named_with_the_command_for_all() {
+        let Err(ending) = plan(&seen(), "web", "nodeb") else { panic!("planned") };
+        assert_eq!(ending.result, JobResult::Refused);
+        assert!(ending.text.contains("and db would go along"), "{}", ending.text);
+        assert!(ending.text.ends_with("hbctl standby local"), "{}", ending.text);
+        let mut away = seen();
+        away.node = "nodeb".to_owned();
+        away.groups.iter_mut().for_each(|group| group.owner = "nodea".to_owned());
+        let Err(ending) = plan(&away, "db", "nodeb") else { panic!("planned") };
+        assert!(ending.text.ends_with("hbctl takeover foreign"), "{}", ending.text);
+    }
+
+    #[test]
+    fn what_is_there_already_is_no_move() {
+        assert_eq!(plan(&seen(), "web", "nodea").unwrap_err().result, JobResult::Skipped);
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_the_core_becomes_a_result() {
+        let answers = [
+            (Answer::Done, JobResult::Done, "mail is now on nodea"),
+            (Answer::Already, JobResult::Refused, "neither here nor on nodea"),
+            (Answer::PeerGone, JobResult::Refused, "dead or has left"),
+            (Answer::Maintenance, JobResult::Refused, "hbctl maintenance off"),
+            (Answer::NoReply, JobResult::Timeout, "did not react"),
+            (Answer::Cancelled, JobResult::Canceled, "cancelled"),
+            (Answer::Failed, JobResult::Failed, "could be started"),
+        ];
+        for (answer, result, words) in answers {
+            let (inputs, mut received) = tokio::sync::mpsc::unbounded_channel();
+            let (_shown, snapshots) = watch::channel(Arc::new(seen()));
+            let core = async {
+                let Some(Input::Operator { request: Request::Takeover(Set::FOREIGN), reply }) = received.recv().await
+                else {
+                    panic!("another request")
+                };
+                reply.send(answer).unwrap();
+            };
+            let (ending, ()) = tokio::join!(move_group(&inputs, &snapshots, "mail", "nodea"), core);
+            assert!(ending.result == result && ending.text.contains(words), "{answer:?}: {ending:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a fence agent says of itself (04 §8.6), held against what the configuration gives it: an agent ignores what it does
+//! not know, and a misspelt password would be found on the night of the failover. Asks; never switches anything.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use roxmltree::{Document, ParsingOptions};
+use thiserror::Error;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::config::nearest;
+
+/// How long an agent may take to describe itself; Python starts slowly on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What hbd says itself, or what may be said to any agent: some do not mention it.
+const OURS: [&str; 2] = ["action", "nodename"];
+/// The names of the victim on the device, newer and older.
+const PLUG: [&str; 2] = ["plug", "port"];
+
+/// Why an agent's parameters cannot be checked.
+#[derive(Debug, Error)]
+pub enum MetadataError {
+    /// It cannot be run.
+    #[error("it cannot be run")]
+    Run(#[source] io::Error),
+    /// It hangs.
+    #[error("it took longer than {} s", PATIENCE.as_secs())]
+    Hangs,
+    /// It refuses.
+    #[error("it ended with {0}")]
+    Refused(std::process::ExitStatus),
+    /// Whatever it prints, it is no description.
+    #[error("what it prints is not XML")]
+    NotXml(#[source] roxmltree::Error),
+    /// XML that is something else.
+    #[error("what it prints names no parameters")]
+    NoParameters,
+}
+
+/// What an agent says about its parameters.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metadata {
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parameter {
+    name: String,
+    required: bool,
+    /// Its older name, which is as good.
+    obsoletes: Option<String>,
+}
+
+impl Metadata {
+    /// Runs an agent with `action=metadata`. Must be called inside a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError`], after ten seconds at the latest.
+    pub async fn of(agent: &Path) -> Result<Metadata, MetadataError> {
+        let mut command = Command::new(agent);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let conversation = async {
+            let mut child = command.spawn()?;
+            if let Some(mut input) = child.stdin.take() {
+                // One that does not read its input may have described itself all the same.
+                let _ = input.write_all(b"action=metadata\n").await;
+            }
+            child.wait_with_output().await
+        };
+        let output = timeout(PATIENCE, conversation).await.map_err(|_| MetadataError::Hangs)?;
+        let output = output.map_err(MetadataError::Run)?;
+        if !output.status.success() {
+            return Err(MetadataError::Refused(output.status));
+        }
+        Metadata::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// Reads the description.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::NotXml`] and [`MetadataError::NoParameters`].
+    pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
+        // Some agents name a DTD, which nobody fetches.
+        let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(text.trim(), options).map_err(MetadataError::NotXml)?;
+        let found = document.descendants().filter(|node| node.has_tag_name("parameter"));
+        let parameters: Vec<Parameter> = found
+            .filter_map(|node| {
+                Some(Parameter {
+                    name: node.attribute("name")?.to_owned(),
+                    required: node.attribute("required") == Some("1"),
+                    obsoletes: node.attribute("obsoletes").map(str::to_owned),
+                })
+            })
+            .collect();
+        if parameters.is_empty() { Err(MetadataError::NoParameters) } else { Ok(Metadata { parameters }) }
+    }
+
+    /// What is wrong with parameters of the agent of this name, a sentence each. Values are never mentioned: they are passwords.
+    pub fn complaints(&self, agent: &str, given: &[(String, String)]) -> Vec<String> {
+        // An agent takes `_` and `-` for the same.
+        let plain = |name: &str| name.replace('-', "_");
+        let known: Vec<String> = self.names().map(plain).collect();
+        let is_given = |name: &str| given.iter().any(|(other, _)| plain(other) == plain(name));
+        let mut found = Vec::new();
+        for (name, _) in given {
+            if OURS.contains(&name.as_str()) || known.contains(&plain(name)) {
+                continue;
+            }
+            let help = match nearest(name, self.names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("`{agent} -o metadata` lists what it has"),
+            };
+            found.push(format!("{agent} has no parameter `{name}` and would ignore it: {help}"));
+        }
+        for parameter in self.parameters.iter().filter(|parameter| parameter.required) {
+            let Parameter { name, obsoletes, .. } = parameter;
+            let older = obsoletes.as_deref();
+            if OURS.contains(&name.as_str()) || is_given(name) || older.is_some_and(is_given) {
+                continue;
+            }
+            // Both names of one thing are listed; the newer one speaks for both.
+            if self.parameters.iter().any(|newer| newer.obsoletes.as_deref() == Some(name)) {
+                continue;
+            }
+            found.push(if PLUG.contains(&name.as_str()) {
+                format!("{agent} must be told which outlet or guest the node is: write `{name} = ...`")
+            } else {
+                format!("{agent} needs `{name}`, which is not given: it would reset nothing")
+            });
+        }
+        found
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let older = self.parameters.iter().filter_map(|parameter| parameter.obsoletes.as_deref());
+        self.parameters.iter().map(|parameter| parameter.name.as_str()).chain(older)
+    }
+}
