@@ -3,10 +3,13 @@
 # make test     everything, as .ci/run does
 # make deb      dist/hbd_VERSION_ARCH.deb and dist/hbd-heartbeat-compat_VERSION_all.deb
 # make rpm      the same as RPM
+# make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
+# make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
+# make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
-# make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder (a nightly compiler and cargo-fuzz)
+# make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder; installs a nightly compiler and cargo-fuzz
 # make install  into DESTDIR
 #
 # demo and test install what they need with apt-get and call sudo where they are not run by root.
@@ -27,7 +30,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all build deb rpm demo test bench interop check prepare bases simulate fuzz install install-compat clean
+.PHONY: all build deb rpm lint-packages watchdog interfaces demo test bench interop check prepare bases simulate fuzz install install-compat clean
 
 all: build
 
@@ -39,6 +42,11 @@ deb: build
 
 rpm: build
 	packaging/rpm/build
+
+lint-packages: prepare
+	$(SAY) "the packages, and what their checkers say"
+	@$(MAKE) --no-print-directory deb rpm >/dev/null
+	@packaging/lint
 
 prepare:
 	@tests/lab/prepare
@@ -56,14 +64,18 @@ demo: prepare
 	$(SAY) "two machines"
 	@$(SUDO) $(TARGET)/debug/demo
 
-# The lab's tests start programs as root, the others do not.
+# The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: two of them at once, of which
+# one is heard when the other has finished.
 test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+test: LAB = $(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
 test: prepare
 	$(SAY) "the nodes' root file systems are made meanwhile, where there are none yet"
 	@{ $(MAKE) --no-print-directory bases || echo "lab: no root file systems; its tests will fail" >&2; } & bases=$$!; \
-	$(MAKE) --no-print-directory check deb; status=$$?; wait $$bases; exit $$status
+	$(MAKE) --no-print-directory check lint-packages; status=$$?; wait $$bases; exit $$status
 	$(SAY) "the laboratory: real nodes"
-	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
+	$(LAB) --no-run
+	@HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}2 $(LAB) --test lab --test media --test stonith >$(TARGET)/lab.log 2>&1 & second=$$!; \
+	$(LAB) --lib --bins --test daemon; status=$$?; wait $$second || status=$$?; cat $(TARGET)/lab.log; exit $$status
 
 interop: prepare
 	@$(SUDO) true
@@ -82,6 +94,15 @@ check:
 	$(SAY) "unit tests and simulation"
 	$(CARGO) test --workspace --exclude hbd-lab
 
+watchdog: prepare deb
+	$(SAY) "a kernel watchdog in QEMU"
+	@$(SUDO) tests/vm/machine systemd hbd reboot
+
+interfaces: prepare deb
+	$(SAY) "every kind of network interface in QEMU"
+	@tests=$$($(CARGO) test --lib --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p') && \
+		$(SUDO) env HBD_UNIT_TESTS="$$tests" tests/vm/machine interfaces
+
 # Needs root, as the lab does.
 bench: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 bench: prepare
@@ -96,21 +117,23 @@ simulate:
 # What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo test).
 fuzz: SECONDS = 600
 fuzz:
-	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo install cargo-fuzz" >&2; exit 1; }
+	@rustup run nightly rustc --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	@cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 	for target in datagram sealed files; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) || exit 1; done
 
 install:
 	rm -rf $(GENERATED)
 	$(RELEASE)/hbctl generate $(GENERATED)
 	gzip -9n $(GENERATED)/man/*
-	install -d $(MANDIR)/man8
-	install -m 644 $(GENERATED)/man/*.8.gz $(MANDIR)/man8
+	install -D -m 644 -t $(MANDIR)/man5 $(GENERATED)/man/*.5.gz
+	install -D -m 644 -t $(MANDIR)/man8 $(GENERATED)/man/*.8.gz
 	install -D -m 644 -t $(DESTDIR)/usr/share/bash-completion/completions $(GENERATED)/bash/*
 	install -D -m 644 -t $(ZSHDIR) $(GENERATED)/zsh/*
 	install -D -m 644 -t $(DESTDIR)/usr/share/fish/vendor_completions.d $(GENERATED)/fish/*
 	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
+	install -D -m 644 units/heartbeat.conf $(UNITDIR)/heartbeat.service.d/hbd.conf
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
 	for page in hbd.toml.5 org.hbd1.5 hbd-migration.7; do \
 		install -d $(MANDIR)/man$${page##*.}; \
@@ -133,14 +156,17 @@ install:
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:
-	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/heartbeat $(UNITDIR) $(MANDIR)/man1
+	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/heartbeat $(UNITDIR) $(MANDIR)/man1 $(MANDIR)/man8
 	ln -sfn hbctl $(DESTDIR)/usr/bin/cl_status
 	ln -sfn ../bin/hbctl $(DESTDIR)/usr/sbin/heartbeat
 	ln -sfn ../../bin/hbctl $(DESTDIR)/usr/share/heartbeat/hb_standby
 	ln -sfn ../../bin/hbctl $(DESTDIR)/usr/share/heartbeat/hb_takeover
 	ln -sfn hbd.service $(UNITDIR)/heartbeat.service
-	gzip -9n <man/cl_status.1 >$(MANDIR)/man1/cl_status.1.gz
-	chmod 644 $(MANDIR)/man1/cl_status.1.gz
+	for page in cl_status.1 hb_standby.1 heartbeat.8; do \
+		gzip -9n <man/$$page >$(MANDIR)/man$${page##*.}/$$page.gz; \
+		chmod 644 $(MANDIR)/man$${page##*.}/$$page.gz; \
+	done
+	ln -sfn hb_standby.1.gz $(MANDIR)/man1/hb_takeover.1.gz
 
 clean:
 	$(CARGO) clean

@@ -52,19 +52,20 @@ fn main() -> ExitCode {
     hbd_lab::enter();
     let results = RefCell::new(Table::default());
     let results = &results;
-    let mut tests = Vec::new();
+    let (mut tests, mut cells) = (Vec::new(), Vec::new());
     for (pairing, digests) in
         PAIRINGS.iter().map(|pairing| (pairing, &DIGESTS[..])).chain([(&CONTROL, &DIGESTS[..1])])
     {
         for digest in digests {
             for row in matrix::ROWS.iter().filter(|row| row.is_for(pairing.1)) {
+                let cell = Cell { pairing: pairing.0, row: row.name, digest: *digest };
                 let play = move |round: &mut Round| {
-                    let outcome = row.play(round, pairing.1, *digest);
-                    let cell = Cell { pairing: pairing.0, row: row.name, digest: *digest };
-                    results.borrow_mut().record(cell, outcome.as_ref().ok().copied());
-                    outcome.map(|seconds| format!("{}: {seconds:.3} s", row.measures))
+                    let seconds = row.play(round, pairing.1, *digest)?;
+                    results.borrow_mut().record(cell, Some(seconds));
+                    Ok(format!("{}: {seconds:.3} s", row.measures))
                 };
                 let name = format!("interop::{}::{}::{}", pairing.0, digest.word(), row.name);
+                cells.push((name.clone(), cell));
                 tests.push(Test { name, play: Box::new(play) });
             }
         }
@@ -72,6 +73,10 @@ fn main() -> ExitCode {
     tests.extend(recovery::tests());
     let mut suite = Suite::begin_with_budget(BUDGET);
     suite.play(true, Round::boot_with_both, tests);
+    // Which attempt counts is the suite's to say.
+    for (_, cell) in cells.iter().filter(|(name, _)| suite.failed().contains(name)) {
+        results.borrow_mut().record(*cell, None);
+    }
     println!("{}", results.borrow());
     suite.end()
 }

@@ -86,6 +86,13 @@ impl Example {
         Example { ha_cf: self.ha_cf.split_inclusive('\n').map(changed).collect(), ..self }
     }
 
+    /// Without the lines of a directive.
+    #[must_use]
+    pub fn without(self, directive: &str) -> Example {
+        let kept = |line: &&str| line.split_whitespace().next() != Some(directive);
+        Example { ha_cf: self.ha_cf.split_inclusive('\n').filter(kept).collect(), ..self }
+    }
+
     /// With another line at the end of ha.cf.
     #[must_use]
     pub fn and(self, line: &str) -> Example {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::example::{Example, GATEWAY, VIP};
 use crate::node::{Base, Node};
 use crate::noise::{Intruder, Noise};
 use crate::process::{attempt, run_with_input, wait_or_explain, wait_until};
+use crate::repository;
 use crate::site::Site;
 use crate::software::Software;
 use crate::switch::{Lan, Port, Switch};
@@ -81,6 +83,20 @@ impl Lab {
             Software::Hbd.configure(node, &Example::of(node.name())?)?;
         }
         Ok(lab)
+    }
+
+    /// Boots both machines as they come: no cluster manager, but a package repository of their own ([`repository`]).
+    pub fn boot_plain() -> Result<Lab> {
+        let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Plain; 2])?;
+        for node in &lab.nodes {
+            repository::open(node)?;
+        }
+        Ok(lab)
+    }
+
+    /// A directory for what a test makes; gone with the lab.
+    pub fn scratch(&self) -> &Path {
+        self.site.directory()
     }
 
     fn boot_bases(software: [Software; 2], bases: [Base; 2]) -> Result<Lab> {
@@ -160,15 +176,25 @@ impl Lab {
         Intruder::start(&self.site.namespace("intruder"), noise, targets)
     }
 
-    /// The nodes that have the virtual address.
+    /// The nodes that have the virtual address at one moment.
     pub fn owners(&self) -> Result<Vec<&str>> {
         let mut owners = Vec::new();
         for node in &self.nodes {
             if node.holds(VIP)? {
-                owners.push(node.name());
+                owners.push(node);
             }
         }
-        Ok(owners)
+        let Some(last) = owners.pop() else { return Ok(Vec::new()) };
+        // One node is asked after the other, and a planned move takes milliseconds: whoever gave it away before the last
+        // was asked was an owner before it, not beside it.
+        let mut beside = Vec::new();
+        for node in owners {
+            if node.holds(VIP)? {
+                beside.push(node.name());
+            }
+        }
+        beside.push(last.name());
+        Ok(beside)
     }
 
     /// Waits until this node, and no other, has the virtual address.

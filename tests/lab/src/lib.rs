@@ -8,23 +8,28 @@
 //! |---|---|
 //! | [`site`] | names, the state directory, what a stale run left behind |
 //! | [`switch`] | namespaces, bridges, cables |
+//! | `cgroup` | each machine's own control groups |
 //! | [`node`] | one machine: boot, commands, files, services, power failure |
+//! | [`serial`] | a null-modem cable between the nodes |
 //! | [`records`] | a node's journal |
 //! | [`capture`] | what crossed a bridge |
 //! | [`client`] | what a client saw, and its outages |
 //! | [`noise`] | garbage on the heartbeat link |
 //! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, what it complained about |
+//! | [`repository`] | what a node without a network can install |
 //! | [`example`] | the `seed-centos65` configuration |
 //! | [`lab`] | all of it together |
 //! | [`round`] | a pair under test: the states it is brought into, what must hold after everything |
 //! | [`exchanges`] | the scenarios that every pairing plays |
 //! | [`opinion`] | what the cluster managers say: who lives, who owns, what is wrong |
+//! | [`starvation`] | how much of the processors the host kept from this machine |
 //! | [`suite`] | what a test program does around its tests |
 //!
 //! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
 //! started again inside a namespace.
 
 pub mod capture;
+mod cgroup;
 pub mod client;
 pub mod example;
 pub mod exchanges;
@@ -34,9 +39,12 @@ pub mod noise;
 pub mod opinion;
 pub mod process;
 pub mod records;
+pub mod repository;
 pub mod round;
+pub mod serial;
 pub mod site;
 pub mod software;
+pub mod starvation;
 pub mod suite;
 pub mod switch;
 

@@ -8,17 +8,21 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cgroup::Groups;
 use crate::process::{self, Output, attempt, run, run_within, wait_or_explain, wait_until};
 use crate::records::{self, Record};
 use crate::site::{self, Site};
 use crate::switch::{Lan, Port, Switch};
 use crate::{Error, Result, project_root};
+
+/// This machine's /dev/pts in every node: serial lines are laid there.
+pub const OUTSIDE: &str = "/dev/outside-pts";
 
 /// How long a machine may take to boot.
 const BOOT: Duration = Duration::from_secs(60);
@@ -63,6 +67,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Power {
     nspawn: Child,
+    groups: Groups,
     /// Its systemd, as a process of this machine.
     leader: String,
 }
@@ -118,13 +123,17 @@ impl Node {
         let console_path = self.root.with_file_name("console");
         let console = File::create(&console_path).map_err(Error::file(console_path.display().to_string()))?;
         let errors = console.try_clone().map_err(Error::file("console"))?;
-        let nspawn = Command::new("systemd-nspawn")
+        let groups = Groups::of(&namespace)?;
+        groups.create()?;
+        let nspawn = groups
+            .command("systemd-nspawn")
             // A machine may set its own network's parameters; nspawn thinks so only of networks it made itself.
             .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
             .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"])
             .arg(format!("--directory={}", self.root.display()))
             .arg(format!("--network-namespace-path=/run/netns/{namespace}"))
             .arg(format!("--machine={}", self.name))
+            .arg(format!("--bind=/dev/pts:{OUTSIDE}"))
             .arg("--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK,CAP_SYS_TIME,CAP_SYS_RESOURCE")
             .stdin(Stdio::null())
             .stdout(console)
@@ -135,7 +144,7 @@ impl Node {
         let leader = wait_or_explain(&format!("{} to have a systemd", self.name), BOOT, || {
             find_leader(&namespace).ok_or_else(|| fs::read_to_string(&console_path).unwrap_or_default())
         })?;
-        self.power = Some(Power { nspawn, leader });
+        self.power = Some(Power { nspawn, groups, leader });
         Ok(())
     }
 
@@ -158,7 +167,7 @@ impl Node {
 
     /// Pulls the plug: cables down, everything killed, addresses gone. Returns when (wall clock) the cables were cut.
     pub fn power_failure(&mut self) -> Result<f64> {
-        let Some(Power { mut nspawn, leader }) = self.power.take() else {
+        let Some(Power { mut nspawn, groups, leader }) = self.power.take() else {
             return Err(Error::Unexpected(format!("{} is off already", self.name)));
         };
         self.switch.cut_all(&self.name)?;
@@ -169,6 +178,7 @@ impl Node {
         site::empty(&self.site.namespace(&self.name))?;
         self.switch.unplug(&self.name)?;
         process::reap(&mut nspawn, END)?;
+        groups.remove()?;
         Ok(when)
     }
 
@@ -176,10 +186,17 @@ impl Node {
     pub fn wait_off(&mut self, limit: Duration) -> Result<()> {
         let Some(power) = &mut self.power else { return Ok(()) };
         wait_until(&format!("{} to switch itself off", self.name), limit, || power.nspawn.try_wait().ok().flatten())?;
+        power.groups.remove()?;
         self.power = None;
         self.switch.cut_all(&self.name)?;
         site::empty(&self.site.namespace(&self.name))?;
         self.switch.unplug(&self.name)
+    }
+
+    /// Waits until it has ended for a restart (`systemctl reboot`), and lets it: its container manager leaves that to us.
+    pub fn wait_rebooted(&mut self, limit: Duration) -> Result<()> {
+        self.wait_off(limit)?;
+        self.boot()
     }
 
     /// Runs a command in the machine, whatever it returns.
@@ -234,10 +251,15 @@ impl Node {
         self.root.join(path.trim_start_matches('/'))
     }
 
+    /// Copies a file of this machine into it, into a directory that is there.
+    pub fn copy_in(&self, file: &Path, path: &str) -> Result<()> {
+        fs::copy(file, self.outside(path)).map(drop).map_err(Error::file(file.display().to_string()))
+    }
+
     /// Installs a Debian package as an administrator does, and returns what was said.
     pub fn install(&self, package: &Path) -> Result<String> {
         let inside = "/var/cache/lab.deb";
-        fs::copy(package, self.outside(inside)).map_err(Error::file(package.display().to_string()))?;
+        self.copy_in(package, inside)?;
         self.run(&["dpkg", "--install", inside])
     }
 

@@ -1,12 +1,13 @@
 //! Where one lab lives: its prefix, its state directory, and how everything of it is removed again.
 //!
-//! Everything the lab makes is found again from the prefix alone: namespaces `PREFIX-…`, processes inside them, mounts
-//! below the state directory. So an interrupted run is cleaned up by the next one, however it ended.
+//! Everything the lab makes is found again from the prefix alone: namespaces `PREFIX-…`, processes inside them, control
+//! groups `hbd-lab-PREFIX-…`, mounts below the state directory. So an interrupted run is cleaned up by the next one, however it ended.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cgroup::Groups;
 use crate::process::{attempt, run, wait_regardless};
 use crate::{Error, Result};
 
@@ -98,6 +99,7 @@ fn sweep(prefix: &str) -> Result<()> {
         .collect();
     for namespace in &namespaces {
         empty(namespace)?;
+        Groups::of(namespace)?.remove()?;
     }
     for mount in mounts_below(&state_directory(prefix))? {
         // A process that is just dying may still be inside for a moment: detach, do not insist.

@@ -1,7 +1,7 @@
 //! What runs the cluster on a node: hbd, installed from its package, or Debian's Heartbeat 3.0.6.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::example::Example;
@@ -13,7 +13,7 @@ use crate::{Error, Result, project_root};
 const HA_LOG: &str = "/var/log/ha-log";
 
 /// The example's resource `httpd` is Apache on its author's machine; here it is nginx.
-const ALIASES: &str = "[aliases]\nhttpd = \"nginx.service\"\n";
+pub const ALIASES: &str = "[aliases]\nhttpd = \"nginx.service\"\n";
 
 /// The same for Heartbeat, which wants an init script.
 const HTTPD_SCRIPT: &str = r#"#!/bin/sh
@@ -114,10 +114,6 @@ impl Software {
         wait_or_explain(&format!("{} on {} to start", self.unit(), node.name()), limit, || {
             match node.unit_state(self.unit()).map_err(|error| error.to_string())?.as_str() {
                 "active" => Ok(()),
-                "failed" if failed_at_its_control_group(self, node) => {
-                    self.start(node).map_err(|error| error.to_string())?;
-                    Err("its control group was busy".to_owned())
-                }
                 state => {
                     let log = node.attempt(&["journalctl", "-n", "15", "-o", "cat", "-u", self.unit()]);
                     Err(format!("{state}; {}", log.map(|output| output.stdout).unwrap_or_default()))
@@ -170,13 +166,6 @@ impl Software {
     }
 }
 
-/// Whether systemd could not put a unit into its control group: what a machine in a container meets now and then when it
-/// starts a unit again at once.
-fn failed_at_its_control_group(software: Software, node: &Node) -> bool {
-    let status = node.run(&["systemctl", "show", "--property=ExecMainStatus", "--value", software.unit()]);
-    status.is_ok_and(|status| status.trim() == "219")
-}
-
 /// The complaint in a line of Heartbeat's log.
 fn complaint(line: &str) -> Option<String> {
     ["ERROR: ", "CRIT: ", "ALERT: ", "EMERG: "]
@@ -187,13 +176,36 @@ fn complaint(line: &str) -> Option<String> {
 
 /// The package that `make deb` built.
 pub fn package() -> Result<PathBuf> {
-    let directory = project_root().join("dist");
-    let missing = || Error::Unexpected("there is no dist/hbd_*.deb: run `make deb` first".to_owned());
-    fs::read_dir(&directory)
+    built("hbd_", "deb")
+}
+
+/// Heartbeat's own commands, from `make deb`.
+pub fn compat_package() -> Result<PathBuf> {
+    built("hbd-heartbeat-compat_", "deb")
+}
+
+/// The package that `make rpm` built.
+pub fn rpm_package() -> Result<PathBuf> {
+    // A version begins with a digit, the other package's name goes on with a letter.
+    built("hbd-0", "rpm")
+}
+
+/// The newest package in `dist` whose name begins so.
+fn built(beginning: &str, extension: &str) -> Result<PathBuf> {
+    newest(&project_root().join("dist"), beginning, extension)
+}
+
+/// The newest package in a directory whose name begins so, such as `hbd_` and `deb`.
+pub fn newest(directory: &Path, beginning: &str, extension: &str) -> Result<PathBuf> {
+    let missing = || {
+        let what = directory.join(beginning).display().to_string();
+        Error::Unexpected(format!("there is no {what}*.{extension}: run `make {extension}` first"))
+    };
+    fs::read_dir(directory)
         .map_err(|_| missing())?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hbd_")))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning)))
         .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
         .ok_or_else(missing)
 }

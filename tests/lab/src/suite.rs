@@ -10,10 +10,15 @@ use crate::Result;
 use crate::lab::missing;
 use crate::process;
 use crate::software::package;
+use crate::starvation::{self, Times};
 
-/// How long the tests of one program may take together. What is not played by then fails with that reason, so that
-/// nodes that hang can make a run fail but never keep it from ending.
-pub const BUDGET: Duration = Duration::from_secs(25 * 60);
+/// How long the tests of one program may take together: four times what they need on a machine that has its processors.
+/// What is not played by then fails with that reason, so that nodes that hang can make a run fail but never keep it from
+/// ending.
+pub const BUDGET: Duration = Duration::from_secs(40 * 60);
+
+/// So often is a test played at most that fails on a machine without processors.
+const ATTEMPTS: usize = 5;
 
 /// Booted machines that tests play on.
 pub trait Stage: Sized {
@@ -40,7 +45,7 @@ pub struct Suite {
     lacks: Vec<String>,
     begun: Instant,
     passed: usize,
-    failed: usize,
+    failed: Vec<String>,
     ignored: usize,
     filtered: usize,
 }
@@ -63,7 +68,7 @@ impl Suite {
             lacks: missing(),
             begun: Instant::now(),
             passed: 0,
-            failed: 0,
+            failed: Vec::new(),
             ignored: 0,
             filtered: 0,
         }
@@ -92,16 +97,7 @@ impl Suite {
                 continue;
             }
             let begun = Instant::now();
-            let outcome = match stage.take().map_or_else(&boot, Ok) {
-                Ok(mut fresh) => match (test.play)(&mut fresh) {
-                    Ok(remark) => {
-                        stage = Some(fresh);
-                        Ok(remark)
-                    }
-                    Err(error) => Err(format!("{error}\n{}", fresh.report())),
-                },
-                Err(error) => Err(error.to_string()),
-            };
+            let outcome = play_unless_starved(test, &mut stage, &boot);
             self.tell(&test.name, begun.elapsed().as_secs_f64(), &outcome);
         }
     }
@@ -122,10 +118,15 @@ impl Suite {
                 println!("test {name} ... ok ({seconds:.1} s{remark})");
             }
             Err(error) => {
-                self.failed += 1;
+                self.failed.push(name.to_owned());
                 println!("test {name} ... FAILED after {seconds:.1} s\n{error}");
             }
         }
+    }
+
+    /// The names of the tests that have failed so far.
+    pub fn failed(&self) -> &[String] {
+        &self.failed
     }
 
     /// Says how it went, in libtest's words.
@@ -133,17 +134,59 @@ impl Suite {
         if !self.lacks.is_empty() {
             println!("\nlab skipped: this machine cannot boot nodes; missing:\n  {}", self.lacks.join("\n  "));
         }
-        let verdict = if self.failed == 0 { "ok" } else { "FAILED" };
+        let verdict = if self.failed.is_empty() { "ok" } else { "FAILED" };
         println!(
             "\ntest result: {verdict}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; \
              finished in {:.2}s\n",
             self.passed,
-            self.failed,
+            self.failed.len(),
             self.ignored,
             self.filtered,
             self.begun.elapsed().as_secs_f64()
         );
-        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Plays a test; again where it failed while the host kept this machine from working, which proves nothing.
+fn play_unless_starved<S: Stage>(
+    test: &Test<'_, S>,
+    stage: &mut Option<S>,
+    boot: impl Fn() -> Result<S>,
+) -> std::result::Result<String, String> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        let before = Times::now();
+        let outcome = play_once(test, stage, &boot);
+        let Err(error) = &outcome else { return outcome };
+        match Times::now().starved_since(before) {
+            Some(percent) if attempts > 0 && !process::budget_is_over() => {
+                let first = error.lines().next().unwrap_or_default();
+                println!(
+                    "test {} ... played again: {percent} % of the processors' time went to other machines ({first})",
+                    test.name
+                );
+                starvation::wait_for_processors();
+            }
+            _ => return outcome,
+        }
+    }
+}
+
+/// On the machines that are there, or on new ones; only what has gone well leaves machines for the next.
+fn play_once<S: Stage>(
+    test: &Test<'_, S>,
+    stage: &mut Option<S>,
+    boot: impl Fn() -> Result<S>,
+) -> std::result::Result<String, String> {
+    let mut fresh = stage.take().map_or_else(boot, Ok).map_err(|error| error.to_string())?;
+    match (test.play)(&mut fresh) {
+        Ok(remark) => {
+            *stage = Some(fresh);
+            Ok(remark)
+        }
+        Err(error) => Err(format!("{error}\n{}", fresh.report())),
     }
 }
 

@@ -123,6 +123,44 @@ impl Switch {
         self.set(&[machine], &[Lan::Public, Lan::Heartbeat], "down")
     }
 
+    /// Lays one more cable between machines that are on, with a bridge of its own: its interfaces, named like it, and their
+    /// addresses in the order of the machines.
+    pub fn lay(&self, cable: &str, machines: [&str; 2], addresses: [&str; 2]) -> Result<()> {
+        let switch = self.namespace();
+        run_with_input(
+            &["ip", "-n", &switch, "-batch", "-"],
+            &format!("link add name {cable} type bridge\nlink set {cable} up\n"),
+        )?;
+        for (machine, address) in machines.iter().zip(addresses) {
+            self.connect(cable, machine, address)?;
+        }
+        Ok(())
+    }
+
+    /// The interface of a cable of [`Switch::lay`] at one machine, new.
+    pub fn connect(&self, cable: &str, machine: &str, address: &str) -> Result<()> {
+        let (switch, namespace) = (self.namespace(), self.site.namespace(machine));
+        let outside = format!(
+            "link add {machine}-{cable} type veth peer name {cable} netns {namespace}\nlink set {machine}-{cable} master {cable} up\n"
+        );
+        run_with_input(&["ip", "-n", &switch, "-batch", "-"], &outside)?;
+        // An IPv6 address that is still being looked for elsewhere cannot be used.
+        let nodad = if address.contains(':') { "nodad" } else { "brd +" };
+        let inside = format!("addr add {address} {nodad} dev {cable}\nlink set {cable} up\n");
+        run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &inside).map(drop)
+    }
+
+    /// Removes the interface of a cable at one machine, as a driver that is unloaded does.
+    pub fn remove(&self, cable: &str, machine: &str) -> Result<()> {
+        run(&["ip", "-n", &self.namespace(), "link", "delete", &format!("{machine}-{cable}")]).map(drop)
+    }
+
+    /// Cuts, or heals, one machine's end of a cable of [`Switch::lay`]. The machine sees its carrier go.
+    pub fn switch_cable(&self, cable: &str, machine: &str, on: bool) -> Result<()> {
+        let state = if on { "up" } else { "down" };
+        run(&["ip", "-n", &self.namespace(), "link", "set", &format!("{machine}-{cable}"), state]).map(drop)
+    }
+
     fn set(&self, machines: &[&str], lans: &[Lan], state: &str) -> Result<()> {
         let mut batch = String::new();
         for machine in machines {

@@ -9,15 +9,15 @@
 
 use std::time::Duration;
 
-use hbd_lab::Result;
 use hbd_lab::example::{Example, INITDEAD};
 use hbd_lab::exchanges::{self, Asked};
 use hbd_lab::lab::NODES;
 use hbd_lab::noise::{Noise, with_wrong_key};
 use hbd_lab::process::{now, wait_until};
-use hbd_lab::round::{A, B, Round, Setting, State};
+use hbd_lab::round::{A, B, Round, START, Setting, State};
 use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
+use hbd_lab::{Error, Result};
 
 /// deadping, twice a keepalive, the exchange; a real ipfail wakes once a second, and postpones for ten.
 const IPFAIL: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const PAIRINGS: [Pairing; 3] = [
 /// Name, what it starts from, what happens.
 type Scenario = (&'static str, State, fn(&mut Round) -> Result<()>);
 
-const SCENARIOS: [Scenario; 13] = [
+const SCENARIOS: [Scenario; 14] = [
     ("cold_start_together", State::Stopped, exchanges::cold_start_together),
     ("cold_start_one_after_the_other", State::Stopped, exchanges::cold_start_one_after_the_other),
     ("crash_of_the_owner", State::Settled, exchanges::crash_of_the_owner),
@@ -47,6 +47,7 @@ const SCENARIOS: [Scenario; 13] = [
     ("wrong_key", State::Settled, wrong_key),
     ("garbage_every_millisecond", State::Settled, garbage_every_millisecond),
     ("loss_of_the_lan_with_ipfail", State::Stopped, loss_of_the_lan_with_ipfail),
+    ("legacy_failback", State::Stopped, legacy_failback),
 ];
 
 fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
@@ -119,6 +120,40 @@ fn loss_of_the_lan_with_ipfail(round: &mut Round) -> Result<()> {
     round.lab.wait_owner(A, Duration::from_secs(1))?;
     drop(lost);
     round.client.wait_served_by(NODES[A].name, IPFAIL).map(drop)
+}
+
+/// No `auto_failback` in either ha.cf: groups are asked for one by one, whoever prefers them has them back, and nobody says
+/// what he holds (03 §6.7). Two hbds behave as with `auto_failback on`.
+fn legacy_failback(round: &mut Round) -> Result<()> {
+    let plain = Setting::new(round.lab.software)?;
+    let legacy = plain.clone().with(|files| files.without("auto_failback"));
+    round.reach(&legacy, State::Stopped)?;
+    let start = now();
+    for index in [A, B] {
+        round.lab.start(index)?;
+    }
+    let served_by = |round: &mut Round, index: usize| {
+        round.lab.wait_owner(index, START)?;
+        round.client.wait_served_by(NODES[index].name, START).map(drop)
+    };
+    served_by(round, A)?;
+    round.crash_of_the_owner()?;
+    round.lab.nodes[A].boot()?;
+    round.lab.start(A)?;
+    served_by(round, A)?;
+    round.lab.stop(A)?;
+    served_by(round, B)?;
+    round.lab.start(A)?;
+    served_by(round, A)?;
+    let asked = |packet: &hbd_lab::capture::Packet| packet.message().is_some_and(|message| message.is("ip-request"));
+    // Two hbds need no such mode.
+    if round.lab.link.first_after(start, asked)?.is_none() != legacy.both(Software::Hbd) {
+        return Err(Error::Unexpected(
+            "groups are asked for where a Heartbeat takes part, and there alone".to_owned(),
+        ));
+    }
+    // What the nodes say of themselves is checked in the usual mode.
+    round.reach(&plain, State::Settled)
 }
 
 fn garbage_every_millisecond(round: &mut Round) -> Result<()> {

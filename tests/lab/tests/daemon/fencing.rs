@@ -16,11 +16,16 @@ const RETRY: Duration = Duration::from_secs(45);
 const AGENT: &str = r#"#!/bin/sh
 [ $# = 0 ] || exit 9
 cat >/var/lib/fence.stdin
+if grep -qx action=metadata /var/lib/fence.stdin; then
+    echo '<resource-agent><parameters><parameter name="ip"/><parameter name="passwd"/></parameters></resource-agent>'
+    exit 0
+fi
 echo "the agent is asked"
 case $(cat /var/lib/fence.mode) in
 hang) exec sleep 600 ;;
 fail) exit 1 ;;
 lie) exit 0 ;;
+off) exit 2 ;;
 esac
 touch /var/lib/fence.asked
 while [ ! -e /var/lib/fence.dead ]; do sleep 0.1; done
@@ -50,6 +55,18 @@ fn only_a(pair: &Pair) -> Result<()> {
     pair.wait_with_one_owner("nodea to serve", SOON, || {
         pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
     })
+}
+
+/// What the agent would ignore, and that a device whose node is off is a device that answers.
+pub fn an_agent_is_asked_before_it_is_needed(pair: &mut Pair) -> Result<String> {
+    settle(pair, "off")?;
+    let check = pair.node(B).attempt(&["hbctl", "check"])?;
+    let ignored = "fencing of nodea: /usr/local/sbin/fence_lab has no parameter `password` and would ignore it: did you mean `passwd`?";
+    expect_words("hbctl check", &check.stdout, &[ignored])?;
+    let dry = pair.node(B).run(&["hbctl", "fence", "nodea", "--dry-run"])?;
+    expect_words("a dry run", &dry, &["the fencing device of nodea answers; nothing was switched"])?;
+    tidy(pair)?;
+    Ok(String::new())
 }
 
 /// Only the heartbeat link is cut: nodea lives and serves, nodeb believes it dead.

@@ -1,18 +1,28 @@
-//! A lab that was killed can be started again, and leaves nothing in the end.
+//! The lab itself: its machines are apart, and one that was killed can be started again and leaves nothing in the end.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use hbd_lab::lab::Lab;
-use hbd_lab::process::{run, wait_until};
+use hbd_lab::process::{attempt, run, wait_until};
 use hbd_lab::software::Software;
 use hbd_lab::{Error, Result};
 
-use crate::pair::{Pair, SOON, expect, unexpected};
+use crate::pair::{A, B, Pair, SOON, expect, unexpected};
 
 /// First argument of a process that is the lab to be killed.
 const ROLE: &str = "lab-victim";
 const PREFIX: &str = "HBD_LAB_PREFIX";
+
+/// What a systemd takes for its units' processes is nobody else's: a process of another machine is one without a number.
+pub fn machines_are_apart(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        let look = "find /sys/fs/cgroup -path '*.s*/cgroup.procs' -exec grep -lx 0 {} +; true";
+        let foreign = pair.node(index).run(&["sh", "-c", look])?;
+        expect("the units that have foreign processes", &foreign.as_str(), &"")?;
+    }
+    Ok(String::new())
+}
 
 /// Killed while it boots, killed when all runs, and then left to its end.
 pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
@@ -86,7 +96,7 @@ fn kill(lab: &mut Child) -> Result<()> {
     lab.kill().and_then(|()| lab.wait()).map(drop).map_err(|source| Error::File { what: ROLE.to_owned(), source })
 }
 
-/// The namespaces and mounts of a prefix.
+/// The namespaces, mounts and control groups of a prefix.
 fn remains(prefix: &str) -> Result<Vec<String>> {
     let namespaces = run(&["ip", "netns", "list"])?;
     let mut remains: Vec<String> =
@@ -94,5 +104,8 @@ fn remains(prefix: &str) -> Result<Vec<String>> {
     let mounts = run(&["cat", "/proc/self/mounts"])?;
     remains
         .extend(mounts.lines().filter(|line| line.contains(&format!("/run/hbd-lab/{prefix}/"))).map(str::to_owned));
+    // Groups of others may vanish while it looks, of which it complains.
+    let groups = attempt(&["find", "/sys/fs/cgroup", "-type", "d", "-name", &format!("hbd-lab-{prefix}-*")])?;
+    remains.extend(groups.stdout.lines().map(str::to_owned));
     Ok(remains)
 }

@@ -1,10 +1,10 @@
 //! systemd's jobs where only a real systemd can show it: reloads in the middle, the bus gone, units that hang.
 
-use hbd_lab::Result;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
+use hbd_lab::{Error, Result};
 
-use crate::pair::{A, B, Pair, SOON, START, expect, expect_words, unexpected};
+use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
 
 /// Takes its time to start and to stop.
 const SLOW: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 6\nExecStop=/bin/sleep 6\n";
@@ -92,6 +92,96 @@ pub fn what_systemd_will_not_start_moves_the_group(pair: &mut Pair) -> Result<St
     }
     pair.node(A).run(&["systemctl", "--quiet", "unmask", "lab-masked.service"])?;
     Ok(String::new())
+}
+
+/// Both nodes have `lab-parts.target`, and `lab-part.service`, which is part of it and takes its time to stop.
+fn write_target(pair: &Pair) -> Result<()> {
+    let target = "[Unit]\nWants=lab-part.service\n";
+    let part = "[Unit]\nPartOf=lab-parts.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n\
+                ExecStop=/bin/sleep 4\n";
+    for index in [A, B] {
+        unit(pair, index, "lab-parts.target", target)?;
+        unit(pair, index, "lab-part.service", part)?;
+    }
+    Ok(())
+}
+
+/// When a unit entered a state, wall-clock seconds.
+fn stamp(pair: &Pair, index: usize, unit: &str, property: &str) -> Result<f64> {
+    let words = ["systemctl", "show", "--value", "--timestamp=unix", "--property", property, unit];
+    let text = pair.node(index).run(&words)?;
+    let seconds = text.trim().trim_start_matches('@').parse::<f64>();
+    seconds.map_err(|error| Error::Unexpected(format!("{text}: {error}")))
+}
+
+/// A target is up and down at once, what is part of it is not: the peer starts nothing before that has ended.
+pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
+    write_target(pair)?;
+    let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-parts.target httpd\n"))?;
+    pair.wait_settled(since)?;
+    pair.wait_unit(A, "lab-part.service", "active", SOON)?;
+    pair.node(A).run(&["systemctl", "stop", "hbd.service"])?;
+    expect("lab-part.service on nodea", &pair.node(A).unit_state("lab-part.service")?, &"inactive".to_owned())?;
+    pair.wait_unit(B, "lab-part.service", "active", START)?;
+    let down = stamp(pair, A, "lab-part.service", "InactiveEnterTimestamp")?;
+    let up = stamp(pair, B, "lab-part.service", "ActiveEnterTimestamp")?;
+    if up < down {
+        return unexpected(format!("up on nodeb at {up}, down on nodea at {down}"));
+    }
+    Ok(String::new())
+}
+
+/// So does the target of an hbd that is dead and cannot come back: what stands before it in the group is stopped after it.
+pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
+    write_target(pair)?;
+    for index in [A, B] {
+        unit(pair, index, "lab-below.service", "[Service]\nExecStart=/bin/sleep infinity\n")?;
+    }
+    let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-below lab-parts.target httpd\n"))?;
+    pair.wait_settled(since)?;
+    pair.wait_unit(A, "lab-part.service", "active", SOON)?;
+    let good = pair.node(A).read("/etc/ha.d/ha.cf")?.unwrap_or_default();
+    pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
+    pair.node(A).signal("hbd.service", "KILL")?;
+    pair.wait_unit(A, "lab-below.service", "inactive", START)?;
+    pair.wait_unit(A, "lab-part.service", "inactive", START)?;
+    pair.node(A).write("/etc/ha.d/ha.cf", &good)?;
+    let part = stamp(pair, A, "lab-part.service", "InactiveEnterTimestamp")?;
+    let below = stamp(pair, A, "lab-below.service", "InactiveEnterTimestamp")?;
+    if below < part {
+        return unexpected(format!("lab-below was down {:.0} s before what stood on it", part - below));
+    }
+    pair.lab.wait_owner(B, TAKEOVER)?;
+    Ok(String::new())
+}
+
+/// `stop_failure = "reboot"`: a resource that will not stop by any means takes its machine with it, and the peer serves.
+pub fn what_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
+    let stubborn = "#!/bin/sh\ncase $1 in stop) exit 1 ;; status) [ -e /run/lab-up ] && echo running ;; esac\n\
+                    [ $1 != start ] || touch /run/lab-up\n";
+    pair.stop_with(None)?;
+    let [toml, script] = ["/etc/hbd/hbd.toml.d/units.toml", "/etc/ha.d/resource.d/lab-stubborn"];
+    pair.node(A).write(toml, "[units]\nstop_failure = \"reboot\"\n")?;
+    for index in [A, B] {
+        let content = if index == A { stubborn } else { "#!/bin/sh\n" };
+        pair.node(index).write_mode(script, content, 0o755)?;
+    }
+    let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-stubborn httpd\n"))?;
+    pair.wait_settled(since)?;
+    pair.node(A).attempt(&["timeout", "1", "hbctl", "standby"])?;
+    pair.lab.nodes[A].wait_off(START)?;
+    pair.lab.wait_owner(B, TAKEOVER)?;
+    let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+
+    // It comes up again with a clean table.
+    pair.lab.nodes[A].boot()?;
+    let said = pair.records(A, since)?;
+    if !said.iter().any(|record| record.message().contains("rebooting this machine at once")) {
+        return unexpected("nodea did not say why it rebooted");
+    }
+    pair.node(A).run(&["rm", toml])?;
+    pair.settle()?;
+    Ok(format!("served {:.1} s after the start of the standby", served - since))
 }
 
 fn unit(pair: &Pair, index: usize, name: &str, content: &str) -> Result<()> {

@@ -6,13 +6,17 @@
 mod address;
 mod addresses6;
 mod bus;
+mod children;
 mod conflict;
 mod fencing;
+mod first_user;
 mod health;
+mod install;
 mod interruption;
 mod jobs;
 mod keys;
 mod lease;
+mod operate;
 mod package;
 mod pair;
 mod removal;
@@ -27,7 +31,8 @@ use pair::Pair;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
-const TESTS: [(&str, Play); 38] = [
+const TESTS: &[(&str, Play)] = &[
+    ("interruption::machines_are_apart", interruption::machines_are_apart),
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("units::order_is_that_of_the_line", units::order_is_that_of_the_line),
@@ -38,6 +43,9 @@ const TESTS: [(&str, Play); 38] = [
     ("jobs::reloads_and_a_restarted_bus_in_the_middle", jobs::reloads_and_a_restarted_bus_in_the_middle),
     ("jobs::what_hangs_is_not_waited_for_for_ever", jobs::what_hangs_is_not_waited_for_for_ever),
     ("jobs::what_systemd_will_not_start_moves_the_group", jobs::what_systemd_will_not_start_moves_the_group),
+    ("jobs::a_target_takes_its_parts_along", jobs::a_target_takes_its_parts_along),
+    ("jobs::a_dead_daemons_target_takes_its_parts_along", jobs::a_dead_daemons_target_takes_its_parts_along),
+    ("jobs::what_never_stops_reboots_the_machine", jobs::what_never_stops_reboots_the_machine),
     ("succession::a_restart_is_not_noticed", succession::a_restart_is_not_noticed),
     ("succession::after_a_crash_it_goes_on", succession::after_a_crash_it_goes_on),
     ("succession::what_cannot_come_back_is_released", succession::what_cannot_come_back_is_released),
@@ -54,6 +62,11 @@ const TESTS: [(&str, Play); 38] = [
         health::a_failing_unit_is_started_again_and_then_moves,
     ),
     ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
+    ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
+    (
+        "children::a_failfast_program_takes_its_machine_with_it",
+        children::a_failfast_program_takes_its_machine_with_it,
+    ),
     ("service::active_means_ready", service::active_means_ready),
     ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
     ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),
@@ -62,8 +75,14 @@ const TESTS: [(&str, Play); 38] = [
     ("keys::a_broken_file_changes_nothing", keys::a_broken_file_changes_nothing),
     ("bus::everybody_may_read_and_root_may_reload", bus::everybody_may_read_and_root_may_reload),
     ("bus::a_failover_is_told", bus::a_failover_is_told),
+    ("operate::maintenance_leaves_the_machine_alone", operate::maintenance_leaves_the_machine_alone),
+    ("operate::a_group_moves_by_its_name", operate::a_group_moves_by_its_name),
+    ("operate::a_polkit_rule_lets_one_user_move", operate::a_polkit_rule_lets_one_user_move),
+    ("operate::a_bad_client_changes_nothing", operate::a_bad_client_changes_nothing),
+    ("operate::a_frozen_journal_delays_no_heartbeat", operate::a_frozen_journal_delays_no_heartbeat),
     ("addresses6::an_ipv6_address_moves_like_any_other", addresses6::an_ipv6_address_moves_like_any_other),
     ("removal::an_address_that_somebody_removes_is_back", removal::an_address_that_somebody_removes_is_back),
+    ("removal::networkd_is_named_and_told_how_to_keep_it", removal::networkd_is_named_and_told_how_to_keep_it),
     ("removal::a_lost_carrier_moves_the_group", removal::a_lost_carrier_moves_the_group),
     ("conflict::what_is_answered_is_not_taken", conflict::what_is_answered_is_not_taken),
     ("conflict::what_is_not_answered_any_more_is_taken", conflict::what_is_not_answered_any_more_is_taken),
@@ -72,10 +91,22 @@ const TESTS: [(&str, Play); 38] = [
     ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
     ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
     ("lease::a_dead_process_loses_its_address_in_time", lease::a_dead_process_loses_its_address_in_time),
+    ("fencing::an_agent_is_asked_before_it_is_needed", fencing::an_agent_is_asked_before_it_is_needed),
     ("fencing::nothing_is_taken_before_the_reset", fencing::nothing_is_taken_before_the_reset),
     ("fencing::an_agent_that_lies_makes_no_second_owner", fencing::an_agent_that_lies_makes_no_second_owner),
     ("package::life_of_the_package", package::life_of_the_package),
 ];
+
+/// What begins on machines without hbd.
+const INSTALLATION: [(&str, Play); 4] = [
+    ("install::nothing_starts_by_itself", install::nothing_starts_by_itself),
+    ("install::one_replaces_the_other", install::one_replaces_the_other),
+    ("install::upgrade_and_removal_with_apt", install::upgrade_and_removal_with_apt),
+    ("install::life_of_the_rpm", install::life_of_the_rpm),
+];
+
+/// The same, alone on its machines.
+const FIRST_USER: (&str, Play) = ("first_user::a_day_with_hbd", first_user::a_day_with_hbd);
 
 /// Boots labs of its own.
 const INTERRUPTION: (&str, Play) =
@@ -85,8 +116,9 @@ fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     interruption::enter();
     let mut suite = Suite::begin();
-    let tests = TESTS.into_iter().chain([INTERRUPTION]);
-    let tests = tests.map(|(name, play)| Test { name: format!("daemon::{name}"), play: Box::new(play) });
-    suite.play(true, Pair::boot, tests.collect());
+    let named = |(name, play): (&str, Play)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
+    suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
+    suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
+    suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
     suite.end()
 }

@@ -48,7 +48,15 @@ impl Stage for Pair {
 impl Pair {
     /// Boots both with the example's files; hbd is installed, not started.
     pub fn boot() -> Result<Pair> {
-        let lab = Lab::boot([Software::Hbd, Software::Hbd])?;
+        Pair::with(Lab::boot([Software::Hbd, Software::Hbd])?)
+    }
+
+    /// Boots both as they come: without hbd and its files.
+    pub fn boot_plain() -> Result<Pair> {
+        Pair::with(Lab::boot_plain()?)
+    }
+
+    fn with(lab: Lab) -> Result<Pair> {
         let client = lab.client()?;
         let files = [Example::of(NODES[A].name)?, Example::of(NODES[B].name)?];
         Ok(Pair { lab, client, files })

@@ -6,7 +6,7 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
 use hbd_lab::switch::Lan;
 
-use crate::pair::{A, B, Pair, SOON, TAKEOVER};
+use crate::pair::{A, B, Pair, SOON, TAKEOVER, expect_words, unexpected};
 
 /// `ip address del`: back at once, said in the journal, and nothing to notice for a client.
 pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<String> {
@@ -18,6 +18,47 @@ pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<Strin
     pair.wait_with_one_owner("a second", SOON, || now() > since + 1.0)?;
     pair.expect_undisturbed(A, since)?;
     Ok(String::new())
+}
+
+/// systemd-networkd, told to configure the interface anew, removes what it does not know: the address is back, and the
+/// journal says who it was and what to write, which helps.
+pub fn networkd_is_named_and_told_how_to_keep_it(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    let own = format!("[Match]\nName=eth0\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\n", NODES[A].public);
+    pair.node(A).write("/etc/systemd/network/10-lan.network", &own)?;
+    pair.node(A).systemctl("start", "systemd-networkd.service")?;
+    configured(pair)?;
+    let since = now();
+    pair.node(A).run(&["networkctl", "reconfigure", "eth0"])?;
+    let record = pair.wait_record(A, since, "put back at once", SOON)?;
+    expect_words("the record", record.message(), &["systemd-networkd manages eth0", "KeepConfiguration=yes into"])?;
+    wait_until("the address to be back", SOON, || pair.node(A).holds(VIP).ok()?.then_some(()))?;
+
+    pair.node(A).write("/etc/systemd/network/10-lan.network.d/hbd.conf", "[Network]\nKeepConfiguration=yes\n")?;
+    pair.node(A).run(&["networkctl", "reload"])?;
+    let told = now();
+    pair.node(A).run(&["networkctl", "reconfigure", "eth0"])?;
+    configured(pair)?;
+    pair.wait_with_one_owner("a second", SOON, || now() > told + 1.0)?;
+    if pair.records(A, told)?.iter().any(|record| record.message().contains("put back")) {
+        return unexpected("the advice does not help");
+    }
+    pair.node(A).run(&["systemctl", "stop", "systemd-networkd.socket", "systemd-networkd.service"])?;
+    pair.node(A).run(&[
+        "rm",
+        "-r",
+        "/etc/systemd/network/10-lan.network",
+        "/etc/systemd/network/10-lan.network.d",
+    ])?;
+    Ok(String::new())
+}
+
+/// Waits until networkd is done with the interface.
+fn configured(pair: &Pair) -> Result<()> {
+    wait_until("networkd to be done", SOON, || {
+        let state = pair.node(A).run(&["networkctl", "--no-pager", "status", "eth0"]).ok()?;
+        state.contains("(configured)").then_some(())
+    })
 }
 
 /// The public cable of the owner is pulled: the peer, which can be reached, serves, and gets it by a planned move.

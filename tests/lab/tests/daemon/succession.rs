@@ -183,7 +183,7 @@ fn main_process(pair: &Pair, unit: &str) -> Result<String> {
 }
 
 /// nodea serves with the same process as before, nobody else ever announced the address, no client was without an answer.
-fn expect_unmoved(pair: &mut Pair, since: f64, server: &str) -> Result<()> {
+pub fn expect_unmoved(pair: &mut Pair, since: f64, server: &str) -> Result<()> {
     pair.expect_undisturbed(A, since)?;
     expect("the process of nginx", &main_process(pair, HTTPD)?.as_str(), &server)?;
     let macs = pair.lab.announcers(since)?;

@@ -1,0 +1,88 @@
+//! How much of this machine's processors other machines had: on a shared host a virtual machine may stand still for seconds,
+//! and what a test with times says then is about the host. Tells; what follows from it is the suite's.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::process::budget_is_over;
+
+/// How long a taste of the processors is.
+const TASTE: Duration = Duration::from_millis(500);
+/// Between two of them: who works all the time gets less.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long the host may take to have processors for us again.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The processors' time since the machine began, in clock ticks (proc_stat(5)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Somebody here had it.
+    used: u64,
+    /// Nobody here wanted it.
+    idle: u64,
+    /// Somebody here wanted it, and the host gave it to another machine.
+    stolen: u64,
+}
+
+impl Times {
+    /// Until now; nothing where the kernel does not say.
+    pub fn now() -> Times {
+        fs::read_to_string("/proc/stat").ok().and_then(|text| Times::parse(&text)).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Times> {
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let ticks: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        let [user, nice, system, idle, wait, interrupts, soft, stolen] = *ticks.first_chunk::<8>()?;
+        Some(Times { used: user + nice + system + interrupts + soft, idle: idle + wait, stolen })
+    }
+
+    /// The percentage of the time since `before` that was stolen, if that is enough to spoil a test: a sixth of all, and a
+    /// third of what was wanted.
+    pub fn starved_since(self, before: Times) -> Option<u64> {
+        let used = self.used.saturating_sub(before.used);
+        let idle = self.idle.saturating_sub(before.idle);
+        let stolen = self.stolen.saturating_sub(before.stolen);
+        let starved = stolen > 0 && stolen * 6 >= used + idle + stolen && stolen * 3 >= used + stolen;
+        starved.then(|| stolen * 100 / (used + idle + stolen))
+    }
+}
+
+/// Waits until the host lets this machine work again, three minutes at most.
+pub fn wait_for_processors() {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE && !budget_is_over() {
+        std::thread::sleep(PAUSE);
+        // Who wants nothing is not kept from anything.
+        let (before, taste) = (Times::now(), Instant::now());
+        while taste.elapsed() < TASTE {
+            std::hint::spin_loop();
+        }
+        if Times::now().starved_since(before).is_none() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_line_is_understood() {
+        let text = "cpu  100 10 20 3000 5 1 2 400 7 8\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(Times::parse(text), Some(Times { used: 133, idle: 3005, stolen: 400 }));
+        assert_eq!(Times::parse("cpu0 1 2 3\n"), None);
+        assert!(Times::now().idle > 0, "this kernel's own");
+    }
+
+    #[test]
+    fn only_a_machine_that_is_kept_from_working_is_starved() {
+        let since = |used, idle, stolen| Times { used, idle, stolen }.starved_since(Times::default());
+        assert_eq!(since(10, 0, 90), Some(90));
+        assert_eq!(since(50, 20, 30), Some(30));
+        assert_eq!(since(80, 0, 20), None, "busy, and mostly with its own work");
+        assert_eq!(since(0, 91, 9), None, "idle");
+        assert_eq!(since(0, 0, 0), None);
+    }
+}

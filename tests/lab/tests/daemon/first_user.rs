@@ -1,0 +1,211 @@
+//! hbd as its first user meets it: installed on two plain machines, configured, tried, rebooted, upgraded, changed for the
+//! real Heartbeat and back. What the user types and sees is kept as a transcript, which the README quotes: the file that
+//! `HBD_LAB_TRANSCRIPT` names, if it names one.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use hbd_lab::example::{DEADTIME, INITDEAD, VIP};
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_until};
+use hbd_lab::repository::{self, repack};
+use hbd_lab::software::{Software, package};
+use hbd_lab::{Error, Result};
+
+use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words};
+
+/// What was typed and what was seen.
+struct Terminal<'a> {
+    pair: &'a mut Pair,
+    transcript: String,
+}
+
+impl Terminal<'_> {
+    /// Types a command line on a node; it must end with status 0 and show these words.
+    fn types(&mut self, index: usize, line: &str, words: &[&str]) -> Result<String> {
+        let node = self.pair.node(index);
+        let seen = node.attempt(&[
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "sh",
+            "-c",
+            &format!("exec 2>&1; cd /root; {line}"),
+        ])?;
+        // apt counts files on a line of its own.
+        let shown: String = seen.stdout.split_inclusive('\n').filter(|line| !line.starts_with("(Reading")).collect();
+        let _ = write!(self.transcript, "root@{}:~# {line}\n{shown}", node.name());
+        if seen.status != Some(0) {
+            return Err(Error::Unexpected(format!("{line} ended with {:?}:\n{}", seen.status, seen.stdout)));
+        }
+        expect_words(line, &seen.stdout, words)?;
+        Ok(seen.stdout)
+    }
+
+    /// The same on both.
+    fn types_on_both(&mut self, line: &str, words: &[&str]) -> Result<()> {
+        for index in [A, B] {
+            self.types(index, line, words)?;
+        }
+        Ok(())
+    }
+
+    /// A remark.
+    fn remarks(&mut self, text: &str) {
+        let _ = writeln!(self.transcript, "\n# {text}");
+    }
+
+    /// Waits until this node alone has the address and the client is served by it.
+    fn served_by(&mut self, index: usize, limit: Duration) -> Result<()> {
+        let owner = || self.pair.lab.owners().is_ok_and(|owners| owners == [NODES[index].name]);
+        self.pair.wait_with_one_owner(&format!("{} to serve", NODES[index].name), limit, owner)?;
+        self.pair.client.wait_served_by(NODES[index].name, SOON).map(drop)
+    }
+}
+
+/// All of it.
+pub fn a_day_with_hbd(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        let node = pair.node(index);
+        let name = package()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        node.copy_in(&package()?, &format!("/root/{name}"))?;
+    }
+    let mut terminal = Terminal { pair, transcript: String::new() };
+    let story = [installed, tried, looked_at, rebooted, upgraded, there_and_back].iter();
+    let outcome = story.map(|chapter| chapter(&mut terminal)).collect::<Result<Vec<()>>>();
+    if let Ok(file) = std::env::var("HBD_LAB_TRANSCRIPT") {
+        fs::write(&file, &terminal.transcript).map_err(|source| Error::File { what: file, source })?;
+    }
+    outcome?;
+    Ok(String::new())
+}
+
+/// Packages, three files, a check, a start.
+fn installed(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.remarks("Install on both nodes; nothing starts by itself");
+    terminal.types_on_both("apt-get install -y ./hbd_*.deb", &["Setting up hbd"])?;
+    terminal
+        .types_on_both("systemctl is-active hbd || systemctl is-enabled hbd || true", &["inactive\ndisabled\n"])?;
+    terminal.remarks("Heartbeat's three files, here those of an example, with shorter times");
+    let examples = "/usr/share/doc/hbd/examples/seed-centos65";
+    for index in [A, B] {
+        let name = NODES[index].name;
+        terminal.types(index, &format!("cp {examples}/{name}.ha.cf /etc/ha.d/ha.cf"), &[])?;
+    }
+    terminal.types_on_both(
+        &format!("cp {examples}/haresources {examples}/authkeys /etc/ha.d/; chmod 600 /etc/ha.d/authkeys"),
+        &[],
+    )?;
+    let times = format!(
+        "sed -i 's/^keepalive .*/keepalive 1/; s/^deadtime .*/deadtime {DEADTIME}/; s/^warntime .*/warntime 2/; \
+         s/^initdead .*/initdead {INITDEAD}/' /etc/ha.d/ha.cf"
+    );
+    terminal.types_on_both(&times, &[])?;
+    terminal.remarks("What will become of them? There is no httpd.service on Debian: the web server is nginx here");
+    terminal.types(A, "hbctl check || true", &["httpd.service"])?;
+    terminal
+        .types_on_both("printf '[aliases]\\nhttpd = \"nginx.service\"\\n' >/etc/hbd/hbd.toml.d/httpd.toml", &[])?;
+    terminal.types(A, "hbctl check", &["nginx.service", "192.168.17.200/24"])?;
+    terminal.remarks("Start it, now and at every boot");
+    terminal.types_on_both("systemctl enable --now hbd", &[])?;
+    terminal.served_by(A, START)
+}
+
+/// Status and a move there and back.
+fn tried(terminal: &mut Terminal<'_>) -> Result<()> {
+    let healthy = || {
+        let status = terminal.pair.node(A).attempt(&["hbctl", "status"]).ok()?;
+        (status.status == Some(0)).then_some(())
+    };
+    wait_until("all to be well", START, healthy)?;
+    terminal.types(A, "hbctl status", &["nodea", "nodeb", "active", "192.168.17.200/24/eth0", "eth1"])?;
+    terminal.types(B, "systemctl status hbd --no-pager --lines=3", &["Active: active (running)", "nodea"])?;
+    terminal.remarks("Give the service to the other node, and take it back");
+    terminal.types(A, "hbctl standby", &["now on the other node"])?;
+    terminal.served_by(B, SOON)?;
+    terminal.types(A, "hbctl takeover", &["now"])?;
+    terminal.served_by(A, SOON)
+}
+
+/// D-Bus and the journal.
+fn looked_at(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.remarks("Everything is on the bus");
+    terminal.types(
+        A,
+        "busctl tree org.hbd1",
+        &["/org/hbd1/node/nodea", "/org/hbd1/group/", "/org/hbd1/node/nodeb"],
+    )?;
+    let manager = [".Standby", ".Takeover", ".ResourceState", "\"all\""];
+    terminal.types(A, "busctl introspect org.hbd1 /org/hbd1 org.hbd1.Manager | cut -c 1-64", &manager)?;
+    let watch = "(timeout 6 busctl monitor org.hbd1 >monitor & sleep 1; hbctl standby; hbctl takeover; wait; grep -c Member=PropertiesChanged monitor)";
+    terminal.types(A, watch, &["now on the other node"])?;
+    terminal.served_by(A, SOON)?;
+    terminal.remarks("and in the journal, with explanations");
+    let explained = ["Resource group", "Subject:", "Support:"];
+    let journal = terminal.types(A, "journalctl -u hbd -x --no-pager --lines=12", &[])?;
+    if !explained.iter().any(|word| journal.contains(word)) {
+        return Err(Error::Unexpected(format!("journalctl -x explains nothing:\n{journal}")));
+    }
+    Ok(())
+}
+
+/// One node restarts: the other serves meanwhile, and everything comes back.
+fn rebooted(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.remarks("Reboot the node that serves");
+    let _ = writeln!(terminal.transcript, "root@nodea:~# systemctl reboot");
+    // It may be gone before the command can say so.
+    terminal.pair.node(A).attempt(&["systemctl", "--no-block", "reboot"])?;
+    terminal.served_by(B, TAKEOVER)?;
+    terminal.pair.lab.nodes[A].wait_rebooted(START)?;
+    terminal.served_by(A, START)?;
+    expect("nodea's hbd", &terminal.pair.node(A).unit_state(HBD)?, &"active".to_owned())?;
+    terminal.types(A, "hbctl why", &["nodea"]).map(drop)
+}
+
+/// A new version on the other node.
+fn upgraded(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.remarks("A new version comes");
+    for index in [A, B] {
+        let newer = repack(&package()?, "0.9", terminal.pair.lab.scratch())?;
+        repository::offer(terminal.pair.node(index), &newer)?;
+    }
+    let since = now();
+    terminal.types(B, "apt-get upgrade -y", &["Setting up hbd (0.9)", "systemctl restart hbd"])?;
+    terminal.types(B, "systemctl restart hbd", &[])?;
+    terminal.pair.lab.wait_stable(B, since, START)?;
+    terminal.types(A, "apt-get upgrade -y", &["Setting up hbd (0.9)"])?;
+    terminal.types(A, "systemctl restart hbd", &[])?;
+    terminal.pair.lab.wait_stable(A, since, START)?;
+    terminal.served_by(A, SOON)?;
+    terminal.pair.expect_undisturbed(A, since)
+}
+
+/// Two commands on each node to the real Heartbeat, two back; the standby first.
+fn there_and_back(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.remarks(&format!("Back to Heartbeat, one node at a time; {VIP} is always on one of them"));
+    for index in [A, B] {
+        // What a Heartbeat wants of its machine.
+        Software::Heartbeat.install(terminal.pair.node(index))?;
+    }
+    for index in [B, A] {
+        let since = now();
+        terminal.types(index, "systemctl disable --now hbd", &[])?;
+        terminal.types(
+            index,
+            "apt-get install -y --no-install-recommends heartbeat net-tools netbase",
+            &["Setting up heartbeat"],
+        )?;
+        terminal.pair.lab.wait_stable(index, since, START)?;
+    }
+    terminal.served_by(A, START)?;
+    terminal.types(A, "cl_status rscstatus", &[])?;
+    terminal.remarks("and again to hbd");
+    for index in [B, A] {
+        let since = now();
+        terminal.types(index, "systemctl disable --now heartbeat", &[])?;
+        terminal.types(index, "systemctl enable --now hbd", &[])?;
+        terminal.pair.lab.wait_stable(index, since, START)?;
+    }
+    terminal.served_by(A, START)?;
+    terminal.types(A, "hbctl status", &["nodea", "nodeb"]).map(drop)
+}
