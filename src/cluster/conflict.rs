@@ -85,7 +85,8 @@ pub(super) struct Conflict {
     asked_in_vain: u32,
     /// Before this a failed group is not offered to the peer again.
     offer_again: Option<Instant>,
-    /// An hbd peer that is back has not said yet what it holds: what it said before it was gone is history.
+    /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a real
+    /// Heartbeat's scripts say only adds to it.
     unheard: bool,
     /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
     deaf: Option<Instant>,
@@ -174,6 +175,7 @@ impl Core {
     /// restarted out of our sight, it would never say what it holds: `starting` makes it, and our report takes it out
     /// of transition again (03 §14.1 rule 3).
     pub(super) fn peer_reappeared(&mut self, known: bool) {
+        self.conflict.unheard |= known;
         if self.ownership.decision != Decision::Stable {
             return;
         }
@@ -197,7 +199,6 @@ impl Core {
         if self.conflict.act_at.is_some() {
             self.conflict.act_at = Some(self.now.monotonic + CLAIM_PERIOD);
         }
-        self.conflict.unheard = known;
         if known || !self.ownership.other_stable {
             // It may be long decided, and answers this.
             self.send_void();
@@ -230,7 +231,9 @@ impl Core {
 
     /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
     pub(super) fn audit(&mut self, message: &Message) {
-        self.conflict.unheard = false;
+        if message.text("rtype") == Some("full") {
+            self.conflict.unheard = false;
+        }
         if let Some(claims) = message.text("hbd_claim") {
             self.conflict.theirs = Claims::parse(claims);
         }

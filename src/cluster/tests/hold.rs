@@ -127,6 +127,24 @@ fn a_partition_moves_nothing_and_its_end_neither() {
     }
 }
 
+/// The takeover of a real Heartbeat that missed us may end after the partition: its script names what it took, which comes
+/// on top of what it has had all the time (03 §3).
+#[test]
+fn what_a_heartbeat_took_meanwhile_is_not_all_it_has() {
+    let mut bench = watched(AddressPolicy::default(), false);
+    bench.peer_silent();
+    bench.run(2_500);
+    answered(&mut bench, 1);
+    bench.run(3_000);
+    bench.peer_beats("active", 0xfa0);
+    bench.run(500);
+    bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
+    assert!(bench.logged("Both machines own our resources!"), "{:?}", bench.log());
+    assert!(!bench.logged("No one owns"), "{:?}", bench.log());
+    bench.resource("none", "1", None);
+    assert!(bench.logged("No one owns foreign resources!"), "that is all: {:?}", bench.log());
+}
+
 #[test]
 fn with_takeover_nobody_is_asked() {
     let mut bench = watched(AddressPolicy { conflict: OnAnswer::Takeover, ..AddressPolicy::default() }, true);
