@@ -54,6 +54,8 @@ pub(super) struct Standby {
     voided: u64,
     /// When we said `other` last.
     offered_at: Instant,
+    /// A `me` of a real Heartbeat that came since, and its `seq`.
+    again: Option<(Set, u64)>,
 }
 
 impl Standby {
@@ -90,6 +92,7 @@ impl Standby {
         self.phase = phase;
         self.deadline = deadline;
         self.late = false;
+        self.again = None;
     }
 }
 
@@ -168,6 +171,10 @@ impl Core {
                 self.ownership.other_stable = true;
                 self.offer(set, seq);
             }
+            (Some("me"), Phase::Offered(_)) if !self.ownership.peer_releasing => {
+                self.standby.again = Some((set, seq));
+                self.refuse_second();
+            }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set, seq),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
@@ -208,7 +215,8 @@ impl Core {
     }
 
     /// A real Heartbeat whose tool asks twice ignores the second `me` itself for ten seconds, but would obey a second
-    /// `other`, and by its second `done` claim what it has just released.
+    /// `other`, and by its second `done` claim what it has just released. Or it ignored its first, for want of our report:
+    /// then it waits for an answer to its second. The ten seconds over, one `other` suits both.
     fn may_offer_again(&self) -> bool {
         self.peer_is_hbd() || self.now.monotonic.since(self.standby.offered_at) >= REPLY_TIMEOUT
     }
@@ -319,6 +327,7 @@ impl Core {
     pub(super) fn standby_notice(&mut self, seq: u64) {
         if self.standby.offered() && seq > self.standby.answered {
             self.standby.deadline = Some(self.now.monotonic + WORK_TIMEOUT);
+            self.standby.again = None;
             self.ownership.peer_releasing = true;
         }
     }
@@ -357,6 +366,11 @@ impl Core {
 
     pub(super) fn standby_tick(&mut self) {
         if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
+            return;
+        }
+        if let Some((set, seq)) = self.standby.again.take() {
+            self.ownership.other_stable = true;
+            self.offer(set, seq);
             return;
         }
         let asked = matches!(self.standby.phase, Phase::Asked(_));

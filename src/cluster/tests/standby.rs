@@ -300,6 +300,45 @@ fn a_giver_that_begins_anew_is_answered_anew() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
+/// It ignored its own `me`, not having heard yet that we are stable, and then our `other`, too (03 §4.5.4). Its next one is
+/// answered when the first cannot be pending any more: it would obey two answers.
+#[test]
+fn a_heartbeat_that_ignored_its_own_request_is_answered_when_it_asks_again() {
+    let mut bench = Bench::joined("all");
+    bench.ask("foreign", "me");
+    bench.run(6_000);
+    bench.story();
+    bench.ask("foreign", "me");
+    bench.run(3_999);
+    assert_eq!(bench.story(), nothing());
+    bench.run(1);
+    assert_eq!(bench.story(), ["ask_resources foreign other"]);
+    bench.resource("local", "0", Some("standby"));
+    bench.ask("foreign", "done");
+    assert_eq!(bench.view().hold.word(), "local");
+}
+
+/// Its tool said it twice; the first was heard.
+#[test]
+fn a_heartbeat_that_gives_already_is_not_answered_twice() {
+    for notice_first in [true, false] {
+        let mut bench = Bench::joined("all");
+        bench.ask("foreign", "me");
+        if notice_first {
+            bench.resource("local", "0", Some("standby"));
+            bench.ask("foreign", "me");
+        } else {
+            bench.ask("foreign", "me");
+            bench.resource("local", "0", Some("standby"));
+        }
+        bench.story();
+        bench.run(20_000);
+        assert_eq!(bench.sent("ask_resources").len(), 0, "{notice_first}");
+        bench.ask("foreign", "done");
+        assert_eq!(bench.view().hold.word(), "local");
+    }
+}
+
 /// 03 §6.6: all→all, local→foreign, foreign→local; failback is the asker's own.
 #[test]
 fn hb_takeover_of_the_peer_is_translated_into_our_words() {
