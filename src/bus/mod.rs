@@ -182,17 +182,21 @@ pub enum BusError {
 ///
 /// `connect` gives a fresh builder for the system bus each time a connection is needed; when the bus restarts, the
 /// objects and the name are put on it again, with backoff. Requests that find `requests` full are answered as busy.
-/// Needs a tokio runtime; one thread is enough.
+/// Needs a tokio runtime; one thread is enough. `tried` is called once, when the first attempt has ended: the name is on the
+/// bus, or somebody was told why not.
 pub async fn run(
     connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     requests: mpsc::Sender<Request>,
+    tried: impl FnOnce() + Send,
 ) {
+    let mut tried = Some(tried);
     let jobs = Arc::new(Jobs::default());
     let mut backoff = BACKOFF_MIN;
     let mut told = String::new();
     loop {
-        let error = match serve(&connect, &mut snapshots, &requests, &jobs, &mut backoff).await {
+        let on_the_bus = || tried.take().into_iter().for_each(|tried| tried());
+        let error = match serve(&connect, &mut snapshots, &requests, &jobs, &mut backoff, on_the_bus).await {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -202,6 +206,7 @@ pub async fn run(
             warn!("{text}. Trying again.");
             told = text;
         }
+        tried.take().into_iter().for_each(|tried| tried());
         tokio::select! {
             () = sleep(backoff) => {}
             gone = wait_for_end(&mut snapshots) => return gone,
@@ -217,11 +222,13 @@ async fn serve(
     requests: &mpsc::Sender<Request>,
     jobs: &Arc<Jobs>,
     backoff: &mut Duration,
+    on_the_bus: impl FnOnce(),
 ) -> Result<(), BusError> {
     let first = snapshots.borrow_and_update().clone();
     let stuck = |_| Err(BusError::Unreachable(fdo::Error::TimedOut("no answer".to_owned()).into()));
     let (connection, mut publisher) =
         timeout(CONNECT, appear(connect(), &first, requests, jobs)).await.unwrap_or_else(stuck)?;
+    on_the_bus();
     if *backoff != BACKOFF_MIN {
         info!("{NAME} is on the system bus again.");
         *backoff = BACKOFF_MIN;

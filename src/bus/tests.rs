@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use zbus::fdo::{DBusProxy, IntrospectableProxy, ObjectManagerProxy, PropertiesProxy};
 use zbus::names::OwnedInterfaceName;
@@ -29,15 +29,18 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Runs the interface on `bus`, and waits until it is there.
+    /// Runs the interface on `bus`, and waits until it says that somebody has the name.
     pub(super) async fn start(bus: &PrivateBus) -> (Daemon, Connection) {
         let client = bus.builder().build().await.unwrap();
         let (snapshots, receiver) = watch::channel(Arc::new(example()));
         let (sender, requests) = mpsc::channel(1);
         let address = bus.address();
         let connect = move || zbus::connection::Builder::address(address.as_str());
-        tokio::spawn(super::run(connect, receiver, sender));
-        until_owned(&client, true).await;
+        let (tell, tried) = oneshot::channel();
+        tokio::spawn(super::run(connect, receiver, sender, || tell.send(()).unwrap()));
+        timeout(LONG, tried).await.unwrap().unwrap();
+        let dbus = DBusProxy::new(&client).await.unwrap();
+        assert!(dbus.name_has_owner(NAME.try_into().unwrap()).await.unwrap());
         (Daemon { snapshot: example(), snapshots, requests }, client)
     }
 

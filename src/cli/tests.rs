@@ -225,7 +225,7 @@ async fn watch_draws_what_changes_and_gives_the_terminal_back() {
         let address = address.clone();
         move || zbus::connection::Builder::address(address.as_str())
     };
-    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0));
+    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0, || ()));
 
     let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
     rustix::pty::grantpt(&master).unwrap();
@@ -284,7 +284,7 @@ async fn what_the_bus_shows_is_what_was_put_there() {
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
     let address = bus.address();
     let connect = move || zbus::connection::Builder::address(address.as_str());
-    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0));
+    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0, || ()));
     loop {
         match fetch::snapshot(bus.builder()).await {
             Err(CliError::NotRunning) => tokio::task::yield_now().await,
@@ -299,7 +299,12 @@ async fn moved(result: JobResult) -> Option<Result<String, String>> {
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
     let (sender, mut requests) = mpsc::channel(1);
     let address = bus.address();
-    tokio::spawn(crate::bus::run(move || zbus::connection::Builder::address(address.as_str()), receiver, sender));
+    tokio::spawn(crate::bus::run(
+        move || zbus::connection::Builder::address(address.as_str()),
+        receiver,
+        sender,
+        || (),
+    ));
     while matches!(fetch::snapshot(bus.builder()).await, Err(CliError::NotRunning)) {
         tokio::task::yield_now().await;
     }

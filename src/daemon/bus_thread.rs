@@ -86,7 +86,7 @@ impl BusThread {
         };
         tokio::join!(
             units::run(Builder::system, commands, report),
-            bus::run(Builder::system, snapshots, requests),
+            bus::run(Builder::system, snapshots, requests, || notifier.send(Notice::Shown)),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),

@@ -1,11 +1,12 @@
 //! What systemd is told: READY=1, STATUS=, WATCHDOG=1, RELOADING=1, STOPPING=1 (sd_notify(3)).
 //!
 //! Owns a thread, because the datagram may block when PID 1 is busy, and the core must not. WATCHDOG=1 goes out only for
-//! an [`Notice::Alive`], which only the core sends, after it has answered an event.
+//! an [`Notice::Alive`], which only the core sends, after it has answered an event. READY=1 waits a moment for the bus, so
+//! that whoever has started hbd can ask it.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
@@ -13,12 +14,16 @@ use super::own_watchdog::Food;
 
 /// How much longer systemd is to wait while groups are being stopped.
 const EXTENSION: Duration = Duration::from_secs(90);
+/// How long the first READY=1 waits for the interface. The cluster needs no bus.
+const SHOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// One thing to tell.
 #[derive(Debug)]
 pub enum Notice {
-    /// The sockets are open.
+    /// The sockets are open, or a reload has ended.
     Ready,
+    /// org.hbd1 is on the bus, or cannot be.
+    Shown,
     /// The core answered.
     Alive,
     /// The line that `systemctl status` shows.
@@ -64,10 +69,52 @@ pub fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 3)
 }
 
+/// Whether the first READY=1 may be said.
+#[derive(Debug, Default)]
+struct Readiness {
+    shown: bool,
+    /// Until when a READY=1 that could be said is kept.
+    kept_until: Option<Instant>,
+}
+
+impl Readiness {
+    /// What is to be said now that `notice` has come.
+    fn pass(&mut self, notice: Notice, now: Instant) -> Option<Notice> {
+        match notice {
+            Notice::Ready if !self.shown => {
+                self.kept_until = Some(now + SHOWN_LIMIT);
+                None
+            }
+            Notice::Shown => {
+                self.shown = true;
+                self.kept_until.take().map(|_| Notice::Ready)
+            }
+            Notice::Stopping => {
+                self.kept_until = None;
+                Some(notice)
+            }
+            notice => Some(notice),
+        }
+    }
+
+    /// The next notice, or that we have waited long enough; `None` at the end of the process.
+    fn next(&self, notices: &Receiver<Notice>) -> Option<Notice> {
+        let Some(until) = self.kept_until else { return notices.recv().ok() };
+        match notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Err(RecvTimeoutError::Timeout) => Some(Notice::Shown),
+            notice => notice.ok(),
+        }
+    }
+}
+
 fn tell(notices: &Receiver<Notice>) {
-    for notice in notices {
+    let mut readiness = Readiness::default();
+    while let Some(notice) = readiness.next(notices) {
+        let Some(notice) = readiness.pass(notice, Instant::now()) else { continue };
         let states = match notice {
             Notice::Ready => vec![NotifyState::Ready],
+            // Ours to know.
+            Notice::Shown => continue,
             Notice::Alive => vec![NotifyState::Watchdog],
             Notice::Status(ref line) => vec![NotifyState::Status(line)],
             Notice::Reloading => match NotifyState::monotonic_usec_now() {
@@ -81,5 +128,44 @@ fn tell(notices: &Receiver<Notice>) {
         };
         // Without systemd there is no socket, and nobody who waits for it.
         let _ = sd_notify::notify(&states);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_started_hbd_can_ask_it() {
+        let (sender, receiver) = channel();
+        let mut readiness = Readiness::default();
+        let now = Instant::now();
+        assert!(readiness.pass(Notice::Ready, now).is_none(), "the interface is not on the bus yet");
+        assert!(matches!(readiness.pass(Notice::Alive, now), Some(Notice::Alive)));
+        sender.send(Notice::Shown).unwrap();
+        let shown = readiness.next(&receiver).unwrap();
+        assert!(matches!(readiness.pass(shown, now), Some(Notice::Ready)));
+        assert!(matches!(readiness.pass(Notice::Ready, now), Some(Notice::Ready)), "after a reload");
+        assert!(readiness.pass(Notice::Shown, now).is_none(), "once");
+    }
+
+    #[test]
+    fn who_stops_is_not_ready_any_more() {
+        let mut readiness = Readiness::default();
+        assert!(readiness.pass(Notice::Ready, Instant::now()).is_none());
+        assert!(matches!(readiness.pass(Notice::Stopping, Instant::now()), Some(Notice::Stopping)));
+        assert!(readiness.pass(Notice::Shown, Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_bus_that_does_not_answer_keeps_no_service_from_starting() {
+        let (sender, receiver) = channel();
+        let long_ago = Instant::now().checked_sub(SHOWN_LIMIT).unwrap();
+        let mut readiness = Readiness::default();
+        assert!(readiness.pass(Notice::Ready, long_ago).is_none());
+        let waited = readiness.next(&receiver).unwrap();
+        assert!(matches!(readiness.pass(waited, Instant::now()), Some(Notice::Ready)));
+        drop(sender);
+        assert!(readiness.next(&receiver).is_none());
     }
 }
