@@ -175,6 +175,12 @@ impl Core {
                 self.standby.again = Some((set, seq));
                 self.refuse_second();
             }
+            // Both would time out, ask again, and so on for ever.
+            (Some("me"), Phase::Asked(_)) if self.peer_is_hbd() && self.settings.node > self.peer_name() => {
+                self.cancel_standby();
+                self.ownership.other_stable = true;
+                self.offer(set, seq);
+            }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set, seq),
             (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
@@ -221,7 +227,8 @@ impl Core {
         self.peer_is_hbd() || self.now.monotonic.since(self.standby.offered_at) >= REPLY_TIMEOUT
     }
 
-    /// One exchange at a time. Two nodes that say `me` at once both time out, which is harmless.
+    /// One exchange at a time. A Heartbeat and we that say `me` at once both time out, which is harmless; of two hbds the one
+    /// that sorts last yields.
     fn refuse_second(&mut self) {
         let node = self.peer_name();
         let seconds = self.standby.deadline.map_or(0, |deadline| deadline.since(self.now.monotonic).as_secs());

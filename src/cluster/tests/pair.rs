@@ -100,6 +100,21 @@ impl Pair {
         [0, 1].map(|group| (0..2).find(|node| self.running[*node][group] == [true, true]))
     }
 
+    /// Both nodes' operators ask for the same before either node has heard of the other's.
+    fn request_on_both(&mut self, request: Request) {
+        let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
+        let mut events = VecDeque::new();
+        for node in [0, 1] {
+            let event = Event::Request { id: 1, request };
+            for action in self.cores[node].handle(moment, event) {
+                self.carry_out(node, action, &mut events);
+            }
+        }
+        while let Some((node, event)) = events.pop_front().or_else(|| self.arrival()) {
+            self.feed(node, event);
+        }
+    }
+
     fn request(&mut self, node: usize, request: Request) {
         self.feed(node, Event::Request { id: 1, request });
     }
@@ -113,6 +128,17 @@ fn two_nodes_that_start_together_serve_their_own_without_ten_seconds() {
     assert_eq!(pair.owners(), [None, None]);
     pair.run(1_000);
     assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
+}
+
+/// Each gives what belongs to the other: both would wait ten seconds for an answer, ask again, and so on for ever.
+#[test]
+fn of_two_that_ask_at_once_one_yields() {
+    let mut pair = Pair::settled(|settings| settings.auto_failback = AutoFailback::Off);
+    pair.request_on_both(Request::Standby(Set::LOCAL));
+    assert_eq!(pair.owners(), [Some(1), Some(1)], "{:#?}", pair.sent);
+    assert_eq!(pair.answers, [Answer::Cancelled, Answer::Done]);
+    pair.run(60_000);
+    assert_eq!(pair.owners(), [Some(1), Some(1)], "{:#?}", pair.sent);
 }
 
 #[test]
