@@ -196,6 +196,10 @@ impl Core {
             ownership.decision = Decision::Received;
             ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
         }
+        // What it says of us once, when it declares us dead, may have been lost, and it hears no question.
+        if message.text("hbd_deaf").is_some() {
+            self.peer_went_deaf();
+        }
         self.health_heard(message);
         self.adoption_checked();
         match message.text("isstable") {

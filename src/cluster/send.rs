@@ -1,6 +1,6 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
-use super::{Action, Core, EXTENSIONS, Set};
+use super::{Action, Core, EXTENSIONS, Set, Status};
 use crate::wire::{Message, Value};
 
 impl Core {
@@ -86,6 +86,9 @@ impl Core {
         }
         if self.peer_is_hbd() {
             message.set_text("hbd_claim", &self.claims().to_string());
+            if self.peer_node().is_some_and(|peer| peer.status == Status::Dead) {
+                message.set_text("hbd_deaf", "1");
+            }
             if let Some(unfit) = self.unfit() {
                 message.set_text("hbd_unfit", &unfit);
             }

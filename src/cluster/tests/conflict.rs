@@ -198,6 +198,28 @@ fn of_two_hbd_that_hold_as_much_the_later_claim_yields() {
     assert_eq!(hold_all("1,ffffffffffff,2"), "local", "each class by itself");
 }
 
+/// It hears neither our claims nor that we miss the message in which it declared us dead.
+#[test]
+fn to_an_hbd_that_cannot_hear_us_we_yield() {
+    let mut bench = Bench::joined_hbd("local");
+    let fields =
+        [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "ffffffffffff,ffffffffffff,0")];
+    bench.says("resource", &[&fields[..], &[("hbd_deaf", "1")]].concat());
+    assert_eq!(bench.view().hold.word(), "local", "it would yield if it heard us");
+    bench.run(1_000);
+    assert_eq!(bench.view().hold.word(), "none");
+}
+
+#[test]
+fn who_takes_over_from_the_silent_says_that_he_does_not_hear_them() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(bench.field("resource", "hbd_deaf").last().map(String::as_str), Some("1"));
+    bench.peer_beats("active", 0xfa0);
+    assert_eq!(bench.field("resource", "hbd_deaf").last().map(String::as_str), Some("-"));
+}
+
 /// Two owners would follow: a peer that starts anew takes what nobody seems to hold.
 #[test]
 fn what_the_loser_still_stops_is_not_hidden_from_a_new_peer() {
