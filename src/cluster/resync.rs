@@ -1,8 +1,9 @@
-//! A real Heartbeat that has not said for long what we wait for is asked once more (03 §0 no. 20, §14.1 rule 3).
+//! A peer that has not said for long what we wait for is asked once more (03 §0 no. 20, §14.1 rule 3).
 //!
-//! It reports only on the edge at which we become stable. A `starting` of its own that has no report behind it leaves it
+//! A real Heartbeat reports only on the edge at which we become stable. A `starting` of its own that has no report behind it leaves it
 //! in flux for us, for ever; and of a node that comes up in the midst of its takeover it misses the edge, and with it the
 //! failback. `starting` followed by our report makes it answer, and is such an edge; what follows is its own decision.
+//! An hbd may have reported while we took it for an impostor or slept; `hbd_void` makes it report again.
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use super::{Core, Instant, Status};
 
 /// How long we wait before: longer than a real node that starts takes to decide (T10, 03 §13).
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for an hbd, which decides at once.
+const HBD_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is asked in vain: one that speaks the other protocol never answers.
 const ATTEMPTS: u32 = 3;
 
@@ -40,15 +43,16 @@ impl Core {
         }
         self.resync.settled |= ownership.hold.local;
         let in_flux = !ownership.other_stable && self.resync.in_vain < ATTEMPTS;
-        let ours_there = !self.resync.settled && ownership.other.foreign;
+        let ours_there = !self.resync.settled && ownership.other.foreign && !self.peer_is_hbd();
         let idle = ownership.decision == Decision::Stable
             && !ownership.peer_releasing
             && !ownership.peer_left
             && !self.standby.busy()
             && !self.conflict.open(self.now.monotonic);
         let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
-        if (in_flux || ours_there) && idle && active && !self.peer_is_hbd() && self.speaks_nice() {
-            self.resync.due.get_or_insert(self.now.monotonic + PATIENCE);
+        if (in_flux || ours_there) && idle && active && self.speaks_nice() {
+            let patience = if self.peer_is_hbd() { HBD_PATIENCE } else { PATIENCE };
+            self.resync.due.get_or_insert(self.now.monotonic + patience);
         } else {
             self.resync.due = None;
         }
@@ -61,6 +65,10 @@ impl Core {
         self.resync.due = None;
         self.resync.settled = true;
         self.resync.in_vain += 1;
-        self.ask_heartbeat(Duration::ZERO);
+        if self.peer_is_hbd() {
+            self.send_void();
+        } else {
+            self.ask_heartbeat(Duration::ZERO);
+        }
     }
 }

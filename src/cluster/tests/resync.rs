@@ -1,4 +1,4 @@
-//! A real Heartbeat that does not say what we wait for (03 §0 no. 20, §4.3).
+//! A peer that does not say what we wait for (03 §0 no. 20, §4.3).
 
 use super::*;
 use crate::cluster::Set;
@@ -59,6 +59,24 @@ fn what_an_operator_moved_later_is_left_where_it_is() {
     bench.story();
     bench.run(60_000);
     assert_eq!(bench.sent("starting"), []);
+}
+
+/// Its first words came while we slept, or took it for an impostor.
+#[test]
+fn an_hbd_that_said_nothing_since_its_start_is_asked_and_its_groups_find_an_owner() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.peer_restarts();
+    bench.peer_beats("active", 0xfa0);
+    let asked = |bench: &Bench| bench.field("resource", "hbd_void").iter().filter(|void| *void == "1").count();
+    bench.run(4_999);
+    assert_eq!(asked(&bench), 0);
+    bench.run(1);
+    assert_eq!(asked(&bench), 1);
+    bench.resource("none", "1", None);
+    bench.run(3_000);
+    assert!(bench.logged("No one owns foreign resources!"), "{:?}", bench.log());
+    bench.run(60_000);
+    assert_eq!(asked(&bench), 1);
 }
 
 #[test]
