@@ -49,14 +49,19 @@ const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("failed_group", "Giving up resources due to failure of httpd"),
 ];
 
-/// What only a real Heartbeat may complain of: its takeover meets the standby that ends it, and the stop of a resource
-/// makes the start fail that has not ended yet (03 §8.1).
-const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 5] = [
+/// What only a real Heartbeat may complain of.
+const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 7] = [
     // It is told what is too late for it on purpose (03 §4.5.4).
     ("late_other", "Ignored standby message 'other'"),
+    // As giver it compares at the taker's `done`, before it has read the taker's report, if it thinks it decided by then.
+    ("late_other", "No one owns"),
     // It ignores the request of its own tool that came before our report, and then our answer to that. The tool is asked again.
     ("planned_moves", "Ignored standby message 'other'"),
     ("standby", "Ignored standby message 'other'"),
+    // While its media processes start again.
+    ("partition", "No working comm channels to write to"),
+    // Its takeover meets the standby that ends it, and the stop of a resource makes the start fail that has not ended yet
+    // (03 §8.1).
     ("partition", "Giving up resources due to failure of httpd"),
     ("partition", "Return code 1 from /etc/init.d/httpd"),
 ];
