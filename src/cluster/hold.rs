@@ -331,11 +331,12 @@ impl Core {
             Class::Local => (Set::LOCAL, true),
             Class::Foreign => (Set::FOREIGN, false),
         };
-        // Probably the peer, which does not hear us either. A real Heartbeat will never let go; of two hbd nodes the one
-        // that the group does not belong to does.
+        // Probably the peer, which does not hear us either, even if we have never heard it since we started. A real
+        // Heartbeat will never let go; of two hbd nodes the one that the group does not belong to does.
         let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
-        let silent = self.peer_node().filter(|node| node.generation != 0).filter(parted);
-        let deaf = silent.is_some_and(|node| node.hbd.is_none() || !ours) && !self.ownership.peer_left;
+        let heartbeat = |node: &Node| node.generation != 0 && node.hbd.is_none();
+        let silent = self.peer_node().filter(parted);
+        let deaf = silent.is_some_and(|node| !ours || heartbeat(node)) && !self.ownership.peer_left;
         if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
             return;
         }

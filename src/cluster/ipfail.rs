@@ -100,10 +100,16 @@ impl Core {
         self.send(client(message));
     }
 
-    /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we.
+    /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we. If by now it sees as many,
+    /// what it says of that has overtaken this, and came too early to make us give back what we had not got yet.
     pub(super) fn ipfail_gives(&mut self, set: Set, message: &Message) {
         let theirs = message.text("info") == Some("me") && message.text("from_id") == Some("ipfail");
-        self.ipfail.peer_was_worse |= theirs && set == Set::ALL;
+        if theirs && set == Set::ALL {
+            self.ipfail.peer_was_worse = true;
+            if self.ipfail.theirs == Some(self.ping_count()) {
+                self.ipfail_ask();
+            }
+        }
     }
 
     /// A message of the peer's ipfail, or about it. False if it is none.

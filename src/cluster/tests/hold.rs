@@ -15,6 +15,13 @@ fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
 }
 
 fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = started(policy, change);
+    bench.peer.hbd = hbd.then_some("1 0.1.0");
+    bench.activated().decided("local")
+}
+
+/// Nobody is heard yet.
+fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {
@@ -25,8 +32,7 @@ fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Setti
     });
     bench.feed(Event::Policies(vec![policy; 2]));
     bench.feed(Event::Start);
-    bench.peer.hbd = hbd.then_some("1 0.1.0");
-    bench.activated().decided("local")
+    bench
 }
 
 fn news(bench: &mut Bench, group: usize, news: AddressNews) {
@@ -228,25 +234,33 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it(
 /// Both took everything because both the links and the LAN were gone, and the LAN is back.
 #[test]
 fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
-    let mut bench = watched(AddressPolicy::default(), true);
-    bench.peer_silent();
-    bench.run(2_500);
-    news(&mut bench, 1, AddressNews::Silent);
-    bench.run(4_000);
-    let claimed = |again| AddressNews::Claimed { mac: MAC.into(), again };
-    let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
-    assert_eq!(states(&bench), [GroupState::Active; 2]);
+    let mut heard = watched(AddressPolicy::default(), true);
+    heard.peer_silent();
+    heard.run(2_500);
+    news(&mut heard, 1, AddressNews::Silent);
+    heard.run(4_000);
+    let mut never_heard = started(AddressPolicy::default(), |_| {});
+    never_heard.run(20_000);
     for group in [0, 1] {
-        news(&mut bench, group, claimed(false));
-        news(&mut bench, group, claimed(true));
+        news(&mut never_heard, group, AddressNews::Silent);
     }
-    assert_eq!(
-        states(&bench),
-        [GroupState::Active, GroupState::Stopped],
-        "the other does the same the other way round"
-    );
-    news(&mut bench, 1, AddressNews::Silent);
-    assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
+    never_heard.run(20_000);
+    for mut bench in [heard, never_heard] {
+        let claimed = |again| AddressNews::Claimed { mac: MAC.into(), again };
+        let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
+        assert_eq!(states(&bench), [GroupState::Active; 2]);
+        for group in [0, 1] {
+            news(&mut bench, group, claimed(false));
+            news(&mut bench, group, claimed(true));
+        }
+        assert_eq!(
+            states(&bench),
+            [GroupState::Active, GroupState::Stopped],
+            "the other does the same the other way round"
+        );
+        news(&mut bench, 1, AddressNews::Silent);
+        assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
+    }
 }
 
 #[test]

@@ -240,6 +240,25 @@ fn what_a_real_ipfail_gave_goes_back_although_it_never_said_its_number() {
     assert_eq!(connected.said(), ["ask_resources foreign me"]);
 }
 
+/// Its number, equal again, overtook the request of its ipfail: nothing was here yet that could go back.
+#[test]
+fn what_comes_after_the_numbers_were_equal_goes_back_too() {
+    let mut connected = Connected::new("local");
+    connected.counts("0");
+    connected.counts("1");
+    connected.passes(2_500);
+    connected.done.clear();
+    connected
+        .says("ask_resources", &[("rsc_hold", "all"), ("info", "me"), ("from_id", "ipfail"), ("to_id", "ipfail")]);
+    assert_eq!(connected.said(), ["num_ping_nodes 1", "ask_resources all other"]);
+    connected.ipfail_says("abort_giveup", &[]);
+    connected.ask("all", "done");
+    connected.resource("none", "1", None);
+    connected.done.clear();
+    connected.passes(2_500);
+    assert_eq!(connected.said(), ["ask_resources foreign me"]);
+}
+
 #[test]
 fn what_an_operator_moved_stays() {
     let mut connected = Connected::new("local");
