@@ -84,7 +84,7 @@ use node::Node;
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
 /// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart`,
-/// `hbd_unfit`, `hbd_maintenance` and `hbd_conf` need no number: whoever does not know them loses nothing.
+/// `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: whoever does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;
 
 /// What the core must know at start. Nothing in it changes while it runs.
