@@ -175,7 +175,7 @@ impl Core {
     /// restarted out of our sight, it would never say what it holds: `starting` makes it, and our report takes it out
     /// of transition again (03 §14.1 rule 3).
     pub(super) fn peer_reappeared(&mut self, known: bool) {
-        self.conflict.unheard |= known;
+        self.conflict.unheard = true;
         if self.ownership.decision != Decision::Stable {
             return;
         }

@@ -91,10 +91,8 @@ impl Core {
         if self.hold.waiting != Set::NONE {
             if self.peer_alive() {
                 self.hold_over();
-                // It may have nothing of what we left to whoever answers. A real Heartbeat says so again and again.
-                if self.peer_is_hbd() {
-                    self.audit_nobody();
-                }
+                // It may have nothing of what we left to whoever answers, and may have said so already.
+                self.audit_nobody();
             } else {
                 self.take_what_is_free();
             }

@@ -133,6 +133,29 @@ fn a_partition_moves_nothing_and_its_end_neither() {
     }
 }
 
+/// It heard us all the time, but was never heard itself: it has nothing of what we left to whoever answered.
+#[test]
+fn what_was_held_back_is_nobodys_if_the_peer_comes_without_it() {
+    for hbd in [true, false] {
+        let mut bench = started(AddressPolicy::default(), |settings| settings.auto_failback = AutoFailback::Off);
+        bench.peer.hbd = hbd.then_some("1 0.1.0");
+        bench.run(9_000);
+        answered(&mut bench, 1);
+        bench.run(10_000);
+        assert_eq!(bench.view().hold, Set::LOCAL);
+        bench.peer_beats("active", 0xfa0);
+        assert!(!bench.logged("No one owns"), "{hbd}: it has not said a word: {:?}", bench.log());
+        bench.resource("none", "1", None);
+        bench.run(2_000);
+        assert!(bench.logged("No one owns foreign resources!"), "{hbd}: {:?}", bench.log());
+        if !hbd {
+            bench.run(3_000);
+            let story = bench.story();
+            assert!(story.contains(&"ask_resources foreign me".to_owned()), "{story:?}");
+        }
+    }
+}
+
 /// The takeover of a real Heartbeat that missed us may end after the partition: its script names what it took, which comes
 /// on top of what it has had all the time (03 §3).
 #[test]
