@@ -164,6 +164,9 @@ impl Core {
             return;
         }
         self.ipfail_gives(set, message);
+        if message.text("info") == Some("me") {
+            self.heartbeat_asks();
+        }
         match (message.text("info"), self.standby.phase) {
             (Some("me"), Phase::Not) => self.offer(set, seq),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
@@ -205,8 +208,6 @@ impl Core {
             return;
         }
         if set.swapped().without(self.ownership.hold) != Set::NONE && self.maintenance_refuses() {
-            // It can ask, so it does not hang; what would free it would make it hang now (03 §16 no. 9).
-            self.unstick.forget();
             return;
         }
         self.given_back(set);

@@ -29,6 +29,9 @@ pub(super) struct Unstick {
     unanswered: bool,
     /// Nothing new is begun until then: it could overtake what was to free the peer, and be ended by it.
     quiet_until: Option<Instant>,
+    /// The peer may wait for our first word until then, whether or not we heeded its `me`.
+    #[serde(default)]
+    not_before: Instant,
 }
 
 impl Unstick {
@@ -51,16 +54,27 @@ impl Core {
     /// A real Heartbeat may be in an exchange that we know nothing of.
     pub(super) fn heartbeat_may_hang(&mut self) {
         if !self.peer_is_hbd() && self.speaks_nice() {
-            self.unstick = Unstick { due: Some(self.now.monotonic + AFTER), unanswered: false, ..Unstick::default() };
+            self.hangs_perhaps(AFTER, false);
         }
     }
 
     /// A real Heartbeat did not answer our `me`.
     pub(super) fn heartbeat_is_silent(&mut self) {
         if !self.peer_is_hbd() {
-            self.unstick =
-                Unstick { due: Some(self.now.monotonic + AFTER_NO_REPLY), unanswered: true, ..Unstick::default() };
+            self.hangs_perhaps(AFTER_NO_REPLY, true);
         }
+    }
+
+    fn hangs_perhaps(&mut self, patience: Duration, unanswered: bool) {
+        let due = self.unstick.not_before.max(self.now.monotonic + patience);
+        self.unstick = Unstick { due: Some(due), unanswered, quiet_until: None, ..self.unstick };
+    }
+
+    /// `me` of the peer: nothing may free it before it must have given that up, if we do not answer.
+    pub(super) fn heartbeat_asks(&mut self) {
+        let not_before = self.now.monotonic + AFTER;
+        self.unstick.not_before = not_before;
+        self.unstick.due = self.unstick.due.map(|due| due.max(not_before));
     }
 
     pub(super) fn unstick_tick(&mut self) {

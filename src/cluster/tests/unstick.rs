@@ -49,6 +49,24 @@ fn one_that_does_not_answer_is_let_go_and_nothing_is_begun_before() {
     assert_eq!(bench.story(), ["ask_resources all me"], "the operator still waits");
 }
 
+/// Its own `me`, which we refused while we waited for an answer to ours, may be heeded by it for ten seconds still: a `done`
+/// within them makes it wait for an hour (03 §16 no. 9).
+#[test]
+fn one_whose_own_request_we_refused_is_let_go_when_that_must_be_over() {
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.run(6_000);
+    bench.ask("foreign", "me");
+    assert!(bench.logged("Standby in progress- new request from nodeb ignored"));
+    bench.story();
+    bench.run(12_900);
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
+    bench.run(1_000);
+    let story = bench.story();
+    assert!(story.contains(&"ask_resources foreign done".to_owned()), "now it cannot harm: {story:?}");
+}
+
 /// Who runs everything has nothing for it to take: the first word makes it one who has taken, the second ends it.
 #[test]
 fn who_runs_everything_lets_it_go_without_giving_anything() {
