@@ -100,6 +100,9 @@ impl Core {
         if node.uuid.is_some() && node.status != Status::Dead && speaks && !left {
             let node = node.name.clone();
             self.complain(Record::NameTwice { node });
+            if Some(index) == self.peer() {
+                self.resync.not_heeded();
+            }
             return None;
         }
         node.uuid = uuid;

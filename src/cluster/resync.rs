@@ -3,7 +3,8 @@
 //! A real Heartbeat reports only on the edge at which we become stable. A `starting` of its own that has no report behind it leaves it
 //! in flux for us, for ever; and of a node that comes up in the midst of its takeover it misses the edge, and with it the
 //! failback. `starting` followed by our report makes it answer, and is such an edge; what follows is its own decision.
-//! An hbd may have reported while we took it for an impostor or slept; `hbd_void` makes it report again.
+//! An hbd may have reported while we took it for an impostor or slept; `hbd_void` makes it report again: at once if we know
+//! that we did not listen.
 
 use std::time::Duration;
 
@@ -26,11 +27,20 @@ pub(super) struct Resync {
     in_vain: u32,
     /// Whether our own groups have been here, or the peer was asked about them, since we started.
     settled: bool,
+    /// Somebody spoke under the peer's name to whom we did not listen: if that is the peer now, it has said more than we
+    /// know.
+    #[serde(default)]
+    unheeded: bool,
 }
 
 impl Resync {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.due
+    }
+
+    /// Somebody is not listened to who says that he is the peer.
+    pub(super) fn not_heeded(&mut self) {
+        self.unheeded = true;
     }
 }
 
@@ -51,7 +61,11 @@ impl Core {
             && !self.conflict.open(self.now.monotonic);
         let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
         if (in_flux || ours_there) && idle && active && self.speaks_nice() {
-            let patience = if self.peer_is_hbd() { HBD_PATIENCE } else { PATIENCE };
+            let patience = match self.peer_is_hbd() {
+                true if std::mem::take(&mut self.resync.unheeded) => Duration::ZERO,
+                true => HBD_PATIENCE,
+                false => PATIENCE,
+            };
             self.resync.due.get_or_insert(self.now.monotonic + patience);
         } else {
             self.resync.due = None;

@@ -149,6 +149,22 @@ fn a_peer_that_was_installed_anew_is_known_when_the_old_one_is_silent_or_has_lef
     new(&mut bench);
 }
 
+/// Its report came while we did not listen, and it says it once.
+#[test]
+fn a_peer_that_was_installed_anew_while_we_slept_is_asked_what_it_holds() {
+    let mut bench = Bench::joined_hbd("local");
+    let status = [("st", "active"), ("dt", "fa0"), ("protocol", "1"), ("hbd", "1 0.1.0")];
+    disguised(&mut bench, 0xd, "200", "status", &status);
+    disguised(&mut bench, 0xd, "200", "resource", &[("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1")]);
+    bench.peer_silent();
+    bench.run(3_000);
+    assert!(bench.sent("resource").iter().all(|report| report.text("hbd_void").is_none()));
+    disguised(&mut bench, 0xd, "200", "status", &status);
+    bench.run(10);
+    let asked = |bench: &Bench| bench.sent("resource").iter().any(|report| report.text("hbd_void").is_some());
+    assert!(bench.logged("Heartbeat restart on node nodeb") && asked(&bench), "{:?}", bench.log());
+}
+
 fn three() -> Bench {
     let mut bench = Bench::with(|settings| settings.nodes.push("nodec".into()));
     bench.feed(Event::Start);
