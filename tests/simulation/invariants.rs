@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::units::{GROUPS, Running};
 
 /// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`); once they do, this is
-/// how long they may both go on: a keepalive until the first status, the exchange, and the time to stop.
-const BOTH: Duration = Duration::from_secs(3);
+/// how long they may both go on: the lease of a daemon that does not run when the LAN comes back (3.3 s), or the warntime
+/// for which one that slept does not listen to who lost its uuid meanwhile (02 §4.1) and a keepalive until its next status;
+/// and the exchange, and the time to stop.
+const BOTH: Duration = Duration::from_millis(3_500);
 /// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while it
 /// is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
 const BOTH_MIXED: Duration = Duration::from_secs(45);
