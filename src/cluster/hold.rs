@@ -339,11 +339,11 @@ impl Core {
             return;
         }
         self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.clone() });
-        if self.peer_is_hbd() {
+        if self.peer_node().is_some_and(heartbeat) {
+            self.release(set);
+        } else {
             // It may hear us although we do not hear it, and then announces what it keeps.
             self.let_go(set);
-        } else {
-            self.release(set);
         }
         self.hold.waiting = self.hold.waiting.with(set);
         self.ask_for(set, |_| true, Some(&mac));

@@ -281,6 +281,12 @@ fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
             [GroupState::Active, GroupState::Stopped],
             "the other does the same the other way round"
         );
+        let released = bench.field("resource", "hbd_released");
+        assert_eq!(
+            released.last().map(String::as_str),
+            Some("foreign"),
+            "it may hear us, and announces what it keeps"
+        );
         news(&mut bench, 1, AddressNews::Silent);
         assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
     }
