@@ -74,7 +74,7 @@ pub(super) struct Conflict {
     /// How many groups we held when `both` began.
     began_with: Option<usize>,
     nobody: Set,
-    /// We lost these; the peer gets a report when they are down.
+    /// We lost these, or were giving them; the peer gets a report when they are down.
     releasing: Set,
     act_at: Option<Instant>,
     /// Until when a real Heartbeat that returned from a partition may take to restart itself.
@@ -106,6 +106,11 @@ impl Conflict {
     /// We take these after all.
     pub(super) fn taken(&mut self, set: Set) {
         self.releasing = self.releasing.without(set);
+    }
+
+    /// These are to be another's, and still on their way down.
+    pub(super) fn still_stops(&mut self, set: Set) {
+        self.releasing = self.releasing.with(set);
     }
 
     /// Whether we lost and our groups are still on their way down.
@@ -374,7 +379,7 @@ impl Core {
     /// Releases `lost`; the peer is told that we do, and when it is done.
     pub(super) fn let_go(&mut self, lost: Set) {
         self.conflict.both = self.conflict.both.without(lost);
-        self.conflict.releasing = self.conflict.releasing.with(lost);
+        self.conflict.still_stops(lost);
         self.release(lost);
         self.conflict_settled();
     }
@@ -396,8 +401,12 @@ impl Core {
         let lost = self.conflict.releasing;
         if lost != Set::NONE && self.groups.settled(lost) {
             self.conflict.releasing = Set::NONE;
-            self.release_heartbeat(lost);
-            let report = self.resource_message(true, None).with("hbd_released", lost.word());
+            if self.conflict.asked_in_vain > 0 {
+                self.release_heartbeat(lost);
+            }
+            let leaves = self.ownership.decision == Decision::Shutdown;
+            let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
+            let report = report.with("hbd_released", lost.word());
             self.send(report);
             if self.conflict.both == Set::NONE {
                 self.conflict.began_with = None;

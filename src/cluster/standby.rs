@@ -383,7 +383,7 @@ impl Core {
         }
         let asked = matches!(self.standby.phase, Phase::Asked(_));
         self.log(Record::StandbyNoReply {});
-        self.standby.enter(Phase::Not, None);
+        self.end_standby();
         self.standby.late = asked;
         self.conflict.not_taken(self.now.monotonic);
         if asked {
@@ -404,7 +404,15 @@ impl Core {
         if self.standby.busy() {
             self.log(Record::StandbyCancelled {});
         }
-        self.standby.enter(Phase::Not, None);
+        self.end_standby();
         self.answer_asker(Answer::Cancelled);
+    }
+
+    /// Nothing is given or taken any more; what was on its way down stops all the same, and until it has nobody may think so.
+    fn end_standby(&mut self) {
+        if let Phase::Releasing(set) = self.standby.phase {
+            self.conflict.still_stops(set);
+        }
+        self.standby.enter(Phase::Not, None);
     }
 }

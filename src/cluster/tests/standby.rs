@@ -405,3 +405,43 @@ fn a_restart_of_the_giver_voids_the_exchange() {
     bench.ask("foreign", "done");
     assert_eq!(bench.story(), nothing(), "the old exchange is over");
 }
+
+/// What we were giving still runs here until it has stopped, whoever waits for it by then.
+#[test]
+fn a_restart_of_the_taker_hears_nothing_settled_before_the_last_stop() {
+    for hbd in [true, false] {
+        let mut bench = if hbd { Bench::joined_hbd("local") } else { Bench::joined("local") };
+        bench.prompt = false;
+        bench.request(Request::Standby(Set::LOCAL));
+        bench.ask("local", "other");
+        bench.peer_restarts();
+        assert!(bench.logged("Cancelling pending standby operation"));
+        bench.story();
+        bench.peer_beats("active", 0xfa0);
+        bench.says("starting", &[]);
+        bench.run(1_000);
+        let said = |bench: &Bench, name: &str| bench.field("resource", name).last().cloned().unwrap_or_default();
+        assert_eq!(bench.field("resource", "isstable").iter().find(|stable| *stable != "0"), None, "{hbd}");
+        assert_eq!(said(&bench, "info"), "standby", "{hbd}");
+        bench.end_steps();
+        assert_eq!((said(&bench, "isstable"), said(&bench, "hbd_released")), ("1".into(), "local".into()), "{hbd}");
+        assert!(bench.sent("ask_resources").is_empty(), "{hbd}: a word could make a Heartbeat wait for an hour");
+    }
+}
+
+/// A giver that leaves meanwhile says only what one who leaves says.
+#[test]
+fn who_leaves_while_it_gives_has_not_decided_before_it_has_left() {
+    let mut bench = Bench::joined_hbd("none");
+    bench.run(5_000);
+    bench.prompt = false;
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.peer_restarts();
+    bench.request(Request::Shutdown);
+    bench.run(120_000);
+    bench.story();
+    bench.end_steps();
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.starts_with("resource") && line.contains(" 1")), "{story:?}");
+}
