@@ -186,6 +186,9 @@ impl Core {
             }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set, seq),
+            (Some("other"), Phase::Releasing(_) | Phase::Released(_)) => {
+                self.standby.answered = self.standby.answered.max(seq);
+            }
             (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
@@ -294,6 +297,10 @@ impl Core {
                 self.send_ask(set, "done");
                 self.send_resource(true, None);
                 self.report_again_soon();
+                // It may have claimed something while we were busy; the end of an open conflict its next report shows.
+                if !self.conflict.both_hold() {
+                    self.audit_both();
+                }
                 self.answer_asker(Answer::Done);
                 self.leave_check();
             }
@@ -354,6 +361,10 @@ impl Core {
             return;
         }
         self.standby.voided = seq;
+        if self.standby.again.is_some_and(|(_, asked)| asked > seq) {
+            // It has asked again since, and has our answer or gets another one.
+            return;
+        }
         if !matches!(self.standby.phase, Phase::Not | Phase::Acquiring(_)) {
             self.cancel_standby();
             // As after a time-out: it may have claimed something meanwhile, or may yet say that it has not decided.
@@ -382,11 +393,12 @@ impl Core {
             return;
         }
         let asked = matches!(self.standby.phase, Phase::Asked(_));
+        let unheeded = asked || self.standby.offered();
         self.log(Record::StandbyNoReply {});
         self.end_standby();
         self.standby.late = asked;
         self.conflict.not_taken(self.now.monotonic);
-        if asked {
+        if unheeded {
             self.heartbeat_is_silent();
         }
         // Heartbeat assumes the peer stable now (03 §4.5.3); our report lets it correct us.

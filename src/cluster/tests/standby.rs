@@ -445,3 +445,54 @@ fn who_leaves_while_it_gives_has_not_decided_before_it_has_left() {
     let story = bench.story();
     assert!(!story.iter().any(|line| line.starts_with("resource") && line.contains(" 1")), "{story:?}");
 }
+
+/// It declared us dead, heard our `me` on its second link after that, and said `other` again; its packets came in another order.
+#[test]
+fn a_giver_heeds_the_last_other_whatever_came_between() {
+    let mut bench = Bench::joined("local");
+    bench.prompt = false;
+    bench.request(Request::Standby(Set::LOCAL));
+    let other = |bench: &mut Bench| bench.message("ask_resources", &[("rsc_hold", "local"), ("info", "other")]);
+    let first = other(&mut bench);
+    let declared = bench.message("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
+    let second = other(&mut bench);
+    for message in [first, second, declared] {
+        bench.hears(message);
+    }
+    bench.story();
+    bench.end_steps();
+    assert_eq!(bench.story(), ["stop a1", "ask_resources local done"], "it waits an hour for this");
+}
+
+/// It asked, declared us dead, and asked again; that came in another order. What we said suits its second request as well,
+/// and to say it twice would have it release twice.
+#[test]
+fn a_second_request_outlives_a_declaration_that_came_late() {
+    let mut bench = Bench::joined("all");
+    let me = |bench: &mut Bench| bench.message("ask_resources", &[("rsc_hold", "foreign"), ("info", "me")]);
+    let first = me(&mut bench);
+    let declared = bench.message("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
+    let second = me(&mut bench);
+    for message in [first, second, declared] {
+        bench.hears(message);
+    }
+    assert_eq!(bench.story(), ["ask_resources foreign other"]);
+    bench.resource("local", "0", Some("standby"));
+    bench.ask("foreign", "done");
+    let story = bench.story();
+    assert!(story.contains(&"start a1".to_owned()), "{story:?} {:?}", bench.log());
+}
+
+/// It declared us dead while its groups were on their way down, and its `done` for them overtook the report of what it took.
+#[test]
+fn what_the_giver_took_back_while_we_acquire_is_seen_afterwards() {
+    let mut bench = Bench::joined("all");
+    bench.prompt = false;
+    bench.ask("foreign", "me");
+    bench.resource("all", "0", Some("standby"));
+    let report = bench.message("resource", &[("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1")]);
+    bench.ask("foreign", "done");
+    bench.hears(report);
+    bench.end_steps();
+    assert!(bench.logged("Both machines own our resources!"), "{:?}", bench.log());
+}

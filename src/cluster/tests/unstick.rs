@@ -67,6 +67,18 @@ fn one_whose_own_request_we_refused_is_let_go_when_that_must_be_over() {
     assert!(story.contains(&"ask_resources foreign done".to_owned()), "now it cannot harm: {story:?}");
 }
 
+/// Its tool's `me` is on the wire even if it hangs and heeds neither that nor our answer.
+#[test]
+fn one_that_does_not_heed_the_answer_to_its_own_request_is_let_go() {
+    let mut bench = Bench::joined("local");
+    bench.ask("foreign", "me");
+    bench.run(12_900);
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.ends_with("done")), "it may have heeded its own alone: {story:?}");
+    bench.run(200);
+    assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
+}
+
 /// Who runs everything has nothing for it to take: the first word makes it one who has taken, the second ends it.
 #[test]
 fn who_runs_everything_lets_it_go_without_giving_anything() {
