@@ -401,6 +401,7 @@ impl Core {
         let lost = self.conflict.releasing;
         if lost != Set::NONE && self.groups.settled(lost) {
             self.conflict.releasing = Set::NONE;
+            // Any other may wait for the answer to a `me` of its own, and would hang for this word.
             if self.conflict.asked_in_vain > 0 {
                 self.release_heartbeat(lost);
             }

@@ -186,6 +186,7 @@ impl Core {
             }
             (Some("me"), _) => self.refuse_second(),
             (Some("other"), Phase::Asked(_)) => self.give(set, seq),
+            // It forgot its first, and will wait for what we say to this one: what it said in between voids nothing.
             (Some("other"), Phase::Releasing(_) | Phase::Released(_)) => {
                 self.standby.answered = self.standby.answered.max(seq);
             }
