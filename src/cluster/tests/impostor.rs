@@ -165,6 +165,21 @@ fn a_peer_that_was_installed_anew_while_we_slept_is_asked_what_it_holds() {
     assert!(bench.logged("Heartbeat restart on node nodeb") && asked(&bench), "{:?}", bench.log());
 }
 
+/// A living peer that has not decided is asked in its time; whoever else uses its name wastes none of the attempts.
+#[test]
+fn an_impostor_hurries_no_question_to_the_true_peer() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.resource("local", "0", None);
+    let mut asked = Vec::new();
+    for second in 1..13 {
+        disguised(&mut bench, 0xe, "7fffffff", "status", &[("st", "init"), ("dt", "0"), ("protocol", "1")]);
+        bench.run(1_000);
+        let voids = bench.field("resource", "hbd_void").iter().filter(|void| *void == "1").count();
+        asked.resize(voids, second);
+    }
+    assert_eq!(asked, [5, 10]);
+}
+
 fn three() -> Bench {
     let mut bench = Bench::with(|settings| settings.nodes.push("nodec".into()));
     bench.feed(Event::Start);
