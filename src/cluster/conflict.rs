@@ -113,7 +113,7 @@ impl Conflict {
         self.releasing = self.releasing.with(set);
     }
 
-    /// Whether we lost and our groups are still on their way down.
+    /// Whether something that is to be another's is still on its way down.
     pub(super) fn releasing(&self) -> bool {
         self.releasing != Set::NONE
     }
@@ -396,7 +396,8 @@ impl Core {
         Set { local: both.local && lose(Class::Local), foreign: both.foreign && lose(Class::Foreign) }
     }
 
-    /// The loser's groups are down: say so, and say which, for the winner to announce them.
+    /// The groups of a loser, or of a giver whose exchange was cancelled, are down: say so, and say which, for who has them to
+    /// announce them.
     pub(super) fn conflict_settled(&mut self) {
         let lost = self.conflict.releasing;
         if lost != Set::NONE && self.groups.settled(lost) {

@@ -58,7 +58,7 @@ impl Core {
         }
     }
 
-    /// A real Heartbeat did not answer our `me`.
+    /// A real Heartbeat did not answer our `me`, or did not heed our `other`.
     pub(super) fn heartbeat_is_silent(&mut self) {
         if !self.peer_is_hbd() {
             self.hangs_perhaps(AFTER_NO_REPLY, true);
