@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::termios::{
     ControlModes, InputModes, OptionalActions, QueueSelector, SpecialCodeIndex, ioctl_tiocexcl, tcflush, tcgetattr,
     tcsetattr,
 };
 use tokio::net::unix::pipe;
+use tokio::time::Instant;
 
 use super::MediaError;
 use super::framing::Framing;
@@ -59,7 +60,7 @@ impl Serial {
             set(&port, baud)?;
             // Nothing in them is about pipes: readiness, read(2) and write(2) of a descriptor that does not block.
             let reader = pipe::Receiver::from_file_unchecked(port.try_clone()?)?;
-            let writer = pipe::Sender::from_file_unchecked(port.try_clone()?)?;
+            let writer = writer(&port)?;
             Ok((reader, writer, port))
         };
         let (reader, writer, port) = open().map_err(|source| MediaError::opening_line(device, source))?;
@@ -85,6 +86,7 @@ impl Serial {
         if !self.unsent.is_empty() && self.moved.elapsed() > STUCK {
             self.unsent.clear();
             tcflush(&self.port, QueueSelector::OFlush)?;
+            self.writer = writer(&self.port)?;
             return Err(io::ErrorKind::TimedOut.into());
         }
         if !self.unsent.is_empty() && self.unsent.len() + message.len() > QUEUE {
@@ -160,6 +162,12 @@ impl Serial {
             writable = self.writer.writable() => writable,
         }
     }
+}
+
+/// The side that is written to, looked at anew: not every driver tells that a queue it dropped has room again (a
+/// pseudo-terminal does not), and whoever waits for that news would never write again.
+fn writer(port: &File) -> io::Result<pipe::Sender> {
+    pipe::Sender::from_file_unchecked(port.try_clone()?)
 }
 
 /// Takes the device for us alone and makes the line what Heartbeat makes it.
