@@ -335,7 +335,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         drop(own_watchdog);
         held::forget(Path::new(held::DIRECTORY))?;
     }
-    recorder.finish();
+    recorder.finish(recorder::FAREWELL);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -34,7 +34,7 @@ const CAPACITY: usize = 1024;
 /// After the queue was full, the state is copied for it at most this often.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long the end of the daemon waits for the disk.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why nothing is recorded.
 #[derive(Debug, Error)]
@@ -131,11 +131,11 @@ impl Recorder {
         actions
     }
 
-    /// Waits until everything is written, a second at most.
-    pub fn finish(self) {
+    /// Waits until everything is written, but no longer than `patience`.
+    pub fn finish(self, patience: Duration) {
         let Some(Queue { sender, ended, .. }) = self.0 else { return };
         drop(sender);
-        if ended.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
             warn!("the disk is too slow: the last events are not recorded");
         }
     }

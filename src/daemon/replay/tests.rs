@@ -137,7 +137,7 @@ impl Session {
 
     /// Ends the recording; the files.
     fn end(&mut self) -> Vec<std::path::PathBuf> {
-        self.recorder.take().unwrap().finish();
+        self.recorder.take().unwrap().finish(Duration::from_secs(60));
         let mut files: Vec<_> =
             fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
