@@ -1,7 +1,9 @@
-//! How much of this machine's processors other machines had: on a shared host a virtual machine may stand still for seconds,
-//! and what a test with times says then is about the host. Tells; what follows from it is the suite's.
+//! How much of this machine's processors other machines had, and when nothing ran here at all: on a shared host a virtual
+//! machine may stand still for seconds, and what a test with times says then is about the host. Tells; what follows from it is the suite's.
 
 use std::fs;
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::process::budget_is_over;
@@ -10,6 +12,11 @@ use crate::process::budget_is_over;
 const TASTE: Duration = Duration::from_millis(500);
 /// Between two of them: who works all the time gets less.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How often it is looked whether the machine stands still.
+const LOOK: Duration = Duration::from_millis(20);
+/// A thread that wants to run is kept from it for so long only when nobody runs: a stall that a dead time, or a client's
+/// patience, may not bear. What this machine does itself delays a thread by some tens of milliseconds.
+const STALL: Duration = Duration::from_millis(400);
 /// How long the host may take to have processors for us again.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -48,17 +55,60 @@ impl Times {
     }
 }
 
+/// The stalls of this machine since the first question: when each ended, and how long it was.
+static STALLS: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
+
+/// Begins to look for stalls, once in a process.
+pub fn watch_for_stalls() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        thread::spawn(|| {
+            let mut before = Instant::now();
+            loop {
+                thread::sleep(LOOK);
+                let now = Instant::now();
+                if let Some(stall) = stall_between(before, now) {
+                    STALLS.lock().unwrap_or_else(PoisonError::into_inner).push((now, stall));
+                }
+                before = now;
+            }
+        });
+    });
+}
+
+/// What two looks one after the other say.
+fn stall_between(before: Instant, now: Instant) -> Option<Duration> {
+    Some((now - before).saturating_sub(LOOK)).filter(|stall| *stall >= STALL)
+}
+
+/// The longest stall that has ended since `begun`, if [`watch_for_stalls`] was called before.
+pub fn longest_stall_since(begun: Instant) -> Option<Duration> {
+    let stalls = STALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    stalls.iter().filter(|(ended, _)| *ended >= begun).map(|(_, stall)| *stall).max()
+}
+
+/// What the host did to a test that began at `begun`, when the processors' times were `before`: in words, if it is enough
+/// to spoil one.
+pub fn spoilt_since(begun: Instant, before: Times) -> Option<String> {
+    let starved = Times::now().starved_since(before);
+    starved.map(|percent| format!("{percent} % of the processors' time went to other machines")).or_else(|| {
+        let stall = longest_stall_since(begun)?;
+        Some(format!("this machine stood still for {:.1} s", stall.as_secs_f64()))
+    })
+}
+
 /// Waits until the host lets this machine work again, three minutes at most.
 pub fn wait_for_processors() {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE && !budget_is_over() {
-        std::thread::sleep(PAUSE);
+        let calm = Instant::now();
+        thread::sleep(PAUSE);
         // Who wants nothing is not kept from anything.
         let (before, taste) = (Times::now(), Instant::now());
         while taste.elapsed() < TASTE {
             std::hint::spin_loop();
         }
-        if Times::now().starved_since(before).is_none() {
+        if Times::now().starved_since(before).is_none() && longest_stall_since(calm).is_none() {
             return;
         }
     }
@@ -74,6 +124,15 @@ mod tests {
         assert_eq!(Times::parse(text), Some(Times { used: 133, idle: 3005, stolen: 400 }));
         assert_eq!(Times::parse("cpu0 1 2 3\n"), None);
         assert!(Times::now().idle > 0, "this kernel's own");
+    }
+
+    #[test]
+    fn a_thread_that_is_late_by_more_than_its_own_machine_can_explain_has_stood_still() {
+        let before = Instant::now();
+        let after = |millis| stall_between(before, before + Duration::from_millis(millis));
+        assert_eq!(after(20), None);
+        assert_eq!(after(100), None);
+        assert_eq!(after(1_020), Some(Duration::from_secs(1)));
     }
 
     #[test]

@@ -57,11 +57,13 @@ impl Suite {
         Suite::begin_with_budget(BUDGET)
     }
 
-    /// As [`Suite::begin`], for a campaign that takes longer.
+    /// As [`Suite::begin`], for a program that takes more or less: those that CI runs one after the other must end before
+    /// its own patience does.
     pub fn begin_with_budget(budget: Duration) -> Suite {
         let asked = std::env::var("HBD_LAB_BUDGET").ok().and_then(|seconds| seconds.parse().ok());
         let budget = asked.map_or(budget, Duration::from_secs);
         process::set_budget(budget);
+        starvation::watch_for_stalls();
         Suite {
             budget,
             words: std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect(),
@@ -164,16 +166,13 @@ fn play_unless_starved<S: Stage>(
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;
-        let before = Times::now();
+        let (begun, before) = (Instant::now(), Times::now());
         let outcome = play_once(test, stage, &boot);
         let Err(error) = &outcome else { return outcome };
-        match Times::now().starved_since(before) {
-            Some(percent) if attempts > 0 && !process::budget_is_over() => {
+        match starvation::spoilt_since(begun, before) {
+            Some(why) if attempts > 0 && !process::budget_is_over() => {
                 let first = error.lines().next().unwrap_or_default();
-                println!(
-                    "test {} ... played again: {percent} % of the processors' time went to other machines ({first})",
-                    test.name
-                );
+                println!("test {} ... played again: {why} ({first})", test.name);
                 starvation::wait_for_processors();
             }
             _ => return outcome,

@@ -19,6 +19,8 @@ use hbd_lab::switch::Lan;
 use hbd_lab::{Error, Result};
 use serde_json::Value;
 
+/// How long its tests may take together: several times what they need.
+const BUDGET: Duration = Duration::from_secs(12 * 60);
 /// Upper bound for what takes a few heartbeats.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -197,7 +199,7 @@ const TESTS: [(&str, [Software; 2], Play); 2] = [
 
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
-    let mut suite = Suite::begin();
+    let mut suite = Suite::begin_with_budget(BUDGET);
     for (name, software, play) in TESTS {
         let test = Test { name: format!("media::{name}"), play: Box::new(play) };
         suite.play(true, || Round::boot(software), vec![test]);

@@ -11,6 +11,8 @@ use hbd_lab::suite::{Suite, Test};
 use hbd_lab::switch::Lan;
 use hbd_lab::{Error, Result};
 
+/// How long its tests may take together: several times what they need.
+const BUDGET: Duration = Duration::from_secs(6 * 60);
 const SOON: Duration = Duration::from_secs(20);
 
 /// Where cluster-glue looks for it. It switches nothing: the test pulls the plug, and says so.
@@ -100,7 +102,7 @@ const TESTS: [(&str, Play); 2] = [
 
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
-    let mut suite = Suite::begin();
+    let mut suite = Suite::begin_with_budget(BUDGET);
     // Debian's Heartbeat brings cluster-glue along.
     let test = |(name, play): (&str, Play)| Test { name: format!("stonith::{name}"), play: Box::new(play) };
     suite.play(true, Round::boot_with_both, TESTS.into_iter().map(test).collect());
