@@ -35,6 +35,8 @@ mod tests;
 mod tests_documents;
 #[cfg(test)]
 mod tests_jobs;
+#[cfg(test)]
+mod tests_name;
 
 pub use jobs::{Ending, JobResult};
 pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
