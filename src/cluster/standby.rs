@@ -376,14 +376,6 @@ impl Core {
         }
     }
 
-    /// A real Heartbeat that does not answer may hang in an exchange with our former life for an hour (03 §0 no. 10):
-    /// `done` for what we do not run ends it (03 §14.3, last row).
-    pub(super) fn release_heartbeat(&mut self, set: Set) {
-        if !self.peer_is_hbd() && self.groups.settled(set) {
-            self.send_ask(set, "done");
-        }
-    }
-
     pub(super) fn standby_tick(&mut self) {
         if self.standby.deadline.is_none_or(|deadline| deadline > self.now.monotonic) {
             return;

@@ -70,11 +70,29 @@ impl Core {
         self.unstick = Unstick { due: Some(due), unanswered, quiet_until: None, ..self.unstick };
     }
 
-    /// `me` of the peer: nothing may free it before it must have given that up, if we do not answer.
+    /// `me` of the peer, or silence in which it may have said that: nothing may free it before it must have given that up, if we do not answer.
     pub(super) fn heartbeat_asks(&mut self) {
         let not_before = self.now.monotonic + AFTER;
         self.unstick.not_before = not_before;
         self.unstick.due = self.unstick.due.map(|due| due.max(not_before));
+    }
+
+    /// `done` for what we have released at its wish or for its sake: it may hang in what made it wish (03 §14.3, last row).
+    pub(super) fn release_heartbeat(&mut self, set: Set) {
+        if self.peer_is_hbd() || !self.groups.settled(set) {
+            return;
+        }
+        if self.now.monotonic < self.unstick.not_before {
+            self.hangs_perhaps(Duration::ZERO, false);
+        } else {
+            self.send_ask(set, "done");
+        }
+    }
+
+    /// Whether the peer may have said something lately that we did not hear.
+    fn peer_is_late(&self) -> bool {
+        let heard = self.peer_node().and_then(|peer| peer.last_status).unwrap_or_default();
+        self.now.monotonic.since(heard) >= self.settings.timing.warntime
     }
 
     pub(super) fn unstick_tick(&mut self) {
@@ -88,6 +106,8 @@ impl Core {
             self.unstick.forget();
         } else if self.standby.busy() || ownership.peer_releasing || !self.groups.settled(Set::ALL) {
             self.unstick.due = Some(now + LATER);
+        } else if self.peer_is_late() {
+            self.heartbeat_asks();
         } else {
             self.unstick = Unstick { quiet_until: Some(now + QUIET), ..Unstick::default() };
             self.free_heartbeat();

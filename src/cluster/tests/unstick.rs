@@ -79,6 +79,45 @@ fn one_that_does_not_heed_the_answer_to_its_own_request_is_let_go() {
     assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
 }
 
+/// One that we do not hear may say `me` all the same.
+#[test]
+fn one_that_is_not_heard_is_let_go_when_what_it_may_have_asked_is_over() {
+    let mut bench = Bench::active();
+    bench.resource("local", "1", None);
+    bench.run(10_200);
+    bench.peer_silent();
+    bench.run(2_900);
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
+    bench.peer_beats("active", 0xfa0);
+    bench.run(12_800);
+    let story = bench.story();
+    assert!(!story.iter().any(|line| line.starts_with("ask_resources")), "{story:?}");
+    bench.run(1_000);
+    assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
+}
+
+/// We let go of what both had, and it asks meanwhile to give something, which we do not heed.
+#[test]
+fn the_end_of_a_conflict_is_not_told_while_it_waits_for_an_answer_of_its_own() {
+    let told = |bench: &mut Bench| bench.story().iter().any(|line| line.ends_with("done"));
+    for asks in [false, true] {
+        let mut bench = Bench::joined("local");
+        bench.request(Request::Maintenance(true));
+        bench.resource("all", "1", None);
+        bench.run(29_000);
+        if asks {
+            bench.ask("foreign", "me");
+        }
+        bench.done.clear();
+        bench.run(11_000);
+        assert!(bench.logged("keeps them: releasing ours"));
+        assert_eq!(told(&mut bench), !asks, "it would hang for it (03 §16 no. 9)");
+        bench.run(4_000);
+        assert_eq!(told(&mut bench), asks);
+    }
+}
+
 /// Who runs everything has nothing for it to take: the first word makes it one who has taken, the second ends it.
 #[test]
 fn who_runs_everything_lets_it_go_without_giving_anything() {
