@@ -23,6 +23,9 @@ const VERDICT: u32 = 5;
 /// So many addresses of a group are asked for: whoever has a group has all of it, and asking is a broadcast.
 const ASKED: usize = 4;
 
+/// What waited in our sockets while we slept is heard within this time.
+const WAITED: Duration = Duration::from_millis(250);
+
 /// Why we ask for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Purpose {
@@ -59,6 +62,17 @@ pub(super) struct Hold {
     cleared: Vec<usize>,
     /// Addresses whose lease we lost, and that are still to be ours.
     lost: Vec<Step>,
+    /// Who has repeated a claim to what we serve, since the peer was heard last.
+    #[serde(default)]
+    claims: Vec<Claim>,
+}
+
+/// Somebody goes on claiming an address that we serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    step: Step,
+    mac: String,
+    at: Instant,
 }
 
 impl Hold {
@@ -87,6 +101,7 @@ impl Core {
 
     pub(super) fn hold_tick(&mut self) {
         let now = self.now.monotonic;
+        self.weigh_claims();
         self.restore_lost();
         if self.hold.waiting != Set::NONE {
             if self.peer_alive() {
@@ -323,23 +338,49 @@ impl Core {
             return;
         }
         let (group, resource) = self.groups.words(step);
-        self.complain(Record::AddressClaimed { group: group.clone(), resource: resource.clone(), mac: mac.clone() });
-        let yields = self.hold.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
-        let (set, ours) = match self.groups.class(step.group) {
-            Class::Local => (Set::LOCAL, true),
-            Class::Foreign => (Set::FOREIGN, false),
-        };
-        // Probably the peer, which does not hear us either, even if we have never heard it since we started. A real
-        // Heartbeat will never let go; of two hbd nodes the one that the group does not belong to does.
-        let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
-        let heartbeat = |node: &Node| node.generation != 0 && node.hbd.is_none();
-        let silent = self.peer_node().filter(parted);
-        let deaf = silent.is_some_and(|node| !ours || heartbeat(node)) && !self.ownership.peer_left;
-        if !(again && yields && deaf && self.ownership.decision == Decision::Stable) {
-            return;
+        self.complain(Record::AddressClaimed { group, resource, mac: mac.clone() });
+        if again {
+            self.hold.claims.retain(|claim| claim.step != step);
+            self.hold.claims.push(Claim { step, mac, at: self.now.monotonic });
+            self.weigh_claims();
         }
+    }
+
+    /// Yields to whoever claimed what we serve, now or when we had not known yet that the peer is dead.
+    fn weigh_claims(&mut self) {
+        let (now, patience) = (self.now.monotonic, self.settings.timing.deadtime);
+        let heard = self.peer_node().and_then(|node| node.last_status).unwrap_or_default();
+        for claim in std::mem::take(&mut self.hold.claims) {
+            if !self.groups.runs(claim.step) {
+                continue;
+            }
+            if self.yields(claim.step) {
+                self.yield_group(claim.step, claim.mac);
+            } else if claim.at > heard && now.since(claim.at) <= patience {
+                self.hold.claims.push(claim);
+            }
+        }
+    }
+
+    /// Whether it is probably the peer that claims this, which does not hear us either, even if we have never heard it since
+    /// we started. A real Heartbeat will never let go; of two hbd nodes the one that the group does not belong to does.
+    fn yields(&self, step: Step) -> bool {
+        let yields = self.hold.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
+        let ours = self.groups.class(step.group) == Class::Local;
+        let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
+        let silent = self.peer_node().filter(parted);
+        let deaf = silent.is_some_and(|node| !ours || is_heartbeat(node)) && !self.ownership.peer_left;
+        yields && deaf && self.ownership.decision == Decision::Stable
+    }
+
+    fn yield_group(&mut self, step: Step, mac: String) {
+        let (group, resource) = self.groups.words(step);
+        let set = match self.groups.class(step.group) {
+            Class::Local => Set::LOCAL,
+            Class::Foreign => Set::FOREIGN,
+        };
         self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.clone() });
-        if self.peer_node().is_some_and(heartbeat) {
+        if self.peer_node().is_some_and(is_heartbeat) {
             self.release(set);
         } else {
             // It may hear us although we do not hear it, and then announces what it keeps.
@@ -375,10 +416,23 @@ impl Core {
         self.taken_by_then().is_some_and(|then| self.now.monotonic < then)
     }
 
-    /// When a deaf peer will have taken what it takes.
+    /// When a peer will have taken what it takes that does not hear us, as far as we know.
     fn taken_by_then(&self) -> Option<Instant> {
-        let deaf = self.conflict.deaf().filter(|_| self.peer_alive())?;
-        Some(deaf + self.settings.timing.deadtime)
+        let deaf = self.conflict.deaf().filter(|_| self.peer_alive());
+        deaf.into_iter()
+            .chain(self.unheard_since_our_sleep())
+            .max()
+            .map(|since| since + self.settings.timing.deadtime)
+    }
+
+    /// When we woke up, if the peer was alive before and has said nothing since that had not waited for us: it may have
+    /// declared us dead meanwhile.
+    fn unheard_since_our_sleep(&self) -> Option<Instant> {
+        let restoring = self.hold.asked.iter().filter(|asked| asked.purpose == Purpose::Restoring);
+        let woke = restoring.map(|asked| asked.since).min()?;
+        let heard = self.peer_node()?.last_status?;
+        let long_gone = heard + self.settings.timing.deadtime * 2 < woke;
+        (!long_gone && heard < woke + WAITED).then_some(woke)
     }
 
     /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
@@ -409,4 +463,9 @@ impl Core {
             }
         }
     }
+}
+
+/// A node that was heard, and is no hbd.
+fn is_heartbeat(node: &Node) -> bool {
+    node.generation != 0 && node.hbd.is_none()
 }

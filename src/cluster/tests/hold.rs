@@ -254,6 +254,28 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it(
     }
 }
 
+/// Whether the peer was only late when it claimed, or dead, is the same to who has both.
+#[test]
+fn a_claim_from_before_the_peers_death_is_yielded_to_when_it_is_dead() {
+    let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
+    for heard_since in [false, true] {
+        let mut bench = watched(AddressPolicy::default(), false);
+        bench.peer_silent();
+        bench.run(1_000);
+        news(&mut bench, 0, claim(false));
+        news(&mut bench, 0, claim(true));
+        assert_eq!(bench.view().groups[0].state, GroupState::Active);
+        if heard_since {
+            bench.peer_status();
+            bench.peer_silent();
+        }
+        bench.run(6_000);
+        assert!(bench.logged("is dead"));
+        let state = if heard_since { GroupState::Active } else { GroupState::Stopped };
+        assert_eq!(bench.view().groups[0].state, state, "{heard_since}");
+    }
+}
+
 /// Both took everything because both the links and the LAN were gone, and the LAN is back.
 #[test]
 fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
@@ -323,6 +345,35 @@ fn the_lease_of_a_group_that_is_released_meanwhile_is_forgotten() {
     bench.run(3_000);
     let story = bench.story();
     assert!(story.contains(&"probeend a1".to_owned()) && !story.contains(&"restore a1".to_owned()), "{story:?}");
+}
+
+/// It may have declared us dead while we slept, and have the address only when its resources are up.
+#[test]
+fn a_lost_lease_waits_for_a_peer_of_which_nothing_was_heard_since() {
+    let restored = |bench: &mut Bench| bench.story().contains(&"restore a1".to_owned());
+    let mut bench = watched(AddressPolicy::default(), true);
+    news(&mut bench, 0, AddressNews::Expired);
+    bench.peer_status();
+    news(&mut bench, 0, AddressNews::Silent);
+    assert!(!restored(&mut bench), "this one had waited for us to wake up");
+    bench.run(1_000);
+    assert!(restored(&mut bench), "it is there, and does not hold us for dead");
+
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    news(&mut bench, 0, AddressNews::Expired);
+    news(&mut bench, 0, AddressNews::Silent);
+    bench.run(3_900);
+    assert!(!restored(&mut bench), "it may be taking it");
+    bench.run(200);
+    assert!(restored(&mut bench), "it has not taken it in a dead time");
+
+    let mut bench = watched(AddressPolicy::default(), true);
+    bench.peer_silent();
+    bench.run(20_000);
+    news(&mut bench, 0, AddressNews::Expired);
+    news(&mut bench, 0, AddressNews::Silent);
+    assert!(restored(&mut bench), "it was dead before");
 }
 
 /// Dead, and its address answered by somebody.
