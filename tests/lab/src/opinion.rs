@@ -50,9 +50,11 @@ const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
 ];
 
 /// What only a real Heartbeat may complain of.
-const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 7] = [
+const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 8] = [
     // It is told what is too late for it on purpose (03 §4.5.4).
     ("late_other", "Ignored standby message 'other'"),
+    // And then is let go in case it hangs, which its silence does not tell.
+    ("late_other", "Ignored standby message 'done'"),
     // As giver it compares at the taker's `done`, before it has read the taker's report, if it thinks it decided by then.
     ("late_other", "No one owns"),
     // It ignores the request of its own tool that came before our report, and then our answer to that. The tool is asked again.
