@@ -49,6 +49,9 @@ pub(super) struct Ownership {
     pub(super) decision: Decision,
     /// `seq` of the last absolute report of the peer's present incarnation; 0 if there was none since its death.
     pub(super) other_order: u64,
+    /// What a real Heartbeat's script last said to have been added to that, and its `seq`.
+    #[serde(default)]
+    other_added: (u64, Set),
     take_local_at: Option<Instant>,
     starting_again: Option<Instant>,
     starting_sent: u32,
@@ -78,6 +81,21 @@ impl Ownership {
         if self.decision != Decision::Stable {
             self.decision = Decision::Starting;
             self.starting_again = Some(now + CHECK_AGAIN);
+        }
+    }
+
+    /// The peer's report `seq` says this: of all that it has if it is `full`, else of what it has as well.
+    fn peer_holds(&mut self, said: Set, full: bool, seq: u64) {
+        if full {
+            // One that was lost and comes late knows nothing of what was added since.
+            let (order, added) = self.other_added;
+            self.other = if order > seq { said.with(added) } else { said };
+            self.other_order = seq;
+        } else if said == Set::NONE {
+            self.other = said;
+        } else {
+            self.other_added = (seq, said);
+            self.other = self.other.with(said);
         }
     }
 }
@@ -182,16 +200,13 @@ impl Core {
         let said = message.text("rsc_hold").and_then(Set::parse).unwrap_or(Set::NONE);
         let offered = self.standby.offered() && !self.peer_is_hbd();
         let ownership = &mut self.ownership;
-        if full {
-            ownership.other_order = seq;
-        }
         if matches!(message.text("info"), Some("shutdown" | "standby")) {
             ownership.peer_releasing = true;
         } else if message.text("isstable") == Some("1") && !offered {
             // Not before: the answer to our `starting` carries no info, and may cross or follow the notice.
             ownership.peer_releasing = false;
         }
-        ownership.other = if full || said == Set::NONE { said } else { ownership.other.with(said) };
+        ownership.peer_holds(said, full, seq);
         if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
             ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
@@ -287,7 +302,7 @@ impl Core {
         let left = std::mem::replace(&mut ownership.peer_left, false);
         ownership.peer_releasing = false;
         ownership.other = Set::NONE;
-        ownership.other_order = 0;
+        (ownership.other_order, ownership.other_added) = Default::default();
         ownership.other_stable = true;
         ownership.failback_at = None;
         if ownership.decision == Decision::Shutdown {
@@ -360,7 +375,7 @@ impl Core {
 
     /// A new incarnation of the peer: what the old one said is void until the new one speaks.
     pub(super) fn peer_restarted(&mut self) {
-        self.ownership.other_order = 0;
+        (self.ownership.other_order, self.ownership.other_added) = Default::default();
         self.ownership.other_stable = false;
         self.ownership.peer_starting = false;
         self.ownership.peer_left = false;

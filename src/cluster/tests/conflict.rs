@@ -88,6 +88,19 @@ fn nobody_owns_is_not_concluded_while_the_peer_releases() {
 }
 
 /// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late, and never notices.
+/// Its daemon's report was lost, and comes again after what its script said a moment later.
+#[test]
+fn a_report_from_before_an_addition_takes_nothing_away() {
+    let mut bench = Bench::joined("local");
+    let report = bench.message("resource", &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1")]);
+    bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
+    bench.hears(report);
+    assert!(bench.logged("Both machines own our resources!"));
+    assert!(!bench.logged("the conflict with node nodeb is over"), "{:?}", bench.log());
+    bench.resource("local", "1", None);
+    assert!(bench.logged("the conflict with node nodeb is over"), "that is newer");
+}
+
 #[test]
 fn a_heartbeat_that_took_our_groups_is_made_to_give_them_up() {
     let mut bench = Bench::joined("local");
