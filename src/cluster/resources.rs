@@ -207,7 +207,8 @@ impl Core {
             ownership.peer_releasing = false;
         }
         ownership.peer_holds(said, full, seq);
-        if matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
+        // What a script adds says nothing of what the daemon has decided.
+        if full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
             ownership.starting_again = ownership.take_local_at.is_none().then_some(self.now.monotonic + CHECK_AGAIN);
         }

@@ -207,3 +207,15 @@ fn a_newcomer_is_answered_with_a_status_at_once() {
     bench.peer_restarts();
     assert!(!bench.sent("status").is_empty());
 }
+
+/// It took us for dead and did not heed our `starting`; what its script says of what it took decides nothing.
+#[test]
+fn what_a_script_adds_is_no_answer_to_starting() {
+    let mut bench = Bench::active();
+    bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
+    bench.story();
+    bench.run(11_000);
+    assert!(bench.story().contains(&"starting".to_owned()));
+    bench.resource("all", "1", None);
+    assert!(bench.logged("Initial resource acquisition complete (T_RESOURCES(us))"), "{:?}", bench.log());
+}
