@@ -11,6 +11,9 @@ use crate::units::{GROUPS, Running};
 /// for which one that slept does not listen to who lost its uuid meanwhile (02 §4.1) and a keepalive until its next status;
 /// and the exchange, and the time to stop.
 const BOTH: Duration = Duration::from_millis(3_500);
+/// Where messages are lost: a report is asked for again when a later status shows that it is missing, and that may be lost,
+/// and the one after it.
+const LOST: Duration = Duration::from_secs(2);
 /// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while it
 /// is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
 const BOTH_MIXED: Duration = Duration::from_secs(45);
@@ -43,6 +46,8 @@ pub struct Sight {
 #[derive(Debug, Default)]
 pub struct Invariants {
     mixed: bool,
+    /// How long both may serve.
+    both_limit: Duration,
     parted: bool,
     healed: Duration,
     /// The last moment at which a partition was an excuse.
@@ -64,8 +69,14 @@ struct Conflict {
 }
 
 impl Invariants {
-    pub fn new(mixed: bool) -> Self {
-        Invariants { mixed, ..Invariants::default() }
+    /// For a cluster with a real Heartbeat if it is `mixed`, and a network that loses messages if it is `lossy`.
+    pub fn new(mixed: bool, lossy: bool) -> Self {
+        let both_limit = match (mixed, lossy) {
+            (true, _) => BOTH_MIXED,
+            (false, true) => BOTH + LOST,
+            (false, false) => BOTH,
+        };
+        Invariants { mixed, both_limit, ..Invariants::default() }
     }
 
     pub fn disturbed(&mut self, now: Duration) {
@@ -117,10 +128,9 @@ impl Invariants {
             self.both[group] = None;
             return Ok(());
         }
-        let limit = if self.mixed { BOTH_MIXED } else { BOTH };
         let began = *self.both[group].get_or_insert(sight.now);
         let since = if sight.watched { began.max(self.unwatched) } else { began.max(self.healed) };
-        if (sight.watched || !sight.parted) && sight.now - since > limit {
+        if (sight.watched || !sight.parted) && sight.now - since > self.both_limit {
             return Err(format!("both nodes serve group {group}"));
         }
         self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });

@@ -56,7 +56,7 @@ impl World {
             nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
             wire: Wire::new(cluster),
             lan: Lan::default(),
-            invariants: Invariants::new(cluster.mixed()),
+            invariants: Invariants::new(cluster.mixed(), cluster.loss > 0),
             story: telling.then(String::new),
             takeovers: 0,
             broken: None,
