@@ -433,13 +433,23 @@ impl Core {
         }
         if self.peer_is_hbd() {
             self.act_with_hbd();
-        } else {
+        } else if !self.changed_unseen() {
             self.act_with_heartbeat();
         }
         if self.conflict.both.with(self.conflict.nobody) != Set::NONE {
             let wait = if self.peer_is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE };
             self.conflict.act_at = Some(now + wait);
         }
+    }
+
+    /// Whether a real Heartbeat has let go of something by a report that came while an exchange kept us from judging. It
+    /// will not say so again.
+    fn changed_unseen(&mut self) -> bool {
+        let before = self.conflict.both;
+        if before != Set::NONE {
+            self.audit_both();
+        }
+        self.conflict.both != before
     }
 
     /// The claims again, for a peer that missed them; our own orphans are ours to take. A peer that does not hear us

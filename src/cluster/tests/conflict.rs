@@ -250,3 +250,18 @@ fn what_the_loser_still_stops_is_not_hidden_from_a_new_peer() {
     bench.end_steps();
     assert_eq!(bench.field("resource", "isstable").last().map(String::as_str), Some("1"));
 }
+
+/// It said in the midst of the exchange that it has let go of ours, and says nothing more.
+#[test]
+fn what_a_heartbeat_let_go_meanwhile_is_not_yielded_to_it() {
+    let mut bench = Bench::joined("none");
+    bench.resource("all", "1", None);
+    assert!(bench.logged("Both machines own our resources!"));
+    bench.run(PATIENCE);
+    assert!(bench.story().contains(&"hb_takeover local".to_owned()));
+    bench.ask("foreign", "me");
+    bench.resource("local", "1", None);
+    bench.ask("foreign", "done");
+    bench.run(2 * PATIENCE);
+    assert_eq!(bench.view().groups[0].state, crate::cluster::GroupState::Active, "it has not got it");
+}
