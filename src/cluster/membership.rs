@@ -43,6 +43,9 @@ pub(super) struct Membership {
     started: Instant,
     next_beat: Instant,
     raise_ends: Option<Instant>,
+    /// When we woke up after a silence for which a peer declares us dead.
+    #[serde(default)]
+    woke: Option<Instant>,
     /// When which complaint about which node was made last.
     complaints: BTreeMap<String, Instant>,
 }
@@ -136,11 +139,25 @@ impl Core {
         }
     }
 
+    /// Whether we have said nothing for so long that a peer declares us dead.
+    fn oversleeps(&self) -> bool {
+        let said = self.membership.next_beat - self.settings.timing.keepalive;
+        self.now.monotonic.since(said) >= self.announced().1
+    }
+
+    /// Whether a peer has declared us dead since then, because we slept.
+    pub(super) fn overslept_since(&self, then: Instant) -> bool {
+        self.oversleeps() || self.membership.woke.is_some_and(|woke| then < woke)
+    }
+
     /// One status per keepalive, without drift; beats that were slept through are not made up for.
     fn beat(&mut self) {
         let (now, keepalive) = (self.now.monotonic, self.settings.timing.keepalive);
         if self.membership.next_beat > now {
             return;
+        }
+        if self.oversleeps() {
+            self.membership.woke = Some(now);
         }
         self.send_status();
         while self.membership.next_beat <= now {

@@ -194,6 +194,8 @@ impl Core {
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
             (Some("done"), Phase::Released(_)) => self.given(),
+            // It holds us for dead since it said that, and has taken everything back.
+            (Some("done"), Phase::Offered(_) | Phase::Not) if self.overslept_this() => {}
             // An older `done` ended the exchange before, in which we were the giver.
             (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
             // We had given up waiting, but it has released what it said it would, and nobody else will take it.
@@ -202,6 +204,11 @@ impl Core {
             }
             _ => {}
         }
+    }
+
+    /// Whether an hbd peer has given up the exchange that it last began, because it held us for dead.
+    fn overslept_this(&self) -> bool {
+        self.peer_is_hbd() && self.overslept_since(self.standby.offered_at)
     }
 
     /// Taker: we can have it if both sides have decided.

@@ -355,3 +355,24 @@ fn a_new_incarnation_is_not_dead_because_its_first_statuses_were_lost() {
     bench.run(1);
     assert_eq!(bench.logged_at("node nodeb: is dead"), Some(noticed + 4_001), "but its silence counts");
 }
+
+/// The giver's `done` waited in our socket. It holds us for dead by now, and has taken everything back.
+#[test]
+fn what_was_given_before_we_slept_for_a_dead_time_is_not_taken() {
+    for beats_first in [false, true] {
+        let mut bench = Bench::joined_hbd("local");
+        bench.ask("all", "me");
+        bench.resource("none", "0", Some("standby"));
+        let done = bench.message("ask_resources", &[("rsc_hold", "all"), ("info", "done")]);
+        bench.peer_silent();
+        bench.now += ms(6_000);
+        if beats_first {
+            bench.peer_status();
+            bench.feed(Event::Deadline);
+        }
+        bench.story();
+        bench.hears(done);
+        let story = bench.story();
+        assert!(!story.iter().any(|line| line.starts_with("start")), "{story:?}");
+    }
+}
