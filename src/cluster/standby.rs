@@ -189,13 +189,17 @@ impl Core {
             // It forgot its first, and will wait for what we say to this one: what it said in between voids nothing.
             (Some("other"), Phase::Releasing(_) | Phase::Released(_)) => {
                 self.standby.answered = self.standby.answered.max(seq);
+                self.given_still();
             }
             (Some("other"), Phase::Not) if self.standby.late => self.give(set, seq),
             (Some("other"), Phase::Not) if self.peer_is_hbd() => self.send_void(),
             (Some("other"), Phase::Not) => self.heartbeat_is_silent(),
             (Some("done"), Phase::Released(_)) => self.given(),
-            // It holds us for dead since it said that, and has taken everything back.
-            (Some("done"), Phase::Offered(_) | Phase::Not) if self.overslept_this() => {}
+            // It may hold us for dead since it said that, and have taken everything back.
+            (Some("done"), Phase::Offered(_)) if self.overslept_this() => self.offer_anew(set),
+            (Some("done"), Phase::Not) if self.ownership.peer_releasing && self.overslept_this() => {
+                self.offer_anew(set)
+            }
             // An older `done` ended the exchange before, in which we were the giver.
             (Some("done"), Phase::Offered(_)) if seq > self.standby.answered => self.acquire(set),
             // We had given up waiting, but it has released what it said it would, and nobody else will take it.
@@ -206,9 +210,24 @@ impl Core {
         }
     }
 
-    /// Whether an hbd peer has given up the exchange that it last began, because it held us for dead.
+    /// Whether an hbd peer may have given up the exchange that it last began, because it held us for dead.
     fn overslept_this(&self) -> bool {
         self.peer_is_hbd() && self.overslept_since(self.standby.offered_at)
+    }
+
+    /// Taker: is it still to be had? A giver that has given up says so, one that has not says `done` once more.
+    fn offer_anew(&mut self, set: Set) {
+        self.standby.offered_at = self.now.monotonic;
+        self.send_ask(set, "other");
+    }
+
+    /// Giver: an hbd that asks once more has slept, and did not trust our `done`.
+    fn given_still(&mut self) {
+        if let Phase::Released(set) = self.standby.phase
+            && self.peer_is_hbd()
+        {
+            self.send_ask(set, "done");
+        }
     }
 
     /// Taker: we can have it if both sides have decided.

@@ -373,6 +373,24 @@ fn what_was_given_before_we_slept_for_a_dead_time_is_not_taken() {
         bench.story();
         bench.hears(done);
         let story = bench.story();
-        assert!(!story.iter().any(|line| line.starts_with("start")), "{story:?}");
+        assert_eq!(story, ["ask_resources all other"], "is it still to be had?");
+        bench.peer_status();
+        bench.feed(Event::Deadline);
+        bench.story();
+        bench.ask("all", "done");
+        assert!(bench.story().contains(&"start b1".to_owned()), "it is");
     }
+}
+
+/// The other side of it.
+#[test]
+fn what_was_given_is_still_to_be_had_by_one_that_slept() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    assert!(bench.story().contains(&"ask_resources local done".to_owned()));
+    bench.ask("local", "other");
+    assert_eq!(bench.story(), ["ask_resources local done"]);
+    bench.ask("local", "done");
+    assert_eq!(answers(&bench), [Answer::Done]);
 }
