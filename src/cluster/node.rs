@@ -139,6 +139,11 @@ impl Node {
         self.generation = generation;
     }
 
+    /// Whether its last status is younger than `warntime`.
+    pub fn speaks(&self, now: Instant, warntime: Duration) -> bool {
+        self.last_status.is_some_and(|last| now.since(last) < warntime)
+    }
+
     /// Whether it counts as alive: it was heard and is not dead.
     pub fn alive(&self) -> bool {
         matches!(self.status, Status::Up | Status::Active)

@@ -96,7 +96,7 @@ impl Core {
         let left = Some(index) == self.peer() && self.ownership.peer_left;
         let (now, warntime) = (self.now.monotonic, self.settings.timing.warntime);
         let node = &mut self.nodes[index];
-        let speaks = node.last_status.is_some_and(|last| now.since(last) < warntime);
+        let speaks = node.speaks(now, warntime);
         if node.uuid.is_some() && node.status != Status::Dead && speaks && !left {
             let node = node.name.clone();
             self.complain(Record::NameTwice { node });

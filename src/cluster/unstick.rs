@@ -70,7 +70,8 @@ impl Core {
         self.unstick = Unstick { due: Some(due), unanswered, quiet_until: None, ..self.unstick };
     }
 
-    /// `me` of the peer, or silence in which it may have said that: nothing may free it before it must have given that up, if we do not answer.
+    /// `me` of the peer, or silence in which it may have said that: nothing may free it before it must have given that up,
+    /// if we do not answer.
     pub(super) fn heartbeat_asks(&mut self) {
         let not_before = self.now.monotonic + AFTER;
         self.unstick.not_before = not_before;
@@ -91,8 +92,8 @@ impl Core {
 
     /// Whether the peer may have said something lately that we did not hear.
     fn peer_is_late(&self) -> bool {
-        let heard = self.peer_node().and_then(|peer| peer.last_status).unwrap_or_default();
-        self.now.monotonic.since(heard) >= self.settings.timing.warntime
+        let (now, warntime) = (self.now.monotonic, self.settings.timing.warntime);
+        !self.peer_node().is_some_and(|peer| peer.speaks(now, warntime))
     }
 
     pub(super) fn unstick_tick(&mut self) {
