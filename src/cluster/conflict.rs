@@ -4,11 +4,11 @@
 //! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
 //! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::Claims;
 use super::resources::Decision;
 use super::{Class, Core, Instant, Record, Set};
 use crate::wire::Message;
@@ -29,39 +29,6 @@ const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
 const OFFER_PERIOD: Duration = Duration::from_secs(600);
 /// And to one that did not react.
 const OFFER_RETRY: Duration = Duration::from_secs(20);
-
-/// What a node bases its claim on, in its own words: the field `hbd_claim`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Claims {
-    /// When it claimed its local groups, wall-clock milliseconds.
-    local: u64,
-    /// When it claimed the other node's groups.
-    foreign: u64,
-    /// How many groups it held when the conflict began: a loser that has already released a part must not lose the
-    /// rest for it.
-    held: usize,
-}
-
-impl Claims {
-    fn of(&self, class: Class) -> u64 {
-        match class {
-            Class::Local => self.local,
-            Class::Foreign => self.foreign,
-        }
-    }
-
-    fn parse(text: &str) -> Option<Claims> {
-        let mut numbers = text.split(',');
-        let mut hex = || u64::from_str_radix(numbers.next()?, 16).ok();
-        Some(Claims { local: hex()?, foreign: hex()?, held: usize::try_from(hex()?).ok()? })
-    }
-}
-
-impl fmt::Display for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x},{:x},{:x}", self.local, self.foreign, self.held)
-    }
-}
 
 /// What is wrong, and since when.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

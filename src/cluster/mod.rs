@@ -30,6 +30,7 @@
 //! | [`groups`](self) | which step of which group is next? (03 §2.5) |
 
 mod carrier;
+mod claims;
 mod comparison;
 mod conflict;
 mod event;
