@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::words::paint;
-use crate::config::{Config, Medium, ResourceKind, Severity};
+use crate::config::{Config, FenceDevice, FenceProtocol, Medium, ResourceKind, Severity};
 
 pub(super) use facts::gather;
 
@@ -91,7 +91,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.extend(peers(config, &facts.addresses));
             found.push(links(config));
             found.extend(units(config, &facts.unit_files));
-            found.push(fencing(config));
+            found.extend(fencing(config));
         }
     }
     found.extend(removers(&facts.removers));
@@ -179,8 +179,30 @@ fn units(config: &Config, files: &Result<Vec<(String, String)>, String>) -> Vec<
     found
 }
 
-/// hbd fences nobody: what that means depends on what moves.
-fn fencing(config: &Config) -> Finding {
+/// The devices that reset the other node, or what it means that there are none.
+fn fencing(config: &Config) -> Vec<Finding> {
+    if config.fencing.is_empty() {
+        return vec![no_fencing(config)];
+    }
+    config.fencing.iter().map(fence_device).collect()
+}
+
+fn fence_device(device: &FenceDevice) -> Finding {
+    let node = &device.node;
+    let programs = device.agents.iter().filter(|agent| agent.protocol != FenceProtocol::Human);
+    let programs: Vec<&str> = programs.map(|agent| agent.name.as_str()).collect();
+    if programs.is_empty() {
+        let text = format!(
+            "{node} is reset by hand only: if it fails, nothing of it is taken over before somebody has switched it off \
+             and entered hbctl confirm-fenced {node}"
+        );
+        return finding(Grade::Note, "fencing", text);
+    }
+    finding(Grade::Ok, "fencing", format!("{node} is reset by {}", programs.join(", and if that fails by ")))
+}
+
+/// How much a missing device matters depends on what moves.
+fn no_fencing(config: &Config) -> Finding {
     let mounts = config.groups.iter().flat_map(|group| &group.resources).any(|resource| {
         resource.kind.unit().is_some_and(|unit| unit.ends_with(".mount")) || resource.word.starts_with("drbd")
     });

@@ -7,10 +7,22 @@ use crate::config::{Files, Host, load};
 
 /// The first example, with another ha.cf.
 fn config(ha_cf: &str, haresources: &str) -> Config {
+    config_with(ha_cf, haresources, "")
+}
+
+/// The same beside this hbd.toml, on a machine with the programs fence_ipmilan and stonith.
+fn config_with(ha_cf: &str, haresources: &str, hbd_toml: &str) -> Config {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let ha_d = directory.path().join("etc/ha.d");
-    std::fs::create_dir_all(&ha_d).unwrap();
+    let (hbd, sbin) = (directory.path().join("etc/hbd"), directory.path().join("usr/sbin"));
+    for directory in [&ha_d, &hbd, &sbin] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    std::fs::write(hbd.join("hbd.toml"), hbd_toml).unwrap();
+    for program in ["fence_ipmilan", "stonith"] {
+        std::fs::write(sbin.join(program), "").unwrap();
+    }
     std::fs::write(ha_d.join("ha.cf"), ha_cf).unwrap();
     std::fs::write(ha_d.join("haresources"), haresources).unwrap();
     std::fs::write(ha_d.join("authkeys"), "auth 1\n1 sha1 HI!\n").unwrap();
@@ -136,6 +148,23 @@ fn the_rest_is_passed_on_with_a_remedy() {
     assert_eq!(about(&broken, "configuration"), (Grade::Bad, "ha.cf:3: no".to_owned()));
     let mounts = config(HA_CF, "nodea Filesystem::/dev/sdb1::/srv/data::ext4\n");
     assert_eq!(about(&Facts { config: Ok(mounts), ..healthy() }, "fencing").0, Grade::Warning);
+}
+
+#[test]
+fn devices_of_hbd_toml_and_of_ha_cf_are_named() {
+    let about_fencing = |ha_cf: &str, hbd_toml: &str| {
+        let config = config_with(ha_cf, HARESOURCES, hbd_toml);
+        about(&Facts { config: Ok(config), ..healthy() }, "fencing")
+    };
+    let table = "[fence.nodeb]\nagent = \"fence_ipmilan\"\nip = \"10.0.0.9\"\n";
+    let (grade, text) = about_fencing(HA_CF, table);
+    assert_eq!((grade, text.as_str()), (Grade::Ok, "nodeb is reset by fence_ipmilan"));
+    let stonith = format!("{HA_CF}stonith_host * external/ipmi nodeb 10.0.0.9 admin secret\n");
+    let (grade, text) = about_fencing(&stonith, "");
+    assert_eq!((grade, text.as_str()), (Grade::Ok, "nodeb is reset by external/ipmi"));
+    let by_hand = format!("{HA_CF}stonith_host * meatware nodeb\n");
+    let (grade, text) = about_fencing(&by_hand, "");
+    assert!(grade == Grade::Note && text.contains("hbctl confirm-fenced nodeb"), "{text}");
 }
 
 #[test]
