@@ -73,6 +73,7 @@ pub use groups::GroupState;
 pub use hold::asking_interval;
 pub use holding::{Class, Set};
 pub use node::Status;
+pub use operator::MOVE_PATIENCE;
 pub use ping::PingNode;
 pub use record::{Priority, Record, Subject};
 pub use time::{Instant, Moment};

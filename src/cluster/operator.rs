@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::resources::Decision;
 use super::{Action, Answer, Awaited, Core, Instant, Record, Request, Set, Status};
 
-/// How long a wish waits for both nodes to be ready for it: a real Heartbeat that started alone refuses every exchange
-/// for ten seconds, without a word (03 §16 no. 18).
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a move that an operator asked for may wait until it begins: a real Heartbeat that started alone refuses every
+/// exchange for ten seconds, without a word (03 §16 no. 18). The texts of hbctl, org.hbd1(5) and the catalog name it.
+pub const MOVE_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the peer has to react to `hb_takeover`.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,7 +67,7 @@ enum Obstacle {
 impl Core {
     /// An operator wants the peer to serve, or us. The set is in our words.
     pub(super) fn move_requested(&mut self, id: u64, request: Request) {
-        let wish = Wish { id, request, until: self.now.monotonic + PATIENCE };
+        let wish = Wish { id, request, until: self.now.monotonic + MOVE_PATIENCE };
         if self.operator.waiting.is_some() && !self.is_already(request) {
             self.answer(id, Answer::Busy);
         } else {

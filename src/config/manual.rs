@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn the_watchdog_is_explained_with_the_time_that_systemd_is_told() {
+        let told = format!("RuntimeWatchdogSec={} ", crate::config::RUNTIME_WATCHDOG.as_secs());
+        assert!(meaning("watchdog").contains(&told), "{}", meaning("watchdog"));
+    }
+
+    #[test]
     fn the_page_is_good_roff() {
         assert_eq!(escaped(".x -y \\"), "\\&.x \\-y \\e");
         assert!(page().lines().all(|line| !line.starts_with('\'')));

@@ -60,6 +60,6 @@ pub use load::{Files, Loaded, load};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
-    Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy,
+    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy,
 };
 pub(crate) use value::nearest;

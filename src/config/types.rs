@@ -202,6 +202,11 @@ pub enum StopFailure {
     Reboot,
 }
 
+/// RuntimeWatchdogSec= that hbd gives systemd where nobody else has set it: PID 1 may be busy for a while, with a
+/// daemon-reload for instance, without the machine being lost. What must be fast, the end of a hanging hbd, does not
+/// depend on it (WatchdogSec=).
+pub const RUNTIME_WATCHDOG: Duration = Duration::from_secs(20);
+
 /// `[watchdog]` of hbd.toml.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchdogPolicy {

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::input::Input;
 use crate::bus::{Ending, JobResult, Scope, Snapshot};
-use crate::cluster::{Answer, Request, Set};
+use crate::cluster::{Answer, MOVE_PATIENCE, Request, Set};
 
 /// One move: which set, in our words, and whether it is to come here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,23 +109,26 @@ async fn ask(inputs: &UnboundedSender<Input>, plan: Plan) -> Option<Answer> {
 
 /// Why something is not where it was wanted.
 fn failure(answer: Answer) -> Ending {
-    let (result, text) = match answer {
+    let seconds = MOVE_PATIENCE.as_secs();
+    match answer {
         Answer::InFlux(awaited) => {
-            let text = format!("nothing was moved: waited 20 s in vain for {awaited}");
-            return Ending::new(JobResult::Timeout, text);
+            let text = format!("nothing was moved: waited {seconds} s in vain for {awaited}");
+            Ending::new(JobResult::Timeout, text)
         }
         Answer::NoReply => {
-            (JobResult::Timeout, "the other node did not react within 20 s; nothing was moved: see its log")
+            let text = format!("the other node did not react within {seconds} s; nothing was moved: see its log");
+            Ending::new(JobResult::Timeout, text)
         }
         Answer::Cancelled => {
-            (JobResult::Canceled, "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`")
+            let text = "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`";
+            Ending::new(JobResult::Canceled, text)
         }
         Answer::Failed => {
-            (JobResult::Failed, "the exchange is over, but not everything could be started; see `hbctl status`")
+            let text = "the exchange is over, but not everything could be started; see `hbctl status`";
+            Ending::new(JobResult::Failed, text)
         }
-        refused => (JobResult::Refused, refusal(refused)),
-    };
-    Ending::new(result, text)
+        refused => Ending::new(JobResult::Refused, refusal(refused)),
+    }
 }
 
 /// Why nothing was even begun.
@@ -150,6 +153,7 @@ pub fn refusal(answer: Answer) -> &'static str {
 mod tests {
     use super::*;
     use crate::bus::GroupSnapshot;
+    use crate::cluster::Awaited;
 
     /// nodea sees its own two groups, and one of nodeb.
     fn seen() -> Snapshot {
@@ -190,6 +194,24 @@ mod tests {
     #[test]
     fn what_is_there_already_is_no_move() {
         assert_eq!(plan(&seen(), "web", "nodea").unwrap_err().result, JobResult::Skipped);
+    }
+
+    #[test]
+    fn every_document_names_the_time_that_a_move_waits() {
+        let time = format!("{} s", MOVE_PATIENCE.as_secs());
+        let documents = [
+            (include_str!("../../packaging/hbd.catalog"), format!("or fails after {time}.")),
+            (include_str!("../../dbus/org.hbd1.Manager.xml"), format!("It waits up to {time}, see Awaited")),
+            (include_str!("../../dbus/org.hbd1.Manager.xml"), format!("What a job waits for, at most {time},")),
+            (include_str!("../../man/org.hbd1.5"), format!("It waits up to {time}, see Awaited")),
+            (include_str!("../../man/org.hbd1.5"), format!("What a job waits for, at most {time},")),
+        ];
+        for (document, sentence) in documents {
+            assert!(document.contains(&sentence), "no document says {sentence:?}");
+        }
+        for answer in [Answer::InFlux(Awaited::OtherNode), Answer::NoReply] {
+            assert!(failure(answer).text.contains(&time), "{answer:?}");
+        }
     }
 
     #[tokio::test]

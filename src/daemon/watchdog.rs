@@ -12,11 +12,9 @@ use tokio::time::timeout;
 use zbus::connection::Builder;
 
 use super::links::error_chain;
+use crate::config::RUNTIME_WATCHDOG;
 use crate::units::{MachineWatchdog, Systemd, UnitError};
 
-/// PID 1 may be busy for a while, with a daemon-reload for instance, without the machine being lost. What must be fast, the
-/// end of a hanging hbd, does not depend on it.
-const LIMIT: Duration = Duration::from_secs(20);
 /// How long systemd may take to be asked.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Two names of one device.
@@ -33,7 +31,7 @@ pub async fn guard(device: Option<PathBuf>) {
         );
         return;
     }
-    let ask = async { Systemd::new(Builder::system().build().await?).await?.arm_watchdog(LIMIT).await };
+    let ask = async { Systemd::new(Builder::system().build().await?).await?.arm_watchdog(RUNTIME_WATCHDOG).await };
     let outcome = timeout(PATIENCE, ask).await;
     match outcome.unwrap_or_else(|_| Err(UnitError::ConnectionLost)) {
         Ok(state) => {
@@ -51,7 +49,11 @@ fn verdict(device: &Path, state: &MachineWatchdog) -> (bool, String) {
     let same = held == name || DEFAULT.contains(&held) && DEFAULT.contains(&name.as_str());
     let seconds = state.limit.as_secs_f64();
     if state.limit.is_zero() {
-        (false, format!("systemd does not feed {name}: write RuntimeWatchdogSec=20 into /etc/systemd/system.conf"))
+        let usual = RUNTIME_WATCHDOG.as_secs();
+        (
+            false,
+            format!("systemd does not feed {name}: write RuntimeWatchdogSec={usual} into /etc/systemd/system.conf"),
+        )
     } else if !same {
         let text = format!(
             "systemd feeds {held}, ha.cf names {name}: write WatchdogDevice={name} under [Manager] into \
