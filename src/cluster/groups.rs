@@ -357,11 +357,11 @@ impl Groups {
     fn notice(&self, index: usize, wanted: bool) -> Record {
         let Group { node, key, resources, .. } = &self.groups[index];
         let words: Vec<_> = resources.iter().map(|resource| resource.word.as_str()).collect();
-        let (group, node, resources) = (key.clone(), node.clone(), words.join(" "));
+        let (group, preferred, resources) = (key.clone(), node.clone(), words.join(" "));
         if wanted {
-            Record::AcquiringGroup { group, node, resources }
+            Record::AcquiringGroup { group, preferred, resources }
         } else {
-            Record::ReleasingGroup { group, node, resources }
+            Record::ReleasingGroup { group, preferred, resources }
         }
     }
 }

@@ -31,7 +31,27 @@ pub struct Subject<'a> {
     pub resource: Option<&'a str>,
 }
 
-/// Declares the kinds: name, fields, priority, MESSAGE_ID, text.
+/// Sets the journal field that a record's field is named after. A field of any other name is in the text only.
+macro_rules! journal_field {
+    ($subject:ident, node, $value:expr) => {
+        $subject.node = Some($value)
+    };
+    ($subject:ident, link, $value:expr) => {
+        $subject.link = Some($value)
+    };
+    ($subject:ident, group, $value:expr) => {
+        $subject.group = Some($value)
+    };
+    ($subject:ident, resource, $value:expr) => {
+        $subject.resource = Some($value)
+    };
+    ($subject:ident, $other:ident, $value:expr) => {
+        let _ = $value;
+    };
+}
+
+/// Declares the kinds: name, fields, priority, MESSAGE_ID, text. The fields `node`, `link`, `group` and `resource` are
+/// also journal fields, see [`Subject`].
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } $priority:ident $id:literal $text:literal;)*) => {
         /// One thing worth an entry in the journal.
@@ -77,6 +97,17 @@ macro_rules! records {
                 match self {
                     $(Record::$name { $($field),* } => format!($text),)*
                 }
+            }
+
+            /// What the record is about, as journal fields.
+            // A kind without fields sets nothing.
+            #[allow(unused_mut)]
+            pub fn subject(&self) -> Subject<'_> {
+                let mut subject = Subject::default();
+                match self {
+                    $(Record::$name { $($field),* } => { $(journal_field!(subject, $field, $field);)* })*
+                }
+                subject
             }
 
             /// Every MESSAGE_ID with its kind, for the catalog.
@@ -162,10 +193,10 @@ records! {
         "Resources being acquired from {node}.";
     TakeoverComplete { node: String } Info "493462a5f9704da38f3dbec9ef85c5b8"
         "mach_down takeover complete for node {node}.";
-    AcquiringGroup { group: String, node: String, resources: String } Info "9f96aeafe8ac4d01838280f072e40478"
-        "Acquiring resource group: {node} {resources}";
-    ReleasingGroup { group: String, node: String, resources: String } Info "4e098400ffd64b068f42bb25fa41715e"
-        "Releasing resource group: {node} {resources}";
+    AcquiringGroup { group: String, preferred: String, resources: String } Info "9f96aeafe8ac4d01838280f072e40478"
+        "Acquiring resource group: {preferred} {resources}";
+    ReleasingGroup { group: String, preferred: String, resources: String } Info "4e098400ffd64b068f42bb25fa41715e"
+        "Releasing resource group: {preferred} {resources}";
     GroupActive { group: String } Info "02326b36c21144858a3196dcfff18be5"
         "resource group {group} is active here";
     GroupStopped { group: String } Info "a35872478bb741218ff61f513b8c3e49"
@@ -292,112 +323,6 @@ records! {
         "{node} Heartbeat shutdown complete.";
 }
 
-impl Record {
-    /// What the record is about, as journal fields.
-    pub fn subject(&self) -> Subject<'_> {
-        let mut subject = Subject::default();
-        match self {
-            Record::StatusUpdate { node, .. }
-            | Record::NodeDead { node, .. }
-            | Record::Resetting { node, .. }
-            | Record::NodeReset { node, .. }
-            | Record::NotReset { node, .. }
-            | Record::ResetRetried { node, .. }
-            | Record::ResetCalledOff { node, .. }
-            | Record::ResetByHand { node, .. }
-            | Record::ResetWasNone { node, .. }
-            | Record::MaintenanceBegins { node, .. }
-            | Record::MaintenanceEnds { node, .. }
-            | Record::MaintenanceForgoes { node, .. }
-            | Record::MaintenanceRefuses { node, .. }
-            | Record::ConfigurationDiffers { node, .. }
-            | Record::ConfigurationAlike { node, .. }
-            | Record::FewerPingNodes { node, .. }
-            | Record::MorePingNodes { node, .. }
-            | Record::PingNodesBalanced { node, .. }
-            | Record::GivenUpForPings { node, .. }
-            | Record::NoPingNode { node, .. }
-            | Record::PingNodeBack { node, .. }
-            | Record::LateHeartbeat { node, .. }
-            | Record::NodeRestarted { node, .. }
-            | Record::ReturningAfterPartition { node, .. }
-            | Record::Replay { node, .. }
-            | Record::UnknownNode { node, .. }
-            | Record::Impostor { node, .. }
-            | Record::ClonedUuid { node, .. }
-            | Record::NameTwice { node, .. }
-            | Record::SharedUuid { node, .. }
-            | Record::NodeChange { node, .. }
-            | Record::LostPackets { node, .. }
-            | Record::LostForGood { node, .. }
-            | Record::NodeListDiffers { node, .. }
-            | Record::AcquiringFrom { node, .. }
-            | Record::TakeoverComplete { node, .. }
-            | Record::ShutdownNotice { node, .. }
-            | Record::GaveUpResources { node, .. }
-            | Record::ConflictLost { node, .. }
-            | Record::ConflictWon { node, .. }
-            | Record::StorageLetGo { node, .. }
-            | Record::StandbyWanted { node, .. }
-            | Record::StandbyCanTake { node, .. }
-            | Record::StandbyFinished { node, .. }
-            | Record::StandbyInProgress { node, .. }
-            | Record::StandbyInFlux { node, .. }
-            | Record::NobodyAnswers { node, .. }
-            | Record::GivenUpForCarrier { node, .. }
-            | Record::MoveWaits { node, .. }
-            | Record::PeerIsLegacy { node, .. }
-            | Record::AdoptionLost { node, .. }
-            | Record::PeerRestarts { node, .. }
-            | Record::PeerIsNice { node, .. }
-            | Record::RequestUnanswered { node, .. }
-            | Record::DeclaredDead { node, .. }
-            | Record::ShutdownComplete { node, .. } => {
-                subject.node = Some(node);
-            }
-            Record::HaresourcesDiffer { node, group } | Record::HoldCleared { group, node } => {
-                subject.node = Some(node);
-                subject.group = Some(group);
-            }
-            Record::LinkUp { node, link, .. } | Record::LinkDead { node, link, .. } => {
-                subject.node = Some(node);
-                subject.link = Some(link);
-            }
-            Record::AcquiringGroup { group, .. }
-            | Record::ReleasingGroup { group, .. }
-            | Record::GroupActive { group, .. }
-            | Record::GroupStopped { group, .. }
-            | Record::GroupMoves { group, .. } => {
-                subject.group = Some(group);
-            }
-            Record::HeldBack { group, resource, node, .. } | Record::GroupYielded { group, resource, node, .. } => {
-                subject.node = Some(node);
-                subject.group = Some(group);
-                subject.resource = Some(resource);
-            }
-            Record::StartFailed { group, resource, .. }
-            | Record::AddressClaimed { group, resource, .. }
-            | Record::LeaseLost { group, resource, .. }
-            | Record::AddressRestored { group, resource, .. }
-            | Record::InterfaceCut { group, resource, .. }
-            | Record::InterfaceBack { group, resource, .. }
-            | Record::GroupGivenUp { group, resource, .. }
-            | Record::StopFailed { group, resource, .. }
-            | Record::UnitFailed { group, resource, .. }
-            | Record::UnitFailedUnwatched { group, resource, .. }
-            | Record::UnitStopped { group, resource, .. }
-            | Record::UnitUpAgain { group, resource, .. }
-            | Record::MaintenanceIgnores { group, resource, .. }
-            | Record::KeepTrying { group, resource, .. } => {
-                subject.group = Some(group);
-                subject.resource = Some(resource);
-            }
-            _ => {}
-        }
-        subject
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,6 +342,18 @@ mod tests {
         assert_eq!((dead.text().as_str(), dead.priority()), ("node nodeb: is dead", Priority::Warning));
         let link = Record::LinkUp { node: "nodeb".into(), link: "eth1".into() };
         assert_eq!(link.text(), "Link nodeb:eth1 up.");
-        assert_eq!(link.subject().link, Some("eth1"));
+    }
+
+    #[test]
+    fn fields_named_after_journal_fields_become_them() {
+        let link = Record::LinkUp { node: "nodeb".into(), link: "eth1".into() };
+        assert_eq!(link.subject(), Subject { node: Some("nodeb"), link: Some("eth1"), ..Subject::default() });
+        let failed = Record::StartFailed { group: "web".into(), resource: "httpd".into(), reason: "none".into() };
+        let about = Subject { group: Some("web"), resource: Some("httpd"), ..Subject::default() };
+        assert_eq!(failed.subject(), about);
+        assert_eq!(Record::CommNowUp {}.subject(), Subject::default());
+        let acquiring =
+            Record::AcquiringGroup { group: "web".into(), preferred: "nodeb".into(), resources: "httpd".into() };
+        assert_eq!(acquiring.subject().node, None, "the node that the group prefers is not where this happens");
     }
 }
