@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Place, Report, Severity, Word};
-use super::load::Files;
+use super::files::Files;
 
 /// Highest key number.
 const MAX_INDEX: u8 = 15;

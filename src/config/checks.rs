@@ -5,11 +5,11 @@
 use std::net::IpAddr;
 
 use super::diagnostic::{Report, Word};
+use super::files::Files;
 use super::groups::ResourceKind;
 use super::ha_cf::HaCf;
 use super::haresources::Found;
 use super::hbd_toml::Aliases;
-use super::load::{Files, timing};
 use super::settings::Layers;
 use super::types::{AutoFailback, Medium};
 
@@ -102,7 +102,7 @@ impl Whole<'_> {
     }
 
     fn dead_times(&self, report: &mut Report) {
-        let timing = timing(self.layers);
+        let timing = self.layers.timing();
         let keepalive = timing.keepalive.as_millis();
         let deadtime = timing.deadtime.as_millis();
         let initdead = timing.initdead.as_millis();
@@ -146,7 +146,7 @@ impl Whole<'_> {
     }
 
     fn warn_times(&self, report: &mut Report) {
-        let timing = timing(self.layers);
+        let timing = self.layers.timing();
         let (warntime, deadtime) = (timing.warntime.as_millis(), timing.deadtime.as_millis());
         let written = self.layers.place("warntime").is_some();
         if written && self.layers.sound(&["warntime", "deadtime"]) && warntime >= deadtime {

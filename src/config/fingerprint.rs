@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
-use super::{AutoFailback, Config};
+use super::groups::Group;
+use super::types::{AutoFailback, Config};
 
 /// What the files say that concerns all nodes, in digests of 16 hexadecimal digits. Empty: unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ impl Fingerprint {
         };
         ha_cf.push(format!("auto_failback {auto_failback}"));
         ha_cf.push(format!("ipfail {}", config.connectivity.ipfail));
-        let group = |group: &super::Group| {
+        let group = |group: &Group| {
             let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
             format!("{} {}", group.node, words.join(" "))
         };

@@ -35,7 +35,7 @@ impl Host {
     /// # Errors
     /// When the kernel does not tell its name. A missing /etc/hosts or /etc/services is an empty one.
     pub fn of_this_machine() -> io::Result<Host> {
-        let read = |path: &str| std::fs::read(path).map(|bytes| super::lines::text_of(&bytes)).unwrap_or_default();
+        let read = |path: &str| std::fs::read(path).map(|bytes| super::text::text_of(&bytes)).unwrap_or_default();
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.to_str()?.strip_prefix("HBD_")?.to_owned();
             Some((name, value.to_string_lossy().into_owned()))

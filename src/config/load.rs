@@ -4,95 +4,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::authkeys::{self, AuthKeys};
 use super::checks;
 use super::diagnostic::{Diagnostic, Report, Word};
 use super::environment;
-use super::fencing;
+use super::fencing::FencingSources;
+use super::files::Files;
 use super::groups::{Group, Recipe, ResourceKind, Transient};
 use super::ha_cf::{self, HaCf};
 use super::haresources::{self, Context, Found};
 use super::hbd_toml::{self, Aliases, Own};
 use super::host::Host;
-use super::lines::text_of;
 use super::settings::{Layers, Scalars};
-use super::types::{Config, FenceDevice, Timing};
-
-/// The files of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// Below which devices and programs are that ha.cf names: `/`.
-    pub root: PathBuf,
-    /// `/etc/ha.d/ha.cf`.
-    pub ha_cf: PathBuf,
-    /// `/etc/ha.d/authkeys`.
-    pub authkeys: PathBuf,
-    /// systemd credential read instead of `authkeys` if it exists (`LoadCredential=authkeys`).
-    pub credential: Option<PathBuf>,
-    /// `/etc/ha.d/haresources`.
-    pub haresources: PathBuf,
-    /// `/etc/ha.d/nodeinfo`: its first line replaces `uname -n`.
-    pub nodeinfo: PathBuf,
-    /// `/etc/ha.d/resource.d`: Heartbeat's resource scripts.
-    pub resource_d: PathBuf,
-    /// `/etc/init.d`: LSB scripts, run where haresources gives them arguments.
-    pub init_d: PathBuf,
-    /// `/usr/lib/ocf/resource.d`: OCF agents by provider.
-    pub agents: PathBuf,
-    /// `/etc/fstab`: what systemd mounts by itself.
-    pub fstab: PathBuf,
-    /// `/etc/hbd/hbd.toml`.
-    pub hbd_toml: PathBuf,
-    /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
-    pub hbd_toml_dir: PathBuf,
-    /// Where fencing programs are.
-    pub programs: Vec<PathBuf>,
-    /// `/var/lib/heartbeat/crm/cib.xml`: mentioned to those who ask for Pacemaker.
-    pub cib_xml: PathBuf,
-}
-
-impl Default for Files {
-    fn default() -> Files {
-        Files::below(Path::new("/"))
-    }
-}
-
-impl Files {
-    /// The usual files below another root.
-    pub fn below(root: &Path) -> Files {
-        let ha_d = root.join("etc/ha.d");
-        let hbd = root.join("etc/hbd");
-        Files {
-            root: root.to_owned(),
-            ha_cf: ha_d.join("ha.cf"),
-            authkeys: ha_d.join("authkeys"),
-            credential: None,
-            haresources: ha_d.join("haresources"),
-            nodeinfo: ha_d.join("nodeinfo"),
-            resource_d: ha_d.join("resource.d"),
-            init_d: root.join("etc/init.d"),
-            agents: root.join("usr/lib/ocf/resource.d"),
-            fstab: root.join("etc/fstab"),
-            hbd_toml: hbd.join("hbd.toml"),
-            hbd_toml_dir: hbd.join("hbd.toml.d"),
-            programs: ["usr/sbin", "usr/bin"].map(|directory| root.join(directory)).to_vec(),
-            cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
-        }
-    }
-
-    /// Where a path of ha.cf is on this machine.
-    pub(super) fn on_this_machine(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
-    }
-
-    /// With the credential `authkeys` of systemd's `$CREDENTIALS_DIRECTORY`.
-    pub fn with_credentials(mut self, directory: &Path) -> Files {
-        self.credential = Some(directory.join("authkeys"));
-        self
-    }
-}
+use super::text::text_of;
+use super::types::{Config, FenceDevice};
 
 /// What [`load`] gives.
 #[derive(Debug, Clone)]
@@ -130,8 +56,14 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         own.addresses.check_groups(&known, &mut report);
     }
     own.ipfail.check(&ha_cf.ping_nodes, &mut report);
-    let machine = fencing::Machine { node: &node, nodes: &ha_cf.nodes, programs: &files.programs };
-    let devices = own.fencing.devices(&ha_cf.fencing, &machine, &mut report);
+    let fencing = FencingSources {
+        node: &node,
+        nodes: &ha_cf.nodes,
+        programs: &files.programs,
+        stonith: &ha_cf.fencing,
+        tables: &own.fencing,
+    };
+    let devices = fencing.devices(&mut report);
     if let Some(layers) = &layers {
         let whole = checks::Whole {
             files,
@@ -246,29 +178,6 @@ fn own_name(files: &Files, host: &Host, report: &mut Report) -> String {
     host.node_name.to_ascii_lowercase()
 }
 
-/// Dead time while starting when no directive gives one (04 §1.7), in milliseconds.
-fn default_initdead(deadtime: u64) -> u64 {
-    match deadtime {
-        10_001.. => deadtime,
-        0..6_000 => 12_000,
-        _ => 2 * deadtime,
-    }
-}
-
-/// The intervals in force, with the defaults that depend on others (04 §1.7).
-pub(super) fn timing(layers: &Layers) -> Timing {
-    let settings = &layers.settings;
-    let deadtime = settings.deadtime;
-    Timing {
-        keepalive: Duration::from_millis(settings.keepalive),
-        deadtime: Duration::from_millis(deadtime),
-        warntime: Duration::from_millis(settings.warntime.unwrap_or(deadtime / 2)),
-        initdead: Duration::from_millis(settings.initdead.unwrap_or(default_initdead(deadtime))),
-        deadping: Duration::from_millis(settings.deadping.unwrap_or(deadtime)),
-        max_rexmit_delay: Duration::from_millis(settings.max_rexmit_delay),
-    }
-}
-
 /// Everything has been checked: put it together.
 fn assemble(
     node: String,
@@ -285,7 +194,7 @@ fn assemble(
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
         ping_nodes: ha_cf.ping_nodes,
-        timing: timing(layers),
+        timing: layers.timing(),
         media: ha_cf.media.into_iter().map(|(medium, _)| medium).collect(),
         udpport: settings.udpport,
         baud: settings.baud,

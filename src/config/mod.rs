@@ -6,57 +6,58 @@
 //! [`load()`] reads everything, reports every finding at once as [`Diagnostic`]s, and gives a [`Config`] only when none
 //! of them is an error. What the machine contributes (its name, /etc/hosts, the environment) comes in through [`Host`].
 //!
-//! | file | room part |
+//! | module | what it holds |
 //! |---|---|
-//! | ha.cf | `ha_cf` with `lines`, `media`, `children`, `environment`, and the table `directives` |
-//! | authkeys | `authkeys` |
-//! | haresources | `haresources`, `resource`, `filesystem`, `script`, `unit_name` |
-//! | hbd.toml, `HBD_*` | `hbd_toml`, `record_table`, `service_tables` |
-//! | layering | `settings`: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
-//! | what they mean | `types`, `groups` |
-//! | all of them together | `load`, `checks` |
-//! | what must be the same on all nodes | `fingerprint` |
+//! | `ha_cf/` | ha.cf: its lines, its media, the programs it starts, its stonith lines |
+//! | `haresources/` | haresources: its groups, and what each word means on this machine |
+//! | `hbd_toml/` | hbd.toml and the variables `HBD_*`: one file for each table |
+//! | `authkeys` | authkeys |
+//! | `directives`, `value` | the table of ha.cf's directives, and what values they take |
+//! | `manual` | hbd-ha.cf(5), made from that table |
+//! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
+//! | `types`, `groups` | what the files mean: [`Config`] |
+//! | `load` | the stages in their order |
+//! | `checks`, `fencing`, `environment` | what follows from several files together |
+//! | `fingerprint` | what must be the same on all nodes |
+//! | `diagnostic`, `refused` | findings |
+//! | `files`, `host`, `programs`, `interface`, `text` | paths, the machine, and what the readers share |
+//!
+//! No file of this folder uses one that uses it. The readers of the four files know each other only in one direction:
+//! hbd.toml names groups and units of haresources.
 
-mod address6;
-mod address_table;
 mod authkeys;
 mod checks;
-mod children;
 mod diagnostic;
 mod directives;
 mod environment;
 mod fencing;
-mod filesystem;
+mod files;
 mod fingerprint;
 mod groups;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
 mod host;
-mod ipfail_table;
-mod lines;
+mod interface;
 mod load;
 pub mod manual;
-mod media;
-mod record_table;
-mod resource;
-mod script;
-mod service_tables;
+mod programs;
+mod refused;
 mod settings;
+mod text;
 mod types;
-mod unit_name;
 mod value;
-mod watchdog_table;
 
 #[cfg(test)]
 mod tests;
 
 pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
+pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub use host::Host;
-pub use load::{Files, Loaded, load};
+pub use load::{Loaded, load};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,

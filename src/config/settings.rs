@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use super::diagnostic::{Report, Word};
 use super::directives::{DIRECTIVES, Directive, Status};
-use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, UuidFrom};
+use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, Timing, UuidFrom};
 
 /// One value of one directive, from one place.
 #[derive(Debug, Clone)]
@@ -177,6 +178,15 @@ fn number_in_words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::
     String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
+/// Dead time while starting when no directive gives one (04 §1.7), in milliseconds.
+fn default_initdead(deadtime: u64) -> u64 {
+    match deadtime {
+        10_001.. => deadtime,
+        0..6_000 => 12_000,
+        _ => 2 * deadtime,
+    }
+}
+
 /// The values in force and where each came from.
 #[derive(Debug)]
 pub(super) struct Layers {
@@ -189,6 +199,20 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// The intervals in force, with the defaults that depend on others (04 §1.7).
+    pub(super) fn timing(&self) -> Timing {
+        let settings = &self.settings;
+        let deadtime = settings.deadtime;
+        Timing {
+            keepalive: Duration::from_millis(settings.keepalive),
+            deadtime: Duration::from_millis(deadtime),
+            warntime: Duration::from_millis(settings.warntime.unwrap_or(deadtime / 2)),
+            initdead: Duration::from_millis(settings.initdead.unwrap_or(default_initdead(deadtime))),
+            deadping: Duration::from_millis(settings.deadping.unwrap_or(deadtime)),
+            max_rexmit_delay: Duration::from_millis(settings.max_rexmit_delay),
+        }
+    }
+
     /// A directive's value as it was written, or its default; `None` if it has neither.
     pub(super) fn text(&self, directive: &'static Directive) -> Option<&str> {
         self.written.get(directive.name).map(String::as_str).or(directive.default)

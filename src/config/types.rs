@@ -125,6 +125,9 @@ pub struct FenceDevice {
     pub agents: Vec<FenceAgent>,
 }
 
+/// How long a fencing program may take where the configuration says nothing else.
+pub(super) const FENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// One program that can switch a node off.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FenceAgent {

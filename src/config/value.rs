@@ -5,6 +5,8 @@
 
 use figment::value::Value;
 
+use super::refused::{Refused, refuse};
+
 /// Longest time accepted, in milliseconds: a year. Heartbeat has no bound; arithmetic on instants needs one.
 pub(super) const MAX_TIME_MS: u64 = 365 * 24 * 3600 * 1000;
 
@@ -36,15 +38,6 @@ pub(super) struct Accepted {
     pub notice: Option<String>,
 }
 
-/// A value refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    /// Why.
-    pub why: String,
-    /// What is legal.
-    pub help: String,
-}
-
 impl Kind {
     /// Understands one word as this kind of value.
     pub(super) fn parse(&self, raw: &str) -> Result<Accepted, Refused> {
@@ -52,7 +45,7 @@ impl Kind {
             Kind::Time { zero } => time(raw, *zero),
             Kind::Bool => match boolean(raw) {
                 Some(value) => Ok(plain(value)),
-                None => refuse(format!("`{raw}` is neither true nor false"), "write on or off".into()),
+                None => refuse(format!("`{raw}` is neither true nor false"), "write on or off"),
             },
             Kind::Integer { min, max, unit } => integer(raw, *min, *max, unit),
             Kind::Choice(words) => choice(raw, words),
@@ -60,7 +53,7 @@ impl Kind {
                 Some(true) => Ok(plain("On")),
                 Some(false) => Ok(plain("Off")),
                 None if raw.eq_ignore_ascii_case("legacy") => Ok(plain("Legacy")),
-                None => refuse(format!("`{raw}` is not on, off or legacy"), "write auto_failback on or off".into()),
+                None => refuse(format!("`{raw}` is not on, off or legacy"), "write auto_failback on or off"),
             },
             Kind::Path if raw.starts_with('/') => Ok(plain(raw)),
             Kind::Path => refuse(format!("`{raw}` is not an absolute path"), format!("write /…/{raw}")),
@@ -71,10 +64,6 @@ impl Kind {
 
 fn plain(value: impl Into<Value>) -> Accepted {
     Accepted { value: value.into(), notice: None }
-}
-
-fn refuse(why: String, help: String) -> Result<Accepted, Refused> {
-    Err(Refused { why, help })
 }
 
 /// The booleans of ha.cf, any case.
@@ -130,7 +119,7 @@ fn time(raw: &str, zero: bool) -> Result<Accepted, Refused> {
     let refused = |why: &str| {
         refuse(
             format!("`{raw}` is {why}"),
-            "write seconds (30 or 0.5) or milliseconds (1500ms), without a blank, up to a year".into(),
+            "write seconds (30 or 0.5) or milliseconds (1500ms), without a blank, up to a year",
         )
     };
     let whole_end = raw.find(|c: char| !c.is_ascii_digit()).unwrap_or(raw.len());

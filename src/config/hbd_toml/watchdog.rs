@@ -2,11 +2,11 @@
 
 use toml::de::DeTable;
 
-use super::diagnostic::Report;
-use super::hbd_toml::Source;
-use super::service_tables::values;
-use super::types::{Feeder, OnHang, WatchdogPolicy};
-use super::value::Kind;
+use super::source::Source;
+use super::source::values;
+use crate::config::diagnostic::Report;
+use crate::config::types::{Feeder, OnHang, WatchdogPolicy};
+use crate::config::value::Kind;
 
 /// The key that is a directive of ha.cf.
 pub(super) const DEVICE: &str = "device";

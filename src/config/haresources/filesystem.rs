@@ -5,10 +5,10 @@
 //! Unlike Heartbeat's agent hbd runs no fsck: file systems of this century recover when they are mounted. Who needs one
 //! writes the .mount unit himself, with `Requires=systemd-fsck@….service`, and names it in `[aliases]`.
 
-use super::groups::{Mount, Recipe, ResourceKind, Transient};
-use super::haresources::Context;
-use super::resource::{Refused, refuse};
+use super::context::Context;
 use super::unit_name;
+use crate::config::groups::{Mount, Recipe, ResourceKind, Transient};
+use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write Filesystem::DEVICE::DIR, Filesystem::DEVICE::DIR::FSTYPE or …::FSTYPE::OPTIONS";
 

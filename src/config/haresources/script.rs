@@ -2,13 +2,13 @@
 //!
 //! Owns the lookup in Heartbeat's order and the environment of a script. Runs nothing.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
-use super::haresources::Context;
-use super::resource::{Refused, refuse};
+use super::context::Context;
 use super::unit_name;
+use crate::config::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
+use crate::config::programs::is_executable;
+use crate::config::refused::{Refused, refuse};
 
 /// The words whose script in resource.d only passes its arguments on to the OCF agent of the same name, with the names
 /// of these in order. Where the agent is installed and the script is not, hbd calls the agent.
@@ -46,7 +46,7 @@ pub(super) fn find(word: &str, script: &str, arguments: &[&str], context: &Conte
         return None;
     }
     let init = (!arguments.is_empty()).then(|| context.init_d.join(script));
-    let found = [Some(context.resource_d.join(script)), init].into_iter().flatten().find(|path| is_program(path));
+    let found = [Some(context.resource_d.join(script)), init].into_iter().flatten().find(|path| is_executable(path));
     if let Some(path) = found {
         let mut command = vec![path.display().to_string()];
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -132,17 +132,12 @@ fn agent(name: &str, context: &Context<'_>) -> Option<PathBuf> {
         return None;
     }
     if name.contains('/') {
-        return Some(context.agents.join(name)).filter(|path| is_program(path));
+        return Some(context.agents.join(name)).filter(|path| is_executable(path));
     }
     let entries = std::fs::read_dir(context.agents).ok()?;
     let mut providers: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     providers.sort_by_key(|path| (!path.ends_with("heartbeat"), path.clone()));
-    providers.into_iter().map(|provider| provider.join(name)).find(|path| is_program(path))
-}
-
-/// The first executable regular file, links followed (03 §2.3 no. 3).
-fn is_program(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    providers.into_iter().map(|provider| provider.join(name)).find(|path| is_executable(path))
 }
 
 /// What every script finds in its environment (03 §12.3), less what hbd has no counterpart for (the FIFO, ha.cf's

@@ -2,16 +2,16 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Report, Word};
-use super::hbd_toml::Source;
-use super::types::{Connectivity, PingNode};
-use super::value::nearest;
+use super::source::Source;
+use crate::config::diagnostic::{Report, Word};
+use crate::config::types::{Connectivity, PingNode};
+use crate::config::value::nearest;
 
 const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
 
 /// The table as far as it was written, each value with its place.
 #[derive(Debug, Default)]
-pub(super) struct Ipfail {
+pub(in crate::config) struct Ipfail {
     enabled: Option<(bool, Word)>,
     takeover_needs_ping: Option<(bool, Word)>,
 }
@@ -44,7 +44,7 @@ impl Ipfail {
     }
 
     /// What wants ping nodes, and there is none.
-    pub(super) fn check(&self, ping_nodes: &[PingNode], report: &mut Report) {
+    pub(in crate::config) fn check(&self, ping_nodes: &[PingNode], report: &mut Report) {
         for (wanted, at) in [&self.enabled, &self.takeover_needs_ping].into_iter().flatten() {
             if *wanted && ping_nodes.is_empty() {
                 let help =
@@ -55,7 +55,7 @@ impl Ipfail {
     }
 
     /// What is in force. `in_ha_cf`: whether ha.cf starts ipfail.
-    pub(super) fn connectivity(&self, in_ha_cf: bool) -> Connectivity {
+    pub(in crate::config) fn connectivity(&self, in_ha_cf: bool) -> Connectivity {
         let said = |value: &Option<(bool, Word)>| value.as_ref().map(|(flag, _)| *flag);
         Connectivity {
             ipfail: said(&self.enabled).unwrap_or(in_ha_cf),

@@ -4,15 +4,14 @@
 //! Owns which of these lines start something, and which are for programs that hbd replaces or cannot serve. Starts nothing.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
-use super::diagnostic::{Report, Word};
-use super::directives::Directive;
-use super::host::Host;
 use super::lines::Statement;
-use super::load::Files;
-use super::types::Child;
+use crate::config::diagnostic::{Report, Word};
+use crate::config::directives::Directive;
+use crate::config::files::Files;
+use crate::config::host::Host;
+use crate::config::programs::is_executable;
+use crate::config::types::Child;
 
 /// Heartbeat takes user names below this length.
 const MAX_USER: usize = 64;
@@ -110,10 +109,6 @@ fn unit(number: usize, name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).take(100).collect();
     format!("hbd-respawn-{number}-{name}.service")
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// `apiauth CLIENT [uid=LIST] [gid=LIST]`: what Heartbeat refuses is refused, too. Names of users are not looked up.

@@ -5,10 +5,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::diagnostic::{Place, Report, Word};
-
-/// Longest line Heartbeat reads whole, in bytes.
-pub(super) const MAX_LINE: usize = 5119;
+use crate::config::diagnostic::{Place, Report, Word};
+use crate::config::text::{MAX_LINE, text_of};
 
 /// One line with a directive.
 #[derive(Debug)]
@@ -58,11 +56,6 @@ fn words(line: &str, place: &Place) -> Vec<Word> {
         inside = true;
     }
     found
-}
-
-/// Text of a file whose comments may be in any encoding: bytes that are no UTF-8 become U+FFFD, one for one sequence.
-pub(super) fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// All statements of ha.cf in order.

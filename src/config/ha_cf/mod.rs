@@ -2,21 +2,25 @@
 //!
 //! Owns the meaning of each line by itself and the rules of order. What concerns several directives is in `checks`.
 
+mod children;
+mod lines;
+mod media;
+pub(super) mod stonith;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::Value;
 
-use super::children::{self, Meaning};
 use super::diagnostic::{Report, Word};
 use super::directives::{self, Directive, Form, Line, List, Status};
-use super::fencing::{StonithFrom, StonithLine};
+use super::files::Files;
 use super::host::Host;
-use super::lines::{self, Statement};
-use super::load::Files;
-use super::media;
 use super::settings::Scalars;
 use super::types::{Child, Medium, PingNode};
 use super::value::boolean;
+use children::Meaning;
+use lines::Statement;
+use stonith::{StonithFrom, StonithLine};
 
 /// Speed of serial lines without a `baud` line.
 const DEFAULT_BAUD: u64 = 19_200;

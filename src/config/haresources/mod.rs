@@ -3,6 +3,14 @@
 //! Owns the grammar of the file, exactly as Heartbeat's scripts read it; where the daemon and the scripts of Heartbeat,
 //! or Heartbeat and the eye of a reader, would disagree, the file is refused.
 
+mod context;
+mod filesystem;
+pub(super) mod ipv4;
+mod ipv6;
+mod resource;
+mod script;
+pub(super) mod unit_name;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -10,9 +18,12 @@ use std::sync::Arc;
 
 use super::diagnostic::{Place, Report, Word};
 use super::groups::{Address, Group, Resource, ResourceKind, Transient};
-use super::lines::{MAX_LINE, text_of};
-use super::resource::{looks_like_address, understand};
+use super::text::{MAX_LINE, text_of};
 use super::value::nearest;
+use ipv4::looks_like_address;
+use resource::understand;
+
+pub(super) use context::Context;
 
 /// One group and where its words stand.
 #[derive(Debug)]
@@ -20,25 +31,6 @@ pub(super) struct Found {
     pub group: Group,
     /// The words of `group.resources`, in that order.
     pub words: Vec<Word>,
-}
-
-/// What the rest of the configuration says, as far as haresources needs it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    /// Normal nodes, lower case; empty if ha.cf could not be read, then names are not judged.
-    pub nodes: &'a [Word],
-    /// Words to units (hbd.toml).
-    pub aliases: &'a BTreeMap<String, String>,
-    /// Heartbeat's directory of resource scripts.
-    pub resource_d: &'a Path,
-    /// LSB scripts.
-    pub init_d: &'a Path,
-    /// Directories of OCF agents, one for each provider.
-    pub agents: &'a Path,
-    /// fstab(5).
-    pub fstab: &'a Path,
-    /// Our own node name.
-    pub node: &'a str,
 }
 
 /// Reads haresources. Findings go to `report`.

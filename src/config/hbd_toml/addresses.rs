@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Report, Word};
-use super::groups::Group;
-use super::hbd_toml::{Source, literal};
-use super::types::{AddressPolicy, OnAnswer, OnClaim};
-use super::value::nearest;
+use super::source::{Source, literal};
+use crate::config::diagnostic::{Report, Word};
+use crate::config::groups::Group;
+use crate::config::types::{AddressPolicy, OnAnswer, OnClaim};
+use crate::config::value::nearest;
 
 /// Keys of a policy, legal in both tables.
 const POLICY: [&str; 3] = ["conflict", "probe", "on_claim"];
@@ -24,7 +24,7 @@ struct Partial {
 
 /// Both tables.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+pub(in crate::config) struct Addresses {
     lease: Option<bool>,
     all: Partial,
     groups: BTreeMap<String, (Partial, Word)>,
@@ -32,12 +32,12 @@ pub(super) struct Addresses {
 
 impl Addresses {
     /// Whether addresses may be leased.
-    pub(super) fn lease(&self) -> bool {
+    pub(in crate::config) fn lease(&self) -> bool {
         self.lease.unwrap_or(true)
     }
 
     /// The policy of every group, in their order.
-    pub(super) fn policies(&self, groups: &[&Group]) -> Vec<AddressPolicy> {
+    pub(in crate::config) fn policies(&self, groups: &[&Group]) -> Vec<AddressPolicy> {
         let usual = AddressPolicy::default();
         let policy = |group: &&Group| {
             let own = self.groups.get(&group.key).map_or(Partial::default(), |(own, _)| *own);
@@ -51,7 +51,7 @@ impl Addresses {
     }
 
     /// A table for a group that does not exist would silently not count.
-    pub(super) fn check_groups(&self, groups: &[&Group], report: &mut Report) {
+    pub(in crate::config) fn check_groups(&self, groups: &[&Group], report: &mut Report) {
         for (key, (_, at)) in &self.groups {
             if groups.iter().any(|group| group.key == *key) {
                 continue;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Report, Word};
-use super::haresources::Found;
-use super::hbd_toml::{Source, literal};
-use super::types::{Health, StopFailure, UnitLimits};
-use super::value::{Kind, nearest};
+use super::source::{Source, literal, values};
+use crate::config::diagnostic::{Report, Word};
+use crate::config::haresources::Found;
+use crate::config::types::{Health, StopFailure, UnitLimits};
+use crate::config::value::{Kind, nearest};
 
 const TIME: Kind = Kind::Time { zero: false };
 const UNIT_KEYS: &[(&str, Kind)] = &[
@@ -23,7 +23,7 @@ const EXCEPT: &str = "except";
 
 /// Both tables.
 #[derive(Debug, Default)]
-pub(super) struct Services {
+pub(in crate::config) struct Services {
     /// `[units]`.
     pub limits: UnitLimits,
     /// `[health]`.
@@ -74,7 +74,7 @@ impl Services {
     }
 
     /// Notes which groups health leaves alone, and finds names that are no group's.
-    pub(super) fn match_groups(&mut self, groups: &[Found], report: &mut Report) {
+    pub(in crate::config) fn match_groups(&mut self, groups: &[Found], report: &mut Report) {
         let keys = || groups.iter().map(|found| found.group.key.as_str());
         for word in &self.excepted {
             if !keys().any(|key| key == word.text) {
@@ -91,51 +91,4 @@ impl Services {
 
 fn milliseconds(text: &str) -> Duration {
     Duration::from_millis(text.parse().unwrap_or_default())
-}
-
-/// Hands each legal value of a table over as text; times in milliseconds.
-pub(super) fn values(
-    name: &str,
-    keys: &[(&str, Kind)],
-    others: &[&str],
-    table: &DeTable<'_>,
-    source: &Source<'_>,
-    report: &mut Report,
-    mut take: impl FnMut(&str, String),
-) {
-    for (key, value) in table {
-        let word = key.get_ref().as_ref();
-        if others.contains(&word) {
-            continue;
-        }
-        let Some((key_name, kind)) = keys.iter().find(|(known, _)| *known == word) else {
-            let known = keys.iter().map(|(known, _)| *known).chain(others.iter().copied());
-            let help = match nearest(word, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("keys of [{name}] are {}", known.collect::<Vec<_>>().join(", ")),
-            };
-            report.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
-            continue;
-        };
-        let at = source.word(value.span());
-        let found = value.get_ref();
-        let Some(text) = literal(found) else {
-            let message =
-                format!("bad value for `{key_name}` in [{name}]: {} instead of one value", found.type_str());
-            report.error(&at, message, "write one value behind the equals sign");
-            continue;
-        };
-        match kind.parse(&text) {
-            Ok(accepted) => take(key_name, as_text(&accepted.value)),
-            Err(refused) => {
-                report.error(&at, format!("bad value for `{key_name}` in [{name}]: {}", refused.why), refused.help);
-            }
-        }
-    }
-}
-
-fn as_text(value: &figment::value::Value) -> String {
-    let number = || value.to_u128().map(|number| number.to_string());
-    let flag = || value.to_bool().map(|flag| flag.to_string());
-    value.as_str().map(str::to_owned).or_else(number).or_else(flag).unwrap_or_default()
 }

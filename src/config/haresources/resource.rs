@@ -2,31 +2,12 @@
 //!
 //! Owns the short forms of addresses, the order of the lookup and the names of units.
 
-use std::net::Ipv4Addr;
-
-use super::address6;
-use super::groups::{Address, ResourceKind};
-use super::haresources::Context;
-use super::media::{MAX_DEVICE, is_device};
-use super::{filesystem, script};
-
-/// Unit types that can be started and stopped as a resource.
-const UNIT_SUFFIXES: &[&str] = &["service", "socket", "mount", "automount", "swap", "target", "path", "timer"];
-/// Unit types that no job of ours can start.
-const PASSIVE_SUFFIXES: &[&str] = &["device", "scope", "slice"];
-/// Longest unit name of systemd.
-const MAX_UNIT: usize = 255;
-
-/// Why a word is not accepted, and what to write instead.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub why: String,
-    pub help: String,
-}
-
-pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { why: why.into(), help: help.into() })
-}
+use super::context::Context;
+use super::ipv4::{self, looks_like_address};
+use super::unit_name::{self, MAX_UNIT};
+use super::{filesystem, ipv6, script};
+use crate::config::groups::ResourceKind;
+use crate::config::refused::{Refused, refuse};
 
 /// What a resource word means. In this order: an address; `[aliases]` of hbd.toml; what hbd does itself (`IPaddr`,
 /// `IPaddr2`, `Filesystem`); the name of a unit with its suffix; then, as Heartbeat (03 §2.3 no. 3), a script in
@@ -34,7 +15,7 @@ pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Resu
 /// the service of that name, which for a script in /etc/init.d without arguments is systemd's own.
 pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKind, Refused> {
     if looks_like_address(word) {
-        return address(word).map(ResourceKind::Address);
+        return ipv4::address(word).map(ResourceKind::Address);
     }
     if let Some(unit) = context.aliases.get(word) {
         return Ok(ResourceKind::Unit(unit.clone()));
@@ -43,18 +24,20 @@ pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKi
     let name = parts.next().unwrap_or("");
     let arguments: Vec<&str> = parts.collect();
     let kind = match (name, arguments.as_slice()) {
-        ("IPaddr" | "IPaddr2", [argument]) => address(argument).map(ResourceKind::Address),
-        ("IPv6addr", arguments) => address6::address(word, arguments).map(ResourceKind::Address),
-        _ if address6::looks_like_one(word) => address6::bare(word),
+        ("IPaddr" | "IPaddr2", [argument]) => ipv4::address(argument).map(ResourceKind::Address),
+        ("IPv6addr", arguments) => ipv6::address(word, arguments).map(ResourceKind::Address),
+        _ if ipv6::looks_like_one(word) => ipv6::bare(word),
         ("IPaddr" | "IPaddr2", _) => {
             refuse(format!("`{word}`: {name} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
         }
         ("Filesystem", arguments) => filesystem::understand(word, arguments, context),
         ("OCF", arguments) => script::understand_ocf(word, arguments, context),
-        (name, []) if has_suffix(name) => unit(name).map(ResourceKind::Unit),
+        (name, []) if unit_name::has_suffix(name) => unit_name::full(name).map(ResourceKind::Unit),
         (name, arguments) => match script::find(word, name, arguments, context) {
             Some(kind) => Ok(kind),
-            None if arguments.is_empty() && script::may_be_service(name) => unit(name).map(ResourceKind::Unit),
+            None if arguments.is_empty() && script::may_be_service(name) => {
+                unit_name::full(name).map(ResourceKind::Unit)
+            }
             None => unknown(word, name, context),
         },
     }?;
@@ -85,136 +68,10 @@ fn unknown<T>(word: &str, name: &str, context: &Context<'_>) -> Result<T, Refuse
     )
 }
 
-/// Whether a word ends like a unit's name.
-fn has_suffix(word: &str) -> bool {
-    let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    UNIT_SUFFIXES.contains(&suffix) || PASSIVE_SUFFIXES.contains(&suffix)
-}
-
-/// Digit…`.`digit…`.`digit…`.`digit…, with any suffix (03 §2.3 no. 1).
-pub(super) fn looks_like_address(word: &str) -> bool {
-    let mut rest = word;
-    for part in 0..4 {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        if digits == 0 {
-            return false;
-        }
-        rest = &rest[digits..];
-        if part < 3 {
-            let Some(after) = rest.strip_prefix('.') else { return false };
-            rest = after;
-        }
-    }
-    true
-}
-
-/// `ADDR[/MASK[/NIC[/BCAST]]]` or `ADDR/MASK/BCAST` (03 §2.4).
-fn address(text: &str) -> Result<Address, Refused> {
-    const USAGE: &str =
-        "write ADDR, ADDR/PREFIX, ADDR/PREFIX/DEV, ADDR/PREFIX/DEV/BROADCAST or ADDR/PREFIX/BROADCAST";
-    let parts: Vec<&str> = text.split('/').collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        return refuse(format!("`{text}` has an empty part: Heartbeat would shift the others"), USAGE);
-    }
-    if parts.len() > 4 {
-        return refuse(format!("`{text}` has more than four parts"), USAGE);
-    }
-    let Some(address) = parts.first().and_then(|part| part.parse::<Ipv4Addr>().ok()) else {
-        return refuse(format!("`{}` is not an IPv4 address", parts.first().unwrap_or(&"")), USAGE);
-    };
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        return refuse(format!("{address} cannot be a virtual address"), "write the address that clients use");
-    }
-    let prefix = parts.get(1).map(|part| mask(part, USAGE)).transpose()?;
-    let (interface, broadcast) = match parts.get(2..).unwrap_or(&[]) {
-        [] => (None, None),
-        [one] if one.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(*one)),
-        [nic] => (Some(*nic), None),
-        [nic, broadcast, ..] => (Some(*nic), Some(*broadcast)),
-    };
-    let broadcast = match broadcast.map(|text| (text, text.parse::<Ipv4Addr>())) {
-        None => None,
-        Some((_, Ok(broadcast))) => Some(broadcast),
-        Some((text, Err(_))) => return refuse(format!("`{text}` is not a broadcast address"), USAGE),
-    };
-    let (device, label) = match interface {
-        None => (None, None),
-        Some(nic) => device_and_label(nic)?,
-    };
-    Ok(Address { address: address.into(), prefix, device, label, broadcast })
-}
-
-/// A prefix length or a dotted mask.
-fn mask(text: &str, usage: &str) -> Result<u8, Refused> {
-    if let Ok(prefix) = text.parse::<u8>() {
-        if (1..=32).contains(&prefix) {
-            return Ok(prefix);
-        }
-        return refuse(format!("prefix length `{text}` is out of range"), "write a prefix length from 1 to 32");
-    }
-    let Ok(dotted) = text.parse::<Ipv4Addr>() else {
-        return refuse(format!("`{text}` is neither a prefix length nor a netmask"), usage);
-    };
-    let bits = u32::from(dotted);
-    let prefix = bits.leading_ones();
-    if prefix == 0 || bits.count_ones() != prefix {
-        return refuse(format!("netmask `{text}` is not a row of ones"), "write a prefix length from 1 to 32");
-    }
-    Ok(u8::try_from(prefix).unwrap_or(32))
-}
-
-/// `eth0` or `eth0:1`.
-fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refused> {
-    let (device, label) = match nic.split_once(':') {
-        Some((device, rest)) => (device, Some((rest, nic))),
-        None => (nic, None),
-    };
-    if !is_device(device) {
-        return refuse(format!("`{nic}` cannot be the name of an interface"), "write a name that `ip link` shows");
-    }
-    match label {
-        None => Ok((Some(device.to_owned()), None)),
-        Some((rest, whole)) if !rest.is_empty() && whole.len() <= MAX_DEVICE => {
-            Ok((Some(device.to_owned()), Some(whole.to_owned())))
-        }
-        Some((_, whole)) => refuse(
-            format!("`{whole}` cannot be an interface label"),
-            format!("write DEV:NAME, at most {MAX_DEVICE} bytes in all"),
-        ),
-    }
-}
-
-/// A unit's full name: a word with a unit suffix stays, any other is a service.
-pub(super) fn unit(word: &str) -> Result<String, Refused> {
-    let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
-    if PASSIVE_SUFFIXES.contains(&suffix) {
-        let help = format!("name a unit of type {}", UNIT_SUFFIXES.join(", "));
-        return refuse(format!("a .{suffix} unit cannot be started as a resource"), help);
-    }
-    let name = if UNIT_SUFFIXES.contains(&suffix) { word.to_owned() } else { format!("{word}.service") };
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
-    if let Some(bad) = name.chars().find(|c| !legal(*c)) {
-        return refuse(
-            format!("`{}` cannot be in the name of a unit", bad.escape_default()),
-            "write the name that `systemctl list-unit-files` shows",
-        );
-    }
-    let (stem, suffix) = name.rsplit_once('.').unwrap_or_default();
-    // systemd would take a name of dots; nobody has such a unit.
-    let nothing = !stem.contains(|c: char| c.is_ascii_alphanumeric());
-    if nothing || name.len() > MAX_UNIT || stem.starts_with('@') {
-        let help = "write the name that `systemctl list-unit-files` shows";
-        return refuse(format!("`{word}` is not the name of a unit"), help);
-    }
-    if stem.ends_with('@') {
-        return refuse(format!("`{word}` is a template"), format!("name an instance: {stem}INSTANCE.{suffix}"));
-    }
-    Ok(name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use super::*;

@@ -4,9 +4,9 @@
 
 use std::net::Ipv6Addr;
 
-use super::groups::Address;
-use super::media::is_device;
-use super::resource::{Refused, refuse};
+use crate::config::groups::Address;
+use crate::config::interface::is_device;
+use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::ADDR/PREFIX/DEV, with ADDR in full";
 

@@ -6,19 +6,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::FileTypeExt;
 
-use super::diagnostic::{Report, Word};
-use super::host::Host;
 use super::lines::Statement;
-use super::load::Files;
-use super::types::{Medium, PingNode};
-
-/// Longest interface name of the kernel, in bytes (IFNAMSIZ less its NUL).
-pub(super) const MAX_DEVICE: usize = 15;
-
-/// Whether a word can be the name of a network interface.
-pub(super) fn is_device(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_DEVICE && name != "." && name != ".." && !name.contains(['/', ':'])
-}
+use crate::config::diagnostic::{Report, Word};
+use crate::config::files::Files;
+use crate::config::host::Host;
+use crate::config::interface::{MAX_DEVICE, is_device};
+use crate::config::types::{Medium, PingNode};
 
 /// Checks an interface name; says what is wrong with it.
 fn device(word: &Word, report: &mut Report) -> bool {

@@ -2,10 +2,10 @@
 
 use toml::de::DeTable;
 
-use super::diagnostic::Report;
-use super::hbd_toml::{Source, literal};
-use super::types::Recording;
-use super::value::{Kind, nearest};
+use super::source::{Source, literal};
+use crate::config::diagnostic::Report;
+use crate::config::types::Recording;
+use crate::config::value::{Kind, nearest};
 
 /// The keys with what they take. Less than two megabytes would hold little more than the state a file begins with.
 const KEYS: [(&str, Kind); 2] =

@@ -1,0 +1,79 @@
+//! Which files a node has and where they are.
+//!
+//! Owns the paths. Never reads a file.
+
+use std::path::{Path, PathBuf};
+
+/// The files of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Below which devices and programs are that ha.cf names: `/`.
+    pub root: PathBuf,
+    /// `/etc/ha.d/ha.cf`.
+    pub ha_cf: PathBuf,
+    /// `/etc/ha.d/authkeys`.
+    pub authkeys: PathBuf,
+    /// systemd credential read instead of `authkeys` if it exists (`LoadCredential=authkeys`).
+    pub credential: Option<PathBuf>,
+    /// `/etc/ha.d/haresources`.
+    pub haresources: PathBuf,
+    /// `/etc/ha.d/nodeinfo`: its first line replaces `uname -n`.
+    pub nodeinfo: PathBuf,
+    /// `/etc/ha.d/resource.d`: Heartbeat's resource scripts.
+    pub resource_d: PathBuf,
+    /// `/etc/init.d`: LSB scripts, run where haresources gives them arguments.
+    pub init_d: PathBuf,
+    /// `/usr/lib/ocf/resource.d`: OCF agents by provider.
+    pub agents: PathBuf,
+    /// `/etc/fstab`: what systemd mounts by itself.
+    pub fstab: PathBuf,
+    /// `/etc/hbd/hbd.toml`.
+    pub hbd_toml: PathBuf,
+    /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
+    pub hbd_toml_dir: PathBuf,
+    /// Where fencing programs are.
+    pub programs: Vec<PathBuf>,
+    /// `/var/lib/heartbeat/crm/cib.xml`: mentioned to those who ask for Pacemaker.
+    pub cib_xml: PathBuf,
+}
+
+impl Default for Files {
+    fn default() -> Files {
+        Files::below(Path::new("/"))
+    }
+}
+
+impl Files {
+    /// The usual files below another root.
+    pub fn below(root: &Path) -> Files {
+        let ha_d = root.join("etc/ha.d");
+        let hbd = root.join("etc/hbd");
+        Files {
+            root: root.to_owned(),
+            ha_cf: ha_d.join("ha.cf"),
+            authkeys: ha_d.join("authkeys"),
+            credential: None,
+            haresources: ha_d.join("haresources"),
+            nodeinfo: ha_d.join("nodeinfo"),
+            resource_d: ha_d.join("resource.d"),
+            init_d: root.join("etc/init.d"),
+            agents: root.join("usr/lib/ocf/resource.d"),
+            fstab: root.join("etc/fstab"),
+            hbd_toml: hbd.join("hbd.toml"),
+            hbd_toml_dir: hbd.join("hbd.toml.d"),
+            programs: ["usr/sbin", "usr/bin"].map(|directory| root.join(directory)).to_vec(),
+            cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
+        }
+    }
+
+    /// Where a path of ha.cf is on this machine.
+    pub(super) fn on_this_machine(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// With the credential `authkeys` of systemd's `$CREDENTIALS_DIRECTORY`.
+    pub fn with_credentials(mut self, directory: &Path) -> Files {
+        self.credential = Some(directory.join("authkeys"));
+        self
+    }
+}

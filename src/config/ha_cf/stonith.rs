@@ -1,0 +1,138 @@
+//! `stonith` and `stonith_host` of ha.cf: which program each asks for, and its parameters (04 §8).
+//!
+//! Owns what cluster-glue's types mean here. Runs nothing.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::diagnostic::{Report, Word};
+use crate::config::programs::{fence_program, program};
+use crate::config::text::text_of;
+use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
+
+/// Types of cluster-glue that reset nothing.
+const HARMLESS: [&str; 4] = ["null", "ssh", "external/ssh", "suicide"];
+
+/// For a type of cluster-glue, the fence agent that speaks to the same hardware (04 §8.7).
+const SUCCESSORS: [(&str, &str); 16] = [
+    ("ipmilan", "fence_ipmilan"),
+    ("external/ipmi", "fence_ipmilan"),
+    ("apcmaster", "fence_apc"),
+    ("apcmastersnmp", "fence_apc_snmp"),
+    ("external/rackpdu", "fence_apc_snmp"),
+    ("wti_nps", "fence_wti"),
+    ("external/drac5", "fence_drac5"),
+    ("external/riloe", "fence_ilo"),
+    ("external/ibmrsa", "fence_rsa"),
+    ("external/libvirt", "fence_virsh"),
+    ("external/vcenter", "fence_vmware_soap"),
+    ("ibmhmc", "fence_lpar"),
+    ("rcd_serial", "fence_rcd_serial"),
+    ("drac3", "fence_drac"),
+    ("external/ec2", "fence_aws"),
+    ("bladehpi", "fence_bladecenter"),
+];
+
+/// A `stonith` or `stonith_host` line of ha.cf that is for this node.
+#[derive(Debug)]
+pub(in crate::config) struct StonithLine {
+    pub kind: Word,
+    pub from: StonithFrom,
+}
+
+/// Where its parameters are.
+#[derive(Debug)]
+pub(in crate::config) enum StonithFrom {
+    /// `stonith TYPE FILE`.
+    File(Word),
+    /// `stonith_host FROM TYPE PARAMS…`, the host to be compared with our own name.
+    Line { host: Word, parameters: String },
+}
+
+impl StonithLine {
+    /// Whether it is for this node to use.
+    pub(in crate::config) fn is_for(&self, node: &str) -> bool {
+        match &self.from {
+            StonithFrom::File(_) => true,
+            StonithFrom::Line { host, .. } => host.text == "*" || host.text.eq_ignore_ascii_case(node),
+        }
+    }
+
+    /// The agent that it asks for; `None` after a finding.
+    pub(in crate::config) fn agent(&self, programs: &[PathBuf], report: &mut Report) -> Option<FenceAgent> {
+        let name = self.kind.text.as_str();
+        if HARMLESS.contains(&name) {
+            let help = "name a device that switches the node off, or remove the line";
+            report.warning(&self.kind, format!("`{name}` is not fencing: no node will be reset"), help);
+            return None;
+        }
+        let parameters = self.parameters(report)?;
+        let protocol = match name.strip_prefix("rhcs/").map(|short| format!("fence_{short}")) {
+            _ if name == "meatware" => FenceProtocol::Human,
+            Some(agent) => self.named(&agent, &parameters, programs, report)?,
+            None if name.starts_with("fence_") => {
+                let help = format!("a Heartbeat knows it as rhcs/{}", name.trim_start_matches("fence_"));
+                report.notice(&self.kind, format!("Invalid Stonith type [{name}] for a real Heartbeat"), help);
+                self.named(name, &parameters, programs, report)?
+            }
+            None => self.glue(parameters, programs, report)?,
+        };
+        Some(FenceAgent { name: name.to_owned(), protocol, timeout: FENCE_TIMEOUT })
+    }
+
+    /// The line of parameters.
+    fn parameters(&self, report: &mut Report) -> Option<String> {
+        let file = match &self.from {
+            StonithFrom::Line { parameters, .. } => return Some(parameters.clone()),
+            StonithFrom::File(file) => file,
+        };
+        match std::fs::read(Path::new(&file.text)).map(|bytes| text_of(&bytes)) {
+            Ok(text) => {
+                let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+                Some(line.unwrap_or_default().to_owned())
+            }
+            Err(error) => {
+                let message = format!("Invalid Stonith config file [{}]: {error}", file.text);
+                report.error(file, message, "its first line that is no comment holds the device's parameters");
+                None
+            }
+        }
+    }
+
+    /// A fence agent with `name=value` words.
+    fn named(
+        &self,
+        agent: &str,
+        parameters: &str,
+        programs: &[PathBuf],
+        report: &mut Report,
+    ) -> Option<FenceProtocol> {
+        let path = fence_program(agent, programs, &self.kind, report)?;
+        let mut pairs = Vec::new();
+        for word in parameters.split_whitespace() {
+            let Some((name, value)) = word.split_once('=') else {
+                let message = format!("Invalid Stonith configuration parameter [{word}]");
+                report.error(&self.kind, message, format!("{agent} takes words of the form name=value"));
+                return None;
+            };
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+        Some(FenceProtocol::Agent { path, parameters: pairs })
+    }
+
+    fn glue(&self, parameters: String, programs: &[PathBuf], report: &mut Report) -> Option<FenceProtocol> {
+        let kind = self.kind.text.clone();
+        if let Some(program) = program("stonith", programs) {
+            return Some(FenceProtocol::Stonith { program, kind, parameters });
+        }
+        let successor = SUCCESSORS.iter().find(|(old, _)| *old == kind);
+        let help = match successor {
+            Some((_, agent)) => format!(
+                "install cluster-glue, or write into /etc/hbd/hbd.toml [fence.\"OTHER NODE\"] with agent = \"{agent}\" and \
+                 its parameters"
+            ),
+            None => "install cluster-glue, which has the program `stonith`".to_owned(),
+        };
+        report.error(&self.kind, format!("Invalid Stonith type [{kind}]: there is no program `stonith` here"), help);
+        None
+    }
+}

@@ -1,0 +1,42 @@
+//! The table `[aliases]` of hbd.toml: words of haresources and the units that they mean.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::source::Source;
+use crate::config::diagnostic::{Report, Word};
+use crate::config::haresources::ipv4::looks_like_address;
+use crate::config::haresources::unit_name;
+
+/// Words of haresources with the units they mean, and where that is said.
+pub(in crate::config) type Aliases = BTreeMap<String, (String, Word)>;
+
+/// Reads the table over what a file before it said.
+pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Aliases, report: &mut Report) {
+    for (key, value) in table {
+        let word = key.get_ref().to_string();
+        let at = source.word(key.span());
+        let shown = source.word(value.span());
+        let DeValue::String(unit) = value.get_ref() else {
+            let message = format!("alias `{word}` is not a string");
+            report.error(&shown, message, "write the name of a unit in quotes, for example \"apache2.service\"");
+            continue;
+        };
+        if looks_like_address(&word) {
+            let message = format!("`{word}` is an address: it has no unit");
+            report.error(&at, message, "aliases are for the names of services and scripts");
+            continue;
+        }
+        match unit_name::full(unit) {
+            Ok(name) if name == unit.as_ref() => {
+                aliases.insert(word, (name, at));
+            }
+            Ok(name) => {
+                let message = format!("alias `{word}`: `{unit}` lacks the unit's type");
+                report.error(&shown, message, format!("write \"{name}\""));
+            }
+            Err(refused) => report.error(&shown, format!("alias `{word}`: {}", refused.why), refused.help),
+        }
+    }
+}

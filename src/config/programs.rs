@@ -1,0 +1,34 @@
+//! Programs that the files name: whether they are there.
+//!
+//! Owns the lookup. Runs nothing.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Report, Word};
+
+/// Whether this is an executable regular file, links followed.
+pub(super) fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// A fence agent's program: a path, or a name in one of the directories.
+pub(super) fn fence_program(agent: &str, directories: &[PathBuf], at: &Word, report: &mut Report) -> Option<PathBuf> {
+    let found = if agent.starts_with('/') {
+        Some(PathBuf::from(agent)).filter(|path| path.is_file())
+    } else {
+        program(agent, directories)
+    };
+    if found.is_none() {
+        let help = "`apt install fence-agents` (dnf install fence-agents-all), or write the agent with its directory";
+        report.error(at, format!("there is no fence agent `{agent}` here"), help);
+    }
+    found
+}
+
+/// The file of that name in the first of these directories that has one.
+pub(super) fn program(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
+    // A name with a directory in it is none of these.
+    let plain = !name.is_empty() && !name.contains('/');
+    directories.iter().filter(|_| plain).map(|directory| directory.join(name)).find(|path| path.is_file())
+}

@@ -1,0 +1,12 @@
+//! A word that is not accepted: why, and what to write instead.
+
+/// Why a word is not accepted, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub why: String,
+    pub help: String,
+}
+
+pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { why: why.into(), help: help.into() })
+}
