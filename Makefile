@@ -10,6 +10,8 @@
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
 # make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder; installs a nightly compiler and cargo-fuzz
+# make deny     licences, sources and versions of the dependencies; known vulnerabilities where the database can be reached
+# make msrv     whether the compiler that Cargo.toml names as the oldest would do
 # make install  into DESTDIR
 #
 # demo and test install what they need with apt-get and call sudo where they are not run by root.
@@ -30,11 +32,15 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all build deb rpm lint-packages watchdog interfaces demo test bench interop check prepare bases simulate fuzz install install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop check deny msrv prepare bases simulate fuzz install install-compat clean
 
 all: build
 
-build:
+# Before anything else: a machine whose Rust is too old is told what helps.
+toolchain:
+	@CARGO=$(CARGO) tests/toolchain/ready
+
+build: toolchain
 	$(CARGO) build --release --bins
 
 deb: build
@@ -48,7 +54,7 @@ lint-packages: prepare
 	@$(MAKE) --no-print-directory deb rpm >/dev/null
 	@packaging/lint
 
-prepare:
+prepare: toolchain
 	@tests/lab/prepare
 
 # The root file systems of the lab's nodes: made once, kept in /var/cache/hbd-lab.
@@ -84,13 +90,14 @@ interop: prepare
 	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
 
-check:
+check: toolchain
 	$(SAY) "format, lints, documentation"
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(SAY) "units and scripts"
 	tests/lab/check-unit
+	tests/toolchain/check
 	$(SAY) "unit tests and simulation"
 	$(CARGO) test --workspace --exclude hbd-lab
 
@@ -109,14 +116,25 @@ bench: prepare
 	@command -v keepalived >/dev/null 2>&1 || [ -x /usr/sbin/keepalived ] || $(SUDO) apt-get install -qq -y --no-install-recommends keepalived
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench addresses
 
+# cargo-deny is installed where it is missing (minutes). Known vulnerabilities come from a database on the network; where it
+# cannot be fetched that is said, and nothing else fails for it.
+deny: toolchain
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --workspace check bans licenses sources
+	@$(CARGO) deny --workspace fetch db >/dev/null 2>&1 || { echo "deny: the database of vulnerabilities cannot be reached; not asked"; exit 0; } && \
+		$(CARGO) deny --workspace check advisories
+
+msrv: toolchain
+	@CARGO=$(CARGO) tests/toolchain/oldest
+
 # Where one breaks an invariant: HBD_SEED=that make simulate tells its story.
 simulate: N = 100000
-simulate:
+simulate: toolchain
 	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
 
 # What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo test).
 fuzz: SECONDS = 600
-fuzz:
+fuzz: toolchain
 	@rustup run nightly rustc --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 	for target in datagram sealed files; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) || exit 1; done

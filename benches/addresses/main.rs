@@ -21,7 +21,8 @@ use site::Site;
 const COUNTS: [usize; 4] = [1, 100, 500, 1000];
 /// `HBD_BENCH_ROUNDS` says otherwise.
 const ROUNDS: usize = 5;
-/// What the row is to stay below on a quiet machine, milliseconds to the last announcement (issue 4; IPv4).
+/// What the row is to stay below on a quiet machine, milliseconds to the last announcement (IPv4;
+/// docs/DECISIONS.md "How fast a takeover must be").
 const GOALS: [f64; 4] = [0.5, 2.0, 8.0, 25.0];
 
 type Failure = Box<dyn std::error::Error>;
