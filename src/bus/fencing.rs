@@ -1,9 +1,13 @@
 //! `org.hbd1.Fencing`: resets that an operator wants or confirms. Its doc comments are the documentation in `dbus/`.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::PoisonError;
+
 use zbus::{DBusError, interface};
 
-use super::Request;
+use super::answers;
+use super::call::{Call, CallError, Caller};
+use super::manager::Shown;
+use crate::cluster::Request;
 
 /// Why nothing was reset.
 #[derive(Debug, DBusError)]
@@ -15,24 +19,36 @@ pub enum FencingError {
     Busy(String),
 }
 
+impl From<CallError> for FencingError {
+    fn from(error: CallError) -> FencingError {
+        FencingError::Busy(error.to_string())
+    }
+}
+
 /// The interface.
 pub struct Fencing {
-    requests: mpsc::Sender<Request>,
+    shown: Shown,
+    caller: Caller,
 }
 
 impl Fencing {
-    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
-        Fencing { requests }
+    pub(super) fn new(shown: Shown, caller: Caller) -> Self {
+        Fencing { shown, caller }
     }
 
-    async fn ask(
-        &self,
-        request: Request,
-        answer: oneshot::Receiver<Result<String, String>>,
-    ) -> Result<String, FencingError> {
-        let busy = || FencingError::Busy("hbd is stopping, or has too many requests to answer; try again".to_owned());
-        self.requests.try_send(request).map_err(|_| busy())?;
-        answer.await.map_err(|_| busy())?.map_err(FencingError::NotFenced)
+    /// The number of a node in ha.cf order, and its name as it stands there.
+    fn node(&self, name: &str) -> Result<(usize, String), FencingError> {
+        let name = name.to_ascii_lowercase();
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = shown.nodes.iter().filter(|node| node.kind == "normal");
+        let nodes: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+        match nodes.iter().position(|known| *known == name) {
+            Some(index) => Ok((index, name)),
+            None => Err(FencingError::NotFenced(format!(
+                "'{name}' is no node of ha.cf: its nodes are {}",
+                nodes.join(", ")
+            ))),
+        }
     }
 }
 
@@ -44,15 +60,22 @@ impl Fencing {
     /// may call it.
     #[zbus(out_args("outcome"))]
     async fn fence(&self, node: String, dry_run: bool) -> Result<String, FencingError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Fence { node, dry_run, reply }, answer).await
+        let (index, node) = self.node(&node)?;
+        let answer = if dry_run {
+            let tested = self.caller.send(|reply| Call::TestFencing { node: node.clone(), reply })?;
+            answers::fencing_tested(tested.await.map_err(|_| CallError::Stopping)?, &node)
+        } else {
+            answers::fence(self.caller.outcome(Request::Fence(index)).await?, &node)
+        };
+        answer.map_err(FencingError::NotFenced)
     }
 
     /// Says that a node, whose reset failed and is waited for, is off for certain: what it had is taken over. Fails with
     /// org.hbd1.Error.NotFenced if nothing waits for that. Only root may call it.
     #[zbus(out_args("outcome"))]
     async fn confirm_fenced(&self, node: String) -> Result<String, FencingError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::ConfirmFenced { node, reply }, answer).await
+        let (index, node) = self.node(&node)?;
+        let outcome = self.caller.outcome(Request::ConfirmFenced(index)).await?;
+        answers::confirm_fenced(outcome, &node).map_err(FencingError::NotFenced)
     }
 }

@@ -1,13 +1,12 @@
 //! Moves under way, as systemd shows its jobs: an object for as long as one lasts, and a signal when it is over.
 //!
-//! Owns the numbers and the objects. Never decides how a job ends: the daemon says so.
+//! Owns the numbers and the objects. Never decides how a job ends: the core does.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::sync::oneshot;
 use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
 
 use super::ROOT;
@@ -104,7 +103,7 @@ impl Jobs {
         bus: &Connection,
         shown: Shown,
         task: Task,
-        end: oneshot::Receiver<Ending>,
+        end: impl Future<Output = Ending> + Send + 'static,
     ) -> zbus::Result<OwnedObjectPath> {
         let id = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let path = path(id)?;
@@ -120,7 +119,7 @@ impl Jobs {
         Manager::job_new(manager.signal_emitter(), id, path.as_ref()).await?;
         let (jobs, bus, shown) = (Arc::clone(self), bus.clone(), path.clone());
         tokio::spawn(async move {
-            let end = end.await.unwrap_or_else(|_| Ending::new(JobResult::Canceled, "hbd is stopping"));
+            let end = end.await;
             jobs.open().remove(&id);
             // A bus that is gone has neither the object nor anybody who would hear of its end.
             let _ = bus.object_server().remove::<Job, _>(&path).await;

@@ -3,15 +3,17 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, ObjectPath, OwnedObjectPath, interface};
 
+use super::answers;
 use super::authorise::{Action, Gate};
-use super::jobs::{Ending, Jobs, Task};
+use super::call::{Call, CallError, Caller};
+use super::jobs::{Ending, JobResult, Jobs, Task};
+use super::moving;
 use super::snapshot::{Decision, Snapshot};
-use super::{Request, Scope};
+use crate::cluster::{Answer, Request, Set};
 
 /// The errors of our methods.
 #[derive(Debug, DBusError)]
@@ -27,6 +29,12 @@ pub enum Error {
     Refused(String),
     /// hbd is stopping, or has too much to do.
     Busy(String),
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Error {
+        Error::Busy(error.to_string())
+    }
 }
 
 /// What [`Manager`] shows by its properties: the snapshot without what the other objects show.
@@ -55,7 +63,7 @@ pub(super) type Shown = Arc<RwLock<Snapshot>>;
 /// `org.hbd1.Manager`.
 pub struct Manager {
     shown: Shown,
-    requests: mpsc::Sender<Request>,
+    caller: Caller,
     jobs: Arc<Jobs>,
     gate: Gate,
 }
@@ -64,8 +72,8 @@ impl Manager {
     /// Properties that change without a signal (`EmitsChangedSignal` = `false`).
     pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
 
-    pub(super) fn new(shown: Shown, requests: mpsc::Sender<Request>, jobs: Arc<Jobs>) -> Self {
-        Manager { shown, requests, jobs, gate: Gate::default() }
+    pub(super) fn new(shown: Shown, caller: Caller, jobs: Arc<Jobs>) -> Self {
+        Manager { shown, caller, jobs, gate: Gate::default() }
     }
 
     /// A piece of what is shown.
@@ -75,7 +83,7 @@ impl Manager {
 
     /// Moves all groups of a scope, as a job.
     async fn move_class(&self, bus: &Connection, here: bool, scope: &str) -> Result<OwnedObjectPath, Error> {
-        let Some(set) = Scope::parse(scope) else {
+        let Some(set) = moving::parse_set(scope) else {
             let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
             return Err(Error::InvalidArgument(text));
         };
@@ -84,47 +92,49 @@ impl Manager {
             groups: groups(snapshot, set),
             node: if here { snapshot.node.clone() } else { other(snapshot) },
         });
-        let (reply, end) = oneshot::channel();
-        self.begin(bus, task, Request::Move { here, scope: set, reply }, end).await
+        let request = if here { Request::Takeover(set) } else { Request::Standby(set) };
+        self.begin(bus, task, Ok(request), move |answer| moving::set_moved(answer, here, set)).await
     }
 
-    /// Hands a move to the daemon and shows it as a job.
+    /// Hands a move to the daemon and shows it as a job, which `ending` ends when the core has answered. What need not or
+    /// cannot be handed over is a job that has ended already.
     async fn begin(
         &self,
         bus: &Connection,
         task: Task,
-        request: Request,
-        end: oneshot::Receiver<Ending>,
+        request: Result<Request, Ending>,
+        ending: impl FnOnce(Answer) -> Ending + Send + 'static,
     ) -> Result<OwnedObjectPath, Error> {
-        self.hand_over(request)?;
+        let outcome = match request {
+            Ok(request) => Ok(self.caller.request(request)?),
+            Err(ended) => Err(ended),
+        };
+        let end = async move {
+            match outcome {
+                Err(ended) => ended,
+                Ok(outcome) => match outcome.await {
+                    Ok(Ok(answer)) => ending(answer),
+                    Ok(Err(refused)) => Ending::new(JobResult::Refused, refused),
+                    Err(_) => Ending::new(JobResult::Canceled, CallError::Stopping.to_string()),
+                },
+            }
+        };
         let added = self.jobs.add(bus, Arc::clone(&self.shown), task, end).await;
         added.map_err(|error| Error::Busy(format!("the job cannot be shown: {error}")))
     }
 
-    /// Hands a request to the daemon and waits for its answer.
-    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, Error> {
-        self.hand_over(request)?;
-        answer.await.map_err(|_| Error::Busy("hbd is stopping".to_owned()))
-    }
-
-    fn hand_over(&self, request: Request) -> Result<(), Error> {
-        self.requests.try_send(request).map_err(|error| {
-            Error::Busy(match error {
-                mpsc::error::TrySendError::Full(_) => "hbd has too many requests to answer; try again".to_owned(),
-                mpsc::error::TrySendError::Closed(_) => "hbd is stopping".to_owned(),
-            })
-        })
+    /// The number of a group in haresources order.
+    fn group(&self, name: &str) -> Result<usize, Error> {
+        let found = self.see(|snapshot| snapshot.groups.iter().position(|known| known.name == name));
+        found.ok_or_else(|| Error::InvalidArgument(no_group(name)))
     }
 }
 
-/// The groups of a scope by name.
-fn groups(snapshot: &Snapshot, scope: Scope) -> Vec<String> {
-    let within = snapshot.groups.iter().filter(|group| match scope {
-        Scope::All => true,
-        Scope::Local => group.preferred == snapshot.node,
-        Scope::Foreign => group.preferred != snapshot.node,
-    });
-    within.map(|group| group.name.clone()).collect()
+/// The groups of a set by name.
+fn groups(snapshot: &Snapshot, set: Set) -> Vec<String> {
+    let within = |preferred: &str| if preferred == snapshot.node { set.local } else { set.foreign };
+    let groups = snapshot.groups.iter().filter(|group| within(&group.preferred));
+    groups.map(|group| group.name.clone()).collect()
 }
 
 /// The other node.
@@ -146,8 +156,8 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<Vec<String>, Error> {
         self.gate.pass(bus, &header, Action::Reload).await?;
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Reload { reply }, answer).await?.map_err(Error::ReloadRefused)
+        let answer = self.caller.send(|reply| Call::Reload { reply })?;
+        answer.await.map_err(|_| CallError::Stopping)?.map_err(Error::ReloadRefused)
     }
 
     /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
@@ -189,14 +199,11 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Error> {
         self.gate.pass(bus, &header, Action::Switch).await?;
-        let (known, nodes) = self.see(|snapshot| {
+        self.group(&group)?;
+        let nodes = self.see(|snapshot| {
             let nodes = snapshot.nodes.iter().filter(|node| node.kind == "normal");
-            let nodes: Vec<String> = nodes.map(|node| node.name.clone()).collect();
-            (snapshot.groups.iter().any(|known| known.name == group), nodes)
+            nodes.map(|node| node.name.clone()).collect::<Vec<_>>()
         });
-        if !known {
-            return Err(Error::InvalidArgument(no_group(&group)));
-        }
         if !nodes.contains(&node) {
             return Err(Error::InvalidArgument(format!(
                 "'{node}' is no node of ha.cf: write {}",
@@ -204,8 +211,8 @@ impl Manager {
             )));
         }
         let task = Task { kind: "move", groups: vec![group.clone()], node: node.clone() };
-        let (reply, end) = oneshot::channel();
-        self.begin(bus, task, Request::MoveGroup { group, node, reply }, end).await
+        let request = self.see(|snapshot| moving::request_for_group(snapshot, &group, &node));
+        self.begin(bus, task, request, move |answer| moving::group_moved(answer, &group, &node)).await
     }
 
     /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
@@ -219,11 +226,9 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Error> {
         self.gate.pass(bus, &header, Action::Cleanup).await?;
-        if !group.is_empty() && !self.see(|snapshot| snapshot.groups.iter().any(|known| known.name == group)) {
-            return Err(Error::InvalidArgument(no_group(group)));
-        }
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Cleanup { group: group.to_owned(), reply }, answer).await?.map_err(Error::Refused)
+        let index = if group.is_empty() { None } else { Some(self.group(group)?) };
+        let outcome = self.caller.outcome(Request::Cleanup(index)).await?;
+        answers::cleanup(outcome, group).map_err(Error::Refused)
     }
 
     /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step and debug
@@ -236,8 +241,8 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Error> {
         self.gate.pass(bus, &header, Action::Reload).await?;
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Debug { level, reply }, answer).await
+        let answer = self.caller.send(|reply| Call::Debug { level, reply })?;
+        Ok(answer.await.map_err(|_| CallError::Stopping)?)
     }
 
     /// Takes over a group that is held back (HeldBack of org.hbd1.Group), because its owner is dead and somebody still
@@ -253,11 +258,9 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Error> {
         self.gate.pass(bus, &header, Action::ClearHold).await?;
-        if !self.see(|snapshot| snapshot.groups.iter().any(|known| known.name == group)) {
-            return Err(Error::InvalidArgument(no_group(group)));
-        }
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::ClearHold { group: group.to_owned(), reply }, answer).await?.map_err(Error::Refused)
+        let index = self.group(group)?;
+        let outcome = self.caller.outcome(Request::ClearHold(index)).await?;
+        answers::clear_hold(outcome, group).map_err(Error::Refused)
     }
 
     /// Begins or ends the maintenance of this node. While it lasts hbd leaves its resources alone: it starts, moves,
@@ -274,8 +277,8 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Error> {
         self.gate.pass(bus, &header, Action::Maintenance).await?;
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Maintenance { on, reply }, answer).await?.map_err(Error::Refused)
+        let outcome = self.caller.outcome(Request::Maintenance(on)).await?;
+        answers::maintenance(outcome, on).map_err(Error::Refused)
     }
 
     /// A job was begun.

@@ -1,7 +1,7 @@
 //! The D-Bus interface `org.hbd1`: what hbd is and does, to be read and, by root, to be asked.
 //!
 //! Owns the objects below `/org/hbd1`, their properties and signals, and the bus name. Shows the [`Snapshot`] it was
-//! given last and passes requests on. Never decides anything, never holds the core's state, never makes the core wait:
+//! given last and passes calls on. Never decides anything, never holds the core's state, never makes the core wait:
 //! a bus that is slow or gone costs nothing but freshness.
 //!
 //! ```text
@@ -17,13 +17,16 @@
 //! from the doc comments in [`manager`] and [`objects`].
 
 mod authorise;
+mod call;
 pub mod jobs;
 pub mod manager;
 pub mod objects;
 pub mod path;
 pub mod snapshot;
 
+mod answers;
 mod fencing;
+mod moving;
 mod publish;
 mod tell;
 
@@ -38,6 +41,7 @@ mod tests_jobs;
 #[cfg(test)]
 mod tests_name;
 
+pub use call::{Call, CallError, OperatorRequest, Outcome};
 pub use jobs::{Ending, JobResult};
 pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 
@@ -46,12 +50,13 @@ use std::time::Duration;
 
 use log::{info, warn};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
 use zbus::fdo::RequestNameFlags;
 use zbus::{Connection, fdo};
 
+use call::Caller;
 use jobs::Jobs;
 use manager::Manager;
 use publish::Publisher;
@@ -68,101 +73,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How long a stuck bus may take to let us in before we try anew.
 const CONNECT: Duration = Duration::from_secs(20);
-
-/// What a caller on the bus asks the daemon to do.
-#[derive(Debug)]
-pub enum Request {
-    /// Read the configuration again. The answer is one line per change, or why nothing was changed.
-    Reload {
-        /// Where the answer goes.
-        reply: oneshot::Sender<Result<Vec<String>, String>>,
-    },
-    /// Log more or less from now on.
-    Debug {
-        /// As `debug` of ha.cf.
-        level: u8,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<String>,
-    },
-    /// Forget failures and try again what waits because of them.
-    Cleanup {
-        /// The group by its name; empty for all.
-        group: String,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<Result<String, String>>,
-    },
-    /// Reset a node with its fencing device, or only try whether the device answers.
-    Fence {
-        /// The node.
-        node: String,
-        /// Whether the device is only asked.
-        dry_run: bool,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<Result<String, String>>,
-    },
-    /// A human says that this node is off.
-    ConfirmFenced {
-        /// The node.
-        node: String,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<Result<String, String>>,
-    },
-    /// Move groups. The answer comes when they run where they were wanted, or says why they do not.
-    Move {
-        /// Whether they are to come here (takeover) or to go to the other node (standby).
-        here: bool,
-        /// Which groups.
-        scope: Scope,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Ending>,
-    },
-    /// Move one group; answered as `Move`.
-    MoveGroup {
-        /// The group by its name.
-        group: String,
-        /// The node it is to run on.
-        node: String,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Ending>,
-    },
-    /// Take a group that is held back.
-    ClearHold {
-        /// The group by its name.
-        group: String,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<Result<String, String>>,
-    },
-    /// Leave this node's resources alone, or no longer.
-    Maintenance {
-        /// Whether it begins.
-        on: bool,
-        /// Where the answer goes, in words.
-        reply: oneshot::Sender<Result<String, String>>,
-    },
-}
-
-/// Which groups, in Heartbeat's words (03 §1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Every group.
-    All,
-    /// The groups that prefer this node.
-    Local,
-    /// The groups that prefer the other node.
-    Foreign,
-}
-
-impl Scope {
-    /// `all`, `local`, `foreign`, or `failback`, which is `foreign`.
-    pub fn parse(word: &str) -> Option<Scope> {
-        match word {
-            "all" => Some(Scope::All),
-            "local" => Some(Scope::Local),
-            "foreign" | "failback" => Some(Scope::Foreign),
-            _ => None,
-        }
-    }
-}
 
 /// Why the interface is not on the bus.
 #[derive(Debug, Error)]
@@ -183,13 +93,13 @@ pub enum BusError {
 /// Serves `snapshots` until their sender is dropped.
 ///
 /// `connect` gives a fresh builder for the system bus each time a connection is needed; when the bus restarts, the
-/// objects and the name are put on it again, with backoff. Requests that find `requests` full are answered as busy.
+/// objects and the name are put on it again, with backoff. Calls that find `calls` full are answered as busy.
 /// Needs a tokio runtime; one thread is enough. `tried` is called once, when the first attempt has ended: the name is on the
 /// bus, or somebody was told why not.
 pub async fn run(
     connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    requests: mpsc::Sender<Request>,
+    calls: mpsc::Sender<Call>,
     tried: impl FnOnce() + Send,
 ) {
     let mut tried = Some(tried);
@@ -198,7 +108,7 @@ pub async fn run(
     let mut told = String::new();
     loop {
         let on_the_bus = || tried.take().into_iter().for_each(|tried| tried());
-        let error = match serve(&connect, &mut snapshots, &requests, &jobs, &mut backoff, on_the_bus).await {
+        let error = match serve(&connect, &mut snapshots, &calls, &jobs, &mut backoff, on_the_bus).await {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -221,7 +131,7 @@ pub async fn run(
 async fn serve(
     connect: &(impl Fn() -> Builder<'static> + Send + Sync),
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
-    requests: &mpsc::Sender<Request>,
+    calls: &mpsc::Sender<Call>,
     jobs: &Arc<Jobs>,
     backoff: &mut Duration,
     on_the_bus: impl FnOnce(),
@@ -229,7 +139,7 @@ async fn serve(
     let first = snapshots.borrow_and_update().clone();
     let stuck = |_| Err(BusError::Unreachable(fdo::Error::TimedOut("no answer".to_owned()).into()));
     let (connection, mut publisher) =
-        timeout(CONNECT, appear(connect(), &first, requests, jobs)).await.unwrap_or_else(stuck)?;
+        timeout(CONNECT, appear(connect(), &first, calls, jobs)).await.unwrap_or_else(stuck)?;
     on_the_bus();
     if *backoff != BACKOFF_MIN {
         info!("{NAME} is on the system bus again.");
@@ -259,14 +169,15 @@ async fn serve(
 async fn appear(
     builder: Builder<'static>,
     first: &Snapshot,
-    requests: &mpsc::Sender<Request>,
+    calls: &mpsc::Sender<Call>,
     jobs: &Arc<Jobs>,
 ) -> Result<(Connection, Publisher), BusError> {
     let shown = Arc::new(RwLock::new(first.clone()));
+    let caller = Caller::new(calls.clone());
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
-        .serve_at(ROOT, Manager::new(Arc::clone(&shown), requests.clone(), Arc::clone(jobs)))
-        .serve_at(ROOT, fencing::Fencing::new(requests.clone()))
+        .serve_at(ROOT, Manager::new(Arc::clone(&shown), caller.clone(), Arc::clone(jobs)))
+        .serve_at(ROOT, fencing::Fencing::new(Arc::clone(&shown), caller))
         .build()
         .await
         .map_err(BusError::Unreachable)?;

@@ -13,9 +13,11 @@ use zbus::fdo::{DBusProxy, IntrospectableProxy, ObjectManagerProxy, PropertiesPr
 use zbus::names::OwnedInterfaceName;
 use zbus::{Connection, OwnedVariant, Proxy};
 
-use super::jobs::{Ending, JobResult};
 use super::private_bus::PrivateBus;
-use super::{GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, Request, ResourceSnapshot, Snapshot, Traffic};
+use super::{
+    Call, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, OperatorRequest, ROOT, ResourceSnapshot, Snapshot, Traffic,
+};
+use crate::cluster::{Answer, Request};
 
 pub(super) const LONG: Duration = Duration::from_secs(90);
 const NODEB: &str = "/org/hbd1/node/nodeb";
@@ -25,7 +27,7 @@ pub(super) const GROUP: &str = "/org/hbd1/group/_310_2e0_2e0_2e100";
 pub(super) struct Daemon {
     pub(super) snapshot: Snapshot,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) calls: mpsc::Receiver<Call>,
 }
 
 impl Daemon {
@@ -33,7 +35,7 @@ impl Daemon {
     pub(super) async fn start(bus: &PrivateBus) -> (Daemon, Connection) {
         let client = bus.builder().build().await.unwrap();
         let (snapshots, receiver) = watch::channel(Arc::new(example()));
-        let (sender, requests) = mpsc::channel(1);
+        let (sender, calls) = mpsc::channel(1);
         let address = bus.address();
         let connect = move || zbus::connection::Builder::address(address.as_str());
         let (tell, tried) = oneshot::channel();
@@ -41,7 +43,7 @@ impl Daemon {
         timeout(LONG, tried).await.unwrap().unwrap();
         let dbus = DBusProxy::new(&client).await.unwrap();
         assert!(dbus.name_has_owner(NAME.try_into().unwrap()).await.unwrap());
-        (Daemon { snapshot: example(), snapshots, requests }, client)
+        (Daemon { snapshot: example(), snapshots, calls }, client)
     }
 
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
@@ -226,7 +228,7 @@ async fn reload_waits_for_the_answer() {
         let manager = manager.clone();
         async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
     });
-    let Some(Request::Reload { reply }) = daemon.requests.recv().await else { panic!("another request") };
+    let Some(Call::Reload { reply }) = daemon.calls.recv().await else { panic!("another request") };
     reply.send(Ok(vec!["deadtime 10 -> 20".to_owned()])).unwrap();
     assert_eq!(asked.await.unwrap().unwrap(), ["deadtime 10 -> 20"]);
 
@@ -234,12 +236,12 @@ async fn reload_waits_for_the_answer() {
         let manager = manager.clone();
         async move { manager.call::<_, _, Vec<String>>("Reload", &()).await }
     });
-    let Some(Request::Reload { reply }) = daemon.requests.recv().await else { panic!("another request") };
+    let Some(Call::Reload { reply }) = daemon.calls.recv().await else { panic!("another request") };
     reply.send(Err("ha.cf:3: no".to_owned())).unwrap();
     let error = asked.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("org.hbd1.Error.ReloadRefused") && error.contains("ha.cf:3: no"), "{error}");
 
-    daemon.requests.close();
+    daemon.calls.close();
     let error = manager.call::<_, _, Vec<String>>("Reload", &()).await.unwrap_err().to_string();
     assert!(error.contains("org.hbd1.Error.Busy"), "{error}");
 }
@@ -250,15 +252,18 @@ async fn a_call_that_lasts_keeps_nobody_from_seeing_what_changes() {
     let (mut daemon, client) = Daemon::start(&bus).await;
     let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
     let asked = tokio::spawn(async move { manager.call::<_, _, String>("Cleanup", &("",)).await });
-    let Some(Request::Cleanup { reply, .. }) = daemon.requests.recv().await else { panic!("another request") };
+    let Some(Call::Operator(OperatorRequest { request: Request::Cleanup(None), reply })) = daemon.calls.recv().await
+    else {
+        panic!("another request")
+    };
     let mut changes = properties(&client, ROOT).await.receive_properties_changed().await.unwrap();
     for awaited in ["one", "two"] {
         daemon.change(|snapshot| snapshot.awaited = awaited.to_owned());
         timeout(LONG, changes.next()).await.unwrap().unwrap();
         assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "Awaited").await), awaited);
     }
-    reply.send(Ok("forgotten".to_owned())).unwrap();
-    assert_eq!(asked.await.unwrap().unwrap(), "forgotten");
+    reply.send(Ok(Answer::Done)).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "the failures of all groups are forgotten");
 }
 
 /// A polkit of the test's own: lets whoever it was told to, if asked about `org.hbd1.switch`.
@@ -304,15 +309,15 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
         .unwrap();
     let (told, mut asked) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Some(request) = daemon.requests.recv().await {
+        while let Some(request) = daemon.calls.recv().await {
             match request {
-                Request::Move { reply, .. } => {
-                    let _ = reply.send(Ending::new(JobResult::Done, "moved"));
+                Call::Operator(OperatorRequest { request: Request::Standby(_), reply }) => {
+                    let _ = reply.send(Ok(Answer::Done));
                 }
-                Request::Reload { reply } => {
+                Call::Reload { reply } => {
                     let _ = reply.send(Ok(Vec::new()));
                 }
-                Request::Debug { level, reply } => {
+                Call::Debug { level, reply } => {
                     let _ = reply.send(format!("debug now set to {level}"));
                 }
                 other => panic!("nobody asked for {other:?}"),
@@ -404,7 +409,7 @@ async fn by_the_policy_everybody_reads_and_root_asks() {
         return;
     }
     tokio::spawn(async move {
-        while let Some(Request::Reload { reply }) = daemon.requests.recv().await {
+        while let Some(Call::Reload { reply }) = daemon.calls.recv().await {
             let _ = reply.send(Ok(Vec::new()));
         }
     });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use zbus::object_server::Interface;
 
+use super::call::Caller;
 use super::fencing;
 use super::jobs::Job;
 use super::manager::Manager;
@@ -82,11 +83,11 @@ fn man_page(interfaces: &[(&str, String)]) -> String {
 fn the_files_in_dbus_and_the_man_page_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let update = std::env::var_os("UPDATE_DBUS_XML").is_some();
-    let manager = Manager::new(Arc::default(), mpsc::channel(1).0, Arc::default());
+    let manager = Manager::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default());
     let files = [
         ("org.hbd1.Manager.xml", xml_of(&manager)),
         ("org.hbd1.Job.xml", xml_of(&Job::example())),
-        ("org.hbd1.Fencing.xml", xml_of(&fencing::Fencing::new(mpsc::channel(1).0))),
+        ("org.hbd1.Fencing.xml", xml_of(&fencing::Fencing::new(Arc::default(), Caller::new(mpsc::channel(1).0)))),
         ("org.hbd1.Node.xml", xml_of(&Node::new(NodeSnapshot::default()))),
         ("org.hbd1.Link.xml", xml_of(&Link::new(LinkSnapshot::default()))),
         ("org.hbd1.Group.xml", xml_of(&Group::new(GroupSnapshot::default()))),
@@ -116,5 +117,8 @@ fn quiet(xml: &str) -> Vec<&str> {
 fn quiet_properties_are_announced_as_quiet() {
     assert_eq!(quiet(&xml_of(&Node::new(NodeSnapshot::default()))), Node::QUIET);
     assert_eq!(quiet(&xml_of(&Link::new(LinkSnapshot::default()))), Link::QUIET);
-    assert_eq!(quiet(&xml_of(&Manager::new(Arc::default(), mpsc::channel(1).0, Arc::default()))), Manager::QUIET);
+    assert_eq!(
+        quiet(&xml_of(&Manager::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default()))),
+        Manager::QUIET
+    );
 }

@@ -9,7 +9,8 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy
 
 use super::private_bus::PrivateBus;
 use super::tests::{Daemon, LONG, managed, read, text};
-use super::{Decision, Ending, JobResult, NAME, ROOT, Request, Scope};
+use super::{Call, Decision, NAME, OperatorRequest, Outcome, ROOT};
+use crate::cluster::{Answer, Request, Set};
 
 /// Every signal of the manager, drained from now on: member and body.
 async fn signals(client: &Connection) -> mpsc::UnboundedReceiver<Message> {
@@ -68,12 +69,11 @@ async fn call(client: &Connection, method: &str, words: &[&str]) -> zbus::Result
     }
 }
 
-/// How a request for a move is answered.
-fn asked(request: Option<Request>) -> (String, oneshot::Sender<Ending>) {
-    match request {
-        Some(Request::Move { here, scope, reply }) => (format!("{here} {scope:?}"), reply),
-        Some(Request::MoveGroup { group, node, reply }) => (format!("{group} to {node}"), reply),
-        other => panic!("another request: {other:?}"),
+/// A request of an operator, and where its outcome goes.
+fn operator_request(call: Option<Call>) -> (Request, oneshot::Sender<Outcome>) {
+    match call {
+        Some(Call::Operator(OperatorRequest { request, reply })) => (request, reply),
+        other => panic!("another call: {other:?}"),
     }
 }
 
@@ -82,25 +82,27 @@ async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
     let Some(bus) = PrivateBus::start() else { return };
     let (mut daemon, client) = Daemon::start(&bus).await;
     let mut signals = signals(&client).await;
-    for (number, method, words, wish, kind, node) in [
-        (1, "Standby", vec!["local"], format!("false {:?}", Scope::Local), "standby", "nodeb"),
-        (2, "Takeover", vec!["all"], format!("true {:?}", Scope::All), "takeover", "nodea"),
-        (3, "Move", vec!["10.0.0.100", "nodeb"], "10.0.0.100 to nodeb".to_owned(), "move", "nodeb"),
+    let peer_gone = "refused: the other node is dead or has left; see `hbctl status`";
+    for (number, method, words, request, kind, node, groups) in [
+        (1, "Standby", vec!["local"], Request::Standby(Set::LOCAL), "standby", "nodeb", vec!["10.0.0.100"]),
+        (2, "Takeover", vec!["failback"], Request::Takeover(Set::FOREIGN), "takeover", "nodea", vec![]),
+        (3, "Takeover", vec!["all"], Request::Takeover(Set::ALL), "takeover", "nodea", vec!["10.0.0.100"]),
+        (4, "Move", vec!["10.0.0.100", "nodeb"], Request::Standby(Set::LOCAL), "move", "nodeb", vec!["10.0.0.100"]),
     ] {
         let path: &'static str = format!("/org/hbd1/job/{number}").leak();
         assert_eq!(call(&client, method, &words).await.unwrap().as_str(), path);
-        let (wanted, reply) = asked(daemon.requests.recv().await);
-        assert_eq!(wanted, wish);
+        let (wanted, reply) = operator_request(daemon.calls.recv().await);
+        assert_eq!(wanted, request);
         assert_eq!(next(&mut signals).await, ("JobNew".to_owned(), vec![path.to_owned()]));
         assert!(managed(&client).await.contains(&path.to_owned()));
         assert_eq!(text(read(&client, path, "org.hbd1.Job", "Type").await), kind);
         assert_eq!(text(read(&client, path, "org.hbd1.Job", "Node").await), node);
         assert_eq!(text(read(&client, path, "org.hbd1.Job", "State").await), "running");
-        let groups: Vec<String> =
+        let shown: Vec<String> =
             zbus::Variant::from(read(&client, path, "org.hbd1.Job", "Groups").await).try_into().unwrap();
-        assert_eq!(groups, ["10.0.0.100"]);
-        reply.send(Ending::new(JobResult::Timeout, "nobody answered")).unwrap();
-        let end = [path, "timeout", "nobody answered"].map(str::to_owned).to_vec();
+        assert_eq!(shown, groups);
+        reply.send(Ok(Answer::PeerGone)).unwrap();
+        let end = [path, "refused", peer_gone].map(str::to_owned).to_vec();
         assert_eq!(next(&mut signals).await, ("JobRemoved".to_owned(), end));
         assert!(!managed(&client).await.contains(&path.to_owned()));
     }
@@ -122,7 +124,7 @@ async fn a_job_that_waits_says_so_and_one_of_a_stopping_daemon_is_canceled() {
     assert_eq!(state().await, "waiting");
     daemon.change(|snapshot| snapshot.awaited.clear());
     assert_eq!(state().await, "running");
-    drop(asked(daemon.requests.recv().await));
+    drop(operator_request(daemon.calls.recv().await));
     let (member, words) = next(&mut signals).await;
     assert_eq!((member.as_str(), words[1].as_str()), ("JobRemoved", "canceled"));
 }
@@ -139,7 +141,7 @@ async fn what_makes_no_sense_is_no_job() {
         let error = call(&client, method, &words).await.unwrap_err().to_string();
         assert!(error.contains("InvalidArgument") && error.contains(wanted), "{error}");
     }
-    assert!(daemon.requests.try_recv().is_err());
+    assert!(daemon.calls.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -185,17 +187,53 @@ async fn maintenance_and_clear_hold_are_answered_in_words() {
         let manager = manager.clone();
         async move { manager.call::<_, _, String>("SetMaintenance", &(true,)).await }
     });
-    let Some(Request::Maintenance { on: true, reply }) = daemon.requests.recv().await else { panic!("another") };
-    reply.send(Ok("it is".to_owned())).unwrap();
-    assert_eq!(asked.await.unwrap().unwrap(), "it is");
+    let (request, reply) = operator_request(daemon.calls.recv().await);
+    assert_eq!(request, Request::Maintenance(true));
+    reply.send(Ok(Answer::Already)).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "this node was in maintenance already");
     let asked = tokio::spawn({
         let manager = manager.clone();
         async move { manager.call::<_, _, String>("ClearHold", &("10.0.0.100",)).await }
     });
-    let Some(Request::ClearHold { reply, .. }) = daemon.requests.recv().await else { panic!("another") };
-    reply.send(Err("nothing holds it back".to_owned())).unwrap();
+    let (request, reply) = operator_request(daemon.calls.recv().await);
+    assert_eq!(request, Request::ClearHold(0));
+    reply.send(Ok(Answer::NotHeld)).unwrap();
     let error = asked.await.unwrap().unwrap_err().to_string();
-    assert!(error.contains("org.hbd1.Error.Refused") && error.contains("nothing holds it back"), "{error}");
+    assert!(error.contains("org.hbd1.Error.Refused") && error.contains("nothing holds 10.0.0.100 back"), "{error}");
     let error = manager.call::<_, _, String>("ClearHold", &("nothing",)).await.unwrap_err().to_string();
     assert!(error.contains("InvalidArgument"), "{error}");
+}
+
+#[tokio::test]
+async fn a_reset_is_asked_for_by_the_number_of_the_node_in_ha_cf() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let fencing = Proxy::new(&client, NAME, ROOT, "org.hbd1.Fencing").await.unwrap();
+    let call = |method: &'static str, dry_run: Option<bool>| {
+        let fencing = fencing.clone();
+        tokio::spawn(async move {
+            match dry_run {
+                Some(dry_run) => fencing.call::<_, _, String>(method, &("NodeB", dry_run)).await,
+                None => fencing.call::<_, _, String>(method, &("NodeB",)).await,
+            }
+        })
+    };
+    let asked = call("Fence", Some(false));
+    let (request, reply) = operator_request(daemon.calls.recv().await);
+    assert_eq!(request, Request::Fence(1));
+    reply.send(Err("nodeb has no fencing device".to_owned())).unwrap();
+    let error = asked.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.NotFenced") && error.contains("no fencing device"), "{error}");
+    let asked = call("Fence", Some(true));
+    let Some(Call::TestFencing { node, reply }) = daemon.calls.recv().await else { panic!("another call") };
+    assert_eq!(node, "nodeb");
+    reply.send(Ok(())).unwrap();
+    assert!(asked.await.unwrap().unwrap().contains("nothing was switched"));
+    let asked = call("ConfirmFenced", None);
+    let (request, reply) = operator_request(daemon.calls.recv().await);
+    assert_eq!(request, Request::ConfirmFenced(1));
+    reply.send(Ok(Answer::Done)).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "taking over what nodeb had");
+    let error = fencing.call::<_, _, String>("ConfirmFenced", &("nodec",)).await.unwrap_err().to_string();
+    assert!(error.contains("its nodes are nodea, nodeb"), "{error}");
 }

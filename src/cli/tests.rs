@@ -12,9 +12,9 @@ use super::status::{render, troubles};
 use super::{CliError, fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
-    Decision, Ending, GroupSnapshot, JobResult, LinkSnapshot, NodeSnapshot, Request, ResourceSnapshot, Snapshot,
-    Traffic,
+    Call, Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ResourceSnapshot, Snapshot, Traffic,
 };
+use crate::cluster::{Answer, Request, Set};
 
 fn node(name: &str, status: &str, holds: &str) -> NodeSnapshot {
     NodeSnapshot {
@@ -294,10 +294,10 @@ async fn what_the_bus_shows_is_what_was_put_there() {
 }
 
 /// A move as hbctl waits for it, beside a daemon that ends it so; `None` without a dbus-daemon.
-async fn moved(result: JobResult) -> Option<Result<String, String>> {
+async fn moved(answer: Answer) -> Option<Result<String, String>> {
     let bus = PrivateBus::start()?;
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
-    let (sender, mut requests) = mpsc::channel(1);
+    let (sender, mut calls) = mpsc::channel(1);
     let address = bus.address();
     tokio::spawn(crate::bus::run(
         move || zbus::connection::Builder::address(address.as_str()),
@@ -309,11 +309,12 @@ async fn moved(result: JobResult) -> Option<Result<String, String>> {
         tokio::task::yield_now().await;
     }
     let daemon = async {
-        let Some(Request::MoveGroup { group, node, reply }) = requests.recv().await else {
-            panic!("another request")
+        let Some(Call::Operator(OperatorRequest { request: Request::Standby(Set::LOCAL), reply })) =
+            calls.recv().await
+        else {
+            panic!("another call")
         };
-        assert_eq!((group.as_str(), node.as_str()), ("10.0.0.100", "nodeb"));
-        reply.send(Ending::new(result, result.word())).unwrap();
+        reply.send(Ok(answer)).unwrap();
     };
     let wish = ("10.0.0.100", "nodeb");
     let (said, ()) = tokio::join!(job::run(bus.builder(), "Move", &wish, job::Progress::Quiet), daemon);
@@ -322,10 +323,10 @@ async fn moved(result: JobResult) -> Option<Result<String, String>> {
 
 #[tokio::test]
 async fn a_move_is_waited_for_by_its_job() {
-    for (result, good) in [(JobResult::Done, true), (JobResult::Skipped, true), (JobResult::Failed, false)] {
-        let Some(said) = moved(result).await else { return };
-        assert_eq!(said, if good { Ok(result.word().to_owned()) } else { Err(result.word().to_owned()) });
-    }
+    let Some(said) = moved(Answer::Done).await else { return };
+    assert_eq!(said, Ok("10.0.0.100 is now on nodeb".to_owned()));
+    let Some(said) = moved(Answer::Failed).await else { return };
+    assert!(said.unwrap_err().contains("not everything could be started"));
 }
 
 #[tokio::test]

@@ -17,11 +17,10 @@ use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
 use super::maintenance;
-use super::moving::{move_group, move_scope, refusal};
 use super::notify::{Notice, Notifier};
 use super::watchdog;
-use crate::bus::{self, Request, Snapshot};
-use crate::cluster::{self, Answer};
+use crate::bus::{self, Call, OperatorRequest, Snapshot};
+use crate::cluster::Request;
 use crate::config::{self, Files, Host};
 use crate::journal;
 use crate::units::{self, Systemd};
@@ -48,8 +47,6 @@ pub struct BusThread {
     pub fencer: Fencer,
     /// `watchdog` of ha.cf.
     pub watchdog: Option<PathBuf>,
-    /// The groups by their keys, in haresources order.
-    pub groups: Vec<String>,
 }
 
 impl BusThread {
@@ -68,17 +65,15 @@ impl BusThread {
     }
 
     async fn run(self) {
-        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog, groups } = self;
+        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog } = self;
         let fencer = Arc::new(fencer);
-        let (requests, received) = mpsc::channel(16);
+        let (calls, received) = mpsc::channel(16);
         let reports = inputs.clone();
-        let asked = Asked {
+        let answering = Answering {
             inputs: inputs.clone(),
             notifier: notifier.clone(),
             files: files.clone(),
             fencer: Arc::clone(&fencer),
-            snapshots: snapshots.clone(),
-            groups,
         };
         let report = move |report| {
             // The core has ended: nobody wants to know.
@@ -86,12 +81,12 @@ impl BusThread {
         };
         tokio::join!(
             units::run(Builder::system, commands, report),
-            bus::run(Builder::system, snapshots, requests, || notifier.send(Notice::Shown)),
+            bus::run(Builder::system, snapshots, calls, || notifier.send(Notice::Shown)),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),
             watchdog::guard(watchdog),
-            asked.serve(received),
+            answering.serve(received),
         );
     }
 }
@@ -144,104 +139,60 @@ async fn stop_or_restart(files: &Files) -> Input {
     Input::Shutdown
 }
 
-/// What answers requests from the bus.
-struct Asked {
+/// What answers calls from the bus.
+struct Answering {
     inputs: UnboundedSender<Input>,
     notifier: Notifier,
     files: Files,
     fencer: Arc<Fencer>,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    groups: Vec<String>,
 }
 
-impl Asked {
-    async fn serve(self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(request) = requests.recv().await {
-            self.answer(request).await;
+impl Answering {
+    async fn serve(self, mut calls: mpsc::Receiver<Call>) {
+        while let Some(call) = calls.recv().await {
+            self.answer(call).await;
         }
     }
 
-    /// Whoever asked may have gone. What lasts gets a task of its own: others may ask meanwhile.
-    async fn answer(&self, request: Request) {
-        match request {
-            Request::Reload { reply } => {
+    /// A reply that cannot be sent is for a caller who has gone.
+    async fn answer(&self, call: Call) {
+        match call {
+            Call::Operator(request) => self.hand_over(request).await,
+            Call::Reload { reply } => {
                 let _ = reply.send(reload(&self.inputs, &self.notifier, &self.files).await);
             }
-            Request::Debug { level, reply } => {
+            Call::Debug { level, reply } => {
                 let _ = reply.send(set_debug(level));
             }
-            Request::Cleanup { group, reply } => {
-                let _ = reply.send(cleanup(&self.inputs, group).await);
-            }
-            Request::ClearHold { group, reply } => {
-                let _ = reply.send(clear_hold(&self.inputs, &self.groups, &group).await);
-            }
-            Request::Maintenance { on, reply } => {
-                let _ = reply.send(maintenance::set(&self.inputs, Path::new(maintenance::MARKER), on).await);
-            }
-            Request::Fence { node, dry_run, reply } => {
-                let (inputs, fencer) = (self.inputs.clone(), Arc::clone(&self.fencer));
+            Call::TestFencing { node, reply } => {
+                // The device takes its time, and other calls are answered meanwhile.
+                let fencer = Arc::clone(&self.fencer);
                 tokio::spawn(async move {
-                    let _ = reply.send(fencer.fence(&node, dry_run, &inputs).await);
-                });
-            }
-            Request::ConfirmFenced { node, reply } => {
-                let _ = reply.send(self.fencer.confirm(&node, &self.inputs).await);
-            }
-            Request::Move { here, scope, reply } => {
-                let inputs = self.inputs.clone();
-                tokio::spawn(async move {
-                    let _ = reply.send(move_scope(&inputs, here, scope).await);
-                });
-            }
-            Request::MoveGroup { group, node, reply } => {
-                let (inputs, snapshots) = (self.inputs.clone(), self.snapshots.clone());
-                tokio::spawn(async move {
-                    let _ = reply.send(move_group(&inputs, &snapshots, &group, &node).await);
+                    let _ = reply.send(fencer.test(&node).await);
                 });
             }
         }
     }
-}
 
-async fn cleanup(inputs: &UnboundedSender<Input>, group: String) -> Result<String, String> {
-    let (reply, answer) = oneshot::channel();
-    let stopping = || "hbd is stopping".to_owned();
-    let said = if group.is_empty() {
-        "the failures of all groups are forgotten".to_owned()
-    } else {
-        format!("the failures of {group} are forgotten")
-    };
-    let refused =
-        format!("'{group}' is no group: write the first resource of a line of haresources, as it stands there");
-    inputs.send(Input::Cleanup { group, reply }).map_err(|_| stopping())?;
-    match answer.await.map_err(|_| stopping())? {
-        Answer::Done => Ok(said),
-        Answer::Maintenance => Err(refusal(Answer::Maintenance).to_owned()),
-        _ => Err(refused),
-    }
-}
-
-/// Takes a group that is held back; the answer in words.
-async fn clear_hold(inputs: &UnboundedSender<Input>, groups: &[String], group: &str) -> Result<String, String> {
-    let stopping = || "hbd is stopping".to_owned();
-    let Some(index) = groups.iter().position(|known| known == group) else {
-        return Err(format!("there is no group {group}"));
-    };
-    let (reply, answer) = oneshot::channel();
-    inputs.send(Input::Operator { request: cluster::Request::ClearHold(index), reply }).map_err(|_| stopping())?;
-    match answer.await.map_err(|_| stopping())? {
-        Answer::Done => Ok(format!("taking over {group}; what answers for it now must not serve it")),
-        Answer::StillHeld => Ok(format!(
-            "{group} may be taken, but not alone: other groups of the same node move together with it and are still \
-             held back; see `hbctl status`, and clear them, too"
-        )),
-        Answer::NotHeld => Err(format!("refused: nothing holds {group} back; see `hbctl why {group}`")),
-        Answer::NotReset => Err(format!(
-            "refused: {group} is held back because its owner is not reset; if that node is off for certain: hbctl \
-             confirm-fenced NODE"
-        )),
-        answer => Err(refusal(answer).to_owned()),
+    /// To the core, which answers; what the daemon has to do about a request beside that is done here.
+    async fn hand_over(&self, operator: OperatorRequest) {
+        match operator.request {
+            Request::Maintenance(on) => {
+                let marker = Path::new(maintenance::MARKER);
+                let _ = operator.reply.send(maintenance::set(&self.inputs, marker, on).await);
+                return;
+            }
+            Request::Fence(node) => {
+                if let Err(reason) = self.fencer.check_device(node) {
+                    let _ = operator.reply.send(Err(reason));
+                    return;
+                }
+                info!("an operator wants {} reset", self.fencer.name(node));
+            }
+            _ => {}
+        }
+        // A core that has ended drops the reply, which tells the caller that hbd is stopping.
+        let _ = self.inputs.send(Input::Operator(operator));
     }
 }
 

@@ -22,7 +22,7 @@ use super::links::{self, Heard, Links, error_chain};
 use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
-use crate::bus::Snapshot;
+use crate::bus::{self, OperatorRequest, Snapshot};
 use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, UnitNews, View};
 use crate::config::Config;
 use crate::{units, vip};
@@ -73,11 +73,11 @@ pub struct CoreLoop {
 #[derive(Debug, Default)]
 pub struct Askers {
     last: u64,
-    waiting: HashMap<u64, oneshot::Sender<Answer>>,
+    waiting: HashMap<u64, oneshot::Sender<bus::Outcome>>,
 }
 
 impl Askers {
-    fn add(&mut self, reply: oneshot::Sender<Answer>) -> u64 {
+    fn add(&mut self, reply: oneshot::Sender<bus::Outcome>) -> u64 {
         self.last += 1;
         self.waiting.insert(self.last, reply);
         self.last
@@ -86,7 +86,7 @@ impl Askers {
     fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(reply) = self.waiting.remove(&id) {
             // Whoever asked may have gone.
-            let _ = reply.send(answer);
+            let _ = reply.send(Ok(answer));
         }
     }
 }
@@ -258,19 +258,9 @@ impl CoreLoop {
                 self.notifier.send(Notice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Restart })
             }
-            Input::Operator { request, reply } => {
+            Input::Operator(OperatorRequest { request, reply }) => {
                 let id = self.askers.add(reply);
                 self.feed(Event::Request { id, request })
-            }
-            Input::Cleanup { group, reply } => {
-                let index = self.config.groups.iter().position(|known| known.key == group);
-                if index.is_none() && !group.is_empty() {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(Answer::Failed);
-                    return false;
-                }
-                let id = self.askers.add(reply);
-                self.feed(Event::Request { id, request: Request::Cleanup(index) })
             }
             Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
             Input::Devices { broken } => {

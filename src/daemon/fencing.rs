@@ -1,16 +1,13 @@
-//! Between the core, which decides that a node is reset, operators who want it, and the devices.
+//! Between the core, which decides that a node is reset, and the fencing devices.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use log::info;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
 use zbus::connection::Builder;
 
 use super::devices;
 use super::input::Input;
 use super::links::error_chain;
-use crate::cluster::{Answer, Request};
 use crate::config::FenceDevice;
 use crate::fencing::{self, Deed, FenceError};
 
@@ -56,54 +53,34 @@ impl Fencer {
     }
 
     async fn run(&self, node: &str, deed: Deed) -> Result<(), FenceError> {
-        let Some(device) = self.devices.iter().find(|device| device.node == node) else {
-            return Err(FenceError::NoDevice(node.to_owned()));
-        };
+        let device = self.device(node)?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         fencing::run(Builder::system, device, deed, &self.environment, serial).await
     }
 
-    /// `hbctl fence`; the answer in words.
-    pub async fn fence(&self, node: &str, dry_run: bool, inputs: &UnboundedSender<Input>) -> Result<String, String> {
-        let node = node.to_ascii_lowercase();
-        let index = self.index(&node)?;
-        if !self.devices.iter().any(|device| device.node == node) {
-            return Err(FenceError::NoDevice(node).to_string());
-        }
-        if dry_run {
-            let outcome = self.run(&node, Deed::Test).await;
-            return match outcome {
-                Ok(()) => Ok(format!("the fencing device of {node} answers; nothing was switched")),
-                Err(error) => Err(error_chain(&error)),
-            };
-        }
-        info!("an operator wants {node} reset");
-        match ask(Request::Fence(index), inputs).await? {
-            Answer::Done => Ok(format!("{node} was reset; its resources are taken over when its dead time is over")),
-            Answer::Busy => Err(format!("{node} is being reset already")),
-            _ => Err(format!("{node} was not reset: see `journalctl -u hbd -u 'hbd-fence-*'`")),
-        }
+    /// The name of node number `node`.
+    pub fn name(&self, node: usize) -> &str {
+        self.nodes.get(node).map(String::as_str).unwrap_or_default()
     }
 
-    /// `hbctl confirm-fenced`; the answer in words.
-    pub async fn confirm(&self, node: &str, inputs: &UnboundedSender<Input>) -> Result<String, String> {
-        let node = node.to_ascii_lowercase();
-        let index = self.index(&node)?;
-        match ask(Request::ConfirmFenced(index), inputs).await? {
-            Answer::Done => Ok(format!("taking over what {node} had")),
-            _ => Err(format!("nothing waits for a reset of {node}, or its fencing device is still at it")),
-        }
+    /// Whether node number `node` has a device to be reset with.
+    ///
+    /// # Errors
+    /// When it has none, in words.
+    pub fn check_device(&self, node: usize) -> Result<(), String> {
+        self.device(self.name(node)).map(|_| ()).map_err(|error| error.to_string())
     }
 
-    fn index(&self, node: &str) -> Result<usize, String> {
-        let found = self.nodes.iter().position(|known| known == node);
-        found.ok_or_else(|| format!("'{node}' is no node of ha.cf: its nodes are {}", self.nodes.join(", ")))
+    /// Asks the device of a node whether it is there.
+    ///
+    /// # Errors
+    /// When there is no such device, or it does not answer, in words.
+    pub async fn test(&self, node: &str) -> Result<(), String> {
+        self.run(node, Deed::Test).await.map_err(|error| error_chain(&error))
     }
-}
 
-async fn ask(request: Request, inputs: &UnboundedSender<Input>) -> Result<Answer, String> {
-    let stopping = || "hbd is stopping".to_owned();
-    let (reply, answer) = oneshot::channel();
-    inputs.send(Input::Operator { request, reply }).map_err(|_| stopping())?;
-    answer.await.map_err(|_| stopping())
+    fn device(&self, node: &str) -> Result<&FenceDevice, FenceError> {
+        let device = self.devices.iter().find(|device| device.node == node);
+        device.ok_or_else(|| FenceError::NoDevice(node.to_owned()))
+    }
 }

@@ -2,7 +2,8 @@
 
 use tokio::sync::oneshot;
 
-use crate::cluster::{Answer, Request, Step};
+use crate::bus::OperatorRequest;
+use crate::cluster::Step;
 use crate::units;
 use crate::vip;
 use crate::wire::Keyring;
@@ -18,20 +19,8 @@ pub enum Input {
     Shutdown,
     /// SIGTERM, and systemd is going to start us again at once.
     Restart,
-    /// An operator wants groups moved.
-    Operator {
-        /// `Standby` or `Takeover`.
-        request: Request,
-        /// Answered when the core has.
-        reply: oneshot::Sender<Answer>,
-    },
-    /// An operator says that the causes of failures are mended.
-    Cleanup {
-        /// The group's key; empty for all.
-        group: String,
-        /// `Done`, or `Failed` if there is no such group.
-        reply: oneshot::Sender<Answer>,
-    },
+    /// An operator wants something.
+    Operator(OperatorRequest),
     /// The agents of a fencing device have ended.
     Fenced {
         /// The node that was to be reset.

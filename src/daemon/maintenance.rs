@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::input::Input;
-use super::moving::refusal;
+use crate::bus::{CallError, OperatorRequest, Outcome};
 use crate::cluster::{Answer, Request};
 
 /// In StateDirectory= of hbd.service.
@@ -40,26 +40,26 @@ fn unmark(marker: &Path) -> io::Result<()> {
     }
 }
 
-/// Begins or ends it; the answer in words.
+/// Begins or ends it: hands the request to the core, with the file in place for as long as maintenance may be on.
 ///
 /// # Errors
-/// When the core refuses, or when the file cannot be written or removed; the text says what is in force then.
-pub async fn set(inputs: &UnboundedSender<Input>, marker: &Path, on: bool) -> Result<String, String> {
+/// When the file cannot be written or removed; the text says what is in force then. When the core has ended.
+pub async fn set(inputs: &UnboundedSender<Input>, marker: &Path, on: bool) -> Outcome {
     let before = is_marked(marker);
     if on {
         let failed =
             |error| format!("refused: cannot write {}, so a restart would end it: {error}", marker.display());
         mark(marker).map_err(failed)?;
     }
-    let (reply, answer) = oneshot::channel();
-    let request = Request::Maintenance(on);
-    let answer = match inputs.send(Input::Operator { request, reply }) {
-        Ok(()) => answer.await.ok(),
+    let (reply, outcome) = oneshot::channel();
+    let sent = inputs.send(Input::Operator(OperatorRequest { request: Request::Maintenance(on), reply }));
+    let outcome = match sent {
+        Ok(()) => outcome.await.ok(),
         Err(_) => None,
     };
-    let accepted = matches!(answer, Some(Answer::Done | Answer::Already));
+    let accepted = matches!(outcome, Some(Ok(Answer::Done | Answer::Already)));
     if !accepted && on && !before {
-        // What remains of it is said by the next status.
+        // If that fails, the next `hbctl status` shows that maintenance is on.
         let _ = unmark(marker);
     }
     if accepted && !on {
@@ -71,21 +71,7 @@ pub async fn set(inputs: &UnboundedSender<Input>, marker: &Path, on: bool) -> Re
         };
         unmark(marker).map_err(failed)?;
     }
-    match answer {
-        Some(Answer::Done) if on => Ok("this node is in maintenance: its resources are left alone".to_owned()),
-        Some(Answer::Done) => {
-            Ok("maintenance has ended: what belongs here is started where it does not run".to_owned())
-        }
-        Some(Answer::Already) if on => Ok("this node was in maintenance already".to_owned()),
-        Some(Answer::Already) => Ok("this node was not in maintenance".to_owned()),
-        Some(Answer::Busy) => {
-            Err("refused: something is being moved, started or stopped; wait until `hbctl status` \
-                                   shows no transition, and ask again"
-                .to_owned())
-        }
-        Some(answer) => Err(refusal(answer).to_owned()),
-        None => Err("hbd is stopping".to_owned()),
-    }
+    outcome.unwrap_or_else(|| Err(CallError::Stopping.to_string()))
 }
 
 #[cfg(test)]
@@ -93,13 +79,15 @@ mod tests {
     use super::*;
 
     /// Sets it beside a core that answers so; whether the file was there when the core was asked.
-    async fn set_with(marker: &Path, on: bool, answer: Answer) -> (Result<String, String>, bool) {
+    async fn set_with(marker: &Path, on: bool, answer: Answer) -> (Outcome, bool) {
         let (inputs, mut received) = tokio::sync::mpsc::unbounded_channel();
         let core = async {
-            let Some(Input::Operator { request, reply }) = received.recv().await else { panic!("another input") };
+            let Some(Input::Operator(OperatorRequest { request, reply })) = received.recv().await else {
+                panic!("another input")
+            };
             assert_eq!(request, Request::Maintenance(on));
             let there = is_marked(marker);
-            reply.send(answer).unwrap();
+            reply.send(Ok(answer)).unwrap();
             there
         };
         tokio::join!(set(&inputs, marker, on), core)
@@ -109,21 +97,21 @@ mod tests {
     async fn the_file_is_there_before_the_core_knows_and_until_it_has_ended() {
         let directory = tempfile::tempdir().unwrap();
         let marker = directory.path().join("hbd/maintenance");
-        let (said, there) = set_with(&marker, true, Answer::Done).await;
-        assert!(said.unwrap().contains("in maintenance") && there && is_marked(&marker));
-        let (said, there) = set_with(&marker, false, Answer::Done).await;
-        assert!(said.unwrap().contains("has ended") && there && !is_marked(&marker));
+        let (outcome, there) = set_with(&marker, true, Answer::Done).await;
+        assert!(outcome == Ok(Answer::Done) && there && is_marked(&marker));
+        let (outcome, there) = set_with(&marker, false, Answer::Done).await;
+        assert!(outcome == Ok(Answer::Done) && there && !is_marked(&marker));
     }
 
     #[tokio::test]
     async fn what_is_refused_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
         let marker = directory.path().join("maintenance");
-        let (said, _) = set_with(&marker, true, Answer::Busy).await;
-        assert!(said.unwrap_err().contains("refused") && !is_marked(&marker));
+        let (outcome, _) = set_with(&marker, true, Answer::Busy).await;
+        assert!(outcome == Ok(Answer::Busy) && !is_marked(&marker));
         set_with(&marker, true, Answer::Done).await.0.unwrap();
-        let (said, _) = set_with(&marker, false, Answer::Leaving).await;
-        assert!(said.unwrap_err().contains("stopping") && is_marked(&marker));
+        let (outcome, _) = set_with(&marker, false, Answer::Leaving).await;
+        assert!(outcome == Ok(Answer::Leaving) && is_marked(&marker));
     }
 
     #[tokio::test]

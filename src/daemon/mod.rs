@@ -26,7 +26,6 @@ pub mod input;
 pub mod keys;
 pub mod links;
 pub mod maintenance;
-pub mod moving;
 pub mod notify;
 pub mod own_watchdog;
 pub mod pings;
@@ -289,7 +288,6 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         orders,
         fencer,
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
-        groups: config.groups.iter().map(|group| group.key.clone()).collect(),
     };
     bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);

@@ -3,36 +3,21 @@
 //! Heartbeat's protocol knows two sets of groups, those that prefer the one node and those that prefer the other, and moves
 //! a set as a whole. One group of several is therefore not moved alone: whoever asks is told what would go along.
 
-use std::sync::Arc;
-
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{oneshot, watch};
-
-use super::input::Input;
-use crate::bus::{Ending, JobResult, Scope, Snapshot};
+use super::answers::refusal;
+use super::jobs::{Ending, JobResult};
+use super::snapshot::Snapshot;
 use crate::cluster::{Answer, MOVE_PATIENCE, Request, Set};
 
-/// One move: which set, in our words, and whether it is to come here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
-    here: bool,
-    set: Set,
-}
-
-/// All groups of a scope. Lasts as long as the units take: others may ask meanwhile, the core refuses what cannot be.
-pub async fn move_scope(inputs: &UnboundedSender<Input>, here: bool, scope: Scope) -> Ending {
-    let set = match scope {
-        Scope::All => Set::ALL,
-        Scope::Local => Set::LOCAL,
-        Scope::Foreign => Set::FOREIGN,
-    };
-    match ask(inputs, Plan { here, set }).await {
-        None => Ending::new(JobResult::Canceled, "hbd is stopping"),
-        Some(answer) => scope_in_words(answer, here, set),
+/// The set of that name: all, local, foreign or failback, which is the same as foreign.
+pub(super) fn parse_set(word: &str) -> Option<Set> {
+    match word {
+        "failback" => Some(Set::FOREIGN),
+        word => Set::parse(word).filter(|set| *set != Set::NONE),
     }
 }
 
-fn scope_in_words(answer: Answer, here: bool, set: Set) -> Ending {
+/// How the move of a set ended.
+pub(super) fn set_moved(answer: Answer, here: bool, set: Set) -> Ending {
     let place = if here { "on this node" } else { "on the other node" };
     match answer {
         Answer::Done => Ending::new(JobResult::Done, format!("{} are now {place}", resources(set))),
@@ -51,32 +36,21 @@ fn resources(set: Set) -> String {
     if set == Set::ALL { "all resources".to_owned() } else { format!("the {set} resources") }
 }
 
-/// One group to one node; both are known to exist.
-pub async fn move_group(
-    inputs: &UnboundedSender<Input>,
-    snapshots: &watch::Receiver<Arc<Snapshot>>,
-    group: &str,
-    node: &str,
-) -> Ending {
-    let seen = Arc::clone(&snapshots.borrow());
-    let plan = match plan(&seen, group, node) {
-        Ok(plan) => plan,
-        Err(ending) => return ending,
-    };
-    match ask(inputs, plan).await {
-        None => Ending::new(JobResult::Canceled, "hbd is stopping"),
-        Some(Answer::Done) => Ending::new(JobResult::Done, format!("{group} is now on {node}")),
+/// How the move of one group ended.
+pub(super) fn group_moved(answer: Answer, group: &str, node: &str) -> Ending {
+    match answer {
+        Answer::Done => Ending::new(JobResult::Done, format!("{group} is now on {node}")),
         // The core looks at what this node holds, which is not all.
-        Some(Answer::Already) => Ending::new(
+        Answer::Already => Ending::new(
             JobResult::Refused,
             format!("{group} is neither here nor on {node}, so it cannot be moved; see `hbctl why {group}`"),
         ),
-        Some(answer) => failure(answer),
+        answer => failure(answer),
     }
 }
 
-/// What is to be done, or why nothing is.
-fn plan(seen: &Snapshot, group: &str, node: &str) -> Result<Plan, Ending> {
+/// What moves one group to a node, both of which are known to exist, or why nothing is to be done.
+pub(super) fn request_for_group(seen: &Snapshot, group: &str, node: &str) -> Result<Request, Ending> {
     let Some(wanted) = seen.groups.iter().find(|known| known.name == group) else {
         return Err(Ending::new(JobResult::Refused, format!("there is no group {group}")));
     };
@@ -96,15 +70,8 @@ fn plan(seen: &Snapshot, group: &str, node: &str) -> Result<Plan, Ending> {
         );
         return Err(Ending::new(JobResult::Refused, text));
     }
-    Ok(Plan { here, set: if local { Set::LOCAL } else { Set::FOREIGN } })
-}
-
-/// The core's answer; `None` if it has ended.
-async fn ask(inputs: &UnboundedSender<Input>, plan: Plan) -> Option<Answer> {
-    let request = if plan.here { Request::Takeover(plan.set) } else { Request::Standby(plan.set) };
-    let (reply, answer) = oneshot::channel();
-    inputs.send(Input::Operator { request, reply }).ok()?;
-    answer.await.ok()
+    let set = if local { Set::LOCAL } else { Set::FOREIGN };
+    Ok(if here { Request::Takeover(set) } else { Request::Standby(set) })
 }
 
 /// Why something is not where it was wanted.
@@ -131,24 +98,6 @@ fn failure(answer: Answer) -> Ending {
     }
 }
 
-/// Why nothing was even begun.
-pub fn refusal(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Leaving => "refused: hbd is stopping on this node",
-        Answer::PeerGone => "refused: the other node is dead or has left; see `hbctl status`",
-        Answer::Legacy => {
-            "refused: the other node is a Heartbeat, and auto_failback is legacy or absent in ha.cf, which knows no \
-             standby: write `auto_failback on` or `off` on both nodes"
-        }
-        Answer::Busy => "refused: another standby or takeover is under way",
-        Answer::Maintenance => "refused: this node is in maintenance; `hbctl maintenance off` ends that",
-        Answer::PeerMaintenance => {
-            "refused: the other node is in maintenance; `hbctl maintenance off` on that node ends that"
-        }
-        _ => "refused",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,31 +118,31 @@ mod tests {
 
     #[test]
     fn the_only_group_of_a_node_moves_by_its_set() {
-        assert_eq!(plan(&seen(), "mail", "nodea"), Ok(Plan { here: true, set: Set::FOREIGN }));
+        assert_eq!(request_for_group(&seen(), "mail", "nodea"), Ok(Request::Takeover(Set::FOREIGN)));
         let mut here = seen();
         here.groups[2].owner = "nodea".to_owned();
-        assert_eq!(plan(&here, "mail", "nodeb"), Ok(Plan { here: false, set: Set::FOREIGN }));
+        assert_eq!(request_for_group(&here, "mail", "nodeb"), Ok(Request::Standby(Set::FOREIGN)));
         let mut one = seen();
         one.groups.remove(1);
-        assert_eq!(plan(&one, "web", "nodeb"), Ok(Plan { here: false, set: Set::LOCAL }));
+        assert_eq!(request_for_group(&one, "web", "nodeb"), Ok(Request::Standby(Set::LOCAL)));
     }
 
     #[test]
     fn what_would_go_along_is_named_with_the_command_for_all() {
-        let Err(ending) = plan(&seen(), "web", "nodeb") else { panic!("planned") };
+        let Err(ending) = request_for_group(&seen(), "web", "nodeb") else { panic!("requested") };
         assert_eq!(ending.result, JobResult::Refused);
         assert!(ending.text.contains("and db would go along"), "{}", ending.text);
         assert!(ending.text.ends_with("hbctl standby local"), "{}", ending.text);
         let mut away = seen();
         away.node = "nodeb".to_owned();
         away.groups.iter_mut().for_each(|group| group.owner = "nodea".to_owned());
-        let Err(ending) = plan(&away, "db", "nodeb") else { panic!("planned") };
+        let Err(ending) = request_for_group(&away, "db", "nodeb") else { panic!("requested") };
         assert!(ending.text.ends_with("hbctl takeover foreign"), "{}", ending.text);
     }
 
     #[test]
     fn what_is_there_already_is_no_move() {
-        assert_eq!(plan(&seen(), "web", "nodea").unwrap_err().result, JobResult::Skipped);
+        assert_eq!(request_for_group(&seen(), "web", "nodea").unwrap_err().result, JobResult::Skipped);
     }
 
     #[test]
@@ -214,8 +163,14 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_answer_of_the_core_becomes_a_result() {
+    #[test]
+    fn a_set_of_nothing_is_none_to_move() {
+        assert_eq!((parse_set("failback"), parse_set("foreign")), (Some(Set::FOREIGN), Some(Set::FOREIGN)));
+        assert_eq!((parse_set("none"), parse_set("everything")), (None, None));
+    }
+
+    #[test]
+    fn an_answer_of_the_core_becomes_a_result() {
         let answers = [
             (Answer::Done, JobResult::Done, "mail is now on nodea"),
             (Answer::Already, JobResult::Refused, "neither here nor on nodea"),
@@ -226,16 +181,7 @@ mod tests {
             (Answer::Failed, JobResult::Failed, "could be started"),
         ];
         for (answer, result, words) in answers {
-            let (inputs, mut received) = tokio::sync::mpsc::unbounded_channel();
-            let (_shown, snapshots) = watch::channel(Arc::new(seen()));
-            let core = async {
-                let Some(Input::Operator { request: Request::Takeover(Set::FOREIGN), reply }) = received.recv().await
-                else {
-                    panic!("another request")
-                };
-                reply.send(answer).unwrap();
-            };
-            let (ending, ()) = tokio::join!(move_group(&inputs, &snapshots, "mail", "nodea"), core);
+            let ending = group_moved(answer, "mail", "nodea");
             assert!(ending.result == result && ending.text.contains(words), "{answer:?}: {ending:?}");
         }
     }

@@ -1,0 +1,88 @@
+//! What became of an operator's request, in words.
+//!
+//! Owns the sentences but for those about moves ([`super::moving`]). A text in `Err` becomes an error on the bus.
+
+use super::call::Outcome;
+use crate::cluster::Answer;
+
+/// Why nothing was even begun.
+pub(super) fn refusal(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Leaving => "refused: hbd is stopping on this node",
+        Answer::PeerGone => "refused: the other node is dead or has left; see `hbctl status`",
+        Answer::Legacy => {
+            "refused: the other node is a Heartbeat, and auto_failback is legacy or absent in ha.cf, which knows no \
+             standby: write `auto_failback on` or `off` on both nodes"
+        }
+        Answer::Busy => "refused: another standby or takeover is under way",
+        Answer::Maintenance => "refused: this node is in maintenance; `hbctl maintenance off` ends that",
+        Answer::PeerMaintenance => {
+            "refused: the other node is in maintenance; `hbctl maintenance off` on that node ends that"
+        }
+        _ => "refused",
+    }
+}
+
+/// `hbctl cleanup` of a group, or of all with an empty name.
+pub(super) fn cleanup(outcome: Outcome, group: &str) -> Result<String, String> {
+    match outcome? {
+        Answer::Done if group.is_empty() => Ok("the failures of all groups are forgotten".to_owned()),
+        Answer::Done => Ok(format!("the failures of {group} are forgotten")),
+        answer => Err(refusal(answer).to_owned()),
+    }
+}
+
+/// `hbctl clear-hold`.
+pub(super) fn clear_hold(outcome: Outcome, group: &str) -> Result<String, String> {
+    match outcome? {
+        Answer::Done => Ok(format!("taking over {group}; what answers for it now must not serve it")),
+        Answer::StillHeld => Ok(format!(
+            "{group} may be taken, but not alone: other groups of the same node move together with it and are still \
+             held back; see `hbctl status`, and clear them, too"
+        )),
+        Answer::NotHeld => Err(format!("refused: nothing holds {group} back; see `hbctl why {group}`")),
+        Answer::NotReset => Err(format!(
+            "refused: {group} is held back because its owner is not reset; if that node is off for certain: hbctl \
+             confirm-fenced NODE"
+        )),
+        answer => Err(refusal(answer).to_owned()),
+    }
+}
+
+/// `hbctl maintenance`.
+pub(super) fn maintenance(outcome: Outcome, on: bool) -> Result<String, String> {
+    match outcome? {
+        Answer::Done if on => Ok("this node is in maintenance: its resources are left alone".to_owned()),
+        Answer::Done => Ok("maintenance has ended: what belongs here is started where it does not run".to_owned()),
+        Answer::Already if on => Ok("this node was in maintenance already".to_owned()),
+        Answer::Already => Ok("this node was not in maintenance".to_owned()),
+        Answer::Busy => {
+            Err("refused: something is being moved, started or stopped; wait until `hbctl status` shows \
+                             no transition, and ask again"
+                .to_owned())
+        }
+        answer => Err(refusal(answer).to_owned()),
+    }
+}
+
+/// `hbctl fence`.
+pub(super) fn fence(outcome: Outcome, node: &str) -> Result<String, String> {
+    match outcome? {
+        Answer::Done => Ok(format!("{node} was reset; its resources are taken over when its dead time is over")),
+        Answer::Busy => Err(format!("{node} is being reset already")),
+        _ => Err(format!("{node} was not reset: see `journalctl -u hbd -u 'hbd-fence-*'`")),
+    }
+}
+
+/// `hbctl fence --dry-run`.
+pub(super) fn fencing_tested(tested: Result<(), String>, node: &str) -> Result<String, String> {
+    tested.map(|()| format!("the fencing device of {node} answers; nothing was switched"))
+}
+
+/// `hbctl confirm-fenced`.
+pub(super) fn confirm_fenced(outcome: Outcome, node: &str) -> Result<String, String> {
+    match outcome? {
+        Answer::Done => Ok(format!("taking over what {node} had")),
+        _ => Err(format!("nothing waits for a reset of {node}, or its fencing device is still at it")),
+    }
+}
