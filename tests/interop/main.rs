@@ -5,7 +5,7 @@
 //! that a pair of real Heartbeats would not have; that pair is played too, as the control and for comparison. Ends with
 //! the matrix, and with hbd's outages beside Heartbeat's.
 //!
-//! | room | owns |
+//! | module | owns |
 //! |---|---|
 //! | [`matrix`] | the nine scenarios of every pairing |
 //! | [`rolling`] | a cluster replaced node by node, and back |

@@ -1,10 +1,10 @@
 //! The simulator: whole clusters in virtual time, with everything that goes wrong, deterministic from a seed.
 //!
-//! | room | what it owns |
+//! | module | what it owns |
 //! |---|---|
 //! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, the clients' LAN, virtual time |
 //! | `machine`, `heartbeat` | what stands at an end: the core of hbd, or a model of a real Heartbeat |
-//! | `schedule` | what is done to a cluster and when |
+//! | `schedule`, `random` | what is done to a cluster and when; where chance comes from |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | thousands of schedules; what is kept of one that fails |
 //! | `pairs`, `captures` | a few plain stories; the model held against real captures |

@@ -4,12 +4,13 @@
 //! addresses and captures stay in the lab's hand. hbd is installed as a package would be; a node can run a real
 //! Heartbeat instead. How such nodes are booted, and the traps, is told in `node` and `switch`.
 //!
-//! | room | owns |
+//! | module | owns |
 //! |---|---|
 //! | [`site`] | names, the state directory, what a stale run left behind |
 //! | [`switch`] | namespaces, bridges, cables |
 //! | `cgroup` | each machine's own control groups |
 //! | [`node`] | one machine: boot, commands, files, services, power failure |
+//! | [`process`] | programs that are started, waited for and ended |
 //! | [`serial`] | a null-modem cable between the nodes |
 //! | [`records`] | a node's journal |
 //! | [`capture`] | what crossed a bridge |
