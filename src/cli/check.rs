@@ -7,22 +7,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
 use zbus::connection::Builder;
 
 use super::words::{bold, duration, paint};
 use super::{CliError, fetch};
 use crate::bus::Snapshot;
 use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
-use crate::daemon::check::{meaning, survey};
 use crate::daemon::links::error_chain;
 use crate::fencing::Metadata;
-use crate::units::own::Unfit;
+use crate::units::survey::survey;
 
 /// As hbd's own exit status.
 const EXIT_CONFIGURATION: u8 = 6;
-/// How long systemd may take to answer all questions.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which files, and whose.
 #[derive(Debug, Clone, Default)]
@@ -91,26 +87,16 @@ fn read(files: &Files, host: &Host, colour: bool) -> (Report, Option<Config>) {
     for group in loaded.config.iter().flat_map(|config| &config.groups) {
         report.text.push_str(&format!("resource group {} of {}:\n", bold(&group.key, colour), group.node));
         for resource in &group.resources {
-            report.text.push_str(&format!("  {}  {}\n", resource.word, meaning(&resource.kind)));
+            report.text.push_str(&format!("  {}  {}\n", resource.word, resource.kind));
         }
     }
     (report, loaded.config)
 }
 
 async fn ask_systemd(config: &Config, report: &mut Report, colour: bool) {
-    let unfit = match timeout(PATIENCE, survey(config)).await {
-        Ok(Ok(unfit)) => unfit,
-        Ok(Err(error)) => {
-            return report.say("notice", &format!("systemd cannot be asked about the units: {error}"), colour);
-        }
-        Err(_) => return report.say("notice", "systemd does not answer: the units are not checked", colour),
-    };
-    for one in unfit {
-        let severity = match one {
-            Unfit::Missing(_) => "error",
-            Unfit::Enabled { .. } => "warning",
-        };
-        report.say(severity, &one.to_string(), colour);
+    match survey(Builder::system(), config).await {
+        Ok(unfit) => unfit.iter().for_each(|unit| report.say(unit.severity(), &unit.to_string(), colour)),
+        Err(error) => report.say("notice", &format!("the units are not checked: {error}"), colour),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,22 @@ pub enum ResourceKind {
     Unit(String),
     /// A unit that hbd makes when it starts the resource.
     Transient(Transient),
+}
+
+/// What the word became: `address ADDR`, `unit NAME`, and of a unit that hbd makes what it does.
+impl fmt::Display for ResourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResourceKind::Address(address) => write!(f, "address {}", address.address),
+            ResourceKind::Unit(unit) => write!(f, "unit {unit}"),
+            ResourceKind::Transient(Transient { unit, recipe: Recipe::Mount(mount) }) => {
+                write!(f, "unit {unit}, made by hbd: mounts {} on {}", mount.device, mount.directory)
+            }
+            ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) }) => {
+                write!(f, "unit {unit}, made by hbd: runs {}", script.command.join(" "))
+            }
+        }
+    }
 }
 
 impl ResourceKind {
@@ -113,4 +130,28 @@ pub struct Address {
     pub label: Option<String>,
     /// Broadcast address; none with IPv6.
     pub broadcast: Option<Ipv4Addr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_told_with_what_it_does() {
+        let mount = Mount { device: "/dev/sdb1".into(), directory: "/srv/x".into(), fstype: None, options: None };
+        let command = vec!["/etc/ha.d/resource.d/drbddisk".into(), "r0".into()];
+        let script = Script { command, dialect: Dialect::Text, environment: Vec::new() };
+        let made = |unit: &str, recipe| ResourceKind::Transient(Transient { unit: unit.into(), recipe });
+        let table = [
+            (ResourceKind::Unit("nginx.service".into()), "unit nginx.service"),
+            (made("srv-x.mount", Recipe::Mount(mount)), "unit srv-x.mount, made by hbd: mounts /dev/sdb1 on /srv/x"),
+            (
+                made("hbd-drbddisk::r0.service", Recipe::Script(script)),
+                "unit hbd-drbddisk::r0.service, made by hbd: runs /etc/ha.d/resource.d/drbddisk r0",
+            ),
+        ];
+        for (kind, text) in table {
+            assert_eq!(kind.to_string(), text);
+        }
+    }
 }

@@ -24,6 +24,7 @@ pub mod parts;
 pub mod run;
 pub mod script;
 pub mod state;
+pub mod survey;
 pub mod systemd;
 pub mod transient;
 pub mod vacate;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use log::warn;
 use zbus::proxy::CacheProperties;
 use zbus::{OwnedObjectPath, Variant};
 
@@ -97,52 +96,4 @@ impl Systemd {
         ];
         self.change(Wish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
     }
-
-    /// Warns of each of `units` that systemd would start at boot by itself, on both nodes, before hbd has decided where it
-    /// belongs, and of each that is not there.
-    pub async fn survey(&self, units: &[String]) {
-        for unit in units {
-            match self.unfit(unit).await {
-                Ok(Some(unfit)) => warn!("{unfit}"),
-                Ok(None) => {}
-                // Whoever starts it will hear of it.
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// What an administrator should mend before `unit` is managed by hbd; `None` if nothing. In words.
-    ///
-    /// # Errors
-    /// When systemd does not answer.
-    pub async fn unfit(&self, unit: &str) -> Result<Option<Unfit>, UnitError> {
-        let state = self.state(unit).await?;
-        let unit = unit.to_owned();
-        Ok(match state.load.as_str() {
-            "not-found" => Some(Unfit::Missing(UnitError::NotFound { unit })),
-            "masked" => Some(Unfit::Missing(UnitError::Masked { unit })),
-            "loaded" => {
-                let enabled = self.call(self.manager.get_unit_file_state(&unit)).await;
-                matches!(enabled.as_deref(), Ok("enabled" | "enabled-runtime")).then_some(Unfit::Enabled { unit })
-            }
-            _ => None,
-        })
-    }
-}
-
-/// Why a unit is not fit to be managed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Unfit {
-    /// It cannot be started.
-    #[error(transparent)]
-    Missing(UnitError),
-    /// systemd starts it at boot.
-    #[error(
-        "{unit} starts at boot by itself, on whichever node boots, while hbd wants it on one node only: \
-         `systemctl disable {unit}` on both nodes"
-    )]
-    Enabled {
-        /// The unit.
-        unit: String,
-    },
 }

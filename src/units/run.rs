@@ -271,7 +271,7 @@ async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>
         warn!("a shutdown of this machine may stop services before hbd: {error}");
     }
     units.retain(|unit| !made.contains(unit));
-    systemd.survey(&units).await;
+    systemd.warn_of_unfit(&units).await;
 }
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(Report) + Send + Sync>) {

@@ -8,12 +8,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use zbus::Proxy;
 use zbus::connection::Builder;
-use zbus::{Connection, Proxy};
 
 use super::{Facts, permission};
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Files, Host, ResourceKind};
+use crate::units::survey::{starts_at_boot, survey};
 use crate::vip::who_may_remove;
 
 /// How long each of the others on the bus may take.
@@ -28,11 +29,11 @@ pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts 
     let removers = config.as_ref().map(removers).unwrap_or_default();
     Facts {
         ruleset: ruleset(),
-        unit_files: match (&config, bus().build().await) {
-            (Ok(config), Ok(bus)) => unit_files(&bus, config).await,
-            (_, Err(error)) => Err(error.to_string()),
-            (Err(_), _) => Ok(Vec::new()),
+        unfit_units: match &config {
+            Ok(config) => survey(bus(), config).await.map_err(|error| error.to_string()),
+            Err(_) => Ok(Vec::new()),
         },
+        hbd_at_boot: starts_at_boot(bus(), "hbd.service").await.map_err(|error| error.to_string()),
         synchronised: synchronised(bus()).await,
         permissions: permissions(),
         running: fetch::snapshot(bus()).await.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
@@ -119,26 +120,6 @@ pub(super) fn keeps_configuration(links: &Path, index: u32) -> bool {
     });
     // `static` does not keep what has a lease.
     matches!(said.as_deref(), Some("yes" | "true" | "1" | "on"))
-}
-
-async fn unit_files(bus: &Connection, config: &Config) -> Result<Vec<(String, String)>, String> {
-    const SYSTEMD: (&str, &str, &str) =
-        ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
-    let manager = Proxy::new(bus, SYSTEMD.0, SYSTEMD.1, SYSTEMD.2).await.map_err(|error| error.to_string())?;
-    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
-    let units = kinds.filter_map(|kind| if let ResourceKind::Unit(unit) = kind { Some(unit.as_str()) } else { None });
-    let mut found = Vec::new();
-    for unit in units.chain(["hbd.service"]) {
-        let state = timeout(PATIENCE, manager.call::<_, _, String>("GetUnitFileState", &(unit,))).await;
-        match state {
-            Ok(Ok(state)) => found.push((unit.to_owned(), state)),
-            // There is no such file.
-            Ok(Err(zbus::Error::MethodError(..))) => found.push((unit.to_owned(), String::new())),
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("it does not answer".to_owned()),
-        }
-    }
-    Ok(found)
 }
 
 async fn synchronised(bus: Builder<'static>) -> Result<bool, String> {

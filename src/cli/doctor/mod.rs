@@ -14,7 +14,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::words::paint;
-use crate::config::{Config, FenceDevice, FenceProtocol, Medium, ResourceKind, Severity};
+use crate::config::{Config, FenceDevice, FenceProtocol, Medium, Severity};
+use crate::units::survey::UnfitUnit;
 
 pub(super) use facts::gather;
 
@@ -65,8 +66,10 @@ pub(super) struct Facts {
     pub ruleset: Result<String, String>,
     /// Our own addresses with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
-    /// What systemd says about units: name and state of the unit file.
-    pub unit_files: Result<Vec<(String, String)>, String>,
+    /// Units of haresources that are not fit to be managed.
+    pub unfit_units: Result<Vec<UnfitUnit>, String>,
+    /// Whether systemd starts hbd at boot.
+    pub hbd_at_boot: Result<bool, String>,
     /// Who manages an interface, and may remove addresses from it: the hint, by interface.
     pub removers: Vec<(String, String)>,
     /// Whether the clock is synchronised.
@@ -90,7 +93,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.push(firewall::judge(&facts.ruleset, config));
             found.extend(peers(config, &facts.addresses));
             found.push(links(config));
-            found.extend(units(config, &facts.unit_files));
+            found.extend(boot(&facts.unfit_units, &facts.hbd_at_boot));
             found.extend(fencing(config));
         }
     }
@@ -145,31 +148,16 @@ fn links(config: &Config) -> Finding {
     finding(Grade::Warning, "links", text)
 }
 
-fn units(config: &Config, files: &Result<Vec<(String, String)>, String>) -> Vec<Finding> {
-    let files = match files {
-        Ok(files) => files,
-        Err(why) => return vec![finding(Grade::Note, "boot", format!("systemd cannot be asked: {why}"))],
-    };
-    let state = |unit: &str| files.iter().find(|(name, _)| name == unit).map(|(_, state)| state.as_str());
-    let enabled = |unit: &str| matches!(state(unit), Some("enabled" | "enabled-runtime"));
-    let mut found = Vec::new();
-    let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
-    for unit in kinds.filter_map(|kind| if let ResourceKind::Unit(unit) = kind { Some(unit) } else { None }) {
-        match state(unit) {
-            _ if enabled(unit) => {
-                let text = format!(
-                    "{unit} starts at boot by itself, also on the node that must not run it: systemctl disable {unit}"
-                );
-                found.push(finding(Grade::Bad, "boot", text));
-            }
-            None | Some("") => found.push(finding(Grade::Bad, "boot", format!("there is no unit {unit} here"))),
-            Some("masked") => {
-                found.push(finding(Grade::Bad, "boot", format!("{unit} is masked: systemctl unmask {unit}")))
-            }
-            Some(_) => {}
+/// What systemd starts at boot: hbd, and nothing that hbd manages.
+fn boot(unfit: &Result<Vec<UnfitUnit>, String>, hbd_at_boot: &Result<bool, String>) -> Vec<Finding> {
+    let (unfit, hbd_at_boot) = match (unfit, hbd_at_boot) {
+        (Ok(unfit), Ok(hbd_at_boot)) => (unfit, *hbd_at_boot),
+        (Err(why), _) | (_, Err(why)) => {
+            return vec![finding(Grade::Note, "boot", format!("the units are not checked: {why}"))];
         }
-    }
-    if !enabled("hbd.service") {
+    };
+    let mut found: Vec<Finding> = unfit.iter().map(|unit| finding(Grade::Bad, "boot", unit.to_string())).collect();
+    if !hbd_at_boot {
         let text = "hbd does not start at boot: after a power failure this node stays out; systemctl enable hbd";
         found.push(finding(Grade::Warning, "boot", text));
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::{Files, Host, load};
+use crate::units::UnitError;
 
 /// The first example, with another ha.cf.
 fn config(ha_cf: &str, haresources: &str) -> Config {
@@ -39,7 +40,8 @@ fn healthy() -> Facts {
         config: Ok(config(&HA_CF.replace("ucast", "bcast eth2\nucast"), HARESOURCES)),
         ruleset: Ok(json!({ "nftables": [] }).to_string()),
         addresses: vec![("eth1".into(), "10.0.0.1".parse().unwrap())],
-        unit_files: Ok(vec![("httpd.service".into(), "disabled".into()), ("hbd.service".into(), "enabled".into())]),
+        unfit_units: Ok(Vec::new()),
+        hbd_at_boot: Ok(true),
         removers: Vec::new(),
         synchronised: Ok(true),
         permissions: Vec::new(),
@@ -77,13 +79,19 @@ fn the_peers_address_must_not_be_our_own() {
 #[test]
 fn what_starts_at_boot_is_told() {
     let mut facts = healthy();
-    facts.unit_files =
-        Ok(vec![("httpd.service".into(), "enabled".into()), ("hbd.service".into(), "disabled".into())]);
+    facts.unfit_units = Ok(vec![UnfitUnit::Enabled { unit: "httpd.service".into() }]);
+    facts.hbd_at_boot = Ok(false);
     let (grade, text) = about(&facts, "boot");
     assert_eq!(grade, Grade::Bad);
     assert!(text.contains("systemctl disable httpd.service") && text.contains("systemctl enable hbd"), "{text}");
-    facts.unit_files = Ok(vec![("httpd.service".into(), String::new()), ("hbd.service".into(), "enabled".into())]);
-    assert!(about(&facts, "boot").1.contains("there is no unit httpd.service here"));
+    let missing = UnitError::NotFound { unit: "httpd.service".into() };
+    facts.unfit_units = Ok(vec![UnfitUnit::Missing(missing)]);
+    facts.hbd_at_boot = Ok(true);
+    let (grade, text) = about(&facts, "boot");
+    assert!(grade == Grade::Bad && text.contains("unit httpd.service not found"), "{text}");
+    facts.unfit_units = Err("systemd does not answer".into());
+    let unasked = (Grade::Note, "the units are not checked: systemd does not answer".to_owned());
+    assert_eq!(about(&facts, "boot"), unasked);
 }
 
 /// A ruleset whose input chain drops what these rules do not accept.
