@@ -7,7 +7,7 @@ use zbus::proxy::MethodFlags;
 use zbus::wire::{DynamicType, Type};
 use zbus::{Connection, Proxy};
 
-use super::CliError;
+use super::error::CliError;
 use super::fetch::PATIENCE;
 use crate::bus::{NAME, ROOT};
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
+use super::error::CliError;
+use super::fetch;
 use super::words::{bold, duration, paint};
-use super::{CliError, fetch};
 use crate::bus::Snapshot;
 use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
 use crate::daemon::links::error_chain;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use serde_json::Value;
 
-use super::CliError;
+use super::error::CliError;
 use super::why::level;
 use super::words::{local, paint, printable};
 

@@ -4,8 +4,8 @@ use zbus::Proxy;
 use zbus::connection::Builder;
 use zbus::wire::{DynamicType, Type};
 
-use super::CliError;
 use super::ask::connect;
+use super::error::CliError;
 use super::job::tell_the_way;
 use crate::bus::{NAME, ROOT};
 

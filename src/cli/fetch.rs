@@ -8,7 +8,7 @@ use zbus::connection::Builder;
 use zbus::fdo::{self, ObjectManagerProxy, PropertiesProxy};
 use zbus::{Connection, OwnedVariant, Variant};
 
-use super::CliError;
+use super::error::CliError;
 use crate::bus::{
     Decision, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot, Traffic,
 };

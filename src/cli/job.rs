@@ -12,8 +12,8 @@ use zbus::proxy::MethodFlags;
 use zbus::wire::{DynamicType, Type};
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
-use super::CliError;
 use super::ask::{connect, manager, refused};
+use super::error::CliError;
 use super::words::printable;
 use crate::bus::{JobResult, NAME, ROOT};
 

@@ -11,6 +11,7 @@ mod check;
 mod compat;
 mod doctor;
 mod dump;
+mod error;
 mod events;
 mod fence;
 mod fetch;
@@ -27,15 +28,15 @@ mod why;
 mod words;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use thiserror::Error;
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
+use error::CliError;
 use job::Progress::Told;
 use table::{Arguments, Command, Switch};
 
@@ -43,35 +44,6 @@ use table::{Arguments, Command, Switch};
 const EXIT_TROUBLE: u8 = 3;
 /// What was asked for was not done.
 const EXIT_NOT_DONE: u8 = 4;
-
-/// Why hbd cannot be asked.
-#[derive(Debug, Error)]
-enum CliError {
-    #[error("cannot reach the system bus: {0}\nTry: systemctl status dbus")]
-    NoBus(#[source] zbus::Error),
-    #[error("hbd is not running on this machine.\nTry: systemctl status hbd")]
-    NotRunning,
-    #[error("hbd does not answer: {0}\nTry: systemctl status hbd")]
-    NoAnswer(#[source] zbus::Error),
-    #[error("not allowed; try again as root\n{0}")]
-    NotAllowed(String),
-    #[error("cannot print JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("cannot use the terminal: {0}\nTry: hbctl status")]
-    NoTerminal(#[source] io::Error),
-    #[error("cannot read the journal with journalctl: {0}")]
-    NoJournal(#[source] io::Error),
-    #[error(transparent)]
-    Dump(#[from] dump::DumpError),
-    #[error("cannot start: {0}")]
-    Runtime(#[source] io::Error),
-    #[error("cannot write {}: {error}", path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        error: io::Error,
-    },
-}
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::dump::Options;
+use super::dump::DumpOptions;
 use super::events::Filter;
 use super::words::When;
 
@@ -79,7 +79,7 @@ pub(super) enum Command {
     /// Show heartbeat packets, a line each, and whether their digest is right
     ///
     /// From an interface, or from a file of tcpdump -w.
-    Dump(Options),
+    Dump(DumpOptions),
     /// Print the status in Prometheus's text format
     ///
     /// An hbd that cannot be asked is `hbd_up 0`, and exit status 1.

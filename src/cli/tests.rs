@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::error::CliError;
 use super::status::{render, troubles};
-use super::{CliError, fetch, job, json, table};
+use super::{fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
     Call, Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ResourceSnapshot, Snapshot, Traffic,

@@ -15,9 +15,10 @@ use tokio::time::sleep;
 use zbus::connection::Builder;
 use zbus::{MatchRule, MessageStream};
 
+use super::error::CliError;
 use super::fetch::Client;
+use super::status;
 use super::words::{local, now_usec, paint};
-use super::{CliError, status};
 use crate::bus::NAME;
 
 /// Without a signal the screen is this old at most: `LAST HEARD` changes without one.

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
-use super::Said;
+use super::output::CommandOutput;
 use crate::bus::Snapshot;
 use crate::cli::fetch;
 
@@ -54,13 +54,13 @@ struct Line {
     parameters: Vec<String>,
 }
 
-pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) -> Said {
+pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) -> CommandOutput {
     let Some((command, rest)) = words.split_first().filter(|(command, _)| *command != "-h") else {
-        return Said { out: USAGE.to_owned(), ..Said::default() };
+        return CommandOutput { out: USAGE.to_owned(), ..CommandOutput::default() };
     };
     let asked = runtime.block_on(async { timeout(LIMIT, fetch::snapshot(bus)).await });
     match asked {
-        Err(_) => Said { status: EXIT_TIMEOUT, ..Said::default() },
+        Err(_) => CommandOutput { status: EXIT_TIMEOUT, ..CommandOutput::default() },
         Ok(snapshot) => {
             let file = fs::read_to_string(Path::new(HA_CF)).unwrap_or_default();
             answer(snapshot.ok().as_ref(), command, rest, &file)
@@ -69,7 +69,7 @@ pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) ->
 }
 
 /// The answer, from what hbd shows (`None` if it cannot be asked) and the text of ha.cf.
-pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String], ha_cf: &str) -> Said {
+pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String], ha_cf: &str) -> CommandOutput {
     const COMMANDS: [&str; 12] = [
         "hbstatus",
         "listnodes",
@@ -85,7 +85,7 @@ pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String]
         "test",
     ];
     if !COMMANDS.contains(&command) {
-        return Said::err(format!("{command}: invalid sub-command."), EXIT_PARAMETER);
+        return CommandOutput::err(format!("{command}: invalid sub-command."), EXIT_PARAMETER);
     }
     let line = match parse(command, rest) {
         Ok(line) => line,
@@ -93,30 +93,36 @@ pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String]
     };
     let Some(snapshot) = snapshot else {
         return match command {
-            "hbstatus" => Said::out("Heartbeat is stopped on this machine.", 1),
-            _ => Said::err("Cannot signon with heartbeat", 1),
+            "hbstatus" => CommandOutput::out("Heartbeat is stopped on this machine.", 1),
+            _ => CommandOutput::err("Cannot signon with heartbeat", 1),
         };
     };
     match command {
-        "hbstatus" if line.verbose => Said::out(verbose(snapshot), 0),
-        "hbstatus" => Said::out("Heartbeat is running on this machine.", 0),
+        "hbstatus" if line.verbose => CommandOutput::out(verbose(snapshot), 0),
+        "hbstatus" => CommandOutput::out("Heartbeat is running on this machine.", 0),
         "listnodes" => list_nodes(snapshot, &line),
         "rscstatus" => {
             let held = &snapshot.resource_state;
-            Said::out(if line.human { format!("This node is holding {held} resources.") } else { held.clone() }, 0)
+            CommandOutput::out(
+                if line.human { format!("This node is holding {held} resources.") } else { held.clone() },
+                0,
+            )
         }
         "hbparameter" => parameter(&line, ha_cf),
         "test" => {
             let ms = |usec: u64| usec / 1000;
             let (dead, keep) = (ms(snapshot.deadtime_usec), ms(snapshot.keepalive_usec));
             let (node, held) = (&snapshot.node, &snapshot.resource_state);
-            Said::out(format!("Dead time: {dead}\n keeplive time: {keep}\n mynodeid: {node}\n rsc: {held}"), 0)
+            CommandOutput::out(
+                format!("Dead time: {dead}\n keeplive time: {keep}\n mynodeid: {node}\n rsc: {held}"),
+                0,
+            )
         }
         _ => about_node(snapshot, command, &line),
     }
 }
 
-fn parse(command: &str, rest: &[String]) -> Result<Line, Said> {
+fn parse(command: &str, rest: &[String]) -> Result<Line, CommandOutput> {
     let mut line = Line::default();
     let mut words = rest.iter();
     while let Some(word) = words.next() {
@@ -134,7 +140,7 @@ fn parse(command: &str, rest: &[String]) -> Result<Line, Said> {
                 _ => {
                     let text =
                         format!("cl_status: invalid option -- '{option}'\nError: getopt returnedcharacter code ?.");
-                    return Err(Said::err(text, EXIT_PARAMETER));
+                    return Err(CommandOutput::err(text, EXIT_PARAMETER));
                 }
             }
         }
@@ -143,9 +149,9 @@ fn parse(command: &str, rest: &[String]) -> Result<Line, Said> {
 }
 
 /// The nodes in the reverse order of ha.cf, as Heartbeat's list gives them.
-fn list_nodes(snapshot: &Snapshot, line: &Line) -> Said {
+fn list_nodes(snapshot: &Snapshot, line: &Line) -> CommandOutput {
     if line.verbose {
-        return Said::out(verbose(snapshot), 0);
+        return CommandOutput::out(verbose(snapshot), 0);
     }
     let wanted = |kind: &str| match (line.ping, line.normal) {
         (true, false) => kind == "ping",
@@ -154,7 +160,7 @@ fn list_nodes(snapshot: &Snapshot, line: &Line) -> Said {
     };
     let mut lines: Vec<&str> = if line.human { vec!["The nodes are as follow:"] } else { Vec::new() };
     lines.extend(names(snapshot, wanted));
-    Said { out: lines.iter().map(|line| format!("{line}\n")).collect(), ..Said::default() }
+    CommandOutput { out: lines.iter().map(|line| format!("{line}\n")).collect(), ..CommandOutput::default() }
 }
 
 fn names(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
@@ -182,28 +188,29 @@ fn links<'a>(snapshot: &'a Snapshot, node: &str) -> Vec<(&'a str, &'a str)> {
     found
 }
 
-fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> Said {
+fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> CommandOutput {
     let needed = match command {
         "hblinkstatus" | "clientstatus" => 2,
         _ => 1,
     };
     if line.parameters.len() < needed {
-        return Said::err("Not enough parameters.", EXIT_PARAMETER);
+        return CommandOutput::err("Not enough parameters.", EXIT_PARAMETER);
     }
     let name = &line.parameters[0];
     let node = snapshot.nodes.iter().find(|node| node.name.eq_ignore_ascii_case(name));
     let Some(node) = node else {
         return match command {
-            "listhblinks" => Said::err("Cannot start heartbeat link interface walk.", EXIT_FAILED),
-            "hblinkstatus" => Said::err("Cannot get heartbeat link status", EXIT_FAILED),
-            "clientstatus" => {
-                Said::err(format!("Cannot get heartbeat client {}'s status", line.parameters[1]), EXIT_FAILED)
-            }
-            _ => Said::err("Error. May be due to incorrect node name", EXIT_PARAMETER),
+            "listhblinks" => CommandOutput::err("Cannot start heartbeat link interface walk.", EXIT_FAILED),
+            "hblinkstatus" => CommandOutput::err("Cannot get heartbeat link status", EXIT_FAILED),
+            "clientstatus" => CommandOutput::err(
+                format!("Cannot get heartbeat client {}'s status", line.parameters[1]),
+                EXIT_FAILED,
+            ),
+            _ => CommandOutput::err("Error. May be due to incorrect node name", EXIT_PARAMETER),
         };
     };
     let say = |plain: &str, sentence: String, status: u8| {
-        Said::out(if line.human { sentence } else { plain.to_owned() }, status)
+        CommandOutput::out(if line.human { sentence } else { plain.to_owned() }, status)
     };
     let name = &node.name;
     match command {
@@ -217,7 +224,7 @@ fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> Said {
         "listhblinks" => {
             let head = if line.human { "\tthis node has the following heartbeat links:\n" } else { "" };
             let lines: String = links(snapshot, name).iter().map(|(link, _)| format!("\t{link}\n")).collect();
-            Said { out: format!("{head}{lines}"), ..Said::default() }
+            CommandOutput { out: format!("{head}{lines}"), ..CommandOutput::default() }
         }
         "hblinkstatus" => {
             let wanted = &line.parameters[1];
@@ -226,26 +233,26 @@ fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> Said {
                     let sentence = format!("The node {name}'s heartbeat link {link} is {status}");
                     say(status, sentence, u8::from(status != "up"))
                 }
-                None => Said::err("Cannot get heartbeat link status", EXIT_FAILED),
+                None => CommandOutput::err("Cannot get heartbeat link status", EXIT_FAILED),
             }
         }
         // clientstatus: nobody can have signed on.
-        _ => Said::out("offline", 1),
+        _ => CommandOutput::out("offline", 1),
     }
 }
 
 /// The value as ha.cf has it.
-fn parameter(line: &Line, ha_cf: &str) -> Said {
-    let Some(name) = &line.name else { return Said::err("parameter name required", EXIT_PARAMETER) };
+fn parameter(line: &Line, ha_cf: &str) -> CommandOutput {
+    let Some(name) = &line.name else { return CommandOutput::err("parameter name required", EXIT_PARAMETER) };
     let value = ha_cf.lines().rev().find_map(|text| {
         let text = text.split('#').next().unwrap_or_default().trim();
         let (directive, value) = text.split_once(|c: char| c.is_whitespace() || c == ',')?;
         (directive == name).then(|| value.trim())
     });
     match value {
-        Some(value) if line.human => Said::out(format!("Heartbeat parameter {name}'s value: {value}"), 0),
-        Some(value) => Said::out(value, 0),
-        None => Said::err(format!("Cannot get parameter {name}'s value"), 1),
+        Some(value) if line.human => CommandOutput::out(format!("Heartbeat parameter {name}'s value: {value}"), 0),
+        Some(value) => CommandOutput::out(value, 0),
+        None => CommandOutput::err(format!("Cannot get parameter {name}'s value"), 1),
     }
 }
 

@@ -6,35 +6,35 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 use zbus::fdo::DBusProxy;
 
-use super::Said;
+use super::output::CommandOutput;
 use crate::bus::NAME;
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::fetch::Client;
 
 const USAGE: &str = "Usage: heartbeat [-skrV]\n\t-s status, -k stop, -r reload; without options: start\n";
 
-pub(super) fn run(runtime: &Runtime, connect: fn() -> Builder<'static>, words: &[String]) -> Said {
+pub(super) fn run(runtime: &Runtime, connect: fn() -> Builder<'static>, words: &[String]) -> CommandOutput {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let running = || runtime.block_on(running(connect())).ok();
     match words.as_slice() {
         [] | ["-f"] => systemctl("start"),
-        ["-V"] => Said::out(concat!(env!("CARGO_PKG_VERSION"), " (hbd)"), 0),
+        ["-V"] => CommandOutput::out(concat!(env!("CARGO_PKG_VERSION"), " (hbd)"), 0),
         ["-s"] => status(running()),
-        ["-k"] if running().is_none() => Said::err("INFO: Heartbeat already stopped.", 0),
+        ["-k"] if running().is_none() => CommandOutput::err("INFO: Heartbeat already stopped.", 0),
         ["-k"] => systemctl("stop"),
         ["-r"] if running().is_none() => systemctl("start"),
         ["-r"] => systemctl("reload"),
-        _ => Said { err: USAGE.to_owned(), status: 2, ..Said::default() },
+        _ => CommandOutput { err: USAGE.to_owned(), status: 2, ..CommandOutput::default() },
     }
 }
 
 /// Process number and node name.
-pub(super) fn status(running: Option<(u32, String)>) -> Said {
+pub(super) fn status(running: Option<(u32, String)>) -> CommandOutput {
     match running {
         Some((process, node)) => {
-            Said::out(format!("heartbeat OK [pid {process} et al] is running on {node} [{node}]..."), 0)
+            CommandOutput::out(format!("heartbeat OK [pid {process} et al] is running on {node} [{node}]..."), 0)
         }
-        None => Said::out("heartbeat is stopped. No process", 3),
+        None => CommandOutput::out("heartbeat is stopped. No process", 3),
     }
 }
 
@@ -48,12 +48,12 @@ async fn running(bus: Builder<'static>) -> Result<(u32, String), CliError> {
     Ok((process, node))
 }
 
-fn systemctl(verb: &str) -> Said {
+fn systemctl(verb: &str) -> CommandOutput {
     match Command::new("systemctl").args([verb, "hbd.service"]).status() {
         Ok(status) => {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-            Said { status: code, ..Said::default() }
+            CommandOutput { status: code, ..CommandOutput::default() }
         }
-        Err(error) => Said::err(format!("heartbeat: cannot run systemctl: {error}"), 1),
+        Err(error) => CommandOutput::err(format!("heartbeat: cannot run systemctl: {error}"), 1),
     }
 }

@@ -4,6 +4,7 @@
 mod cl_status;
 mod heartbeat;
 mod moves;
+mod output;
 #[cfg(test)]
 mod tests;
 
@@ -15,23 +16,7 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
-/// What a command says and how it ends.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Said {
-    out: String,
-    err: String,
-    status: u8,
-}
-
-impl Said {
-    fn out(text: impl Into<String>, status: u8) -> Said {
-        Said { out: format!("{}\n", text.into()), status, ..Said::default() }
-    }
-
-    fn err(text: impl Into<String>, status: u8) -> Said {
-        Said { err: format!("{}\n", text.into()), status, ..Said::default() }
-    }
-}
+use output::CommandOutput;
 
 /// Runs as one of Heartbeat's commands if that is our name; `None` if it is not.
 pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
@@ -40,9 +25,9 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode
     let name = Path::new(&program).file_name()?.to_str()?.to_owned();
     let words: Vec<String> = arguments.collect();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let with = |run: &dyn Fn(&Runtime) -> Said| match runtime() {
+    let with = |run: &dyn Fn(&Runtime) -> CommandOutput| match runtime() {
         Ok(runtime) => run(&runtime),
-        Err(error) => Said::err(format!("{name}: {error}"), 1),
+        Err(error) => CommandOutput::err(format!("{name}: {error}"), 1),
     };
     let said = match name.as_str() {
         "cl_status" => with(&|runtime| cl_status::run(runtime, Builder::system(), &words)),

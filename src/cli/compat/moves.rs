@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
-use super::Said;
+use super::output::CommandOutput;
 use crate::cli::job::{self, Progress, run_briefly};
 use crate::cli::words::{local, now_usec};
 
@@ -25,20 +25,26 @@ pub(super) struct Wish {
 }
 
 /// Words, or what to say about wrong ones.
-pub(super) fn parse(program: &str, words: &[String]) -> Result<Wish, Said> {
+pub(super) fn parse(program: &str, words: &[String]) -> Result<Wish, CommandOutput> {
     let wait = !words.iter().any(|word| word == "--no-wait");
     let mut rest = words.iter().filter(|word| *word != "--no-wait");
     let scope = rest.next().map_or("all", String::as_str);
     let name = Path::new(program).file_name().map_or(program.into(), |name| name.to_string_lossy());
     let usage = format!("usage:\n{name} [all|foreign|local|failback] [--no-wait]");
     match (scope, rest.next()) {
-        ("--help" | "-h", _) => Err(Said::out(usage, 0)),
+        ("--help" | "-h", _) => Err(CommandOutput::out(usage, 0)),
         ("all" | "foreign" | "local" | "failback", None) => Ok(Wish { scope: scope.to_owned(), wait }),
-        _ => Err(Said::err(format!("{program}: wrong resources({scope}).\n{usage}"), 1)),
+        _ => Err(CommandOutput::err(format!("{program}: wrong resources({scope}).\n{usage}"), 1)),
     }
 }
 
-pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, program: &str, way: Way, words: &[String]) -> Said {
+pub(super) fn run(
+    runtime: &Runtime,
+    bus: Builder<'static>,
+    program: &str,
+    way: Way,
+    words: &[String],
+) -> CommandOutput {
     let wish = match parse(program, words) {
         Ok(wish) => wish,
         Err(said) => return said,
@@ -54,9 +60,9 @@ pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, program: &str, way: 
         runtime.block_on(run_briefly(bus, method, &(&wish.scope,)))
     };
     match outcome {
-        Ok(None) => Said { out: head, ..Said::default() },
-        Ok(Some(Ok(done))) => Said { out: format!("{head}{done}\n"), ..Said::default() },
-        Ok(Some(Err(refused))) => Said { out: head, err: format!("{refused}\n"), status: 1 },
-        Err(error) => Said { out: head, err: format!("{error}\n"), status: 1 },
+        Ok(None) => CommandOutput { out: head, ..CommandOutput::default() },
+        Ok(Some(Ok(done))) => CommandOutput { out: format!("{head}{done}\n"), ..CommandOutput::default() },
+        Ok(Some(Err(refused))) => CommandOutput { out: head, err: format!("{refused}\n"), status: 1 },
+        Err(error) => CommandOutput { out: head, err: format!("{error}\n"), status: 1 },
     }
 }

@@ -45,7 +45,7 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-fn cl_status(snapshot: Option<&Snapshot>, line: &str) -> Said {
+fn cl_status(snapshot: Option<&Snapshot>, line: &str) -> CommandOutput {
     let words = words(line);
     cl_status::answer(snapshot, &words[0], &words[1..], HA_CF)
 }
@@ -82,7 +82,7 @@ fn cl_status_says_and_exits_as_the_original() {
     ];
     let snapshot = snapshot();
     for (line, out, status) in table {
-        let wanted = Said { out: out.to_owned(), err: String::new(), status };
+        let wanted = CommandOutput { out: out.to_owned(), err: String::new(), status };
         assert_eq!(cl_status(Some(&snapshot), line), wanted, "{line}");
     }
 }
@@ -102,7 +102,7 @@ fn cl_status_complains_as_the_original() {
     ];
     let snapshot = snapshot();
     for (line, err, status) in table {
-        let wanted = Said { out: String::new(), err: err.to_owned(), status };
+        let wanted = CommandOutput { out: String::new(), err: err.to_owned(), status };
         assert_eq!(cl_status(Some(&snapshot), line), wanted, "{line}");
     }
     assert_eq!(cl_status(Some(&snapshot), "rscstatus -x").status, 11);
@@ -110,13 +110,13 @@ fn cl_status_complains_as_the_original() {
 
 #[test]
 fn without_a_daemon_the_answers_are_those_of_a_stopped_heartbeat() {
-    assert_eq!(cl_status(None, "hbstatus"), Said::out("Heartbeat is stopped on this machine.", 1));
+    assert_eq!(cl_status(None, "hbstatus"), CommandOutput::out("Heartbeat is stopped on this machine.", 1));
     for line in ["listnodes", "nodestatus nodea", "rscstatus"] {
-        assert_eq!(cl_status(None, line), Said::err("Cannot signon with heartbeat", 1), "{line}");
+        assert_eq!(cl_status(None, line), CommandOutput::err("Cannot signon with heartbeat", 1), "{line}");
     }
-    assert_eq!(heartbeat::status(None), Said::out("heartbeat is stopped. No process", 3));
+    assert_eq!(heartbeat::status(None), CommandOutput::out("heartbeat is stopped. No process", 3));
     let running = heartbeat::status(Some((1301, "nodea".to_owned())));
-    assert_eq!(running, Said::out("heartbeat OK [pid 1301 et al] is running on nodea [nodea]...", 0));
+    assert_eq!(running, CommandOutput::out("heartbeat OK [pid 1301 et al] is running on nodea [nodea]...", 0));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn everything_at_once_is_as_with_3_0_6() {
     let wanted = "version:\t0.1.0 (hbd)\nmanaged by:\t\"haresources\"\n\n10.0.0.1\tping\t(nodetype: ping)\n\
                   \t10.0.0.1\tup\n\nnodeb\tdead\t(nodetype: normal)\n\teth2\tup\n\teth1\tdead\n\n\
                   nodea\tactive\t(nodetype: normal)\n\teth2\tdead\n\teth1\tdead\n";
-    assert_eq!(said, Said { out: wanted.to_owned(), ..Said::default() });
+    assert_eq!(said, CommandOutput { out: wanted.to_owned(), ..CommandOutput::default() });
 }
 
 #[test]

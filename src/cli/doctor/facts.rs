@@ -11,14 +11,36 @@ use tokio::time::timeout;
 use zbus::Proxy;
 use zbus::connection::Builder;
 
-use super::{Facts, permission};
 use crate::cli::{fetch, status};
-use crate::config::{self, Address, Config, Files, Host, ResourceKind};
-use crate::units::survey::{starts_at_boot, survey};
+use crate::config::{self, Address, Config, Files, Host, ResourceKind, Severity};
+use crate::units::survey::{UnfitUnit, starts_at_boot, survey};
 use crate::vip::who_may_remove;
 
 /// How long each of the others on the bus may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the machine looks like. What could not be found out is `Err` with the reason.
+#[derive(Debug)]
+pub(in crate::cli) struct Facts {
+    /// What reading the files gave.
+    pub config: Result<Config, Vec<(Severity, String)>>,
+    /// `nft -j list ruleset`.
+    pub ruleset: Result<String, String>,
+    /// Our own addresses with their interfaces.
+    pub addresses: Vec<(String, IpAddr)>,
+    /// Units of haresources that are not fit to be managed.
+    pub unfit_units: Result<Vec<UnfitUnit>, String>,
+    /// Whether systemd starts hbd at boot.
+    pub hbd_at_boot: Result<bool, String>,
+    /// Who manages an interface, and may remove addresses from it: the hint, by interface.
+    pub removers: Vec<(String, String)>,
+    /// Whether the clock is synchronised.
+    pub synchronised: Result<bool, String>,
+    /// Files with wrong permissions: what, and what to do.
+    pub permissions: Vec<String>,
+    /// Whether the hbd of this machine answers; what is wrong by its own account.
+    pub running: Result<Vec<String>, String>,
+}
 
 /// Everything. Needs a tokio runtime.
 pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
@@ -46,11 +68,11 @@ pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts 
     }
 }
 
-fn read() -> Result<Config, Vec<(config::Severity, String)>> {
-    let host = Host::of_this_machine().map_err(|error| vec![(config::Severity::Error, error.to_string())])?;
+fn read() -> Result<Config, Vec<(Severity, String)>> {
+    let host = Host::of_this_machine().map_err(|error| vec![(Severity::Error, error.to_string())])?;
     let loaded = config::load(&Files::default(), &host);
     loaded.config.ok_or_else(|| {
-        let errors = loaded.diagnostics.iter().filter(|found| found.severity == config::Severity::Error);
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
         errors.map(|found| (found.severity, found.to_string().replace("\n    hint: ", ": "))).collect()
     })
 }
@@ -149,4 +171,9 @@ fn permissions() -> Vec<String> {
         permission(path, mode(path)?, forbidden, remedy)
     };
     checks.into_iter().filter_map(check).collect()
+}
+
+/// Whether a file can be read or written by others than its owner: what to do about it.
+fn permission(path: &Path, mode: u32, forbidden: u32, remedy: &str) -> Option<String> {
+    (mode & forbidden != 0).then(|| format!("{} has mode {:o}: {remedy}", path.display(), mode & 0o7777))
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, Grade, finding};
+use super::finding::{Finding, Grade, finding};
 use crate::config::{Config, Medium};
 
 const ABOUT: &str = "firewall";

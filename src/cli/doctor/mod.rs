@@ -4,6 +4,7 @@
 //! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
 
 mod facts;
+mod finding;
 mod firewall;
 #[cfg(test)]
 mod tests;
@@ -11,74 +12,14 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::words::paint;
 use crate::config::{Config, FenceDevice, FenceProtocol, Medium, Severity};
 use crate::units::survey::UnfitUnit;
 
-pub(super) use facts::gather;
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grade {
-    /// As it should be.
-    Ok,
-    /// Could not be found out, or worth knowing.
-    Note,
-    /// Will hurt in a failure.
-    Warning,
-    /// Does not work.
-    Bad,
-}
-
-impl Grade {
-    fn word(self) -> &'static str {
-        match self {
-            Grade::Ok => "ok",
-            Grade::Note => "note",
-            Grade::Warning => "warning",
-            Grade::Bad => "bad",
-        }
-    }
-}
-
-/// One judgement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub grade: Grade,
-    /// What was looked at.
-    pub about: &'static str,
-    /// What was found, and what to do.
-    pub text: String,
-}
-
-fn finding(grade: Grade, about: &'static str, text: impl Into<String>) -> Finding {
-    Finding { grade, about, text: text.into() }
-}
-
-/// What the machine looks like. What could not be found out is `Err` with the reason.
-#[derive(Debug)]
-pub(super) struct Facts {
-    /// What reading the files gave.
-    pub config: Result<Config, Vec<(Severity, String)>>,
-    /// `nft -j list ruleset`.
-    pub ruleset: Result<String, String>,
-    /// Our own addresses with their interfaces.
-    pub addresses: Vec<(String, IpAddr)>,
-    /// Units of haresources that are not fit to be managed.
-    pub unfit_units: Result<Vec<UnfitUnit>, String>,
-    /// Whether systemd starts hbd at boot.
-    pub hbd_at_boot: Result<bool, String>,
-    /// Who manages an interface, and may remove addresses from it: the hint, by interface.
-    pub removers: Vec<(String, String)>,
-    /// Whether the clock is synchronised.
-    pub synchronised: Result<bool, String>,
-    /// Files with wrong permissions: what, and what to do.
-    pub permissions: Vec<String>,
-    /// Whether the hbd of this machine answers; what is wrong by its own account.
-    pub running: Result<Vec<String>, String>,
-}
+pub(super) use facts::{Facts, gather};
+use finding::finding;
+pub(super) use finding::{Finding, Grade};
 
 /// Everything, in the order in which things are worth mending.
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
@@ -232,9 +173,4 @@ pub(super) fn render(findings: &[Finding], colour: bool) -> String {
         let _ = writeln!(text, "{}{pad}  {about:<width$}  {said}", paint(word, word, colour));
     }
     text
-}
-
-/// Whether a file can be read or written by others than its owner: what to do about it.
-fn permission(path: &Path, mode: u32, forbidden: u32, remedy: &str) -> Option<String> {
-    (mode & forbidden != 0).then(|| format!("{} has mode {:o}: {remedy}", path.display(), mode & 0o7777))
 }

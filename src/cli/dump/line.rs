@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Datagram;
+use super::packet::Datagram;
 use crate::cli::words::{clock, printable};
 use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Value};
 

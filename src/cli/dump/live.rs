@@ -5,7 +5,9 @@ use std::io::{self, Read, Write};
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use super::{DumpError, Link, Printer};
+use super::error::DumpError;
+use super::packet::LinkLayer;
+use super::printer::Printer;
 use crate::cli::words::now_usec;
 
 /// More than any packet with offloading has.
@@ -18,7 +20,7 @@ pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> R
     let mut buffer = vec![0; LARGEST];
     loop {
         let length = ear.hear(&mut buffer).map_err(failed)?;
-        if printer.packet(Link::Ip, now_usec(), &buffer[..length]).is_err() {
+        if printer.packet(LinkLayer::Ip, now_usec(), &buffer[..length]).is_err() {
             // Nobody reads any more.
             return Ok(());
         }

@@ -1,12 +1,12 @@
 //! Capture files of tcpdump (pcap-savefile(5)): both byte orders, micro- and nanoseconds.
 
-use super::Link;
+use super::packet::LinkLayer;
 
 /// A packet of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
     pub usec: u64,
-    pub link: Link,
+    pub link: LinkLayer,
     /// What was captured of it, perhaps not all.
     pub bytes: &'a [u8],
 }
@@ -33,9 +33,9 @@ pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = Packet<'_>>, &
     };
     // The link type; the upper bits tell of frame check sequences.
     let link = match word(20).map(|link| link & 0x03ff_ffff) {
-        Some(1) => Link::Ethernet,
-        Some(113) => Link::Cooked,
-        Some(12 | 101 | 228 | 229) => Link::Ip,
+        Some(1) => LinkLayer::Ethernet,
+        Some(113) => LinkLayer::Cooked,
+        Some(12 | 101 | 228 | 229) => LinkLayer::Ip,
         Some(276) => return Err("captured with LINUX_SLL2; capture on one interface, or with -y LINUX_SLL"),
         _ => return Err("captured on something that is neither Ethernet nor IP"),
     };

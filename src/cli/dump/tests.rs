@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 use std::path::PathBuf;
 
+use super::packet::{Datagram, LinkLayer};
 use super::*;
 use crate::wire::{Key, Method};
 
@@ -16,7 +17,7 @@ fn keys(secret: &[u8]) -> Keyring {
 
 fn lines(name: &str, keys: Option<Keyring>) -> Vec<String> {
     let mut out = Vec::new();
-    let printer = Printer { keys, port: 694, fragments: IpDefragPool::new(), packets: 0, out: &mut out };
+    let printer = Printer::new(keys, 694, &mut out);
     read_file(&capture(name), printer).unwrap();
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
@@ -81,7 +82,7 @@ fn what_was_fragmented_is_put_together() {
     PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(694, 694).write(&mut whole, &payload).unwrap();
     let udp = &whole[20..];
     let mut out = Vec::new();
-    let mut printer = Printer { keys: None, port: 694, fragments: IpDefragPool::new(), packets: 0, out: &mut out };
+    let mut printer = Printer::new(None, 694, &mut out);
     for (number, chunk) in udp.chunks(1480).enumerate() {
         let mut header =
             Ipv4Header::new(chunk.len() as u16, 64, IpNumber::UDP, [10, 0, 0, 1], [10, 0, 0, 2]).unwrap();
@@ -91,7 +92,7 @@ fn what_was_fragmented_is_put_together() {
         header.more_fragments = (number + 1) * 1480 < udp.len();
         header.header_checksum = header.calc_header_checksum();
         let packet = [header.to_bytes().as_slice(), chunk].concat();
-        printer.packet(Link::Ip, 0, &packet).unwrap();
+        printer.packet(LinkLayer::Ip, 0, &packet).unwrap();
     }
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -113,9 +114,8 @@ fn the_loopback_interface_is_heard() {
     let mut buffer = vec![0; 65536];
     while out.is_empty() {
         let length = ear.hear(&mut buffer).unwrap();
-        let mut printer =
-            Printer { keys: Some(keys(b"HI!")), port, fragments: IpDefragPool::new(), packets: 0, out: &mut out };
-        printer.packet(Link::Ip, now(), &buffer[..length]).unwrap();
+        let mut printer = Printer::new(Some(keys(b"HI!")), port, &mut out);
+        printer.packet(LinkLayer::Ip, now(), &buffer[..length]).unwrap();
     }
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("nodea: status st=active") && text.contains("digest right (key 2 sha1)"), "{text}");
