@@ -1,6 +1,6 @@
-//! What must be true after every step (design section 6).
+//! What must be true after every step (docs/DECISIONS.md "What must be true after every step").
 //!
-//! Where a real Heartbeat takes part, its own defects (03 section 0) are excused; each excuse says which.
+//! Where a real Heartbeat takes part, its own defects (03 §0) are excused; each excuse says which defect it means.
 
 use std::time::Duration;
 

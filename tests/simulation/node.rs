@@ -11,8 +11,8 @@ use crate::machine::Machine;
 use crate::schedule::{Cluster, Kind};
 use crate::units::{GROUPS, RESOURCES, Units};
 
-/// The kernel removes a leased address at most this long after its last renewal (design §3: `valid_lft` is deadtime
-/// less 1 s, removal comes up to a tenth later).
+/// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s, and
+/// the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
 pub const LEASE: Duration = Duration::from_millis(3_300);
 
 /// The wall clock when virtual time was zero.

@@ -5,9 +5,10 @@
 //! | `layers` | which folder of src/ may use which |
 //! | `cycles` | no import cycle between the files of a folder |
 //! | `tables` | a module's doc names every module it declares |
+//! | `chapters`, `references`, `links` | every reference to a chapter, a heading, a file or a page resolves |
 //! | `columns` | comment lines have at most 118 columns |
 //! | `sizes`, `names` | lengths of files and functions, names of types |
-//! | `source`, `syntax`, `code` | reading: text, syntax, the tree of modules |
+//! | `source`, `prose`, `syntax`, `code` | reading: text, comments, syntax, the tree of modules |
 //! | `finding` | what a rule finds, compared with the exceptions in known.txt |
 //!
 //! Every rule is a function from sources to findings, so that a test tries each on a bad sample as well.
@@ -16,12 +17,16 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod chapters;
 mod code;
 mod columns;
 mod cycles;
 mod finding;
 mod layers;
+mod links;
 mod names;
+mod prose;
+mod references;
 mod sizes;
 mod source;
 mod syntax;

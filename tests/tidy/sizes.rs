@@ -68,11 +68,12 @@ fn promises() -> [String; 3] {
 }
 
 fn left_open(sources: &[Source]) -> Vec<Finding> {
+    let promises = promises();
     let mut found = Vec::new();
     for source in sources {
         for (number, line) in source.lines() {
-            let words = line.split(|letter: char| !letter.is_alphanumeric());
-            if words.clone().any(|word| promises().iter().any(|promise| promise == word)) {
+            let mut words = line.split(|letter: char| !letter.is_alphanumeric());
+            if words.any(|word| promises.iter().any(|promise| promise == word)) {
                 let remedy = "Do it now, or file an issue and remove the line";
                 found.push(Finding::new(format!("{}:{number}", source.path), "something is left to be done", remedy));
             }

@@ -33,13 +33,26 @@ pub fn root() -> PathBuf {
 /// Every text file at or below `places`, in the order of their paths. What is missing is empty; what is no text is
 /// left out.
 pub fn read(places: &[&str]) -> Vec<Source> {
+    let texts =
+        paths(places).into_iter().filter_map(|path| Some((fs::read_to_string(root().join(&path)).ok()?, path)));
+    texts.map(|(text, path)| Source { path, text }).collect()
+}
+
+/// Every file at or below `places`, in order.
+pub fn paths(places: &[&str]) -> Vec<String> {
     let mut paths = Vec::new();
     for place in places {
         collect(&root().join(place), &mut paths);
     }
     paths.sort();
-    let texts = paths.iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?)));
-    texts.map(|(path, text)| Source::new(&path.strip_prefix(root()).unwrap().to_string_lossy(), &text)).collect()
+    paths.iter().map(|path| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// The files of this kind that are in no folder.
+pub fn in_root(extension: &str) -> Vec<Source> {
+    let names = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.ends_with(&format!(".{extension}"))).collect();
+    read(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The Rust files at or below `places`.
