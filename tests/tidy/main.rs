@@ -7,6 +7,7 @@
 //! | `tables` | a module's doc names every module it declares |
 //! | `chapters`, `references`, `links` | every reference to a chapter, a heading, a file or a page resolves |
 //! | `columns` | comment lines have at most 118 columns |
+//! | `catalog` | every record has its entry in the journal catalog, with fields that the record carries |
 //! | `sizes`, `names` | lengths of files and functions, names of types |
 //! | `source`, `prose`, `syntax`, `code` | reading: text, comments, syntax, the tree of modules |
 //! | `finding` | what a rule finds, compared with the exceptions in known.txt |
@@ -17,6 +18,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod catalog;
 mod chapters;
 mod code;
 mod columns;

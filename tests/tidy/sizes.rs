@@ -94,7 +94,7 @@ fn functions_are_short() {
 
 #[test]
 fn nothing_is_left_to_be_done_later() {
-    expect_none(&left_open(&source::read(&["src", "tests/tidy", "tests/lab", "tests/interop", "benches", "docs"])));
+    expect_none(&left_open(&source::rust(&PLACES)));
 }
 
 #[test]
