@@ -7,9 +7,10 @@
 //! | `tables` | a module's doc names every module it declares |
 //! | `chapters`, `references`, `links` | every reference to a chapter, a heading, a file or a page resolves |
 //! | `columns` | comment lines have at most 118 columns |
+//! | `calls` | a module of src/cluster makes no sibling do something but through the table of facts |
 //! | `catalog` | every record has its entry in the journal catalog, with fields that the record carries |
 //! | `sizes`, `names` | lengths of files and functions, names of types |
-//! | `source`, `prose`, `syntax`, `code` | reading: text, comments, syntax, the tree of modules |
+//! | `source`, `prose`, `syntax`, `code`, `callgraph` | reading: text, comments, syntax, modules, calls |
 //! | `finding` | what a rule finds, compared with the exceptions in known.txt |
 //!
 //! Every rule is a function from sources to findings, so that a test tries each on a bad sample as well.
@@ -18,6 +19,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod callgraph;
+mod calls;
 mod catalog;
 mod chapters;
 mod code;
