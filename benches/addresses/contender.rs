@@ -102,8 +102,8 @@ pub fn wishes(count: usize, ipv6: bool) -> Vec<Address> {
     addresses(count, ipv6).map(wish).collect()
 }
 
-/// Inside the near namespace: the main thread beats as the core's does, the room adds and announces. Prints how late every
-/// beat was, in milliseconds.
+/// Inside the near namespace: the main thread beats as the core's does, the room adds and announces. Prints how late
+/// every beat was, in milliseconds.
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let count: usize = arguments.first().ok_or("no count")?.parse()?;
     let ipv6 = arguments.get(1).is_some_and(|word| word == "6");
@@ -138,8 +138,8 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One VRRP instance that becomes master at once. Addresses beyond one go where they are not in the advertisement, which
-/// has room for a few only.
+/// One VRRP instance that becomes master at once. Addresses beyond one go where they are not in the advertisement,
+/// which has room for a few only.
 fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<(), Failure> {
     let mut text = String::from(
         "global_defs {\n  vrrp_garp_master_refresh 0\n}\nvrrp_instance bench {\n  state MASTER\n  interface eth0\n  \

@@ -1,10 +1,11 @@
-//! `make bench`: how long after the decision the first, and the last, of 1 to 1000 addresses is announced, hbd against
-//! keepalived, and whether hbd's heartbeat is disturbed by it.
+//! `make bench`: how long after the decision the first, and the last, of 1 to 1000 addresses is announced, hbd
+//! against keepalived, and whether hbd's heartbeat is disturbed by it.
 //!
 //! Two network namespaces joined by a veth pair, made and removed here. In one a contender adds its addresses, in the
 //! other tcpdump writes down what a neighbour sees; its clock is the only one that counts. The decision is what the
 //! contender says before it acts: keepalived its first advertisement, hbd's address room a datagram in its place.
-//! Contenders take turns, several rounds, the best of each counts: other work on the machine only ever makes it slower.
+//! Contenders take turns, several rounds, the best of each counts: other work on the machine only ever makes it
+//! slower.
 
 mod capture;
 mod contender;

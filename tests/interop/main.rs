@@ -1,9 +1,9 @@
 //! The interop campaign: every exchange between hbd and a real Heartbeat 3.0.6, on real nodes, under every digest.
 //!
 //! One pair of machines has both cluster managers installed; every test says what runs where. After each, exactly one
-//! live node owns the address, the client reaches it, `cl_status` and `hbctl status` agree, and the logs hold no complaint
-//! that a pair of real Heartbeats would not have; that pair is played too, as the control and for comparison. Ends with
-//! the matrix, and with hbd's outages beside Heartbeat's.
+//! live node owns the address, the client reaches it, `cl_status` and `hbctl status` agree, and the logs hold no
+//! complaint that a pair of real Heartbeats would not have; that pair is played too, as the control and for
+//! comparison. Ends with the matrix, and with hbd's outages beside Heartbeat's.
 //!
 //! | module | owns |
 //! |---|---|

@@ -109,8 +109,8 @@ impl Files {
     }
 }
 
-/// The holder of everything crashes and is back before its peer notices: its peer's group runs nowhere, and a real pair
-/// would only say so (03 §6.9).
+/// The holder of everything crashes and is back before its peer notices: its peer's group runs nowhere, and a real
+/// pair would only say so (03 §6.9).
 fn orphans_of_a_short_crash(round: &mut Round) -> Result<()> {
     let since = now();
     round.ask_to_move(B, "takeover")?;
@@ -173,8 +173,8 @@ fn expect_served_by_the_peer(round: &mut Round, since: f64) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// A hbd that gives everything hears the taker's `other` only after it has given up waiting. A real giver would ignore
-/// it, and a real taker then hang for an hour (03 §4.5.4).
+/// A hbd that gives everything hears the taker's `other` only after it has given up waiting. A real giver would
+/// ignore it, and a real taker then hang for an hour (03 §4.5.4).
 fn late_other_to_hbd(round: &mut Round) -> Result<()> {
     let since = now();
     let deaf = round.lab.deafen(A, B)?;
@@ -202,8 +202,8 @@ fn late_other_to_heartbeat(round: &mut Round) -> Result<()> {
     there_and_back(round)
 }
 
-/// A real Heartbeat that is stable says `starting`, as a script with the right words makes it do: to its peer it is in
-/// transition from then on (03 §0 no. 20).
+/// A real Heartbeat that is stable says `starting`, as a script with the right words makes it do: to its peer it is
+/// in transition from then on (03 §0 no. 20).
 fn stray_starting(round: &mut Round) -> Result<()> {
     let theirs = if round.setting().software[A] == Software::Heartbeat { A } else { B };
     let since = now();
@@ -213,8 +213,9 @@ fn stray_starting(round: &mut Round) -> Result<()> {
     there_and_back(round)
 }
 
-/// hbd is killed and back shortly before, at, and after its peer's verdict; the peer is asked to stop in the midst of what
-/// follows. A real one stops only when it thinks that both nodes have decided, and waits an hour for that (03 §4.4).
+/// hbd is killed and back shortly before, at, and after its peer's verdict; the peer is asked to stop in the midst of
+/// what follows. A real one stops only when it thinks that both nodes have decided, and waits an hour for that (03
+/// §4.4).
 fn kill_near_the_dead_time(round: &mut Round) -> Result<()> {
     const SLOW: &str = "/etc/systemd/system/hbd.service.d/slow.conf";
     let (ours, peer) = if round.setting().software[A] == Software::Hbd { (A, B) } else { (B, A) };
@@ -252,7 +253,8 @@ fn there_and_back(round: &mut Round) -> Result<()> {
 }
 
 /// Somebody with the key sends in the name of a node that runs hbd: that it is active, that it holds nothing, that it
-/// leaves. It is called what it is, and nothing comes of it. (A real Heartbeat would adopt its generation and die of it.)
+/// leaves. It is called what it is, and nothing comes of it. (A real Heartbeat would adopt its generation and die of
+/// it.)
 fn impostor(round: &mut Round) -> Result<()> {
     let start = now();
     let software = round.setting().software;

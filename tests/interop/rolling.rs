@@ -9,8 +9,8 @@ use hbd_lab::round::{A, B, Round};
 use hbd_lab::software::Software;
 use hbd_lab::{Error, Result};
 
-/// Longest time that a planned move between two different managers may cost, seconds: a real Heartbeat takes up to half a
-/// second for each of its steps, on a busy machine more.
+/// Longest time that a planned move between two different managers may cost, seconds: a real Heartbeat takes up to
+/// half a second for each of its steps, on a busy machine more.
 const MOVE: f64 = 5.0;
 
 /// Shorter than this the client may have to wait for an answer because the machine is busy, seconds.

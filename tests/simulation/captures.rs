@@ -60,8 +60,8 @@ fn said(messages: &[(Duration, usize, Message)], node: usize, from: f64, to: f64
     said
 }
 
-/// The story of `classic-sha1-ucast.pcap` told by two models: cold start, standby, takeover, stop, start with failback,
-/// cut at 62 s, healed at 74 s.
+/// The story of `classic-sha1-ucast.pcap` told by two models: cold start, standby, takeover, stop, start with
+/// failback, cut at 62 s, healed at 74 s.
 fn model() -> Vec<(Duration, usize, Message)> {
     let cluster = Cluster { nodes: vec![Kind::Heartbeat; 2], ..Cluster::pair() };
     let mut world = World::new(3, &cluster, false);

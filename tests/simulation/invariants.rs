@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use crate::units::{GROUPS, Running};
 
-/// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`); once they do, this is
-/// how long they may both go on: the lease of a daemon that does not run when the LAN comes back (3.3 s), or the warntime
-/// for which one that slept does not listen to who lost its uuid meanwhile (02 §4.1) and a keepalive until its next status;
-/// and the exchange, and the time to stop.
+/// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`); once they do, this
+/// is how long they may both go on: the lease of a daemon that does not run when the LAN comes back (3.3 s), or the
+/// warntime for which one that slept does not listen to who lost its uuid meanwhile (02 §4.1) and a keepalive until
+/// its next status; and the exchange, and the time to stop.
 const BOTH: Duration = Duration::from_millis(3_500);
-/// Where messages are lost: a report is asked for again when a later status shows that it is missing, and that may be lost,
-/// and the one after it.
+/// Where messages are lost: a report is asked for again when a later status shows that it is missing, and that may be
+/// lost, and the one after it.
 const LOST: Duration = Duration::from_secs(2);
-/// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while it
-/// is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
+/// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while
+/// it is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
 const BOTH_MIXED: Duration = Duration::from_secs(45);
-/// The longest that nobody may serve after the last disturbance: dead time while starting, T10, the exchange, the time
-/// to start.
+/// The longest that nobody may serve after the last disturbance: dead time while starting, T10, the exchange, the
+/// time to start.
 const NOBODY: Duration = Duration::from_secs(25);
 /// Beside a real Heartbeat: its restart with 34 s of announced dead time (02 §9.3).
 const NOBODY_MIXED: Duration = Duration::from_secs(75);
@@ -34,7 +34,8 @@ pub struct Sight {
     /// A link is cut in a way that matters, a daemon does not get to run, or a resource does not obey: both may serve
     /// for as long as that lasts.
     pub parted: bool,
-    /// Everybody asks the LAN before taking an address, and the LAN is whole: no partition is an excuse for two owners.
+    /// Everybody asks the LAN before taking an address, and the LAN is whole: no partition is an excuse for two
+    /// owners.
     pub watched: bool,
     /// A group may be down because it cannot be started, or must not be.
     pub excused: bool,

@@ -11,8 +11,8 @@ use crate::machine::Machine;
 use crate::schedule::{Cluster, Kind};
 use crate::units::{GROUPS, RESOURCES, Units};
 
-/// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s, and
-/// the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
+/// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s,
+/// and the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
 pub const LEASE: Duration = Duration::from_millis(3_300);
 
 /// The wall clock when virtual time was zero.
@@ -168,8 +168,8 @@ impl Node {
     /// Reads the state directory and starts the software.
     pub fn boot(&mut self, index: usize, cluster: &Cluster, now: Duration, seed: u64) {
         if std::mem::take(&mut self.state_lost) {
-            // 02 §4.1: wall clock plus one. That the clock was also set back behind the old generation (02 §13 trap 6)
-            // is beyond what any node can mend.
+            // 02 §4.1: wall clock plus one. That the clock was also set back behind the old generation (02 §13 trap
+            // 6) is beyond what any node can mend.
             self.generation = self.generation.max(self.wall(now).as_secs());
             self.uuid[0] = self.uuid[0].wrapping_add(0x10);
         }
@@ -199,8 +199,8 @@ impl Node {
         });
     }
 
-    /// Whether a real Heartbeat, settled, says of `group` the opposite of what is: a takeover and a standby of its own ran
-    /// into each other (03 §4.6), or its late `mach_down` claims what it has given away since.
+    /// Whether a real Heartbeat, settled, says of `group` the opposite of what is: a takeover and a standby of its
+    /// own ran into each other (03 §4.6), or its late `mach_down` claims what it has given away since.
     pub fn is_wrong_about(&self, group: usize) -> bool {
         let running = self.units.running[group][0];
         let wrong = |machine: &Machine| {

@@ -194,7 +194,8 @@ const REST: Duration = Duration::from_secs(75);
 /// hbd gives each of them 15 s.
 const REST_MIXED: Duration = Duration::from_secs(180);
 
-/// A stop of a healthy real Heartbeat: half a second here and there, its resources, two seconds of farewell (02 §9.1).
+/// A stop of a healthy real Heartbeat: half a second here and there, its resources, two seconds of farewell (02
+/// §9.1).
 const STOP: Duration = Duration::from_secs(15);
 
 fn fault(random: &mut Random, cluster: &Cluster) -> Fault {
@@ -278,8 +279,8 @@ impl Schedule {
         }
     }
 
-    /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so that
-    /// all other schedules are what they were before there were ping nodes.
+    /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so
+    /// that all other schedules are what they were before there were ping nodes.
     fn add_pings(&mut self) {
         let mut random = Random::new(self.seed ^ 0x0001_c390);
         if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {

@@ -1,7 +1,7 @@
 //! Which function of a folder calls which, as far as names and the types of fields and arguments tell.
 //!
-//! A call on a value of unknown type counts where only one type of the folder has a method of that name, and no type of
-//! the standard library is likely to.
+//! A call on a value of unknown type counts where only one type of the folder has a method of that name, and no type
+//! of the standard library is likely to.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Who calls whom in src/cluster. The core's modules report facts, and one table says which module hears which fact: a
-//! module that makes a sibling do something beside that table is how the calls became one knot.
+//! Who calls whom in src/cluster. The core's modules report facts, and one table says which module hears which fact:
+//! a module that makes a sibling do something beside that table is how the calls became one knot.
 //!
 //! The limits may only shrink.
 

@@ -1,5 +1,5 @@
-//! Every reference to a section of the specification resolves: `02 §4.1, §7`, `03 §14.1 rule 12` (docs/protocol/README.md
-//! says how a reference is read).
+//! Every reference to a section of the specification resolves: `02 §4.1, §7`, `03 §14.1 rule 12`
+//! (docs/protocol/README.md says how a reference is read).
 
 use std::collections::BTreeMap;
 

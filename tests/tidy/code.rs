@@ -44,7 +44,8 @@ pub struct Crate {
 }
 
 impl Crate {
-    /// Reads src/lib.rs and what it declares. Files without a declaration, such as those of src/bin, are not part of it.
+    /// Reads src/lib.rs and what it declares. Files without a declaration, such as those of src/bin, are not part of
+    /// it.
     pub fn new(sources: &[Source]) -> Self {
         let mut all = Crate { modules: Vec::new() };
         let files: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.path.as_str(), source)).collect();

@@ -1,5 +1,5 @@
-//! The files of one folder of src/ do not use each other in a circle. A folder within it counts as one of them, and so
-//! does its mod.rs, where re-exports are no uses.
+//! The files of one folder of src/ do not use each other in a circle. A folder within it counts as one of them, and
+//! so does its mod.rs, where re-exports are no uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Which folder of src/ may use which. Bytes and decisions know no effect, effects do not know each other, and only the
-//! daemon knows them all (src/lib.rs).
+//! Which folder of src/ may use which. Bytes and decisions know no effect, effects do not know each other, and only
+//! the daemon knows them all (src/lib.rs).
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A request of an operator goes to the core, and its answer back, in the core's own words.
     ("bus", &["cluster"]),
     ("daemon", &["bus", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire"]),
-    // hbctl reads what hbd shows on the bus. `check`, `doctor`, `dump` and `generate` need no running hbd: they do what
-    // hbd does at its start, with its own code.
+    // hbctl reads what hbd shows on the bus. `check`, `doctor`, `dump` and `generate` need no running hbd: they do
+    // what hbd does at its start, with its own code.
     ("cli", &["bus", "config", "daemon", "fencing", "units", "vip", "wire"]),
 ];
 

@@ -1,5 +1,5 @@
-//! What people read in a file: the comments of a Rust file or a script, all of a document. A sentence goes over several
-//! lines, so paragraphs are what the rules look into.
+//! What people read in a file: the comments of a Rust file or a script, all of a document. A sentence goes over
+//! several lines, so paragraphs are what the rules look into.
 
 use crate::source::Source;
 

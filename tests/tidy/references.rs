@@ -1,5 +1,5 @@
-//! Every reference to a file of the repository, or to a heading in one, resolves; none leads to what a reader does not
-//! have.
+//! Every reference to a file of the repository, or to a heading in one, resolves; none leads to what a reader does
+//! not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -154,8 +154,8 @@ impl Capture {
         Ok(&self.packets)
     }
 
-    /// The last messages of the nodes, a line each, for a report: without acknowledgements, and without statuses that say
-    /// what the sender's last one said. Reads the file anew.
+    /// The last messages of the nodes, a line each, for a report: without acknowledgements, and without statuses that
+    /// say what the sender's last one said. Reads the file anew.
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         let mut packets = Vec::new();

@@ -1,8 +1,8 @@
 //! Control groups of a machine's own: what its systemd makes for its units is in nobody else's tree.
 //!
-//! A container's systemd takes the group that it was started in for the root of all. Started from one group, two machines
-//! had one tree, and units of one name in it, one control group: a service that ended could not remove it, one that began
-//! found it going (219/CGROUP), and one that was killed met processes of the other machine (EIO).
+//! A container's systemd takes the group that it was started in for the root of all. Started from one group, two
+//! machines had one tree, and units of one name in it, one control group: a service that ended could not remove it,
+//! one that began found it going (219/CGROUP), and one that was killed met processes of the other machine (EIO).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,8 +23,8 @@ const ENTER: &str = r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shif
 pub(crate) struct Groups(Vec<PathBuf>);
 
 impl Groups {
-    /// Those of a name, below the ones that this process is in, whether they are there or not. The name is a machine's
-    /// alone.
+    /// Those of a name, below the ones that this process is in, whether they are there or not. The name is a
+    /// machine's alone.
     pub(crate) fn of(name: &str) -> Result<Groups> {
         let read = |path: &str| fs::read_to_string(path).map_err(Error::file(path));
         let parents = tracked(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?);

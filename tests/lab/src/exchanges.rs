@@ -100,8 +100,9 @@ pub fn planned_moves(round: &mut Round, asked: Asked) -> Result<()> {
     if longest < limit { Ok(()) } else { Err(Error::Unexpected(format!("a planned move cost {longest:.3} s"))) }
 }
 
-/// From settled: the heartbeat link is cut and healed. A Heartbeat takes what its peer serves; an hbd holds back what is
-/// answered on the public LAN, and yields to a Heartbeat that claims it. Afterwards one node serves. Nothing of hbd restarts; a real Heartbeat restarts itself, and may stay away (03 §8.2), then it is started again.
+/// From settled: the heartbeat link is cut and healed. A Heartbeat takes what its peer serves; an hbd holds back what
+/// is answered on the public LAN, and yields to a Heartbeat that claims it. Afterwards one node serves. Nothing of
+/// hbd restarts; a real Heartbeat restarts itself, and may stay away (03 §8.2), then it is started again.
 pub fn partition_and_heal(round: &mut Round) -> Result<()> {
     part_and_heal(round, &[Lan::Heartbeat])
 }
@@ -130,7 +131,8 @@ pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
             round.lab.wait_stable(index, since, START)?;
         }
     }
-    // A Heartbeat may now be running twice, once, or not at all (03 §8.2): a clean slate, unless a pair of them managed.
+    // A Heartbeat may now be running twice, once, or not at all (03 §8.2): a clean slate, unless a pair of them
+    // managed.
     if !setting.both(Software::Heartbeat) || round.wait_settled(since).is_err() {
         for index in [A, B].into_iter().filter(|index| setting.software[*index] == Software::Heartbeat) {
             round.lab.nodes[index].power_failure()?;

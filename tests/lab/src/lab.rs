@@ -73,8 +73,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Boots both machines with both cluster managers installed, hbd to be started; which one runs where is changed in
-    /// [`Lab::software`] while it is stopped.
+    /// Boots both machines with both cluster managers installed, hbd to be started; which one runs where is changed
+    /// in [`Lab::software`] while it is stopped.
     pub fn boot_with_both() -> Result<Lab> {
         let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Heartbeat; 2])?;
         for node in &lab.nodes {
@@ -145,7 +145,8 @@ impl Lab {
         })
     }
 
-    /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on talking.
+    /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on
+    /// talking.
     pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
         let rule = format!("pref 10 from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
@@ -162,8 +163,8 @@ impl Lab {
         run_with_input(&["ip", "-n", namespace, "-batch", "-"], &format!("rule add {rule}\n")).map(drop)
     }
 
-    /// Keeps everything of the gateway, which is the client, from a node until the result is dropped: the public LAN is
-    /// lost behind the switch, so that no carrier tells.
+    /// Keeps everything of the gateway, which is the client, from a node until the result is dropped: the public LAN
+    /// is lost behind the switch, so that no carrier tells.
     pub fn lose_gateway(&self, index: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
         let rule = format!("pref 11 from {GATEWAY}/32 iif {} blackhole", Lan::Public.interface());
@@ -185,8 +186,8 @@ impl Lab {
             }
         }
         let Some(last) = owners.pop() else { return Ok(Vec::new()) };
-        // One node is asked after the other, and a planned move takes milliseconds: whoever gave it away before the last
-        // was asked was an owner before it, not beside it.
+        // One node is asked after the other, and a planned move takes milliseconds: whoever gave it away before the
+        // last was asked was an owner before it, not beside it.
         let mut beside = Vec::new();
         for node in owners {
             if node.holds(VIP)? {
@@ -229,8 +230,8 @@ impl Lab {
         })
     }
 
-    /// The dead time that a node asked for last (`dt` of its status), since a wall-clock time. In its first seconds every
-    /// node asks for more than ha.cf says (02 §4.2).
+    /// The dead time that a node asked for last (`dt` of its status), since a wall-clock time. In its first seconds
+    /// every node asks for more than ha.cf says (02 §4.2).
     pub fn dead_time_asked(&mut self, index: usize, since: f64) -> Result<Option<Duration>> {
         let said = last_said(self.link.packets()?, NODES[index].name, since, "status", "dt");
         Ok(said.and_then(|dt| u64::from_str_radix(&dt, 16).ok()).map(Duration::from_millis))
@@ -250,7 +251,8 @@ impl Lab {
         Ok(announcers)
     }
 
-    /// Who used an address on the public LAN since a wall-clock time, in ARP of whatever kind: when, and from which MAC.
+    /// Who used an address on the public LAN since a wall-clock time, in ARP of whatever kind: when, and from which
+    /// MAC.
     pub fn claims(&mut self, address: Ipv4Addr, since: f64) -> Result<Vec<(f64, [u8; 6])>> {
         let claim = |packet: &Packet| match packet.kind {
             Kind::Arp { mac, sender, .. } if sender == address && packet.time >= since => Some((packet.time, mac)),

@@ -1,7 +1,9 @@
-//! One machine: a systemd-nspawn container with its own systemd, bus and journal, in a namespace that the switch wired.
+//! One machine: a systemd-nspawn container with its own systemd, bus and journal, in a namespace that the switch
+//! wired.
 //!
-//! Its disk is an overlay over a shared base and outlives a power failure. A power failure is: cables down, everything
-//! killed, addresses gone. The last two words matter: a dead machine's namespace would go on answering ARP.
+//! Its disk is an overlay over a shared base and outlives a power failure. A power failure is: cables down,
+//! everything killed, addresses gone. The last two words matter: a dead machine's namespace would go on answering
+//! ARP.
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -193,7 +195,8 @@ impl Node {
         self.switch.unplug(&self.name)
     }
 
-    /// Waits until it has ended for a restart (`systemctl reboot`), and lets it: its container manager leaves that to us.
+    /// Waits until it has ended for a restart (`systemctl reboot`), and lets it: its container manager leaves that to
+    /// us.
     pub fn wait_rebooted(&mut self, limit: Duration) -> Result<()> {
         self.wait_off(limit)?;
         self.boot()

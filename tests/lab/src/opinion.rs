@@ -55,21 +55,23 @@ const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 8] = [
     ("late_other", "Ignored standby message 'other'"),
     // And then is let go in case it hangs, which its silence does not tell.
     ("late_other", "Ignored standby message 'done'"),
-    // As giver it compares at the taker's `done`, before it has read the taker's report, if it thinks it decided by then.
+    // As giver it compares at the taker's `done`, before it has read the taker's report, if it thinks it decided by
+    // then.
     ("late_other", "No one owns"),
-    // It ignores the request of its own tool that came before our report, and then our answer to that. The tool is asked again.
+    // It ignores the request of its own tool that came before our report, and then our answer to that. The tool is
+    // asked again.
     ("planned_moves", "Ignored standby message 'other'"),
     ("standby", "Ignored standby message 'other'"),
     // While its media processes start again.
     ("partition", "No working comm channels to write to"),
-    // Its takeover meets the standby that ends it, and the stop of a resource makes the start fail that has not ended yet
-    // (03 §8.1).
+    // Its takeover meets the standby that ends it, and the stop of a resource makes the start fail that has not ended
+    // yet (03 §8.1).
     ("partition", "Giving up resources due to failure of httpd"),
     ("partition", "Return code 1 from /etc/init.d/httpd"),
 ];
 
-/// Waits until a node says that the nodes that are on are active, the others dead, and that the group is with its owner:
-/// `cl_status` of a Heartbeat (both nodes' states, `hbstatus`, `rscstatus`), `hbctl status` of an hbd.
+/// Waits until a node says that the nodes that are on are active, the others dead, and that the group is with its
+/// owner: `cl_status` of a Heartbeat (both nodes' states, `hbstatus`, `rscstatus`), `hbctl status` of an hbd.
 pub fn wait_agreed(node: &Node, software: Software, owner: &str, on: [bool; 2], limit: Duration) -> Result<()> {
     wait_or_explain(&format!("{} to agree that {owner} owns", node.name()), limit, || {
         let said = match software {

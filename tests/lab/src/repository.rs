@@ -12,7 +12,8 @@ use crate::{Error, Result};
 /// Where it is on a node.
 pub const DIRECTORY: &str = "/srv/apt";
 
-/// Writes the index that apt reads. A colon in a version is %3a in the name of its file, which apt would take for a URL.
+/// Writes the index that apt reads. A colon in a version is %3a in the name of its file, which apt would take for a
+/// URL.
 const INDEX: &str = r#"
 cd /srv/apt
 for deb in *%3a*.deb; do [ ! -e "$deb" ] || mv "$deb" "$(echo "$deb" | sed s/%3a/./)"; done

@@ -1,7 +1,7 @@
 //! A pair under test: two booted nodes, a client, and the states that a scenario starts from.
 //!
-//! Knows what must hold after every scenario (one owner, a served client, no unknown complaint, nodes that agree); what
-//! happens in a scenario is told in `exchanges` and by the test programs.
+//! Knows what must hold after every scenario (one owner, a served client, no unknown complaint, nodes that agree);
+//! what happens in a scenario is told in `exchanges` and by the test programs.
 
 use std::time::Duration;
 
@@ -102,8 +102,8 @@ impl Round {
         &self.setting
     }
 
-    /// Plays a scenario and returns the longest outage of a client in it, seconds; an outage that has not ended counts
-    /// as infinite.
+    /// Plays a scenario and returns the longest outage of a client in it, seconds; an outage that has not ended
+    /// counts as infinite.
     pub fn play(
         &mut self,
         name: &str,
@@ -215,8 +215,8 @@ impl Round {
     pub fn ask_to_move(&self, index: usize, verb: &str) -> Result<()> {
         let node = &self.lab.nodes[index];
         let tool = format!("/usr/share/heartbeat/hb_{verb}");
-        // A real node takes a second or two after each exchange to say that it is stable. hbctl says to try again; the old
-        // tool says nothing at all, and only the log tells that it was heard.
+        // A real node takes a second or two after each exchange to say that it is stable. hbctl says to try again;
+        // the old tool says nothing at all, and only the log tells that it was heard.
         wait_or_explain(&format!("`{verb} all` on {} to be accepted", node.name()), TAKEOVER, || {
             let asked = match self.lab.software[index] {
                 Software::Hbd => node.run(&["hbctl", verb, "all"]).map(drop),

@@ -1,7 +1,8 @@
-//! A null-modem cable between both nodes: two pseudo-terminals outside, and what is written at one end is read at the other.
+//! A null-modem cable between both nodes: two pseudo-terminals outside, and what is written at one end is read at the
+//! other.
 //!
-//! The nodes see the machine's own /dev/pts as [`OUTSIDE`]; their `/dev/ttyS0` points there. Laid anew, the cable has other
-//! pseudo-terminals: the old ones hang up, as an adapter that is pulled out does.
+//! The nodes see the machine's own /dev/pts as [`OUTSIDE`]; their `/dev/ttyS0` points there. Laid anew, the cable has
+//! other pseudo-terminals: the old ones hang up, as an adapter that is pulled out does.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -79,7 +80,8 @@ fn pseudo_terminal() -> Result<(File, String)> {
     Ok((File::from(ours), path.replace("/dev/pts", OUTSIDE)))
 }
 
-/// What is there at one end goes to the other, or nowhere; what does not fit is lost, as on a line without flow control.
+/// What is there at one end goes to the other, or nowhere; what does not fit is lost, as on a line without flow
+/// control.
 fn carry(mut from: &File, to: Option<&File>) {
     let mut piece = [0; 4096];
     // Nothing there, or nobody has the device open.

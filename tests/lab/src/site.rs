@@ -1,7 +1,8 @@
 //! Where one lab lives: its prefix, its state directory, and how everything of it is removed again.
 //!
-//! Everything the lab makes is found again from the prefix alone: namespaces `PREFIX-…`, processes inside them, control
-//! groups `hbd-lab-PREFIX-…`, mounts below the state directory. So an interrupted run is cleaned up by the next one, however it ended.
+//! Everything the lab makes is found again from the prefix alone: namespaces `PREFIX-…`, processes inside them,
+//! control groups `hbd-lab-PREFIX-…`, mounts below the state directory. So an interrupted run is cleaned up by the
+//! next one, however it ended.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub struct Site {
 
 impl Site {
     /// Takes the place named by `HBD_LAB_PREFIX` (default `hbd`), removes what an earlier run left there, and starts
-    /// with an empty state directory. It is a tmpfs of its own: what `/run` is on may refuse to be an overlay's upper.
+    /// with an empty state directory. It is a tmpfs of its own: what `/run` is on may refuse to be an overlay's
+    /// upper.
     pub fn claim() -> Result<Site> {
         let prefix = std::env::var("HBD_LAB_PREFIX").unwrap_or_else(|_| "hbd".to_owned());
         let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

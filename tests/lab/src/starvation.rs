@@ -1,5 +1,6 @@
-//! How much of this machine's processors other machines had, and when nothing ran here at all: on a shared host a virtual
-//! machine may stand still for seconds, and what a test with times says then is about the host. Tells; what follows from it is the suite's.
+//! How much of this machine's processors other machines had, and when nothing ran here at all: on a shared host a
+//! virtual machine may stand still for seconds, and what a test with times says then is about the host. Tells; what
+//! follows from it is the suite's.
 
 use std::fs;
 use std::sync::{Mutex, Once, PoisonError};
@@ -14,8 +15,8 @@ const TASTE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the machine stands still.
 const LOOK: Duration = Duration::from_millis(20);
-/// A thread that wants to run is kept from it for so long only when nobody runs: a stall that a dead time, or a client's
-/// patience, may not bear. What this machine does itself delays a thread by some tens of milliseconds.
+/// A thread that wants to run is kept from it for so long only when nobody runs: a stall that a dead time, or a
+/// client's patience, may not bear. What this machine does itself delays a thread by some tens of milliseconds.
 const STALL: Duration = Duration::from_millis(400);
 /// How long the host may take to have processors for us again.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -44,8 +45,8 @@ impl Times {
         Some(Times { used: user + nice + system + interrupts + soft, idle: idle + wait, stolen })
     }
 
-    /// The percentage of the time since `before` that was stolen, if that is enough to spoil a test: a sixth of all, and a
-    /// third of what was wanted.
+    /// The percentage of the time since `before` that was stolen, if that is enough to spoil a test: a sixth of all,
+    /// and a third of what was wanted.
     pub fn starved_since(self, before: Times) -> Option<u64> {
         let used = self.used.saturating_sub(before.used);
         let idle = self.idle.saturating_sub(before.idle);
@@ -87,8 +88,8 @@ pub fn longest_stall_since(begun: Instant) -> Option<Duration> {
     stalls.iter().filter(|(ended, _)| *ended >= begun).map(|(_, stall)| *stall).max()
 }
 
-/// What the host did to a test that began at `begun`, when the processors' times were `before`: in words, if it is enough
-/// to spoil one.
+/// What the host did to a test that began at `begun`, when the processors' times were `before`: in words, if it is
+/// enough to spoil one.
 pub fn spoilt_since(begun: Instant, before: Times) -> Option<String> {
     let starved = Times::now().starved_since(before);
     starved.map(|percent| format!("{percent} % of the processors' time went to other machines")).or_else(|| {

@@ -1,5 +1,5 @@
-//! What a test program of the lab does around its tests: selection by words, skipping where no nodes can be booted, one
-//! line for each test, and libtest's verdict at the end.
+//! What a test program of the lab does around its tests: selection by words, skipping where no nodes can be booted,
+//! one line for each test, and libtest's verdict at the end.
 //!
 //! Tests that share machines run one after the other on the same [`Stage`]; after a failure the next gets a new one.
 
@@ -12,9 +12,9 @@ use crate::process;
 use crate::software::package;
 use crate::starvation::{self, Times};
 
-/// How long the tests of one program may take together: four times what they need on a machine that has its processors.
-/// What is not played by then fails with that reason, so that nodes that hang can make a run fail but never keep it from
-/// ending.
+/// How long the tests of one program may take together: four times what they need on a machine that has its
+/// processors. What is not played by then fails with that reason, so that nodes that hang can make a run fail but
+/// never keep it from ending.
 pub const BUDGET: Duration = Duration::from_secs(40 * 60);
 
 /// So often is a test played at most that fails on a machine without processors.
@@ -51,14 +51,14 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Takes the words that select tests from the command line (none select all), and looks at what this machine lacks.
-    /// From now on the tests have [`BUDGET`], or as many seconds as `HBD_LAB_BUDGET` says.
+    /// Takes the words that select tests from the command line (none select all), and looks at what this machine
+    /// lacks. From now on the tests have [`BUDGET`], or as many seconds as `HBD_LAB_BUDGET` says.
     pub fn begin() -> Suite {
         Suite::begin_with_budget(BUDGET)
     }
 
-    /// As [`Suite::begin`], for a program that takes more or less: those that CI runs one after the other must end before
-    /// its own patience does.
+    /// As [`Suite::begin`], for a program that takes more or less: those that CI runs one after the other must end
+    /// before its own patience does.
     pub fn begin_with_budget(budget: Duration) -> Suite {
         let asked = std::env::var("HBD_LAB_BUDGET").ok().and_then(|seconds| seconds.parse().ok());
         let budget = asked.map_or(budget, Duration::from_secs);

@@ -123,8 +123,8 @@ impl Switch {
         self.set(&[machine], &[Lan::Public, Lan::Heartbeat], "down")
     }
 
-    /// Lays one more cable between machines that are on, with a bridge of its own: its interfaces, named like it, and their
-    /// addresses in the order of the machines.
+    /// Lays one more cable between machines that are on, with a bridge of its own: its interfaces, named like it, and
+    /// their addresses in the order of the machines.
     pub fn lay(&self, cable: &str, machines: [&str; 2], addresses: [&str; 2]) -> Result<()> {
         let switch = self.namespace();
         run_with_input(

@@ -1,9 +1,9 @@
 //! hbd against hbd and against a real Heartbeat 3.0.6, in both roles, on real nodes.
 //!
 //! A table of scenarios over a table of pairings, run one after the other; each pairing boots once. After every
-//! scenario exactly one live node owns the address, the client reaches it, both nodes say so, and no node complains of
-//! anything that a pair of real Heartbeats does not complain of in the same scenario. `make interop` plays more of it, and
-//! that pair as the control.
+//! scenario exactly one live node owns the address, the client reaches it, both nodes say so, and no node complains
+//! of anything that a pair of real Heartbeats does not complain of in the same scenario. `make interop` plays more of
+//! it, and that pair as the control.
 //!
 //! Words on the command line select tests whose name contains one of them.
 
@@ -122,8 +122,8 @@ fn loss_of_the_lan_with_ipfail(round: &mut Round) -> Result<()> {
     round.client.wait_served_by(NODES[A].name, IPFAIL).map(drop)
 }
 
-/// No `auto_failback` in either ha.cf: groups are asked for one by one, whoever prefers them has them back, and nobody says
-/// what he holds (03 §6.7). Two hbds behave as with `auto_failback on`.
+/// No `auto_failback` in either ha.cf: groups are asked for one by one, whoever prefers them has them back, and
+/// nobody says what he holds (03 §6.7). Two hbds behave as with `auto_failback on`.
 fn legacy_failback(round: &mut Round) -> Result<()> {
     let plain = Setting::new(round.lab.software)?;
     let legacy = plain.clone().with(|files| files.without("auto_failback"));

@@ -1,8 +1,8 @@
-//! Every medium of ha.cf at once, between two hbds and between hbd and a real Heartbeat 3.0.6 (Debian's has all of them):
-//! ucast, bcast, mcast, ucast6, mcast6, and a serial line over pseudo-terminals.
+//! Every medium of ha.cf at once, between two hbds and between hbd and a real Heartbeat 3.0.6 (Debian's has all of
+//! them): ucast, bcast, mcast, ucast6, mcast6, and a serial line over pseudo-terminals.
 //!
-//! Each is the only link left for longer than a dead time, and nobody takes over; then the owner crashes and its peer does.
-//! Between two hbds an interface is removed and comes back, and the serial line hangs up and comes back.
+//! Each is the only link left for longer than a dead time, and nobody takes over; then the owner crashes and its peer
+//! does. Between two hbds an interface is removed and comes back, and the serial line hangs up and comes back.
 //!
 //! Words on the command line select tests whose name contains one of them.
 
@@ -24,8 +24,8 @@ const BUDGET: Duration = Duration::from_secs(12 * 60);
 /// Upper bound for what takes a few heartbeats.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A cable of its own for each further medium: its name, the nodes' addresses on it, and what ha.cf says about it (`PEER`
-/// standing for the other node's address).
+/// A cable of its own for each further medium: its name, the nodes' addresses on it, and what ha.cf says about it
+/// (`PEER` standing for the other node's address).
 const CABLES: [(&str, [&str; 2], &str); 4] = [
     ("hb0", ["10.70.0.2/24", "10.70.0.3/24"], "bcast hb0"),
     ("hb1", ["10.71.0.2/24", "10.71.0.3/24"], "mcast hb1 225.0.0.1 701 1 0"),
@@ -191,7 +191,8 @@ type Play = fn(&mut Round) -> Result<String>;
 const HBD: Software = Software::Hbd;
 const HEARTBEAT: Software = Software::Heartbeat;
 
-/// Name, who runs where, what happens. Both nodes send and hear on every medium: which of them serves makes no difference.
+/// Name, who runs where, what happens. Both nodes send and hear on every medium: which of them serves makes no
+/// difference.
 const TESTS: [(&str, [Software; 2], Play); 2] = [
     ("hbd_hbd::each_medium_alone", [HBD, HBD], each_medium_alone),
     ("heartbeat_hbd::each_medium_alone", [HEARTBEAT, HBD], each_medium_alone),

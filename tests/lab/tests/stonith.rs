@@ -1,5 +1,6 @@
-//! Fencing through cluster-glue's own `stonith` (Debian's 1.0.12), with an `external/` plug-in of the test's own: nothing
-//! is taken before it has said that the node is off; a device that does not answer is found out before it is needed.
+//! Fencing through cluster-glue's own `stonith` (Debian's 1.0.12), with an `external/` plug-in of the test's own:
+//! nothing is taken before it has said that the node is off; a device that does not answer is found out before it is
+//! needed.
 
 use std::time::Duration;
 

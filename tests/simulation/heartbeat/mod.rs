@@ -1,7 +1,7 @@
 //! A model of a real Heartbeat 3.0.6 node, made from 02 and 03 alone, with the defects they describe.
 //!
-//! Not modelled: legacy mode, clients and flow control, fencing devices, `autojoin`, `hb_generation` by time. The model
-//! reacts as the real main loop does: at its timers only, packets first (02 §1.4).
+//! Not modelled: legacy mode, clients and flow control, fencing devices, `autojoin`, `hb_generation` by time. The
+//! model reacts as the real main loop does: at its timers only, packets first (02 §1.4).
 
 mod membership;
 mod messages;
@@ -194,8 +194,8 @@ impl Heartbeat {
         while let Some(message) = self.inbox.pop_front() {
             self.receive(&message, false);
         }
-        // What children say before we are active would reach no handler. The specification does not say what becomes of
-        // a takeover then; let it wait.
+        // What children say before we are active would reach no handler. The specification does not say what becomes
+        // of a takeover then; let it wait.
         while self.comm == Comm::Active
             && let Some(message) = self.fifo.pop_front()
         {

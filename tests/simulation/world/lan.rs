@@ -11,7 +11,8 @@ use crate::units::GROUPS;
 /// Questions without an answer that make silence (src/vip/probe.rs).
 const IN_VAIN: u32 = 3;
 
-/// How long after an address came up whoever else has it hears of that, and hears it once more although it was defended.
+/// How long after an address came up whoever else has it hears of that, and hears it once more although it was
+/// defended.
 pub const CLAIMS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(250)];
 
 /// Somebody asks for an address.
@@ -132,8 +133,8 @@ impl World {
         self.push(Lan::interval(), node, Happening::Asks(id));
     }
 
-    /// Its announcement is heard by everybody who has it, too, and theirs in return by him; to who asks for it, it is an
-    /// answer.
+    /// Its announcement is heard by everybody who has it, too, and theirs in return by him; to who asks for it, it is
+    /// an answer.
     pub(super) fn address_came_up(&mut self, group: usize) {
         let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
         for node in 0..nodes {

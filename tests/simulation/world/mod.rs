@@ -175,8 +175,8 @@ impl World {
         }
     }
 
-    /// The daemon alone dies; systemd releases what it ran (ExecStopPost) and starts it again. A real Heartbeat has no
-    /// such thing: there it is the watchdog that reboots the machine.
+    /// The daemon alone dies; systemd releases what it ran (ExecStopPost) and starts it again. A real Heartbeat has
+    /// no such thing: there it is the watchdog that reboots the machine.
     fn kill(&mut self, node: usize) {
         if self.nodes[node].machine.is_some() {
             self.crash(node);
@@ -258,7 +258,8 @@ impl World {
                 && !self.cluster.mixed()
                 && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
             misled: self.misled(),
-            // Nobody takes what a stranger has, or anything in maintenance. Who sees no ping node takes nothing, if its administrator wants it so.
+            // Nobody takes what a stranger has, or anything in maintenance. Who sees no ping node takes nothing, if
+            // its administrator wants it so.
             excused: self.lan.disturbed(now)
                 || nodes.iter().any(|node| {
                     node.maintenance || node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan
@@ -273,13 +274,15 @@ impl World {
         std::array::from_fn(|group| self.nodes.iter().any(|node| node.is_wrong_about(group)))
     }
 
-    /// After a long rest: every group runs once, at its preferred node if nobody moved it, and everybody knows everybody.
+    /// After a long rest: every group runs once, at its preferred node if nobody moved it, and everybody knows
+    /// everybody.
     pub fn settled(&self, moved: bool) -> Result<(), String> {
         let living: Vec<_> = self.nodes.iter().map(|node| node.machine.is_some()).collect();
         for (index, machine) in
             self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.machine.as_ref()?)))
         {
-            // Of a real Heartbeat, too: one in transition can be neither stopped nor asked for anything (03 §0 no. 10, 20).
+            // Of a real Heartbeat, too: one in transition can be neither stopped nor asked for anything (03 §0 no.
+            // 10, 20).
             if self.cluster.serves() && machine.in_transition() {
                 return Err(format!("{} is still in transition at the end", name(index)));
             }
@@ -316,8 +319,8 @@ impl World {
                 if outcome == Outcome::Started && step.resource == 0 {
                     self.address_came_up(step.group);
                 }
-                // It declared us dead in the midst of a release, which then went on (03 §4.6, §6.4): as forgotten as one
-                // that could not be started.
+                // It declared us dead in the midst of a release, which then went on (03 §4.6, §6.4): as forgotten as
+                // one that could not be started.
                 let claims = |machine: &Machine| machine.heartbeat_claims(step.group);
                 if outcome == Outcome::Stopped && self.nodes[node].machine.as_ref().is_some_and(claims) {
                     self.invariants.forgets(step.group);
@@ -463,8 +466,8 @@ impl World {
     fn operate(&mut self, node: usize, step: Step, start: bool) {
         let running = self.nodes[node].units.running[step.group];
         let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
-        // An address whose lease has ended in a stall is put back by the vip room. A real Heartbeat's children run at the
-        // same time and get into each other's way (03 §4.6).
+        // An address whose lease has ended in a stall is put back by the vip room. A real Heartbeat's children run at
+        // the same time and get into each other's way (03 §4.6).
         let excused = self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
         let fits = excused || outside.all(|up| *up == start);
         if !fits {

@@ -25,7 +25,8 @@ const BURST: [f64; 4] = [0.0, 0.05, 0.2, 1.1];
 const EARLY: f64 = 0.02;
 const LATE: f64 = 1.5;
 
-/// They are on the wire of the wanted interface as they were written, and nothing else has changed when they are gone.
+/// They are on the wire of the wanted interface as they were written, and nothing else has changed when they are
+/// gone.
 pub fn shorthand_becomes_addresses(pair: &mut Pair) -> Result<String> {
     pair.stop_with(Some(HARESOURCES))?;
     let before = [addresses(pair, A)?, routes(pair, A)?];
@@ -55,7 +56,8 @@ pub fn shorthand_becomes_addresses(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// At once, and again and again for those who missed it; as a request and as a reply, since some hear only one of them.
+/// At once, and again and again for those who missed it; as a request and as a reply, since some hear only one of
+/// them.
 pub fn announcements_are_repeated_in_both_forms(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(Some(HARESOURCES))?;
     pair.wait_settled(since)?;

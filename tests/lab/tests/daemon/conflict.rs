@@ -15,8 +15,8 @@ const FOREIGN: [u8; 6] = [0x02, 0x66, 0x6f, 0x72, 0x65, 0x69];
 const TAKEOVER_POLICY: &str = "[addresses]\nconflict = \"takeover\"\non_claim = \"defend\"\n";
 const POLICY_FILE: &str = "/etc/hbd/hbd.toml.d/policy.toml";
 
-/// By default nobody takes what is answered: one owner throughout, the client notices nothing, and the silent one's peer
-/// says why it does nothing.
+/// By default nobody takes what is answered: one owner throughout, the client notices nothing, and the silent one's
+/// peer says why it does nothing.
 pub fn what_is_answered_is_not_taken(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();

@@ -1,6 +1,6 @@
-//! hbd as its first user meets it: installed on two plain machines, configured, tried, rebooted, upgraded, changed for the
-//! real Heartbeat and back. What the user types and sees is kept as a transcript, which docs/FIRST-DAY.md quotes: the
-//! file that `HBD_LAB_TRANSCRIPT` names, if it names one.
+//! hbd as its first user meets it: installed on two plain machines, configured, tried, rebooted, upgraded, changed
+//! for the real Heartbeat and back. What the user types and sees is kept as a transcript, which docs/FIRST-DAY.md
+//! quotes: the file that `HBD_LAB_TRANSCRIPT` names, if it names one.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What the packages do to a machine, as apt and rpm see it: where files go, what starts, what an upgrade keeps and what a
-//! removal leaves.
+//! What the packages do to a machine, as apt and rpm see it: where files go, what starts, what an upgrade keeps and
+//! what a removal leaves.
 
 use std::path::Path;
 
@@ -89,7 +89,8 @@ fn expect_files(node: &Node) -> Result<()> {
     expect_words("getent group", &node.run(&["getent", "group", "haclient"])?, &["haclient"])
 }
 
-/// Installed with apt, nothing runs, and everything is where it belongs. Heartbeat's commands come as a package of their own.
+/// Installed with apt, nothing runs, and everything is where it belongs. Heartbeat's commands come as a package of
+/// their own.
 pub fn nothing_starts_by_itself(pair: &mut Pair) -> Result<String> {
     let node = pair.node(A);
     strip(node)?;
@@ -214,7 +215,8 @@ fn expect_gone(pair: &mut Pair, removal: impl Fn(&Node) -> Result<String>) -> Re
     pair.client.wait_served_by(NODES[B].name, SOON).map(drop)
 }
 
-/// Everything with hbd in its name; what a machine remembers of packages and of their output is no trace of the program.
+/// Everything with hbd in its name; what a machine remembers of packages and of their output is no trace of the
+/// program.
 fn traces(node: &Node) -> Result<String> {
     let script = "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /srv -prune -o -path /root -prune -o \
                   -path /var/log -prune -o -path /var/cache/apt -prune -o -path /var/lib/apt -prune -o -path '*hbd*' -print; \
@@ -248,9 +250,9 @@ pub fn upgrade_and_removal_with_apt(pair: &mut Pair) -> Result<String> {
 
 /// rpm on a Debian node.
 ///
-/// `--force-debian`: Debian's rpm refuses to install anything, so that nobody takes it for the machine's package manager.
-/// `--nodeps`: its database knows nothing of what dpkg has installed, not even /bin/sh. `--dbpath`: Debian's default is in
-/// the home directory of whoever calls it. The scriptlets run as on any other machine.
+/// `--force-debian`: Debian's rpm refuses to install anything, so that nobody takes it for the machine's package
+/// manager. `--nodeps`: its database knows nothing of what dpkg has installed, not even /bin/sh. `--dbpath`: Debian's
+/// default is in the home directory of whoever calls it. The scriptlets run as on any other machine.
 fn rpm(node: &Node, words: &[&str]) -> Result<String> {
     let mut command = vec!["rpm", "--force-debian", "--nodeps", DATABASE];
     command.extend(words);

@@ -1,4 +1,5 @@
-//! The lab itself: its machines are apart, and one that was killed can be started again and leaves nothing in the end.
+//! The lab itself: its machines are apart, and one that was killed can be started again and leaves nothing in the
+//! end.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -14,7 +15,8 @@ use crate::pair::{A, B, Pair, SOON, expect, unexpected};
 const ROLE: &str = "lab-victim";
 const PREFIX: &str = "HBD_LAB_PREFIX";
 
-/// What a systemd takes for its units' processes is nobody else's: a process of another machine is one without a number.
+/// What a systemd takes for its units' processes is nobody else's: a process of another machine is one without a
+/// number.
 pub fn machines_are_apart(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         let look = "find /sys/fs/cgroup -path '*.s*/cgroup.procs' -exec grep -lx 0 {} +; true";
@@ -54,7 +56,8 @@ pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// If this process was started as the lab to be killed: boots, says so, waits for the end of its input; never returns.
+/// If this process was started as the lab to be killed: boots, says so, waits for the end of its input; never
+/// returns.
 pub fn enter() {
     if std::env::args().nth(1).as_deref() != Some(ROLE) {
         return;

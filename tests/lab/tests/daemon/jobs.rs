@@ -10,8 +10,8 @@ use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_words, unexp
 const SLOW: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 6\nExecStop=/bin/sleep 6\n";
 const SLOW_LINE: &str = "nodea 192.168.17.200/24/eth0 lab-slow httpd\n";
 
-/// While a unit starts and stops, systemd reads its units again, replaces itself, and the bus is restarted: the job's end is
-/// noticed all the same, and a job under way is not taken for a failure.
+/// While a unit starts and stops, systemd reads its units again, replaces itself, and the bus is restarted: the job's
+/// end is noticed all the same, and a job under way is not taken for a failure.
 pub fn reloads_and_a_restarted_bus_in_the_middle(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         unit(pair, index, "lab-slow.service", SLOW)?;
@@ -131,7 +131,8 @@ pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// So does the target of an hbd that is dead and cannot come back: what stands before it in the group is stopped after it.
+/// So does the target of an hbd that is dead and cannot come back: what stands before it in the group is stopped
+/// after it.
 pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
     write_target(pair)?;
     for index in [A, B] {
@@ -155,7 +156,8 @@ pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<St
     Ok(String::new())
 }
 
-/// `stop_failure = "reboot"`: a resource that will not stop by any means takes its machine with it, and the peer serves.
+/// `stop_failure = "reboot"`: a resource that will not stop by any means takes its machine with it, and the peer
+/// serves.
 pub fn what_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
     let stubborn = "#!/bin/sh\ncase $1 in stop) exit 1 ;; status) [ -e /run/lab-up ] && echo running ;; esac\n\
                     [ $1 != start ] || touch /run/lab-up\n";

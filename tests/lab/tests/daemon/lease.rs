@@ -1,5 +1,5 @@
-//! The lease: whatever becomes of hbd on the owner, its address is gone before the peer claims it. systemd's own means
-//! (watchdog, restart, ExecStopPost=) are taken away, so that only the kernel is left to do it.
+//! The lease: whatever becomes of hbd on the owner, its address is gone before the peer claims it. systemd's own
+//! means (watchdog, restart, ExecStopPost=) are taken away, so that only the kernel is left to do it.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

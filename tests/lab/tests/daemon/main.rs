@@ -1,5 +1,5 @@
-//! hbd on two real nodes, beyond the exchanges of `lab.rs`: what an administrator sees of addresses, units, the service,
-//! the bus, the journal and the package. Each test brings the pair into the state it starts from.
+//! hbd on two real nodes, beyond the exchanges of `lab.rs`: what an administrator sees of addresses, units, the
+//! service, the bus, the journal and the package. Each test brings the pair into the state it starts from.
 //!
 //! Words on the command line select tests whose name contains one of them.
 

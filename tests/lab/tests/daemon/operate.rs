@@ -1,5 +1,5 @@
-//! hbd for its operators: maintenance, moves as jobs, who may do what by polkit, and what a bad client or a frozen journal
-//! cannot do to a heartbeat.
+//! hbd for its operators: maintenance, moves as jobs, who may do what by polkit, and what a bad client or a frozen
+//! journal cannot do to a heartbeat.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +20,8 @@ const FLOOD: &str = "/usr/local/bin/lab-flood";
 /// Records that hbd keeps for a journal that does not take them.
 const QUEUE: usize = 4096;
 
-/// What an operator stops is left alone, by a restarted hbd as well; the other node takes nothing; the end starts it again.
+/// What an operator stops is left alone, by a restarted hbd as well; the other node takes nothing; the end starts it
+/// again.
 pub fn maintenance_leaves_the_machine_alone(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -169,7 +170,8 @@ fn changes(before: &Value, after: &Value) -> Vec<String> {
     changed.map(|key| format!("{key}: {}, was {}", after[key.as_str()], before[key.as_str()])).collect()
 }
 
-/// The longest pause between two statuses of nodea on the heartbeat link, from the last one before that time until now.
+/// The longest pause between two statuses of nodea on the heartbeat link, from the last one before that time until
+/// now.
 fn longest_pause(pair: &mut Pair, since: f64) -> Result<f64> {
     let until = now();
     let statuses =
@@ -198,7 +200,8 @@ fn flood(pair: &Pair) -> Result<()> {
     pair.node(A).write_mode(FLOOD, include_str!("flood.pl"), 0o755)
 }
 
-/// A thousand calls that make no sense, by root and by an ordinary user, beside a client that reads none of its signals.
+/// A thousand calls that make no sense, by root and by an ordinary user, beside a client that reads none of its
+/// signals.
 pub fn a_bad_client_changes_nothing(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     flood(pair)?;
@@ -225,7 +228,8 @@ pub fn a_bad_client_changes_nothing(pair: &mut Pair) -> Result<String> {
     Ok(format!("longest pause between heartbeats {pause:.2} s, in {:.0} s", now() - since))
 }
 
-/// journald is frozen for a minute while hbd has much to say: no heartbeat is late, and what is lost is counted and said.
+/// journald is frozen for a minute while hbd has much to say: no heartbeat is late, and what is lost is counted and
+/// said.
 pub fn a_frozen_journal_delays_no_heartbeat(pair: &mut Pair) -> Result<String> {
     const JOURNALD: &str = "systemd-journald.service";
     const FROZEN: Duration = Duration::from_secs(60);

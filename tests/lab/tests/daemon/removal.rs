@@ -20,8 +20,8 @@ pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<Strin
     Ok(String::new())
 }
 
-/// systemd-networkd, told to configure the interface anew, removes what it does not know: the address is back, and the
-/// journal says who it was and what to write, which helps.
+/// systemd-networkd, told to configure the interface anew, removes what it does not know: the address is back, and
+/// the journal says who it was and what to write, which helps.
 pub fn networkd_is_named_and_told_how_to_keep_it(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let own = format!("[Match]\nName=eth0\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\n", NODES[A].public);

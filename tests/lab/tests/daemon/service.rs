@@ -79,7 +79,8 @@ pub fn a_mistake_in_ha_cf_refuses_the_start(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// A daemon that hangs is killed by systemd, what it held is released before anybody else has it, and one node serves.
+/// A daemon that hangs is killed by systemd, what it held is released before anybody else has it, and one node
+/// serves.
 pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let process = pair.shown(A, "MainPID")?;
@@ -133,7 +134,8 @@ pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
     Ok(format!("killed after {killed:.1} s, outage {outage:.3} s, served by {}", served.join(", ")))
 }
 
-/// The core's thread, and no other, is realtime and all memory is locked; or there is one warning for what was refused.
+/// The core's thread, and no other, is realtime and all memory is locked; or there is one warning for what was
+/// refused.
 pub fn realtime_or_one_warning(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;

@@ -9,8 +9,8 @@ use hbd_lab::software::{Software, package};
 
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
 
-/// `systemctl restart hbd` on the owner, also behind an upgrade: the service is neither stopped nor moved, the peer knows
-/// why, and the client notices nothing.
+/// `systemctl restart hbd` on the owner, also behind an upgrade: the service is neither stopped nor moved, the peer
+/// knows why, and the client notices nothing.
 pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
@@ -134,8 +134,8 @@ addresses=$(ip -oneline address show to 192.168.17.200 | wc -l)
 echo "$1 $addresses $(systemctl show --property=ActiveState --value hbd.service)" >>/var/log/lab-order
 "#;
 
-/// When the machine is shut down, hbd stops first and takes its units down in order, while the address is still there;
-/// nobody waits for anybody, and the peer takes over without a dead time.
+/// When the machine is shut down, hbd stops first and takes its units down in order, while the address is still
+/// there; nobody waits for anybody, and the peer takes over without a dead time.
 pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
@@ -182,7 +182,8 @@ fn main_process(pair: &Pair, unit: &str) -> Result<String> {
     Ok(shown.trim().to_owned())
 }
 
-/// nodea serves with the same process as before, nobody else ever announced the address, no client was without an answer.
+/// nodea serves with the same process as before, nobody else ever announced the address, no client was without an
+/// answer.
 pub fn expect_unmoved(pair: &mut Pair, since: f64, server: &str) -> Result<()> {
     pair.expect_undisturbed(A, since)?;
     expect("the process of nginx", &main_process(pair, HTTPD)?.as_str(), &server)?;
