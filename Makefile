@@ -9,6 +9,7 @@
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
+# make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
 # make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder; installs a nightly compiler and cargo-fuzz
 # make deny     licences, sources and versions of the dependencies; known vulnerabilities where the database can be reached
 # make msrv     whether the compiler that Cargo.toml names as the oldest would do
@@ -32,7 +33,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop check deny msrv prepare bases simulate fuzz install install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop check deny msrv prepare bases simulate golden fuzz install install-compat clean
 
 all: build
 
@@ -131,6 +132,11 @@ msrv: toolchain
 simulate: N = 100000
 simulate: toolchain
 	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
+
+# The commit that changes it says which decisions changed and why.
+golden: toolchain
+	HBD_GOLDEN=renew $(CARGO) test --test simulation
+	git diff --stat -- tests/simulation/golden
 
 # What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo test).
 fuzz: SECONDS = 600

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::golden::Digests;
 use crate::schedule::Schedule;
 use crate::world::World;
 
@@ -26,6 +27,8 @@ pub struct Summary {
     pub per_second: f64,
     /// The seeds that broke an invariant, and how; the campaign ends early when there are many.
     pub failed: BTreeMap<u64, String>,
+    /// What the cores decided, for the golden trace.
+    pub digests: Digests,
 }
 
 /// Plays the seeds from `first`, `count` of them.
@@ -34,6 +37,7 @@ pub fn run(first: u64, count: u64) -> Summary {
     let next = AtomicU64::new(0);
     let takeovers = AtomicU64::new(0);
     let failed = Mutex::new(BTreeMap::new());
+    let digests = Mutex::new(Digests::new());
     let progress = Mutex::new(Progress::new(count));
     let work = || {
         loop {
@@ -43,6 +47,9 @@ pub fn run(first: u64, count: u64) -> Summary {
             }
             let (world, outcome) = play(&Schedule::random(first + done), false);
             takeovers.fetch_add(world.takeovers(), Ordering::Relaxed);
+            if let Ok(mut digests) = digests.lock() {
+                digests.insert(format!("seed-{:04}", first + done), world.digest());
+            }
             if let (Err(why), Ok(mut failed)) = (outcome, failed.lock()) {
                 let _ = writeln!(std::io::stderr(), "\nseed {}: {why}", first + done);
                 failed.insert(first + done, why);
@@ -62,6 +69,7 @@ pub fn run(first: u64, count: u64) -> Summary {
         takeovers: takeovers.into_inner(),
         per_second: count as f64 / started.elapsed().as_secs_f64(),
         failed: failed.into_inner().unwrap_or_default(),
+        digests: digests.into_inner().unwrap_or_default(),
     }
 }
 

@@ -32,9 +32,14 @@ pub enum Machine {
 }
 
 impl Machine {
-    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Deed> {
+    /// `record` hears what a core of hbd decided.
+    pub fn handle(&mut self, now: Moment, event: Event, record: impl FnOnce(&[Action])) -> Vec<Deed> {
         match self {
-            Machine::Hbd(core) => core.handle(now, event).into_iter().map(deed).collect(),
+            Machine::Hbd(core) => {
+                let actions = core.handle(now, event);
+                record(&actions);
+                actions.into_iter().map(deed).collect()
+            }
             Machine::Heartbeat(model) => model.handle(now, event),
         }
     }

@@ -7,6 +7,7 @@
 //! | `schedule`, `random` | what is done to a cluster and when; where chance comes from |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | thousands of schedules; what is kept of one that fails |
+//! | `golden` | what the core decided in all these runs, and whether it still does |
 //! | `pairs`, `captures` | a few plain stories; the model held against real captures |
 //!
 //! `HBD_SCHEDULES=N` sets the number of random schedules (from `HBD_FIRST` on), `HBD_SEED=S` plays just that one and
@@ -16,6 +17,7 @@
 
 mod campaign;
 mod captures;
+mod golden;
 mod heartbeat;
 mod invariants;
 mod machine;
@@ -56,6 +58,10 @@ fn random_schedules_keep_the_invariants() {
     let (takeovers, rate) = (summary.takeovers, summary.per_second);
     println!("{count} schedules kept the invariants, {takeovers} takeovers, {rate:.0} schedules per second");
     assert!(takeovers > count, "the schedules did not even make anybody take over");
+    // A campaign of other seeds has nothing to be compared with.
+    if variable("HBD_SCHEDULES").is_none() && variable("HBD_FIRST").is_none() {
+        golden::compare("schedules", &summary.digests);
+    }
 }
 
 #[test]

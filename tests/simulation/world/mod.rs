@@ -13,6 +13,7 @@ use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
 use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
+use crate::golden::Trace;
 use crate::invariants::{Invariants, Sight};
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
@@ -39,6 +40,7 @@ pub struct World {
     invariants: Invariants,
     story: Option<String>,
     takeovers: u64,
+    trace: Trace,
     broken: Option<String>,
     /// Every message sent, when and by whom, if somebody wants to know.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
@@ -59,6 +61,7 @@ impl World {
             invariants: Invariants::new(cluster.mixed(), cluster.loss > 0),
             story: telling.then(String::new),
             takeovers: 0,
+            trace: Trace::default(),
             broken: None,
             sent: None,
         }
@@ -72,6 +75,11 @@ impl World {
     /// How often a node took over from another.
     pub fn takeovers(&self) -> u64 {
         self.takeovers
+    }
+
+    /// The digest of everything that the cores of hbd have decided so far.
+    pub fn digest(&self) -> String {
+        self.trace.finish()
     }
 
     /// Whether all of `group` runs on `node`.
@@ -407,7 +415,8 @@ impl World {
             self.nodes[node].statuses.heard(self.now, message);
         }
         let Some(machine) = self.nodes[node].machine.as_mut() else { return };
-        let deeds = machine.handle(moment, event);
+        let trace = &mut self.trace;
+        let deeds = machine.handle(moment, event, |actions| trace.fold(node, moment, actions));
         self.schedule_deadline(node);
         for deed in deeds {
             self.act(node, deed);
