@@ -176,7 +176,9 @@ install:
 	install -d $(DESTDIR)/etc/hbd/hbd.toml.d $(DESTDIR)/etc/ha.d
 	install -D -m 644 LICENSE-MIT $(DOCDIR)/LICENSE-MIT
 	install -D -m 644 LICENSE-APACHE $(DOCDIR)/LICENSE-APACHE
-	$(if $(wildcard README.md),install -D -m 644 README.md $(DOCDIR)/README.md)
+	for page in README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md RELEASE.md $$(find docs -name '*.md'); do \
+		install -D -m 644 $$page $(DOCDIR)/$$page || exit 1; \
+	done
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:
