@@ -5,38 +5,31 @@ use std::fs;
 use std::path::Path;
 
 use crate::config::{Files, Host, MessageFormat, Severity, load};
+use crate::util::random::SplitMix64;
 use crate::wire::{Key, Keyring, Method, decode, encode};
 
 /// Mutations of all kept inputs of a target together.
 const MUTATIONS: usize = 3000;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound.max(1) as u64).unwrap()
-    }
+/// The next number below `bound`.
+fn below(random: &mut SplitMix64, bound: usize) -> usize {
+    usize::try_from(random.below(bound as u64)).unwrap()
 }
 
 /// A few bytes changed, inserted, removed, doubled.
-fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+fn mutate(bytes: &[u8], random: &mut SplitMix64) -> Vec<u8> {
     const ODD: &[u8] = b"\0\n,:=%#(0123456789\xff\\\"[]>< /";
     let mut bytes = bytes.to_vec();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len() + 1);
-        match random.below(4) {
-            0 if at < bytes.len() => bytes[at] = ODD[random.below(ODD.len())],
-            1 => bytes.insert(at, ODD[random.below(ODD.len())]),
+    for _ in 0..=below(random, 4) {
+        let at = below(random, bytes.len() + 1);
+        match below(random, 4) {
+            0 if at < bytes.len() => bytes[at] = ODD[below(random, ODD.len())],
+            1 => bytes.insert(at, ODD[below(random, ODD.len())]),
             2 => {
-                bytes.drain(at..(at + random.below(6)).min(bytes.len()));
+                bytes.drain(at..(at + below(random, 6)).min(bytes.len()));
             }
             _ => {
-                let again = bytes[at..(at + random.below(20)).min(bytes.len())].to_vec();
+                let again = bytes[at..(at + below(random, 20)).min(bytes.len())].to_vec();
                 bytes.splice(at..at, again);
             }
         }
@@ -51,7 +44,7 @@ fn play(target: &str, mut look: impl FnMut(&[u8])) {
     assert!(paths.len() >= 100, "{target}: {}", paths.len());
     // The same mutations every time.
     paths.sort();
-    let mut random = Random(1);
+    let mut random = SplitMix64::new(1);
     for path in &paths {
         let bytes = fs::read(path).unwrap();
         look(&bytes);

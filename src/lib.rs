@@ -17,6 +17,7 @@
 //! | [`journal`] | log records with fields, never blocking |
 //! | [`daemon`] | wires the core to the rooms around it |
 //! | [`cli`] | `hbctl` |
+//! | [`util`] | small things that all of them need |
 //!
 //! Chapter numbers in the documentation (01 to 04) are those of the specification of Heartbeat's protocol: 01 wire,
 //! 02 membership, 03 resources, 04 configuration and tools.
@@ -30,6 +31,7 @@ pub mod fencing;
 pub mod journal;
 pub mod media;
 pub mod units;
+pub mod util;
 pub mod vip;
 pub mod wire;
 

@@ -80,6 +80,7 @@ pub use time::{Instant, Moment};
 pub use view::{GroupView, LinkView, NodeView, View};
 
 use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
+use crate::util::random::SplitMix64;
 use groups::Groups;
 use history::History;
 use node::Node;
@@ -135,7 +136,7 @@ pub struct Core {
     settings: Settings,
     now: Moment,
     out: Vec<Action>,
-    random: u64,
+    random: SplitMix64,
     load: String,
     history: History,
     nodes: Vec<Node>,
@@ -171,7 +172,7 @@ impl Core {
         let mut core = Core {
             now: Moment { monotonic: Instant::default(), wall: Duration::ZERO },
             out: Vec::new(),
-            random: settings.seed,
+            random: SplitMix64::new(settings.seed),
             load: "n/a".to_owned(),
             history: History::default(),
             nodes: Vec::new(),
@@ -198,7 +199,7 @@ impl Core {
         };
         core.nodes = (core.settings.nodes.clone().iter())
             .map(|name| {
-                let trigger = core.random_below(tracking::ACK_PERIOD);
+                let trigger = core.random.below(tracking::ACK_PERIOD);
                 Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger)
             })
             .collect();
@@ -325,15 +326,6 @@ impl Core {
 
     fn log(&mut self, record: Record) {
         self.out.push(Action::Log(record));
-    }
-
-    /// SplitMix64: delays need to differ, not to be unpredictable.
-    fn random_below(&mut self, bound: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound.max(1)
     }
 
     /// Index of our own entry in the node table.

@@ -213,7 +213,7 @@ impl Core {
         let max = u64::try_from(self.settings.timing.max_rexmit_delay.as_millis()).unwrap_or(u64::MAX);
         // The first 50 ms absorb the inversions that a real node's loopback causes (02 §1.3, §6.4).
         let min = if max < 100 { 0 } else { 50 };
-        Duration::from_millis(min + self.random_below(max.saturating_sub(min) + 1))
+        Duration::from_millis(min + self.random.below(max.saturating_sub(min) + 1))
     }
 
     /// Step 10: `destuuid` decides alone if it is there, else `dest`.

@@ -23,7 +23,6 @@ mod invariants;
 mod machine;
 mod node;
 mod pairs;
-mod random;
 mod regressions;
 mod schedule;
 mod shrink;

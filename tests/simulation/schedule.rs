@@ -6,9 +6,9 @@ use std::time::Duration;
 use hbd::cluster::Set;
 use serde::{Deserialize, Serialize};
 
-use crate::random::Random;
 use crate::units::{GROUPS, RESOURCES, Trouble};
 use crate::world::World;
+use hbd::util::random::SplitMix64;
 
 /// What runs on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Cluster {
         self.nodes.contains(&Kind::Heartbeat)
     }
 
-    fn random(random: &mut Random) -> Self {
+    fn random(random: &mut SplitMix64) -> Self {
         let nodes = match random.below(10) {
             0..=5 => vec![Kind::Hbd; 2],
             6 | 7 => vec![Kind::Hbd, Kind::Heartbeat],
@@ -198,7 +198,7 @@ const REST_MIXED: Duration = Duration::from_secs(180);
 /// §9.1).
 const STOP: Duration = Duration::from_secs(15);
 
-fn fault(random: &mut Random, cluster: &Cluster) -> Fault {
+fn fault(random: &mut SplitMix64, cluster: &Cluster) -> Fault {
     let node = random.below(cluster.nodes.len() as u64) as usize;
     let set = [Set::ALL, Set::LOCAL, Set::FOREIGN][random.below(3) as usize];
     let way = [Way::Both, Way::Both, Way::In, Way::Out][random.below(4) as usize];
@@ -230,7 +230,7 @@ fn fault(random: &mut Random, cluster: &Cluster) -> Fault {
 
 impl Schedule {
     pub fn random(seed: u64) -> Self {
-        let mut random = Random::new(seed ^ 0x5eed);
+        let mut random = SplitMix64::new(seed ^ 0x5eed);
         let cluster = Cluster::random(&mut random);
         let mut stages = Vec::new();
         let mut add = |pause_ms: u64, fault: Fault| stages.push(Stage { pause_ms, fault });
@@ -253,7 +253,7 @@ impl Schedule {
 
     /// In every third pair addresses are watched, and now and then a stranger uses one.
     fn add_watch(&mut self) {
-        let mut random = Random::new(self.seed ^ 0x0007_a5c1);
+        let mut random = SplitMix64::new(self.seed ^ 0x0007_a5c1);
         if !self.cluster.serves() || random.below(3) != 0 {
             return;
         }
@@ -268,7 +268,7 @@ impl Schedule {
 
     /// In every fifth pair somebody works on a node, sometimes twice, and may forget to say that he is done.
     fn add_maintenance(&mut self) {
-        let mut random = Random::new(self.seed ^ 0x003a_117e);
+        let mut random = SplitMix64::new(self.seed ^ 0x003a_117e);
         if !self.cluster.serves() || random.below(5) != 0 {
             return;
         }
@@ -282,7 +282,7 @@ impl Schedule {
     /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so
     /// that all other schedules are what they were before there were ping nodes.
     fn add_pings(&mut self) {
-        let mut random = Random::new(self.seed ^ 0x0001_c390);
+        let mut random = SplitMix64::new(self.seed ^ 0x0001_c390);
         if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
             return;
         }

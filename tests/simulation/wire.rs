@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::random::Random;
 use crate::schedule::{Cluster, Way};
+use hbd::util::random::SplitMix64;
 
 /// All links between all nodes.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Wire {
     }
 
     /// When the copies of one packet arrive: link and delay.
-    pub fn deliveries(&self, from: usize, to: usize, random: &mut Random) -> Vec<(usize, Duration)> {
+    pub fn deliveries(&self, from: usize, to: usize, random: &mut SplitMix64) -> Vec<(usize, Duration)> {
         let mut deliveries = Vec::new();
         for link in (0..self.links).filter(|link| self.carries(*link, from, to)) {
             if random.below(100) < self.loss {

@@ -18,7 +18,7 @@ use hbd::wire::Message;
 
 use super::{Digests, Trace};
 use crate::node::timing;
-use crate::random::Random;
+use hbd::util::random::SplitMix64;
 
 /// Things that happen in one run.
 const HAPPENINGS: u64 = 500;
@@ -43,11 +43,11 @@ struct Rules {
 }
 
 impl Rules {
-    fn random(random: &mut Random) -> Rules {
+    fn random(random: &mut SplitMix64) -> Rules {
         let failbacks = [AutoFailback::On, AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy];
         let first = failbacks[random.below(4) as usize];
         let second = if random.below(8) == 0 { failbacks[random.below(4) as usize] } else { first };
-        let policy = |random: &mut Random| AddressPolicy {
+        let policy = |random: &mut SplitMix64| AddressPolicy {
             conflict: if random.below(4) == 0 { OnAnswer::Takeover } else { OnAnswer::Hold },
             probe: (random.below(3) == 0).then_some(80),
             on_claim: if random.below(3) == 0 { OnClaim::Defend } else { OnClaim::Yield },
@@ -111,7 +111,7 @@ impl Rules {
 /// Two cores, the messages between them, and what they have ordered.
 struct Pair {
     rules: Rules,
-    random: Random,
+    random: SplitMix64,
     trace: Trace,
     now: Duration,
     cores: [Option<Core>; 2],
@@ -145,7 +145,7 @@ fn digest(seed: u64) -> String {
 
 /// One run.
 pub fn play(seed: u64, trace: Trace) -> Trace {
-    let mut random = Random::new(seed ^ 0x00a1_1050);
+    let mut random = SplitMix64::new(seed ^ 0x00a1_1050);
     let rules = Rules::random(&mut random);
     let mut pair = Pair {
         rules,

@@ -17,11 +17,11 @@ use crate::golden::Trace;
 use crate::invariants::{Invariants, Sight};
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
-use crate::random::Random;
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, Running};
 use crate::wire::Wire;
 use happening::{Happening, Scheduled};
+use hbd::util::random::SplitMix64;
 use lan::Lan;
 
 /// Virtual time begins here, so that nothing can lie before zero.
@@ -31,7 +31,7 @@ const EPOCH: Duration = Duration::from_secs(1_000);
 pub struct World {
     cluster: Cluster,
     now: Duration,
-    random: Random,
+    random: SplitMix64,
     queue: BinaryHeap<Reverse<Scheduled>>,
     order: u64,
     nodes: Vec<Node>,
@@ -52,7 +52,7 @@ impl World {
         World {
             cluster: cluster.clone(),
             now: EPOCH,
-            random: Random::new(seed),
+            random: SplitMix64::new(seed),
             queue: BinaryHeap::new(),
             order: 0,
             nodes: (0..cluster.nodes.len()).map(Node::new).collect(),

@@ -1,0 +1,5 @@
+//! Small things that several modules need and no library has in this form.
+//!
+//! Owns no state. Uses nothing of hbd, so every module may use it.
+
+pub mod random;
