@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
 
 use super::ROOT;
 use super::manager::{Manager, Shown};
+use crate::util::clock::now_usec;
 
 /// How a job ended, in words that follow systemd's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +161,6 @@ fn state(shown: &Shown) -> &'static str {
         "" => "running",
         _ => "waiting",
     }
-}
-
-fn now_usec() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// `org.hbd1.Job`.

@@ -14,9 +14,9 @@ use super::fetch;
 use super::words::{bold, duration, paint};
 use crate::bus::Snapshot;
 use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
-use crate::daemon::links::error_chain;
 use crate::fencing::Metadata;
 use crate::units::survey::survey;
+use crate::util::error::error_chain;
 
 /// As hbd's own exit status.
 const EXIT_CONFIGURATION: u8 = 6;

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::error::CliError;
 use super::why::level;
-use super::words::{local, paint, printable};
+use super::words::{local, paint};
+use crate::util::text::printable;
 
 /// Which events.
 #[derive(Debug, Args)]

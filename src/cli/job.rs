@@ -14,8 +14,8 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
 use super::ask::{connect, manager, refused};
 use super::error::CliError;
-use super::words::printable;
 use crate::bus::{JobResult, NAME, ROOT};
+use crate::util::text::printable;
 
 /// How often it is looked whether hbd is still there.
 const LOOK: Duration = Duration::from_secs(2);

@@ -36,6 +36,7 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
+use crate::util::clock::now_usec;
 use error::CliError;
 use job::Progress::Told;
 use table::{Arguments, Command, Switch};
@@ -142,7 +143,7 @@ fn moved(outcome: Result<String, String>) -> (String, ExitCode) {
 }
 
 fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(String, ExitCode), CliError> {
-    let text = if json { json::render(snapshot)? } else { status::render(snapshot, words::now_usec(), colour) };
+    let text = if json { json::render(snapshot)? } else { status::render(snapshot, now_usec(), colour) };
     let code = if status::troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
     Ok((text, code))
 }

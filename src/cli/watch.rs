@@ -18,8 +18,9 @@ use zbus::{MatchRule, MessageStream};
 use super::error::CliError;
 use super::fetch::Client;
 use super::status;
-use super::words::{local, now_usec, paint};
+use super::words::{local, paint};
 use crate::bus::NAME;
+use crate::util::clock::now_usec;
 
 /// Without a signal the screen is this old at most: `LAST HEARD` changes without one.
 const TICK: Duration = Duration::from_secs(1);

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::words::{bold, local, now_usec, paint, printable, span};
+use super::words::{bold, local, paint, span};
 use crate::bus::{Decision, GroupSnapshot, Snapshot};
+use crate::util::clock::now_usec;
+use crate::util::text::printable;
 
 /// The text; `None` if there is no such group.
 pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) -> Option<String> {

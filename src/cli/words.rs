@@ -1,7 +1,7 @@
 //! Times, colours and columns: how hbctl's texts look. Knows nothing of what they say.
 
 use std::io::IsTerminal;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
@@ -79,12 +79,6 @@ pub(super) fn table<const N: usize>(
     text
 }
 
-/// Now, in microseconds of CLOCK_REALTIME.
-pub(super) fn now_usec() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// Microseconds as ha.cf would write them: `10s`, `500ms`.
 pub(super) fn duration(usec: u64) -> String {
     if usec.is_multiple_of(1_000_000) { format!("{}s", usec / 1_000_000) } else { format!("{}ms", usec / 1000) }
@@ -115,12 +109,6 @@ pub(super) fn clock(usec: u64) -> String {
     let moment = i64::try_from(usec).ok().and_then(|usec| jiff::Timestamp::from_microsecond(usec).ok());
     let zoned = moment.map(|moment| moment.to_zoned(jiff::tz::TimeZone::system()));
     zoned.map_or_else(|| usec.to_string(), |zoned| zoned.strftime("%H:%M:%S%.6f").to_string())
-}
-
-/// Control characters, whoever wrote them, never reach the terminal as they are.
-pub(super) fn printable(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::util::text::printable;
+
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -97,12 +99,6 @@ impl fmt::Display for Diagnostic {
         }
         write!(f, "\n    hint: {}", printable(&self.help))
     }
-}
-
-/// Control characters from a file never reach a terminal or a log as they are.
-fn printable(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
 }
 
 /// Where something stands.

@@ -18,13 +18,14 @@ use super::beat::{self, Lease, Ledger, is_status};
 use super::effects::Effects;
 use super::history::History;
 use super::input::{Input, step};
-use super::links::{self, Heard, Links, error_chain};
+use super::links::{self, Heard, Links};
 use super::notify::{Notice, Notifier};
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{self, OperatorRequest, Snapshot};
 use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, UnitNews, View};
 use crate::config::Config;
+use crate::util::error::error_chain;
 use crate::{units, vip};
 
 /// Inputs taken in a row before timers get their turn.

@@ -7,9 +7,9 @@ use zbus::connection::Builder;
 
 use super::devices;
 use super::input::Input;
-use super::links::error_chain;
 use crate::config::FenceDevice;
 use crate::fencing::{self, Deed, FenceError};
+use crate::util::error::error_chain;
 
 /// The devices, and who can be reset.
 #[derive(Debug)]

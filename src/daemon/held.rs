@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::Set;
 use crate::config::{Child, Group};
+use crate::util::error::{FileError, failed};
 
 /// RuntimeDirectory= of hbd.service.
 pub const DIRECTORY: &str = "/run/hbd";
@@ -42,22 +43,6 @@ pub struct Beat {
     pub planned: bool,
 }
 
-/// A file cannot be written, read or removed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {verb} {}", path.display())]
-pub struct HeldError {
-    /// What was tried.
-    pub verb: &'static str,
-    /// On which file.
-    pub path: PathBuf,
-    /// What the kernel said.
-    pub source: io::Error,
-}
-
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> HeldError + 'a {
-    move |source| HeldError { verb, path: path.to_owned(), source }
-}
-
 fn groups_file(directory: &Path) -> PathBuf {
     directory.join("held.json")
 }
@@ -71,7 +56,7 @@ impl Held {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, directory: &Path) -> Result<(), HeldError> {
+    pub fn write(&self, directory: &Path) -> Result<(), FileError> {
         let path = groups_file(directory);
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from).map_err(failed("write", &path))?;
@@ -84,7 +69,7 @@ impl Held {
     ///
     /// # Errors
     /// When there is something that cannot be read or understood.
-    pub fn read(directory: &Path) -> Result<Option<Held>, HeldError> {
+    pub fn read(directory: &Path) -> Result<Option<Held>, FileError> {
         let path = groups_file(directory);
         match fs::read(&path) {
             Ok(text) => {
@@ -100,7 +85,7 @@ impl Held {
 ///
 /// # Errors
 /// When a file cannot be removed.
-pub fn forget(directory: &Path) -> Result<(), HeldError> {
+pub fn forget(directory: &Path) -> Result<(), FileError> {
     for path in [groups_file(directory), beat_file(directory)] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
@@ -121,7 +106,7 @@ impl BeatFile {
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(directory: &Path) -> Result<BeatFile, HeldError> {
+    pub fn open(directory: &Path) -> Result<BeatFile, FileError> {
         let path = beat_file(directory);
         let file = File::options().write(true).create(true).truncate(false).open(&path);
         Ok(BeatFile { file: file.map_err(failed("open", &path))? })

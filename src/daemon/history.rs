@@ -4,10 +4,10 @@
 //! Watches what goes into the core and comes out of it. Bounded; costs a packet no allocation.
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::bus::{Decision, Snapshot};
 use crate::cluster::{Action, Event, Record, Settings};
+use crate::util::clock::now_usec;
 
 /// Decisions that are kept.
 const KEPT: usize = 50;
@@ -129,11 +129,6 @@ fn decision(record: &Record) -> Decision {
         group: subject.group.unwrap_or_default().to_owned(),
         text: record.text(),
     }
-}
-
-fn now_usec() -> u64 {
-    let since: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::config::{GenerationMethod, UuidFrom};
+use crate::util::error::{FileError, failed};
 
 /// Where Heartbeat keeps its state.
 pub const STATE_DIRECTORY: &str = "/var/lib/heartbeat";
@@ -22,15 +23,8 @@ pub const STATE_DIRECTORY: &str = "/var/lib/heartbeat";
 #[derive(Debug, Error)]
 pub enum IdentityError {
     /// A file cannot be read or written.
-    #[error("cannot {verb} {}", path.display())]
-    File {
-        /// What was tried.
-        verb: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The generation file holds no number.
     #[error(
         "{} does not hold a number: the peers would take every message for a replay. Write a number above the \
@@ -82,10 +76,6 @@ impl Identity {
     }
 }
 
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> IdentityError + 'a {
-    move |source| IdentityError::File { verb, path: path.to_owned(), source }
-}
-
 fn seconds_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
 }
@@ -98,7 +88,7 @@ fn next_generation(path: &Path) -> Result<u64, IdentityError> {
             number.ok_or_else(|| IdentityError::Generation { path: path.to_owned() })?
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => seconds_now(),
-        Err(source) => return Err(failed("read", path)(source)),
+        Err(source) => return Err(failed("read", path)(source).into()),
     };
     let generation = last + 1;
     replace(path, format!("{generation:>15}\n").as_bytes())?;
@@ -113,7 +103,7 @@ fn stored_uuid(path: &Path) -> Result<[u8; 16], IdentityError> {
             replace(path, &uuid)?;
             Ok(uuid)
         }
-        Err(source) => Err(failed("read", path)(source)),
+        Err(source) => Err(failed("read", path)(source).into()),
     }
 }
 
@@ -127,7 +117,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), IdentityError> {
         fs::rename(&new, path)?;
         File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
-    write().map_err(failed("write", path))
+    Ok(write().map_err(failed("write", path))?)
 }
 
 /// `uuidfrom nodename` (01 §1.5.4): a hash of the name seeds the C library's generator, whose numbers are the digits.

@@ -17,6 +17,7 @@ use tokio::time::sleep_until;
 use super::pings::Pings;
 use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, Form, Link, MESSAGE_MAX, MediaError};
+use crate::util::error::error_chain;
 use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
 
 /// Pause between attempts to open a medium.
@@ -306,16 +307,4 @@ impl Rejected {
         let from = source.map_or(String::new(), |source| format!(" from {source}"));
         warn!(HBD_LINK = link; "{number} packet(s){from} on link {link} are ignored: {}.{hint}", error_chain(error));
     }
-}
-
-/// An error with all its sources, on one line.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

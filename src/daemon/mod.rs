@@ -51,6 +51,7 @@ use tokio::sync::watch;
 
 use crate::cluster::{Core, Settings, asking_interval};
 use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
+use crate::util::error::{FileError, error_chain};
 use crate::wire::Keyring;
 use crate::{journal, units, vip};
 use bus_thread::BusThread;
@@ -58,7 +59,7 @@ use core_loop::CoreLoop;
 use effects::Effects;
 use identity::Identity;
 use input::Input;
-use links::{Links, error_chain};
+use links::Links;
 use notify::Notifier;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
@@ -104,7 +105,7 @@ enum StartError {
     #[error("cannot manage addresses")]
     Vip(#[from] vip::VipError),
     #[error("cannot note what may have to be released")]
-    Note(#[from] held::HeldError),
+    Note(#[from] FileError),
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     #[error("cannot make a runtime")]

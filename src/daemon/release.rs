@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::held::{self, Beat, Held, HeldError};
+use super::held::{self, Beat, Held};
 use crate::cluster::Set;
 use crate::config::{Child, Group, Recipe, Resource, ResourceKind, Transient};
 use crate::units::{Systemd, UnitError};
+use crate::util::error::FileError;
 use crate::vip::VipError;
 
 /// How long a unit of a dead daemon may take to stop. Its own TimeoutStopSec= usually ends it earlier.
@@ -29,7 +30,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 pub enum ReleaseError {
     /// The list of what was held cannot be used.
     #[error(transparent)]
-    File(#[from] HeldError),
+    File(#[from] FileError),
     /// An address could not be removed.
     #[error("an address may be left on this machine")]
     Address(#[from] VipError),

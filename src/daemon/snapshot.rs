@@ -1,12 +1,11 @@
 //! From the core's [`View`] and the configuration to what the bus shows and the STATUS= line says.
 
-use std::time::Duration;
-
 use super::links;
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
 use crate::media;
+use crate::util::clock::microseconds;
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -47,10 +46,6 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         decisions: Vec::new(),
         decided: 0,
     }
-}
-
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn node(view: &NodeView) -> NodeSnapshot {

@@ -12,12 +12,12 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::core_loop::moment;
-use super::held::{self, BeatFile, Held, HeldError};
-use super::links::error_chain;
+use super::held::{self, BeatFile, Held};
 use super::release::{left_over, release, stop_children};
 use super::runtime;
 use crate::cluster::Set;
 use crate::config::{Child, Group};
+use crate::util::error::{FileError, error_chain};
 
 /// Crashes longer ago than this are forgotten.
 const MEMORY: Duration = Duration::from_secs(600);
@@ -50,7 +50,7 @@ impl Succession {
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.
-pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Succession, HeldError> {
+pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Succession, FileError> {
     let now = moment().monotonic.0;
     let before = Held::read(directory).unwrap_or_else(|error| {
         warn!("{}: what the last hbd left, if anything, may still run", error_chain(&error));

@@ -11,9 +11,9 @@ use log::{info, warn};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
-use super::links::error_chain;
 use crate::config::RUNTIME_WATCHDOG;
 use crate::units::{MachineWatchdog, Systemd, UnitError};
+use crate::util::error::error_chain;
 
 /// How long systemd may take to be asked.
 const PATIENCE: Duration = Duration::from_secs(30);

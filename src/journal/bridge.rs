@@ -4,7 +4,8 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata};
 
 use super::queue::{Record, Source};
-use super::{Priority, QUEUES, kinds, push, realtime_usec};
+use super::{Priority, QUEUES, kinds, push};
+use crate::util::clock::now_usec;
 
 /// [`Log`] over the process's queue.
 pub(super) struct Bridge;
@@ -59,7 +60,7 @@ impl Log for Bridge {
         }
         push(Record {
             priority: priority(record.level()),
-            realtime_usec: realtime_usec(),
+            realtime_usec: now_usec(),
             fields,
             text: record.args().to_string(),
             source: Some(Source {

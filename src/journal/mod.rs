@@ -22,13 +22,14 @@ mod tests;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use thiserror::Error;
 
 pub use file::{Form, LogFile};
 pub use kinds::{CONFIGURATION, DROPPED, KINDS, Kind, LIBRARY};
 
+use crate::util::clock::now_usec;
 use file::FileSink;
 use queue::{Queue, Record};
 use sink::{JournalSink, StderrSink};
@@ -182,7 +183,7 @@ pub fn write(priority: Priority, message_id: Option<&str>, fields: &[(&str, &str
     let id = message_id.map(|id| ("MESSAGE_ID".to_owned(), id.to_owned()));
     let fields =
         id.into_iter().chain(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect();
-    push(Record { priority, realtime_usec: realtime_usec(), fields, text, source: None });
+    push(Record { priority, realtime_usec: now_usec(), fields, text, source: None });
 }
 
 /// Queues a record of one of [`KINDS`].
@@ -209,10 +210,4 @@ pub fn facility_number(name: &str) -> Option<u8> {
     }
     let name = if name == "security" { "auth" } else { name };
     NAMES.iter().zip(0..).find(|(known, number)| **known == name && *number > 0).map(|(_, number)| number)
-}
-
-/// Now, in microseconds of CLOCK_REALTIME.
-fn realtime_usec() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{DROPPED, Priority, realtime_usec};
+use super::{DROPPED, Priority};
+use crate::util::clock::now_usec;
 
 /// One record on its way.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ fn empty(queue: &Receiver<Item>, mut sink: impl Sink, dropped: &AtomicU64) {
 fn confession(lost: u64) -> Record {
     Record {
         priority: Priority::Warning,
-        realtime_usec: realtime_usec(),
+        realtime_usec: now_usec(),
         fields: vec![
             ("MESSAGE_ID".to_owned(), DROPPED.id.to_owned()),
             ("HBD_EVENT".to_owned(), DROPPED.event.to_owned()),

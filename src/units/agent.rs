@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use zbus::Variant;
 
-use super::recipe::{command, common, microseconds};
+use super::recipe::{command, common};
 use super::systemd::Wish;
 use super::{Systemd, UnitError, Verb};
+use crate::util::clock::microseconds;
 
 /// What systemd itself may need beyond the program's own limit.
 const MARGIN: Duration = Duration::from_secs(10);

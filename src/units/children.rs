@@ -12,11 +12,12 @@ use tokio::time::{sleep, timeout};
 use zbus::Variant;
 
 use super::proxy::Property;
-use super::recipe::{command, microseconds};
+use super::recipe::command;
 use super::run::{BACKOFF_MIN, Session, connected};
 use super::systemd::Wish;
 use super::{News, Report, Systemd, UnitError, Verb};
 use crate::config::Child;
+use crate::util::clock::microseconds;
 
 /// How long systemd may take to start or stop one, beyond the program's own time.
 const MARGIN: Duration = Duration::from_secs(10);

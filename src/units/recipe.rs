@@ -8,10 +8,7 @@ use zbus::Variant;
 
 use super::proxy::Property;
 use crate::config::{Dialect, Mount, Script};
-
-pub(super) fn microseconds(limit: Duration) -> u64 {
-    u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
-}
+use crate::util::clock::microseconds;
 
 /// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file and does
 /// not understand it when it reads the file again, after a `daemon-reload`.

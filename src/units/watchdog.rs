@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::answer::connection_error;
 use super::{Systemd, UnitError};
+use crate::util::clock::microseconds;
 
 /// What PID 1 does about the hardware watchdog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +29,7 @@ impl Systemd {
         // systemd's infinity is "never".
         let armed_before = !before.is_zero() && before < Duration::from_micros(u64::MAX);
         if !armed_before {
-            let microseconds = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-            self.call(self.manager.set_runtime_watchdog_usec(microseconds)).await.map_err(failed)?;
+            self.call(self.manager.set_runtime_watchdog_usec(microseconds(limit))).await.map_err(failed)?;
         }
         let limit = read().await.map_err(failed)?;
         // Not every systemd says it.

@@ -2,4 +2,7 @@
 //!
 //! Owns no state. Uses nothing of hbd, so every module may use it.
 
+pub mod clock;
+pub mod error;
 pub mod random;
+pub mod text;

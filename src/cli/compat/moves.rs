@@ -8,7 +8,8 @@ use zbus::connection::Builder;
 
 use super::output::CommandOutput;
 use crate::cli::job::{self, Progress, run_briefly};
-use crate::cli::words::{local, now_usec};
+use crate::cli::words::local;
+use crate::util::clock::now_usec;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

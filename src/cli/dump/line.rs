@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::packet::Datagram;
-use crate::cli::words::{clock, printable};
+use crate::cli::words::clock;
+use crate::util::error::error_chain;
+use crate::util::text::printable;
 use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Value};
 
 /// Shown by itself, or of no interest: `auth` is the digest of the inner text.
@@ -21,7 +23,7 @@ pub(super) fn render(datagram: &Datagram<'_>, keys: Option<&Keyring>) -> String 
             let verdict = verdict(datagram.payload, signature.as_deref(), keys);
             format!("{head} {} | {bytes} bytes, {verdict}", words(&message))
         }
-        Err(error) => format!("{head} | {bytes} bytes, no heartbeat: {}", chain(&error)),
+        Err(error) => format!("{head} | {bytes} bytes, no heartbeat: {}", error_chain(&error)),
     }
 }
 
@@ -37,12 +39,8 @@ fn verdict(payload: &[u8], signature: Option<&str>, keys: Option<&Keyring>) -> S
             format!("digest right (key {key}{method})")
         }
         Err(DecodeError::Authentication(AuthenticationError::Digest(index))) => format!("digest WRONG (key {index})"),
-        Err(error) => format!("REFUSED: {}", chain(&error)),
+        Err(error) => format!("REFUSED: {}", error_chain(&error)),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    crate::daemon::links::error_chain(error)
 }
 
 /// Sender, kind, and what it says.

@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::error::DumpError;
 use super::packet::LinkLayer;
 use super::printer::Printer;
-use crate::cli::words::now_usec;
+use crate::util::clock::now_usec;
 
 /// More than any packet with offloading has.
 const LARGEST: usize = 128 * 1024;

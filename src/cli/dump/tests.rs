@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::packet::{Datagram, LinkLayer};
 use super::*;
+use crate::util::clock::now_usec;
 use crate::wire::{Key, Method};
 
 fn capture(name: &str) -> PathBuf {
@@ -123,5 +124,5 @@ fn the_loopback_interface_is_heard() {
 }
 
 fn now() -> u64 {
-    crate::cli::words::now_usec()
+    now_usec()
 }

@@ -20,10 +20,10 @@ use std::time::Duration;
 use log::{error, warn};
 use thiserror::Error;
 
-use super::links::error_chain;
 use crate::cluster::{Action, Core, Event, Instant, Moment, Settings};
+use crate::util::error::{FileError, error_chain};
 use line::{FORMAT, Header};
-use ring::{Create, Ring, RingError};
+use ring::{Create, Ring};
 use tape::{Entry, Tape};
 
 /// In StateDirectory=.
@@ -41,7 +41,7 @@ pub const FAREWELL: Duration = Duration::from_secs(1);
 pub enum RecorderError {
     /// No directory.
     #[error(transparent)]
-    Ring(#[from] RingError),
+    Ring(#[from] FileError),
     /// No thread.
     #[error("cannot start the recorder's thread")]
     Thread(#[source] std::io::Error),

@@ -8,23 +8,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use thiserror::Error;
+use crate::util::error::{FileError, failed};
 
 /// A file is ended when it has this many bytes, or an eighth of the whole.
 const PART_MAX: u64 = 4 << 20;
-
-/// What the disk did not do.
-#[derive(Debug, Error)]
-#[error("cannot {verb} {}", path.display())]
-pub struct RingError {
-    verb: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> RingError + 'a {
-    move |source| RingError { verb, path: path.to_owned(), source }
-}
 
 /// How a new file is made; it must not exist yet.
 pub type Create = fn(&Path) -> io::Result<File>;
@@ -67,7 +54,7 @@ impl Ring {
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn open(directory: &Path, generation: u64, limit: u64, create: Create) -> Result<Ring, RingError> {
+    pub fn open(directory: &Path, generation: u64, limit: u64, create: Create) -> Result<Ring, FileError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(failed("create", directory))?;
         let mut ring = Ring { directory: directory.to_owned(), generation, limit, part: 0, create, current: None };
@@ -111,7 +98,7 @@ impl Ring {
     ///
     /// # Errors
     /// When the disk does not.
-    pub fn begin(&mut self, opening: &[u8]) -> Result<(), RingError> {
+    pub fn begin(&mut self, opening: &[u8]) -> Result<(), FileError> {
         self.flush()?;
         self.current = None;
         self.make_room(self.part_most() + opening.len() as u64)?;
@@ -128,7 +115,7 @@ impl Ring {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn append(&mut self, line: &[u8]) -> Result<bool, RingError> {
+    pub fn append(&mut self, line: &[u8]) -> Result<bool, FileError> {
         let most = self.part_most();
         let Some(current) = &mut self.current else { return Ok(false) };
         let size = current.size + line.len() as u64;
@@ -144,13 +131,13 @@ impl Ring {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn flush(&mut self) -> Result<(), RingError> {
+    pub fn flush(&mut self) -> Result<(), FileError> {
         let Some(current) = &mut self.current else { return Ok(()) };
         current.writer.flush().map_err(failed("write", &current.path))
     }
 
     /// Removes the oldest files until `wanted` more bytes fit.
-    fn make_room(&self, wanted: u64) -> Result<(), RingError> {
+    fn make_room(&self, wanted: u64) -> Result<(), FileError> {
         let mut files = self.files()?;
         files.sort();
         let mut total: u64 = files.iter().map(|file| file.size).sum();
@@ -167,7 +154,7 @@ impl Ring {
     }
 
     /// The files of all daemons that recorded here.
-    fn files(&self) -> Result<Vec<Kept>, RingError> {
+    fn files(&self) -> Result<Vec<Kept>, FileError> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed("read", &self.directory))? {
             let entry = entry.map_err(failed("read", &self.directory))?;

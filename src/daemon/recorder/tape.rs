@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::line::{Deeds, Happened, Header, Line};
-use super::ring::{Ring, RingError};
+use super::ring::Ring;
 use crate::cluster::{Action, Core, Event, Moment};
+use crate::util::error::FileError;
 
 /// Lines reach the kernel this long after they were made at the latest.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub enum Entry {
 pub enum RecordError {
     /// A file.
     #[error(transparent)]
-    Ring(#[from] RingError),
+    Ring(#[from] FileError),
     /// A line; would be a fault of ours.
     #[error("cannot write an event as JSON")]
     Json(#[from] serde_json::Error),

@@ -10,6 +10,7 @@ use super::*;
 use crate::cluster::{Action, Event, Instant, Outcome, Request, Settings};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::daemon::recorder::Recorder;
+use crate::util::error::error_chain;
 
 /// So many milliseconds after the daemon's start.
 pub(in crate::daemon) fn moment(milliseconds: u64) -> Moment {
@@ -163,7 +164,7 @@ fn shown(path: &Path, json: bool) -> (Summary, String) {
 fn refused(path: &Path) -> (String, String) {
     let mut out = Vec::new();
     let error = replay(path, false, &mut out).unwrap_err();
-    (crate::daemon::links::error_chain(&error), String::from_utf8(out).unwrap())
+    (error_chain(&error), String::from_utf8(out).unwrap())
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::words;
 use crate::cluster::{Action, Event, Moment};
 use crate::daemon::recorder::line::{Deeds, Header, Stamp};
+use crate::util::text::printable;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl<W: Write> Timeline<W> {
             return writeln!(self.out, "{}", json!({ "recording": about }));
         }
         let start = words::utc(Moment::from(*started).wall);
-        let (version, node) = (words::printable(version), words::printable(node));
+        let (version, node) = (printable(version), printable(node));
         writeln!(self.out, "hbd {version} on {node}, generation {generation}, started {start} UTC; part {part}")?;
         if version != env!("CARGO_PKG_VERSION") {
             let this = env!("CARGO_PKG_VERSION");
@@ -120,7 +121,7 @@ impl<W: Write> Timeline<W> {
         self.routine()?;
         let list = |deeds: &Deeds| match deeds.did.as_slice() {
             [] => "nothing".to_owned(),
-            did => words::printable(&did.join(", ")),
+            did => printable(&did.join(", ")),
         };
         writeln!(self.out, "!!! at {at:.3} the daemon did otherwise:")?;
         writeln!(self.out, "      the daemon:   {}", list(daemon))?;
@@ -129,7 +130,7 @@ impl<W: Write> Timeline<W> {
             writeln!(self.out, "      The kinds are the same, the contents are not; those of this version:")?;
             for action in actions {
                 let text = serde_json::to_string(action).map_err(io::Error::from)?;
-                writeln!(self.out, "        {}", words::printable(&text))?;
+                writeln!(self.out, "        {}", printable(&text))?;
             }
         }
         writeln!(self.out, "    What follows is what this version makes of what that daemon saw.")

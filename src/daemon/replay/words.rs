@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{Action, AddressNews, Event, Order, Outcome, Priority, Request, Settings, Step, UnitNews};
+use crate::util::text::printable;
 use crate::wire::{Message, Value};
 
 /// Fields that every message has and nobody wants to read.
@@ -147,26 +148,10 @@ fn message(message: &Message) -> String {
     text
 }
 
-/// Control characters never reach a terminal as they are.
-pub fn printable(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
-}
-
-/// `2025-11-22 03:25:12`, in UTC: civil date from days, after Howard Hinnant's `civil_from_days`.
+/// `2025-11-22 03:25:12`, in UTC; the bare seconds for a time beyond the year 9999.
 pub fn utc(wall: Duration) -> String {
-    let seconds = wall.as_secs();
-    // Days since 0000-03-01, in eras of 400 years.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    let moment = i64::try_from(wall.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    moment.map_or_else(|| wall.as_secs().to_string(), |moment| moment.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,13 @@
+//! Times as D-Bus and the journal carry them: microseconds in an unsigned 64-bit number.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A duration in microseconds; the largest number for one that is too long (584,000 years).
+pub fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Now, in microseconds of CLOCK_REALTIME; 0 on a clock that is set before 1970.
+pub fn now_usec() -> u64 {
+    microseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}

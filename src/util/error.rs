@@ -1,0 +1,45 @@
+//! Errors that several modules have, and how an error is written in one line.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something that cannot be done to a file or a directory.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {}", path.display())]
+pub struct FileError {
+    /// What was tried, as in "cannot read …".
+    pub verb: &'static str,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// Makes a [`FileError`] of what the kernel said: `fs::read(path).map_err(failed("read", path))`.
+pub fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FileError + 'a {
+    move |source| FileError { verb, path: path.to_owned(), source }
+}
+
+/// An error with all its sources, in one line: "cannot read /etc/ha.d/ha.cf: Permission denied".
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_file_is_told_with_its_path_and_the_reason() {
+        let error = failed("read", Path::new("/none"))(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(error_chain(&error), "cannot read /none: entity not found");
+    }
+}

@@ -1,0 +1,18 @@
+//! Texts for people.
+
+/// With its control characters escaped: a text from a file or from the network must not control the terminal that it is
+/// shown on, nor begin a line of its own in a log.
+pub fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_nothing_else() {
+        assert_eq!(printable("\x1b[2Jné\t\n"), "\\u{1b}[2Jné\\t\\n");
+    }
+}
