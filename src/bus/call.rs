@@ -1,7 +1,7 @@
 //! What callers on the bus ask of the daemon, and where the answers go.
 //!
-//! Owns the types and the sending. A request of an operator is the core's own [`Request`] from here on: the daemon hands it to the core
-//! as it is, and the core's [`Answer`] comes back the same way.
+//! Owns the types and the sending. A request of an operator is the core's own [`Request`] from here on: the daemon
+//! hands it to the core as it is, and the core's [`Answer`] comes back the same way.
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};

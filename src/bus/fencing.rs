@@ -55,9 +55,9 @@ impl Fencing {
 /// Resets of other nodes.
 #[interface(name = "org.hbd1.Fencing")]
 impl Fencing {
-    /// Resets a node with its fencing device, whatever the node is doing. With `dry_run` the device is only asked whether
-    /// it is there. Returns in words when that is done, or fails with org.hbd1.Error.NotFenced, which says why. Only root
-    /// may call it.
+    /// Resets a node with its fencing device, whatever the node is doing. With `dry_run` the device is only asked
+    /// whether it is there. Returns in words when that is done, or fails with org.hbd1.Error.NotFenced, which says
+    /// why. Only root may call it.
     #[zbus(out_args("outcome"))]
     async fn fence(&self, node: String, dry_run: bool) -> Result<String, FencingError> {
         let (index, node) = self.node(&node)?;
@@ -70,8 +70,8 @@ impl Fencing {
         answer.map_err(FencingError::NotFenced)
     }
 
-    /// Says that a node, whose reset failed and is waited for, is off for certain: what it had is taken over. Fails with
-    /// org.hbd1.Error.NotFenced if nothing waits for that. Only root may call it.
+    /// Says that a node, whose reset failed and is waited for, is off for certain: what it had is taken over. Fails
+    /// with org.hbd1.Error.NotFenced if nothing waits for that. Only root may call it.
     #[zbus(out_args("outcome"))]
     async fn confirm_fenced(&self, node: String) -> Result<String, FencingError> {
         let (index, node) = self.node(&node)?;

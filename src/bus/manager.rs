@@ -56,8 +56,8 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
     }
 }
 
-/// What there is to see. Not inside of the manager's object: that is locked for as long as a call of it lasts, and a call
-/// may wait for a person's password.
+/// What there is to see. Not inside of the manager's object: that is locked for as long as a call of it lasts, and a
+/// call may wait for a person's password.
 pub(super) type Shown = Arc<RwLock<Snapshot>>;
 
 /// `org.hbd1.Manager`.
@@ -96,8 +96,8 @@ impl Manager {
         self.begin(bus, task, Ok(request), move |answer| moving::set_moved(answer, here, set)).await
     }
 
-    /// Hands a move to the daemon and shows it as a job, which `ending` ends when the core has answered. What need not or
-    /// cannot be handed over is a job that has ended already.
+    /// Hands a move to the daemon and shows it as a job, which `ending` ends when the core has answered. What need
+    /// not or cannot be handed over is a job that has ended already.
     async fn begin(
         &self,
         bus: &Connection,
@@ -162,8 +162,8 @@ impl Manager {
 
     /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
     /// that prefer the other) or "failback" (the same as "foreign"). Returns a job at once; JobRemoved says how it
-    /// ended, so listen before you call. It waits up to 20 s, see Awaited, for a node that has not decided what it holds.
-    /// Takes the authorisation org.hbd1.switch.
+    /// ended, so listen before you call. It waits up to 20 s, see Awaited, for a node that has not decided what it
+    /// holds. Takes the authorisation org.hbd1.switch.
     #[zbus(out_args("job"))]
     async fn standby(
         &self,
@@ -175,7 +175,8 @@ impl Manager {
         self.move_class(bus, false, scope).await
     }
 
-    /// Takes the groups of `scope` from the other node; words and job as Standby. Takes the authorisation org.hbd1.switch.
+    /// Takes the groups of `scope` from the other node; words and job as Standby. Takes the authorisation
+    /// org.hbd1.switch.
     #[zbus(out_args("job"))]
     async fn takeover(
         &self,
@@ -215,9 +216,9 @@ impl Manager {
         self.begin(bus, task, request, move |answer| moving::group_moved(answer, &group, &node)).await
     }
 
-    /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits because
-    /// of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that is no
-    /// group's, or org.hbd1.Error.Refused. Takes the authorisation org.hbd1.cleanup.
+    /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits
+    /// because of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that
+    /// is no group's, or org.hbd1.Error.Refused. Takes the authorisation org.hbd1.cleanup.
     #[zbus(out_args("outcome"))]
     async fn cleanup(
         &self,
@@ -231,8 +232,9 @@ impl Manager {
         answers::cleanup(outcome, group).map_err(Error::Refused)
     }
 
-    /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step and debug
-    /// of ha.cf does at the start. Returns in words what is in force. Takes the authorisation org.hbd1.reload.
+    /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step
+    /// and debug of ha.cf does at the start. Returns in words what is in force. Takes the authorisation
+    /// org.hbd1.reload.
     #[zbus(out_args("outcome"))]
     async fn set_debug(
         &self,
@@ -245,11 +247,11 @@ impl Manager {
         Ok(answer.await.map_err(|_| CallError::Stopping)?)
     }
 
-    /// Takes over a group that is held back (HeldBack of org.hbd1.Group), because its owner is dead and somebody still
-    /// answers for its addresses, or no ping node answers. The caller knows who that is: if it is the owner, both serve.
-    /// A machine that goes on claiming an address is dealt with by on_claim of hbd.toml, as always. Returns in words what
-    /// was done, or fails with org.hbd1.Error.Refused if nothing holds it back, or something else does. Takes the
-    /// authorisation org.hbd1.clear-hold.
+    /// Takes over a group that is held back (HeldBack of org.hbd1.Group), because its owner is dead and somebody
+    /// still answers for its addresses, or no ping node answers. The caller knows who that is: if it is the owner,
+    /// both serve. A machine that goes on claiming an address is dealt with by on_claim of hbd.toml, as always.
+    /// Returns in words what was done, or fails with org.hbd1.Error.Refused if nothing holds it back, or something
+    /// else does. Takes the authorisation org.hbd1.clear-hold.
     #[zbus(out_args("outcome"))]
     async fn clear_hold(
         &self,
@@ -264,11 +266,11 @@ impl Manager {
     }
 
     /// Begins or ends the maintenance of this node. While it lasts hbd leaves its resources alone: it starts, moves,
-    /// gives up and takes over nothing, whatever fails, and refuses Standby, Takeover, Move, Cleanup and ClearHold. What
-    /// it holds it keeps, with the addresses. Two things go on: a stop of hbd releases everything, and of two nodes that
-    /// serve the same one lets go. It outlasts restarts of hbd and of the machine. When it ends, units that belong here
-    /// are started where they do not run. Returns in words what was done, or fails with org.hbd1.Error.Refused, for
-    /// instance in the middle of a move. Takes the authorisation org.hbd1.maintenance.
+    /// gives up and takes over nothing, whatever fails, and refuses Standby, Takeover, Move, Cleanup and ClearHold.
+    /// What it holds it keeps, with the addresses. Two things go on: a stop of hbd releases everything, and of two
+    /// nodes that serve the same one lets go. It outlasts restarts of hbd and of the machine. When it ends, units
+    /// that belong here are started where they do not run. Returns in words what was done, or fails with
+    /// org.hbd1.Error.Refused, for instance in the middle of a move. Takes the authorisation org.hbd1.maintenance.
     #[zbus(out_args("outcome"))]
     async fn set_maintenance(
         &self,
@@ -285,9 +287,9 @@ impl Manager {
     #[zbus(signal)]
     pub(super) async fn job_new(emitter: &SignalEmitter<'_>, id: u32, job: ObjectPath<'_>) -> zbus::Result<()>;
 
-    /// A job is over: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout" (somebody did not react
-    /// or was not ready; nothing was moved), "canceled" (a node died, left or restarted meanwhile) or "failed" (moved, but
-    /// something could not be started), and the same in a sentence.
+    /// A job is over: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout" (somebody did not
+    /// react or was not ready; nothing was moved), "canceled" (a node died, left or restarted meanwhile) or "failed"
+    /// (moved, but something could not be started), and the same in a sentence.
     #[zbus(signal)]
     pub(super) async fn job_removed(
         emitter: &SignalEmitter<'_>,
@@ -297,8 +299,8 @@ impl Manager {
         message: &str,
     ) -> zbus::Result<()>;
 
-    /// Something was decided, or has changed who owns what: the event (HBD_EVENT in the journal), the group and the node
-    /// it is about or "", and the text.
+    /// Something was decided, or has changed who owns what: the event (HBD_EVENT in the journal), the group and the
+    /// node it is about or "", and the text.
     #[zbus(signal)]
     pub(super) async fn transition(
         emitter: &SignalEmitter<'_>,
@@ -408,14 +410,15 @@ impl Manager {
         self.see(|data| data.initdead_usec)
     }
 
-    /// The fencing devices that did not answer when they were last asked, at the start and once an hour: a sentence each.
+    /// The fencing devices that did not answer when they were last asked, at the start and once an hour: a sentence
+    /// each.
     #[zbus(property)]
     fn broken_devices(&self) -> Vec<String> {
         self.see(|data| data.broken_devices.clone())
     }
 
-    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority as
-    /// in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
+    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority
+    /// as in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
     /// Changes without a signal of its own; see Transition.
     #[zbus(property(emits_changed_signal = "false"))]
     fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {

@@ -13,8 +13,8 @@
 //! /org/hbd1/job/N                    org.hbd1.Job, for as long as a move lasts
 //! ```
 //!
-//! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are generated
-//! from the doc comments in [`manager`] and [`objects`].
+//! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are
+//! generated from the doc comments in [`manager`] and [`objects`].
 
 mod authorise;
 mod call;
@@ -93,8 +93,8 @@ pub enum BusError {
 /// Serves `snapshots` until their sender is dropped.
 ///
 /// `connect` gives a fresh builder for the system bus each time a connection is needed; when the bus restarts, the
-/// objects and the name are put on it again, with backoff. Calls that find `calls` full are answered as busy.
-/// Needs a tokio runtime; one thread is enough. `tried` is called once, when the first attempt has ended: the name is on the
+/// objects and the name are put on it again, with backoff. Calls that find `calls` full are answered as busy. Needs a
+/// tokio runtime; one thread is enough. `tried` is called once, when the first attempt has ended: the name is on the
 /// bus, or somebody was told why not.
 pub async fn run(
     connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
@@ -184,8 +184,8 @@ async fn appear(
     let mut publisher = Publisher::new(&connection, shown, Arc::clone(jobs));
     publisher.publish(first).await.map_err(BusError::Unreachable)?;
     if connection.is_bus() {
-        // Last, so that whoever sees the name finds everything.
-        // Neither replaced nor replacing, as zbus would by itself: whoever calls must not change hands without a word.
+        // Last, so that whoever sees the name finds everything. Neither replaced nor replacing, as zbus would by
+        // itself: whoever calls must not change hands without a word.
         let requested = connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await;
         requested.map_err(|error| match error {
             zbus::Error::NameTaken => BusError::NameTaken,

@@ -83,8 +83,9 @@ impl Node {
         self.0.maintenance
     }
 
-    /// The files in which this node and the node that you ask differ, as far as all nodes must have the same: "ha.cf",
-    /// "haresources". Empty if there is no difference, and for what does not say so (a Heartbeat, an older hbd).
+    /// The files in which this node and the node that you ask differ, as far as all nodes must have the same:
+    /// "ha.cf", "haresources". Empty if there is no difference, and for what does not say so (a Heartbeat, an older
+    /// hbd).
     #[zbus(property)]
     fn configuration_differs(&self) -> Vec<&str> {
         self.0.differing.iter().map(String::as_str).collect()
@@ -146,15 +147,15 @@ impl Link {
         &self.0.status
     }
 
-    /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every heartbeat
-    /// and without a signal.
+    /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every
+    /// heartbeat and without a signal.
     #[zbus(property(emits_changed_signal = "false"), name = "LastHeardUSec")]
     fn last_heard_usec(&self) -> u64 {
         self.0.last_heard_usec
     }
 
-    /// What passed over it on this node since the start of hbd, from and to all nodes: packets sent, received, not sent
-    /// because of an error, and received but damaged or with a wrong signature. Changes without a signal.
+    /// What passed over it on this node since the start of hbd, from and to all nodes: packets sent, received, not
+    /// sent because of an error, and received but damaged or with a wrong signature. Changes without a signal.
     #[zbus(property(emits_changed_signal = "false"))]
     fn traffic(&self) -> (u64, u64, u64, u64) {
         let Traffic { sent, received, send_errors, bad } = self.0.traffic;
@@ -199,15 +200,16 @@ impl Group {
         &self.0.owner
     }
 
-    /// Since when that node owns it, in microseconds of CLOCK_REALTIME, as far as this hbd saw: not before its start. 0
-    /// for nobody.
+    /// Since when that node owns it, in microseconds of CLOCK_REALTIME, as far as this hbd saw: not before its start.
+    /// 0 for nobody.
     #[zbus(property, name = "OwnerSinceUSec")]
     fn owner_since_usec(&self) -> u64 {
         self.0.owner_since_usec
     }
 
-    /// Why this node does not take it although its owner is dead: who still answers for which of its addresses, that its
-    /// owner is not reset, that no ping node answers, or maintenance. "" if nothing keeps it from that. See ClearHold.
+    /// Why this node does not take it although its owner is dead: who still answers for which of its addresses, that
+    /// its owner is not reset, that no ping node answers, or maintenance. "" if nothing keeps it from that. See
+    /// ClearHold.
     #[zbus(property)]
     fn held_back(&self) -> &str {
         &self.0.held_back

@@ -1,7 +1,7 @@
 //! Names in object paths, escaped as sd_bus_path_encode(3).
 
-/// `name` as one element of an object path: everything but ASCII letters and digits becomes `_xx`, a leading digit too;
-/// the empty name is `_`.
+/// `name` as one element of an object path: everything but ASCII letters and digits becomes `_xx`, a leading digit
+/// too; the empty name is `_`.
 pub fn encode(name: &str) -> String {
     if name.is_empty() {
         return "_".to_owned();

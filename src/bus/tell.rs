@@ -1,11 +1,13 @@
-//! The manager's signals about what has changed from one snapshot to the next, for who does not want to watch every object.
+//! The manager's signals about what has changed from one snapshot to the next, for who does not want to watch every
+//! object.
 
 use zbus::object_server::SignalEmitter;
 
 use super::manager::Manager;
 use super::snapshot::Snapshot;
 
-/// Signals what differs between the two. What a node, link or group was not there to be is no change: InterfacesAdded says it.
+/// Signals what differs between the two. What a node, link or group was not there to be is no change: InterfacesAdded
+/// says it.
 pub(super) async fn tell(emitter: &SignalEmitter<'_>, before: &Snapshot, after: &Snapshot) -> zbus::Result<()> {
     let new = usize::try_from(after.decided.saturating_sub(before.decided)).unwrap_or(usize::MAX);
     let known = after.decisions.len().saturating_sub(new);

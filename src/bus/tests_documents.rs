@@ -1,4 +1,5 @@
-//! The interface in writing: the XML in `dbus/` and the man page, made from the code and compared with what is stored.
+//! The interface in writing: the XML in `dbus/` and the man page, made from the code and compared with what is
+//! stored.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014). Equal seeds give equal
-/// numbers on every machine and in every version: recordings and kept seeds of the simulator depend on it. Anybody can
-/// predict them, so they are no secrets.
+/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
+///
+/// Equal seeds give equal numbers on every machine and in every version: recordings and the simulator's kept seeds
+/// depend on it. Anybody can predict the numbers, so they must not serve as secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SplitMix64(u64);

@@ -1,7 +1,7 @@
 //! Texts for people.
 
-/// With its control characters escaped: a text from a file or from the network must not control the terminal that it is
-/// shown on, nor begin a line of its own in a log.
+/// The text with its control characters escaped. A text from a file or from the network must not control the terminal
+/// that shows it, nor begin a line of its own in a log.
 pub fn printable(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()

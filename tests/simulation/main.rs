@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, the clients' LAN, virtual time |
 //! | `machine`, `heartbeat` | what stands at an end: the core of hbd, or a model of a real Heartbeat |
-//! | `schedule`, `random` | what is done to a cluster and when; where chance comes from |
+//! | `schedule` | what is done to a cluster and when |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | thousands of schedules; what is kept of one that fails |
 //! | `golden` | what the core decided in all these runs, and whether it still does |
