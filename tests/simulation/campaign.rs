@@ -1,4 +1,4 @@
-//! Many random schedules on all processors, with a word about how far they are.
+//! Plays many random schedules on all processors and shows the progress.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -10,10 +10,10 @@ use crate::golden::Digests;
 use crate::schedule::Schedule;
 use crate::world::World;
 
-/// A campaign that has found so many failing schedules looks for no more.
+/// A campaign ends after so many failing schedules.
 const ENOUGH: usize = 20;
 
-/// Plays one schedule; the world at its end and what broke.
+/// Plays one schedule. Returns the world at its end, and which invariant broke.
 pub fn play(schedule: &Schedule, telling: bool) -> (World, Result<(), String>) {
     let mut world = World::new(schedule.seed, &schedule.cluster, telling);
     let outcome = schedule.play(&mut world);
@@ -25,7 +25,7 @@ pub fn play(schedule: &Schedule, telling: bool) -> (World, Result<(), String>) {
 pub struct Summary {
     pub takeovers: u64,
     pub per_second: f64,
-    /// The seeds that broke an invariant, and how; the campaign ends early when there are many.
+    /// The seeds that broke an invariant, each with the reason.
     pub failed: BTreeMap<u64, String>,
     /// What the cores decided, for the golden trace.
     pub digests: Digests,
@@ -73,7 +73,7 @@ pub fn run(first: u64, count: u64) -> Summary {
     }
 }
 
-/// One line that is written over, on a terminal; elsewhere a line for every tenth.
+/// On a terminal one line that is overwritten; elsewhere a line for every tenth of the schedules.
 struct Progress {
     count: u64,
     terminal: bool,
@@ -99,7 +99,7 @@ impl Progress {
         let line = format!("[{:40}] {percent:5.1} %  {done} of {}  {rate:.0}/s", "#".repeat(filled), self.count);
         let end = if self.terminal && done < self.count { "" } else { "\n" };
         let begin = if self.terminal { "\r" } else { "" };
-        // Not eprint!: the test harness would keep that to itself.
+        // Not eprint!: the test harness would capture it.
         let _ = write!(std::io::stderr(), "{begin}{line}{end}");
     }
 }

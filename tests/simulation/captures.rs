@@ -1,4 +1,4 @@
-//! The model of a real Heartbeat held against what real ones said (tests/captures).
+//! Compares the model of a real Heartbeat with captures of real ones (tests/captures).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,7 +60,7 @@ fn said(messages: &[(Duration, usize, Message)], node: usize, from: f64, to: f64
     said
 }
 
-/// The story of `classic-sha1-ucast.pcap` told by two models: cold start, standby, takeover, stop, start with
+/// Plays with two models what `classic-sha1-ucast.pcap` shows: cold start, standby, takeover, stop, start with
 /// failback, cut at 62 s, healed at 74 s.
 fn model() -> Vec<(Duration, usize, Message)> {
     let cluster = Cluster { nodes: vec![Kind::Heartbeat; 2], ..Cluster::pair() };
@@ -92,7 +92,8 @@ fn the_model_says_what_a_real_heartbeat_says() {
     let (theirs, ours) = (said(&real, 0, 0.0, 50.0), said(&model, 0, 0.0, 60.0));
     assert!(theirs.len() > 15, "{theirs:?}");
     assert_eq!(ours, theirs);
-    // The other node: standby and takeover, and the failback. In between the order of its children is a race.
+    // The other node: standby and takeover, and the failback. In between, the order of its messages depends on which
+    // of its children ends first.
     assert_eq!(said(&model, 1, 20.1, 32.1), said(&real, 1, 18.0, 30.0));
     assert_eq!(said(&model, 1, 45.1, 55.0), said(&real, 1, 41.0, 50.0));
     let sorted = |mut words: Vec<String>| {
@@ -101,7 +102,7 @@ fn the_model_says_what_a_real_heartbeat_says() {
         words
     };
     assert_eq!(sorted(said(&model, 1, 32.1, 40.0)), sorted(said(&real, 1, 30.0, 40.0)));
-    // The healed partition: both give up everything.
+    // The partition is healed: both give up everything.
     for node in 0..2 {
         assert_eq!(said(&model, node, 74.0, 79.0), said(&real, node, 69.0, 74.0));
     }
@@ -116,7 +117,7 @@ fn the_model_restarts_after_a_partition_when_a_real_heartbeat_does() {
         };
         messages.iter().find(shutdown).map(|(time, ..)| time.as_secs_f64()).unwrap()
     };
-    // A keepalive until the first status, up to half a second until it is seen, two seconds.
+    // A keepalive until the first status, up to half a second until the main loop reads it, and two seconds.
     for node in 0..2 {
         assert!((2.0..3.6).contains(&(gives_up(&real, node, 69.2) - 69.2)));
         assert!((2.0..3.6).contains(&(gives_up(&model, node, 74.0) - 74.0)));

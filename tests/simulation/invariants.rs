@@ -6,40 +6,41 @@ use std::time::Duration;
 
 use crate::units::{GROUPS, Running};
 
-/// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`); once they do, this
-/// is how long they may both go on: the lease of a daemon that does not run when the LAN comes back (3.3 s), or the
-/// warntime for which one that slept does not listen to who lost its uuid meanwhile (02 §4.1) and a keepalive until
-/// its next status; and the exchange, and the time to stop.
+/// While the nodes do not hear each other both may serve, as with Heartbeat (policy `takeover`). Once they hear each
+/// other, both may go on for at most this long. Either a daemon is stalled when the LAN comes back, and its lease has
+/// to end (3.3 s). Or a node that was stalled ignores, for a warntime, a peer that has lost its uuid meanwhile
+/// (02 §4.1), and the peer's next status comes a keepalive later. Then follow the exchange and the time to stop.
 const BOTH: Duration = Duration::from_millis(3_500);
-/// Where messages are lost: a report is asked for again when a later status shows that it is missing, and that may be
-/// lost, and the one after it.
+/// Added where messages are lost. A lost report is asked for again when a later status shows the gap, and that status
+/// and the next one may be lost as well.
 const LOST: Duration = Duration::from_secs(2);
-/// Beside a real Heartbeat, which only logs that both own something (03 §0 no. 9): it restarts itself, but not while
-/// it is in flux (10 s), or not at all after a late heartbeat (03 §8.3), and then hbd asks it after 15 s.
+/// The same limit beside a real Heartbeat, which only logs that both nodes own something (03 §0 no. 9). It restarts
+/// itself, but not while it is in flux (10 s), and not at all after a late heartbeat (03 §8.3): then hbd asks it for
+/// a standby after 15 s.
 const BOTH_MIXED: Duration = Duration::from_secs(45);
-/// The longest that nobody may serve after the last disturbance: dead time while starting, T10, the exchange, the
-/// time to start.
+/// The longest time without an owner after the last disturbance: the dead time of a starting node, T10 (03 §4.2), the
+/// exchange, the time to start.
 const NOBODY: Duration = Duration::from_secs(25);
-/// Beside a real Heartbeat: its restart with 34 s of announced dead time (02 §9.3).
+/// The same beside a real Heartbeat, which announces a dead time of 34 s when it restarts (02 §9.3).
 const NOBODY_MIXED: Duration = Duration::from_secs(75);
-/// After both served, the one who stays announces within this time.
+/// After both nodes served, the one that keeps the group announces its address within this time.
 const ANNOUNCED: Duration = Duration::from_secs(4);
 
 /// The cluster as an outsider sees it.
-pub struct Sight {
+pub struct Observation {
     pub now: Duration,
     pub alive: [bool; 2],
     pub running: [Running; 2],
     pub heartbeat: [bool; 2],
-    /// A link is cut in a way that matters, a daemon does not get to run, or a resource does not obey: both may serve
-    /// for as long as that lasts.
+    /// Both may serve, because the nodes do not hear each other on any link, a daemon is stalled, or a resource does
+    /// not do what it is told.
     pub parted: bool,
-    /// Everybody asks the LAN before taking an address, and the LAN is whole: no partition is an excuse for two
-    /// owners.
+    /// Every node asks the LAN before it takes an address, and the LAN is whole: two owners are not excused by a
+    /// partition of the heartbeat links.
     pub watched: bool,
-    /// A group may be down because it cannot be started, or must not be.
+    /// A group may be down, because it cannot or must not be started.
     pub excused: bool,
-    /// What a real Heartbeat says of the group is wrong, and nobody who only hears it can know.
+    /// Per group: what a real Heartbeat reports of the group is wrong, and its peer has no way to find out.
     pub misled: [bool; GROUPS],
 }
 
@@ -51,16 +52,17 @@ pub struct Invariants {
     both_limit: Duration,
     parted: bool,
     healed: Duration,
-    /// The last moment at which a partition was an excuse.
+    /// The last moment at which a partition excused two owners.
     unwatched: Duration,
     disturbed: Duration,
     /// Per group: since when both serve.
     both: [Option<Duration>; GROUPS],
     /// Per group: since when nobody serves.
     nobody: [Option<Duration>; GROUPS],
-    /// Per group: both served; who stayed must announce after it.
+    /// Per group: both served, and the remaining owner has not announced the address yet.
     conflict: [Option<Conflict>; GROUPS],
-    forgotten: [bool; GROUPS],
+    /// Per group: a real Heartbeat claims it without running it.
+    claimed_in_vain: [bool; GROUPS],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ struct Conflict {
 }
 
 impl Invariants {
-    /// For a cluster with a real Heartbeat if it is `mixed`, and a network that loses messages if it is `lossy`.
+    /// `mixed`: a real Heartbeat takes part. `lossy`: the network loses messages.
     pub fn new(mixed: bool, lossy: bool) -> Self {
         let both_limit = match (mixed, lossy) {
             (true, _) => BOTH_MIXED,
@@ -80,18 +82,19 @@ impl Invariants {
         Invariants { mixed, both_limit, ..Invariants::default() }
     }
 
+    /// Something was done to the cluster: the time without an owner counts from now.
     pub fn disturbed(&mut self, now: Duration) {
         self.disturbed = now;
     }
 
-    /// A real Heartbeat could not start `group`: it goes on claiming it and the group stays down on both nodes (03 §0
-    /// no. 6 and 7) until somebody starts it again.
-    pub fn forgets(&mut self, group: usize) {
-        self.forgotten[group] = true;
+    /// A real Heartbeat claims `group` and does not run it, for example because it could not start it. The group
+    /// stays down on both nodes (03 §0 nos. 6 and 7) until the Heartbeat starts it again.
+    pub fn claim_in_vain(&mut self, group: usize) {
+        self.claimed_in_vain[group] = true;
     }
 
-    pub fn forgotten(&self, group: usize) -> bool {
-        self.forgotten[group]
+    pub fn is_claimed_in_vain(&self, group: usize) -> bool {
+        self.claimed_in_vain[group]
     }
 
     /// `node` announced the address of `group`.
@@ -103,79 +106,79 @@ impl Invariants {
         }
     }
 
-    pub fn check(&mut self, sight: &Sight) -> Result<(), String> {
-        if self.parted && !sight.parted {
-            self.healed = sight.now;
+    pub fn check(&mut self, observation: &Observation) -> Result<(), String> {
+        if self.parted && !observation.parted {
+            self.healed = observation.now;
         }
-        self.parted = sight.parted;
-        if !sight.watched {
-            self.unwatched = sight.now;
+        self.parted = observation.parted;
+        if !observation.watched {
+            self.unwatched = observation.now;
         }
-        if sight.excused {
-            self.disturbed = sight.now;
+        if observation.excused {
+            self.disturbed = observation.now;
         }
         for group in 0..GROUPS {
             // The address is the first resource of each group.
-            let serving = [sight.running[0][group][0], sight.running[1][group][0]];
-            self.two_owners(sight, group, serving)?;
-            self.no_owner(sight, group)?;
-            self.announcement(sight, group, serving)?;
+            let serving = [observation.running[0][group][0], observation.running[1][group][0]];
+            self.two_owners(observation, group, serving)?;
+            self.no_owner(observation, group)?;
+            self.announcement(observation, group, serving)?;
         }
         Ok(())
     }
 
-    fn two_owners(&mut self, sight: &Sight, group: usize, serving: [bool; 2]) -> Result<(), String> {
-        if serving != [true, true] || sight.misled[group] {
+    fn two_owners(&mut self, observation: &Observation, group: usize, serving: [bool; 2]) -> Result<(), String> {
+        if serving != [true, true] || observation.misled[group] {
             self.both[group] = None;
             return Ok(());
         }
-        let began = *self.both[group].get_or_insert(sight.now);
-        let since = if sight.watched { began.max(self.unwatched) } else { began.max(self.healed) };
-        if (sight.watched || !sight.parted) && sight.now - since > self.both_limit {
+        let began = *self.both[group].get_or_insert(observation.now);
+        let since = if observation.watched { began.max(self.unwatched) } else { began.max(self.healed) };
+        if (observation.watched || !observation.parted) && observation.now - since > self.both_limit {
             return Err(format!("both nodes serve group {group}"));
         }
         self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });
         Ok(())
     }
 
-    fn no_owner(&mut self, sight: &Sight, group: usize) -> Result<(), String> {
-        let serves = |node: usize| sight.running[node][group].iter().all(|up| *up);
+    fn no_owner(&mut self, observation: &Observation, group: usize) -> Result<(), String> {
+        let serves = |node: usize| observation.running[node][group].iter().all(|up| *up);
         let served = (0..2).any(serves);
-        // What hbd serves meanwhile does not change what a real Heartbeat believes to have.
-        if sight.misled[group] {
-            self.forgotten[group] = true;
+        // Whatever hbd serves meanwhile, the real Heartbeat goes on believing that it has the group.
+        if observation.misled[group] {
+            self.claimed_in_vain[group] = true;
         }
-        if (0..2).any(|node| sight.heartbeat[node] && (serves(node) || !sight.alive[node])) {
-            self.forgotten[group] = false;
+        if (0..2).any(|node| observation.heartbeat[node] && (serves(node) || !observation.alive[node])) {
+            self.claimed_in_vain[group] = false;
         }
-        if served || sight.alive == [false, false] || self.forgotten[group] {
+        if served || observation.alive == [false, false] || self.claimed_in_vain[group] {
             self.nobody[group] = None;
             return Ok(());
         }
         let limit = if self.mixed { NOBODY_MIXED } else { NOBODY };
-        let since = (*self.nobody[group].get_or_insert(sight.now)).max(self.disturbed);
-        if sight.now - since > limit {
-            return Err(format!("nobody serves group {group} while {:?} are alive", sight.alive));
+        let since = (*self.nobody[group].get_or_insert(observation.now)).max(self.disturbed);
+        if observation.now - since > limit {
+            return Err(format!("nobody serves group {group} while {:?} are alive", observation.alive));
         }
         Ok(())
     }
 
-    fn announcement(&mut self, sight: &Sight, group: usize, serving: [bool; 2]) -> Result<(), String> {
+    fn announcement(&mut self, observation: &Observation, group: usize, serving: [bool; 2]) -> Result<(), String> {
         let Some(conflict) = &mut self.conflict[group] else { return Ok(()) };
         if serving == [true, true] {
             return Ok(());
         }
-        // Who died in a partition, or does not hear the other again, cannot be asked for more.
-        if sight.alive != [true, true] || sight.parted || serving == [false, false] {
+        // A node that is dead, or cut off again, is not expected to announce anything.
+        if observation.alive != [true, true] || observation.parted || serving == [false, false] {
             self.conflict[group] = None;
             return Ok(());
         }
         let owner = usize::from(serving[1]);
-        let over = *conflict.over.get_or_insert(sight.now);
-        // A real Heartbeat announces only what it starts (03 §0 no. 9).
-        if conflict.announced[owner] || sight.heartbeat[owner] {
+        let over = *conflict.over.get_or_insert(observation.now);
+        // A real Heartbeat announces an address only when it starts it (03 §0 no. 9).
+        if conflict.announced[owner] || observation.heartbeat[owner] {
             self.conflict[group] = None;
-        } else if sight.now - over > ANNOUNCED {
+        } else if observation.now - over > ANNOUNCED {
             return Err(format!("group {group} was served by both and node {owner} never announced it again"));
         }
         Ok(())

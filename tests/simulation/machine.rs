@@ -1,4 +1,4 @@
-//! What can stand at an end of the wire: a core of hbd, or the model of a real Heartbeat.
+//! The software of a node: the core of hbd, or the model of a real Heartbeat.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub enum Deed {
     Announce(Step),
     Address(Step, Order),
     Log(Record),
-    /// What a real Heartbeat would log.
+    /// A line that a real Heartbeat would log.
     Say(String),
     Exit,
     /// The process ends and is started again after this time.
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// Whether a real Heartbeat says that it has `group`, whether or not it runs there.
+    /// Whether a real Heartbeat claims `group`. The group may be down all the same.
     pub fn heartbeat_claims(&self, group: usize) -> bool {
         match self {
             Machine::Hbd(_) => false,
@@ -67,13 +67,13 @@ impl Machine {
         }
     }
 
-    /// Whether its resources are left alone.
+    /// Whether hbd leaves the resources alone.
     pub fn in_maintenance(&self) -> bool {
         matches!(self, Machine::Hbd(core) if core.in_maintenance())
     }
 
-    /// Whether hbd believes that the address of `group` is up, and puts it back when it is gone
-    /// (daemon/core_loop.rs, `address_lost`).
+    /// Whether hbd believes that the address of `group` is up: then it adds the address again when it is gone
+    /// (`address_lost` in src/daemon/core_loop.rs).
     pub fn restores(&self, group: usize) -> bool {
         match self {
             Machine::Hbd(core) => core
@@ -94,7 +94,7 @@ impl Machine {
     }
 }
 
-/// An operator's wish as the core hears it.
+/// An operator's request as an event of the core.
 pub fn request(request: Request) -> Event {
     Event::Request { id: 0, request }
 }
@@ -109,7 +109,7 @@ fn deed(action: Action) -> Deed {
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
-        // No schedule asks for a handing over: it would leave everything running, which the invariants would tell.
+        // No schedule asks for a restart of the daemon: it leaves everything running, and the invariants would fail.
         Action::HandOver | Action::Exit => Deed::Exit,
         Action::Address { step, order } => Deed::Address(step, order),
     }

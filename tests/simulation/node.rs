@@ -60,7 +60,7 @@ fn groups(watched: bool) -> Vec<Group> {
         .collect()
 }
 
-/// What reaches a daemon that does not run; packets and inputs come by different ways.
+/// What waits for a daemon that does not get to run. Packets and inputs wait in different queues.
 #[derive(Debug, Default)]
 pub struct Stall {
     pub since: Duration,
@@ -80,7 +80,7 @@ impl Stall {
     }
 }
 
-/// When a node was last given a new status of each other node.
+/// When a node last received a new status from each other node.
 #[derive(Debug, Default)]
 pub struct Statuses(Vec<Heard>);
 
@@ -101,7 +101,7 @@ impl Statuses {
         let heard =
             Heard { node: src.to_owned(), uuid: message.get("srcuuid").cloned(), order: (generation, seq), at: now };
         match self.0.iter_mut().find(|known| known.node == heard.node) {
-            // Two nodes of one name: nobody listens to the second while the first lives (02 §4.1).
+            // Two nodes with one name: the second is ignored while the first lives (02 §4.1).
             Some(known) if known.uuid != heard.uuid && now - known.at < timing().warntime => {}
             Some(known) if known.order < heard.order => *known = heard,
             Some(_) => {}
@@ -109,27 +109,28 @@ impl Statuses {
         }
     }
 
-    /// How long ago that was, if it is no reason to call the node dead.
+    /// How long ago the last status came; `None` if the node may be declared dead by now.
     pub fn recent(&self, now: Duration, node: &str) -> Option<Duration> {
         let Heard { at, .. } = self.0.iter().find(|known| known.node == node)?;
-        // A first status that packets behind it have overtaken is dropped: that one is not ours to judge.
+        // A keepalive less than deadtime: the first status of a new incarnation is dropped when later packets have
+        // overtaken it, so a node may have missed one status that is counted here.
         Some(now - *at).filter(|silence| *silence + timing().keepalive < timing().deadtime)
     }
 }
 
-/// See the module.
+/// One machine, see the module.
 pub struct Node {
     pub machine: Option<Machine>,
-    /// Everything under way belongs to an incarnation.
+    /// The incarnation of the software. What is under way for an earlier one is dropped.
     pub life: u64,
     pub units: Units,
     pub stall: Option<Stall>,
-    /// Whether an address went away by itself in this life.
+    /// Whether the kernel removed an address in this incarnation, because its lease ended.
     pub lease_ended: bool,
     /// When its next deadline is in the queue.
     pub wake: Option<Duration>,
     pub statuses: Statuses,
-    /// Whether it reaches the ping node.
+    /// Whether this machine is connected to the LAN with the ping node and the clients.
     pub lan: bool,
     /// How far its wall clock was set, in seconds.
     pub clock: i64,
@@ -168,8 +169,8 @@ impl Node {
     /// Reads the state directory and starts the software.
     pub fn boot(&mut self, index: usize, cluster: &Cluster, now: Duration, seed: u64) {
         if std::mem::take(&mut self.state_lost) {
-            // 02 §4.1: wall clock plus one. That the clock was also set back behind the old generation (02 §13 trap
-            // 6) is beyond what any node can mend.
+            // 02 §4.1: wall clock plus one. Where the clock was also set back behind the old generation (02 §13 trap
+            // 6), no node can do anything about it: the simulator leaves that out.
             self.generation = self.generation.max(self.wall(now).as_secs());
             self.uuid[0] = self.uuid[0].wrapping_add(0x10);
         }
@@ -199,8 +200,9 @@ impl Node {
         });
     }
 
-    /// Whether a real Heartbeat, settled, says of `group` the opposite of what is: a takeover and a standby of its
-    /// own ran into each other (03 §4.6), or its late `mach_down` claims what it has given away since.
+    /// Whether a real Heartbeat that is not in transition reports the opposite of what is true for `group`: either its
+    /// takeover and its standby ran at the same time (03 §4.6), or its late `mach_down` claims what it has given away
+    /// since.
     pub fn is_wrong_about(&self, group: usize) -> bool {
         let running = self.units.running[group][0];
         let wrong = |machine: &Machine| {
@@ -210,7 +212,7 @@ impl Node {
         self.machine.as_ref().is_some_and(wrong)
     }
 
-    /// The software and all it ran are gone.
+    /// Power failure: the software and everything it ran are gone.
     pub fn power_off(&mut self) {
         self.machine = None;
         self.life += 1;

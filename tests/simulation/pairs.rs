@@ -1,4 +1,4 @@
-//! A few plain stories of two nodes, told as an administrator would expect them.
+//! A few simple stories of two nodes, with the outcome that an administrator would expect.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn a_healed_partition_leaves_one_owner() {
             assert!(world.serves(0, group) != world.serves(1, group), "{}", world.story());
         }
         let home = world.serves(0, 0) && world.serves(1, 1);
-        // A real node that restarts after a partition does not always come back (03 §0 no. 19).
+        // A real Heartbeat that restarts after a partition does not always come back (03 §0 no. 19).
         assert!(home || nodes != PAIRS[0], "{}", world.story());
     }
 }

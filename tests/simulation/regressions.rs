@@ -1,4 +1,4 @@
-//! Schedules that once broke an invariant, kept as data and played on every run.
+//! Schedules that once broke an invariant: kept as files, played in every run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ struct Regression {
 }
 
 impl Regression {
-    /// JSON with a line for each thing that is done to the cluster.
+    /// JSON with one line for each fault.
     fn lines(&self) -> serde_json::Result<String> {
         let Schedule { seed, cluster, stages } = &self.schedule;
         let stages: Vec<_> = stages.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;

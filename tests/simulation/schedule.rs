@@ -38,7 +38,7 @@ pub struct Cluster {
     /// `takeover_needs_ping`.
     #[serde(default)]
     pub needs_ping: bool,
-    /// Addresses are addresses: hbd asks whether anybody has one before it takes it.
+    /// The first resource of each group is an address, and hbd asks the LAN before it takes it.
     #[serde(default)]
     pub watched: bool,
     /// Percent of the packets.
@@ -108,12 +108,12 @@ pub enum Fault {
     Crash {
         node: usize,
     },
-    /// Power failure and back.
+    /// Power failure, and power again after a while.
     Blink {
         node: usize,
         for_ms: u64,
     },
-    /// The daemon alone dies; what it ran is released and it starts again.
+    /// Only the daemon dies. systemd stops its resources and starts it again.
     Kill {
         node: usize,
     },
@@ -132,7 +132,7 @@ pub enum Fault {
         way: Way,
     },
     Heal,
-    /// A node loses the LAN with the ping node and the clients, or has it again; the links are others.
+    /// A node loses the LAN with the ping node and the clients, or gets it back. The heartbeat links are not touched.
     Lan {
         node: usize,
         up: bool,
@@ -165,7 +165,7 @@ pub enum Fault {
         node: usize,
         set: Set,
     },
-    /// An operator begins or ends the maintenance of an hbd; it outlasts everything but that.
+    /// An operator begins or ends the maintenance of an hbd. Nothing else ends it, no crash and no restart.
     Maintenance {
         node: usize,
         on: bool,
@@ -182,7 +182,7 @@ pub struct Stage {
 /// Everything that determines a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// Of the world's own chances: delays, losses.
+    /// Determines what the schedule does not: delays and losses.
     pub seed: u64,
     pub cluster: Cluster,
     pub stages: Vec<Stage>,
@@ -190,12 +190,12 @@ pub struct Schedule {
 
 /// After the last fault the cluster gets this long to settle: hbd's slowest retry is 30 s.
 const REST: Duration = Duration::from_secs(75);
-/// The same beside a real Heartbeat: its restart takes 23 s (03 §8.2), a failed group's standby comes 30 s late, and
-/// hbd gives each of them 15 s.
+/// The same beside a real Heartbeat: its restart takes 23 s (03 §8.2), it asks for the standby of a failed group 30 s
+/// late, and hbd waits 15 s after each of them before it acts.
 const REST_MIXED: Duration = Duration::from_secs(180);
 
-/// A stop of a healthy real Heartbeat: half a second here and there, its resources, two seconds of farewell (02
-/// §9.1).
+/// The longest stop of a healthy real Heartbeat: half a second for each of its steps, the time to stop its resources,
+/// and the two seconds between its last steps (02 §9.1).
 const STOP: Duration = Duration::from_secs(15);
 
 fn fault(random: &mut SplitMix64, cluster: &Cluster) -> Fault {
@@ -237,7 +237,7 @@ impl Schedule {
         add(0, Fault::Boot { node: 0 });
         (1..cluster.nodes.len()).for_each(|node| add(random.below(20_000), Fault::Boot { node }));
         for _ in 0..random.between(2, 8) {
-            // Sometimes the cluster has settled when the next thing happens, sometimes it is in the middle of it.
+            // Sometimes the cluster has settled before the next fault, sometimes it still reacts to the last one.
             let limit = if random.below(2) == 0 { 3_000 } else { 40_000 };
             add(random.below(limit), fault(&mut random, &cluster));
         }
@@ -251,7 +251,7 @@ impl Schedule {
         schedule
     }
 
-    /// In every third pair addresses are watched, and now and then a stranger uses one.
+    /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one.
     fn add_watch(&mut self) {
         let mut random = SplitMix64::new(self.seed ^ 0x0007_a5c1);
         if !self.cluster.serves() || random.below(3) != 0 {
@@ -266,7 +266,7 @@ impl Schedule {
         }
     }
 
-    /// In every fifth pair somebody works on a node, sometimes twice, and may forget to say that he is done.
+    /// In every fifth pair an operator puts a node into maintenance, sometimes twice, and may forget to end it.
     fn add_maintenance(&mut self) {
         let mut random = SplitMix64::new(self.seed ^ 0x003a_117e);
         if !self.cluster.serves() || random.below(5) != 0 {
@@ -279,8 +279,8 @@ impl Schedule {
         }
     }
 
-    /// Every fourth pair of hbd nodes has a ping node and loses sight of it now and then. By chances of its own, so
-    /// that all other schedules are what they were before there were ping nodes.
+    /// Every fourth pair of hbd nodes has a ping node, and sometimes a node no longer reaches it. Drawn from a random
+    /// sequence of its own: the schedules of all other seeds are the same as before there were ping nodes.
     fn add_pings(&mut self) {
         let mut random = SplitMix64::new(self.seed ^ 0x0001_c390);
         if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
@@ -301,7 +301,7 @@ impl Schedule {
             world.run_for(Duration::from_millis(stage.pause_ms))?;
             world.inflict(stage.fault)?;
         }
-        // With a bad cable, or a clean cut, there is always something under way.
+        // A cluster with a bad cable or a cut link never comes to rest.
         world.heal();
         world.mend();
         world.end_maintenance();
@@ -310,14 +310,14 @@ impl Schedule {
         self.stop_heartbeat(world)
     }
 
-    /// At the end a real Heartbeat must obey its operator: hbd may not have left it waiting for anything.
+    /// At the end a real Heartbeat must stop when its operator asks: hbd must not have left it waiting for anything.
     fn stop_heartbeat(&self, world: &mut World) -> Result<(), String> {
         let Some(node) = self.cluster.nodes.iter().position(|kind| *kind == Kind::Heartbeat) else { return Ok(()) };
         if world.alive(node) {
             let before = world.life(node);
             world.inflict(Fault::Stop { node })?;
             world.run_for(STOP)?;
-            // One that was still waiting to restart itself after a partition comes back (02 §9.3).
+            // A new incarnation counts as stopped, too: it was about to restart itself after a partition (02 §9.3).
             if world.life(node) == before {
                 return Err("a real Heartbeat does not stop at the end".to_owned());
             }
@@ -325,7 +325,7 @@ impl Schedule {
         Ok(())
     }
 
-    /// Whether groups may rightly end up elsewhere than at their preferred nodes.
+    /// Whether groups may end at other nodes than their preferred ones.
     fn moved_by_hand(&self) -> bool {
         let moves = |stage: &Stage| {
             matches!(stage.fault, Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. })

@@ -1,9 +1,9 @@
-//! A failing schedule made as short as it can be while it still fails.
+//! Makes a failing schedule as short as possible while it still fails.
 
 use crate::campaign::play;
 use crate::schedule::{Fault, Schedule};
 
-/// Plays that are spent on one schedule.
+/// How often a schedule is played at most while it is shortened.
 const PATIENCE: usize = 2_000;
 
 struct Shrinker {
@@ -12,7 +12,7 @@ struct Shrinker {
 }
 
 impl Shrinker {
-    /// Keeps `candidate` if it is something else and still fails, no matter how.
+    /// Keeps `candidate` if it differs and still fails, for whatever reason.
     fn tries(&mut self, candidate: Schedule) -> bool {
         if candidate == self.best || self.plays >= PATIENCE {
             return false;

@@ -16,9 +16,9 @@ pub type Running = [[bool; RESOURCES]; GROUPS];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     pub step: (usize, usize),
-    /// Starting goes wrong, or else stopping.
+    /// Whether starting goes wrong; otherwise stopping does.
     pub start: bool,
-    /// It hangs and then ends well, or else it fails.
+    /// Whether it hangs and then succeeds; otherwise it fails.
     pub hang: bool,
 }
 
@@ -34,12 +34,12 @@ impl Units {
         self.troubles.push((until, trouble));
     }
 
-    /// Whether something goes wrong here, or did a moment ago: retries have pauses of up to ten seconds.
+    /// Whether an operation goes wrong here, or did less than ten seconds ago: that is the longest pause of a retry.
     pub fn troubled(&self, now: Duration) -> bool {
         self.troubles.iter().any(|(until, _)| now < *until + Duration::from_secs(11))
     }
 
-    /// Whether starts go wrong here, or did until a moment ago: a failed group is tried again after 30 s.
+    /// Whether starts go wrong here, or did lately: a failed group is tried again after 30 s.
     pub fn start_troubled(&self, now: Duration) -> bool {
         self.troubles.iter().any(|(until, trouble)| trouble.start && now < *until + Duration::from_secs(31))
     }
@@ -64,7 +64,7 @@ impl Units {
         }
     }
 
-    /// The addresses have outlived their lease.
+    /// The kernel removes the addresses, because their lease has ended.
     pub fn lease_ends(&mut self) {
         for group in &mut self.running {
             group[0] = false;

@@ -1,4 +1,4 @@
-//! The cables: which links carry what in which direction, and how badly.
+//! The cables: which link carries packets in which direction, and what it loses, doubles or delays.
 
 use std::time::Duration;
 

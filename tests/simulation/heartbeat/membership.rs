@@ -42,7 +42,7 @@ impl Heartbeat {
             return;
         }
         let interval = self.nodes[from].last_status.map(|last| self.now.saturating_sub(last));
-        // 03 §8.3: 3.0.6 judges by its own deadtime, whatever the node asked for.
+        // 03 §8.3: 3.0.6 uses its own deadtime, whatever dead time the node announced.
         if from != self.own && interval.is_some_and(|interval| interval > self.settings.timing.deadtime) {
             self.node_died(from);
         }
@@ -74,7 +74,7 @@ impl Heartbeat {
             if index == self.own {
                 self.say("No local heartbeat. Forcing restart");
                 self.restart_at.get_or_insert(self.now);
-                // Once; the beats that follow are late, not missing.
+                // Sent once: the heartbeats that follow are late, not missing.
                 self.nodes[index].last_status = Some(self.now);
             } else {
                 self.node_died(index);

@@ -16,7 +16,7 @@ fn hex(message: &Message, field: &str) -> Option<u64> {
 }
 
 impl Peer {
-    /// Of 3.0.6 (02 §6.2).
+    /// As 3.0.6 does it (02 §6.2).
     pub(super) fn reset_tracking(&mut self) {
         self.last = None;
         self.missing.clear();
@@ -42,7 +42,7 @@ impl Peer {
 }
 
 impl Heartbeat {
-    /// Fills in the header, keeps, loops back, and only then hands to the media (02 §1.3).
+    /// Fills in the header, keeps the message, loops it back, and only then hands it to the media (02 §1.3).
     pub(super) fn send(&mut self, mut message: Message) {
         let sequenced = message.kind().is_some_and(|kind| !kind.starts_with("NS_"));
         let dest = message.text("dest").and_then(|dest| self.nodes.iter().find(|node| node.name == dest));
@@ -154,7 +154,7 @@ impl Heartbeat {
         }
     }
 
-    /// Step 12: false if the status is older than the node's death.
+    /// 02 §5 step 12: false if the status is older than the node's death.
     fn judge_incarnation(&mut self, from: usize, seq: u64, generation: u64) -> bool {
         let node = &mut self.nodes[from];
         if generation > node.generation {

@@ -1,4 +1,5 @@
-//! A model of a real Heartbeat 3.0.6 node, made from 02 and 03 alone, with the defects they describe.
+//! A model of a real Heartbeat 3.0.6 node, written from the chapters 02 and 03 of docs/protocol, with the defects that
+//! they describe.
 //!
 //! Not modelled: legacy mode, clients and flow control, fencing devices, `autojoin`, `hb_generation` by time. The
 //! model reacts as the real main loop does: at its timers only, packets first (02 §1.4).
@@ -23,13 +24,13 @@ use standby::Standby;
 
 /// The main loop wakes at least this often (02 §1.4).
 const TICK: Duration = Duration::from_millis(500);
-/// A returning node after a partition: we restart (02 §7.7).
+/// How long after a node has returned from a partition this node restarts (02 §7.7).
 const PARTITION_RESTART: Duration = Duration::from_secs(2);
-/// From our own `shutdone` to the next phase, and from that to silence (02 §9.1).
+/// The time from our own `shutdone` to the next step of a stop, and from that one to the last (02 §9.1).
 const PHASE: Duration = Duration::from_secs(1);
 /// What is added to the announced dead time at start, and for how long (02 §4.2).
 const START_RAISE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
-/// What is added at a restart, for good (02 §9.3).
+/// What a restart adds to the announced dead time for good (02 §9.3).
 const RESTART_RAISE: Duration = Duration::from_secs(30);
 
 /// One entry of the node table (02 §1.2).
@@ -66,7 +67,7 @@ enum Stop {
     /// Waits until the resource layer is stable.
     Wanted,
     Releasing,
-    /// Steps 5 and 7 are due then.
+    /// Steps 5 and 7 are due at this time.
     Clients(Duration),
     Silence(Duration),
 }
@@ -80,7 +81,7 @@ pub struct Heartbeat {
     started: Duration,
     out: Vec<Deed>,
     inbox: VecDeque<Message>,
-    /// What scripts and tools wrote to the FIFO: sent when the main loop looks.
+    /// What scripts and tools wrote to the FIFO. The main loop sends it when it wakes.
     fifo: VecDeque<Message>,
     seq: u64,
     history: VecDeque<(u64, Message, Option<Duration>)>,
@@ -152,7 +153,7 @@ impl Heartbeat {
             Event::Deadline => self.wake(),
             Event::StepEnded { step, outcome } => self.step_ended(step, &outcome),
             Event::Request { request, .. } => self.asked(request),
-            // What Heartbeat knows nothing of.
+            // Events that a Heartbeat does not know.
             Event::LoadAverage(_)
             | Event::PingAnswered { .. }
             | Event::Policies(_)
@@ -194,8 +195,8 @@ impl Heartbeat {
         while let Some(message) = self.inbox.pop_front() {
             self.receive(&message, false);
         }
-        // What children say before we are active would reach no handler. The specification does not say what becomes
-        // of a takeover then; let it wait.
+        // Before we are active, what children write would reach no handler. The specification does not say what
+        // happens to a takeover then: here it waits.
         while self.comm == Comm::Active
             && let Some(message) = self.fifo.pop_front()
         {
@@ -250,7 +251,7 @@ impl Heartbeat {
         self.stop_if_stable();
     }
 
-    /// A full restart begins as a stop without its first step (02 §9.3).
+    /// A full restart is a stop without its first step, and a start (02 §9.3).
     fn restart(&mut self) {
         self.restart_at = None;
         self.restarting = true;
@@ -288,12 +289,12 @@ impl Heartbeat {
         }
     }
 
-    /// `cl_status rscstatus` says something else than `transition` (03 §4.4).
+    /// Whether `cl_status rscstatus` prints something else than `transition` (03 §4.4).
     pub fn is_stable(&self) -> bool {
         self.ownership.is_stable() && self.standby.is_stable() && self.scripts.idle()
     }
 
-    /// Whether it says that it has `group`.
+    /// Whether this node claims to have `group`.
     pub fn claims(&self, group: usize) -> bool {
         [Set::LOCAL, Set::FOREIGN]
             .into_iter()

@@ -1,4 +1,4 @@
-//! Who holds what: `rstate`, `resource`, takeover (03 §4.1 to §4.4, §6).
+//! Which node holds what: `rstate`, `resource`, takeover (03 §4.1 to §4.4, §6).
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) enum State {
 pub(super) struct Ownership {
     pub(super) hold: Set,
     other: Set,
-    /// Something was heard from the peer since its last death: then `other` says whether it must be fenced.
+    /// Whether the peer was heard since its last death. Only then does `other` say whether it must be fenced.
     pub(super) other_stable: bool,
     pub(super) state: State,
     t10: Option<Duration>,
@@ -221,7 +221,7 @@ impl Heartbeat {
         self.acquire_local();
     }
 
-    /// 03 §6.5, its wrong half included.
+    /// 03 §6.5, with the defect described there.
     pub(super) fn peer_shutdone(&mut self) {
         self.say("Received shutdown notice");
         self.ownership.other = Set::NONE;
@@ -250,7 +250,7 @@ impl Heartbeat {
         self.scripts.release(groups, After::Shutdown);
     }
 
-    /// The indexes of a set's groups, in our words.
+    /// The indices of the groups in a set, as this node sees it.
     pub(super) fn groups_of(&self, set: Set) -> Vec<usize> {
         let groups = self.settings.groups.iter().enumerate();
         let wanted =

@@ -14,10 +14,10 @@ use crate::machine::Deed;
 /// Attempts to stop a resource, and the pause between them.
 const STOP_ATTEMPTS: u32 = 11;
 const STOP_PAUSE: Duration = Duration::from_secs(1);
-/// A failed group's standby request comes this late (03 §9.1).
+/// How long after the failure of a group the standby is asked for (03 §9.1).
 const FAILED_STANDBY: Duration = Duration::from_secs(30);
 
-/// What a child does at its end.
+/// What a child does when it ends.
 #[derive(Debug, Clone)]
 pub(super) enum After {
     Nothing,
@@ -77,25 +77,25 @@ impl Scripts {
         Child { operations: operations.collect(), current: None, attempts: 0, retry_at: None, after }
     }
 
-    /// takegroup, at once.
+    /// Runs takegroup at once.
     pub(super) fn direct(&mut self, groups: Vec<usize>, after: After) {
         let child = self.child(groups, true, after);
         self.children.push(child);
     }
 
-    /// takegroup, when no child runs.
+    /// Runs takegroup as soon as no child runs.
     pub(super) fn queue(&mut self, groups: Vec<usize>, after: After) {
         let child = self.child(groups, true, after);
         self.queue.push_back(child);
     }
 
-    /// givegroup, at once.
+    /// Runs givegroup at once.
     pub(super) fn release(&mut self, groups: Vec<usize>, after: After) {
         let child = self.child(groups, false, after);
         self.children.push(child);
     }
 
-    /// The next operation of a child that may go on; what is active already is not started.
+    /// The next operation of a child that may go on. Resources that are active already are not started.
     fn next(&mut self, index: usize, now: Duration) -> Option<Operation> {
         let busy: Vec<_> = self.children.iter().filter_map(|child| child.current.map(|op| op.step)).collect();
         let child = &mut self.children[index];
@@ -126,7 +126,7 @@ impl Scripts {
 }
 
 impl Heartbeat {
-    /// Lets children and the queue go on as far as they can.
+    /// Starts every operation of the children and of the queue that can start now.
     pub(super) fn run_scripts(&mut self) {
         if self.scripts.failed_standby.is_some_and(|at| at <= self.now) {
             self.scripts.failed_standby = None;
@@ -151,7 +151,7 @@ impl Heartbeat {
         }
     }
 
-    /// What children say goes through the FIFO (03 §4.7).
+    /// A child writes its message to the FIFO (03 §4.7).
     fn child_ended(&mut self, after: After) {
         match after {
             After::Nothing => {}
@@ -179,7 +179,7 @@ impl Heartbeat {
         self.stop_if_stable();
     }
 
-    /// `ip-request-resp` to ourselves: take that group.
+    /// `ip-request-resp` to ourselves: acquires that group.
     pub(super) fn go_ahead(&mut self, message: &Message) {
         let key = message.text("ipaddr").unwrap_or_default();
         let group = self.settings.groups.iter().position(|group| group.key == key);

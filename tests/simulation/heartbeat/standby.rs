@@ -62,7 +62,7 @@ impl Heartbeat {
         self.end_standby();
     }
 
-    /// `hb_takeover`: the script calls hb_standby with the set translated; `failback` becomes all (03 §0 no. 11).
+    /// `hb_takeover`: the script calls hb_standby with the opposite set; `failback` becomes `all` (03 §0 no. 11).
     pub(super) fn takeover_received(&mut self, message: &Message) {
         let set = match message.text("rsc_hold") {
             Some("local") => Set::FOREIGN,
@@ -106,7 +106,7 @@ impl Heartbeat {
                 self.ownership.hold = self.ownership.hold.without(set);
                 self.enter(Phase::Done, WORK);
             }
-            // An error, but the deadline is pushed all the same (03 §16 no. 9).
+            // An error, but the deadline is set anew all the same (03 §16 no. 9).
             (Phase::Me, _, false) => self.enter(Phase::Me, WORK),
             (Phase::Other, "done", false) => self.acquire(set),
             (Phase::Done, "done", true) => {

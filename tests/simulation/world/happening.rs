@@ -6,7 +6,7 @@ use std::time::Duration;
 use hbd::cluster::{Outcome, Step};
 use hbd::wire::Message;
 
-/// What comes to pass.
+/// One thing that happens to the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happening {
     Arrives {
@@ -18,7 +18,7 @@ pub(super) enum Happening {
     Ended(Step, Outcome),
     /// A stalled daemon runs again.
     Wakes,
-    /// The lease of the addresses, of a daemon that has not run since then.
+    /// The lease of the addresses ends, of a daemon that has been stalled since this time.
     LeaseEnds(Duration),
     /// A question about an address is asked on the LAN.
     Asks(u64),
@@ -39,13 +39,13 @@ pub(super) enum Happening {
     Starts,
 }
 
-/// The same at its moment; ordered by that.
+/// A happening with its time, by which it is ordered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scheduled {
     pub(super) at: Duration,
     pub(super) order: u64,
     pub(super) node: usize,
-    /// The incarnation it is meant for; the wire does not care.
+    /// The incarnation of the software that it is meant for. Packets reach any incarnation.
     pub(super) life: u64,
     pub(super) what: Happening,
 }

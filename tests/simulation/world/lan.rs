@@ -1,4 +1,5 @@
-//! The public LAN: who answers for which address. Never cut; what schedules cut are the heartbeat links.
+//! The public LAN: which machine answers for which address. Schedules cut the heartbeat links, never this LAN; they
+//! disconnect single machines from it.
 
 use std::time::Duration;
 
@@ -8,25 +9,25 @@ use super::{Happening, World};
 use crate::node::{Node, timing};
 use crate::units::GROUPS;
 
-/// Questions without an answer that make silence (src/vip/probe.rs).
+/// After so many questions without an answer an address counts as unused (src/vip/probe.rs).
 const IN_VAIN: u32 = 3;
 
-/// How long after an address came up whoever else has it hears of that, and hears it once more although it was
-/// defended.
+/// How long after an address came up the other owner hears its announcement, and hears it again although it has
+/// defended the address.
 pub const CLAIMS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(250)];
 
-/// Somebody asks for an address.
+/// A node asks whether an address is in use.
 #[derive(Debug)]
 struct Probe {
     id: u64,
     node: usize,
     step: Step,
-    /// What was told last: whether somebody answers.
+    /// What the node was told last: whether another machine answers.
     told: Option<bool>,
     in_vain: u32,
 }
 
-/// What the simulated address rooms ask, and a stranger who may use an address of ours.
+/// The questions that the simulated nodes ask, and until when a third machine uses which address.
 #[derive(Debug, Default)]
 pub struct Lan {
     probes: Vec<Probe>,
@@ -35,27 +36,27 @@ pub struct Lan {
 }
 
 impl Lan {
-    /// Between two questions.
+    /// The time between two questions.
     pub fn interval() -> Duration {
         asking_interval(timing().deadtime)
     }
 
-    /// Somebody else has the address of `group` until then.
+    /// A third machine uses the address of `group` until this time.
     pub fn stranger_until(&mut self, group: usize, until: Duration) {
         self.stranger[group] = until;
     }
 
-    /// Whether somebody else has it.
+    /// Whether a third machine uses the address of `group` now.
     pub fn stranger(&self, group: usize, now: Duration) -> bool {
         now < self.stranger[group]
     }
 
-    /// Whether somebody else has any, or had until a moment ago.
+    /// Whether a third machine uses any address, or did so shortly before.
     pub fn disturbed(&self, now: Duration) -> bool {
         self.stranger.iter().any(|until| now < *until + Self::interval() * 5)
     }
 
-    /// Takes an order about an address; the number of the question that is to be asked now.
+    /// Takes an order about an address. Returns the number of the question that is to be asked now.
     pub fn order(&mut self, node: usize, step: Step, order: Order) -> Option<u64> {
         self.probes.retain(|probe| (probe.node, probe.step) != (node, step));
         if order != Order::Probe {
@@ -71,7 +72,7 @@ impl Lan {
         self.probes.retain(|probe| probe.node != node);
     }
 
-    /// What a question is about; `None` if nobody wants to know any more.
+    /// What a question is about; `None` if the node has stopped asking.
     pub fn step(&self, id: u64) -> Option<Step> {
         self.probes.iter().find(|probe| probe.id == id).map(|probe| probe.step)
     }
@@ -81,7 +82,7 @@ impl Lan {
         self.probes.iter().find(|probe| probe.node == node && probe.step.group == group).map(|probe| probe.id)
     }
 
-    /// One question was asked; what is new.
+    /// One question was asked. Returns what the node does not know yet.
     pub fn asked(&mut self, id: u64, answered: bool) -> Option<AddressNews> {
         let probe = self.probes.iter_mut().find(|probe| probe.id == id)?;
         probe.in_vain = if answered { 0 } else { probe.in_vain + 1 };
@@ -95,7 +96,7 @@ impl Lan {
 }
 
 impl World {
-    /// The kernel removes the addresses of a daemon that does not run. It will learn that when it runs again.
+    /// The kernel removes the addresses of a stalled daemon, which learns of it when it runs again.
     pub(super) fn lease_ends(&mut self, node: usize) {
         let watched = self.cluster.watched;
         let node = &mut self.nodes[node];
@@ -133,8 +134,8 @@ impl World {
         self.push(Lan::interval(), node, Happening::Asks(id));
     }
 
-    /// Its announcement is heard by everybody who has it, too, and theirs in return by him; to who asks for it, it is
-    /// an answer.
+    /// A node announces the address of `group`. Every other owner hears the announcement, and the node hears theirs in
+    /// return. A node that asks about the address takes the announcement for an answer.
     pub(super) fn address_came_up(&mut self, group: usize) {
         let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
         for node in 0..nodes {

@@ -14,7 +14,7 @@ use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::golden::Trace;
-use crate::invariants::{Invariants, Sight};
+use crate::invariants::{Invariants, Observation};
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
 use crate::schedule::{Cluster, Fault, Kind};
@@ -24,7 +24,7 @@ use happening::{Happening, Scheduled};
 use hbd::util::random::SplitMix64;
 use lan::Lan;
 
-/// Virtual time begins here, so that nothing can lie before zero.
+/// Virtual time begins here, so that the times before the beginning are not negative.
 const EPOCH: Duration = Duration::from_secs(1_000);
 
 /// The cluster and everything around it.
@@ -42,12 +42,12 @@ pub struct World {
     takeovers: u64,
     trace: Trace,
     broken: Option<String>,
-    /// Every message sent, when and by whom, if somebody wants to know.
+    /// Every message with its time and its sender; `None` if they are not collected.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
 
 impl World {
-    /// `telling`: keep the story; it costs more than the simulation itself.
+    /// `telling`: keep the story, which takes longer than the simulation itself.
     pub fn new(seed: u64, cluster: &Cluster, telling: bool) -> Self {
         World {
             cluster: cluster.clone(),
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// What happened, in order of time.
+    /// What happened, in order of time; empty without `telling`.
     pub fn story(&self) -> String {
         self.story.clone().unwrap_or_default()
     }
@@ -135,7 +135,7 @@ impl World {
             Fault::Heal => self.heal(),
             Fault::Lan { node, up } => {
                 self.nodes[node].lan = up;
-                // A carrier that comes back is announced on.
+                // A node announces its addresses again when the carrier comes back.
                 (0..GROUPS).for_each(|group| self.address_came_up(group));
             }
             Fault::Stranger { group, for_ms } => {
@@ -183,8 +183,8 @@ impl World {
         }
     }
 
-    /// The daemon alone dies; systemd releases what it ran (ExecStopPost) and starts it again. A real Heartbeat has
-    /// no such thing: there it is the watchdog that reboots the machine.
+    /// Only the daemon dies: systemd stops its resources (ExecStopPost) and starts it again. For a real Heartbeat
+    /// nothing does that: the watchdog reboots the machine.
     fn kill(&mut self, node: usize) {
         if self.nodes[node].machine.is_some() {
             self.crash(node);
@@ -207,7 +207,7 @@ impl World {
         self.feed(node, request(wish));
     }
 
-    /// What is refused is not noted in the state directory.
+    /// Maintenance that hbd refuses is not noted in the state directory.
     fn maintain(&mut self, node: usize, on: bool) {
         self.ask(node, Request::Maintenance(on));
         let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
@@ -215,7 +215,7 @@ impl World {
         self.nodes[node].maintenance = hbd && heard.map_or(on, Machine::in_maintenance);
     }
 
-    /// Whoever works on a node is done.
+    /// Ends the maintenance of every node.
     pub fn end_maintenance(&mut self) {
         self.invariants.disturbed(self.now);
         (0..self.nodes.len()).for_each(|node| self.maintain(node, false));
@@ -229,7 +229,7 @@ impl World {
         (0..GROUPS).for_each(|group| self.address_came_up(group));
     }
 
-    /// No packet gets lost any more, unless a link is cut.
+    /// From now on packets are lost only where a link is cut.
     pub fn mend(&mut self) {
         self.wire.mend();
     }
@@ -255,7 +255,7 @@ impl World {
             return;
         }
         let (now, nodes) = (self.now, &self.nodes);
-        let sight = Sight {
+        let observation = Observation {
             now,
             alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
             running: [nodes[0].units.running, nodes[1].units.running],
@@ -266,14 +266,14 @@ impl World {
                 && !self.cluster.mixed()
                 && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
             misled: self.misled(),
-            // Nobody takes what a stranger has, or anything in maintenance. Who sees no ping node takes nothing, if
-            // its administrator wants it so.
+            // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
+            // node if takeover_needs_ping says so.
             excused: self.lan.disturbed(now)
                 || nodes.iter().any(|node| {
                     node.maintenance || node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan
                 }),
         };
-        if let Err(broken) = self.invariants.check(&sight) {
+        if let Err(broken) = self.invariants.check(&observation) {
             self.break_with(broken);
         }
     }
@@ -282,15 +282,15 @@ impl World {
         std::array::from_fn(|group| self.nodes.iter().any(|node| node.is_wrong_about(group)))
     }
 
-    /// After a long rest: every group runs once, at its preferred node if nobody moved it, and everybody knows
-    /// everybody.
+    /// Checked after a long rest: every group runs on one node, on its preferred one unless it was `moved`, and every
+    /// node knows which nodes live.
     pub fn settled(&self, moved: bool) -> Result<(), String> {
         let living: Vec<_> = self.nodes.iter().map(|node| node.machine.is_some()).collect();
         for (index, machine) in
             self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.machine.as_ref()?)))
         {
-            // Of a real Heartbeat, too: one in transition can be neither stopped nor asked for anything (03 §0 no.
-            // 10, 20).
+            // This holds for a real Heartbeat, too: while it is in transition it can be neither stopped nor asked for
+            // anything (03 §0 nos. 10 and 20).
             if self.cluster.serves() && machine.in_transition() {
                 return Err(format!("{} is still in transition at the end", name(index)));
             }
@@ -300,7 +300,7 @@ impl World {
         }
         for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
             let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
-            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.forgotten(group);
+            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.is_claimed_in_vain(group);
             if self.misled()[group] {
                 continue;
             }
@@ -327,11 +327,11 @@ impl World {
                 if outcome == Outcome::Started && step.resource == 0 {
                     self.address_came_up(step.group);
                 }
-                // It declared us dead in the midst of a release, which then went on (03 §4.6, §6.4): as forgotten as
-                // one that could not be started.
+                // A real Heartbeat declared its peer dead while it was releasing the group, and the release went on
+                // (03 §4.6, §6.4): now it claims a group that it does not run.
                 let claims = |machine: &Machine| machine.heartbeat_claims(step.group);
                 if outcome == Outcome::Stopped && self.nodes[node].machine.as_ref().is_some_and(claims) {
-                    self.invariants.forgets(step.group);
+                    self.invariants.claim_in_vain(step.group);
                 }
                 self.feed(node, Event::StepEnded { step, outcome });
             }
@@ -367,7 +367,7 @@ impl World {
         }
     }
 
-    /// Packets, inputs, then time: as daemon/core_loop.rs does.
+    /// Hands over packets, then inputs, then the time, as src/daemon/core_loop.rs does.
     fn wakes(&mut self, node: usize) {
         let Some(stall) = self.nodes[node].stall.take() else { return };
         self.invariants.disturbed(self.now);
@@ -471,12 +471,12 @@ impl World {
         }
     }
 
-    /// Start order is left to right, stop order its reverse.
+    /// Resources start from left to right and stop in the reverse order: that is checked here.
     fn operate(&mut self, node: usize, step: Step, start: bool) {
         let running = self.nodes[node].units.running[step.group];
         let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
-        // An address whose lease has ended in a stall is put back by the vip room. A real Heartbeat's children run at
-        // the same time and get into each other's way (03 §4.6).
+        // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs several
+        // children at the same time, which disturb each other (03 §4.6).
         let excused = self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
         let fits = excused || outside.all(|up| *up == start);
         if !fits {
@@ -489,7 +489,7 @@ impl World {
         let (outcome, extra) = self.nodes[node].units.outcome(self.now, step, start);
         let failed_here = matches!(outcome, Outcome::Failed(_)) && start;
         if failed_here && self.cluster.nodes[node] == Kind::Heartbeat {
-            self.invariants.forgets(step.group);
+            self.invariants.claim_in_vain(step.group);
         }
         let delay = Duration::from_micros(self.random.between(300, 80_000)) + extra;
         self.push(delay, node, Happening::Ended(step, outcome));

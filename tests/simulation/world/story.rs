@@ -16,7 +16,7 @@ impl World {
         }
     }
 
-    /// What is said about resources; all else would hide it.
+    /// Tells messages about resources only: the others would hide them.
     pub(super) fn tell_message(&mut self, node: usize, message: &Message) {
         let kind = message.kind().unwrap_or_default();
         if self.story.is_some() && !matches!(kind, "status" | "ip-request-resp") && !kind.starts_with("NS_") {
