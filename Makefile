@@ -10,8 +10,8 @@
 # make bench    hbd against keepalived: how long until the addresses are announced
 # make simulate N=100000   a long campaign of simulated clusters
 # make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
-# make fuzz SECONDS=600    cargo-fuzz on the parsers and the datagram decoder; installs a nightly compiler and cargo-fuzz
-# make deny     licences, sources and versions of the dependencies; known vulnerabilities where the database can be reached
+# make fuzz SECONDS=600    cargo-fuzz on the parsers and the decoder; installs a nightly compiler and cargo-fuzz
+# make deny     licences and sources of the dependencies; known vulnerabilities where the database can be reached
 # make msrv     whether the compiler that Cargo.toml names as the oldest would do
 # make install  into DESTDIR
 #
@@ -71,8 +71,8 @@ demo: prepare
 	$(SAY) "two machines"
 	@$(SUDO) $(TARGET)/debug/demo
 
-# The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: two of them at once, of which
-# one is heard when the other has finished.
+# The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: two of them at once, of
+# which one is heard when the other has finished.
 test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 test: LAB = $(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
 test: prepare
@@ -117,8 +117,8 @@ bench: prepare
 	@command -v keepalived >/dev/null 2>&1 || [ -x /usr/sbin/keepalived ] || $(SUDO) apt-get install -qq -y --no-install-recommends keepalived
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench addresses
 
-# cargo-deny is installed where it is missing (minutes). Known vulnerabilities come from a database on the network; where it
-# cannot be fetched that is said, and nothing else fails for it.
+# cargo-deny is installed where it is missing (minutes). Known vulnerabilities come from a database on the network;
+# where it cannot be fetched that is said, and nothing else fails for it.
 deny: toolchain
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --workspace check bans licenses sources
@@ -138,7 +138,8 @@ golden: toolchain
 	HBD_GOLDEN=renew $(CARGO) test --test simulation
 	git diff --stat -- tests/simulation/golden
 
-# What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo test).
+# What it finds is kept in fuzz/artifacts. CI plays the kept corpora and mutations of them on any compiler (cargo
+# test).
 fuzz: SECONDS = 600
 fuzz: toolchain
 	@rustup run nightly rustc --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal

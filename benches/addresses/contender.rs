@@ -1,4 +1,4 @@
-//! Who adds the addresses: hbd's address room beside a beating core, or keepalived from Debian.
+//! Who adds the addresses: hbd's address thread beside a beating core, or keepalived from Debian.
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -102,13 +102,13 @@ pub fn wishes(count: usize, ipv6: bool) -> Vec<Address> {
     addresses(count, ipv6).map(wish).collect()
 }
 
-/// Inside the near namespace: the main thread beats as the core's does, the room adds and announces. Prints how late
+/// Inside the near namespace: the main thread beats as the core's does, the address thread adds and announces. Prints how late
 /// every beat was, in milliseconds.
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let count: usize = arguments.first().ok_or("no count")?.parse()?;
     let ipv6 = arguments.get(1).is_some_and(|word| word == "6");
     let (sender, reports) = mpsc::channel();
-    let room = vip::spawn(None, move |report| drop(sender.send(report)))?;
+    let addresses = vip::spawn(None, move |report| drop(sender.send(report)))?;
     // Refused in some containers: then the beats are those of an ordinary thread.
     let _ = hbd::daemon::realtime::schedule(1);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
@@ -123,7 +123,7 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
         if beat == BEATS.0 {
             socket.send_to(b"decision", ("10.98.0.2", DECISION_PORT))?;
             for (id, address) in (0..).zip(&wishes) {
-                room.send(vip::Command::Add { id, address: address.clone() })?;
+                addresses.send(vip::Command::Add { id, address: address.clone() })?;
             }
         }
     }

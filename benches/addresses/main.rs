@@ -3,7 +3,7 @@
 //!
 //! Two network namespaces joined by a veth pair, made and removed here. In one a contender adds its addresses, in the
 //! other tcpdump writes down what a neighbour sees; its clock is the only one that counts. The decision is what the
-//! contender says before it acts: keepalived its first advertisement, hbd's address room a datagram in its place.
+//! contender says before it acts: keepalived its first advertisement, hbd's address thread a datagram in its place.
 //! Contenders take turns, several rounds, the best of each counts: other work on the machine only ever makes it
 //! slower.
 

@@ -47,10 +47,10 @@ pub fn race(ipv6: bool) -> Result<(f64, f64), Failure> {
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let ipv6 = arguments.first().is_some_and(|word| word == "6");
     let (sender, reports) = mpsc::channel();
-    let room = vip::spawn(None, move |report| drop(sender.send(report)))?;
+    let addresses = vip::spawn(None, move |report| drop(sender.send(report)))?;
     let wishes = wishes(ADDRESSES, ipv6);
     for (id, address) in (0..).zip(&wishes) {
-        room.send(vip::Command::Add { id, address: address.clone() })?;
+        addresses.send(vip::Command::Add { id, address: address.clone() })?;
     }
     for _ in &wishes {
         match reports.recv_timeout(Duration::from_secs(20))? {
