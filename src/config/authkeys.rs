@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::diagnostic::{Diagnostic, Place, Report, Severity, Word};
+use super::diagnostic::{Diagnostic, Findings, Location, Severity, Word};
 use super::files::Files;
 
 /// Highest key number.
@@ -54,14 +54,14 @@ pub enum AuthMethod {
 /// # Errors
 /// Every error found; then the old keys should stay in force.
 pub fn load_authkeys(files: &Files) -> Result<AuthKeys, Vec<Diagnostic>> {
-    let mut report = Report::default();
-    let keys = read(files, &mut report);
-    let errors: Vec<_> = report.finish().into_iter().filter(|d| d.severity == Severity::Error).collect();
+    let mut findings = Findings::default();
+    let keys = read(files, &mut findings);
+    let errors: Vec<_> = findings.into_sorted().into_iter().filter(|d| d.severity == Severity::Error).collect();
     keys.ok_or(errors)
 }
 
 /// Reads the file of keys: the systemd credential if there is one, else authkeys. `None` after an error.
-pub(super) fn read(files: &Files, report: &mut Report) -> Option<AuthKeys> {
+pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
     let credential = files.credential.as_deref().filter(|path| path.exists());
     let path = credential.unwrap_or(&files.authkeys);
     let whole = Word::file(path);
@@ -70,7 +70,7 @@ pub(super) fn read(files: &Files, report: &mut Report) -> Option<AuthKeys> {
     let (mode, bytes) = match content {
         Ok(content) => content,
         Err(error) => {
-            report.error(
+            findings.error(
                 &whole,
                 format!("Cannot open keyfile [{shown}].  Stop. ({error})"),
                 "write `auth 1` and `1 sha1 KEY` into it, the same on both nodes, mode 600",
@@ -85,28 +85,28 @@ pub(super) fn read(files: &Files, report: &mut Report) -> Option<AuthKeys> {
         if mode & 0o044 != 0 {
             let message =
                 format!("Bad permissions on keyfile [{shown}], 600 recommended. (mode is {:03o})", mode & 0o777);
-            report.error(&whole, message, chmod);
+            findings.error(&whole, message, chmod);
             legal = false;
         } else if mode & 0o022 != 0 {
             let message = format!("[{shown}] may be written by others (mode is {:03o})", mode & 0o777);
-            report.warning(&whole, message, chmod);
+            findings.warning(&whole, message, chmod);
         }
     }
-    parse(path, &bytes, report).filter(|_| legal)
+    parse(path, &bytes, findings).filter(|_| legal)
 }
 
 /// Understands the bytes of an authkeys file. `None` after an error: any bad line refuses the whole file.
-fn parse(path: &Path, bytes: &[u8], report: &mut Report) -> Option<AuthKeys> {
-    let mut parser = Parser { path, report, legal: true, signing: None, keys: BTreeMap::new() };
-    for (index, line) in bytes.split(|b| *b == b'\n').enumerate() {
-        parser.line(index + 1, line);
+fn parse(path: &Path, bytes: &[u8], findings: &mut Findings) -> Option<AuthKeys> {
+    let mut parser = Parser { path, findings, legal: true, signing: None, keys: BTreeMap::new() };
+    for (key_number, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        parser.line(key_number + 1, line);
     }
     parser.finish()
 }
 
 struct Parser<'a> {
     path: &'a Path,
-    report: &'a mut Report,
+    findings: &'a mut Findings,
     legal: bool,
     /// The latest `auth` line, and whether its key has followed.
     signing: Option<(u8, Word, bool)>,
@@ -160,13 +160,13 @@ impl Parser<'_> {
 
     /// A place in the file; `shown` is the word if it cannot be a secret. The line itself is never kept.
     fn at(&self, line: usize, column: usize, shown: &str) -> Word {
-        let place = Place { file: self.path.into(), line, column, source: None };
-        Word { text: shown.to_owned(), place }
+        let location = Location { file: self.path.into(), line, column, source: None };
+        Word { text: shown.to_owned(), location }
     }
 
     fn refuse(&mut self, at: &Word, message: String, help: &str) {
         self.legal = false;
-        self.report.error(at, message, help);
+        self.findings.error(at, message, help);
     }
 
     fn auth(&mut self, line: usize, tokens: &[Token<'_>]) {
@@ -175,7 +175,7 @@ impl Parser<'_> {
             [word, number, ..] if word.bytes == b"auth" => number.number().map(|n| (n, number.column)),
             _ => None,
         };
-        let Some((index, column)) = number else {
+        let Some((key_number, column)) = number else {
             let message = format!("Invalid auth line [auth …] in {path}");
             let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
             self.refuse(&at, message, "write `auth N`, N being the number of the key that signs");
@@ -184,21 +184,21 @@ impl Parser<'_> {
         if let Some(extra) = tokens.get(2) {
             let at = self.at(line, extra.column, "");
             let help = "write `auth N` on one line and `N METHOD KEY` on the next";
-            self.report.warning(&at, "what follows `auth N` on its line is ignored", help);
+            self.findings.warning(&at, "what follows `auth N` on its line is ignored", help);
         }
-        let at = self.at(line, column, &index.to_string());
-        if let Some(index) = self.index(index, &at) {
-            self.signing = Some((index, at, false));
+        let at = self.at(line, column, &key_number.to_string());
+        if let Some(key_number) = self.key_number(key_number, &at) {
+            self.signing = Some((key_number, at, false));
         }
     }
 
-    fn index(&mut self, number: u64, at: &Word) -> Option<u8> {
-        let index = u8::try_from(number).ok().filter(|index| *index <= MAX_INDEX);
-        if index.is_none() {
+    fn key_number(&mut self, number: u64, at: &Word) -> Option<u8> {
+        let key_number = u8::try_from(number).ok().filter(|key_number| *key_number <= MAX_INDEX);
+        if key_number.is_none() {
             let message = format!("Invalid authnum [{number}] in {}", self.path.display());
             self.refuse(at, message, "write a number from 0 to 15");
         }
-        index
+        key_number
     }
 
     fn key(&mut self, line: usize, tokens: &[Token<'_>]) {
@@ -207,29 +207,29 @@ impl Parser<'_> {
             let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
             return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
         };
-        let Some(index) = number.number() else {
+        let Some(key_number) = number.number() else {
             let at = self.at(line, number.column, "");
             return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
         };
-        let at = self.at(line, number.column, &index.to_string());
-        let Some(index) = self.index(index, &at) else { return };
-        let Some(key) = self.method(line, index, *method, tokens.get(2)) else { return };
+        let at = self.at(line, number.column, &key_number.to_string());
+        let Some(key_number) = self.key_number(key_number, &at) else { return };
+        let Some(key) = self.method(line, key_number, *method, tokens.get(2)) else { return };
         if let Some(extra) = tokens.get(3) {
             let at = self.at(line, extra.column, "");
             let help = "a key is one word without blanks; both nodes must agree on it";
-            self.report.warning(&at, "what follows the key is ignored, it is not part of the key", help);
+            self.findings.warning(&at, "what follows the key is ignored, it is not part of the key", help);
         }
         if let Some((signing, _, found)) = &mut self.signing {
-            *found |= *signing == index;
+            *found |= *signing == key_number;
         }
-        if self.keys.insert(index, key).is_some() {
-            let message = format!("key {index} is given twice: this line counts");
-            self.report.warning(&at, message, "leave one line for each number");
+        if self.keys.insert(key_number, key).is_some() {
+            let message = format!("key {key_number} is given twice: this line counts");
+            self.findings.warning(&at, message, "leave one line for each number");
         }
     }
 
     /// Method and key of line `N METHOD [KEY]`.
-    fn method(&mut self, line: usize, index: u8, method: Token<'_>, key: Option<&Token<'_>>) -> Option<AuthKey> {
+    fn method(&mut self, line: usize, key_number: u8, method: Token<'_>, key: Option<&Token<'_>>) -> Option<AuthKey> {
         let name = String::from_utf8_lossy(method.bytes);
         let kind = match method.bytes {
             b"crc" => AuthMethod::Crc,
@@ -263,8 +263,8 @@ impl Parser<'_> {
                 None
             }
             (AuthMethod::Crc, None) => {
-                let message = format!("key {index} is crc: anybody on the network can forge packets");
-                self.report.warning(&at, message, "use `sha1 KEY` on both nodes");
+                let message = format!("key {key_number} is crc: anybody on the network can forge packets");
+                self.findings.warning(&at, message, "use `sha1 KEY` on both nodes");
                 Some(AuthKey { method: kind, secret: Vec::new() })
             }
             (_, None) => {
@@ -286,10 +286,10 @@ impl Parser<'_> {
                 }
                 None
             }
-            Some((index, at, false)) => {
+            Some((key_number, at, false)) => {
                 if self.legal {
-                    let message = format!("Auth Key [{index}] not found in keyfile [{path}]");
-                    let help = format!("write `{index} sha1 KEY` below this line");
+                    let message = format!("Auth Key [{key_number}] not found in keyfile [{path}]");
+                    let help = format!("write `{key_number} sha1 KEY` below this line");
                     self.refuse(&at, message, &help);
                 }
                 None
@@ -304,9 +304,9 @@ mod tests {
     use super::*;
 
     fn parsed(text: &[u8]) -> (Option<AuthKeys>, Vec<Diagnostic>) {
-        let mut report = Report::default();
-        let keys = parse(Path::new("/etc/ha.d/authkeys"), text, &mut report);
-        (keys, report.finish())
+        let mut findings = Findings::default();
+        let keys = parse(Path::new("/etc/ha.d/authkeys"), text, &mut findings);
+        (keys, findings.into_sorted())
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl fmt::Display for Diagnostic {
 
 /// Where something stands.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub file: Arc<Path>,
     /// From 1; 0 for the file as a whole.
     pub line: usize,
@@ -117,52 +117,52 @@ pub(super) struct Place {
 #[derive(Debug, Clone)]
 pub(super) struct Word {
     pub text: String,
-    pub place: Place,
+    pub location: Location,
 }
 
 impl Word {
     /// Stands for a whole file, where a finding is about what it lacks.
     pub(super) fn file(path: &Path) -> Word {
-        Word { text: String::new(), place: Place { file: path.into(), line: 0, column: 0, source: None } }
+        Word { text: String::new(), location: Location { file: path.into(), line: 0, column: 0, source: None } }
     }
 
     /// `ha.cf:3`, for messages that name a second line.
-    pub(super) fn name(&self) -> String {
-        let file = &self.place.file;
+    pub(super) fn file_and_line(&self) -> String {
+        let file = &self.location.file;
         let name = file.file_name().map_or_else(|| file.display().to_string(), |n| n.display().to_string());
-        format!("{name}:{}", self.place.line)
+        format!("{name}:{}", self.location.line)
     }
 }
 
 /// Collects what all stages find.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct Findings {
     found: Vec<Diagnostic>,
 }
 
-impl Report {
+impl Findings {
     pub(super) fn error(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
-        self.add(Severity::Error, at, message.into(), help.into());
+        self.push(Severity::Error, at, message.into(), help.into());
     }
 
     pub(super) fn warning(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
-        self.add(Severity::Warning, at, message.into(), help.into());
+        self.push(Severity::Warning, at, message.into(), help.into());
     }
 
     pub(super) fn notice(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
-        self.add(Severity::Notice, at, message.into(), help.into());
+        self.push(Severity::Notice, at, message.into(), help.into());
     }
 
-    fn add(&mut self, severity: Severity, at: &Word, message: String, help: String) {
+    fn push(&mut self, severity: Severity, at: &Word, message: String, help: String) {
         self.found.push(Diagnostic {
             severity,
-            file: at.place.file.to_path_buf(),
-            line: at.place.line,
-            column: at.place.column,
+            file: at.location.file.to_path_buf(),
+            line: at.location.line,
+            column: at.location.column,
             word: at.text.clone(),
             message,
             help,
-            source_line: at.place.source.as_deref().map(str::to_owned),
+            source_line: at.location.source.as_deref().map(str::to_owned),
         });
     }
 
@@ -172,7 +172,7 @@ impl Report {
     }
 
     /// Everything found: files in the order they were first mentioned, lines in ascending order.
-    pub(super) fn finish(self) -> Vec<Diagnostic> {
+    pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut files: Vec<PathBuf> = Vec::new();
         for found in &self.found {
             if !files.contains(&found.file) {

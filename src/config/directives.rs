@@ -2,38 +2,38 @@
 //!
 //! Owns names, kinds, defaults, legality and what hbd does with each. Never parses a line.
 
-use super::value::{Kind, MAX_TIME_MS, nearest};
+use super::value::{MAX_TIME_MS, ValueKind, nearest};
 
 /// One directive of ha.cf.
 #[derive(Debug)]
 pub(super) struct Directive {
     pub name: &'static str,
-    pub form: Form,
-    pub status: Status,
+    pub form: DirectiveForm,
+    pub treatment: Treatment,
     /// What an absent directive means, as it would be written.
     pub default: Option<&'static str>,
     /// Heartbeat's own text for a bad value, `{}` standing for the value; empty where it has none.
-    pub bad: &'static str,
+    pub complaint_format: &'static str,
     /// Heartbeat's own text for a second value, where it refuses one.
-    pub again: &'static str,
+    pub second_value_complaint: &'static str,
     /// How it is written.
     pub syntax: &'static str,
 }
 
-/// How the words after the name are read. `Setting` and `List` split at blanks and commas, `Line` at blanks only.
+/// How the words after the name are read. `Setting` and `ListDirective` split at blanks and commas, `LineDirective` at blanks only.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Form {
+pub(super) enum DirectiveForm {
     /// One value; the last one counts.
-    Setting(Kind),
+    Setting(ValueKind),
     /// Any number of values, each on its own.
-    List(List),
+    List(ListDirective),
     /// The rest of the line belongs together.
-    Line(Line),
+    Line(LineDirective),
 }
 
 /// Directives whose values add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum ListDirective {
     Node,
     Serial,
     Bcast,
@@ -51,7 +51,7 @@ pub(super) enum List {
 
 /// Directives that take the rest of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum LineDirective {
     Ucast,
     Ucast6,
     Mcast,
@@ -68,7 +68,7 @@ pub(super) enum Line {
 
 /// What hbd does with a directive (04 §1.5).
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Status {
+pub(super) enum Treatment {
     /// Honoured.
     Honoured,
     /// Accepted without effect; says why.
@@ -77,20 +77,20 @@ pub(super) enum Status {
     Refused { why: &'static str, help: &'static str },
 }
 
-const fn row(name: &'static str, form: Form, status: Status, syntax: &'static str) -> Directive {
-    Directive { name, form, status, default: None, bad: "", again: "", syntax }
+const fn row(name: &'static str, form: DirectiveForm, treatment: Treatment, syntax: &'static str) -> Directive {
+    Directive { name, form, treatment, default: None, complaint_format: "", second_value_complaint: "", syntax }
 }
 
-const fn setting(name: &'static str, kind: Kind, syntax: &'static str) -> Directive {
-    row(name, Form::Setting(kind), Status::Honoured, syntax)
+const fn setting(name: &'static str, kind: ValueKind, syntax: &'static str) -> Directive {
+    row(name, DirectiveForm::Setting(kind), Treatment::Honoured, syntax)
 }
 
-const fn idle(name: &'static str, kind: Kind, why: &'static str, syntax: &'static str) -> Directive {
-    row(name, Form::Setting(kind), Status::NoEffect(why), syntax)
+const fn without_effect(name: &'static str, kind: ValueKind, why: &'static str, syntax: &'static str) -> Directive {
+    row(name, DirectiveForm::Setting(kind), Treatment::NoEffect(why), syntax)
 }
 
-const fn refused(name: &'static str, form: Form, why: &'static str, help: &'static str) -> Directive {
-    row(name, form, Status::Refused { why, help }, "")
+const fn refused(name: &'static str, form: DirectiveForm, why: &'static str, help: &'static str) -> Directive {
+    row(name, form, Treatment::Refused { why, help }, "")
 }
 
 impl Directive {
@@ -99,21 +99,21 @@ impl Directive {
         self
     }
 
-    const fn bad(mut self, text: &'static str) -> Directive {
-        self.bad = text;
+    const fn complaint_format(mut self, text: &'static str) -> Directive {
+        self.complaint_format = text;
         self
     }
 
-    const fn again(mut self, text: &'static str) -> Directive {
-        self.again = text;
+    const fn second_value_complaint(mut self, text: &'static str) -> Directive {
+        self.second_value_complaint = text;
         self
     }
 
     /// The kind of a scalar directive.
-    pub(super) fn kind(&self) -> Option<&Kind> {
+    pub(super) fn kind(&self) -> Option<&ValueKind> {
         match &self.form {
-            Form::Setting(kind) => Some(kind),
-            Form::List(_) | Form::Line(_) => None,
+            DirectiveForm::Setting(kind) => Some(kind),
+            DirectiveForm::List(_) | DirectiveForm::Line(_) => None,
         }
     }
 
@@ -124,15 +124,15 @@ impl Directive {
 
     /// Whether hbd.toml and the environment may override it: the scalars that mean something to hbd.
     pub(super) fn overridable(&self) -> bool {
-        self.kind().is_some() && matches!(self.status, Status::Honoured)
+        self.kind().is_some() && matches!(self.treatment, Treatment::Honoured)
     }
 
     /// The message for a bad value: Heartbeat's text where it has one, and the reason.
     pub(super) fn complaint(&self, value: &str, why: &str) -> String {
-        if self.bad.is_empty() {
+        if self.complaint_format.is_empty() {
             format!("bad value in `{} {value}`: {why}", self.name)
         } else {
-            format!("{}: {why}", self.bad.replace("{}", value))
+            format!("{}: {why}", self.complaint_format.replace("{}", value))
         }
     }
 }
@@ -189,15 +189,15 @@ const BAUD: &[(&str, &str)] = &[
 const NO_PACEMAKER: &str = "it belongs to Pacemaker, which hbd does not run";
 const GONE_MEDIUM: &str = "use `ucast DEV PEER`";
 
-const POSITIVE_TIME: Kind = Kind::Time { zero: false };
-const ANY_TIME: Kind = Kind::Time { zero: true };
-const GENERATION: Kind = Kind::Choice(&[("file", "File"), ("time", "Time")]);
-const UUID_FROM: Kind = Kind::Choice(&[("file", "File"), ("nodename", "NodeName")]);
-const FORMAT: Kind = Kind::Choice(&[("classic", "Classic"), ("netstring", "Netstring")]);
-const MODULE: Kind = Kind::Choice(&[("zlib", "Zlib"), ("bz2", "Bz2")]);
+const POSITIVE_TIME: ValueKind = ValueKind::Time { zero: false };
+const ANY_TIME: ValueKind = ValueKind::Time { zero: true };
+const GENERATION: ValueKind = ValueKind::Choice(&[("file", "File"), ("time", "Time")]);
+const UUID_FROM: ValueKind = ValueKind::Choice(&[("file", "File"), ("nodename", "NodeName")]);
+const FORMAT: ValueKind = ValueKind::Choice(&[("classic", "Classic"), ("netstring", "Netstring")]);
+const MODULE: ValueKind = ValueKind::Choice(&[("zlib", "Zlib"), ("bz2", "Bz2")]);
 
-const fn number(min: u64, max: u64, unit: &'static str) -> Kind {
-    Kind::Integer { min, max, unit }
+const fn number(min: u64, max: u64, unit: &'static str) -> ValueKind {
+    ValueKind::Integer { min, max, unit }
 }
 
 /// The complete list.
@@ -205,96 +205,128 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     // 04 §1.6 communication
     setting("udpport", number(1, 65535, ""), "udpport PORT")
         .default("694")
-        .bad("heartbeat: invalid port [{}] specified."),
-    setting("baud", Kind::Choice(BAUD), "baud RATE")
+        .complaint_format("heartbeat: invalid port [{}] specified."),
+    setting("baud", ValueKind::Choice(BAUD), "baud RATE")
         .default("19200")
-        .bad("heartbeat: invalid baudrate [{}] specified.")
-        .again("heartbeat: Baudrate multiply specified."),
-    row("serial", Form::List(List::Serial), Status::Honoured, "serial DEV…"),
-    row("bcast", Form::List(List::Bcast), Status::Honoured, "bcast DEV…"),
-    row("udp", Form::List(List::Udp), Status::Honoured, "bcast DEV…"),
-    row("ucast", Form::Line(Line::Ucast), Status::Honoured, "ucast DEV PEER"),
-    row("ucast6", Form::Line(Line::Ucast6), Status::Honoured, "ucast6 DEV ADDR"),
-    row("mcast", Form::Line(Line::Mcast), Status::Honoured, "mcast DEV GROUP PORT TTL LOOP"),
-    row("mcast6", Form::Line(Line::Mcast6), Status::Honoured, "mcast6 DEV GROUP PORT HOPS LOOP"),
-    row("ping", Form::List(List::Ping), Status::Honoured, "ping HOST…"),
-    row("ping6", Form::List(List::Ping6), Status::Honoured, "ping6 ADDR…"),
-    row("ping_group", Form::Line(Line::PingGroup), Status::Honoured, "ping_group NAME HOST…"),
-    refused("hbaping", Form::List(List::Opaque), "fibre-channel ping is not part of hbd", "use `ping HOST`"),
-    refused("openais", Form::List(List::Opaque), "openais was removed in Heartbeat 3.0.6", GONE_MEDIUM),
-    refused("rds", Form::Line(Line::Opaque), "RDS was a proof of concept its authors called broken", GONE_MEDIUM),
-    refused("tipc", Form::Line(Line::Opaque), "TIPC is not part of hbd", GONE_MEDIUM),
+        .complaint_format("heartbeat: invalid baudrate [{}] specified.")
+        .second_value_complaint("heartbeat: Baudrate multiply specified."),
+    row("serial", DirectiveForm::List(ListDirective::Serial), Treatment::Honoured, "serial DEV…"),
+    row("bcast", DirectiveForm::List(ListDirective::Bcast), Treatment::Honoured, "bcast DEV…"),
+    row("udp", DirectiveForm::List(ListDirective::Udp), Treatment::Honoured, "bcast DEV…"),
+    row("ucast", DirectiveForm::Line(LineDirective::Ucast), Treatment::Honoured, "ucast DEV PEER"),
+    row("ucast6", DirectiveForm::Line(LineDirective::Ucast6), Treatment::Honoured, "ucast6 DEV ADDR"),
+    row("mcast", DirectiveForm::Line(LineDirective::Mcast), Treatment::Honoured, "mcast DEV GROUP PORT TTL LOOP"),
+    row("mcast6", DirectiveForm::Line(LineDirective::Mcast6), Treatment::Honoured, "mcast6 DEV GROUP PORT HOPS LOOP"),
+    row("ping", DirectiveForm::List(ListDirective::Ping), Treatment::Honoured, "ping HOST…"),
+    row("ping6", DirectiveForm::List(ListDirective::Ping6), Treatment::Honoured, "ping6 ADDR…"),
+    row("ping_group", DirectiveForm::Line(LineDirective::PingGroup), Treatment::Honoured, "ping_group NAME HOST…"),
+    refused(
+        "hbaping",
+        DirectiveForm::List(ListDirective::Opaque),
+        "fibre-channel ping is not part of hbd",
+        "use `ping HOST`",
+    ),
+    refused(
+        "openais",
+        DirectiveForm::List(ListDirective::Opaque),
+        "openais was removed in Heartbeat 3.0.6",
+        GONE_MEDIUM,
+    ),
+    refused(
+        "rds",
+        DirectiveForm::Line(LineDirective::Opaque),
+        "RDS was a proof of concept its authors called broken",
+        GONE_MEDIUM,
+    ),
+    refused("tipc", DirectiveForm::Line(LineDirective::Opaque), "TIPC is not part of hbd", GONE_MEDIUM),
     setting("hopfudge", number(0, 255, ""), "hopfudge N").default("1"),
     setting("msgfmt", FORMAT, "msgfmt classic|netstring").default("classic"),
-    setting("compression", MODULE, "compression zlib|bz2").default("zlib").bad("Compression module({}) not found"),
+    setting("compression", MODULE, "compression zlib|bz2")
+        .default("zlib")
+        .complaint_format("Compression module({}) not found"),
     setting("compression_threshold", number(1, 1 << 20, "KB"), "compression_threshold KB")
         .default("2")
-        .bad("set_compression_threshold: compress_threshhold({}) invalid"),
-    setting("traditional_compression", Kind::Bool, "traditional_compression on|off")
+        .complaint_format("set_compression_threshold: compress_threshhold({}) invalid"),
+    setting("traditional_compression", ValueKind::Bool, "traditional_compression on|off")
         .default("no")
-        .bad("set_traditional_compression:Invalid directive value {}"),
+        .complaint_format("set_traditional_compression:Invalid directive value {}"),
     setting("max_rexmit_delay", number(1, MAX_TIME_MS, "milliseconds"), "max_rexmit_delay MS")
         .default("250")
-        .bad("Invalid max_rexmit_delay time({})"),
-    setting("log_badpack", Kind::Bool, "log_badpack on|off").default("true"),
+        .complaint_format("Invalid max_rexmit_delay time({})"),
+    setting("log_badpack", ValueKind::Bool, "log_badpack on|off").default("true"),
     // 04 §1.7 nodes, identity, timing
-    row("node", Form::List(List::Node), Status::Honoured, "node NAME…"),
-    setting("cluster", Kind::Text, "cluster NAME").default("linux-ha"),
+    row("node", DirectiveForm::List(ListDirective::Node), Treatment::Honoured, "node NAME…"),
+    setting("cluster", ValueKind::Text, "cluster NAME").default("linux-ha"),
     setting("keepalive", POSITIVE_TIME, "keepalive TIME").default("1000ms"),
     setting("deadtime", ANY_TIME, "deadtime TIME").default("30000ms"),
-    setting("warntime", POSITIVE_TIME, "warntime TIME").bad("Warn time [{}] is invalid."),
+    setting("warntime", POSITIVE_TIME, "warntime TIME").complaint_format("Warn time [{}] is invalid."),
     setting("initdead", ANY_TIME, "initdead TIME"),
     setting("deadping", ANY_TIME, "deadping TIME"),
     setting("hbgenmethod", GENERATION, "hbgenmethod file|time")
         .default("file")
-        .bad("Illegal hb generation method [{}]"),
-    setting("uuidfrom", UUID_FROM, "uuidfrom file|nodename").default("file").bad("Invalid uuidfrom directive [{}]"),
-    row("autojoin", Form::List(List::Autojoin), Status::Honoured, "autojoin none"),
-    idle("quorum_server", Kind::Text, "hbd has no quorum plug-in", "quorum_server HOST"),
+        .complaint_format("Illegal hb generation method [{}]"),
+    setting("uuidfrom", UUID_FROM, "uuidfrom file|nodename")
+        .default("file")
+        .complaint_format("Invalid uuidfrom directive [{}]"),
+    row("autojoin", DirectiveForm::List(ListDirective::Autojoin), Treatment::Honoured, "autojoin none"),
+    without_effect("quorum_server", ValueKind::Text, "hbd has no quorum plug-in", "quorum_server HOST"),
     // 04 §1.8 resource policy, fencing, children, client access
-    setting("auto_failback", Kind::Failback, "auto_failback on|off").default("legacy"),
+    setting("auto_failback", ValueKind::Failback, "auto_failback on|off").default("legacy"),
     refused(
         "nice_failback",
-        Form::List(List::Opaque),
+        DirectiveForm::List(ListDirective::Opaque),
         "nice_failback flag is obsolete.. Use auto_failback {on, off, legacy} instead.",
         "write auto_failback on or off",
     ),
-    row("stonith", Form::Line(Line::Stonith), Status::Honoured, "stonith TYPE FILE"),
-    row("stonith_host", Form::Line(Line::StonithHost), Status::Honoured, "stonith_host FROM TYPE PARAMS…"),
-    row("respawn", Form::Line(Line::Child), Status::Honoured, "respawn USER /PATH ARGS…"),
-    row("failfast", Form::Line(Line::Child), Status::Honoured, "failfast USER /PATH ARGS…"),
+    row("stonith", DirectiveForm::Line(LineDirective::Stonith), Treatment::Honoured, "stonith TYPE FILE"),
+    row(
+        "stonith_host",
+        DirectiveForm::Line(LineDirective::StonithHost),
+        Treatment::Honoured,
+        "stonith_host FROM TYPE PARAMS…",
+    ),
+    row("respawn", DirectiveForm::Line(LineDirective::Child), Treatment::Honoured, "respawn USER /PATH ARGS…"),
+    row("failfast", DirectiveForm::Line(LineDirective::Child), Treatment::Honoured, "failfast USER /PATH ARGS…"),
     row(
         "apiauth",
-        Form::Line(Line::Apiauth),
-        Status::NoEffect("clients use D-Bus, where the bus policy and polkit decide"),
+        DirectiveForm::Line(LineDirective::Apiauth),
+        Treatment::NoEffect("clients use D-Bus, where the bus policy and polkit decide"),
         "apiauth CLIENT [uid=LIST] [gid=LIST]",
     ),
-    row("env", Form::List(List::Env), Status::Honoured, "env NAME=VALUE…"),
-    row("crm", Form::List(List::Crm), Status::Honoured, "crm off"),
-    row("pacemaker", Form::List(List::Crm), Status::Honoured, "pacemaker off"),
-    idle("crm_daemon_dir", Kind::Text, NO_PACEMAKER, "crm_daemon_dir DIR"),
-    idle("crmd_spawns_pengine", Kind::Bool, NO_PACEMAKER, "crmd_spawns_pengine on|off"),
-    idle("record_config_changes", Kind::Bool, NO_PACEMAKER, "record_config_changes on|off")
-        .bad("ha_config_check_boolean:Invalid directive value {}"),
-    idle("record_pengine_inputs", Kind::Bool, NO_PACEMAKER, "record_pengine_inputs on|off")
-        .bad("ha_config_check_boolean:Invalid directive value {}"),
-    idle("enable_config_writes", Kind::Bool, NO_PACEMAKER, "enable_config_writes on|off")
-        .bad("ha_config_check_boolean:Invalid directive value {}"),
+    row("env", DirectiveForm::List(ListDirective::Env), Treatment::Honoured, "env NAME=VALUE…"),
+    row("crm", DirectiveForm::List(ListDirective::Crm), Treatment::Honoured, "crm off"),
+    row("pacemaker", DirectiveForm::List(ListDirective::Crm), Treatment::Honoured, "pacemaker off"),
+    without_effect("crm_daemon_dir", ValueKind::Text, NO_PACEMAKER, "crm_daemon_dir DIR"),
+    without_effect("crmd_spawns_pengine", ValueKind::Bool, NO_PACEMAKER, "crmd_spawns_pengine on|off"),
+    without_effect("record_config_changes", ValueKind::Bool, NO_PACEMAKER, "record_config_changes on|off")
+        .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
+    without_effect("record_pengine_inputs", ValueKind::Bool, NO_PACEMAKER, "record_pengine_inputs on|off")
+        .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
+    without_effect("enable_config_writes", ValueKind::Bool, NO_PACEMAKER, "enable_config_writes on|off")
+        .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
     // 04 §1.9 logging
-    setting("logfile", Kind::Path, "logfile PATH"),
-    setting("debugfile", Kind::Path, "debugfile PATH"),
-    setting("logfacility", Kind::Choice(FACILITIES), "logfacility NAME").bad("Log facility({}) not valid"),
-    idle("use_logd", Kind::Bool, "journald is used", "use_logd on|off"),
-    idle("conn_logd_time", POSITIVE_TIME, "journald is used", "conn_logd_time TIME"),
-    setting("syslogmsgfmt", Kind::Bool, "syslogmsgfmt on|off").default("true"),
+    setting("logfile", ValueKind::Path, "logfile PATH"),
+    setting("debugfile", ValueKind::Path, "debugfile PATH"),
+    setting("logfacility", ValueKind::Choice(FACILITIES), "logfacility NAME")
+        .complaint_format("Log facility({}) not valid"),
+    without_effect("use_logd", ValueKind::Bool, "journald is used", "use_logd on|off"),
+    without_effect("conn_logd_time", POSITIVE_TIME, "journald is used", "conn_logd_time TIME"),
+    setting("syslogmsgfmt", ValueKind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
     // 04 §1.10 process behaviour
-    setting("watchdog", Kind::Path, "watchdog DEV").again("heartbeat: Watchdog device multiply specified."),
-    setting("realtime", Kind::Bool, "realtime on|off").default("true"),
-    setting("rtprio", number(1, 99, ""), "rtprio N").default("1").bad("Illegal realtime priority [{}]"),
-    idle("memreserve", number(1, 1 << 30, "KB"), "hbd locks what it needs", "memreserve KB"),
-    idle("coredumps", Kind::Bool, "systemd-coredump and LimitCORE= decide", "coredumps on|off"),
-    idle("coreroot", Kind::Path, "systemd-coredump decides", "coreroot DIR").bad("Invalid core directory [{}]"),
-    idle("use_apphbd", Kind::Bool, "systemd's WatchdogSec= does that", "use_apphbd on|off"),
-    refused("normalpoll", Form::List(List::Opaque), "it exists in no known build of Heartbeat", "remove the line"),
+    setting("watchdog", ValueKind::Path, "watchdog DEV")
+        .second_value_complaint("heartbeat: Watchdog device multiply specified."),
+    setting("realtime", ValueKind::Bool, "realtime on|off").default("true"),
+    setting("rtprio", number(1, 99, ""), "rtprio N").default("1").complaint_format("Illegal realtime priority [{}]"),
+    without_effect("memreserve", number(1, 1 << 30, "KB"), "hbd locks what it needs", "memreserve KB"),
+    without_effect("coredumps", ValueKind::Bool, "systemd-coredump and LimitCORE= decide", "coredumps on|off"),
+    without_effect("coreroot", ValueKind::Path, "systemd-coredump decides", "coreroot DIR")
+        .complaint_format("Invalid core directory [{}]"),
+    without_effect("use_apphbd", ValueKind::Bool, "systemd's WatchdogSec= does that", "use_apphbd on|off"),
+    refused(
+        "normalpoll",
+        DirectiveForm::List(ListDirective::Opaque),
+        "it exists in no known build of Heartbeat",
+        "remove the line",
+    ),
 ];

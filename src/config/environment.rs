@@ -3,13 +3,17 @@
 //! Owns these names. What only resource scripts get is in `script`.
 
 use super::directives::DIRECTIVES;
-use super::settings::Layers;
+use super::settings::LayeredSettings;
 
 /// Directives with one value that Heartbeat does not keep as parameters (04 §1.11).
 const NO_PARAMETERS: [&str; 1] = ["use_apphbd"];
 
 /// What `env` says, in its order, behind the directives' values as they were written. `env` comes last: it counts.
-pub(super) fn all(node: &str, layers: &Layers, env: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(super) fn for_programs(
+    node: &str,
+    layers: &LayeredSettings,
+    env: Vec<(String, String)>,
+) -> Vec<(String, String)> {
     let shown = |name: &str, value: &str| !NO_PARAMETERS.contains(&name) && (name, value) != ("debug", "0");
     let parameters = DIRECTIVES.iter().filter(|directive| directive.kind().is_some()).filter_map(|directive| {
         let value = layers.text(directive).filter(|value| shown(directive.name, value))?;

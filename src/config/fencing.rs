@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::diagnostic::{Report, Word};
+use super::diagnostic::{Findings, Word};
 use super::ha_cf::stonith::StonithLine;
 use super::hbd_toml::fence::FenceTables;
 use super::types::FenceDevice;
@@ -25,17 +25,18 @@ pub(super) struct FencingSources<'a> {
 
 impl FencingSources<'_> {
     /// The devices in force, one for each node that can be reset. A node of hbd.toml needs nothing of ha.cf.
-    pub(super) fn devices(&self, report: &mut Report) -> Vec<FenceDevice> {
-        self.tables.check_nodes(self.nodes, report);
+    pub(super) fn devices(&self, findings: &mut Findings) -> Vec<FenceDevice> {
+        self.tables.check_nodes(self.nodes, findings);
         let ours: Vec<_> = self.stonith.iter().filter(|line| line.is_for(self.node)).collect();
         if let [first, .., _] = ours.as_slice() {
             let help = "hbd tries them in turn, a Heartbeat on the other node uses the last one only";
-            report.notice(&first.kind, "several stonith lines for this node", help);
+            findings.notice(&first.kind, "several stonith lines for this node", help);
         }
-        let from_ha_cf: Vec<_> = ours.iter().filter_map(|line| line.agent(self.programs, report)).collect();
+        let from_ha_cf: Vec<_> = ours.iter().filter_map(|line| line.agent(self.programs, findings)).collect();
         let others = self.nodes.iter().filter(|node| node.text != self.node);
         let device = |node: &Word| {
-            let agents = self.tables.agents(&node.text, self.programs, report).unwrap_or_else(|| from_ha_cf.clone());
+            let agents =
+                self.tables.agents(&node.text, self.programs, findings).unwrap_or_else(|| from_ha_cf.clone());
             (!agents.is_empty()).then(|| FenceDevice { node: node.text.clone(), agents })
         };
         others.filter_map(device).collect()

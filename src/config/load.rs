@@ -6,17 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::authkeys::{self, AuthKeys};
-use super::checks;
-use super::diagnostic::{Diagnostic, Report, Word};
+use super::checks::CrossChecks;
+use super::diagnostic::{Diagnostic, Findings, Word};
 use super::environment;
 use super::fencing::FencingSources;
 use super::files::Files;
 use super::groups::{Group, Recipe, ResourceKind, Transient};
 use super::ha_cf::{self, HaCf};
-use super::haresources::{self, Context, Found};
-use super::hbd_toml::{self, Aliases, Own};
+use super::haresources::{self, LookupContext, WrittenGroup};
+use super::hbd_toml::{self, Aliases, HbdToml};
 use super::host::Host;
-use super::settings::{Layers, Scalars};
+use super::settings::{LayeredSettings, SettingCollector};
 use super::text::text_of;
 use super::types::{Config, FenceDevice};
 
@@ -34,87 +34,91 @@ pub struct Loaded {
 /// Reads all files and checks them as a whole. The caller decides what to do with the findings: a daemon logs them
 /// and exits with status 6 if `config` is `None`; `check` prints them.
 pub fn load(files: &Files, host: &Host) -> Loaded {
-    let mut report = Report::default();
-    let mut scalars = Scalars::default();
-    let ha_cf = read_ha_cf(files, host, &mut scalars, &mut report);
-    let keys = authkeys::read(files, &mut report);
-    let mut own = read_own(files, host, &mut scalars, &mut report);
-    let node = own_name(files, host, &mut report);
-    let groups = read_haresources(files, &ha_cf, &own.aliases, &node, &mut report);
-    own.services.match_groups(&groups, &mut report);
-    let layers = match scalars.layer(host.service_port) {
+    let mut findings = Findings::default();
+    let mut scalars = SettingCollector::default();
+    let ha_cf = read_ha_cf(files, host, &mut scalars, &mut findings);
+    let keys = authkeys::read(files, &mut findings);
+    let mut hbd_toml = read_hbd_toml(files, host, &mut scalars, &mut findings);
+    let node = node_name(files, host, &mut findings);
+    let groups = read_haresources(files, &ha_cf, &hbd_toml.aliases, &node, &mut findings);
+    hbd_toml.services.match_groups(&groups, &mut findings);
+    let layers = match scalars.into_layers(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
             let help = "every value was legal by itself, so this is a fault of hbd: please report it";
-            report.error(&Word::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
+            findings.error(&Word::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
             None
         }
     };
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     // Where haresources itself has a mistake, its group may be missing.
-    if !report.has_errors() {
-        own.addresses.check_groups(&known, &mut report);
+    if !findings.has_errors() {
+        hbd_toml.addresses.check_groups(&known, &mut findings);
     }
-    own.ipfail.check(&ha_cf.ping_nodes, &mut report);
+    hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
     let fencing = FencingSources {
         node: &node,
         nodes: &ha_cf.nodes,
         programs: &files.programs,
         stonith: &ha_cf.fencing,
-        tables: &own.fencing,
+        tables: &hbd_toml.fencing,
     };
-    let devices = fencing.devices(&mut report);
+    let devices = fencing.devices(&mut findings);
     if let Some(layers) = &layers {
-        let whole = checks::Whole {
+        let checks = CrossChecks {
             files,
             ha_cf: &ha_cf,
             layers,
             groups: &groups,
-            aliases: &own.aliases,
+            aliases: &hbd_toml.aliases,
             node: &node,
             fencing: !devices.is_empty(),
         };
-        whole.check(&mut report);
+        checks.run(&mut findings);
     }
-    let sound = !report.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, own, devices));
-    Loaded { config, keys: keys.filter(|_| sound), diagnostics: report.finish() }
+    let sound = !findings.has_errors();
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices));
+    Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted() }
 }
 
-fn read_ha_cf(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
+fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HaCf {
     let path = &files.ha_cf;
     match std::fs::read(path) {
         Ok(bytes) => {
-            let found = ha_cf::read(files, &bytes, host, scalars, report);
+            let found = ha_cf::read(files, &bytes, host, scalars, findings);
             if let Some(word) = found.pacemaker.as_ref().filter(|_| files.cib_xml.exists()) {
                 let message = format!("{} exists: this node has run Pacemaker", files.cib_xml.display());
-                report.notice(word, message, "its resources are not in haresources; move them there or to Corosync");
+                findings.notice(
+                    word,
+                    message,
+                    "its resources are not in haresources; move them there or to Corosync",
+                );
             }
             found
         }
         Err(error) => {
             let message = format!("Cannot open config file [{}]: {error}", path.display());
-            report.error(&Word::file(path), message, "copy ha.cf from the other node and adapt the peer's address");
+            findings.error(&Word::file(path), message, "copy ha.cf from the other node and adapt the peer's address");
             HaCf::default()
         }
     }
 }
 
 /// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
-fn read_own(files: &Files, host: &Host, scalars: &mut Scalars, report: &mut Report) -> Own {
-    let mut own = Own::default();
+fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HbdToml {
+    let mut own = HbdToml::default();
     let mut paths = vec![files.hbd_toml.clone()];
     match drop_ins(&files.hbd_toml_dir) {
         Ok(found) => paths.extend(found),
-        Err(error) => unreadable(&files.hbd_toml_dir, &error, report),
+        Err(error) => report_unreadable(&files.hbd_toml_dir, &error, findings),
     }
     for path in paths {
         match std::fs::read(&path) {
-            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut own, report),
-            Err(error) => unreadable(&path, &error, report),
+            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut own, findings),
+            Err(error) => report_unreadable(&path, &error, findings),
         }
     }
-    hbd_toml::read_environment(&host.environment, scalars, report);
+    hbd_toml::read_environment(&host.environment, scalars, findings);
     own
 }
 
@@ -131,17 +135,23 @@ fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// hbd's own files may be absent, but not unreadable: a setting would silently not count.
-fn unreadable(path: &Path, error: &io::Error, report: &mut Report) {
+fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
     if error.kind() != io::ErrorKind::NotFound {
         let message = format!("cannot read {}: {error}", path.display());
-        report.error(&Word::file(path), message, "make it readable, or remove it");
+        findings.error(&Word::file(path), message, "make it readable, or remove it");
     }
 }
 
-fn read_haresources(files: &Files, ha_cf: &HaCf, aliases: &Aliases, node: &str, report: &mut Report) -> Vec<Found> {
+fn read_haresources(
+    files: &Files,
+    ha_cf: &HaCf,
+    aliases: &Aliases,
+    node: &str,
+    findings: &mut Findings,
+) -> Vec<WrittenGroup> {
     let path = &files.haresources;
     let units = aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
-    let context = Context {
+    let context = LookupContext {
         nodes: &ha_cf.nodes,
         aliases: &units,
         resource_d: &files.resource_d,
@@ -151,29 +161,29 @@ fn read_haresources(files: &Files, ha_cf: &HaCf, aliases: &Aliases, node: &str, 
         node,
     };
     match std::fs::read(path) {
-        Ok(bytes) => haresources::read(path, &bytes, context, report),
+        Ok(bytes) => haresources::read(path, &bytes, context, findings),
         Err(error) => {
             let message = format!("Cannot open resources file [{}]: {error}", path.display());
             let help = "write lines `NODE ADDRESS SERVICE…`, the same on both nodes; the file may be empty";
-            report.error(&Word::file(path), message, help);
+            findings.error(&Word::file(path), message, help);
             Vec::new()
         }
     }
 }
 
 /// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else `uname -n` (02 §4.1).
-fn own_name(files: &Files, host: &Host, report: &mut Report) -> String {
+fn node_name(files: &Files, host: &Host, findings: &mut Findings) -> String {
     let path = &files.nodeinfo;
     match std::fs::read(path).map(|bytes| text_of(&bytes)) {
         Ok(text) => match text.split_once('\n') {
             Some((line, _)) => return line.trim().to_ascii_lowercase(),
-            None => report.warning(
+            None => findings.warning(
                 &Word::file(path),
                 "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
                 format!("echo NAME > {}", path.display()),
             ),
         },
-        Err(error) => unreadable(path, &error, report),
+        Err(error) => report_unreadable(path, &error, findings),
     }
     host.node_name.to_ascii_lowercase()
 }
@@ -182,14 +192,14 @@ fn own_name(files: &Files, host: &Host, report: &mut Report) -> String {
 fn assemble(
     node: String,
     ha_cf: HaCf,
-    layers: &Layers,
-    groups: Vec<Found>,
-    own: Own,
+    layers: &LayeredSettings,
+    groups: Vec<WrittenGroup>,
+    hbd_toml: HbdToml,
     fencing: Vec<FenceDevice>,
 ) -> Config {
     let settings = layers.settings.clone();
-    let environment = environment::all(&node, layers, ha_cf.env);
-    let policies = own.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
+    let environment = environment::for_programs(&node, layers, ha_cf.env);
+    let policies = hbd_toml.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
@@ -215,16 +225,16 @@ fn assemble(
         syslog_format: settings.syslogmsgfmt,
         debug: settings.debug,
         watchdog: settings.watchdog,
-        watchdog_policy: own.watchdog,
+        watchdog_policy: hbd_toml.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
         fencing,
-        connectivity: own.ipfail.connectivity(ha_cf.ipfail.is_some()),
-        recording: own.recording,
-        lease: own.addresses.lease(),
+        connectivity: hbd_toml.ipfail.connectivity(ha_cf.ipfail.is_some()),
+        recording: hbd_toml.recording,
+        lease: hbd_toml.addresses.lease(),
         policies,
-        limits: own.services.limits,
-        health: own.services.health,
+        limits: hbd_toml.services.limits,
+        health: hbd_toml.services.health,
     }
 }
 

@@ -4,13 +4,13 @@
 
 use std::fmt::Write as _;
 
-use super::directives::{DIRECTIVES, Directive, Status};
+use super::directives::{DIRECTIVES, Directive, Treatment};
 
 /// The date of the pages that are made from the code: that of the release (`packaging/deb/changelog`).
 pub const DATE: &str = "2026-11-22";
 
 /// What a directive is for.
-fn meaning(name: &str) -> &'static str {
+fn explanation(name: &str) -> &'static str {
     match name {
         "udpport" => "UDP port of ucast, ucast6 and bcast. Before the first medium.",
         "baud" => "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial.",
@@ -120,11 +120,11 @@ pub(super) const STRICTER: &[(&str, &str)] = &[
 ];
 
 /// What hbd does with it, in a word and a reason.
-fn result(directive: &Directive) -> String {
-    match directive.status {
-        Status::Honoured => "honoured".to_owned(),
-        Status::NoEffect(why) => format!("accepted without effect: {why}"),
-        Status::Refused { why, help } => format!("refused: {why}; {help}"),
+fn treatment_text(directive: &Directive) -> String {
+    match directive.treatment {
+        Treatment::Honoured => "honoured".to_owned(),
+        Treatment::NoEffect(why) => format!("accepted without effect: {why}"),
+        Treatment::Refused { why, help } => format!("refused: {why}; {help}"),
     }
 }
 
@@ -151,14 +151,14 @@ pub fn page() -> String {
         let syntax = if directive.syntax.is_empty() { directive.name } else { directive.syntax };
         // Writing into a String cannot fail.
         let _ = writeln!(page, ".TP\n.B {}", escaped(syntax));
-        let meaning = meaning(directive.name);
-        if !meaning.is_empty() {
-            let _ = writeln!(page, "{}", escaped(meaning));
+        let explanation = explanation(directive.name);
+        if !explanation.is_empty() {
+            let _ = writeln!(page, "{}", escaped(explanation));
         }
         if let Some(default) = directive.default {
             let _ = writeln!(page, "Default: {}.", escaped(default));
         }
-        let _ = writeln!(page, ".br\nhbd: {}.", escaped(result(directive).trim_end_matches('.')));
+        let _ = writeln!(page, ".br\nhbd: {}.", escaped(treatment_text(directive).trim_end_matches('.')));
     }
     page.push_str(
         ".SH WHAT HEARTBEAT ACCEPTS AND HBD DOES NOT\nSuch a line stops the start, because what it does is not what it says:\n",
@@ -178,9 +178,9 @@ mod tests {
     fn every_directive_is_explained_and_has_a_result() {
         let page = page();
         for directive in DIRECTIVES {
-            let honoured = matches!(directive.status, Status::Honoured);
-            assert!(!honoured || !meaning(directive.name).is_empty(), "{} is not explained", directive.name);
-            assert!(page.contains(&format!("hbd: {}", escaped(result(directive).trim_end_matches('.')))));
+            let honoured = matches!(directive.treatment, Treatment::Honoured);
+            assert!(!honoured || !explanation(directive.name).is_empty(), "{} is not explained", directive.name);
+            assert!(page.contains(&format!("hbd: {}", escaped(treatment_text(directive).trim_end_matches('.')))));
         }
         assert_eq!(page.matches("\n.TP\n").count(), DIRECTIVES.len() + STRICTER.len());
         assert!(page.contains(".B udpport PORT\nUDP port") && page.contains("Default: 694."));
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_watchdog_is_explained_with_the_time_that_systemd_is_told() {
         let told = format!("RuntimeWatchdogSec={} ", crate::config::RUNTIME_WATCHDOG.as_secs());
-        assert!(meaning("watchdog").contains(&told), "{}", meaning("watchdog"));
+        assert!(explanation("watchdog").contains(&told), "{}", explanation("watchdog"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Report, Word};
+use super::diagnostic::{Findings, Word};
 
 /// Whether this is an executable regular file, links followed.
 pub(super) fn is_executable(path: &Path) -> bool {
@@ -13,7 +13,12 @@ pub(super) fn is_executable(path: &Path) -> bool {
 }
 
 /// A fence agent's program: a path, or a name in one of the directories.
-pub(super) fn fence_program(agent: &str, directories: &[PathBuf], at: &Word, report: &mut Report) -> Option<PathBuf> {
+pub(super) fn fence_program(
+    agent: &str,
+    directories: &[PathBuf],
+    at: &Word,
+    findings: &mut Findings,
+) -> Option<PathBuf> {
     let found = if agent.starts_with('/') {
         Some(PathBuf::from(agent)).filter(|path| path.is_file())
     } else {
@@ -21,7 +26,7 @@ pub(super) fn fence_program(agent: &str, directories: &[PathBuf], at: &Word, rep
     };
     if found.is_none() {
         let help = "`apt install fence-agents` (dnf install fence-agents-all), or write the agent with its directory";
-        report.error(at, format!("there is no fence agent `{agent}` here"), help);
+        findings.error(at, format!("there is no fence agent `{agent}` here"), help);
     }
     found
 }

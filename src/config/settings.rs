@@ -12,8 +12,8 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::Deserialize;
 
-use super::diagnostic::{Report, Word};
-use super::directives::{DIRECTIVES, Directive, Status};
+use super::diagnostic::{Findings, Word};
+use super::directives::{DIRECTIVES, Directive, Treatment};
 use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, Timing, UuidFrom};
 
 /// One value of one directive, from one place.
@@ -27,8 +27,8 @@ pub(super) struct Setting {
 impl Setting {
     /// Identifies the place towards figment, and reads well in its errors.
     fn source(&self) -> String {
-        let place = &self.word.place;
-        format!("{}:{}:{}:{}", place.file.display(), place.line, place.column, self.key)
+        let location = &self.word.location;
+        format!("{}:{}:{}:{}", location.file.display(), location.line, location.column, self.key)
     }
 }
 
@@ -45,34 +45,34 @@ impl Provider for Setting {
 
 /// Collects settings in the order in which they override each other.
 #[derive(Debug, Default)]
-pub(super) struct Scalars {
+pub(super) struct SettingCollector {
     settings: Vec<Setting>,
     /// Directives with a refused value: cross-checks must not judge the default in its stead.
     refused: BTreeSet<&'static str>,
     /// Directives whose status was already told.
-    told: BTreeSet<&'static str>,
+    reported: BTreeSet<&'static str>,
 }
 
-impl Scalars {
+impl SettingCollector {
     /// Checks one value and keeps it if it is legal.
-    pub(super) fn take(&mut self, directive: &'static Directive, word: &Word, report: &mut Report) {
+    pub(super) fn add(&mut self, directive: &'static Directive, word: &Word, findings: &mut Findings) {
         let Some(kind) = directive.kind() else { return };
         match kind.parse(&word.text) {
             Ok(accepted) => {
                 if let Some(notice) = accepted.notice {
-                    report.notice(word, format!("`{} {}`: {notice}", directive.name, word.text), directive.usage());
+                    findings.notice(word, format!("`{} {}`: {notice}", directive.name, word.text), directive.usage());
                 }
                 self.settings.push(Setting { key: directive.name, word: word.clone(), value: accepted.value });
             }
             Err(refused) => {
-                report.error(word, directive.complaint(&word.text, &refused.why), refused.help);
-                self.refuse(directive.name);
+                findings.error(word, directive.complaint(&word.text, &refused.why), refused.help);
+                self.mark_refused(directive.name);
             }
         }
     }
 
     /// Notes that a directive has a value nobody should draw conclusions from.
-    pub(super) fn refuse(&mut self, key: &'static str) {
+    pub(super) fn mark_refused(&mut self, key: &'static str) {
         self.refused.insert(key);
     }
 
@@ -82,11 +82,11 @@ impl Scalars {
     }
 
     /// Says once per directive if it is accepted without effect.
-    pub(super) fn tell_status(&mut self, directive: &'static Directive, at: &Word, report: &mut Report) {
+    pub(super) fn report_treatment(&mut self, directive: &'static Directive, at: &Word, findings: &mut Findings) {
         let name = directive.name;
-        let Status::NoEffect(why) = directive.status else { return };
-        if self.told.insert(name) {
-            report.warning(
+        let Treatment::NoEffect(why) = directive.treatment else { return };
+        if self.reported.insert(name) {
+            findings.warning(
                 at,
                 format!("`{name}` has no effect in hbd: {why}"),
                 "accepted, so that the file stays as Heartbeat has it",
@@ -95,8 +95,8 @@ impl Scalars {
     }
 
     /// Merges everything taken over the defaults of the table; `service_port` replaces the default of udpport.
-    pub(super) fn layer(self, service_port: Option<u16>) -> Result<Layers, Box<figment::Error>> {
-        let mut figment = Figment::from(Defaults { service_port });
+    pub(super) fn into_layers(self, service_port: Option<u16>) -> Result<LayeredSettings, Box<figment::Error>> {
+        let mut figment = Figment::from(DirectiveDefaults { service_port });
         let mut places = BTreeMap::new();
         let mut written = BTreeMap::new();
         for setting in self.settings {
@@ -104,17 +104,17 @@ impl Scalars {
             written.insert(setting.key, setting.word.text.clone());
             figment = figment.merge(setting);
         }
-        let settings = figment.extract::<Settings>().map_err(Box::new)?;
-        Ok(Layers { settings, figment, places, refused: self.refused, written })
+        let settings = figment.extract::<ScalarValues>().map_err(Box::new)?;
+        Ok(LayeredSettings { settings, figment, places, refused: self.refused, written })
     }
 }
 
 /// The defaults of the directive table as the lowest layer.
-struct Defaults {
+struct DirectiveDefaults {
     service_port: Option<u16>,
 }
 
-impl Provider for Defaults {
+impl Provider for DirectiveDefaults {
     fn metadata(&self) -> Metadata {
         Metadata::named("built-in default")
     }
@@ -135,7 +135,7 @@ impl Provider for Defaults {
 
 /// The scalar settings hbd uses; times in milliseconds. Names are those of ha.cf.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Settings {
+pub(super) struct ScalarValues {
     pub keepalive: u64,
     pub deadtime: u64,
     pub warntime: Option<u64>,
@@ -165,7 +165,7 @@ pub(super) struct Settings {
     pub rtprio: u8,
 }
 
-impl Settings {
+impl ScalarValues {
     /// The three directives about compression together; the threshold is written in KiB.
     pub(super) fn compression(&self) -> Compression {
         let threshold = self.traditional_compression.then(|| self.compression_threshold.saturating_mul(1024));
@@ -189,8 +189,8 @@ fn default_initdead(deadtime: u64) -> u64 {
 
 /// The values in force and where each came from.
 #[derive(Debug)]
-pub(super) struct Layers {
-    pub settings: Settings,
+pub(super) struct LayeredSettings {
+    pub settings: ScalarValues,
     figment: Figment,
     places: BTreeMap<String, Word>,
     refused: BTreeSet<&'static str>,
@@ -198,7 +198,7 @@ pub(super) struct Layers {
     written: BTreeMap<&'static str, String>,
 }
 
-impl Layers {
+impl LayeredSettings {
     /// The intervals in force, with the defaults that depend on others (04 §1.7).
     pub(super) fn timing(&self) -> Timing {
         let settings = &self.settings;
@@ -219,13 +219,13 @@ impl Layers {
     }
 
     /// The word that set a directive; `None` if the default is in force.
-    pub(super) fn place(&self, key: &str) -> Option<&Word> {
+    pub(super) fn word_of(&self, key: &str) -> Option<&Word> {
         let source = self.figment.find_metadata(key)?.source.as_ref()?.custom()?.to_owned();
         self.places.get(&source)
     }
 
     /// Whether none of these directives had a refused value, so that their values may be compared.
-    pub(super) fn sound(&self, keys: &[&str]) -> bool {
+    pub(super) fn all_accepted(&self, keys: &[&str]) -> bool {
         !keys.iter().any(|key| self.refused.contains(key))
     }
 }

@@ -12,7 +12,7 @@ pub(super) const MAX_TIME_MS: u64 = 365 * 24 * 3600 * 1000;
 
 /// What a scalar directive takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// A time, kept in milliseconds. `zero`: whether 0 is legal.
     Time { zero: bool },
     /// `true on yes y 1` / `false off no n 0`, any case.
@@ -38,26 +38,26 @@ pub(super) struct Accepted {
     pub notice: Option<String>,
 }
 
-impl Kind {
+impl ValueKind {
     /// Understands one word as this kind of value.
     pub(super) fn parse(&self, raw: &str) -> Result<Accepted, Refused> {
         match self {
-            Kind::Time { zero } => time(raw, *zero),
-            Kind::Bool => match boolean(raw) {
+            ValueKind::Time { zero } => time(raw, *zero),
+            ValueKind::Bool => match boolean(raw) {
                 Some(value) => Ok(plain(value)),
                 None => refuse(format!("`{raw}` is neither true nor false"), "write on or off"),
             },
-            Kind::Integer { min, max, unit } => integer(raw, *min, *max, unit),
-            Kind::Choice(words) => choice(raw, words),
-            Kind::Failback => match boolean(raw) {
+            ValueKind::Integer { min, max, unit } => integer(raw, *min, *max, unit),
+            ValueKind::Choice(words) => choice(raw, words),
+            ValueKind::Failback => match boolean(raw) {
                 Some(true) => Ok(plain("On")),
                 Some(false) => Ok(plain("Off")),
                 None if raw.eq_ignore_ascii_case("legacy") => Ok(plain("Legacy")),
                 None => refuse(format!("`{raw}` is not on, off or legacy"), "write auto_failback on or off"),
             },
-            Kind::Path if raw.starts_with('/') => Ok(plain(raw)),
-            Kind::Path => refuse(format!("`{raw}` is not an absolute path"), format!("write /…/{raw}")),
-            Kind::Text => Ok(plain(raw)),
+            ValueKind::Path if raw.starts_with('/') => Ok(plain(raw)),
+            ValueKind::Path => refuse(format!("`{raw}` is not an absolute path"), format!("write /…/{raw}")),
+            ValueKind::Text => Ok(plain(raw)),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::lines::Statement;
-use crate::config::diagnostic::{Report, Word};
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::directives::Directive;
 use crate::config::files::Files;
 use crate::config::host::Host;
@@ -37,9 +37,9 @@ const CLIENTS: [(&str, &str); 6] = [
 
 /// What a line means.
 #[derive(Debug)]
-pub(super) enum Meaning {
+pub(super) enum ChildLine {
     /// ipfail, which is built in.
-    Ipfail(Word),
+    IpfailTable(Word),
     /// A program to be run.
     Program(Child),
 }
@@ -50,62 +50,66 @@ pub(super) fn read(
     directive: &Directive,
     number: usize,
     (files, host): (&Files, &Host),
-    report: &mut Report,
-) -> Option<Meaning> {
+    findings: &mut Findings,
+) -> Option<ChildLine> {
     let [user, command, arguments @ ..] = statement.words.as_slice() else {
         let message = format!("`{}` needs a user and a command", directive.name);
-        report.error(&statement.name, message, directive.usage());
+        findings.error(&statement.name, message, directive.usage());
         return None;
     };
     let mut legal = true;
     if user.text.bytes().all(|b| b.is_ascii_digit()) {
         let message = format!("Invalid uid [{}] specified for client child", user.text);
-        report.error(user, message, "write the user's name, not a number");
+        findings.error(user, message, "write the user's name, not a number");
         legal = false;
     } else if user.text.len() >= MAX_USER {
-        report.error(user, "UID specified for client child is too long", "write the name of a user of this system");
+        findings.error(user, "UID specified for client child is too long", "write the name of a user of this system");
         legal = false;
     }
     if !command.text.starts_with('/') {
         let message = format!("Client child command [{}] is not full pathname", command.text);
-        report.error(command, message, "write the command with its directory, /usr/…");
+        findings.error(command, message, "write the command with its directory, /usr/…");
         return None;
     }
     let name = command.text.rsplit('/').next().unwrap_or_default();
     if name == "ipfail" {
         // What a real node starts here is the core's own business.
-        return legal.then(|| Meaning::Ipfail(command.clone()));
+        return legal.then(|| ChildLine::IpfailTable(command.clone()));
     }
     if PACEMAKER.contains(&name) {
         let message = format!("`{name}` belongs to Pacemaker. hbd manages haresources clusters only.");
-        report.error(command, message, "remove the line; for Pacemaker use Corosync");
+        findings.error(command, message, "remove the line; for Pacemaker use Corosync");
         return None;
     }
     if let Some((_, instead)) = CLIENTS.iter().find(|(client, _)| *client == name) {
         let message =
             format!("`{name}` is not started: it speaks with Heartbeat's client socket, which hbd does not have");
-        report.warning(command, message, *instead);
+        findings.warning(command, message, *instead);
         return None;
     }
     if legal && !host.knows_user(&user.text) {
         let message = format!("Invalid uid [{}] specified for client child", user.text);
-        report.error(user, message, format!("there is no such user here: `getent passwd {}`", user.text));
+        findings.error(user, message, format!("there is no such user here: `getent passwd {}`", user.text));
         legal = false;
     }
     if !is_executable(&files.on_this_machine(&command.text)) {
         let message = format!("Client child command [{}] is not executable", command.text);
-        report.error(command, message, "install it, or remove the line");
+        findings.error(command, message, "install it, or remove the line");
         legal = false;
     }
     let words = std::iter::once(command).chain(arguments).map(|word| word.text.as_str());
     let command = words.collect::<Vec<_>>().join(" ");
-    let child =
-        Child { unit: unit(number, name), user: user.text.clone(), command, failfast: directive.name == "failfast" };
-    legal.then_some(Meaning::Program(child))
+    let child = Child {
+        unit: unit_name(number, name),
+        user: user.text.clone(),
+        command,
+        failfast: directive.name == "failfast",
+    };
+    legal.then_some(ChildLine::Program(child))
 }
 
 /// `hbd-respawn-N-NAME.service`. Programs may have names that units may not.
-fn unit(number: usize, name: &str) -> String {
+fn unit_name(number: usize, name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).take(100).collect();
     format!("hbd-respawn-{number}-{name}.service")
@@ -116,12 +120,12 @@ pub(super) fn apiauth(
     statement: &Statement,
     directive: &Directive,
     clients: &mut BTreeSet<String>,
-    report: &mut Report,
+    findings: &mut Findings,
 ) {
     let Some(client) = statement.words.first() else { return };
     let usage = directive.usage();
     if client.text.len() > MAX_CLIENT {
-        report.error(
+        findings.error(
             client,
             format!("client name [{}] too long", client.text),
             format!("at most {MAX_CLIENT} bytes"),
@@ -132,17 +136,17 @@ pub(super) fn apiauth(
         match word.text.split_once('=') {
             Some((kind @ ("uid" | "gid"), list)) if !list.is_empty() => {
                 if !lists.insert(kind) {
-                    report.error(word, format!("Duplicate {kind} list in apiauth"), usage.clone());
+                    findings.error(word, format!("Duplicate {kind} list in apiauth"), usage.clone());
                 }
             }
-            _ => report.error(word, format!("Invalid apiauth directive [{}]", word.text), usage.clone()),
+            _ => findings.error(word, format!("Invalid apiauth directive [{}]", word.text), usage.clone()),
         }
     }
     if statement.words.len() == 1 {
-        report.error(client, "Missing uid or gid in apiauth", usage);
+        findings.error(client, "Missing uid or gid in apiauth", usage);
     }
     if !clients.insert(client.text.clone()) {
         let message = format!("Duplicate apiauth directive for API client {}", client.text);
-        report.error(client, message, "write one line for each client");
+        findings.error(client, message, "write one line for each client");
     }
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::diagnostic::{Place, Report, Word};
+use crate::config::diagnostic::{Findings, Location, Word};
 use crate::config::text::{MAX_LINE, text_of};
 
 /// One line with a directive.
@@ -22,11 +22,11 @@ impl Statement {
     pub(super) fn values(&self) -> Vec<Word> {
         let mut values = Vec::new();
         for word in &self.words {
-            let mut column = word.place.column;
+            let mut column = word.location.column;
             for part in word.text.split(',') {
                 if !part.is_empty() {
-                    let place = Place { column, ..word.place.clone() };
-                    values.push(Word { text: part.to_owned(), place });
+                    let location = Location { column, ..word.location.clone() };
+                    values.push(Word { text: part.to_owned(), location });
                 }
                 column += part.chars().count() + 1;
             }
@@ -41,7 +41,7 @@ fn is_blank(c: char) -> bool {
 }
 
 /// Splits one line, without its comment, into words.
-fn words(line: &str, place: &Place) -> Vec<Word> {
+fn words(line: &str, location: &Location) -> Vec<Word> {
     let mut found: Vec<Word> = Vec::new();
     let mut inside = false;
     for (index, c) in line.chars().enumerate() {
@@ -51,7 +51,7 @@ fn words(line: &str, place: &Place) -> Vec<Word> {
         }
         match found.last_mut() {
             Some(word) if inside => word.text.push(c),
-            _ => found.push(Word { text: c.into(), place: Place { column: index + 1, ..place.clone() } }),
+            _ => found.push(Word { text: c.into(), location: Location { column: index + 1, ..location.clone() } }),
         }
         inside = true;
     }
@@ -59,17 +59,17 @@ fn words(line: &str, place: &Place) -> Vec<Word> {
 }
 
 /// All statements of ha.cf in order.
-pub(super) fn statements(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Statement> {
+pub(super) fn statements(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Statement> {
     let file: Arc<Path> = path.into();
     let mut found = Vec::new();
     for (index, raw) in bytes.split(|b| *b == b'\n').enumerate() {
         let text = text_of(raw);
         let full = text.trim_end_matches(is_blank);
-        let mut place = Place { file: file.clone(), line: index + 1, column: 1, source: Some(full.into()) };
+        let mut location = Location { file: file.clone(), line: index + 1, column: 1, source: Some(full.into()) };
         if raw.len() > MAX_LINE {
-            place.source = None;
-            report.error(
-                &Word { text: String::new(), place },
+            location.source = None;
+            findings.error(
+                &Word { text: String::new(), location },
                 format!(
                     "line of {} bytes: Heartbeat reads what follows byte {MAX_LINE} as a line of its own",
                     raw.len()
@@ -79,9 +79,9 @@ pub(super) fn statements(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<
             continue;
         }
         let code = full.split('#').next().unwrap_or("");
-        let words = words(code, &place);
+        let words = words(code, &location);
         for word in words.iter().filter(|word| word.text.contains('\u{fffd}')) {
-            report.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
+            findings.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
         }
         let mut words = words.into_iter();
         if let Some(name) = words.next() {
@@ -95,9 +95,9 @@ pub(super) fn statements(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<
 fn statement(name: Word, words: Vec<Word>) -> Statement {
     let mut statement = Statement { name, words };
     if statement.name.text == "stonith_host" {
-        statement.name.place.source = None;
+        statement.name.location.source = None;
         for word in &mut statement.words {
-            word.place.source = None;
+            word.location.source = None;
         }
     }
     statement

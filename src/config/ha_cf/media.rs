@@ -7,56 +7,56 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::FileTypeExt;
 
 use super::lines::Statement;
-use crate::config::diagnostic::{Report, Word};
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::files::Files;
 use crate::config::host::Host;
-use crate::config::interface::{MAX_DEVICE, is_device};
+use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
 use crate::config::types::{Medium, PingNode};
 
 /// Checks an interface name; says what is wrong with it.
-fn device(word: &Word, report: &mut Report) -> bool {
-    let legal = is_device(&word.text);
+fn device(word: &Word, findings: &mut Findings) -> bool {
+    let legal = is_interface_name(&word.text);
     if !legal {
-        report.error(
+        findings.error(
             word,
             format!("`{}` cannot be the name of an interface", word.text),
-            format!("write a name that `ip link` shows, at most {MAX_DEVICE} bytes"),
+            format!("write a name that `ip link` shows, at most {MAX_INTERFACE_NAME} bytes"),
         );
     }
     legal
 }
 
 /// `ucast DEV PEER`; words after PEER are ignored, as Heartbeat does.
-pub(super) fn ucast(statement: &Statement, host: &Host, report: &mut Report) -> Option<Medium> {
+pub(super) fn ucast(statement: &Statement, host: &Host, findings: &mut Findings) -> Option<Medium> {
     let usage = "write `ucast DEV PEER`, for example `ucast eth1 192.168.1.2`";
     let Some(dev) = statement.words.first() else {
-        report.error(&statement.name, "ucast without interface and peer", usage);
+        findings.error(&statement.name, "ucast without interface and peer", usage);
         return None;
     };
     let Some(peer) = statement.words.get(1) else {
         let message = format!("ucast: [{}] missing target IP address/hostname", dev.text);
-        report.error(dev, message, usage);
+        findings.error(dev, message, usage);
         return None;
     };
     if let Some(extra) = statement.words.get(2) {
-        report.warning(
+        findings.warning(
             extra,
             format!("`{}` is ignored: a ucast line names one peer", extra.text),
             "write one ucast line for each peer",
         );
     }
-    let legal = device(dev, report);
-    let address = peer_address(peer, host, report)?;
+    let legal = device(dev, findings);
+    let address = peer_address(peer, host, findings)?;
     legal.then(|| Medium::Ucast { device: dev.text.clone(), peer: IpAddr::V4(address) })
 }
 
 /// The peer's address: written, or from /etc/hosts.
-fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Addr> {
+fn peer_address(peer: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
     let address = match peer.text.parse::<Ipv4Addr>() {
         Ok(address) => address,
         Err(_) => {
             let Some(address) = host.hosts.get(&peer.text.to_ascii_lowercase()) else {
-                report.error(
+                findings.error(
                     peer,
                     format!(
                         "ucast: cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts",
@@ -66,7 +66,7 @@ fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Add
                 );
                 return None;
             };
-            report.notice(
+            findings.notice(
                 peer,
                 format!("the peer `{}` is {address} by /etc/hosts", peer.text),
                 format!("write `{address}` to depend on one file less"),
@@ -75,7 +75,7 @@ fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Add
         }
     };
     if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        report.error(
+        findings.error(
             peer,
             format!("{address} is not the address of one host"),
             "write the address that the peer has on this link",
@@ -83,7 +83,7 @@ fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Add
         return None;
     }
     if address.is_loopback() {
-        report.warning(
+        findings.warning(
             peer,
             format!("{address} is this machine itself: the peer will not be heard"),
             "write the address that the peer has on this link",
@@ -93,14 +93,14 @@ fn peer_address(peer: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Add
 }
 
 /// `ucast6 DEV ADDR`; a scope after the address has to be DEV.
-pub(super) fn ucast6(statement: &Statement, report: &mut Report) -> Option<Medium> {
+pub(super) fn ucast6(statement: &Statement, findings: &mut Findings) -> Option<Medium> {
     let usage = "write `ucast6 DEV ADDR`";
     let Some(dev) = statement.words.first() else {
-        report.error(&statement.name, "ucast6 statement without device", usage);
+        findings.error(&statement.name, "ucast6 statement without device", usage);
         return None;
     };
     let Some(peer) = statement.words.get(1) else {
-        report.error(dev, format!("ucast6 [{}] missing ucast6 address", dev.text), usage);
+        findings.error(dev, format!("ucast6 [{}] missing ucast6 address", dev.text), usage);
         return None;
     };
     let (address, scope) = peer.text.split_once('%').unwrap_or((&peer.text, ""));
@@ -108,34 +108,34 @@ pub(super) fn ucast6(statement: &Statement, report: &mut Report) -> Option<Mediu
     let address = address.filter(|a| !a.is_multicast() && !a.is_unspecified() && !a.is_loopback());
     if address.is_none() {
         let message = format!("ucast6 [{}] bad addr [{}]", dev.text, peer.text);
-        report.error(peer, message, "write a literal IPv6 address of the peer, for example fe80::2%eth1");
+        findings.error(peer, message, "write a literal IPv6 address of the peer, for example fe80::2%eth1");
     }
     // A number is an interface's index, which no file can know for sure: DEV is what counts.
     let contradicts = !scope.is_empty() && scope != dev.text && scope.parse::<u32>().is_err();
     if contradicts {
         let message = format!("ucast6 [{}]: the scope `%{scope}` is another interface", dev.text);
-        report.error(peer, message, format!("write `%{}`, or leave it out", dev.text));
+        findings.error(peer, message, format!("write `%{}`, or leave it out", dev.text));
     }
-    let legal = device(dev, report) && !contradicts;
+    let legal = device(dev, findings) && !contradicts;
     address.filter(|_| legal).map(|address| Medium::Ucast { device: dev.text.clone(), peer: address.into() })
 }
 
 /// `mcast DEV GROUP PORT TTL LOOP`, or `mcast6` with HOPS. All five are required.
-pub(super) fn multicast(statement: &Statement, report: &mut Report) -> Option<Medium> {
+pub(super) fn multicast(statement: &Statement, findings: &mut Findings) -> Option<Medium> {
     let name = statement.name.text.as_str();
     let six = name == "mcast6";
     let hops = if six { "hops" } else { "ttl" };
     let usage = format!("write `{name} DEV GROUP PORT {} LOOP`", hops.to_uppercase());
     let Some(dev) = statement.words.first() else {
-        report.error(&statement.name, format!("{name} statement without device"), usage);
+        findings.error(&statement.name, format!("{name} statement without device"), usage);
         return None;
     };
-    let mut legal = device(dev, report);
+    let mut legal = device(dev, findings);
     let names = [("mcast address", "addr"), ("port", "port"), (hops, hops), ("loop", "loop")];
     let mut texts = [""; 4];
     for (index, (missing, bad)) in names.into_iter().enumerate() {
         let Some(word) = statement.words.get(index + 1) else {
-            report.error(dev, format!("{name} [{}] missing {missing}", dev.text), usage);
+            findings.error(dev, format!("{name} [{}] missing {missing}", dev.text), usage);
             return None;
         };
         texts[index] = &word.text;
@@ -149,7 +149,7 @@ pub(super) fn multicast(statement: &Statement, report: &mut Report) -> Option<Me
         };
         if !sound {
             let message = format!("{name} [{}] bad {bad} [{}]", dev.text, word.text);
-            report.error(word, message, format!("legal: {range}"));
+            findings.error(word, message, format!("legal: {range}"));
             legal = false;
         }
     }
@@ -175,77 +175,77 @@ fn group6(text: &str) -> Option<Ipv6Addr> {
 }
 
 /// One word of `serial`: an absolute path of a character device. One that is missing may come (a USB adapter).
-pub(super) fn serial(word: &Word, files: &Files, report: &mut Report) -> Option<Medium> {
+pub(super) fn serial(word: &Word, files: &Files, findings: &mut Findings) -> Option<Medium> {
     let path = &word.text;
     if !path.starts_with('/') {
         let message = format!("Serial port not full pathname [{path}] in config file");
-        report.error(word, message, format!("write /dev/{path}"));
+        findings.error(word, message, format!("write /dev/{path}"));
         return None;
     }
     match std::fs::metadata(files.on_this_machine(path)).map(|found| found.file_type().is_char_device()) {
         Ok(true) => {}
         Ok(false) => {
             let message = format!("Serial port [{path}] not a char device in config file");
-            report.error(word, message, "write the device of a serial line, such as /dev/ttyS0");
+            findings.error(word, message, "write the device of a serial line, such as /dev/ttyS0");
             return None;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let message =
                 format!("Nonexistent serial port [{path}] in config file: the link is dead until it is there");
-            report.warning(word, message, "see `ls /dev/tty*`; a Heartbeat does not start without it");
+            findings.warning(word, message, "see `ls /dev/tty*`; a Heartbeat does not start without it");
         }
         Err(error) => {
             let message = format!("cannot look at the serial port [{path}]: {error}");
-            report.warning(word, message, "it is tried again every second");
+            findings.warning(word, message, "it is tried again every second");
         }
     }
     Some(Medium::Serial { device: path.clone() })
 }
 
 /// One word of `bcast`: an interface.
-pub(super) fn bcast(word: &Word, report: &mut Report) -> Option<Medium> {
-    device(word, report).then(|| Medium::Bcast { device: word.text.clone() })
+pub(super) fn bcast(word: &Word, findings: &mut Findings) -> Option<Medium> {
+    device(word, findings).then(|| Medium::Bcast { device: word.text.clone() })
 }
 
 /// One word of `ping`: an IPv4 address, or a name of /etc/hosts.
-pub(super) fn ping(word: &Word, host: &Host, report: &mut Report) -> Option<PingNode> {
-    let address = ping_host(word, host, report)?;
+pub(super) fn ping(word: &Word, host: &Host, findings: &mut Findings) -> Option<PingNode> {
+    let address = ping_host(word, host, findings)?;
     Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// One word of `ping6`: a literal IPv6 address.
-pub(super) fn ping6(word: &Word, report: &mut Report) -> Option<PingNode> {
+pub(super) fn ping6(word: &Word, findings: &mut Findings) -> Option<PingNode> {
     let Ok(address) = word.text.parse::<Ipv6Addr>() else {
         let message = format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text);
-        report.error(word, message, "write a literal IPv6 address");
+        findings.error(word, message, "write a literal IPv6 address");
         return None;
     };
     Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// `ping_group NAME HOST…`.
-pub(super) fn ping_group(statement: &Statement, host: &Host, report: &mut Report) -> Option<PingNode> {
+pub(super) fn ping_group(statement: &Statement, host: &Host, findings: &mut Findings) -> Option<PingNode> {
     let [name, hosts @ ..] = statement.words.as_slice() else {
-        report.error(&statement.name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        findings.error(&statement.name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
         return None;
     };
     if hosts.is_empty() {
-        report.error(name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
+        findings.error(name, "ping_group needs a name and at least one host", PING_GROUP_USAGE);
         return None;
     }
     let resolved: Vec<IpAddr> =
-        hosts.iter().filter_map(|word| ping_host(word, host, report)).map(IpAddr::V4).collect();
+        hosts.iter().filter_map(|word| ping_host(word, host, findings)).map(IpAddr::V4).collect();
     (resolved.len() == hosts.len()).then(|| PingNode { name: name.text.clone(), hosts: resolved })
 }
 
 const PING_GROUP_USAGE: &str = "write `ping_group NAME HOST…`";
 
 /// The address of a host to ping.
-fn ping_host(word: &Word, host: &Host, report: &mut Report) -> Option<Ipv4Addr> {
+fn ping_host(word: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
     let written = word.text.parse::<Ipv4Addr>().ok();
     let address = written.or_else(|| host.hosts.get(&word.text.to_ascii_lowercase()).copied());
     if address.is_none() {
-        report.error(
+        findings.error(
             word,
             format!("cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts", word.text),
             "write the host's IPv4 address: a cluster node must start without DNS",

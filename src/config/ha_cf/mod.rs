@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::Value;
 
-use super::diagnostic::{Report, Word};
-use super::directives::{self, Directive, Form, Line, List, Status};
+use super::diagnostic::{Findings, Word};
+use super::directives::{self, Directive, DirectiveForm, LineDirective, ListDirective, Treatment};
 use super::files::Files;
 use super::host::Host;
-use super::settings::Scalars;
+use super::settings::SettingCollector;
 use super::types::{Child, Medium, PingNode};
 use super::value::boolean;
-use children::Meaning;
+use children::ChildLine;
 use lines::Statement;
 use stonith::{StonithFrom, StonithLine};
 
@@ -56,33 +56,39 @@ pub(super) struct HaCf {
 struct Reader<'a> {
     files: &'a Files,
     host: &'a Host,
-    scalars: &'a mut Scalars,
-    report: &'a mut Report,
+    scalars: &'a mut SettingCollector,
+    findings: &'a mut Findings,
     found: HaCf,
-    members: usize,
+    node_count: usize,
     /// Scalar directives seen so far in this file.
     seen: BTreeSet<&'static str>,
     /// Settings that a medium has taken as they were at its line: the medium, and the value.
-    taken: BTreeMap<&'static str, (Word, u64)>,
+    used: BTreeMap<&'static str, (Word, u64)>,
     /// Lines with `respawn` and `failfast` so far.
-    programs: usize,
+    program_lines: usize,
     /// Clients with an `apiauth` line.
     clients: BTreeSet<String>,
 }
 
 /// Reads ha.cf. Scalars go to `scalars`, findings to `report`.
-pub(super) fn read(files: &Files, bytes: &[u8], host: &Host, scalars: &mut Scalars, report: &mut Report) -> HaCf {
-    let statements = lines::statements(&files.ha_cf, bytes, report);
+pub(super) fn read(
+    files: &Files,
+    bytes: &[u8],
+    host: &Host,
+    scalars: &mut SettingCollector,
+    findings: &mut Findings,
+) -> HaCf {
+    let statements = lines::statements(&files.ha_cf, bytes, findings);
     let mut reader = Reader {
         files,
         host,
         scalars,
-        report,
+        findings,
         found: HaCf::default(),
-        members: 0,
+        node_count: 0,
         seen: BTreeSet::new(),
-        taken: BTreeMap::new(),
-        programs: 0,
+        used: BTreeMap::new(),
+        program_lines: 0,
         clients: BTreeSet::new(),
     };
     for statement in &statements {
@@ -96,21 +102,21 @@ impl Reader<'_> {
         let name = &statement.name;
         let Some(directive) = directives::find(&name.text) else {
             let message = format!("Illegal directive [{}] in {}", name.text, self.files.ha_cf.display());
-            self.report.error(name, message, directives::suggestion(&name.text));
+            self.findings.error(name, message, directives::suggestion(&name.text));
             return;
         };
-        if let Status::Refused { why, help } = directive.status {
+        if let Treatment::Refused { why, help } = directive.treatment {
             let message = match directive.name {
                 "nice_failback" => why.to_owned(),
                 _ => format!("Illegal directive [{}] in {}: {why}", name.text, self.files.ha_cf.display()),
             };
-            self.report.error(name, message, help);
+            self.findings.error(name, message, help);
             return;
         }
-        self.scalars.tell_status(directive, name, self.report);
+        self.scalars.report_treatment(directive, name, self.findings);
         match directive.form {
-            Form::Line(line) => self.line(line, directive, statement),
-            Form::Setting(_) | Form::List(_) => self.values(directive, statement),
+            DirectiveForm::Line(line) => self.line(line, directive, statement),
+            DirectiveForm::Setting(_) | DirectiveForm::List(_) => self.values(directive, statement),
         }
     }
 
@@ -119,25 +125,25 @@ impl Reader<'_> {
         let values = statement.values();
         if values.is_empty() {
             let message = format!("`{}` without a value has no effect", directive.name);
-            self.report.warning(&statement.name, message, directive.usage());
+            self.findings.warning(&statement.name, message, directive.usage());
         }
         for value in &values {
             match directive.form {
-                Form::Setting(_) => self.setting(directive, value),
-                Form::List(list) => self.list(list, directive, value),
-                Form::Line(_) => {}
+                DirectiveForm::Setting(_) => self.setting(directive, value),
+                DirectiveForm::List(list) => self.list(list, directive, value),
+                DirectiveForm::Line(_) => {}
             }
         }
     }
 
     fn setting(&mut self, directive: &'static Directive, value: &Word) {
-        if self.comes_late(directive, value) {
+        if self.judge_late_setting(directive, value) {
             return;
         }
         if !self.seen.insert(directive.name) {
-            if !directive.again.is_empty() {
+            if !directive.second_value_complaint.is_empty() {
                 let help = format!("leave one `{}` line with one value", directive.name);
-                self.report.error(value, directive.again, help);
+                self.findings.error(value, directive.second_value_complaint, help);
                 return;
             }
             let legal = directive.kind().is_some_and(|kind| kind.parse(&value.text).is_ok());
@@ -147,209 +153,214 @@ impl Reader<'_> {
                     directive.name,
                     value.text,
                     first.text,
-                    first.name()
+                    first.file_and_line()
                 );
-                self.report.warning(value, message, "leave one line with one value");
+                self.findings.warning(value, message, "leave one line with one value");
             }
         }
         if directive.name == "logfacility" && value.text == "kern" {
             let help = "write `logfacility daemon` or another facility of user programs";
-            self.report.warning(value, "Heartbeat treats `logfacility kern` as none, so does hbd", help);
+            self.findings.warning(value, "Heartbeat treats `logfacility kern` as none, so does hbd", help);
         }
-        self.scalars.take(directive, value, self.report);
+        self.scalars.add(directive, value, self.findings);
     }
 
     /// A medium takes port or speed as they are at its line; a line after it cannot change them (04 §1.6). Whether
     /// this value was judged.
-    fn comes_late(&mut self, directive: &'static Directive, value: &Word) -> bool {
+    fn judge_late_setting(&mut self, directive: &'static Directive, value: &Word) -> bool {
         let name = directive.name;
-        let Some((medium, taken)) = self.taken.get(name) else { return false };
+        let Some((medium, used)) = self.used.get(name) else { return false };
         let Some(Ok(accepted)) = directive.kind().map(|kind| kind.parse(&value.text)) else { return false };
-        let place = medium.name();
-        if number(&accepted.value) == Some(*taken) {
-            self.report.notice(
+        let location = medium.file_and_line();
+        if number(&accepted.value) == Some(*used) {
+            self.findings.notice(
                 value,
-                format!("`{name}` after `{}` ({place}) has no effect; {taken} is in force anyway", medium.text),
+                format!("`{name}` after `{}` ({location}) has no effect; {used} is in force anyway", medium.text),
                 format!("move the {name} line above the first medium"),
             );
             return true;
         }
         let what = if name == "baud" { "baudrate" } else { name };
-        self.report.error(
+        self.findings.error(
             value,
             format!(
-                "{what} setting must precede media statements: `{}` in {place} has taken {taken}, `{name} {}` in {} comes too late",
+                "{what} setting must precede media statements: `{}` in {location} has taken {used}, `{name} {}` in {} comes too late",
                 medium.text,
                 value.text,
-                value.name()
+                value.file_and_line()
             ),
-            format!("move the {name} line above {place}, on both nodes alike"),
+            format!("move the {name} line above {location}, on both nodes alike"),
         );
-        self.scalars.refuse(name);
+        self.scalars.mark_refused(name);
         true
     }
 
-    fn list(&mut self, list: List, directive: &'static Directive, value: &Word) {
+    fn list(&mut self, list: ListDirective, directive: &'static Directive, value: &Word) {
         match list {
-            List::Node => self.node(value),
-            List::Serial => {
-                let Some(medium) = media::serial(value, self.files, self.report) else { return };
-                self.takes("baud", DEFAULT_BAUD, directive.name, value);
+            ListDirective::Node => self.node(value),
+            ListDirective::Serial => {
+                let Some(medium) = media::serial(value, self.files, self.findings) else { return };
+                self.note_use("baud", DEFAULT_BAUD, directive.name, value);
                 self.medium(medium, value);
             }
-            List::Bcast | List::Udp => {
-                if list == List::Udp {
+            ListDirective::Bcast | ListDirective::Udp => {
+                if list == ListDirective::Udp {
                     let help = format!("write `bcast {}`", value.text);
-                    self.report.warning(value, "WARNING: directive 'udp' replaced by 'bcast'", help);
+                    self.findings.warning(value, "WARNING: directive 'udp' replaced by 'bcast'", help);
                 }
-                let Some(medium) = media::bcast(value, self.report) else { return };
-                self.takes_port(directive.name, value);
+                let Some(medium) = media::bcast(value, self.findings) else { return };
+                self.note_use_of_port(directive.name, value);
                 self.medium(medium, value);
             }
-            List::Ping => {
-                let node = media::ping(value, self.host, self.report);
+            ListDirective::Ping => {
+                let node = media::ping(value, self.host, self.findings);
                 self.ping_node(node, value);
             }
-            List::Ping6 => {
-                let node = media::ping6(value, self.report);
+            ListDirective::Ping6 => {
+                let node = media::ping6(value, self.findings);
                 self.ping_node(node, value);
             }
-            List::Env => self.environment(value),
-            List::Autojoin => self.autojoin(value),
-            List::Crm => self.crm(directive, value),
-            List::Opaque => {}
+            ListDirective::Env => self.environment(value),
+            ListDirective::Autojoin => self.autojoin(value),
+            ListDirective::Crm => self.crm(directive, value),
+            ListDirective::Opaque => {}
         }
     }
 
-    fn line(&mut self, line: Line, directive: &'static Directive, statement: &Statement) {
+    fn line(&mut self, line: LineDirective, directive: &'static Directive, statement: &Statement) {
         match line {
-            Line::Ucast | Line::Ucast6 => {
+            LineDirective::Ucast | LineDirective::Ucast6 => {
                 let medium = match line {
-                    Line::Ucast => media::ucast(statement, self.host, self.report),
-                    _ => media::ucast6(statement, self.report),
+                    LineDirective::Ucast => media::ucast(statement, self.host, self.findings),
+                    _ => media::ucast6(statement, self.findings),
                 };
                 let (Some(medium), Some(word)) = (medium, statement.words.get(1)) else { return };
-                self.takes_port(directive.name, &statement.name);
+                self.note_use_of_port(directive.name, &statement.name);
                 self.medium(medium, word);
             }
-            Line::Mcast | Line::Mcast6 => {
-                let medium = media::multicast(statement, self.report);
+            LineDirective::Mcast | LineDirective::Mcast6 => {
+                let medium = media::multicast(statement, self.findings);
                 let (Some(medium), Some(word)) = (medium, statement.words.get(1)) else { return };
                 self.medium(medium, word);
             }
-            Line::PingGroup => {
-                let node = media::ping_group(statement, self.host, self.report);
+            LineDirective::PingGroup => {
+                let node = media::ping_group(statement, self.host, self.findings);
                 self.ping_node(node, &statement.name);
             }
-            Line::Stonith => {
-                self.needs(statement, &["No Stonith type given", "Invalid Stonith config file []"], directive);
+            LineDirective::Stonith => {
+                self.report_missing_words(
+                    statement,
+                    &["No Stonith type given", "Invalid Stonith config file []"],
+                    directive,
+                );
                 if let [kind, file, ..] = statement.words.as_slice() {
                     let from = StonithFrom::File(file.clone());
                     self.found.fencing.push(StonithLine { kind: kind.clone(), from });
                 }
             }
-            Line::StonithHost => {
+            LineDirective::StonithHost => {
                 let missing = ["No Stonith hostname argument given", "No Stonith type given"];
-                self.needs(statement, &missing, directive);
+                self.report_missing_words(statement, &missing, directive);
                 if let [host, kind, parameters @ ..] = statement.words.as_slice() {
                     let parameters = parameters.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
                     let from = StonithFrom::Line { host: host.clone(), parameters };
                     self.found.fencing.push(StonithLine { kind: kind.clone(), from });
                 }
             }
-            Line::Child => self.child(statement, directive),
-            Line::Apiauth => children::apiauth(statement, directive, &mut self.clients, self.report),
-            Line::Opaque => {}
+            LineDirective::Child => self.child(statement, directive),
+            LineDirective::Apiauth => children::apiauth(statement, directive, &mut self.clients, self.findings),
+            LineDirective::Opaque => {}
         }
     }
 
     /// Each of the first words of a line, with Heartbeat's complaint if it is missing.
-    fn needs(&mut self, statement: &Statement, missing: &[&str], directive: &Directive) {
+    fn report_missing_words(&mut self, statement: &Statement, missing: &[&str], directive: &Directive) {
         if let Some(complaint) = missing.get(statement.words.len()) {
-            self.report.error(&statement.name, *complaint, directive.usage());
+            self.findings.error(&statement.name, *complaint, directive.usage());
         }
     }
 
     /// A medium takes the UDP port in force.
-    fn takes_port(&mut self, medium: &str, at: &Word) {
-        self.takes("udpport", self.host.service_port.unwrap_or(694).into(), medium, at);
+    fn note_use_of_port(&mut self, medium: &str, at: &Word) {
+        self.note_use("udpport", self.host.service_port.unwrap_or(694).into(), medium, at);
     }
 
     /// Remembers what the first medium that uses a setting has taken.
-    fn takes(&mut self, setting: &'static str, default: u64, medium: &str, at: &Word) {
+    fn note_use(&mut self, setting: &'static str, default: u64, medium: &str, at: &Word) {
         let written = self.scalars.last(setting).and_then(|(_, value)| number(value));
-        let medium = Word { text: medium.to_owned(), place: at.place.clone() };
-        self.taken.entry(setting).or_insert((medium, written.unwrap_or(default)));
+        let medium = Word { text: medium.to_owned(), location: at.location.clone() };
+        self.used.entry(setting).or_insert((medium, written.unwrap_or(default)));
     }
 
     fn medium(&mut self, medium: Medium, word: &Word) {
         if let Some((_, first)) = self.found.media.iter().find(|(known, _)| *known == medium) {
-            let message = format!("the same medium as {}: every message would be sent twice", first.name());
-            self.report.warning(word, message, "remove one of them");
+            let message = format!("the same medium as {}: every message would be sent twice", first.file_and_line());
+            self.findings.warning(word, message, "remove one of them");
         }
         self.found.media.push((medium, word.clone()));
         if self.found.media.len() == MAX_MEDIA + 1 {
             let message = format!("Too many media specified (> {MAX_MEDIA})");
-            self.report.error(word, message, "two or three independent links are enough");
+            self.findings.error(word, message, "two or three independent links are enough");
         }
     }
 
     /// Counts a normal or ping node.
-    fn member(&mut self, word: &Word) {
-        self.members += 1;
-        if self.members == MAX_NODES + 1 {
+    fn count_node(&mut self, word: &Word) {
+        self.node_count += 1;
+        if self.node_count == MAX_NODES + 1 {
             let message = format!("more than {MAX_NODES} nodes, ping nodes included");
-            self.report.error(word, message, "Heartbeat does not start with more");
+            self.findings.error(word, message, "Heartbeat does not start with more");
         }
     }
 
     fn ping_node(&mut self, node: Option<PingNode>, at: &Word) {
-        self.member(at);
+        self.count_node(at);
         let Some(node) = node else { return };
         if self.found.ping_nodes.iter().any(|known| known.name == node.name) {
             let message = format!("ping node `{}` is already there", node.name);
-            self.report.warning(at, message, "name each host once");
+            self.findings.warning(at, message, "name each host once");
             return;
         }
         self.found.ping_nodes.push(node);
     }
 
     fn node(&mut self, value: &Word) {
-        self.member(value);
+        self.count_node(value);
         let name = value.text.to_ascii_lowercase();
         if name.len() > MAX_NAME {
             let message = format!("node name of {} bytes: Heartbeat keeps the first {MAX_NAME}", name.len());
-            self.report.error(value, message, "use a shorter name (/etc/ha.d/nodeinfo can give one)");
+            self.findings.error(value, message, "use a shorter name (/etc/ha.d/nodeinfo can give one)");
             return;
         }
         if !name.contains(|c: char| c.is_ascii_alphanumeric()) {
             let message = format!("`{}` cannot be the name of a machine", value.text);
-            self.report.error(value, message, "write what `uname -n` prints there");
+            self.findings.error(value, message, "write what `uname -n` prints there");
             return;
         }
         let odd = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
         if let Some(odd) = name.chars().find(|c| odd(*c)) {
             let message =
                 format!("`{}` in the name of a machine: names have letters, digits, `-` and `.`", odd.escape_debug());
-            self.report.warning(value, message, "write what `uname -n` prints there");
+            self.findings.warning(value, message, "write what `uname -n` prints there");
         }
         if let Some(first) = self.found.nodes.iter().find(|node| node.text == name) {
-            let message = format!("node `{name}` is already in {}: Heartbeat would make a ghost of it", first.name());
-            self.report.error(value, message, "name each node once");
+            let message =
+                format!("node `{name}` is already in {}: Heartbeat would make a ghost of it", first.file_and_line());
+            self.findings.error(value, message, "name each node once");
             return;
         }
-        self.found.nodes.push(Word { text: name, place: value.place.clone() });
+        self.found.nodes.push(Word { text: name, location: value.location.clone() });
     }
 
     fn environment(&mut self, value: &Word) {
         let usage = "write `env NAME=VALUE`, without blanks or commas in VALUE";
         match value.text.split_once('=') {
-            Some(("", _)) => self.report.error(value, format!("set_env: invalid nvpair({})", value.text), usage),
+            Some(("", _)) => self.findings.error(value, format!("set_env: invalid nvpair({})", value.text), usage),
             Some((name, _)) if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-                self.report.error(value, format!("`{name}` cannot be the name of a variable"), usage);
+                self.findings.error(value, format!("`{name}` cannot be the name of a variable"), usage);
             }
             Some((name, content)) => self.found.env.push((name.to_owned(), content.to_owned())),
-            None => self.report.error(value, format!("`env {}` has no `=`", value.text), usage),
+            None => self.findings.error(value, format!("`env {}` has no `=`", value.text), usage),
         }
     }
 
@@ -358,16 +369,16 @@ impl Reader<'_> {
         match value.text.to_ascii_lowercase().as_str() {
             "none" => {}
             "other" | "any" => {
-                self.report.error(value, "R1 style resource management conflicts with  autojoin set", help);
+                self.findings.error(value, "R1 style resource management conflicts with  autojoin set", help);
             }
-            _ => self.report.error(value, format!("Invalid autojoin directive [{}]", value.text), help),
+            _ => self.findings.error(value, format!("Invalid autojoin directive [{}]", value.text), help),
         }
     }
 
     fn crm(&mut self, directive: &'static Directive, value: &Word) {
         if !self.seen.insert("crm") {
             let help = "leave one line: `crm off`";
-            self.report.error(value, "pacemaker/crm directive used multiple times!", help);
+            self.findings.error(value, "pacemaker/crm directive used multiple times!", help);
         }
         let known = ["respawn", "manual", "minimal", "valgrind"];
         let lower = value.text.to_ascii_lowercase();
@@ -375,7 +386,7 @@ impl Reader<'_> {
             Some(false) => {}
             None if !known.contains(&lower.as_str()) => {
                 let message = format!("bad value in `{} {}`", directive.name, value.text);
-                self.report.error(value, message, "write `crm off`, or remove the line");
+                self.findings.error(value, message, "write `crm off`, or remove the line");
             }
             _ => {
                 let message = format!(
@@ -383,17 +394,17 @@ impl Reader<'_> {
                     directive.name, value.text
                 );
                 let help = "For Pacemaker use Corosync; to use haresources set 'crm off'.";
-                self.report.error(value, message, help);
+                self.findings.error(value, message, help);
                 self.found.pacemaker = Some(value.clone());
             }
         }
     }
 
     fn child(&mut self, statement: &Statement, directive: &'static Directive) {
-        self.programs += 1;
-        match children::read(statement, directive, self.programs, (self.files, self.host), self.report) {
-            Some(Meaning::Ipfail(command)) => self.found.ipfail = Some(command),
-            Some(Meaning::Program(child)) => self.found.children.push(child),
+        self.program_lines += 1;
+        match children::read(statement, directive, self.program_lines, (self.files, self.host), self.findings) {
+            Some(ChildLine::IpfailTable(command)) => self.found.ipfail = Some(command),
+            Some(ChildLine::Program(child)) => self.found.children.push(child),
             None => {}
         }
     }

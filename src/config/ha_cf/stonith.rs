@@ -4,16 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostic::{Report, Word};
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::programs::{fence_program, program};
 use crate::config::text::text_of;
 use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
 
 /// Types of cluster-glue that reset nothing.
-const HARMLESS: [&str; 4] = ["null", "ssh", "external/ssh", "suicide"];
+const NOT_FENCING: [&str; 4] = ["null", "ssh", "external/ssh", "suicide"];
 
 /// For a type of cluster-glue, the fence agent that speaks to the same hardware (04 §8.7).
-const SUCCESSORS: [(&str, &str); 16] = [
+const AGENT_FOR_STONITH_TYPE: [(&str, &str); 16] = [
     ("ipmilan", "fence_ipmilan"),
     ("external/ipmi", "fence_ipmilan"),
     ("apcmaster", "fence_apc"),
@@ -58,29 +58,29 @@ impl StonithLine {
     }
 
     /// The agent that it asks for; `None` after a finding.
-    pub(in crate::config) fn agent(&self, programs: &[PathBuf], report: &mut Report) -> Option<FenceAgent> {
+    pub(in crate::config) fn agent(&self, programs: &[PathBuf], findings: &mut Findings) -> Option<FenceAgent> {
         let name = self.kind.text.as_str();
-        if HARMLESS.contains(&name) {
+        if NOT_FENCING.contains(&name) {
             let help = "name a device that switches the node off, or remove the line";
-            report.warning(&self.kind, format!("`{name}` is not fencing: no node will be reset"), help);
+            findings.warning(&self.kind, format!("`{name}` is not fencing: no node will be reset"), help);
             return None;
         }
-        let parameters = self.parameters(report)?;
+        let parameters = self.parameters(findings)?;
         let protocol = match name.strip_prefix("rhcs/").map(|short| format!("fence_{short}")) {
             _ if name == "meatware" => FenceProtocol::Human,
-            Some(agent) => self.named(&agent, &parameters, programs, report)?,
+            Some(agent) => self.fence_agent(&agent, &parameters, programs, findings)?,
             None if name.starts_with("fence_") => {
                 let help = format!("a Heartbeat knows it as rhcs/{}", name.trim_start_matches("fence_"));
-                report.notice(&self.kind, format!("Invalid Stonith type [{name}] for a real Heartbeat"), help);
-                self.named(name, &parameters, programs, report)?
+                findings.notice(&self.kind, format!("Invalid Stonith type [{name}] for a real Heartbeat"), help);
+                self.fence_agent(name, &parameters, programs, findings)?
             }
-            None => self.glue(parameters, programs, report)?,
+            None => self.cluster_glue(parameters, programs, findings)?,
         };
         Some(FenceAgent { name: name.to_owned(), protocol, timeout: FENCE_TIMEOUT })
     }
 
     /// The line of parameters.
-    fn parameters(&self, report: &mut Report) -> Option<String> {
+    fn parameters(&self, findings: &mut Findings) -> Option<String> {
         let file = match &self.from {
             StonithFrom::Line { parameters, .. } => return Some(parameters.clone()),
             StonithFrom::File(file) => file,
@@ -92,26 +92,26 @@ impl StonithLine {
             }
             Err(error) => {
                 let message = format!("Invalid Stonith config file [{}]: {error}", file.text);
-                report.error(file, message, "its first line that is no comment holds the device's parameters");
+                findings.error(file, message, "its first line that is no comment holds the device's parameters");
                 None
             }
         }
     }
 
     /// A fence agent with `name=value` words.
-    fn named(
+    fn fence_agent(
         &self,
         agent: &str,
         parameters: &str,
         programs: &[PathBuf],
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Option<FenceProtocol> {
-        let path = fence_program(agent, programs, &self.kind, report)?;
+        let path = fence_program(agent, programs, &self.kind, findings)?;
         let mut pairs = Vec::new();
         for word in parameters.split_whitespace() {
             let Some((name, value)) = word.split_once('=') else {
                 let message = format!("Invalid Stonith configuration parameter [{word}]");
-                report.error(&self.kind, message, format!("{agent} takes words of the form name=value"));
+                findings.error(&self.kind, message, format!("{agent} takes words of the form name=value"));
                 return None;
             };
             pairs.push((name.to_owned(), value.to_owned()));
@@ -119,12 +119,17 @@ impl StonithLine {
         Some(FenceProtocol::Agent { path, parameters: pairs })
     }
 
-    fn glue(&self, parameters: String, programs: &[PathBuf], report: &mut Report) -> Option<FenceProtocol> {
+    fn cluster_glue(
+        &self,
+        parameters: String,
+        programs: &[PathBuf],
+        findings: &mut Findings,
+    ) -> Option<FenceProtocol> {
         let kind = self.kind.text.clone();
         if let Some(program) = program("stonith", programs) {
             return Some(FenceProtocol::Stonith { program, kind, parameters });
         }
-        let successor = SUCCESSORS.iter().find(|(old, _)| *old == kind);
+        let successor = AGENT_FOR_STONITH_TYPE.iter().find(|(old, _)| *old == kind);
         let help = match successor {
             Some((_, agent)) => format!(
                 "install cluster-glue, or write into /etc/hbd/hbd.toml [fence.\"OTHER NODE\"] with agent = \"{agent}\" and \
@@ -132,7 +137,11 @@ impl StonithLine {
             ),
             None => "install cluster-glue, which has the program `stonith`".to_owned(),
         };
-        report.error(&self.kind, format!("Invalid Stonith type [{kind}]: there is no program `stonith` here"), help);
+        findings.error(
+            &self.kind,
+            format!("Invalid Stonith type [{kind}]: there is no program `stonith` here"),
+            help,
+        );
         None
     }
 }

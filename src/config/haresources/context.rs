@@ -7,7 +7,7 @@ use crate::config::diagnostic::Word;
 
 /// What the rest of the configuration says, as far as haresources needs it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct Context<'a> {
+pub(in crate::config) struct LookupContext<'a> {
     /// Normal nodes, lower case; empty if ha.cf could not be read, then names are not judged.
     pub nodes: &'a [Word],
     /// Words to units (hbd.toml).

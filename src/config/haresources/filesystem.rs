@@ -5,7 +5,7 @@
 //! Unlike Heartbeat's agent hbd runs no fsck: file systems of this century recover when they are mounted. Who needs one
 //! writes the .mount unit himself, with `Requires=systemd-fsck@….service`, and names it in `[aliases]`.
 
-use super::context::Context;
+use super::context::LookupContext;
 use super::unit_name;
 use crate::config::groups::{Mount, Recipe, ResourceKind, Transient};
 use crate::config::refused::{Refused, refuse};
@@ -13,7 +13,11 @@ use crate::config::refused::{Refused, refuse};
 const USAGE: &str = "write Filesystem::DEVICE::DIR, Filesystem::DEVICE::DIR::FSTYPE or …::FSTYPE::OPTIONS";
 
 /// What the word's arguments mean.
-pub(super) fn understand(word: &str, arguments: &[&str], context: &Context<'_>) -> Result<ResourceKind, Refused> {
+pub(super) fn resource_kind(
+    word: &str,
+    arguments: &[&str],
+    context: &LookupContext<'_>,
+) -> Result<ResourceKind, Refused> {
     let (device, directory, rest) = match arguments {
         [device, directory, rest @ ..] if rest.len() <= 2 => (*device, *directory, rest),
         _ => return refuse(format!("`{word}`: Filesystem takes two to four arguments"), USAGE),
@@ -66,7 +70,7 @@ fn source(device: &str) -> String {
 }
 
 /// Whether fstab(5) has the directory. Only its second field counts, blanks in it written as `\040`.
-fn in_fstab(context: &Context<'_>, directory: &str) -> bool {
+fn in_fstab(context: &LookupContext<'_>, directory: &str) -> bool {
     let text = std::fs::read_to_string(context.fstab).unwrap_or_default();
     let same = |field: &str| unit_name::of_path(&field.replace("\\040", " ")) == unit_name::of_path(directory);
     text.lines()

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::config::groups::Address;
-use crate::config::interface::{MAX_DEVICE, is_device};
+use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
 use crate::config::refused::{Refused, refuse};
 
 /// Digit…`.`digit…`.`digit…`.`digit…, with any suffix (03 §2.3 no. 1).
@@ -84,17 +84,17 @@ fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refus
         Some((device, rest)) => (device, Some((rest, nic))),
         None => (nic, None),
     };
-    if !is_device(device) {
+    if !is_interface_name(device) {
         return refuse(format!("`{nic}` cannot be the name of an interface"), "write a name that `ip link` shows");
     }
     match label {
         None => Ok((Some(device.to_owned()), None)),
-        Some((rest, whole)) if !rest.is_empty() && whole.len() <= MAX_DEVICE => {
+        Some((rest, whole)) if !rest.is_empty() && whole.len() <= MAX_INTERFACE_NAME => {
             Ok((Some(device.to_owned()), Some(whole.to_owned())))
         }
         Some((_, whole)) => refuse(
             format!("`{whole}` cannot be an interface label"),
-            format!("write DEV:NAME, at most {MAX_DEVICE} bytes in all"),
+            format!("write DEV:NAME, at most {MAX_INTERFACE_NAME} bytes in all"),
         ),
     }
 }

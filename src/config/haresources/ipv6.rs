@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use crate::config::groups::Address;
-use crate::config::interface::is_device;
+use crate::config::interface::is_interface_name;
 use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::ADDR/PREFIX/DEV, with ADDR in full";
@@ -28,7 +28,7 @@ pub(super) fn address(word: &str, arguments: &[&str]) -> Result<Address, Refused
     let prefix = rest.first().map(|prefix| prefix_length(prefix)).transpose()?;
     let device = match rest.get(1..).unwrap_or(&[]) {
         [] => None,
-        [device] if is_device(device) => Some((*device).to_owned()),
+        [device] if is_interface_name(device) => Some((*device).to_owned()),
         [device] => {
             let help = "write a name that `ip link` shows, without a label";
             return refuse(format!("`{device}` cannot be the name of an interface"), help);
@@ -46,14 +46,14 @@ pub(super) fn address(word: &str, arguments: &[&str]) -> Result<Address, Refused
 }
 
 /// Whether the word begins like an IPv6 address.
-pub(super) fn looks_like_one(word: &str) -> bool {
+pub(super) fn looks_like_ipv6(word: &str) -> bool {
     let written = word.split('/').next().unwrap_or_default();
     written.parse::<Ipv6Addr>().is_ok()
         || written.split_once("::").is_some_and(|(head, _)| head.contains(':') && !head.contains('.'))
 }
 
 /// A word that looks like an IPv6 address: Heartbeat would look for a script of that name.
-pub(super) fn bare<T>(word: &str) -> Result<T, Refused> {
+pub(super) fn refuse_bare_address<T>(word: &str) -> Result<T, Refused> {
     let mut parts = word.split('/');
     let written = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();

@@ -16,81 +16,86 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::diagnostic::{Place, Report, Word};
+use super::diagnostic::{Findings, Location, Word};
 use super::groups::{Address, Group, Resource, ResourceKind, Transient};
 use super::text::{MAX_LINE, text_of};
 use super::value::nearest;
 use ipv4::looks_like_address;
-use resource::understand;
+use resource::resource_kind;
 
-pub(super) use context::Context;
+pub(super) use context::LookupContext;
 
 /// One group and where its words stand.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct WrittenGroup {
     pub group: Group,
     /// The words of `group.resources`, in that order.
     pub words: Vec<Word>,
 }
 
 /// Reads haresources. Findings go to `report`.
-pub(super) fn read(path: &Path, bytes: &[u8], context: Context<'_>, report: &mut Report) -> Vec<Found> {
-    let lines = logical_lines(path, bytes, report);
+pub(super) fn read(
+    path: &Path,
+    bytes: &[u8],
+    context: LookupContext<'_>,
+    findings: &mut Findings,
+) -> Vec<WrittenGroup> {
+    let lines = logical_lines(path, bytes, findings);
     let mut found = Vec::new();
     for words in lines {
-        found.extend(group(path, words, context, report));
+        found.extend(group(path, words, context, findings));
     }
-    check_names(&found, report);
+    check_names(&found, findings);
     found
 }
 
 /// Physical lines with their numbers and, for the caret, their text.
-struct Physical {
+struct PhysicalLine {
     text: String,
-    place: Place,
+    location: Location,
 }
 
-fn physical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Physical> {
+fn physical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<PhysicalLine> {
     let file: Arc<Path> = path.into();
     let mut carriage_returns = false;
     let mut lines = Vec::new();
     for (index, raw) in bytes.split(|b| *b == b'\n').enumerate() {
         let mut text = text_of(raw);
-        let mut place = Place { file: file.clone(), line: index + 1, column: 1, source: None };
+        let mut location = Location { file: file.clone(), line: index + 1, column: 1, source: None };
         if text.ends_with('\r') {
             text.pop();
             if !carriage_returns {
-                place.column = text.chars().count() + 1;
-                let at = Word { text: String::new(), place: place.clone() };
+                location.column = text.chars().count() + 1;
+                let at = Word { text: String::new(), location: location.clone() };
                 let help = format!("convert the file: sed -i 's/\\r$//' {}", path.display());
                 let message = "the line ends in CR LF: Heartbeat takes the CR as part of the last resource's name";
-                report.error(&at, message, help);
+                findings.error(&at, message, help);
                 carriage_returns = true;
             }
         }
         if raw.len() > MAX_LINE {
-            let at = Word { text: String::new(), place: Place { column: 1, ..place.clone() } };
+            let at = Word { text: String::new(), location: Location { column: 1, ..location.clone() } };
             let message = format!("line of {} bytes: Heartbeat's daemon splits it after {MAX_LINE}", raw.len());
-            report.error(&at, message, "continue it with a backslash at the line's end");
+            findings.error(&at, message, "continue it with a backslash at the line's end");
         }
-        place.column = 1;
-        place.source = Some(text.as_str().into());
-        lines.push(Physical { text, place });
+        location.column = 1;
+        location.source = Some(text.as_str().into());
+        lines.push(PhysicalLine { text, location });
     }
     lines
 }
 
 /// Words of each logical line. The steps and their order are those of 03 §2.1.
-fn logical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Vec<Word>> {
-    let physical = physical_lines(path, bytes, report);
+fn logical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Vec<Word>> {
+    let physical = physical_lines(path, bytes, findings);
     let mut lines = physical.iter();
     let mut logical = Vec::new();
     while let Some(first) = lines.next() {
         let (code, comment) = first.text.split_at(first.text.find('#').unwrap_or(first.text.len()));
         if !code.trim().is_empty() && comment.trim_end().ends_with('\\') {
             let column = first.text.trim_end().chars().count();
-            report.warning(
-                &word_at("\\", &first.place, column),
+            findings.warning(
+                &word_at("\\", &first.location, column),
                 "the backslash is part of the comment: the next line does not continue this one",
                 "put the comment on a line of its own above, or leave out the backslash",
             );
@@ -100,13 +105,13 @@ fn logical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Vec<Word
         let mut line = first;
         loop {
             let continued = code.strip_suffix('\\');
-            splitter.take(continued.unwrap_or(code), &line.place);
+            splitter.add(continued.unwrap_or(code), &line.location);
             if continued.is_none() {
-                blank_after_backslash(code, &line.place, report);
+                report_blank_after_backslash(code, &line.location, findings);
                 break;
             }
             let Some(next) = lines.next() else { break };
-            comment_on_continued_line(next, report);
+            report_comment_on_continued_line(next, findings);
             (code, line) = (next.text.as_str(), next);
         }
         if !splitter.words.is_empty() {
@@ -116,16 +121,16 @@ fn logical_lines(path: &Path, bytes: &[u8], report: &mut Report) -> Vec<Vec<Word
     logical
 }
 
-fn word_at(text: &str, place: &Place, column: usize) -> Word {
-    Word { text: text.to_owned(), place: Place { column, ..place.clone() } }
+fn word_at(text: &str, location: &Location, column: usize) -> Word {
+    Word { text: text.to_owned(), location: Location { column, ..location.clone() } }
 }
 
 /// `x \ `: Heartbeat takes the backslash as a resource, the reader as a continuation.
-fn blank_after_backslash(code: &str, place: &Place, report: &mut Report) {
+fn report_blank_after_backslash(code: &str, location: &Location, findings: &mut Findings) {
     let trimmed = code.trim_end_matches([' ', '\t']);
     if trimmed.len() < code.len() && trimmed.ends_with('\\') {
-        report.error(
-            &word_at("\\", place, trimmed.chars().count()),
+        findings.error(
+            &word_at("\\", location, trimmed.chars().count()),
             "a blank after the backslash: Heartbeat does not continue the line and takes `\\` as a resource",
             "remove the blank, or the backslash",
         );
@@ -133,11 +138,11 @@ fn blank_after_backslash(code: &str, place: &Place, report: &mut Report) {
 }
 
 /// Comments are removed from the first physical line only.
-fn comment_on_continued_line(line: &Physical, report: &mut Report) {
+fn report_comment_on_continued_line(line: &PhysicalLine, findings: &mut Findings) {
     if let Some(byte) = line.text.find('#') {
         let column = line.text[..byte].chars().count() + 1;
-        report.error(
-            &word_at("#", &line.place, column),
+        findings.error(
+            &word_at("#", &line.location, column),
             "a comment on a continued line: Heartbeat takes `#` and every word after it as resources",
             "put the comment on a line of its own above the group",
         );
@@ -152,7 +157,7 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn take(&mut self, text: &str, place: &Place) {
+    fn add(&mut self, text: &str, location: &Location) {
         for (index, c) in text.chars().enumerate() {
             if matches!(c, ' ' | '\t') {
                 self.inside = false;
@@ -160,7 +165,7 @@ impl Splitter {
             }
             match self.words.last_mut() {
                 Some(word) if self.inside => word.text.push(c),
-                _ => self.words.push(word_at(&c.to_string(), place, index + 1)),
+                _ => self.words.push(word_at(&c.to_string(), location, index + 1)),
             }
             self.inside = true;
         }
@@ -168,15 +173,15 @@ impl Splitter {
 }
 
 /// One logical line as a group; `None` if it has no resources or a word is refused.
-fn group(path: &Path, words: Vec<Word>, context: Context<'_>, report: &mut Report) -> Option<Found> {
+fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &mut Findings) -> Option<WrittenGroup> {
     let mut words = words.into_iter();
     let node = words.next()?;
     let name = node.text.to_ascii_lowercase();
-    let known = node_is_known(path, &node, &name, context.nodes, report);
+    let known = check_node(path, &node, &name, context.nodes, findings);
     let words: Vec<Word> = words.collect();
     let Some(key) = words.first().map(|word| word.text.clone()) else {
         let message = format!("node `{name}` is named without resources: the line means nothing");
-        report.warning(&node, message, "write the resources behind the node, or remove the line");
+        findings.warning(&node, message, "write the resources behind the node, or remove the line");
         return None;
     };
     let mut resources = Vec::new();
@@ -185,22 +190,23 @@ fn group(path: &Path, words: Vec<Word>, context: Context<'_>, report: &mut Repor
         if word.text.starts_with('#') || word.text == "\\" {
             continue;
         }
-        match understand(&word.text, &context) {
+        match resource_kind(&word.text, &context) {
             Ok(kind) => {
                 if let ResourceKind::Address(address) = &kind {
-                    remark_address(word, address, report);
+                    check_prefix(word, address, findings);
                 }
                 resources.push(Resource { word: word.text.clone(), kind });
             }
-            Err(refused) => report.error(word, refused.why, refused.help),
+            Err(refused) => findings.error(word, refused.why, refused.help),
         }
     }
     let complete = resources.len() == words.len();
-    (known && complete).then_some(Found { group: Group { node: name, key, resources, line: node.place.line }, words })
+    (known && complete)
+        .then_some(WrittenGroup { group: Group { node: name, key, resources, line: node.location.line }, words })
 }
 
 /// The first word must be a normal node.
-fn node_is_known(path: &Path, node: &Word, name: &str, nodes: &[Word], report: &mut Report) -> bool {
+fn check_node(path: &Path, node: &Word, name: &str, nodes: &[Word], findings: &mut Findings) -> bool {
     if nodes.is_empty() || nodes.iter().any(|known| known.text == name) {
         return true;
     }
@@ -210,11 +216,11 @@ fn node_is_known(path: &Path, node: &Word, name: &str, nodes: &[Word], report: &
         None if looks_like_address(name) => format!("begin the line with the preferred node: {}", names.join(" or ")),
         None => format!("the nodes of ha.cf are {}", names.join(", ")),
     };
-    report.error(node, format!("Bad nodename in {} [{name}]", path.display()), help);
+    findings.error(node, format!("Bad nodename in {} [{name}]", path.display()), help);
     false
 }
 
-fn remark_address(word: &Word, address: &Address, report: &mut Report) {
+fn check_prefix(word: &Word, address: &Address, findings: &mut Findings) {
     let Some(prefix) = address.prefix.filter(|prefix| *prefix < 31) else { return };
     let IpAddr::V4(own) = address.address else { return };
     let host_bits = u32::MAX >> prefix;
@@ -222,16 +228,16 @@ fn remark_address(word: &Word, address: &Address, report: &mut Report) {
     if u32::from(own) & host_bits == 0 || own == computed {
         let message =
             format!("{}/{prefix} is the address of the network or of broadcasts, not of a host", address.address);
-        report.warning(word, message, "check the prefix length");
+        findings.warning(word, message, "check the prefix length");
     }
     if let Some(broadcast) = address.broadcast.filter(|broadcast| *broadcast != computed) {
         let message = format!("the broadcast address of {}/{prefix} is {computed}, not {broadcast}", address.address);
-        report.warning(word, message, "leave the broadcast address out: it follows from the prefix");
+        findings.warning(word, message, "leave the broadcast address out: it follows from the prefix");
     }
 }
 
 /// What only shows when all groups are known: names used twice.
-fn check_names(found: &[Found], report: &mut Report) {
+fn check_names(found: &[WrittenGroup], findings: &mut Findings) {
     let mut keys: BTreeMap<&str, &Word> = BTreeMap::new();
     for one in found {
         if let Some(word) = one.words.first() {
@@ -245,11 +251,11 @@ fn check_names(found: &[Found], report: &mut Report) {
         for (word, resource) in one.words.iter().zip(&one.group.resources) {
             if !own.insert(&word.text) {
                 let message = format!("`{}` stands twice in one group", word.text);
-                report.warning(word, message, "name it once");
+                findings.warning(word, message, "name it once");
                 continue;
             }
             if let Some(key) = keys.get(word.text.as_str()).filter(|key| !std::ptr::eq(**key, word)) {
-                shared_key(word, key, report);
+                report_shared_key(word, key, findings);
                 continue;
             }
             let first = match &resource.kind {
@@ -259,47 +265,50 @@ fn check_names(found: &[Found], report: &mut Report) {
                 }
             };
             if !std::ptr::eq(first, word) {
-                shared_resource(word, first, &resource.kind, report);
+                report_shared_resource(word, first, &resource.kind, findings);
             }
         }
-        odd_key(one, report);
+        warn_of_regular_expression(one, findings);
     }
 }
 
 /// The first resource of a line names its group, in the whole file (03 §2.2).
-fn shared_key(word: &Word, key: &Word, report: &mut Report) {
-    report.error(
+fn report_shared_key(word: &Word, key: &Word, findings: &mut Findings) {
+    findings.error(
         word,
         format!(
             "`{}` names the group in {}: a group's first resource must not stand in any other line",
             word.text,
-            key.name()
+            key.file_and_line()
         ),
         "give each group a first resource of its own, or make one group of both lines",
     );
 }
 
-fn shared_resource(word: &Word, first: &Word, kind: &ResourceKind, report: &mut Report) {
+fn report_shared_resource(word: &Word, first: &Word, kind: &ResourceKind, findings: &mut Findings) {
     let (message, help) = match kind {
         ResourceKind::Address(address) => (
-            format!("the address {} is already in {}", address.address, first.name()),
+            format!("the address {} is already in {}", address.address, first.file_and_line()),
             "put each address into one group only: two nodes may hold these groups at the same time",
         ),
         ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => (
-            format!("{unit} is already in {}: each group starts and stops it on its own account", first.name()),
+            format!(
+                "{unit} is already in {}: each group starts and stops it on its own account",
+                first.file_and_line()
+            ),
             "put each unit into one group only",
         ),
     };
-    report.warning(word, message, help);
+    findings.warning(word, message, help);
 }
 
 /// A key is a regular expression to Heartbeat's scripts (03 §2.2).
-fn odd_key(found: &Found, report: &mut Report) {
+fn warn_of_regular_expression(found: &WrittenGroup, findings: &mut Findings) {
     if let Some(word) =
         found.words.first().filter(|word| word.text.contains(['+', '*', '?', '(', '[', '$', '^', '|']))
     {
         let message =
             format!("`{}` is a regular expression to Heartbeat's scripts and may not match itself", word.text);
-        report.warning(word, message, "begin the group with its address");
+        findings.warning(word, message, "begin the group with its address");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the short forms of addresses, the order of the lookup and the names of units.
 
-use super::context::Context;
+use super::context::LookupContext;
 use super::ipv4::{self, looks_like_address};
 use super::unit_name::{self, MAX_UNIT};
 use super::{filesystem, ipv6, script};
@@ -13,7 +13,7 @@ use crate::config::refused::{Refused, refuse};
 /// `IPaddr2`, `Filesystem`); the name of a unit with its suffix; then, as Heartbeat (03 §2.3 no. 3), a script in
 /// resource.d, a script in /etc/init.d where there are arguments; an OCF agent that Heartbeat has a script for; and last
 /// the service of that name, which for a script in /etc/init.d without arguments is systemd's own.
-pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKind, Refused> {
+pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<ResourceKind, Refused> {
     if looks_like_address(word) {
         return ipv4::address(word).map(ResourceKind::Address);
     }
@@ -26,12 +26,12 @@ pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKi
     let kind = match (name, arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument]) => ipv4::address(argument).map(ResourceKind::Address),
         ("IPv6addr", arguments) => ipv6::address(word, arguments).map(ResourceKind::Address),
-        _ if ipv6::looks_like_one(word) => ipv6::bare(word),
+        _ if ipv6::looks_like_ipv6(word) => ipv6::refuse_bare_address(word),
         ("IPaddr" | "IPaddr2", _) => {
             refuse(format!("`{word}`: {name} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
         }
-        ("Filesystem", arguments) => filesystem::understand(word, arguments, context),
-        ("OCF", arguments) => script::understand_ocf(word, arguments, context),
+        ("Filesystem", arguments) => filesystem::resource_kind(word, arguments, context),
+        ("OCF", arguments) => script::ocf_kind(word, arguments, context),
         (name, []) if unit_name::has_suffix(name) => unit_name::full(name).map(ResourceKind::Unit),
         (name, arguments) => match script::find(word, name, arguments, context) {
             Some(kind) => Ok(kind),
@@ -53,7 +53,7 @@ pub(super) fn understand(word: &str, context: &Context<'_>) -> Result<ResourceKi
 }
 
 /// Nothing on this machine answers to the word, and no unit can take arguments.
-fn unknown<T>(word: &str, name: &str, context: &Context<'_>) -> Result<T, Refused> {
+fn unknown<T>(word: &str, name: &str, context: &LookupContext<'_>) -> Result<T, Refused> {
     let shown = if name.is_empty() { "NAME" } else { name };
     let alias = format!("name a unit that does the same in hbd.toml: [aliases] \"{word}\" = \"{shown}.service\"");
     let install = match name {
@@ -81,7 +81,10 @@ mod tests {
         let none = Path::new("/nonexistent");
         let aliases = BTreeMap::from([("httpd".into(), "apache2.service".into())]);
         let (init_d, agents, fstab, node) = (none, none, none, "nodea");
-        understand(word, &Context { nodes: &[], aliases: &aliases, resource_d: none, init_d, agents, fstab, node })
+        resource_kind(
+            word,
+            &LookupContext { nodes: &[], aliases: &aliases, resource_d: none, init_d, agents, fstab, node },
+        )
     }
 
     fn addr(word: &str) -> (std::net::IpAddr, Option<u8>, Option<String>, Option<String>, Option<Ipv4Addr>) {

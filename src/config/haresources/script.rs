@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::context::Context;
+use super::context::LookupContext;
 use super::unit_name;
 use crate::config::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
 use crate::config::programs::is_executable;
@@ -41,7 +41,12 @@ pub(super) fn may_be_service(script: &str) -> bool {
 
 /// The script or agent that Heartbeat would run for this word: `resource.d/SCRIPT`, then `/etc/init.d/SCRIPT` (only with
 /// arguments: without, systemd has a unit for it), then the OCF agent. `None` if there is none.
-pub(super) fn find(word: &str, script: &str, arguments: &[&str], context: &Context<'_>) -> Option<ResourceKind> {
+pub(super) fn find(
+    word: &str,
+    script: &str,
+    arguments: &[&str],
+    context: &LookupContext<'_>,
+) -> Option<ResourceKind> {
     if script.is_empty() || script.contains('/') || script.starts_with('.') {
         return None;
     }
@@ -59,7 +64,7 @@ pub(super) fn find(word: &str, script: &str, arguments: &[&str], context: &Conte
 }
 
 /// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.
-pub(super) fn understand_ocf(word: &str, arguments: &[&str], context: &Context<'_>) -> Result<ResourceKind, Refused> {
+pub(super) fn ocf_kind(word: &str, arguments: &[&str], context: &LookupContext<'_>) -> Result<ResourceKind, Refused> {
     let [kind, instance] = arguments else {
         return refuse(format!("`{word}`: OCF takes two arguments"), "write OCF::TYPE::INSTANCE");
     };
@@ -101,7 +106,7 @@ fn ocf(
     instance: &str,
     agent: &Path,
     parameters: Vec<(String, String)>,
-    context: &Context<'_>,
+    context: &LookupContext<'_>,
 ) -> ResourceKind {
     let provider = agent.parent().and_then(Path::file_name).map(|name| name.display().to_string());
     let mut environment = environment(context);
@@ -126,7 +131,7 @@ fn transient(word: &str, script: Script) -> ResourceKind {
 }
 
 /// The agent of that name: Heartbeat's own provider first, then the others by name; `PROVIDER/NAME` names one.
-fn agent(name: &str, context: &Context<'_>) -> Option<PathBuf> {
+fn agent(name: &str, context: &LookupContext<'_>) -> Option<PathBuf> {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.');
     if !name.split('/').all(part) || name.split('/').count() > 2 {
         return None;
@@ -142,7 +147,7 @@ fn agent(name: &str, context: &Context<'_>) -> Option<PathBuf> {
 
 /// What every script finds in its environment (03 §12.3), less what hbd has no counterpart for (the FIFO, ha.cf's
 /// directives). No HA_LOGFACILITY and no HA_LOGFILE: agents then write to standard error, which is the journal.
-fn environment(context: &Context<'_>) -> Vec<(String, String)> {
+fn environment(context: &LookupContext<'_>) -> Vec<(String, String)> {
     let directory = context.resource_d.parent().unwrap_or(Path::new("/"));
     let below = |name: &str| directory.join(name).display().to_string();
     let agents = context.agents.join("heartbeat");

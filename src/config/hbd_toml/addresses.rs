@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::{Source, literal};
-use crate::config::diagnostic::{Report, Word};
+use super::source::{TomlText, scalar_text};
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::groups::Group;
 use crate::config::types::{AddressPolicy, OnAnswer, OnClaim};
 use crate::config::value::nearest;
@@ -16,7 +16,7 @@ const POLICY: [&str; 3] = ["conflict", "probe", "on_claim"];
 
 /// A policy as far as one table gives it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Partial {
+struct PartialPolicy {
     conflict: Option<OnAnswer>,
     probe: Option<Option<u16>>,
     on_claim: Option<OnClaim>,
@@ -24,13 +24,13 @@ struct Partial {
 
 /// Both tables.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Addresses {
+pub(in crate::config) struct AddressTables {
     lease: Option<bool>,
-    all: Partial,
-    groups: BTreeMap<String, (Partial, Word)>,
+    all: PartialPolicy,
+    groups: BTreeMap<String, (PartialPolicy, Word)>,
 }
 
-impl Addresses {
+impl AddressTables {
     /// Whether addresses may be leased.
     pub(in crate::config) fn lease(&self) -> bool {
         self.lease.unwrap_or(true)
@@ -40,7 +40,7 @@ impl Addresses {
     pub(in crate::config) fn policies(&self, groups: &[&Group]) -> Vec<AddressPolicy> {
         let usual = AddressPolicy::default();
         let policy = |group: &&Group| {
-            let own = self.groups.get(&group.key).map_or(Partial::default(), |(own, _)| *own);
+            let own = self.groups.get(&group.key).map_or(PartialPolicy::default(), |(own, _)| *own);
             AddressPolicy {
                 conflict: own.conflict.or(self.all.conflict).unwrap_or(usual.conflict),
                 probe: own.probe.or(self.all.probe).unwrap_or(usual.probe),
@@ -51,7 +51,7 @@ impl Addresses {
     }
 
     /// A table for a group that does not exist would silently not count.
-    pub(in crate::config) fn check_groups(&self, groups: &[&Group], report: &mut Report) {
+    pub(in crate::config) fn check_groups(&self, groups: &[&Group], findings: &mut Findings) {
         for (key, (_, at)) in &self.groups {
             if groups.iter().any(|group| group.key == *key) {
                 continue;
@@ -60,65 +60,65 @@ impl Addresses {
                 Some(near) => format!("did you mean [groups.\"{near}\"]?"),
                 None => "a group is named by the first resource of its line in haresources, as written there".into(),
             };
-            report.error(at, format!("no group of haresources is named `{key}`"), help);
+            findings.error(at, format!("no group of haresources is named `{key}`"), help);
         }
     }
 
     /// Reads `[addresses]` over what a file before it said.
-    pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+    pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let at = source.word(value.span());
             if name == "lease" {
                 match value.get_ref() {
                     DeValue::Boolean(lease) => self.lease = Some(*lease),
-                    _ => report.error(&at, "bad value for `lease` in [addresses]", "write lease = true or false"),
+                    _ => findings.error(&at, "bad value for `lease` in [addresses]", "write lease = true or false"),
                 }
-            } else if !self.all.read(name, value.get_ref(), &at, report) {
+            } else if !self.all.read(name, value.get_ref(), &at, findings) {
                 let help = match nearest(name, POLICY.into_iter().chain(["lease"])) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "keys of [addresses] are lease, conflict, probe and on_claim".to_owned(),
                 };
-                report.error(&source.word(key.span()), format!("unknown key `{name}` in [addresses]"), help);
+                findings.error(&source.word(key.span()), format!("unknown key `{name}` in [addresses]"), help);
             }
         }
     }
 
     /// Reads `[groups."KEY"]` over what a file before it said.
-    pub(super) fn read_groups(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+    pub(super) fn read_groups(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let at = source.word(key.span());
             let DeValue::Table(settings) = value.get_ref() else {
                 let message = format!("`{}` in [groups] is not a table", key.get_ref());
-                report.error(&at, message, format!("write [groups.\"{}\"] on a line of its own", key.get_ref()));
+                findings.error(&at, message, format!("write [groups.\"{}\"] on a line of its own", key.get_ref()));
                 continue;
             };
             let (partial, _) =
-                self.groups.entry(key.get_ref().to_string()).or_insert_with(|| (Partial::default(), at));
+                self.groups.entry(key.get_ref().to_string()).or_insert_with(|| (PartialPolicy::default(), at));
             for (key, value) in settings {
                 let name = key.get_ref().as_ref();
-                if !partial.read(name, value.get_ref(), &source.word(value.span()), report) {
+                if !partial.read(name, value.get_ref(), &source.word(value.span()), findings) {
                     let help = match nearest(name, POLICY) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "keys of a group are conflict, probe and on_claim".to_owned(),
                     };
-                    report.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
+                    findings.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
                 }
             }
         }
     }
 }
 
-impl Partial {
+impl PartialPolicy {
     /// Takes one key. False if it is none of a policy.
-    fn read(&mut self, name: &str, found: &DeValue<'_>, at: &Word, report: &mut Report) -> bool {
-        let text = literal(found).unwrap_or_default();
+    fn read(&mut self, name: &str, found: &DeValue<'_>, at: &Word, findings: &mut Findings) -> bool {
+        let text = scalar_text(found).unwrap_or_default();
         let understood = match (name, text.as_str()) {
-            ("conflict", "hold") => set(&mut self.conflict, OnAnswer::Hold),
-            ("conflict", "takeover") => set(&mut self.conflict, OnAnswer::Takeover),
-            ("on_claim", "yield") => set(&mut self.on_claim, OnClaim::Yield),
-            ("on_claim", "defend") => set(&mut self.on_claim, OnClaim::Defend),
-            ("probe", probe) => port(probe).is_some_and(|port| set(&mut self.probe, port)),
+            ("conflict", "hold") => keep(&mut self.conflict, OnAnswer::Hold),
+            ("conflict", "takeover") => keep(&mut self.conflict, OnAnswer::Takeover),
+            ("on_claim", "yield") => keep(&mut self.on_claim, OnClaim::Yield),
+            ("on_claim", "defend") => keep(&mut self.on_claim, OnClaim::Defend),
+            ("probe", probe) => probe_port(probe).is_some_and(|probe_port| keep(&mut self.probe, probe_port)),
             ("conflict" | "on_claim", _) => false,
             _ => return false,
         };
@@ -128,22 +128,22 @@ impl Partial {
                 "on_claim" => "write on_claim = \"yield\" or \"defend\"",
                 _ => "write probe = \"tcp:80\", with the service's own port, or \"none\"",
             };
-            report.error(at, format!("bad value for `{name}`"), help);
+            findings.error(at, format!("bad value for `{name}`"), help);
         }
         true
     }
 }
 
 /// Understood: kept.
-fn set<T>(place: &mut Option<T>, value: T) -> bool {
+fn keep<T>(place: &mut Option<T>, value: T) -> bool {
     *place = Some(value);
     true
 }
 
 /// `tcp:PORT` or `none`; the outer `None` is a mistake.
-fn port(text: &str) -> Option<Option<u16>> {
+fn probe_port(text: &str) -> Option<Option<u16>> {
     match text.strip_prefix("tcp:") {
-        Some(port) => port.parse().ok().filter(|port| *port > 0).map(Some),
+        Some(probe_port) => probe_port.parse().ok().filter(|probe_port| *probe_port > 0).map(Some),
         None => (text == "none").then_some(None),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::Source;
-use crate::config::diagnostic::{Report, Word};
+use super::source::TomlText;
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::haresources::ipv4::looks_like_address;
 use crate::config::haresources::unit_name;
 
@@ -13,19 +13,19 @@ use crate::config::haresources::unit_name;
 pub(in crate::config) type Aliases = BTreeMap<String, (String, Word)>;
 
 /// Reads the table over what a file before it said.
-pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Aliases, report: &mut Report) {
+pub(super) fn read(table: &DeTable<'_>, source: &TomlText<'_>, aliases: &mut Aliases, findings: &mut Findings) {
     for (key, value) in table {
         let word = key.get_ref().to_string();
         let at = source.word(key.span());
         let shown = source.word(value.span());
         let DeValue::String(unit) = value.get_ref() else {
             let message = format!("alias `{word}` is not a string");
-            report.error(&shown, message, "write the name of a unit in quotes, for example \"apache2.service\"");
+            findings.error(&shown, message, "write the name of a unit in quotes, for example \"apache2.service\"");
             continue;
         };
         if looks_like_address(&word) {
             let message = format!("`{word}` is an address: it has no unit");
-            report.error(&at, message, "aliases are for the names of services and scripts");
+            findings.error(&at, message, "aliases are for the names of services and scripts");
             continue;
         }
         match unit_name::full(unit) {
@@ -34,9 +34,9 @@ pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, aliases: &mut Alias
             }
             Ok(name) => {
                 let message = format!("alias `{word}`: `{unit}` lacks the unit's type");
-                report.error(&shown, message, format!("write \"{name}\""));
+                findings.error(&shown, message, format!("write \"{name}\""));
             }
-            Err(refused) => report.error(&shown, format!("alias `{word}`: {}", refused.why), refused.help),
+            Err(refused) => findings.error(&shown, format!("alias `{word}`: {}", refused.why), refused.help),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::Source;
-use crate::config::diagnostic::{Report, Word};
+use super::source::TomlText;
+use crate::config::diagnostic::{Findings, Word};
 use crate::config::types::{Connectivity, PingNode};
 use crate::config::value::nearest;
 
@@ -11,14 +11,14 @@ const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
 
 /// The table as far as it was written, each value with its place.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Ipfail {
+pub(in crate::config) struct IpfailTable {
     enabled: Option<(bool, Word)>,
     takeover_needs_ping: Option<(bool, Word)>,
 }
 
-impl Ipfail {
+impl IpfailTable {
     /// Reads the table over what a file before it said.
-    pub(super) fn read(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+    pub(super) fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let (name, at) = (key.get_ref().as_ref(), source.word(value.span()));
             let place = match name {
@@ -29,7 +29,7 @@ impl Ipfail {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "keys of [ipfail] are enabled and takeover_needs_ping".to_owned(),
                     };
-                    report.error(&source.word(key.span()), format!("unknown key `{name}` in [ipfail]"), help);
+                    findings.error(&source.word(key.span()), format!("unknown key `{name}` in [ipfail]"), help);
                     continue;
                 }
             };
@@ -37,19 +37,19 @@ impl Ipfail {
                 DeValue::Boolean(flag) => *place = Some((*flag, at)),
                 _ => {
                     let message = format!("bad value for `{name}` in [ipfail]");
-                    report.error(&at, message, format!("write {name} = true or false"));
+                    findings.error(&at, message, format!("write {name} = true or false"));
                 }
             }
         }
     }
 
     /// What wants ping nodes, and there is none.
-    pub(in crate::config) fn check(&self, ping_nodes: &[PingNode], report: &mut Report) {
+    pub(in crate::config) fn check(&self, ping_nodes: &[PingNode], findings: &mut Findings) {
         for (wanted, at) in [&self.enabled, &self.takeover_needs_ping].into_iter().flatten() {
             if *wanted && ping_nodes.is_empty() {
                 let help =
                     "add a line `ping HOST` to ha.cf, with a router that both nodes reach through the public LAN";
-                report.warning(at, "ha.cf has no ping node, so this has no effect", help);
+                findings.warning(at, "ha.cf has no ping node, so this has no effect", help);
             }
         }
     }

@@ -18,32 +18,32 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Place, Report, Word};
+use super::diagnostic::{Findings, Location, Word};
 use super::directives::{self, DIRECTIVES, Directive};
-use super::settings::Scalars;
+use super::settings::SettingCollector;
 use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
-use addresses::Addresses;
+use addresses::AddressTables;
 use fence::FenceTables;
-use ipfail::Ipfail;
-use services::Services;
-use source::{Source, literal};
+use ipfail::IpfailTable;
+use services::ServiceTables;
+use source::{TomlText, scalar_text};
 
 pub(super) use aliases::Aliases;
 
 /// What ha.cf has no word for.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(super) struct HbdToml {
     /// `[aliases]`.
     pub aliases: Aliases,
     /// `[record]`.
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
-    pub addresses: Addresses,
+    pub addresses: AddressTables,
     /// `[units]` and `[health]`.
-    pub services: Services,
+    pub services: ServiceTables,
     /// `[ipfail]`.
-    pub ipfail: Ipfail,
+    pub ipfail: IpfailTable,
     /// `[fence]`.
     pub fencing: FenceTables,
     /// `[watchdog]`, but for its device, which overrides ha.cf's.
@@ -51,16 +51,22 @@ pub(super) struct Own {
 }
 
 /// Reads one TOML file: scalars to `scalars`, tables over those read before.
-pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut Own, report: &mut Report) {
+pub(super) fn read(
+    path: &Path,
+    bytes: &[u8],
+    scalars: &mut SettingCollector,
+    own: &mut HbdToml,
+    findings: &mut Findings,
+) {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        report.error(&Word::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
+        findings.error(&Word::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
         return;
     };
-    let source = Source::new(path, text);
+    let source = TomlText::new(path, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = source.word(error.span().unwrap_or(0..0));
-        report.error(
+        findings.error(
             &at,
             error.message().trim_end().replace('\n', ", "),
             "see hbd.toml(5) and toml.io for the syntax",
@@ -72,24 +78,24 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
     for (key, value) in table.get_ref() {
         let at = source.word(key.span());
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("aliases", DeValue::Table(table)) => aliases::read(table, &source, &mut own.aliases, report),
-            ("aliases", _) => report.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
-            ("record", DeValue::Table(table)) => record::read(table, &source, &mut own.recording, report),
-            ("record", _) => report.error(&at, "`record` is not a table", "write [record] on a line of its own"),
-            ("fence", DeValue::Table(table)) => own.fencing.read(table, &source, report),
-            ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, report),
+            ("aliases", DeValue::Table(table)) => aliases::read(table, &source, &mut own.aliases, findings),
+            ("aliases", _) => findings.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
+            ("record", DeValue::Table(table)) => record::read(table, &source, &mut own.recording, findings),
+            ("record", _) => findings.error(&at, "`record` is not a table", "write [record] on a line of its own"),
+            ("fence", DeValue::Table(table)) => own.fencing.read(table, &source, findings),
+            ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, findings),
             (name @ "watchdog", DeValue::Table(table)) => {
-                watchdog::read(table, &source, &mut own.watchdog, report);
+                watchdog::read(table, &source, &mut own.watchdog, findings);
                 if let (Some(device), Ok(directive)) = (table.get(watchdog::DEVICE), scalar_directive(name)) {
-                    scalar(directive, &source, device, device.get_ref(), scalars, report);
+                    scalar(directive, &source, device, device.get_ref(), scalars, findings);
                 }
             }
-            ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, report),
-            ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, report),
-            ("units", DeValue::Table(table)) => own.services.read_units(table, &source, report),
-            ("health", DeValue::Table(table)) => own.services.read_health(table, &source, report),
+            ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, findings),
+            ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, findings),
+            ("units", DeValue::Table(table)) => own.services.read_units(table, &source, findings),
+            ("health", DeValue::Table(table)) => own.services.read_health(table, &source, findings),
             (name @ ("addresses" | "groups" | "units" | "health" | "ipfail" | "fence"), _) => {
-                report.error(
+                findings.error(
                     &at,
                     format!("`{name}` is not a table"),
                     format!(
@@ -99,24 +105,28 @@ pub(super) fn read(path: &Path, bytes: &[u8], scalars: &mut Scalars, own: &mut O
                 );
             }
             (name, found) => match scalar_directive(name) {
-                Ok(directive) => scalar(directive, &source, value, found, scalars, report),
-                Err(help) => report.error(&at, format!("unknown key `{name}`"), help),
+                Ok(directive) => scalar(directive, &source, value, found, scalars, findings),
+                Err(help) => findings.error(&at, format!("unknown key `{name}`"), help),
             },
         }
     }
 }
 
 /// Reads the variables `HBD_NAME`; an unknown one may belong to somebody else.
-pub(super) fn read_environment(environment: &[(String, String)], scalars: &mut Scalars, report: &mut Report) {
+pub(super) fn read_environment(
+    environment: &[(String, String)],
+    scalars: &mut SettingCollector,
+    findings: &mut Findings,
+) {
     for (name, value) in environment {
-        let place = Place { file: Path::new("environment").into(), line: 0, column: 0, source: None };
-        let at = Word { text: value.clone(), place };
+        let location = Location { file: Path::new("environment").into(), line: 0, column: 0, source: None };
+        let at = Word { text: value.clone(), location };
         match scalar_directive(&name.to_ascii_lowercase()) {
             Ok(directive) => {
-                scalars.tell_status(directive, &at, report);
-                scalars.take(directive, &at, report);
+                scalars.report_treatment(directive, &at, findings);
+                scalars.add(directive, &at, findings);
             }
-            Err(help) => report.notice(&at, format!("HBD_{name} is no setting of hbd and is ignored"), help),
+            Err(help) => findings.notice(&at, format!("HBD_{name} is no setting of hbd and is ignored"), help),
         }
     }
 }
@@ -143,21 +153,21 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
 /// One scalar: the same words as in ha.cf, or TOML's own numbers and booleans.
 fn scalar(
     directive: &'static Directive,
-    source: &Source<'_>,
+    source: &TomlText<'_>,
     value: &Spanned<DeValue<'_>>,
     found: &DeValue<'_>,
-    scalars: &mut Scalars,
-    report: &mut Report,
+    scalars: &mut SettingCollector,
+    findings: &mut Findings,
 ) {
     let mut at = source.word(value.span());
-    let Some(text) = literal(found) else {
+    let Some(text) = scalar_text(found) else {
         let message = format!("bad value for `{}`: {} instead of one value", directive.name, found.type_str());
-        report.error(&at, message, directive.usage());
-        scalars.refuse(directive.name);
+        findings.error(&at, message, directive.usage());
+        scalars.mark_refused(directive.name);
         return;
     };
     // What the parsers judge is the value; the caret keeps the place of the literal.
     at.text = text;
-    scalars.tell_status(directive, &at, report);
-    scalars.take(directive, &at, report);
+    scalars.report_treatment(directive, &at, findings);
+    scalars.add(directive, &at, findings);
 }

@@ -2,17 +2,17 @@
 
 use toml::de::DeTable;
 
-use super::source::{Source, literal};
-use crate::config::diagnostic::Report;
+use super::source::{TomlText, scalar_text};
+use crate::config::diagnostic::Findings;
 use crate::config::types::Recording;
-use crate::config::value::{Kind, nearest};
+use crate::config::value::{ValueKind, nearest};
 
 /// The keys with what they take. Less than two megabytes would hold little more than the state a file begins with.
-const KEYS: [(&str, Kind); 2] =
-    [("enabled", Kind::Bool), ("megabytes", Kind::Integer { min: 2, max: 65_536, unit: "megabytes" })];
+const KEYS: [(&str, ValueKind); 2] =
+    [("enabled", ValueKind::Bool), ("megabytes", ValueKind::Integer { min: 2, max: 65_536, unit: "megabytes" })];
 
 /// Reads the table over what a file before it said.
-pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, recording: &mut Recording, report: &mut Report) {
+pub(super) fn read(table: &DeTable<'_>, source: &TomlText<'_>, recording: &mut Recording, findings: &mut Findings) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let Some((name, kind)) = KEYS.iter().find(|(known, _)| *known == name) else {
@@ -20,14 +20,14 @@ pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, recording: &mut Rec
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "keys of [record] are enabled and megabytes".to_owned(),
             };
-            report.error(&source.word(key.span()), format!("unknown key `{name}` in [record]"), help);
+            findings.error(&source.word(key.span()), format!("unknown key `{name}` in [record]"), help);
             continue;
         };
         let at = source.word(value.span());
         let found = value.get_ref();
-        let Some(text) = literal(found) else {
+        let Some(text) = scalar_text(found) else {
             let message = format!("bad value for `{name}` in [record]: {} instead of one value", found.type_str());
-            report.error(&at, message, format!("write {name} = {}", default_of(name)));
+            findings.error(&at, message, format!("write {name} = {}", default_of(name)));
             continue;
         };
         match kind.parse(&text) {
@@ -37,7 +37,7 @@ pub(super) fn read(table: &DeTable<'_>, source: &Source<'_>, recording: &mut Rec
                 recording.megabytes = number.unwrap_or(recording.megabytes);
             }
             Err(refused) => {
-                report.error(&at, format!("bad value for `{name}` in [record]: {}", refused.why), refused.help);
+                findings.error(&at, format!("bad value for `{name}` in [record]: {}", refused.why), refused.help);
             }
         }
     }

@@ -4,26 +4,29 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::{Source, literal, values};
-use crate::config::diagnostic::{Report, Word};
-use crate::config::haresources::Found;
+use super::source::{TomlText, read_values, scalar_text};
+use crate::config::diagnostic::{Findings, Word};
+use crate::config::haresources::WrittenGroup;
 use crate::config::types::{Health, StopFailure, UnitLimits};
-use crate::config::value::{Kind, nearest};
+use crate::config::value::{ValueKind, nearest};
 
-const TIME: Kind = Kind::Time { zero: false };
-const UNIT_KEYS: &[(&str, Kind)] = &[
+const TIME: ValueKind = ValueKind::Time { zero: false };
+const UNIT_KEYS: &[(&str, ValueKind)] = &[
     ("start_timeout", TIME),
     ("stop_timeout", TIME),
-    ("stop_failure", Kind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
+    ("stop_failure", ValueKind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
 ];
-const HEALTH_KEYS: &[(&str, Kind)] =
-    &[("enabled", Kind::Bool), ("restarts", Kind::Integer { min: 0, max: 1000, unit: "restarts" }), ("within", TIME)];
+const HEALTH_KEYS: &[(&str, ValueKind)] = &[
+    ("enabled", ValueKind::Bool),
+    ("restarts", ValueKind::Integer { min: 0, max: 1000, unit: "restarts" }),
+    ("within", TIME),
+];
 /// A list of groups, which is no single value.
 const EXCEPT: &str = "except";
 
 /// Both tables.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Services {
+pub(in crate::config) struct ServiceTables {
     /// `[units]`.
     pub limits: UnitLimits,
     /// `[health]`.
@@ -32,11 +35,11 @@ pub(in crate::config) struct Services {
     excepted: Vec<Word>,
 }
 
-impl Services {
+impl ServiceTables {
     /// Reads `[units]` over what a file before it said.
-    pub(super) fn read_units(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+    pub(super) fn read_units(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let limits = &mut self.limits;
-        values("units", UNIT_KEYS, &[], table, source, report, |key, value| match key {
+        read_values("units", UNIT_KEYS, &[], table, source, findings, |key, value| match key {
             "start_timeout" => limits.start = milliseconds(&value),
             "stop_timeout" => limits.stop = milliseconds(&value),
             _ => limits.stop_failure = if value == "reboot" { StopFailure::Reboot } else { StopFailure::Retry },
@@ -44,16 +47,16 @@ impl Services {
     }
 
     /// Reads `[health]` over what a file before it said.
-    pub(super) fn read_health(&mut self, table: &DeTable<'_>, source: &Source<'_>, report: &mut Report) {
+    pub(super) fn read_health(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let health = &mut self.health;
-        values("health", HEALTH_KEYS, &[EXCEPT], table, source, report, |key, value| match key {
+        read_values("health", HEALTH_KEYS, &[EXCEPT], table, source, findings, |key, value| match key {
             "enabled" => health.enabled = value == "true",
             "restarts" => health.restarts = value.parse().unwrap_or(health.restarts),
             _ => health.within = milliseconds(&value),
         });
         if let Some(list) = table.get(EXCEPT) {
             let words = match list.get_ref() {
-                DeValue::Array(list) => list.iter().map(|one| (literal(one.get_ref()), one.span())).collect(),
+                DeValue::Array(list) => list.iter().map(|one| (scalar_text(one.get_ref()), one.span())).collect(),
                 _ => vec![(None, list.span())],
             };
             for (text, span) in words {
@@ -63,7 +66,7 @@ impl Services {
                         at.text = text;
                         self.excepted.push(at);
                     }
-                    None => report.error(
+                    None => findings.error(
                         &at,
                         "`except` in [health] is a list of groups",
                         "write except = [\"FIRST RESOURCE OF THE LINE\"]",
@@ -74,7 +77,7 @@ impl Services {
     }
 
     /// Notes which groups health leaves alone, and finds names that are no group's.
-    pub(in crate::config) fn match_groups(&mut self, groups: &[Found], report: &mut Report) {
+    pub(in crate::config) fn match_groups(&mut self, groups: &[WrittenGroup], findings: &mut Findings) {
         let keys = || groups.iter().map(|found| found.group.key.as_str());
         for word in &self.excepted {
             if !keys().any(|key| key == word.text) {
@@ -82,7 +85,7 @@ impl Services {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "write the first resource of a line of haresources, as it stands there".to_owned(),
                 };
-                report.warning(word, format!("no group begins with `{}`", word.text), help);
+                findings.warning(word, format!("no group begins with `{}`", word.text), help);
             }
         }
         self.health.except = self.excepted.iter().map(|word| word.text.clone()).collect();

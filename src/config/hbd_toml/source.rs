@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::diagnostic::{Place, Report, Word};
-use crate::config::value::{Kind, nearest};
+use crate::config::diagnostic::{Findings, Location, Word};
+use crate::config::value::{ValueKind, nearest};
 
 /// A TOML file, to turn byte spans into places.
-pub(super) struct Source<'a> {
+pub(super) struct TomlText<'a> {
     file: Arc<Path>,
     text: &'a str,
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn new(path: &Path, text: &'a str) -> Source<'a> {
-        Source { file: path.into(), text }
+impl<'a> TomlText<'a> {
+    pub(super) fn new(path: &Path, text: &'a str) -> TomlText<'a> {
+        TomlText { file: path.into(), text }
     }
 
     /// The text of a span with its line and column. A span over several lines is cut at the first line's end.
@@ -31,7 +31,7 @@ impl<'a> Source<'a> {
         let end = span.end.min(line_start + line.len());
         Word {
             text: self.text.get(start..end).unwrap_or("").to_owned(),
-            place: Place {
+            location: Location {
                 file: self.file.clone(),
                 line: before.matches('\n').count() + 1,
                 column: self.text[line_start..start].chars().count() + 1,
@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
 }
 
 /// The text of a single value as ha.cf would have it; `None` for anything else.
-pub(super) fn literal(found: &DeValue<'_>) -> Option<String> {
+pub(super) fn scalar_text(found: &DeValue<'_>) -> Option<String> {
     match found {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().replace('_', "")),
@@ -53,13 +53,13 @@ pub(super) fn literal(found: &DeValue<'_>) -> Option<String> {
 }
 
 /// Hands each legal value of a table over as text; times in milliseconds.
-pub(super) fn values(
+pub(super) fn read_values(
     name: &str,
-    keys: &[(&str, Kind)],
+    keys: &[(&str, ValueKind)],
     others: &[&str],
     table: &DeTable<'_>,
-    source: &Source<'_>,
-    report: &mut Report,
+    source: &TomlText<'_>,
+    findings: &mut Findings,
     mut take: impl FnMut(&str, String),
 ) {
     for (key, value) in table {
@@ -73,21 +73,21 @@ pub(super) fn values(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("keys of [{name}] are {}", known.collect::<Vec<_>>().join(", ")),
             };
-            report.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
+            findings.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
             continue;
         };
         let at = source.word(value.span());
         let found = value.get_ref();
-        let Some(text) = literal(found) else {
+        let Some(text) = scalar_text(found) else {
             let message =
                 format!("bad value for `{key_name}` in [{name}]: {} instead of one value", found.type_str());
-            report.error(&at, message, "write one value behind the equals sign");
+            findings.error(&at, message, "write one value behind the equals sign");
             continue;
         };
         match kind.parse(&text) {
             Ok(accepted) => take(key_name, as_text(&accepted.value)),
             Err(refused) => {
-                report.error(&at, format!("bad value for `{key_name}` in [{name}]: {}", refused.why), refused.help);
+                findings.error(&at, format!("bad value for `{key_name}` in [{name}]: {}", refused.why), refused.help);
             }
         }
     }

@@ -2,9 +2,9 @@
 //! and §1.6–1.10, walked for every directive, and the lines of [`STRICTER`].
 
 use super::*;
-use crate::config::directives::{DIRECTIVES, Directive, Status};
+use crate::config::directives::{DIRECTIVES, Directive, Treatment};
 use crate::config::manual::STRICTER;
-use crate::config::value::Kind;
+use crate::config::value::ValueKind;
 
 const TIMES: [&str; 13] =
     ["2", "0.5", ".5", "1500ms", "1500MS", "1500msec", "500us", "501us", "1.5.2", "1.", "007", "30000ms", "86400"];
@@ -17,13 +17,15 @@ fn values(directive: &Directive) -> Vec<String> {
     let in_any_case =
         |word: &String| [word.clone(), word.to_uppercase(), format!("{}{}", word[..1].to_uppercase(), &word[1..])];
     match directive.kind().unwrap() {
-        Kind::Time { zero } => [words(&TIMES), if *zero { words(&ZERO) } else { Vec::new() }].concat(),
-        Kind::Bool => words(&BOOLEANS).iter().flat_map(in_any_case).collect(),
-        Kind::Failback => [words(&BOOLEANS), words(&["legacy"])].concat().iter().flat_map(in_any_case).collect(),
-        Kind::Integer { min, max, .. } => [*min, min + 1, (min + max) / 2, *max].iter().map(u64::to_string).collect(),
-        Kind::Choice(choices) => choices.iter().map(|(word, _)| (*word).to_owned()).collect(),
-        Kind::Path => words(&["/dev/null", "/var/log/ha-log", "/a b".split(' ').next().unwrap()]),
-        Kind::Text => words(&["x", "linux-ha", "10.0.0.1"]),
+        ValueKind::Time { zero } => [words(&TIMES), if *zero { words(&ZERO) } else { Vec::new() }].concat(),
+        ValueKind::Bool => words(&BOOLEANS).iter().flat_map(in_any_case).collect(),
+        ValueKind::Failback => [words(&BOOLEANS), words(&["legacy"])].concat().iter().flat_map(in_any_case).collect(),
+        ValueKind::Integer { min, max, .. } => {
+            [*min, min + 1, (min + max) / 2, *max].iter().map(u64::to_string).collect()
+        }
+        ValueKind::Choice(choices) => choices.iter().map(|(word, _)| (*word).to_owned()).collect(),
+        ValueKind::Path => words(&["/dev/null", "/var/log/ha-log", "/a b".split(' ').next().unwrap()]),
+        ValueKind::Text => words(&["x", "linux-ha", "10.0.0.1"]),
     }
 }
 
@@ -31,7 +33,7 @@ fn values(directive: &Directive) -> Vec<String> {
 fn every_value_that_heartbeat_takes_is_taken() {
     let mut seen = 0;
     for directive in DIRECTIVES.iter().filter(|directive| directive.kind().is_some()) {
-        assert!(!matches!(directive.status, Status::Refused { .. }));
+        assert!(!matches!(directive.treatment, Treatment::Refused { .. }));
         for value in values(directive) {
             // What it means beside other directives is another matter: only this line is judged.
             let node = Node::new(&format!("{} {value}\nucast eth0 10.0.0.2\nnode nodea nodeb\n", directive.name));

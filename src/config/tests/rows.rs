@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::directives::{DIRECTIVES, Status};
+use crate::config::directives::{DIRECTIVES, Treatment};
 use Expect::{Error, Sets, Warning};
 
 /// What a line must lead to.
@@ -158,14 +158,14 @@ fn every_row_of_the_table_leads_to_what_it_says() {
             Sets(holds) => {
                 assert!(holds(&node.config()), "{lines}");
                 assert!(!holds(&machine("").config_or_default(name)), "{lines} changes nothing");
-                assert!(matches!(directive.status, Status::Honoured), "{name}");
+                assert!(matches!(directive.treatment, Treatment::Honoured), "{name}");
                 let said = node.load().diagnostics.into_iter().find(|found| found.message.contains(NO_EFFECT));
                 assert_eq!(said, None, "{lines}");
             }
             Warning(text) => {
                 assert!(at_line(&node.finding(Severity::Warning, text)), "{lines}");
                 node.config();
-                assert_eq!(*text == NO_EFFECT, matches!(directive.status, Status::NoEffect(_)), "{name}");
+                assert_eq!(*text == NO_EFFECT, matches!(directive.treatment, Treatment::NoEffect(_)), "{name}");
             }
             Error(text) => {
                 let error = node.error();

@@ -1,9 +1,9 @@
 //! The value tables of 04 §1.3.
 
-use crate::config::value::{Kind, nearest};
+use crate::config::value::{ValueKind, nearest};
 use figment::value::Value;
 
-const TIME: Kind = Kind::Time { zero: true };
+const TIME: ValueKind = ValueKind::Time { zero: true };
 
 fn ms(raw: &str) -> Option<u128> {
     TIME.parse(raw).ok().and_then(|accepted| Value::to_u128(&accepted.value))
@@ -68,7 +68,7 @@ fn no_times() {
     ] {
         assert_eq!(ms(raw), None, "{raw}");
     }
-    let positive = Kind::Time { zero: false };
+    let positive = ValueKind::Time { zero: false };
     for raw in ["0", "0ms", "499us"] {
         assert!(positive.parse(raw).is_err(), "{raw}");
     }
@@ -77,19 +77,19 @@ fn no_times() {
 #[test]
 fn booleans_in_any_case() {
     for raw in ["true", "on", "yes", "y", "1", "TRUE", "On"] {
-        assert_eq!(Kind::Bool.parse(raw).unwrap().value.to_bool(), Some(true), "{raw}");
+        assert_eq!(ValueKind::Bool.parse(raw).unwrap().value.to_bool(), Some(true), "{raw}");
     }
     for raw in ["false", "off", "no", "n", "0", "OFF", "No"] {
-        assert_eq!(Kind::Bool.parse(raw).unwrap().value.to_bool(), Some(false), "{raw}");
+        assert_eq!(ValueKind::Bool.parse(raw).unwrap().value.to_bool(), Some(false), "{raw}");
     }
     for raw in ["", "t", "2", "enabled"] {
-        assert!(Kind::Bool.parse(raw).is_err(), "{raw}");
+        assert!(ValueKind::Bool.parse(raw).is_err(), "{raw}");
     }
 }
 
 #[test]
 fn integers_have_no_trailing_text() {
-    let kind = Kind::Integer { min: 1, max: 99, unit: "" };
+    let kind = ValueKind::Integer { min: 1, max: 99, unit: "" };
     assert_eq!(kind.parse("99").unwrap().value.to_u128(), Some(99));
     let refused = kind.parse("25ms").unwrap_err();
     assert_eq!(refused.help, "write a whole number from 1 to 99: `25` is what Heartbeat reads");
@@ -100,7 +100,7 @@ fn integers_have_no_trailing_text() {
 
 #[test]
 fn words_hint_at_their_case() {
-    let kind = Kind::Choice(&[("file", "File"), ("time", "Time")]);
+    let kind = ValueKind::Choice(&[("file", "File"), ("time", "Time")]);
     assert_eq!(kind.parse("time").unwrap().value.as_str(), Some("Time"));
     assert_eq!(kind.parse("TIME").unwrap_err().help, "write time (case counts)");
     assert_eq!(kind.parse("x").unwrap_err().help, "legal: file, time");
