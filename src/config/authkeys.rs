@@ -1,7 +1,7 @@
 //! authkeys: which keys sign and verify packets (01 §1.6.1, 04 §2).
 //!
-//! Owns grammar and mode of the file. Never shows a key: not in `Debug`, not in a finding; where Heartbeat's text
-//! quotes the line, the line is shortened to what cannot be secret.
+//! Owns the grammar and the permissions of the file. Never shows a key, neither in `Debug` nor in a finding: where
+//! Heartbeat's text quotes the line, hbd's text leaves out what may be secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,10 +49,10 @@ pub enum AuthMethod {
     Sha1,
 }
 
-/// Reads authkeys alone, as a reload does. Warnings are left to [`super::load()`].
+/// Reads only authkeys, as a reload does. Warnings are not returned; [`super::load()`] reports them.
 ///
 /// # Errors
-/// Every error found; then the old keys should stay in force.
+/// All errors of the file. The caller should then keep the old keys.
 pub fn load_authkeys(files: &Files) -> Result<AuthKeys, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let keys = read(files, &mut findings);
@@ -79,7 +79,7 @@ pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
         }
     };
     let chmod = format!("chmod 600 {shown}");
-    // systemd guards a credential itself; an ACL may show as group bits.
+    // The mode of a credential is systemd's affair; an ACL may show as permissions of the group.
     let mut legal = true;
     if credential.is_none() {
         if mode & 0o044 != 0 {
@@ -95,7 +95,7 @@ pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
     parse(path, &bytes, findings).filter(|_| legal)
 }
 
-/// Understands the bytes of an authkeys file. `None` after an error: any bad line refuses the whole file.
+/// Reads the bytes of an authkeys file. `None` after an error: one bad line refuses the whole file.
 fn parse(path: &Path, bytes: &[u8], findings: &mut Findings) -> Option<AuthKeys> {
     let mut parser = Parser { path, findings, legal: true, signing: None, keys: BTreeMap::new() };
     for (key_number, line) in bytes.split(|b| *b == b'\n').enumerate() {
@@ -117,12 +117,12 @@ struct Parser<'a> {
 #[derive(Clone, Copy)]
 struct Token<'a> {
     bytes: &'a [u8],
-    /// In bytes from 1; what stands before it is ASCII unless it is a key.
+    /// In bytes, from 1.
     column: usize,
 }
 
 impl Token<'_> {
-    /// The decimal number it is, however large.
+    /// The word as a decimal number; `None` if it is not one. A number too large for the type is its maximum.
     fn number(&self) -> Option<u64> {
         let digits = !self.bytes.is_empty() && self.bytes.iter().all(u8::is_ascii_digit);
         let text = std::str::from_utf8(self.bytes).ok()?;
@@ -130,7 +130,7 @@ impl Token<'_> {
     }
 }
 
-/// Words of a line; white space is C's.
+/// The words of a line, separated by the white space of C.
 fn tokens(line: &[u8]) -> Vec<Token<'_>> {
     let blank = |b: u8| matches!(b, b' ' | b'\t' | b'\r' | 0x0b | 0x0c);
     let mut found = Vec::new();
@@ -158,7 +158,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A place in the file; `shown` is the word if it cannot be a secret. The line itself is never kept.
+    /// A place in the file. `shown` is the word if it cannot be a secret; the line itself is never kept.
     fn at(&self, line: usize, column: usize, shown: &str) -> Word {
         let location = Location { file: self.path.into(), line, column, source: None };
         Word { text: shown.to_owned(), location }
@@ -236,7 +236,7 @@ impl Parser<'_> {
             b"md5" => AuthMethod::Md5,
             b"sha1" => AuthMethod::Sha1,
             _ => {
-                // Somebody may have left out the method, so that this word is the key.
+                // If the method was left out, this word is the key: only words that look like a method are shown.
                 let lower = name.to_ascii_lowercase();
                 let known = [
                     "crc32", "crc", "md5", "sha", "sha1", "sha-1", "sha2", "sha224", "sha256", "sha384", "sha512",
@@ -279,7 +279,7 @@ impl Parser<'_> {
         let path = self.path.display();
         match self.signing.take() {
             None => {
-                // A bad `auth` line was reported already.
+                // If the file has a bad `auth` line, that has been reported.
                 if self.legal {
                     let message = format!("Missing auth directive in keyfile [{path}]");
                     self.refuse(&Word::file(self.path), message, "write `auth N` above the key lines");

@@ -1,4 +1,4 @@
-//! Cross-checks: what no single line can tell (04 §5.1, §5.4).
+//! Cross-checks: mistakes that no single line shows (04 §5.1, §5.4).
 //!
 //! Owns the rules between directives and between files. Never reads a file and never changes a value.
 
@@ -16,7 +16,7 @@ use super::types::{AutoFailback, Medium};
 /// Heartbeat's own threshold for "may be too small", in milliseconds.
 const SMALL_INITDEAD: u128 = 10_000;
 
-/// All that was read.
+/// Everything that the cross-checks look at.
 pub(super) struct CrossChecks<'a> {
     pub files: &'a Files,
     pub ha_cf: &'a HaCf,
@@ -30,7 +30,7 @@ pub(super) struct CrossChecks<'a> {
 }
 
 impl CrossChecks<'_> {
-    /// All checks, in the order of 04 §5.1.
+    /// Runs all checks, in the order of 04 §5.1.
     pub(super) fn run(&self, findings: &mut Findings) {
         self.check_media(findings);
         self.check_own_name(findings);
@@ -44,12 +44,12 @@ impl CrossChecks<'_> {
         self.check_unused_aliases(findings);
     }
 
-    /// The word that set a directive, or the file as a whole.
+    /// The word that set a directive; the whole of ha.cf if nothing did.
     fn word_of(&self, key: &str) -> Word {
         self.layers.word_of(key).cloned().unwrap_or_else(|| Word::file(&self.files.ha_cf))
     }
 
-    /// The first of these directives that was written.
+    /// The word of the first of these directives that the files set; the whole of ha.cf if they set none.
     fn first_written(&self, keys: &[&str]) -> Word {
         let written = keys.iter().find_map(|key| self.layers.word_of(key));
         written.cloned().unwrap_or_else(|| Word::file(&self.files.ha_cf))
@@ -66,7 +66,7 @@ impl CrossChecks<'_> {
             Some(first) if names.iter().all(|name| name == first) => {
                 if let Some((_, word)) = self.ha_cf.media.first() {
                     let message =
-                        format!("{first} is the only heartbeat link: if it fails, both nodes take everything");
+                        format!("{first} is the only heartbeat link: if it fails, each node believes the other dead");
                     findings.warning(word, message, "add a second `ucast` line over an independent interface");
                 }
             }
@@ -170,7 +170,7 @@ impl CrossChecks<'_> {
         }
     }
 
-    /// A real ipfail ends where there is nothing that it could do.
+    /// Where ipfail cannot have an effect, Heartbeat's ipfail ends by itself.
     fn check_ipfail(&self, findings: &mut Findings) {
         let Some(word) = &self.ha_cf.ipfail else { return };
         if self.ha_cf.ping_nodes.is_empty() {
@@ -198,7 +198,7 @@ impl CrossChecks<'_> {
         }
     }
 
-    /// Resource groups are a matter between two nodes (03 §1).
+    /// Heartbeat's resource groups exist in clusters of two nodes only (03 §1).
     fn check_two_nodes(&self, findings: &mut Findings) {
         let nodes = &self.ha_cf.nodes;
         if self.groups.is_empty() || nodes.is_empty() || nodes.len() == 2 {
@@ -215,7 +215,7 @@ impl CrossChecks<'_> {
         findings.error(&at, message, help);
     }
 
-    /// A heartbeat to an address that moves reaches whoever holds it, at worst ourselves.
+    /// A heartbeat to a virtual address reaches the node that serves the address, which may be this one.
     fn check_peer_addresses(&self, findings: &mut Findings) {
         for (medium, word) in &self.ha_cf.media {
             let Medium::Ucast { peer, .. } = medium else { continue };
@@ -227,7 +227,7 @@ impl CrossChecks<'_> {
     }
 
     fn check_unused_aliases(&self, findings: &mut Findings) {
-        // A group with a refused word is not here: its aliases would seem unused.
+        // A group with a refused word is missing here, so its aliases would be reported as unused.
         if findings.has_errors() {
             return;
         }
@@ -241,7 +241,7 @@ impl CrossChecks<'_> {
     }
 }
 
-/// The word of a group that is this address.
+/// The word of the group that stands for this address.
 fn address_word(found: &WrittenGroup, wanted: IpAddr) -> Option<&Word> {
     found.words.iter().zip(&found.group.resources).find_map(|(word, resource)| match &resource.kind {
         ResourceKind::Address(address) if address.address == wanted => Some(word),

@@ -1,4 +1,4 @@
-//! What was found in the files: a place, a message, and what to write instead.
+//! Findings in the files: a location, a message, and what to write instead.
 //!
 //! Owns the form of every finding. Never decides whether something is wrong.
 
@@ -31,7 +31,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One finding. Never carries a secret: for authkeys, and for the parameters of `stonith_host`, no source is kept.
+/// One finding. Carries no secret: the source line is left out for authkeys and for the parameters of `stonith_host`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How much it matters.
@@ -44,7 +44,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// The offending word as written; empty when there is none or it must not be shown.
     pub word: String,
-    /// What is wrong. Heartbeat's own text (04 §1.6–1.10, §2.2, §3.2, §5.1) is kept inside it where there is one.
+    /// What is wrong. It contains Heartbeat's own text where there is one (04 §1.6–1.10, §2.2, §3.2, §5.1).
     pub message: String,
     /// What to write instead, or why it matters.
     pub help: String,
@@ -53,8 +53,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// The finding in the manner of rustc: the line, a caret under the word, the hint. `colour` adds terminal colours.
-    /// Ends without a newline.
+    /// The finding in the manner of rustc: the line, a caret under the word, the hint. `colour` adds terminal
+    /// colours. There is no newline at the end.
     pub fn render(&self, colour: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
@@ -101,7 +101,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Where something stands.
+/// A place in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Location {
     pub file: Arc<Path>,
@@ -113,7 +113,7 @@ pub(super) struct Location {
     pub source: Option<Arc<str>>,
 }
 
-/// One word of a file and where it stands.
+/// One word of a file and its place.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
     pub text: String,
@@ -121,7 +121,7 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// Stands for a whole file, where a finding is about what it lacks.
+    /// The whole file, for a finding about what the file lacks.
     pub(super) fn file(path: &Path) -> Word {
         Word { text: String::new(), location: Location { file: path.into(), line: 0, column: 0, source: None } }
     }
@@ -134,7 +134,7 @@ impl Word {
     }
 }
 
-/// Collects what all stages find.
+/// The findings of all stages.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Diagnostic>,
@@ -171,7 +171,7 @@ impl Findings {
         self.found.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// Everything found: files in the order they were first mentioned, lines in ascending order.
+    /// All findings: files in the order in which they were first mentioned, lines in ascending order.
     pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut files: Vec<PathBuf> = Vec::new();
         for found in &self.found {

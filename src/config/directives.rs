@@ -1,6 +1,7 @@
-//! Every directive of ha.cf in one table: the single source for the parser, the defaults and the hints (04 §1.6–1.10).
+//! Every directive of ha.cf in one table, from which the parser, the defaults, the hints and hbd-ha.cf(5) are made
+//! (04 §1.6–1.10).
 //!
-//! Owns names, kinds, defaults, legality and what hbd does with each. Never parses a line.
+//! Owns the name, the values, the default and the treatment of each directive. Never parses a line.
 
 use super::value::{MAX_TIME_MS, ValueKind, nearest};
 
@@ -12,22 +13,22 @@ pub(super) struct Directive {
     pub treatment: Treatment,
     /// What an absent directive means, as it would be written.
     pub default: Option<&'static str>,
-    /// Heartbeat's own text for a bad value, `{}` standing for the value; empty where it has none.
+    /// Heartbeat's own text for a bad value, with `{}` in place of the value; empty where Heartbeat has none.
     pub complaint_format: &'static str,
-    /// Heartbeat's own text for a second value, where it refuses one.
+    /// Heartbeat's own text for a second value; empty where Heartbeat accepts one.
     pub second_value_complaint: &'static str,
-    /// How it is written.
+    /// How it is written, for hints and the manual; empty for a refused directive.
     pub syntax: &'static str,
 }
 
-/// How the words after the name are read. `Setting` and `ListDirective` split at blanks and commas, `LineDirective` at blanks only.
+/// How the words after the name are read. `Setting` and `List` split at blanks and commas, `Line` at blanks only.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum DirectiveForm {
     /// One value; the last one counts.
     Setting(ValueKind),
-    /// Any number of values, each on its own.
+    /// Any number of values, each read by itself.
     List(ListDirective),
-    /// The rest of the line belongs together.
+    /// The words of the line form one statement.
     Line(LineDirective),
 }
 
@@ -45,7 +46,7 @@ pub(super) enum ListDirective {
     Autojoin,
     /// `crm` and `pacemaker`.
     Crm,
-    /// Values are not looked at.
+    /// The values are ignored.
     Opaque,
 }
 
@@ -62,7 +63,7 @@ pub(super) enum LineDirective {
     /// `respawn` and `failfast`.
     Child,
     Apiauth,
-    /// Values are not looked at.
+    /// The values are ignored.
     Opaque,
 }
 
@@ -71,9 +72,9 @@ pub(super) enum LineDirective {
 pub(super) enum Treatment {
     /// Honoured.
     Honoured,
-    /// Accepted without effect; says why.
+    /// Accepted without effect, for this reason.
     NoEffect(&'static str),
-    /// Refused; what to do instead.
+    /// Refused, for this reason, and what to do instead.
     Refused { why: &'static str, help: &'static str },
 }
 
@@ -83,6 +84,14 @@ const fn row(name: &'static str, form: DirectiveForm, treatment: Treatment, synt
 
 const fn setting(name: &'static str, kind: ValueKind, syntax: &'static str) -> Directive {
     row(name, DirectiveForm::Setting(kind), Treatment::Honoured, syntax)
+}
+
+const fn list(name: &'static str, kind: ListDirective, syntax: &'static str) -> Directive {
+    row(name, DirectiveForm::List(kind), Treatment::Honoured, syntax)
+}
+
+const fn line(name: &'static str, kind: LineDirective, syntax: &'static str) -> Directive {
+    row(name, DirectiveForm::Line(kind), Treatment::Honoured, syntax)
 }
 
 const fn without_effect(name: &'static str, kind: ValueKind, why: &'static str, syntax: &'static str) -> Directive {
@@ -122,7 +131,7 @@ impl Directive {
         format!("the syntax is `{}`", self.syntax)
     }
 
-    /// Whether hbd.toml and the environment may override it: the scalars that mean something to hbd.
+    /// Whether hbd.toml and the environment may override it: true for directives with one value that hbd honours.
     pub(super) fn overridable(&self) -> bool {
         self.kind().is_some() && matches!(self.treatment, Treatment::Honoured)
     }
@@ -147,7 +156,7 @@ pub(super) fn suggestion(name: &str) -> String {
     match nearest(name, DIRECTIVES.iter().map(|directive| directive.name)) {
         Some(near) if near.eq_ignore_ascii_case(name) => format!("directive names are lower case: write `{near}`"),
         Some(near) => format!("did you mean `{near}`?"),
-        None => "see ha.cf(5) for the directives; `#` begins a comment".into(),
+        None => "see hbd-ha.cf(5) for the directives; `#` begins a comment".into(),
     }
 }
 
@@ -202,7 +211,7 @@ const fn number(min: u64, max: u64, unit: &'static str) -> ValueKind {
 
 /// The complete list.
 pub(super) static DIRECTIVES: &[Directive] = &[
-    // 04 §1.6 communication
+    // Communication, 04 §1.6.
     setting("udpport", number(1, 65535, ""), "udpport PORT")
         .default("694")
         .complaint_format("heartbeat: invalid port [{}] specified."),
@@ -210,16 +219,16 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         .default("19200")
         .complaint_format("heartbeat: invalid baudrate [{}] specified.")
         .second_value_complaint("heartbeat: Baudrate multiply specified."),
-    row("serial", DirectiveForm::List(ListDirective::Serial), Treatment::Honoured, "serial DEV…"),
-    row("bcast", DirectiveForm::List(ListDirective::Bcast), Treatment::Honoured, "bcast DEV…"),
-    row("udp", DirectiveForm::List(ListDirective::Udp), Treatment::Honoured, "bcast DEV…"),
-    row("ucast", DirectiveForm::Line(LineDirective::Ucast), Treatment::Honoured, "ucast DEV PEER"),
-    row("ucast6", DirectiveForm::Line(LineDirective::Ucast6), Treatment::Honoured, "ucast6 DEV ADDR"),
-    row("mcast", DirectiveForm::Line(LineDirective::Mcast), Treatment::Honoured, "mcast DEV GROUP PORT TTL LOOP"),
-    row("mcast6", DirectiveForm::Line(LineDirective::Mcast6), Treatment::Honoured, "mcast6 DEV GROUP PORT HOPS LOOP"),
-    row("ping", DirectiveForm::List(ListDirective::Ping), Treatment::Honoured, "ping HOST…"),
-    row("ping6", DirectiveForm::List(ListDirective::Ping6), Treatment::Honoured, "ping6 ADDR…"),
-    row("ping_group", DirectiveForm::Line(LineDirective::PingGroup), Treatment::Honoured, "ping_group NAME HOST…"),
+    list("serial", ListDirective::Serial, "serial DEV…"),
+    list("bcast", ListDirective::Bcast, "bcast DEV…"),
+    list("udp", ListDirective::Udp, "bcast DEV…"),
+    line("ucast", LineDirective::Ucast, "ucast DEV PEER"),
+    line("ucast6", LineDirective::Ucast6, "ucast6 DEV ADDR"),
+    line("mcast", LineDirective::Mcast, "mcast DEV GROUP PORT TTL LOOP"),
+    line("mcast6", LineDirective::Mcast6, "mcast6 DEV GROUP PORT HOPS LOOP"),
+    list("ping", ListDirective::Ping, "ping HOST…"),
+    list("ping6", ListDirective::Ping6, "ping6 ADDR…"),
+    line("ping_group", LineDirective::PingGroup, "ping_group NAME HOST…"),
     refused(
         "hbaping",
         DirectiveForm::List(ListDirective::Opaque),
@@ -254,8 +263,8 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         .default("250")
         .complaint_format("Invalid max_rexmit_delay time({})"),
     setting("log_badpack", ValueKind::Bool, "log_badpack on|off").default("true"),
-    // 04 §1.7 nodes, identity, timing
-    row("node", DirectiveForm::List(ListDirective::Node), Treatment::Honoured, "node NAME…"),
+    // Nodes, identity, timing, 04 §1.7.
+    list("node", ListDirective::Node, "node NAME…"),
     setting("cluster", ValueKind::Text, "cluster NAME").default("linux-ha"),
     setting("keepalive", POSITIVE_TIME, "keepalive TIME").default("1000ms"),
     setting("deadtime", ANY_TIME, "deadtime TIME").default("30000ms"),
@@ -268,9 +277,9 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("uuidfrom", UUID_FROM, "uuidfrom file|nodename")
         .default("file")
         .complaint_format("Invalid uuidfrom directive [{}]"),
-    row("autojoin", DirectiveForm::List(ListDirective::Autojoin), Treatment::Honoured, "autojoin none"),
+    list("autojoin", ListDirective::Autojoin, "autojoin none"),
     without_effect("quorum_server", ValueKind::Text, "hbd has no quorum plug-in", "quorum_server HOST"),
-    // 04 §1.8 resource policy, fencing, children, client access
+    // Resource policy, fencing, children, access of clients, 04 §1.8.
     setting("auto_failback", ValueKind::Failback, "auto_failback on|off").default("legacy"),
     refused(
         "nice_failback",
@@ -278,24 +287,19 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         "nice_failback flag is obsolete.. Use auto_failback {on, off, legacy} instead.",
         "write auto_failback on or off",
     ),
-    row("stonith", DirectiveForm::Line(LineDirective::Stonith), Treatment::Honoured, "stonith TYPE FILE"),
-    row(
-        "stonith_host",
-        DirectiveForm::Line(LineDirective::StonithHost),
-        Treatment::Honoured,
-        "stonith_host FROM TYPE PARAMS…",
-    ),
-    row("respawn", DirectiveForm::Line(LineDirective::Child), Treatment::Honoured, "respawn USER /PATH ARGS…"),
-    row("failfast", DirectiveForm::Line(LineDirective::Child), Treatment::Honoured, "failfast USER /PATH ARGS…"),
+    line("stonith", LineDirective::Stonith, "stonith TYPE FILE"),
+    line("stonith_host", LineDirective::StonithHost, "stonith_host FROM TYPE PARAMS…"),
+    line("respawn", LineDirective::Child, "respawn USER /PATH ARGS…"),
+    line("failfast", LineDirective::Child, "failfast USER /PATH ARGS…"),
     row(
         "apiauth",
         DirectiveForm::Line(LineDirective::Apiauth),
         Treatment::NoEffect("clients use D-Bus, where the bus policy and polkit decide"),
         "apiauth CLIENT [uid=LIST] [gid=LIST]",
     ),
-    row("env", DirectiveForm::List(ListDirective::Env), Treatment::Honoured, "env NAME=VALUE…"),
-    row("crm", DirectiveForm::List(ListDirective::Crm), Treatment::Honoured, "crm off"),
-    row("pacemaker", DirectiveForm::List(ListDirective::Crm), Treatment::Honoured, "pacemaker off"),
+    list("env", ListDirective::Env, "env NAME=VALUE…"),
+    list("crm", ListDirective::Crm, "crm off"),
+    list("pacemaker", ListDirective::Crm, "pacemaker off"),
     without_effect("crm_daemon_dir", ValueKind::Text, NO_PACEMAKER, "crm_daemon_dir DIR"),
     without_effect("crmd_spawns_pengine", ValueKind::Bool, NO_PACEMAKER, "crmd_spawns_pengine on|off"),
     without_effect("record_config_changes", ValueKind::Bool, NO_PACEMAKER, "record_config_changes on|off")
@@ -304,7 +308,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
     without_effect("enable_config_writes", ValueKind::Bool, NO_PACEMAKER, "enable_config_writes on|off")
         .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
-    // 04 §1.9 logging
+    // Logging, 04 §1.9.
     setting("logfile", ValueKind::Path, "logfile PATH"),
     setting("debugfile", ValueKind::Path, "debugfile PATH"),
     setting("logfacility", ValueKind::Choice(FACILITIES), "logfacility NAME")
@@ -313,7 +317,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     without_effect("conn_logd_time", POSITIVE_TIME, "journald is used", "conn_logd_time TIME"),
     setting("syslogmsgfmt", ValueKind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
-    // 04 §1.10 process behaviour
+    // The process, 04 §1.10.
     setting("watchdog", ValueKind::Path, "watchdog DEV")
         .second_value_complaint("heartbeat: Watchdog device multiply specified."),
     setting("realtime", ValueKind::Bool, "realtime on|off").default("true"),

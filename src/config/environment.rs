@@ -1,6 +1,6 @@
 //! The environment of the programs that hbd starts: `env` of ha.cf, and its directives as `HA_NAME` (04 §1.12).
 //!
-//! Owns these names. What only resource scripts get is in `script`.
+//! Owns these names. The variables that only resource scripts get are in `haresources/script`.
 
 use super::directives::DIRECTIVES;
 use super::settings::LayeredSettings;
@@ -8,7 +8,8 @@ use super::settings::LayeredSettings;
 /// Directives with one value that Heartbeat does not keep as parameters (04 §1.11).
 const NO_PARAMETERS: [&str; 1] = ["use_apphbd"];
 
-/// What `env` says, in its order, behind the directives' values as they were written. `env` comes last: it counts.
+/// The directives' values as they were written, then `env` in its order. Of a name that occurs twice the last value
+/// counts, so `env` overrides a directive.
 pub(super) fn for_programs(
     node: &str,
     layers: &LayeredSettings,
@@ -25,7 +26,7 @@ pub(super) fn for_programs(
     unique(fixed.into_iter().chain(parameters).chain(env))
 }
 
-/// Every name once, with its last value: systemd refuses an environment in which one occurs twice.
+/// Every name once, with its last value. systemd refuses an environment in which a name occurs twice.
 pub(super) fn unique(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
     let mut kept: Vec<(String, String)> = Vec::new();
     for (name, value) in variables {

@@ -1,6 +1,6 @@
-//! What can reset a node: `stonith` and `stonith_host` of ha.cf, and `[fence."NODE"]` of hbd.toml together (04 §8).
+//! The devices that reset nodes, from `stonith` and `stonith_host` of ha.cf and `[fence."NODE"]` of hbd.toml (04 §8).
 //!
-//! Owns which device belongs to which node. Never runs one.
+//! Owns which device belongs to which node. Never runs a fencing program.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use super::ha_cf::stonith::StonithLine;
 use super::hbd_toml::fence::FenceTables;
 use super::types::FenceDevice;
 
-/// What the devices are made of.
+/// Everything that the devices follow from.
 pub(super) struct FencingSources<'a> {
     /// Our own name.
     pub node: &'a str,
     /// All normal nodes.
     pub nodes: &'a [Word],
-    /// Directories with programs, the first that has one counts.
+    /// Directories of programs, in the order of the search.
     pub programs: &'a [PathBuf],
     /// The lines of ha.cf.
     pub stonith: &'a [StonithLine],
@@ -24,7 +24,8 @@ pub(super) struct FencingSources<'a> {
 }
 
 impl FencingSources<'_> {
-    /// The devices in force, one for each node that can be reset. A node of hbd.toml needs nothing of ha.cf.
+    /// The devices in force, one for each node that can be reset. The tables of a node replace the lines of ha.cf for
+    /// it.
     pub(super) fn devices(&self, findings: &mut Findings) -> Vec<FenceDevice> {
         self.tables.check_nodes(self.nodes, findings);
         let ours: Vec<_> = self.stonith.iter().filter(|line| line.is_for(self.node)).collect();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
-    /// Below which devices and programs are that ha.cf names: `/`.
+    /// `/`: the directory that absolute paths in ha.cf begin at.
     pub root: PathBuf,
     /// `/etc/ha.d/ha.cf`.
     pub ha_cf: PathBuf,
@@ -23,7 +23,7 @@ pub struct Files {
     pub resource_d: PathBuf,
     /// `/etc/init.d`: LSB scripts, run where haresources gives them arguments.
     pub init_d: PathBuf,
-    /// `/usr/lib/ocf/resource.d`: OCF agents by provider.
+    /// `/usr/lib/ocf/resource.d`: OCF agents, in a directory for each provider.
     pub agents: PathBuf,
     /// `/etc/fstab`: what systemd mounts by itself.
     pub fstab: PathBuf,
@@ -31,9 +31,9 @@ pub struct Files {
     pub hbd_toml: PathBuf,
     /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
     pub hbd_toml_dir: PathBuf,
-    /// Where fencing programs are.
+    /// Directories of fencing programs, in the order of the search.
     pub programs: Vec<PathBuf>,
-    /// `/var/lib/heartbeat/crm/cib.xml`: mentioned to those who ask for Pacemaker.
+    /// `/var/lib/heartbeat/crm/cib.xml`: if it exists, this node has run Pacemaker.
     pub cib_xml: PathBuf,
 }
 
@@ -66,12 +66,12 @@ impl Files {
         }
     }
 
-    /// Where a path of ha.cf is on this machine.
+    /// The path on this machine of an absolute path in ha.cf.
     pub(super) fn on_this_machine(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// With the credential `authkeys` of systemd's `$CREDENTIALS_DIRECTORY`.
+    /// The same files, with the credential `authkeys` in `directory`, which is systemd's `$CREDENTIALS_DIRECTORY`.
     pub fn with_credentials(mut self, directory: &Path) -> Files {
         self.credential = Some(directory.join("authkeys"));
         self

@@ -1,4 +1,5 @@
-//! Digests of what must be the same on all nodes, for them to compare. Nothing of authkeys is in it.
+//! Digests of what must be the same on all nodes; the nodes send them to each other and compare. No key is part of
+//! them.
 
 use std::fmt::Write;
 
@@ -8,7 +9,7 @@ use sha1::{Digest, Sha1};
 use super::groups::Group;
 use super::types::{AutoFailback, Config};
 
-/// What the files say that concerns all nodes, in digests of 16 hexadecimal digits. Empty: unknown.
+/// A digest of 16 hexadecimal digits for each file that must be the same on all nodes; empty if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback and ipfail, in any order of the lines.
@@ -18,7 +19,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a configuration that was read.
+    /// The fingerprint of a configuration.
     pub fn of(config: &Config) -> Fingerprint {
         let timing = &config.timing;
         let mut ha_cf: Vec<String> = config.nodes.iter().map(|node| format!("node {node}")).collect();
@@ -40,7 +41,7 @@ impl Fingerprint {
         Fingerprint { ha_cf: digest(ha_cf), haresources: digest(config.groups.iter().map(group).collect()) }
     }
 
-    /// Reads what [`Fingerprint::words`] wrote on another node; `None` if it is nothing of the kind.
+    /// Reads what [`Fingerprint::words`] wrote on another node; `None` if `text` is not that.
     pub fn parse(text: &str) -> Option<Fingerprint> {
         let (ha_cf, haresources) = text.split_once(' ')?;
         let digest = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -48,12 +49,12 @@ impl Fingerprint {
             .then(|| Fingerprint { ha_cf: ha_cf.to_owned(), haresources: haresources.to_owned() })
     }
 
-    /// For another node; `None` if nothing is known.
+    /// The text that is sent to another node; `None` if the fingerprint is unknown.
     pub fn words(&self) -> Option<String> {
         (!self.ha_cf.is_empty()).then(|| format!("{} {}", self.ha_cf, self.haresources))
     }
 
-    /// The files in which the two differ. What is unknown does not.
+    /// The files in which the two nodes differ. An unknown digest differs from none.
     pub fn differing(&self, other: &Fingerprint) -> Vec<&'static str> {
         let pairs = [("ha.cf", &self.ha_cf, &other.ha_cf), ("haresources", &self.haresources, &other.haresources)];
         let differs = |(name, ours, theirs): (&'static str, &String, &String)| {

@@ -1,4 +1,4 @@
-//! What haresources means: groups of resources, in the words of the rooms that serve them.
+//! What haresources means: groups of resources, as the folders that serve them need it.
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
@@ -32,7 +32,7 @@ pub struct Resource {
 /// What a resource word means (03 §2.3, §15).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResourceKind {
-    /// A virtual address, handled natively.
+    /// A virtual address, which hbd itself puts on an interface.
     Address(Address),
     /// A systemd unit, with its suffix (`apache2.service`).
     Unit(String),
@@ -66,7 +66,7 @@ impl ResourceKind {
     }
 }
 
-/// A unit that haresources describes and nobody wrote: made with `StartTransientUnit`, gone when it has stopped.
+/// A unit without a file, which hbd makes from haresources with `StartTransientUnit`. It is gone when it has stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transient {
     /// Its name with its suffix.
@@ -89,9 +89,9 @@ pub enum Recipe {
 pub struct Mount {
     /// What is mounted: a device node, `host:/export`, `//host/share`, a directory to bind.
     pub device: String,
-    /// Where: an absolute path, made if it is missing.
+    /// Where: an absolute path; the directory is made if it is missing.
     pub directory: String,
-    /// File system type; `None`: mount(8) finds out.
+    /// File system type; with `None` mount(8) detects it.
     pub fstype: Option<String>,
     /// Options of mount(8), separated by commas.
     pub options: Option<String>,
@@ -104,20 +104,21 @@ pub struct Script {
     pub command: Vec<String>,
     /// How it tells whether the resource runs.
     pub dialect: Dialect,
-    /// Names and values.
+    /// Variables of its environment, as names and values.
     pub environment: Vec<(String, String)>,
 }
 
 /// How a script tells whether its resource runs (03 §2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dialect {
-    /// `status` prints it, the exit status does not count: Heartbeat's and LSB scripts.
+    /// By what `status` prints, whatever its exit status: Heartbeat's scripts and LSB scripts.
     Text,
-    /// `monitor` exits with 0 if it runs, with 7 if it does not: OCF agents.
+    /// By the exit status of `monitor`, 0 if it runs and 7 if it does not: OCF agents.
     Codes,
 }
 
-/// A virtual address as haresources gives it (03 §2.4); what is absent is derived from the routes when it is added.
+/// A virtual address as haresources gives it (03 §2.4). What is absent follows from the routes when the address is
+/// added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// The address.

@@ -1,6 +1,7 @@
-//! What the machine contributes to the configuration: its name, its environment, its users, /etc/hosts, /etc/services.
+//! What the machine contributes to the configuration: its name, its environment, its users, /etc/hosts,
+//! /etc/services.
 //!
-//! Owns reading these. Everything else in this room is a function of files and a [`Host`].
+//! Owns reading these. Everything else in `config` is a function of the files and a [`Host`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,18 +15,19 @@ pub struct Host {
     pub node_name: String,
     /// Environment variables that begin with `HBD_`, as name (without the prefix, any case) and value.
     pub environment: Vec<(String, String)>,
-    /// IPv4 names of /etc/hosts, lower case. hbd asks no DNS for the peer's address: it must start without.
+    /// IPv4 names of /etc/hosts, lower case. hbd asks no DNS for the peer's address, because it must start without
+    /// DNS.
     pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Port of the service `ha-cluster/udp`, if /etc/services has it: the default of `udpport` (04 §1.6).
     pub service_port: Option<u16>,
     /// Users of /etc/passwd.
     pub users: BTreeSet<String>,
-    /// Whether users that are not there may be somewhere else (nsswitch.conf(5)): getent(1) is asked.
+    /// Whether getent(1) is asked for users that /etc/passwd lacks (nsswitch.conf(5)); tests do not.
     pub name_service: bool,
 }
 
 impl Host {
-    /// A machine of which only the name is known.
+    /// A machine with this name and nothing else.
     pub fn named(node_name: &str) -> Host {
         Host { node_name: node_name.to_owned(), ..Host::default() }
     }

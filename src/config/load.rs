@@ -1,6 +1,6 @@
-//! The front door: reads every file, lets all stages report together, and gives one [`Config`] or none.
+//! Reads every file, reports the findings of all stages together, and gives one [`Config`] or none.
 //!
-//! Owns which files there are and the order of the stages. Start, reload and `check` call the same function (04 §5.4).
+//! Owns the order of the stages. The start of the daemon, its reload and `check` call the same function (04 §5.4).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         }
     };
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
-    // Where haresources itself has a mistake, its group may be missing.
+    // A group of haresources with an error is missing here, and its table would be reported as unknown.
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
     }
@@ -106,7 +106,7 @@ fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findin
 
 /// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
 fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HbdToml {
-    let mut own = HbdToml::default();
+    let mut tables = HbdToml::default();
     let mut paths = vec![files.hbd_toml.clone()];
     match drop_ins(&files.hbd_toml_dir) {
         Ok(found) => paths.extend(found),
@@ -114,12 +114,12 @@ fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, fin
     }
     for path in paths {
         match std::fs::read(&path) {
-            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut own, findings),
+            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut tables, findings),
             Err(error) => report_unreadable(&path, &error, findings),
         }
     }
     hbd_toml::read_environment(&host.environment, scalars, findings);
-    own
+    tables
 }
 
 fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -134,7 +134,7 @@ fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// hbd's own files may be absent, but not unreadable: a setting would silently not count.
+/// A file of hbd's own may be absent. One that cannot be read is an error: its settings would be ignored silently.
 fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
     if error.kind() != io::ErrorKind::NotFound {
         let message = format!("cannot read {}: {error}", path.display());
@@ -188,7 +188,7 @@ fn node_name(files: &Files, host: &Host, findings: &mut Findings) -> String {
     host.node_name.to_ascii_lowercase()
 }
 
-/// Everything has been checked: put it together.
+/// Puts together what has been read and checked.
 fn assemble(
     node: String,
     ha_cf: HaCf,
@@ -238,7 +238,8 @@ fn assemble(
     }
 }
 
-/// The same group, its scripts with these variables, too. Their own come last: they count.
+/// The group, with these variables in the environment of its scripts. A script's own variables come last, so they
+/// win.
 fn with_environment(mut group: Group, environment: &[(String, String)]) -> Group {
     for resource in &mut group.resources {
         if let ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) = &mut resource.kind {

@@ -1,6 +1,6 @@
-//! ha.cf(5): every directive with what hbd does about it, from the one table in `directives`.
+//! hbd-ha.cf(5): every directive and what hbd does about it, from the table in `directives`.
 //!
-//! Owns the sentence that says what an honoured directive is for. Never lists a directive that the parser does not know.
+//! Owns the sentence that explains each honoured directive. Lists only directives that the parser knows.
 
 use std::fmt::Write as _;
 
@@ -9,85 +9,97 @@ use super::directives::{DIRECTIVES, Directive, Treatment};
 /// The date of the pages that are made from the code: that of the release (`packaging/deb/changelog`).
 pub const DATE: &str = "2026-11-22";
 
-/// What a directive is for.
-fn explanation(name: &str) -> &'static str {
-    match name {
-        "udpport" => "UDP port of ucast, ucast6 and bcast. Before the first medium.",
-        "baud" => "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial.",
-        "serial" => "Heartbeats over a null-modem cable on this device.",
-        "bcast" => "Heartbeats by broadcast on this interface.",
-        "udp" => "The old name of bcast.",
-        "ucast" => "Heartbeats to PEER through the interface DEV. A line that names this node itself does no harm.",
-        "ucast6" => "The same to an IPv6 address.",
-        "mcast" => "Heartbeats to a multicast group, with a port of its own.",
-        "mcast6" => "The same to an IPv6 group.",
-        "ping" => "Hosts that are pinged, each a ping node: it shows whether this machine is still connected.",
-        "ping6" => "The same with IPv6 addresses.",
-        "ping_group" => "Hosts that together are one ping node: one answer is enough.",
-        "hopfudge" => "Added to the number of nodes in the field ttl.",
-        "msgfmt" => "Whether messages carry the inner signature, too.",
-        "compression" => {
-            "How what is too long for one message is compressed. Compressed messages of both kinds are always understood."
-        }
-        "compression_threshold" => "Above how many KiB, with traditional_compression.",
-        "traditional_compression" => {
-            "Whether every message above compression_threshold is compressed, on UDP media; on a serial line none is."
-        }
-        "max_rexmit_delay" => "Upper bound of the first, and period of further retransmission requests.",
-        "log_badpack" => {
-            "Whether packets that cannot be read or have a wrong signature are logged, once a minute for each sender. They are counted in any case: see hbctl status with --json."
-        }
-        "node" => "The nodes, by `uname -n` or /etc/ha.d/nodeinfo; once each. haresources wants exactly two.",
-        "cluster" => "A label, which hbctl status shows. It is not in any message and separates nothing.",
-        "keepalive" => "Interval of heartbeats.",
-        "deadtime" => "Silence after which the other node is dead; more than twice keepalive.",
-        "warntime" => "Silence that is logged as a late heartbeat. Half of deadtime if absent.",
-        "initdead" => "deadtime while this node starts; at least deadtime, better twice that and 10 s.",
-        "deadping" => "Silence after which a ping node is dead. As deadtime if absent.",
-        "hbgenmethod" => "Where the generation number comes from: /var/lib/heartbeat/hb_generation, or the clock.",
-        "uuidfrom" => "Where this node's uuid comes from: /var/lib/heartbeat/hb_uuid, or its name.",
-        "autojoin" => "Whether unknown nodes may join: they may not.",
-        "quorum_server" | "apiauth" | "use_logd" | "conn_logd_time" => "",
-        "auto_failback" => "Whether resources return to their preferred node.",
-        "stonith" => {
-            "A device that resets the other node; its parameters are in the first line of FILE that is no comment. Nothing \
-             of a dead node is taken before it was reset."
-        }
-        "stonith_host" => {
-            "The same for the node FROM, or * for every node, with the parameters on the line. Several are tried in turn."
-        }
-        "respawn" => {
-            "A program that runs while this node is active, as USER, in the unit hbd-respawn-N-NAME.service: started again \
+/// What each honoured directive is for.
+const EXPLANATIONS: &[(&str, &str)] = &[
+    ("udpport", "UDP port of ucast, ucast6 and bcast. Before the first medium."),
+    ("baud", "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial."),
+    ("serial", "Heartbeats over a null-modem cable on this device."),
+    ("bcast", "Heartbeats by broadcast on this interface."),
+    ("udp", "The old name of bcast."),
+    ("ucast", "Heartbeats to PEER through the interface DEV. A line that names this node itself does no harm."),
+    ("ucast6", "The same to an IPv6 address."),
+    ("mcast", "Heartbeats to a multicast group, with a port of its own."),
+    ("mcast6", "The same to an IPv6 group."),
+    ("ping", "Hosts that are pinged, each a ping node: it shows whether this machine is still connected."),
+    ("ping6", "The same with IPv6 addresses."),
+    ("ping_group", "Hosts that together are one ping node: one answer is enough."),
+    ("hopfudge", "Added to the number of nodes in the field ttl."),
+    ("msgfmt", "Whether messages carry the inner signature, too."),
+    (
+        "compression",
+        "How what is too long for one message is compressed. Compressed messages of both kinds are always understood.",
+    ),
+    ("compression_threshold", "Above how many KiB, with traditional_compression."),
+    (
+        "traditional_compression",
+        "Whether every message above compression_threshold is compressed, on UDP media; on a serial line none is.",
+    ),
+    ("max_rexmit_delay", "Upper bound of the first, and period of further retransmission requests."),
+    (
+        "log_badpack",
+        "Whether packets that cannot be read or have a wrong signature are logged, once a minute for each sender. They are counted in any case: see hbctl status with --json.",
+    ),
+    ("node", "The nodes, by `uname -n` or /etc/ha.d/nodeinfo; once each. haresources wants exactly two."),
+    ("cluster", "A label, which hbctl status shows. It is not in any message and separates nothing."),
+    ("keepalive", "Interval of heartbeats."),
+    ("deadtime", "Silence after which the other node is dead; more than twice keepalive."),
+    ("warntime", "Silence that is logged as a late heartbeat. Half of deadtime if absent."),
+    ("initdead", "deadtime while this node starts; at least deadtime, better twice that and 10 s."),
+    ("deadping", "Silence after which a ping node is dead. As deadtime if absent."),
+    ("hbgenmethod", "Where the generation number comes from: /var/lib/heartbeat/hb_generation, or the clock."),
+    ("uuidfrom", "Where this node's uuid comes from: /var/lib/heartbeat/hb_uuid, or its name."),
+    ("autojoin", "Whether unknown nodes may join: they may not."),
+    ("auto_failback", "Whether resources return to their preferred node."),
+    (
+        "stonith",
+        "A device that resets the other node; its parameters are in the first line of FILE that is no comment. Nothing \
+             of a dead node is taken before it was reset.",
+    ),
+    (
+        "stonith_host",
+        "The same for the node FROM, or * for every node, with the parameters on the line. Several are tried in turn.",
+    ),
+    (
+        "respawn",
+        "A program that runs while this node is active, as USER, in the unit hbd-respawn-N-NAME.service: started again \
              whatever it exits with but 100, given up after 11 lives in 330 s, stopped in reverse order after the resources. \
              With /ipfail at its end nothing is started: the better connected node serves. Programs of Heartbeat's own that \
              need its client socket (pingd, dopd, apphbd, mgmtd, hbagent) are not started, with a warning; those of Pacemaker \
-             are refused."
-        }
-        "failfast" => {
-            "The same, and the machine reboots at once when the program exits with anything but 0, or is killed; by TERM, INT, \
-             HUP or PIPE it is only started again."
-        }
-        "env" => {
-            "HA_NAME=VALUE in the environment of resource scripts, respawn programs and fencing programs, not of units that \
-             exist: write Environment= into those. The directives with one value are there as well, HA_keepalive for example."
-        }
-        "crm" | "pacemaker" => "Whether Pacemaker manages resources: it may not.",
-        "logfile" => {
-            "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal."
-        }
-        "debugfile" => "The same with debug messages.",
-        "logfacility" => "SYSLOG_FACILITY of what is written to the journal; none for none.",
-        "syslogmsgfmt" => "The form of the lines in these files.",
-        "debug" => "How much is logged: more than 0 for debug messages. SIGUSR1 raises it by one, SIGUSR2 lowers it.",
-        "watchdog" => {
-            "The machine's watchdog: systemd is told to feed it (RuntimeWatchdogSec=20 unless it does already), and guards \
+             are refused.",
+    ),
+    (
+        "failfast",
+        "The same, and the machine reboots at once when the program exits with anything but 0, or is killed; by TERM, INT, \
+             HUP or PIPE it is only started again.",
+    ),
+    (
+        "env",
+        "HA_NAME=VALUE in the environment of resource scripts, respawn programs and fencing programs, not of units that \
+             exist: write Environment= into those. The directives with one value are there as well, HA_keepalive for example.",
+    ),
+    ("crm", "Whether Pacemaker manages resources: it may not."),
+    ("pacemaker", "Whether Pacemaker manages resources: it may not."),
+    (
+        "logfile",
+        "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal.",
+    ),
+    ("debugfile", "The same with debug messages."),
+    ("logfacility", "SYSLOG_FACILITY of what is written to the journal; none for none."),
+    ("syslogmsgfmt", "The form of the lines in these files."),
+    ("debug", "How much is logged: more than 0 for debug messages. SIGUSR1 raises it by one, SIGUSR2 lowers it."),
+    (
+        "watchdog",
+        "The machine's watchdog: systemd is told to feed it (RuntimeWatchdogSec=20 unless it does already), and guards \
              hbd itself (WatchdogSec=). A stop of hbd does not reset the machine. [watchdog] in hbd.toml(5) lets hbd feed \
-             it, as Heartbeat does."
-        }
-        "realtime" => "Whether the heartbeat thread runs in a realtime class with its memory locked.",
-        "rtprio" => "Its priority.",
-        _ => "",
-    }
+             it, as Heartbeat does.",
+    ),
+    ("realtime", "Whether the heartbeat thread runs in a realtime class with its memory locked."),
+    ("rtprio", "Its priority."),
+];
+
+/// What a directive is for; empty for a directive without effect.
+fn explanation(name: &str) -> &'static str {
+    EXPLANATIONS.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
 }
 
 /// Lines that a Heartbeat 3.0.6 accepts and hbd refuses, each with the reason.
@@ -98,7 +110,10 @@ pub(super) const STRICTER: &[(&str, &str)] = &[
     ),
     ("udpport 70000", "a port above 65535: Heartbeat takes it modulo 65536"),
     ("udpport 695", "behind a medium of another port: Heartbeat goes on with the port that the medium took"),
-    ("node nodea", "a node's second name: Heartbeat makes a ghost of it, declares it dead and takes over from it"),
+    (
+        "node nodea",
+        "a node listed twice: Heartbeat counts two nodes, declares the second dead and takes over from it",
+    ),
     ("node ..", "no letter and no digit: no machine has that name"),
     ("ucast eth0/x 10.0.0.2", "no name of an interface: Heartbeat ends after it has reported success"),
     ("ucast eth0 224.0.0.9", "not the address of one host: the peer will not be heard"),
@@ -119,7 +134,7 @@ pub(super) const STRICTER: &[(&str, &str)] = &[
     ("rds eth0 x", "RDS was a proof of concept; tipc, hbaping and openais are likewise not part of hbd"),
 ];
 
-/// What hbd does with it, in a word and a reason.
+/// What hbd does with a directive, and why.
 fn treatment_text(directive: &Directive) -> String {
     match directive.treatment {
         Treatment::Honoured => "honoured".to_owned(),
@@ -128,7 +143,8 @@ fn treatment_text(directive: &Directive) -> String {
     }
 }
 
-/// Text as roff takes it: a backslash, a minus, and a point or an apostrophe at the beginning of a line mean something.
+/// Text with the characters escaped that roff would interpret: a backslash, a minus, and at the beginning of a line a
+/// point or an apostrophe.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }

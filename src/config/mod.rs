@@ -3,8 +3,9 @@
 //! Owns the grammar of the four files and every diagnostic about them. Never opens a socket, never looks at an
 //! interface, never starts anything: pure but for reading the files it is given. `check` and start run the same code.
 //!
-//! [`load()`] reads everything, reports every finding at once as [`Diagnostic`]s, and gives a [`Config`] only when none
-//! of them is an error. What the machine contributes (its name, /etc/hosts, the environment) comes in through [`Host`].
+//! [`load()`] reads everything, reports every finding at once as [`Diagnostic`]s, and gives a [`Config`] only when
+//! none of them is an error. What the machine contributes (its name, /etc/hosts, the environment) comes in through
+//! [`Host`].
 //!
 //! | module | what it holds |
 //! |---|---|

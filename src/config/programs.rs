@@ -1,6 +1,6 @@
-//! Programs that the files name: whether they are there.
+//! Whether the programs that the files name are installed.
 //!
-//! Owns the lookup. Runs nothing.
+//! Owns the search. Runs nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ pub(super) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// A fence agent's program: a path, or a name in one of the directories.
+/// The path of a fence agent, which is written as a path or as a name in one of the directories. Reports a missing
+/// one.
 pub(super) fn fence_program(
     agent: &str,
     directories: &[PathBuf],
@@ -33,7 +34,7 @@ pub(super) fn fence_program(
 
 /// The file of that name in the first of these directories that has one.
 pub(super) fn program(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
-    // A name with a directory in it is none of these.
+    // A name with a slash would leave the directories.
     let plain = !name.is_empty() && !name.contains('/');
     directories.iter().filter(|_| plain).map(|directory| directory.join(name)).find(|path| path.is_file())
 }

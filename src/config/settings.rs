@@ -1,8 +1,8 @@
-//! Scalar settings: one figment provider per word, layered, extracted as one typed struct.
+//! Settings with a single value: one figment provider for each word, merged in layers, extracted as one typed struct.
 //!
-//! Owns the layering (defaults < ha.cf < hbd.toml < hbd.toml.d < environment) and the provenance of every value.
-//! Each value is checked on its own before it becomes a layer, because figment stops at the first error and loses
-//! columns; so what is left for figment cannot fail for a reason of the user's.
+//! Owns the layers (defaults < ha.cf < hbd.toml < hbd.toml.d < environment) and where every value came from. Each
+//! value is checked before it becomes a layer, because figment stops at the first error and does not know columns. An
+//! error of figment is therefore a fault of hbd, never of the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::diagnostic::{Findings, Word};
 use super::directives::{DIRECTIVES, Directive, Treatment};
 use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, Timing, UuidFrom};
 
-/// One value of one directive, from one place.
+/// One value of one directive, and the word that gave it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     key: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Identifies the place towards figment, and reads well in its errors.
+    /// The name of this provider for figment: unique, and readable in figment's errors.
     fn source(&self) -> String {
         let location = &self.word.location;
         format!("{}:{}:{}:{}", location.file.display(), location.line, location.column, self.key)
@@ -47,9 +47,9 @@ impl Provider for Setting {
 #[derive(Debug, Default)]
 pub(super) struct SettingCollector {
     settings: Vec<Setting>,
-    /// Directives with a refused value: cross-checks must not judge the default in its stead.
+    /// Directives with a refused value. Cross-checks leave them out, because they would judge the default.
     refused: BTreeSet<&'static str>,
-    /// Directives whose status was already told.
+    /// Directives without effect that have been reported.
     reported: BTreeSet<&'static str>,
 }
 
@@ -71,7 +71,7 @@ impl SettingCollector {
         }
     }
 
-    /// Notes that a directive has a value nobody should draw conclusions from.
+    /// Keeps a directive out of the cross-checks, because its value is refused.
     pub(super) fn mark_refused(&mut self, key: &'static str) {
         self.refused.insert(key);
     }
@@ -81,7 +81,7 @@ impl SettingCollector {
         self.settings.iter().rev().find(|s| s.key == key).map(|s| (&s.word, &s.value))
     }
 
-    /// Says once per directive if it is accepted without effect.
+    /// Reports a directive that is accepted without effect, once.
     pub(super) fn report_treatment(&mut self, directive: &'static Directive, at: &Word, findings: &mut Findings) {
         let name = directive.name;
         let Treatment::NoEffect(why) = directive.treatment else { return };
@@ -94,7 +94,10 @@ impl SettingCollector {
         }
     }
 
-    /// Merges everything taken over the defaults of the table; `service_port` replaces the default of udpport.
+    /// Merges the settings over the defaults of the directive table; `service_port` replaces the default of udpport.
+    ///
+    /// # Errors
+    /// Only through a fault of hbd: every value has been checked.
     pub(super) fn into_layers(self, service_port: Option<u16>) -> Result<LayeredSettings, Box<figment::Error>> {
         let mut figment = Figment::from(DirectiveDefaults { service_port });
         let mut places = BTreeMap::new();
@@ -133,7 +136,7 @@ impl Provider for DirectiveDefaults {
     }
 }
 
-/// The scalar settings hbd uses; times in milliseconds. Names are those of ha.cf.
+/// The values in force; times in milliseconds. The names are those of ha.cf.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct ScalarValues {
     pub keepalive: u64,
@@ -173,7 +176,7 @@ impl ScalarValues {
     }
 }
 
-/// A choice among numbers is kept as it was written.
+/// Reads a number that is one of a choice: figment has it as text.
 fn number_in_words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
@@ -194,7 +197,7 @@ pub(super) struct LayeredSettings {
     figment: Figment,
     places: BTreeMap<String, Word>,
     refused: BTreeSet<&'static str>,
-    /// The words in force of what was written.
+    /// The text of every directive that the files set.
     written: BTreeMap<&'static str, String>,
 }
 
@@ -224,7 +227,7 @@ impl LayeredSettings {
         self.places.get(&source)
     }
 
-    /// Whether none of these directives had a refused value, so that their values may be compared.
+    /// Whether none of these directives has a refused value. Only then may their values be compared.
     pub(super) fn all_accepted(&self, keys: &[&str]) -> bool {
         !keys.iter().any(|key| self.refused.contains(key))
     }

@@ -1,9 +1,9 @@
-//! What the lines of all of Heartbeat's files have in common.
+//! Lines and characters, as Heartbeat reads them in all its files.
 
 /// Longest line Heartbeat reads whole, in bytes.
 pub(super) const MAX_LINE: usize = 5119;
 
-/// Text of a file whose comments may be in any encoding: bytes that are no UTF-8 become U+FFFD, one for one sequence.
+/// The text of a file whose comments may be in any encoding: a sequence of bytes that is not UTF-8 becomes U+FFFD.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

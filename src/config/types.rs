@@ -1,4 +1,4 @@
-//! The types every other room reads: what the files mean, with no trace of how they were written.
+//! The types that every other folder reads: what the files mean, without how it was written.
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::groups::Group;
 
-/// Everything hbd was told, checked as a whole (spec 04).
+/// The configuration, checked as a whole (04).
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Our own node name, lower case (`uname -n` or nodeinfo, 02 §4.1).
@@ -29,7 +29,7 @@ pub struct Config {
     pub baud: u32,
     /// Whether resources return to their preferred node.
     pub auto_failback: AutoFailback,
-    /// Added to the number of nodes in `ttl`, 0–255 (decoration, 02 §2).
+    /// Added to the number of nodes in the field `ttl`, 0–255. No node acts upon that field (02 §2).
     pub hopfudge: u8,
     /// Whether outgoing messages carry the inner `auth` field (01 §1.4.1).
     pub message_format: MessageFormat,
@@ -37,7 +37,7 @@ pub struct Config {
     pub compression: Compression,
     /// `cluster`: a label, for people only.
     pub cluster: String,
-    /// `log_badpack`: whether packets that are ignored are logged, too, and not only counted.
+    /// `log_badpack`: whether packets that are ignored are logged as well as counted.
     pub log_badpack: bool,
     /// Where the generation number comes from (02 §4.1).
     pub generation_method: GenerationMethod,
@@ -47,15 +47,15 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// `respawn` and `failfast`: programs that run while this node is active, in file order.
     pub children: Vec<Child>,
-    /// `env` and the directives of ha.cf as `HA_NAME`: what every program finds that hbd starts (04 §1.12).
+    /// The environment of every program that hbd starts: `env`, and the directives of ha.cf as `HA_NAME` (04 §1.12).
     pub environment: Vec<(String, String)>,
     /// `logfacility`, a lower-case syslog name; `None` for `none` or absent.
     pub log_facility: Option<String>,
     /// `logfile`: where records go besides the journal; `None` for `/dev/null` or absent.
     pub log_file: Option<PathBuf>,
-    /// `debugfile`: the same with debug messages.
+    /// `debugfile`: where records and debug messages go besides the journal; `None` for `/dev/null` or absent.
     pub debug_file: Option<PathBuf>,
-    /// `syslogmsgfmt`: the lines of these files look as syslog writes them.
+    /// `syslogmsgfmt`: whether the lines of these files have the form of syslog.
     pub syslog_format: bool,
     /// `debug` level 0–255.
     pub debug: u8,
@@ -67,13 +67,13 @@ pub struct Config {
     pub realtime: bool,
     /// `rtprio`, 1–99.
     pub rtprio: u8,
-    /// What can reset the other nodes; a node that is not here cannot be reset.
+    /// The devices that reset other nodes. A node without an entry cannot be reset.
     pub fencing: Vec<FenceDevice>,
-    /// What ping nodes decide.
+    /// Which decisions depend on ping nodes.
     pub connectivity: Connectivity,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
-    /// `[addresses]` of hbd.toml.
+    /// `lease` in `[addresses]` of hbd.toml: whether addresses get a lifetime in the kernel.
     pub lease: bool,
     /// `[addresses]` and `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
     pub policies: Vec<AddressPolicy>,
@@ -83,14 +83,15 @@ pub struct Config {
     pub health: Health,
 }
 
-/// What to do about an address of ours that somebody else uses (hbd.toml, shared decisions).
+/// What to do about an address of ours that another machine uses: `[addresses]` and `[groups]` of hbd.toml
+/// (docs/DECISIONS.md "The peer is silent but its address is answered", "Somebody claims an address we serve").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AddressPolicy {
-    /// The peer is dead, and its address is still answered.
+    /// What to do when the peer is dead and an address of its groups is still answered.
     pub conflict: OnAnswer,
-    /// A TCP port: an address that is answered, but whose service there is not, counts as dead after a dead time.
+    /// A TCP port. An address that is answered while this port of it is not counts as dead after one `deadtime`.
     pub probe: Option<u16>,
-    /// Somebody claims an address that we serve.
+    /// What to do when another machine claims an address that this node serves.
     pub on_claim: OnClaim,
 }
 
@@ -98,7 +99,7 @@ pub struct AddressPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnAnswer {
-    /// Do not take the groups until nobody answers.
+    /// Do not take the groups until the address is no longer answered.
     #[default]
     Hold,
     /// Take them, as Heartbeat does.
@@ -109,19 +110,19 @@ pub enum OnAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnClaim {
-    /// Give up to a real Heartbeat that is out of reach: it never will.
+    /// Release the groups: always to a real Heartbeat, which never yields; to an hbd only those that prefer its node.
     #[default]
     Yield,
-    /// Go on serving.
+    /// Go on serving the address.
     Defend,
 }
 
-/// What can reset a node (04 §8).
+/// The device that resets one node (04 §8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FenceDevice {
-    /// The node.
+    /// The node, lower case.
     pub node: String,
-    /// Tried in turn; never empty.
+    /// Tried in this order until one succeeds; never empty.
     pub agents: Vec<FenceAgent>,
 }
 
@@ -133,20 +134,20 @@ pub(super) const FENCE_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct FenceAgent {
     /// As it was written: `fence_ipmilan`, `external/ipmi`.
     pub name: String,
-    /// How it is spoken to.
+    /// How hbd calls it.
     pub protocol: FenceProtocol,
-    /// After how long it has failed.
+    /// How long it may run; then it has failed.
     pub timeout: Duration,
 }
 
 impl std::fmt::Debug for FenceAgent {
-    /// Parameters are passwords.
+    /// Leaves the parameters out: they are passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FenceAgent").field("name", &self.name).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// How a fencing program is spoken to.
+/// How a fencing program is called.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FenceProtocol {
     /// A fence agent: `name=value` lines on its standard input (04 §8.6).
@@ -165,25 +166,27 @@ pub enum FenceProtocol {
         /// Its parameters by position.
         parameters: String,
     },
-    /// `meatware`: somebody is to do it and say so.
+    /// `meatware`: an operator resets the node and confirms it with `hbctl confirm-fenced`.
     Human,
 }
 
-/// What ping nodes decide: ipfail of ha.cf, and `[ipfail]` of hbd.toml (03 §10).
+/// Which decisions depend on ping nodes: ipfail of ha.cf, and `[ipfail]` of hbd.toml (03 §10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Connectivity {
-    /// `enabled`, else whether ha.cf starts ipfail: the node that sees more ping nodes serves.
+    /// Whether the node that reaches more ping nodes serves: `enabled`; if that is absent, whether ha.cf starts
+    /// ipfail.
     pub ipfail: bool,
-    /// `takeover_needs_ping`: who sees no ping node takes nothing from a node that fell silent.
+    /// `takeover_needs_ping`: whether a node that reaches no ping node takes nothing from a silent node.
     pub takeover_needs_ping: bool,
 }
 
 /// `[units]` of hbd.toml: how long units may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitLimits {
-    /// After how long a start has failed. systemd's own TimeoutStartSec= is usually shorter and says more.
+    /// How long a start may take; then it has failed. systemd's own TimeoutStartSec= is usually shorter, and its
+    /// message more precise.
     pub start: Duration,
-    /// After how long what does not stop is killed.
+    /// How long a stop may take; then the unit is killed.
     pub stop: Duration,
     /// What happens when a resource has not stopped after ten attempts.
     pub stop_failure: StopFailure,
@@ -222,33 +225,34 @@ pub struct WatchdogPolicy {
 /// `feeder` in `[watchdog]` of hbd.toml.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Feeder {
-    /// PID 1: the machine resets when that hangs; an hbd that hangs is killed by it.
+    /// PID 1. The machine resets when PID 1 hangs; PID 1 kills an hbd that hangs.
     #[default]
     Systemd,
-    /// hbd, as Heartbeat does: the machine resets when hbd is gone for longer than the device's time-out.
+    /// hbd, as Heartbeat does. The machine resets when hbd has been gone for longer than the device's time-out.
     Hbd,
 }
 
 /// `on_hang` in `[watchdog]` of hbd.toml.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnHang {
-    /// Another hbd takes up what the dead one held, or releases it if it would come too late.
+    /// systemd starts another hbd, which adopts what still runs; if the peer would take over first, everything is
+    /// released.
     #[default]
     Restart,
-    /// What it held is released, and the machine reboots at once.
+    /// What hbd held is released, and the machine reboots at once.
     Reboot,
 }
 
 /// `[health]` of hbd.toml: what happens when a unit fails that runs here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// Whether anything happens.
+    /// Whether hbd reacts to the failure of a unit.
     pub enabled: bool,
-    /// How often a unit is started again here, within `within`, before its group goes to the peer.
+    /// How often within `within` a unit is started again here before its group moves to the peer.
     pub restarts: u32,
     /// After this time a failure is forgotten.
     pub within: Duration,
-    /// First resources of the groups that are left alone.
+    /// The groups to which hbd does not react, each named by its first resource.
     pub except: Vec<String>,
 }
 
@@ -280,11 +284,11 @@ pub struct Timing {
     pub keepalive: Duration,
     /// Silence after which a node is dead.
     pub deadtime: Duration,
-    /// Silence that earns a "Late heartbeat" warning.
+    /// Silence after which a late heartbeat is logged.
     pub warntime: Duration,
-    /// Dead time while we start.
+    /// Silence after which a node is dead while this node starts.
     pub initdead: Duration,
-    /// Dead time of ping nodes.
+    /// Silence after which a ping node is dead.
     pub deadping: Duration,
     /// Upper bound of the first, and the period of further retransmission requests.
     pub max_rexmit_delay: Duration,
@@ -297,7 +301,7 @@ pub enum AutoFailback {
     On,
     /// Resources stay where they are.
     Off,
-    /// Heartbeat's first protocol; also what an absent directive means.
+    /// Heartbeat's first protocol, without an exchange between the nodes. An absent directive means this.
     Legacy,
 }
 
@@ -313,7 +317,7 @@ pub enum MessageFormat {
 /// `compression`, and `traditional_compression` with its threshold (01 §1.7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Compression {
-    /// What compresses.
+    /// The method.
     pub algorithm: Algorithm,
     /// Above how many bytes a message is compressed as a whole; `None`: only where it would be too large otherwise.
     pub threshold: Option<usize>,
@@ -334,11 +338,11 @@ pub enum Algorithm {
 pub struct Child {
     /// The unit that hbd makes for it.
     pub unit: String,
-    /// Whom it runs as.
+    /// The user as whom it runs.
     pub user: String,
     /// The command line, as a shell reads it.
     pub command: String,
-    /// Whether the machine reboots when it dies.
+    /// Whether the machine reboots when the program dies.
     pub failfast: bool,
 }
 
@@ -367,7 +371,7 @@ pub enum Medium {
     Ucast {
         /// Local interface; also the link's name.
         device: String,
-        /// The peer's address. A link-local one is meant on `device`.
+        /// The peer's address; a link-local address belongs to `device`.
         peer: IpAddr,
     },
     /// `bcast DEV`.
@@ -412,6 +416,6 @@ impl Medium {
 pub struct PingNode {
     /// The node's name: the host as written, or the group's name.
     pub name: String,
-    /// Whom to ping; any one answer will do. Never empty.
+    /// The hosts that are pinged; an answer of one is enough. Never empty.
     pub hosts: Vec<IpAddr>,
 }

@@ -1,7 +1,7 @@
 //! Values of scalar directives: times, booleans, integers, words (04 §1.3). One parser for ha.cf, hbd.toml and the
 //! environment.
 //!
-//! Owns what a value may look like. Never knows which directive it belongs to.
+//! Owns the syntax of values. Does not know which directive a value belongs to.
 
 use figment::value::Value;
 
@@ -19,7 +19,7 @@ pub(super) enum ValueKind {
     Bool,
     /// A whole number. `unit` names it in hints.
     Integer { min: u64, max: u64, unit: &'static str },
-    /// One of these words (first), kept as the second. Case counts.
+    /// One of these words: the first of each pair, kept as the second. Case counts.
     Choice(&'static [(&'static str, &'static str)]),
     /// A boolean or `legacy`, any case, kept as the variant name of `AutoFailback`.
     Failback,
@@ -29,17 +29,17 @@ pub(super) enum ValueKind {
     Text,
 }
 
-/// A value understood.
+/// A legal value.
 #[derive(Debug)]
 pub(super) struct Accepted {
     /// Milliseconds, boolean, number or word.
     pub value: Value,
-    /// What Heartbeat would make of it, if that differs.
+    /// How Heartbeat reads the word, if differently.
     pub notice: Option<String>,
 }
 
 impl ValueKind {
-    /// Understands one word as this kind of value.
+    /// Reads one word as this kind of value.
     pub(super) fn parse(&self, raw: &str) -> Result<Accepted, Refused> {
         match self {
             ValueKind::Time { zero } => time(raw, *zero),

@@ -37,7 +37,9 @@ pub enum Deed {
 #[derive(Debug, Error)]
 pub enum FenceError {
     /// There is nothing that could.
-    #[error("no fencing device is configured for {0}: see [fence.\"{0}\"] in hbd.toml(5), and stonith in ha.cf(5)")]
+    #[error(
+        "no fencing device is configured for {0}: see [fence.\"{0}\"] in hbd.toml(5), and stonith in hbd-ha.cf(5)"
+    )]
     NoDevice(String),
     /// Somebody must do it by hand.
     #[error(

@@ -1,7 +1,8 @@
-//! `respawn` and `failfast`: programs that run while this node is active (04 §9), and `apiauth`, which says who may speak
-//! with Heartbeat (04 §7.2).
+//! `respawn` and `failfast` of ha.cf, the programs that run while this node is active (04 §9), and `apiauth`, the
+//! clients of Heartbeat's socket (04 §7.2).
 //!
-//! Owns which of these lines start something, and which are for programs that hbd replaces or cannot serve. Starts nothing.
+//! Owns which of these lines start a program, and which name a program that hbd replaces or cannot serve. Starts
+//! nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +14,16 @@ use crate::config::host::Host;
 use crate::config::programs::is_executable;
 use crate::config::types::Child;
 
-/// Heartbeat takes user names below this length.
+/// Heartbeat accepts user names shorter than this, in bytes.
 const MAX_USER: usize = 64;
-/// Longest client name of `apiauth`.
+/// Longest client name of `apiauth`, in bytes.
 const MAX_CLIENT: usize = 31;
 
-/// Pacemaker's programs: without Pacemaker they do nothing, and their line means that it is expected.
+/// Pacemaker's programs. A line with one of them expects Pacemaker to manage the resources.
 const PACEMAKER: [&str; 9] =
     ["ccm", "cib", "crmd", "lrmd", "stonithd", "stonith-ng", "attrd", "pengine", "haclient.py"];
 
-/// Programs that speak with Heartbeat's client socket, and what does their work here.
+/// Programs that need Heartbeat's client socket, and what replaces them here.
 const CLIENTS: [(&str, &str); 6] = [
     ("pingd", "ping nodes decide with ipfail: write `respawn hacluster /usr/lib/heartbeat/ipfail`"),
     (
@@ -35,16 +36,16 @@ const CLIENTS: [(&str, &str); 6] = [
     ("cl_status", "use `hbctl watch`"),
 ];
 
-/// What a line means.
+/// What a `respawn` or `failfast` line starts.
 #[derive(Debug)]
 pub(super) enum ChildLine {
-    /// ipfail, which is built in.
-    IpfailTable(Word),
-    /// A program to be run.
+    /// ipfail, which is part of hbd; the word is its command.
+    Ipfail(Word),
+    /// A program.
     Program(Child),
 }
 
-/// One `respawn` or `failfast` line, the `number`th of both. `None` if it starts nothing, which has been said then.
+/// Reads a `respawn` or `failfast` line, the `number`th of both. `None` if it starts nothing; then that is reported.
 pub(super) fn read(
     statement: &Statement,
     directive: &Directive,
@@ -57,15 +58,7 @@ pub(super) fn read(
         findings.error(&statement.name, message, directive.usage());
         return None;
     };
-    let mut legal = true;
-    if user.text.bytes().all(|b| b.is_ascii_digit()) {
-        let message = format!("Invalid uid [{}] specified for client child", user.text);
-        findings.error(user, message, "write the user's name, not a number");
-        legal = false;
-    } else if user.text.len() >= MAX_USER {
-        findings.error(user, "UID specified for client child is too long", "write the name of a user of this system");
-        legal = false;
-    }
+    let mut legal = check_user(user, findings);
     if !command.text.starts_with('/') {
         let message = format!("Client child command [{}] is not full pathname", command.text);
         findings.error(command, message, "write the command with its directory, /usr/…");
@@ -73,18 +66,9 @@ pub(super) fn read(
     }
     let name = command.text.rsplit('/').next().unwrap_or_default();
     if name == "ipfail" {
-        // What a real node starts here is the core's own business.
-        return legal.then(|| ChildLine::IpfailTable(command.clone()));
+        return legal.then(|| ChildLine::Ipfail(command.clone()));
     }
-    if PACEMAKER.contains(&name) {
-        let message = format!("`{name}` belongs to Pacemaker. hbd manages haresources clusters only.");
-        findings.error(command, message, "remove the line; for Pacemaker use Corosync");
-        return None;
-    }
-    if let Some((_, instead)) = CLIENTS.iter().find(|(client, _)| *client == name) {
-        let message =
-            format!("`{name}` is not started: it speaks with Heartbeat's client socket, which hbd does not have");
-        findings.warning(command, message, *instead);
+    if !may_be_started(name, command, findings) {
         return None;
     }
     if legal && !host.knows_user(&user.text) {
@@ -98,24 +82,54 @@ pub(super) fn read(
         legal = false;
     }
     let words = std::iter::once(command).chain(arguments).map(|word| word.text.as_str());
-    let command = words.collect::<Vec<_>>().join(" ");
     let child = Child {
         unit: unit_name(number, name),
         user: user.text.clone(),
-        command,
+        command: words.collect::<Vec<_>>().join(" "),
         failfast: directive.name == "failfast",
     };
     legal.then_some(ChildLine::Program(child))
 }
 
-/// `hbd-respawn-N-NAME.service`. Programs may have names that units may not.
+/// Whether Heartbeat would accept the word as a user's name; reports it if not.
+fn check_user(user: &Word, findings: &mut Findings) -> bool {
+    if user.text.bytes().all(|b| b.is_ascii_digit()) {
+        let message = format!("Invalid uid [{}] specified for client child", user.text);
+        findings.error(user, message, "write the user's name, not a number");
+        return false;
+    }
+    if user.text.len() >= MAX_USER {
+        findings.error(user, "UID specified for client child is too long", "write the name of a user of this system");
+        return false;
+    }
+    true
+}
+
+/// Whether hbd starts a program of this name; reports it if not.
+fn may_be_started(name: &str, command: &Word, findings: &mut Findings) -> bool {
+    if PACEMAKER.contains(&name) {
+        let message = format!("`{name}` belongs to Pacemaker. hbd manages haresources clusters only.");
+        findings.error(command, message, "remove the line; for Pacemaker use Corosync");
+        return false;
+    }
+    if let Some((_, instead)) = CLIENTS.iter().find(|(client, _)| *client == name) {
+        let message =
+            format!("`{name}` is not started: it speaks with Heartbeat's client socket, which hbd does not have");
+        findings.warning(command, message, *instead);
+        return false;
+    }
+    true
+}
+
+/// `hbd-respawn-N-NAME.service`, with characters replaced that a unit's name cannot have.
 fn unit_name(number: usize, name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).take(100).collect();
     format!("hbd-respawn-{number}-{name}.service")
 }
 
-/// `apiauth CLIENT [uid=LIST] [gid=LIST]`: what Heartbeat refuses is refused, too. Names of users are not looked up.
+/// `apiauth CLIENT [uid=LIST] [gid=LIST]`: has no effect, but hbd refuses what Heartbeat refuses. The names of users
+/// are not looked up.
 pub(super) fn apiauth(
     statement: &Statement,
     directive: &Directive,

@@ -1,4 +1,4 @@
-//! ha.cf from bytes to statements: comments, blanks, words and where they stand (04 §1.2).
+//! ha.cf from bytes to statements: comments, blanks, words and their places (04 §1.2).
 //!
 //! Owns the lexical rules. Never knows what a directive means.
 
@@ -18,7 +18,7 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// The words of a list directive: commas separate like blanks.
+    /// The values of a directive with a list: a comma separates them as a blank does.
     pub(super) fn values(&self) -> Vec<Word> {
         let mut values = Vec::new();
         for word in &self.words {
@@ -35,7 +35,7 @@ impl Statement {
     }
 }
 
-/// Blanks of ha.cf. CR is one, so that CR LF files work.
+/// The blanks of ha.cf. CR is one of them, so that files with CR LF work.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0c')
 }
@@ -91,7 +91,7 @@ pub(super) fn statements(path: &Path, bytes: &[u8], findings: &mut Findings) -> 
     found
 }
 
-/// A statement whose words show the line, unless the line may hold a password.
+/// A statement whose words carry their line for the caret, unless the line may contain a password.
 fn statement(name: Word, words: Vec<Word>) -> Statement {
     let mut statement = Statement { name, words };
     if statement.name.text == "stonith_host" {

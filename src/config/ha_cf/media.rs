@@ -1,7 +1,7 @@
 //! Heartbeat media and ping lines of ha.cf (01 §1.8, 04 §1.6).
 //!
-//! Owns what can be known about them from the line alone and, of a serial line, whether its device is one. Never opens
-//! anything, never looks at an interface.
+//! Owns what the line alone tells about a medium; of a serial medium also whether its device is a character device.
+//! Never opens a device or a socket, and never looks at an interface.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::FileTypeExt;
@@ -13,7 +13,7 @@ use crate::config::host::Host;
 use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
 use crate::config::types::{Medium, PingNode};
 
-/// Checks an interface name; says what is wrong with it.
+/// Whether the word is a legal interface name; reports it if not.
 fn device(word: &Word, findings: &mut Findings) -> bool {
     let legal = is_interface_name(&word.text);
     if !legal {
@@ -50,7 +50,7 @@ pub(super) fn ucast(statement: &Statement, host: &Host, findings: &mut Findings)
     legal.then(|| Medium::Ucast { device: dev.text.clone(), peer: IpAddr::V4(address) })
 }
 
-/// The peer's address: written, or from /etc/hosts.
+/// The peer's address, as written or from /etc/hosts.
 fn peer_address(peer: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
     let address = match peer.text.parse::<Ipv4Addr>() {
         Ok(address) => address,
@@ -92,7 +92,7 @@ fn peer_address(peer: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv
     Some(address)
 }
 
-/// `ucast6 DEV ADDR`; a scope after the address has to be DEV.
+/// `ucast6 DEV ADDR`; a scope behind the address must be DEV.
 pub(super) fn ucast6(statement: &Statement, findings: &mut Findings) -> Option<Medium> {
     let usage = "write `ucast6 DEV ADDR`";
     let Some(dev) = statement.words.first() else {
@@ -110,7 +110,7 @@ pub(super) fn ucast6(statement: &Statement, findings: &mut Findings) -> Option<M
         let message = format!("ucast6 [{}] bad addr [{}]", dev.text, peer.text);
         findings.error(peer, message, "write a literal IPv6 address of the peer, for example fe80::2%eth1");
     }
-    // A number is an interface's index, which no file can know for sure: DEV is what counts.
+    // A numeric scope is the index of an interface, which can change with each boot: DEV counts.
     let contradicts = !scope.is_empty() && scope != dev.text && scope.parse::<u32>().is_err();
     if contradicts {
         let message = format!("ucast6 [{}]: the scope `%{scope}` is another interface", dev.text);
@@ -174,7 +174,8 @@ fn group6(text: &str) -> Option<Ipv6Addr> {
     legal.then_some(address)
 }
 
-/// One word of `serial`: an absolute path of a character device. One that is missing may come (a USB adapter).
+/// One word of `serial`: the absolute path of a character device. A missing device is legal, because it may appear
+/// later (a USB adapter).
 pub(super) fn serial(word: &Word, files: &Files, findings: &mut Findings) -> Option<Medium> {
     let path = &word.text;
     if !path.starts_with('/') {

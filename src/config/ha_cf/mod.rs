@@ -1,6 +1,7 @@
 //! ha.cf: every statement becomes a setting, a node, a medium or a finding (04 §1.6–1.10).
 //!
-//! Owns the meaning of each line by itself and the rules of order. What concerns several directives is in `checks`.
+//! Owns the meaning of each single line, and the rules about the order of lines. Rules between directives are in
+//! `checks`.
 
 mod children;
 mod lines;
@@ -46,7 +47,7 @@ pub(super) struct HaCf {
     pub children: Vec<Child>,
     /// Names, without `HA_`, and values of `env`.
     pub env: Vec<(String, String)>,
-    /// `stonith` and `stonith_host` lines, for whatever host.
+    /// `stonith` and `stonith_host` lines, also those for another host.
     pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
     pub pacemaker: Option<Word>,
@@ -60,9 +61,9 @@ struct Reader<'a> {
     findings: &'a mut Findings,
     found: HaCf,
     node_count: usize,
-    /// Scalar directives seen so far in this file.
+    /// Directives with one value that have occurred so far.
     seen: BTreeSet<&'static str>,
-    /// Settings that a medium has taken as they were at its line: the medium, and the value.
+    /// For each setting that a medium uses: the first such medium, and the value at its line.
     used: BTreeMap<&'static str, (Word, u64)>,
     /// Lines with `respawn` and `failfast` so far.
     program_lines: usize,
@@ -70,7 +71,7 @@ struct Reader<'a> {
     clients: BTreeSet<String>,
 }
 
-/// Reads ha.cf. Scalars go to `scalars`, findings to `report`.
+/// Reads ha.cf. Settings with one value go to `scalars`.
 pub(super) fn read(
     files: &Files,
     bytes: &[u8],
@@ -120,7 +121,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A list directive: every word counts for itself.
+    /// Reads every word of a directive with one value or with several.
     fn values(&mut self, directive: &'static Directive, statement: &Statement) {
         let values = statement.values();
         if values.is_empty() {
@@ -165,8 +166,8 @@ impl Reader<'_> {
         self.scalars.add(directive, value, self.findings);
     }
 
-    /// A medium takes port or speed as they are at its line; a line after it cannot change them (04 §1.6). Whether
-    /// this value was judged.
+    /// A medium uses the port or speed that is in force at its line; a later line cannot change it (04 §1.6). Reports
+    /// such a later value and returns true.
     fn judge_late_setting(&mut self, directive: &'static Directive, value: &Word) -> bool {
         let name = directive.name;
         let Some((medium, used)) = self.used.get(name) else { return false };
@@ -273,19 +274,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Each of the first words of a line, with Heartbeat's complaint if it is missing.
+    /// Reports the first missing word of a line, with Heartbeat's text for it.
     fn report_missing_words(&mut self, statement: &Statement, missing: &[&str], directive: &Directive) {
         if let Some(complaint) = missing.get(statement.words.len()) {
             self.findings.error(&statement.name, *complaint, directive.usage());
         }
     }
 
-    /// A medium takes the UDP port in force.
+    /// Notes that a medium uses the UDP port in force.
     fn note_use_of_port(&mut self, medium: &str, at: &Word) {
         self.note_use("udpport", self.host.service_port.unwrap_or(694).into(), medium, at);
     }
 
-    /// Remembers what the first medium that uses a setting has taken.
+    /// Notes the first medium that uses a setting, and the value in force.
     fn note_use(&mut self, setting: &'static str, default: u64, medium: &str, at: &Word) {
         let written = self.scalars.last(setting).and_then(|(_, value)| number(value));
         let medium = Word { text: medium.to_owned(), location: at.location.clone() };
@@ -345,7 +346,7 @@ impl Reader<'_> {
         }
         if let Some(first) = self.found.nodes.iter().find(|node| node.text == name) {
             let message =
-                format!("node `{name}` is already in {}: Heartbeat would make a ghost of it", first.file_and_line());
+                format!("node `{name}` is already in {}: Heartbeat would count two nodes", first.file_and_line());
             self.findings.error(value, message, "name each node once");
             return;
         }
@@ -403,14 +404,14 @@ impl Reader<'_> {
     fn child(&mut self, statement: &Statement, directive: &'static Directive) {
         self.program_lines += 1;
         match children::read(statement, directive, self.program_lines, (self.files, self.host), self.findings) {
-            Some(ChildLine::IpfailTable(command)) => self.found.ipfail = Some(command),
+            Some(ChildLine::Ipfail(command)) => self.found.ipfail = Some(command),
             Some(ChildLine::Program(child)) => self.found.children.push(child),
             None => {}
         }
     }
 }
 
-/// A number, also one of a choice, which is kept as it was written.
+/// The value as a number; a number of a choice is kept as text.
 fn number(value: &Value) -> Option<u64> {
     value.to_u128().and_then(|number| u64::try_from(number).ok()).or_else(|| value.as_str()?.parse().ok())
 }

@@ -1,6 +1,6 @@
 //! `stonith` and `stonith_host` of ha.cf: which program each asks for, and its parameters (04 §8).
 //!
-//! Owns what cluster-glue's types mean here. Runs nothing.
+//! Owns what the device types of cluster-glue mean here. Runs nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::config::programs::{fence_program, program};
 use crate::config::text::text_of;
 use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
 
-/// Types of cluster-glue that reset nothing.
+/// Device types of cluster-glue that reset nothing.
 const NOT_FENCING: [&str; 4] = ["null", "ssh", "external/ssh", "suicide"];
 
-/// For a type of cluster-glue, the fence agent that speaks to the same hardware (04 §8.7).
+/// For a device type of cluster-glue, the fence agent for the same hardware (04 §8.7).
 const AGENT_FOR_STONITH_TYPE: [(&str, &str); 16] = [
     ("ipmilan", "fence_ipmilan"),
     ("external/ipmi", "fence_ipmilan"),
@@ -32,24 +32,24 @@ const AGENT_FOR_STONITH_TYPE: [(&str, &str); 16] = [
     ("bladehpi", "fence_bladecenter"),
 ];
 
-/// A `stonith` or `stonith_host` line of ha.cf that is for this node.
+/// A `stonith` or `stonith_host` line of ha.cf.
 #[derive(Debug)]
 pub(in crate::config) struct StonithLine {
     pub kind: Word,
     pub from: StonithFrom,
 }
 
-/// Where its parameters are.
+/// Where the parameters of such a line are.
 #[derive(Debug)]
 pub(in crate::config) enum StonithFrom {
     /// `stonith TYPE FILE`.
     File(Word),
-    /// `stonith_host FROM TYPE PARAMS…`, the host to be compared with our own name.
+    /// `stonith_host FROM TYPE PARAMS…`: for the node FROM, or for every node if that is `*`.
     Line { host: Word, parameters: String },
 }
 
 impl StonithLine {
-    /// Whether it is for this node to use.
+    /// Whether `node` may use the device.
     pub(in crate::config) fn is_for(&self, node: &str) -> bool {
         match &self.from {
             StonithFrom::File(_) => true,
@@ -57,7 +57,7 @@ impl StonithLine {
         }
     }
 
-    /// The agent that it asks for; `None` after a finding.
+    /// The fencing program of the line; `None` after a finding.
     pub(in crate::config) fn agent(&self, programs: &[PathBuf], findings: &mut Findings) -> Option<FenceAgent> {
         let name = self.kind.text.as_str();
         if NOT_FENCING.contains(&name) {
@@ -79,7 +79,7 @@ impl StonithLine {
         Some(FenceAgent { name: name.to_owned(), protocol, timeout: FENCE_TIMEOUT })
     }
 
-    /// The line of parameters.
+    /// The parameters: those of the line, or the first line of the file that is no comment.
     fn parameters(&self, findings: &mut Findings) -> Option<String> {
         let file = match &self.from {
             StonithFrom::Line { parameters, .. } => return Some(parameters.clone()),
@@ -98,7 +98,7 @@ impl StonithLine {
         }
     }
 
-    /// A fence agent with `name=value` words.
+    /// A fence agent whose parameters are words of the form `name=value`.
     fn fence_agent(
         &self,
         agent: &str,

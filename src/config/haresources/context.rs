@@ -1,22 +1,22 @@
-//! Where the words of haresources are looked up.
+//! What the meaning of a word of haresources depends on.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::diagnostic::Word;
 
-/// What the rest of the configuration says, as far as haresources needs it.
+/// The rest of the configuration and of the machine, as far as the words of haresources depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct LookupContext<'a> {
-    /// Normal nodes, lower case; empty if ha.cf could not be read, then names are not judged.
+    /// Normal nodes, lower case. Empty if ha.cf could not be read; then the names of nodes are not checked.
     pub nodes: &'a [Word],
-    /// Words to units (hbd.toml).
+    /// `[aliases]` of hbd.toml: units by the words that stand for them.
     pub aliases: &'a BTreeMap<String, String>,
-    /// Heartbeat's directory of resource scripts.
+    /// The directory of Heartbeat's resource scripts.
     pub resource_d: &'a Path,
-    /// LSB scripts.
+    /// The directory of LSB scripts.
     pub init_d: &'a Path,
-    /// Directories of OCF agents, one for each provider.
+    /// The directory that has a directory of OCF agents for each provider.
     pub agents: &'a Path,
     /// fstab(5).
     pub fstab: &'a Path,

@@ -1,9 +1,9 @@
 //! `Filesystem::DEVICE::DIR[::FSTYPE[::OPTIONS]]` of haresources becomes a mount unit (03 §2.4, §15).
 //!
-//! Owns the words and the refusal of a directory that /etc/fstab has, too. Mounts nothing.
+//! Owns the syntax of the word, and the refusal of a directory that is also in /etc/fstab. Mounts nothing.
 //!
-//! Unlike Heartbeat's agent hbd runs no fsck: file systems of this century recover when they are mounted. Who needs one
-//! writes the .mount unit himself, with `Requires=systemd-fsck@….service`, and names it in `[aliases]`.
+//! Unlike Heartbeat's agent, hbd runs no fsck, because journaling file systems recover when they are mounted. A site
+//! that needs one writes a .mount unit with `Requires=systemd-fsck@….service` and names it in `[aliases]`.
 
 use super::context::LookupContext;
 use super::unit_name;
@@ -12,7 +12,7 @@ use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write Filesystem::DEVICE::DIR, Filesystem::DEVICE::DIR::FSTYPE or …::FSTYPE::OPTIONS";
 
-/// What the word's arguments mean.
+/// The mount unit that the arguments of the word describe.
 pub(super) fn resource_kind(
     word: &str,
     arguments: &[&str],
@@ -47,7 +47,8 @@ pub(super) fn resource_kind(
     Ok(ResourceKind::Transient(Transient { unit, recipe: Recipe::Mount(mount) }))
 }
 
-/// `-LLABEL` and `-UUUID` are mount(8)'s options; a unit wants the device's node (udev's encoding of labels).
+/// The device for the unit. `-LLABEL` and `-UUUID` are options of mount(8) and become the path that udev gives the
+/// device.
 fn source(device: &str) -> String {
     let node = |directory: &str, name: &str| {
         let mut path = format!("/dev/disk/{directory}/");
@@ -69,7 +70,7 @@ fn source(device: &str) -> String {
     }
 }
 
-/// Whether fstab(5) has the directory. Only its second field counts, blanks in it written as `\040`.
+/// Whether fstab(5) has the directory in its second field, where a blank is written as `\040`.
 fn in_fstab(context: &LookupContext<'_>, directory: &str) -> bool {
     let text = std::fs::read_to_string(context.fstab).unwrap_or_default();
     let same = |field: &str| unit_name::of_path(&field.replace("\\040", " ")) == unit_name::of_path(directory);

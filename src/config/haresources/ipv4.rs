@@ -6,7 +6,7 @@ use crate::config::groups::Address;
 use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
 use crate::config::refused::{Refused, refuse};
 
-/// Digit…`.`digit…`.`digit…`.`digit…, with any suffix (03 §2.3 no. 1).
+/// Whether the word begins with four groups of digits separated by points, whatever follows (03 §2.3 no. 1).
 pub(in crate::config) fn looks_like_address(word: &str) -> bool {
     let mut rest = word;
     for part in 0..4 {
@@ -23,7 +23,7 @@ pub(in crate::config) fn looks_like_address(word: &str) -> bool {
     true
 }
 
-/// `ADDR[/MASK[/NIC[/BCAST]]]` or `ADDR/MASK/BCAST` (03 §2.4).
+/// The address of `ADDR[/MASK[/NIC[/BCAST]]]` or `ADDR/MASK/BCAST` (03 §2.4).
 pub(super) fn address(text: &str) -> Result<Address, Refused> {
     const USAGE: &str =
         "write ADDR, ADDR/PREFIX, ADDR/PREFIX/DEV, ADDR/PREFIX/DEV/BROADCAST or ADDR/PREFIX/BROADCAST";
@@ -59,7 +59,7 @@ pub(super) fn address(text: &str) -> Result<Address, Refused> {
     Ok(Address { address: address.into(), prefix, device, label, broadcast })
 }
 
-/// A prefix length or a dotted mask.
+/// The prefix length, from a number or a dotted mask.
 fn mask(text: &str, usage: &str) -> Result<u8, Refused> {
     if let Ok(prefix) = text.parse::<u8>() {
         if (1..=32).contains(&prefix) {
@@ -78,7 +78,7 @@ fn mask(text: &str, usage: &str) -> Result<u8, Refused> {
     Ok(u8::try_from(prefix).unwrap_or(32))
 }
 
-/// `eth0` or `eth0:1`.
+/// The interface and the label of `eth0` or `eth0:1`.
 fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refused> {
     let (device, label) = match nic.split_once(':') {
         Some((device, rest)) => (device, Some((rest, nic))),

@@ -1,6 +1,6 @@
 //! The word `IPv6addr::ADDR[/PREFIX[/DEV]]` of haresources (03 §2.4).
 //!
-//! Heartbeat's scripts split words at `::`, so an IPv6 address must be written in full: the file is shared with them.
+//! An IPv6 address must be written in full: the other node may be a Heartbeat, whose scripts split words at `::`.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::ADDR/PREFIX/DEV, with ADDR in full";
 
-/// The address of a whole word `IPv6addr::…`; `arguments` is what Heartbeat would split it into.
+/// The address of the word `IPv6addr::…`. `arguments` are the parts between `::`, as Heartbeat splits the word.
 pub(super) fn address(word: &str, arguments: &[&str]) -> Result<Address, Refused> {
     let text = word.strip_prefix("IPv6addr::").unwrap_or_default();
     let parts: Vec<&str> = text.split('/').collect();
@@ -52,7 +52,7 @@ pub(super) fn looks_like_ipv6(word: &str) -> bool {
         || written.split_once("::").is_some_and(|(head, _)| head.contains(':') && !head.contains('.'))
 }
 
-/// A word that looks like an IPv6 address: Heartbeat would look for a script of that name.
+/// Refuses an IPv6 address without the word IPv6addr: Heartbeat would look for a script of that name.
 pub(super) fn refuse_bare_address<T>(word: &str) -> Result<T, Refused> {
     let mut parts = word.split('/');
     let written = parts.next().unwrap_or_default();
@@ -71,7 +71,7 @@ fn prefix_length(text: &str) -> Result<u8, Refused> {
     }
 }
 
-/// All eight groups, and what followed the address.
+/// The address with all eight groups, and the parts that followed it.
 fn in_full(address: Ipv6Addr, rest: &[&str]) -> String {
     let groups: Vec<String> = address.segments().iter().map(|group| format!("{group:x}")).collect();
     let mut text = groups.join(":");

@@ -1,7 +1,7 @@
-//! haresources: logical lines, groups and what makes a file mean two things (03 §2.1–2.3, §16 no. 19).
+//! haresources: logical lines and groups (03 §2.1–2.3, §16 no. 19).
 //!
-//! Owns the grammar of the file, exactly as Heartbeat's scripts read it; where the daemon and the scripts of Heartbeat,
-//! or Heartbeat and the eye of a reader, would disagree, the file is refused.
+//! Owns the grammar of the file, exactly as Heartbeat's scripts read it. Refuses a file that Heartbeat's daemon and
+//! its scripts read differently, or that a human reader would read differently from Heartbeat.
 
 mod context;
 mod filesystem;
@@ -25,15 +25,15 @@ use resource::resource_kind;
 
 pub(super) use context::LookupContext;
 
-/// One group and where its words stand.
+/// One group, and the places of its words.
 #[derive(Debug)]
 pub(super) struct WrittenGroup {
     pub group: Group,
-    /// The words of `group.resources`, in that order.
+    /// The words of `group.resources`, in the same order.
     pub words: Vec<Word>,
 }
 
-/// Reads haresources. Findings go to `report`.
+/// Reads haresources.
 pub(super) fn read(
     path: &Path,
     bytes: &[u8],
@@ -49,7 +49,7 @@ pub(super) fn read(
     found
 }
 
-/// Physical lines with their numbers and, for the caret, their text.
+/// A line of the file, and its place with its text for the caret.
 struct PhysicalLine {
     text: String,
     location: Location,
@@ -85,7 +85,7 @@ fn physical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Phy
     lines
 }
 
-/// Words of each logical line. The steps and their order are those of 03 §2.1.
+/// The words of each logical line, by the steps of 03 §2.1 in their order.
 fn logical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Vec<Word>> {
     let physical = physical_lines(path, bytes, findings);
     let mut lines = physical.iter();
@@ -125,7 +125,8 @@ fn word_at(text: &str, location: &Location, column: usize) -> Word {
     Word { text: text.to_owned(), location: Location { column, ..location.clone() } }
 }
 
-/// `x \ `: Heartbeat takes the backslash as a resource, the reader as a continuation.
+/// Reports a line that ends in a backslash and a blank: it looks continued, but Heartbeat reads the backslash as a
+/// resource.
 fn report_blank_after_backslash(code: &str, location: &Location, findings: &mut Findings) {
     let trimmed = code.trim_end_matches([' ', '\t']);
     if trimmed.len() < code.len() && trimmed.ends_with('\\') {
@@ -137,7 +138,7 @@ fn report_blank_after_backslash(code: &str, location: &Location, findings: &mut 
     }
 }
 
-/// Comments are removed from the first physical line only.
+/// Reports a comment on a continued line: Heartbeat removes comments from the first physical line only.
 fn report_comment_on_continued_line(line: &PhysicalLine, findings: &mut Findings) {
     if let Some(byte) = line.text.find('#') {
         let column = line.text[..byte].chars().count() + 1;
@@ -149,7 +150,7 @@ fn report_comment_on_continued_line(line: &PhysicalLine, findings: &mut Findings
     }
 }
 
-/// Splits text that may go on in the next physical line, even within a word.
+/// Splits the text of a logical line into words. A word may go on in the next physical line.
 #[derive(Default)]
 struct Splitter {
     words: Vec<Word>,
@@ -172,7 +173,7 @@ impl Splitter {
     }
 }
 
-/// One logical line as a group; `None` if it has no resources or a word is refused.
+/// The group of a logical line; `None` if it has no resources or a word is refused.
 fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &mut Findings) -> Option<WrittenGroup> {
     let mut words = words.into_iter();
     let node = words.next()?;
@@ -186,7 +187,7 @@ fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &m
     };
     let mut resources = Vec::new();
     for word in &words {
-        // Reported where it stands; as a resource it would only be reported again.
+        // `logical_lines` has reported it.
         if word.text.starts_with('#') || word.text == "\\" {
             continue;
         }
@@ -205,7 +206,7 @@ fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &m
         .then_some(WrittenGroup { group: Group { node: name, key, resources, line: node.location.line }, words })
 }
 
-/// The first word must be a normal node.
+/// Whether the first word of a line is a normal node; reports it if not.
 fn check_node(path: &Path, node: &Word, name: &str, nodes: &[Word], findings: &mut Findings) -> bool {
     if nodes.is_empty() || nodes.iter().any(|known| known.text == name) {
         return true;
@@ -236,7 +237,7 @@ fn check_prefix(word: &Word, address: &Address, findings: &mut Findings) {
     }
 }
 
-/// What only shows when all groups are known: names used twice.
+/// Reports names that are used twice, in one group or in several.
 fn check_names(found: &[WrittenGroup], findings: &mut Findings) {
     let mut keys: BTreeMap<&str, &Word> = BTreeMap::new();
     for one in found {
@@ -272,7 +273,7 @@ fn check_names(found: &[WrittenGroup], findings: &mut Findings) {
     }
 }
 
-/// The first resource of a line names its group, in the whole file (03 §2.2).
+/// The first resource of a line is the name of its group, so it must be unique in the file (03 §2.2).
 fn report_shared_key(word: &Word, key: &Word, findings: &mut Findings) {
     findings.error(
         word,
@@ -302,7 +303,7 @@ fn report_shared_resource(word: &Word, first: &Word, kind: &ResourceKind, findin
     findings.warning(word, message, help);
 }
 
-/// A key is a regular expression to Heartbeat's scripts (03 §2.2).
+/// Heartbeat's scripts use the name of a group as a regular expression (03 §2.2).
 fn warn_of_regular_expression(found: &WrittenGroup, findings: &mut Findings) {
     if let Some(word) =
         found.words.first().filter(|word| word.text.contains(['+', '*', '?', '(', '[', '$', '^', '|']))

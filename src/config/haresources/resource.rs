@@ -1,6 +1,6 @@
 //! One word of haresources: an address, a unit, or a script (03 §2.3, §2.4, §15).
 //!
-//! Owns the short forms of addresses, the order of the lookup and the names of units.
+//! Owns the order in which the meanings of a word are tried.
 
 use super::context::LookupContext;
 use super::ipv4::{self, looks_like_address};
@@ -9,10 +9,16 @@ use super::{filesystem, ipv6, script};
 use crate::config::groups::ResourceKind;
 use crate::config::refused::{Refused, refuse};
 
-/// What a resource word means. In this order: an address; `[aliases]` of hbd.toml; what hbd does itself (`IPaddr`,
-/// `IPaddr2`, `Filesystem`); the name of a unit with its suffix; then, as Heartbeat (03 §2.3 no. 3), a script in
-/// resource.d, a script in /etc/init.d where there are arguments; an OCF agent that Heartbeat has a script for; and last
-/// the service of that name, which for a script in /etc/init.d without arguments is systemd's own.
+/// What a resource word means: the first of these that applies.
+///
+/// 1. An address.
+/// 2. An alias of hbd.toml.
+/// 3. A word that hbd serves itself: `IPaddr`, `IPaddr2`, `IPv6addr`, `Filesystem`, `OCF`.
+/// 4. The name of a unit with its suffix.
+/// 5. A script in resource.d, as for Heartbeat (03 §2.3 no. 3).
+/// 6. With arguments, a script in /etc/init.d. Without, systemd itself has a service for that script.
+/// 7. An OCF agent that Heartbeat has a script for.
+/// 8. The service of that name.
 pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<ResourceKind, Refused> {
     if looks_like_address(word) {
         return ipv4::address(word).map(ResourceKind::Address);
@@ -52,7 +58,7 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
     }
 }
 
-/// Nothing on this machine answers to the word, and no unit can take arguments.
+/// Refuses a word that nothing on this machine stands for. A unit cannot take arguments.
 fn unknown<T>(word: &str, name: &str, context: &LookupContext<'_>) -> Result<T, Refused> {
     let shown = if name.is_empty() { "NAME" } else { name };
     let alias = format!("name a unit that does the same in hbd.toml: [aliases] \"{word}\" = \"{shown}.service\"");

@@ -1,6 +1,6 @@
 //! Resource scripts and OCF agents: which file a word means, and how it is called (03 §2.3, §2.4, §12.3).
 //!
-//! Owns the lookup in Heartbeat's order and the environment of a script. Runs nothing.
+//! Owns the search in Heartbeat's order, and the environment of a script. Runs nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::config::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
 use crate::config::programs::is_executable;
 use crate::config::refused::{Refused, refuse};
 
-/// The words whose script in resource.d only passes its arguments on to the OCF agent of the same name, with the names
-/// of these in order. Where the agent is installed and the script is not, hbd calls the agent.
+/// Words whose script in resource.d only passes its arguments to the OCF agent of the same name, and the names of the
+/// agent's parameters in the order of the arguments. Where only the agent is installed, hbd calls it directly.
 const AGENTS: &[(&str, &[&str])] = &[
     ("AudibleAlarm", &["nodelist"]),
     ("Delay", &["startdelay", "stopdelay"]),
@@ -29,18 +29,18 @@ const AGENTS: &[(&str, &[&str])] = &[
     ("portblock", &["protocol", "portno", "action"]),
 ];
 
-/// The words that have a script or an agent in the package resource-agents, so that their absence is easily mended.
+/// Whether the package resource-agents has a script or an agent for the word.
 pub(super) fn is_packaged(script: &str) -> bool {
     AGENTS.iter().any(|(name, _)| *name == script) || matches!(script, "SendArp" | "WAS" | "OCF")
 }
 
-/// Whether the bare word can be the name of a service: what has only an agent cannot.
+/// Whether the word without arguments can be the name of a service: not if there is only an agent of that name.
 pub(super) fn may_be_service(script: &str) -> bool {
     !is_packaged(script) || matches!(script, "apache" | "db2")
 }
 
-/// The script or agent that Heartbeat would run for this word: `resource.d/SCRIPT`, then `/etc/init.d/SCRIPT` (only with
-/// arguments: without, systemd has a unit for it), then the OCF agent. `None` if there is none.
+/// The script or agent that Heartbeat would run for this word: `resource.d/SCRIPT`, then `/etc/init.d/SCRIPT` if
+/// there are arguments, then the OCF agent. `None` if there is none.
 pub(super) fn find(
     word: &str,
     script: &str,
@@ -93,7 +93,7 @@ pub(super) fn ocf_kind(word: &str, arguments: &[&str], context: &LookupContext<'
     Ok(ocf(word, kind, instance, &agent, parameters, context))
 }
 
-/// A value without the quotes that a shell would take off.
+/// The value without the quotes that a shell would remove.
 fn unquoted(value: &str) -> String {
     let value = value.trim();
     let inner = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
@@ -130,7 +130,8 @@ fn transient(word: &str, script: Script) -> ResourceKind {
     ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) })
 }
 
-/// The agent of that name: Heartbeat's own provider first, then the others by name; `PROVIDER/NAME` names one.
+/// The agent of that name, of the provider `heartbeat` or else of the first other one by name. `PROVIDER/NAME` names
+/// the provider.
 fn agent(name: &str, context: &LookupContext<'_>) -> Option<PathBuf> {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.');
     if !name.split('/').all(part) || name.split('/').count() > 2 {
@@ -145,8 +146,8 @@ fn agent(name: &str, context: &LookupContext<'_>) -> Option<PathBuf> {
     providers.into_iter().map(|provider| provider.join(name)).find(|path| is_executable(path))
 }
 
-/// What every script finds in its environment (03 §12.3), less what hbd has no counterpart for (the FIFO, ha.cf's
-/// directives). No HA_LOGFACILITY and no HA_LOGFILE: agents then write to standard error, which is the journal.
+/// The environment of every script (03 §12.3), without the variables that have no counterpart in hbd. HA_LOGFACILITY
+/// and HA_LOGFILE are left out so that agents write to standard error, that is into the journal.
 fn environment(context: &LookupContext<'_>) -> Vec<(String, String)> {
     let directory = context.resource_d.parent().unwrap_or(Path::new("/"));
     let below = |name: &str| directory.join(name).display().to_string();

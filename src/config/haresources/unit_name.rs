@@ -1,23 +1,24 @@
-//! Names of units made from other words: systemd.unit(5), "String escaping for inclusion in unit names".
+//! Names of units, written as such or made from other words (systemd.unit(5), "String escaping for inclusion in unit
+//! names").
 //!
-//! Owns the escaping. Never judges whether a unit exists.
+//! Owns what can be the name of a unit. Does not know which units exist.
 
 use crate::config::refused::{Refused, refuse};
 
 /// Unit types that can be started and stopped as a resource.
 const UNIT_SUFFIXES: &[&str] = &["service", "socket", "mount", "automount", "swap", "target", "path", "timer"];
-/// Unit types that no job of ours can start.
+/// Unit types that cannot be started by a job.
 const PASSIVE_SUFFIXES: &[&str] = &["device", "scope", "slice"];
-/// Longest unit name of systemd.
+/// Longest unit name of systemd, in bytes.
 pub(super) const MAX_UNIT: usize = 255;
 
-/// Whether a word ends like a unit's name.
+/// Whether a word ends in the suffix of a unit type.
 pub(super) fn has_suffix(word: &str) -> bool {
     let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
     UNIT_SUFFIXES.contains(&suffix) || PASSIVE_SUFFIXES.contains(&suffix)
 }
 
-/// A unit's full name: a word with a unit suffix stays, any other is a service.
+/// The full name of a unit: a word with a suffix as it is, any other word as a service.
 pub(in crate::config) fn full(word: &str) -> Result<String, Refused> {
     let suffix = word.rsplit_once('.').map_or("", |(_, suffix)| suffix);
     if PASSIVE_SUFFIXES.contains(&suffix) {
@@ -33,7 +34,7 @@ pub(in crate::config) fn full(word: &str) -> Result<String, Refused> {
         );
     }
     let (stem, suffix) = name.rsplit_once('.').unwrap_or_default();
-    // systemd would take a name of dots; nobody has such a unit.
+    // systemd accepts a name of points only; here it is taken for a mistake.
     let nothing = !stem.contains(|c: char| c.is_ascii_alphanumeric());
     if nothing || name.len() > MAX_UNIT || stem.starts_with('@') {
         let help = "write the name that `systemctl list-unit-files` shows";

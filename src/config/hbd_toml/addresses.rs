@@ -1,20 +1,17 @@
-//! The tables `[addresses]` and `[groups]` of hbd.toml: whether addresses are leased, and what to do when somebody else
-//! uses one, for all groups or for one.
+//! The tables `[addresses]` and `[groups]` of hbd.toml: whether addresses are leased, and what to do when another
+//! machine uses one, for all groups or for one group.
 
 use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::{TomlText, scalar_text};
+use super::source::{TomlText, key_hint, scalar_text};
 use crate::config::diagnostic::{Findings, Word};
 use crate::config::groups::Group;
 use crate::config::types::{AddressPolicy, OnAnswer, OnClaim};
 use crate::config::value::nearest;
 
-/// Keys of a policy, legal in both tables.
-const POLICY: [&str; 3] = ["conflict", "probe", "on_claim"];
-
-/// A policy as far as one table gives it.
+/// The keys of a policy that one table sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct PartialPolicy {
     conflict: Option<OnAnswer>,
@@ -50,7 +47,7 @@ impl AddressTables {
         groups.iter().map(policy).collect()
     }
 
-    /// A table for a group that does not exist would silently not count.
+    /// Reports tables for groups that do not exist.
     pub(in crate::config) fn check_groups(&self, groups: &[&Group], findings: &mut Findings) {
         for (key, (_, at)) in &self.groups {
             if groups.iter().any(|group| group.key == *key) {
@@ -64,7 +61,7 @@ impl AddressTables {
         }
     }
 
-    /// Reads `[addresses]` over what a file before it said.
+    /// Reads `[addresses]`; its keys replace those of earlier files.
     pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
@@ -75,16 +72,13 @@ impl AddressTables {
                     _ => findings.error(&at, "bad value for `lease` in [addresses]", "write lease = true or false"),
                 }
             } else if !self.all.read(name, value.get_ref(), &at, findings) {
-                let help = match nearest(name, POLICY.into_iter().chain(["lease"])) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "keys of [addresses] are lease, conflict, probe and on_claim".to_owned(),
-                };
+                let help = key_hint(name, &["lease", "conflict", "probe", "on_claim"], "[addresses]");
                 findings.error(&source.word(key.span()), format!("unknown key `{name}` in [addresses]"), help);
             }
         }
     }
 
-    /// Reads `[groups."KEY"]` over what a file before it said.
+    /// Reads `[groups."KEY"]`; its keys replace those of earlier files.
     pub(super) fn read_groups(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let at = source.word(key.span());
@@ -98,10 +92,7 @@ impl AddressTables {
             for (key, value) in settings {
                 let name = key.get_ref().as_ref();
                 if !partial.read(name, value.get_ref(), &source.word(value.span()), findings) {
-                    let help = match nearest(name, POLICY) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "keys of a group are conflict, probe and on_claim".to_owned(),
-                    };
+                    let help = key_hint(name, &["conflict", "probe", "on_claim"], "a group");
                     findings.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
                 }
             }
@@ -110,7 +101,7 @@ impl AddressTables {
 }
 
 impl PartialPolicy {
-    /// Takes one key. False if it is none of a policy.
+    /// Reads one key and reports a bad value. False if a policy has no such key.
     fn read(&mut self, name: &str, found: &DeValue<'_>, at: &Word, findings: &mut Findings) -> bool {
         let text = scalar_text(found).unwrap_or_default();
         let understood = match (name, text.as_str()) {
@@ -134,13 +125,13 @@ impl PartialPolicy {
     }
 }
 
-/// Understood: kept.
+/// Keeps a legal value; always true.
 fn keep<T>(place: &mut Option<T>, value: T) -> bool {
     *place = Some(value);
     true
 }
 
-/// `tcp:PORT` or `none`; the outer `None` is a mistake.
+/// The port of `tcp:PORT`, or `Some(None)` for `none`; `None` for anything else.
 fn probe_port(text: &str) -> Option<Option<u16>> {
     match text.strip_prefix("tcp:") {
         Some(probe_port) => probe_port.parse().ok().filter(|probe_port| *probe_port > 0).map(Some),

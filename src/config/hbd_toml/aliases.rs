@@ -9,10 +9,10 @@ use crate::config::diagnostic::{Findings, Word};
 use crate::config::haresources::ipv4::looks_like_address;
 use crate::config::haresources::unit_name;
 
-/// Words of haresources with the units they mean, and where that is said.
+/// For each word of haresources, the unit that it means and the word of hbd.toml that says so.
 pub(in crate::config) type Aliases = BTreeMap<String, (String, Word)>;
 
-/// Reads the table over what a file before it said.
+/// Reads the table; its keys replace those of earlier files.
 pub(super) fn read(table: &DeTable<'_>, source: &TomlText<'_>, aliases: &mut Aliases, findings: &mut Findings) {
     for (key, value) in table {
         let word = key.get_ref().to_string();

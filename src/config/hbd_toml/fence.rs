@@ -1,6 +1,6 @@
 //! The tables `[fence."NODE"]` of hbd.toml: which fence agents reset a node, and their parameters (04 §8.6).
 //!
-//! Runs nothing.
+//! Owns the keys of these tables. Runs nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
 
-/// One agent of hbd.toml.
+/// One table: an agent with its parameters.
 #[derive(Debug)]
 struct FenceEntry {
     at: Word,
@@ -25,12 +25,12 @@ struct FenceEntry {
     parameters: Vec<(String, String)>,
 }
 
-/// `[fence]` of hbd.toml.
+/// The tables of all nodes.
 #[derive(Debug, Default)]
 pub(in crate::config) struct FenceTables(BTreeMap<String, Vec<FenceEntry>>);
 
 impl FenceTables {
-    /// Reads `[fence."NODE"]` or `[[fence."NODE"]]` over what a file before it said.
+    /// Reads `[fence."NODE"]` or `[[fence."NODE"]]`; the tables of a node replace those of earlier files.
     pub(super) fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let node = key.get_ref().to_ascii_lowercase();
@@ -51,7 +51,7 @@ impl FenceTables {
         }
     }
 
-    /// A table for a node that does not exist would silently not count.
+    /// Reports tables for nodes that do not exist.
     pub(in crate::config) fn check_nodes(&self, nodes: &[Word], findings: &mut Findings) {
         for (node, entry) in &self.0 {
             let Some(first) = entry.first().filter(|_| !nodes.iter().any(|known| known.text == *node)) else {
@@ -65,7 +65,7 @@ impl FenceTables {
         }
     }
 
-    /// The agents of a node that work here; `None` if the tables do not name the node.
+    /// The agents of a node that are installed here; `None` if no table is for the node.
     pub(in crate::config) fn agents(
         &self,
         node: &str,
@@ -81,7 +81,7 @@ fn entry(table: &DeTable<'_>, at: &Word, source: &TomlText<'_>, findings: &mut F
     let mut entry = FenceEntry { at: at.clone(), agent: None, timeout: FENCE_TIMEOUT, parameters: Vec::new() };
     for (key, value) in table {
         let (name, location) = (key.get_ref().as_ref(), source.word(value.span()));
-        let Some(text) = scalar_text(value.get_ref()) else {
+        let Ok(text) = scalar_text(value.get_ref()) else {
             let message = format!("bad value for `{name}` of [fence.\"{}\"]", at.text);
             findings.error(&location, message, "write one value: a string, a number, true or false");
             continue;
@@ -97,7 +97,7 @@ fn entry(table: &DeTable<'_>, at: &Word, source: &TomlText<'_>, findings: &mut F
                     findings.error(&location, format!("bad value for `timeout`: {}", refused.why), refused.help);
                 }
             },
-            // Lines are what separates parameters.
+            // The agent reads one parameter from each line.
             _ if text.contains('\n') || name.contains(['=', '\n']) => {
                 findings.error(&location, format!("the parameter `{name}` is not one line"), "write it on one line");
             }

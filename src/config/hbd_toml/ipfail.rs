@@ -1,15 +1,14 @@
-//! The table `[ipfail]` of hbd.toml: what ping nodes decide, beyond what ha.cf says of it.
+//! The table `[ipfail]` of hbd.toml: which decisions depend on ping nodes.
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::TomlText;
+use super::source::{TomlText, key_hint};
 use crate::config::diagnostic::{Findings, Word};
 use crate::config::types::{Connectivity, PingNode};
-use crate::config::value::nearest;
 
 const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
 
-/// The table as far as it was written, each value with its place.
+/// The keys that the files set, each with its place.
 #[derive(Debug, Default)]
 pub(in crate::config) struct IpfailTable {
     enabled: Option<(bool, Word)>,
@@ -17,7 +16,7 @@ pub(in crate::config) struct IpfailTable {
 }
 
 impl IpfailTable {
-    /// Reads the table over what a file before it said.
+    /// Reads the table; its keys replace those of earlier files.
     pub(super) fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let (name, at) = (key.get_ref().as_ref(), source.word(value.span()));
@@ -25,10 +24,7 @@ impl IpfailTable {
                 "enabled" => &mut self.enabled,
                 "takeover_needs_ping" => &mut self.takeover_needs_ping,
                 _ => {
-                    let help = match nearest(name, KEYS) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "keys of [ipfail] are enabled and takeover_needs_ping".to_owned(),
-                    };
+                    let help = key_hint(name, &KEYS, "[ipfail]");
                     findings.error(&source.word(key.span()), format!("unknown key `{name}` in [ipfail]"), help);
                     continue;
                 }
@@ -43,7 +39,7 @@ impl IpfailTable {
         }
     }
 
-    /// What wants ping nodes, and there is none.
+    /// Reports keys that have no effect because ha.cf has no ping node.
     pub(in crate::config) fn check(&self, ping_nodes: &[PingNode], findings: &mut Findings) {
         for (wanted, at) in [&self.enabled, &self.takeover_needs_ping].into_iter().flatten() {
             if *wanted && ping_nodes.is_empty() {
@@ -54,7 +50,7 @@ impl IpfailTable {
         }
     }
 
-    /// What is in force. `in_ha_cf`: whether ha.cf starts ipfail.
+    /// The values in force. `in_ha_cf`: whether ha.cf starts ipfail.
     pub(in crate::config) fn connectivity(&self, in_ha_cf: bool) -> Connectivity {
         let said = |value: &Option<(bool, Word)>| value.as_ref().map(|(flag, _)| *flag);
         Connectivity {

@@ -1,8 +1,8 @@
-//! hbd.toml, its drop-ins and the environment: what overrides ha.cf, and what ha.cf has no word for (04 §14 no. 1).
+//! hbd.toml, its drop-ins and the environment: values that override ha.cf, and settings that ha.cf does not have
+//! (04 §14 no. 1).
 //!
-//! Owns the schema of these files: top-level keys with the names of ha.cf's scalar directives, and the tables
-//! `[aliases]`, `[record]`, `[addresses]`, `[groups]`, `[units]`, `[health]`, `[ipfail]`, `[watchdog]` and `[fence]`. Parsed by the toml crate for spans; the
-//! layering itself is in `settings`.
+//! Owns which keys and tables there are: a key for each directive of ha.cf with one value, and a file of this folder
+//! for each table. The toml crate parses; the layers are in `settings`.
 
 mod addresses;
 mod aliases;
@@ -27,11 +27,15 @@ use addresses::AddressTables;
 use fence::FenceTables;
 use ipfail::IpfailTable;
 use services::ServiceTables;
-use source::{TomlText, scalar_text};
+use source::{NoScalar, TomlText, scalar_text};
 
 pub(super) use aliases::Aliases;
 
-/// What ha.cf has no word for.
+/// The names of all tables, in the order in which hints list them.
+const TABLES: [&str; 9] =
+    ["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence"];
+
+/// The tables: settings that ha.cf does not have.
 #[derive(Debug, Default)]
 pub(super) struct HbdToml {
     /// `[aliases]`.
@@ -46,16 +50,16 @@ pub(super) struct HbdToml {
     pub ipfail: IpfailTable,
     /// `[fence]`.
     pub fencing: FenceTables,
-    /// `[watchdog]`, but for its device, which overrides ha.cf's.
+    /// `[watchdog]` without its device, which is a setting of ha.cf.
     pub watchdog: WatchdogPolicy,
 }
 
-/// Reads one TOML file: scalars to `scalars`, tables over those read before.
+/// Reads one TOML file. Keys of ha.cf go to `scalars`; tables go to `tables`, over those of earlier files.
 pub(super) fn read(
     path: &Path,
     bytes: &[u8],
     scalars: &mut SettingCollector,
-    own: &mut HbdToml,
+    tables: &mut HbdToml,
     findings: &mut Findings,
 ) {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -76,43 +80,46 @@ pub(super) fn read(
         return;
     }
     for (key, value) in table.get_ref() {
+        let name = key.get_ref().as_ref();
         let at = source.word(key.span());
-        match (key.get_ref().as_ref(), value.get_ref()) {
-            ("aliases", DeValue::Table(table)) => aliases::read(table, &source, &mut own.aliases, findings),
-            ("aliases", _) => findings.error(&at, "`aliases` is not a table", "write [aliases] on a line of its own"),
-            ("record", DeValue::Table(table)) => record::read(table, &source, &mut own.recording, findings),
-            ("record", _) => findings.error(&at, "`record` is not a table", "write [record] on a line of its own"),
-            ("fence", DeValue::Table(table)) => own.fencing.read(table, &source, findings),
-            ("ipfail", DeValue::Table(table)) => own.ipfail.read(table, &source, findings),
-            (name @ "watchdog", DeValue::Table(table)) => {
-                watchdog::read(table, &source, &mut own.watchdog, findings);
-                if let (Some(device), Ok(directive)) = (table.get(watchdog::DEVICE), scalar_directive(name)) {
-                    scalar(directive, &source, device, device.get_ref(), scalars, findings);
+        let directive = scalar_directive(name);
+        match (value.get_ref(), &directive) {
+            (DeValue::Table(table), _) if TABLES.contains(&name) => {
+                tables.read_table(name, table, &source, findings);
+                if let ("watchdog", Some(device), Ok(directive)) = (name, table.get(watchdog::DEVICE), &directive) {
+                    read_scalar(directive, &source, device, scalars, findings);
                 }
             }
-            ("addresses", DeValue::Table(table)) => own.addresses.read_all(table, &source, findings),
-            ("groups", DeValue::Table(table)) => own.addresses.read_groups(table, &source, findings),
-            ("units", DeValue::Table(table)) => own.services.read_units(table, &source, findings),
-            ("health", DeValue::Table(table)) => own.services.read_health(table, &source, findings),
-            (name @ ("addresses" | "groups" | "units" | "health" | "ipfail" | "fence"), _) => {
-                findings.error(
-                    &at,
-                    format!("`{name}` is not a table"),
-                    format!(
-                        "write [{}] on a line of its own",
-                        if name == "groups" { "groups.\"KEY\"" } else { name }
-                    ),
-                );
+            (_, Ok(directive)) => read_scalar(directive, &source, value, scalars, findings),
+            (_, Err(_)) if TABLES.contains(&name) => {
+                let heading = if name == "groups" { "groups.\"KEY\"" } else { name };
+                let help = format!("write [{heading}] on a line of its own");
+                findings.error(&at, format!("`{name}` is not a table"), help);
             }
-            (name, found) => match scalar_directive(name) {
-                Ok(directive) => scalar(directive, &source, value, found, scalars, findings),
-                Err(help) => findings.error(&at, format!("unknown key `{name}`"), help),
-            },
+            (_, Err(help)) => findings.error(&at, format!("unknown key `{name}`"), help.clone()),
         }
     }
 }
 
-/// Reads the variables `HBD_NAME`; an unknown one may belong to somebody else.
+impl HbdToml {
+    /// Reads one of [`TABLES`].
+    fn read_table(&mut self, name: &str, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+        match name {
+            "aliases" => aliases::read(table, source, &mut self.aliases, findings),
+            "record" => record::read(table, source, &mut self.recording, findings),
+            "addresses" => self.addresses.read_all(table, source, findings),
+            "groups" => self.addresses.read_groups(table, source, findings),
+            "units" => self.services.read_units(table, source, findings),
+            "health" => self.services.read_health(table, source, findings),
+            "ipfail" => self.ipfail.read(table, source, findings),
+            "watchdog" => watchdog::read(table, source, &mut self.watchdog, findings),
+            "fence" => self.fencing.read(table, source, findings),
+            _ => {}
+        }
+    }
+}
+
+/// Reads the variables `HBD_NAME`. An unknown one is no error, because another program may use it.
 pub(super) fn read_environment(
     environment: &[(String, String)],
     scalars: &mut SettingCollector,
@@ -131,43 +138,44 @@ pub(super) fn read_environment(
     }
 }
 
-/// The directive a key overrides, or what to write instead.
+/// The directive that a key overrides, or a hint what to write instead.
 fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
     match directives::find(name) {
         Some(directive) if directive.overridable() => Ok(directive),
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence"])) {
+            Err(match nearest(name, names.chain(TABLES)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
-                    "keys are the names of ha.cf's directives with one value, and the tables [aliases], [record], \
-                     [addresses], [groups], [units], [health], [ipfail], [watchdog] and [fence]"
-                        .into()
+                    let tables = TABLES.map(|table| format!("[{table}]")).join(", ");
+                    format!("keys are the names of ha.cf's directives with one value, and the tables {tables}")
                 }
             })
         }
     }
 }
 
-/// One scalar: the same words as in ha.cf, or TOML's own numbers and booleans.
-fn scalar(
+/// Reads one value that overrides ha.cf: the same words as there, or TOML's own numbers and booleans.
+fn read_scalar(
     directive: &'static Directive,
     source: &TomlText<'_>,
     value: &Spanned<DeValue<'_>>,
-    found: &DeValue<'_>,
     scalars: &mut SettingCollector,
     findings: &mut Findings,
 ) {
     let mut at = source.word(value.span());
-    let Some(text) = scalar_text(found) else {
-        let message = format!("bad value for `{}`: {} instead of one value", directive.name, found.type_str());
-        findings.error(&at, message, directive.usage());
-        scalars.mark_refused(directive.name);
-        return;
-    };
-    // What the parsers judge is the value; the caret keeps the place of the literal.
-    at.text = text;
-    scalars.report_treatment(directive, &at, findings);
-    scalars.add(directive, &at, findings);
+    match scalar_text(value.get_ref()) {
+        Ok(text) => {
+            // The parsers check the value; the caret shows the place of the literal.
+            at.text = text;
+            scalars.report_treatment(directive, &at, findings);
+            scalars.add(directive, &at, findings);
+        }
+        Err(NoScalar { why, help }) => {
+            let message = format!("bad value for `{}`: {why}", directive.name);
+            findings.error(&at, message, help.unwrap_or_else(|| directive.usage()));
+            scalars.mark_refused(directive.name);
+        }
+    }
 }

@@ -21,7 +21,7 @@ const HEALTH_KEYS: &[(&str, ValueKind)] = &[
     ("restarts", ValueKind::Integer { min: 0, max: 1000, unit: "restarts" }),
     ("within", TIME),
 ];
-/// A list of groups, which is no single value.
+/// The key with a list of groups; all others have a single value.
 const EXCEPT: &str = "except";
 
 /// Both tables.
@@ -31,12 +31,12 @@ pub(in crate::config) struct ServiceTables {
     pub limits: UnitLimits,
     /// `[health]`.
     pub health: Health,
-    /// Groups named in `except`, and where.
+    /// The words of `except`.
     excepted: Vec<Word>,
 }
 
 impl ServiceTables {
-    /// Reads `[units]` over what a file before it said.
+    /// Reads `[units]`; its keys replace those of earlier files.
     pub(super) fn read_units(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let limits = &mut self.limits;
         read_values("units", UNIT_KEYS, &[], table, source, findings, |key, value| match key {
@@ -46,7 +46,7 @@ impl ServiceTables {
         });
     }
 
-    /// Reads `[health]` over what a file before it said.
+    /// Reads `[health]`; its keys replace those of earlier files, and `except` adds to theirs.
     pub(super) fn read_health(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let health = &mut self.health;
         read_values("health", HEALTH_KEYS, &[EXCEPT], table, source, findings, |key, value| match key {
@@ -56,7 +56,9 @@ impl ServiceTables {
         });
         if let Some(list) = table.get(EXCEPT) {
             let words = match list.get_ref() {
-                DeValue::Array(list) => list.iter().map(|one| (scalar_text(one.get_ref()), one.span())).collect(),
+                DeValue::Array(list) => {
+                    list.iter().map(|one| (scalar_text(one.get_ref()).ok(), one.span())).collect()
+                }
                 _ => vec![(None, list.span())],
             };
             for (text, span) in words {
@@ -76,7 +78,7 @@ impl ServiceTables {
         }
     }
 
-    /// Notes which groups health leaves alone, and finds names that are no group's.
+    /// Hands `except` over to the health policy, and reports words in it that name no group.
     pub(in crate::config) fn match_groups(&mut self, groups: &[WrittenGroup], findings: &mut Findings) {
         let keys = || groups.iter().map(|found| found.group.key.as_str());
         for word in &self.excepted {

@@ -1,6 +1,6 @@
-//! The text of a TOML file: spans become places, values become the words of ha.cf.
+//! The text of a TOML file: spans become places, single values become text as ha.cf would have it.
 //!
-//! Owns what all tables have in common. Never knows what a key means.
+//! Owns what all tables have in common. Does not know what a key means.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::diagnostic::{Findings, Location, Word};
 use crate::config::value::{ValueKind, nearest};
 
-/// A TOML file, to turn byte spans into places.
+/// The text of a TOML file, with which byte spans become places.
 pub(super) struct TomlText<'a> {
     file: Arc<Path>,
     text: &'a str,
@@ -41,18 +41,45 @@ impl<'a> TomlText<'a> {
     }
 }
 
-/// The text of a single value as ha.cf would have it; `None` for anything else.
-pub(super) fn scalar_text(found: &DeValue<'_>) -> Option<String> {
+/// Why a value is not a single one, and what to write instead where that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoScalar {
+    pub why: String,
+    pub help: Option<String>,
+}
+
+/// A single value as ha.cf would write it.
+///
+/// # Errors
+/// A table, an array, a date, and a number that is not decimal.
+pub(super) fn scalar_text(found: &DeValue<'_>) -> Result<String, NoScalar> {
     match found {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().replace('_', "")),
-        DeValue::Float(number) => Some(number.as_str().replace('_', "")),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        _ => None,
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().replace('_', "")),
+        DeValue::Integer(number) => {
+            let decimal = i128::from_str_radix(number.as_str(), number.radix()).ok();
+            let help = decimal.map(|decimal| format!("write it in decimal: {decimal}"));
+            Err(NoScalar { why: "the number is not decimal".to_owned(), help })
+        }
+        DeValue::Float(number) => Ok(number.as_str().replace('_', "")),
+        DeValue::Boolean(flag) => Ok(flag.to_string()),
+        _ => Err(NoScalar { why: format!("{} instead of one value", found.type_str()), help: None }),
     }
 }
 
-/// Hands each legal value of a table over as text; times in milliseconds.
+/// The hint for an unknown key: the nearest of the known ones, or all of them. `owner` is what has the keys.
+pub(super) fn key_hint(key: &str, known: &[&str], owner: &str) -> String {
+    match (nearest(key, known.iter().copied()), known) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, [others @ .., last]) if !others.is_empty() => {
+            format!("keys of {owner} are {} and {last}", others.join(", "))
+        }
+        (None, _) => format!("the key of {owner} is {}", known.join("")),
+    }
+}
+
+/// Reads a table of single values and reports unknown keys and bad values. Gives `take` each legal value as text,
+/// times in milliseconds. `others` are keys that the caller reads.
 pub(super) fn read_values(
     name: &str,
     keys: &[(&str, ValueKind)],
@@ -68,31 +95,27 @@ pub(super) fn read_values(
             continue;
         }
         let Some((key_name, kind)) = keys.iter().find(|(known, _)| *known == word) else {
-            let known = keys.iter().map(|(known, _)| *known).chain(others.iter().copied());
-            let help = match nearest(word, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("keys of [{name}] are {}", known.collect::<Vec<_>>().join(", ")),
-            };
+            let known: Vec<&str> = keys.iter().map(|(known, _)| *known).chain(others.iter().copied()).collect();
+            let help = key_hint(word, &known, &format!("[{name}]"));
             findings.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
             continue;
         };
-        let at = source.word(value.span());
-        let found = value.get_ref();
-        let Some(text) = scalar_text(found) else {
-            let message =
-                format!("bad value for `{key_name}` in [{name}]: {} instead of one value", found.type_str());
-            findings.error(&at, message, "write one value behind the equals sign");
-            continue;
-        };
-        match kind.parse(&text) {
+        let legal = scalar_text(value.get_ref()).and_then(|text| {
+            let accepted = kind.parse(&text);
+            accepted.map_err(|refused| NoScalar { why: refused.why, help: Some(refused.help) })
+        });
+        match legal {
             Ok(accepted) => take(key_name, as_text(&accepted.value)),
-            Err(refused) => {
-                findings.error(&at, format!("bad value for `{key_name}` in [{name}]: {}", refused.why), refused.help);
+            Err(NoScalar { why, help }) => {
+                let message = format!("bad value for `{key_name}` in [{name}]: {why}");
+                let help = help.unwrap_or_else(|| "write one value behind the equals sign".to_owned());
+                findings.error(&source.word(value.span()), message, help);
             }
         }
     }
 }
 
+/// A legal value as text.
 fn as_text(value: &figment::value::Value) -> String {
     let number = || value.to_u128().map(|number| number.to_string());
     let flag = || value.to_bool().map(|flag| flag.to_string());

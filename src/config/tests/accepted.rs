@@ -1,5 +1,5 @@
-//! Nothing that a real Heartbeat accepts is refused without a reason that ha.cf(5) states: the tables of values of 04 §1.3
-//! and §1.6–1.10, walked for every directive, and the lines of [`STRICTER`].
+//! hbd refuses nothing that a real Heartbeat accepts, unless hbd-ha.cf(5) states the reason: every value of 04 §1.3
+//! for every directive of 04 §1.6–1.10, and the lines of [`STRICTER`].
 
 use super::*;
 use crate::config::directives::{DIRECTIVES, Directive, Treatment};
@@ -35,7 +35,7 @@ fn every_value_that_heartbeat_takes_is_taken() {
     for directive in DIRECTIVES.iter().filter(|directive| directive.kind().is_some()) {
         assert!(!matches!(directive.treatment, Treatment::Refused { .. }));
         for value in values(directive) {
-            // What it means beside other directives is another matter: only this line is judged.
+            // Only this line is tested; cross-checks may refuse its value beside other directives.
             let node = Node::new(&format!("{} {value}\nucast eth0 10.0.0.2\nnode nodea nodeb\n", directive.name));
             let bad: Vec<_> = node
                 .load()

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 
-/// What stands below a line about which there is nothing to say.
+/// What stands below a line without a finding.
 const ACCEPTED: &str = "  accepted\n";
 
 /// Every finding of a node, in a form that does not depend on where the test runs.

@@ -1,4 +1,4 @@
-//! stonith, stonith_host and `[fence]`: who resets whom with what.
+//! stonith, stonith_host and `[fence]`: which node is reset by which device.
 
 use std::time::Duration;
 

@@ -115,7 +115,7 @@ fn hints_say_what_to_write() {
     let table = [
         ("keepalve 1", "did you mean `keepalive`?"),
         ("KEEPALIVE 1", "directive names are lower case: write `keepalive`"),
-        ("frobnicate 1", "see ha.cf(5) for the directives; `#` begins a comment"),
+        ("frobnicate 1", "see hbd-ha.cf(5) for the directives; `#` begins a comment"),
         ("nice_failback on", "write auto_failback on or off"),
         ("crm yes", "For Pacemaker use Corosync; to use haresources set 'crm off'."),
         ("deadtime 30 ms", "write seconds (30 or 0.5) or milliseconds (1500ms), without a blank, up to a year"),

@@ -1,4 +1,4 @@
-//! 03 §2.1–2.3 and §16 no. 19: what haresources means, and where hbd refuses to guess.
+//! 03 §2.1–2.3 and §16 no. 19: what haresources means, and which ambiguous files hbd refuses.
 
 use super::*;
 

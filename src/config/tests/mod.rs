@@ -1,4 +1,4 @@
-//! Tests of the room as a whole: files in, configuration and findings out.
+//! Tests of `config` as a whole: files in, configuration and findings out.
 
 mod accepted;
 mod corpus;

@@ -1,4 +1,4 @@
-//! 04 §1.6–1.10 row by row: every directive of the table honoured, mapped, warned about or refused as its row says.
+//! 04 §1.6–1.10 row by row: every directive is honoured, mapped, warned about or refused as its row says.
 
 use std::time::Duration;
 
@@ -274,7 +274,7 @@ fn programs_of_heartbeats_own_are_not_started_and_the_warning_says_what_does_the
         let units: Vec<String> = node.config().children.into_iter().map(|child| child.unit).collect();
         assert_eq!(units, ["hbd-respawn-2-monitor.service"], "the number is that of the line");
     }
-    // Gone with the package, and not needed.
+    // With Heartbeat's package removed, these are gone; hbd does not need them.
     assert!(machine("respawn nobodyhere /usr/lib/heartbeat/ipfail\nping 10.0.0.254").config().connectivity.ipfail);
 }
 

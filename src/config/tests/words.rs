@@ -159,7 +159,7 @@ fn a_directory_of_fstab_is_refused_because_systemd_mounts_it_at_boot() {
     assert!(error.message.contains("/srv/my-data stands in"), "{}", error.message);
     let alias = "\"Filesystem::/dev/sdb1::/srv/my-data\" = \"srv-my\\\\x2ddata.mount\"";
     assert!(error.help.contains(alias), "{}", error.help);
-    // What it says to write works.
+    // The remedy of the message works.
     let node = node.toml(&format!("[aliases]\n{alias}\n"));
     let group = node.config().groups.remove(0);
     assert_eq!(group.resources[0].kind, ResourceKind::Unit("srv-my\\x2ddata.mount".into()));
