@@ -1,4 +1,4 @@
-//! What a neighbour saw: the decision, and each address announced for the first time.
+//! What a neighbour saw: the decision, and the first announcement of each address.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ pub struct Seen {
     pub first: f64,
     /// The last one was.
     pub last: f64,
-    /// So many different ones were.
+    /// How many different addresses were announced.
     pub announced: usize,
 }
 
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 
-/// Reads a capture file with nanoseconds, of this machine's byte order.
+/// Reads a capture file with time stamps in nanoseconds and this machine's byte order.
 pub fn read(bytes: &[u8]) -> Result<Seen, Failure> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     if word(0).is_some_and(|magic| magic != 0xa1b2_3c4d) {
@@ -75,7 +75,7 @@ fn announced(frame: &[u8]) -> Option<Vec<u8>> {
         }
         [0x86, 0xdd] if frame.get(20) == Some(&58) && frame.get(54) == Some(&136) => {
             let address = frame.get(62..78)?;
-            // keepalived's link-local address is none of those counted.
+            // keepalived's link-local address does not count.
             (address[0] != 0xfe).then(|| address.to_vec())
         }
         _ => None,

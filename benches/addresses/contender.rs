@@ -1,4 +1,4 @@
-//! Who adds the addresses: hbd's address thread beside a beating core, or keepalived from Debian.
+//! The programs that are compared: hbd's address thread beside a core that sends heartbeats, and Debian's keepalived.
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -13,31 +13,31 @@ use crate::Failure;
 use crate::capture::DECISION_PORT;
 use crate::site::{Site, wait};
 
-/// First argument of a process that is hbd's side of a race.
+/// First argument of a process that is hbd's side of a round.
 pub const ROLE: &str = "hbd-contender";
 
-/// hbd's heartbeat in the race.
+/// hbd's heartbeat interval in a round.
 const BEAT: Duration = Duration::from_millis(10);
-/// Beats before the decision, and after it.
+/// Heartbeats before the decision, and after it.
 const BEATS: (usize, usize) = (50, 150);
 
-/// One of the two.
+/// One of the programs.
 #[derive(Debug, Clone, Copy)]
 pub enum Contender {
-    /// Ours.
+    /// hbd.
     Hbd,
-    /// Theirs.
+    /// keepalived.
     Keepalived,
 }
 
-/// How late hbd's beats were, milliseconds.
+/// How late hbd's heartbeats were, milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Jitter {
-    /// Half of them less.
+    /// The median.
     pub p50: f64,
-    /// All but one in a thousand less.
+    /// The 99.9th percentile.
     pub p999: f64,
-    /// The worst.
+    /// The latest.
     pub worst: f64,
     /// How many.
     pub beats: usize,
@@ -54,7 +54,8 @@ fn addresses(count: usize, ipv6: bool) -> impl Iterator<Item = IpAddr> {
 }
 
 impl Contender {
-    /// Adds so many addresses in the near namespace until `done`; tells how hbd's beats were.
+    /// Adds so many addresses in the near namespace and keeps them until `done`. Returns how late hbd's heartbeats
+    /// were.
     pub fn run(
         self,
         site: &Site,
@@ -90,7 +91,7 @@ fn hbd(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Res
     Ok(Some(Jitter { p50, p999, worst, beats: late.len() }))
 }
 
-/// What haresources would say of so many addresses.
+/// So many addresses, as haresources would give them.
 pub fn wishes(count: usize, ipv6: bool) -> Vec<Address> {
     let wish = |address| Address {
         address,
@@ -102,14 +103,14 @@ pub fn wishes(count: usize, ipv6: bool) -> Vec<Address> {
     addresses(count, ipv6).map(wish).collect()
 }
 
-/// Inside the near namespace: the main thread beats as the core's does, the address thread adds and announces. Prints how late
-/// every beat was, in milliseconds.
+/// Runs inside the near namespace: the main thread sends heartbeats as the core's does, the address thread adds and
+/// announces. Prints how late every heartbeat was, in milliseconds.
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let count: usize = arguments.first().ok_or("no count")?.parse()?;
     let ipv6 = arguments.get(1).is_some_and(|word| word == "6");
     let (sender, reports) = mpsc::channel();
     let addresses = vip::spawn(None, move |report| drop(sender.send(report)))?;
-    // Refused in some containers: then the beats are those of an ordinary thread.
+    // Some containers refuse this: then the heartbeats are those of an ordinary thread.
     let _ = hbd::daemon::realtime::schedule(1);
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     let wishes = wishes(count, ipv6);
@@ -138,14 +139,14 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One VRRP instance that becomes master at once. Addresses beyond one go where they are not in the advertisement,
-/// which has room for a few only.
+/// One VRRP instance that becomes master at once. All addresses but one are excluded from its advertisement, which
+/// has space for a few only.
 fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<(), Failure> {
     let mut text = String::from(
         "global_defs {\n  vrrp_garp_master_refresh 0\n}\nvrrp_instance bench {\n  state MASTER\n  interface eth0\n  \
          virtual_router_id 98\n  priority 255\n  advert_int 1\n  version 3\n  virtual_ipaddress {\n",
     );
-    // An IPv6 instance wants a link-local address first; it is none of those counted.
+    // An IPv6 instance needs a link-local address first. It does not count.
     let prefix = if ipv6 { 64 } else { 16 };
     let own = addresses(count, ipv6).take(usize::from(!ipv6));
     let others = addresses(count, ipv6).skip(usize::from(!ipv6));
@@ -170,7 +171,7 @@ fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool)
     let outcome = wait("keepalived to announce everything", done);
     child.kill()?;
     child.wait()?;
-    // Its child, if it has one, goes with the namespace's processes.
+    // A child of it is killed with the processes of the namespace.
     let _ = std::fs::read_to_string(path("vrrp.pid")).map(|pid| crate::site::run(&["kill", "-KILL", pid.trim()]));
     outcome
 }

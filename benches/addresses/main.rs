@@ -1,11 +1,10 @@
-//! `make bench`: how long after the decision the first, and the last, of 1 to 1000 addresses is announced, hbd
-//! against keepalived, and whether hbd's heartbeat is disturbed by it.
+//! `make bench`: how long after the decision the first and the last of 1 to 1000 addresses are announced by hbd and
+//! by keepalived, and how late hbd's heartbeats are meanwhile.
 //!
 //! Two network namespaces joined by a veth pair, made and removed here. In one a contender adds its addresses, in the
-//! other tcpdump writes down what a neighbour sees; its clock is the only one that counts. The decision is what the
-//! contender says before it acts: keepalived its first advertisement, hbd's address thread a datagram in its place.
-//! Contenders take turns, several rounds, the best of each counts: other work on the machine only ever makes it
-//! slower.
+//! other tcpdump records what a neighbour sees, with its own clock. The decision is what a contender sends before it
+//! acts: keepalived its first advertisement, hbd's address thread a datagram in its place. Contenders take turns for
+//! several rounds. The best round of each counts, because other work on the machine can only make it slower.
 
 mod capture;
 mod contender;
@@ -20,9 +19,9 @@ use site::Site;
 
 /// Rows of the table.
 const COUNTS: [usize; 4] = [1, 100, 500, 1000];
-/// `HBD_BENCH_ROUNDS` says otherwise.
+/// The number of rounds, unless `HBD_BENCH_ROUNDS` gives another.
 const ROUNDS: usize = 5;
-/// What the row is to stay below on a quiet machine, milliseconds to the last announcement (IPv4;
+/// The goal for a row on a machine with nothing else to do, in milliseconds until the last announcement (IPv4;
 /// docs/DECISIONS.md "How fast a takeover must be").
 const GOALS: [f64; 4] = [0.5, 2.0, 8.0, 25.0];
 
@@ -108,7 +107,7 @@ fn race(contender: Contender, count: usize, ipv6: bool) -> Result<(Seen, Option<
     let site = Site::build()?;
     let tap = site.capture()?;
     let beats = contender.run(&site, count, ipv6, || tap.seen().is_ok_and(|seen| seen.announced >= count))?;
-    // What tcpdump has seen by now and not written yet.
+    // Waits for what tcpdump has received and not written yet.
     let seen = tap.finish()?;
     if seen.announced < count {
         return Err(format!("{contender:?} announced {} of {count} addresses", seen.announced).into());

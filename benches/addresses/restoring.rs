@@ -1,4 +1,5 @@
-//! How soon an address that somebody removes is back, from one notification of the kernel to the other.
+//! How soon hbd adds an address again that was removed: from the kernel's notification of the removal to that of the
+//! return.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -20,10 +21,11 @@ use crate::site::{Site, run};
 
 /// First argument of a process that holds the addresses and watches the kernel.
 pub const ROLE: &str = "hbd-restorer";
-/// Addresses, each removed once: more often would be a fight, in which hbd waits.
+/// How many addresses are removed, each of them once: hbd waits before it adds an address again that is removed more
+/// often.
 const ADDRESSES: usize = 100;
 
-/// Milliseconds from a removal to the return: median, worst.
+/// Milliseconds from a removal to the return: the median and the longest.
 pub fn race(ipv6: bool) -> Result<(f64, f64), Failure> {
     let site = Site::build()?;
     let mut child = Command::new("ip")
@@ -43,7 +45,7 @@ pub fn race(ipv6: bool) -> Result<(f64, f64), Failure> {
     }
 }
 
-/// Inside the near namespace: prints every time, in milliseconds.
+/// Runs inside the near namespace: prints every time, in milliseconds.
 pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let ipv6 = arguments.first().is_some_and(|word| word == "6");
     let (sender, reports) = mpsc::channel();
@@ -66,7 +68,7 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes one after the other, as an administrator would, and waits for each to return.
+/// Removes the addresses one after the other with `ip`, and waits for each to return.
 async fn watch(addresses: &[IpAddr], prefix: u8) -> Result<Vec<f64>, Failure> {
     let groups = [MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
     let (connection, _handle, mut notices) = rtnetlink::new_multicast_connection(&groups)?;
@@ -75,7 +77,7 @@ async fn watch(addresses: &[IpAddr], prefix: u8) -> Result<Vec<f64>, Failure> {
     let mut gone: BTreeMap<IpAddr, Instant> = BTreeMap::new();
     for address in addresses {
         let address = format!("{address}/{prefix}");
-        // On a thread of its own: what the kernel tells is to be read when it tells it.
+        // On a thread of its own, so that the kernel's notifications are read at once.
         let removal =
             move || run(&["ip", "address", "del", &address, "dev", "eth0"]).map_err(|error| error.to_string());
         let removal = tokio::task::spawn_blocking(removal);

@@ -1,4 +1,4 @@
-//! Two namespaces with a cable between them, and a tap at the far end.
+//! Two namespaces with a cable between them, and tcpdump at the far end.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::capture::{Seen, read};
 
-/// `HBD_LAB_PREFIX` says otherwise, as in the laboratory.
+/// The prefix of all names, unless `HBD_LAB_PREFIX` gives another, as in the laboratory.
 const PREFIX: &str = "hbd";
 
-/// Removed when it is dropped.
+/// The namespaces. They are removed when this is dropped.
 #[derive(Debug)]
 pub struct Site {
     prefix: String,
@@ -18,7 +18,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Removes what an interrupted run left, and builds it anew.
+    /// Removes what an interrupted run left, and builds both namespaces.
     pub fn build() -> Result<Site, Failure> {
         let prefix = std::env::var("HBD_LAB_PREFIX").unwrap_or_else(|_| PREFIX.to_owned());
         let site = Site { prefix, directory: tempfile::tempdir()? };
@@ -48,12 +48,12 @@ impl Site {
         format!("{}-bench-far", self.prefix)
     }
 
-    /// For files.
+    /// The directory for files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Begins to write down what the neighbour sees.
+    /// Begins to record what the neighbour sees.
     pub fn capture(&self) -> Result<Tap, Failure> {
         let file = self.directory.path().join("seen.pcap");
         let tcpdump = Command::new("ip")
@@ -66,14 +66,14 @@ impl Site {
             .stderr(Stdio::null())
             .spawn()?;
         let tap = Tap { tcpdump, file };
-        // It writes the file's header when it listens.
+        // tcpdump writes the file's header when it has begun to listen.
         wait("tcpdump to listen", || std::fs::metadata(&tap.file).is_ok_and(|data| data.len() >= 24))?;
         Ok(tap)
     }
 
     fn sweep(&self) {
         for namespace in [self.near(), self.far()] {
-            // Not there is what we want.
+            // The namespace may not exist, which is just as well.
             let _ = Command::new("ip").args(["netns", "delete", &namespace]).stderr(Stdio::null()).status();
         }
     }
@@ -93,12 +93,12 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// What has been written so far.
+    /// What tcpdump has written so far.
     pub fn seen(&self) -> Result<Seen, Failure> {
         read(&std::fs::read(&self.file)?)
     }
 
-    /// Ends it and reads everything.
+    /// Ends tcpdump and reads everything that it has written.
     pub fn finish(mut self) -> Result<Seen, Failure> {
         run(&["kill", "-INT", &self.tcpdump.id().to_string()])?;
         self.tcpdump.wait()?;
@@ -108,7 +108,7 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        // Ended already is fine.
+        // It may have ended already.
         let _ = self.tcpdump.kill();
         let _ = self.tcpdump.wait();
     }

@@ -1,4 +1,4 @@
-//! What a stranger can send: any bytes, against a key that he does not have.
+//! A machine without the key may send any bytes: no panic.
 
 #![no_main]
 

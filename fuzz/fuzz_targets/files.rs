@@ -1,4 +1,5 @@
-//! The files of an administrator, all with the same bytes: no panic, and a configuration exactly where there is no error.
+//! All configuration files have the same arbitrary bytes: no panic, and a configuration exactly where there is no
+//! error.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! What somebody with the key can send: any bytes behind a good digest. Whatever is understood can be said again, and
-//! means the same.
+//! A machine with the key may send any bytes with a right digest. A message that is decoded can be encoded again, and
+//! has the same meaning.
 
 #![no_main]
 

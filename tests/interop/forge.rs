@@ -1,4 +1,4 @@
-//! Messages of a stranger on the heartbeat link who knows the key.
+//! Messages of an intruder on the heartbeat link who knows the key.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,7 @@ const SECRET: &str = "a-secret-of-your-own";
 /// A uuid that no node of the lab has.
 const UUID: [u8; 16] = [0x5a; 16];
 
-/// A datagram that says something in a node's name, with a later generation than any, signed as the example's nodes
-/// do.
+/// A datagram in a node's name, with a later generation than any node has, signed with the example's key.
 pub fn in_the_name_of(node: &str, body: Message) -> Result<Vec<u8>> {
     let failed = |error: &dyn std::error::Error| Error::Unexpected(format!("cannot forge: {error}"));
     let mut message = body;

@@ -1,16 +1,16 @@
 //! The interop campaign: every exchange between hbd and a real Heartbeat 3.0.6, on real nodes, under every digest.
 //!
-//! One pair of machines has both cluster managers installed; every test says what runs where. After each, exactly one
-//! live node owns the address, the client reaches it, `cl_status` and `hbctl status` agree, and the logs hold no
-//! complaint that a pair of real Heartbeats would not have; that pair is played too, as the control and for
-//! comparison. Ends with the matrix, and with hbd's outages beside Heartbeat's.
+//! One pair of machines has both cluster managers installed, and every test chooses which one runs where. After each
+//! test exactly one live node owns the address, the client reaches it, `cl_status` and `hbctl status` agree, and the
+//! logs hold no complaint that a pair of real Heartbeats would not have. Such a pair is played, too, for comparison.
+//! The campaign ends with the matrix, and with hbd's outages beside Heartbeat's.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`matrix`] | the nine scenarios of every pairing |
 //! | [`rolling`] | a cluster replaced node by node, and back |
-//! | [`recovery`] | what hbd does where a real Heartbeat is stuck (03 §14.3) |
-//! | [`forge`] | messages of a stranger who knows the key |
+//! | [`recovery`] | what hbd does where two real Heartbeats would be stuck (03 §14.3) |
+//! | [`forge`] | messages of an intruder who knows the key |
 //! | [`table`] | the results as tables |
 //!
 //! Words on the command line select tests whose name contains one of them; `HBD_LAB_REPEAT=N` plays each N times.
@@ -31,7 +31,7 @@ use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
 use table::{Cell, Table};
 
-/// The whole campaign, on a machine that has other things to do as well.
+/// How long the whole campaign may take on a busy machine.
 const BUDGET: Duration = Duration::from_secs(3 * 3600);
 
 /// The two cluster managers of a pair, the preferred node's first.
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     tests.extend(recovery::tests());
     let mut suite = Suite::begin_with_budget(BUDGET);
     suite.play(true, Round::boot_with_both, tests);
-    // Which attempt counts is the suite's to say.
+    // The suite decides which attempt counts.
     for (_, cell) in cells.iter().filter(|(name, _)| suite.failed().contains(name)) {
         results.borrow_mut().record(*cell, None);
     }

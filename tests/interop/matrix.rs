@@ -13,9 +13,9 @@ use crate::rolling;
 /// One row of the matrix.
 #[derive(Debug)]
 pub struct Row {
-    /// As it is printed and selected.
+    /// The name by which it is printed and selected.
     pub name: &'static str,
-    /// What the number is.
+    /// What the number in the matrix means.
     pub measures: &'static str,
     from: State,
     run: fn(&mut Round) -> Result<()>,
@@ -38,7 +38,7 @@ const fn row(name: &'static str, from: State, run: fn(&mut Round) -> Result<()>)
     Row { name, measures: "longest outage", from, run, kind: Kind::Outage }
 }
 
-/// In the order in which they are played: what needs other files or other software comes last.
+/// In the order in which they are played. Rows that need other files or other software come last.
 pub const ROWS: [Row; 9] = [
     Row {
         measures: "first answer after",
@@ -49,10 +49,10 @@ pub const ROWS: [Row; 9] = [
     row("takeover", State::Settled, |round| exchanges::planned_moves(round, Asked::Other)),
     row("graceful_stop", State::Settled, exchanges::graceful_stop),
     row("crash", State::Settled, exchanges::crash_of_the_owner),
-    row("failback_on", State::Bereft, exchanges::return_and_failback),
+    row("failback_on", State::TakenOver, exchanges::return_and_failback),
     row("partition_and_heal", State::Settled, exchanges::partition_and_heal),
     Row { kind: Kind::Rolling, ..row("rolling_replacement", State::Settled, |_| Ok(())) },
-    Row { kind: Kind::NoFailback, ..row("failback_off", State::Bereft, return_without_failback) },
+    Row { kind: Kind::NoFailback, ..row("failback_off", State::TakenOver, return_without_failback) },
 ];
 
 impl Row {
@@ -87,14 +87,14 @@ impl Row {
     }
 }
 
-/// From bereft: the preferred node is back, and nothing moves until somebody says so.
+/// From taken over: the preferred node comes back, and nothing moves until an operator asks for it.
 fn return_without_failback(round: &mut Round) -> Result<()> {
     let since = now();
     round.lab.nodes[A].boot()?;
     round.lab.start(A)?;
     round.wait_decided(since)?;
     round.lab.wait_owner(B, TAKEOVER)?;
-    // By now both have said that they are stable: what would move has begun to.
+    // Both nodes have reported that they are stable: a failback would have begun by now.
     let decided = now();
     round.client.wait_served_by(NODES[B].name, TAKEOVER)?;
     round.expect_served_by(B, since)?;

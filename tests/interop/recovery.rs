@@ -1,4 +1,5 @@
-//! What hbd does where two real Heartbeats are stuck (03 §14.3), with a real one as peer wherever that differs.
+//! What hbd does where two real Heartbeats would be stuck (03 §14.3), also with a real Heartbeat as its peer where
+//! that makes a difference.
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use hbd_lab::{Error, Result};
 use crate::forge::in_the_name_of;
 use crate::{PAIRINGS, Pairing};
 
-/// A dead time in which a machine can boot.
+/// A dead time that is long enough for a machine to boot.
 const PATIENT: &str = "30";
-/// The service of the example's group, and what keeps it from starting.
+/// The service of the example's group, and a drop-in that makes its start fail.
 const BREAKAGE: &str = "/etc/systemd/system/nginx.service.d/broken.conf";
-/// Seconds after which a group that failed must long run on the peer.
+/// Within so many seconds a group that failed must run on the peer.
 const OFFERED: f64 = 20.0;
-/// Where a real Heartbeat takes messages from scripts (03 §16 no. 23).
+/// Where scripts hand messages to a real Heartbeat (03 §16 no. 23).
 const FIFO: &str = "/var/lib/heartbeat/fifo";
 
 struct Recovery {
@@ -64,7 +65,7 @@ const RECOVERIES: [Recovery; 10] = [
         "failed_group_at_failback",
         &[HBD_HBD, HBD_HEARTBEAT],
         Files::AsGiven,
-        State::Bereft,
+        State::TakenOver,
         failed_at_failback,
     ),
     recovery("failed_group_at_start", &[HBD_HBD, HBD_HEARTBEAT], Files::AsGiven, State::Stopped, failed_at_start),
@@ -100,7 +101,7 @@ impl Files {
             Files::AsGiven => setting,
             Files::Patient => setting.with(|files| files.with("deadtime", PATIENT).with("initdead", PATIENT)),
             Files::TwoLinks => {
-                // A real Heartbeat holds every link for as long as the last node of its table asks for (02 §7.4).
+                // A real Heartbeat uses the dead time of the last node in its table for every link (02 §7.4).
                 let [a, b] = setting.files.map(|files| files.with("deadping", "5"));
                 let second = |peer: usize| format!("ucast eth0 {}", NODES[peer].public);
                 Setting { files: [a.and(&second(B)), b.and(&second(A))], software }
@@ -109,8 +110,8 @@ impl Files {
     }
 }
 
-/// The holder of everything crashes and is back before its peer notices: its peer's group runs nowhere, and a real
-/// pair would only say so (03 §6.9).
+/// The node that holds everything crashes and is back before its peer notices. Now the peer's group runs nowhere, and
+/// a real pair would only log that (03 §6.9).
 fn orphans_of_a_short_crash(round: &mut Round) -> Result<()> {
     let since = now();
     round.ask_to_move(B, "takeover")?;
@@ -145,7 +146,7 @@ fn failed_at_failback(round: &mut Round) -> Result<()> {
     round.lab.start(A)?;
     round.client.wait_served_by(NODES[B].name, TAKEOVER)?;
     let mark = round.mark(A)?;
-    // It was tried and did not work.
+    // The start was tried and failed.
     round.wait_logged(A, &mark, "is stopped here", START)?;
     expect_served_by_the_peer(round, since)?;
     let longest = round.longest_outage(since);
@@ -161,7 +162,7 @@ fn break_service(round: &Round) -> Result<()> {
     round.lab.nodes[A].run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// The peer serves in the end, and when the service works again an operator has it back.
+/// In the end the peer serves, and an operator moves the group back when the service works again.
 fn expect_served_by_the_peer(round: &mut Round, since: f64) -> Result<()> {
     round.client.wait_served_by(NODES[B].name, START)?;
     round.wait_decided(since)?;
@@ -173,8 +174,8 @@ fn expect_served_by_the_peer(round: &mut Round, since: f64) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// A hbd that gives everything hears the taker's `other` only after it has given up waiting. A real giver would
-/// ignore it, and a real taker then hang for an hour (03 §4.5.4).
+/// An hbd that gives everything away receives the taker's `other` only after it has stopped waiting for it. A real
+/// Heartbeat as giver would ignore it, and a real taker would then hang for an hour (03 §4.5.4).
 fn late_other_to_hbd(round: &mut Round) -> Result<()> {
     let since = now();
     let deaf = round.lab.deafen(A, B)?;
@@ -191,7 +192,8 @@ fn late_other_to_hbd(round: &mut Round) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// A real giver does not hear an hbd's `other` in time and ignores it then: the taker must not wait for it.
+/// A real Heartbeat as giver receives hbd's `other` too late and ignores it: hbd, the taker, must not wait for the
+/// rest.
 fn late_other_to_heartbeat(round: &mut Round) -> Result<()> {
     let mark = round.mark(A)?;
     let deaf = round.lab.deafen(A, B)?;
@@ -202,8 +204,8 @@ fn late_other_to_heartbeat(round: &mut Round) -> Result<()> {
     there_and_back(round)
 }
 
-/// A real Heartbeat that is stable says `starting`, as a script with the right words makes it do: to its peer it is
-/// in transition from then on (03 §0 no. 20).
+/// A script makes a stable Heartbeat send `starting`. From then on its peer takes it to be in transition (03 §0 no.
+/// 20).
 fn stray_starting(round: &mut Round) -> Result<()> {
     let theirs = if round.setting().software[A] == Software::Heartbeat { A } else { B };
     let since = now();
@@ -213,9 +215,9 @@ fn stray_starting(round: &mut Round) -> Result<()> {
     there_and_back(round)
 }
 
-/// hbd is killed and back shortly before, at, and after its peer's verdict; the peer is asked to stop in the midst of
-/// what follows. A real one stops only when it thinks that both nodes have decided, and waits an hour for that (03
-/// §4.4).
+/// hbd is killed and comes back shortly before its peer declares it dead, at that moment, and after it. Then the peer
+/// is asked to stop while both still react. A real Heartbeat stops only when it takes both nodes to be stable, and
+/// waits for that up to an hour (03 §4.4).
 fn kill_near_the_dead_time(round: &mut Round) -> Result<()> {
     const SLOW: &str = "/etc/systemd/system/hbd.service.d/slow.conf";
     let (ours, peer) = if round.setting().software[A] == Software::Hbd { (A, B) } else { (B, A) };
@@ -239,7 +241,7 @@ fn kill_near_the_dead_time(round: &mut Round) -> Result<()> {
     round.lab.nodes[ours].run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// Everything to the other node and back, asked for on whichever node runs hbd.
+/// Everything moves to the other node and back. The node that runs hbd is asked.
 fn there_and_back(round: &mut Round) -> Result<()> {
     let ours = if round.setting().software[A] == Software::Hbd { A } else { B };
     for other in [B, A] {
@@ -252,9 +254,9 @@ fn there_and_back(round: &mut Round) -> Result<()> {
     Ok(())
 }
 
-/// Somebody with the key sends in the name of a node that runs hbd: that it is active, that it holds nothing, that it
-/// leaves. It is called what it is, and nothing comes of it. (A real Heartbeat would adopt its generation and die of
-/// it.)
+/// An intruder with the key sends in the name of a node that runs hbd: that the node is active, holds nothing,
+/// leaves. hbd logs that another machine uses its name, and nothing else happens. (A real Heartbeat would adopt the
+/// intruder's generation and die of it.)
 fn impostor(round: &mut Round) -> Result<()> {
     let start = now();
     let software = round.setting().software;
@@ -276,7 +278,7 @@ fn impostor(round: &mut Round) -> Result<()> {
     round.expect_served_by(A, start)
 }
 
-/// One of two links dies, then the other one instead: both nodes say so, and nothing else happens.
+/// One of two links dies, then it comes back and the other one dies: both nodes log it, and nothing else happens.
 fn one_link_of_two(round: &mut Round) -> Result<()> {
     let start = now();
     for (lan, link) in [(Lan::Heartbeat, "eth1"), (Lan::Public, "eth0")] {

@@ -9,11 +9,11 @@ use hbd_lab::round::{A, B, Round};
 use hbd_lab::software::Software;
 use hbd_lab::{Error, Result};
 
-/// Longest time that a planned move between two different managers may cost, seconds: a real Heartbeat takes up to
+/// Longest outage in a planned move between two different cluster managers, seconds: a real Heartbeat takes up to
 /// half a second for each of its steps, on a busy machine more.
 const MOVE: f64 = 5.0;
 
-/// Shorter than this the client may have to wait for an answer because the machine is busy, seconds.
+/// An outage that is shorter than this comes from a busy machine, seconds.
 const BLINK: f64 = 0.5;
 
 /// From two settled Heartbeats: `first` is the node that is replaced first, and that goes back last.
@@ -36,7 +36,7 @@ pub fn there_and_back(round: &mut Round, first: usize) -> Result<()> {
     }
     let planned = |outage: &Outage| {
         let changes = || services.windows(2).map(|pair| (pair[0].until, pair[1].from));
-        // The one that goes may answer once more in between.
+        // The node that gives the group away may answer once more in between.
         outage.length() <= MOVE
             && changes().any(|(from, until)| outage.from < until + 1.0 && outage.until > from - 1.0)
     };
@@ -46,7 +46,7 @@ pub fn there_and_back(round: &mut Round, first: usize) -> Result<()> {
     }
 }
 
-/// Stops what runs on a node and starts the other in its place, which must be the same node to its peer.
+/// Stops the cluster manager of a node and starts the other one, which must be the same node to the peer.
 fn replace(round: &mut Round, index: usize, software: Software) -> Result<()> {
     let before = Identity::of(round, index)?;
     round.lab.stop(index)?;
@@ -65,7 +65,7 @@ fn replace(round: &mut Round, index: usize, software: Software) -> Result<()> {
     )))
 }
 
-/// What a node keeps in `/var/lib/heartbeat` for whatever runs there (02 §8.6).
+/// The files in `/var/lib/heartbeat` that both cluster managers use (02 §8.6).
 #[derive(Debug)]
 struct Identity {
     uuid: String,

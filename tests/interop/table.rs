@@ -17,14 +17,14 @@ pub struct Cell {
     pub digest: Digest,
 }
 
-/// All results so far; displayed as text.
+/// All results so far. `Display` prints them as tables.
 #[derive(Debug, Default)]
 pub struct Table {
     results: Vec<(Cell, Option<f64>)>,
 }
 
 impl Table {
-    /// What a scenario measured, seconds; `None` if it failed. The worst of several counts.
+    /// Adds what a scenario measured, seconds; `None` if it failed. The worst of several results counts.
     pub fn record(&mut self, cell: Cell, measured: Option<f64>) {
         self.results.push((cell, measured));
     }

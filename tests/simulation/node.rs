@@ -200,9 +200,9 @@ impl Node {
         });
     }
 
-    /// Whether a real Heartbeat that is not in transition reports the opposite of what is true for `group`: either its
-    /// takeover and its standby ran at the same time (03 §4.6), or its late `mach_down` claims what it has given away
-    /// since.
+    /// Whether a real Heartbeat that is not in transition reports the opposite of what is true for `group`: either
+    /// its takeover and its standby ran at the same time (03 §4.6), or its late `mach_down` claims what it has given
+    /// away since.
     pub fn is_wrong_about(&self, group: usize) -> bool {
         let running = self.units.running[group][0];
         let wrong = |machine: &Machine| {

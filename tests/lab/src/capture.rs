@@ -1,4 +1,5 @@
-//! What crossed a bridge: tcpdump into a file, and a reader for the little of it that tests ask about.
+//! What crossed a bridge: tcpdump writes it into a file, and a reader here parses the few kinds of packet that tests
+//! ask about.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,7 +64,7 @@ pub enum Kind {
 }
 
 impl Packet {
-    /// Whether it announces an address: a gratuitous ARP, request or reply.
+    /// Whether the packet announces an address: a gratuitous ARP request or reply.
     pub fn announces(&self, address: Ipv4Addr) -> bool {
         matches!(self.kind, Kind::Arp { sender, target, .. } if sender == address && target == address)
     }
@@ -79,7 +80,8 @@ impl Packet {
     }
 }
 
-/// A Heartbeat message as seen on the wire, authentic or not. Deliberately not hbd's own parser.
+/// A Heartbeat message as seen on the wire, whether its digest is right or not. It is not parsed with hbd's own
+/// parser: a defect in that would go unnoticed.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The sender's address.
@@ -101,7 +103,7 @@ impl Message<'_> {
         after(&netstring, b',').or_else(|| after(&classic, b'\n'))
     }
 
-    /// What a reader of a report wants to know, in one line.
+    /// The message in one line, for the report of a failure.
     pub fn summary(&self) -> String {
         let names = ["t", "src", "st", "rsc_hold", "rtype", "isstable", "info", "dest", "node", "result", "firstseq"];
         let numbers = ["hg", "seq", "dt", "ackseq"];
@@ -154,8 +156,8 @@ impl Capture {
         Ok(&self.packets)
     }
 
-    /// The last messages of the nodes, a line each, for a report: without acknowledgements, and without statuses that
-    /// say what the sender's last one said. Reads the file anew.
+    /// The last messages of the nodes, a line each, for the report of a failure: without acknowledgements, and
+    /// without statuses that repeat the sender's last one. Reads the file from its beginning.
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         let mut packets = Vec::new();
@@ -188,7 +190,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // Gone already is fine: whoever emptied the namespace was first.
+        // The process may be gone already: emptying the namespace kills it, too.
         let _ = self.tcpdump.kill();
         let _ = self.tcpdump.wait();
     }

@@ -1,8 +1,9 @@
-//! Control groups of a machine's own: what its systemd makes for its units is in nobody else's tree.
+//! Control groups of a machine's own: each machine's systemd makes the groups of its units in a tree of its own.
 //!
-//! A container's systemd takes the group that it was started in for the root of all. Started from one group, two
-//! machines had one tree, and units of one name in it, one control group: a service that ended could not remove it,
-//! one that began found it going (219/CGROUP), and one that was killed met processes of the other machine (EIO).
+//! A container's systemd takes the group that it was started in for the root. When both machines were started from
+//! one group, they shared one tree, and two units of one name shared one control group. A service that ended could
+//! not remove it, a service that started saw it vanish (219/CGROUP), and a service that was killed found processes of
+//! the other machine in it (EIO).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,15 +24,15 @@ const ENTER: &str = r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shif
 pub(crate) struct Groups(Vec<PathBuf>);
 
 impl Groups {
-    /// Those of a name, below the ones that this process is in, whether they are there or not. The name is a
-    /// machine's alone.
+    /// The groups with this name below the groups of this process. They need not exist yet. Each machine has a name
+    /// of its own.
     pub(crate) fn of(name: &str) -> Result<Groups> {
         let read = |path: &str| fs::read_to_string(path).map_err(Error::file(path));
         let parents = tracked(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?);
         Ok(Groups(parents.into_iter().map(|parent| parent.join(format!("hbd-lab-{name}"))).collect()))
     }
 
-    /// Makes them, without what an interrupted run may have left.
+    /// Makes the groups anew: an interrupted run may have left some.
     pub(crate) fn create(&self) -> Result<()> {
         self.remove()?;
         self.0.iter().try_for_each(|group| fs::create_dir(group).map_err(Error::file(group.display().to_string())))
@@ -44,7 +45,7 @@ impl Groups {
         command
     }
 
-    /// Removes them with everything below, when the processes in them are gone.
+    /// Waits until the processes in the groups are gone, and removes the groups with everything below.
     pub(crate) fn remove(&self) -> Result<()> {
         for group in self.0.iter().filter(|group| group.exists()) {
             let group = group.display().to_string();

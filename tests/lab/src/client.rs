@@ -1,7 +1,7 @@
-//! The client on the public LAN: asks the virtual address for a page again and again, and remembers who answered.
+//! The client on the public LAN: asks the virtual address for a page again and again, and notes which node answered.
 //!
-//! The asking is done by this program itself, started again inside the client's namespace (`helper_main`); it writes
-//! one JSON line per request. Requests do not wait for each other, so a silent server does not blunt the measurement.
+//! The client is this same program, started again inside the client's namespace (`helper_main`); it writes one JSON
+//! line per request. Requests do not wait for each other: a server that does not answer delays only its own request.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -31,11 +31,11 @@ pub struct Request {
     pub begun: f64,
     /// When the answer was complete or the client gave up.
     pub ended: f64,
-    /// The node that answered; `None` when nobody did.
+    /// The node that answered; `None` if none did.
     pub server: Option<String>,
 }
 
-/// A time in which nobody answered the client.
+/// A time in which no node answered the client.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outage {
     /// End of the last answer before.
@@ -54,7 +54,7 @@ impl Outage {
 /// A time in which one node answered the client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Who.
+    /// The node.
     pub server: String,
     /// End of its first answer.
     pub from: f64,
@@ -98,13 +98,13 @@ impl Client {
         Ok(Client { helper, reader, requests })
     }
 
-    /// What it has seen since a wall-clock time, in order of completion.
+    /// The requests since a wall-clock time, in the order in which they ended.
     pub fn since(&self, time: f64) -> Vec<Request> {
         let requests = self.requests.lock().map(|requests| requests.clone()).unwrap_or_default();
         requests.into_iter().filter(|request| request.begun >= time).collect()
     }
 
-    /// Waits until a request begun from now on is answered by this node; returns when that was.
+    /// Waits until this node answers a request that begins from now on. Returns when it did.
     pub fn wait_served_by(&self, node: &str, limit: Duration) -> Result<f64> {
         let start = now();
         wait_or_explain(&format!("the client to be served by {node}"), limit, || {
@@ -120,7 +120,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Gone already is fine: whoever emptied the namespace was first.
+        // The process may be gone already: emptying the namespace kills it, too.
         let _ = self.helper.kill();
         let _ = self.helper.wait();
         if let Some(reader) = self.reader.take() {
@@ -149,7 +149,7 @@ pub fn outages(requests: &[Request]) -> Vec<Outage> {
     outages
 }
 
-/// Who served when, in order. Two nodes that answer in turns show as many short services.
+/// Which node served when, in order. Two nodes that answer in turns appear as many short services.
 pub fn services(requests: &[Request]) -> Vec<Service> {
     let mut services: Vec<Service> = Vec::new();
     for request in answers(requests) {
@@ -168,7 +168,7 @@ fn answers(requests: &[Request]) -> Vec<&Request> {
     answers
 }
 
-/// The client process: asks for ever.
+/// The client process: sends requests until it is killed.
 pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
     let Some(Ok(address)) = arguments.next().map(|word| word.parse::<Ipv4Addr>()) else {
         eprintln!("{ROLE}: the address is missing");

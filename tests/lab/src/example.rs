@@ -13,7 +13,7 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 1);
 /// The preferred node of the example's haresources.
 pub const PREFERRED: &str = "nodea";
 
-/// The example's times would make a test take minutes; these values alone are replaced (seconds).
+/// With the example's times a test would take minutes. Only these values are replaced (seconds).
 const TIMES: [(&str, u32); 4] = [("keepalive", 1), ("deadtime", DEADTIME), ("warntime", 2), ("initdead", INITDEAD)];
 /// `deadtime` in the lab, seconds.
 pub const DEADTIME: u32 = 4;
@@ -32,7 +32,7 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// Its word in authkeys.
+    /// Its name in authkeys.
     pub fn word(self) -> &'static str {
         match self {
             Digest::Sha1 => "sha1",

@@ -1,6 +1,6 @@
-//! What happens between two nodes in the scenarios that every pairing plays, whatever runs on them.
+//! The scenarios that every pairing plays, whatever runs on its nodes.
 //!
-//! Each function is handed a pair in the state that its documentation names, and leaves one owner.
+//! Each function is given a pair in the state that its documentation names, and leaves exactly one owner.
 
 use crate::lab::NODES;
 use crate::process::{now, wait_until};
@@ -9,7 +9,7 @@ use crate::software::Software;
 use crate::switch::Lan;
 use crate::{Error, Result};
 
-/// From stopped: both at once.
+/// From stopped: both start at once.
 pub fn cold_start_together(round: &mut Round) -> Result<()> {
     let since = now();
     round.lab.start(A)?;
@@ -17,7 +17,7 @@ pub fn cold_start_together(round: &mut Round) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// From stopped: the preferred node alone first.
+/// From stopped: the preferred node starts first, alone.
 pub fn cold_start_one_after_the_other(round: &mut Round) -> Result<()> {
     round.lab.start(A)?;
     round.lab.wait_owner(A, START)?;
@@ -33,7 +33,7 @@ pub fn crash_of_the_owner(round: &mut Round) -> Result<()> {
     round.wait_logged(B, &mark, "node nodea: is dead", TAKEOVER)
 }
 
-/// From bereft: the preferred node is back, and gets its group back.
+/// From taken over: the preferred node comes back and gets its group back.
 pub fn return_and_failback(round: &mut Round) -> Result<()> {
     let since = now();
     round.lab.nodes[A].boot()?;
@@ -41,7 +41,7 @@ pub fn return_and_failback(round: &mut Round) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// From settled: the standby loses its power and is back.
+/// From settled: the standby node loses its power and comes back.
 pub fn crash_of_the_standby(round: &mut Round) -> Result<()> {
     let mark = round.mark(A)?;
     let crash = round.lab.nodes[B].power_failure()?;
@@ -66,7 +66,7 @@ pub fn graceful_stop(round: &mut Round) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// Who is asked for a planned move.
+/// Which node is asked for a planned move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// The node that serves goes standby.
@@ -75,7 +75,7 @@ pub enum Asked {
     Other,
 }
 
-/// From settled: everything to the other node and back.
+/// From settled: everything moves to the other node and back.
 pub fn planned_moves(round: &mut Round, asked: Asked) -> Result<()> {
     let start = now();
     for (owner, other) in [(A, B), (B, A)] {
@@ -113,7 +113,7 @@ pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
     let setting = round.setting().clone();
     let marks = [round.mark(A)?, round.mark(B)?];
     lans.iter().try_for_each(|lan| round.lab.switch.cut(NODES[B].name, *lan))?;
-    // A real node that is a little late restarts only if it had missed the other, too (03 §8.3).
+    // A real Heartbeat that was late itself restarts only if it had declared the other dead as well (03 §8.3).
     for (index, other) in [(A, B), (B, A)] {
         let dead = format!("node {}: is dead", NODES[other].name);
         round.wait_logged(index, &marks[index], &dead, TAKEOVER)?;
@@ -131,8 +131,8 @@ pub fn part_and_heal(round: &mut Round, lans: &[Lan]) -> Result<()> {
             round.lab.wait_stable(index, since, START)?;
         }
     }
-    // A Heartbeat may now be running twice, once, or not at all (03 §8.2): a clean slate, unless a pair of them
-    // managed.
+    // A Heartbeat may now be running twice, once, or not at all (03 §8.2): its node loses its power, unless both
+    // nodes run a Heartbeat and have settled.
     if !setting.both(Software::Heartbeat) || round.wait_settled(since).is_err() {
         for index in [A, B].into_iter().filter(|index| setting.software[*index] == Software::Heartbeat) {
             round.lab.nodes[index].power_failure()?;

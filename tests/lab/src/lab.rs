@@ -37,7 +37,7 @@ impl Place {
     }
 }
 
-/// The two nodes as the example names and addresses them; the preferred one first.
+/// The two nodes with the names and addresses of the example, the preferred one first.
 pub const NODES: [Place; 2] = [
     Place { name: "nodea", public: Ipv4Addr::new(192, 168, 17, 2), link: Ipv4Addr::new(192, 168, 1, 2) },
     Place { name: "nodeb", public: Ipv4Addr::new(192, 168, 17, 3), link: Ipv4Addr::new(192, 168, 1, 3) },
@@ -51,9 +51,9 @@ const INTRUDER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 9);
 pub struct Lab {
     /// The machines, in the order of [`NODES`].
     pub nodes: [Node; 2],
-    /// What runs the cluster on each.
+    /// The cluster manager of each node.
     pub software: [Software; 2],
-    /// Cables are cut and healed here.
+    /// The cables, to be cut and healed.
     pub switch: Rc<Switch>,
     /// What crossed the public LAN.
     pub public: Capture,
@@ -73,8 +73,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Boots both machines with both cluster managers installed, hbd to be started; which one runs where is changed
-    /// in [`Lab::software`] while it is stopped.
+    /// Boots both machines with both cluster managers installed; hbd is the one to be started. [`Lab::software`] says
+    /// which one runs where, and may be changed while it is stopped.
     pub fn boot_with_both() -> Result<Lab> {
         let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Heartbeat; 2])?;
         for node in &lab.nodes {
@@ -85,7 +85,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Boots both machines as they come: no cluster manager, but a package repository of their own ([`repository`]).
+    /// Boots both machines without a cluster manager, with a package repository of their own ([`repository`]).
     pub fn boot_plain() -> Result<Lab> {
         let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Plain; 2])?;
         for node in &lab.nodes {
@@ -94,7 +94,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// A directory for what a test makes; gone with the lab.
+    /// A directory for files of a test, removed with the lab.
     pub fn scratch(&self) -> &Path {
         self.site.directory()
     }
@@ -145,8 +145,8 @@ impl Lab {
         })
     }
 
-    /// Makes a node deaf to the other one's words on the heartbeat link until the result is dropped. It goes on
-    /// talking.
+    /// The node receives nothing from the other node on the heartbeat link until the result is dropped. It goes on
+    /// sending.
     pub fn deafen(&self, index: usize, to: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
         let rule = format!("pref 10 from {}/32 iif {} blackhole", NODES[to].link, Lan::Heartbeat.interface());
@@ -155,7 +155,7 @@ impl Lab {
     }
 
     fn rule(&self, namespace: &str, rule: &str) -> Result<()> {
-        // The rule for local addresses comes first by default, and a rule behind it would never be asked.
+        // The rule for local addresses comes first by default, and a rule behind it would have no effect.
         for words in [["add", "pref", "20", "lookup", "local"].as_slice(), &["del", "pref", "0"]] {
             let command: Vec<&str> = ["ip", "-n", namespace, "rule"].iter().chain(words).copied().collect();
             attempt(&command)?;
@@ -163,8 +163,8 @@ impl Lab {
         run_with_input(&["ip", "-n", namespace, "-batch", "-"], &format!("rule add {rule}\n")).map(drop)
     }
 
-    /// Keeps everything of the gateway, which is the client, from a node until the result is dropped: the public LAN
-    /// is lost behind the switch, so that no carrier tells.
+    /// The node receives nothing from the gateway, which is the client, until the result is dropped: the public LAN
+    /// is broken behind the switch, and the node's carrier does not show it.
     pub fn lose_gateway(&self, index: usize) -> Result<Deaf> {
         let namespace = self.site.namespace(NODES[index].name);
         let rule = format!("pref 11 from {GATEWAY}/32 iif {} blackhole", Lan::Public.interface());
@@ -186,8 +186,8 @@ impl Lab {
             }
         }
         let Some(last) = owners.pop() else { return Ok(Vec::new()) };
-        // One node is asked after the other, and a planned move takes milliseconds: whoever gave it away before the
-        // last was asked was an owner before it, not beside it.
+        // The nodes are asked one after the other, and a planned move takes milliseconds. A node that has given the
+        // address away by the time the last one was asked was an owner before that one, not at the same time.
         let mut beside = Vec::new();
         for node in owners {
             if node.holds(VIP)? {
@@ -207,8 +207,8 @@ impl Lab {
         })
     }
 
-    /// Waits until a node has said on the wire, since a wall-clock time, that it is active and its resources are
-    /// decided. The words are Heartbeat's (03 §4), so this works for whatever runs there.
+    /// Waits until a node has reported on the wire, since a wall-clock time, that it is active and its resources are
+    /// stable. These are messages of Heartbeat's protocol (03 §4), so this works for both cluster managers.
     pub fn wait_stable(&mut self, index: usize, since: f64, limit: Duration) -> Result<()> {
         let name = NODES[index].name;
         wait_or_explain(&format!("{name} to be active and stable"), limit, || {
@@ -230,14 +230,14 @@ impl Lab {
         })
     }
 
-    /// The dead time that a node asked for last (`dt` of its status), since a wall-clock time. In its first seconds
-    /// every node asks for more than ha.cf says (02 §4.2).
+    /// The dead time that a node announced last (`dt` of its status), since a wall-clock time. In its first seconds
+    /// every node announces more than ha.cf says (02 §4.2).
     pub fn dead_time_asked(&mut self, index: usize, since: f64) -> Result<Option<Duration>> {
         let said = last_said(self.link.packets()?, NODES[index].name, since, "status", "dt");
         Ok(said.and_then(|dt| u64::from_str_radix(&dt, 16).ok()).map(Duration::from_millis))
     }
 
-    /// Who announced the virtual address since a wall-clock time: MAC addresses, each as often as it took over.
+    /// The MAC addresses that announced the virtual address since a wall-clock time, each as often as it took over.
     pub fn announcers(&mut self, since: f64) -> Result<Vec<[u8; 6]>> {
         let announcements =
             self.public.packets()?.iter().filter(|packet| packet.time >= since && packet.announces(VIP));
@@ -251,8 +251,8 @@ impl Lab {
         Ok(announcers)
     }
 
-    /// Who used an address on the public LAN since a wall-clock time, in ARP of whatever kind: when, and from which
-    /// MAC.
+    /// Every use of an address in any ARP packet on the public LAN since a wall-clock time: the time and the MAC
+    /// address.
     pub fn claims(&mut self, address: Ipv4Addr, since: f64) -> Result<Vec<(f64, [u8; 6])>> {
         let claim = |packet: &Packet| match packet.kind {
             Kind::Arp { mac, sender, .. } if sender == address && packet.time >= since => Some((packet.time, mac)),
@@ -273,7 +273,7 @@ impl Lab {
         Ok(packets.find(ours).map(|packet| packet.time))
     }
 
-    /// All that may explain a failure: who owns what, the end of both logs, and the last messages on the link.
+    /// What may explain a failure: which node owns what, the end of both logs, and the last messages on the link.
     pub fn report(&self) -> String {
         let mut report = format!("owners of {VIP}: {:?}\n", self.owners());
         for (node, software) in self.nodes.iter().zip(self.software) {
@@ -295,7 +295,7 @@ impl Lab {
             };
             let lines: Vec<&str> = log.lines().collect();
             for line in &lines[lines.len().saturating_sub(40)..] {
-                // Garbage that was logged is garbage.
+                // A complaint about garbage holds bytes that are no text.
                 let _ = writeln!(report, "{}", line.chars().take(200).collect::<String>().escape_debug());
             }
         }
@@ -312,7 +312,7 @@ impl Lab {
     }
 }
 
-/// A node that does not hear another.
+/// Keeps a node from hearing another until it is dropped.
 #[derive(Debug)]
 pub struct Deaf {
     namespace: String,
@@ -321,7 +321,7 @@ pub struct Deaf {
 
 impl Drop for Deaf {
     fn drop(&mut self) {
-        // Gone already is fine: the node may have lost its power meanwhile.
+        // The rule may be gone already: the node may have lost its power meanwhile.
         let _ = run_with_input(&["ip", "-n", &self.namespace, "-batch", "-"], &format!("rule del {}\n", self.rule));
     }
 }
@@ -334,7 +334,7 @@ fn last_said(packets: &[Packet], node: &str, since: f64, kind: &str, field: &str
     })
 }
 
-/// What this machine lacks to boot nodes, in words for its administrator; empty when nothing.
+/// What this machine lacks to boot nodes, in words for its administrator; empty if it lacks nothing.
 pub fn missing() -> Vec<String> {
     let fine = |words: &[&str]| attempt(words).is_ok_and(|output| output.status == Some(0));
     let mut missing = Vec::new();
@@ -360,7 +360,7 @@ pub fn missing() -> Vec<String> {
     missing
 }
 
-/// Tries, in namespaces of their own that vanish at once, what only the kernel can refuse.
+/// Tries what the kernel may refuse, in namespaces that are removed at once.
 fn missing_from_kernel() -> Vec<String> {
     let overlay = "mount -t tmpfs lab /mnt && mkdir /mnt/a /mnt/b /mnt/c /mnt/d && \
                    mount -t overlay lab -o lowerdir=/mnt/a,upperdir=/mnt/b,workdir=/mnt/c /mnt/d";

@@ -1,12 +1,12 @@
-//! The laboratory: two real machines in the small, a switch between them and a client that watches.
+//! The laboratory: two machines in containers, a switch between them, and a client that watches.
 //!
-//! Each node is a systemd of its own (PID 1, D-Bus, journal) in a network namespace that the lab wired, so cables,
-//! addresses and captures stay in the lab's hand. hbd is installed as a package would be; a node can run a real
-//! Heartbeat instead. How such nodes are booted, and the traps, is told in `node` and `switch`.
+//! Each node has its own systemd (PID 1, D-Bus, journal) in a network namespace of the lab, which thus controls
+//! cables, addresses and captures. hbd is installed from its package; a node can run a real Heartbeat instead. `node`
+//! and `switch` say how such nodes are booted and what to beware of.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`site`] | names, the state directory, what a stale run left behind |
+//! | [`site`] | names, the state directory, removal of what an interrupted run left |
 //! | [`switch`] | namespaces, bridges, cables |
 //! | `cgroup` | each machine's own control groups |
 //! | [`node`] | one machine: boot, commands, files, services, power failure |
@@ -14,17 +14,17 @@
 //! | [`serial`] | a null-modem cable between the nodes |
 //! | [`records`] | a node's journal |
 //! | [`capture`] | what crossed a bridge |
-//! | [`client`] | what a client saw, and its outages |
+//! | [`client`] | a client, what it was answered, and its outages |
 //! | [`noise`] | garbage on the heartbeat link |
-//! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, what it complained about |
+//! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, its complaints |
 //! | [`repository`] | what a node without a network can install |
 //! | [`example`] | the `seed-centos65` configuration |
 //! | [`lab`] | all of it together |
-//! | [`round`] | a pair under test: the states it is brought into, what must hold after everything |
+//! | [`round`] | a pair under test: the states that scenarios start from, what must hold after each |
 //! | [`exchanges`] | the scenarios that every pairing plays |
-//! | [`opinion`] | what the cluster managers say: who lives, who owns, what is wrong |
-//! | [`starvation`] | how much of the processors the host kept from this machine |
-//! | [`suite`] | what a test program does around its tests |
+//! | [`opinion`] | what the cluster managers report: which nodes live, which owns what, what is wrong |
+//! | [`starvation`] | how much processor time the host gave to other machines |
+//! | [`suite`] | selects, plays and repeats tests, and prints how they went |
 //!
 //! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
 //! started again inside a namespace.
@@ -55,7 +55,7 @@ use std::time::Duration;
 pub use lab::{Lab, missing};
 pub use process::wait_until;
 
-/// What can go wrong in the lab; every variant says what was being attempted.
+/// What can go wrong in the lab. Every variant says what was attempted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A command could not be started or reported failure.
@@ -89,7 +89,7 @@ pub enum Error {
         what: String,
         /// How long we waited.
         limit: Duration,
-        /// What was the case instead, with its own punctuation; may be empty.
+        /// What was found instead, with its own punctuation; may be empty.
         seen: String,
     },
     /// Something read was not what it must be.

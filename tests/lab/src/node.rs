@@ -1,9 +1,8 @@
 //! One machine: a systemd-nspawn container with its own systemd, bus and journal, in a namespace that the switch
 //! wired.
 //!
-//! Its disk is an overlay over a shared base and outlives a power failure. A power failure is: cables down,
-//! everything killed, addresses gone. The last two words matter: a dead machine's namespace would go on answering
-//! ARP.
+//! Its disk is an overlay over a shared base and outlives a power failure. In a power failure the cables are cut,
+//! every process is killed, and the addresses are removed: the namespace of a dead machine would go on answering ARP.
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -23,14 +22,14 @@ use crate::site::{self, Site};
 use crate::switch::{Lan, Port, Switch};
 use crate::{Error, Result, project_root};
 
-/// This machine's /dev/pts in every node: serial lines are laid there.
+/// Where every node sees this machine's /dev/pts, which the serial lines use.
 pub const OUTSIDE: &str = "/dev/outside-pts";
 
 /// How long a machine may take to boot.
 const BOOT: Duration = Duration::from_secs(60);
-/// How long the container manager may take to go when everything in the machine is dead.
+/// How long the container manager may take to end after everything in the machine was killed.
 const END: Duration = Duration::from_secs(20);
-/// How long a base may take to be built: it is downloaded.
+/// How long the building of a base may take: its packages are downloaded.
 const BUILD: Duration = Duration::from_secs(1200);
 
 /// What is on a node's disk before the lab writes to it.
@@ -65,17 +64,17 @@ pub struct Node {
     power: Option<Power>,
 }
 
-/// What is there while a machine runs.
+/// What exists only while a machine runs.
 #[derive(Debug)]
 struct Power {
     nspawn: Child,
     groups: Groups,
-    /// Its systemd, as a process of this machine.
+    /// The process id of its systemd, as this machine counts.
     leader: String,
 }
 
 impl Node {
-    /// Makes a machine that is switched off: its disk is the base with a name and a journal that stays.
+    /// Makes a machine that is switched off. Its disk is the base, with a host name and a persistent journal.
     pub fn create(
         site: &Rc<Site>,
         switch: &Rc<Switch>,
@@ -129,7 +128,8 @@ impl Node {
         groups.create()?;
         let nspawn = groups
             .command("systemd-nspawn")
-            // A machine may set its own network's parameters; nspawn thinks so only of networks it made itself.
+            // A machine may set the parameters of its own network. nspawn allows that only in networks that it made
+            // itself.
             .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
             .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"])
             .arg(format!("--directory={}", self.root.display()))
@@ -167,16 +167,18 @@ impl Node {
         self.wait_booted()
     }
 
-    /// Pulls the plug: cables down, everything killed, addresses gone. Returns when (wall clock) the cables were cut.
+    /// Power failure: cuts the cables, kills everything, removes the addresses. Returns when (wall clock) the cables
+    /// were cut.
     pub fn power_failure(&mut self) -> Result<f64> {
         let Some(Power { mut nspawn, groups, leader }) = self.power.take() else {
             return Err(Error::Unexpected(format!("{} is off already", self.name)));
         };
         self.switch.cut_all(&self.name)?;
-        // Not before: on a busy machine the cut itself takes a while, and the node is heard until then.
+        // Taken after the cut: on a busy machine the cut takes a while, and the node is heard until then.
         let when = process::now();
         run(&["kill", "-KILL", &leader])?;
-        // Behind the cut cables it may die in its own time; what it still logs must not be about vanished interfaces.
+        // The cables are cut, so killing may take its time. The interfaces stay until then: the node must not log
+        // that they vanished.
         site::empty(&self.site.namespace(&self.name))?;
         self.switch.unplug(&self.name)?;
         process::reap(&mut nspawn, END)?;
@@ -184,7 +186,7 @@ impl Node {
         Ok(when)
     }
 
-    /// Waits until it has switched itself off (`systemctl poweroff`), and pulls the cables then.
+    /// Waits until the machine has switched itself off (`systemctl poweroff`), and cuts its cables then.
     pub fn wait_off(&mut self, limit: Duration) -> Result<()> {
         let Some(power) = &mut self.power else { return Ok(()) };
         wait_until(&format!("{} to switch itself off", self.name), limit, || power.nspawn.try_wait().ok().flatten())?;
@@ -195,14 +197,14 @@ impl Node {
         self.switch.unplug(&self.name)
     }
 
-    /// Waits until it has ended for a restart (`systemctl reboot`), and lets it: its container manager leaves that to
-    /// us.
+    /// Waits until the machine has ended for a reboot (`systemctl reboot`), and starts it again, which the container
+    /// manager leaves to its caller.
     pub fn wait_rebooted(&mut self, limit: Duration) -> Result<()> {
         self.wait_off(limit)?;
         self.boot()
     }
 
-    /// Runs a command in the machine, whatever it returns.
+    /// Runs a command in the machine. Any exit status will do.
     pub fn attempt(&self, words: &[&str]) -> Result<Output> {
         let Some(power) = &self.power else {
             return Err(Error::Unexpected(format!("{} is off: cannot run {}", self.name, words.join(" "))));
@@ -254,7 +256,7 @@ impl Node {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// Copies a file of this machine into it, into a directory that is there.
+    /// Copies a file of this machine into the node, into a directory that exists.
     pub fn copy_in(&self, file: &Path, path: &str) -> Result<()> {
         fs::copy(file, self.outside(path)).map(drop).map_err(Error::file(file.display().to_string()))
     }
@@ -276,7 +278,7 @@ impl Node {
         Ok(self.run(&["systemctl", "show", "--property=ActiveState", "--value", unit])?.trim().to_owned())
     }
 
-    /// Sends a signal to a unit's main process alone: `KILL` is a crash, `STOP` a hang, `CONT` its end.
+    /// Sends a signal to a unit's main process only: `KILL` is a crash, `STOP` a hang, `CONT` the end of the hang.
     pub fn signal(&self, unit: &str, signal: &str) -> Result<()> {
         self.run(&["systemctl", "kill", "--kill-whom=main", &format!("--signal={signal}"), unit]).map(drop)
     }
@@ -291,7 +293,7 @@ impl Node {
             .is_empty())
     }
 
-    /// Journal records since a wall-clock time, oldest first; of one unit or of all. Works on a dead machine too.
+    /// Journal records since a wall-clock time, oldest first, of one unit or of all. Works with a dead machine, too.
     pub fn journal(&self, unit: Option<&str>, since: f64) -> Result<Vec<Record>> {
         records::read(&self.outside("/var/log/journal"), unit, since)
     }

@@ -1,8 +1,8 @@
-//! A third port on the heartbeat link that sends what does not belong there, one datagram every millisecond.
+//! An intruder on a third port of the heartbeat link: sends one datagram every millisecond.
 //!
-//! As with the client, the sending is done by this program itself, started again inside the intruder's namespace.
-//! Garbage is for hbd only: a real Heartbeat's main process dies within seconds of datagrams that begin like a
-//! message, and one that starts under plain garbage of this density does not hear its peer in time.
+//! As with the client, the intruder is this same program, started again inside the intruder's namespace. Garbage is
+//! sent to hbd only. A real Heartbeat's main process dies within seconds of datagrams that begin like a message, and
+//! one that starts under so much random garbage does not hear its peer in time.
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::unix::process::CommandExt;
@@ -13,10 +13,10 @@ use crate::capture::HEARTBEAT_PORT;
 use crate::lab::NODES;
 use crate::{Error, Result};
 
-/// First argument of a process that makes noise.
+/// First argument of a process that is the intruder.
 pub(crate) const ROLE: &str = "lab-noise";
 
-/// Second argument (the targets follow) where the noise is garbage; else it is the datagram in hexadecimal.
+/// Second argument, for garbage. Any other second argument is the datagram in hexadecimal. The targets follow.
 const GARBAGE: &str = "garbage";
 
 /// Time between two datagrams to one node.
@@ -27,18 +27,18 @@ const PACE: Duration = Duration::from_millis(1);
 pub enum Noise {
     /// Random bytes of random length; every other one begins like a message.
     Garbage,
-    /// A datagram as given, such as one of a node whose digest was spoilt: what a wrong key looks like.
+    /// This datagram, for example one of a node with a wrong digest: that is what a wrong key looks like.
     Datagram(Vec<u8>),
 }
 
-/// Noise that is being made; it ends when dropped.
+/// A running intruder; it ends when dropped.
 #[derive(Debug)]
 pub struct Intruder {
     helper: Child,
 }
 
 impl Intruder {
-    /// Starts to send to nodes by name, every millisecond to each.
+    /// Starts to send a datagram every millisecond to each node with one of these names.
     pub fn start(namespace: &str, noise: &Noise, targets: &[&str]) -> Result<Intruder> {
         let program = std::env::current_exe().map_err(Error::file("this program"))?;
         let what = match noise {
@@ -60,7 +60,7 @@ impl Intruder {
 
 impl Drop for Intruder {
     fn drop(&mut self) {
-        // Gone already is fine: whoever emptied the namespace was first.
+        // The process may be gone already: emptying the namespace kills it, too.
         let _ = self.helper.kill();
         let _ = self.helper.wait();
     }
@@ -80,7 +80,7 @@ pub fn with_wrong_key(datagram: &[u8]) -> Vec<u8> {
     spoilt
 }
 
-/// The noise process: sends for ever.
+/// The intruder's process: sends until it is killed.
 pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
     let what = arguments.next().unwrap_or_default();
     let names: Vec<String> = arguments.collect();
@@ -103,7 +103,7 @@ fn send_for_ever(targets: &[SocketAddrV4], mut datagram: impl FnMut() -> Vec<u8>
     let mut next = Instant::now();
     loop {
         for target in targets {
-            // A node that is off cannot be reached; the other goes on hearing us.
+            // A node that is off cannot be reached. The other one is sent to all the same.
             let _ = socket.send_to(&datagram(), target);
         }
         next += PACE;

@@ -1,4 +1,4 @@
-//! What the cluster managers themselves say: who lives, who owns what, and what they complain of.
+//! What the cluster managers report: which nodes live, which node owns what, and what they complain about.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::process::wait_or_explain;
 use crate::software::{Mark, Software};
 use crate::{Error, Result};
 
-/// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The control pair of the campaign keeps this list
-/// honest.
+/// Complaints of a pair of real Heartbeats, by scenario (`""`: any). The campaign plays such a pair, which shows that
+/// the list is true.
 const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("", "Cannot open watchdog device: /dev/watchdog"),
-    // The machine that plays them all has other things to do.
+    // The machine that plays everything is busy.
     ("", "Late heartbeat: Node"),
     // Machines whose root may not raise limits, such as containers.
     ("", "Cannot lock ourselves into memory:"),
-    // The last thing that an hbd sees of a power failure: the cables go first.
+    // In a power failure the cables are cut first, and hbd sees that.
     ("", "nobody can reach group"),
-    // A machine that stands still for seconds: then everything is released, as it must be.
+    // This machine stood still for seconds, and hbd released everything, as it must.
     ("kill_of_hbd", "the start takes longer than the peers wait"),
-    // Of a ping node, too.
+    // This is said of a ping node, too.
     ("loss_of_the_lan", "Late heartbeat: Node 192.168.17.1"),
     ("wrong_key", "authtoken does not match"),
     ("wrong_key", "netstring authentication failed"),
@@ -30,7 +30,7 @@ const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("partition", "returning after partition"),
     // Only logged by a real pair (03 §8.1); hbd logs it and acts.
     ("partition", "Both machines own"),
-    // What a Heartbeat does in silence, and hbd says: that the other's address is answered, or claimed by two.
+    // What a Heartbeat does not log, and hbd does: the other node's address is answered, or two nodes claim it.
     ("partition", "not taking over group"),
     ("partition", "claims our address"),
     ("partition", "releasing group"),
@@ -39,39 +39,40 @@ const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
     ("partition", "Cannot write to media pipe"),
     ("partition", "process died"),
     ("partition", "restarting communications processes"),
-    // Likewise (03 §6.9).
+    // A real pair only logs this, too (03 §6.9).
     ("orphans", "No one owns"),
-    // A real node says that its takeover is complete also when it has given everything back meanwhile.
+    // A real Heartbeat logs that its takeover is complete also when it has given everything back meanwhile.
     ("kill_near", "Both machines own"),
-    // What hbd is made to complain of.
+    // The scenario provokes these complaints of hbd.
     ("impostor", "another machine sends under our name"),
     ("failed_group", "httpd did not start"),
     ("failed_group", "Giving up resources due to failure of httpd"),
 ];
 
-/// What only a real Heartbeat may complain of.
+/// Complaints that only a real Heartbeat may have.
 const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 8] = [
-    // It is told what is too late for it on purpose (03 §4.5.4).
+    // hbd sends it a message on purpose although it comes too late (03 §4.5.4).
     ("late_other", "Ignored standby message 'other'"),
-    // And then is let go in case it hangs, which its silence does not tell.
+    // hbd then frees it, because it may hang and nothing that it sends shows whether it does.
     ("late_other", "Ignored standby message 'done'"),
-    // As giver it compares at the taker's `done`, before it has read the taker's report, if it thinks it decided by
-    // then.
+    // As giver it compares both nodes' resources at the taker's `done`, if it is stable by then, and has not read the
+    // taker's report yet.
     ("late_other", "No one owns"),
-    // It ignores the request of its own tool that came before our report, and then our answer to that. The tool is
-    // asked again.
+    // It ignores a request of its own tool that came before our report, and then our answer to that request. The test
+    // calls the tool again.
     ("planned_moves", "Ignored standby message 'other'"),
     ("standby", "Ignored standby message 'other'"),
     // While its media processes start again.
     ("partition", "No working comm channels to write to"),
-    // Its takeover meets the standby that ends it, and the stop of a resource makes the start fail that has not ended
-    // yet (03 §8.1).
+    // It is still taking over when the standby comes that takes everything back, and stopping a resource makes the
+    // start fail that has not ended yet (03 §8.1).
     ("partition", "Giving up resources due to failure of httpd"),
     ("partition", "Return code 1 from /etc/init.d/httpd"),
 ];
 
-/// Waits until a node says that the nodes that are on are active, the others dead, and that the group is with its
-/// owner: `cl_status` of a Heartbeat (both nodes' states, `hbstatus`, `rscstatus`), `hbctl status` of an hbd.
+/// Waits until a node reports that every node that is on is active, every other node dead, and the group with its
+/// owner. A Heartbeat is asked with `cl_status` (both nodes' states, `hbstatus`, `rscstatus`), an hbd with
+/// `hbctl status`.
 pub fn wait_agreed(node: &Node, software: Software, owner: &str, on: [bool; 2], limit: Duration) -> Result<()> {
     wait_or_explain(&format!("{} to agree that {owner} owns", node.name()), limit, || {
         let said = match software {
@@ -89,7 +90,7 @@ pub fn wait_agreed(node: &Node, software: Software, owner: &str, on: [bool; 2], 
 struct Said {
     /// The states of [`NODES`].
     alive: [String; 2],
-    /// Whether the example's group is said to be here.
+    /// Whether the node reports that the example's group is here.
     serves: bool,
 }
 
@@ -103,7 +104,7 @@ fn heartbeat_says(node: &Node) -> Result<Said> {
         return Err(Error::Unexpected(running));
     }
     let alive = [ask(&["nodestatus", NODES[0].name])?, ask(&["nodestatus", NODES[1].name])?];
-    // The words are the speaker's (03 §1): the group is the first node's own.
+    // `local` and `foreign` are as the reporting node sees it (03 §1): the group is the first node's own.
     let here = if node.name() == NODES[0].name { "local" } else { "foreign" };
     match ask(&["rscstatus"])?.as_str() {
         holds @ ("none" | "local" | "foreign" | "all") => Ok(Said { alive, serves: holds == here || holds == "all" }),
@@ -131,7 +132,7 @@ pub fn expect_calm(node: &Node, software: Software, scenario: &str, since: &Mark
     let known = |complaint: &str| known.iter().any(|(_, text)| complaint.contains(text));
     let complaints = software.complaints(node, since)?;
     let mut unknown: Vec<String> = complaints.into_iter().filter(|complaint| !known(complaint)).collect();
-    // One of each kind is enough to read.
+    // One of each kind is shown.
     unknown.sort();
     unknown.dedup_by_key(|complaint| complaint.chars().take(24).collect::<String>());
     if unknown.is_empty() {

@@ -1,7 +1,8 @@
-//! Commands and waiting: everything the lab asks of the machine goes through here, and all of it ends.
+//! Commands and waiting. The lab runs every command and waits for every condition with these functions, and each has
+//! a limit.
 //!
-//! Every command has a limit, at which it is killed with its process group; every wait has one, and none outlasts the
-//! program's budget ([`set_budget`]). So a node that hangs costs a test, never the run.
+//! A command that reaches its limit is killed with its process group. No wait outlasts the program's budget
+//! ([`set_budget`]): a node that hangs makes its test fail and never keeps the run from ending.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -12,17 +13,17 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
-/// How often a condition is looked at.
+/// The time between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long a command may take that does not say otherwise: many times what any of them needs on a busy machine.
+/// The limit of a command where none is given: many times what any of them needs on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// When no test waits for anything any more.
+/// From this moment on no test waits for anything.
 static BUDGET_ENDS: OnceLock<Instant> = OnceLock::new();
 
-/// Bounds the time that this program's tests may take together: from then on every wait ends at its first look.
-/// Cleaning up is not bounded by it. Only the first call counts.
+/// Bounds the time that this program's tests may take together. Afterwards every wait ends at its first check;
+/// cleaning up is not bounded. Only the first call counts.
 pub fn set_budget(budget: Duration) {
     let _ = BUDGET_ENDS.set(Instant::now() + budget);
 }
@@ -32,18 +33,19 @@ pub fn budget_is_over() -> bool {
     BUDGET_ENDS.get().is_some_and(|ends| *ends <= Instant::now())
 }
 
-/// What a command left.
+/// The outcome of a command.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Exit status; `None` when a signal ended it.
     pub status: Option<i32>,
     /// What it printed.
     pub stdout: String,
-    /// What it complained about.
+    /// What it printed on stderr.
     pub stderr: String,
 }
 
-/// Runs a command whatever it returns. The error is that it could not be started, or did not end within [`LIMIT`].
+/// Runs a command; any exit status will do. It is an error if the command could not be started, or did not end within
+/// [`LIMIT`].
 pub fn attempt(words: &[&str]) -> Result<Output> {
     attempt_within(words, LIMIT)
 }
@@ -69,7 +71,7 @@ fn execute(words: &[&str], input: &str, limit: Duration) -> Result<Output> {
     readers[0] = child.stdout.take().map(read_aside);
     readers[1] = child.stderr.take().map(read_aside);
     if let Some(mut stdin) = child.stdin.take() {
-        // Who does not read his input has a reason, which he tells on stderr or by his exit status.
+        // A command that does not read its input says why on stderr or by its exit status.
         let _ = stdin.write_all(input.as_bytes());
     }
     let read = readers.map(|reader| {
@@ -91,7 +93,7 @@ fn read_aside(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = pipe.read_to_end(&mut bytes);
-        // Nobody listens any more when the time was up.
+        // At the limit nothing receives this any more.
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver
@@ -117,7 +119,7 @@ fn kill_group(child: &mut Child) -> std::io::Result<()> {
     child.wait().map(drop)
 }
 
-/// Waits for the end of a process that was told to go, and kills its group if it has not gone by the limit.
+/// Waits for the end of a process that was told to end, and kills its group at the limit.
 pub(crate) fn reap(child: &mut Child, limit: Duration) -> Result<()> {
     let failed = |error: std::io::Error| Error::Command { command: "wait".to_owned(), reason: error.to_string() };
     match wait_child(child, Instant::now() + limit).map_err(failed)? {
@@ -149,12 +151,12 @@ fn succeed(words: &[&str], output: Output) -> Result<String> {
     Err(Error::Command { command: words.join(" "), reason: format!("{status}: {}", output.stderr.trim()) })
 }
 
-/// Looks again and again until `probe` has an answer.
+/// Calls `probe` again and again until it has an answer.
 pub fn wait_until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T> {
     wait_or_explain(what, limit, || probe().ok_or_else(String::new))
 }
 
-/// As [`wait_until`]; the error of the last look becomes part of the complaint.
+/// As [`wait_until`]; the last error of `probe` becomes part of the error.
 pub fn wait_or_explain<T>(
     what: &str,
     limit: Duration,

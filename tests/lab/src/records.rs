@@ -1,4 +1,4 @@
-//! A node's journal, read from outside, so that it can be read after the node's death too.
+//! A node's journal, read from outside the node: also after its death.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A node's own package repository: nodes have no network, and their users say `apt-get install`.
+//! A package repository on each node: nodes have no network, and tests call `apt-get install` there.
 //!
 //! The base has put into it what tests install besides hbd (`tests/lab/base`).
 
@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::process::run;
 use crate::{Error, Result};
 
-/// Where it is on a node.
+/// Where the repository is on a node.
 pub const DIRECTORY: &str = "/srv/apt";
 
 /// Writes the index that apt reads. A colon in a version is %3a in the name of its file, which apt would take for a
@@ -23,7 +23,7 @@ for deb in *.deb; do
 done >Packages
 "#;
 
-/// Makes it the only source of packages of a node, which installs documentation, too, as a user's machine does.
+/// Makes the repository the node's only source of packages. Documentation is installed, too, as on a user's machine.
 pub fn open(node: &Node) -> Result<()> {
     node.write("/etc/dpkg/dpkg.cfg.d/99mmdebstrap", "")?;
     node.write("/etc/apt/sources.list", &format!("deb [trusted=yes] file:{DIRECTORY} ./\n"))?;
@@ -43,7 +43,7 @@ fn index(node: &Node) -> Result<()> {
     node.run(&["apt-get", "update", "-qq"]).map(drop)
 }
 
-/// Packs the files of a Debian package again as another version, whose hbd.toml has another last line.
+/// Builds another version of a Debian package from the files of the first, with another last line in hbd.toml.
 pub fn repack(package: &Path, version: &str, scratch: &Path) -> Result<PathBuf> {
     let files = scratch.join("repack");
     let target = scratch.join(format!("hbd_{version}.deb"));

@@ -1,7 +1,7 @@
 //! A pair under test: two booted nodes, a client, and the states that a scenario starts from.
 //!
-//! Knows what must hold after every scenario (one owner, a served client, no unknown complaint, nodes that agree);
-//! what happens in a scenario is told in `exchanges` and by the test programs.
+//! Owns what must hold after every scenario: one owner, a client that is served, no unknown complaint, nodes that
+//! agree. What happens in a scenario is written in `exchanges` and in the test programs.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ pub const A: usize = 0;
 /// Its peer.
 pub const B: usize = 1;
 
-/// Upper bound for anything that follows from a start: `initdead`, Heartbeat's ten seconds of deciding, and slowness.
+/// Upper bound for anything that follows from a start: `initdead`, Heartbeat's ten seconds (T10), and a slow machine.
 pub const START: Duration = Duration::from_secs(INITDEAD as u64 + 10 + 30);
 /// Upper bound for a takeover after a crash, likewise.
 pub const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
-/// Time that a real Heartbeat's own messages and its peer's take to come round, on a busy machine.
+/// How long a real Heartbeat needs to handle its own messages and its peer's, on a busy machine.
 const HEARD: Duration = Duration::from_secs(6);
-/// Seconds before an event from which the client's answers are looked at, so that an outage has a beginning.
+/// The client's answers are read from so many seconds before an event, so that an outage has a beginning.
 pub const BEFORE: f64 = 0.3;
 
 /// What a scenario starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Both nodes on, the software stopped.
+    /// Both nodes are on, the software is stopped.
     Stopped,
-    /// Both active, the preferred node owns.
+    /// Both are active, the preferred node owns the group.
     Settled,
-    /// The preferred node is dead, its peer owns.
-    Bereft,
+    /// The preferred node is dead, its peer owns the group.
+    TakenOver,
 }
 
 /// What runs on the nodes, and with which files.
@@ -43,7 +43,7 @@ pub enum State {
 pub struct Setting {
     /// The cluster managers, in the order of [`NODES`].
     pub software: [Software; 2],
-    /// The files, likewise.
+    /// The files of each, in the same order.
     pub files: [Example; 2],
 }
 
@@ -87,7 +87,7 @@ impl Round {
         Round::on(Lab::boot(software)?)
     }
 
-    /// Boots a pair on which both cluster managers are installed, so that every scenario can say what runs.
+    /// Boots a pair on which both cluster managers are installed, so that each scenario can choose one.
     pub fn boot_with_both() -> Result<Round> {
         Round::on(Lab::boot_with_both()?)
     }
@@ -102,8 +102,8 @@ impl Round {
         &self.setting
     }
 
-    /// Plays a scenario and returns the longest outage of a client in it, seconds; an outage that has not ended
-    /// counts as infinite.
+    /// Plays a scenario and returns the client's longest outage in it, in seconds; an outage that has not ended is
+    /// infinite.
     pub fn play(
         &mut self,
         name: &str,
@@ -130,10 +130,10 @@ impl Round {
         outages.iter().map(|outage| outage.length()).fold(0.0, f64::max)
     }
 
-    /// Brings the pair into the state that a scenario starts from, from whatever it is in.
+    /// Brings the pair from any state into the one that a scenario starts from.
     pub fn reach(&mut self, setting: &Setting, state: State) -> Result<()> {
         let same = self.setting == *setting;
-        if same && state == State::Bereft && !self.lab.nodes[A].is_on() {
+        if same && state == State::TakenOver && !self.lab.nodes[A].is_on() {
             return self.lab.wait_owner(B, TAKEOVER);
         }
         for index in [A, B] {
@@ -162,10 +162,10 @@ impl Round {
             self.wait_settled(since)?;
         }
         self.lab.wait_owner(A, START)?;
-        if state == State::Bereft { self.crash_of_the_owner() } else { Ok(()) }
+        if state == State::TakenOver { self.crash_of_the_owner() } else { Ok(()) }
     }
 
-    /// The standby first, so that nothing moves meanwhile.
+    /// Stops the standby node first, so that nothing moves.
     fn stop_both(&self) -> Result<()> {
         self.lab.stop(B)?;
         self.lab.stop(A)
@@ -180,13 +180,14 @@ impl Round {
         Ok(())
     }
 
-    /// Another cluster manager runs on this node from its next start on. Only while it is stopped.
+    /// Lets another cluster manager run on this node from its next start on. To be called while the node's is
+    /// stopped.
     pub fn replace(&mut self, index: usize, software: Software) {
         self.lab.software[index] = software;
         self.setting.software[index] = software;
     }
 
-    /// Takes the power from the preferred node and waits until its peer serves.
+    /// Cuts the power of the preferred node and waits until its peer serves.
     pub fn crash_of_the_owner(&mut self) -> Result<()> {
         self.lab.nodes[A].power_failure()?;
         self.lab.wait_owner(B, TAKEOVER)?;
@@ -211,12 +212,13 @@ impl Round {
         Ok(())
     }
 
-    /// Asks a node for `standby` or `takeover` of everything: hb_standby, hb_takeover, or hbd's words for them.
+    /// Asks a node for `standby` or `takeover` of everything, with hb_standby, hb_takeover, or hbctl.
     pub fn ask_to_move(&self, index: usize, verb: &str) -> Result<()> {
         let node = &self.lab.nodes[index];
         let tool = format!("/usr/share/heartbeat/hb_{verb}");
-        // A real node takes a second or two after each exchange to say that it is stable. hbctl says to try again;
-        // the old tool says nothing at all, and only the log tells that it was heard.
+        // A real Heartbeat reports that it is stable a second or two after an exchange. Until then hbctl says that
+        // one should try again. Heartbeat's own tool says nothing, and only the log shows whether the request was
+        // heard.
         wait_or_explain(&format!("`{verb} all` on {} to be accepted", node.name()), TAKEOVER, || {
             let asked = match self.lab.software[index] {
                 Software::Hbd => node.run(&["hbctl", verb, "all"]).map(drop),
@@ -230,7 +232,7 @@ impl Round {
         })
     }
 
-    /// The generation of every hbd of the pair: another one after each start.
+    /// The generation of each hbd of the pair. Each start has another one.
     pub fn hbd_generations(&self) -> Result<Vec<String>> {
         let hbds = [A, B].into_iter().filter(|index| self.lab.software[*index] == Software::Hbd);
         let read = |index: usize| self.lab.nodes[index].run(&["cat", "/var/lib/heartbeat/hb_generation"]);
@@ -247,13 +249,13 @@ impl Round {
         self.lab.software[index].wait_logged(&self.lab.nodes[index], mark, text, limit)
     }
 
-    /// The client was never without this node's answers for longer than a busy machine explains.
+    /// Checks that the client never waited longer for this node's answers than a busy machine explains.
     pub fn expect_served_by(&self, index: usize, since: f64) -> Result<()> {
         let longest = self.longest_outage(since);
         if longest > 1.0 {
             return Err(Error::Unexpected(format!("the client was without service for {longest:.3} s")));
         }
-        // A client's last answer before `since` may rightly have come from somebody else.
+        // The last answer before `since` may have come from the other node.
         let requests = self.client.since(since);
         let other = requests.iter().filter_map(|request| request.server.as_deref()).find(|s| *s != NODES[index].name);
         other.map_or(Ok(()), |other| Err(Error::Unexpected(format!("{other} served"))))

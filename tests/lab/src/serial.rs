@@ -1,8 +1,8 @@
-//! A null-modem cable between both nodes: two pseudo-terminals outside, and what is written at one end is read at the
-//! other.
+//! A null-modem cable between both nodes: two pseudo-terminals of this machine. What is written at one end is read at
+//! the other.
 //!
-//! The nodes see the machine's own /dev/pts as [`OUTSIDE`]; their `/dev/ttyS0` points there. Laid anew, the cable has
-//! other pseudo-terminals: the old ones hang up, as an adapter that is pulled out does.
+//! The nodes see this machine's /dev/pts as [`OUTSIDE`], and their `/dev/ttyS0` points there. A cable that is laid
+//! again has other pseudo-terminals, and the old ones hang up, as an adapter does that is pulled out.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 /// The device in every node.
 pub const DEVICE: &str = "/dev/ttyS0";
-/// Between two looks at both ends: less than a character takes at 19200 bits per second times ten.
+/// The time between two reads of both ends: less than ten characters take at 19200 bits per second.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The cable.
@@ -53,7 +53,7 @@ impl SerialLine {
         Ok(line)
     }
 
-    /// Nothing passes any more; neither end hangs up.
+    /// Stops carrying anything. Neither end hangs up.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ impl Drop for SerialLine {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(relay) = self.relay.take() {
-            // It has nothing to say.
+            // Nothing to be read.
             let _ = relay.join();
         }
     }
@@ -80,11 +80,11 @@ fn pseudo_terminal() -> Result<(File, String)> {
     Ok((File::from(ours), path.replace("/dev/pts", OUTSIDE)))
 }
 
-/// What is there at one end goes to the other, or nowhere; what does not fit is lost, as on a line without flow
+/// Carries what one end has written to the other, or drops it. What does not fit is lost, as on a line without flow
 /// control.
 fn carry(mut from: &File, to: Option<&File>) {
     let mut piece = [0; 4096];
-    // Nothing there, or nobody has the device open.
+    // There is nothing to read, or the device is not open in the node.
     let Ok(length) = from.read(&mut piece) else { return };
     if let Some(mut to) = to {
         let _ = to.write(&piece[..length]);

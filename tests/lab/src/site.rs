@@ -1,8 +1,7 @@
-//! Where one lab lives: its prefix, its state directory, and how everything of it is removed again.
+//! Where one lab lives: its prefix, its state directory, and how everything of the lab is removed again.
 //!
-//! Everything the lab makes is found again from the prefix alone: namespaces `PREFIX-…`, processes inside them,
-//! control groups `hbd-lab-PREFIX-…`, mounts below the state directory. So an interrupted run is cleaned up by the
-//! next one, however it ended.
+//! Everything that the lab makes can be found by the prefix: namespaces `PREFIX-…`, processes inside them, control
+//! groups `hbd-lab-PREFIX-…`, mounts below the state directory. So the next run cleans up after an interrupted one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,10 +11,10 @@ use crate::cgroup::Groups;
 use crate::process::{attempt, run, wait_regardless};
 use crate::{Error, Result};
 
-/// Below it, one directory for each prefix.
+/// The state directories, one for each prefix, are below it.
 const STATE: &str = "/run/hbd-lab";
 
-/// One lab's place on this machine. Holding it keeps other labs of the same prefix out.
+/// One lab's place on this machine. No other lab with the same prefix can run while it is held.
 #[derive(Debug)]
 pub struct Site {
     prefix: String,
@@ -54,7 +53,7 @@ impl Site {
         format!("{}-{name}", self.prefix)
     }
 
-    /// Where this lab keeps its state; gone with the lab.
+    /// Where this lab keeps its state. Removed with the lab.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -68,7 +67,7 @@ impl Drop for Site {
     }
 }
 
-/// Ctrl-C must not leave two machines running.
+/// Removes everything when Ctrl-C ends the program: it must not leave two machines running.
 fn clean_on_signals(prefix: &str) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals =
@@ -104,7 +103,7 @@ fn sweep(prefix: &str) -> Result<()> {
         Groups::of(namespace)?.remove()?;
     }
     for mount in mounts_below(&state_directory(prefix))? {
-        // A process that is just dying may still be inside for a moment: detach, do not insist.
+        // A process that is just dying may still use the mount: it is detached, and the kernel removes it afterwards.
         run(&["umount", "--lazy", &mount])?;
     }
     for namespace in &namespaces {

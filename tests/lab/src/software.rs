@@ -12,7 +12,7 @@ use crate::{Error, Result, project_root};
 /// Heartbeat's own log, as the example's ha.cf names it.
 const HA_LOG: &str = "/var/log/ha-log";
 
-/// The example's resource `httpd` is Apache on its author's machine; here it is nginx.
+/// The example's resource `httpd` is Apache where the example comes from. In the lab it is nginx.
 pub const ALIASES: &str = "[aliases]\nhttpd = \"nginx.service\"\n";
 
 /// The same for Heartbeat, which wants an init script.
@@ -42,13 +42,13 @@ esac
 /// A cluster manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Software {
-    /// Ours.
+    /// hbd.
     Hbd,
-    /// Theirs.
+    /// Heartbeat 3.0.6.
     Heartbeat,
 }
 
-/// A point in a node's logs, to look at what came after.
+/// A point in a node's logs, for reading what came after.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     time: f64,
@@ -80,7 +80,7 @@ impl Software {
         }
     }
 
-    /// Puts it on a booted node.
+    /// Installs it on a booted node.
     pub fn install(self, node: &Node) -> Result<()> {
         match self {
             Software::Hbd => {
@@ -104,12 +104,13 @@ impl Software {
 
     /// Asks systemd to start it, without waiting.
     pub fn start(self, node: &Node) -> Result<()> {
-        // A daemon that was killed often in a short time may be started again by us. Refused where it never ran.
+        // Resets systemd's limit of starts, which a daemon reaches that was killed several times. systemd refuses
+        // that for a unit that never ran.
         node.attempt(&["systemctl", "reset-failed", self.unit()])?;
         node.run(&["systemctl", "start", "--no-block", self.unit()]).map(drop)
     }
 
-    /// Waits until systemd calls it active; if it fails, the error holds the end of its journal.
+    /// Waits until systemd calls it active. If it fails, the error holds the end of its journal.
     pub fn wait_started(self, node: &Node, limit: Duration) -> Result<()> {
         wait_or_explain(&format!("{} on {} to start", self.unit(), node.name()), limit, || {
             match node.unit_state(self.unit()).map_err(|error| error.to_string())?.as_str() {
@@ -147,7 +148,7 @@ impl Software {
         }
     }
 
-    /// Waits until it has logged a text since a mark, in whatever log it has.
+    /// Waits until it has logged a text since a mark, in its journal or its log file.
     pub fn wait_logged(self, node: &Node, since: &Mark, text: &str, limit: Duration) -> Result<()> {
         wait_or_explain(&format!("{} on {} to log {text:?}", self.name(), node.name()), limit, || {
             let found = match self {
@@ -179,7 +180,7 @@ pub fn package() -> Result<PathBuf> {
     built("hbd_", "deb")
 }
 
-/// Heartbeat's own commands, from `make deb`.
+/// The package with Heartbeat's own commands, from `make deb`.
 pub fn compat_package() -> Result<PathBuf> {
     built("hbd-heartbeat-compat_", "deb")
 }

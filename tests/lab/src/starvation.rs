@@ -1,6 +1,6 @@
-//! How much of this machine's processors other machines had, and when nothing ran here at all: on a shared host a
-//! virtual machine may stand still for seconds, and what a test with times says then is about the host. Tells; what
-//! follows from it is the suite's.
+//! How much processor time the host gave to other machines, and when nothing ran on this machine at all. On a shared
+//! host a virtual machine may stand still for seconds, and then the outcome of a test with times says nothing about
+//! hbd. Only measures: the suite decides what follows.
 
 use std::fs;
 use std::sync::{Mutex, Once, PoisonError};
@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use crate::process::budget_is_over;
 
-/// How long a taste of the processors is.
-const TASTE: Duration = Duration::from_millis(500);
-/// Between two of them: who works all the time gets less.
+/// How long one measurement takes.
+const MEASUREMENT: Duration = Duration::from_millis(500);
+/// The pause between two measurements: the host gives less to a machine that works all the time.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How often it is looked whether the machine stands still.
+/// The time between two looks at the clock for a standstill.
 const LOOK: Duration = Duration::from_millis(20);
-/// A thread that wants to run is kept from it for so long only when nobody runs: a stall that a dead time, or a
-/// client's patience, may not bear. What this machine does itself delays a thread by some tens of milliseconds.
+/// A thread that wants to run and is delayed for longer than this was delayed by the host: load of this machine
+/// itself delays it by some tens of milliseconds. A stall of this length may exceed a dead time or a client's
+/// patience.
 const STALL: Duration = Duration::from_millis(400);
 /// How long the host may take to have processors for us again.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -24,16 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// The processors' time since the machine began, in clock ticks (proc_stat(5)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Somebody here had it.
+    /// Used by this machine.
     used: u64,
-    /// Nobody here wanted it.
+    /// Not wanted by this machine.
     idle: u64,
-    /// Somebody here wanted it, and the host gave it to another machine.
+    /// Wanted by this machine and given to another one by the host.
     stolen: u64,
 }
 
 impl Times {
-    /// Until now; nothing where the kernel does not say.
+    /// The times until now; `None` where the kernel does not tell them.
     pub fn now() -> Times {
         fs::read_to_string("/proc/stat").ok().and_then(|text| Times::parse(&text)).unwrap_or_default()
     }
@@ -45,8 +46,8 @@ impl Times {
         Some(Times { used: user + nice + system + interrupts + soft, idle: idle + wait, stolen })
     }
 
-    /// The percentage of the time since `before` that was stolen, if that is enough to spoil a test: a sixth of all,
-    /// and a third of what was wanted.
+    /// The percentage of the time since `before` that the host gave to other machines, if that is enough to spoil a
+    /// test: a sixth of all time, and a third of the time that was wanted.
     pub fn starved_since(self, before: Times) -> Option<u64> {
         let used = self.used.saturating_sub(before.used);
         let idle = self.idle.saturating_sub(before.idle);
@@ -59,7 +60,7 @@ impl Times {
 /// The stalls of this machine since the first question: when each ended, and how long it was.
 static STALLS: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 
-/// Begins to look for stalls, once in a process.
+/// Begins to look for stalls. Only the first call in a process counts.
 pub fn watch_for_stalls() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
@@ -77,7 +78,7 @@ pub fn watch_for_stalls() {
     });
 }
 
-/// What two looks one after the other say.
+/// The stall between two looks at the clock, if there was one.
 fn stall_between(before: Instant, now: Instant) -> Option<Duration> {
     Some((now - before).saturating_sub(LOOK)).filter(|stall| *stall >= STALL)
 }
@@ -88,8 +89,8 @@ pub fn longest_stall_since(begun: Instant) -> Option<Duration> {
     stalls.iter().filter(|(ended, _)| *ended >= begun).map(|(_, stall)| *stall).max()
 }
 
-/// What the host did to a test that began at `begun`, when the processors' times were `before`: in words, if it is
-/// enough to spoil one.
+/// How the host has spoilt a test that began at `begun`, when the processors' times were `before`: in words; `None`
+/// if it has not.
 pub fn spoilt_since(begun: Instant, before: Times) -> Option<String> {
     let starved = Times::now().starved_since(before);
     starved.map(|percent| format!("{percent} % of the processors' time went to other machines")).or_else(|| {
@@ -98,15 +99,15 @@ pub fn spoilt_since(begun: Instant, before: Times) -> Option<String> {
     })
 }
 
-/// Waits until the host lets this machine work again, three minutes at most.
+/// Waits until the host has processor time for this machine again, three minutes at most.
 pub fn wait_for_processors() {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE && !budget_is_over() {
         let calm = Instant::now();
         thread::sleep(PAUSE);
-        // Who wants nothing is not kept from anything.
-        let (before, taste) = (Times::now(), Instant::now());
-        while taste.elapsed() < TASTE {
+        // Only a machine that wants to run can see that the host does not let it.
+        let (before, measurement) = (Times::now(), Instant::now());
+        while measurement.elapsed() < MEASUREMENT {
             std::hint::spin_loop();
         }
         if Times::now().starved_since(before).is_none() && longest_stall_since(calm).is_none() {

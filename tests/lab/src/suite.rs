@@ -1,5 +1,5 @@
-//! What a test program of the lab does around its tests: selection by words, skipping where no nodes can be booted,
-//! one line for each test, and libtest's verdict at the end.
+//! What a test program of the lab does around its tests: selects them by words, skips them where no nodes can be
+//! booted, prints a line for each, and ends with libtest's result.
 //!
 //! Tests that share machines run one after the other on the same [`Stage`]; after a failure the next gets a new one.
 
@@ -12,21 +12,21 @@ use crate::process;
 use crate::software::package;
 use crate::starvation::{self, Times};
 
-/// How long the tests of one program may take together: four times what they need on a machine that has its
-/// processors. What is not played by then fails with that reason, so that nodes that hang can make a run fail but
-/// never keep it from ending.
+/// How long the tests of one program may take together: four times what they need on a machine whose processors are
+/// its own. Tests that have not begun by then fail with that reason: nodes that hang make a run fail and never keep
+/// it from ending.
 pub const BUDGET: Duration = Duration::from_secs(40 * 60);
 
-/// So often is a test played at most that fails on a machine without processors.
+/// How often a test is played at most if it fails while the host does not let this machine run.
 const ATTEMPTS: usize = 5;
 
 /// Booted machines that tests play on.
 pub trait Stage: Sized {
-    /// All that may explain a failure.
+    /// What may explain a failure.
     fn report(&self) -> String;
 }
 
-/// What a test does; what it returns is said behind the `ok`.
+/// What a test does. The text that it returns is printed behind the `ok`.
 pub type Play<'a, S> = Box<dyn Fn(&mut S) -> Result<String> + 'a>;
 
 /// One test.
@@ -57,8 +57,8 @@ impl Suite {
         Suite::begin_with_budget(BUDGET)
     }
 
-    /// As [`Suite::begin`], for a program that takes more or less: those that CI runs one after the other must end
-    /// before its own patience does.
+    /// As [`Suite::begin`], with another budget: the programs that CI runs one after the other must end within CI's
+    /// own time limit.
     pub fn begin_with_budget(budget: Duration) -> Suite {
         let asked = std::env::var("HBD_LAB_BUDGET").ok().and_then(|seconds| seconds.parse().ok());
         let budget = asked.map_or(budget, Duration::from_secs);
@@ -93,7 +93,7 @@ impl Suite {
         }
     }
 
-    /// On machines of their own: not every test leaves a node as it was.
+    /// Plays each of these tests once, on newly booted machines: not every test leaves a node as it was.
     fn play_once_each<S: Stage>(&mut self, chosen: &[Test<'_, S>], boot: &impl Fn() -> Result<S>) {
         let mut stage = None;
         for test in chosen {
@@ -138,7 +138,7 @@ impl Suite {
         &self.failed
     }
 
-    /// Says how it went, in libtest's words.
+    /// Prints the result as libtest does.
     pub fn end(self) -> ExitCode {
         if !self.lacks.is_empty() {
             println!("\nlab skipped: this machine cannot boot nodes; missing:\n  {}", self.lacks.join("\n  "));
@@ -157,7 +157,8 @@ impl Suite {
     }
 }
 
-/// Plays a test; again where it failed while the host kept this machine from working, which proves nothing.
+/// Plays a test. Plays it again if it failed while the host did not let this machine run: such a failure proves
+/// nothing.
 fn play_unless_starved<S: Stage>(
     test: &Test<'_, S>,
     stage: &mut Option<S>,
@@ -180,7 +181,8 @@ fn play_unless_starved<S: Stage>(
     }
 }
 
-/// On the machines that are there, or on new ones; only what has gone well leaves machines for the next.
+/// Plays a test on the machines that are there, or on new ones. Only a test that passed leaves its machines for the
+/// next.
 fn play_once<S: Stage>(
     test: &Test<'_, S>,
     stage: &mut Option<S>,
@@ -196,7 +198,7 @@ fn play_once<S: Stage>(
     }
 }
 
-/// How often every test is played: what happens rarely is found by `HBD_LAB_REPEAT=50` and the words that select it.
+/// How often every test is played. `HBD_LAB_REPEAT=50`, with words that select one test, finds what happens rarely.
 fn repetitions() -> usize {
     std::env::var("HBD_LAB_REPEAT").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
 }

@@ -1,7 +1,7 @@
 //! The network: one namespace that is the switch, with a bridge for each LAN, and a cable to every port.
 //!
 //! Captures are taken on the bridges, because a capture on a node's own interface ends when its cable is cut. MAC
-//! addresses are made from the IP address, so that a machine that is booted again is the same machine on the wire.
+//! addresses are made from IP addresses, so that a machine has the same one after each boot.
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -66,7 +66,7 @@ impl Switch {
         let namespace = site.namespace(Self::NAME);
         run(&["ip", "netns", "add", &namespace])?;
         for lan in [Lan::Public, Lan::Heartbeat] {
-            // No spanning tree, no snooping: a frame goes through the moment the cable is in.
+            // No spanning tree, no snooping: frames pass as soon as the cable is connected.
             run(&["ip", "-n", &namespace, "link", "add", "name", lan.bridge(), "type", "bridge"])?;
             run(&["ip", "-n", &namespace, "link", "set", lan.bridge(), "up"])?;
         }
@@ -100,7 +100,7 @@ impl Switch {
     /// Removes a machine's cables and its namespace with everything in it: addresses, routes, ARP entries, settings.
     pub fn unplug(&self, machine: &str) -> Result<()> {
         for lan in [Lan::Public, Lan::Heartbeat] {
-            // The other end is named too, because the namespace lives on for a moment after its name is gone.
+            // The other end is removed by name, too: the namespace exists for a moment longer than its name.
             attempt(&["ip", "-n", &self.namespace(), "link", "delete", &lan.port(machine)])?;
         }
         site::empty(&self.site.namespace(machine))?;
@@ -108,7 +108,7 @@ impl Switch {
         Ok(())
     }
 
-    /// Cuts the cable between a machine and a LAN. The machine sees its carrier go.
+    /// Cuts the cable between a machine and a LAN. The machine loses its carrier.
     pub fn cut(&self, machine: &str, lan: Lan) -> Result<()> {
         self.set(&[machine], &[lan], "down")
     }
@@ -137,14 +137,14 @@ impl Switch {
         Ok(())
     }
 
-    /// The interface of a cable of [`Switch::lay`] at one machine, new.
+    /// Adds the interface of a cable of [`Switch::lay`] at one machine, for the first time or again.
     pub fn connect(&self, cable: &str, machine: &str, address: &str) -> Result<()> {
         let (switch, namespace) = (self.namespace(), self.site.namespace(machine));
         let outside = format!(
             "link add {machine}-{cable} type veth peer name {cable} netns {namespace}\nlink set {machine}-{cable} master {cable} up\n"
         );
         run_with_input(&["ip", "-n", &switch, "-batch", "-"], &outside)?;
-        // An IPv6 address that is still being looked for elsewhere cannot be used.
+        // An IPv6 address cannot be used while duplicate address detection runs.
         let nodad = if address.contains(':') { "nodad" } else { "brd +" };
         let inside = format!("addr add {address} {nodad} dev {cable}\nlink set {cable} up\n");
         run_with_input(&["ip", "-n", &namespace, "-batch", "-"], &inside).map(drop)
@@ -155,7 +155,7 @@ impl Switch {
         run(&["ip", "-n", &self.namespace(), "link", "delete", &format!("{machine}-{cable}")]).map(drop)
     }
 
-    /// Cuts, or heals, one machine's end of a cable of [`Switch::lay`]. The machine sees its carrier go.
+    /// Cuts, or heals, one machine's end of a cable of [`Switch::lay`]. The machine loses its carrier.
     pub fn switch_cable(&self, cable: &str, machine: &str, on: bool) -> Result<()> {
         let state = if on { "up" } else { "down" };
         run(&["ip", "-n", &self.namespace(), "link", "set", &format!("{machine}-{cable}"), state]).map(drop)

@@ -1,6 +1,6 @@
 //! hbd against hbd and against a real Heartbeat 3.0.6, in both roles, on real nodes.
 //!
-//! A table of scenarios over a table of pairings, run one after the other; each pairing boots once. After every
+//! Every scenario is played with every pairing, one after the other; each pairing boots once. After every
 //! scenario exactly one live node owns the address, the client reaches it, both nodes say so, and no node complains
 //! of anything that a pair of real Heartbeats does not complain of in the same scenario. `make interop` plays more of
 //! it, and that pair as the control.
@@ -19,7 +19,8 @@ use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
 use hbd_lab::{Error, Result};
 
-/// deadping, twice a keepalive, the exchange; a real ipfail wakes once a second, and postpones for ten.
+/// Longest time for a move by ipfail: deadping, two keepalives, the exchange. A real ipfail acts once a second and
+/// may postpone its decision for ten.
 const IPFAIL: Duration = Duration::from_secs(60);
 
 type Pairing = (&'static str, [Software; 2]);
@@ -30,14 +31,14 @@ const PAIRINGS: [Pairing; 3] = [
     ("heartbeat_hbd", [Software::Heartbeat, Software::Hbd]),
 ];
 
-/// Name, what it starts from, what happens.
+/// The name, the state from which it starts, and what happens.
 type Scenario = (&'static str, State, fn(&mut Round) -> Result<()>);
 
 const SCENARIOS: [Scenario; 14] = [
     ("cold_start_together", State::Stopped, exchanges::cold_start_together),
     ("cold_start_one_after_the_other", State::Stopped, exchanges::cold_start_one_after_the_other),
     ("crash_of_the_owner", State::Settled, exchanges::crash_of_the_owner),
-    ("return_and_failback", State::Bereft, exchanges::return_and_failback),
+    ("return_and_failback", State::TakenOver, exchanges::return_and_failback),
     ("crash_of_the_standby", State::Settled, exchanges::crash_of_the_standby),
     ("graceful_stop", State::Settled, exchanges::graceful_stop),
     ("planned_moves_asked_for_on_the_owner", State::Settled, |round| exchanges::planned_moves(round, Asked::Owner)),
@@ -62,7 +63,7 @@ fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
     Ok(())
 }
 
-/// First somebody who knows everything but the key talks on the link, then the peer itself has another key.
+/// First an intruder without the key sends on the link, then the peer itself has another key.
 fn wrong_key(round: &mut Round) -> Result<()> {
     let from_b = |message: &hbd_lab::capture::Message| message.source == NODES[B].link && message.is("status");
     let start = now();
@@ -80,7 +81,7 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     let example = Example::of(NODES[B].name)?;
     let other_key = Example { authkeys: "auth 1\n1 sha1 another-secret\n".to_owned(), ..example.clone() };
     round.lab.software[B].configure(&round.lab.nodes[B], &other_key)?;
-    // Before the start: hbd says it once, at the first packet.
+    // The mark is taken before the start: hbd logs this once, at the first packet.
     let mark = round.mark(A)?;
     let restart = now();
     round.lab.start(B)?;
@@ -88,7 +89,7 @@ fn wrong_key(round: &mut Round) -> Result<()> {
         round.lab.link.first_after(restart, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()?
     })?;
     round.wait_logged(A, &mark, "authentication", Duration::from_secs(u64::from(INITDEAD)))?;
-    // Not a graceful stop: a node that hears nobody is about to take over, and would do so first.
+    // A graceful stop would not do: a node that hears nobody takes over before it stops.
     round.lab.nodes[B].power_failure()?;
     round.expect_served_by(A, start)?;
     round.lab.software[B].configure(&round.lab.nodes[B], &example)?;
@@ -98,7 +99,7 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     round.wait_settled(since)
 }
 
-/// Both nodes run ipfail, hbd's own or the real one. The owner alone loses the gateway, finds it again, and then both
+/// Both nodes run ipfail, hbd's own or the real one. The owner loses the gateway and gets it back, then both nodes
 /// lose it.
 fn loss_of_the_lan_with_ipfail(round: &mut Round) -> Result<()> {
     let ipfail = "respawn hacluster /usr/libexec/heartbeat/ipfail";
@@ -122,8 +123,8 @@ fn loss_of_the_lan_with_ipfail(round: &mut Round) -> Result<()> {
     round.client.wait_served_by(NODES[A].name, IPFAIL).map(drop)
 }
 
-/// No `auto_failback` in either ha.cf: groups are asked for one by one, whoever prefers them has them back, and
-/// nobody says what he holds (03 §6.7). Two hbds behave as with `auto_failback on`.
+/// No `auto_failback` in either ha.cf: nodes ask for single groups, a group returns to the node that it prefers, and
+/// no node reports what it holds (03 §6.7). Two hbds behave as with `auto_failback on`.
 fn legacy_failback(round: &mut Round) -> Result<()> {
     let plain = Setting::new(round.lab.software)?;
     let legacy = plain.clone().with(|files| files.without("auto_failback"));
@@ -146,13 +147,13 @@ fn legacy_failback(round: &mut Round) -> Result<()> {
     round.lab.start(A)?;
     served_by(round, A)?;
     let asked = |packet: &hbd_lab::capture::Packet| packet.message().is_some_and(|message| message.is("ip-request"));
-    // Two hbds need no such mode.
+    // Between two hbds this mode is not used.
     if round.lab.link.first_after(start, asked)?.is_none() != legacy.both(Software::Hbd) {
         return Err(Error::Unexpected(
             "groups are asked for where a Heartbeat takes part, and there alone".to_owned(),
         ));
     }
-    // What the nodes say of themselves is checked in the usual mode.
+    // Only in the usual mode can it be checked that both nodes report the same.
     round.reach(&plain, State::Settled)
 }
 

@@ -1,8 +1,9 @@
 //! Every medium of ha.cf at once, between two hbds and between hbd and a real Heartbeat 3.0.6 (Debian's has all of
 //! them): ucast, bcast, mcast, ucast6, mcast6, and a serial line over pseudo-terminals.
 //!
-//! Each is the only link left for longer than a dead time, and nobody takes over; then the owner crashes and its peer
-//! does. Between two hbds an interface is removed and comes back, and the serial line hangs up and comes back.
+//! Each medium is the only link for longer than a dead time, and no node takes over. Then the owner crashes and its
+//! peer takes over. Between two hbds an interface is removed and comes back, and the serial line hangs up and comes
+//! back.
 //!
 //! Words on the command line select tests whose name contains one of them.
 
@@ -21,11 +22,11 @@ use serde_json::Value;
 
 /// How long its tests may take together: several times what they need.
 const BUDGET: Duration = Duration::from_secs(12 * 60);
-/// Upper bound for what takes a few heartbeats.
+/// Upper bound for anything that takes a few heartbeats.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A cable of its own for each further medium: its name, the nodes' addresses on it, and what ha.cf says about it
-/// (`PEER` standing for the other node's address).
+/// Each further medium has a cable of its own: its name, the nodes' addresses on it, and its line in ha.cf (`PEER` is
+/// the other node's address).
 const CABLES: [(&str, [&str; 2], &str); 4] = [
     ("hb0", ["10.70.0.2/24", "10.70.0.3/24"], "bcast hb0"),
     ("hb1", ["10.71.0.2/24", "10.71.0.3/24"], "mcast hb1 225.0.0.1 701 1 0"),
@@ -33,7 +34,7 @@ const CABLES: [(&str, [&str; 2], &str); 4] = [
     ("hb3", ["fd73::2/64", "fd73::3/64"], "mcast6 hb3 ff02::1:ff 703 1 0"),
 ];
 
-/// All links, as both cluster managers name them.
+/// All links, with the names that both cluster managers use.
 const LINKS: [&str; 6] = ["eth1", "hb0", "hb1", "hb2", "hb3", DEVICE];
 
 fn names() -> [&'static str; 2] {
@@ -49,7 +50,7 @@ fn setting(software: [Software; 2]) -> Result<Setting> {
             let peer = addresses[1 - index].split('/').next().unwrap_or_default();
             changed = changed.and(&line.replace("PEER", peer));
         }
-        // A real Heartbeat gives every link the dead time of the last node, which is the ping node (02 §7.4).
+        // A real Heartbeat uses the dead time of the last node for every link. That node is the ping node (02 §7.4).
         *file = changed.with("deadping", &DEADTIME.to_string()).and(&format!("serial {DEVICE}"));
     }
     Ok(setting)
@@ -73,7 +74,7 @@ fn begin(round: &mut Round) -> Result<SerialLine> {
     Ok(line)
 }
 
-/// What hbd on a node says about its link to the other one: `up` or `dead`, and the packets sent and received.
+/// The state of a link to the other node as hbd reports it, `up` or `dead`, and the packets sent and received.
 fn hbd_link(round: &Round, index: usize, link: &str) -> Result<(String, u64, u64)> {
     let text = round.lab.nodes[index].attempt(&["hbctl", "status", "--json"])?.stdout;
     let status: Value = serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("{error}: {text}")))?;
@@ -84,7 +85,7 @@ fn hbd_link(round: &Round, index: usize, link: &str) -> Result<(String, u64, u64
     Ok((found["status"].as_str().unwrap_or_default().to_owned(), count("sent"), count("received")))
 }
 
-/// `up` or `dead`, whoever says it.
+/// The state of a link as either cluster manager reports it, `up` or `dead`.
 fn link_state(round: &Round, index: usize, link: &str) -> Result<String> {
     match round.lab.software[index] {
         Software::Hbd => Ok(hbd_link(round, index, link)?.0),
@@ -95,7 +96,7 @@ fn link_state(round: &Round, index: usize, link: &str) -> Result<String> {
     }
 }
 
-/// Waits until both nodes say so of these links.
+/// Waits until both nodes report this state for these links.
 fn wait_links(round: &Round, links: &[&str], state: &str) -> Result<()> {
     for index in [A, B] {
         for link in links {
@@ -111,7 +112,7 @@ fn wait_links(round: &Round, links: &[&str], state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Cuts, or heals, every cable but one; the serial line is cut by being dropped.
+/// Cuts, or heals, every cable but one. The serial line is cut by dropping it.
 fn switch_all_but(round: &Round, left: &str, on: bool) -> Result<()> {
     for (cable, ..) in CABLES.iter().filter(|(cable, ..)| *cable != left) {
         round.lab.switch.switch_cable(cable, names()[B], on)?;
@@ -123,7 +124,7 @@ fn switch_all_but(round: &Round, left: &str, on: bool) -> Result<()> {
     }
 }
 
-/// One medium carries the cluster alone for longer than a dead time.
+/// One medium is the only link for longer than a dead time.
 fn alone(round: &Round, left: &str) -> Result<()> {
     let cut = now();
     switch_all_but(round, left, false)?;
@@ -151,7 +152,7 @@ fn each_medium_alone(round: &mut Round) -> Result<String> {
     wait_links(round, &LINKS, "up")?;
     let line = if round.setting().both(HBD) { what_goes_away_comes_back(round, line)? } else { line };
     alone(round, DEVICE)?;
-    // A real Heartbeat whose line hangs up does nothing but log EOF.
+    // A real Heartbeat whose line hangs up only logs EOF again and again.
     line.cut();
     for (cable, ..) in CABLES {
         alone(round, cable)?;
@@ -161,7 +162,7 @@ fn each_medium_alone(round: &mut Round) -> Result<String> {
     Ok(String::new())
 }
 
-/// An interface is removed and comes back; the serial line hangs up and comes back; the counters tell.
+/// An interface is removed and comes back, the serial line hangs up and comes back, and the counters show both.
 fn what_goes_away_comes_back(round: &Round, line: SerialLine) -> Result<SerialLine> {
     let since = now();
     for (cable, addresses, _) in CABLES {
@@ -191,8 +192,8 @@ type Play = fn(&mut Round) -> Result<String>;
 const HBD: Software = Software::Hbd;
 const HEARTBEAT: Software = Software::Heartbeat;
 
-/// Name, who runs where, what happens. Both nodes send and hear on every medium: which of them serves makes no
-/// difference.
+/// The name, which cluster manager runs where, and what happens. Both nodes send and receive on every medium, so it
+/// makes no difference which of them serves.
 const TESTS: [(&str, [Software; 2], Play); 2] = [
     ("hbd_hbd::each_medium_alone", [HBD, HBD], each_medium_alone),
     ("heartbeat_hbd::each_medium_alone", [HEARTBEAT, HBD], each_medium_alone),

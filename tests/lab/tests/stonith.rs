@@ -1,6 +1,6 @@
-//! Fencing through cluster-glue's own `stonith` (Debian's 1.0.12), with an `external/` plug-in of the test's own:
-//! nothing is taken before it has said that the node is off; a device that does not answer is found out before it is
-//! needed.
+//! Fencing with cluster-glue's `stonith` (Debian's 1.0.12) and an `external/` plug-in of the test's own. hbd takes
+//! nothing before the plug-in has reported that the node is off. A device that does not answer is noticed before it
+//! is needed.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use hbd_lab::{Error, Result};
 const BUDGET: Duration = Duration::from_secs(6 * 60);
 const SOON: Duration = Duration::from_secs(20);
 
-/// Where cluster-glue looks for it. It switches nothing: the test pulls the plug, and says so.
+/// Where cluster-glue looks for the plug-in. It switches nothing off: the test cuts the node's power and tells it.
 const PLUGIN: &str = "/usr/lib/stonith/plugins/external/lab";
 const SCRIPT: &str = r#"#!/bin/sh
 case $1 in
@@ -74,7 +74,7 @@ fn nothing_is_taken_before_stonith_says_so(round: &mut Round) -> Result<String> 
     Ok(format!("served {:.1} s after the reset", served - dead))
 }
 
-/// At a start, and every hour. hbd restarts without anybody's noticing it.
+/// The device is asked at the start and every hour. The test restarts hbd, which moves nothing.
 fn a_device_that_does_not_answer_is_told(round: &mut Round) -> Result<String> {
     let since = now();
     let mark = round.mark(B)?;
@@ -104,7 +104,7 @@ const TESTS: [(&str, Play); 2] = [
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     let mut suite = Suite::begin_with_budget(BUDGET);
-    // Debian's Heartbeat brings cluster-glue along.
+    // The base with Debian's Heartbeat has cluster-glue.
     let test = |(name, play): (&str, Play)| Test { name: format!("stonith::{name}"), play: Box::new(play) };
     suite.play(true, Round::boot_with_both, TESTS.into_iter().map(test).collect());
     suite.end()

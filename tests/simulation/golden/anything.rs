@@ -1,8 +1,8 @@
 //! Two cores that are fed with everything that can happen, in any order, sensible or not.
 //!
-//! Judges nothing: it is there to notice that a decision changed. It reaches what the schedules of the simulator never
-//! do: fencing, Heartbeat's first protocol, lost carriers, failed units, restarts with adoption, address claims, every
-//! request of an operator. A peer whose fields `hbd…` are taken away is a real Heartbeat for the other.
+//! Judges nothing: it is there to notice that a decision changed. It reaches what the schedules of the simulator
+//! never do: fencing, Heartbeat's first protocol, lost carriers, failed units, restarts with adoption, address
+//! claims, every request of an operator. A peer whose fields `hbd…` are taken away is a real Heartbeat for the other.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The golden trace: what the core decided in thousands of runs, one digest per run, compared with committed files.
 //!
-//! Owns the digests and the comparison. A commit that only moves code leaves the files as they are, bit for bit; a commit
-//! that changes a decision renews them (`make golden`) and says in its message which decisions changed and why.
+//! Owns the digests and the comparison. A commit that only moves code leaves the files as they are, bit for bit; a
+//! commit that changes a decision renews them (`make golden`) and says in its message which decisions changed and
+//! why.
 //!
 //! | module | what it owns |
 //! |---|---|

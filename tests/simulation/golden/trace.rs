@@ -63,8 +63,8 @@ fn action(action: &Action) -> String {
     }
 }
 
-/// A record by its kind and the values in it: its text and the names of its fields may become plainer without any decision
-/// having changed.
+/// A record by its kind and the values in it: its text and the names of its fields may become plainer without any
+/// decision having changed.
 fn said(record: &Record) -> String {
     let mut values = Vec::new();
     leaves(&serde_json::to_value(record).unwrap_or_default(), &mut values);

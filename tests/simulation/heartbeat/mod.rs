@@ -1,5 +1,5 @@
-//! A model of a real Heartbeat 3.0.6 node, written from the chapters 02 and 03 of docs/protocol, with the defects that
-//! they describe.
+//! A model of a real Heartbeat 3.0.6 node, written from the chapters 02 and 03 of docs/protocol, with the defects
+//! that they describe.
 //!
 //! Not modelled: legacy mode, clients and flow control, fencing devices, `autojoin`, `hb_generation` by time. The
 //! model reacts as the real main loop does: at its timers only, packets first (02 §1.4).

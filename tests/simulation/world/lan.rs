@@ -134,8 +134,8 @@ impl World {
         self.push(Lan::interval(), node, Happening::Asks(id));
     }
 
-    /// A node announces the address of `group`. Every other owner hears the announcement, and the node hears theirs in
-    /// return. A node that asks about the address takes the announcement for an answer.
+    /// A node announces the address of `group`. Every other owner hears the announcement, and the node hears theirs
+    /// in return. A node that asks about the address takes the announcement for an answer.
     pub(super) fn address_came_up(&mut self, group: usize) {
         let nodes = if self.cluster.watched { self.nodes.len() } else { 0 };
         for node in 0..nodes {

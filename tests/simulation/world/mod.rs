@@ -475,8 +475,8 @@ impl World {
     fn operate(&mut self, node: usize, step: Step, start: bool) {
         let running = self.nodes[node].units.running[step.group];
         let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
-        // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs several
-        // children at the same time, which disturb each other (03 §4.6).
+        // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs
+        // several children at the same time, which disturb each other (03 §4.6).
         let excused = self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
         let fits = excused || outside.all(|up| *up == start);
         if !fits {

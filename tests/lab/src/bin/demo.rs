@@ -1,4 +1,5 @@
-//! Two real machines, one fails, the other serves: what a client outside sees of it, and what hbd's part was.
+//! `make demo`: two machines, one fails, the other takes over. Shows what a client outside saw, and how much of the
+//! outage was hbd's.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is going on, with the time since the demo began.
+/// Prints what is going on, with the time since the demo began.
 struct Progress(Instant);
 
 impl Progress {
@@ -129,8 +130,8 @@ fn watch(since: f64) -> Result<()> {
     hbd_lab::wait_until("a calm moment", PATIENCE, || (now() > since + CALM.as_secs_f64()).then_some(()))
 }
 
-/// In its first five seconds every node asks its peer for two seconds more than deadtime, and the peer grants them: a
-/// failure before that is over would show another dead time than ha.cf's.
+/// Waits until nodea announces the dead time of ha.cf. In the first five seconds after its start it announces two
+/// seconds more, and a failure would show that dead time.
 fn wait_plain_dead_time(lab: &mut Lab, start: f64, progress: &Progress) -> Result<()> {
     let wanted = Some(Duration::from_secs(DEADTIME.into()));
     let mut said = None;
@@ -157,8 +158,8 @@ fn unseen(what: &str) -> Error {
     Error::Unexpected(format!("{what} was not seen on the wire"))
 }
 
-/// When the survivor decided, and when it first announced the address. The decision is the earliest sign of it: the
-/// `stonith` message on the link or the record in the journal.
+/// When the survivor decided, and when it first announced the address. Its decision shows in the `stonith` message on
+/// the link and in a record in the journal: the earlier one counts.
 fn takeover(lab: &mut Lab, death: f64) -> Result<(f64, f64)> {
     let said = lab.link.first_after(death, |packet| {
         packet.message().is_some_and(|message| {

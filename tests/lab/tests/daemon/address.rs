@@ -1,4 +1,4 @@
-//! Addresses as `ip` and the switch see them.
+//! Virtual addresses as `ip` and the switch see them.
 
 use std::net::Ipv4Addr;
 
@@ -13,20 +13,19 @@ use crate::pair::{A, B, Pair, SOON, expect, unexpected};
 /// The shorthand's forms: with an interface; with nothing; with a label and a broadcast address.
 const HARESOURCES: &str =
     "nodea 192.168.17.200/24/eth0 192.168.17.201 192.168.17.202/28/eth0:web/192.168.17.207 httpd\n";
-/// What comes of them: address, prefix, broadcast, label (the interface where none was given).
+/// The results: address, prefix, broadcast, label (the interface's name if none was given).
 const ADDRESSES: [(&str, u64, &str, &str); 3] = [
     ("192.168.17.200", 24, "192.168.17.255", "eth0"),
     ("192.168.17.201", 24, "192.168.17.255", "eth0"),
     ("192.168.17.202", 28, "192.168.17.207", "eth0:web"),
 ];
-/// When an address is announced, in seconds after the first time.
+/// When an address is announced, in seconds after the first announcement.
 const BURST: [f64; 4] = [0.0, 0.05, 0.2, 1.1];
-/// How much too early and too late a busy machine may be.
+/// How much earlier and later the announcement may be on a busy machine.
 const EARLY: f64 = 0.02;
 const LATE: f64 = 1.5;
 
-/// They are on the wire of the wanted interface as they were written, and nothing else has changed when they are
-/// gone.
+/// The addresses are on the wanted interface as they were written, and when they are removed everything is as before.
 pub fn shorthand_becomes_addresses(pair: &mut Pair) -> Result<String> {
     pair.stop_with(Some(HARESOURCES))?;
     let before = [addresses(pair, A)?, routes(pair, A)?];
@@ -56,8 +55,8 @@ pub fn shorthand_becomes_addresses(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// At once, and again and again for those who missed it; as a request and as a reply, since some hear only one of
-/// them.
+/// An address is announced at once and several times again, because a packet may be lost; as a request and as a
+/// reply, because some systems accept only one of them.
 pub fn announcements_are_repeated_in_both_forms(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(Some(HARESOURCES))?;
     pair.wait_settled(since)?;

@@ -9,7 +9,7 @@ use crate::pair::{A, B, Pair, SOON, START, expect_words, unexpected};
 const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 IPv6addr::2001:db8:17:0:0:0:0:c8/64/eth0 httpd\n";
 const ADDRESS: &str = "2001:db8:17::c8";
 
-/// It is there, usable at once, leased, gone when hbd stops, and with the peer then.
+/// The address can be used at once and has a lease. When hbd stops it is removed, and the peer has it.
 pub fn an_ipv6_address_moves_like_any_other(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(Some(HARESOURCES))?;
     pair.wait_settled(since)?;
@@ -28,7 +28,7 @@ pub fn an_ipv6_address_moves_like_any_other(pair: &mut Pair) -> Result<String> {
     Ok(format!("moved within {:.3} s", now() - moved))
 }
 
-/// What `ip` says about it on a node; `None` if it is not there.
+/// What `ip` shows of the address on a node; `None` if it is not there.
 fn shown(pair: &Pair, index: usize) -> Option<String> {
     let text = pair.node(index).run(&["ip", "-6", "address", "show", "to", ADDRESS]).ok()?;
     text.contains(ADDRESS).then_some(text)

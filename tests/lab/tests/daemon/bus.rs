@@ -1,4 +1,4 @@
-//! hbd for whoever asks: D-Bus, `hbctl`, the journal.
+//! What hbd shows on D-Bus, with `hbctl` and in the journal.
 
 use hbd_lab::example::VIP;
 use hbd_lab::lab::NODES;
@@ -17,7 +17,7 @@ const MONITOR: &str = "/var/log/lab-monitor.json";
 /// local0 of ha.cf's `logfacility` (syslog(3)).
 const LOCAL0: &str = "16";
 
-/// What there is to see, and who may do what.
+/// What the bus shows, and which user may call what.
 pub fn everybody_may_read_and_root_may_reload(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let node = pair.node(B);
@@ -51,7 +51,7 @@ pub fn everybody_may_read_and_root_may_reload(pair: &mut Pair) -> Result<String>
     Ok(String::new())
 }
 
-/// A failover as the survivor's bus, its journal and its hbctl tell it.
+/// A failover as the survivor's bus, its journal and its hbctl show it.
 pub fn a_failover_is_told(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     expect_hbctl(pair, A, 0, "nodea")?;
@@ -61,7 +61,7 @@ pub fn a_failover_is_told(pair: &mut Pair) -> Result<String> {
     let mut command = vec!["systemd-run", "--quiet", "--unit=lab-monitor", output.as_str()];
     command.extend(monitor);
     pair.node(B).run(&command)?;
-    // It is ready when it reports what we provoke.
+    // The monitor is ready when it shows a signal that the test provokes.
     wait_until("busctl to listen", SOON, || {
         pair.node(B).run(&["busctl", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"]).ok()?;
         pair.node(B).read(MONITOR).ok()?.filter(|text| text.contains("authkeys"))
@@ -109,7 +109,7 @@ pub fn a_failover_is_told(pair: &mut Pair) -> Result<String> {
     Ok(format!("{} properties changed at the takeover", changes.len()))
 }
 
-/// `hbctl status` ends with this status and names the owner, as text and as JSON.
+/// Checks that `hbctl status` ends with this exit status and names the owner, as text and as JSON.
 fn expect_hbctl(pair: &Pair, index: usize, status: i32, owner: &str) -> Result<()> {
     let (here, name) = (if NODES[index].name == owner { "active" } else { "stopped" }, NODES[index].name);
     let what = format!("hbctl status on {name}");
@@ -117,7 +117,7 @@ fn expect_hbctl(pair: &Pair, index: usize, status: i32, owner: &str) -> Result<(
     expect_status(&what, &text, status)?;
     let row = |line: &&str| line.starts_with("192.168.17.200/24/eth0 ");
     let row: Vec<&str> = text.stdout.lines().find(row).unwrap_or_default().split_whitespace().collect();
-    // Between the owner and the preferred node stands since when.
+    // The time since when the owner has the group stands between the owner and the preferred node.
     expect(&what, &row.get(..3), &Some(&["192.168.17.200/24/eth0", here, owner][..]))?;
     expect(&what, &row.last(), &Some(&"nodea"))?;
 
@@ -133,7 +133,7 @@ fn expect_hbctl(pair: &Pair, index: usize, status: i32, owner: &str) -> Result<(
     expect("its owner", &json["groups"][0]["owner"], &Value::from(owner))
 }
 
-/// The record of the death, and the order of all records since.
+/// Checks the record of the death, and the order of all records since then.
 fn expect_journal(pair: &Pair, since: f64) -> Result<()> {
     let dead = pair.wait_record(B, since, "node nodea: is dead", SOON)?;
     let wanted = [

@@ -10,7 +10,7 @@ use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words, 
 const FIRST: &str = "hbd-respawn-1-first.service";
 const LOG: &str = "/var/lib/first.log";
 
-/// Says how it was started, and at its end whether the virtual address was still there.
+/// A program that notes how it was started, and when it ends, whether the virtual address was still there.
 fn program() -> String {
     format!(
         "#!/bin/sh\necho \"begin $HA_COLOUR $HA_CURHOST $HA_keepalive $(id -un) $*\" >>{LOG}\n\
@@ -22,7 +22,7 @@ fn program() -> String {
 const LINES: &str = "env COLOUR=red\nrespawn root /usr/local/bin/first a \"b c\"\n\
                      respawn nobody /usr/local/bin/enough\nrespawn nobody /usr/local/bin/again\n";
 
-/// The processes live and end with the node, and are what the lines say.
+/// The programs run as the lines of ha.cf say, and start and end with the node.
 pub fn programs_of_ha_cf_live_with_the_node(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
@@ -53,7 +53,7 @@ pub fn programs_of_ha_cf_live_with_the_node(pair: &mut Pair) -> Result<String> {
     pair.wait_record(A, killed, "Respawning client \"/usr/local/bin/first a", SOON)?;
     pair.wait_unit(A, FIRST, "active", SOON)?;
 
-    // A restart of hbd is no end.
+    // A restart of hbd does not end them.
     let before = pid()?;
     pair.node(A).systemctl("restart", HBD)?;
     expect("its process", &pid()?, &before)?;
@@ -71,7 +71,7 @@ pub fn programs_of_ha_cf_live_with_the_node(pair: &mut Pair) -> Result<String> {
         if log.lines().last() != Some("end 0") {
             return unexpected(format!("the program was not stopped after the resources: {log}"));
         }
-        // systemd forgets them when nobody refers to them any more, and it has the time.
+        // systemd unloads a unit some time after the last reference to it is gone.
         wait_or_explain("their units to be forgotten", SOON, || {
             let words = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "hbd-respawn-*"];
             let left = pair.node(index).run(&words).map_err(|error| error.to_string())?;
@@ -83,7 +83,7 @@ pub fn programs_of_ha_cf_live_with_the_node(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// `failfast`: the machine of a program that fails goes at once, and the other node serves.
+/// `failfast`: if the program fails, its machine is rebooted at once, and the other node serves.
 pub fn a_failfast_program_takes_its_machine_with_it(pair: &mut Pair) -> Result<String> {
     const FRAIL: &str = "/usr/local/bin/frail";
     pair.stop_with(None)?;

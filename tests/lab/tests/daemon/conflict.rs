@@ -1,4 +1,5 @@
-//! The heartbeat link is cut and the public LAN is whole: the other node is silent, but its address is answered.
+//! The heartbeat link is cut and the public LAN is whole: the other node is silent, but it still answers for its
+//! address.
 
 use hbd_lab::Result;
 use hbd_lab::example::{DEADTIME, VIP};
@@ -10,13 +11,13 @@ use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words, 
 
 /// The group of the example.
 const GROUP: &str = "192.168.17.200/24/eth0";
-/// Nobody's MAC address here.
+/// A MAC address that no machine here has.
 const FOREIGN: [u8; 6] = [0x02, 0x66, 0x6f, 0x72, 0x65, 0x69];
 const TAKEOVER_POLICY: &str = "[addresses]\nconflict = \"takeover\"\non_claim = \"defend\"\n";
 const POLICY_FILE: &str = "/etc/hbd/hbd.toml.d/policy.toml";
 
-/// By default nobody takes what is answered: one owner throughout, the client notices nothing, and the silent one's
-/// peer says why it does nothing.
+/// By default no node takes an address that another machine answers for: there is one owner all the time, the client
+/// notices nothing, and the node that takes nothing logs why.
 pub fn what_is_answered_is_not_taken(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -53,7 +54,7 @@ pub fn what_is_answered_is_not_taken(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// The same, and then the owner dies: what nobody answers any more is taken.
+/// The same, and then the owner dies: no machine answers for the address any more, and the other node takes it.
 pub fn what_is_not_answered_any_more_is_taken(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -65,14 +66,14 @@ pub fn what_is_not_answered_any_more_is_taken(pair: &mut Pair) -> Result<String>
     pair.lab.switch.heal(NODES[B].name, Lan::Heartbeat)?;
     pair.lab.nodes[A].boot()?;
     pair.settle()?;
-    // A few unanswered questions decide, and then the web server has to start.
+    // After three unanswered questions the address is taken, and then the web server has to start.
     if served - crash > 8.0 {
         return unexpected(format!("taken over only {:.3} s after the crash", served - crash));
     }
     Ok(format!("taken over {:.3} s after the crash", served - crash))
 }
 
-/// With `takeover` both serve, as with Heartbeat, until the link is whole.
+/// With `conflict = "takeover"` both nodes serve until the link is whole, as with Heartbeat.
 pub fn with_takeover_it_is_as_with_heartbeat(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
@@ -93,7 +94,7 @@ pub fn with_takeover_it_is_as_with_heartbeat(pair: &mut Pair) -> Result<String> 
     Ok(String::new())
 }
 
-/// A third machine uses the address: loud, defended once, and the service goes on.
+/// A third machine uses the address: hbd logs an error, defends the address once, and goes on serving.
 pub fn a_foreign_claim_is_loud_and_defended(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();

@@ -1,4 +1,5 @@
-//! Fencing with an agent of the test's own, which fails, hangs, lies, or waits until the test has pulled the plug.
+//! Fencing with an agent of the test's own, which fails, hangs, reports a reset that it has not made, or waits until
+//! the test has cut the node's power.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use hbd_lab::switch::Lan;
 
 use crate::pair::{A, B, HBD, Pair, SOON, TAKEOVER, expect, expect_words, unexpected};
 
-/// Longest pause between two attempts, and the attempt.
+/// The longest pause between two attempts, and the attempt itself.
 const RETRY: Duration = Duration::from_secs(45);
 
 const AGENT: &str = r#"#!/bin/sh
@@ -34,7 +35,7 @@ while [ ! -e /var/lib/fence.dead ]; do sleep 0.1; done
 const TOML: &str =
     "[fence.nodea]\nagent = \"/usr/local/sbin/fence_lab\"\nip = \"192.0.2.1\"\npassword = \"a b\"\ntimeout = 2\n";
 
-/// nodeb can reset nodea, in this mode; both have settled.
+/// Both nodes have settled, and nodeb can reset nodea with an agent that behaves in this way.
 fn settle(pair: &mut Pair, mode: &str) -> Result<()> {
     pair.stop_with(None)?;
     pair.node(B).write_mode("/usr/local/sbin/fence_lab", AGENT, 0o755)?;
@@ -50,14 +51,14 @@ fn tidy(pair: &mut Pair) -> Result<()> {
     pair.start_with(None).map(drop)
 }
 
-/// nodea serves, and nobody else.
+/// Checks that only nodea serves.
 fn only_a(pair: &Pair) -> Result<()> {
     pair.wait_with_one_owner("nodea to serve", SOON, || {
         pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
     })
 }
 
-/// What the agent would ignore, and that a device whose node is off is a device that answers.
+/// Parameters that the agent would ignore are named, and a device whose node is off counts as one that answers.
 pub fn an_agent_is_asked_before_it_is_needed(pair: &mut Pair) -> Result<String> {
     settle(pair, "off")?;
     let check = pair.node(B).attempt(&["hbctl", "check"])?;
@@ -69,7 +70,7 @@ pub fn an_agent_is_asked_before_it_is_needed(pair: &mut Pair) -> Result<String> 
     Ok(String::new())
 }
 
-/// Only the heartbeat link is cut: nodea lives and serves, nodeb believes it dead.
+/// Only the heartbeat link is cut: nodea lives and serves, and nodeb declares it dead.
 pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
     settle(pair, "hang")?;
     let dry = pair.node(B).run(&["hbctl", "fence", "nodea", "--dry-run"]);
@@ -103,7 +104,8 @@ pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
     Ok(format!("served {:.3} s after the reset", served - dead))
 }
 
-/// The agent says that it has reset nodea, which goes on serving: what is answered on the LAN is not taken.
+/// The agent reports that it has reset nodea, which goes on serving: nodeb does not take an address that is still
+/// answered on the LAN.
 pub fn an_agent_that_lies_makes_no_second_owner(pair: &mut Pair) -> Result<String> {
     settle(pair, "lie")?;
     let cut = now();

@@ -1,6 +1,6 @@
-//! hbd as its first user meets it: installed on two plain machines, configured, tried, rebooted, upgraded, changed
-//! for the real Heartbeat and back. What the user types and sees is kept as a transcript, which docs/FIRST-DAY.md
-//! quotes: the file that `HBD_LAB_TRANSCRIPT` names, if it names one.
+//! A first day with hbd: it is installed on two plain machines, configured, tried, rebooted, upgraded, replaced by
+//! the real Heartbeat and put back. What the user types and sees is written to the file that `HBD_LAB_TRANSCRIPT`
+//! names; docs/FIRST-DAY.md quotes it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,14 +15,14 @@ use hbd_lab::{Error, Result};
 
 use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words};
 
-/// What was typed and what was seen.
+/// The transcript: what was typed and what was printed.
 struct Terminal<'a> {
     pair: &'a mut Pair,
     transcript: String,
 }
 
 impl Terminal<'_> {
-    /// Types a command line on a node; it must end with status 0 and show these words.
+    /// Types a command line on a node. It must end with status 0 and print these words.
     fn types(&mut self, index: usize, line: &str, words: &[&str]) -> Result<String> {
         let node = self.pair.node(index);
         let seen = node.attempt(&[
@@ -32,7 +32,7 @@ impl Terminal<'_> {
             "-c",
             &format!("exec 2>&1; cd /root; {line}"),
         ])?;
-        // apt counts files on a line of its own.
+        // apt prints its progress in reading files on a line of its own.
         let shown: String = seen.stdout.split_inclusive('\n').filter(|line| !line.starts_with("(Reading")).collect();
         let _ = write!(self.transcript, "root@{}:~# {line}\n{shown}", node.name());
         if seen.status != Some(0) {
@@ -42,7 +42,7 @@ impl Terminal<'_> {
         Ok(seen.stdout)
     }
 
-    /// The same on both.
+    /// Types the same on both nodes.
     fn types_on_both(&mut self, line: &str, words: &[&str]) -> Result<()> {
         for index in [A, B] {
             self.types(index, line, words)?;
@@ -50,12 +50,12 @@ impl Terminal<'_> {
         Ok(())
     }
 
-    /// A remark.
+    /// Writes a remark into the transcript.
     fn remarks(&mut self, text: &str) {
         let _ = writeln!(self.transcript, "\n# {text}");
     }
 
-    /// Waits until this node alone has the address and the client is served by it.
+    /// Waits until only this node has the address and the client is served by it.
     fn served_by(&mut self, index: usize, limit: Duration) -> Result<()> {
         let owner = || self.pair.lab.owners().is_ok_and(|owners| owners == [NODES[index].name]);
         self.pair.wait_with_one_owner(&format!("{} to serve", NODES[index].name), limit, owner)?;
@@ -63,7 +63,7 @@ impl Terminal<'_> {
     }
 }
 
-/// All of it.
+/// The whole day.
 pub fn a_day_with_hbd(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         let node = pair.node(index);
@@ -111,7 +111,7 @@ fn installed(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.served_by(A, START)
 }
 
-/// Status and a move there and back.
+/// The status, a move to the other node and back.
 fn tried(terminal: &mut Terminal<'_>) -> Result<()> {
     let healthy = || {
         let status = terminal.pair.node(A).attempt(&["hbctl", "status"]).ok()?;
@@ -149,11 +149,11 @@ fn looked_at(terminal: &mut Terminal<'_>) -> Result<()> {
     Ok(())
 }
 
-/// One node restarts: the other serves meanwhile, and everything comes back.
+/// One node is rebooted: the other serves meanwhile, and everything comes back.
 fn rebooted(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.remarks("Reboot the node that serves");
     let _ = writeln!(terminal.transcript, "root@nodea:~# systemctl reboot");
-    // It may be gone before the command can say so.
+    // The machine may be gone before the command has ended.
     terminal.pair.node(A).attempt(&["systemctl", "--no-block", "reboot"])?;
     terminal.served_by(B, TAKEOVER)?;
     terminal.pair.lab.nodes[A].wait_rebooted(START)?;
@@ -162,7 +162,7 @@ fn rebooted(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.types(A, "hbctl why", &["nodea"]).map(drop)
 }
 
-/// A new version on the other node.
+/// A new version is installed on the other node.
 fn upgraded(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.remarks("A new version comes");
     for index in [A, B] {
@@ -180,11 +180,11 @@ fn upgraded(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.pair.expect_undisturbed(A, since)
 }
 
-/// Two commands on each node to the real Heartbeat, two back; the standby first.
+/// Two commands on each node install the real Heartbeat, and two more hbd again; the standby node comes first.
 fn there_and_back(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.remarks(&format!("Back to Heartbeat, one node at a time; {VIP} is always on one of them"));
     for index in [A, B] {
-        // What a Heartbeat wants of its machine.
+        // A Heartbeat needs this on its machine.
         Software::Heartbeat.install(terminal.pair.node(index))?;
     }
     for index in [B, A] {

@@ -1,4 +1,4 @@
-//! A unit fails on the node that serves: what hbd does about it, on a real systemd.
+//! A unit fails on the node that serves: what hbd does, with a real systemd.
 
 use hbd_lab::Result;
 use hbd_lab::example::DEADTIME;
@@ -14,7 +14,8 @@ fn crash(pair: &Pair, index: usize) -> Result<f64> {
     Ok(when)
 }
 
-/// Again here, again here, then there; and, when it fails there, too, not back and forth.
+/// The unit is started again twice on its node, then the group moves to the peer. When the unit fails there, too, the
+/// group does not move back and forth.
 pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
@@ -32,7 +33,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
     pair.lab.wait_owner(B, SOON)?;
     let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
     let took = served - since;
-    // It does not come back by itself, although nodea is preferred.
+    // The group does not return by itself, although nodea is its preferred node.
     wait_until("some seconds", SOON, || (now() > served + f64::from(DEADTIME)).then_some(()))?;
     pair.expect_undisturbed(B, served + 0.5)?;
 
@@ -44,7 +45,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
     pair.wait_record(B, served, "the other node cannot serve its group either", SOON)?;
     expect("the owners", &pair.lab.owners()?, &vec![NODES[B].name])?;
 
-    // An operator has mended nodea, says so, and takes it back.
+    // An operator has repaired nodea, calls cleanup, and takes the group back.
     let said = pair.node(A).run(&["hbctl", "cleanup"])?;
     expect_words("hbctl cleanup", &said, &["the failures of all groups are forgotten"])?;
     pair.node(B).run(&["hbctl", "cleanup", "192.168.17.200/24/eth0"])?;
@@ -58,7 +59,8 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
     Ok(format!("served by the peer {took:.1} s after the last crash"))
 }
 
-/// `systemctl stop` by an operator is no failure: nothing is started, nothing moves; `systemctl start` ends it.
+/// A unit that an operator stops with `systemctl stop` has not failed: hbd starts nothing and moves nothing until
+/// `systemctl start`.
 pub fn an_operators_stop_is_left_alone(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;

@@ -1,5 +1,5 @@
-//! What the packages do to a machine, as apt and rpm see it: where files go, what starts, what an upgrade keeps and
-//! what a removal leaves.
+//! The packages on a machine with apt and with rpm: where files go, what starts, what an upgrade keeps and what a
+//! removal leaves.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use hbd_lab::software::{ALIASES, Software, compat_package, newest, package, rpm_
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, TAKEOVER, expect, expect_status, expect_words, unexpected};
 use crate::succession::expect_unmoved;
 
-/// What an administrator looks for, with its mode and owner.
+/// Installed files, each with its mode and owner.
 const FILES: [&str; 15] = [
     "755 root:root /usr/sbin/hbd",
     "755 root:root /usr/bin/hbctl",
@@ -32,12 +32,13 @@ const FILES: [&str; 15] = [
     "755 root:root /etc/ha.d",
     "755 root:root /var/lib/heartbeat",
 ];
-/// Where rpm remembers.
+/// rpm's database.
 const DATABASE: &str = "--dbpath=/var/lib/rpm";
-/// How `ip address` shows an address that has a lease: only hbd's have one here. Debian 12's does not show IFA_PROTO.
+/// How `ip address` shows an address with a lease. On these machines only hbd's addresses have one. Debian 12's `ip`
+/// does not show IFA_PROTO.
 const LEASED: &str = "dynamic";
 
-/// apt as unattended upgrades call it: an edited file is kept without a question.
+/// apt as unattended upgrades call it: it keeps an edited file without asking.
 fn apt(node: &Node, words: &[&str]) -> Result<String> {
     let mut command = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y"];
     command.extend(["-o", "Dpkg::Options::=--force-confold"]);
@@ -45,7 +46,7 @@ fn apt(node: &Node, words: &[&str]) -> Result<String> {
     node.run(&command)
 }
 
-/// A machine without any cluster manager and their files.
+/// Brings a machine into the state without any cluster manager and without their files.
 fn strip(node: &Node) -> Result<()> {
     for package in ["hbd-heartbeat-compat", "hbd", "heartbeat"] {
         if status(node, package)?.is_some() {
@@ -89,8 +90,8 @@ fn expect_files(node: &Node) -> Result<()> {
     expect_words("getent group", &node.run(&["getent", "group", "haclient"])?, &["haclient"])
 }
 
-/// Installed with apt, nothing runs, and everything is where it belongs. Heartbeat's commands come as a package of
-/// their own.
+/// After the installation with apt nothing runs, and every file is where it belongs. Heartbeat's commands are in a
+/// package of their own.
 pub fn nothing_starts_by_itself(pair: &mut Pair) -> Result<String> {
     let node = pair.node(A);
     strip(node)?;
@@ -120,7 +121,8 @@ pub fn nothing_starts_by_itself(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// `apt-get install` of Heartbeat or of its commands by hbd replaces the other; the three files stay.
+/// `apt-get install` of Heartbeat replaces hbd's package with Heartbeat's commands, and the other way round; the
+/// three files stay.
 pub fn one_replaces_the_other(pair: &mut Pair) -> Result<String> {
     let node = pair.node(A);
     strip(node)?;
@@ -133,7 +135,8 @@ pub fn one_replaces_the_other(pair: &mut Pair) -> Result<String> {
     apt(node, &["install", "hbd", "hbd-heartbeat-compat"])?;
     expect_state("heartbeat", None)?;
     expect_state("hbd-heartbeat-compat", Some("installed"))?;
-    // Heartbeat could not start without ha.cf, and its unit, which is now another name of hbd's, remembers.
+    // Heartbeat's start has failed, because there was no ha.cf. Its unit is now another name of hbd's unit and still
+    // failed.
     node.run(&["systemctl", "reset-failed"])?;
     expect_idle(node)?;
     let target = node.run(&["readlink", "--canonicalize", "/usr/bin/cl_status"])?;
@@ -146,7 +149,7 @@ pub fn one_replaces_the_other(pair: &mut Pair) -> Result<String> {
     expect_words("the unit of heartbeat.service", &unit, &["/systemd/system/heartbeat.service"])?;
     expect_words("cl_status", &node.run(&["dpkg", "--search", "/usr/bin/cl_status"])?, &["heartbeat:"])?;
 
-    // Heartbeat is enabled, hbd runs, and goes on running when the other's name becomes its own.
+    // Heartbeat is enabled and hbd runs. hbd goes on running when heartbeat.service becomes another name of its unit.
     let files = Example::of(node.name())?;
     Software::Hbd.configure(node, &files)?;
     node.write("/etc/hbd/hbd.toml.d/lab.toml", ALIASES)?;
@@ -176,7 +179,8 @@ fn serve(pair: &mut Pair) -> Result<()> {
     pair.settle()
 }
 
-/// Edits hbd.toml, upgrades with these commands, and restarts: nobody notices, and the edited file is still there.
+/// Edits hbd.toml, upgrades with these commands, and restarts hbd: the client notices nothing, and the edited file is
+/// kept.
 fn expect_quiet_upgrade(pair: &mut Pair, upgrade: impl Fn(&Node) -> Result<String>) -> Result<()> {
     let edited = format!("{}\n# Mine.\n", pair.node(A).read("/etc/hbd/hbd.toml")?.unwrap_or_default());
     pair.node(A).write("/etc/hbd/hbd.toml", &edited)?;
@@ -197,7 +201,7 @@ fn expect_quiet_upgrade(pair: &mut Pair, upgrade: impl Fn(&Node) -> Result<Strin
     expect_unmoved(pair, since, server.trim())
 }
 
-/// The removal of the package from the node that serves gives everything away.
+/// When the package is removed from the node that serves, the peer gets everything.
 fn expect_gone(pair: &mut Pair, removal: impl Fn(&Node) -> Result<String>) -> Result<()> {
     let addresses = |pair: &Pair| pair.node(A).run(&["ip", "address"]);
     expect_words("ip address before the removal", &addresses(pair)?, &[LEASED, &VIP.to_string()])?;
@@ -215,8 +219,7 @@ fn expect_gone(pair: &mut Pair, removal: impl Fn(&Node) -> Result<String>) -> Re
     pair.client.wait_served_by(NODES[B].name, SOON).map(drop)
 }
 
-/// Everything with hbd in its name; what a machine remembers of packages and of their output is no trace of the
-/// program.
+/// Every file with hbd in its name, less the records that the package manager and the journal keep.
 fn traces(node: &Node) -> Result<String> {
     let script = "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /srv -prune -o -path /root -prune -o \
                   -path /var/log -prune -o -path /var/cache/apt -prune -o -path /var/lib/apt -prune -o -path '*hbd*' -print; \
@@ -248,11 +251,11 @@ pub fn upgrade_and_removal_with_apt(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// rpm on a Debian node.
+/// The options with which rpm works on a Debian node.
 ///
-/// `--force-debian`: Debian's rpm refuses to install anything, so that nobody takes it for the machine's package
-/// manager. `--nodeps`: its database knows nothing of what dpkg has installed, not even /bin/sh. `--dbpath`: Debian's
-/// default is in the home directory of whoever calls it. The scriptlets run as on any other machine.
+/// `--force-debian`: otherwise Debian's rpm refuses to install anything, because the machine's packages are dpkg's.
+/// `--nodeps`: rpm's database does not contain what dpkg has installed, not even /bin/sh. `--dbpath`: Debian's
+/// default is in the home directory of the calling user. The scriptlets run as on any other machine.
 fn rpm(node: &Node, words: &[&str]) -> Result<String> {
     let mut command = vec!["rpm", "--force-debian", "--nodeps", DATABASE];
     command.extend(words);
@@ -284,7 +287,7 @@ pub fn life_of_the_rpm(pair: &mut Pair) -> Result<String> {
     expect_words("rpm -V", &changed.stdout, &["c /etc/hbd/hbd.toml"])?;
     expect("changed files", &changed.stdout.lines().count(), &1)?;
     expect_gone(pair, |node| rpm(node, &["-e", "hbd"]))?;
-    // rpm knows no purge: state and edited files stay.
+    // rpm has no purge: state and edited files stay.
     pair.node(A).run(&["rm", "-r", "/var/lib/hbd", "/etc/hbd"])?;
     expect("what the removal left", &traces(pair.node(A))?.as_str(), &"")?;
     Ok(String::new())

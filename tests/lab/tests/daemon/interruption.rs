@@ -1,5 +1,5 @@
-//! The lab itself: its machines are apart, and one that was killed can be started again and leaves nothing in the
-//! end.
+//! The lab itself: its machines do not share control groups, and after a lab was killed the next one can start and
+//! leaves nothing behind.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -15,8 +15,8 @@ use crate::pair::{A, B, Pair, SOON, expect, unexpected};
 const ROLE: &str = "lab-victim";
 const PREFIX: &str = "HBD_LAB_PREFIX";
 
-/// What a systemd takes for its units' processes is nobody else's: a process of another machine is one without a
-/// number.
+/// The control groups of a machine hold its own processes only. A process of another machine would appear in them
+/// with the number 0.
 pub fn machines_are_apart(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         let look = "find /sys/fs/cgroup -path '*.s*/cgroup.procs' -exec grep -lx 0 {} +; true";
@@ -26,7 +26,7 @@ pub fn machines_are_apart(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// Killed while it boots, killed when all runs, and then left to its end.
+/// A lab is killed while it boots, the next one when everything runs, and the third one may end by itself.
 pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
     let prefix = format!("{}x", std::env::var(PREFIX).unwrap_or_else(|_| "hbd".to_owned()));
 
@@ -48,7 +48,7 @@ pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
 
     let mut last = start(&prefix)?;
     wait_booted(&mut last)?;
-    // Its standard input ends, and so does it.
+    // The lab ends when its standard input ends.
     drop(last.stdin.take());
     let status = last.wait().map_err(|source| Error::File { what: ROLE.to_owned(), source })?;
     expect("the end of the last lab", &status.code(), &Some(0))?;
@@ -69,7 +69,7 @@ pub fn enter() {
         }
         println!("booted");
         let mut line = String::new();
-        // Whatever it is: the end of the input is the end.
+        // An error counts as the end of the input, too.
         let _ = std::io::stdin().read_line(&mut line);
         drop(client);
         Ok(())
@@ -94,7 +94,7 @@ fn wait_booted(lab: &mut Child) -> Result<()> {
     expect("what the lab said", &said.as_str(), &"booted")
 }
 
-/// SIGKILL: it cannot clean up.
+/// Kills the lab with SIGKILL, so that it cannot clean up.
 fn kill(lab: &mut Child) -> Result<()> {
     lab.kill().and_then(|()| lab.wait()).map(drop).map_err(|source| Error::File { what: ROLE.to_owned(), source })
 }
@@ -107,7 +107,7 @@ fn remains(prefix: &str) -> Result<Vec<String>> {
     let mounts = run(&["cat", "/proc/self/mounts"])?;
     remains
         .extend(mounts.lines().filter(|line| line.contains(&format!("/run/hbd-lab/{prefix}/"))).map(str::to_owned));
-    // Groups of others may vanish while it looks, of which it complains.
+    // find complains when a control group of another program vanishes meanwhile.
     let groups = attempt(&["find", "/sys/fs/cgroup", "-type", "d", "-name", &format!("hbd-lab-{prefix}-*")])?;
     remains.extend(groups.stdout.lines().map(str::to_owned));
     Ok(remains)

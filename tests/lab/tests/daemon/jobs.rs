@@ -1,4 +1,4 @@
-//! systemd's jobs where only a real systemd can show it: reloads in the middle, the bus gone, units that hang.
+//! Jobs of a real systemd: systemd is reloaded meanwhile, the bus is gone, units hang.
 
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
@@ -6,12 +6,12 @@ use hbd_lab::{Error, Result};
 
 use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
 
-/// Takes its time to start and to stop.
+/// A unit that needs some seconds to start and to stop.
 const SLOW: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 6\nExecStop=/bin/sleep 6\n";
 const SLOW_LINE: &str = "nodea 192.168.17.200/24/eth0 lab-slow httpd\n";
 
-/// While a unit starts and stops, systemd reads its units again, replaces itself, and the bus is restarted: the job's
-/// end is noticed all the same, and a job under way is not taken for a failure.
+/// While a unit starts and stops, systemd reloads its units, executes itself anew, and the bus is restarted. hbd
+/// notices the end of the job all the same, and does not take a running job for a failed one.
 pub fn reloads_and_a_restarted_bus_in_the_middle(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         unit(pair, index, "lab-slow.service", SLOW)?;
@@ -38,7 +38,8 @@ pub fn reloads_and_a_restarted_bus_in_the_middle(pair: &mut Pair) -> Result<Stri
     Ok(String::new())
 }
 
-/// A start that hangs has failed after hbd's own limit, whatever the unit says; a stop that hangs is killed.
+/// A start that hangs counts as failed after hbd's own limit, whatever limit the unit has. A stop that hangs is ended
+/// by killing the unit.
 pub fn what_hangs_is_not_waited_for_for_ever(pair: &mut Pair) -> Result<String> {
     let never = "[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sleep infinity\n";
     let ready = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
@@ -68,7 +69,7 @@ pub fn what_hangs_is_not_waited_for_for_ever(pair: &mut Pair) -> Result<String> 
     Ok(String::new())
 }
 
-/// Masked, or with a condition that is not met: systemd does not start it, and the peer gets the group.
+/// A unit is masked, or has a condition that is not met: systemd does not start it, and the peer gets the group.
 pub fn what_systemd_will_not_start_moves_the_group(pair: &mut Pair) -> Result<String> {
     let table = [
         ("lab-masked", "", "is masked, so it cannot be started: `systemctl unmask lab-masked.service`"),
@@ -94,7 +95,7 @@ pub fn what_systemd_will_not_start_moves_the_group(pair: &mut Pair) -> Result<St
     Ok(String::new())
 }
 
-/// Both nodes have `lab-parts.target`, and `lab-part.service`, which is part of it and takes its time to stop.
+/// Both nodes have `lab-parts.target`, and `lab-part.service`, which is part of it and needs some seconds to stop.
 fn write_target(pair: &Pair) -> Result<()> {
     let target = "[Unit]\nWants=lab-part.service\n";
     let part = "[Unit]\nPartOf=lab-parts.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n\
@@ -114,7 +115,8 @@ fn stamp(pair: &Pair, index: usize, unit: &str, property: &str) -> Result<f64> {
     seconds.map_err(|error| Error::Unexpected(format!("{text}: {error}")))
 }
 
-/// A target is up and down at once, what is part of it is not: the peer starts nothing before that has ended.
+/// A target stops at once, but the service that is part of it does not: the peer starts nothing before that service
+/// has ended.
 pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
     write_target(pair)?;
     let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-parts.target httpd\n"))?;
@@ -131,8 +133,8 @@ pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// So does the target of an hbd that is dead and cannot come back: what stands before it in the group is stopped
-/// after it.
+/// The same if hbd is dead and cannot be started again: the resources before the target in the group are stopped
+/// after that service has ended.
 pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
     write_target(pair)?;
     for index in [A, B] {
@@ -156,8 +158,7 @@ pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<St
     Ok(String::new())
 }
 
-/// `stop_failure = "reboot"`: a resource that will not stop by any means takes its machine with it, and the peer
-/// serves.
+/// `stop_failure = "reboot"`: if a resource cannot be stopped at all, hbd reboots the machine, and the peer serves.
 pub fn what_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
     let stubborn = "#!/bin/sh\ncase $1 in stop) exit 1 ;; status) [ -e /run/lab-up ] && echo running ;; esac\n\
                     [ $1 != start ] || touch /run/lab-up\n";
@@ -175,7 +176,7 @@ pub fn what_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
     pair.lab.wait_owner(B, TAKEOVER)?;
     let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
 
-    // It comes up again with a clean table.
+    // The machine boots again and has logged the reason before.
     pair.lab.nodes[A].boot()?;
     let said = pair.records(A, since)?;
     if !said.iter().any(|record| record.message().contains("rebooting this machine at once")) {
@@ -192,7 +193,7 @@ fn unit(pair: &Pair, index: usize, name: &str, content: &str) -> Result<()> {
 }
 
 fn expect_no_failure(pair: &Pair, since: f64) -> Result<()> {
-    // What it says about itself comes after the fact.
+    // hbd's records reach the journal a moment later.
     wait_until("the journal", SOON, || pair.records(A, since).ok().filter(|records| !records.is_empty()))?;
     let records = pair.records(A, since)?;
     match records.iter().find(|record| record.message().contains("did not st")) {

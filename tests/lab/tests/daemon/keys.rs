@@ -9,9 +9,9 @@ use hbd_lab::process::{now, wait_until};
 use crate::pair::{A, B, HBD, Pair, SOON, expect, expect_status, expect_words, unexpected};
 
 const AUTHKEYS: &str = "/etc/ha.d/authkeys";
-/// Another number, so that the wire shows which key signs.
+/// A key with another number, so that messages on the wire show which key has signed them.
 const OTHER: &str = "auth 3\n3 sha1 another-secret\n";
-/// The mistake is in column 3 of line 2.
+/// An authkeys file with a mistake in column 3 of line 2.
 const BROKEN: &str = "auth 3\n3 sha9 another-secret\n";
 
 /// The key is changed on both nodes, one shortly after the other, and nothing moves.
@@ -33,7 +33,7 @@ pub fn a_new_key_moves_nothing(pair: &mut Pair) -> Result<String> {
     result.map(|()| String::new())
 }
 
-/// A mistake in the new file leaves the old key in force, and is named.
+/// If the new file has a mistake, hbd names it and goes on with the old key.
 pub fn a_broken_file_changes_nothing(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -52,7 +52,7 @@ pub fn a_broken_file_changes_nothing(pair: &mut Pair) -> Result<String> {
     result.map(|()| String::new())
 }
 
-/// Neither node lost the other, in a time in which it would have, and the client noticed nothing.
+/// Checks after more than a dead time that neither node has lost the other, and that the client has noticed nothing.
 fn expect_calm(pair: &mut Pair, since: f64) -> Result<()> {
     let calm = now() + f64::from(DEADTIME) + 1.0;
     pair.wait_with_one_owner("more than a dead time", SOON, || now() > calm)?;
@@ -67,7 +67,7 @@ fn expect_calm(pair: &mut Pair, since: f64) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a node's status is signed with the key of this number.
+/// Waits until a status of the node is signed with the key that has this number.
 fn wait_for_key(pair: &mut Pair, index: usize, since: f64, number: &str) -> Result<()> {
     let signed = |packet: &Packet| {
         packet.message().is_some_and(|message| {

@@ -1,5 +1,5 @@
-//! The lease: whatever becomes of hbd on the owner, its address is gone before the peer claims it. systemd's own
-//! means (watchdog, restart, ExecStopPost=) are taken away, so that only the kernel is left to do it.
+//! Leases: whatever happens to hbd on the owner, its address is gone before the peer announces it. The means of
+//! systemd (watchdog, restart, ExecStopPost=) are switched off, so that only the kernel removes the address.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use hbd_lab::{Error, Result};
 use crate::pair::{A, B, HBD, Pair, START, TAKEOVER, unexpected};
 
 const DROP_IN: &str = "/etc/systemd/system/hbd.service.d/lease.conf";
-/// Nobody but the kernel takes the address away.
+/// A drop-in of the unit that switches systemd's means off.
 const ALONE: &str = "[Service]\nWatchdogSec=0\nRestart=no\nExecStopPost=\n";
-/// How much later than the lease says a busy machine may see that the address is gone.
+/// How long after the end of the lease the address may still be seen on a busy machine.
 const SLACK: f64 = 1.5;
 
 /// The whole process is frozen.
@@ -26,7 +26,7 @@ pub fn a_frozen_process_loses_its_address_in_time(pair: &mut Pair) -> Result<Str
     Ok(remark)
 }
 
-/// The core's thread alone is frozen, all others go on: the address thread, too.
+/// Only the core's thread is frozen. All others go on, the address thread included.
 pub fn a_frozen_core_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
     let mut frozen = None;
     let (since, remark) = play(pair, |pair| {
@@ -38,7 +38,7 @@ pub fn a_frozen_core_loses_its_address_in_time(pair: &mut Pair) -> Result<String
     Ok(remark)
 }
 
-/// The process is dead, and nobody starts it again.
+/// The process is killed, and systemd does not start it again.
 pub fn a_dead_process_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
     let (_, remark) = play(pair, |pair| pair.node(A).signal(HBD, "KILL"))?;
     forget(pair)?;
@@ -48,7 +48,7 @@ pub fn a_dead_process_loses_its_address_in_time(pair: &mut Pair) -> Result<Strin
     Ok(remark)
 }
 
-/// Stops hbd on the owner in some way, and watches what becomes of its address.
+/// Stops hbd on the owner in one of these ways, and watches its address.
 fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64, String)> {
     pair.stop_with(None)?;
     pair.node(A).write(DROP_IN, ALONE)?;
@@ -79,10 +79,10 @@ fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64,
     Ok((stopped, format!("lease {valid} s, gone {gone:.3} s after the last heartbeat")))
 }
 
-/// As the switch saw it: once nodeb has announced the address, nodea says nothing in its name any more.
+/// Checks in the switch's capture that nodea sent nothing with the address after nodeb had announced it.
 fn never_two(pair: &mut Pair, since: f64) -> Result<()> {
     let [a, b] = NODES.map(|node| node.public_mac());
-    // nodea's address room may live and repeat what it announced, as long as it has the address.
+    // nodea's address thread may still run. It may repeat its announcements as long as it has the address.
     let macs = pair.lab.announcers(since)?;
     if ![vec![b], vec![a, b]].contains(&macs) {
         return unexpected(format!("announced in turns: {macs:x?}"));
@@ -95,7 +95,7 @@ fn never_two(pair: &mut Pair, since: f64) -> Result<()> {
     }
 }
 
-/// The stalled node is itself again: one of them serves in the end, and never both.
+/// The stalled node goes on: in the end one node serves, and never both at once.
 fn comes_back(pair: &mut Pair, since: f64) -> Result<()> {
     let back = now();
     let mut settled = None;
@@ -138,14 +138,14 @@ fn lifetime(pair: &Pair) -> Result<u64> {
     let links: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("ip printed {text}: {error}")))?;
     let links = links.as_array().cloned().unwrap_or_default();
-    // `ip` leaves an empty object where an address does not match.
+    // `ip` prints an empty object for an address that does not match.
     let mut addresses = links.iter().flat_map(|link| link["addr_info"].as_array().cloned().unwrap_or_default());
     let valid = addresses.find_map(|address| address["valid_life_time"].as_u64());
     let leased = valid.filter(|valid| *valid < u64::from(u32::MAX));
     leased.ok_or_else(|| Error::Unexpected(format!("the address is not leased: {text}")))
 }
 
-/// hbd's main process, as this machine's pid.
+/// The process id of hbd's main process, as this machine counts.
 fn process(pair: &Pair, index: usize) -> Result<String> {
     let pids = run(&["ip", "netns", "pids", &pair.lab.namespace(NODES[index].name)])?;
     let is_hbd = |pid: &&str| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "hbd\n");
@@ -153,11 +153,11 @@ fn process(pair: &Pair, index: usize) -> Result<String> {
     found.ok_or_else(|| Error::Unexpected("no process named hbd".to_owned()))
 }
 
-/// One thread that a tracer holds, until it is dropped.
+/// One thread that a tracer keeps from running until this is dropped.
 struct Frozen(Child);
 
 impl Frozen {
-    /// A process's main thread has the number of the process. A SIGSTOP would stop all threads; ptrace(2) stops one.
+    /// The main thread has the number of its process. SIGSTOP would stop all threads, ptrace(2) stops only one.
     fn main_thread_of(process: &str) -> Result<Frozen> {
         // PTRACE_SEIZE, PTRACE_INTERRUPT; perl is part of every Debian and can call the kernel by number.
         let script = "my $n = (qx(uname -m) =~ /^x86_64/) ? 101 : 117; my $tid = shift @ARGV; $tid += 0; \
@@ -180,7 +180,7 @@ impl Frozen {
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // With its tracer gone the thread runs on.
+        // The thread goes on when its tracer has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

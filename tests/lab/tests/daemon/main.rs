@@ -1,5 +1,5 @@
-//! hbd on two real nodes, beyond the exchanges of `lab.rs`: what an administrator sees of addresses, units, the
-//! service, the bus, the journal and the package. Each test brings the pair into the state it starts from.
+//! hbd on two nodes, beyond the exchanges of tests/lab/tests/lab.rs: what an administrator sees of addresses, units,
+//! the service, the bus, the journal and the package. Each test brings the pair into the state from which it starts.
 //!
 //! Words on the command line select tests whose name contains one of them.
 
@@ -97,7 +97,7 @@ const TESTS: &[(&str, Play)] = &[
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 
-/// What begins on machines without hbd.
+/// Tests that start on machines without hbd.
 const INSTALLATION: [(&str, Play); 4] = [
     ("install::nothing_starts_by_itself", install::nothing_starts_by_itself),
     ("install::one_replaces_the_other", install::one_replaces_the_other),
@@ -105,10 +105,10 @@ const INSTALLATION: [(&str, Play); 4] = [
     ("install::life_of_the_rpm", install::life_of_the_rpm),
 ];
 
-/// The same, alone on its machines.
+/// A test of this kind that needs machines of its own.
 const FIRST_USER: (&str, Play) = ("first_user::a_day_with_hbd", first_user::a_day_with_hbd);
 
-/// Boots labs of its own.
+/// Tests that boot labs of their own.
 const INTERRUPTION: (&str, Play) =
     ("interruption::a_killed_lab_can_be_started_again", interruption::a_killed_lab_can_be_started_again);
 

@@ -1,5 +1,5 @@
-//! hbd for its operators: maintenance, moves as jobs, who may do what by polkit, and what a bad client or a frozen
-//! journal cannot do to a heartbeat.
+//! Operating hbd: maintenance, moves as jobs, polkit, and heartbeats that neither a bad client nor a frozen journal
+//! delays.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, TAKEOVER, expect, expect_status, expect_words, unexpected};
 
-/// haresources' only group.
+/// The only group of haresources.
 const GROUP: &str = "192.168.17.200/24/eth0";
-/// warntime of the lab's ha.cf, seconds: what is later than that is late.
+/// warntime of the lab's ha.cf, seconds: a heartbeat that comes later is late.
 const WARNTIME: f64 = 2.0;
-/// The client that behaves badly, on the node.
+/// Where the client that behaves badly is on the node.
 const FLOOD: &str = "/usr/local/bin/lab-flood";
-/// Records that hbd keeps for a journal that does not take them.
+/// How many records hbd keeps while the journal does not accept any.
 const QUEUE: usize = 4096;
 
-/// What an operator stops is left alone, by a restarted hbd as well; the other node takes nothing; the end starts it
-/// again.
+/// In maintenance hbd does not start again what an operator has stopped, not even after a restart of hbd, and the
+/// other node takes nothing. The end of the maintenance starts it again.
 pub fn maintenance_leaves_the_machine_alone(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -63,7 +63,7 @@ fn members(text: &str) -> Vec<String> {
     messages.filter_map(|message| Some(message["member"].as_str()?.to_owned())).collect()
 }
 
-/// One group moves by its name; hbctl tells the way, and the bus the job and every transition.
+/// One group is moved by its name. hbctl prints the progress, and the bus shows the job and every transition.
 pub fn a_group_moves_by_its_name(pair: &mut Pair) -> Result<String> {
     const MONITOR: &str = "/var/log/lab-jobs.json";
     pair.settle()?;
@@ -98,7 +98,7 @@ pub fn a_group_moves_by_its_name(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// Runs a command on nodea as somebody else.
+/// Runs a command on nodea as another user.
 fn as_user(pair: &Pair, user: &str, words: &[&str]) -> Result<Output> {
     let user = format!("--reuid={user}");
     let mut command = vec!["setpriv", user.as_str(), "--regid=nogroup", "--clear-groups", "--"];
@@ -106,7 +106,7 @@ fn as_user(pair: &Pair, user: &str, words: &[&str]) -> Result<Output> {
     pair.node(A).attempt(&command)
 }
 
-/// An ordinary user reads and moves nothing, until a rule of polkit lets this one.
+/// An ordinary user may read the status and move nothing, until a polkit rule allows it to this user.
 pub fn a_polkit_rule_lets_one_user_move(pair: &mut Pair) -> Result<String> {
     const RULES: &str = "/etc/polkit-1/rules.d/49-lab.rules";
     pair.settle()?;
@@ -142,12 +142,13 @@ pub fn a_polkit_rule_lets_one_user_move(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// The status without what changes with every heartbeat.
+/// The status without the values that every heartbeat changes.
 fn status(pair: &Pair) -> Result<Value> {
     let text = pair.node(A).run(&["hbctl", "status", "--json"])?;
     let mut status: Value =
         serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("hbctl printed {text}: {error}")))?;
-    // What every heartbeat changes, and the longer dead time that a node asks for in its first seconds.
+    // Left out: values that every heartbeat changes, and the longer dead time that a node announces in its first
+    // seconds.
     let moving = [
         ("nodes", "last_status_usec"),
         ("nodes", "deadtime_usec"),
@@ -162,7 +163,7 @@ fn status(pair: &Pair) -> Result<Value> {
     Ok(status)
 }
 
-/// The entries of one object that are not the same in another, in words.
+/// The entries of an object that differ in another one, in words.
 fn changes(before: &Value, after: &Value) -> Vec<String> {
     let keys = [before, after].into_iter().filter_map(Value::as_object).flat_map(|object| object.keys());
     let keys: BTreeSet<&String> = keys.collect();
@@ -170,8 +171,7 @@ fn changes(before: &Value, after: &Value) -> Vec<String> {
     changed.map(|key| format!("{key}: {}, was {}", after[key.as_str()], before[key.as_str()])).collect()
 }
 
-/// The longest pause between two statuses of nodea on the heartbeat link, from the last one before that time until
-/// now.
+/// The longest pause between two statuses of nodea on the heartbeat link, beginning with the last one before `since`.
 fn longest_pause(pair: &mut Pair, since: f64) -> Result<f64> {
     let until = now();
     let statuses =
@@ -183,7 +183,7 @@ fn longest_pause(pair: &mut Pair, since: f64) -> Result<f64> {
     Ok(times.windows(2).map(|pair| pair[1] - pair[0]).fold(until - last, f64::max))
 }
 
-/// nodeb has not missed nodea; the longest pause.
+/// Checks that nodeb has not missed a heartbeat of nodea. Returns the longest pause.
 fn expect_no_late_heartbeat(pair: &mut Pair, since: f64) -> Result<f64> {
     let pause = longest_pause(pair, since)?;
     if pause >= WARNTIME {
@@ -195,13 +195,12 @@ fn expect_no_late_heartbeat(pair: &mut Pair, since: f64) -> Result<f64> {
     }
 }
 
-/// Puts the client that behaves badly on nodea.
+/// Copies the client that behaves badly to nodea.
 fn flood(pair: &Pair) -> Result<()> {
     pair.node(A).write_mode(FLOOD, include_str!("flood.pl"), 0o755)
 }
 
-/// A thousand calls that make no sense, by root and by an ordinary user, beside a client that reads none of its
-/// signals.
+/// A thousand senseless calls by root and by an ordinary user, while another client reads none of its signals.
 pub fn a_bad_client_changes_nothing(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     flood(pair)?;
@@ -215,7 +214,7 @@ pub fn a_bad_client_changes_nothing(pair: &mut Pair) -> Result<String> {
         expect("their answers", &done.stdout.trim(), &"1000 errors")?;
     }
     expect("what their calls changed in the status", &changes(&before, &status(pair)?), &Vec::new())?;
-    // Signals for who does not read them.
+    // This makes signals for the client that does not read them.
     for verb in ["standby", "takeover"] {
         pair.node(A).run(&["hbctl", verb])?;
     }
@@ -228,8 +227,8 @@ pub fn a_bad_client_changes_nothing(pair: &mut Pair) -> Result<String> {
     Ok(format!("longest pause between heartbeats {pause:.2} s, in {:.0} s", now() - since))
 }
 
-/// journald is frozen for a minute while hbd has much to say: no heartbeat is late, and what is lost is counted and
-/// said.
+/// journald is frozen for a minute while hbd logs much: no heartbeat is late, and hbd logs how many records were
+/// lost.
 pub fn a_frozen_journal_delays_no_heartbeat(pair: &mut Pair) -> Result<String> {
     const JOURNALD: &str = "systemd-journald.service";
     const FROZEN: Duration = Duration::from_secs(60);
@@ -254,7 +253,7 @@ pub fn a_frozen_journal_delays_no_heartbeat(pair: &mut Pair) -> Result<String> {
         let records = pair.records(A, since).unwrap_or_default();
         records.iter().filter(|record| record.message() == "Rereading authentication file.").count()
     };
-    // Nothing is lost without being counted.
+    // Every record is either in the journal or counted as lost.
     wait_until("every record to be written or counted", SOON, || {
         (written() + dropped >= QUEUE + 2500).then_some(())
     })?;

@@ -1,4 +1,4 @@
-//! The package as an administrator meets it, from its installation to its last trace.
+//! The package from its installation to its complete removal.
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;

@@ -1,4 +1,4 @@
-//! Two nodes with hbd and a client: the state that a test starts from, and the questions that tests ask.
+//! Two nodes with hbd and a client: the states from which tests start, and the checks that they share.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use hbd_lab::{Error, Result};
 pub const A: usize = 0;
 pub const B: usize = 1;
 
-/// The unit of every test.
+/// The unit that all tests are about.
 pub const HBD: &str = "hbd.service";
-/// What `httpd` of haresources is here, by the alias table.
+/// The unit that `httpd` of haresources stands for here (`[aliases]` of hbd.toml).
 pub const HTTPD: &str = "nginx.service";
 
-/// Upper bound for anything that follows from a start, with much room for a busy machine.
+/// Upper bound for anything that follows from a start, long enough for a busy machine.
 pub const START: Duration = Duration::from_secs(INITDEAD as u64 + 40);
-/// Upper bound for a takeover after a crash, likewise.
+/// Upper bound for a takeover after a crash, also on a busy machine.
 pub const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
-/// Upper bound for what takes no time.
+/// Upper bound for anything that happens at once.
 pub const SOON: Duration = Duration::from_secs(20);
 /// Seconds without an answer that a busy machine explains.
 const BLINK: f64 = 1.0;
@@ -51,7 +51,7 @@ impl Pair {
         Pair::with(Lab::boot([Software::Hbd, Software::Hbd])?)
     }
 
-    /// Boots both as they come: without hbd and its files.
+    /// Boots both without hbd and its files.
     pub fn boot_plain() -> Result<Pair> {
         Pair::with(Lab::boot_plain()?)
     }
@@ -155,7 +155,8 @@ impl Pair {
         two.map_or(Ok(()), |two| Err(Error::Unexpected(two)))
     }
 
-    /// The client was never without an answer for longer than a busy machine explains, and this node alone answered.
+    /// Checks that the client never waited longer for an answer than a busy machine explains, and that only this node
+    /// answered.
     pub fn expect_undisturbed(&self, server: usize, since: f64) -> Result<()> {
         let requests = self.client.since(since);
         if let Some(outage) = outages(&requests).iter().find(|outage| outage.length() > BLINK) {
@@ -175,7 +176,7 @@ impl Pair {
         self.node(index).wait_record(HBD, since, text, limit)
     }
 
-    /// Waits until an address that is not the virtual one is, or is not, on a node.
+    /// Waits until an address other than the virtual one is on a node, or is not.
     pub fn wait_unit(&self, index: usize, unit: &str, state: &str, limit: Duration) -> Result<()> {
         wait_or_explain(&format!("{unit} on {} to be {state}", NODES[index].name), limit, || {
             let seen = self.node(index).unit_state(unit).map_err(|error| error.to_string())?;

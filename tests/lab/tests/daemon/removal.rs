@@ -1,4 +1,4 @@
-//! Addresses that others remove, and interfaces that cannot serve.
+//! Virtual addresses that another program removes, and interfaces that cannot serve.
 
 use hbd_lab::Result;
 use hbd_lab::example::VIP;
@@ -8,7 +8,7 @@ use hbd_lab::switch::Lan;
 
 use crate::pair::{A, B, Pair, SOON, TAKEOVER, expect_words, unexpected};
 
-/// `ip address del`: back at once, said in the journal, and nothing to notice for a client.
+/// After `ip address del` hbd adds the address again at once and logs it, and the client notices nothing.
 pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
@@ -20,8 +20,8 @@ pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<Strin
     Ok(String::new())
 }
 
-/// systemd-networkd, told to configure the interface anew, removes what it does not know: the address is back, and
-/// the journal says who it was and what to write, which helps.
+/// systemd-networkd removes foreign addresses when it configures the interface anew. hbd adds the address again and
+/// logs which program removed it and which setting prevents that. The setting does.
 pub fn networkd_is_named_and_told_how_to_keep_it(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let own = format!("[Match]\nName=eth0\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\n", NODES[A].public);
@@ -53,7 +53,7 @@ pub fn networkd_is_named_and_told_how_to_keep_it(pair: &mut Pair) -> Result<Stri
     Ok(String::new())
 }
 
-/// Waits until networkd is done with the interface.
+/// Waits until networkd has configured the interface.
 fn configured(pair: &Pair) -> Result<()> {
     wait_until("networkd to be done", SOON, || {
         let state = pair.node(A).run(&["networkctl", "--no-pager", "status", "eth0"]).ok()?;
@@ -61,7 +61,7 @@ fn configured(pair: &Pair) -> Result<()> {
     })
 }
 
-/// The public cable of the owner is pulled: the peer, which can be reached, serves, and gets it by a planned move.
+/// The public cable of the owner is cut: a planned move gives the group to the peer, which clients can reach.
 pub fn a_lost_carrier_moves_the_group(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();

@@ -1,4 +1,4 @@
-//! hbd as systemd sees it: start, refusal, watchdog, realtime.
+//! hbd as a service of systemd: start, a refused start, watchdog, realtime.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 /// `WatchdogSec=` of units/hbd.service.
 const WATCHDOG: Duration = Duration::from_secs(3);
 
-/// systemd calls the unit active only when hbd has opened everything, and shows what it does.
+/// systemd calls the unit active only when hbd has opened everything, and shows hbd's status text.
 pub fn active_means_ready(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
@@ -38,7 +38,7 @@ pub fn active_means_ready(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// A mistake in ha.cf is found where it stands, once, and systemd does not try again and again.
+/// hbd reports a mistake in ha.cf once, with its line, and systemd does not start it again and again.
 pub fn a_mistake_in_ha_cf_refuses_the_start(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     pair.lab.stop(B)?;
@@ -50,7 +50,7 @@ pub fn a_mistake_in_ha_cf_refuses_the_start(pair: &mut Pair) -> Result<String> {
 
     let start = pair.node(B).attempt(&["systemctl", "start", HBD])?;
     expect_status("systemctl start hbd", &start, 1)?;
-    // Several times RestartSec=.
+    // Waits for several times RestartSec=.
     wait_until("a second", SOON, || (now() > since + 1.0).then_some(()))?;
     expect("ActiveState", &pair.node(B).unit_state(HBD)?, &"failed".to_owned())?;
     expect("NRestarts", &pair.shown(B, "NRestarts")?, &"0".to_owned())?;
@@ -79,8 +79,7 @@ pub fn a_mistake_in_ha_cf_refuses_the_start(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// A daemon that hangs is killed by systemd, what it held is released before anybody else has it, and one node
-/// serves.
+/// systemd kills a daemon that hangs, its resources are stopped before another node has them, and one node serves.
 pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let process = pair.shown(A, "MainPID")?;
@@ -90,13 +89,13 @@ pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
         pair.shown(A, "MainPID").is_ok_and(|now| now != process)
     })?;
     let killed = now() - hung;
-    // It is fed three times as often as it must be, so it may take the whole time from the last feeding.
+    // hbd feeds the watchdog three times within WatchdogSec=. The whole time may pass after the last feeding.
     if killed > WATCHDOG.as_secs_f64() + 2.0 {
         return unexpected(format!("killed only after {killed:.3} s"));
     }
     let timed_out = |text: &str| pair.node(A).wait_record("hbd.service", hung, text, SOON);
     timed_out("Watchdog timeout")?;
-    // Whoever it is now, nodea is to have it in the end.
+    // Either node may serve now. In the end nodea must.
     let mut settled = false;
     pair.wait_with_one_owner("nodea to serve again", START, || {
         settled |= pair.node(A).unit_state(HTTPD).is_ok_and(|state| state == "active")
@@ -106,14 +105,15 @@ pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
     })?;
     pair.client.wait_served_by(NODES[A].name, TAKEOVER)?;
     pair.wait_stable(hung)?;
-    // How much of the peer's patience is left then is a matter of chance.
+    // By then any part of the peer's dead time may have passed.
     let since = pair.node(A).journal(None, hung)?;
     let said = |text: &str| since.iter().any(|record| record.message().contains(text));
     if said("taking up what hbd held") == said("Stopped nginx.service") {
         return unexpected("ExecStopPost= has neither released nginx.service nor left it to the next hbd, or both");
     }
 
-    // Neither the switch nor the client saw two at once: each taker-over kept it until the next had it.
+    // Neither the switch nor the client saw two owners at once: a node that took the address kept it until the next
+    // one had it.
     let macs = pair.lab.announcers(hung)?;
     let [a, b] = NODES.map(|node| node.public_mac());
     if ![vec![a], vec![b, a]].contains(&macs) {
@@ -127,15 +127,16 @@ pub fn a_hanging_daemon_is_killed(pair: &mut Pair) -> Result<String> {
         return unexpected(format!("the client was served in turns: {served:?}"));
     }
     let outage = hbd_lab::client::outages(&requests).iter().map(|outage| outage.length()).fold(0.0, f64::max);
-    // The hanging daemon's services do not hang: there is nothing to notice but their release and their new start.
+    // The services of the hanging daemon do not hang: the client notices only that they are stopped and started
+    // again.
     if outage > f64::from(DEADTIME) + 2.0 {
         return unexpected(format!("the client was without service for {outage:.3} s"));
     }
     Ok(format!("killed after {killed:.1} s, outage {outage:.3} s, served by {}", served.join(", ")))
 }
 
-/// The core's thread, and no other, is realtime and all memory is locked; or there is one warning for what was
-/// refused.
+/// Only the core's thread is realtime, and all memory is locked. Where the kernel refused one of them, there is one
+/// warning.
 pub fn realtime_or_one_warning(pair: &mut Pair) -> Result<String> {
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;

@@ -1,5 +1,4 @@
-//! One hbd gives way to the next, as an administrator and a client see it: restart, upgrade, crash, and the machine's
-//! own end.
+//! One hbd is followed by the next on the same node: restart, upgrade, crash, and the shutdown of the machine.
 
 use hbd_lab::Result;
 use hbd_lab::example::{DEADTIME, VIP};
@@ -9,8 +8,8 @@ use hbd_lab::software::{Software, package};
 
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
 
-/// `systemctl restart hbd` on the owner, also behind an upgrade: the service is neither stopped nor moved, the peer
-/// knows why, and the client notices nothing.
+/// `systemctl restart hbd` on the owner, also after an upgrade: the service is neither stopped nor moved, the peer
+/// logs why, and the client notices nothing.
 pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
@@ -25,11 +24,11 @@ pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
     pair.wait_record(B, since, "hbd on node nodea restarts and keeps its resources", SOON)?;
     pair.wait_record(A, since, "taking up what hbd held here before it ended: [local]", SOON)?;
     pair.lab.wait_stable(A, since, START)?;
-    // Beyond the dead time, so that a peer that had wanted to would have taken over.
+    // Waits for more than the dead time, in which the peer would have taken over.
     wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))?;
     expect_unmoved(pair, since, &server)?;
 
-    // The one that does nothing is restarted as well, and keeps doing nothing.
+    // The node that serves nothing is restarted, too, and goes on serving nothing.
     let since = now();
     pair.node(B).run(&["systemctl", "restart", HBD])?;
     pair.lab.wait_stable(B, since, START)?;
@@ -37,7 +36,7 @@ pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// Killed, hbd is back before anybody misses it, and takes up what it held.
+/// After a kill hbd is back before the dead time has passed, and goes on with what it held.
 pub fn after_a_crash_it_goes_on(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
@@ -48,7 +47,7 @@ pub fn after_a_crash_it_goes_on(pair: &mut Pair) -> Result<String> {
     wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))?;
     expect_unmoved(pair, since, &server)?;
 
-    // Without a peer, too: it need not wait for one before it serves.
+    // The same without a peer: hbd does not wait for one before it serves.
     pair.lab.nodes[B].power_failure()?;
     pair.wait_record(A, since, "node nodeb: is dead", TAKEOVER)?;
     let since = now();
@@ -80,7 +79,7 @@ pub fn what_cannot_come_back_is_released(pair: &mut Pair) -> Result<String> {
     }
     expect("ActiveState", &pair.node(A).unit_state(HBD)?, &"failed".to_owned())?;
 
-    // A restart with such a file is refused the same favour: the peer gets everything at once.
+    // With such a file a restart does not keep the resources either: the peer gets everything at once.
     pair.node(A).write("/etc/ha.d/ha.cf", &good)?;
     let since = now();
     pair.lab.start(A)?;
@@ -98,7 +97,7 @@ pub fn what_cannot_come_back_is_released(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// What is no longer in haresources is not left running by a restart.
+/// A restart stops a resource that is no longer in haresources.
 pub fn a_restart_releases_what_is_no_longer_wanted(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         let node = pair.node(index);
@@ -118,7 +117,7 @@ pub fn a_restart_releases_what_is_no_longer_wanted(pair: &mut Pair) -> Result<St
     expect("lab-extra.service", &pair.node(A).unit_state("lab-extra.service")?, &"inactive".to_owned())?;
     expect("the process of nginx", &main_process(pair, HTTPD)?, &server)?;
     expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
-    // The files are not those of the pair any more.
+    // The files differ now from those that the pair was given.
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
     Ok(String::new())
@@ -134,8 +133,8 @@ addresses=$(ip -oneline address show to 192.168.17.200 | wc -l)
 echo "$1 $addresses $(systemctl show --property=ActiveState --value hbd.service)" >>/var/log/lab-order
 "#;
 
-/// When the machine is shut down, hbd stops first and takes its units down in order, while the address is still
-/// there; nobody waits for anybody, and the peer takes over without a dead time.
+/// When the machine is shut down, hbd stops first. It stops its units in order, while the address is still there,
+/// without waiting for the peer, which takes over without a dead time.
 pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
@@ -155,7 +154,7 @@ pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<S
     })?;
 
     let since = now();
-    // It may be gone before the command can say so.
+    // The machine may be gone before the command has ended.
     pair.node(A).attempt(&["systemctl", "--no-block", "poweroff"])?;
     pair.lab.wait_owner(B, SOON)?;
     let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
@@ -167,8 +166,8 @@ pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<S
     pair.wait_record(B, since, "Received shutdown notice from 'nodea'.", SOON)?;
     let took = served - since;
 
-    // The lab's machines share one tree of control groups: nodea has taken that of nodeb's mount with it, and nodeb
-    // cannot unmount any more.
+    // The lab's machines share the kernel's tree of control groups. nodea has removed that of nodeb's mount, and
+    // nodeb can no longer unmount it.
     pair.lab.nodes[B].power_failure()?;
     pair.stop_with(None)?;
     expect("nginx on a node that boots", &pair.node(A).unit_state(HTTPD)?, &"inactive".to_owned())?;
@@ -182,8 +181,8 @@ fn main_process(pair: &Pair, unit: &str) -> Result<String> {
     Ok(shown.trim().to_owned())
 }
 
-/// nodea serves with the same process as before, nobody else ever announced the address, no client was without an
-/// answer.
+/// Checks that nodea serves with the same process as before, that no other node has announced the address, and that
+/// the client was always answered.
 pub fn expect_unmoved(pair: &mut Pair, since: f64, server: &str) -> Result<()> {
     pair.expect_undisturbed(A, since)?;
     expect("the process of nginx", &main_process(pair, HTTPD)?.as_str(), &server)?;

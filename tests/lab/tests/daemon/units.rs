@@ -1,4 +1,4 @@
-//! Services as systemd units.
+//! Resources that are systemd units.
 
 use hbd_lab::Result;
 use hbd_lab::example::VIP;
@@ -15,10 +15,10 @@ ExecStartPre=/bin/sh -c 'ip -oneline address show to 192.168.17.200 >/var/log/la
 ExecStart=/bin/sleep infinity
 ExecStopPost=/bin/sh -c 'ip -oneline address show to 192.168.17.200 >/var/log/lab-second.stop'
 ";
-/// By alias, and by full name.
+/// A group with one unit by its alias and one by its full name.
 const IN_ORDER: &str = "nodea 192.168.17.200/24/eth0 httpd lab-second.service\n";
 
-/// A word of haresources whose unit is on nodeb alone.
+/// A word of haresources whose unit exists only on nodeb.
 const ONLY_B: &str = "lab-only-b";
 const NOT_ON_A: &str = "nodea 192.168.17.200/24/eth0 httpd lab-only-b\n";
 
@@ -26,7 +26,7 @@ const NOT_ON_A: &str = "nodea 192.168.17.200/24/eth0 httpd lab-only-b\n";
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
 
-/// From left to right at the start, from right to left at the stop, the address being there all the time.
+/// Units start from left to right and stop from right to left, and the address is there all the time.
 pub fn order_is_that_of_the_line(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         install(pair, index, SECOND, SECOND_UNIT)?;
@@ -49,7 +49,8 @@ pub fn order_is_that_of_the_line(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// The group is given up as a whole, the log says what to write, and the peer gets it and keeps it.
+/// The unit is missing on nodea: the whole group is released there, the log says what to write, and the peer gets the
+/// group and keeps it.
 pub fn a_unit_that_does_not_exist_moves_the_group(pair: &mut Pair) -> Result<String> {
     install(pair, B, &format!("{ONLY_B}.service"), "[Service]\nExecStart=/bin/sleep infinity\n")?;
     let since = pair.start_with(Some(NOT_ON_A))?;
@@ -64,7 +65,7 @@ pub fn a_unit_that_does_not_exist_moves_the_group(pair: &mut Pair) -> Result<Str
     pair.wait_unit(A, HTTPD, "inactive", SOON)?;
     pair.wait_unit(B, &format!("{ONLY_B}.service"), "active", SOON)?;
 
-    // It must not come back to the node that cannot serve it, also not when everything has calmed down.
+    // The group must not come back to the node that cannot serve it, not even when everything has settled.
     pair.wait_stable(since)?;
     hbd_lab::wait_until("some seconds of service", SOON, || (now() > served + 5.0).then_some(()))?;
     pair.expect_undisturbed(B, served)?;
@@ -83,7 +84,7 @@ fn install(pair: &Pair, index: usize, unit: &str, content: &str) -> Result<()> {
     pair.node(index).run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// The group's units in the order in which systemd on nodea reported this of them.
+/// The group's units in the order in which systemd on nodea logged this message for them.
 fn told(pair: &Pair, message_id: &str, since: f64) -> Result<Vec<String>> {
     let records = pair.node(A).journal(None, since)?;
     let units = records.iter().filter(|record| record.field("MESSAGE_ID") == Some(message_id));

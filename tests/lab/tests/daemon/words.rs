@@ -1,4 +1,4 @@
-//! Words of haresources that are no unit of their own: scripts, OCF agents and file systems, on real systemds.
+//! Words of haresources that are not units: scripts, OCF agents and file systems, with a real systemd.
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
@@ -6,7 +6,7 @@ use hbd_lab::process::now;
 
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
 
-/// A script as sites have them: starts a daemon in the background, and tells all it is asked in one log.
+/// A typical script: it starts a daemon in the background, and logs every operation that it is called with.
 const SCRIPT: &str = r#"#!/bin/sh
 # lab-script ARG start|stop|status
 echo "script $2 $1 $HA_CURHOST $(date +%s.%N)" >>/var/log/lab-words
@@ -18,7 +18,7 @@ status) if [ -e $pid ] && kill -0 "$(cat $pid)"; then echo running; else echo "n
 esac
 "#;
 
-/// An OCF agent: what it does is a file.
+/// An OCF agent: its resource is a file.
 const AGENT: &str = r#"#!/bin/sh
 echo "agent $1 $OCF_RESKEY_port $OCF_RESOURCE_INSTANCE $(date +%s.%N)" >>/var/log/lab-words
 case $1 in
@@ -35,8 +35,8 @@ const AGENT_UNIT: &str = "hbd-OCF::LabAgent::here.service";
 const LINE: &str = "nodea 192.168.17.200/24/eth0 Filesystem::tmpfs::/srv/lab-data::tmpfs::size=1m \
                     lab-script::one OCF::LabAgent::here httpd\n";
 
-/// From left to right here, from right to left when they go to the peer, across a `daemon-reload`, and with a process
-/// in the way of the unmounting.
+/// They start from left to right, and stop from right to left when they move to the peer: after a `daemon-reload`,
+/// and while a process uses the mount.
 pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     install(pair)?;
     let since = pair.start_with(Some(LINE))?;
@@ -53,13 +53,13 @@ pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     )?;
     let log = pair.node(A).read("/var/log/lab-words")?.unwrap_or_default();
     expect_words("arguments and environment", &log, &["script start one nodea ", "agent start 8080 here "])?;
-    // The daemon outlives the script that started it, in the unit that stands for it.
+    // The daemon outlives the script that started it, in the unit that hbd made for the script.
     let process = pair.node(A).run(&["cat", "/run/lab-script.pid"])?;
     let cgroup = pair.node(A).run(&["cat", &format!("/proc/{}/cgroup", process.trim())])?;
     expect_words("the control group of the script's daemon", &cgroup, &["script::one.service"])?;
 
     pair.node(A).run(&["systemctl", "daemon-reload"])?;
-    // It stands in the mount and does not end by being asked.
+    // This process uses the mount and ignores SIGTERM.
     let squatter = "cd /srv/lab-data && trap '' TERM && while :; do sleep 1; done";
     pair.node(A).run(&["systemd-run", "--quiet", "--unit=lab-squatter", "sh", "-c", squatter])?;
     let moved = now();
@@ -78,7 +78,8 @@ pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// A script that does not start is asked to stop, like Heartbeat does, and the group goes where it starts.
+/// A script whose start fails is called with stop, as Heartbeat does, and the group moves to the peer, where it
+/// starts.
 pub fn a_script_that_fails_moves_the_group(pair: &mut Pair) -> Result<String> {
     install(pair)?;
     pair.node(A).write_mode(
@@ -95,7 +96,8 @@ pub fn a_script_that_fails_moves_the_group(pair: &mut Pair) -> Result<String> {
     Ok(String::new())
 }
 
-/// What each word became; a word that nothing answers to, a unit that is missing, a unit that starts at boot.
+/// What hbd makes of each word, a word for which there is nothing, a unit that is missing, a unit that starts at
+/// boot.
 pub fn check_says_what_words_become(pair: &mut Pair) -> Result<String> {
     install(pair)?;
     pair.stop_with(Some(LINE))?;
@@ -142,7 +144,7 @@ fn install(pair: &mut Pair) -> Result<()> {
     Ok(())
 }
 
-/// Script or agent, and the operation.
+/// The calls in the log: script or agent, and the operation.
 fn asked(pair: &Pair, index: usize) -> Result<Vec<String>> {
     let log = pair.node(index).read("/var/log/lab-words")?.unwrap_or_default();
     let line = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
