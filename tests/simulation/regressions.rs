@@ -49,7 +49,7 @@ pub fn keep(schedule: &Schedule) -> String {
 }
 
 #[test]
-fn what_once_broke_an_invariant_does_so_no_more() {
+fn kept_schedules_keep_the_invariants() {
     let mut names: Vec<_> = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     names.sort();

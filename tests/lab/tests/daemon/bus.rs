@@ -52,7 +52,7 @@ pub fn everybody_may_read_and_root_may_reload(pair: &mut Pair) -> Result<String>
 }
 
 /// A failover as the survivor's bus, its journal and its hbctl show it.
-pub fn a_failover_is_told(pair: &mut Pair) -> Result<String> {
+pub fn a_failover_is_shown_on_the_bus_and_in_the_journal(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     expect_hbctl(pair, A, 0, "nodea")?;
     expect_hbctl(pair, B, 0, "nodea")?;

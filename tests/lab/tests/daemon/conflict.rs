@@ -18,7 +18,7 @@ const POLICY_FILE: &str = "/etc/hbd/hbd.toml.d/policy.toml";
 
 /// By default no node takes an address that another machine answers for: there is one owner all the time, the client
 /// notices nothing, and the node that takes nothing logs why.
-pub fn what_is_answered_is_not_taken(pair: &mut Pair) -> Result<String> {
+pub fn an_answered_address_is_not_taken(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
     pair.lab.switch.cut(NODES[B].name, Lan::Heartbeat)?;
@@ -55,7 +55,7 @@ pub fn what_is_answered_is_not_taken(pair: &mut Pair) -> Result<String> {
 }
 
 /// The same, and then the owner dies: no machine answers for the address any more, and the other node takes it.
-pub fn what_is_not_answered_any_more_is_taken(pair: &mut Pair) -> Result<String> {
+pub fn an_address_is_taken_when_it_is_no_longer_answered(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
     pair.lab.switch.cut(NODES[B].name, Lan::Heartbeat)?;
@@ -74,7 +74,7 @@ pub fn what_is_not_answered_any_more_is_taken(pair: &mut Pair) -> Result<String>
 }
 
 /// With `conflict = "takeover"` both nodes serve until the link is whole, as with Heartbeat.
-pub fn with_takeover_it_is_as_with_heartbeat(pair: &mut Pair) -> Result<String> {
+pub fn with_conflict_takeover_both_nodes_serve(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
         pair.node(index).write(POLICY_FILE, TAKEOVER_POLICY)?;
@@ -95,7 +95,7 @@ pub fn with_takeover_it_is_as_with_heartbeat(pair: &mut Pair) -> Result<String> 
 }
 
 /// A third machine uses the address: hbd logs an error, defends the address once, and goes on serving.
-pub fn a_foreign_claim_is_loud_and_defended(pair: &mut Pair) -> Result<String> {
+pub fn a_foreign_claim_is_logged_and_defended(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
     claim_from(&pair.lab.namespace("client"), FOREIGN)?;

@@ -106,7 +106,7 @@ pub fn nothing_is_taken_before_the_reset(pair: &mut Pair) -> Result<String> {
 
 /// The agent reports that it has reset nodea, which goes on serving: nodeb does not take an address that is still
 /// answered on the LAN.
-pub fn an_agent_that_lies_makes_no_second_owner(pair: &mut Pair) -> Result<String> {
+pub fn a_false_report_of_a_reset_makes_no_second_owner(pair: &mut Pair) -> Result<String> {
     settle(pair, "lie")?;
     let cut = now();
     pair.lab.switch.cut(NODES[A].name, Lan::Heartbeat)?;

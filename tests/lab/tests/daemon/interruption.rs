@@ -17,7 +17,7 @@ const PREFIX: &str = "HBD_LAB_PREFIX";
 
 /// The control groups of a machine hold its own processes only. A process of another machine would appear in them
 /// with the number 0.
-pub fn machines_are_apart(pair: &mut Pair) -> Result<String> {
+pub fn machines_share_no_control_groups(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         let look = "find /sys/fs/cgroup -path '*.s*/cgroup.procs' -exec grep -lx 0 {} +; true";
         let foreign = pair.node(index).run(&["sh", "-c", look])?;

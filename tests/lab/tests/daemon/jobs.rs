@@ -40,7 +40,7 @@ pub fn reloads_and_a_restarted_bus_in_the_middle(pair: &mut Pair) -> Result<Stri
 
 /// A start that hangs counts as failed after hbd's own limit, whatever limit the unit has. A stop that hangs is ended
 /// by killing the unit.
-pub fn what_hangs_is_not_waited_for_for_ever(pair: &mut Pair) -> Result<String> {
+pub fn a_start_or_stop_that_hangs_ends_at_its_limit(pair: &mut Pair) -> Result<String> {
     let never = "[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sleep infinity\n";
     let ready = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
     let deaf =
@@ -70,7 +70,7 @@ pub fn what_hangs_is_not_waited_for_for_ever(pair: &mut Pair) -> Result<String> 
 }
 
 /// A unit is masked, or has a condition that is not met: systemd does not start it, and the peer gets the group.
-pub fn what_systemd_will_not_start_moves_the_group(pair: &mut Pair) -> Result<String> {
+pub fn a_unit_that_systemd_does_not_start_moves_the_group(pair: &mut Pair) -> Result<String> {
     let table = [
         ("lab-masked", "", "is masked, so it cannot be started: `systemctl unmask lab-masked.service`"),
         ("lab-unmet", "[Unit]\nConditionPathExists=/nonexistent\n", "a condition of the unit is not met"),
@@ -117,7 +117,7 @@ fn stamp(pair: &Pair, index: usize, unit: &str, property: &str) -> Result<f64> {
 
 /// A target stops at once, but the service that is part of it does not: the peer starts nothing before that service
 /// has ended.
-pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
+pub fn a_group_waits_for_the_parts_of_its_target(pair: &mut Pair) -> Result<String> {
     write_target(pair)?;
     let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-parts.target httpd\n"))?;
     pair.wait_settled(since)?;
@@ -135,7 +135,7 @@ pub fn a_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
 
 /// The same if hbd is dead and cannot be started again: the resources before the target in the group are stopped
 /// after that service has ended.
-pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<String> {
+pub fn a_dead_daemons_group_waits_for_the_parts_of_its_target(pair: &mut Pair) -> Result<String> {
     write_target(pair)?;
     for index in [A, B] {
         unit(pair, index, "lab-below.service", "[Service]\nExecStart=/bin/sleep infinity\n")?;
@@ -159,7 +159,7 @@ pub fn a_dead_daemons_target_takes_its_parts_along(pair: &mut Pair) -> Result<St
 }
 
 /// `stop_failure = "reboot"`: if a resource cannot be stopped at all, hbd reboots the machine, and the peer serves.
-pub fn what_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
+pub fn a_resource_that_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
     let stubborn = "#!/bin/sh\ncase $1 in stop) exit 1 ;; status) [ -e /run/lab-up ] && echo running ;; esac\n\
                     [ $1 != start ] || touch /run/lab-up\n";
     pair.stop_with(None)?;

@@ -9,7 +9,7 @@ use hbd_lab::switch::Lan;
 use crate::pair::{A, B, Pair, SOON, TAKEOVER, expect_words, unexpected};
 
 /// After `ip address del` hbd adds the address again at once and logs it, and the client notices nothing.
-pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<String> {
+pub fn a_removed_address_is_added_again(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let since = now();
     pair.node(A).run(&["ip", "address", "del", &format!("{VIP}/24"), "dev", "eth0"])?;
@@ -22,7 +22,7 @@ pub fn an_address_that_somebody_removes_is_back(pair: &mut Pair) -> Result<Strin
 
 /// systemd-networkd removes foreign addresses when it configures the interface anew. hbd adds the address again and
 /// logs which program removed it and which setting prevents that. The setting does.
-pub fn networkd_is_named_and_told_how_to_keep_it(pair: &mut Pair) -> Result<String> {
+pub fn networkd_is_named_with_the_setting_that_prevents_it(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let own = format!("[Match]\nName=eth0\n[Network]\nAddress={}/24\nLinkLocalAddressing=no\n", NODES[A].public);
     pair.node(A).write("/etc/systemd/network/10-lan.network", &own)?;

@@ -10,7 +10,7 @@ use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_
 
 /// `systemctl restart hbd` on the owner, also after an upgrade: the service is neither stopped nor moved, the peer
 /// logs why, and the client notices nothing.
-pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
+pub fn a_restart_moves_nothing(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
     let said = pair.node(A).install(&package()?)?;
@@ -37,7 +37,7 @@ pub fn a_restart_is_not_noticed(pair: &mut Pair) -> Result<String> {
 }
 
 /// After a kill hbd is back before the dead time has passed, and goes on with what it held.
-pub fn after_a_crash_it_goes_on(pair: &mut Pair) -> Result<String> {
+pub fn hbd_goes_on_after_a_crash(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
     let since = now();
@@ -62,7 +62,7 @@ pub fn after_a_crash_it_goes_on(pair: &mut Pair) -> Result<String> {
 }
 
 /// An hbd that cannot come back has released everything before the peer claims it.
-pub fn what_cannot_come_back_is_released(pair: &mut Pair) -> Result<String> {
+pub fn an_hbd_that_cannot_come_back_releases_everything(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let good = pair.node(A).read("/etc/ha.d/ha.cf")?.unwrap_or_default();
     pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;

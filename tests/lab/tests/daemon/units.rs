@@ -27,7 +27,7 @@ const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
 
 /// Units start from left to right and stop from right to left, and the address is there all the time.
-pub fn order_is_that_of_the_line(pair: &mut Pair) -> Result<String> {
+pub fn units_start_and_stop_in_the_order_of_the_line(pair: &mut Pair) -> Result<String> {
     for index in [A, B] {
         install(pair, index, SECOND, SECOND_UNIT)?;
     }
