@@ -18,7 +18,7 @@ use super::pings::Pings;
 use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, Form, Link, MESSAGE_MAX, MediaError};
 use crate::util::error::error_chain;
-use crate::wire::{self, Carrier, DecodeError, Keyring, Message};
+use crate::wire::{self, DecodeError, Keyring, Message, TextCarrier};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -166,7 +166,7 @@ impl Links {
     fn send_as(&mut self, form: Form, message: &Message) {
         let encoded = match form {
             Form::Datagram => wire::encode_compressed(message, self.format, self.compression, &self.keys),
-            Form::Text => wire::encode_classic(message, Carrier::Serial, &self.keys),
+            Form::Text => wire::encode_classic(message, TextCarrier::Serial, &self.keys),
         };
         let bytes = match encoded {
             Ok(bytes) => bytes,

@@ -232,10 +232,10 @@ fn journal_options(config: Option<&Config>) -> journal::Options {
     journal::Options {
         facility: config.and_then(|config| config.log_facility.as_deref()).and_then(journal::facility_number),
         debug: config.map_or(0, |config| config.debug),
-        target: journal::Target::Auto,
+        target: journal::LogTarget::Auto,
         files: config.map(|config| log_files(&config.log_file, &config.debug_file)).unwrap_or_default(),
         form: config
-            .map(|config| journal::Form { node: config.node.clone(), syslog: config.syslog_format })
+            .map(|config| journal::LogFileForm { node: config.node.clone(), syslog: config.syslog_format })
             .unwrap_or_default(),
     }
 }

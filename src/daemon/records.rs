@@ -26,10 +26,10 @@ pub fn write(record: &Record, groups: &[Group]) {
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let fields: Vec<_> = fields.chain(units(record, groups).map(|unit| ("OBJECT_SYSTEMD_UNIT", unit))).collect();
     let priority = match record.priority() {
-        Priority::Critical => journal::Priority::Crit,
-        Priority::Error => journal::Priority::Err,
-        Priority::Warning => journal::Priority::Warning,
-        Priority::Info => journal::Priority::Info,
+        Priority::Critical => journal::SyslogPriority::Crit,
+        Priority::Error => journal::SyslogPriority::Err,
+        Priority::Warning => journal::SyslogPriority::Warning,
+        Priority::Info => journal::SyslogPriority::Info,
     };
     journal::write(priority, Some(record.message_id()), &fields, record.text());
 }
@@ -37,9 +37,9 @@ pub fn write(record: &Record, groups: &[Group]) {
 /// Queues what is wrong with a configuration.
 pub fn write_diagnostic(diagnostic: &Diagnostic) {
     let priority = match diagnostic.severity {
-        Severity::Error => journal::Priority::Err,
-        Severity::Warning => journal::Priority::Warning,
-        Severity::Notice => journal::Priority::Notice,
+        Severity::Error => journal::SyslogPriority::Err,
+        Severity::Warning => journal::SyslogPriority::Warning,
+        Severity::Notice => journal::SyslogPriority::Notice,
     };
     let file = diagnostic.file.display().to_string();
     let line = diagnostic.line.to_string();

@@ -3,31 +3,32 @@
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata};
 
-use super::queue::{Record, Source};
-use super::{Priority, QUEUES, kinds, push};
+use super::kinds;
+use super::queues;
+use super::record::{CodeSource, JournalRecord, SyslogPriority};
 use crate::util::clock::now_usec;
 
 /// [`Log`] over the process's queue.
 pub(super) struct Bridge;
 
 /// The priority of a `log` level: `Info` is 6 here, not 5 as in systemd-journal-logger.
-fn priority(level: Level) -> Priority {
+fn priority(level: Level) -> SyslogPriority {
     match level {
-        Level::Error => Priority::Err,
-        Level::Warn => Priority::Warning,
-        Level::Info => Priority::Info,
-        Level::Debug | Level::Trace => Priority::Debug,
+        Level::Error => SyslogPriority::Err,
+        Level::Warn => SyslogPriority::Warning,
+        Level::Info => SyslogPriority::Info,
+        Level::Debug | Level::Trace => SyslogPriority::Debug,
     }
 }
 
 /// What passes at a least urgent priority. Trace never does: libraries trace every packet.
-pub(super) fn filter(level: Priority) -> LevelFilter {
+pub(super) fn filter(level: SyslogPriority) -> LevelFilter {
     match level {
-        Priority::Crit => LevelFilter::Off,
-        Priority::Err => LevelFilter::Error,
-        Priority::Warning | Priority::Notice => LevelFilter::Warn,
-        Priority::Info => LevelFilter::Info,
-        Priority::Debug => LevelFilter::Debug,
+        SyslogPriority::Crit => LevelFilter::Off,
+        SyslogPriority::Err => LevelFilter::Error,
+        SyslogPriority::Warning | SyslogPriority::Notice => LevelFilter::Warn,
+        SyslogPriority::Info => LevelFilter::Info,
+        SyslogPriority::Debug => LevelFilter::Debug,
     }
 }
 
@@ -58,12 +59,12 @@ impl Log for Bridge {
             fields.push(("MESSAGE_ID".to_owned(), kind.id.to_owned()));
             fields.push(("HBD_EVENT".to_owned(), kind.event.to_owned()));
         }
-        push(Record {
+        queues::push(JournalRecord {
             priority: priority(record.level()),
             realtime_usec: now_usec(),
             fields,
             text: record.args().to_string(),
-            source: Some(Source {
+            source: Some(CodeSource {
                 target: record.target().to_owned(),
                 module: record.module_path_static(),
                 file: record.file_static(),
@@ -73,8 +74,6 @@ impl Log for Bridge {
     }
 
     fn flush(&self) {
-        for queue in QUEUES.get().into_iter().flatten() {
-            queue.flush(super::FLUSH);
-        }
+        queues::flush();
     }
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Priority;
-use super::queue::{Record, Sink};
+use super::queue::Sink;
+use super::record::{JournalRecord, SyslogPriority};
 
 /// How often it is looked whether the file was moved away (logrotate) or removed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct LogFile {
 
 /// How its lines look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Form {
+pub struct LogFileForm {
     /// Our node name.
     pub node: String,
     /// `syslogmsgfmt`: as syslog writes lines, not as ha_logd does.
@@ -38,14 +38,14 @@ pub struct Form {
 /// The file, opened again when it is not there any more.
 pub(super) struct FileSink {
     target: LogFile,
-    form: Form,
+    form: LogFileForm,
     zone: TimeZone,
     open: Option<(File, Instant)>,
 }
 
 impl FileSink {
     /// Fails when the file cannot be opened now.
-    pub(super) fn open(target: LogFile, form: Form) -> io::Result<FileSink> {
+    pub(super) fn open(target: LogFile, form: LogFileForm) -> io::Result<FileSink> {
         let mut sink = FileSink { target, form, zone: TimeZone::system(), open: None };
         sink.file()?;
         Ok(sink)
@@ -72,8 +72,8 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        if record.priority == Priority::Debug && !self.target.debug {
+    fn write(&mut self, record: &JournalRecord) -> io::Result<()> {
+        if record.priority == SyslogPriority::Debug && !self.target.debug {
             return Ok(());
         }
         let text = lines(record, &self.form, &self.zone);
@@ -82,19 +82,19 @@ impl Sink for FileSink {
 }
 
 /// Heartbeat's word for a priority.
-fn word(priority: Priority) -> &'static str {
+fn word(priority: SyslogPriority) -> &'static str {
     match priority {
-        Priority::Crit => "CRIT",
-        Priority::Err => "ERROR",
-        Priority::Warning => "WARN",
-        Priority::Notice => "notice",
-        Priority::Info => "info",
-        Priority::Debug => "debug",
+        SyslogPriority::Crit => "CRIT",
+        SyslogPriority::Err => "ERROR",
+        SyslogPriority::Warning => "WARN",
+        SyslogPriority::Notice => "notice",
+        SyslogPriority::Info => "info",
+        SyslogPriority::Debug => "debug",
     }
 }
 
 /// One line for each line of the text.
-fn lines(record: &Record, form: &Form, zone: &TimeZone) -> String {
+fn lines(record: &JournalRecord, form: &LogFileForm, zone: &TimeZone) -> String {
     let moment = i64::try_from(record.realtime_usec).ok().and_then(|usec| Timestamp::from_microsecond(usec).ok());
     let moment = moment.unwrap_or_default().to_zoned(zone.clone());
     let (process, word) = (std::process::id(), word(record.priority));
@@ -110,30 +110,30 @@ fn lines(record: &Record, form: &Form, zone: &TimeZone) -> String {
 mod tests {
     use super::*;
 
-    fn record(priority: Priority, text: &str) -> Record {
-        Record { priority, realtime_usec: 1_000_000, fields: Vec::new(), text: text.to_owned(), source: None }
+    fn record(priority: SyslogPriority, text: &str) -> JournalRecord {
+        JournalRecord { priority, realtime_usec: 1_000_000, fields: Vec::new(), text: text.to_owned(), source: None }
     }
 
     #[test]
     fn lines_are_those_of_heartbeat() {
         let process = std::process::id();
-        let dead = record(Priority::Warning, "node nodeb: is dead");
-        let form = Form { node: "nodea".to_owned(), syslog: true };
+        let dead = record(SyslogPriority::Warning, "node nodeb: is dead");
+        let form = LogFileForm { node: "nodea".to_owned(), syslog: true };
         let wanted = format!("Jan 01 00:00:01 nodea heartbeat: [{process}]: WARN: node nodeb: is dead\n");
         assert_eq!(lines(&dead, &form, &TimeZone::UTC), wanted);
         let wanted = format!("heartbeat[{process}]: 1970/01/01_00:00:01 WARN: node nodeb: is dead\n");
-        assert_eq!(lines(&dead, &Form { syslog: false, ..form }, &TimeZone::UTC), wanted);
+        assert_eq!(lines(&dead, &LogFileForm { syslog: false, ..form }, &TimeZone::UTC), wanted);
     }
 
     #[test]
     fn debug_messages_go_into_the_debugfile_only_and_a_moved_file_is_begun_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ha-log");
-        let open = |debug| FileSink::open(LogFile { path: path.clone(), debug }, Form::default()).unwrap();
+        let open = |debug| FileSink::open(LogFile { path: path.clone(), debug }, LogFileForm::default()).unwrap();
         let (mut plain, mut debug) = (open(false), open(true));
-        plain.write(&record(Priority::Debug, "one")).unwrap();
-        debug.write(&record(Priority::Debug, "two")).unwrap();
-        plain.write(&record(Priority::Crit, "three")).unwrap();
+        plain.write(&record(SyslogPriority::Debug, "one")).unwrap();
+        debug.write(&record(SyslogPriority::Debug, "two")).unwrap();
+        plain.write(&record(SyslogPriority::Crit, "three")).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains("one") && text.contains("debug: two") && text.contains("CRIT: three"), "{text}");
 
@@ -142,9 +142,9 @@ mod tests {
         if let Some((_, looked)) = &mut plain.open {
             *looked -= LOOK;
         }
-        plain.write(&record(Priority::Info, "four")).unwrap();
+        plain.write(&record(SyslogPriority::Info, "four")).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("info: four\n"));
         let missing = LogFile { path: directory.path().join("none/ha-log"), debug: false };
-        assert!(FileSink::open(missing, Form::default()).is_err());
+        assert!(FileSink::open(missing, LogFileForm::default()).is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
+pub struct RecordKind {
     /// `HBD_EVENT`.
     pub event: &'static str,
     /// `MESSAGE_ID`.
@@ -12,19 +12,19 @@ pub struct Kind {
     pub modules: &'static [&'static str],
 }
 
-const fn kind(event: &'static str, id: &'static str, modules: &'static [&'static str]) -> Kind {
-    Kind { event, id, modules }
+const fn kind(event: &'static str, id: &'static str, modules: &'static [&'static str]) -> RecordKind {
+    RecordKind { event, id, modules }
 }
 
 /// A finding about the configuration.
-pub const CONFIGURATION: Kind = kind("Configuration", "4f7b6f0b6e0f4e3f9f0d6a3f5c1b7e21", &[]);
+pub const CONFIGURATION: RecordKind = kind("Configuration", "4f7b6f0b6e0f4e3f9f0d6a3f5c1b7e21", &[]);
 /// Records were lost.
-pub const DROPPED: Kind = kind("Dropped", "5a0f1e9c0c7b4d0f9a1b6f1f2ad7c3e4", &[]);
+pub const DROPPED: RecordKind = kind("Dropped", "5a0f1e9c0c7b4d0f9a1b6f1f2ad7c3e4", &[]);
 /// A library speaks.
-pub const LIBRARY: Kind = kind("Library", "b0d3c1f08e7d4d6c8f0b7f1c55a94d62", &[]);
+pub const LIBRARY: RecordKind = kind("Library", "b0d3c1f08e7d4d6c8f0b7f1c55a94d62", &[]);
 
 /// All of them.
-pub const KINDS: &[Kind] = &[
+pub const KINDS: &[RecordKind] = &[
     CONFIGURATION,
     DROPPED,
     LIBRARY,
@@ -41,7 +41,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 /// The kind of what a module says.
-pub(super) fn of_module(target: &str) -> Kind {
+pub(super) fn of_module(target: &str) -> RecordKind {
     let fits =
         |module: &str| target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     let all = KINDS.iter().flat_map(|kind| kind.modules.iter().map(move |module| (*module, *kind)));

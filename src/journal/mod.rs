@@ -8,65 +8,41 @@
 //! than when it was written), `SYSLOG_FACILITY` if `logfacility` is set, and the fields given by its author
 //! (`MESSAGE_ID`, `HBD_NODE`, `HBD_LINK`, `HBD_GROUP`, `HBD_EVENT`, …).
 //!
-//! `PRIORITY` is exact from [`Priority::Err`] down. systemd-journal-logger cannot write anything above, so that
-//! [`Priority::Crit`] is written as two values, 3 and 2: `-p crit` finds it, `-p 3..3` finds it too, and in JSON it is
+//! `PRIORITY` is exact from [`SyslogPriority::Err`] down. systemd-journal-logger cannot write anything above, so that
+//! [`SyslogPriority::Crit`] is written as two values, 3 and 2: `-p crit` finds it, `-p 3..3` finds it too, and in JSON it is
 //! a list of both.
 
 mod bridge;
 mod file;
 mod kinds;
 mod queue;
+mod queues;
+mod record;
 mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use thiserror::Error;
 
-pub use file::{Form, LogFile};
-pub use kinds::{CONFIGURATION, DROPPED, KINDS, Kind, LIBRARY};
+pub use file::{LogFile, LogFileForm};
+pub use kinds::{CONFIGURATION, DROPPED, KINDS, LIBRARY, RecordKind};
+pub use queues::{kind, write};
+pub use record::SyslogPriority;
 
-use crate::util::clock::now_usec;
 use file::FileSink;
-use queue::{Queue, Record};
+use queue::Queue;
 use sink::{JournalSink, StderrSink};
 
 /// Records the queue holds before it begins to drop.
 const CAPACITY: usize = 4096;
-/// How long [`JournalHandle::flush`] waits at most.
-const FLUSH: Duration = Duration::from_secs(1);
-
-/// The writers, once [`init`] has made them: the journal's first, then those of files.
-static QUEUES: OnceLock<Vec<Queue>> = OnceLock::new();
-/// The least urgent [`Priority`] that is written.
-static LEVEL: AtomicU8 = AtomicU8::new(Priority::Info as u8);
 /// `debug` of ha.cf, as it was changed since.
 static DEBUG: AtomicU8 = AtomicU8::new(0);
 
-/// `PRIORITY` of a record, as syslog(3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Priority {
-    /// `CRIT` of Heartbeat: data or service are in danger.
-    Crit = 2,
-    /// `ERROR`.
-    Err = 3,
-    /// `WARN`.
-    Warning = 4,
-    /// `notice`.
-    Notice = 5,
-    /// `info`.
-    Info = 6,
-    /// `debug`.
-    Debug = 7,
-}
-
 /// Where records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Target {
+pub enum LogTarget {
     /// To the journal if standard error leads there too (`$JOURNAL_STREAM`, systemd.exec(5)) and journald answers; else
     /// to standard error.
     #[default]
@@ -82,14 +58,14 @@ pub enum Target {
 pub struct Options {
     /// `SYSLOG_FACILITY`, 1–23; see [`facility_number`].
     pub facility: Option<u8>,
-    /// `debug` of ha.cf: with more than 0 [`Priority::Debug`] is written, too. See [`set_debug`].
+    /// `debug` of ha.cf: with more than 0 [`SyslogPriority::Debug`] is written, too. See [`set_debug`].
     pub debug: u8,
     /// Where to.
-    pub target: Target,
+    pub target: LogTarget,
     /// Files that get the records, too. One that cannot be opened is said in the journal, and nothing else (04 §1.9).
     pub files: Vec<LogFile>,
     /// How their lines look.
-    pub form: Form,
+    pub form: LogFileForm,
 }
 
 /// Why there is no log.
@@ -113,15 +89,15 @@ pub struct JournalHandle(());
 impl JournalHandle {
     /// Waits until everything said before is written, 1 s at most for each place; whether it is.
     pub fn flush(&self) -> bool {
-        QUEUES.get().is_some_and(|queues| queues.iter().all(|queue| queue.flush(FLUSH)))
+        queues::flush()
     }
 }
 
-/// Changes how much is written (`debug` of ha.cf; SIGUSR1, SIGUSR2): with more than 0 [`Priority::Debug`] is, too.
+/// Changes how much is written (`debug` of ha.cf; SIGUSR1, SIGUSR2): with more than 0 [`SyslogPriority::Debug`] is, too.
 pub fn set_debug(debug: u8) {
-    let level = if debug > 0 { Priority::Debug } else { Priority::Info };
+    let level = if debug > 0 { SyslogPriority::Debug } else { SyslogPriority::Info };
     DEBUG.store(debug, Ordering::Relaxed);
-    LEVEL.store(level as u8, Ordering::Relaxed);
+    queues::set_level(level);
     log::set_max_level(bridge::filter(level));
 }
 
@@ -141,13 +117,13 @@ impl Drop for JournalHandle {
 /// Call it before threads get realtime priority: the writer thread inherits the caller's.
 ///
 /// # Errors
-/// Every [`JournalError`]; [`JournalError::Unreachable`] only with [`Target::Journal`].
+/// Every [`JournalError`]; [`JournalError::Unreachable`] only with [`LogTarget::Journal`].
 pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
     let journal = match options.target {
-        Target::Stderr => None,
-        Target::Auto if !systemd_journal_logger::connected_to_journal() => None,
-        Target::Auto => JournalSink::new(options.facility).ok(),
-        Target::Journal => Some(JournalSink::new(options.facility).map_err(JournalError::Unreachable)?),
+        LogTarget::Stderr => None,
+        LogTarget::Auto if !systemd_journal_logger::connected_to_journal() => None,
+        LogTarget::Auto => JournalSink::new(options.facility).ok(),
+        LogTarget::Journal => Some(JournalSink::new(options.facility).map_err(JournalError::Unreachable)?),
     };
     let queue = match journal {
         Some(sink) => Queue::start(sink, CAPACITY),
@@ -163,42 +139,16 @@ pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
             Err(error) => closed.push(format!("Failed to open log file {}: {error}", path.display())),
         }
     }
-    QUEUES.set(queues).map_err(|_| JournalError::Twice)?;
+    if !queues::set(queues) {
+        return Err(JournalError::Twice);
+    }
     log::set_boxed_logger(Box::new(bridge::Bridge)).map_err(|_| JournalError::Twice)?;
     let handle = JournalHandle(());
     set_debug(options.debug);
     for text in closed {
-        kind(Priority::Warning, &CONFIGURATION, &[], text);
+        kind(SyslogPriority::Warning, &CONFIGURATION, &[], text);
     }
     Ok(handle)
-}
-
-/// Queues a record. Never blocks, so that the realtime thread may call it; does nothing before [`init`].
-///
-/// Field names are journal field names: `A`–`Z`, digits, `_`, at most 64 bytes.
-pub fn write(priority: Priority, message_id: Option<&str>, fields: &[(&str, &str)], text: String) {
-    if priority as u8 > LEVEL.load(Ordering::Relaxed) {
-        return;
-    }
-    let id = message_id.map(|id| ("MESSAGE_ID".to_owned(), id.to_owned()));
-    let fields =
-        id.into_iter().chain(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect();
-    push(Record { priority, realtime_usec: now_usec(), fields, text, source: None });
-}
-
-/// Queues a record of one of [`KINDS`].
-pub fn kind(priority: Priority, kind: &Kind, fields: &[(&str, &str)], text: String) {
-    let event = [("HBD_EVENT", kind.event)];
-    write(priority, Some(kind.id), &[&event, fields].concat(), text);
-}
-
-/// Everywhere.
-fn push(record: Record) {
-    let Some([journal, files @ ..]) = QUEUES.get().map(Vec::as_slice) else { return };
-    for file in files {
-        file.push(record.clone());
-    }
-    journal.push(record);
 }
 
 /// The number of a lower-case syslog facility name (syslog(3)); `None` for `none`, `kern` (04 §1.9) and unknown names.

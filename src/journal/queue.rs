@@ -7,38 +7,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{DROPPED, Priority};
+use super::kinds::DROPPED;
+use super::record::{JournalRecord, SyslogPriority};
 use crate::util::clock::now_usec;
-
-/// One record on its way.
-#[derive(Debug, Clone)]
-pub(super) struct Record {
-    pub priority: Priority,
-    /// When it was said, CLOCK_REALTIME.
-    pub realtime_usec: u64,
-    pub fields: Vec<(String, String)>,
-    pub text: String,
-    /// Where in the code it was said, if through the `log` crate.
-    pub source: Option<Source>,
-}
-
-/// `TARGET`, `CODE_MODULE`, `CODE_FILE`, `CODE_LINE`.
-#[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub target: String,
-    pub module: Option<&'static str>,
-    pub file: Option<&'static str>,
-    pub line: Option<u32>,
-}
 
 /// Where records end; may block, and is alone on its thread for that.
 pub(super) trait Sink: Send + 'static {
     /// Writes one record; on error it counts as dropped.
-    fn write(&mut self, record: &Record) -> io::Result<()>;
+    fn write(&mut self, record: &JournalRecord) -> io::Result<()>;
 }
 
 enum Item {
-    Record(Record),
+    Record(JournalRecord),
     /// Answered when everything queued before is done.
     Flush(SyncSender<()>),
 }
@@ -60,7 +40,7 @@ impl Queue {
     }
 
     /// Queues `record`, or counts it as dropped.
-    pub(super) fn push(&self, record: Record) {
+    pub(super) fn push(&self, record: JournalRecord) {
         if self.sender.try_send(Item::Record(record)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -106,9 +86,9 @@ fn empty(queue: &Receiver<Item>, mut sink: impl Sink, dropped: &AtomicU64) {
     }
 }
 
-fn confession(lost: u64) -> Record {
-    Record {
-        priority: Priority::Warning,
+fn confession(lost: u64) -> JournalRecord {
+    JournalRecord {
+        priority: SyslogPriority::Warning,
         realtime_usec: now_usec(),
         fields: vec![
             ("MESSAGE_ID".to_owned(), DROPPED.id.to_owned()),

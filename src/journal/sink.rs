@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use log::Level;
 use systemd_journal_logger::JournalLog;
 
-use super::Priority;
-use super::queue::{Record, Sink};
+use super::queue::Sink;
+use super::record::{JournalRecord, SyslogPriority};
 
 /// journald through systemd-journal-logger.
 pub(super) struct JournalSink(JournalLog);
@@ -23,22 +23,22 @@ impl JournalSink {
 }
 
 impl Sink for JournalSink {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &JournalRecord) -> io::Result<()> {
         let realtime = record.realtime_usec.to_string();
         let mut fields: Vec<(&str, &str)> =
             record.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         fields.push(("HBD_REALTIME_USEC", &realtime));
         // systemd-journal-logger writes these levels as PRIORITY 3 to 7; above that a second value has to do.
         let level = match record.priority {
-            Priority::Crit => {
+            SyslogPriority::Crit => {
                 fields.push(("PRIORITY", "2"));
                 Level::Error
             }
-            Priority::Err => Level::Error,
-            Priority::Warning => Level::Warn,
-            Priority::Notice => Level::Info,
-            Priority::Info => Level::Debug,
-            Priority::Debug => Level::Trace,
+            SyslogPriority::Err => Level::Error,
+            SyslogPriority::Warning => Level::Warn,
+            SyslogPriority::Notice => Level::Info,
+            SyslogPriority::Info => Level::Debug,
+            SyslogPriority::Debug => Level::Trace,
         };
         let source = record.source.as_ref();
         self.0.journal_send(
@@ -59,12 +59,12 @@ impl Sink for JournalSink {
 pub(super) struct StderrSink;
 
 impl Sink for StderrSink {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &JournalRecord) -> io::Result<()> {
         io::stderr().lock().write_all(lines(record).as_bytes())
     }
 }
 
 /// `record` as prefixed lines.
-pub(super) fn lines(record: &Record) -> String {
+pub(super) fn lines(record: &JournalRecord) -> String {
     record.text.lines().map(|line| format!("<{}>{line}\n", record.priority as u8)).collect()
 }

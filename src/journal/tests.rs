@@ -5,32 +5,41 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::queue::{Queue, Record, Sink};
-use super::{Form, JournalError, LIBRARY, Options, Priority, Target, facility_number, init, sink, write};
+use super::queue::{Queue, Sink};
+use super::record::JournalRecord;
+use super::{
+    JournalError, LIBRARY, LogFileForm, LogTarget, Options, SyslogPriority, facility_number, init, sink, write,
+};
 
 const LONG: Duration = Duration::from_secs(20);
 
 /// Writes when the test says so, and as the test says.
 struct Held {
     orders: Receiver<io::Result<()>>,
-    written: Sender<Record>,
+    written: Sender<JournalRecord>,
 }
 
 impl Sink for Held {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &JournalRecord) -> io::Result<()> {
         self.orders.recv().map_err(io::Error::other)??;
         self.written.send(record.clone()).map_err(io::Error::other)
     }
 }
 
-fn held(capacity: usize) -> (Queue, Sender<io::Result<()>>, Receiver<Record>) {
+fn held(capacity: usize) -> (Queue, Sender<io::Result<()>>, Receiver<JournalRecord>) {
     let (order, orders) = channel();
     let (sender, written) = channel();
     (Queue::start(Held { orders, written: sender }, capacity).unwrap(), order, written)
 }
 
-fn record(text: &str) -> Record {
-    Record { priority: Priority::Info, realtime_usec: 0, fields: Vec::new(), text: text.to_owned(), source: None }
+fn record(text: &str) -> JournalRecord {
+    JournalRecord {
+        priority: SyslogPriority::Info,
+        realtime_usec: 0,
+        fields: Vec::new(),
+        text: text.to_owned(),
+        source: None,
+    }
 }
 
 #[test]
@@ -64,7 +73,7 @@ fn what_journald_refuses_is_counted_too() {
     assert_eq!(written.recv_timeout(LONG).unwrap().text, "three");
     let confession = written.recv_timeout(LONG).unwrap();
     assert!(confession.text.starts_with("2 log messages dropped"), "{}", confession.text);
-    assert_eq!(confession.priority, Priority::Warning);
+    assert_eq!(confession.priority, SyslogPriority::Warning);
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn flushing_a_stuck_journal_ends_in_time() {
 #[test]
 fn lines_for_standard_error_carry_the_priority() {
     let mut two = record("node nodeb: is dead\nsee below");
-    two.priority = Priority::Crit;
+    two.priority = SyslogPriority::Crit;
     assert_eq!(sink::lines(&two), "<2>node nodeb: is dead\n<2>see below\n");
 }
 
@@ -143,18 +152,23 @@ const LOAD: usize = 20_000;
 fn inner_frozen() {
     let Ok(journald) = std::env::var("JOURNALD") else { return };
     let signal = |name: &str| assert!(Command::new("kill").args([name, &journald]).status().unwrap().success());
-    let handle =
-        init(Options { facility: None, debug: 0, target: Target::Journal, files: Vec::new(), form: Form::default() })
-            .unwrap();
+    let handle = init(Options {
+        facility: None,
+        debug: 0,
+        target: LogTarget::Journal,
+        files: Vec::new(),
+        form: LogFileForm::default(),
+    })
+    .unwrap();
     signal("-STOP");
     // Were one of these to wait for journald, it would wait for ever.
     for number in 0..LOAD {
-        write(Priority::Info, None, &[], format!("load {number}"));
+        write(SyslogPriority::Info, None, &[], format!("load {number}"));
     }
     assert!(!handle.flush(), "journald was not frozen");
     signal("-CONT");
     while !handle.flush() {}
-    write(Priority::Info, None, &[], "the last".to_owned());
+    write(SyslogPriority::Info, None, &[], "the last".to_owned());
     assert!(handle.flush());
 }
 
@@ -178,20 +192,31 @@ fn inner() {
     if std::env::var_os(INNER).is_none() {
         return;
     }
-    let options =
-        Options { facility: Some(16), debug: 0, target: Target::Journal, files: Vec::new(), form: Form::default() };
+    let options = Options {
+        facility: Some(16),
+        debug: 0,
+        target: LogTarget::Journal,
+        files: Vec::new(),
+        form: LogFileForm::default(),
+    };
     let handle = init(options.clone()).unwrap();
     assert!(matches!(init(options), Err(JournalError::Twice)));
     let id = Some("7c1b9f0e8f114bd0a6a6c3fe7f3ad1c1");
-    write(Priority::Crit, id, &[("HBD_NODE", "nodeb"), ("HBD_EVENT", "dead")], "crit".to_owned());
-    for priority in [Priority::Err, Priority::Warning, Priority::Notice, Priority::Info, Priority::Debug] {
+    write(SyslogPriority::Crit, id, &[("HBD_NODE", "nodeb"), ("HBD_EVENT", "dead")], "crit".to_owned());
+    for priority in [
+        SyslogPriority::Err,
+        SyslogPriority::Warning,
+        SyslogPriority::Notice,
+        SyslogPriority::Info,
+        SyslogPriority::Debug,
+    ] {
         write(priority, None, &[], format!("{priority:?}"));
     }
     log::info!(HBD_LINK = "eth1"; "through {}", "log");
     log::debug!("not wanted");
     crate::journal::set_debug(1);
     assert_eq!(crate::journal::debug(), 1);
-    write(Priority::Debug, None, &[], "the last\nof all".to_owned());
+    write(SyslogPriority::Debug, None, &[], "the last\nof all".to_owned());
     assert!(handle.flush());
 }
 

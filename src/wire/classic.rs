@@ -5,9 +5,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::error::{EncodeError, Malformed};
-use super::message::Builder;
-use super::netstring::name_and_value;
-use super::{MAX_DEPTH, Message, Value, list};
+use super::item::name_and_value;
+use super::limits::MAX_DEPTH;
+use super::list;
+use super::message::{Builder, Message, Value};
 
 pub(super) const START: &[u8] = b">>>\n";
 const END: &[u8] = b"<<<\n";
@@ -20,12 +21,12 @@ const STRUCT_LINE_FEED: [u8; MAX_DEPTH] =
     [0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x0f, 0x10, 0x11, 0x12];
 
 /// A message as text whose end has been found.
-pub(super) struct Sealed<'a> {
+pub(super) struct SealedText<'a> {
     text: &'a [u8],
 }
 
 /// Finds the end marker. Nothing is interpreted.
-pub(super) fn unseal(bytes: &[u8]) -> Result<Sealed<'_>, Malformed> {
+pub(super) fn unseal(bytes: &[u8]) -> Result<SealedText<'_>, Malformed> {
     let body = bytes.strip_prefix(START).ok_or(Malformed::NoStart)?;
     let mut lines = Lines { rest: body };
     while lines.next().is_some() {}
@@ -33,10 +34,10 @@ pub(super) fn unseal(bytes: &[u8]) -> Result<Sealed<'_>, Malformed> {
     if !lines.rest.starts_with(END) {
         return Err(Malformed::NoEnd);
     }
-    Ok(Sealed { text: &body[..body.len() - lines.rest.len()] })
+    Ok(SealedText { text: &body[..body.len() - lines.rest.len()] })
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> SealedText<'a> {
     /// What the `auth` field signs: the lines of all other fields (01 §1.6.2).
     ///
     /// The reference renders the decoded fields anew. For every text that a sender can have made from a message
@@ -204,4 +205,10 @@ impl<'a> Iterator for Lines<'a> {
         self.rest = rest;
         Some(line)
     }
+}
+
+/// Whether the reference would never send the message as classic text (01 §1.4.1).
+pub(super) fn needs_netstring(message: &Message) -> bool {
+    let classic = |value: &Value| matches!(value, Value::Text(_) | Value::Binary(_) | Value::List(_));
+    !message.fields().iter().all(|field| classic(&field.value))
 }

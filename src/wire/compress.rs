@@ -4,9 +4,12 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
+use super::classic::{self, needs_netstring};
 use super::error::{CompressionError, EncodeError, Malformed};
-use super::{MAX_EXPANDED, Message, MessageFormat, Value, classic, needs_netstring, netstring};
-use crate::config::Algorithm;
+use super::limits::MAX_EXPANDED;
+use super::message::{Message, Value};
+use super::netstring;
+use crate::config::{Algorithm, MessageFormat};
 
 /// The field that names the stream of a compressed message or field.
 const ALGORITHM: &str = "_compression_algorithm";

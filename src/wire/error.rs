@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{MAX_ENCODED, MAX_EXPANDED};
+use super::limits::{MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
 
 /// Why a datagram was dropped (01 §1.10, rows 1 to 19).
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub enum Malformed {
     #[error("a binary field is not base64")]
     Base64,
     /// Messages within messages beyond the limit.
-    #[error("messages are nested more than {max} deep", max = super::MAX_DEPTH)]
+    #[error("messages are nested more than {max} deep", max = MAX_DEPTH)]
     TooDeep,
 }
 
@@ -112,7 +112,7 @@ pub enum EncodeError {
     #[error("the list of field {0} is too long: 1023 bytes is the limit")]
     ListTooLong(String),
     /// Messages within messages beyond the limit.
-    #[error("field {0} is nested more than {max} deep", max = super::MAX_DEPTH)]
+    #[error("field {0} is nested more than {max} deep", max = MAX_DEPTH)]
     TooDeep(String),
     /// The nested text contains the byte that stands for LF at its depth (01 §1.3.3).
     #[error("field {0} contains a byte that classic text needs at its depth")]

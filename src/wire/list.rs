@@ -1,7 +1,7 @@
 //! Packed lists, the value of a type 3 field in both formats (01 §1.1): `3:abc,4:defg,`.
 
 use super::error::{EncodeError, Malformed};
-use super::netstring::{append_length, split};
+use super::item::{append_length, split};
 
 /// The reference refuses to send more.
 const MAX_PACKED: usize = 1023;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::Malformed;
-use super::plain::Plain;
 
 /// An ordered list of fields. Order is kept by encode and decode and is part of what is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,8 +14,7 @@ pub struct Message {
 }
 
 /// One named, typed value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "(String, Value)", from = "(String, Value)")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Non-empty; never contains `=` or NUL and, for classic text, neither LF nor a leading `(`.
     pub name: String,
@@ -25,8 +23,7 @@ pub struct Field {
 }
 
 /// A field's value; the variants are the wire types 0 to 5 (01 §1.1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Plain", try_from = "Plain")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Type 0: bytes without NUL.
     Text(Vec<u8>),

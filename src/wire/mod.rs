@@ -6,7 +6,9 @@
 mod classic;
 mod compress;
 mod error;
+mod item;
 mod keyring;
+mod limits;
 mod list;
 mod message;
 mod netstring;
@@ -17,19 +19,12 @@ mod tests;
 
 pub use error::{AuthenticationError, CompressionError, DecodeError, EncodeError, Malformed};
 pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Method};
+pub use limits::{MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
 pub use message::{Field, Message, Value};
 pub use peek::peek;
 
 use crate::config::{Compression, MessageFormat};
-
-/// An encoded message has fewer bytes than this (01 §1.4.3).
-pub const MAX_ENCODED: usize = 262_144;
-
-/// An expanded message has at most this many bytes (01 §1.4.3).
-pub const MAX_EXPANDED: usize = 2_097_152;
-
-/// How deep messages may be nested below the top one (01 §1.3.3, §1.10 row 14).
-pub const MAX_DEPTH: usize = 16;
+use classic::needs_netstring;
 
 /// The message in a datagram or in the text from a serial line, authenticated (01 §1.4.2).
 ///
@@ -104,7 +99,7 @@ fn sealed(message: &Message, auth: Option<&str>, keys: &Keyring) -> Result<Vec<u
 
 /// What carries classic text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
+pub enum TextCarrier {
     /// A serial line: the text alone (01 §1.8.3).
     Serial,
     /// A datagram as Heartbeat 2.1.x and old cluster-glue send it: the text and one NUL (01 §1.3.1).
@@ -115,17 +110,11 @@ pub enum Carrier {
 ///
 /// # Errors
 /// See [`EncodeError`]: a field of type 5 and names and values that classic text cannot hold, or too large.
-pub fn encode_classic(message: &Message, carrier: Carrier, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
+pub fn encode_classic(message: &Message, carrier: TextCarrier, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {
     let body = classic::body(message)?;
     let mut text = body.finish(&keys.sign(&body.lines));
-    if carrier == Carrier::Datagram {
+    if carrier == TextCarrier::Datagram {
         text.push(0);
     }
     if text.len() < MAX_ENCODED { Ok(text) } else { Err(EncodeError::TooLarge(text.len())) }
-}
-
-/// Whether the reference would never send the message as classic text (01 §1.4.1).
-fn needs_netstring(message: &Message) -> bool {
-    let classic = |value: &Value| matches!(value, Value::Text(_) | Value::Binary(_) | Value::List(_));
-    !message.fields().iter().all(|field| classic(&field.value))
 }

@@ -1,17 +1,17 @@
 //! The netstring format (01 §1.2): `###` LF, fields led by their length, `%%%` LF, a trailer. Owns its bytes; never
 //! checks or makes a digest.
 
-use std::io::Write;
-
 use super::error::{EncodeError, Malformed};
-use super::message::Builder;
-use super::{MAX_DEPTH, Message, Value, list};
+use super::item::{append_length, name_and_value, split};
+use super::limits::MAX_DEPTH;
+use super::list;
+use super::message::{Builder, Message, Value};
 
 pub(super) const START: &[u8] = b"###\n";
 const END: &[u8] = b"%%%\n";
 
 /// A datagram in its two parts.
-pub(super) struct Sealed<'a> {
+pub(super) struct SealedNetstring<'a> {
     /// What the trailer signs: everything up to and including the end marker.
     pub signed: &'a [u8],
     /// `index SP digest`, if there is a whole trailer.
@@ -19,11 +19,11 @@ pub(super) struct Sealed<'a> {
 }
 
 /// Finds the trailer, looking at lengths only, so that its digest can be checked before anything is interpreted.
-pub(super) fn unseal(datagram: &[u8]) -> Result<Sealed<'_>, Malformed> {
+pub(super) fn unseal(datagram: &[u8]) -> Result<SealedNetstring<'_>, Malformed> {
     let mut fields = Fields::new(datagram)?;
     while fields.next()?.is_some() {}
     let signed = &datagram[..datagram.len() - fields.rest.len()];
-    Ok(Sealed { signed, trailer: split(fields.rest).ok().map(|(trailer, _)| trailer) })
+    Ok(SealedNetstring { signed, trailer: split(fields.rest).ok().map(|(trailer, _)| trailer) })
 }
 
 /// Appends the trailer to what it signs.
@@ -112,12 +112,6 @@ fn append_field(out: &mut Vec<u8>, name: &str, kind: u8, value: &[u8]) {
     out.push(b',');
 }
 
-/// Appends a decimal number.
-pub(super) fn append_length(out: &mut Vec<u8>, length: usize) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{length}");
-}
-
 /// The contents of the fields between the markers, one after the other.
 struct Fields<'a> {
     rest: &'a [u8],
@@ -141,29 +135,4 @@ impl<'a> Fields<'a> {
         self.rest = rest;
         Ok(Some(content))
     }
-}
-
-/// The content of the netstring at the front, and what follows its comma.
-pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let digits = bytes.iter().take(11).take_while(|byte| byte.is_ascii_digit()).count();
-    if !(1..=10).contains(&digits) || bytes.get(digits) != Some(&b':') {
-        return Err(Malformed::Length);
-    }
-    let length = bytes[..digits].iter().fold(0, |length: u64, digit| length * 10 + u64::from(digit - b'0'));
-    let rest = &bytes[digits + 1..];
-    let length = usize::try_from(length).ok().filter(|length| *length < rest.len()).ok_or(Malformed::Truncated)?;
-    match rest.split_at(length) {
-        (content, [b',', rest @ ..]) => Ok((content, rest)),
-        _ => Err(Malformed::NoComma),
-    }
-}
-
-/// Splits at the first `=` (01 §1.2, §1.3.1).
-pub(super) fn name_and_value(field: &[u8]) -> Result<(&str, &[u8]), Malformed> {
-    let equals = field.iter().position(|byte| *byte == b'=').ok_or(Malformed::Name)?;
-    let name = std::str::from_utf8(&field[..equals]).map_err(|_| Malformed::Name)?;
-    if name.is_empty() || name.contains('\0') {
-        return Err(Malformed::Name);
-    }
-    Ok((name, &field[equals + 1..]))
 }

@@ -1,6 +1,9 @@
 //! A message whose digest nobody has checked, for people who look at packets. Never for anything that acts on it.
 
-use super::{DecodeError, MAX_ENCODED, Message, classic, compress, netstring};
+use super::error::DecodeError;
+use super::limits::MAX_ENCODED;
+use super::message::Message;
+use super::{classic, compress, netstring};
 
 /// The message in a datagram or in text from a serial line, and its signature (`index SP digest`) if it has one.
 ///
@@ -26,14 +29,14 @@ pub fn peek(datagram: &[u8]) -> Result<(Message, Option<String>), DecodeError> {
 mod tests {
     use super::*;
     use crate::config::MessageFormat;
-    use crate::wire::{Carrier, Key, Keyring, Method, decode, encode, encode_classic};
+    use crate::wire::{Key, Keyring, Method, TextCarrier, decode, encode, encode_classic};
 
     #[test]
     fn it_reads_what_decode_reads_without_a_key() {
         let keys = Keyring::new(2, [(2, Key::new(Method::Sha1, *b"HI!"))].into()).unwrap();
         let message = Message::new("status").with("src", "nodea").with("st", "active");
         let datagram = encode(&message, MessageFormat::Netstring, &keys).unwrap();
-        let text = encode_classic(&message, Carrier::Datagram, &keys).unwrap();
+        let text = encode_classic(&message, TextCarrier::Datagram, &keys).unwrap();
         for bytes in [datagram, text] {
             let (seen, signature) = peek(&bytes).unwrap();
             assert_eq!(seen, decode(&bytes, &keys).unwrap());

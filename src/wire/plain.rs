@@ -3,21 +3,22 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::{Field, Message, Value};
 
 /// A [`Value`] as serde writes it: UTF-8 text as it is, everything else under the name of its kind.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Plain {
+enum Plain {
     Text(String),
-    Other(Kind),
+    Other(TaggedValue),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+enum TaggedValue {
     /// Text that is not UTF-8.
     Text(String),
     Binary(String),
@@ -33,13 +34,13 @@ impl From<Value> for Plain {
         Plain::Other(match value {
             Value::Text(text) => match String::from_utf8(text) {
                 Ok(text) => return Plain::Text(text),
-                Err(error) => Kind::Text(bytes(error.into_bytes())),
+                Err(error) => TaggedValue::Text(bytes(error.into_bytes())),
             },
-            Value::Binary(binary) => Kind::Binary(bytes(binary)),
-            Value::Struct(message) => Kind::Struct(message),
-            Value::List(elements) => Kind::List(elements.into_iter().map(bytes).collect()),
-            Value::Compressed(compressed) => Kind::Compressed(bytes(compressed)),
-            Value::Uncompressed(message) => Kind::Uncompressed(message),
+            Value::Binary(binary) => TaggedValue::Binary(bytes(binary)),
+            Value::Struct(message) => TaggedValue::Struct(message),
+            Value::List(elements) => TaggedValue::List(elements.into_iter().map(bytes).collect()),
+            Value::Compressed(compressed) => TaggedValue::Compressed(bytes(compressed)),
+            Value::Uncompressed(message) => TaggedValue::Uncompressed(message),
         })
     }
 }
@@ -51,27 +52,40 @@ impl TryFrom<Plain> for Value {
         let bytes = |text: String| BASE64_STANDARD.decode(text);
         Ok(match plain {
             Plain::Text(text) => Value::Text(text.into_bytes()),
-            Plain::Other(Kind::Text(text)) => Value::Text(bytes(text)?),
-            Plain::Other(Kind::Binary(binary)) => Value::Binary(bytes(binary)?),
-            Plain::Other(Kind::Struct(message)) => Value::Struct(message),
-            Plain::Other(Kind::List(elements)) => {
+            Plain::Other(TaggedValue::Text(text)) => Value::Text(bytes(text)?),
+            Plain::Other(TaggedValue::Binary(binary)) => Value::Binary(bytes(binary)?),
+            Plain::Other(TaggedValue::Struct(message)) => Value::Struct(message),
+            Plain::Other(TaggedValue::List(elements)) => {
                 Value::List(elements.into_iter().map(bytes).collect::<Result<_, _>>()?)
             }
-            Plain::Other(Kind::Compressed(compressed)) => Value::Compressed(bytes(compressed)?),
-            Plain::Other(Kind::Uncompressed(message)) => Value::Uncompressed(message),
+            Plain::Other(TaggedValue::Compressed(compressed)) => Value::Compressed(bytes(compressed)?),
+            Plain::Other(TaggedValue::Uncompressed(message)) => Value::Uncompressed(message),
         })
     }
 }
 
-impl From<Field> for (String, Value) {
-    fn from(field: Field) -> (String, Value) {
-        (field.name, field.value)
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Plain::from(self.clone()).serialize(serializer)
     }
 }
 
-impl From<(String, Value)> for Field {
-    fn from((name, value): (String, Value)) -> Field {
-        Field { name, value }
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        Plain::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.name, &self.value).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
+        let (name, value) = Deserialize::deserialize(deserializer)?;
+        Ok(Field { name, value })
     }
 }
 

@@ -59,7 +59,7 @@ fn udp_payloads(pcap: &[u8], port: u16) -> Vec<Vec<u8>> {
 /// What the sender of a captured datagram would have called to make it.
 fn encode_like(datagram: &[u8], message: &Message, keys: &Keyring) -> Vec<u8> {
     if datagram.starts_with(b">>>\n") {
-        encode_classic(message, Carrier::Datagram, keys).unwrap()
+        encode_classic(message, TextCarrier::Datagram, keys).unwrap()
     } else {
         encode(message, MessageFormat::Classic, keys).unwrap()
     }
@@ -86,7 +86,7 @@ fn a_captured_message_means_the_same_in_the_other_format() {
     for capture in captures() {
         for datagram in capture.read() {
             let message = decode(&datagram, &capture.keys).unwrap();
-            let serial = encode_classic(&message, Carrier::Serial, &capture.keys).unwrap();
+            let serial = encode_classic(&message, TextCarrier::Serial, &capture.keys).unwrap();
             assert!(serial.starts_with(b">>>\n") && serial.ends_with(b"\n<<<\n"));
             assert_eq!(decode(&serial, &capture.keys).unwrap(), message);
             let netstring = encode(&message, MessageFormat::Netstring, &capture.keys).unwrap();
@@ -106,7 +106,7 @@ fn classic_status_messages_have_the_size_that_the_formula_gives() {
             }
             let length = |name: &str| message.text(name).unwrap().len();
             assert_eq!((length("ts"), length("ttl")), (8, 1));
-            let classic = encode_classic(&message, Carrier::Datagram, &capture.keys).unwrap();
+            let classic = encode_classic(&message, TextCarrier::Datagram, &capture.keys).unwrap();
             assert_eq!(
                 classic.len(),
                 163 + length("dt") + length("src") + length("seq") + length("hg") + length("ld")
@@ -208,7 +208,7 @@ fn mutated_captures_never_panic_the_parsers_behind_the_digest() {
                     Ok(message) => {
                         // Whatever was understood can be refused, but not crash, on the way out.
                         let _ = encode(&message, MessageFormat::Classic, &capture.keys);
-                        let _ = encode_classic(&message, Carrier::Serial, &capture.keys);
+                        let _ = encode_classic(&message, TextCarrier::Serial, &capture.keys);
                         accepted += 1;
                     }
                     Err(_) => refused += 1,

@@ -155,7 +155,7 @@ fn what_stays_too_large_is_not_sent() {
     assert!(matches!(encode(&incompressible, MessageFormat::Netstring, &hi()), Err(EncodeError::TooLarge(_))));
     let huge = message([("b", Value::Binary(vec![0; MAX_EXPANDED]))]);
     assert!(matches!(encode(&huge, MessageFormat::Netstring, &hi()), Err(EncodeError::TooLarge(_))));
-    assert!(matches!(encode_classic(&oversize(), Carrier::Serial, &hi()), Err(EncodeError::TooLarge(_))));
+    assert!(matches!(encode_classic(&oversize(), TextCarrier::Serial, &hi()), Err(EncodeError::TooLarge(_))));
 }
 
 /// A compressed message as the reference makes it, in both formats.
@@ -164,7 +164,7 @@ fn wrapped(payload: Vec<u8>, algorithm: &str) -> [Vec<u8>; 2] {
         message([("_compressed_payload", Value::Binary(payload)), ("_compression_algorithm", text(algorithm))]);
     [
         encode(&outer, MessageFormat::Netstring, &hi()).unwrap(),
-        encode_classic(&outer, Carrier::Datagram, &hi()).unwrap(),
+        encode_classic(&outer, TextCarrier::Datagram, &hi()).unwrap(),
     ]
 }
 

@@ -124,11 +124,11 @@ fn auth_is_set_in_its_place_or_appended() {
     let keys = hi();
     let bare = message([("t", text("a")), ("ts", text("1"))]);
     let auth = format!("auth={}", keys.sign(b"t=a\nts=1\n"));
-    let appended = encode_classic(&bare, Carrier::Serial, &keys).unwrap();
+    let appended = encode_classic(&bare, TextCarrier::Serial, &keys).unwrap();
     assert_eq!(appended, format!(">>>\nt=a\nts=1\n{auth}\n<<<\n").into_bytes());
     let stale =
         message([("t", text("a")), ("auth", text("1 old")), ("ts", text("1")), ("auth", Value::Binary(vec![1]))]);
-    let replaced = encode_classic(&stale, Carrier::Serial, &keys).unwrap();
+    let replaced = encode_classic(&stale, TextCarrier::Serial, &keys).unwrap();
     assert_eq!(replaced, format!(">>>\nt=a\n{auth}\nts=1\n<<<\n").into_bytes());
     let datagram = encode(&stale, MessageFormat::Classic, &keys).unwrap();
     let expected = sealed(format!("###\n6:(0)t=a,50:(0){auth},7:(0)ts=1,%%%\n").as_bytes(), &keys);
@@ -156,18 +156,19 @@ fn messages_nest_sixteen_deep_and_no_deeper() {
     let deepest = chain(MAX_DEPTH);
     let datagram = encode(&deepest, MessageFormat::Classic, &hi()).unwrap();
     assert_eq!(decode(&datagram, &hi()).unwrap(), deepest);
-    let serial = encode_classic(&deepest, Carrier::Serial, &hi()).unwrap();
+    let serial = encode_classic(&deepest, TextCarrier::Serial, &hi()).unwrap();
     assert_eq!(unsigned(decode(&serial, &hi()).unwrap()), deepest);
     let too_deep = chain(MAX_DEPTH + 1);
     assert!(matches!(encode(&too_deep, MessageFormat::Classic, &hi()), Err(EncodeError::TooDeep(_))));
-    assert!(matches!(encode_classic(&too_deep, Carrier::Serial, &hi()), Err(EncodeError::TooDeep(_))));
+    assert!(matches!(encode_classic(&too_deep, TextCarrier::Serial, &hi()), Err(EncodeError::TooDeep(_))));
 }
 
 #[test]
 fn what_a_format_cannot_hold_is_not_sent() {
     let one = |name: &str, value: Value| message([(name, value)]);
     let netstring = |message: &Message| encode(message, MessageFormat::Netstring, &hi()).err().map(|e| e.to_string());
-    let classic = |message: &Message| encode_classic(message, Carrier::Serial, &hi()).err().map(|e| e.to_string());
+    let classic =
+        |message: &Message| encode_classic(message, TextCarrier::Serial, &hi()).err().map(|e| e.to_string());
     let name = |name: &str| Some(format!("{name:?} cannot be the name of a field"));
     for bad in ["", "a=b", "a\0"] {
         assert_eq!(netstring(&one(bad, text("x"))), name(bad));

@@ -99,7 +99,7 @@ proptest! {
 
     #[test]
     fn classic_text_brings_back_every_message(message in any_message(true)) {
-        for carrier in [Carrier::Serial, Carrier::Datagram] {
+        for carrier in [TextCarrier::Serial, TextCarrier::Datagram] {
             let text = encode_classic(&message, carrier, &hi()).unwrap();
             let decoded = decode(&text, &hi()).unwrap();
             prop_assert_eq!(encode_classic(&decoded, carrier, &hi()).unwrap(), text);

@@ -77,7 +77,7 @@ fn inner_vectors_are_the_classic_text_of_the_trailer_vectors() {
         let keys = inner.keys();
         let classic = signed_lines(&inner.input(), &keys);
         let message = decode(&classic, &keys).unwrap();
-        assert_eq!(encode_classic(&message, Carrier::Serial, &keys).unwrap(), classic, "{}", inner.id);
+        assert_eq!(encode_classic(&message, TextCarrier::Serial, &keys).unwrap(), classic, "{}", inner.id);
         let datagram = encode(&unsigned(message), MessageFormat::Classic, &keys).unwrap();
         assert_eq!(datagram, sealed(&outer.unwrap().input(), &keys), "{}", inner.id);
         pairs += 1;
@@ -91,9 +91,9 @@ fn the_serial_example_has_its_size_with_and_without_nul() {
     let example = vectors.iter().find(|vector| vector.id.starts_with("D1")).unwrap();
     let message = decode(&signed_lines(&example.input(), &hi()), &hi()).unwrap();
     assert_eq!(message.text("auth"), Some("2 6defdbba0357f769779e2568659812300e688ea3"));
-    let serial = encode_classic(&message, Carrier::Serial, &hi()).unwrap();
+    let serial = encode_classic(&message, TextCarrier::Serial, &hi()).unwrap();
     assert_eq!((serial.len(), serial.last()), (199, Some(&b'\n')));
-    let datagram = encode_classic(&message, Carrier::Datagram, &hi()).unwrap();
+    let datagram = encode_classic(&message, TextCarrier::Datagram, &hi()).unwrap();
     assert_eq!((datagram.len(), datagram.last()), (200, Some(&0)));
     assert_eq!(decode(&serial, &hi()).unwrap(), decode(&datagram, &hi()).unwrap());
 }
@@ -144,7 +144,7 @@ fn a_packet_is_verified_with_its_own_line_of_authkeys() {
         let keys = keyring(index, method, secret);
         for datagram in [
             encode(&message, MessageFormat::Netstring, &keys).unwrap(),
-            encode_classic(&message, Carrier::Serial, &keys).unwrap(),
+            encode_classic(&message, TextCarrier::Serial, &keys).unwrap(),
         ] {
             match (decode(&datagram, &five_lines()), expected) {
                 (Ok(decoded), Ok(())) => assert_eq!(unsigned(decoded), message),
