@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use hbd::config::Address;
-use hbd::vip::{self, Report};
+use hbd::vip::{self, VipReport};
 
 use crate::Failure;
 use crate::capture::DECISION_PORT;
@@ -124,13 +124,13 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
         if beat == BEATS.0 {
             socket.send_to(b"decision", ("10.98.0.2", DECISION_PORT))?;
             for (id, address) in (0..).zip(&wishes) {
-                addresses.send(vip::Command::Add { id, address: address.clone() })?;
+                addresses.send(vip::VipCommand::Add { id, address: address.clone() })?;
             }
         }
     }
     for _ in 0..count {
         match reports.recv_timeout(Duration::from_secs(20))? {
-            Report::Added { .. } => {}
+            VipReport::Added { .. } => {}
             other => return Err(format!("{other:?}").into()),
         }
     }

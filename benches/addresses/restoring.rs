@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use hbd::vip::{self, Report};
+use hbd::vip::{self, VipReport};
 use netlink_packet_core::NetlinkPayload;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -52,11 +52,11 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     let addresses = vip::spawn(None, move |report| drop(sender.send(report)))?;
     let wishes = wishes(ADDRESSES, ipv6);
     for (id, address) in (0..).zip(&wishes) {
-        addresses.send(vip::Command::Add { id, address: address.clone() })?;
+        addresses.send(vip::VipCommand::Add { id, address: address.clone() })?;
     }
     for _ in &wishes {
         match reports.recv_timeout(Duration::from_secs(20))? {
-            Report::Added { .. } => {}
+            VipReport::Added { .. } => {}
             other => return Err(format!("{other:?}").into()),
         }
     }

@@ -22,8 +22,8 @@ pub fn is_status(action: &Action) -> bool {
 }
 
 /// The lifetime of our addresses while nobody renews them, because a successor is about to start.
-pub fn stretch(core: &Core) -> vip::Command {
-    vip::Command::Stretch { lifetime: core.announced_dead_time().saturating_sub(STRETCH_MARGIN) }
+pub fn stretch(core: &Core) -> vip::VipCommand {
+    vip::VipCommand::Stretch { lifetime: core.announced_dead_time().saturating_sub(STRETCH_MARGIN) }
 }
 
 /// What is renewed when a status goes out. With nothing to renew it costs nothing.
@@ -42,14 +42,14 @@ impl Lease {
 
     /// The core has answered, and `told` says whether a status is among its orders. If so, the peer will wait a dead time
     /// from now on: so may the kernel.
-    pub fn renewal(&mut self, told: bool) -> Option<vip::Command> {
+    pub fn renewal(&mut self, told: bool) -> Option<vip::VipCommand> {
         let period = self.period?;
         let beat = Instant::now();
         if !told || self.renewed.is_some_and(|renewed| beat < renewed + period) {
             return None;
         }
         self.renewed = Some(beat);
-        Some(vip::Command::Renew { beat })
+        Some(vip::VipCommand::Renew { beat })
     }
 }
 

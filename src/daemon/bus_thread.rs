@@ -32,7 +32,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct BusThread {
     /// Units to start and stop.
-    pub commands: UnboundedReceiver<units::Command>,
+    pub commands: UnboundedReceiver<units::UnitCommand>,
     /// What the interface shows.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The core's thread.

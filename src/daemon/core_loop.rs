@@ -160,7 +160,7 @@ impl CoreLoop {
         loop {
             tokio::select! {
                 input = self.inputs.recv() => match input {
-                    None | Some(Input::Unit(units::Report::ChildrenEnded)) => return,
+                    None | Some(Input::Unit(units::UnitReport::ChildrenEnded)) => return,
                     Some(_) => {}
                 },
                 _ = period.tick() => {
@@ -277,31 +277,33 @@ impl CoreLoop {
         }
     }
 
-    fn vip_report(&mut self, report: vip::Report) -> bool {
+    fn vip_report(&mut self, report: vip::VipReport) -> bool {
         let (id, outcome) = match report {
-            vip::Report::Added { id, .. } if self.effects.restoring.remove(&id) => return false,
-            vip::Report::Failed { id, error } if self.effects.restoring.remove(&id) => {
+            vip::VipReport::Added { id, .. } if self.effects.restoring.remove(&id) => return false,
+            vip::VipReport::Failed { id, error } if self.effects.restoring.remove(&id) => {
                 warn!("{}", error_chain(&error));
                 return self.address_news(id, AddressNews::Expired);
             }
-            vip::Report::Added { id, .. } => (id, Outcome::Started),
-            vip::Report::Removed { id } => (id, Outcome::Stopped),
-            vip::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            vip::Report::Expired { id } => return self.address_news(id, AddressNews::Expired),
-            vip::Report::Answered { id, mac } => {
+            vip::VipReport::Added { id, .. } => (id, Outcome::Started),
+            vip::VipReport::Removed { id } => (id, Outcome::Stopped),
+            vip::VipReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            vip::VipReport::Expired { id } => return self.address_news(id, AddressNews::Expired),
+            vip::VipReport::Answered { id, mac } => {
                 return self.address_news(id, AddressNews::Answered { mac: mac.to_string() });
             }
-            vip::Report::Silent { id } => return self.address_news(id, AddressNews::Silent),
-            vip::Report::Service { id, answers } => return self.address_news(id, AddressNews::Service { answers }),
-            vip::Report::Claimed { id, mac, again } => {
+            vip::VipReport::Silent { id } => return self.address_news(id, AddressNews::Silent),
+            vip::VipReport::Service { id, answers } => {
+                return self.address_news(id, AddressNews::Service { answers });
+            }
+            vip::VipReport::Claimed { id, mac, again } => {
                 return self.address_news(id, AddressNews::Claimed { mac: mac.to_string(), again });
             }
-            vip::Report::Carrier { id, up } => return self.address_news(id, AddressNews::Carrier { up }),
-            vip::Report::Restored { addresses, device, often, hint } => {
+            vip::VipReport::Carrier { id, up } => return self.address_news(id, AddressNews::Carrier { up }),
+            vip::VipReport::Restored { addresses, device, often, hint } => {
                 warn_of_removal(&addresses, &device, often, hint);
                 return false;
             }
-            vip::Report::NotAnnounced { error, .. } | vip::Report::Warning { error } => {
+            vip::VipReport::NotAnnounced { error, .. } | vip::VipReport::Warning { error } => {
                 warn!("{}", error_chain(&error));
                 return false;
             }
@@ -313,17 +315,17 @@ impl CoreLoop {
         self.feed(Event::Address { step: step(id), news })
     }
 
-    fn unit_report(&mut self, report: units::Report) -> bool {
+    fn unit_report(&mut self, report: units::UnitReport) -> bool {
         let (id, outcome) = match report {
-            units::Report::Started { id } => (id, Outcome::Started),
-            units::Report::Stopped { id } => (id, Outcome::Stopped),
-            units::Report::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
-            units::Report::ChildrenEnded => return false,
-            units::Report::FailfastDied => {
+            units::UnitReport::Started { id } => (id, Outcome::Started),
+            units::UnitReport::Stopped { id } => (id, Outcome::Stopped),
+            units::UnitReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            units::UnitReport::ChildrenEnded => return false,
+            units::UnitReport::FailfastDied => {
                 self.effects.reboot();
                 return false;
             }
-            units::Report::News { unit, news } => return self.unit_news(&unit, news),
+            units::UnitReport::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
     }

@@ -29,7 +29,7 @@ pub struct Effects {
     /// The address thread.
     pub vip: vip::VipHandle,
     /// The bus thread's unit room.
-    pub units: UnboundedSender<units::Command>,
+    pub units: UnboundedSender<units::UnitCommand>,
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,
     /// How long units may take, and what happens when one does not stop.
@@ -152,7 +152,7 @@ impl Effects {
 
     /// Reboots this machine. A bus thread that has ended cannot; then everything goes on.
     pub fn reboot(&mut self) {
-        self.rebooting = self.units.send(units::Command::Reboot).is_ok();
+        self.rebooting = self.units.send(units::UnitCommand::Reboot).is_ok();
     }
 
     /// Asks the address thread to report from now on which interfaces can serve.
@@ -161,7 +161,7 @@ impl Effects {
             for resource in 0..found.resources.len() {
                 let step = Step { group, resource };
                 if let Some(address) = self.address(step) {
-                    self.tell_vip(vip::Command::Watch { id: number(step), address: address.clone() });
+                    self.tell_vip(vip::VipCommand::Watch { id: number(step), address: address.clone() });
                 }
             }
         }
@@ -170,7 +170,7 @@ impl Effects {
     /// The programs of `respawn` and `failfast` are to run from now on.
     pub fn start_children(&self, config: &Config) {
         let environment = super::variables(config);
-        let command = units::Command::Children { children: config.children.clone(), environment };
+        let command = units::UnitCommand::Children { children: config.children.clone(), environment };
         if self.units.send(command).is_err() {
             error!("hbd's bus thread has ended: the programs of ha.cf are not started");
         }
@@ -178,11 +178,11 @@ impl Effects {
 
     /// They are to stop. What is lost is stopped by `hbd --release`.
     pub fn end_children(&self) {
-        let _ = self.units.send(units::Command::EndChildren);
+        let _ = self.units.send(units::UnitCommand::EndChildren);
     }
 
     /// For what is not answered by a step's end: the thread's own end is told by the next step.
-    pub fn tell_vip(&self, command: vip::Command) {
+    pub fn tell_vip(&self, command: vip::VipCommand) {
         if let Err(error) = self.vip.send(command) {
             error!("{error}");
         }
@@ -194,12 +194,12 @@ impl Effects {
         let command = match order {
             Order::Probe => {
                 let service = self.policies.get(step.group).and_then(|policy| policy.probe);
-                vip::Command::Probe { id, address, interval: self.asking_interval, service }
+                vip::VipCommand::Probe { id, address, interval: self.asking_interval, service }
             }
-            Order::ProbeEnd => vip::Command::ProbeEnd { id },
+            Order::ProbeEnd => vip::VipCommand::ProbeEnd { id },
             Order::Restore => {
                 self.restoring.insert(id);
-                vip::Command::Add { id, address }
+                vip::VipCommand::Add { id, address }
             }
         };
         self.tell_vip(command);
@@ -217,16 +217,16 @@ impl Effects {
                 let address = address.clone();
                 self.restoring.remove(&id);
                 let command = match verb {
-                    Verb::Start => vip::Command::Add { id, address },
-                    Verb::Stop => vip::Command::Remove { id, address },
-                    Verb::Announce => vip::Command::Announce { id, address },
+                    Verb::Start => vip::VipCommand::Add { id, address },
+                    Verb::Stop => vip::VipCommand::Remove { id, address },
+                    Verb::Announce => vip::VipCommand::Announce { id, address },
                 };
                 return self.vip.send(command).map_err(|error| error.to_string());
             }
         };
         let command = match verb {
-            Verb::Start => units::Command::Start { id, unit, recipe, limit: self.limits.start },
-            Verb::Stop => units::Command::Stop { id, unit, recipe, limit: self.limits.stop },
+            Verb::Start => units::UnitCommand::Start { id, unit, recipe, limit: self.limits.start },
+            Verb::Stop => units::UnitCommand::Stop { id, unit, recipe, limit: self.limits.stop },
             Verb::Announce => return Ok(()),
         };
         self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())

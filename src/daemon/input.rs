@@ -12,9 +12,9 @@ use crate::wire::Keyring;
 #[derive(Debug)]
 pub enum Input {
     /// From the address thread.
-    Vip(vip::Report),
+    Vip(vip::VipReport),
     /// From the bus thread, about a unit.
-    Unit(units::Report),
+    Unit(units::UnitReport),
     /// SIGTERM or SIGINT.
     Shutdown,
     /// SIGTERM, and systemd is going to start us again at once.

@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 
 use super::pings::Pings;
 use crate::config::{Compression, Config, MessageFormat};
-use crate::media::{Counters, Defaults, Form, Link, MESSAGE_MAX, MediaError};
+use crate::media::{Counters, Defaults, MESSAGE_MAX, MediaError, MediaLink, MessageForm};
 use crate::util::error::error_chain;
 use crate::wire::{self, DecodeError, Keyring, Message, TextCarrier};
 
@@ -49,7 +49,7 @@ pub enum Heard {
 /// One medium with what we know about its troubles.
 #[derive(Debug)]
 struct Medium {
-    link: Link,
+    link: MediaLink,
     /// Index in [`crate::cluster::Settings::links`].
     index: usize,
     open_error: Option<String>,
@@ -105,7 +105,7 @@ impl Links {
         let defaults = Defaults { udpport: config.udpport, baud: config.baud };
         let media = config.media.iter().map(|medium| Medium {
             index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
-            link: Link::new(medium.clone(), defaults),
+            link: MediaLink::new(medium.clone(), defaults),
             open_error: None,
             send_error: false,
             bad: 0,
@@ -150,7 +150,7 @@ impl Links {
     /// when it works.
     pub fn send(&mut self, message: &Message) {
         debug!("sending {}", about(message));
-        for form in [Form::Datagram, Form::Text] {
+        for form in [MessageForm::Datagram, MessageForm::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
                 self.send_as(form, message);
             }
@@ -163,10 +163,10 @@ impl Links {
         }
     }
 
-    fn send_as(&mut self, form: Form, message: &Message) {
+    fn send_as(&mut self, form: MessageForm, message: &Message) {
         let encoded = match form {
-            Form::Datagram => wire::encode_compressed(message, self.format, self.compression, &self.keys),
-            Form::Text => wire::encode_classic(message, TextCarrier::Serial, &self.keys),
+            MessageForm::Datagram => wire::encode_compressed(message, self.format, self.compression, &self.keys),
+            MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, &self.keys),
         };
         let bytes = match encoded {
             Ok(bytes) => bytes,

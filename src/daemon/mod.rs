@@ -183,12 +183,12 @@ async fn reboot_if_told(ending: &release::Ending) -> Option<release::ReleaseErro
 }
 
 fn script(words: &[String]) -> ExitCode {
-    use units::script::Operation;
+    use units::script::ScriptOperation;
     let (operation, dialect, command) = match words {
         [operation, dialect, command @ ..] => (operation.as_str(), dialect.as_str(), command),
         _ => return ExitCode::FAILURE,
     };
-    let operation = if operation == "start" { Operation::Start } else { Operation::Stop };
+    let operation = if operation == "start" { ScriptOperation::Start } else { ScriptOperation::Stop };
     let dialect = if dialect == "text" { config::Dialect::Text } else { config::Dialect::Codes };
     match units::script::run(operation, dialect, command) {
         Ok(status) => ExitCode::from(status),
@@ -364,7 +364,7 @@ fn lease(config: &Config) -> Option<vip::Terms> {
 }
 
 /// Tells the unit room what it will have to do with.
-fn manage(config: &Config, commander: &UnboundedSender<units::Command>) {
+fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
     let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
     let units: Vec<String> = kinds.clone().filter_map(|kind| kind.unit().map(str::to_owned)).collect();
     let made = kinds.filter_map(|kind| match kind {
@@ -373,7 +373,7 @@ fn manage(config: &Config, commander: &UnboundedSender<units::Command>) {
     });
     if !units.is_empty() {
         // A bus thread that has ended fails every step, too.
-        let _ = commander.send(units::Command::Manage { made: made.collect(), units });
+        let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), units });
     }
 }
 

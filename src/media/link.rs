@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::mcast::{self, Group};
+use super::mcast::{self, MulticastGroup};
 use super::serial::Serial;
 use super::udp::Udp;
 use super::{MediaError, bcast, device, ucast};
@@ -23,7 +23,7 @@ pub struct Counters {
 
 /// What a message looks like on a medium (01 §1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum MessageForm {
     /// A datagram, as `msgfmt` says.
     Datagram,
     /// Classic text, whatever `msgfmt` says (01 §1.8.3).
@@ -46,19 +46,19 @@ enum Open {
     Serial(Box<Serial>),
 }
 
-/// One medium of ha.cf. Begins closed; the caller opens it, and again whenever [`Link::is_open`] says no.
+/// One medium of ha.cf. Begins closed; the caller opens it, and again whenever [`MediaLink::is_open`] says no.
 #[derive(Debug)]
-pub struct Link {
+pub struct MediaLink {
     medium: Medium,
     defaults: Defaults,
     open: Option<Open>,
     counters: Counters,
 }
 
-impl Link {
+impl MediaLink {
     /// A closed link.
-    pub fn new(medium: Medium, defaults: Defaults) -> Link {
-        Link { medium, defaults, open: None, counters: Counters::default() }
+    pub fn new(medium: Medium, defaults: Defaults) -> MediaLink {
+        MediaLink { medium, defaults, open: None, counters: Counters::default() }
     }
 
     /// The name in logs: the interface, or the path of the serial device (01 §1.8.1).
@@ -67,10 +67,10 @@ impl Link {
     }
 
     /// What it carries.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> MessageForm {
         match self.medium {
-            Medium::Serial { .. } => Form::Text,
-            Medium::Ucast { .. } | Medium::Bcast { .. } | Medium::Mcast { .. } => Form::Datagram,
+            Medium::Serial { .. } => MessageForm::Text,
+            Medium::Ucast { .. } | Medium::Bcast { .. } | Medium::Mcast { .. } => MessageForm::Datagram,
         }
     }
 
@@ -99,7 +99,7 @@ impl Link {
             Medium::Ucast { device, peer } => Open::Udp(device::index(device)?, ucast::open(device, *peer, udpport)?),
             Medium::Bcast { device } => Open::Udp(device::index(device)?, bcast::open(device, udpport)?),
             Medium::Mcast { device, group, port, ttl, looped } => {
-                let group = Group { address: *group, port: *port, ttl: *ttl, looped: *looped };
+                let group = MulticastGroup { address: *group, port: *port, ttl: *ttl, looped: *looped };
                 Open::Udp(device::index(device)?, mcast::open(device, group)?)
             }
             Medium::Serial { device } => Open::Serial(Box::new(Serial::open(device, baud)?)),
@@ -150,7 +150,7 @@ impl Link {
         received
     }
 
-    /// Waits until [`Link::try_recv`] is worth a try, which also goes on writing what a slow line has not taken yet;
+    /// Waits until [`MediaLink::try_recv`] is worth a try, which also goes on writing what a slow line has not taken yet;
     /// for ever while closed. Safe to cancel; many links can be waited for at once, as it only borrows.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::{MediaError, device};
 
 /// A group of `mcast` or `mcast6`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
+pub(super) struct MulticastGroup {
     /// The group's address.
     pub address: IpAddr,
     /// Where the group listens.
@@ -26,7 +26,7 @@ pub(super) struct Group {
 /// # Errors
 ///
 /// See [`MediaError`]; all of them may pass, so opening is worth another try.
-pub(super) fn open(device: &str, group: Group) -> Result<Udp, MediaError> {
+pub(super) fn open(device: &str, group: MulticastGroup) -> Result<Udp, MediaError> {
     let index = device::index(device)?;
     let opened = match group.address {
         IpAddr::V4(address) => open4(device, index, address, device::ipv4(device)?.address, group),
@@ -35,7 +35,7 @@ pub(super) fn open(device: &str, group: Group) -> Result<Udp, MediaError> {
     opened.map_err(|source| MediaError::opening(device, group.port, source))
 }
 
-fn open4(device: &str, index: u32, address: Ipv4Addr, own: Ipv4Addr, group: Group) -> io::Result<Udp> {
+fn open4(device: &str, index: u32, address: Ipv4Addr, own: Ipv4Addr, group: MulticastGroup) -> io::Result<Udp> {
     let sender = udp::socket(device, group.address)?;
     sender.set_multicast_if_v4(&own)?;
     sender.set_multicast_loop_v4(group.looped)?;
@@ -46,7 +46,7 @@ fn open4(device: &str, index: u32, address: Ipv4Addr, own: Ipv4Addr, group: Grou
     Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
 }
 
-fn open6(device: &str, index: u32, address: Ipv6Addr, group: Group) -> io::Result<Udp> {
+fn open6(device: &str, index: u32, address: Ipv6Addr, group: MulticastGroup) -> io::Result<Udp> {
     let sender = udp::socket(device, group.address)?;
     sender.set_multicast_if_v6(index)?;
     sender.set_multicast_loop_v6(group.looped)?;

@@ -3,7 +3,7 @@
 //! Owns sockets, lines and their counters. Carries bytes and never looks into them, but for the two marks that tell
 //! where a message on a serial line begins and ends; never waits to send; knows nothing of nodes, of liveness or of
 //! messages. A medium's interface may be missing, now or later: that is an error value, and the caller tries again
-//! when it likes ([`Link::try_open`]).
+//! when it likes ([`MediaLink::try_open`]).
 
 mod bcast;
 mod device;
@@ -24,7 +24,7 @@ mod serial_tests;
 mod tests;
 
 pub use error::MediaError;
-pub use link::{Counters, Defaults, Form, Link};
+pub use link::{Counters, Defaults, MediaLink, MessageForm};
 pub use ping::Pinger;
 pub use serial::Serial;
 pub use udp::Udp;

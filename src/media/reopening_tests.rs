@@ -45,7 +45,7 @@ fn answer(peer: &Peer, line: Line) -> Arc<()> {
     peer.run(move || {
         std::thread::spawn(move || {
             runtime().block_on(async {
-                let (mut link, mut buffer) = (Link::new(line(1), DEFAULTS), [0; 16]);
+                let (mut link, mut buffer) = (MediaLink::new(line(1), DEFAULTS), [0; 16]);
                 while answering.strong_count() > 0 {
                     let _ = link.try_open();
                     let _ = tokio::time::timeout(PAUSE, link.ready()).await;
@@ -62,7 +62,7 @@ fn answer(peer: &Peer, line: Line) -> Arc<()> {
 }
 
 /// A message is answered, sooner or later: IPv6 sends after duplicate address detection, some two seconds.
-async fn is_answered(link: &mut Link, question: &[u8]) {
+async fn is_answered(link: &mut MediaLink, question: &[u8]) {
     let patience = Instant::now() + PATIENCE;
     let mut buffer = [0; 16];
     loop {
@@ -86,7 +86,7 @@ fn comes_back(line: Line) {
         addresses(&peer);
         let _answering = answer(&peer, line);
         runtime().block_on(async {
-            let mut link = Link::new(line(0), DEFAULTS);
+            let mut link = MediaLink::new(line(0), DEFAULTS);
             is_answered(&mut link, b"before").await;
 
             testnet::outside(|| testnet::del_link("eth0"));

@@ -22,8 +22,8 @@ fn line() -> (File, String) {
     (File::from(far), path)
 }
 
-fn link(path: &str) -> Link {
-    Link::new(Medium::Serial { device: path.to_owned() }, DEFAULTS)
+fn link(path: &str) -> MediaLink {
+    MediaLink::new(Medium::Serial { device: path.to_owned() }, DEFAULTS)
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -31,7 +31,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// The next message on a link, when it comes.
-async fn heard(link: &mut Link) -> Vec<u8> {
+async fn heard(link: &mut MediaLink) -> Vec<u8> {
     let mut buffer = vec![0; MESSAGE_MAX];
     let hearing = async {
         loop {
@@ -48,7 +48,7 @@ async fn heard(link: &mut Link) -> Vec<u8> {
 }
 
 /// One turn of the daemon's loop: the runtime looks at the line, and what waits is written.
-async fn turn(link: &mut Link) {
+async fn turn(link: &mut MediaLink) {
     tokio::time::sleep(Duration::from_millis(1)).await;
     let _ = link.try_recv(&mut [0; 64]);
 }
@@ -58,7 +58,7 @@ fn text_passes_both_ways_as_it_is() {
     let (mut far, path) = line();
     run(async {
         let mut link = link(&path);
-        assert_eq!((link.name(), link.form()), (path.as_str(), Form::Text));
+        assert_eq!((link.name(), link.form()), (path.as_str(), MessageForm::Text));
         link.try_open().unwrap();
         link.send(MESSAGE).unwrap();
         turn(&mut link).await;

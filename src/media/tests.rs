@@ -29,8 +29,8 @@ fn peer_socket(peer: &Peer) -> UdpSocket {
     socket
 }
 
-fn link() -> Link {
-    Link::new(Medium::Ucast { device: "eth0".into(), peer: THERE.into() }, DEFAULTS)
+fn link() -> MediaLink {
+    MediaLink::new(Medium::Ucast { device: "eth0".into(), peer: THERE.into() }, DEFAULTS)
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -52,7 +52,7 @@ async fn received(medium: &Udp, buffer: &mut [u8]) -> usize {
 }
 
 /// The next message on a link, when it comes.
-async fn heard(link: &mut Link, buffer: &mut [u8]) -> usize {
+async fn heard(link: &mut MediaLink, buffer: &mut [u8]) -> usize {
     loop {
         within(link.ready()).await;
         if let Ok((length, _)) = link.try_recv(buffer) {
@@ -211,7 +211,7 @@ fn a_peer_that_does_not_listen_fails_no_send() {
 fn a_missing_interface_is_not_the_end() {
     with_cable(|peer| {
         run(async {
-            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
+            let mut link = MediaLink::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
             let error = link.try_open().unwrap_err();
             assert!(matches!(error, MediaError::NoSuchInterface { .. }), "{error}");
             assert!(error.to_string().contains("interface eth1 does not exist"), "{error}");
@@ -222,7 +222,7 @@ fn a_missing_interface_is_not_the_end() {
         });
         testnet::connect("eth1", &peer);
         run(async {
-            let mut link = Link::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
+            let mut link = MediaLink::new(Medium::Ucast { device: "eth1".into(), peer: THERE.into() }, DEFAULTS);
             link.try_open().unwrap();
             assert!(link.is_open());
             assert_eq!(link.name(), "eth1");
@@ -256,8 +256,10 @@ fn sending_never_waits() {
         addresses(&peer);
         run(async {
             // Nobody answers ARP for this one: datagrams pile up and are refused or dropped, not waited for.
-            let mut link =
-                Link::new(Medium::Ucast { device: "eth0".into(), peer: IpAddr::from([10, 99, 0, 77]) }, DEFAULTS);
+            let mut link = MediaLink::new(
+                Medium::Ucast { device: "eth0".into(), peer: IpAddr::from([10, 99, 0, 77]) },
+                DEFAULTS,
+            );
             link.try_open().unwrap();
             let started = std::time::Instant::now();
             let refused = (0..2000).filter(|_| link.send(&[0; 1400]).is_err()).count() as u64;
@@ -307,7 +309,7 @@ fn a_broadcast_reaches_the_whole_network_and_comes_back() {
     with_cable(|peer| {
         run(async {
             let medium = || Medium::Bcast { device: "eth0".into() };
-            let mut link = Link::new(medium(), DEFAULTS);
+            let mut link = MediaLink::new(medium(), DEFAULTS);
             let error = link.try_open().unwrap_err();
             assert!(error.to_string().contains("has no IPv4 address"), "{error}");
             testnet::outside(|| peer.run(|| testnet::add_broadcast_address("eth0", THERE, 24)));
@@ -345,7 +347,7 @@ fn a_multicast_reaches_its_group_with_its_ttl() {
         run(async {
             let medium =
                 Medium::Mcast { device: "eth0".into(), group: group.into(), port: 700, ttl: 3, looped: false };
-            let mut link = Link::new(medium, DEFAULTS);
+            let mut link = MediaLink::new(medium, DEFAULTS);
             link.try_open().unwrap();
             link.send(b"group").unwrap();
             assert_eq!(hears(&far, b"group").ip(), IpAddr::V4(HERE));
@@ -373,7 +375,7 @@ fn a_multicast_comes_back_where_loop_is_1() {
         run(async {
             let group = IpAddr::from([239, 0, 0, 42]);
             let medium = Medium::Mcast { device: "eth0".into(), group, port: 700, ttl: 1, looped: true };
-            let mut link = Link::new(medium, DEFAULTS);
+            let mut link = MediaLink::new(medium, DEFAULTS);
             link.try_open().unwrap();
             link.send(b"echo").unwrap();
             assert_eq!(heard(&mut link, &mut [0; 64]).await, 4);
@@ -394,7 +396,7 @@ fn a_multicast_over_ipv6_reaches_its_group() {
         run(async {
             let medium =
                 Medium::Mcast { device: "eth0".into(), group: group.into(), port: 700, ttl: 1, looped: false };
-            let mut link = Link::new(medium, DEFAULTS);
+            let mut link = MediaLink::new(medium, DEFAULTS);
             link.try_open().unwrap();
             let mut buffer = [0; 16];
             // Sending works after duplicate address detection, some two seconds.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use zbus::Variant;
 
+use super::error::{UnitError, Verb};
 use super::recipe::{command, common};
-use super::systemd::Wish;
-use super::{Systemd, UnitError, Verb};
+use super::systemd::JobWish;
+use super::systemd::Systemd;
 use crate::util::clock::microseconds;
 
 /// What systemd itself may need beyond the program's own limit.
@@ -50,7 +51,7 @@ impl Systemd {
             ("TimeoutStopUSec", Variant::from(microseconds(MARGIN / 2))),
         ]);
         properties.extend(errand.input.map(|input| ("StandardInputFile", Variant::from(input))));
-        let wish = Wish { verb: Verb::Start, unit: errand.unit, made_of: Some(&properties) };
+        let wish = JobWish { verb: Verb::Start, unit: errand.unit, made_of: Some(&properties) };
         self.change(wish, errand.limit + MARGIN).await
     }
 }

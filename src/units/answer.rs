@@ -2,7 +2,7 @@
 
 use zbus::{Connection, DBusError};
 
-use super::UnitError;
+use super::error::UnitError;
 
 /// Whether the call went unanswered, which says nothing about the unit: systemd re-executes, the bus restarts.
 pub(super) fn is_transient(error: &zbus::Error) -> bool {

@@ -11,11 +11,14 @@ use log::{error, info, warn};
 use tokio::time::{sleep, timeout};
 use zbus::Variant;
 
+use super::command::UnitReport;
+use super::course::News;
+use super::error::{UnitError, Verb};
 use super::proxy::Property;
 use super::recipe::command;
-use super::run::{BACKOFF_MIN, Session, connected};
-use super::systemd::Wish;
-use super::{News, Report, Systemd, UnitError, Verb};
+use super::session::{BACKOFF_MIN, Session, connected};
+use super::systemd::JobWish;
+use super::systemd::Systemd;
 use crate::config::Child;
 use crate::util::clock::microseconds;
 
@@ -69,7 +72,7 @@ impl Systemd {
         let line = format!("exec {}", child.command.replace('$', "$$"));
         let own = self.own_id().await;
         let properties = service(child, environment, &line, &own);
-        let wish = Wish { verb: Verb::Start, unit: &child.unit, made_of: Some(&properties) };
+        let wish = JobWish { verb: Verb::Start, unit: &child.unit, made_of: Some(&properties) };
         self.change(wish, MARGIN).await
     }
 
@@ -87,7 +90,7 @@ pub(super) async fn keep(
     mut session: Session,
     children: Vec<Child>,
     environment: Vec<String>,
-    report: Arc<dyn Fn(Report) + Send + Sync>,
+    report: Arc<dyn Fn(UnitReport) + Send + Sync>,
 ) {
     for child in &children {
         let Some(outcome) = start(&mut session, child, &environment).await else { return };
@@ -114,7 +117,7 @@ pub(super) async fn keep(
                 Verdict::GivenUp(text) if first => error!("{text}"),
                 Verdict::Reboot(text) if first => {
                     error!("{text}");
-                    report(Report::FailfastDied);
+                    report(UnitReport::FailfastDied);
                 }
                 Verdict::GivenUp(_) | Verdict::Reboot(_) => {}
             }
@@ -140,7 +143,7 @@ pub(super) async fn end(
     mut session: Session,
     children: Vec<Child>,
     patience: Duration,
-    report: Arc<dyn Fn(Report) + Send + Sync>,
+    report: Arc<dyn Fn(UnitReport) + Send + Sync>,
 ) {
     for child in children.iter().rev() {
         // Whoever stops waits for this, and must not wait for ever for a bus that does not come back.
@@ -152,7 +155,7 @@ pub(super) async fn end(
             warn!("{error}");
         }
     }
-    report(Report::ChildrenEnded);
+    report(UnitReport::ChildrenEnded);
 }
 
 /// What an end means, in Heartbeat's words where it has some (04 §12.2).

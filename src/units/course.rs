@@ -3,7 +3,8 @@
 //! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who knows the
 //! jobs.
 
-use super::{ActiveState, UnitState};
+use super::error::look;
+use super::state::{ActiveState, UnitState};
 
 /// What became of a unit without our doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +72,9 @@ impl Course {
             News::Stopped
         } else if state.active == ActiveState::Failed {
             let result = if result.is_empty() { String::new() } else { format!(", result {result}") };
-            News::Failed(format!("{} is {}{result}; see {}", state.name, state.active, super::look(&state.name)))
+            News::Failed(format!("{} is {}{result}; see {}", state.name, state.active, look(&state.name)))
         } else {
-            News::Failed(format!("{} ended by itself; see {}", state.name, super::look(&state.name)))
+            News::Failed(format!("{} ended by itself; see {}", state.name, look(&state.name)))
         }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use zbus::proxy::CacheProperties;
 use zbus::{OwnedObjectPath, Variant};
 
+use super::error::{UnitError, Verb};
 use super::proxy::{JobProxy, ServiceProxy, UnitProxy};
-use super::systemd::Wish;
-use super::{Systemd, UnitError, Verb};
+use super::systemd::JobWish;
+use super::systemd::Systemd;
 
 /// A unit that only exists to be stopped after hbd and before what hbd manages.
 const GUARD: &str = "hbd-order.service";
@@ -82,7 +83,7 @@ impl Systemd {
         let Some(own) = self.own_unit().await else { return Ok(()) };
         let id = self.call(own.id()).await?;
         // One that is there may be another list's.
-        self.change(Wish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await?;
+        self.change(JobWish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await?;
         let units: Vec<&str> = units.iter().map(String::as_str).collect();
         let properties = [
             ("Description", Variant::from("Keeps the units of hbd running until hbd has stopped them")),
@@ -94,6 +95,6 @@ impl Systemd {
             ("CollectMode", Variant::from("inactive-or-failed")),
             ("AddRef", Variant::from(true)),
         ];
-        self.change(Wish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
+        self.change(JobWish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
     }
 }

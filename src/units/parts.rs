@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::connection_error;
-use super::{Systemd, UnitError};
+use super::error::UnitError;
+use super::systemd::Systemd;
 
 impl Systemd {
     /// As [`Systemd::stop_or_kill`]; a target that is up is down when its parts are, too.

@@ -14,7 +14,7 @@ const NOT_RUNNING: i32 = 7;
 
 /// What a script is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub enum ScriptOperation {
     /// Start the resource unless it runs.
     Start,
     /// Stop it.
@@ -25,7 +25,7 @@ pub enum Operation {
 ///
 /// # Errors
 /// When the command cannot be executed.
-pub fn run(operation: Operation, dialect: Dialect, command: &[String]) -> io::Result<u8> {
+pub fn run(operation: ScriptOperation, dialect: Dialect, command: &[String]) -> io::Result<u8> {
     let [program, arguments @ ..] = command else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no command"));
     };
@@ -35,9 +35,9 @@ pub fn run(operation: Operation, dialect: Dialect, command: &[String]) -> io::Re
         call
     };
     match operation {
-        Operation::Start if runs(dialect, &call)? == Some(true) => Ok(0),
-        Operation::Start => Err(call("start").exec()),
-        Operation::Stop => {
+        ScriptOperation::Start if runs(dialect, &call)? == Some(true) => Ok(0),
+        ScriptOperation::Start => Err(call("start").exec()),
+        ScriptOperation::Stop => {
             let status = call("stop").status()?;
             let stopped = status.success() || (dialect == Dialect::Codes && status.code() == Some(NOT_RUNNING));
             // What evidently does not run has stopped, whatever its script says.
@@ -96,7 +96,7 @@ mod tests {
         std::fs::write(&path, body).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let command = [path.display().to_string(), "a b".to_owned(), "$x".to_owned()];
-        let status = run(Operation::Stop, dialect, &command).unwrap();
+        let status = run(ScriptOperation::Stop, dialect, &command).unwrap();
         (status, std::fs::read_to_string(log).unwrap_or_default().trim().replace('\n', " "))
     }
 
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_runs_is_not_started() {
         let echo = ["/bin/echo".to_owned(), "running".to_owned()];
-        assert_eq!(run(Operation::Start, Dialect::Text, &echo).unwrap(), 0);
-        assert!(run(Operation::Start, Dialect::Text, &["/nonexistent".to_owned()]).is_err());
+        assert_eq!(run(ScriptOperation::Start, Dialect::Text, &echo).unwrap(), 0);
+        assert!(run(ScriptOperation::Start, Dialect::Text, &["/nonexistent".to_owned()]).is_err());
     }
 }

@@ -10,7 +10,8 @@ use thiserror::Error;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
-use super::{Systemd, UnitError};
+use super::error::UnitError;
+use super::systemd::Systemd;
 use crate::config::{Config, ResourceKind};
 
 /// How long systemd may take to answer all questions of one survey.

@@ -12,8 +12,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::answer::{connection_error, error_name, error_text, is_transient};
+use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
-use super::{ActiveState, UnitError, UnitState, Verb};
+use super::state::{ActiveState, UnitState};
 
 /// How often a state is read again while something is waited for, should every signal have been lost.
 pub const RECHECK: Duration = Duration::from_secs(2);
@@ -34,14 +35,14 @@ const CALLS: usize = 64;
 pub struct Systemd {
     pub(super) connection: Connection,
     pub(super) manager: ManagerProxy<'static>,
-    pub(super) events: broadcast::Sender<Event>,
+    pub(super) events: broadcast::Sender<ManagerEvent>,
     calls: Semaphore,
     _drains: JoinSet<()>,
 }
 
 /// What the drained streams pass on.
 #[derive(Debug, Clone)]
-pub(super) enum Event {
+pub(super) enum ManagerEvent {
     /// `JobRemoved`: job path, result and unit.
     JobRemoved(Arc<(OwnedObjectPath, String, String)>),
     /// Signals may have been lost: read the state again.
@@ -50,7 +51,7 @@ pub(super) enum Event {
 
 /// What is wanted of a unit.
 #[derive(Clone, Copy)]
-pub(super) struct Wish<'a> {
+pub(super) struct JobWish<'a> {
     /// Up or down.
     pub verb: Verb,
     /// The unit.
@@ -96,8 +97,8 @@ impl Systemd {
         drains.spawn(async move {
             while let Some(signal) = removed.next().await {
                 let event = match signal.args() {
-                    Ok(args) => Event::JobRemoved(Arc::new((args.job, args.result, args.unit))),
-                    Err(_) => Event::Look,
+                    Ok(args) => ManagerEvent::JobRemoved(Arc::new((args.job, args.result, args.unit))),
+                    Err(_) => ManagerEvent::Look,
                 };
                 // Nobody waiting is no error.
                 let _ = sender.send(event);
@@ -108,7 +109,7 @@ impl Systemd {
         drains.spawn(async move {
             while let Some(signal) = reloading.next().await {
                 if signal.args().is_ok_and(|args| !args.active) {
-                    let _ = sender.send(Event::Look);
+                    let _ = sender.send(ManagerEvent::Look);
                 }
             }
         });
@@ -123,7 +124,7 @@ impl Systemd {
                     let (manager, sender) = (again.clone(), sender.clone());
                     tokio::spawn(async move {
                         let _ = manager.subscribe().await;
-                        let _ = sender.send(Event::Look);
+                        let _ = sender.send(ManagerEvent::Look);
                     });
                 }
             }
@@ -145,7 +146,7 @@ impl Systemd {
     /// # Errors
     /// Every [`UnitError`]; after [`UnitError::Deadline`] the job goes on in systemd.
     pub async fn start(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
-        self.change(Wish { verb: Verb::Start, unit, made_of: None }, limit).await
+        self.change(JobWish { verb: Verb::Start, unit, made_of: None }, limit).await
     }
 
     /// Stops `unit` and waits until it is inactive or failed, `limit` at most. A unit that is not loaded is stopped.
@@ -154,7 +155,7 @@ impl Systemd {
     /// [`UnitError::Refused`], [`UnitError::Failed`], [`UnitError::Deadline`] (the job goes on in systemd),
     /// [`UnitError::ConnectionLost`], [`UnitError::Bus`].
     pub async fn stop(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
-        self.change(Wish { verb: Verb::Stop, unit, made_of: None }, limit).await
+        self.change(JobWish { verb: Verb::Stop, unit, made_of: None }, limit).await
     }
 
     /// Reads the state of `unit`, loading it if need be; a unit that does not exist has the load state `not-found`.
@@ -171,8 +172,8 @@ impl Systemd {
     }
 
     /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
-    pub(super) async fn change(&self, wish: Wish<'_>, limit: Duration) -> Result<(), UnitError> {
-        let Wish { verb, unit, .. } = wish;
+    pub(super) async fn change(&self, wish: JobWish<'_>, limit: Duration) -> Result<(), UnitError> {
+        let JobWish { verb, unit, .. } = wish;
         let pinned = AtomicBool::new(false);
         let outcome = tokio::select! {
             () = self.connection.closed() => Err(UnitError::ConnectionLost),
@@ -187,8 +188,8 @@ impl Systemd {
         outcome
     }
 
-    async fn drive(&self, wish: Wish<'_>, pinned: &AtomicBool) -> Result<(), UnitError> {
-        let Wish { verb, unit, .. } = wish;
+    async fn drive(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<(), UnitError> {
+        let JobWish { verb, unit, .. } = wish;
         // Before anything is asked, so that no answer is missed.
         let mut events = self.events.subscribe();
         let Some(mut job) = self.begin(wish, pinned).await? else { return Ok(()) };
@@ -213,8 +214,8 @@ impl Systemd {
     }
 
     /// Queues the job; `None` if the unit is where it should be without one.
-    async fn begin(&self, wish: Wish<'_>, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
-        let Wish { verb, unit, made_of } = wish;
+    async fn begin(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
+        let JobWish { verb, unit, made_of } = wish;
         let mut known = 0;
         loop {
             let before = self.patiently(|| self.state(unit)).await?;
@@ -293,7 +294,7 @@ impl Systemd {
         &self,
         unit: &str,
         job: &OwnedObjectPath,
-        events: &mut broadcast::Receiver<Event>,
+        events: &mut broadcast::Receiver<ManagerEvent>,
     ) -> Result<Ended, UnitError> {
         let mut tick = interval(RECHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -301,9 +302,9 @@ impl Systemd {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(Event::JobRemoved(removed)) if removed.0 == *job => return Ok(Ended::Told(removed.1.clone())),
-                    Ok(Event::JobRemoved(_)) => continue,
-                    Ok(Event::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(ManagerEvent::JobRemoved(removed)) if removed.0 == *job => return Ok(Ended::Told(removed.1.clone())),
+                    Ok(ManagerEvent::JobRemoved(_)) => continue,
+                    Ok(ManagerEvent::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return Err(UnitError::ConnectionLost),
                 },
                 _ = tick.tick() => {}
@@ -318,7 +319,9 @@ impl Systemd {
         let told = async {
             loop {
                 match events.recv().await {
-                    Ok(Event::JobRemoved(removed)) if removed.0 == *job => return Ended::Told(removed.1.clone()),
+                    Ok(ManagerEvent::JobRemoved(removed)) if removed.0 == *job => {
+                        return Ended::Told(removed.1.clone());
+                    }
                     Err(broadcast::error::RecvError::Closed) => return Ended::Unseen,
                     _ => {}
                 }

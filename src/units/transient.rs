@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::systemd::{ServiceProperty, Wish};
-use super::{Systemd, UnitError, Verb, recipe};
+use super::error::{UnitError, Verb};
+use super::recipe;
+use super::systemd::Systemd;
+use super::systemd::{JobWish, ServiceProperty};
 use crate::config::{Mount, Recipe, Script};
 
 /// How long the processes that keep a file system busy may take to end, TERM and KILL together.
@@ -29,7 +31,7 @@ impl Systemd {
             Recipe::Mount(mount) => recipe::mount(mount, limit),
             Recipe::Script(script) => recipe::resource(&program, script, limit),
         };
-        self.change(Wish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
+        self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
     }
 
     /// As [`Systemd::stop`] for a unit made by [`Systemd::start_made`], whether it is known or not.
@@ -85,7 +87,7 @@ impl Systemd {
         let helper = unit.replacen("hbd-", "hbd-stop-", 1);
         let program = own_program();
         let properties = recipe::stop_once(&program, script, limit);
-        let wish = Wish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
+        let wish = JobWish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
         self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop))
     }
 
@@ -100,7 +102,7 @@ impl Systemd {
         let program = own_program();
         let helper = format!("hbd-vacate-{}.service", unit.trim_end_matches(".mount"));
         let properties = recipe::vacate(&program, &mount.directory, VACATE_LIMIT);
-        let wish = Wish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
+        let wish = JobWish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
         if let Err(error) = self.change(wish, VACATE_LIMIT).await {
             warn!("{error}");
         }

@@ -11,9 +11,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use zbus::{MatchRule, MessageStream, message};
 
 use super::answer::connection_error;
+use super::course::News;
 use super::course::{Course, Seen};
-use super::systemd::{Event, LAG, RECHECK, ServiceProperty, Systemd};
-use super::{News, UnitError, UnitState};
+use super::error::UnitError;
+use super::state::UnitState;
+use super::systemd::{LAG, ManagerEvent, RECHECK, ServiceProperty, Systemd};
 
 /// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
@@ -44,11 +46,11 @@ impl Systemd {
                 () = dirty.changed.notified() => dirty.take(),
                 _ = tick.tick() => (0..units.len()).collect(),
                 event = events.recv() => match event {
-                    Ok(Event::JobRemoved(removed)) => {
+                    Ok(ManagerEvent::JobRemoved(removed)) => {
                         jobs.note(&removed.2);
                         continue;
                     }
-                    Ok(Event::Look) | Err(_) => (0..units.len()).collect(),
+                    Ok(ManagerEvent::Look) | Err(_) => (0..units.len()).collect(),
                 },
             };
             let looked = monotonic();
@@ -70,7 +72,7 @@ impl Systemd {
                             }
                         }
                         while let Ok(event) = events.try_recv() {
-                            if let Event::JobRemoved(removed) = event {
+                            if let ManagerEvent::JobRemoved(removed) = event {
                                 jobs.note(&removed.2);
                             }
                         }

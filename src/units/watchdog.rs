@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::answer::connection_error;
-use super::{Systemd, UnitError};
+use super::error::UnitError;
+use super::systemd::Systemd;
 use crate::util::clock::microseconds;
 
 /// What PID 1 does about the hardware watchdog.

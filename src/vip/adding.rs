@@ -6,15 +6,17 @@ use std::iter;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::arp::Mac;
-use super::herald::{Announcement, Herald, Outcome};
+use super::arp::MacBytes;
+use super::command::{VipCommand, VipReport};
+use super::error::VipError;
+use super::herald::{Announcement, Herald, HeraldReport};
+use super::kernel;
 use super::lease::expiry;
-use super::place::{Place, place};
+use super::place::{Placement, place};
+use super::removals::Removals;
 use super::request::{self, BATCH};
-use super::restoring::Removals;
 use super::schedule::Schedule;
-use super::worker::{Held, Worker};
-use super::{Command, Report, VipError, kernel};
+use super::worker::{HeldAddress, Worker};
 use crate::config::Address;
 
 /// Of many addresses these are served first: they wait for few others.
@@ -24,7 +26,7 @@ const FIRST: usize = 8;
 #[derive(Clone, Copy)]
 struct Neighbourhood {
     /// `None` where there are no neighbours.
-    mac: Option<Mac>,
+    mac: Option<MacBytes>,
     /// Whether they take us for a router (IPv6).
     router: bool,
 }
@@ -38,8 +40,8 @@ struct Run {
     added: Vec<u64>,
 }
 
-impl<R: Fn(Report)> Worker<R> {
-    pub(super) async fn add(&mut self, wishes: &[Command]) {
+impl<R: Fn(VipReport)> Worker<R> {
+    pub(super) async fn add(&mut self, wishes: &[VipCommand]) {
         if self.lease.lifetime(Instant::now(), wishes.len()) == Some(0) {
             self.deferred.extend_from_slice(wishes);
             return;
@@ -75,14 +77,14 @@ impl<R: Fn(Report)> Worker<R> {
             for &(id, address) in batch {
                 match place(&self.network, address) {
                     Ok(place) => placed.push((id, address.clone(), place)),
-                    Err(error) => (self.report)(Report::Failed { id, error }),
+                    Err(error) => (self.report)(VipReport::Failed { id, error }),
                 }
             }
             self.add_placed(placed, run);
         }
     }
 
-    fn add_placed(&mut self, placed: Vec<(u64, Address, Place)>, run: &mut Run) {
+    fn add_placed(&mut self, placed: Vec<(u64, Address, Placement)>, run: &mut Run) {
         // Of earlier batches: the last one's come when the run is settled.
         for outcome in run.herald.outcomes() {
             self.told(outcome);
@@ -100,11 +102,11 @@ impl<R: Fn(Report)> Worker<R> {
                 other => other,
             };
             if let Err(source) = answer {
-                let Place { address, prefix, device, .. } = place;
-                (self.report)(Report::Failed { id, error: VipError::Add { address, prefix, device, source } });
+                let Placement { address, prefix, device, .. } = place;
+                (self.report)(VipReport::Failed { id, error: VipError::Add { address, prefix, device, source } });
                 continue;
             }
-            let Place { address, index, .. } = place;
+            let Placement { address, index, .. } = place;
             let known = run.neighbourhoods.entry((index, address.is_ipv6()));
             let Neighbourhood { mac, router } = *known.or_insert_with(|| self.neighbourhood(&place));
             acknowledged.push((Announcement { id, address, index, mac, router, at }, wanted, place));
@@ -116,7 +118,7 @@ impl<R: Fn(Report)> Worker<R> {
         }
     }
 
-    fn neighbourhood(&self, place: &Place) -> Neighbourhood {
+    fn neighbourhood(&self, place: &Placement) -> Neighbourhood {
         Neighbourhood {
             mac: self.network.link(place.index).and_then(|link| link.mac),
             router: place.address.is_ipv6() && kernel::forwards_ipv6(&place.device),
@@ -125,7 +127,7 @@ impl<R: Fn(Report)> Worker<R> {
 
     /// The address is there already: mark it as ours. If it went away in between, this adds it. An IPv6 address keeps the
     /// prefix length that it has.
-    fn adopt(&mut self, place: &mut Place, lifetime: Option<u32>) -> io::Result<()> {
+    fn adopt(&mut self, place: &mut Placement, lifetime: Option<u32>) -> io::Result<()> {
         if place.address.is_ipv6() {
             place.prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);
         }
@@ -134,11 +136,11 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Notes an address that the kernel has acknowledged.
-    fn hold(&mut self, wanted: Address, place: Place, announcement: &Announcement, expires: Option<Instant>) {
+    fn hold(&mut self, wanted: Address, place: Placement, announcement: &Announcement, expires: Option<Instant>) {
         let &Announcement { id, router, at, .. } = announcement;
         self.network.note_added(place.index, place.address, place.prefix, place.prefix_route);
         self.additions += 1;
-        let held = Held {
+        let held = HeldAddress {
             wanted,
             router,
             place,
@@ -166,10 +168,10 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Reports what became of an address that the kernel has acknowledged.
-    fn told(&mut self, outcome: Outcome) {
+    fn told(&mut self, outcome: HeraldReport) {
         let (id, at, error) = match outcome {
-            Outcome::Told { id, at, result } => (id, at, result.err()),
-            Outcome::ReplyFailed { id, source } => return self.report_failing(id, source),
+            HeraldReport::Told { id, at, result } => (id, at, result.err()),
+            HeraldReport::ReplyFailed { id, source } => return self.report_failing(id, source),
         };
         // The interface went down or away a moment ago, its notification still unread.
         let useless: Option<fn(IpAddr, String) -> VipError> = match error.as_ref().and_then(io::Error::raw_os_error) {
@@ -184,18 +186,18 @@ impl<R: Fn(Report)> Worker<R> {
         if let Some(source) = error {
             self.report_failing(id, source);
         }
-        let Some(Held { place: Place { device, prefix, .. }, .. }) = self.held.get(&id) else { return };
-        (self.report)(Report::Added { id, device: device.clone(), prefix: *prefix, at });
+        let Some(HeldAddress { place: Placement { device, prefix, .. }, .. }) = self.held.get(&id) else { return };
+        (self.report)(VipReport::Added { id, device: device.clone(), prefix: *prefix, at });
     }
 
     /// Undoes an addition to an interface that turned out to be of no use.
-    fn take_back(&mut self, id: u64, why: fn(IpAddr, String) -> VipError) -> Report {
-        let Some(Held { place: Place { address, index, device, .. }, .. }) = self.held.remove(&id) else {
-            return Report::Removed { id };
+    fn take_back(&mut self, id: u64, why: fn(IpAddr, String) -> VipError) -> VipReport {
+        let Some(HeldAddress { place: Placement { address, index, device, .. }, .. }) = self.held.remove(&id) else {
+            return VipReport::Removed { id };
         };
         let errors = self.remove_batch(&[(0, id, index, address)]);
         let error = errors.into_iter().next().map_or(why(address, device), |(_, error)| error);
-        Report::Failed { id, error }
+        VipReport::Failed { id, error }
     }
 
     /// Once per interface; a failure is told once and stops nothing.
@@ -203,15 +205,15 @@ impl<R: Fn(Report)> Worker<R> {
         let Some(link) = self.network.link(index).filter(|_| self.promoting.insert(index)) else { return };
         if let Err(source) = kernel::promote_secondaries(&link.name) {
             let error = VipError::PromoteSecondaries { device: link.name.clone(), source };
-            (self.report)(Report::Warning { error });
+            (self.report)(VipReport::Warning { error });
         }
     }
 }
 
 /// Id and address of an addition or a removal.
-pub(super) fn wish(command: &Command) -> Option<(u64, &Address)> {
+pub(super) fn wish(command: &VipCommand) -> Option<(u64, &Address)> {
     match command {
-        Command::Add { id, address } | Command::Remove { id, address } => Some((*id, address)),
+        VipCommand::Add { id, address } | VipCommand::Remove { id, address } => Some((*id, address)),
         _ => None,
     }
 }

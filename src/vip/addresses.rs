@@ -45,12 +45,12 @@ impl Members {
 
 /// All addresses as last heard.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+pub(super) struct PresentAddresses {
     present: BTreeMap<AddressKey, Present>,
     networks: BTreeMap<NetworkKey, Members>,
 }
 
-impl Addresses {
+impl PresentAddresses {
     /// It is there, as described.
     pub(super) fn insert(&mut self, key: AddressKey, present: Present) {
         let members = self.networks.entry(network_of(key, &present)).or_default();
@@ -158,13 +158,13 @@ mod tests {
         Present { network: ip(network), prefix_route: !ours, ours }
     }
 
-    fn around(addresses: &Addresses, address: &str) -> Vec<(u32, u8)> {
+    fn around(addresses: &PresentAddresses, address: &str) -> Vec<(u32, u8)> {
         addresses.networks_around(ip(address)).collect()
     }
 
     #[test]
     fn an_address_is_no_network_to_itself_and_ours_are_none_to_each_other() {
-        let mut addresses = Addresses::default();
+        let mut addresses = PresentAddresses::default();
         addresses.insert((2, ip("10.0.0.1"), 24), present("10.0.0.1", false));
         assert_eq!(around(&addresses, "10.0.0.1"), []);
         addresses.insert((2, ip("10.0.0.100"), 16), present("10.0.0.100", true));
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_last_address_takes_its_network_with_it() {
-        let mut addresses = Addresses::default();
+        let mut addresses = PresentAddresses::default();
         for last in ["1", "2"] {
             addresses.insert((2, ip(&format!("10.0.0.{last}")), 24), present("10.0.0.0", false));
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_told_of_again_counts_once() {
-        let mut addresses = Addresses::default();
+        let mut addresses = PresentAddresses::default();
         for ours in [false, false, true] {
             addresses.insert((2, ip("2001:db8::1"), 64), present("2001:db8::1", ours));
         }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_interface_takes_all_with_it() {
-        let mut addresses = Addresses::default();
+        let mut addresses = PresentAddresses::default();
         addresses.insert((2, ip("10.0.0.1"), 24), present("10.0.0.1", false));
         addresses.insert((3, ip("10.0.0.2"), 24), present("10.0.0.2", false));
         addresses.remove_interface(2);

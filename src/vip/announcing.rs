@@ -5,19 +5,20 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::arp::Mac;
+use super::arp::MacBytes;
+use super::command::{VipCommand, VipReport};
+use super::error::VipError;
 use super::schedule::Schedule;
 use super::worker::Worker;
-use super::{Command, Report, VipError};
 
 /// Repetitions sent on an interface before the thread looks at its channel again, and the pause until the next lot:
 /// switches drop ARP that comes too fast (crates.md 3). First announcements are never held back.
 const LOT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(10);
 
-impl<R: Fn(Report)> Worker<R> {
-    pub(super) fn announce(&mut self, command: &Command) {
-        let Command::Announce { id, address } = command else { return };
+impl<R: Fn(VipReport)> Worker<R> {
+    pub(super) fn announce(&mut self, command: &VipCommand) {
+        let VipCommand::Announce { id, address } = command else { return };
         match self.held.get_mut(id) {
             Some(held) => {
                 held.schedule = Schedule::announced(Instant::now());
@@ -28,7 +29,7 @@ impl<R: Fn(Report)> Worker<R> {
             }
             None => {
                 let error = VipError::NotHeld { address: address.address };
-                (self.report)(Report::NotAnnounced { id: *id, error });
+                (self.report)(VipReport::NotAnnounced { id: *id, error });
             }
         }
     }
@@ -74,7 +75,7 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// What there is to say of a held address: interface, MAC, address, and whether we are a router.
-    fn announcement(&self, id: u64) -> Option<(u32, Mac, IpAddr, bool)> {
+    fn announcement(&self, id: u64) -> Option<(u32, MacBytes, IpAddr, bool)> {
         let held = self.held.get(&id)?;
         let (index, address) = (held.place.index, held.place.address);
         let mac = self.network.link(index).and_then(|link| link.mac)?;
@@ -92,7 +93,7 @@ impl<R: Fn(Report)> Worker<R> {
         if let Some(held) = self.held.get_mut(&id).filter(|held| !held.failing) {
             held.failing = true;
             let error = VipError::Announce { address: held.place.address, device: held.place.device.clone(), source };
-            (self.report)(Report::NotAnnounced { id, error });
+            (self.report)(VipReport::NotAnnounced { id, error });
         }
     }
 

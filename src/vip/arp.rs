@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 /// A MAC address.
-pub(super) type Mac = [u8; 6];
+pub(super) type MacBytes = [u8; 6];
 
 /// Ethernet type of ARP.
 pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
@@ -11,12 +11,12 @@ pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
 /// Length of an ARP frame for IPv4 on Ethernet; drivers pad it to Ethernet's minimum of 60.
 pub(super) const FRAME_LENGTH: usize = 42;
 
-const BROADCAST: Mac = [0xff; 6];
+const BROADCAST: MacBytes = [0xff; 6];
 
 /// The two forms of a gratuitous announcement. Some switches and old kernels believe only one of them, so both are
 /// sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(super) enum ArpOperation {
     /// ARPOP_REQUEST with an empty target MAC: the announcement of RFC 5227 §2.3.
     Request = 1,
     /// ARPOP_REPLY. Linux takes it for gratuitous only if the target MAC equals the sender's (`arp_is_garp`).
@@ -24,31 +24,37 @@ pub(super) enum Operation {
 }
 
 /// Builds the frame that tells everybody on the link that `address` is at `mac`.
-pub(super) fn gratuitous(operation: Operation, mac: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
+pub(super) fn gratuitous(operation: ArpOperation, mac: MacBytes, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
     let target = match operation {
-        Operation::Request => [0; 6],
-        Operation::Reply => mac,
+        ArpOperation::Request => [0; 6],
+        ArpOperation::Reply => mac,
     };
     frame(operation, mac, address, target, address)
 }
 
 /// Builds the frame that asks whether anybody has `address`, without saying who asks (RFC 5227 §2.1.1).
-pub(super) fn probe(mac: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
-    frame(Operation::Request, mac, Ipv4Addr::UNSPECIFIED, [0; 6], address)
+pub(super) fn probe(mac: MacBytes, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
+    frame(ArpOperation::Request, mac, Ipv4Addr::UNSPECIFIED, [0; 6], address)
 }
 
 /// Whose address a frame claims, and for which MAC: the sender's, whatever it says else. `None` for a probe, whose
 /// sender has no address yet.
-pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv4Addr, Mac)> {
+pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv4Addr, MacBytes)> {
     if frame.get(12..20)? != [0x08, 0x06, 0, 1, 0x08, 0, 6, 4] {
         return None;
     }
-    let mac: Mac = frame.get(22..28)?.try_into().ok()?;
+    let mac: MacBytes = frame.get(22..28)?.try_into().ok()?;
     let sender: [u8; 4] = frame.get(28..32)?.try_into().ok()?;
     Some((Ipv4Addr::from(sender), mac)).filter(|(sender, _)| !sender.is_unspecified())
 }
 
-fn frame(operation: Operation, mac: Mac, sender: Ipv4Addr, target: Mac, address: Ipv4Addr) -> [u8; FRAME_LENGTH] {
+fn frame(
+    operation: ArpOperation,
+    mac: MacBytes,
+    sender: Ipv4Addr,
+    target: MacBytes,
+    address: Ipv4Addr,
+) -> [u8; FRAME_LENGTH] {
     let mut frame = [0; FRAME_LENGTH];
     frame[0..6].copy_from_slice(&BROADCAST);
     frame[6..12].copy_from_slice(&mac);
@@ -67,7 +73,7 @@ fn frame(operation: Operation, mac: Mac, sender: Ipv4Addr, target: Mac, address:
 mod tests {
     use super::*;
 
-    const MAC: Mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+    const MAC: MacBytes = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
     const VIP: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 100);
 
     fn bytes(hex: &str) -> Vec<u8> {
@@ -80,7 +86,7 @@ mod tests {
             "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 00 01 08 00 06 04 00 01 \
              52 54 00 12 34 56 0a 63 00 64 00 00 00 00 00 00 0a 63 00 64",
         );
-        assert_eq!(gratuitous(Operation::Request, MAC, VIP).as_slice(), expected);
+        assert_eq!(gratuitous(ArpOperation::Request, MAC, VIP).as_slice(), expected);
     }
 
     #[test]
@@ -89,7 +95,7 @@ mod tests {
             "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 00 01 08 00 06 04 00 02 \
              52 54 00 12 34 56 0a 63 00 64 52 54 00 12 34 56 0a 63 00 64",
         );
-        assert_eq!(gratuitous(Operation::Reply, MAC, VIP).as_slice(), expected);
+        assert_eq!(gratuitous(ArpOperation::Reply, MAC, VIP).as_slice(), expected);
     }
 
     #[test]
@@ -104,7 +110,7 @@ mod tests {
 
     #[test]
     fn whoever_sends_claims() {
-        for operation in [Operation::Request, Operation::Reply] {
+        for operation in [ArpOperation::Request, ArpOperation::Reply] {
             let frame = gratuitous(operation, MAC, VIP);
             assert_eq!(claimed(&frame), Some((VIP, MAC)));
             for length in 0..32 {

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use super::arp::Mac;
+use super::arp::MacBytes;
 use super::packet::Announcer;
 
 /// What there is to tell of one address.
@@ -19,7 +19,7 @@ pub(super) struct Announcement {
     pub(super) address: IpAddr,
     pub(super) index: u32,
     /// `None` where there are no neighbours.
-    pub(super) mac: Option<Mac>,
+    pub(super) mac: Option<MacBytes>,
     /// Whether neighbours take us for a router (IPv6).
     pub(super) router: bool,
     /// When the kernel had acknowledged the address.
@@ -28,7 +28,7 @@ pub(super) struct Announcement {
 
 /// What became of telling.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum HeraldReport {
     /// It was told in its first form, or could not be.
     Told { id: u64, at: Instant, result: io::Result<()> },
     /// It could not be told in the other form, which fewer hosts need.
@@ -38,7 +38,7 @@ pub(super) enum Outcome {
 /// Beside us: what it is to tell, and what became of it.
 struct Helper {
     batches: mpsc::Sender<Vec<Announcement>>,
-    outcomes: mpsc::Receiver<Vec<Outcome>>,
+    outcomes: mpsc::Receiver<Vec<HeraldReport>>,
 }
 
 /// For one run of additions.
@@ -48,7 +48,7 @@ pub(super) struct Herald {
     many: bool,
     /// From the second batch on.
     helper: Option<Helper>,
-    told: Vec<Outcome>,
+    told: Vec<HeraldReport>,
 }
 
 impl Herald {
@@ -76,14 +76,14 @@ impl Herald {
     }
 
     /// What became known since the last call; never waits.
-    pub(super) fn outcomes(&mut self) -> Vec<Outcome> {
+    pub(super) fn outcomes(&mut self) -> Vec<HeraldReport> {
         let mut outcomes = std::mem::take(&mut self.told);
         outcomes.extend(self.helper.iter().flat_map(|helper| helper.outcomes.try_iter()).flatten());
         outcomes
     }
 
     /// The other outcomes, as they come.
-    pub(super) fn finish(self) -> impl Iterator<Item = Outcome> {
+    pub(super) fn finish(self) -> impl Iterator<Item = HeraldReport> {
         // Dropping its end of the channel ends the thread, which ends the other.
         let rest = self.helper.map(|Helper { outcomes, .. }| outcomes).into_iter().flatten().flatten();
         self.told.into_iter().chain(rest)
@@ -108,19 +108,19 @@ impl Helper {
     }
 }
 
-fn tell(announcer: &Announcer, batch: &[Announcement]) -> Vec<Outcome> {
+fn tell(announcer: &Announcer, batch: &[Announcement]) -> Vec<HeraldReport> {
     let tell = |&Announcement { id, address, index, mac, router, at }: &Announcement| {
         let result = mac.map_or(Ok(()), |mac| announcer.announce(index, mac, address, router));
-        Outcome::Told { id, at, result }
+        HeraldReport::Told { id, at, result }
     };
     batch.iter().map(tell).collect()
 }
 
 /// ARP's other form; the failures.
-fn tell_reply_form(announcer: &Announcer, batch: &[Announcement]) -> Vec<Outcome> {
+fn tell_reply_form(announcer: &Announcer, batch: &[Announcement]) -> Vec<HeraldReport> {
     let tell = |&Announcement { id, address, index, mac, .. }: &Announcement| {
         let source = announcer.announce_reply(index, mac?, address).err()?;
-        Some(Outcome::ReplyFailed { id, source })
+        Some(HeraldReport::ReplyFailed { id, source })
     };
     batch.iter().filter_map(tell).collect()
 }

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use super::command::{VipCommand, VipReport};
 use super::lease::expiry;
-use super::removing::Target;
+use super::removing::Removal;
 use super::request::{self, BATCH};
 use super::worker::Worker;
-use super::{Command, Report};
 
-impl<R: Fn(Report)> Worker<R> {
+impl<R: Fn(VipReport)> Worker<R> {
     /// The core was heard: what it still holds lasts from its last beat on. What had expired by now does not come back.
-    pub(super) async fn renew(&mut self, run: &[Command]) {
+    pub(super) async fn renew(&mut self, run: &[VipCommand]) {
         let beats = run.iter().filter_map(|command| match command {
-            Command::Renew { beat } => Some(*beat),
+            VipCommand::Renew { beat } => Some(*beat),
             _ => None,
         });
         beats.for_each(|beat| self.lease.renewed(beat));
@@ -65,8 +65,8 @@ impl<R: Fn(Report)> Worker<R> {
 
     /// What was not renewed in time is not ours any more, whether the kernel has removed it yet or not.
     pub(super) fn expire(&mut self, now: Instant) {
-        let over = |held: &super::worker::Held| held.expires.is_some_and(|expires| expires <= now);
-        let mut targets: Vec<Target> = self
+        let over = |held: &super::worker::HeldAddress| held.expires.is_some_and(|expires| expires <= now);
+        let mut targets: Vec<Removal> = self
             .held
             .iter()
             .filter(|(_, held)| over(held))
@@ -81,11 +81,11 @@ impl<R: Fn(Report)> Worker<R> {
         }
         for batch in targets.chunks(BATCH) {
             for (_, error) in self.remove_batch(batch) {
-                (self.report)(Report::Warning { error });
+                (self.report)(VipReport::Warning { error });
             }
         }
         for (_, id, ..) in targets {
-            (self.report)(Report::Expired { id });
+            (self.report)(VipReport::Expired { id });
         }
     }
 }

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::arp::{self, Mac};
+use super::arp::{self, MacBytes};
 use super::ndisc;
-use super::packet::{Ear, FRAME_MAX};
+use super::packet::{FRAME_MAX, PacketListener};
 
 /// Claims that wait for the loop. What does not fit is dropped: who means it says it again.
 const QUEUE: usize = 1024;
@@ -20,7 +20,7 @@ const QUEUE: usize = 1024;
 pub(super) struct Claim {
     pub(super) index: u32,
     pub(super) address: IpAddr,
-    pub(super) mac: Mac,
+    pub(super) mac: MacBytes,
 }
 
 /// All that is listened to.
@@ -49,7 +49,11 @@ impl Listener {
         if self.ears.get(&key).is_some_and(|task| !task.is_finished()) {
             return Ok(());
         }
-        let ear = if address.is_ipv4() { Ear::for_arp(index)? } else { Ear::for_advertisements(index)? };
+        let ear = if address.is_ipv4() {
+            PacketListener::for_arp(index)?
+        } else {
+            PacketListener::for_advertisements(index)?
+        };
         self.ears.insert(key, tokio::spawn(pass_on(ear, index, self.sender.clone())));
         Ok(())
     }
@@ -80,7 +84,7 @@ impl Listener {
 }
 
 /// Until the interface is gone. While it is down its socket reports that once and then waits.
-async fn pass_on(ear: Ear, index: u32, claims: mpsc::Sender<Claim>) {
+async fn pass_on(ear: PacketListener, index: u32, claims: mpsc::Sender<Claim>) {
     let mut frame = [0; FRAME_MAX];
     loop {
         match ear.hear(&mut frame).await {

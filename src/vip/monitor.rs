@@ -25,7 +25,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 const CHUNK: usize = 256;
 
 /// What the kernel told.
-pub(super) enum Notice {
+pub(super) enum KernelNotice {
     /// A link, address or route changed.
     Changed(Box<RouteNetlinkMessage>),
     /// Notifications were lost (ENOBUFS): only a new dump helps.
@@ -37,7 +37,7 @@ pub(super) enum Notice {
 /// The notification socket.
 pub(super) struct Monitor {
     handle: Handle,
-    notices: Box<dyn Stream<Item = Vec<Notice>> + Send + Unpin>,
+    notices: Box<dyn Stream<Item = Vec<KernelNotice>> + Send + Unpin>,
     reader: JoinHandle<()>,
 }
 
@@ -63,15 +63,15 @@ impl Monitor {
         let _ = set_socket_recv_buffer_size_force(connection.socket_mut().socket_mut(), 8 << 20);
         let reader = tokio::spawn(connection);
         let notices = notices.map(|(message, _)| match message.payload {
-            NetlinkPayload::InnerMessage(message) => Notice::Changed(Box::new(message)),
-            NetlinkPayload::Overrun(_) => Notice::Lost,
-            _ => Notice::Other,
+            NetlinkPayload::InnerMessage(message) => KernelNotice::Changed(Box::new(message)),
+            NetlinkPayload::Overrun(_) => KernelNotice::Lost,
+            _ => KernelNotice::Other,
         });
         Ok(Monitor { handle, notices: Box::new(notices.ready_chunks(CHUNK)), reader })
     }
 
     /// The next notifications, at least one; `None` when the socket broke. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Option<Vec<Notice>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<KernelNotice>> {
         self.notices.next().await
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::arp::Mac;
+use super::arp::MacBytes;
 
 /// Ethernet type of IPv6.
 pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -23,7 +23,7 @@ const TARGET_MAC: u8 = 2;
 
 /// The frame that tells everybody on the link that `address` is at `mac`. A host that other hosts use as their router
 /// must say that it is one, or they drop it (RFC 4861 §7.2.5).
-pub(super) fn unsolicited(mac: Mac, address: Ipv6Addr, router: bool) -> Vec<u8> {
+pub(super) fn unsolicited(mac: MacBytes, address: Ipv6Addr, router: bool) -> Vec<u8> {
     let flags = OVERRIDE | if router { ROUTER } else { 0 };
     let mut message = vec![ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
     message.extend(address.octets());
@@ -34,7 +34,7 @@ pub(super) fn unsolicited(mac: Mac, address: Ipv6Addr, router: bool) -> Vec<u8> 
 
 /// The frame that asks whether anybody has `address`, without saying who asks: that of duplicate address detection. The
 /// answer goes to all nodes.
-pub(super) fn probe(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
+pub(super) fn probe(mac: MacBytes, address: Ipv6Addr) -> Vec<u8> {
     let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
     message.extend(address.octets());
     let [.., a, b, c] = address.octets();
@@ -44,7 +44,7 @@ pub(super) fn probe(mac: Mac, address: Ipv6Addr) -> Vec<u8> {
 }
 
 /// Whose address an advertisement claims, and for which MAC.
-pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv6Addr, Mac)> {
+pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv6Addr, MacBytes)> {
     let message = frame.get(MESSAGE..)?;
     if frame.get(12..14)? != ETHERTYPE_IPV6.to_be_bytes()
         || *frame.get(20)? != ICMPV6
@@ -60,7 +60,7 @@ pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv6Addr, Mac)> {
 }
 
 /// Ethernet and IPv6 headers and the checksum around an ICMPv6 message.
-fn frame(mac: Mac, source: Ipv6Addr, group: Ipv6Addr, mut message: Vec<u8>) -> Vec<u8> {
+fn frame(mac: MacBytes, source: Ipv6Addr, group: Ipv6Addr, mut message: Vec<u8>) -> Vec<u8> {
     let length = (message.len() as u16).to_be_bytes();
     let sum = checksum(source, group, &message).to_be_bytes();
     message[2..4].copy_from_slice(&sum);
@@ -93,7 +93,7 @@ fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    const MAC: Mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+    const MAC: MacBytes = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
     fn vip() -> Ipv6Addr {
         "2001:db8:7::1234:5678".parse().unwrap()

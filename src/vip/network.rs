@@ -9,8 +9,8 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessa
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 
-use super::addresses::{AddressKey, Addresses, Present, covers};
-use super::arp::Mac;
+use super::addresses::{AddressKey, Present, PresentAddresses, covers};
+use super::arp::MacBytes;
 
 /// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
 /// `proto` in `ip -details address`.
@@ -18,11 +18,11 @@ pub(super) const OURS: AddressProtocol = AddressProtocol::Other(0x48);
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Link {
+pub(super) struct Interface {
     pub(super) index: u32,
     pub(super) name: String,
     /// The MAC that is announced; `None` where there are no neighbours to ask (loopback, tunnels, NOARP).
-    pub(super) mac: Option<Mac>,
+    pub(super) mac: Option<MacBytes>,
     /// Administratively up (IFF_UP).
     pub(super) up: bool,
     /// Has a carrier (IFF_RUNNING).
@@ -59,17 +59,17 @@ type RouteKey = (u32, IpAddr, u8, u32);
 /// Links, addresses and connected routes as last heard.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    links: BTreeMap<u32, Link>,
-    addresses: Addresses,
+    links: BTreeMap<u32, Interface>,
+    addresses: PresentAddresses,
     routes: BTreeSet<RouteKey>,
 }
 
 impl Network {
-    pub(super) fn link(&self, index: u32) -> Option<&Link> {
+    pub(super) fn link(&self, index: u32) -> Option<&Interface> {
         self.links.get(&index)
     }
 
-    pub(super) fn link_named(&self, name: &str) -> Option<&Link> {
+    pub(super) fn link_named(&self, name: &str) -> Option<&Interface> {
         self.links.values().find(|link| link.name == name)
     }
 
@@ -84,12 +84,12 @@ impl Network {
     }
 
     /// All MAC addresses of this machine.
-    pub(super) fn is_own_mac(&self, mac: Mac) -> bool {
+    pub(super) fn is_own_mac(&self, mac: MacBytes) -> bool {
         self.links.values().any(|link| link.mac == Some(mac))
     }
 
     /// The interfaces that have the address, loopback excepted (LVS real servers keep theirs on `lo`).
-    pub(super) fn holders(&self, address: IpAddr) -> impl Iterator<Item = &Link> {
+    pub(super) fn holders(&self, address: IpAddr) -> impl Iterator<Item = &Interface> {
         self.links.values().filter(move |link| !link.loopback && self.has(link.index, address))
     }
 
@@ -197,19 +197,19 @@ impl Network {
     }
 }
 
-fn parse_link(message: &LinkMessage) -> Option<Link> {
+fn parse_link(message: &LinkMessage) -> Option<Interface> {
     let mut name = None;
     let mut mac = None;
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(value) => name = Some(value.clone()),
-            LinkAttribute::Address(value) => mac = Mac::try_from(value.as_slice()).ok(),
+            LinkAttribute::Address(value) => mac = MacBytes::try_from(value.as_slice()).ok(),
             _ => {}
         }
     }
     let flags = message.header.flags;
     let arp = message.header.link_layer_type == LinkLayerType::Ether && !flags.contains(LinkFlags::Noarp);
-    Some(Link {
+    Some(Interface {
         index: message.header.index,
         name: name?,
         mac: mac.filter(|_| arp),

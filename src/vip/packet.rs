@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use super::arp::{self, ETHERTYPE_ARP, Mac, Operation};
+use super::arp::{self, ArpOperation, ETHERTYPE_ARP, MacBytes};
 use super::ndisc::{self, ETHERTYPE_IPV6};
 
 /// The longest frame that is looked at.
@@ -30,25 +30,27 @@ impl Announcer {
 
     /// Tells everybody on the interface with this index that `address` is at `mac`: with IPv4 by a gratuitous ARP
     /// request, with IPv6 by an unsolicited neighbour advertisement.
-    pub(super) fn announce(&self, index: u32, mac: Mac, address: IpAddr, router: bool) -> io::Result<()> {
+    pub(super) fn announce(&self, index: u32, mac: MacBytes, address: IpAddr, router: bool) -> io::Result<()> {
         match address {
             IpAddr::V4(address) => {
-                self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Request, mac, address))
+                self.send(index, ETHERTYPE_ARP, &arp::gratuitous(ArpOperation::Request, mac, address))
             }
             IpAddr::V6(address) => self.send(index, ETHERTYPE_IPV6, &ndisc::unsolicited(mac, address, router)),
         }
     }
 
     /// The same by the reply form of ARP, for hosts that learn from that only. With IPv6 there is no other form.
-    pub(super) fn announce_reply(&self, index: u32, mac: Mac, address: IpAddr) -> io::Result<()> {
+    pub(super) fn announce_reply(&self, index: u32, mac: MacBytes, address: IpAddr) -> io::Result<()> {
         match address {
-            IpAddr::V4(address) => self.send(index, ETHERTYPE_ARP, &arp::gratuitous(Operation::Reply, mac, address)),
+            IpAddr::V4(address) => {
+                self.send(index, ETHERTYPE_ARP, &arp::gratuitous(ArpOperation::Reply, mac, address))
+            }
             IpAddr::V6(_) => Ok(()),
         }
     }
 
     /// Asks on the interface with this index whether anybody has `address`.
-    pub(super) fn probe(&self, index: u32, mac: Mac, address: IpAddr) -> io::Result<()> {
+    pub(super) fn probe(&self, index: u32, mac: MacBytes, address: IpAddr) -> io::Result<()> {
         match address {
             IpAddr::V4(address) => self.send(index, ETHERTYPE_ARP, &arp::probe(mac, address)),
             IpAddr::V6(address) => self.send(index, ETHERTYPE_IPV6, &ndisc::probe(mac, address)),
@@ -79,18 +81,18 @@ fn filter(code: u32, jump_true: u8, jump_false: u8, operand: u32) -> SockFilter 
 
 /// Hears ARP, or neighbour advertisements, on one interface.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(super) struct PacketListener {
     socket: AsyncFd<Socket>,
 }
 
-impl Ear {
+impl PacketListener {
     /// For ARP. On a tokio runtime.
-    pub(super) fn for_arp(index: u32) -> io::Result<Ear> {
-        Ear::open(index, ETHERTYPE_ARP, vec![filter(RETURN, 0, 0, FRAME_MAX as u32)])
+    pub(super) fn for_arp(index: u32) -> io::Result<PacketListener> {
+        PacketListener::open(index, ETHERTYPE_ARP, vec![filter(RETURN, 0, 0, FRAME_MAX as u32)])
     }
 
     /// For neighbour advertisements. On a tokio runtime.
-    pub(super) fn for_advertisements(index: u32) -> io::Result<Ear> {
+    pub(super) fn for_advertisements(index: u32) -> io::Result<PacketListener> {
         // Anything but advertisements stays in the kernel: this would be all IPv6 traffic.
         let program = vec![
             filter(LOAD, 0, 0, 20),
@@ -100,10 +102,10 @@ impl Ear {
             filter(RETURN, 0, 0, FRAME_MAX as u32),
             filter(RETURN, 0, 0, 0),
         ];
-        Ear::open(index, ETHERTYPE_IPV6, program)
+        PacketListener::open(index, ETHERTYPE_IPV6, program)
     }
 
-    fn open(index: u32, ethertype: u16, program: Vec<SockFilter>) -> io::Result<Ear> {
+    fn open(index: u32, ethertype: u16, program: Vec<SockFilter>) -> io::Result<PacketListener> {
         // Protocol 0 until it is bound: nothing unfiltered, and nothing of another interface, gets in.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
         socket.set_nonblocking(true)?;
@@ -115,7 +117,7 @@ impl Ear {
         ];
         socket.attach_filter(&own.into_iter().chain(program).collect::<Vec<_>>())?;
         socket.bind(&link_address(index, ethertype)?)?;
-        Ok(Ear { socket: register(socket)? })
+        Ok(PacketListener { socket: register(socket)? })
     }
 
     /// The next frame, cut to [`FRAME_MAX`]. Safe to cancel.

@@ -1,5 +1,5 @@
 //! Where an address goes: what haresources leaves open is taken from the network that covers the address (03 §2.4).
-//! Pure: a [`Network`] and a wish in, a [`Place`] or a clear error out.
+//! Pure: a [`Network`] and a wish in, a [`Placement`] or a clear error out.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,7 +13,7 @@ const LABEL_MAX: usize = 15;
 
 /// Everything that RTM_NEWADDR needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Placement {
     pub(super) address: IpAddr,
     pub(super) prefix: u8,
     pub(super) device: String,
@@ -29,7 +29,7 @@ pub(super) struct Place {
 /// The interface is the one given, or that of the most specific directly connected network that covers the address.
 /// The prefix is the one given, or that network's. The broadcast address is the one given, or the network's last
 /// address; a /31, a /32 and IPv6 have none. There is no label unless one was given. The interface must be up.
-pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipError> {
+pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, VipError> {
     let address = wanted.address;
     match &wanted.label {
         Some(label) if address.is_ipv6() => return Err(VipError::NoLabel { address, label: label.clone() }),
@@ -60,7 +60,7 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Place, VipErr
         return Err(VipError::InterfaceDown { address, device });
     }
 
-    Ok(Place {
+    Ok(Placement {
         address,
         prefix,
         index: link.index,

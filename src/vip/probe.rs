@@ -4,16 +4,16 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::arp::Mac;
+use super::arp::MacBytes;
 
 /// Probes in a row without an answer that make silence (RFC 5227 PROBE_NUM).
 const PROBES: u32 = 3;
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ProbeVerdict {
     /// Somebody answers, after silence or for the first time, or another than before.
-    Answered(Mac),
+    Answered(MacBytes),
     /// Nobody answers, for the first time or any more.
     Silent,
 }
@@ -28,7 +28,7 @@ pub(super) struct Probe {
     due: Instant,
     unanswered: u32,
     /// `None`: not known yet.
-    last: Option<Verdict>,
+    last: Option<ProbeVerdict>,
 }
 
 impl Probe {
@@ -44,9 +44,9 @@ impl Probe {
 
     /// A question is sent now; if the ones before were not answered, that is news. A thread that was late has not
     /// listened either: questions that it missed do not count as unanswered.
-    pub(super) fn asked(&mut self, now: Instant) -> Option<Verdict> {
+    pub(super) fn asked(&mut self, now: Instant) -> Option<ProbeVerdict> {
         let verdict =
-            (self.unanswered >= PROBES).then_some(Verdict::Silent).filter(|silent| self.last != Some(*silent));
+            (self.unanswered >= PROBES).then_some(ProbeVerdict::Silent).filter(|silent| self.last != Some(*silent));
         self.last = verdict.or(self.last);
         self.unanswered = (self.unanswered + 1).min(PROBES);
         self.due = now + self.interval;
@@ -54,9 +54,9 @@ impl Probe {
     }
 
     /// Somebody claims the address.
-    pub(super) fn answered(&mut self, mac: Mac) -> Option<Verdict> {
+    pub(super) fn answered(&mut self, mac: MacBytes) -> Option<ProbeVerdict> {
         self.unanswered = 0;
-        let verdict = Some(Verdict::Answered(mac)).filter(|verdict| self.last != Some(*verdict));
+        let verdict = Some(ProbeVerdict::Answered(mac)).filter(|verdict| self.last != Some(*verdict));
         self.last = verdict.or(self.last);
         verdict
     }
@@ -66,7 +66,7 @@ impl Probe {
 mod tests {
     use super::*;
 
-    const MAC: Mac = [2, 0, 0, 0, 0, 9];
+    const MAC: MacBytes = [2, 0, 0, 0, 0, 9];
     const STEP: Duration = Duration::from_millis(200);
 
     fn probe(now: Instant) -> Probe {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     /// Asks when it is due and returns what that told, so often.
-    fn ask(probe: &mut Probe, times: usize) -> Vec<Option<Verdict>> {
+    fn ask(probe: &mut Probe, times: usize) -> Vec<Option<ProbeVerdict>> {
         (0..times).map(|_| probe.asked(probe.due())).collect()
     }
 
@@ -82,7 +82,7 @@ mod tests {
     fn three_questions_without_an_answer_are_silence_told_once() {
         let start = Instant::now();
         let mut probe = probe(start);
-        assert_eq!(ask(&mut probe, 6), [None, None, None, Some(Verdict::Silent), None, None]);
+        assert_eq!(ask(&mut probe, 6), [None, None, None, Some(ProbeVerdict::Silent), None, None]);
         assert_eq!(probe.due(), start + 6 * STEP);
     }
 
@@ -90,10 +90,10 @@ mod tests {
     fn an_answer_is_told_at_once_and_once() {
         let mut probe = probe(Instant::now());
         ask(&mut probe, 2);
-        assert_eq!(probe.answered(MAC), Some(Verdict::Answered(MAC)));
+        assert_eq!(probe.answered(MAC), Some(ProbeVerdict::Answered(MAC)));
         assert_eq!(probe.answered(MAC), None);
         let other = [2, 0, 0, 0, 0, 8];
-        assert_eq!(probe.answered(other), Some(Verdict::Answered(other)));
+        assert_eq!(probe.answered(other), Some(ProbeVerdict::Answered(other)));
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         let mut probe = probe(Instant::now());
         ask(&mut probe, 1);
         probe.answered(MAC);
-        assert_eq!(ask(&mut probe, 4), [None, None, None, Some(Verdict::Silent)]);
-        assert_eq!(probe.answered(MAC), Some(Verdict::Answered(MAC)));
+        assert_eq!(ask(&mut probe, 4), [None, None, None, Some(ProbeVerdict::Silent)]);
+        assert_eq!(probe.answered(MAC), Some(ProbeVerdict::Answered(MAC)));
     }
 }

@@ -4,33 +4,34 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::adding::wish;
+use super::command::{VipCommand, VipReport};
+use super::error::VipError;
 use super::request::{self, BATCH};
 use super::worker::Worker;
-use super::{Command, Report, VipError};
 use crate::config::Address;
 
 /// Rounds of removal; every round takes one more entry of the same address off an interface.
 const ROUNDS: usize = 16;
 
 /// Order of addition, id, interface, address.
-pub(super) type Target = (u64, u64, u32, IpAddr);
+pub(super) type Removal = (u64, u64, u32, IpAddr);
 
-impl<R: Fn(Report)> Worker<R> {
+impl<R: Fn(VipReport)> Worker<R> {
     /// Removes in the reverse order of addition: each removal of a network's first address makes the kernel promote
     /// all others, which takes seconds for a thousand of them (crates.md 2).
-    pub(super) async fn remove(&mut self, run: &[Command]) {
+    pub(super) async fn remove(&mut self, run: &[VipCommand]) {
         let wishes: Vec<(u64, &Address)> = run.iter().filter_map(wish).collect();
         self.deferred.retain(|command| !wish(command).is_some_and(|(id, _)| wishes.iter().any(|wish| wish.0 == id)));
         if wishes.iter().any(|(id, address)| address.address.is_ipv6() && self.unknown_here(*id, address)) {
             // The kernel wants to be told the prefix length of an IPv6 address, or denies having it.
             self.relist().await;
         }
-        let mut targets: Vec<Target> = Vec::new();
+        let mut targets: Vec<Removal> = Vec::new();
         for (id, address) in wishes {
             let (order, indices) = self.whereabouts(id, address);
             if indices.is_empty() {
                 self.held.remove(&id);
-                (self.report)(Report::Removed { id });
+                (self.report)(VipReport::Removed { id });
             }
             targets.extend(indices.into_iter().map(|index| (order, id, index, address.address)));
         }
@@ -52,8 +53,8 @@ impl<R: Fn(Report)> Worker<R> {
         }
         for (id, result) in outcome {
             (self.report)(match result {
-                Ok(()) => Report::Removed { id },
-                Err(error) => Report::Failed { id, error },
+                Ok(()) => VipReport::Removed { id },
+                Err(error) => VipReport::Failed { id, error },
             });
         }
     }
@@ -66,7 +67,7 @@ impl<R: Fn(Report)> Worker<R> {
     fn whereabouts(&self, id: u64, wanted: &Address) -> (u64, Vec<u32>) {
         let by_id = self.held.get(&id).filter(|held| held.place.address == wanted.address);
         let named = wanted.device.as_deref();
-        let same = |held: &&super::worker::Held| {
+        let same = |held: &&super::worker::HeldAddress| {
             held.place.address == wanted.address && named.is_none_or(|device| held.place.device == device)
         };
         if let Some(held) = by_id.or_else(|| self.held.values().find(same)) {
@@ -80,7 +81,7 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Removes every entry of these addresses, at most [`BATCH`]; returns what could not be removed.
-    pub(super) fn remove_batch(&mut self, batch: &[Target]) -> Vec<(u64, VipError)> {
+    pub(super) fn remove_batch(&mut self, batch: &[Removal]) -> Vec<(u64, VipError)> {
         let mut errors = Vec::new();
         let mut left = batch.to_vec();
         for _ in 0..ROUNDS {

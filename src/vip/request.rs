@@ -18,7 +18,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::network::OURS;
-use super::place::Place;
+use super::place::Placement;
 
 /// Requests in one `sendmsg`. Should all fail, every answer takes a buffer of its own in the receive queue, whose default
 /// length holds 256 (crates.md 2); 32 keep the first announcement of a large batch below half a millisecond.
@@ -31,22 +31,22 @@ const REQUEST_LENGTH: usize = 96;
 const ATTRIBUTES: usize = 7;
 
 /// One request.
-pub(super) type Request = NetlinkMessage<RouteNetlinkMessage>;
+pub(super) type NetlinkRequest = NetlinkMessage<RouteNetlinkMessage>;
 
 /// RTM_NEWADDR: adds the address for so many seconds (`None`: for ever), or fails with EEXIST.
-pub(super) fn add(place: &Place, lifetime: Option<u32>) -> Request {
+pub(super) fn add(place: &Placement, lifetime: Option<u32>) -> NetlinkRequest {
     new_address(place, lifetime, NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// RTM_NEWADDR for an address that is there: marks it as ours and gives it a new lifetime. The kernel adds it if it is
 /// not there, whatever the flags say.
-pub(super) fn renew(place: &Place, lifetime: Option<u32>) -> Request {
+pub(super) fn renew(place: &Placement, lifetime: Option<u32>) -> NetlinkRequest {
     new_address(place, lifetime, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
 /// RTM_DELADDR: removes the first entry with this address on the interface; fails with EADDRNOTAVAIL if there is none.
 /// With IPv4 whatever its prefix and label; with IPv6 the kernel wants the prefix length that it has there.
-pub(super) fn remove(index: u32, address: IpAddr, prefix: u8) -> Request {
+pub(super) fn remove(index: u32, address: IpAddr, prefix: u8) -> NetlinkRequest {
     let mut message = AddressMessage::default();
     message.header.family = family(address);
     message.header.index = index;
@@ -62,7 +62,7 @@ fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
-fn new_address(place: &Place, lifetime: Option<u32>, flags: u16) -> Request {
+fn new_address(place: &Placement, lifetime: Option<u32>, flags: u16) -> NetlinkRequest {
     let mut message = AddressMessage::default();
     let address = place.address;
     message.header.family = family(address);
@@ -118,7 +118,7 @@ impl Requests {
     }
 
     /// Sends the requests together, at most [`BATCH`], and returns what became of each, in order.
-    pub(super) fn submit(&mut self, mut requests: Vec<Request>) -> Vec<io::Result<()>> {
+    pub(super) fn submit(&mut self, mut requests: Vec<NetlinkRequest>) -> Vec<io::Result<()>> {
         debug_assert!(requests.len() <= BATCH);
         if requests.is_empty() {
             return Vec::new();

@@ -1,41 +1,17 @@
 //! Putting back what somebody else removed: networkd, NetworkManager, an administrator. At once, but not in a fight.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::command::VipReport;
+use super::culprit;
 use super::lease::expiry;
 use super::place::place;
+use super::removals::PAUSE;
 use super::request::{self, BATCH};
 use super::schedule::Schedule;
 use super::worker::Worker;
-use super::{Report, culprit};
-
-/// So many removals of an address within this time make a fight; from then on it is put back with a pause.
-const FIGHT: (usize, Duration) = (5, Duration::from_secs(10));
-/// The pause, also until the next attempt when the kernel refuses.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// The latest removals of an address by others.
-#[derive(Debug, Default)]
-pub(super) struct Removals {
-    times: VecDeque<Instant>,
-}
-
-impl Removals {
-    /// It was removed again; returns when it may be put back.
-    fn again(&mut self, now: Instant) -> Instant {
-        self.times.push_back(now);
-        while self.times.front().is_some_and(|first| now - *first > FIGHT.1) || self.times.len() > FIGHT.0 {
-            self.times.pop_front();
-        }
-        if self.fight() { now + PAUSE } else { now }
-    }
-
-    fn fight(&self) -> bool {
-        self.times.len() >= FIGHT.0
-    }
-}
 
 /// Addresses of one interface that are back.
 #[derive(Debug, Default)]
@@ -45,7 +21,7 @@ struct Back {
     often: bool,
 }
 
-impl<R: Fn(Report)> Worker<R> {
+impl<R: Fn(VipReport)> Worker<R> {
     /// These held addresses are gone, and it was not us: either their time was over, or somebody removed them.
     pub(super) fn missing(&mut self, ids: Vec<u64>) {
         if ids.is_empty() {
@@ -74,7 +50,7 @@ impl<R: Fn(Report)> Worker<R> {
         }
         for (index, Back { addresses, device, often }) in back {
             let hint = culprit::hint(index, &device);
-            (self.report)(Report::Restored { addresses, device, often, hint });
+            (self.report)(VipReport::Restored { addresses, device, often, hint });
         }
     }
 
@@ -131,25 +107,5 @@ impl<R: Fn(Report)> Worker<R> {
         if let Err(source) = self.send_announcement(id) {
             self.report_failing(id, source);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fight_is_fought_once_a_second_and_forgotten_when_it_is_over() {
-        let start = Instant::now();
-        let mut removals = Removals::default();
-        for count in 0..4 {
-            let now = start + Duration::from_millis(count);
-            assert_eq!(removals.again(now), now, "{count}");
-        }
-        let now = start + Duration::from_millis(4);
-        assert_eq!(removals.again(now), now + PAUSE);
-        assert_eq!(removals.again(now + PAUSE), now + 2 * PAUSE);
-        let later = now + Duration::from_secs(20);
-        assert_eq!(removals.again(later), later);
     }
 }

@@ -20,6 +20,7 @@ mod overtaking;
 mod restored;
 
 use super::*;
+use crate::config::Address;
 use crate::testnet::{self, Peer, with_cable};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The room with its reports in a queue.
 struct Room {
     handle: VipHandle,
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<VipReport>,
 }
 
 impl Room {
@@ -45,39 +46,39 @@ impl Room {
 
     /// Tells the room that the core beats now.
     fn beat(&self) {
-        self.handle.send(Command::Renew { beat: Instant::now() }).unwrap();
+        self.handle.send(VipCommand::Renew { beat: Instant::now() }).unwrap();
     }
 
-    fn tell(&self, command: Command) -> Report {
+    fn tell(&self, command: VipCommand) -> VipReport {
         self.handle.send(command).unwrap();
         self.report()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> VipReport {
         self.reports.recv_timeout(PATIENCE).expect("a report")
     }
 
     fn add(&self, id: u64, address: &Address) -> Instant {
-        match self.tell(Command::Add { id, address: address.clone() }) {
-            Report::Added { id: answered, at, .. } if answered == id => at,
+        match self.tell(VipCommand::Add { id, address: address.clone() }) {
+            VipReport::Added { id: answered, at, .. } if answered == id => at,
             other => panic!("{other:?}"),
         }
     }
 
     fn remove(&self, id: u64, address: &Address) {
-        let report = self.tell(Command::Remove { id, address: address.clone() });
-        assert!(matches!(report, Report::Removed { id: answered } if answered == id), "{report:?}");
+        let report = self.tell(VipCommand::Remove { id, address: address.clone() });
+        assert!(matches!(report, VipReport::Removed { id: answered } if answered == id), "{report:?}");
     }
 }
 
 /// A worker without its loop: it does what it is told, and reads no news from the kernel.
-type Idle = worker::Worker<Box<dyn Fn(Report)>>;
+type Idle = worker::Worker<Box<dyn Fn(VipReport)>>;
 
-fn by_hand(work: impl AsyncFnOnce(&mut Idle)) -> (Idle, mpsc::Receiver<Report>) {
+fn by_hand(work: impl AsyncFnOnce(&mut Idle)) -> (Idle, mpsc::Receiver<VipReport>) {
     let (sender, reports) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let worker = runtime.block_on(async {
-        let report: Box<dyn Fn(Report)> = Box::new(move |report| drop(sender.send(report)));
+        let report: Box<dyn Fn(VipReport)> = Box::new(move |report| drop(sender.send(report)));
         let mut worker = worker::Worker::open(None, report).await.unwrap();
         work(&mut worker).await;
         worker
@@ -92,7 +93,7 @@ struct Listener(Socket);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Heard {
     operation: u16,
-    mac: arp::Mac,
+    mac: arp::MacBytes,
     address: Ipv4Addr,
 }
 
@@ -124,7 +125,7 @@ impl Listener {
         }
     }
 
-    fn announcement(&self, address: Ipv4Addr) -> arp::Mac {
+    fn announcement(&self, address: Ipv4Addr) -> arp::MacBytes {
         let request = self.hear(PATIENCE).expect("a request");
         let reply = self.hear(PATIENCE).expect("a reply");
         assert_eq!((request.operation, request.address), (1, address));
@@ -166,11 +167,11 @@ fn routes() -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn mac_of_eth0() -> arp::Mac {
+fn mac_of_eth0() -> arp::MacBytes {
     mac_of("eth0")
 }
 
-fn mac_of(device: &str) -> arp::Mac {
+fn mac_of(device: &str) -> arp::MacBytes {
     let text = Process::new("ip").args(["-brief", "link", "show", device]).output().unwrap().stdout;
     let text = String::from_utf8(text).unwrap();
     let mac: Vec<u8> = text
@@ -190,8 +191,11 @@ fn an_address_is_added_as_given_and_marked_as_ours() {
         let room = Room::open();
         let given =
             Address { label: Some("eth0:web".into()), broadcast: Some(Ipv4Addr::new(10, 99, 0, 127)), ..on(VIP, 25) };
-        let report = room.tell(Command::Add { id: 7, address: given });
-        assert!(matches!(&report, Report::Added { id: 7, device, prefix: 25, .. } if device == "eth0"), "{report:?}");
+        let report = room.tell(VipCommand::Add { id: 7, address: given });
+        assert!(
+            matches!(&report, VipReport::Added { id: 7, device, prefix: 25, .. } if device == "eth0"),
+            "{report:?}"
+        );
 
         let message = find(VIP).unwrap();
         assert_eq!(message.header.prefix_len, 25);
@@ -210,8 +214,8 @@ fn interface_prefix_and_broadcast_come_from_the_network_that_covers_the_address(
     with_cable(|_peer| {
         testnet::add_address("eth0", HOST, 24);
         let room = Room::open();
-        let report = room.tell(Command::Add { id: 1, address: wanted(VIP) });
-        assert!(matches!(&report, Report::Added { device, prefix: 24, .. } if device == "eth0"), "{report:?}");
+        let report = room.tell(VipCommand::Add { id: 1, address: wanted(VIP) });
+        assert!(matches!(&report, VipReport::Added { device, prefix: 24, .. } if device == "eth0"), "{report:?}");
         let message = find(VIP).unwrap();
         assert!(message.attributes.contains(&AddressAttribute::Broadcast(Ipv4Addr::new(10, 99, 0, 255))));
         assert!(message.attributes.contains(&AddressAttribute::Label("eth0".into())), "no label of its own");
@@ -224,8 +228,8 @@ fn an_interface_that_comes_up_later_is_known() {
         let room = Room::open();
         testnet::connect("eth1", &peer);
         testnet::add_address("eth1", HOST, 24);
-        let report = room.tell(Command::Add { id: 1, address: wanted(VIP) });
-        assert!(matches!(&report, Report::Added { device, .. } if device == "eth1"), "{report:?}");
+        let report = room.tell(VipCommand::Add { id: 1, address: wanted(VIP) });
+        assert!(matches!(&report, VipReport::Added { device, .. } if device == "eth1"), "{report:?}");
     });
 }
 
@@ -273,11 +277,11 @@ fn announce_starts_the_burst_again_and_only_for_what_is_held() {
         let listener = Listener::at(&peer);
         room.add(1, &wanted(VIP));
         listener.announcement(VIP);
-        room.handle.send(Command::Announce { id: 1, address: wanted(VIP) }).unwrap();
+        room.handle.send(VipCommand::Announce { id: 1, address: wanted(VIP) }).unwrap();
         listener.announcement(VIP);
         listener.announcement(VIP);
-        let report = room.tell(Command::Announce { id: 2, address: wanted(HOST) });
-        assert!(matches!(report, Report::NotAnnounced { id: 2, error: VipError::NotHeld { .. } }), "{report:?}");
+        let report = room.tell(VipCommand::Announce { id: 2, address: wanted(HOST) });
+        assert!(matches!(report, VipReport::NotAnnounced { id: 2, error: VipError::NotHeld { .. } }), "{report:?}");
     });
 }
 
@@ -408,10 +412,10 @@ fn our_own_removal_and_addition_is_not_a_loss() {
         let room = Room::open();
         for _ in 0..50 {
             room.add(1, &wanted(VIP));
-            room.handle.send(Command::Remove { id: 1, address: wanted(VIP) }).unwrap();
-            room.handle.send(Command::Add { id: 1, address: wanted(VIP) }).unwrap();
-            assert!(matches!(room.report(), Report::Removed { id: 1 }));
-            assert!(matches!(room.report(), Report::Added { id: 1, .. }));
+            room.handle.send(VipCommand::Remove { id: 1, address: wanted(VIP) }).unwrap();
+            room.handle.send(VipCommand::Add { id: 1, address: wanted(VIP) }).unwrap();
+            assert!(matches!(room.report(), VipReport::Removed { id: 1 }));
+            assert!(matches!(room.report(), VipReport::Added { id: 1, .. }));
             room.remove(1, &wanted(VIP));
         }
         drop(room.handle);
@@ -424,8 +428,8 @@ fn what_cannot_be_added_says_why() {
     with_cable(|_peer| {
         testnet::add_address("eth0", HOST, 24);
         let room = Room::open();
-        let failure = |address: Address| match room.tell(Command::Add { id: 3, address }) {
-            Report::Failed { id: 3, error } => error,
+        let failure = |address: Address| match room.tell(VipCommand::Add { id: 3, address }) {
+            VipReport::Failed { id: 3, error } => error,
             other => panic!("{other:?}"),
         };
         let missing = failure(Address { device: Some("eth7".into()), ..wanted(VIP) });
@@ -494,6 +498,6 @@ fn commands_after_the_end_are_refused() {
     let (commands, inbox) = tokio::sync::mpsc::unbounded_channel();
     drop(inbox);
     let handle = VipHandle { commands, thread: std::thread::spawn(|| ()) };
-    let refused = handle.send(Command::Announce { id: 1, address: wanted(VIP) });
+    let refused = handle.send(VipCommand::Announce { id: 1, address: wanted(VIP) });
     assert!(matches!(refused, Err(VipError::Ended)));
 }

@@ -1,91 +1,29 @@
 //! Who else uses an address, and whether its interface can serve: probes, claims, carriers. Only watches and asks; an
 //! address that we hold is defended by one announcement (RFC 5227 §2.4), what else follows is the caller's decision.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
+use super::command::{MacAddress, VipCommand, VipReport};
+use super::error::VipError;
 use super::listen::Claim;
 use super::place::place;
-use super::probe::{Probe, Verdict};
+use super::probe::{Probe, ProbeVerdict};
 use super::schedule::Schedule;
+use super::watches::{Contest, DEFEND};
 use super::worker::Worker;
-use super::{Command, Mac, Report, VipError};
 use crate::config::Address;
 
-/// We defend an address at most once in this time (RFC 5227 §2.4 DEFEND_INTERVAL); a conflict that was not heard of for
-/// so long is over.
-const DEFEND: Duration = Duration::from_secs(10);
 /// Interfaces that cannot serve are looked at again: addresses and routes may have come since.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often a service is tried, and how long it may take to accept.
-const SERVICE: Duration = Duration::from_millis(500);
-
-/// Somebody else claims an address that we hold.
-#[derive(Debug)]
-pub(super) struct Contest {
-    defended: Instant,
-    heard: Instant,
-    told_again: bool,
-}
-
-impl Contest {
-    /// When it is over if nothing more is heard.
-    pub(super) fn over(&self) -> Instant {
-        self.heard + DEFEND
-    }
-}
-
-/// Asks one TCP port; ends when dropped.
-struct Service(JoinHandle<()>);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Everything being watched.
-pub(super) struct Watches {
-    probes: BTreeMap<u64, (Probe, Option<Service>)>,
-    /// Id of a probe, and whether its service accepts.
-    news: mpsc::UnboundedSender<(u64, bool)>,
-    services: mpsc::UnboundedReceiver<(u64, bool)>,
-    /// By id: the address, and whether its interface can serve it.
-    carriers: BTreeMap<u64, (Address, bool)>,
-    look_at: Option<Instant>,
-}
-
-impl Watches {
-    pub(super) fn new() -> Watches {
-        let (news, services) = mpsc::unbounded_channel();
-        Watches { probes: BTreeMap::new(), news, services, carriers: BTreeMap::new(), look_at: None }
-    }
-
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.probes.values().map(|(probe, _)| probe.due()).chain(self.look_at).min()
-    }
-
-    /// The next change of a service. Never ends; safe to cancel.
-    pub(super) async fn service_news(&mut self) -> (u64, bool) {
-        match self.services.recv().await {
-            Some(news) => news,
-            // Not while we have a sender ourselves.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl<R: Fn(Report)> Worker<R> {
-    pub(super) fn watch(&mut self, command: &Command) {
+impl<R: Fn(VipReport)> Worker<R> {
+    pub(super) fn watch(&mut self, command: &VipCommand) {
         match command {
-            Command::Probe { id, address, interval, service } => self.begin_probe(*id, address, *interval, *service),
-            Command::ProbeEnd { id } => drop(self.watches.probes.remove(id)),
-            Command::Watch { id, address } => {
+            VipCommand::Probe { id, address, interval, service } => {
+                self.begin_probe(*id, address, *interval, *service)
+            }
+            VipCommand::ProbeEnd { id } => drop(self.watches.probes.remove(id)),
+            VipCommand::Watch { id, address } => {
                 self.watches.carriers.insert(*id, (address.clone(), true));
                 self.look_at_interfaces();
             }
@@ -97,17 +35,14 @@ impl<R: Fn(Report)> Worker<R> {
         let address = wanted.address;
         let place = match place(&self.network, wanted) {
             Ok(place) => place,
-            Err(error) => return (self.report)(Report::Warning { error }),
+            Err(error) => return (self.report)(VipReport::Warning { error }),
         };
         // Before the first question: its answer is quick.
         if let Err(source) = self.listener.listen(place.index, address) {
             let error = VipError::Listen { device: place.device, source };
-            (self.report)(Report::Warning { error });
+            (self.report)(VipReport::Warning { error });
         }
-        let service = service.map(|port| {
-            let news = self.watches.news.clone();
-            Service(tokio::spawn(try_service(id, SocketAddr::new(address, port), news)))
-        });
+        let service = service.map(|port| self.watches.probe_service(id, SocketAddr::new(address, port)));
         let now = Instant::now();
         self.watches.probes.insert(id, (Probe::new(address, place.index, interval, now), service));
         self.ask(now);
@@ -127,8 +62,8 @@ impl<R: Fn(Report)> Worker<R> {
                 // A question that could not be sent is one without an answer: nobody there can be reached.
                 let _ = self.announcer.probe(probe.index, mac, probe.address);
             }
-            if let Some(Verdict::Silent) = probe.asked(now) {
-                (self.report)(Report::Silent { id });
+            if let Some(ProbeVerdict::Silent) = probe.asked(now) {
+                (self.report)(VipReport::Silent { id });
             }
         }
     }
@@ -141,23 +76,23 @@ impl<R: Fn(Report)> Worker<R> {
         }
         for (&id, (probe, _)) in &mut self.watches.probes {
             if probe.index == index && probe.address == address && probe.answered(mac).is_some() {
-                (self.report)(Report::Answered { id, mac: Mac(mac) });
+                (self.report)(VipReport::Answered { id, mac: MacAddress(mac) });
             }
         }
         let held = self.held.iter().find(|(_, held)| held.place.address == address && held.place.index == index);
         if let Some((&id, _)) = held {
-            self.claimed(id, Mac(mac));
+            self.claimed(id, MacAddress(mac));
         }
     }
 
-    fn claimed(&mut self, id: u64, mac: Mac) {
+    fn claimed(&mut self, id: u64, mac: MacAddress) {
         let now = Instant::now();
         let Some(held) = self.held.get_mut(&id).filter(|held| held.back_at.is_none()) else { return };
         match &mut held.contest {
             Some(contest) if now < contest.defended + DEFEND => {
                 contest.heard = now;
                 if !std::mem::replace(&mut contest.told_again, true) {
-                    (self.report)(Report::Claimed { id, mac, again: true });
+                    (self.report)(VipReport::Claimed { id, mac, again: true });
                 }
             }
             contest => {
@@ -165,7 +100,7 @@ impl<R: Fn(Report)> Worker<R> {
                 if let Err(source) = self.send_announcement(id) {
                     self.report_failing(id, source);
                 }
-                (self.report)(Report::Claimed { id, mac, again: false });
+                (self.report)(VipReport::Claimed { id, mac, again: false });
             }
         }
     }
@@ -190,7 +125,7 @@ impl<R: Fn(Report)> Worker<R> {
         }
         if let Err(source) = self.listener.listen(index, address) {
             let error = VipError::Listen { device: held.place.device.clone(), source };
-            (self.report)(Report::Warning { error });
+            (self.report)(VipReport::Warning { error });
         }
     }
 
@@ -201,7 +136,7 @@ impl<R: Fn(Report)> Worker<R> {
             let up = self.can_serve(id, wanted);
             if up != *before {
                 *before = up;
-                (self.report)(Report::Carrier { id, up });
+                (self.report)(VipReport::Carrier { id, up });
             }
         }
         let down = carriers.values().any(|(_, up)| !up);
@@ -219,36 +154,5 @@ impl<R: Fn(Report)> Worker<R> {
         let held = self.held.get(&id).map(|held| held.place.index);
         let index = held.or_else(|| place(&self.network, wanted).ok().map(|place| place.index));
         index.and_then(|index| self.network.link(index)).is_some_and(|link| link.up && link.running)
-    }
-}
-
-/// Tries to connect again and again; tells when that changes.
-async fn try_service(id: u64, service: SocketAddr, news: mpsc::UnboundedSender<(u64, bool)>) {
-    let mut before = true;
-    loop {
-        let next = tokio::time::Instant::now() + SERVICE;
-        let answers = matches!(tokio::time::timeout(SERVICE, TcpStream::connect(service)).await, Ok(Ok(_)));
-        if answers != before && news.send((id, answers)).is_err() {
-            return;
-        }
-        before = answers;
-        tokio::time::sleep_until(next).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_service_that_ends_is_told_and_one_that_returns_is_too() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (sender, mut news) = mpsc::unbounded_channel();
-        let _service = Service(tokio::spawn(try_service(7, address, sender)));
-        drop(listener);
-        assert_eq!(news.recv().await, Some((7, false)));
-        let _listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        assert_eq!(news.recv().await, Some((7, true)));
     }
 }

@@ -8,27 +8,28 @@ use std::time::Instant;
 use netlink_packet_route::RouteNetlinkMessage;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::command::{VipCommand, VipReport};
+use super::error::VipError;
 use super::lease::{Lease, Terms};
 use super::listen::Listener;
-use super::monitor::{Monitor, Notice, apply};
+use super::monitor::{KernelNotice, Monitor, apply};
 use super::network::{Change, Network};
 use super::packet::Announcer;
-use super::place::Place;
+use super::place::Placement;
+use super::removals::Removals;
 use super::request::Requests;
-use super::restoring::Removals;
 use super::schedule::Schedule;
-use super::watching::{Contest, Watches};
-use super::{Command, Report, VipError};
+use super::watches::{Contest, Watches};
 use crate::config::Address;
 
 /// Commands taken from the channel at once: a large takeover is not interrupted by what the kernel tells of it.
 const TAKE: usize = 1024;
 
 /// An address that we added or adopted.
-pub(super) struct Held {
+pub(super) struct HeldAddress {
     /// What haresources says.
     pub(super) wanted: Address,
-    pub(super) place: Place,
+    pub(super) place: Placement,
     /// Counts additions: removal goes backwards (see [`Worker::remove`]).
     pub(super) order: u64,
     pub(super) schedule: Schedule,
@@ -51,19 +52,19 @@ pub(super) struct Worker<R> {
     pub(super) announcer: Arc<Announcer>,
     pub(super) monitor: Monitor,
     pub(super) network: Network,
-    pub(super) held: BTreeMap<u64, Held>,
+    pub(super) held: BTreeMap<u64, HeldAddress>,
     pub(super) additions: u64,
     /// Interfaces whose `promote_secondaries` we have seen to.
     pub(super) promoting: BTreeSet<u32>,
     pub(super) lease: Lease,
     /// Additions that wait for the core to be heard.
-    pub(super) deferred: Vec<Command>,
+    pub(super) deferred: Vec<VipCommand>,
     pub(super) listener: Listener,
     pub(super) watches: Watches,
     pub(super) report: R,
 }
 
-impl<R: Fn(Report)> Worker<R> {
+impl<R: Fn(VipReport)> Worker<R> {
     /// Opens all sockets and lists what there is, on the current runtime.
     pub(super) async fn open(lease: Option<Terms>, report: R) -> Result<Worker<R>, VipError> {
         let announcer = Announcer::open().map_err(VipError::PacketSocket)?;
@@ -87,7 +88,7 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Works until the channel is closed and empty, or the kernel's notifications cannot be had any more.
-    pub(super) async fn run(mut self, mut inbox: UnboundedReceiver<Command>) {
+    pub(super) async fn run(mut self, mut inbox: UnboundedReceiver<VipCommand>) {
         let mut commands = Vec::with_capacity(TAKE);
         loop {
             let due = self.next_due();
@@ -108,10 +109,10 @@ impl<R: Fn(Report)> Worker<R> {
                 }
                 () = alarm => self.on_time(),
                 claim = self.listener.next() => self.hear(claim),
-                (id, answers) = self.watches.service_news() => (self.report)(Report::Service { id, answers }),
+                (id, answers) = self.watches.service_news() => (self.report)(VipReport::Service { id, answers }),
                 notices = self.monitor.next() => {
                     if let Err(error) = self.observe(notices).await {
-                        (self.report)(Report::Warning { error });
+                        (self.report)(VipReport::Warning { error });
                         return;
                     }
                 }
@@ -120,15 +121,15 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Commands of one kind that follow each other go to the kernel together.
-    async fn execute(&mut self, commands: &[Command]) {
+    async fn execute(&mut self, commands: &[VipCommand]) {
         for run in commands.chunk_by(|one, next| discriminant(one) == discriminant(next)) {
             match &run[0] {
-                Command::Add { .. } => self.add(run).await,
-                Command::Remove { .. } => self.remove(run).await,
-                Command::Announce { .. } => run.iter().for_each(|command| self.announce(command)),
-                Command::Renew { .. } => self.renew(run).await,
-                Command::Stretch { lifetime } => self.stretch(*lifetime),
-                Command::Probe { .. } | Command::ProbeEnd { .. } | Command::Watch { .. } => {
+                VipCommand::Add { .. } => self.add(run).await,
+                VipCommand::Remove { .. } => self.remove(run).await,
+                VipCommand::Announce { .. } => run.iter().for_each(|command| self.announce(command)),
+                VipCommand::Renew { .. } => self.renew(run).await,
+                VipCommand::Stretch { lifetime } => self.stretch(*lifetime),
+                VipCommand::Probe { .. } | VipCommand::ProbeEnd { .. } | VipCommand::Watch { .. } => {
                     run.iter().for_each(|command| self.watch(command));
                 }
             }
@@ -155,7 +156,7 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// Takes in what the kernel told. An error means that the notifications are over.
-    async fn observe(&mut self, notices: Option<Vec<Notice>>) -> Result<(), VipError> {
+    async fn observe(&mut self, notices: Option<Vec<KernelNotice>>) -> Result<(), VipError> {
         let Some(notices) = notices else {
             self.monitor = Monitor::open()?;
             self.relist().await;
@@ -165,9 +166,9 @@ impl<R: Fn(Report)> Worker<R> {
         let mut doubt = false;
         for notice in notices {
             match notice {
-                Notice::Changed(message) => self.apply(&message, &mut gone),
-                Notice::Lost => doubt = true,
-                Notice::Other => {}
+                KernelNotice::Changed(message) => self.apply(&message, &mut gone),
+                KernelNotice::Lost => doubt = true,
+                KernelNotice::Other => {}
             }
         }
         self.missing(gone);
@@ -203,7 +204,7 @@ impl<R: Fn(Report)> Worker<R> {
     pub(super) async fn relist(&mut self) {
         match self.monitor.list().await {
             Ok(network) => self.network = network,
-            Err(error) => return (self.report)(Report::Warning { error }),
+            Err(error) => return (self.report)(VipReport::Warning { error }),
         }
         let network = &self.network;
         let gone = self.ids(|held| !network.has(held.place.index, held.place.address));
@@ -212,7 +213,7 @@ impl<R: Fn(Report)> Worker<R> {
     }
 
     /// The held addresses that are there, as far as we know, and meet a condition.
-    fn ids(&self, wanted: impl Fn(&Held) -> bool) -> Vec<u64> {
+    fn ids(&self, wanted: impl Fn(&HeldAddress) -> bool) -> Vec<u64> {
         let there = self.held.iter().filter(|(_, held)| held.back_at.is_none() && wanted(held));
         there.map(|(id, _)| *id).collect()
     }

@@ -17,7 +17,7 @@ async fn they_start_in_order_and_stop_in_reverse_and_a_failfast_that_dies_is_rep
     let mut mock = Mock::start(&bus, &units).await;
     let (commands, mut reports) = running(&bus);
     let children = vec![first.clone(), second.clone()];
-    commands.send(Command::Children { children, environment: vec!["HA_X=1".into()] }).unwrap();
+    commands.send(UnitCommand::Children { children, environment: vec!["HA_X=1".into()] }).unwrap();
     for call in ["make hbd-respawn-1-x.service", "make hbd-respawn-2-x.service"] {
         assert_eq!(mock.calls.recv().await.unwrap(), call);
     }
@@ -26,14 +26,14 @@ async fn they_start_in_order_and_stop_in_reverse_and_a_failfast_that_dies_is_rep
     for unit in [&first.unit, &second.unit] {
         mock.set(unit, ("failed", "failed"), true).await;
     }
-    assert!(matches!(timeout(LONG, reports.recv()).await.unwrap(), Some(Report::FailfastDied)));
+    assert!(matches!(timeout(LONG, reports.recv()).await.unwrap(), Some(UnitReport::FailfastDied)));
 
     for unit in [&first.unit, &second.unit] {
         mock.set(unit, UP, true).await;
         mock.then(unit, DOWN);
     }
-    commands.send(Command::EndChildren).unwrap();
-    assert!(matches!(timeout(LONG, reports.recv()).await.unwrap(), Some(Report::ChildrenEnded)));
+    commands.send(UnitCommand::EndChildren).unwrap();
+    assert!(matches!(timeout(LONG, reports.recv()).await.unwrap(), Some(UnitReport::ChildrenEnded)));
     let mut calls = Vec::new();
     while let Ok(call) = mock.calls.try_recv() {
         calls.push(call);
@@ -49,5 +49,5 @@ async fn nobody_waits_for_ever_for_their_end_when_the_bus_is_gone() {
     let report = Arc::new(move |report| drop(sender.send(report)));
     let ending = crate::units::children::end(session, vec![child(1, false)], Duration::from_millis(10), report);
     timeout(LONG, ending).await.unwrap();
-    assert!(matches!(reports.recv().await, Some(Report::ChildrenEnded)));
+    assert!(matches!(reports.recv().await, Some(UnitReport::ChildrenEnded)));
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::systemd::{LAG, RECHECK};
-use super::{ActiveState, Command, News, Report, Systemd, UnitError};
+use super::{ActiveState, News, Systemd, UnitCommand, UnitError, UnitReport};
 use crate::bus::private_bus::PrivateBus;
 use mock::{Mock, Plan};
 
@@ -247,7 +247,7 @@ async fn a_lost_bus_is_an_error_and_not_a_verdict() {
 }
 
 /// [`super::run()`] on `bus`, with the ends of its channels.
-fn running(bus: &PrivateBus) -> (mpsc::UnboundedSender<Command>, mpsc::UnboundedReceiver<Report>) {
+fn running(bus: &PrivateBus) -> (mpsc::UnboundedSender<UnitCommand>, mpsc::UnboundedReceiver<UnitReport>) {
     let (commands, inbox) = mpsc::unbounded_channel();
     let (outbox, reports) = mpsc::unbounded_channel();
     let address = bus.address();
@@ -257,16 +257,18 @@ fn running(bus: &PrivateBus) -> (mpsc::UnboundedSender<Command>, mpsc::Unbounded
 }
 
 /// web.service and db.service run, are watched, and both were told to be up.
-async fn watching(bus: &PrivateBus) -> (Mock, mpsc::UnboundedSender<Command>, mpsc::UnboundedReceiver<Report>) {
+async fn watching(
+    bus: &PrivateBus,
+) -> (Mock, mpsc::UnboundedSender<UnitCommand>, mpsc::UnboundedReceiver<UnitReport>) {
     let up = Plan { state: UP, ..Plan::default() };
     let mock = Mock::start(bus, &[("web.service", up.clone()), ("db.service", up)]).await;
     let (commands, mut reports) = running(bus);
     commands
-        .send(Command::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
+        .send(UnitCommand::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
         .unwrap();
     for _ in 0..2 {
         let report = reports.recv().await.unwrap();
-        assert!(matches!(&report, Report::News { news: News::Up, .. }), "{report:?}");
+        assert!(matches!(&report, UnitReport::News { news: News::Up, .. }), "{report:?}");
     }
     (mock, commands, reports)
 }
@@ -279,22 +281,22 @@ async fn commands_are_answered_by_their_number() {
     let mut mock = Mock::start(&bus, &[("slow.service", held), ("old.service", down)]).await;
     let (commands, mut reports) = running(&bus);
 
-    commands.send(Command::Start { id: 1, unit: "slow.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands.send(UnitCommand::Start { id: 1, unit: "slow.service".into(), recipe: None, limit: LONG }).unwrap();
     assert_eq!(mock.calls.recv().await.unwrap(), "start slow.service");
-    commands.send(Command::Stop { id: 2, unit: "old.service".into(), recipe: None, limit: LONG }).unwrap();
-    commands.send(Command::Start { id: 3, unit: "gone.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands.send(UnitCommand::Stop { id: 2, unit: "old.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands.send(UnitCommand::Start { id: 3, unit: "gone.service".into(), recipe: None, limit: LONG }).unwrap();
     let mut answers = Vec::new();
     for _ in 0..2 {
         match reports.recv().await.unwrap() {
-            Report::Stopped { id } => answers.push((id, "stopped")),
-            Report::Failed { id, error: UnitError::NotFound { .. } } => answers.push((id, "not found")),
+            UnitReport::Stopped { id } => answers.push((id, "stopped")),
+            UnitReport::Failed { id, error: UnitError::NotFound { .. } } => answers.push((id, "not found")),
             other => panic!("{other:?}"),
         }
     }
     answers.sort_unstable();
     assert_eq!(answers, [(2, "stopped"), (3, "not found")]);
     mock.release();
-    assert!(matches!(reports.recv().await.unwrap(), Report::Started { id: 1 }));
+    assert!(matches!(reports.recv().await.unwrap(), UnitReport::Started { id: 1 }));
 }
 
 #[tokio::test]
@@ -303,13 +305,13 @@ async fn a_command_survives_a_restart_of_the_bus() {
     let held = Plan { held: true, ..Plan::default() };
     let mut mock = Mock::start(&bus, &[("web.service", held)]).await;
     let (commands, mut reports) = running(&bus);
-    commands.send(Command::Start { id: 7, unit: "web.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands.send(UnitCommand::Start { id: 7, unit: "web.service".into(), recipe: None, limit: LONG }).unwrap();
     mock.calls.recv().await.unwrap();
     bus.kill();
     bus.revive();
     let _mock = Mock::start(&bus, &[("web.service", Plan::default())]).await;
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(report, Report::Started { id: 7 }), "{report:?}");
+    assert!(matches!(report, UnitReport::Started { id: 7 }), "{report:?}");
 }
 
 #[tokio::test]
@@ -318,9 +320,9 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
     bus.kill();
     let (commands, mut reports) = running(&bus);
     let limit = Duration::from_millis(300);
-    commands.send(Command::Stop { id: 9, unit: "web.service".into(), recipe: None, limit }).unwrap();
+    commands.send(UnitCommand::Stop { id: 9, unit: "web.service".into(), recipe: None, limit }).unwrap();
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(report, Report::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
+    assert!(matches!(report, UnitReport::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
 }
 
 #[tokio::test]
@@ -338,8 +340,8 @@ async fn a_watched_unit_tells_what_others_do_to_it() {
         let news = async {
             loop {
                 match reports.recv().await.unwrap() {
-                    Report::News { unit: told, news: News::Failed(text) } if told == unit => break text,
-                    Report::News { .. } => {}
+                    UnitReport::News { unit: told, news: News::Failed(text) } if told == unit => break text,
+                    UnitReport::News { .. } => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -359,7 +361,7 @@ async fn a_watched_unit_that_is_up_again_is_no_news() {
     mock.set("web.service", UP, true).await;
     mock.set("db.service", ("failed", "failed"), true).await;
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(&report, Report::News { unit, .. } if unit == "db.service"), "{report:?}");
+    assert!(matches!(&report, UnitReport::News { unit, .. } if unit == "db.service"), "{report:?}");
 }
 
 /// The units of [`a_real_systemd_agrees`].

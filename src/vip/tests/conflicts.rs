@@ -8,10 +8,10 @@ use super::*;
 
 const VIP6: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x100);
 const INTERVAL: Duration = Duration::from_millis(100);
-const FOREIGN: arp::Mac = [0x02, 0x68, 0x62, 0x64, 0, 9];
+const FOREIGN: arp::MacBytes = [0x02, 0x68, 0x62, 0x64, 0, 9];
 
-fn probe(id: u64, address: Address) -> Command {
-    Command::Probe { id, address, interval: INTERVAL, service: None }
+fn probe(id: u64, address: Address) -> VipCommand {
+    VipCommand::Probe { id, address, interval: INTERVAL, service: None }
 }
 
 /// A frame leaves the peer's end of the cable.
@@ -33,7 +33,7 @@ fn nobody_answers_for_a_free_address() {
         for (id, address) in [on(VIP, 24), on(VIP6, 64)].into_iter().enumerate() {
             let begun = Instant::now();
             let report = room.tell(probe(id as u64, address));
-            assert!(matches!(report, Report::Silent { id: told } if told == id as u64), "{report:?}");
+            assert!(matches!(report, VipReport::Silent { id: told } if told == id as u64), "{report:?}");
             assert!(begun.elapsed() >= 3 * INTERVAL, "{:?}", begun.elapsed());
         }
         assert!(find(VIP).is_none());
@@ -58,8 +58,8 @@ fn who_has_an_address_answers_until_it_is_gone() {
             room.handle.send(probe(id, address.clone())).unwrap();
             let mac = loop {
                 match room.report() {
-                    Report::Answered { id: told, mac } if told == id => break mac,
-                    Report::Silent { .. } => {}
+                    VipReport::Answered { id: told, mac } if told == id => break mac,
+                    VipReport::Silent { .. } => {}
                     other => panic!("{other:?}"),
                 }
             };
@@ -68,8 +68,8 @@ fn who_has_an_address_answers_until_it_is_gone() {
                 peer.run(move || testnet::del_address("eth0", address.address));
                 room.report()
             };
-            assert!(matches!(report, Report::Silent { id: told } if told == id), "{report:?}");
-            room.handle.send(Command::ProbeEnd { id }).unwrap();
+            assert!(matches!(report, VipReport::Silent { id: told } if told == id), "{report:?}");
+            room.handle.send(VipCommand::ProbeEnd { id }).unwrap();
         }
     });
 }
@@ -83,11 +83,11 @@ fn a_service_that_does_not_accept_is_told() {
             TcpListener::bind((VIP, 80)).unwrap()
         });
         let room = Room::open();
-        let command = Command::Probe { id: 1, address: wanted(VIP), interval: INTERVAL, service: Some(80) };
-        assert!(matches!(room.tell(command), Report::Answered { id: 1, .. }));
+        let command = VipCommand::Probe { id: 1, address: wanted(VIP), interval: INTERVAL, service: Some(80) };
+        assert!(matches!(room.tell(command), VipReport::Answered { id: 1, .. }));
         drop(listener);
         let report = room.report();
-        assert!(matches!(report, Report::Service { id: 1, answers: false }), "{report:?}");
+        assert!(matches!(report, VipReport::Service { id: 1, answers: false }), "{report:?}");
     });
 }
 
@@ -98,22 +98,24 @@ fn a_claim_is_told_and_defended_once() {
         let room = Room::open();
         room.add(1, &wanted(VIP));
         room.add(2, &on(VIP6, 64));
-        let frames =
-            [arp::gratuitous(arp::Operation::Reply, FOREIGN, VIP).to_vec(), ndisc::unsolicited(FOREIGN, VIP6, false)];
+        let frames = [
+            arp::gratuitous(arp::ArpOperation::Reply, FOREIGN, VIP).to_vec(),
+            ndisc::unsolicited(FOREIGN, VIP6, false),
+        ];
         for (id, frame) in (1..).zip(frames) {
             // The room's own burst is over by then, so that only the defence is heard.
             let listener = Listener::at(&peer);
             while listener.hear(Duration::from_millis(2200)).is_some() {}
             peer_sends(&peer, frame.clone());
             let report = room.report();
-            let Report::Claimed { id: told, mac, again: false } = report else { panic!("{report:?}") };
-            assert_eq!((told, mac), (id, Mac(FOREIGN)));
+            let VipReport::Claimed { id: told, mac, again: false } = report else { panic!("{report:?}") };
+            assert_eq!((told, mac), (id, MacAddress(FOREIGN)));
             if id == 1 {
                 assert_eq!(listener.hear(PATIENCE).map(|heard| heard.address), Some(VIP));
             }
             peer_sends(&peer, frame.clone());
             let report = room.report();
-            assert!(matches!(report, Report::Claimed { again: true, .. }), "{report:?}");
+            assert!(matches!(report, VipReport::Claimed { again: true, .. }), "{report:?}");
             peer_sends(&peer, frame);
         }
         assert!(room.reports.recv_timeout(Duration::from_millis(200)).is_err(), "once is enough");
@@ -127,7 +129,7 @@ fn neither_our_own_announcements_nor_probes_are_claims() {
         let room = Room::open();
         room.add(1, &wanted(VIP));
         peer_sends(&peer, arp::probe(FOREIGN, VIP).to_vec());
-        room.handle.send(Command::Announce { id: 1, address: wanted(VIP) }).unwrap();
+        room.handle.send(VipCommand::Announce { id: 1, address: wanted(VIP) }).unwrap();
         assert!(room.reports.recv_timeout(Duration::from_millis(300)).is_err());
     });
 }
@@ -138,12 +140,12 @@ fn an_interface_that_cannot_serve_is_told_and_one_that_can_again_too() {
         testnet::add_address("eth0", HOST, 24);
         let room = Room::open();
         room.add(1, &wanted(VIP));
-        room.handle.send(Command::Watch { id: 1, address: wanted(VIP) }).unwrap();
-        room.handle.send(Command::Watch { id: 2, address: wanted(Ipv4Addr::new(10, 99, 0, 101)) }).unwrap();
+        room.handle.send(VipCommand::Watch { id: 1, address: wanted(VIP) }).unwrap();
+        room.handle.send(VipCommand::Watch { id: 2, address: wanted(Ipv4Addr::new(10, 99, 0, 101)) }).unwrap();
         let expect = |up: bool| {
             let mut told: Vec<u64> = (0..2)
                 .map(|_| match room.report() {
-                    Report::Carrier { id, up: seen } if seen == up => id,
+                    VipReport::Carrier { id, up: seen } if seen == up => id,
                     other => panic!("{other:?}"),
                 })
                 .collect();

@@ -33,7 +33,7 @@ pub(super) fn advertisements(peer: &Peer) -> Socket {
     })
 }
 
-pub(super) fn next_claim(socket: &Socket) -> (Ipv6Addr, arp::Mac) {
+pub(super) fn next_claim(socket: &Socket) -> (Ipv6Addr, arp::MacBytes) {
     loop {
         let mut frame = [0; 256];
         let length = (&mut &*socket).read(&mut frame).expect("an advertisement");
@@ -53,8 +53,8 @@ fn an_address_is_usable_at_once_announced_and_removed_without_a_trace() {
         let before = routes6();
         let socket = advertisements(&peer);
         let room = Room::open();
-        let report = room.tell(Command::Add { id: 1, address: wanted(VIP6) });
-        assert!(matches!(&report, Report::Added { device, prefix: 64, .. } if device == "eth0"), "{report:?}");
+        let report = room.tell(VipCommand::Add { id: 1, address: wanted(VIP6) });
+        assert!(matches!(&report, VipReport::Added { device, prefix: 64, .. } if device == "eth0"), "{report:?}");
         let message = find(VIP6).unwrap();
         assert!(message.attributes.contains(&AddressAttribute::Protocol(network::OURS)));
         assert!(!flags(&message).contains(AddressFlags::Tentative), "no duplicate detection");
@@ -92,7 +92,7 @@ fn one_that_somebody_removes_is_back() {
         room.add(1, &on(VIP6, 64));
         testnet::del_address("eth0", VIP6);
         let report = room.report();
-        assert!(matches!(report, Report::Restored { .. }), "{report:?}");
+        assert!(matches!(report, VipReport::Restored { .. }), "{report:?}");
         assert!(find(VIP6).is_some());
     });
 }

@@ -58,7 +58,7 @@ fn while_the_core_beats_nothing_expires_and_without_it_everything_before_the_dea
         }
         let gone: Vec<u64> = (0..2)
             .map(|_| match room.report() {
-                Report::Expired { id } => id,
+                VipReport::Expired { id } => id,
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -97,14 +97,14 @@ fn the_kernel_removes_them_when_the_whole_process_is_gone() {
 fn an_address_waits_for_a_core_that_is_silent() {
     with_cable(|_peer| {
         let room = Room::leased(shortest());
-        room.handle.send(Command::Add { id: 1, address: on(VIP, 24) }).unwrap();
-        room.handle.send(Command::Add { id: 2, address: on(VIP6, 64) }).unwrap();
+        room.handle.send(VipCommand::Add { id: 1, address: on(VIP, 24) }).unwrap();
+        room.handle.send(VipCommand::Add { id: 2, address: on(VIP6, 64) }).unwrap();
         assert!(room.reports.recv_timeout(Duration::from_millis(200)).is_err(), "nobody was heard yet");
         assert!(find(VIP).is_none());
-        room.handle.send(Command::Remove { id: 2, address: on(VIP6, 64) }).unwrap();
-        assert!(matches!(room.report(), Report::Removed { id: 2 }));
+        room.handle.send(VipCommand::Remove { id: 2, address: on(VIP6, 64) }).unwrap();
+        assert!(matches!(room.report(), VipReport::Removed { id: 2 }));
         room.beat();
-        assert!(matches!(room.report(), Report::Added { id: 1, .. }));
+        assert!(matches!(room.report(), VipReport::Added { id: 1, .. }));
         assert!(find(VIP6).is_none());
     });
 }
@@ -115,7 +115,7 @@ fn a_stretched_lease_outlives_a_restart_and_the_next_beat_shortens_it() {
         let room = Room::leased(shortest());
         room.beat();
         room.add(1, &on(VIP, 24));
-        room.handle.send(Command::Stretch { lifetime: 30 * SECOND }).unwrap();
+        room.handle.send(VipCommand::Stretch { lifetime: 30 * SECOND }).unwrap();
         testnet::eventually("the long lease", || lifetime(VIP).is_some_and(|seconds| seconds >= 28));
         drop(room);
         let room = Room::leased(shortest());

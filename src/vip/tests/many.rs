@@ -16,8 +16,8 @@ fn in_one_run_each_of_many_is_told_in_both_forms_and_reported_once() {
         const COUNT: usize = 80;
         testnet::add_address("eth0", HOST, 16);
         let listener = Listener::at(&peer);
-        let adds: Vec<Command> =
-            (0..).zip(addresses(COUNT)).map(|(id, vip)| Command::Add { id, address: wanted(vip) }).collect();
+        let adds: Vec<VipCommand> =
+            (0..).zip(addresses(COUNT)).map(|(id, vip)| VipCommand::Add { id, address: wanted(vip) }).collect();
         let (worker, reports) = by_hand(async |worker| worker.add(&adds).await);
         drop(worker);
         let mut forms: BTreeMap<Ipv4Addr, Vec<u16>> = BTreeMap::new();
@@ -29,7 +29,7 @@ fn in_one_run_each_of_many_is_told_in_both_forms_and_reported_once() {
         assert!(forms.into_keys().eq(addresses(COUNT)));
         let mut added: Vec<u64> = reports
             .iter()
-            .map(|report| if let Report::Added { id, .. } = report { id } else { panic!("{report:?}") })
+            .map(|report| if let VipReport::Added { id, .. } = report { id } else { panic!("{report:?}") })
             .collect();
         added.sort_unstable();
         assert!(added.into_iter().eq(0..COUNT as u64));
@@ -44,10 +44,10 @@ fn many_addresses_are_added_announced_and_removed() {
         let listener = Listener::at(&peer);
         let room = Room::open();
         for (id, vip) in (0..).zip(addresses(COUNT)) {
-            room.handle.send(Command::Add { id, address: wanted(vip) }).unwrap();
+            room.handle.send(VipCommand::Add { id, address: wanted(vip) }).unwrap();
         }
         for _ in 0..COUNT {
-            assert!(matches!(room.report(), Report::Added { .. }));
+            assert!(matches!(room.report(), VipReport::Added { .. }));
         }
         // One round over all of them: the announcements follow the additions.
         let mut announced = std::collections::BTreeSet::new();
@@ -55,10 +55,10 @@ fn many_addresses_are_added_announced_and_removed() {
             announced.insert(listener.hear(PATIENCE).expect("an announcement").address);
         }
         for (id, vip) in (0..).zip(addresses(COUNT)) {
-            room.handle.send(Command::Remove { id, address: wanted(vip) }).unwrap();
+            room.handle.send(VipCommand::Remove { id, address: wanted(vip) }).unwrap();
         }
         for _ in 0..COUNT {
-            assert!(matches!(room.report(), Report::Removed { .. }));
+            assert!(matches!(room.report(), VipReport::Removed { .. }));
         }
         assert_eq!(present().len(), 2);
     });

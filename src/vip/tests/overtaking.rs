@@ -2,8 +2,10 @@
 
 use super::*;
 
-fn adds(count: u8) -> Vec<Command> {
-    (1..=count).map(|n| Command::Add { id: n.into(), address: on(Ipv4Addr::new(10, 99, 0, 100 + n), 24) }).collect()
+fn adds(count: u8) -> Vec<VipCommand> {
+    (1..=count)
+        .map(|n| VipCommand::Add { id: n.into(), address: on(Ipv4Addr::new(10, 99, 0, 100 + n), 24) })
+        .collect()
 }
 
 /// That an address is away is told by the news, not by an announcement that failed.
@@ -14,8 +16,8 @@ fn a_repetition_on_a_removed_interface_is_no_failure() {
         testnet::del_link("eth0");
         worker.repeat(Instant::now() + Duration::from_secs(1));
         drop(worker);
-        let reports: Vec<Report> = reports.iter().collect();
-        assert!(matches!(reports[..], [Report::Added { .. }]), "{reports:?}");
+        let reports: Vec<VipReport> = reports.iter().collect();
+        assert!(matches!(reports[..], [VipReport::Added { .. }]), "{reports:?}");
     });
 }
 
@@ -28,10 +30,11 @@ fn an_addition_to_an_interface_that_is_down_is_undone() {
                 worker.add(&adds(count)).await;
             });
             drop(worker);
-            let reports: Vec<Report> = reports.iter().collect();
+            let reports: Vec<VipReport> = reports.iter().collect();
             assert_eq!(reports.len(), usize::from(count));
-            let down =
-                |report: &Report| matches!(report, Report::Failed { error: VipError::InterfaceDown { .. }, .. });
+            let down = |report: &VipReport| {
+                matches!(report, VipReport::Failed { error: VipError::InterfaceDown { .. }, .. })
+            };
             assert!(reports.iter().all(down), "{reports:?}");
             assert!(
                 present()

@@ -5,7 +5,7 @@ use super::*;
 /// The next restoration; other reports are not expected.
 fn restored(room: &Room) -> (Vec<IpAddr>, bool) {
     match room.report() {
-        Report::Restored { addresses, often, .. } => (addresses, often),
+        VipReport::Restored { addresses, often, .. } => (addresses, often),
         other => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,178 @@
+//! What the address thread is told, and what it tells.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::error::VipError;
+use crate::config::Address;
+
+/// What the address thread is told. `id` is the caller's name for the address and comes back in the [`VipReport`]s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VipCommand {
+    /// Add the address and announce it. One that is there already is adopted, so adding twice is harmless. With a lease
+    /// it waits for a [`VipCommand::Renew`] of a core that is not silent.
+    Add {
+        /// Names the address from now on; used again, it names the newer one.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+    },
+    /// Remove the address, under whatever prefix and label it is there, and stop announcing it. From the interface it
+    /// was added to; if this process did not add it, from the interface that haresources names, else from every
+    /// interface but loopback. One that is not there counts as removed.
+    Remove {
+        /// As in the report.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+    },
+    /// Announce an address that is held once more, with all repetitions.
+    Announce {
+        /// The id it was added with.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+    },
+    /// The core lives: all leases run from here. Without a lease it does nothing.
+    Renew {
+        /// When the core sent its last status.
+        beat: Instant,
+    },
+    /// Keep what is held for this long although no renewal will come: the daemon is about to be restarted. The next
+    /// [`VipCommand::Renew`] ends it. Without a lease it does nothing.
+    Stretch {
+        /// Whole seconds count.
+        lifetime: Duration,
+    },
+    /// Ask the LAN, again and again, whether anybody has this address, and report each change
+    /// ([`VipReport::Answered`], [`VipReport::Silent`], [`VipReport::Service`]). Three questions without an answer are silence.
+    Probe {
+        /// As in the reports.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+        /// Between two questions.
+        interval: Duration,
+        /// A TCP port on that address that is asked, too.
+        service: Option<u16>,
+    },
+    /// Stop asking.
+    ProbeEnd {
+        /// The id of the probe.
+        id: u64,
+    },
+    /// VipReport from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or not.
+    Watch {
+        /// As in the report.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+    },
+}
+
+/// What the address thread tells. Every [`VipCommand::Add`] is answered by `Added` or `Failed`, every
+/// [`VipCommand::Remove`] by `Removed` or `Failed`, in the order of neither.
+#[derive(Debug)]
+pub enum VipReport {
+    /// The address is up and its first announcement sent.
+    Added {
+        /// From the command.
+        id: u64,
+        /// The interface it is on.
+        device: String,
+        /// Its prefix length.
+        prefix: u8,
+        /// When the kernel had acknowledged it.
+        at: Instant,
+    },
+    /// The address is not on this machine's interface any more.
+    Removed {
+        /// From the command.
+        id: u64,
+    },
+    /// The address was not added, or not removed.
+    Failed {
+        /// From the command.
+        id: u64,
+        /// Why.
+        error: VipError,
+    },
+    /// The lease of a held address ended: we, or the whole machine, were silent for too long, and somebody else may
+    /// have it by now. It is not held any more; the caller decides whether to add it again.
+    Expired {
+        /// The id it was added with.
+        id: u64,
+    },
+    /// Held addresses that somebody else had removed are back and announced.
+    Restored {
+        /// Which, all on one interface.
+        addresses: Vec<IpAddr>,
+        /// The interface.
+        device: String,
+        /// They are removed again and again, and are therefore put back once a second only.
+        often: bool,
+        /// What may have removed them, and what to write against it.
+        hint: Option<String>,
+    },
+    /// The interface of a watched address can serve it from now on, or cannot: it is gone, down, or has no carrier.
+    /// Nothing is told of one that can from the beginning.
+    Carrier {
+        /// From the command.
+        id: u64,
+        /// Whether it can.
+        up: bool,
+    },
+    /// Somebody answers for an address that we ask for.
+    Answered {
+        /// The id of the probe.
+        id: u64,
+        /// Whose interface answers.
+        mac: MacAddress,
+    },
+    /// Nobody answers for an address that we ask for.
+    Silent {
+        /// The id of the probe.
+        id: u64,
+    },
+    /// The TCP port that we ask accepts connections, or does not any more. It is taken to accept until then.
+    Service {
+        /// The id of the probe.
+        id: u64,
+        /// Whether it does.
+        answers: bool,
+    },
+    /// Somebody else claims an address that we hold. It was defended by one announcement, unless that was done within
+    /// the last ten seconds (RFC 5227 §2.4).
+    Claimed {
+        /// The id it was added with.
+        id: u64,
+        /// Who.
+        mac: MacAddress,
+        /// He goes on although we defended it. Told once in ten seconds.
+        again: bool,
+    },
+    /// A held address could not be announced. Told when announcing begins to fail, not for every repetition.
+    NotAnnounced {
+        /// From the command.
+        id: u64,
+        /// Why.
+        error: VipError,
+    },
+    /// Something that the administrator should know and that stopped nothing.
+    Warning {
+        /// What.
+        error: VipError,
+    },
+}
+
+/// A MAC address; shown as `02:00:c0:a8:11:02`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
