@@ -9,15 +9,16 @@ use crate::finding::{Finding, expect_only_known};
 use crate::prose::{Paragraph, paragraphs};
 use crate::source::{self, Source};
 
-/// What only those have who built hbd, each with what replaces it.
-const ELSEWHERE: [(&str, &str); 7] = [
-    (r"(?i)\bshared decisions?\b", "docs/DECISIONS.md \"Title\""),
-    (r"\b(?:crates|peers|design|decisions|reader-report|lab-notes)\.md", "docs/DECISIONS.md \"Title\""),
-    (r"\bcrates \d", "docs/DECISIONS.md \"Title\""),
-    (r"\bpeers [A-Z]\.\d", "docs/DECISIONS.md \"Title\""),
-    (r"\bissues? \d", "the reason in words"),
-    (r"\.\./shared\b|/work/", "a file of the repository"),
-    (r"\bdesign(?: document|,? section|,? §|, .[A-Z])", "docs/ARCHITECTURE.md or docs/DECISIONS.md"),
+/// What only those have who built hbd: a word in small letters that tells quickly where to look, the pattern, and what
+/// replaces it.
+const ELSEWHERE: [(&str, &str, &str); 7] = [
+    ("shared", r"(?i)\bshared decisions?\b", "docs/DECISIONS.md \"Title\""),
+    (".md", r"\b(?:crates|peers|design|decisions|reader-report|lab-notes)\.md", "docs/DECISIONS.md \"Title\""),
+    ("crates ", r"\bcrates \d", "docs/DECISIONS.md \"Title\""),
+    ("peers ", r"\bpeers [A-Z]\.\d", "docs/DECISIONS.md \"Title\""),
+    ("issue", r"\bissues? \d", "the reason in words"),
+    ("/", r"\.\./shared\b|/work/", "a file of the repository"),
+    ("design", r"\bdesign(?: document|,? section|,? §|, .[A-Z])", "docs/ARCHITECTURE.md or docs/DECISIONS.md"),
 ];
 
 /// What a build or a run makes.
@@ -41,7 +42,7 @@ struct References<'a> {
     document: Regex,
     title: Regex,
     path: Regex,
-    elsewhere: Vec<(Regex, &'static str)>,
+    elsewhere: Vec<(&'static str, Regex, &'static str)>,
 }
 
 impl<'a> References<'a> {
@@ -55,7 +56,7 @@ impl<'a> References<'a> {
                 r"(?:^|[^\w/.$}~-])((?:src|tests|benches|docs|packaging|man|units|dbus|fuzz|\.ci)/[\w./-]*\w)([/.]?[*{<…])?",
             )
             .unwrap(),
-            elsewhere: ELSEWHERE.iter().map(|(pattern, instead)| (Regex::new(pattern).unwrap(), *instead)).collect(),
+            elsewhere: ELSEWHERE.map(|(word, pattern, instead)| (word, Regex::new(pattern).unwrap(), instead)).to_vec(),
         }
     }
 
@@ -67,17 +68,24 @@ impl<'a> References<'a> {
                     let place = format!("{}:{}", source.path, paragraph.line(offset));
                     found.push(Finding::new(place, format!("{}: {what}", source.path), remedy));
                 };
-                self.titles(&paragraph, &mut add);
-                self.files(&paragraph, &mut add);
-                for (pattern, instead) in &self.elsewhere {
-                    for part in pattern.find_iter(&paragraph.text) {
-                        let what = format!("\"{}\" is not in the repository", part.as_str());
-                        add(part.start(), what, format!("Refer to {instead}"));
-                    }
+                self.elsewhere(&paragraph, &mut add);
+                if paragraph.text.contains('/') {
+                    self.titles(&paragraph, &mut add);
+                    self.files(&paragraph, &mut add);
                 }
             }
         }
         found
+    }
+
+    fn elsewhere(&self, paragraph: &Paragraph, add: &mut impl FnMut(usize, String, String)) {
+        let small = paragraph.text.to_lowercase();
+        for (_, pattern, instead) in self.elsewhere.iter().filter(|(word, ..)| small.contains(word)) {
+            for part in pattern.find_iter(&paragraph.text) {
+                let what = format!("\"{}\" is not in the repository", part.as_str());
+                add(part.start(), what, format!("Refer to {instead}"));
+            }
+        }
     }
 
     fn titles(&self, paragraph: &Paragraph, add: &mut impl FnMut(usize, String, String)) {
