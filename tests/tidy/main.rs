@@ -7,6 +7,7 @@
 //! | `tables` | a module's doc names every module it declares |
 //! | `chapters`, `references`, `links` | every reference to a chapter, a heading, a file or a page resolves |
 //! | `columns` | comment lines have at most 118 columns |
+//! | `words` | words for which the project has plainer ones |
 //! | `calls` | a module of src/cluster makes no sibling do something but through the table of facts |
 //! | `catalog` | every record has its entry in the journal catalog, with fields that the record carries |
 //! | `sizes`, `names` | lengths of files and functions, names of types |
@@ -36,3 +37,4 @@ mod sizes;
 mod source;
 mod syntax;
 mod tables;
+mod words;
