@@ -8,16 +8,16 @@ use zbus::wire::{DynamicType, Type};
 use zbus::{Connection, Proxy};
 
 use super::error::CliError;
-use super::fetch::PATIENCE;
+use super::fetch::ANSWER_LIMIT;
 use crate::bus::{NAME, ROOT};
 
-/// A connection; the bus must let us in within [`PATIENCE`].
+/// A connection; the bus must let us in within [`ANSWER_LIMIT`].
 pub(super) async fn connect(builder: Builder<'static>) -> Result<Connection, CliError> {
     let slow = |_| {
-        let text = format!("no answer in {} s", PATIENCE.as_secs());
+        let text = format!("no answer in {} s", ANSWER_LIMIT.as_secs());
         CliError::NoBus(zbus::fdo::Error::TimedOut(text).into())
     };
-    timeout(PATIENCE, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)
+    timeout(ANSWER_LIMIT, builder.build()).await.map_err(slow)?.map_err(CliError::NoBus)
 }
 
 /// The manager of the hbd on that bus.
@@ -39,12 +39,12 @@ where
     let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
     match manager.call_with_flags::<_, _, String>(method, flags, arguments).await {
         Ok(outcome) => Ok(Ok(outcome.unwrap_or_default())),
-        Err(error) => refused(error).map(Err),
+        Err(error) => refusal_text(error).map(Err),
     }
 }
 
 /// hbd's refusal in words, or why it cannot be asked.
-pub(super) fn refused(error: zbus::Error) -> Result<String, CliError> {
+pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
     let zbus::Error::MethodError(name, text, _) = error else { return Err(CliError::NoAnswer(error)) };
     let text = text.unwrap_or_default();
     match name.as_str() {

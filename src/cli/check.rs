@@ -11,11 +11,12 @@ use zbus::connection::Builder;
 
 use super::error::CliError;
 use super::fetch;
-use super::words::{bold, duration, paint};
+use super::format::{bold, ha_cf_time, paint};
 use crate::bus::Snapshot;
 use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
 use crate::fencing::Metadata;
 use crate::units::survey::survey;
+use crate::util::clock::microseconds;
 use crate::util::error::error_chain;
 
 /// As hbd's own exit status.
@@ -23,7 +24,7 @@ const EXIT_CONFIGURATION: u8 = 6;
 
 /// Which files, and whose.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Subject {
+pub(super) struct CheckTarget {
     /// A directory with a copy of another node's `etc/ha.d` and so on.
     pub root: Option<PathBuf>,
     /// That node's name.
@@ -32,13 +33,13 @@ pub(super) struct Subject {
 
 /// What was found; `failed` if hbd would not start, or could not start everything.
 #[derive(Debug, Default)]
-struct Report {
+struct CheckReport {
     text: String,
     failed: bool,
 }
 
-impl Report {
-    fn say(&mut self, severity: &str, text: &str, colour: bool) {
+impl CheckReport {
+    fn add(&mut self, severity: &str, text: &str, colour: bool) {
         self.failed |= severity == "error";
         self.text.push_str(&format!("{}: {text}\n", paint(severity, severity, colour)));
     }
@@ -48,7 +49,7 @@ impl Report {
 pub(super) fn run(
     runtime: &Runtime,
     bus: Builder<'static>,
-    subject: &Subject,
+    subject: &CheckTarget,
     colour: bool,
 ) -> Result<(String, ExitCode), CliError> {
     let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
@@ -60,14 +61,14 @@ pub(super) fn run(
     // Another node's units and daemon are not here.
     if let (Some(config), None) = (&config, &subject.root) {
         runtime.block_on(async {
-            ask_systemd(config, &mut report, colour).await;
-            ask_fence_agents(config, &mut report, colour).await;
+            add_unfit_units(config, &mut report, colour).await;
+            add_fence_agents_complaints(config, &mut report, colour).await;
             match fetch::snapshot(bus).await {
                 Ok(snapshot) => {
                     compare(config, &snapshot, &mut report, colour);
-                    report.text.push_str(&compared_with(&snapshot));
+                    report.text.push_str(&peers_compared_with(&snapshot));
                 }
-                Err(_) => report.say("notice", "hbd does not run here: compared with nothing", colour),
+                Err(_) => report.add("notice", "hbd does not run here: compared with nothing", colour),
             }
         });
     }
@@ -79,9 +80,9 @@ pub(super) fn run(
 }
 
 /// What the files themselves say.
-fn read(files: &Files, host: &Host, colour: bool) -> (Report, Option<Config>) {
+fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config>) {
     let loaded = config::load(files, host);
-    let mut report = Report { failed: loaded.config.is_none(), ..Report::default() };
+    let mut report = CheckReport { failed: loaded.config.is_none(), ..CheckReport::default() };
     for diagnostic in &loaded.diagnostics {
         report.text.push_str(&format!("{}\n\n", diagnostic.render(colour)));
     }
@@ -94,22 +95,22 @@ fn read(files: &Files, host: &Host, colour: bool) -> (Report, Option<Config>) {
     (report, loaded.config)
 }
 
-async fn ask_systemd(config: &Config, report: &mut Report, colour: bool) {
+async fn add_unfit_units(config: &Config, report: &mut CheckReport, colour: bool) {
     match survey(Builder::system(), config).await {
-        Ok(unfit) => unfit.iter().for_each(|unit| report.say(unit.severity(), &unit.to_string(), colour)),
-        Err(error) => report.say("notice", &format!("the units are not checked: {error}"), colour),
+        Ok(unfit) => unfit.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour)),
+        Err(error) => report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour),
     }
 }
 
 /// What fence agents ignore, or miss.
-async fn ask_fence_agents(config: &Config, report: &mut Report, colour: bool) {
+async fn add_fence_agents_complaints(config: &Config, report: &mut CheckReport, colour: bool) {
     for device in &config.fencing {
         for agent in &device.agents {
             let FenceProtocol::Agent { path, parameters } = &agent.protocol else { continue };
             match Metadata::of(path).await {
                 Ok(metadata) => {
                     for complaint in metadata.complaints(&agent.name, parameters) {
-                        report.say("warning", &format!("fencing of {}: {complaint}", device.node), colour);
+                        report.add("warning", &format!("fencing of {}: {complaint}", device.node), colour);
                     }
                 }
                 Err(error) => {
@@ -119,7 +120,7 @@ async fn ask_fence_agents(config: &Config, report: &mut Report, colour: bool) {
                         agent.name,
                         error_chain(&error)
                     );
-                    report.say("notice", &text, colour);
+                    report.add("notice", &text, colour);
                 }
             }
         }
@@ -127,7 +128,7 @@ async fn ask_fence_agents(config: &Config, report: &mut Report, colour: bool) {
 }
 
 /// Who was reached, so that silence is not taken for agreement.
-fn compared_with(running: &Snapshot) -> String {
+fn peers_compared_with(running: &Snapshot) -> String {
     let others = running.nodes.iter().filter(|node| !node.local && node.kind == "normal");
     let said = others.map(|node| match (node.status.as_str(), node.ha_cf_digest.is_empty()) {
         ("dead" | "init", _) => format!("{} is not reached: not compared with it\n", node.name),
@@ -140,9 +141,9 @@ fn compared_with(running: &Snapshot) -> String {
 }
 
 /// What runs, against what the files say.
-fn compare(config: &Config, running: &Snapshot, report: &mut Report, colour: bool) {
+fn compare(config: &Config, running: &Snapshot, report: &mut CheckReport, colour: bool) {
     for difference in differences(config, running) {
-        report.say("warning", &difference, colour);
+        report.add("warning", &difference, colour);
     }
 }
 
@@ -162,9 +163,9 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
     };
     let normal = running.nodes.iter().filter(|node| node.kind == "normal").map(|node| node.name.clone());
     pair("node", names(&mut config.nodes.iter().cloned()), names(&mut { normal }));
-    let micro = |duration: Duration| self::duration(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    pair("keepalive", micro(config.timing.keepalive), duration(running.keepalive_usec));
-    pair("deadtime", micro(config.timing.deadtime), duration(running.deadtime_usec));
+    let written_time = |duration: Duration| ha_cf_time(microseconds(duration));
+    pair("keepalive", written_time(config.timing.keepalive), ha_cf_time(running.keepalive_usec));
+    pair("deadtime", written_time(config.timing.deadtime), ha_cf_time(running.deadtime_usec));
     let written = |group: &config::Group| {
         let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
         format!("{} {}", group.node, words.join(" "))
@@ -179,15 +180,15 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
         listed(names(&mut config.groups.iter().map(written)).clone()),
         listed(names(&mut running.groups.iter().map(shown))),
     );
-    found.extend(other_files(&Fingerprint::of(config), running));
-    let deadtime = u64::try_from(config.timing.deadtime.as_micros()).unwrap_or(u64::MAX);
+    found.extend(peers_with_other_files(&Fingerprint::of(config), running));
+    let deadtime = microseconds(config.timing.deadtime);
     for peer in running.nodes.iter().filter(|node| !node.local && node.kind == "normal" && node.generation > 0) {
         if peer.deadtime_usec != deadtime {
             found.push(format!(
                 "deadtime: {} here, but {} announces {}: write the same on both nodes",
-                duration(deadtime),
+                ha_cf_time(deadtime),
                 peer.name,
-                duration(peer.deadtime_usec)
+                ha_cf_time(peer.deadtime_usec)
             ));
         }
     }
@@ -195,7 +196,7 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
 }
 
 /// The files against what the other nodes run with, by their own word.
-fn other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String> {
+fn peers_with_other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String> {
     let others = running.nodes.iter().filter(|node| !node.local && !node.ha_cf_digest.is_empty());
     let differing = others.flat_map(|node| {
         let theirs = Fingerprint { ha_cf: node.ha_cf_digest.clone(), haresources: node.haresources_digest.clone() };

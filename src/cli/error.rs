@@ -1,37 +1,54 @@
 //! Why hbctl cannot do what it was asked to do, each with a remedy.
 
 use std::io;
-use std::path::PathBuf;
 
 use thiserror::Error;
 
 use super::dump::DumpError;
+use crate::util::error::{FileError, error_chain};
 
-/// Why hbd cannot be asked.
+/// Why a command of hbctl fails before hbd has answered.
 #[derive(Debug, Error)]
 pub(super) enum CliError {
-    #[error("cannot reach the system bus: {0}\nTry: systemctl status dbus")]
+    #[error("cannot reach the system bus")]
     NoBus(#[source] zbus::Error),
-    #[error("hbd is not running on this machine.\nTry: systemctl status hbd")]
+    #[error("hbd is not running on this machine.")]
     NotRunning,
-    #[error("hbd does not answer: {0}\nTry: systemctl status hbd")]
+    #[error("hbd does not answer")]
     NoAnswer(#[source] zbus::Error),
     #[error("not allowed; try again as root\n{0}")]
     NotAllowed(String),
-    #[error("cannot print JSON: {0}")]
+    #[error("cannot print JSON")]
     Json(#[from] serde_json::Error),
-    #[error("cannot use the terminal: {0}\nTry: hbctl status")]
+    #[error("cannot use the terminal")]
     NoTerminal(#[source] io::Error),
-    #[error("cannot read the journal with journalctl: {0}")]
+    #[error("cannot read the journal with journalctl")]
     NoJournal(#[source] io::Error),
     #[error(transparent)]
     Dump(#[from] DumpError),
-    #[error("cannot start: {0}")]
+    #[error("cannot start")]
     Runtime(#[source] io::Error),
-    #[error("cannot write {}: {error}", path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] FileError),
+}
+
+impl CliError {
+    /// The error with its causes, and on a second line what to try.
+    pub fn with_remedy(&self) -> String {
+        let text = error_chain(self);
+        match self.remedy() {
+            Some(command) => format!("{text}\nTry: {command}"),
+            None => text,
+        }
+    }
+
+    /// The command that helps; `None` where the text says what to do, or nothing does.
+    fn remedy(&self) -> Option<&'static str> {
+        match self {
+            CliError::NoBus(_) => Some("systemctl status dbus"),
+            CliError::NotRunning | CliError::NoAnswer(_) => Some("systemctl status hbd"),
+            CliError::NoTerminal(_) => Some("hbctl status"),
+            _ => None,
+        }
+    }
 }

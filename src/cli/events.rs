@@ -10,13 +10,13 @@ use clap::Args;
 use serde_json::Value;
 
 use super::error::CliError;
+use super::format::{local_time, paint};
 use super::why::level;
-use super::words::{local, paint};
 use crate::util::text::printable;
 
 /// Which events.
 #[derive(Debug, Args)]
-pub(super) struct Filter {
+pub(super) struct EventFilter {
     /// About this group, by its first resource
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Filter {
     pub json: bool,
 }
 
-impl Filter {
+impl EventFilter {
     /// For journalctl. Matches of different fields must all hold.
     fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> =
@@ -69,7 +69,7 @@ impl Filter {
 }
 
 /// Prints to `out` what journalctl says.
-pub(super) fn run(filter: &Filter, out: &mut impl Write, colour: bool) -> Result<(), CliError> {
+pub(super) fn run(filter: &EventFilter, out: &mut impl Write, colour: bool) -> Result<(), CliError> {
     let mut child = Command::new("journalctl")
         .args(filter.arguments())
         .stdout(Stdio::piped())
@@ -89,7 +89,7 @@ pub(super) fn run(filter: &Filter, out: &mut impl Write, colour: bool) -> Result
 }
 
 /// From journalctl's lines to ours: the last `lines` of them, or all as they come when following.
-fn show(filter: &Filter, input: impl BufRead, out: &mut impl Write, colour: bool) -> io::Result<()> {
+fn show(filter: &EventFilter, input: impl BufRead, out: &mut impl Write, colour: bool) -> io::Result<()> {
     let mut last: VecDeque<String> = VecDeque::new();
     for line in input.lines() {
         let line = line?;
@@ -128,7 +128,7 @@ fn line(record: &Value, colour: bool) -> String {
     let event = text(record, "HBD_EVENT").unwrap_or_default();
     let message =
         paint(&printable(&text(record, "MESSAGE").unwrap_or_default()), level(priority.unwrap_or(6)), colour);
-    format!("{}  {:<24} {message}", local(moment.unwrap_or_default()), printable(&event))
+    format!("{}  {:<24} {message}", local_time(moment.unwrap_or_default()), printable(&event))
 }
 
 /// A field's text. journald gives one that is not printable as a list of bytes.
@@ -147,8 +147,8 @@ fn text(record: &Value, key: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn filter(lines: usize) -> Filter {
-        Filter {
+    fn filter(lines: usize) -> EventFilter {
+        EventFilter {
             group: Some("10.0.0.1".to_owned()),
             node: None,
             link: None,

@@ -6,7 +6,7 @@ use zbus::wire::{DynamicType, Type};
 
 use super::ask::connect;
 use super::error::CliError;
-use super::job::tell_the_way;
+use super::job::print_progress;
 use crate::bus::{NAME, ROOT};
 
 /// Resets a node, or only asks its device.
@@ -15,16 +15,16 @@ pub(super) async fn fence(
     node: &str,
     dry_run: bool,
 ) -> Result<Result<String, String>, CliError> {
-    ask(bus, "Fence", &(node, dry_run)).await
+    call(bus, "Fence", &(node, dry_run)).await
 }
 
 /// Says that a node is off.
 pub(super) async fn confirm(bus: Builder<'static>, node: &str) -> Result<Result<String, String>, CliError> {
-    ask(bus, "ConfirmFenced", &(node,)).await
+    call(bus, "ConfirmFenced", &(node,)).await
 }
 
 /// Waits as long as the device takes; the inner result is hbd's own answer.
-async fn ask<B>(builder: Builder<'static>, method: &str, arguments: &B) -> Result<Result<String, String>, CliError>
+async fn call<B>(builder: Builder<'static>, method: &str, arguments: &B) -> Result<Result<String, String>, CliError>
 where
     B: serde::Serialize + DynamicType + Type,
 {
@@ -32,7 +32,7 @@ where
     let fencing = Proxy::new(&bus, NAME, ROOT, "org.hbd1.Fencing").await.map_err(CliError::NoAnswer)?;
     let outcome = tokio::select! {
         outcome = fencing.call::<_, _, String>(method, arguments) => outcome,
-        error = tell_the_way(&bus) => return Err(error),
+        error = print_progress(&bus) => return Err(error),
     };
     match outcome {
         Ok(outcome) => Ok(Ok(outcome)),

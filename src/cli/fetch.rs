@@ -14,7 +14,7 @@ use crate::bus::{
 };
 
 /// How long the bus, and then hbd, may take for each answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 type Properties = HashMap<String, OwnedVariant>;
 
@@ -23,10 +23,11 @@ type Properties = HashMap<String, OwnedVariant>;
 pub(super) struct Client(Connection);
 
 impl Client {
-    /// Connects; fails after [`PATIENCE`].
+    /// Connects; fails after [`ANSWER_LIMIT`].
     pub async fn connect(builder: Builder<'static>) -> Result<Client, CliError> {
-        let slow = |_| CliError::NoBus(fdo::Error::TimedOut(format!("no answer in {} s", PATIENCE.as_secs())).into());
-        let bus = timeout(PATIENCE, builder.method_timeout(PATIENCE).build()).await.map_err(slow)?;
+        let slow =
+            |_| CliError::NoBus(fdo::Error::TimedOut(format!("no answer in {} s", ANSWER_LIMIT.as_secs())).into());
+        let bus = timeout(ANSWER_LIMIT, builder.method_timeout(ANSWER_LIMIT).build()).await.map_err(slow)?;
         bus.map(Client).map_err(CliError::NoBus)
     }
 

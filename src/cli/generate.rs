@@ -15,14 +15,14 @@ use super::table;
 use crate::daemon;
 
 /// A file of hbd's documentation that is made from the code.
-pub(super) struct File {
+pub(super) struct GeneratedFile {
     /// Below the directory that is asked for.
     pub name: String,
     pub content: Vec<u8>,
 }
 
 /// Everything: `man/hbd.8`, `man/hbctl.8`, `bash/hbctl`, `zsh/_hbctl`, `fish/hbctl.fish`, and the same for hbd.
-pub(super) fn files() -> io::Result<Vec<File>> {
+pub(super) fn files() -> io::Result<Vec<GeneratedFile>> {
     let mut files = Vec::new();
     let programs = [
         (daemon::command(), include_str!("../../man/hbd.8.tail")),
@@ -31,7 +31,7 @@ pub(super) fn files() -> io::Result<Vec<File>> {
     for (mut command, tail) in programs {
         command.build();
         let name = command.get_name().to_owned();
-        files.push(File { name: format!("man/{name}.8"), content: page(&command, tail)? });
+        files.push(GeneratedFile { name: format!("man/{name}.8"), content: page(&command, tail)? });
         let shells = [
             (Shell::Bash, format!("bash/{name}")),
             (Shell::Zsh, format!("zsh/_{name}")),
@@ -40,11 +40,14 @@ pub(super) fn files() -> io::Result<Vec<File>> {
         for (shell, file) in shells {
             let mut content = Vec::new();
             generate(shell, &mut command, name.clone(), &mut content);
-            files.push(File { name: file, content });
+            files.push(GeneratedFile { name: file, content });
         }
     }
     // Not ha.cf.5: Heartbeat's own package has that one.
-    files.push(File { name: "man/hbd-ha.cf.5".to_owned(), content: crate::config::manual::page().into_bytes() });
+    files.push(GeneratedFile {
+        name: "man/hbd-ha.cf.5".to_owned(),
+        content: crate::config::manual::page().into_bytes(),
+    });
     Ok(files)
 }
 

@@ -12,18 +12,18 @@ use zbus::proxy::MethodFlags;
 use zbus::wire::{DynamicType, Type};
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
-use super::ask::{connect, manager, refused};
+use super::ask::{connect, manager, refusal_text};
 use super::error::CliError;
 use crate::bus::{JobResult, NAME, ROOT};
 use crate::util::text::printable;
 
 /// How often it is looked whether hbd is still there.
-const LOOK: Duration = Duration::from_secs(2);
+const PRESENCE_PERIOD: Duration = Duration::from_secs(2);
 
 /// What happens on the way is said on standard error, or to nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    Told,
+    Printed,
     Quiet,
 }
 
@@ -45,30 +45,30 @@ where
     let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
     let job = match manager.call_with_flags::<_, _, OwnedObjectPath>(method, flags, arguments).await {
         Ok(job) => job.unwrap_or_default(),
-        Err(error) => return refused(error).map(Err),
+        Err(error) => return refusal_text(error).map(Err),
     };
-    let mut look = interval(LOOK);
+    let mut presence = interval(PRESENCE_PERIOD);
     loop {
         let message = tokio::select! {
             message = signals.recv() => message.ok_or(CliError::NotRunning)?,
-            _ = look.tick() => {
-                still_there(&bus).await?;
+            _ = presence.tick() => {
+                check_hbd_is_there(&bus).await?;
                 continue;
             }
         };
-        match understand(&message) {
-            Some(News::Over(over, result, text)) if over == job => {
+        match parse_signal(&message) {
+            Some(JobSignal::Removed(over, result, text)) if over == job => {
                 let success = JobResult::parse(&result).is_some_and(JobResult::is_success);
                 return Ok(if success { Ok(text) } else { Err(text) });
             }
-            Some(News::Way(text)) if progress == Progress::Told => tell(&text),
+            Some(JobSignal::Progress(text)) if progress == Progress::Printed => print_line(&text),
             _ => {}
         }
     }
 }
 
 /// The same, but waits a moment only: `None` if it is not over by then. hbd goes on by itself.
-pub(super) async fn run_briefly<B>(
+pub(super) async fn run_without_waiting<B>(
     builder: Builder<'static>,
     method: &str,
     arguments: &B,
@@ -77,25 +77,25 @@ where
     B: Serialize + DynamicType + Type,
 {
     // hbd must have found out who asks before the asker is gone.
-    const MOMENT: Duration = Duration::from_secs(1);
-    timeout(MOMENT, run(builder, method, arguments, Progress::Quiet)).await.ok().transpose()
+    const HAND_OVER_TIME: Duration = Duration::from_secs(1);
+    timeout(HAND_OVER_TIME, run(builder, method, arguments, Progress::Quiet)).await.ok().transpose()
 }
 
 /// Tells what happens until it is dropped; ends only when hbd cannot be heard.
-pub(super) async fn tell_the_way(bus: &Connection) -> CliError {
+pub(super) async fn print_progress(bus: &Connection) -> CliError {
     let mut signals = match listen(bus).await {
         Ok(signals) => signals,
         Err(error) => return error,
     };
     while let Some(message) = signals.recv().await {
-        if let Some(News::Way(text)) = understand(&message) {
-            tell(&text);
+        if let Some(JobSignal::Progress(text)) = parse_signal(&message) {
+            print_line(&text);
         }
     }
     CliError::NotRunning
 }
 
-fn tell(text: &str) {
+fn print_line(text: &str) {
     // Nobody may be reading.
     let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable(text));
 }
@@ -119,32 +119,32 @@ async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, Cl
 }
 
 /// A job of an hbd that has ended never says how.
-async fn still_there(bus: &Connection) -> Result<(), CliError> {
+async fn check_hbd_is_there(bus: &Connection) -> Result<(), CliError> {
     let peer = Some("org.freedesktop.DBus.Peer");
-    match bus.call_method(Some(NAME), ROOT, peer, "Ping", &()).await.map_err(refused) {
+    match bus.call_method(Some(NAME), ROOT, peer, "Ping", &()).await.map_err(refusal_text) {
         Err(Err(error)) => Err(error),
         _ => Ok(()),
     }
 }
 
 /// What a signal says.
-enum News {
+enum JobSignal {
     /// A job is over: which, its result and its message.
-    Over(OwnedObjectPath, String, String),
+    Removed(OwnedObjectPath, String, String),
     /// Something on the way.
-    Way(String),
+    Progress(String),
 }
 
-fn understand(message: &Message) -> Option<News> {
+fn parse_signal(message: &Message) -> Option<JobSignal> {
     let header = message.header();
     match header.member()?.as_str() {
         "JobRemoved" => {
             let (_, job, result, text): (u32, OwnedObjectPath, String, String) = message.body().deserialize().ok()?;
-            Some(News::Over(job, result, text))
+            Some(JobSignal::Removed(job, result, text))
         }
         "Transition" => {
             let (_, _, _, text): (String, String, String, String) = message.body().deserialize().ok()?;
-            Some(News::Way(text))
+            Some(JobSignal::Progress(text))
         }
         "PropertiesChanged" => {
             let body = message.body();
@@ -152,7 +152,7 @@ fn understand(message: &Message) -> Option<News> {
                 body.deserialize().ok()?;
             let awaited = changed.get("Awaited")?.try_clone().ok()?;
             let awaited: String = awaited.try_into().ok()?;
-            (!awaited.is_empty()).then(|| News::Way(format!("waiting for {awaited}")))
+            (!awaited.is_empty()).then(|| JobSignal::Progress(format!("waiting for {awaited}")))
         }
         _ => None,
     }

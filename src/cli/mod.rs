@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod fence;
 mod fetch;
+mod format;
 mod generate;
 mod job;
 mod json;
@@ -25,7 +26,6 @@ mod table;
 mod tests;
 mod watch;
 mod why;
-mod words;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -37,9 +37,10 @@ use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
 use crate::util::clock::now_usec;
+use crate::util::error::failed;
 use error::CliError;
-use job::Progress::Told;
-use table::{Arguments, Command, Switch};
+use job::Progress::Printed;
+use table::{Arguments, HbctlCommand, OperatorRequest, Switch};
 
 /// Something is not as it should be.
 const EXIT_TROUBLE: u8 = 3;
@@ -59,7 +60,7 @@ pub fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            let _ = writeln!(io::stderr().lock(), "hbctl: {error}");
+            let _ = writeln!(io::stderr().lock(), "hbctl: {}", error.with_remedy());
             ExitCode::FAILURE
         }
     }
@@ -70,15 +71,15 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     let bus = Builder::system();
     match &arguments.command {
-        Command::Status { json } => {
+        HbctlCommand::Status { json } => {
             print_status(&runtime.block_on(fetch::snapshot(bus))?, *json, arguments.color.decide())
         }
-        Command::Watch => {
+        HbctlCommand::Watch => {
             let watch =
                 watch::watch(Builder::system, io::stdin(), io::stdin(), io::stdout(), arguments.color.decide());
             runtime.block_on(watch).map(|()| (String::new(), ExitCode::SUCCESS))
         }
-        Command::Why { group } => {
+        HbctlCommand::Why { group } => {
             let snapshot = runtime.block_on(fetch::snapshot(bus))?;
             let text = why::render(&snapshot, group.as_deref(), arguments.color.decide());
             Ok(match text {
@@ -86,56 +87,64 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
                 None => ("there is no such group; see `hbctl status`\n".to_owned(), ExitCode::from(EXIT_NOT_DONE)),
             })
         }
-        Command::Check { root, node } => {
-            let subject = check::Subject { root: root.clone(), node: node.clone() };
+        HbctlCommand::Check { root, node } => {
+            let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
             check::run(&runtime, bus, &subject, arguments.color.decide())
         }
-        Command::Doctor => {
+        HbctlCommand::Doctor => {
             let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));
             let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(doctor::Grade::Ok);
             let ill = worst >= doctor::Grade::Warning;
             let code = if ill { ExitCode::from(EXIT_TROUBLE) } else { ExitCode::SUCCESS };
             Ok((doctor::render(&findings, arguments.color.decide()), code))
         }
-        Command::Events(filter) => {
+        HbctlCommand::Events(filter) => {
             events::run(filter, &mut io::stdout().lock(), arguments.color.decide())?;
             Ok((String::new(), ExitCode::SUCCESS))
         }
-        Command::Dump(options) => {
+        HbctlCommand::Dump(options) => {
             dump::run(options, &mut io::stdout().lock())?;
             Ok((String::new(), ExitCode::SUCCESS))
         }
-        Command::Metrics { output } => measure(&runtime, bus, output.as_deref()),
-        Command::Generate { directory } => generate::write(directory)
+        HbctlCommand::Metrics { output } => print_metrics(&runtime, bus, output.as_deref()),
+        HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
-            .map_err(|error| CliError::Write { path: directory.clone(), error }),
-        Command::Standby { scope } => Ok(moved(runtime.block_on(job::run(bus, "Standby", &(scope,), Told))?)),
-        Command::Fence { node, dry_run } => Ok(moved(runtime.block_on(fence::fence(bus, node, *dry_run))?)),
-        Command::ConfirmFenced { node } => Ok(moved(runtime.block_on(fence::confirm(bus, node))?)),
-        Command::Cleanup { group } => Ok(moved(runtime.block_on(ask::ask(bus, "Cleanup", &(group,)))?)),
-        Command::ClearHold { group } => Ok(moved(runtime.block_on(ask::ask(bus, "ClearHold", &(group,)))?)),
-        Command::Maintenance { state } => {
-            let on = *state == Switch::On;
-            Ok(moved(runtime.block_on(ask::ask(bus, "SetMaintenance", &(on,)))?))
-        }
-        Command::Move { group, node } => {
-            let node = node.to_ascii_lowercase();
-            Ok(moved(runtime.block_on(job::run(bus, "Move", &(group, node), Told))?))
-        }
-        Command::Takeover { scope } => Ok(moved(runtime.block_on(job::run(bus, "Takeover", &(scope,), Told))?)),
+            .map_err(failed("write", directory))
+            .map_err(CliError::Write),
+        HbctlCommand::Request(request) => runtime.block_on(send_request(bus, request)).map(print_outcome),
     }
 }
 
-fn measure(runtime: &Runtime, bus: Builder<'static>, output: Option<&Path>) -> Result<(String, ExitCode), CliError> {
+/// Asks hbd to act, and waits for its answer: done, or why not.
+async fn send_request(bus: Builder<'static>, request: &OperatorRequest) -> Result<Result<String, String>, CliError> {
+    match request {
+        OperatorRequest::Standby { scope } => job::run(bus, "Standby", &(scope,), Printed).await,
+        OperatorRequest::Takeover { scope } => job::run(bus, "Takeover", &(scope,), Printed).await,
+        OperatorRequest::Move { group, node } => {
+            job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Printed).await
+        }
+        OperatorRequest::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
+        OperatorRequest::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
+        OperatorRequest::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
+        OperatorRequest::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,
+        OperatorRequest::ConfirmFenced { node } => fence::confirm(bus, node).await,
+    }
+}
+
+fn print_metrics(
+    runtime: &Runtime,
+    bus: Builder<'static>,
+    output: Option<&Path>,
+) -> Result<(String, ExitCode), CliError> {
     let snapshot = runtime.block_on(fetch::snapshot(bus));
     let text = metrics::render(snapshot.as_ref().ok());
     let code = if snapshot.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let Some(path) = output else { return Ok((text, code)) };
-    metrics::replace(path, &text).map_err(|error| CliError::Write { path: path.to_owned(), error })?;
+    metrics::replace(path, &text).map_err(failed("write", path))?;
     Ok((String::new(), code))
 }
 
-fn moved(outcome: Result<String, String>) -> (String, ExitCode) {
+fn print_outcome(outcome: Result<String, String>) -> (String, ExitCode) {
     match outcome {
         Ok(text) => (format!("{text}\n"), ExitCode::SUCCESS),
         Err(text) => (format!("{text}\n"), ExitCode::from(EXIT_NOT_DONE)),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::words::{bold, duration, paint, span, table};
+use super::format::{age, bold, ha_cf_time, paint, table};
 use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 
 /// Everything that is not as it should be, one sentence each; empty when all is well.
@@ -80,21 +80,22 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         snapshot.cluster,
         snapshot.generation,
         snapshot.auto_failback,
-        duration(snapshot.keepalive_usec),
-        duration(snapshot.warntime_usec),
-        duration(snapshot.deadtime_usec),
-        duration(snapshot.initdead_usec),
+        ha_cf_time(snapshot.keepalive_usec),
+        ha_cf_time(snapshot.warntime_usec),
+        ha_cf_time(snapshot.deadtime_usec),
+        ha_cf_time(snapshot.initdead_usec),
     );
     let nodes = snapshot.nodes.iter().map(|node| {
         let holds = if node.holds.is_empty() { "-" } else { &node.holds };
-        let heard = if node.local { "this node".to_owned() } else { heard(node.last_status_usec, now_usec) };
+        let last_heard =
+            if node.local { "this node".to_owned() } else { last_heard(node.last_status_usec, now_usec) };
         let status = if node.maintenance { format!("{} (maintenance)", node.status) } else { node.status.clone() };
-        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), heard]
+        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), last_heard]
     });
     text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "LAST HEARD"], nodes, colour));
     let links = snapshot.links.iter().map(|link| {
-        let heard = heard(link.last_heard_usec, now_usec);
-        [link.node.clone(), link.name.clone(), link.medium.clone(), link.status.clone(), heard]
+        let last_heard = last_heard(link.last_heard_usec, now_usec);
+        [link.node.clone(), link.name.clone(), link.medium.clone(), link.status.clone(), last_heard]
     });
     text.push('\n');
     text.push_str(&table(["LINK TO", "ON", "MEDIUM", "STATUS", "LAST HEARD"], links, colour));
@@ -120,7 +121,7 @@ fn group_rows(group: &GroupSnapshot, now_usec: u64) -> Vec<[String; 5]> {
     let owner = if group.owner.is_empty() { "nobody" } else { &group.owner };
     let since = match group.owner_since_usec {
         0 => "-".to_owned(),
-        since => span(now_usec.saturating_sub(since)),
+        since => age(now_usec.saturating_sub(since)),
     };
     let state = if group.held_back.is_empty() { group.state.clone() } else { "held back".to_owned() };
     let head = [group.name.clone(), state, owner.to_owned(), since, group.preferred.clone()];
@@ -144,10 +145,10 @@ fn software(node: &NodeSnapshot) -> &'static str {
     }
 }
 
-fn heard(then_usec: u64, now_usec: u64) -> String {
+fn last_heard(then_usec: u64, now_usec: u64) -> String {
     match now_usec.saturating_sub(then_usec) {
         _ if then_usec == 0 => "never".to_owned(),
         ago if ago < 60_000_000 => format!("{:.1} s ago", ago as f64 / 1e6),
-        ago => format!("{} ago", span(ago)),
+        ago => format!("{} ago", age(ago)),
     }
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::dump::DumpOptions;
-use super::events::Filter;
-use super::words::When;
+use super::events::EventFilter;
+use super::format::ColourChoice;
 
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
@@ -18,10 +18,10 @@ const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 #[command(name = "hbctl", version, arg_required_else_help = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: HbctlCommand,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
-    pub color: When,
+    pub color: ColourChoice,
 }
 
 /// On or off.
@@ -33,8 +33,9 @@ pub(super) enum Switch {
     Off,
 }
 
+/// All commands.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum HbctlCommand {
     /// Show nodes, links and resource groups, and who owns what
     ///
     /// Exit status: 0 all is well, 1 hbd cannot be asked, 3 something is not as it should be (a group without an owner,
@@ -57,7 +58,7 @@ pub(super) enum Command {
     /// Show what hbd wrote into the journal at each transition
     ///
     /// Filters must all hold. Only root and members of adm or systemd-journal see everything.
-    Events(Filter),
+    Events(EventFilter),
     /// Check the configuration files: what is wrong with them, what each word became, what differs from what runs
     ///
     /// Runs the code that hbd starts with, and asks fence agents whether they know their parameters. Compares with the
@@ -88,6 +89,19 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Request(OperatorRequest),
+    /// Write the man pages and the completions into a directory (for packagers)
+    #[command(hide = true)]
+    Generate {
+        /// The directory; made if it is not there
+        directory: PathBuf,
+    },
+}
+
+/// The commands by which an operator asks hbd to act.
+#[derive(Debug, Subcommand)]
+pub(super) enum OperatorRequest {
     /// Give resource groups to the other node, and wait until they run there
     ///
     /// What happens on the way is told on standard error. Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
@@ -160,12 +174,6 @@ pub(super) enum Command {
     ConfirmFenced {
         /// The node, as ha.cf names it
         node: String,
-    },
-    /// Write the man pages and the completions into a directory (for packagers)
-    #[command(hide = true)]
-    Generate {
-        /// The directory; made if it is not there
-        directory: PathBuf,
     },
 }
 

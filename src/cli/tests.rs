@@ -295,7 +295,7 @@ async fn what_the_bus_shows_is_what_was_put_there() {
 }
 
 /// A move as hbctl waits for it, beside a daemon that ends it so; `None` without a dbus-daemon.
-async fn moved(answer: Answer) -> Option<Result<String, String>> {
+async fn outcome_of_move(answer: Answer) -> Option<Result<String, String>> {
     let bus = PrivateBus::start()?;
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
     let (sender, mut calls) = mpsc::channel(1);
@@ -317,16 +317,16 @@ async fn moved(answer: Answer) -> Option<Result<String, String>> {
         };
         reply.send(Ok(answer)).unwrap();
     };
-    let wish = ("10.0.0.100", "nodeb");
-    let (said, ()) = tokio::join!(job::run(bus.builder(), "Move", &wish, job::Progress::Quiet), daemon);
+    let arguments = ("10.0.0.100", "nodeb");
+    let (said, ()) = tokio::join!(job::run(bus.builder(), "Move", &arguments, job::Progress::Quiet), daemon);
     Some(said.unwrap())
 }
 
 #[tokio::test]
 async fn a_move_is_waited_for_by_its_job() {
-    let Some(said) = moved(Answer::Done).await else { return };
+    let Some(said) = outcome_of_move(Answer::Done).await else { return };
     assert_eq!(said, Ok("10.0.0.100 is now on nodeb".to_owned()));
-    let Some(said) = moved(Answer::Failed).await else { return };
+    let Some(said) = outcome_of_move(Answer::Failed).await else { return };
     assert!(said.unwrap_err().contains("not everything could be started"));
 }
 
@@ -334,7 +334,7 @@ async fn a_move_is_waited_for_by_its_job() {
 async fn who_cannot_be_asked_is_told_apart() {
     let Some(mut bus) = PrivateBus::start() else { return };
     let error = fetch::snapshot(bus.builder()).await.unwrap_err();
-    assert!(error.to_string().contains("systemctl status hbd"), "{error}");
+    assert!(error.with_remedy().ends_with("\nTry: systemctl status hbd"), "{error}");
     bus.kill();
     let error = fetch::snapshot(bus.builder()).await.unwrap_err();
     assert!(matches!(error, CliError::NoBus(_)), "{error}");

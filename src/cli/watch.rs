@@ -17,15 +17,15 @@ use zbus::{MatchRule, MessageStream};
 
 use super::error::CliError;
 use super::fetch::Client;
+use super::format::{local_time, paint};
 use super::status;
-use super::words::{local, paint};
 use crate::bus::NAME;
 use crate::util::clock::now_usec;
 
 /// Without a signal the screen is this old at most: `LAST HEARD` changes without one.
-const TICK: Duration = Duration::from_secs(1);
+const REDRAW_PERIOD: Duration = Duration::from_secs(1);
 /// A change seldom comes alone.
-const GATHER: Duration = Duration::from_millis(40);
+const SETTLING_TIME: Duration = Duration::from_millis(40);
 
 /// Alternate screen, no cursor, no wrapping of long lines.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -102,7 +102,7 @@ where
     });
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
     let mut resized = signal(SignalKind::window_change()).map_err(CliError::Runtime)?;
-    let mut source = Source::default();
+    let mut source = StatusFeed::default();
     loop {
         let text = source.text(&connect, colour).await;
         screen.draw(&text).map_err(CliError::NoTerminal)?;
@@ -114,30 +114,30 @@ where
             },
             _ = terminate.recv() => return Ok(()),
             _ = resized.recv() => {}
-            () = source.changed() => sleep(GATHER).await,
-            () = sleep(TICK) => {}
+            () = source.changed() => sleep(SETTLING_TIME).await,
+            () = sleep(REDRAW_PERIOD) => {}
         }
     }
 }
 
 /// Where the text comes from; without a connection until there is one.
 #[derive(Default)]
-struct Source {
+struct StatusFeed {
     client: Option<Client>,
     changes: Option<mpsc::Receiver<()>>,
 }
 
-impl Source {
+impl StatusFeed {
     /// The screen's text: the status, or why there is none.
     async fn text(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> String {
-        let head = format!("hbctl watch, {}; q leaves\n\n", local(now_usec()));
+        let head = format!("hbctl watch, {}; q leaves\n\n", local_time(now_usec()));
         match self.status(connect, colour).await {
             Ok(text) => head + &text,
             Err(error) => {
                 if !matches!(error, CliError::NotRunning) {
-                    *self = Source::default();
+                    *self = StatusFeed::default();
                 }
-                head + &paint(&error.to_string(), "bad", colour) + "\n"
+                head + &paint(&error.with_remedy(), "bad", colour) + "\n"
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::words::{bold, local, paint, span};
+use super::format::{age, bold, local_time, paint};
 use crate::bus::{Decision, GroupSnapshot, Snapshot};
 use crate::util::clock::now_usec;
 use crate::util::text::printable;
@@ -17,7 +17,7 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
     let mut text = String::new();
     for group in &groups {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), standing(group, snapshot));
+        let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), owner_sentence(group, snapshot));
     }
     // What is about no group may be the cause of what happened to this one: a node's death.
     let of_interest =
@@ -30,13 +30,13 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
     for decision in snapshot.decisions.iter().filter(of_interest) {
         let level = level(decision.priority);
         let said = paint(&printable(&decision.text), level, colour);
-        let _ = writeln!(text, "  {}  {said}", local(decision.usec));
+        let _ = writeln!(text, "  {}  {said}", local_time(decision.usec));
     }
     Some(text)
 }
 
 /// Who has it, since when, and why it is nobody else.
-fn standing(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
+fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
     if !group.held_back.is_empty() {
         return format!("held back, because {}", printable(&group.held_back));
     }
@@ -45,7 +45,7 @@ fn standing(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
     }
     let ago = now_usec().saturating_sub(group.owner_since_usec);
     let owner = if group.owner == snapshot.node { "this node" } else { &group.owner };
-    let since = if group.owner_since_usec == 0 { String::new() } else { format!(" since {}", span(ago)) };
+    let since = if group.owner_since_usec == 0 { String::new() } else { format!(" since {}", age(ago)) };
     let home = if group.owner == group.preferred {
         "which it prefers".to_owned()
     } else {

@@ -15,11 +15,11 @@ use tokio::time::timeout;
 use crate::config::nearest;
 
 /// How long an agent may take to describe itself; Python starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const METADATA_LIMIT: Duration = Duration::from_secs(10);
 /// What hbd says itself, or what may be said to any agent: some do not mention it.
-const OURS: [&str; 2] = ["action", "nodename"];
+const HBD_PARAMETERS: [&str; 2] = ["action", "nodename"];
 /// The names of the victim on the device, newer and older.
-const PLUG: [&str; 2] = ["plug", "port"];
+const OUTLET_PARAMETERS: [&str; 2] = ["plug", "port"];
 
 /// Why an agent's parameters cannot be checked.
 #[derive(Debug, Error)]
@@ -28,8 +28,8 @@ pub enum MetadataError {
     #[error("it cannot be run")]
     Run(#[source] io::Error),
     /// It hangs.
-    #[error("it took longer than {} s", PATIENCE.as_secs())]
-    Hangs,
+    #[error("it took longer than {} s", METADATA_LIMIT.as_secs())]
+    TimedOut,
     /// It refuses.
     #[error("it ended with {0}")]
     Refused(std::process::ExitStatus),
@@ -44,11 +44,11 @@ pub enum MetadataError {
 /// What an agent says about its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Metadata {
-    parameters: Vec<Parameter>,
+    parameters: Vec<AgentParameter>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Parameter {
+struct AgentParameter {
     name: String,
     required: bool,
     /// Its older name, which is as good.
@@ -72,7 +72,7 @@ impl Metadata {
             }
             child.wait_with_output().await
         };
-        let output = timeout(PATIENCE, conversation).await.map_err(|_| MetadataError::Hangs)?;
+        let output = timeout(METADATA_LIMIT, conversation).await.map_err(|_| MetadataError::TimedOut)?;
         let output = output.map_err(MetadataError::Run)?;
         if !output.status.success() {
             return Err(MetadataError::Refused(output.status));
@@ -90,9 +90,9 @@ impl Metadata {
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text.trim(), options).map_err(MetadataError::NotXml)?;
         let found = document.descendants().filter(|node| node.has_tag_name("parameter"));
-        let parameters: Vec<Parameter> = found
+        let parameters: Vec<AgentParameter> = found
             .filter_map(|node| {
-                Some(Parameter {
+                Some(AgentParameter {
                     name: node.attribute("name")?.to_owned(),
                     required: node.attribute("required") == Some("1"),
                     obsoletes: node.attribute("obsoletes").map(str::to_owned),
@@ -110,7 +110,7 @@ impl Metadata {
         let is_given = |name: &str| given.iter().any(|(other, _)| plain(other) == plain(name));
         let mut found = Vec::new();
         for (name, _) in given {
-            if OURS.contains(&name.as_str()) || known.contains(&plain(name)) {
+            if HBD_PARAMETERS.contains(&name.as_str()) || known.contains(&plain(name)) {
                 continue;
             }
             let help = match nearest(name, self.names()) {
@@ -120,16 +120,16 @@ impl Metadata {
             found.push(format!("{agent} has no parameter `{name}` and would ignore it: {help}"));
         }
         for parameter in self.parameters.iter().filter(|parameter| parameter.required) {
-            let Parameter { name, obsoletes, .. } = parameter;
+            let AgentParameter { name, obsoletes, .. } = parameter;
             let older = obsoletes.as_deref();
-            if OURS.contains(&name.as_str()) || is_given(name) || older.is_some_and(is_given) {
+            if HBD_PARAMETERS.contains(&name.as_str()) || is_given(name) || older.is_some_and(is_given) {
                 continue;
             }
             // Both names of one thing are listed; the newer one speaks for both.
             if self.parameters.iter().any(|newer| newer.obsoletes.as_deref() == Some(name)) {
                 continue;
             }
-            found.push(if PLUG.contains(&name.as_str()) {
+            found.push(if OUTLET_PARAMETERS.contains(&name.as_str()) {
                 format!("{agent} must be told which outlet or guest the node is: write `{name} = ...`")
             } else {
                 format!("{agent} needs `{name}`, which is not given: it would reset nothing")

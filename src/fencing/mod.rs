@@ -59,12 +59,12 @@ pub enum FenceError {
     #[error("cannot reach systemd")]
     NoSystemd(#[source] Box<UnitError>),
     /// The program failed, or took too long.
-    #[error("{agent} failed: {why}; see `journalctl -u {unit}`")]
+    #[error("{agent} failed: {reason}; see `journalctl -u {unit}`")]
     Failed {
         /// As the configuration names it.
         agent: String,
         /// Its exit status or signal in systemd's words.
-        why: String,
+        reason: String,
         /// The unit it ran as.
         unit: String,
     },
@@ -75,10 +75,10 @@ pub enum FenceError {
 
 /// What is said to a program: its words, and what its standard input or parameter file holds.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct AgentCall {
     words: Vec<String>,
     parameters: String,
-    /// Whether `parameters` is the standard input; else the words name the file in place of [`FILE`].
+    /// Whether `parameters` is the standard input; else the words name the file in place of [`FILE_PLACEHOLDER`].
     stdin: bool,
     /// Exit statuses beside 0 that are good news.
     accepted: &'static [i32],
@@ -88,7 +88,7 @@ pub(crate) struct Said {
 const NODE_IS_OFF: i32 = 2;
 
 /// Stands for the parameter file among the words.
-const FILE: &str = "\0file";
+const FILE_PLACEHOLDER: &str = "\0file";
 
 /// Lets the agents of a device try in turn, with these `NAME=VALUE` in their environment. `serial` makes the units' names
 /// unique.
@@ -139,28 +139,33 @@ async fn run_one(
     agent: &FenceAgent,
     deed: Deed,
 ) -> Result<(), FenceError> {
-    let Some(said) = said(agent, node, deed) else { return Err(FenceError::ByHand(node.to_owned())) };
+    let Some(call) = agent_call(agent, node, deed) else { return Err(FenceError::ByHand(node.to_owned())) };
     let path = directory.join(unit).with_extension("parameters");
-    let written = Written::new(path, &said.parameters)?;
+    let written = ParameterFile::new(path, &call.parameters)?;
     let file = written.0.display().to_string();
-    let words = said.words.iter().map(|word| if word == FILE { file.as_str() } else { word.as_str() }).collect();
+    let words =
+        call.words.iter().map(|word| if word == FILE_PLACEHOLDER { file.as_str() } else { word.as_str() }).collect();
     let description = match deed {
         Deed::Reset => format!("hbd resets {node} with {}", agent.name),
         Deed::Test => format!("hbd asks {} about {node}", agent.name),
     };
-    let input = said.stdin.then_some(file.as_str());
-    let (accepted, limit) = (said.accepted, agent.timeout);
+    let input = call.stdin.then_some(file.as_str());
+    let (accepted, limit) = (call.accepted, agent.timeout);
     let errand = Errand { unit, description: &description, words, input, environment, accepted, limit };
     let outcome = systemd.run_errand(&errand).await;
     if matches!(outcome, Err(UnitError::Deadline { .. })) {
         // systemd itself hangs: what it still runs must not outlive its answer.
         let _ = systemd.stop_or_kill(unit, agent.timeout).await;
     }
-    outcome.map_err(|error| FenceError::Failed { agent: agent.name.clone(), why: why(error), unit: unit.to_owned() })
+    outcome.map_err(|error| FenceError::Failed {
+        agent: agent.name.clone(),
+        reason: reason(error),
+        unit: unit.to_owned(),
+    })
 }
 
 /// The shortest text that says it.
-fn why(error: UnitError) -> String {
+fn reason(error: UnitError) -> String {
     match error {
         UnitError::Failed { result, .. } if result == "timeout" => "it took too long and was killed".to_owned(),
         UnitError::Failed { result, .. } if !result.is_empty() => format!("it ended with {result}"),
@@ -169,7 +174,7 @@ fn why(error: UnitError) -> String {
 }
 
 /// What to say to a program; `None` if it is a human.
-pub(crate) fn said(agent: &FenceAgent, node: &str, deed: Deed) -> Option<Said> {
+pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<AgentCall> {
     match &agent.protocol {
         FenceProtocol::Agent { path, parameters } => {
             let mut lines = String::new();
@@ -187,27 +192,28 @@ pub(crate) fn said(agent: &FenceAgent, node: &str, deed: Deed) -> Option<Said> {
                 Deed::Test => lines.push_str("action=status\n"),
             }
             let accepted: &[i32] = if deed == Deed::Test { &[NODE_IS_OFF] } else { &[] };
-            Some(Said { words: vec![path.display().to_string()], parameters: lines, stdin: true, accepted })
+            Some(AgentCall { words: vec![path.display().to_string()], parameters: lines, stdin: true, accepted })
         }
         FenceProtocol::Stonith { program, kind, parameters } => {
             let program = program.display().to_string();
-            let mut words = vec![program, "-t".to_owned(), kind.clone(), "-F".to_owned(), FILE.to_owned()];
+            let mut words =
+                vec![program, "-t".to_owned(), kind.clone(), "-F".to_owned(), FILE_PLACEHOLDER.to_owned()];
             let node = node.to_ascii_lowercase();
             match deed {
                 Deed::Reset => words.extend(["-T".to_owned(), "reset".to_owned(), node]),
                 Deed::Test => words.push("-S".to_owned()),
             }
-            Some(Said { words, parameters: format!("{parameters}\n"), stdin: false, accepted: &[] })
+            Some(AgentCall { words, parameters: format!("{parameters}\n"), stdin: false, accepted: &[] })
         }
         FenceProtocol::Human => None,
     }
 }
 
 /// A file that only root can read, for as long as this lives.
-struct Written(PathBuf);
+struct ParameterFile(PathBuf);
 
-impl Written {
-    fn new(path: PathBuf, content: &str) -> Result<Written, FenceError> {
+impl ParameterFile {
+    fn new(path: PathBuf, content: &str) -> Result<ParameterFile, FenceError> {
         let write = || {
             // Left by a daemon that was killed; its mode may be anything.
             match fs::remove_file(&path) {
@@ -218,13 +224,13 @@ impl Written {
             file.write_all(content.as_bytes())
         };
         match write() {
-            Ok(()) => Ok(Written(path)),
+            Ok(()) => Ok(ParameterFile(path)),
             Err(source) => Err(FenceError::Parameters { path: path.display().to_string(), source }),
         }
     }
 }
 
-impl Drop for Written {
+impl Drop for ParameterFile {
     fn drop(&mut self) {
         // Gone already is as good.
         let _ = fs::remove_file(&self.0);

@@ -13,16 +13,16 @@ fn agent(parameters: &[(&str, &str)]) -> FenceAgent {
 }
 
 fn lines(agent: &FenceAgent, deed: Deed) -> String {
-    said(agent, "nodeb", deed).unwrap().parameters
+    agent_call(agent, "nodeb", deed).unwrap().parameters
 }
 
 #[test]
 fn a_fence_agent_reads_its_parameters_from_its_input_and_gets_no_argument() {
     let agent = agent(&[("ip", "10.0.0.9"), ("password", "let me in")]);
-    let said = said(&agent, "nodeb", Deed::Reset).unwrap();
-    assert_eq!(said.words, ["/usr/sbin/fence_dummy"], "with an argument it would not read its input");
-    assert!(said.stdin);
-    assert_eq!(said.parameters, "ip=10.0.0.9\npassword=let me in\nnodename=nodeb\naction=reboot\n");
+    let call = agent_call(&agent, "nodeb", Deed::Reset).unwrap();
+    assert_eq!(call.words, ["/usr/sbin/fence_dummy"], "with an argument it would not read its input");
+    assert!(call.stdin);
+    assert_eq!(call.parameters, "ip=10.0.0.9\npassword=let me in\nnodename=nodeb\naction=reboot\n");
 }
 
 #[test]
@@ -40,11 +40,14 @@ fn cluster_glue_gets_its_parameters_in_a_file() {
         parameters: "NodeB 10.0.0.9 admin secret lan".into(),
     };
     let agent = FenceAgent { name: "external/ipmi".into(), protocol, timeout: Duration::from_secs(60) };
-    let reset = said(&agent, "NodeB", Deed::Reset).unwrap();
-    assert_eq!(reset.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE, "-T", "reset", "nodeb"]);
+    let reset = agent_call(&agent, "NodeB", Deed::Reset).unwrap();
+    assert_eq!(
+        reset.words,
+        ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE_PLACEHOLDER, "-T", "reset", "nodeb"]
+    );
     assert_eq!((reset.parameters.as_str(), reset.stdin), ("NodeB 10.0.0.9 admin secret lan\n", false));
-    let test = said(&agent, "nodeb", Deed::Test).unwrap();
-    assert_eq!(test.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE, "-S"]);
+    let test = agent_call(&agent, "nodeb", Deed::Test).unwrap();
+    assert_eq!(test.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE_PLACEHOLDER, "-S"]);
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn parameters_are_for_root_only_and_do_not_stay() {
     let path = directory.path().join("hbd-fence-nodeb-1.parameters");
     fs::write(&path, "left by a dead daemon").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let written = Written::new(path.clone(), "password=x\n").unwrap();
+    let written = ParameterFile::new(path.clone(), "password=x\n").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "password=x\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     drop(written);
@@ -69,15 +72,15 @@ fn units_have_names_that_systemd_takes() {
 }
 
 /// Runs a real agent of Debian's package fence-agents as the unit would; `None` where it is not installed.
-fn real(said: &Said) -> Option<std::process::ExitStatus> {
-    let mut child = Command::new(&said.words[0])
-        .args(&said.words[1..])
+fn real(call: &AgentCall) -> Option<std::process::ExitStatus> {
+    let mut child = Command::new(&call.words[0])
+        .args(&call.words[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    child.stdin.take().unwrap().write_all(said.parameters.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(call.parameters.as_bytes()).unwrap();
     Some(child.wait().unwrap())
 }
 
@@ -87,21 +90,21 @@ fn a_real_debian_fence_agent_understands_us() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("power").display().to_string();
     let dummy = agent(&[("type", "file"), ("status_file", &file)]);
-    let Some(status) = real(&said(&dummy, "nodeb", Deed::Reset).unwrap()) else {
+    let Some(status) = real(&agent_call(&dummy, "nodeb", Deed::Reset).unwrap()) else {
         eprintln!("skipped: no fence_dummy here (package fence-agents)");
         return;
     };
     assert!(status.success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "on", "off, and on again");
     let off = agent(&[("type", "file"), ("status_file", &file), ("action", "off")]);
-    assert!(real(&said(&off, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+    assert!(real(&agent_call(&off, "nodeb", Deed::Reset).unwrap()).unwrap().success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off");
-    let asked = said(&off, "nodeb", Deed::Test).unwrap();
+    let asked = agent_call(&off, "nodeb", Deed::Test).unwrap();
     assert_eq!(real(&asked).unwrap().code(), Some(NODE_IS_OFF), "reachable, and off");
     assert_eq!(asked.accepted, [NODE_IS_OFF]);
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off", "only asked");
     let failing = agent(&[("type", "fail"), ("status_file", &file)]);
-    assert!(!real(&said(&failing, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+    assert!(!real(&agent_call(&failing, "nodeb", Deed::Reset).unwrap()).unwrap().success());
 }
 
 /// fence_ipmilan's own words, shortened.

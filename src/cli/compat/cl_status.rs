@@ -16,7 +16,7 @@ use crate::bus::Snapshot;
 use crate::cli::fetch;
 
 /// The whole program may take so long (04 §6.5).
-const LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const EXIT_TIMEOUT: u8 = 12;
 /// A parameter is missing or wrong.
 const EXIT_PARAMETER: u8 = 11;
@@ -43,7 +43,7 @@ sub-commands:
 
 /// A command line after its first word.
 #[derive(Debug, Default)]
-struct Line {
+struct CommandLine {
     /// `-m`: sentences.
     human: bool,
     ping: bool,
@@ -58,7 +58,7 @@ pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) ->
     let Some((command, rest)) = words.split_first().filter(|(command, _)| *command != "-h") else {
         return CommandOutput { out: USAGE.to_owned(), ..CommandOutput::default() };
     };
-    let asked = runtime.block_on(async { timeout(LIMIT, fetch::snapshot(bus)).await });
+    let asked = runtime.block_on(async { timeout(ANSWER_LIMIT, fetch::snapshot(bus)).await });
     match asked {
         Err(_) => CommandOutput { status: EXIT_TIMEOUT, ..CommandOutput::default() },
         Ok(snapshot) => {
@@ -122,8 +122,8 @@ pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String]
     }
 }
 
-fn parse(command: &str, rest: &[String]) -> Result<Line, CommandOutput> {
-    let mut line = Line::default();
+fn parse(command: &str, rest: &[String]) -> Result<CommandLine, CommandOutput> {
+    let mut line = CommandLine::default();
     let mut words = rest.iter();
     while let Some(word) = words.next() {
         let Some(options) = word.strip_prefix('-').filter(|options| !options.is_empty()) else {
@@ -149,7 +149,7 @@ fn parse(command: &str, rest: &[String]) -> Result<Line, CommandOutput> {
 }
 
 /// The nodes in the reverse order of ha.cf, as Heartbeat's list gives them.
-fn list_nodes(snapshot: &Snapshot, line: &Line) -> CommandOutput {
+fn list_nodes(snapshot: &Snapshot, line: &CommandLine) -> CommandOutput {
     if line.verbose {
         return CommandOutput::out(verbose(snapshot), 0);
     }
@@ -188,7 +188,7 @@ fn links<'a>(snapshot: &'a Snapshot, node: &str) -> Vec<(&'a str, &'a str)> {
     found
 }
 
-fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> CommandOutput {
+fn about_node(snapshot: &Snapshot, command: &str, line: &CommandLine) -> CommandOutput {
     let needed = match command {
         "hblinkstatus" | "clientstatus" => 2,
         _ => 1,
@@ -242,7 +242,7 @@ fn about_node(snapshot: &Snapshot, command: &str, line: &Line) -> CommandOutput 
 }
 
 /// The value as ha.cf has it.
-fn parameter(line: &Line, ha_cf: &str) -> CommandOutput {
+fn parameter(line: &CommandLine, ha_cf: &str) -> CommandOutput {
     let Some(name) = &line.name else { return CommandOutput::err("parameter name required", EXIT_PARAMETER) };
     let value = ha_cf.lines().rev().find_map(|text| {
         let text = text.split('#').next().unwrap_or_default().trim();

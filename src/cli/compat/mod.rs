@@ -32,10 +32,10 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode
     let said = match name.as_str() {
         "cl_status" => with(&|runtime| cl_status::run(runtime, Builder::system(), &words)),
         "hb_standby" => {
-            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Way::Standby, &words))
+            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Direction::Standby, &words))
         }
         "hb_takeover" => {
-            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Way::Takeover, &words))
+            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Direction::Takeover, &words))
         }
         "heartbeat" => with(&|runtime| heartbeat::run(runtime, Builder::system, &words)),
         _ => return None,

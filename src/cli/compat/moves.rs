@@ -7,26 +7,26 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use super::output::CommandOutput;
-use crate::cli::job::{self, Progress, run_briefly};
-use crate::cli::words::local;
+use crate::cli::format::local_time;
+use crate::cli::job::{self, Progress, run_without_waiting};
 use crate::util::clock::now_usec;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     Standby,
     Takeover,
 }
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct MoveArguments {
     pub scope: String,
     pub wait: bool,
 }
 
 /// Words, or what to say about wrong ones.
-pub(super) fn parse(program: &str, words: &[String]) -> Result<Wish, CommandOutput> {
+pub(super) fn parse(program: &str, words: &[String]) -> Result<MoveArguments, CommandOutput> {
     let wait = !words.iter().any(|word| word == "--no-wait");
     let mut rest = words.iter().filter(|word| *word != "--no-wait");
     let scope = rest.next().map_or("all", String::as_str);
@@ -34,7 +34,7 @@ pub(super) fn parse(program: &str, words: &[String]) -> Result<Wish, CommandOutp
     let usage = format!("usage:\n{name} [all|foreign|local|failback] [--no-wait]");
     match (scope, rest.next()) {
         ("--help" | "-h", _) => Err(CommandOutput::out(usage, 0)),
-        ("all" | "foreign" | "local" | "failback", None) => Ok(Wish { scope: scope.to_owned(), wait }),
+        ("all" | "foreign" | "local" | "failback", None) => Ok(MoveArguments { scope: scope.to_owned(), wait }),
         _ => Err(CommandOutput::err(format!("{program}: wrong resources({scope}).\n{usage}"), 1)),
     }
 }
@@ -43,27 +43,27 @@ pub(super) fn run(
     runtime: &Runtime,
     bus: Builder<'static>,
     program: &str,
-    way: Way,
+    direction: Direction,
     words: &[String],
 ) -> CommandOutput {
-    let wish = match parse(program, words) {
-        Ok(wish) => wish,
+    let arguments = match parse(program, words) {
+        Ok(arguments) => arguments,
         Err(said) => return said,
     };
-    let method = if way == Way::Standby { "Standby" } else { "Takeover" };
-    let head = match way {
-        Way::Standby => format!("{} Going standby [{}].\n", local(now_usec()), wish.scope),
-        Way::Takeover => String::new(),
+    let method = if direction == Direction::Standby { "Standby" } else { "Takeover" };
+    let head = match direction {
+        Direction::Standby => format!("{} Going standby [{}].\n", local_time(now_usec()), arguments.scope),
+        Direction::Takeover => String::new(),
     };
-    let outcome = if wish.wait {
-        runtime.block_on(job::run(bus, method, &(&wish.scope,), Progress::Quiet)).map(Some)
+    let outcome = if arguments.wait {
+        runtime.block_on(job::run(bus, method, &(&arguments.scope,), Progress::Quiet)).map(Some)
     } else {
-        runtime.block_on(run_briefly(bus, method, &(&wish.scope,)))
+        runtime.block_on(run_without_waiting(bus, method, &(&arguments.scope,)))
     };
     match outcome {
         Ok(None) => CommandOutput { out: head, ..CommandOutput::default() },
         Ok(Some(Ok(done))) => CommandOutput { out: format!("{head}{done}\n"), ..CommandOutput::default() },
         Ok(Some(Err(refused))) => CommandOutput { out: head, err: format!("{refused}\n"), status: 1 },
-        Err(error) => CommandOutput { out: head, err: format!("{error}\n"), status: 1 },
+        Err(error) => CommandOutput { out: head, err: format!("{}\n", error.with_remedy()), status: 1 },
     }
 }

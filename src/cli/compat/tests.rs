@@ -1,6 +1,6 @@
 //! Texts and statuses of 04 §6.5 and §6.6, one row each.
 
-use super::moves::{Wish, parse};
+use super::moves::{MoveArguments, parse};
 use super::*;
 use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot};
 
@@ -131,8 +131,8 @@ fn everything_at_once_is_as_with_3_0_6() {
 #[test]
 fn a_move_takes_the_old_words_and_no_other() {
     let parsed = |line: &str| parse("/usr/share/heartbeat/hb_standby", &words(line));
-    assert_eq!(parsed(""), Ok(Wish { scope: "all".into(), wait: true }));
-    assert_eq!(parsed("foreign --no-wait"), Ok(Wish { scope: "foreign".into(), wait: false }));
+    assert_eq!(parsed(""), Ok(MoveArguments { scope: "all".into(), wait: true }));
+    assert_eq!(parsed("foreign --no-wait"), Ok(MoveArguments { scope: "foreign".into(), wait: false }));
     let refused = parsed("x").unwrap_err();
     assert_eq!(refused.status, 1);
     assert!(refused.err.starts_with("/usr/share/heartbeat/hb_standby: wrong resources(x).\n"), "{}", refused.err);

@@ -14,14 +14,15 @@ use zbus::connection::Builder;
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Files, Host, ResourceKind, Severity};
 use crate::units::survey::{UnfitUnit, starts_at_boot, survey};
+use crate::util::error::error_chain;
 use crate::vip::who_may_remove;
 
 /// How long each of the others on the bus may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEDATED_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the machine looks like. What could not be found out is `Err` with the reason.
 #[derive(Debug)]
-pub(in crate::cli) struct Facts {
+pub struct Facts {
     /// What reading the files gave.
     pub config: Result<Config, Vec<(Severity, String)>>,
     /// `nft -j list ruleset`.
@@ -43,7 +44,7 @@ pub(in crate::cli) struct Facts {
 }
 
 /// Everything. Needs a tokio runtime.
-pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
+pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     let config = read();
     let addresses: Vec<(String, IpAddr)> = if_addrs::get_if_addrs()
         .map(|found| found.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect())
@@ -52,14 +53,14 @@ pub(in crate::cli) async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts 
     Facts {
         ruleset: ruleset(),
         unfit_units: match &config {
-            Ok(config) => survey(bus(), config).await.map_err(|error| error.to_string()),
+            Ok(config) => survey(bus(), config).await.map_err(|error| error_chain(&error)),
             Err(_) => Ok(Vec::new()),
         },
-        hbd_at_boot: starts_at_boot(bus(), "hbd.service").await.map_err(|error| error.to_string()),
+        hbd_at_boot: starts_at_boot(bus(), "hbd.service").await.map_err(|error| error_chain(&error)),
         synchronised: synchronised(bus()).await,
         permissions: permissions(),
         running: fetch::snapshot(bus()).await.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
-            let text = error.to_string();
+            let text = error_chain(&error);
             text.lines().next().unwrap_or_default().to_owned()
         }),
         config,
@@ -151,7 +152,7 @@ async fn synchronised(bus: Builder<'static>) -> Result<bool, String> {
             Proxy::new(&bus, "org.freedesktop.timedate1", "/org/freedesktop/timedate1", "org.freedesktop.timedate1");
         clock.await?.get_property::<bool>("NTPSynchronized").await
     };
-    match timeout(PATIENCE, ask).await {
+    match timeout(TIMEDATED_LIMIT, ask).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err("timedated does not answer".to_owned()),
     }

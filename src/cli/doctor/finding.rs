@@ -2,7 +2,7 @@
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::cli) enum Grade {
+pub enum Grade {
     /// As it should be.
     Ok,
     /// Could not be found out, or worth knowing.
@@ -26,7 +26,7 @@ impl Grade {
 
 /// One judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Finding {
+pub struct Finding {
     pub grade: Grade,
     /// What was looked at.
     pub about: &'static str,

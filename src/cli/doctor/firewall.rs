@@ -11,7 +11,7 @@ const ABOUT: &str = "firewall";
 
 /// What a table does with a heartbeat that comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum ChainVerdict {
     /// A rule names the port, or accepts everything.
     Accepted,
     /// The chain ends in a drop or reject, and no rule could accept it.
@@ -43,10 +43,10 @@ pub(super) fn judge(ruleset: &Result<String, String>, config: &Config) -> Findin
     let mut worst = finding(Grade::Ok, ABOUT, "nothing in nftables drops heartbeats");
     for port in ports {
         for table in input_chains(&ruleset) {
-            let (name, fate) = (table.name(), table.fate(&ruleset, port, &devices));
-            let better = match fate {
-                Fate::Accepted => continue,
-                Fate::Dropped => finding(
+            let (name, verdict) = (table.name(), table.verdict(&ruleset, port, &devices));
+            let better = match verdict {
+                ChainVerdict::Accepted => continue,
+                ChainVerdict::Dropped => finding(
                     Grade::Bad,
                     ABOUT,
                     format!(
@@ -54,7 +54,7 @@ pub(super) fn judge(ruleset: &Result<String, String>, config: &Config) -> Findin
                          {port} accept, in the file that your firewall keeps; likewise on the other node"
                     ),
                 ),
-                Fate::Doubtful => finding(
+                ChainVerdict::Doubtful => finding(
                     Grade::Note,
                     ABOUT,
                     format!("{name} drops what it does not know; make sure that it accepts udp dport {port}"),
@@ -107,7 +107,7 @@ impl Chain<'_> {
         format!("{} {} {}", self.family, self.table, self.chain)
     }
 
-    fn fate(&self, ruleset: &Value, port: u16, devices: &[&str]) -> Fate {
+    fn verdict(&self, ruleset: &Value, port: u16, devices: &[&str]) -> ChainVerdict {
         let word = |rule: &'_ Value, key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
         // A jump may lead anywhere in the table.
         let rules = items(ruleset, "rule").filter(|rule| {
@@ -123,52 +123,59 @@ impl Chain<'_> {
                 drops = true;
             }
             if has("accept") {
-                match matches.iter().map(|found| lets(found, port, devices)).min().unwrap_or(Lets::Yes) {
-                    Lets::Yes => accepted = true,
-                    Lets::Perhaps => doubtful = true,
-                    Lets::No => {}
+                match matches
+                    .iter()
+                    .map(|found| matches_heartbeat(found, port, devices))
+                    .min()
+                    .unwrap_or(RuleMatch::Yes)
+                {
+                    RuleMatch::Yes => accepted = true,
+                    RuleMatch::Unknown => doubtful = true,
+                    RuleMatch::No => {}
                 }
             }
             doubtful |= parts.iter().any(|part| part.get("vmap").is_some() || part.get("xt").is_some());
         }
         match () {
-            () if !drops || accepted => Fate::Accepted,
-            () if doubtful => Fate::Doubtful,
-            () => Fate::Dropped,
+            () if !drops || accepted => ChainVerdict::Accepted,
+            () if doubtful => ChainVerdict::Doubtful,
+            () => ChainVerdict::Dropped,
         }
     }
 }
 
 /// Whether a condition holds for a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lets {
+enum RuleMatch {
     No,
-    Perhaps,
+    Unknown,
     Yes,
 }
 
-fn lets(condition: &Value, port: u16, devices: &[&str]) -> Lets {
-    let (Some(left), Some(right)) = (condition.get("left"), condition.get("right")) else { return Lets::Perhaps };
-    let yes = |yes: bool| if yes { Lets::Yes } else { Lets::No };
+fn matches_heartbeat(condition: &Value, port: u16, devices: &[&str]) -> RuleMatch {
+    let (Some(left), Some(right)) = (condition.get("left"), condition.get("right")) else {
+        return RuleMatch::Unknown;
+    };
+    let yes = |yes: bool| if yes { RuleMatch::Yes } else { RuleMatch::No };
     if condition.get("op").and_then(Value::as_str).is_some_and(|op| !matches!(op, "==" | "in")) {
-        return Lets::Perhaps;
+        return RuleMatch::Unknown;
     }
     if let Some(payload) = left.get("payload") {
         let word = |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default();
         return match (word("protocol"), word("field")) {
             ("udp" | "th", "dport") => contains(right, port),
-            ("tcp" | "icmp" | "icmpv6" | "sctp", _) => Lets::No,
-            _ => Lets::Perhaps,
+            ("tcp" | "icmp" | "icmpv6" | "sctp", _) => RuleMatch::No,
+            _ => RuleMatch::Unknown,
         };
     }
     match left.get("meta").and_then(|meta| meta.get("key")).and_then(Value::as_str) {
         Some("iifname" | "iif") => match right.as_str() {
             Some(name) => yes(devices.contains(&name)),
-            None => Lets::Perhaps,
+            None => RuleMatch::Unknown,
         },
         Some("l4proto") => match right.as_str() {
             Some(protocol) => yes(protocol == "udp"),
-            None => Lets::Perhaps,
+            None => RuleMatch::Unknown,
         },
         _ if left.get("ct").is_some() => match right {
             // Replies: heartbeats to one port from another are none.
@@ -178,30 +185,30 @@ fn lets(condition: &Value, port: u16, devices: &[&str]) -> Lets {
                 let states = right.get("set").and_then(Value::as_array);
                 yes(states.into_iter().flatten().any(|state| state == "new"))
             }
-            _ => Lets::Perhaps,
+            _ => RuleMatch::Unknown,
         },
-        _ => Lets::Perhaps,
+        _ => RuleMatch::Unknown,
     }
 }
 
 /// Whether a port is the number, in the range, in the set.
-fn contains(right: &Value, port: u16) -> Lets {
+fn contains(right: &Value, port: u16) -> RuleMatch {
     let number = |value: &Value| value.as_u64();
-    let one = |value: &Value| -> Lets {
+    let one = |value: &Value| -> RuleMatch {
         if let Some(single) = number(value) {
-            return if single == u64::from(port) { Lets::Yes } else { Lets::No };
+            return if single == u64::from(port) { RuleMatch::Yes } else { RuleMatch::No };
         }
         match value.get("range").and_then(Value::as_array).map(Vec::as_slice) {
             Some([first, last]) => {
                 let within = number(first).is_some_and(|first| first <= port.into())
                     && number(last).is_some_and(|last| last >= port.into());
-                if within { Lets::Yes } else { Lets::No }
+                if within { RuleMatch::Yes } else { RuleMatch::No }
             }
-            _ => Lets::Perhaps,
+            _ => RuleMatch::Unknown,
         }
     };
     match right.get("set").and_then(Value::as_array) {
-        Some(set) => set.iter().map(one).max().unwrap_or(Lets::No),
+        Some(set) => set.iter().map(one).max().unwrap_or(RuleMatch::No),
         None => one(right),
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::words::paint;
+use super::format::paint;
 use crate::config::{Config, FenceDevice, FenceProtocol, Medium, Severity};
 use crate::units::survey::UnfitUnit;
 

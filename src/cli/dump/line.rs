@@ -3,25 +3,26 @@
 use std::net::IpAddr;
 
 use super::packet::Datagram;
-use crate::cli::words::clock;
+use crate::cli::format::local_time_of_day;
 use crate::util::error::error_chain;
 use crate::util::text::printable;
 use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Value};
 
 /// Shown by itself, or of no interest: `auth` is the digest of the inner text.
-const PLUMBING: [&str; 5] = ["t", "src", "dest", "seq", "auth"];
+const NOT_SHOWN: [&str; 5] = ["t", "src", "dest", "seq", "auth"];
 /// Longer values are cut.
-const LONGEST: usize = 60;
+const MAX_VALUE: usize = 60;
 
 /// `12:00:01.250000 192.168.1.2:694 > 192.168.1.3:694 nodea: status seq=1a st=active … | 231 bytes, digest right (key 2)`.
 pub(super) fn render(datagram: &Datagram<'_>, keys: Option<&Keyring>) -> String {
     let place = |(address, port): (IpAddr, u16)| std::net::SocketAddr::new(address, port).to_string();
-    let head = format!("{} {} > {}", clock(datagram.usec), place(datagram.source), place(datagram.destination));
+    let head =
+        format!("{} {} > {}", local_time_of_day(datagram.usec), place(datagram.source), place(datagram.destination));
     let bytes = datagram.payload.len();
     match wire::peek(datagram.payload) {
         Ok((message, signature)) => {
             let verdict = verdict(datagram.payload, signature.as_deref(), keys);
-            format!("{head} {} | {bytes} bytes, {verdict}", words(&message))
+            format!("{head} {} | {bytes} bytes, {verdict}", message_text(&message))
         }
         Err(error) => format!("{head} | {bytes} bytes, no heartbeat: {}", error_chain(&error)),
     }
@@ -44,27 +45,27 @@ fn verdict(payload: &[u8], signature: Option<&str>, keys: Option<&Keyring>) -> S
 }
 
 /// Sender, kind, and what it says.
-fn words(message: &Message) -> String {
+fn message_text(message: &Message) -> String {
     let text = |name: &str| message.text(name).map(printable);
-    let mut words = format!("{}: {}", text("src").unwrap_or("?".to_owned()), text("t").unwrap_or("?".to_owned()));
+    let mut line = format!("{}: {}", text("src").unwrap_or("?".to_owned()), text("t").unwrap_or("?".to_owned()));
     if let Some(destination) = text("dest") {
-        words.push_str(&format!(" to {destination}"));
+        line.push_str(&format!(" to {destination}"));
     }
     if let Some(number) = text("seq") {
-        words.push_str(&format!(" seq={number}"));
+        line.push_str(&format!(" seq={number}"));
     }
-    for field in message.fields().iter().filter(|field| !PLUMBING.contains(&field.name.as_str())) {
-        words.push_str(&format!(" {}={}", printable(&field.name), value(&field.value)));
+    for field in message.fields().iter().filter(|field| !NOT_SHOWN.contains(&field.name.as_str())) {
+        line.push_str(&format!(" {}={}", printable(&field.name), value(&field.value)));
     }
-    words
+    line
 }
 
 fn value(value: &Value) -> String {
     match value {
         Value::Text(text) => {
             let text = printable(&String::from_utf8_lossy(text));
-            if text.chars().count() > LONGEST {
-                format!("{}…", text.chars().take(LONGEST).collect::<String>())
+            if text.chars().count() > MAX_VALUE {
+                format!("{}…", text.chars().take(MAX_VALUE).collect::<String>())
             } else {
                 text
             }

@@ -16,10 +16,10 @@ const LARGEST: usize = 128 * 1024;
 /// Prints what passes until the output, or the interface, ends.
 pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {
     let failed = |error| DumpError::Listen { interface: interface.to_owned(), error };
-    let mut ear = Ear::open(index(interface)?).map_err(failed)?;
+    let mut listener = PacketListener::open(index(interface)?).map_err(failed)?;
     let mut buffer = vec![0; LARGEST];
     loop {
-        let length = ear.hear(&mut buffer).map_err(failed)?;
+        let length = listener.receive(&mut buffer).map_err(failed)?;
         if printer.packet(LinkLayer::Ip, now_usec(), &buffer[..length]).is_err() {
             // Nobody reads any more.
             return Ok(());
@@ -38,28 +38,28 @@ pub(super) fn index(interface: &str) -> Result<u32, DumpError> {
 }
 
 /// Hears every packet of one interface, in both directions, from its IP header on (packet(7), SOCK_DGRAM).
-pub(super) struct Ear(Socket);
+pub(super) struct PacketListener(Socket);
 
-impl Ear {
-    pub(super) fn open(index: u32) -> io::Result<Ear> {
+impl PacketListener {
+    pub(super) fn open(index: u32) -> io::Result<PacketListener> {
         let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(protocol)))?;
-        socket.attach_filter(&only(index))?;
+        socket.attach_filter(&interface_filter(index))?;
         // What had come from other interfaces before the filter was there.
         socket.set_nonblocking(true)?;
-        let mut ear = Ear(socket);
+        let mut listener = PacketListener(socket);
         let mut buffer = [0; 1];
-        while ear.0.read(&mut buffer).is_ok() {}
-        ear.0.set_nonblocking(false)?;
-        Ok(ear)
+        while listener.0.read(&mut buffer).is_ok() {}
+        listener.0.set_nonblocking(false)?;
+        Ok(listener)
     }
 
     /// The next packet; its length.
-    pub(super) fn hear(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                heard => return heard,
+                received => return received,
             }
         }
     }
@@ -67,7 +67,7 @@ impl Ear {
 
 /// Lets packets of the interface with this index through, and nothing else (a classic BPF program). It needs no address to
 /// bind to, for which socket2 has no safe constructor.
-fn only(index: u32) -> [SockFilter; 4] {
+fn interface_filter(index: u32) -> [SockFilter; 4] {
     let filter = |code: u32, jt, jf, k| SockFilter::new(code as u16, jt, jf, k);
     // The kernel reads such an offset as "the packet's interface".
     let interface = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX) as u32;

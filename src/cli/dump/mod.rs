@@ -19,6 +19,7 @@ use clap::Args;
 
 use crate::config::{Files, load_authkeys};
 use crate::daemon::keys::keyring;
+use crate::util::error::{error_chain, failed};
 use crate::wire::Keyring;
 pub(super) use error::DumpError;
 use printer::Printer;
@@ -57,11 +58,11 @@ fn read_keys(path: &Path) -> Result<Keyring, DumpError> {
         let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
         refused(lines.join("\n"))
     })?;
-    keyring(&keys).map_err(|error| refused(error.to_string()))
+    keyring(&keys).map_err(|error| refused(error_chain(&error)))
 }
 
 fn read_file(path: &Path, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {
-    let bytes = std::fs::read(path).map_err(|error| DumpError::File { path: path.to_owned(), error })?;
+    let bytes = std::fs::read(path).map_err(failed("read", path)).map_err(DumpError::File)?;
     let packets = pcap::packets(&bytes).map_err(|text| DumpError::Format { path: path.to_owned(), text })?;
     for packet in packets {
         if printer.packet(packet.link, packet.usec, packet.bytes).is_err() {

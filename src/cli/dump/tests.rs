@@ -102,8 +102,8 @@ fn what_was_fragmented_is_put_together() {
 
 #[test]
 fn the_loopback_interface_is_heard() {
-    let mut ear = match live::Ear::open(live::index("lo").unwrap()) {
-        Ok(ear) => ear,
+    let mut listener = match live::PacketListener::open(live::index("lo").unwrap()) {
+        Ok(listener) => listener,
         Err(error) => return eprintln!("skipped: {error}"),
     };
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -114,7 +114,7 @@ fn the_loopback_interface_is_heard() {
     let mut out = Vec::new();
     let mut buffer = vec![0; 65536];
     while out.is_empty() {
-        let length = ear.hear(&mut buffer).unwrap();
+        let length = listener.receive(&mut buffer).unwrap();
         let mut printer = Printer::new(Some(keys(b"HI!")), port, &mut out);
         printer.packet(LinkLayer::Ip, now(), &buffer[..length]).unwrap();
     }

@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum When {
+pub(super) enum ColourChoice {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -17,14 +17,14 @@ pub(super) enum When {
     Never,
 }
 
-impl When {
+impl ColourChoice {
     /// Whether standard output is to be coloured.
     pub fn decide(self) -> bool {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         match self {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => wanted && std::io::stdout().is_terminal(),
+            ColourChoice::Always => true,
+            ColourChoice::Never => false,
+            ColourChoice::Auto => wanted && std::io::stdout().is_terminal(),
         }
     }
 }
@@ -80,12 +80,12 @@ pub(super) fn table<const N: usize>(
 }
 
 /// Microseconds as ha.cf would write them: `10s`, `500ms`.
-pub(super) fn duration(usec: u64) -> String {
+pub(super) fn ha_cf_time(usec: u64) -> String {
     if usec.is_multiple_of(1_000_000) { format!("{}s", usec / 1_000_000) } else { format!("{}ms", usec / 1000) }
 }
 
 /// How long something lasts by now: `46 min`, `3 days 2 h`.
-pub(super) fn span(usec: u64) -> String {
+pub(super) fn age(usec: u64) -> String {
     let seconds = Duration::from_micros(usec).as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match () {
@@ -98,14 +98,14 @@ pub(super) fn span(usec: u64) -> String {
 }
 
 /// A moment in the local time zone, as the journal writes it: `Nov 22 00:14:30`.
-pub(super) fn local(usec: u64) -> String {
+pub(super) fn local_time(usec: u64) -> String {
     let moment = i64::try_from(usec).ok().and_then(|usec| jiff::Timestamp::from_microsecond(usec).ok());
     let zoned = moment.map(|moment| moment.to_zoned(jiff::tz::TimeZone::system()));
     zoned.map_or_else(|| usec.to_string(), |zoned| zoned.strftime("%b %d %H:%M:%S").to_string())
 }
 
 /// The time of day in the local time zone, for packets.
-pub(super) fn clock(usec: u64) -> String {
+pub(super) fn local_time_of_day(usec: u64) -> String {
     let moment = i64::try_from(usec).ok().and_then(|usec| jiff::Timestamp::from_microsecond(usec).ok());
     let zoned = moment.map(|moment| moment.to_zoned(jiff::tz::TimeZone::system()));
     zoned.map_or_else(|| usec.to_string(), |zoned| zoned.strftime("%H:%M:%S%.6f").to_string())
@@ -127,7 +127,7 @@ mod tests {
             (180_000, "2 days 2 h"),
         ];
         for (seconds, text) in table {
-            assert_eq!(span(seconds * 1_000_000), text);
+            assert_eq!(age(seconds * 1_000_000), text);
         }
     }
 
