@@ -1,4 +1,4 @@
-//! Asking hbd for something that is answered at once, and its answer in words.
+//! Methods of org.hbd1.Manager that answer at once, and their answers as text.
 
 use serde::Serialize;
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::fetch::ANSWER_LIMIT;
 use crate::bus::{NAME, ROOT};
 
-/// A connection; the bus must let us in within [`ANSWER_LIMIT`].
+/// A connection to the bus; fails after [`ANSWER_LIMIT`].
 pub(super) async fn connect(builder: Builder<'static>) -> Result<Connection, CliError> {
     let slow = |_| {
         let text = format!("no answer in {} s", ANSWER_LIMIT.as_secs());
@@ -25,7 +25,7 @@ pub(super) async fn manager(bus: &Connection) -> Result<Proxy<'static>, CliError
     Proxy::new(bus, NAME, ROOT, "org.hbd1.Manager").await.map_err(CliError::NoAnswer)
 }
 
-/// Calls a method of org.hbd1.Manager that answers in words. The inner result is hbd's own answer: done, or why not.
+/// Calls a method of org.hbd1.Manager that returns a text. The inner result is hbd's answer: done, or why not.
 pub(super) async fn ask<B>(
     builder: Builder<'static>,
     method: &str,
@@ -43,7 +43,10 @@ where
     }
 }
 
-/// hbd's refusal in words, or why it cannot be asked.
+/// The text of hbd's refusal.
+///
+/// # Errors
+/// Any other error, which means that hbd did not answer.
 pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
     let zbus::Error::MethodError(name, text, _) = error else { return Err(CliError::NoAnswer(error)) };
     let text = text.unwrap_or_default();

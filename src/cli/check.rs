@@ -1,6 +1,6 @@
-//! `hbctl check`: the files by the code that hbd starts with, what each word of haresources became, systemd's opinion of
-//! the units, the fence agents' opinion of their parameters, and how the files differ from what runs: the hbd of this
-//! machine, and through it the peer.
+//! `hbctl check`: findings in the configuration files, the meaning of each word of haresources, units that are not
+//! fit to be managed, parameters that fence agents do not know, and differences from what the running hbd and its
+//! peer use.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,19 +19,19 @@ use crate::units::survey::survey;
 use crate::util::clock::microseconds;
 use crate::util::error::error_chain;
 
-/// As hbd's own exit status.
+/// The exit status with which hbd itself refuses the files.
 const EXIT_CONFIGURATION: u8 = 6;
 
-/// Which files, and whose.
+/// Which files are checked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CheckTarget {
     /// A directory with a copy of another node's `etc/ha.d` and so on.
     pub root: Option<PathBuf>,
-    /// That node's name.
+    /// The name of that node; `None` for this machine's.
     pub node: Option<String>,
 }
 
-/// What was found; `failed` if hbd would not start, or could not start everything.
+/// The text so far, and whether it contains an error: hbd would not start, or could not start every unit.
 #[derive(Debug, Default)]
 struct CheckReport {
     text: String,
@@ -45,7 +45,7 @@ impl CheckReport {
     }
 }
 
-/// The text and the exit status: 6 if hbd would not start with these files, as hbd's own.
+/// Checks the files. Gives the text, and the exit status: 6 if there is an error.
 pub(super) fn run(
     runtime: &Runtime,
     bus: Builder<'static>,
@@ -58,7 +58,7 @@ pub(super) fn run(
         host.node_name.clone_from(node);
     }
     let (mut report, config) = read(&files, &host, colour);
-    // Another node's units and daemon are not here.
+    // The units and the daemon of another node cannot be asked from here.
     if let (Some(config), None) = (&config, &subject.root) {
         runtime.block_on(async {
             add_unfit_units(config, &mut report, colour).await;
@@ -68,7 +68,9 @@ pub(super) fn run(
                     compare(config, &snapshot, &mut report, colour);
                     report.text.push_str(&peers_compared_with(&snapshot));
                 }
-                Err(_) => report.add("notice", "hbd does not run here: compared with nothing", colour),
+                Err(_) => {
+                    report.add("notice", "hbd does not run here, so the files are compared with nothing", colour)
+                }
             }
         });
     }
@@ -79,7 +81,7 @@ pub(super) fn run(
     Ok((report.text, ExitCode::SUCCESS))
 }
 
-/// What the files themselves say.
+/// Reads the files: their findings, and the groups with the meaning of each word.
 fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config>) {
     let loaded = config::load(files, host);
     let mut report = CheckReport { failed: loaded.config.is_none(), ..CheckReport::default() };
@@ -102,7 +104,7 @@ async fn add_unfit_units(config: &Config, report: &mut CheckReport, colour: bool
     }
 }
 
-/// What fence agents ignore, or miss.
+/// Adds what fence agents say about their parameters.
 async fn add_fence_agents_complaints(config: &Config, report: &mut CheckReport, colour: bool) {
     for device in &config.fencing {
         for agent in &device.agents {
@@ -127,7 +129,7 @@ async fn add_fence_agents_complaints(config: &Config, report: &mut CheckReport, 
     }
 }
 
-/// Who was reached, so that silence is not taken for agreement.
+/// Says with which nodes the files were compared, so that an unreachable node is not mistaken for an equal one.
 fn peers_compared_with(running: &Snapshot) -> String {
     let others = running.nodes.iter().filter(|node| !node.local && node.kind == "normal");
     let said = others.map(|node| match (node.status.as_str(), node.ha_cf_digest.is_empty()) {
@@ -140,7 +142,7 @@ fn peers_compared_with(running: &Snapshot) -> String {
     said.collect()
 }
 
-/// What runs, against what the files say.
+/// Adds the differences between the files and what runs.
 fn compare(config: &Config, running: &Snapshot, report: &mut CheckReport, colour: bool) {
     for difference in differences(config, running) {
         report.add("warning", &difference, colour);
@@ -195,7 +197,7 @@ fn differences(config: &Config, running: &Snapshot) -> Vec<String> {
     found
 }
 
-/// The files against what the other nodes run with, by their own word.
+/// Differences between the files here and those that the other nodes say they run with.
 fn peers_with_other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String> {
     let others = running.nodes.iter().filter(|node| !node.local && !node.ha_cf_digest.is_empty());
     let differing = others.flat_map(|node| {
@@ -205,7 +207,7 @@ fn peers_with_other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String>
             .map(|name| {
                 let remedy =
                     format!("compare the file with that of {}; resources may be missing after a takeover", node.name);
-                format!("{name}: {} runs with another one than the file here: {remedy}", node.name)
+                format!("{name}: {} runs with another file than the one here: {remedy}", node.name)
             })
             .collect::<Vec<_>>()
     });
@@ -246,7 +248,7 @@ mod tests {
         }
     }
 
-    /// As the daemon shows the groups of a configuration.
+    /// The groups of a configuration as the daemon shows them.
     fn shown(config: &Config) -> Vec<GroupSnapshot> {
         let resource = |resource: &config::Resource| ResourceSnapshot {
             word: resource.word.clone(),
@@ -298,7 +300,7 @@ mod tests {
         other.nodes[1].ha_cf_digest = Fingerprint::of(&config).ha_cf;
         other.nodes[1].haresources_digest = "0123456789abcdef".to_owned();
         let found = format!("{found}\n{}", differences(&config, &other).join("\n"));
-        assert!(found.contains("haresources: nodec runs with another one than the file here"), "{found}");
+        assert!(found.contains("haresources: nodec runs with another file than the one here"), "{found}");
         assert!(!found.contains("ha.cf: nodec"), "{found}");
         for wanted in [
             "node: the file says nodea nodeb, the running hbd has nodea nodec",

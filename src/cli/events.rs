@@ -1,6 +1,6 @@
 //! `hbctl events`: what hbd wrote into the journal, filtered by its fields.
 //!
-//! journalctl(1) reads the journal; who may see it is journald's affair.
+//! journalctl(1) reads the journal, so journald decides what a user may see.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
@@ -47,7 +47,7 @@ pub(super) struct EventFilter {
 }
 
 impl EventFilter {
-    /// For journalctl. Matches of different fields must all hold.
+    /// The arguments of journalctl, which shows records that match all fields.
     fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> =
             ["--output=json", "--no-pager", "--quiet", "--all"].map(str::to_owned).to_vec();
@@ -68,7 +68,7 @@ impl EventFilter {
     }
 }
 
-/// Prints to `out` what journalctl says.
+/// Runs journalctl and prints its records to `out`.
 pub(super) fn run(filter: &EventFilter, out: &mut impl Write, colour: bool) -> Result<(), CliError> {
     let mut child = Command::new("journalctl")
         .args(filter.arguments())
@@ -76,19 +76,19 @@ pub(super) fn run(filter: &EventFilter, out: &mut impl Write, colour: bool) -> R
         .spawn()
         .map_err(CliError::NoJournal)?;
     if let Some(stdout) = child.stdout.take() {
-        // Who no longer reads us wants no more.
+        // An error means that the reader of `out` has gone.
         let _ = show(filter, BufReader::new(stdout), out, colour);
     }
-    // It ends with its pipe.
+    // journalctl ends when its pipe is closed.
     let status = child.wait().map_err(CliError::NoJournal)?;
-    // Without a match it fails as well.
+    // Status 1 means that no record matched.
     match status.code() {
         Some(0 | 1) | None => Ok(()),
         Some(code) => Err(CliError::NoJournal(io::Error::other(format!("journalctl ended with status {code}")))),
     }
 }
 
-/// From journalctl's lines to ours: the last `lines` of them, or all as they come when following.
+/// Turns journalctl's lines into hbctl's: the last `lines` of them, or each as it comes with `follow`.
 fn show(filter: &EventFilter, input: impl BufRead, out: &mut impl Write, colour: bool) -> io::Result<()> {
     let mut last: VecDeque<String> = VecDeque::new();
     for line in input.lines() {
@@ -111,14 +111,14 @@ fn show(filter: &EventFilter, input: impl BufRead, out: &mut impl Write, colour:
     Ok(())
 }
 
-/// What people see at a transition; anything else of hbd is in `journalctl -u hbd`.
+/// Whether a record is an event. `journalctl -u hbd` shows the other records as well.
 fn is_event(record: &Value) -> bool {
     record.get("HBD_EVENT").is_some()
 }
 
 /// `Nov 22 00:14:30  NodeDead  node nodeb: is dead`.
 fn line(record: &Value, colour: bool) -> String {
-    // When it was said; under load it is stored later.
+    // HBD_REALTIME_USEC is the time of the event; journald's own time may be later under load.
     let moment =
         ["HBD_REALTIME_USEC", "__REALTIME_TIMESTAMP"].into_iter().find_map(|key| text(record, key)?.parse().ok());
     let priority = match record.get("PRIORITY") {
@@ -131,7 +131,7 @@ fn line(record: &Value, colour: bool) -> String {
     format!("{}  {:<24} {message}", local_time(moment.unwrap_or_default()), printable(&event))
 }
 
-/// A field's text. journald gives one that is not printable as a list of bytes.
+/// The text of a field. journalctl gives a field that is not printable as a list of bytes.
 fn text(record: &Value, key: &str) -> Option<String> {
     match record.get(key)? {
         Value::String(text) => Some(text.clone()),

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::job::print_progress;
 use crate::bus::{NAME, ROOT};
 
-/// Resets a node, or only asks its device.
+/// Asks hbd to reset a node, or with `dry_run` to ask the node's device.
 pub(super) async fn fence(
     bus: Builder<'static>,
     node: &str,
@@ -18,12 +18,12 @@ pub(super) async fn fence(
     call(bus, "Fence", &(node, dry_run)).await
 }
 
-/// Says that a node is off.
+/// Tells hbd that a node is off.
 pub(super) async fn confirm(bus: Builder<'static>, node: &str) -> Result<Result<String, String>, CliError> {
     call(bus, "ConfirmFenced", &(node,)).await
 }
 
-/// Waits as long as the device takes; the inner result is hbd's own answer.
+/// Waits as long as the device takes, and prints the progress. The inner result is hbd's answer.
 async fn call<B>(builder: Builder<'static>, method: &str, arguments: &B) -> Result<Result<String, String>, CliError>
 where
     B: serde::Serialize + DynamicType + Type,

@@ -1,4 +1,4 @@
-//! From the objects on the bus back to a [`Snapshot`].
+//! Reads the objects that hbd shows on the bus into a [`Snapshot`].
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ type Properties = HashMap<String, OwnedVariant>;
 pub(super) struct Client(Connection);
 
 impl Client {
-    /// Connects; fails after [`ANSWER_LIMIT`].
+    /// Connects to the bus; fails after [`ANSWER_LIMIT`].
     pub async fn connect(builder: Builder<'static>) -> Result<Client, CliError> {
         let slow =
             |_| CliError::NoBus(fdo::Error::TimedOut(format!("no answer in {} s", ANSWER_LIMIT.as_secs())).into());
@@ -62,7 +62,8 @@ impl Client {
                 }
             }
         }
-        // The objects have no order; an older hbd does not tell it: then ourselves first, ping nodes last.
+        // The objects have no order. The property Nodes has it; an older hbd lacks that: own node first, ping nodes
+        // last.
         snapshot.nodes.sort_by_key(|node| {
             let place = order.iter().position(|name| *name == node.name);
             (place, !node.local, node.kind == "ping", node.name.clone())
@@ -93,7 +94,7 @@ where
     properties.remove(name).and_then(|value| value.try_into().ok()).unwrap_or_default()
 }
 
-/// The same for an array.
+/// The elements of an array property, or none if an older hbd does not have it.
 fn take_list<T>(properties: &mut Properties, name: &str) -> Vec<T>
 where
     Vec<T>: TryFrom<Variant<'static>>,

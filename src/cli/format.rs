@@ -1,4 +1,4 @@
-//! Times, colours and columns: how hbctl's texts look. Knows nothing of what they say.
+//! Times, colours and columns: how hbctl's texts look. Does not know what they mean.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl ColourChoice {
     }
 }
 
-/// How a word of state looks: what is bad leaps to the eye.
+/// The style of a word for a state: green for good, yellow for passing, red for bad.
 fn style(word: &str) -> Style {
     let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
     match word {
@@ -84,7 +84,7 @@ pub(super) fn ha_cf_time(usec: u64) -> String {
     if usec.is_multiple_of(1_000_000) { format!("{}s", usec / 1_000_000) } else { format!("{}ms", usec / 1000) }
 }
 
-/// How long something lasts by now: `46 min`, `3 days 2 h`.
+/// How long ago something began: `46 min`, `3 days 2 h`.
 pub(super) fn age(usec: u64) -> String {
     let seconds = Duration::from_micros(usec).as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);

@@ -1,6 +1,6 @@
-//! Man pages and completions from the tables of both programs.
+//! Man pages and completions, made from the tables of both programs.
 //!
-//! Owns the form of the pages. What a page says beyond its table (files, exit status, signals) stands in `man/*.8.tail`.
+//! Owns the form of the pages. The sections that no table gives (files, exit status, signals) are in `man/*.8.tail`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,12 +16,12 @@ use crate::daemon;
 
 /// A file of hbd's documentation that is made from the code.
 pub(super) struct GeneratedFile {
-    /// Below the directory that is asked for.
+    /// Path below the directory that is asked for.
     pub name: String,
     pub content: Vec<u8>,
 }
 
-/// Everything: `man/hbd.8`, `man/hbctl.8`, `bash/hbctl`, `zsh/_hbctl`, `fish/hbctl.fish`, and the same for hbd.
+/// All files: `man/hbd.8`, `man/hbctl.8`, `bash/hbctl`, `zsh/_hbctl`, `fish/hbctl.fish`, and the same for hbd.
 pub(super) fn files() -> io::Result<Vec<GeneratedFile>> {
     let mut files = Vec::new();
     let programs = [
@@ -43,7 +43,7 @@ pub(super) fn files() -> io::Result<Vec<GeneratedFile>> {
             files.push(GeneratedFile { name: file, content });
         }
     }
-    // Not ha.cf.5: Heartbeat's own package has that one.
+    // The name ha.cf.5 belongs to Heartbeat's package.
     files.push(GeneratedFile {
         name: "man/hbd-ha.cf.5".to_owned(),
         content: crate::config::manual::page().into_bytes(),
@@ -63,7 +63,7 @@ pub(super) fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// One page of section 8: the table, its commands, and what stands in `tail`.
+/// One page of section 8: the options, the commands, and the sections in `tail`.
 fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone())
         .title(command.get_name().to_uppercase())
@@ -88,11 +88,11 @@ fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
         roff.to_writer(&mut page)?;
     }
     page.write_all(tail.as_bytes())?;
-    // clap_mangen separates the list of an option's words by an empty line among line breaks, which mandoc(1) reproves.
+    // clap_mangen puts an empty line between line breaks, about which mandoc(1) warns.
     Ok(String::from_utf8_lossy(&page).replace(".br\n\n.br\n", ".br\n").into_bytes())
 }
 
-/// A command: its synopsis, what it does, its arguments.
+/// Adds a command: its synopsis, what it does, its arguments.
 fn explain(roff: &mut Roff, command: &Command) {
     let shown = |arg: &&Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
     let mut synopsis = vec![bold(command.get_name())];

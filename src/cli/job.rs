@@ -1,4 +1,4 @@
-//! Moves: a job of hbd, from the call to the signal that it is over, with what happens on the way.
+//! Jobs of hbd, such as a move: from the call to the signal that the job is over, with the progress in between.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -17,18 +17,18 @@ use super::error::CliError;
 use crate::bus::{JobResult, NAME, ROOT};
 use crate::util::text::printable;
 
-/// How often it is looked whether hbd is still there.
+/// How often hbctl checks, while it waits, that hbd still answers.
 const PRESENCE_PERIOD: Duration = Duration::from_secs(2);
 
-/// What happens on the way is said on standard error, or to nobody.
+/// Whether the progress of a job is printed on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Printed,
     Quiet,
 }
 
-/// Calls a method of org.hbd1.Manager that returns a job, and waits until that is over, as long as the units take. The inner
-/// result is hbd's own answer: done, or why not.
+/// Calls a method of org.hbd1.Manager that returns a job, and waits until the job is over, however long its units
+/// take. The inner result is hbd's answer: done, or why not.
 pub(super) async fn run<B>(
     builder: Builder<'static>,
     method: &str,
@@ -40,7 +40,7 @@ where
 {
     let bus = connect(builder).await?;
     let manager = manager(&bus).await?;
-    // Before the call, so that no signal is missed.
+    // Listening begins before the call, so that no signal is missed.
     let mut signals = listen(&bus).await?;
     let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
     let job = match manager.call_with_flags::<_, _, OwnedObjectPath>(method, flags, arguments).await {
@@ -67,7 +67,8 @@ where
     }
 }
 
-/// The same, but waits a moment only: `None` if it is not over by then. hbd goes on by itself.
+/// Calls such a method and waits for one second; `None` if the job is not over by then. hbd finishes the job by
+/// itself.
 pub(super) async fn run_without_waiting<B>(
     builder: Builder<'static>,
     method: &str,
@@ -76,12 +77,12 @@ pub(super) async fn run_without_waiting<B>(
 where
     B: Serialize + DynamicType + Type,
 {
-    // hbd must have found out who asks before the asker is gone.
+    // hbd looks up who calls (polkit), which fails once the caller has ended.
     const HAND_OVER_TIME: Duration = Duration::from_secs(1);
     timeout(HAND_OVER_TIME, run(builder, method, arguments, Progress::Quiet)).await.ok().transpose()
 }
 
-/// Tells what happens until it is dropped; ends only when hbd cannot be heard.
+/// Prints the progress until it is dropped. Ends by itself only when the signals of hbd end.
 pub(super) async fn print_progress(bus: &Connection) -> CliError {
     let mut signals = match listen(bus).await {
         Ok(signals) => signals,
@@ -96,11 +97,11 @@ pub(super) async fn print_progress(bus: &Connection) -> CliError {
 }
 
 fn print_line(text: &str) {
-    // Nobody may be reading.
+    // An error means that the reader has gone.
     let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable(text));
 }
 
-/// Every signal of the manager from now on. The stream is always drained: one that is not stops the connection.
+/// Every signal of the manager from now on. A task drains the stream, because a full one would block the connection.
 async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, CliError> {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).path(ROOT).build();
     let mut signals = match rule {
@@ -118,7 +119,7 @@ async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, Cl
     Ok(receiver)
 }
 
-/// A job of an hbd that has ended never says how.
+/// Fails if hbd has ended: no signal would then say how the job ended.
 async fn check_hbd_is_there(bus: &Connection) -> Result<(), CliError> {
     let peer = Some("org.freedesktop.DBus.Peer");
     match bus.call_method(Some(NAME), ROOT, peer, "Ping", &()).await.map_err(refusal_text) {
@@ -127,11 +128,11 @@ async fn check_hbd_is_there(bus: &Connection) -> Result<(), CliError> {
     }
 }
 
-/// What a signal says.
+/// A signal of the manager.
 enum JobSignal {
-    /// A job is over: which, its result and its message.
+    /// A job is over: its path, its result and its message.
     Removed(OwnedObjectPath, String, String),
-    /// Something on the way.
+    /// Something happened meanwhile.
     Progress(String),
 }
 

@@ -1,4 +1,4 @@
-//! `hbctl status --json`: the schema, which is documented in hbctl(8) and only ever grows within one number.
+//! `hbctl status --json`. hbctl(8) documents the schema; within one schema number keys are only added.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ struct Document<'a> {
     snapshot: &'a Snapshot,
 }
 
-/// The whole document, for people too.
+/// The document, indented.
 pub(super) fn render(snapshot: &Snapshot) -> serde_json::Result<String> {
     let troubles = troubles(snapshot);
     let document = Document { schema: SCHEMA, healthy: troubles.is_empty(), troubles, snapshot };

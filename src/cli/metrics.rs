@@ -1,7 +1,6 @@
 //! `hbctl metrics`: the status in Prometheus's text format (exposition formats, version 0.0.4).
 //!
-//! An hbd that cannot be asked is a metric too (`hbd_up 0`): who watches from outside sees a difference between a dead
-//! daemon and a dead exporter.
+//! An hbd that does not answer is a metric, too (`hbd_up 0`), so that a dead daemon differs from a dead exporter.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -46,7 +45,7 @@ fn seconds(usec: u64) -> f64 {
     usec as f64 / 1e6
 }
 
-/// The whole text; without a snapshot hbd could not be asked.
+/// The text; `None` if hbd did not answer.
 pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
     let mut page = Page(String::new());
     page.metric("hbd_up", "Whether hbd answers on this machine.", [(vec![], flag(snapshot.is_some()))]);
@@ -95,7 +94,7 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
             .iter()
             .map(|link| (vec![("node", link.node.as_str()), ("link", &link.name)], seconds(link.last_heard_usec))),
     );
-    // The traffic of a link is that of its media here, whoever is at the other end.
+    // Traffic is counted for the media of this node, not for the node at the other end.
     let own = |link: &&LinkSnapshot| link.node == snapshot.node;
     page.metric(
         "hbd_link_packets",
@@ -142,13 +141,13 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
 /// Replaces `file` in one step: a collector never reads half of it. The directory must be writable.
 pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
     let name = file.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    // Not `.prom`, which the node exporter would read.
+    // The node exporter reads files whose names end in `.prom`; this one does not.
     let mut temporary = name.to_os_string();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = file.with_file_name(temporary);
     let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, file));
     if written.is_err() {
-        // What is left of it is of no use; the first error counts.
+        // A second error would add nothing to the first.
         let _ = fs::remove_file(&temporary);
     }
     written

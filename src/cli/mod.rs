@@ -1,10 +1,10 @@
 //! `hbctl`: what hbd shows on D-Bus, for people and scripts.
 //!
-//! Owns the command line and the text. Only ever a client of `org.hbd1`: what hbctl can do, `busctl` can do. Never
-//! reads hbd's files and never changes anything by itself.
+//! Owns the command line and the text. Changes nothing by itself: every change is a request to `org.hbd1`, which
+//! busctl(1) could send as well. Only `check`, `doctor` and `dump` read files of this machine.
 //!
-//! Exit status: 0 all is well; 1 hbd cannot be asked; 2 the command line is wrong; 3 hbd answers, and something is not
-//! as it should be; 4 what was asked for was refused or failed.
+//! Exit status: 0 all is well; 1 hbd does not answer; 2 the command line is wrong; 3 hbd answers, and something is
+//! wrong; 4 the request was refused or failed; 6 the configuration has an error (`check`).
 
 mod ask;
 mod check;
@@ -42,9 +42,9 @@ use error::CliError;
 use job::Progress::Printed;
 use table::{Arguments, HbctlCommand, OperatorRequest, Switch};
 
-/// Something is not as it should be.
+/// hbd answers, and something is wrong.
 const EXIT_TROUBLE: u8 = 3;
-/// What was asked for was not done.
+/// The request was refused or failed.
 const EXIT_NOT_DONE: u8 = 4;
 
 /// Runs hbctl with the process's arguments.
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok((text, code)) => {
-            // A reader that has gone (`hbctl status | head`) is no failure.
+            // An error means that the reader has gone (`hbctl status | head`), which is no failure.
             let _ = io::stdout().lock().write_all(text.as_bytes());
             code
         }
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What to print, and the exit status.
+/// Runs the command. Gives what is left to print, and the exit status.
 fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     let bus = Builder::system();
@@ -115,7 +115,7 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     }
 }
 
-/// Asks hbd to act, and waits for its answer: done, or why not.
+/// Sends hbd the request of an operator and waits for its answer: done, or why not.
 async fn send_request(bus: Builder<'static>, request: &OperatorRequest) -> Result<Result<String, String>, CliError> {
     match request {
         OperatorRequest::Standby { scope } => job::run(bus, "Standby", &(scope,), Printed).await,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::format::{age, bold, ha_cf_time, paint, table};
 use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 
-/// Everything that is not as it should be, one sentence each; empty when all is well.
+/// Everything that is wrong, a sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let mut troubles = Vec::new();
     if snapshot.maintenance {
@@ -18,9 +18,9 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     }
     for node in snapshot.nodes.iter().filter(|node| !node.differing.is_empty()) {
         troubles.push(format!(
-            "Node {} runs with another {} than this node: make the files equal, see hbctl check.",
+            "Node {} uses other cluster settings in {} than this node: make them equal, hbctl check lists them.",
             node.name,
-            node.differing.join(" and another ")
+            node.differing.join(" and ")
         ));
     }
     for group in &snapshot.groups {
@@ -56,14 +56,16 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     troubles
 }
 
-/// What can be done about a group that is held back.
+/// The end of the sentence about a group that is held back: what can be done about it.
 fn remedy(group: &GroupSnapshot) -> String {
     match group.held_back.as_str() {
         why if why.contains("maintenance") => ".".to_owned(),
         why if why.contains("not reset") => {
             ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
         }
-        _ => format!(": nobody may serve an address twice. If you know who that is: hbctl clear-hold {}", group.name),
+        _ => {
+            format!(": two nodes must not serve one address. If that cannot happen: hbctl clear-hold {}", group.name)
+        }
     }
 }
 
@@ -116,7 +118,7 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
     text
 }
 
-/// The group and, below it, its resources.
+/// The rows of a group: one for itself, and one for each of its resources.
 fn group_rows(group: &GroupSnapshot, now_usec: u64) -> Vec<[String; 5]> {
     let owner = if group.owner.is_empty() { "nobody" } else { &group.owner };
     let since = match group.owner_since_usec {

@@ -1,6 +1,6 @@
 //! The one table of hbctl's commands: parsing, `--help`, the man page and the completions are made from it.
 //!
-//! Owns the words of the command line and their explanations. Never does anything.
+//! Owns the words of the command line and their explanations. Runs nothing.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::format::ColourChoice;
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 
-/// Ask hbd, the cluster manager, what it does
+/// Query and control hbd
 #[derive(Debug, Parser)]
 #[command(name = "hbctl", version, arg_required_else_help = true)]
 pub(super) struct Arguments {
@@ -27,9 +27,9 @@ pub(super) struct Arguments {
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Switch {
-    /// From now on
+    /// hbd leaves the resources of this node alone
     On,
-    /// No longer
+    /// hbd manages them again
     Off,
 }
 
@@ -38,8 +38,8 @@ pub(super) enum Switch {
 pub(super) enum HbctlCommand {
     /// Show nodes, links and resource groups, and who owns what
     ///
-    /// Exit status: 0 all is well, 1 hbd cannot be asked, 3 something is not as it should be (a group without an owner,
-    /// something failed, a node or a link dead).
+    /// Exit status: 0 all is well, 1 hbd does not answer, 3 something is wrong (a group has no owner, a unit has
+    /// failed, a node or a link is dead).
     Status {
         /// Print everything as JSON
         #[arg(long)]
@@ -47,35 +47,37 @@ pub(super) enum HbctlCommand {
     },
     /// Show the status live on the whole terminal; q or Ctrl-C leaves
     Watch,
-    /// Tell in words who has what and which decisions led there
+    /// Explain which node owns a group and which decisions led to that
     ///
-    /// The last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0, 1 hbd cannot be asked,
-    /// 4 there is no such group.
+    /// Shows the last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0 shown, 1
+    /// hbd does not answer, 4 there is no such group.
     Why {
-        /// The group by its first resource, as status shows it; all groups without it
+        /// The group by its first resource, as status shows it; without it all groups
         group: Option<String>,
     },
     /// Show what hbd wrote into the journal at each transition
     ///
-    /// Filters must all hold. Only root and members of adm or systemd-journal see everything.
+    /// Shows events that match all filters. Only root and members of adm or systemd-journal see all events.
     Events(EventFilter),
-    /// Check the configuration files: what is wrong with them, what each word became, what differs from what runs
+    /// Check the configuration files, and compare them with what runs
     ///
-    /// Runs the code that hbd starts with, and asks fence agents whether they know their parameters. Compares with the
-    /// running hbd, and through it with the peer, if there is one.
-    /// Exit status: 0 hbd can start with these files, 6 it cannot.
+    /// Reads the files as hbd does when it starts, and shows their mistakes and the meaning of each word of
+    /// haresources. Asks systemd about the units, and fence agents about their parameters. Shows how the files differ
+    /// from what the running hbd and the other node use. Exit status: 0 hbd can start with these files, 6 they have
+    /// an error.
     Check {
         /// Check a copy below this directory (DIR/etc/ha.d/ha.cf and so on), for instance of the other node's files
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
-        /// As if this were the node of that name
+        /// Check the files as the node of this name would read them
         #[arg(long, value_name = "NAME")]
         node: Option<String>,
     },
-    /// Look for what is legal and will hurt one day
+    /// Check for valid but risky setup
     ///
-    /// The firewall, the peer's address, units that start at boot, networkd and NetworkManager, the clock, permissions,
-    /// links, fencing. As root it sees more. Exit status: 0 nothing worse than notes, 3 something to mend.
+    /// Examines the firewall, the peer's address, units that start at boot, networkd and NetworkManager, the clock,
+    /// permissions, links and fencing. Root sees more than other users. Exit status: 0 nothing worse than notes, 3
+    /// something should be mended.
     Doctor,
     /// Show heartbeat packets, a line each, and whether their digest is right
     ///
@@ -83,7 +85,7 @@ pub(super) enum HbctlCommand {
     Dump(DumpOptions),
     /// Print the status in Prometheus's text format
     ///
-    /// An hbd that cannot be asked is `hbd_up 0`, and exit status 1.
+    /// If hbd does not answer, prints `hbd_up 0` and ends with exit status 1.
     Metrics {
         /// Replace this file in one step instead, for the node exporter's textfile collector
         #[arg(long, value_name = "FILE")]
@@ -104,7 +106,8 @@ pub(super) enum HbctlCommand {
 pub(super) enum OperatorRequest {
     /// Give resource groups to the other node, and wait until they run there
     ///
-    /// What happens on the way is told on standard error. Exit status: 0 moved or nothing to move, 1 hbd cannot be asked, 4 not moved; the text says why.
+    /// Prints the progress on standard error. Exit status: 0 moved, or nothing to move, 1 hbd does not answer, 4 not
+    /// moved, with the reason.
     Standby {
         /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback)
         #[arg(default_value = "all", value_parser = SCOPES)]
@@ -120,64 +123,66 @@ pub(super) enum OperatorRequest {
     },
     /// Move one resource group to a node, and wait until it runs there
     ///
-    /// Heartbeat's protocol moves all groups that prefer a node together: where others would go along, nothing is moved, and
-    /// the text says which and how to move all of them. Exit status: as standby.
+    /// Heartbeat's protocol moves all groups that prefer one node together. If other groups would move as well,
+    /// nothing is moved, and the text says which groups and how to move all of them. Exit status: as standby.
     Move {
         /// The group by its first resource, as status shows it
         group: String,
         /// The node, as ha.cf names it
         node: String,
     },
-    /// Leave the resources of this node alone, or no longer
+    /// Switch maintenance mode on or off
     ///
-    /// While it is on hbd starts, moves, gives up and takes over nothing on this node, whatever fails, and refuses moves; what
-    /// the node holds it keeps, with its addresses. It lasts until it is ended, also over a restart of hbd or of the machine.
-    /// Two things go on: a stop of hbd releases everything, and of two nodes that serve the same one lets go. When it ends,
-    /// what belongs here is started where it does not run, and what a dead node left is taken over. Exit status: 0 done, 1 hbd
-    /// cannot be asked, 4 refused.
+    /// While it is on, hbd starts, moves, releases and takes over nothing on this node, whatever fails, and refuses
+    /// moves. The node keeps its groups and their addresses. The mode lasts until it is switched off, also over a
+    /// restart of hbd or of the machine. Two things still happen: a stop of hbd releases all groups, and if both
+    /// nodes serve the same group, one of them releases it. When the mode is switched off, hbd starts the groups of
+    /// this node that do not run, and takes over the groups of a dead node. Exit status: 0 done, 1 hbd does not
+    /// answer, 4 refused.
     Maintenance {
-        /// Begin it, or end it
+        /// The mode
         #[arg(value_enum)]
         state: Switch,
     },
-    /// Take over a group that is held back, because somebody still answers for its addresses
+    /// Take over a group although another machine still answers for its addresses
     ///
-    /// Only when you know who that is. If it is the dead node itself, and it serves them, both serve: switch it off first. If
-    /// the other machine goes on claiming an address, on_claim in hbd.toml decides who yields, and the group is held back
-    /// again. Exit status: 0 taken over, 1 hbd cannot be asked, 4 nothing holds it back, or something else does.
+    /// Find out first which machine answers. If it is the dead node itself, switch it off, or both nodes will serve
+    /// the group. If the other machine goes on claiming an address, on_claim in hbd.toml decides which of the two
+    /// yields, and the group is held back again. Exit status: 0 taken over, 1 hbd does not answer, 4 the group is not
+    /// held back, or for another reason.
     ClearHold {
         /// The group by its first resource, as status shows it
         group: String,
     },
-    /// Forget failures, on this node, after their cause is mended: what could not be started, or failed too often, or was
-    /// stopped by hand is tried again.
+    /// Forget the failures of groups on this node, after their cause is mended
     ///
-    /// Exit status: 0 done, 1 hbd cannot be asked, 4 there is no such group.
+    /// hbd then tries again to start resources that could not be started, failed too often, or were stopped by hand.
+    /// Exit status: 0 done, 1 hbd does not answer, 4 there is no such group.
     Cleanup {
-        /// The group by its first resource, as `hbctl status` shows it; all groups without it.
+        /// The group by its first resource, as status shows it; without it all groups
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
     },
-    /// Reset the other node with its fencing device, whatever it is doing; what it had is then taken over
+    /// Reset the other node with its fencing device, whatever it is doing, and take over its groups
     ///
-    /// Exit status: 0 reset, 1 hbd cannot be asked, 4 not reset; the text says why.
+    /// Exit status: 0 reset, 1 hbd does not answer, 4 not reset, with the reason.
     Fence {
         /// The node, as ha.cf names it
         node: String,
-        /// Only ask the device whether it is there
+        /// Only ask the device whether it answers
         #[arg(long)]
         dry_run: bool,
     },
-    /// Say that the other node, whose reset fails and is waited for, is off for certain: what it had is taken over
+    /// Confirm that a node is powered off, so that its groups can be taken although fencing failed
     ///
-    /// Exit status: 0 believed, 1 hbd cannot be asked, 4 nothing waits for that.
+    /// Exit status: 0 confirmed, 1 hbd does not answer, 4 no group waits for that.
     ConfirmFenced {
         /// The node, as ha.cf names it
         node: String,
     },
 }
 
-/// The table, for the generator.
+/// The table, for the man page and the completions.
 pub(super) fn command() -> clap::Command {
     Arguments::command()
 }

@@ -155,7 +155,7 @@ fn maintenance_failures_and_another_configuration_are_shown() {
         "nodea     active (maintenance)",
         "apache2.service  active  failed 2 times lately\n",
         "\nThis node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.\n",
-        "Node nodeb runs with another haresources than this node: make the files equal, see hbctl check.\n",
+        "Node nodeb uses other cluster settings in haresources than this node: make them equal, hbctl check lists them.\n",
     ] {
         assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
     }
@@ -165,7 +165,7 @@ fn maintenance_failures_and_another_configuration_are_shown() {
 #[test]
 fn a_held_back_group_comes_with_the_way_out() {
     for (why, wanted) in [
-        ("10.0.0.100 is answered by 02:00:00:00:00:01", "If you know who that is: hbctl clear-hold 10.0.0.100"),
+        ("10.0.0.100 is answered by 02:00:00:00:00:01", "If that cannot happen: hbctl clear-hold 10.0.0.100"),
         ("nodeb is not reset yet", "hbctl confirm-fenced NODE"),
         ("this node is in maintenance", "because this node is in maintenance."),
     ] {

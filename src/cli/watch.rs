@@ -1,7 +1,7 @@
 //! `hbctl watch`: the status, live, on a whole terminal.
 //!
-//! Owns the terminal while it runs and gives it back as it was, however it ends. Draws when hbd signals a change, and once
-//! a second for the clocks; a bus or an hbd that is away is said on the screen and waited for.
+//! Owns the terminal while it runs, and restores it however it ends. Draws when hbd signals a change, and once a
+//! second for the times. While the bus or hbd does not answer, the screen says so.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -22,9 +22,9 @@ use super::status;
 use crate::bus::NAME;
 use crate::util::clock::now_usec;
 
-/// Without a signal the screen is this old at most: `LAST HEARD` changes without one.
+/// How often the screen is drawn without a signal, because `LAST HEARD` changes without one.
 const REDRAW_PERIOD: Duration = Duration::from_secs(1);
-/// A change seldom comes alone.
+/// How long drawing waits after a signal: several changes usually come together.
 const SETTLING_TIME: Duration = Duration::from_millis(40);
 
 /// Alternate screen, no cursor, no wrapping of long lines.
@@ -32,7 +32,7 @@ const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const CTRL_C: u8 = 3;
 
-/// The terminal in our hands. Dropping gives it back.
+/// The terminal while hbctl draws on it. Dropping this restores the terminal.
 struct Screen<I: AsFd, O: Write> {
     input: I,
     output: O,
@@ -75,7 +75,7 @@ impl<I: AsFd, O: Write> Screen<I, O> {
 
 impl<I: AsFd, O: Write> Drop for Screen<I, O> {
     fn drop(&mut self) {
-        // Nothing can be done for a terminal that is gone.
+        // An error means that the terminal has gone.
         let _ = self.output.write_all(LEAVE.as_bytes());
         let _ = self.output.flush();
         let _ = termios::tcsetattr(&self.input, OptionalActions::Now, &self.before);
@@ -95,7 +95,7 @@ where
 {
     let mut screen = Screen::enter(input, output).map_err(CliError::NoTerminal)?;
     let (pressed, mut keyboard) = mpsc::unbounded_channel();
-    // A thread that reads a terminal cannot be called back: it ends with the process.
+    // A thread that reads a terminal cannot be stopped; it ends with the process.
     std::thread::spawn(move || {
         let mut key = [0];
         while keys.read(&mut key).is_ok_and(|read| read == 1) && pressed.send(key[0]).is_ok() {}
@@ -120,7 +120,7 @@ where
     }
 }
 
-/// Where the text comes from; without a connection until there is one.
+/// The source of the status: the connection once there is one, and the signals that something has changed.
 #[derive(Default)]
 struct StatusFeed {
     client: Option<Client>,
@@ -155,7 +155,7 @@ impl StatusFeed {
         Ok(status::render(&snapshot, now_usec(), colour))
     }
 
-    /// Resolves when hbd has signalled something since.
+    /// Resolves when hbd has signalled a change since the last call.
     async fn changed(&mut self) {
         let told = match &mut self.changes {
             Some(changes) => changes.recv().await,
@@ -168,7 +168,8 @@ impl StatusFeed {
     }
 }
 
-/// A word for every signal of hbd, or for several. The stream is always drained: one that is not stops the connection.
+/// A message for every signal of hbd; several signals may be one message. A task drains the stream, because a full
+/// one would block the connection.
 async fn listen(client: &Client) -> Result<mpsc::Receiver<()>, CliError> {
     let rule = MatchRule::builder()
         .msg_type(zbus::message::Type::Signal)

@@ -1,4 +1,4 @@
-//! `hbctl why`: the last decisions in words, for one group or for all.
+//! `hbctl why`: the last decisions as text, for one group or for all.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), owner_sentence(group, snapshot));
     }
-    // What is about no group may be the cause of what happened to this one: a node's death.
+    // A decision about no group, such as a node's death, may be the cause of what happened to this group.
     let of_interest =
         |decision: &&Decision| wanted.is_none_or(|wanted| decision.group.is_empty() || decision.group == wanted);
     text.push_str(if snapshot.decisions.is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
     Some(text)
 }
 
-/// Who has it, since when, and why it is nobody else.
+/// The owner of a group, since when, and why not its preferred node.
 fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
     if !group.held_back.is_empty() {
         return format!("held back, because {}", printable(&group.held_back));

@@ -65,8 +65,10 @@ impl CrossChecks<'_> {
             ),
             Some(first) if names.iter().all(|name| name == first) => {
                 if let Some((_, word)) = self.ha_cf.media.first() {
-                    let message =
-                        format!("{first} is the only heartbeat link: if it fails, each node believes the other dead");
+                    let message = format!(
+                        "{first} is the only heartbeat link: if it fails, each node believes the other dead; only address \
+                         probes then prevent a double takeover"
+                    );
                     findings.warning(word, message, "add a second `ucast` line over an independent interface");
                 }
             }

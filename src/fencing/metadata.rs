@@ -1,5 +1,8 @@
-//! What a fence agent says of itself (04 §8.6), held against what the configuration gives it: an agent ignores what it does
-//! not know, and a misspelt password would be found on the night of the failover. Asks; never switches anything.
+//! The metadata of a fence agent (04 §8.6), compared with the parameters of the configuration. An agent ignores
+//! parameters that it does not know, so without this a misspelt password would only be found when a node must be
+//! fenced.
+//!
+//! Runs an agent only with `action=metadata`, which switches nothing.
 
 use std::io;
 use std::path::Path;
@@ -14,11 +17,11 @@ use tokio::time::timeout;
 
 use crate::config::nearest;
 
-/// How long an agent may take to describe itself; Python starts slowly on a busy machine.
+/// How long an agent may take to describe itself. Agents are in Python, which starts slowly on a busy machine.
 const METADATA_LIMIT: Duration = Duration::from_secs(10);
-/// What hbd says itself, or what may be said to any agent: some do not mention it.
+/// Parameters that every agent takes, also if its metadata does not list them. hbd sets them itself.
 const HBD_PARAMETERS: [&str; 2] = ["action", "nodename"];
-/// The names of the victim on the device, newer and older.
+/// The newer and the older name of the parameter that identifies the node on the device.
 const OUTLET_PARAMETERS: [&str; 2] = ["plug", "port"];
 
 /// Why an agent's parameters cannot be checked.
@@ -27,21 +30,21 @@ pub enum MetadataError {
     /// It cannot be run.
     #[error("it cannot be run")]
     Run(#[source] io::Error),
-    /// It hangs.
+    /// It did not end in time.
     #[error("it took longer than {} s", METADATA_LIMIT.as_secs())]
     TimedOut,
-    /// It refuses.
+    /// It ended with an error.
     #[error("it ended with {0}")]
     Refused(std::process::ExitStatus),
-    /// Whatever it prints, it is no description.
+    /// Its output is not XML.
     #[error("what it prints is not XML")]
     NotXml(#[source] roxmltree::Error),
-    /// XML that is something else.
+    /// Its output is XML without parameters.
     #[error("what it prints names no parameters")]
     NoParameters,
 }
 
-/// What an agent says about its parameters.
+/// The parameters that an agent describes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Metadata {
     parameters: Vec<AgentParameter>,
@@ -51,7 +54,7 @@ pub struct Metadata {
 struct AgentParameter {
     name: String,
     required: bool,
-    /// Its older name, which is as good.
+    /// Its older name, which the agent also takes.
     obsoletes: Option<String>,
 }
 
@@ -67,7 +70,7 @@ impl Metadata {
         let conversation = async {
             let mut child = command.spawn()?;
             if let Some(mut input) = child.stdin.take() {
-                // One that does not read its input may have described itself all the same.
+                // An agent that does not read its input may describe itself all the same.
                 let _ = input.write_all(b"action=metadata\n").await;
             }
             child.wait_with_output().await
@@ -80,13 +83,13 @@ impl Metadata {
         Metadata::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// Reads the description.
+    /// Reads the metadata that an agent printed.
     ///
     /// # Errors
     ///
     /// [`MetadataError::NotXml`] and [`MetadataError::NoParameters`].
     pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
-        // Some agents name a DTD, which nobody fetches.
+        // Some agents name a DTD; the parser does not fetch it.
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text.trim(), options).map_err(MetadataError::NotXml)?;
         let found = document.descendants().filter(|node| node.has_tag_name("parameter"));
@@ -102,9 +105,10 @@ impl Metadata {
         if parameters.is_empty() { Err(MetadataError::NoParameters) } else { Ok(Metadata { parameters }) }
     }
 
-    /// What is wrong with parameters of the agent of this name, a sentence each. Values are never mentioned: they are passwords.
+    /// What is wrong with the parameters `given` to the agent of this name, a sentence each. Values are not part of
+    /// it, because they are passwords.
     pub fn complaints(&self, agent: &str, given: &[(String, String)]) -> Vec<String> {
-        // An agent takes `_` and `-` for the same.
+        // To an agent `_` and `-` are the same.
         let plain = |name: &str| name.replace('-', "_");
         let known: Vec<String> = self.names().map(plain).collect();
         let is_given = |name: &str| given.iter().any(|(other, _)| plain(other) == plain(name));
@@ -125,7 +129,7 @@ impl Metadata {
             if HBD_PARAMETERS.contains(&name.as_str()) || is_given(name) || older.is_some_and(is_given) {
                 continue;
             }
-            // Both names of one thing are listed; the newer one speaks for both.
+            // The metadata lists both names of a parameter; the newer one has been or will be checked.
             if self.parameters.iter().any(|newer| newer.obsoletes.as_deref() == Some(name)) {
                 continue;
             }

@@ -1,8 +1,9 @@
-//! Fencing devices: runs the programs that switch another node off (04 §8).
+//! Fencing: runs the programs that reset another node (04 §8).
 //!
-//! Each program is a transient unit with a limit, `hbd-fence-NODE-N.service`, so that it can do what hbd may not and its
-//! output is in the journal. Parameters are passwords: they go through a file that only root can read, never through a
-//! command line or a unit. Never decides whether a node *should* be reset: the core does, and takes nothing before.
+//! Owns how a program is called. Each runs as a transient unit with a time limit, `hbd-fence-NODE-N.service`: the
+//! sandbox of hbd does not apply to it, and its output is in the journal. Parameters are passwords, so they are
+//! passed in a file that only root can read, never on a command line or in a unit. Never decides whether a node
+//! should be reset; the core does.
 
 use std::fs;
 use std::io::Write;
@@ -21,32 +22,32 @@ mod tests;
 
 pub use metadata::{Metadata, MetadataError};
 
-/// Where parameters lie while a program runs.
+/// The directory of the parameter files.
 const DIRECTORY: &str = "/run/hbd";
 
-/// What a program is to do.
+/// What a fencing program is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     /// Switch the node off, and on again if the device can.
     Reset,
-    /// Only ask the device whether it is there.
+    /// Ask the device whether it answers.
     Test,
 }
 
-/// Why a node is not reset.
+/// Why a node was not reset.
 #[derive(Debug, Error)]
 pub enum FenceError {
-    /// There is nothing that could.
+    /// No device is configured for the node.
     #[error(
         "no fencing device is configured for {0}: see [fence.\"{0}\"] in hbd.toml(5), and stonith in hbd-ha.cf(5)"
     )]
     NoDevice(String),
-    /// Somebody must do it by hand.
+    /// An operator must reset the node by hand.
     #[error(
         "OPERATOR INTERVENTION REQUIRED to reset {0}. Run \"hbctl confirm-fenced {0}\" AFTER power-cycling the machine."
     )]
     ByHand(String),
-    /// The parameters cannot be handed over.
+    /// The parameter file cannot be written.
     #[error("cannot write {path}")]
     Parameters {
         /// The file.
@@ -58,10 +59,10 @@ pub enum FenceError {
     /// systemd cannot be asked.
     #[error("cannot reach systemd")]
     NoSystemd(#[source] Box<UnitError>),
-    /// The program failed, or took too long.
+    /// The program failed or took too long.
     #[error("{agent} failed: {reason}; see `journalctl -u {unit}`")]
     Failed {
-        /// As the configuration names it.
+        /// The program, as the configuration names it.
         agent: String,
         /// Its exit status or signal in systemd's words.
         reason: String,
@@ -73,28 +74,28 @@ pub enum FenceError {
     All(Vec<FenceError>),
 }
 
-/// What is said to a program: its words, and what its standard input or parameter file holds.
+/// How a program is called: its command line, and its standard input or parameter file.
 #[derive(PartialEq, Eq)]
 pub(crate) struct AgentCall {
     words: Vec<String>,
     parameters: String,
-    /// Whether `parameters` is the standard input; else the words name the file in place of [`FILE_PLACEHOLDER`].
+    /// Whether `parameters` is the standard input. If not, [`FILE_PLACEHOLDER`] among the words stands for the file.
     stdin: bool,
-    /// Exit statuses beside 0 that are good news.
+    /// Exit statuses besides 0 that mean success.
     accepted: &'static [i32],
 }
 
-/// What an agent's `status` ends with when the device is there and the node is off (04 §8.6).
+/// The exit status of an agent's `status` when the device answers and the node is off (04 §8.6).
 const NODE_IS_OFF: i32 = 2;
 
 /// Stands for the parameter file among the words.
 const FILE_PLACEHOLDER: &str = "\0file";
 
-/// Lets the agents of a device try in turn, with these `NAME=VALUE` in their environment. `serial` makes the units' names
-/// unique.
+/// Runs the agents of a device in turn until one succeeds, with these `NAME=VALUE` in their environment. `serial`
+/// makes the names of the units unique.
 ///
 /// # Errors
-/// [`FenceError`]; the node may have been reset all the same.
+/// [`FenceError`]. A program may have reset the node before it failed.
 pub async fn run(
     connect: impl Fn() -> Builder<'static>,
     device: &FenceDevice,
@@ -121,7 +122,7 @@ pub async fn run(
     })
 }
 
-/// `hbd-fence-NODE-N.service`, the second agent `…-N-2`. Node names may hold what unit names may not.
+/// `hbd-fence-NODE-N.service`, for the second agent `…-N-2`, with characters replaced that a unit's name cannot have.
 fn unit_name(node: &str, serial: u64, index: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let node: String = node.chars().map(plain).collect();
@@ -154,7 +155,7 @@ async fn run_one(
     let errand = Errand { unit, description: &description, words, input, environment, accepted, limit };
     let outcome = systemd.run_errand(&errand).await;
     if matches!(outcome, Err(UnitError::Deadline { .. })) {
-        // systemd itself hangs: what it still runs must not outlive its answer.
+        // systemd did not report the end of the program, which may still run: it must not reset the node later.
         let _ = systemd.stop_or_kill(unit, agent.timeout).await;
     }
     outcome.map_err(|error| FenceError::Failed {
@@ -164,7 +165,7 @@ async fn run_one(
     })
 }
 
-/// The shortest text that says it.
+/// The cause in a few words.
 fn reason(error: UnitError) -> String {
     match error {
         UnitError::Failed { result, .. } if result == "timeout" => "it took too long and was killed".to_owned(),
@@ -173,7 +174,7 @@ fn reason(error: UnitError) -> String {
     }
 }
 
-/// What to say to a program; `None` if it is a human.
+/// How to call a program; `None` if an operator resets the node by hand.
 pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<AgentCall> {
     match &agent.protocol {
         FenceProtocol::Agent { path, parameters } => {
@@ -185,7 +186,7 @@ pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<A
             if !has(&["plug", "port", "nodename"]) {
                 lines.push_str(&format!("nodename={node}\n"));
             }
-            // The last of a repeated name counts (04 §8.6).
+            // Of a parameter that occurs twice the last value counts (04 §8.6).
             match deed {
                 Deed::Reset if has(&["action"]) => {}
                 Deed::Reset => lines.push_str("action=reboot\n"),
@@ -209,13 +210,13 @@ pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<A
     }
 }
 
-/// A file that only root can read, for as long as this lives.
+/// A file that only root can read. Dropping this removes it.
 struct ParameterFile(PathBuf);
 
 impl ParameterFile {
     fn new(path: PathBuf, content: &str) -> Result<ParameterFile, FenceError> {
         let write = || {
-            // Left by a daemon that was killed; its mode may be anything.
+            // A daemon that was killed may have left the file, with whatever mode.
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -232,7 +233,7 @@ impl ParameterFile {
 
 impl Drop for ParameterFile {
     fn drop(&mut self) {
-        // Gone already is as good.
+        // An error means that the file has gone already.
         let _ = fs::remove_file(&self.0);
     }
 }

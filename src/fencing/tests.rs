@@ -1,5 +1,5 @@
-//! What is said to a program. That a real one understands it is tested with Debian's fence agents where they are
-//! installed; that a unit is made of it, in the laboratory.
+//! How programs are called. Where Debian's fence agents are installed, a real one is called as well; that a unit runs
+//! it is tested in the laboratory.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! `cl_status` (04 §6.5): what monitoring asks Heartbeat.
+//! `cl_status` (04 §6.5): the command by which monitoring asks Heartbeat.
 //!
-//! Answers from the first second, and does not need the group haclient. Clients of Heartbeat's socket are always offline:
-//! there is no such socket.
+//! Unlike Heartbeat's, it answers from the first second and needs no membership in haclient. Clients of Heartbeat's
+//! socket are always offline, because hbd has no such socket.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,12 @@ use super::output::CommandOutput;
 use crate::bus::Snapshot;
 use crate::cli::fetch;
 
-/// The whole program may take so long (04 §6.5).
+/// How long the whole command may take (04 §6.5).
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const EXIT_TIMEOUT: u8 = 12;
 /// A parameter is missing or wrong.
 const EXIT_PARAMETER: u8 = 11;
-/// hbd cannot answer that.
+/// hbd does not know what is asked for.
 const EXIT_FAILED: u8 = 13;
 
 const HA_CF: &str = "/etc/ha.d/ha.cf";
@@ -68,7 +68,7 @@ pub(super) fn run(runtime: &Runtime, bus: Builder<'static>, words: &[String]) ->
     }
 }
 
-/// The answer, from what hbd shows (`None` if it cannot be asked) and the text of ha.cf.
+/// The answer, from what hbd shows (`None` if it does not answer) and the text of ha.cf.
 pub(super) fn answer(snapshot: Option<&Snapshot>, command: &str, rest: &[String], ha_cf: &str) -> CommandOutput {
     const COMMANDS: [&str; 12] = [
         "hbstatus",
@@ -168,7 +168,8 @@ fn names(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
     nodes.rev().map(|node| node.name.as_str()).collect()
 }
 
-/// The links of a node in reverse order, with their state. Our own are never heard: Heartbeat calls them dead.
+/// The links of a node in reverse order, with their state. Links of the own node are dead, as Heartbeat has it: no
+/// node hears itself.
 fn links<'a>(snapshot: &'a Snapshot, node: &str) -> Vec<(&'a str, &'a str)> {
     let mut found: Vec<(&str, &str)> = if node == snapshot.node {
         let mut own: Vec<(&str, &str)> = snapshot
@@ -236,7 +237,7 @@ fn about_node(snapshot: &Snapshot, command: &str, line: &CommandLine) -> Command
                 None => CommandOutput::err("Cannot get heartbeat link status", EXIT_FAILED),
             }
         }
-        // clientstatus: nobody can have signed on.
+        // clientstatus: no client can sign on to hbd.
         _ => CommandOutput::out("offline", 1),
     }
 }
@@ -256,7 +257,7 @@ fn parameter(line: &CommandLine, ha_cf: &str) -> CommandOutput {
     }
 }
 
-/// `-v` of 3.0.6: everything.
+/// The output of `-v` in Heartbeat 3.0.6: all nodes with their links.
 fn verbose(snapshot: &Snapshot) -> String {
     let mut text = format!("version:\t{} (hbd)\nmanaged by:\t\"haresources\"\n", snapshot.version);
     for name in names(snapshot, |_| true) {

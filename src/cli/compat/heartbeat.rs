@@ -1,4 +1,5 @@
-//! `heartbeat -s|-k|-r` and without options (04 §6.1): for scripts that call the daemon itself. systemd starts and stops it.
+//! `heartbeat` with `-s`, `-k`, `-r` or without options (04 §6.1), for scripts that call Heartbeat's daemon by its
+//! name. It makes systemd start, stop or reload hbd.
 
 use std::process::Command;
 
@@ -28,7 +29,7 @@ pub(super) fn run(runtime: &Runtime, connect: fn() -> Builder<'static>, words: &
     }
 }
 
-/// Process number and node name.
+/// The answer to `-s`, from the process number and the node's name; `None` if hbd does not run.
 pub(super) fn status(running: Option<(u32, String)>) -> CommandOutput {
     match running {
         Some((process, node)) => {

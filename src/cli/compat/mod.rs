@@ -1,5 +1,6 @@
-//! Heartbeat's own commands: `cl_status`, `hb_standby`, `hb_takeover` and `heartbeat -s|-k|-r`, as links to hbctl (package
-//! hbd-heartbeat-compat). Texts and exit statuses are those of 04 §6; what differs on purpose is said there, too.
+//! Heartbeat's own commands: `cl_status`, `hb_standby`, `hb_takeover` and `heartbeat -s|-k|-r`, as links to hbctl
+//! (package hbd-heartbeat-compat). Texts and exit statuses are those of 04 §6, which also lists the intended
+//! differences.
 
 mod cl_status;
 mod heartbeat;
@@ -40,7 +41,7 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode
         "heartbeat" => with(&|runtime| heartbeat::run(runtime, Builder::system, &words)),
         _ => return None,
     };
-    // Nobody may be reading.
+    // An error means that the reader has gone.
     let _ = io::stdout().lock().write_all(said.out.as_bytes());
     let _ = io::stderr().lock().write_all(said.err.as_bytes());
     Some(ExitCode::from(said.status))

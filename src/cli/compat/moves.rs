@@ -1,5 +1,5 @@
-//! `hb_standby` and `hb_takeover` (04 §6.6): the old words, but they wait for the outcome and say it. `--no-wait` returns
-//! at once, as Heartbeat's do.
+//! `hb_standby` and `hb_takeover` (04 §6.6), with Heartbeat's arguments. Unlike Heartbeat's they wait for the outcome
+//! and print it; with `--no-wait` they return at once.
 
 use std::path::Path;
 
@@ -11,21 +11,24 @@ use crate::cli::format::local_time;
 use crate::cli::job::{self, Progress, run_without_waiting};
 use crate::util::clock::now_usec;
 
-/// Which way.
+/// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Standby,
     Takeover,
 }
 
-/// What was asked for.
+/// The arguments of both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MoveArguments {
     pub scope: String,
     pub wait: bool,
 }
 
-/// Words, or what to say about wrong ones.
+/// Reads the arguments.
+///
+/// # Errors
+/// The usage, for `--help` and for wrong arguments.
 pub(super) fn parse(program: &str, words: &[String]) -> Result<MoveArguments, CommandOutput> {
     let wait = !words.iter().any(|word| word == "--no-wait");
     let mut rest = words.iter().filter(|word| *word != "--no-wait");

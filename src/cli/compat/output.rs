@@ -1,6 +1,6 @@
 //! What one of Heartbeat's commands prints, and its exit status.
 
-/// What a command says and how it ends.
+/// The text on standard output and standard error, and the exit status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CommandOutput {
     pub out: String,

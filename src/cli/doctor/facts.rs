@@ -1,4 +1,5 @@
-//! Finding out what the machine looks like. Only looks; whatever does not answer in time is a fact, too.
+//! Gathers the facts about this machine that the doctor judges. Changes nothing. A service that does not answer in
+//! time is a fact, too.
 
 use std::fs;
 use std::net::IpAddr;
@@ -17,13 +18,13 @@ use crate::units::survey::{UnfitUnit, starts_at_boot, survey};
 use crate::util::error::error_chain;
 use crate::vip::who_may_remove;
 
-/// How long each of the others on the bus may take.
+/// How long timedated may take to answer.
 const TIMEDATED_LIMIT: Duration = Duration::from_secs(5);
 
-/// What the machine looks like. What could not be found out is `Err` with the reason.
+/// The facts. `Err` is the reason why a fact is unknown.
 #[derive(Debug)]
 pub struct Facts {
-    /// What reading the files gave.
+    /// The configuration, or the errors in the files.
     pub config: Result<Config, Vec<(Severity, String)>>,
     /// `nft -j list ruleset`.
     pub ruleset: Result<String, String>,
@@ -33,17 +34,17 @@ pub struct Facts {
     pub unfit_units: Result<Vec<UnfitUnit>, String>,
     /// Whether systemd starts hbd at boot.
     pub hbd_at_boot: Result<bool, String>,
-    /// Who manages an interface, and may remove addresses from it: the hint, by interface.
+    /// Interfaces whose manager may remove addresses, each with a hint.
     pub removers: Vec<(String, String)>,
     /// Whether the clock is synchronised.
     pub synchronised: Result<bool, String>,
-    /// Files with wrong permissions: what, and what to do.
+    /// Files with wrong permissions, a sentence each with what to do.
     pub permissions: Vec<String>,
-    /// Whether the hbd of this machine answers; what is wrong by its own account.
+    /// What is wrong by the account of the hbd that runs here; `Err` if it does not answer.
     pub running: Result<Vec<String>, String>,
 }
 
-/// Everything. Needs a tokio runtime.
+/// Gathers all facts. Needs a tokio runtime.
 pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     let config = read();
     let addresses: Vec<(String, IpAddr)> = if_addrs::get_if_addrs()
@@ -79,7 +80,7 @@ fn read() -> Result<Config, Vec<(Severity, String)>> {
 }
 
 fn ruleset() -> Result<String, String> {
-    // Not only in the PATH of root.
+    // nft is in sbin, which only the PATH of root contains.
     let output = ["nft", "/usr/sbin/nft"]
         .iter()
         .find_map(|nft| Command::new(nft).args(["-j", "list", "ruleset"]).output().ok());
@@ -91,7 +92,8 @@ fn ruleset() -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Who may remove our addresses: by the interface that is written in haresources, or that has an address of that net.
+/// The interfaces of the addresses whose manager may remove them. Without an interface in haresources it is the one
+/// that has an address of the same net.
 fn removers(config: &Config) -> Vec<(String, String)> {
     let mut devices: Vec<String> = Vec::new();
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
@@ -114,7 +116,7 @@ fn removers(config: &Config) -> Vec<(String, String)> {
     devices.into_iter().filter_map(hint).collect()
 }
 
-/// The interface that has an address in the same net.
+/// The interface that has an address in the same net as `address`.
 fn neighbour(address: &Address, interfaces: &[if_addrs::Interface]) -> Option<String> {
     let near = interfaces.iter().find(|interface| match (&interface.addr, address.address) {
         (if_addrs::IfAddr::V4(own), IpAddr::V4(wanted)) => {
@@ -130,18 +132,19 @@ fn neighbour(address: &Address, interfaces: &[if_addrs::Interface]) -> Option<St
     near.map(|interface| interface.name.clone())
 }
 
-/// Whether networkd was told to keep what it did not configure: in the .network file of the link, or a drop-in of it.
+/// Whether networkd keeps addresses that it did not configure: KeepConfiguration= in the .network file of the link or
+/// in a drop-in of it.
 pub(super) fn keeps_configuration(links: &Path, index: u32) -> bool {
     let state = fs::read_to_string(links.join(index.to_string())).unwrap_or_default();
     let value = |key: &str| state.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let drop_ins = value("NETWORK_FILE_DROPINS").unwrap_or_default();
     let files = value("NETWORK_FILE").into_iter().chain(drop_ins.split(':').flat_map(|part| part.split(' ')));
-    // The last word counts.
+    // The last of several settings counts.
     let said = files.filter_map(|file| fs::read_to_string(file.trim_matches('"')).ok()).fold(None, |said, text| {
         let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("KeepConfiguration="));
         lines.next_back().map(str::to_owned).or(said)
     });
-    // `static` does not keep what has a lease.
+    // `static` keeps addresses without a lifetime only, and hbd's have one.
     matches!(said.as_deref(), Some("yes" | "true" | "1" | "on"))
 }
 
@@ -174,7 +177,7 @@ fn permissions() -> Vec<String> {
     checks.into_iter().filter_map(check).collect()
 }
 
-/// Whether a file can be read or written by others than its owner: what to do about it.
+/// What to do about a file whose mode has a forbidden bit; `None` if it has none.
 fn permission(path: &Path, mode: u32, forbidden: u32, remedy: &str) -> Option<String> {
     (mode & forbidden != 0).then(|| format!("{} has mode {:o}: {remedy}", path.display(), mode & 0o7777))
 }

@@ -1,13 +1,13 @@
-//! One judgement of the doctor and how bad it is.
+//! One finding of the doctor, and how bad it is.
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// As it should be.
+    /// Good.
     Ok,
-    /// Could not be found out, or worth knowing.
+    /// Unknown, or worth knowing.
     Note,
-    /// Will hurt in a failure.
+    /// Works now, but will do harm when something fails.
     Warning,
     /// Does not work.
     Bad,
@@ -24,11 +24,11 @@ impl Grade {
     }
 }
 
-/// One judgement.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub grade: Grade,
-    /// What was looked at.
+    /// What was examined.
     pub about: &'static str,
     /// What was found, and what to do.
     pub text: String,

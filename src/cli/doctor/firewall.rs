@@ -1,6 +1,6 @@
-//! Does nftables let heartbeats in? A judgement over `nft -j list ruleset` (libnftables-json(5)).
+//! Whether nftables lets heartbeats in, from `nft -j list ruleset` (libnftables-json(5)).
 //!
-//! Careful in one direction: it only says that they are dropped where nothing in the table could accept them.
+//! Says that heartbeats are dropped only if no rule of the table could accept them.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::config::{Config, Medium};
 
 const ABOUT: &str = "firewall";
 
-/// What a table does with a heartbeat that comes in.
+/// What a table does with an incoming heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChainVerdict {
     /// A rule names the port, or accepts everything.
     Accepted,
     /// The chain ends in a drop or reject, and no rule could accept it.
     Dropped,
-    /// It ends so, and a rule that is not understood may accept it.
+    /// The chain ends in a drop or reject, and a rule that is not understood may accept the heartbeat.
     Doubtful,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn judge(ruleset: &Result<String, String>, config: &Config) -> Findin
     worst
 }
 
-/// A base chain on the way in.
+/// A base chain with the hook `input`.
 #[derive(Debug)]
 struct Chain<'a> {
     family: &'a str,
@@ -109,7 +109,7 @@ impl Chain<'_> {
 
     fn verdict(&self, ruleset: &Value, port: u16, devices: &[&str]) -> ChainVerdict {
         let word = |rule: &'_ Value, key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
-        // A jump may lead anywhere in the table.
+        // All rules of the table count, because a rule of the chain may jump to any of them.
         let rules = items(ruleset, "rule").filter(|rule| {
             word(rule, "family").as_deref() == Some(self.family) && word(rule, "table").as_deref() == Some(self.table)
         });
@@ -178,7 +178,7 @@ fn matches_heartbeat(condition: &Value, port: u16, devices: &[&str]) -> RuleMatc
             None => RuleMatch::Unknown,
         },
         _ if left.get("ct").is_some() => match right {
-            // Replies: heartbeats to one port from another are none.
+            // A heartbeat is a new connection for conntrack, never a reply.
             Value::Array(states) => yes(states.iter().any(|state| state == "new")),
             Value::String(state) => yes(state == "new"),
             Value::Object(_) => {
@@ -191,7 +191,7 @@ fn matches_heartbeat(condition: &Value, port: u16, devices: &[&str]) -> RuleMatc
     }
 }
 
-/// Whether a port is the number, in the range, in the set.
+/// Whether `right` is the port, or a range or set that contains it.
 fn contains(right: &Value, port: u16) -> RuleMatch {
     let number = |value: &Value| value.as_u64();
     let one = |value: &Value| -> RuleMatch {

@@ -1,5 +1,6 @@
-//! `hbctl doctor`: what is legal and will hurt one day: a firewall on the port, a peer that is ourselves, units that start at
-//! boot, networkd and NetworkManager, the clock, one link, no fencing.
+//! `hbctl doctor`: valid but risky setup, such as a firewall that drops heartbeats, a `ucast` line to this machine
+//! itself, units that start at boot, network managers that remove addresses, a clock that is not synchronised, a
+//! single link, and no fencing.
 //!
 //! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
 
@@ -21,7 +22,7 @@ pub(super) use facts::{Facts, gather};
 use finding::finding;
 pub(super) use finding::{Finding, Grade};
 
-/// Everything, in the order in which things are worth mending.
+/// Judges all facts; the findings come in the order in which they should be mended.
 pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     match &facts.config {
@@ -49,7 +50,8 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-/// The same ha.cf on both nodes: each talks to itself and believes the other dead.
+/// Finds `ucast` lines to this machine itself: if there are no others, the node hears only itself and believes the
+/// other dead.
 fn peers(config: &Config, own: &[(String, IpAddr)]) -> Vec<Finding> {
     let addresses = config.media.iter().filter_map(|medium| match medium {
         Medium::Ucast { device, peer } => Some((device, *peer)),
@@ -68,7 +70,7 @@ fn peers(config: &Config, own: &[(String, IpAddr)]) -> Vec<Finding> {
     }
     let text = format!("{}: write the other node's address there", found.join("; "));
     let usable = others > 0 || config.media.iter().any(|medium| !matches!(medium, Medium::Ucast { .. }));
-    // A line for each node, in a file that is the same on both, is usual and harmless.
+    // An ha.cf that is the same on both nodes often has a line for each of them, which is harmless.
     vec![if usable {
         finding(Grade::Note, "peer's address", format!("{}; another line reaches the peer", found.join("; ")))
     } else {

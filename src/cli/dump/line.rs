@@ -1,4 +1,4 @@
-//! A datagram as a line.
+//! A datagram as a line of text. Control characters in it are escaped.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,13 @@ use crate::util::error::error_chain;
 use crate::util::text::printable;
 use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Value};
 
-/// Shown by itself, or of no interest: `auth` is the digest of the inner text.
+/// Fields that have a place of their own in the line, and `auth`, the digest of the inner text.
 const NOT_SHOWN: [&str; 5] = ["t", "src", "dest", "seq", "auth"];
-/// Longer values are cut.
+/// Longest value that is shown whole, in characters.
 const MAX_VALUE: usize = 60;
 
-/// `12:00:01.250000 192.168.1.2:694 > 192.168.1.3:694 nodea: status seq=1a st=active … | 231 bytes, digest right (key 2)`.
+/// `12:00:01.250000 192.168.1.2:694 > 192.168.1.3:694 nodea: status seq=1a st=active … | 231 bytes, digest right (key
+/// 2)`.
 pub(super) fn render(datagram: &Datagram<'_>, keys: Option<&Keyring>) -> String {
     let place = |(address, port): (IpAddr, u16)| std::net::SocketAddr::new(address, port).to_string();
     let head =
@@ -28,7 +29,7 @@ pub(super) fn render(datagram: &Datagram<'_>, keys: Option<&Keyring>) -> String 
     }
 }
 
-/// What became of the digest.
+/// Whether the digest is right.
 fn verdict(payload: &[u8], signature: Option<&str>, keys: Option<&Keyring>) -> String {
     let Some(signature) = signature else { return "NOT SIGNED".to_owned() };
     let key = printable(signature.split_whitespace().next().unwrap_or("?"));
@@ -44,7 +45,7 @@ fn verdict(payload: &[u8], signature: Option<&str>, keys: Option<&Keyring>) -> S
     }
 }
 
-/// Sender, kind, and what it says.
+/// The message: sender, kind and fields.
 fn message_text(message: &Message) -> String {
     let text = |name: &str| message.text(name).map(printable);
     let mut line = format!("{}: {}", text("src").unwrap_or("?".to_owned()), text("t").unwrap_or("?".to_owned()));

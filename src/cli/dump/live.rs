@@ -1,4 +1,4 @@
-//! Packets as they pass an interface.
+//! Packets that pass an interface, as they come.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,10 +10,10 @@ use super::packet::LinkLayer;
 use super::printer::Printer;
 use crate::util::clock::now_usec;
 
-/// More than any packet with offloading has.
+/// Size of the buffer in bytes: larger than any packet, also with offloading.
 const LARGEST: usize = 128 * 1024;
 
-/// Prints what passes until the output, or the interface, ends.
+/// Prints heartbeats until the reader of the output or the interface has gone.
 pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {
     let failed = |error| DumpError::Listen { interface: interface.to_owned(), error };
     let mut listener = PacketListener::open(index(interface)?).map_err(failed)?;
@@ -21,7 +21,7 @@ pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> R
     loop {
         let length = listener.receive(&mut buffer).map_err(failed)?;
         if printer.packet(LinkLayer::Ip, now_usec(), &buffer[..length]).is_err() {
-            // Nobody reads any more.
+            // The reader has gone.
             return Ok(());
         }
     }
@@ -29,7 +29,7 @@ pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> R
 
 pub(super) fn index(interface: &str) -> Result<u32, DumpError> {
     let unknown = || DumpError::Interface(interface.to_owned());
-    // The name becomes part of a path.
+    // The name becomes a part of a path, so it must not leave the directory.
     if interface.is_empty() || interface.contains('/') || interface.starts_with('.') {
         return Err(unknown());
     }
@@ -37,7 +37,7 @@ pub(super) fn index(interface: &str) -> Result<u32, DumpError> {
     text.trim().parse().map_err(|_| unknown())
 }
 
-/// Hears every packet of one interface, in both directions, from its IP header on (packet(7), SOCK_DGRAM).
+/// Receives every packet of one interface, in both directions, from its IP header on (packet(7), SOCK_DGRAM).
 pub(super) struct PacketListener(Socket);
 
 impl PacketListener {
@@ -45,7 +45,7 @@ impl PacketListener {
         let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(protocol)))?;
         socket.attach_filter(&interface_filter(index))?;
-        // What had come from other interfaces before the filter was there.
+        // Packets of other interfaces may have come before the filter was attached: they are dropped.
         socket.set_nonblocking(true)?;
         let mut listener = PacketListener(socket);
         let mut buffer = [0; 1];
@@ -54,7 +54,7 @@ impl PacketListener {
         Ok(listener)
     }
 
-    /// The next packet; its length.
+    /// Waits for the next packet; gives its length.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {
@@ -65,11 +65,11 @@ impl PacketListener {
     }
 }
 
-/// Lets packets of the interface with this index through, and nothing else (a classic BPF program). It needs no address to
-/// bind to, for which socket2 has no safe constructor.
+/// A classic BPF program that lets only packets of the interface with this index through. Binding the socket to the
+/// interface would need an address for which socket2 has no safe constructor.
 fn interface_filter(index: u32) -> [SockFilter; 4] {
     let filter = |code: u32, jt, jf, k| SockFilter::new(code as u16, jt, jf, k);
-    // The kernel reads such an offset as "the packet's interface".
+    // The kernel takes a load from this offset for the packet's interface.
     let interface = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX) as u32;
     [
         filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, interface),

@@ -1,7 +1,7 @@
-//! `hbctl dump`: heartbeat packets in words, a line each, from an interface or from a file, and whether their digest is
-//! right: what tcpdump(1) cannot tell.
+//! `hbctl dump`: heartbeat packets as text, a line each, from an interface or from a file, with whether their digest
+//! is right, which tcpdump(1) cannot tell.
 //!
-//! Everything in a packet is hostile: what is shown is made printable, and nothing is acted upon.
+//! Everything in a packet may be hostile: the text is made printable, and nothing acts upon it.
 
 mod error;
 mod line;
@@ -40,7 +40,7 @@ pub(super) struct DumpOptions {
     pcap: Option<PathBuf>,
 }
 
-/// Shows what the options ask for until the file, or the reader of `out`, ends.
+/// Prints heartbeats to `out` until the file ends or the reader of `out` has gone.
 pub(super) fn run(options: &DumpOptions, out: &mut impl Write) -> Result<(), DumpError> {
     let keys = options.authkeys.as_deref().map(read_keys).transpose()?;
     let printer = Printer::new(keys, options.port, out);
@@ -66,7 +66,7 @@ fn read_file(path: &Path, mut printer: Printer<'_, impl Write>) -> Result<(), Du
     let packets = pcap::packets(&bytes).map_err(|text| DumpError::Format { path: path.to_owned(), text })?;
     for packet in packets {
         if printer.packet(packet.link, packet.usec, packet.bytes).is_err() {
-            // Nobody reads any more.
+            // The reader has gone.
             break;
         }
     }

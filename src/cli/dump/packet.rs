@@ -1,8 +1,8 @@
-//! Packets, as a capture file and an interface give them.
+//! Packets from a capture file or an interface, and the datagrams in them.
 
 use std::net::IpAddr;
 
-/// A UDP datagram on its way.
+/// A UDP datagram with its time, in microseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Datagram<'a> {
     pub usec: u64,
@@ -11,11 +11,11 @@ pub(super) struct Datagram<'a> {
     pub payload: &'a [u8],
 }
 
-/// How a packet begins: depends on where it was captured.
+/// The header that a captured packet begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkLayer {
     Ethernet,
-    /// `tcpdump -i any`
+    /// The header of `tcpdump -i any`.
     Cooked,
     Ip,
 }

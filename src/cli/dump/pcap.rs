@@ -7,7 +7,7 @@ use super::packet::LinkLayer;
 pub(super) struct Packet<'a> {
     pub usec: u64,
     pub link: LinkLayer,
-    /// What was captured of it, perhaps not all.
+    /// The captured bytes, perhaps not the whole packet.
     pub bytes: &'a [u8],
 }
 
@@ -16,7 +16,7 @@ const RECORD: usize = 16;
 /// The block type that begins a pcapng file.
 const NEXT_GENERATION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
-/// The packets in order. A file that ends within a packet ends before it: tcpdump may still be writing.
+/// The packets in order. An incomplete packet at the end is left out, because tcpdump may still be writing it.
 pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = Packet<'_>>, &'static str> {
     let magic: [u8; 4] = file.get(..4).and_then(|magic| magic.try_into().ok()).ok_or("this is no capture file")?;
     let (little, per_usec) = match magic {
@@ -31,7 +31,7 @@ pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = Packet<'_>>, &
         let bytes = file.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     };
-    // The link type; the upper bits tell of frame check sequences.
+    // The link type; the upper bits describe frame check sequences.
     let link = match word(20).map(|link| link & 0x03ff_ffff) {
         Some(1) => LinkLayer::Ethernet,
         Some(113) => LinkLayer::Cooked,

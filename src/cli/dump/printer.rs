@@ -9,7 +9,7 @@ use super::line::render;
 use super::packet::{Datagram, LinkLayer};
 use crate::wire::Keyring;
 
-/// Incomplete packets that are remembered, at most.
+/// For how many packets the fragments of an incomplete one are kept.
 const FRAGMENTS: u64 = 256;
 
 /// Finds heartbeats among packets and prints them.
@@ -27,7 +27,10 @@ impl<'o, W: Write> Printer<'o, W> {
         Printer { keys, port, fragments: IpDefragPool::new(), packets: 0, out }
     }
 
-    /// Prints the packet if it is, or completes, a heartbeat. An error is that of the output.
+    /// Prints the packet if it is, or completes, a heartbeat.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
     pub(super) fn packet(&mut self, link: LinkLayer, usec: u64, bytes: &[u8]) -> io::Result<()> {
         self.packets += 1;
         let sliced = match link {
@@ -46,7 +49,7 @@ impl<'o, W: Write> Printer<'o, W> {
             Some(TransportSlice::Udp(udp)) => udp.clone(),
             Some(_) => return Ok(()),
             None => {
-                // Large messages are fragmented; what is never completed is forgotten.
+                // Large messages are fragmented. A packet that is never completed is forgotten.
                 number = self.packets;
                 self.fragments.retain(|seen| number - seen < FRAGMENTS);
                 let Ok(Some(found)) = self.fragments.process_sliced_packet(&sliced, number, ()) else {
