@@ -40,7 +40,7 @@ use crate::util::clock::now_usec;
 use crate::util::error::failed;
 use error::CliError;
 use job::Progress::Printed;
-use table::{Arguments, HbctlCommand, OperatorRequest, Switch};
+use table::{Arguments, HbctlCommand, RequestCommand, Switch};
 
 /// hbd answers, and something is wrong.
 const EXIT_TROUBLE: u8 = 3;
@@ -116,18 +116,18 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
 }
 
 /// Sends hbd the request of an operator and waits for its answer: done, or why not.
-async fn send_request(bus: Builder<'static>, request: &OperatorRequest) -> Result<Result<String, String>, CliError> {
+async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result<Result<String, String>, CliError> {
     match request {
-        OperatorRequest::Standby { scope } => job::run(bus, "Standby", &(scope,), Printed).await,
-        OperatorRequest::Takeover { scope } => job::run(bus, "Takeover", &(scope,), Printed).await,
-        OperatorRequest::Move { group, node } => {
+        RequestCommand::Standby { scope } => job::run(bus, "Standby", &(scope,), Printed).await,
+        RequestCommand::Takeover { scope } => job::run(bus, "Takeover", &(scope,), Printed).await,
+        RequestCommand::Move { group, node } => {
             job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Printed).await
         }
-        OperatorRequest::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
-        OperatorRequest::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
-        OperatorRequest::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
-        OperatorRequest::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,
-        OperatorRequest::ConfirmFenced { node } => fence::confirm(bus, node).await,
+        RequestCommand::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
+        RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
+        RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
+        RequestCommand::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,
+        RequestCommand::ConfirmFenced { node } => fence::confirm(bus, node).await,
     }
 }
 

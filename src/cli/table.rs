@@ -92,7 +92,7 @@ pub(super) enum HbctlCommand {
         output: Option<PathBuf>,
     },
     #[command(flatten)]
-    Request(OperatorRequest),
+    Request(RequestCommand),
     /// Write the man pages and the completions into a directory (for packagers)
     #[command(hide = true)]
     Generate {
@@ -103,7 +103,7 @@ pub(super) enum HbctlCommand {
 
 /// The commands by which an operator asks hbd to act.
 #[derive(Debug, Subcommand)]
-pub(super) enum OperatorRequest {
+pub(super) enum RequestCommand {
     /// Give resource groups to the other node, and wait until they run there
     ///
     /// Prints the progress on standard error. Exit status: 0 moved, or nothing to move, 1 hbd does not answer, 4 not

@@ -21,13 +21,17 @@ pub fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) 
     move |source| FileError { verb, path: path.to_owned(), source }
 }
 
-/// An error with all its sources, in one line: "cannot read /etc/ha.d/ha.cf: Permission denied".
+/// An error with all its sources, in one line: "cannot read /etc/ha.d/ha.cf: Permission denied". A source that ends
+/// the text already is not repeated: some libraries, zbus for one, write it there themselves.
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
         source = error.source();
     }
     text
@@ -36,6 +40,17 @@ pub fn error_chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_the_error_names_itself_is_not_repeated() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot connect: {source}")]
+        struct Connect {
+            source: io::Error,
+        }
+        let error = Connect { source: io::Error::from(io::ErrorKind::NotFound) };
+        assert_eq!(error_chain(&error), "cannot connect: entity not found");
+    }
 
     #[test]
     fn a_failed_file_is_told_with_its_path_and_the_reason() {
