@@ -1,0 +1,272 @@
+//! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::api::record::Record;
+use crate::cluster::ownership::set::Set;
+use crate::config::AddressPolicy;
+use crate::wire::Message;
+
+/// Something happened outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At most once,
+    /// before `Start`.
+    Adopt(Set),
+    /// The sockets are open; the first packets may go. Exactly once, first.
+    Start,
+    /// An authentic message arrived on link number `link` of [`crate::cluster::Settings::links`].
+    Received {
+        /// Index of the local link.
+        link: usize,
+        /// The message, digest verified.
+        message: Message,
+    },
+    /// [`crate::cluster::Core::next_deadline`] has passed. Everything that had arrived by then must have been handed over first:
+    /// who wakes up late was late himself.
+    Deadline,
+    /// A step that the core ordered has ended.
+    StepEnded {
+        /// Which.
+        step: Step,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A resource that runs here, or should, changed by itself or by somebody else's hand.
+    Unit {
+        /// Which.
+        step: Step,
+        /// How.
+        news: UnitNews,
+    },
+    /// Somebody asked for something. All but `Shutdown` and `Restart` are answered by [`Action::Answer`] with the same `id`.
+    Request {
+        /// The asker's number.
+        id: u64,
+        /// The wish.
+        request: Request,
+    },
+    /// A host of ping node number `node` of [`crate::cluster::Settings::ping_nodes`] answered.
+    PingAnswered {
+        /// Index of the ping node.
+        node: usize,
+    },
+    /// The agents of a fencing device that [`Action::Fence`] ran have ended.
+    Fenced {
+        /// The node that was to be reset.
+        node: String,
+        /// Whether it is off, or has been; else why not.
+        outcome: Result<(), String>,
+    },
+    /// The first line of `/proc/loadavg`, for the field `ld`.
+    LoadAverage(String),
+    /// The policies of the groups, in haresources order: addresses are watched from now on. Before [`Event::Start`];
+    /// without it nobody is asked whether an address is in use, as with Heartbeat.
+    Policies(Vec<AddressPolicy>),
+    /// Something happened to an address.
+    Address {
+        /// Which.
+        step: Step,
+        /// What.
+        news: AddressNews,
+    },
+}
+
+/// What can happen to an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AddressNews {
+    /// Its lease ended while we were silent: it is not here any more.
+    Expired,
+    /// Somebody answers for it ([`Order::Probe`]).
+    Answered {
+        /// Whose MAC address answers.
+        mac: String,
+    },
+    /// Nobody answers for it, or nobody does any more.
+    Silent,
+    /// Its service accepts connections, or does not any more.
+    Service {
+        /// Whether it does.
+        answers: bool,
+    },
+    /// Somebody else claims it while we have it.
+    Claimed {
+        /// Whose MAC address.
+        mac: String,
+        /// He goes on although it was defended.
+        again: bool,
+    },
+    /// Its interface can serve it again, or cannot: gone, down, or no carrier.
+    Carrier {
+        /// Whether it can.
+        up: bool,
+    },
+}
+
+/// What is to be done about an address beside starting and stopping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Ask the LAN again and again whether anybody has it; answer with [`AddressNews::Answered`], [`AddressNews::Silent`] and
+    /// [`AddressNews::Service`] at each change.
+    Probe,
+    /// Ask no more.
+    ProbeEnd,
+    /// Its lease had ended, and it is ours still: add it again. Not a step of its group.
+    Restore,
+}
+
+/// What became of a resource without our doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnitNews {
+    /// It failed, or ended by itself; the text says how. May be said again as long as it is so.
+    Failed(String),
+    /// It failed, and the service manager starts it again by itself.
+    Restarting(String),
+    /// Somebody stopped it.
+    Stopped,
+    /// It runs.
+    Up,
+}
+
+/// An operator's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Stop: release everything, tell the peer, end.
+    Shutdown,
+    /// Give way to a successor on this node that is about to start: tell the peers to wait for it, and end.
+    Restart,
+    /// Give a set of groups to the peer (`hb_standby`).
+    Standby(Set),
+    /// Take a set of groups from the peer (`hb_takeover`).
+    Takeover(Set),
+    /// Reset node number N of [`crate::cluster::Settings::nodes`] with its fencing device.
+    Fence(usize),
+    /// A human says that node number N, whose reset is waited for, is off.
+    ConfirmFenced(usize),
+    /// Forget the failures of a group, or of all, and try again what waits.
+    Cleanup(Option<usize>),
+    /// A group that is not taken because somebody still answers for its addresses is to be taken all the same.
+    ClearHold(usize),
+    /// Leave this node's resources alone, or no longer. Also before [`Event::Start`].
+    Maintenance(bool),
+}
+
+/// One resource of one group, by position in haresources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Step {
+    /// Index of the group.
+    pub group: usize,
+    /// Index of the resource within it.
+    pub resource: usize,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It runs.
+    Started,
+    /// It does not run any more.
+    Stopped,
+    /// It could not be started, or could not be stopped; the text says why.
+    Failed(String),
+}
+
+/// What an operator's wish waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Awaited {
+    /// We have not decided yet what we hold.
+    ThisNode,
+    /// The other node has not decided yet what it holds, or is starting.
+    OtherNode,
+    /// Another exchange is under way, a failback for instance.
+    Exchange,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Awaited::ThisNode => "this node to decide what it holds",
+            Awaited::OtherNode => "the other node to decide what it holds",
+            Awaited::Exchange => "the end of a move that is under way",
+        })
+    }
+}
+
+/// How an operator's wish ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The other node has released, and the groups run where they were wanted.
+    Done,
+    /// They were there already.
+    Already,
+    /// A node has not decided yet or is in the middle of something, and did not come to an end in time.
+    InFlux(Awaited),
+    /// Refused: we are stopping.
+    Leaving,
+    /// Refused: the other node is dead or has left.
+    PeerGone,
+    /// Refused: the other node is a Heartbeat that speaks its first protocol (`auto_failback legacy`), which has no
+    /// standby.
+    Legacy,
+    /// Refused: another standby is under way.
+    Busy,
+    /// The other node did not react in time; nothing was moved.
+    NoReply,
+    /// The other node died, left or restarted in the middle of it.
+    Cancelled,
+    /// The exchange is over, but a group could not be started where it was wanted.
+    Failed,
+    /// Refused: this node is in maintenance.
+    Maintenance,
+    /// Refused: the other node is in maintenance.
+    PeerMaintenance,
+    /// Nothing keeps this group from being taken.
+    NotHeld,
+    /// Done, but another group that moves together with this one is still held back.
+    StillHeld,
+    /// Refused: what holds the group back is that its owner is not reset.
+    NotReset,
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Send on every medium.
+    Send(Message),
+    /// Start this resource; answer with [`Event::StepEnded`].
+    Start(Step),
+    /// Stop this resource; answer with [`Event::StepEnded`].
+    Stop(Step),
+    /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration says.
+    /// The attempts go on.
+    Escalate(Step),
+    /// Announce this resource (an address that is up) to the network again.
+    Announce(Step),
+    /// Do this about an address.
+    Address {
+        /// Which.
+        step: Step,
+        /// What.
+        order: Order,
+    },
+    /// Reset this node: run the agents of its fencing device; answer with [`Event::Fenced`].
+    Fence {
+        /// The node.
+        node: String,
+    },
+    /// Write this to the log.
+    Log(Record),
+    /// Tell the asker of request `id` how it ended.
+    Answer {
+        /// The number of the request.
+        id: u64,
+        /// How it ended.
+        answer: Answer,
+    },
+    /// Everything is released and said: end the process.
+    Exit,
+    /// End the process; what runs here stays for the successor, which is to get [`Event::Adopt`].
+    HandOver,
+}

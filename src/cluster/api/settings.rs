@@ -1,0 +1,45 @@
+//! What the core must know at start. Nothing in it changes while it runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
+
+/// See the module.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// Our node name.
+    pub node: String,
+    /// All normal nodes in ha.cf order, ourselves included.
+    pub nodes: Vec<String>,
+    /// Ping nodes in ha.cf order.
+    pub ping_nodes: Vec<String>,
+    /// Our uuid (02 §4.1).
+    pub uuid: [u8; 16],
+    /// Our generation: larger at every start (02 §4.1).
+    pub generation: u64,
+    /// The intervals.
+    pub timing: Timing,
+    /// Added to the number of nodes in `ttl`.
+    pub hopfudge: u8,
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
+    /// Heartbeat's first protocol toward any other.
+    pub auto_failback: AutoFailback,
+    /// What ping nodes decide. A recording of an older hbd has none.
+    #[serde(default)]
+    pub connectivity: Connectivity,
+    /// Nodes that a fencing device can reset.
+    #[serde(default)]
+    pub fencing: Vec<String>,
+    /// Names of the local links, one per distinct interface.
+    pub links: Vec<String>,
+    /// The groups of haresources.
+    pub groups: Vec<Group>,
+    /// Seed of the core's pseudo-random delays.
+    pub seed: u64,
+    /// `[health]` of hbd.toml.
+    #[serde(default)]
+    pub health: config::Health,
+    /// What the peer is to compare its configuration with.
+    #[serde(default)]
+    pub fingerprint: config::Fingerprint,
+}

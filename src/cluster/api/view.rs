@@ -1,0 +1,157 @@
+//! What the core shows of itself: plain data for D-Bus, `hbctl status` and tests.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Awaited, Class, Core, GroupState, PingNode, Set, Step};
+use crate::config::Fingerprint;
+
+/// The whole state at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Our status: `init`, `up`, `active`, or `stopping` once a stop was asked for.
+    pub state: String,
+    /// `none`, `local`, `foreign`, `all`, or `transition` while anything is undecided (03 §11).
+    pub resource_state: String,
+    /// What we hold.
+    pub hold: Set,
+    /// Whether our resources are left alone.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// What an operator's move waits for, if one waits.
+    pub awaited: Option<Awaited>,
+    /// The node table, in ha.cf order.
+    pub nodes: Vec<NodeView>,
+    /// Ping nodes, in ha.cf order.
+    pub ping_nodes: Vec<PingNode>,
+    /// The groups, in haresources order.
+    pub groups: Vec<GroupView>,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Whether it is us.
+    pub local: bool,
+    /// `init`, `up`, `active` or `dead`.
+    pub status: String,
+    /// Its daemon's generation; 0 if unknown.
+    pub generation: u64,
+    /// Whether it is an hbd; `None` if nothing was heard of it.
+    pub hbd: Option<bool>,
+    /// After how long a silence it is dead.
+    pub dead_time: Duration,
+    /// When its last status came, wall clock; `None` for never and for ourselves.
+    pub last_status: Option<Duration>,
+    /// What it said it holds, in its own words.
+    pub holds: Set,
+    /// Whether it says that it is in maintenance, or we are.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// What it says that its configuration is; `None` for a Heartbeat and an older hbd.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+    /// The files that differ from ours.
+    #[serde(default)]
+    pub differing: Vec<String>,
+    /// Its links; none for ourselves.
+    pub links: Vec<LinkView>,
+}
+
+/// One link of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The local interface.
+    pub name: String,
+    /// Whether the node is heard on it.
+    pub up: bool,
+}
+
+/// One group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Its first resource as written.
+    pub key: String,
+    /// The preferred node.
+    pub node: String,
+    /// What it does here.
+    pub state: GroupState,
+    /// How many of its resources run here, counted from the left.
+    pub running: usize,
+    /// The node that holds it as far as we know; `None` if nobody does.
+    pub owner: Option<String>,
+    /// Why we do not take it although its owner is dead: who still answers for which of its addresses.
+    pub held_back: Option<String>,
+    /// How often each resource has failed here lately, from the left.
+    #[serde(default)]
+    pub failures: Vec<usize>,
+}
+
+impl Core {
+    /// The present state.
+    pub fn view(&self) -> View {
+        let status = self.own_status();
+        let hold = self.ownership.hold;
+        View {
+            state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
+            resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
+            hold,
+            maintenance: self.maintenance.on(),
+            awaited: self.operator.awaited(),
+            nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
+            ping_nodes: self.ping_nodes.clone(),
+            groups: (0..self.groups.list().len()).map(|index| self.group_view(index)).collect(),
+        }
+    }
+
+    fn node_view(&self, index: usize) -> NodeView {
+        let node = &self.nodes[index];
+        let local = Some(index) == self.own();
+        let own_status = self.own_status();
+        let links = self.settings.links.iter().zip(&node.links);
+        NodeView {
+            name: node.name.clone(),
+            local,
+            status: if local { own_status } else { node.status }.to_string(),
+            generation: if local { self.settings.generation } else { node.generation },
+            hbd: if local { Some(true) } else { node.last_status.map(|_| node.hbd.is_some()) },
+            dead_time: node.dead_time,
+            last_status: node.last_status_wall,
+            holds: if local { self.ownership.hold } else { self.ownership.other.holds },
+            maintenance: if local { self.maintenance.on() } else { node.maintenance },
+            fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
+            differing: if local { Vec::new() } else { self.differing(index) },
+            links: if local {
+                Vec::new()
+            } else {
+                links.map(|(name, link)| LinkView { name: name.clone(), up: link.up }).collect()
+            },
+        }
+    }
+
+    fn group_view(&self, index: usize) -> GroupView {
+        let group = &self.groups.list()[index];
+        let class = self.groups.class(index);
+        let (state, running) = self.groups.state(index);
+        let theirs = self.peer_alive() && self.ownership.other.holds.has(Class::swapped(class));
+        let owner = if self.groups.wanted(index) {
+            Some(self.settings.node.clone())
+        } else {
+            theirs.then(|| self.peer_name())
+        };
+        GroupView {
+            key: group.key.clone(),
+            node: group.node.clone(),
+            state,
+            running,
+            owner,
+            held_back: self.objection(index),
+            failures: (0..group.resources.len())
+                .map(|resource| self.failures(Step { group: index, resource }))
+                .collect(),
+        }
+    }
+}

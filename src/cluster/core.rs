@@ -1,0 +1,226 @@
+//! The state machine itself: its parts, what an event sets off, and the small things that every part needs.
+//!
+//! Owns the parts, and nothing of what is in them: each is written by its own module only. Who hears what is in
+//! [`super::facts`], what is due when in [`super::timers`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::api::event::{Action, AddressNews, Event, Outcome, Request, Step};
+use super::api::record::Record;
+use super::api::settings::Settings;
+use super::api::time::{Instant, Moment};
+use super::complaints::Complaints;
+use super::facts::Fact;
+use super::guards::carrier::Carrier;
+use super::guards::fencing::Fencing;
+use super::guards::health::Health;
+use super::guards::ipfail::Ipfail;
+use super::guards::isolation::Isolation;
+use super::guards::lan::Lan;
+use super::guards::maintenance::Maintenance;
+use super::heartbeat::legacy::Legacy;
+use super::heartbeat::release::Release;
+use super::heartbeat::resync::Resync;
+use super::life::leave::Leave;
+use super::life::restart::Succession;
+use super::liveness::startup::Membership;
+use super::ownership::conflict::Conflict;
+use super::ownership::exchange::Exchange;
+use super::ownership::groups::Groups;
+use super::ownership::operator::{Direction, Operator};
+use super::ownership::state::Ownership;
+use super::peer::history::History;
+use super::peer::node::Node;
+use super::peer::ping::PingNode;
+use super::peer::sequence::ACK_PERIOD;
+use super::timers::Timers;
+use crate::util::random::SplitMix64;
+
+/// Calls handlers one after the other. What each of them reports is heard before the next one is called.
+macro_rules! each {
+    ($core:ident; $($handler:ident($($argument:expr),* $(,)?));+ $(;)?) => {
+        {
+            $(
+                $core.$handler($($argument),*);
+                $core.hear_facts();
+            )+
+        }
+    };
+}
+pub(super) use each;
+
+/// The state machine. See the module. Plain data too: a recording holds it where it cannot begin at the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Core {
+    pub(super) settings: Settings,
+    pub(super) now: Moment,
+    /// What the event under way leads to.
+    pub(super) out: Vec<Action>,
+    /// What became true and was not heard yet. Empty between events.
+    #[serde(skip)]
+    pub(super) facts: Vec<Fact>,
+    pub(super) timers: Timers,
+    /// Delays need to differ, not to be unpredictable.
+    pub(super) random: SplitMix64,
+    pub(super) load: String,
+    pub(super) complaints: Complaints,
+    pub(super) history: History,
+    pub(super) nodes: Vec<Node>,
+    pub(super) ping_nodes: Vec<PingNode>,
+    pub(super) membership: Membership,
+    pub(super) groups: Groups,
+    pub(super) ownership: Ownership,
+    pub(super) exchange: Exchange,
+    pub(super) operator: Operator,
+    pub(super) conflict: Conflict,
+    pub(super) lan: Lan,
+    pub(super) ipfail: Ipfail,
+    pub(super) isolation: Isolation,
+    pub(super) fencing: Fencing,
+    pub(super) carrier: Carrier,
+    pub(super) health: Health,
+    pub(super) maintenance: Maintenance,
+    pub(super) legacy: Legacy,
+    pub(super) resync: Resync,
+    pub(super) release: Release,
+    pub(super) leave: Leave,
+    pub(super) succession: Succession,
+}
+
+impl Core {
+    /// A core that has sent nothing yet. Its first event is [`Event::Start`].
+    pub fn new(settings: Settings) -> Self {
+        let mut core = Core {
+            now: Moment { monotonic: Instant::default(), wall: Duration::ZERO },
+            out: Vec::new(),
+            facts: Vec::new(),
+            timers: Timers::default(),
+            random: SplitMix64::new(settings.seed),
+            load: "n/a".to_owned(),
+            complaints: Complaints::default(),
+            history: History::default(),
+            nodes: Vec::new(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
+            membership: Membership::default(),
+            groups: Groups::new(&settings.node, settings.groups.clone()),
+            ownership: Ownership::default(),
+            exchange: Exchange::default(),
+            operator: Operator::default(),
+            conflict: Conflict::default(),
+            lan: Lan::default(),
+            ipfail: Ipfail::default(),
+            isolation: Isolation::default(),
+            fencing: Fencing::default(),
+            carrier: Carrier::default(),
+            health: Health::default(),
+            maintenance: Maintenance::default(),
+            legacy: Legacy::default(),
+            resync: Resync::default(),
+            release: Release::default(),
+            leave: Leave::default(),
+            succession: Succession::default(),
+            settings,
+        };
+        core.nodes = (core.settings.nodes.clone().iter())
+            .map(|name| {
+                let trigger = core.random.below(ACK_PERIOD);
+                Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger)
+            })
+            .collect();
+        core
+    }
+
+    /// Takes in one event and returns what is to be done about it, in order.
+    pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Adopt(set) => each!(self; adopt(set)),
+            Event::Start => each!(self; start()),
+            Event::Received { link, message } => each!(self; receive(link, &message)),
+            Event::Deadline => self.expire(),
+            Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
+            Event::Unit { step, news } => each!(self; unit_news(step, news)),
+            Event::Request { id, request } => self.request(id, request),
+            Event::PingAnswered { node } => each!(self; ping_answered(node)),
+            Event::LoadAverage(load) => self.load = load,
+            Event::Fenced { node, outcome } => each!(self; fence_ended(&node, outcome)),
+            Event::Policies(policies) => each!(self; watch_addresses(policies)),
+            Event::Address { step, news } => self.address_news(step, news),
+        }
+        each!(self; check_waiting_move(); resync_check());
+        std::mem::take(&mut self.out)
+    }
+
+    fn request(&mut self, id: u64, request: Request) {
+        match request {
+            Request::Shutdown => each!(self; leave_requested()),
+            Request::Restart => each!(self; restart_requested()),
+            Request::Standby(set) => each!(self; move_requested(id, Direction::ToPeer, set)),
+            Request::Takeover(set) => each!(self; move_requested(id, Direction::Here, set)),
+            Request::Fence(node) => each!(self; fence_requested(id, node)),
+            Request::ConfirmFenced(node) => each!(self; fenced_by_hand(id, node)),
+            Request::Cleanup(group) => each!(self; cleanup(id, group)),
+            Request::ClearHold(group) => each!(self; hold_cleared(id, group)),
+            Request::Maintenance(on) => each!(self; maintenance_requested(id, on)),
+        }
+    }
+
+    fn address_news(&mut self, step: Step, news: AddressNews) {
+        match news {
+            AddressNews::Expired => each!(self; address_expired(step)),
+            AddressNews::Answered { mac } => each!(self; address_answered(step, mac)),
+            AddressNews::Silent => each!(self; address_silent(step)),
+            AddressNews::Service { answers } => each!(self; service_changed(step, answers)),
+            AddressNews::Claimed { mac, again } => each!(self; address_claimed(step, mac, again)),
+            AddressNews::Carrier { up } => each!(self; carrier_changed(step, up)),
+        }
+    }
+
+    fn step_ended(&mut self, step: Step, outcome: Outcome) {
+        let now = self.now.monotonic;
+        if self.groups.ended(step, outcome, now, &mut self.out) {
+            self.raise(Fact::StartFailed { step });
+        }
+        self.raise(Fact::GroupsMaySettle);
+    }
+
+    /// Takes the steps of groups whose pause is over.
+    pub(super) fn retry_groups(&mut self) {
+        self.groups.tick(self.now.monotonic, &mut self.out);
+    }
+
+    /// Writes this to the log.
+    pub(super) fn log(&mut self, record: Record) {
+        self.out.push(Action::Log(record));
+    }
+
+    /// Index of our own entry in the node table.
+    pub(super) fn own(&self) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == self.settings.node)
+    }
+
+    /// Index of the one other normal node; `None` unless there are exactly two (03 §1).
+    pub(super) fn peer(&self) -> Option<usize> {
+        match self.nodes.len() {
+            2 => self.nodes.iter().position(|node| node.name != self.settings.node),
+            _ => None,
+        }
+    }
+
+    /// Its entry in the node table.
+    pub(super) fn peer_node(&self) -> Option<&Node> {
+        self.peer().map(|index| &self.nodes[index])
+    }
+
+    /// Its name; empty without a peer.
+    pub(super) fn peer_name(&self) -> String {
+        self.peer_node().map(|node| node.name.clone()).unwrap_or_default()
+    }
+
+    /// Whether it was heard and is not dead.
+    pub(super) fn peer_alive(&self) -> bool {
+        self.peer_node().is_some_and(Node::alive)
+    }
+}

@@ -1,0 +1,341 @@
+//! What became true, and who hears it, in which order: the one table of the core.
+//!
+//! A module that decides never calls another one that decides. It reports a fact; when it has returned, the row of that fact
+//! below calls whoever is concerned, from left to right, each to its end: the facts that one of them reports are heard
+//! before the next one is called. Modules read each other's state and call what lies below them: the messages, the log, the
+//! timers, the groups, [`Core::take`] and [`Core::release`], and [`Core::begin_exchange`].
+
+use serde::{Deserialize, Serialize};
+
+use super::api::event::{Answer, Step};
+use super::api::time::Instant;
+use super::core::{Core, each};
+use super::ownership::set::Set;
+use super::ownership::state::Decision;
+use super::peer::message::{Ask, Body, Info, Report, StatusSaid, Word};
+use super::peer::receive::{Packet, Said};
+
+/// Something became true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Fact {
+    // Messages.
+    /// A node was heard, whatever it said.
+    NodeHeard,
+    /// A node is heard in a new incarnation; we had `known` an older one.
+    NewIncarnation { node: usize, known: bool },
+    /// A node that we had declared dead is heard again in the same incarnation.
+    Returned { node: usize },
+    /// A sequenced message of the present incarnation arrived.
+    Received(Packet),
+    /// It was new.
+    Said(Said),
+    /// Somebody speaks under the peer's name to whom we do not listen.
+    PeerIgnored,
+
+    // Lives.
+    /// A node has been silent for its dead time.
+    NodeSilent { node: usize },
+    /// A node has been silent on one link for its dead time.
+    LinkSilent { node: usize, link: usize },
+    /// A ping node has been silent for `deadping`.
+    PingNodeSilent { ping_node: usize },
+    /// A ping node answers again, or for the first time.
+    PingNodeBack,
+    /// What we see of links and ping nodes changed.
+    ConnectionsChanged,
+    /// We are `active`.
+    Active,
+    /// A status was accepted.
+    StatusHeard { from: usize, said: StatusSaid },
+    /// The same, of the peer.
+    PeerStatus,
+    /// The peer is dead.
+    PeerDead,
+    /// The peer said `shutdone`.
+    PeerLeft,
+    /// The peer is a new incarnation.
+    PeerRestarted,
+    /// A peer that we had declared dead is active, or showed that it is an hbd: both of us may have served alone. `known`:
+    /// we had heard a status of it before.
+    PeerReappeared { known: bool },
+    /// The peer held us for dead a moment ago, by its message `seq`.
+    DeclaredDead { seq: u64 },
+    /// A peer that we took for a Heartbeat of the first protocol is an hbd.
+    PeerIsHbd,
+
+    // Resources.
+    /// The peer has nothing any more, for certain: what it had may be taken.
+    PeerHasNothing,
+    /// A dead peer that may have something is to be reset before anything of it is taken.
+    ResetNeeded,
+    /// A peer whose reset was waited for is heard.
+    ResetNotNeeded,
+    /// Nobody has this any more.
+    FreeToTake { set: Set },
+    /// Nothing is held back any more for what the LAN answers.
+    HoldOver,
+    /// A report of the peer that no newer one has overtaken.
+    ReportCounts(Report),
+    /// We reported that we have decided.
+    Reported,
+    /// A real Heartbeat did not answer us, or did not heed our `other`.
+    PeerSilent,
+    /// A real Heartbeat may be in an exchange that we know nothing of.
+    PeerMayHang,
+    /// It answered: it does not hang.
+    PeerAnswered,
+    /// What frees it from waiting is about to be said.
+    PeerReleased,
+    /// A real Heartbeat is to be asked at `at` what it holds.
+    HoldQuestion { at: Instant },
+    /// A step ended, or a set is wanted otherwise: groups may be where they were wanted.
+    GroupsMaySettle,
+    /// A resource could not be started here.
+    StartFailed { step: Step },
+    /// The same groups are held by both nodes.
+    BothHold { set: Set },
+    /// A real Heartbeat runs what we run, or may.
+    StorageAtStake { set: Set },
+    /// This is given up, and the peer is told when it has stopped.
+    LetGo { set: Set },
+    /// The groups of a loser, or of a cancelled giver, are down.
+    LoserStopped { set: Set, asked_in_vain: bool },
+    /// A conflict with a real Heartbeat that does nothing about it is ended by us.
+    YieldToHeartbeat { set: Set },
+    /// Something was done about a conflict or an orphan.
+    ConflictActedOn,
+    /// Nobody answers for an address any more.
+    AddressSilent,
+    /// Somebody repeated a claim to an address that we serve, at `at`.
+    ClaimRepeated { step: Step, mac: String, at: Instant },
+    /// It is the peer's claim, and we yield.
+    ClaimYielded { step: Step, mac: String },
+    /// A failed group, or one that we cannot serve, was offered to the peer.
+    OfferedToPeer,
+    /// Something changed for which a stop or a restart may have waited.
+    PerhapsStable,
+    /// A stop gives up everything now.
+    LeaveBegins,
+    /// A stop has released everything, and said so.
+    Relinquished,
+    /// This node's maintenance is over.
+    MaintenanceOver,
+
+    // The exchange.
+    /// A word of the peer that is not void.
+    ExchangeWord { seq: u64, set: Set, ask: Ask },
+    /// We accept what the peer gives.
+    ExchangeAccepted { set: Set },
+    /// Both began at the same time, and ours is the one to be given up.
+    ExchangeYielded { set: Set, seq: u64 },
+    /// The peer knows of no exchange any more.
+    ExchangeVoid,
+    /// The peer's next word is overdue; `unanswered`: it has not reacted at all.
+    ExchangeOverdue { unanswered: bool },
+    /// We have given, and the peer has taken.
+    ExchangeGiven,
+    /// The peer has given, and we have taken.
+    ExchangeAcquired,
+    /// An exchange ended without that.
+    ExchangeEnded { answer: Answer },
+
+    /// An operator's request is answered.
+    Answered { id: u64, answer: Answer },
+}
+
+impl Core {
+    /// Reports a fact. It is heard when the handler that reports it has returned.
+    pub(super) fn raise(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// Lets everybody hear what the handler that has just returned reported.
+    pub(super) fn hear_facts(&mut self) {
+        for fact in std::mem::take(&mut self.facts) {
+            self.hear(fact);
+        }
+    }
+
+    /// Who hears what, in which order.
+    fn hear(&mut self, fact: Fact) {
+        match fact {
+            Fact::NodeHeard => each!(self; check_gate()),
+            Fact::NewIncarnation { node, known } => {
+                each!(self; fencing_heard_from(node); new_incarnation(node, known); send_status());
+            }
+            Fact::Returned { node } => each!(self; returning_after_partition(node); fencing_heard_from(node);
+                reset_disproved(node); legacy_returned(node)),
+            Fact::Received(packet) => each!(self; judge_packet(packet)),
+            Fact::Said(said) => self.hear_said(said),
+            Fact::PeerIgnored => each!(self; resync_ignored()),
+
+            Fact::NodeSilent { node } => each!(self; declare_dead(node)),
+            Fact::LinkSilent { node, link } => each!(self; declare_link_dead(node, link)),
+            Fact::PingNodeSilent { ping_node } => each!(self; declare_ping_dead(ping_node)),
+            Fact::PingNodeBack => {
+                each!(self; check_gate(); ipfail_ask(); weigh_claims(); restore_lost(); judge_answers());
+            }
+            Fact::ConnectionsChanged => each!(self; ipfail_ask()),
+            Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
+            Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
+            Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
+                maintenance_heard(from, said.maintenance)),
+            Fact::PeerStatus => each!(self; legacy_status()),
+            Fact::DeclaredDead { seq } => {
+                each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
+            }
+
+            // The peer is gone, in three ways; the row says what each of them ends. Only one that is dead may still have
+            // something; only one that left has said that nothing on the LAN is its own; a new incarnation takes over nothing.
+            Fact::PeerDead if self.ownership.decision == Decision::Init => {}
+            Fact::PeerDead => each!(self; cancel_exchange(); forget_heartbeat(); forget_offer(); conflict_over();
+                ipfail_forget(); peer_died()),
+            Fact::PeerLeft => each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
+                cancel_exchange(); forget_heartbeat(); forget_offer(); conflict_over(); peer_left()),
+            Fact::PeerRestarted => {
+                each!(self; peer_restarted(); restart_exchange(); forget_heartbeat(); forget_offer();
+                conflict_over();
+                legacy_over(); ipfail_forget())
+            }
+
+            Fact::PeerReappeared { known } => {
+                each!(self; note_unheard());
+                if self.ownership.decided() {
+                    each!(self; ipfail_ask(); conflict_reappeared(known));
+                    if self.peer_kind().is_hbd() {
+                        each!(self; schedule_failback(); answer_reappeared(known));
+                    } else {
+                        if known {
+                            each!(self; let_go_of_storage(Set::ALL));
+                        }
+                        each!(self; ask_reappeared(known); schedule_release());
+                    }
+                }
+            }
+
+            Fact::PeerHasNothing => each!(self; decide_alone(); legacy_alone(); weigh_takeover(); takeover_settled()),
+            Fact::ResetNeeded => each!(self; fence_before_takeover()),
+            Fact::ResetNotNeeded => each!(self; ask_peer_again()),
+            Fact::FreeToTake { set } => each!(self; take_from_peer(set); takeover_settled()),
+            Fact::HoldOver => each!(self; audit_nobody()),
+            Fact::ReportCounts(report) => self.hear_report(&report),
+            Fact::Reported => each!(self; repeat_report_soon()),
+            Fact::PeerSilent => each!(self; peer_is_silent()),
+            Fact::PeerMayHang => each!(self; schedule_release()),
+            Fact::PeerAnswered => each!(self; cancel_release()),
+            Fact::PeerReleased => each!(self; forget_late_other()),
+            Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
+            Fact::StartFailed { step } => each!(self; group_failed(step)),
+            Fact::GroupsMaySettle => each!(self; exchange_settled(); takeover_settled(); conflict_settled();
+                legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
+            Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
+            Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
+            Fact::LoserStopped { set, asked_in_vain } => {
+                if asked_in_vain {
+                    each!(self; release_after_wish(set));
+                }
+                each!(self; report_released(set));
+            }
+            Fact::YieldToHeartbeat { set } => each!(self; cancel_exchange(); yield_to_heartbeat(set)),
+            Fact::ConflictActedOn => each!(self; conflict_again()),
+            Fact::AddressSilent => each!(self; weigh_claims(); restore_lost(); judge_answers()),
+            Fact::ClaimRepeated { step, mac, at } => each!(self; weigh_claim(step, mac, at)),
+            Fact::ClaimYielded { step, mac } => each!(self; yield_group(step); hold_yielded(step, &mac)),
+            Fact::OfferedToPeer => each!(self; note_offer()),
+            Fact::PerhapsStable => each!(self; restart_check(); leave_check()),
+            Fact::LeaveBegins => {
+                each!(self; cancel_exchange(); release_everything(); restart_check(); leave_settled())
+            }
+            Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
+            Fact::MaintenanceOver => each!(self; health_anew(); say_maintenance_over(); answer_kept_requests();
+                take_what_is_left(); retry_groups()),
+
+            Fact::ExchangeWord { seq, set, ask } => {
+                each!(self; ipfail_gives(set, ask));
+                if ask.word == Word::Me {
+                    each!(self; heartbeat_asks());
+                }
+                each!(self; word_received(seq, set, ask.word));
+            }
+            Fact::ExchangeAccepted { set } => each!(self; note_given_back(set)),
+            Fact::ExchangeYielded { set, seq } => each!(self; cancel_exchange(); accept_instead(set, seq)),
+            Fact::ExchangeVoid => {
+                each!(self; cancel_exchange(); report_after_exchange(); repeat_report_soon(); audit_both());
+            }
+            Fact::ExchangeOverdue { unanswered } => {
+                each!(self; note_offer_unanswered());
+                if unanswered {
+                    each!(self; peer_is_silent());
+                }
+                each!(self; report_after_exchange(); audit_both(); request_unanswered(); restart_check(); leave_check());
+            }
+            Fact::ExchangeGiven => each!(self; cancel_release(); answer_request(Answer::Done); repeat_report_soon();
+                restart_check(); leave_check()),
+            Fact::ExchangeAcquired => {
+                each!(self; repeat_report_soon(); audit_both_if_new(); answer_request(Answer::Done);
+                restart_check(); leave_check())
+            }
+            Fact::ExchangeEnded { answer } => each!(self; answer_request(answer)),
+
+            Fact::Answered { id, answer } => each!(self; answer(id, answer)),
+        }
+    }
+
+    /// Who hears which message.
+    fn hear_said(&mut self, said: Said) {
+        let Said { from, order, body } = said;
+        if !matches!(body, Body::Status(_)) {
+            each!(self; spoke(from, &body));
+        }
+        if self.refuses_nice(from, &body) {
+            return;
+        }
+        match body {
+            Body::Status(said) => each!(self; status_received(from, order, said)),
+            Body::NodesWanted => each!(self; answer_reqnodes(from)),
+            Body::Nodes(list) => each!(self; repnodes_received(from, list)),
+            Body::NodeChange { change, list } => each!(self; node_change_heard(from, change, list)),
+            Body::ClientWanted(client) => each!(self; answer_client_query(from, client)),
+            Body::Stonith { node, result } => each!(self; fencing_heard(from, order.seq, node, result)),
+            // Resources are between us and the peer.
+            _ if Some(from) != self.peer() => {}
+            Body::Shutdone => self.hear(Fact::PeerLeft),
+            Body::Starting => each!(self; starting_received(order.seq)),
+            Body::Resource(_) if self.ownership.decision == Decision::Init => {}
+            Body::Resource(report) => {
+                each!(self; conflict_released(report.released));
+                if report.void {
+                    each!(self; exchange_voided(order.seq); peer_hears_us());
+                }
+                if report.info == Info::Standby {
+                    each!(self; giver_releases(order.seq));
+                }
+                each!(self; report_received(order.seq, report));
+            }
+            Body::Ask(ask) => {
+                if ask.set.is_some() {
+                    each!(self; end_overdue_exchange());
+                }
+                each!(self; ask_received(order.seq, ask));
+            }
+            Body::Takeover(set) => each!(self; takeover_received(set)),
+            Body::IpRequest(key) => each!(self; ip_request_received(key)),
+            Body::IpResponse(key) => each!(self; ip_response_received(key)),
+            Body::Ipfail(said) => each!(self; ipfail_heard(order.seq, said)),
+            Body::Other => {}
+        }
+    }
+
+    /// Who hears a report that counts.
+    fn hear_report(&mut self, report: &Report) {
+        if report.deaf {
+            // What it says of us once, when it declares us dead, may have been lost, and it hears no question.
+            each!(self; peer_went_deaf());
+        }
+        each!(self; health_heard(&report.unfit); check_adoption(); peer_decides(report.stable));
+        if report.stable == Some(true) {
+            each!(self; peer_reports_decided(); repeat_report_soon());
+        }
+        each!(self; audit(report); offer_failed(); check_failback(); restart_check(); leave_check());
+    }
+}

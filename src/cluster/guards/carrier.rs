@@ -1,0 +1,72 @@
+//! Can the peer serve, and we cannot? The interface of an address is gone, down, or has no carrier.
+//!
+//! Two hbd nodes tell each other in their statuses what they cannot serve (field `hbd_cut`); of a real Heartbeat we
+//! assume that it can, but offer it nothing again for ten minutes. Gives nothing up to a node that is no better off.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Class, Record, Set, Step};
+
+/// A carrier that is back by then was never lost: a cable being moved, a switch that negotiates.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// While nobody is better off, or an exchange cannot begin, it is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What we cannot serve.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Carrier {
+    down: Vec<Step>,
+}
+
+impl Core {
+    /// The classes of which we cannot serve an address.
+    pub(in crate::cluster) fn cut(&self) -> Set {
+        let has = |class| self.carrier.down.iter().any(|step| self.groups.class(step.group) == class);
+        Set { local: has(Class::Local), foreign: has(Class::Foreign) }
+    }
+
+    pub(in crate::cluster) fn carrier_changed(&mut self, step: Step, up: bool) {
+        if step.group >= self.groups.list().len() || self.carrier.down.contains(&step) != up {
+            return;
+        }
+        let before = self.cut();
+        let (group, resource) = self.groups.words(step);
+        if up {
+            self.carrier.down.retain(|other| *other != step);
+            self.log(Record::InterfaceBack { group, resource });
+        } else {
+            self.carrier.down.push(step);
+            self.log(Record::InterfaceCut { group, resource });
+        }
+        if self.cut() == before {
+            return;
+        }
+        if self.cut() == Set::NONE {
+            self.timers.stop(Timer::Carrier);
+        } else {
+            self.timers.set(Timer::Carrier, self.now.monotonic + PATIENCE);
+        }
+        if self.membership.running() {
+            self.send_status();
+        }
+    }
+
+    /// Gives to the peer what it can serve and we cannot.
+    pub(in crate::cluster) fn carrier_due(&mut self) {
+        self.timers.set(Timer::Carrier, self.now.monotonic + AGAIN);
+        let cut = self.cut().common(self.ownership.hold);
+        let Some(peer) = self.peer_node() else { return };
+        let set = cut.without(peer.cut.swapped());
+        let asked = peer.hbd.is_none() && self.health.offered_lately(self.now.monotonic);
+        if set == Set::NONE || asked || self.leave.begun() || self.begin_exchange(set).is_err() {
+            return;
+        }
+        self.raise(Fact::OfferedToPeer);
+        self.log(Record::GivenUpForCarrier { node: self.peer_name(), set: set.to_string() });
+    }
+}

@@ -1,0 +1,343 @@
+//! A resource that ran here has failed (docs/DECISIONS.md "A resource fails where it runs"; 03 §9.1,
+//! §14.3). Heartbeat never had this.
+//!
+//! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A unit is
+//! started again in its place; when it fails too often, or cannot even be started, its class goes to the peer, which may
+//! be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to nobody: then it is tried
+//! here again and again, loudly. What somebody stopped on purpose is left alone.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::{Answer, Class, Instant, Record, Set, Step, UnitNews};
+use crate::config;
+
+/// Pause before a unit that may not move is started again here.
+const KEEP_TRYING: Duration = Duration::from_secs(30);
+/// Pause before a move that could not begin, because something else was under way, is tried again.
+const FLUX: Duration = Duration::from_secs(1);
+/// A group that failed here is offered at most this often to a peer that took it.
+const OFFER_PERIOD: Duration = Duration::from_secs(600);
+/// And to one that did not react.
+const OFFER_RETRY: Duration = Duration::from_secs(20);
+
+/// One failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Failure {
+    step: Step,
+    at: Instant,
+    /// It could not be started at all: one is enough.
+    fatal: bool,
+}
+
+/// What is known about failures.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Health {
+    failures: Vec<Failure>,
+    /// Resources that are left as they are: somebody stopped them, or hbd.toml says so.
+    left_alone: Vec<Step>,
+    /// Broken resources and when to look at them again.
+    waiting: Vec<(Step, Instant)>,
+    /// Groups that the peer cannot serve, by their keys, and until when that counts.
+    peer_unfit: Vec<(String, Instant)>,
+    /// What went to the peer because of a failure, and when.
+    moved: Option<(Set, Instant)>,
+    /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would otherwise
+    /// send it to and fro.
+    offer_again: Option<Instant>,
+}
+
+impl Health {
+    /// Whether something was offered to the peer lately.
+    pub(super) fn offered_lately(&self, now: Instant) -> bool {
+        self.offer_again.is_some_and(|again| now < again)
+    }
+
+    fn count(&self, step: Step) -> usize {
+        self.failures.iter().filter(|failure| failure.step == step).count()
+    }
+
+    /// When this node may serve the group again; `None` if it may.
+    fn unfit_until(&self, group: usize, policy: &config::Health) -> Option<Instant> {
+        let own = self.failures.iter().filter(|failure| failure.step.group == group);
+        let enough = |failure: &&Failure| failure.fatal || self.count(failure.step) > policy.restarts as usize;
+        own.filter(enough).map(|failure| failure.at + policy.within).max()
+    }
+}
+
+impl Core {
+    /// What the service manager says about a resource.
+    pub(in crate::cluster) fn unit_news(&mut self, step: Step, news: UnitNews) {
+        if !self.groups.runs(step) || self.leave.begun() {
+            return;
+        }
+        if self.ignores_for_maintenance(step, &news) {
+            return;
+        }
+        let (group, resource) = self.groups.words(step);
+        match news {
+            UnitNews::Up => {
+                let before = self.health.left_alone.len();
+                self.health.left_alone.retain(|left| *left != step);
+                if self.health.left_alone.len() < before {
+                    self.log(Record::UnitUpAgain { group, resource });
+                }
+            }
+            UnitNews::Stopped => {
+                if self.leave_alone(step) {
+                    self.log(Record::UnitStopped { group, resource });
+                }
+            }
+            UnitNews::Failed(reason) => self.unit_failed(step, reason, false),
+            UnitNews::Restarting(reason) => self.unit_failed(step, reason, true),
+        }
+    }
+
+    /// True if it was not left alone before.
+    fn leave_alone(&mut self, step: Step) -> bool {
+        let new = !self.health.left_alone.contains(&step);
+        if new {
+            self.health.left_alone.push(step);
+        }
+        new
+    }
+
+    /// `itself`: the service manager is about to start it again by itself.
+    fn unit_failed(&mut self, step: Step, reason: String, itself: bool) {
+        let known = self.health.waiting.iter().any(|(waiting, _)| *waiting == step)
+            || self.health.left_alone.contains(&step)
+            || self.groups.is_broken(step)
+            || self.exchange.busy();
+        if known {
+            return;
+        }
+        let (group, resource) = self.groups.words(step);
+        let policy = self.settings.health.clone();
+        if !policy.enabled || policy.except.contains(&group) {
+            self.leave_alone(step);
+            self.log(Record::UnitFailedUnwatched { group, resource, reason });
+            return;
+        }
+        self.note_failure(step, false);
+        let count = self.health.count(step);
+        self.log(Record::UnitFailed { group, resource, reason, count });
+        if count > policy.restarts as usize {
+            self.move_or_wait(step, itself);
+        } else if !itself {
+            self.groups.restart(step, self.now.monotonic, &mut self.out);
+        }
+    }
+
+    fn note_failure(&mut self, step: Step, fatal: bool) {
+        self.forget_old();
+        self.health.failures.push(Failure { step, at: self.now.monotonic, fatal });
+    }
+
+    fn forget_old(&mut self) {
+        let (now, within) = (self.now.monotonic, self.settings.health.within);
+        self.health.failures.retain(|failure| now.since(failure.at) < within);
+        self.health.peer_unfit.retain(|(_, until)| *until > now);
+    }
+
+    /// The group goes to the peer, or the resource is tried here again after a pause.
+    fn move_or_wait(&mut self, step: Step, itself: bool) {
+        if self.move_class(step.group) {
+            return;
+        }
+        let pause = if self.peer_may_serve(step.group) { FLUX } else { KEEP_TRYING };
+        if pause == KEEP_TRYING {
+            self.log_keep_trying(step, pause);
+        }
+        if !itself {
+            self.health.waiting.push((step, self.now.monotonic + pause));
+        }
+    }
+
+    /// Whether the peer is there, for good, and has not failed the group itself.
+    fn peer_may_serve(&self, group: usize) -> bool {
+        self.peer_alive() && !self.ownership.other.left() && !self.peer_is_unfit(group)
+    }
+
+    fn log_keep_trying(&mut self, step: Step, pause: Duration) {
+        let (group, resource) = self.groups.words(step);
+        self.log(Record::KeepTrying { group, resource, seconds: pause.as_secs() });
+    }
+
+    /// Gives the class of this group to the peer if that can serve it. False if it stays here.
+    fn move_class(&mut self, group: usize) -> bool {
+        let set = self.groups.class(group).into();
+        let now = self.now.monotonic;
+        // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
+        let again = !self.peer_kind().is_hbd() && self.health.offered_lately(now);
+        let can = self.peer_alive() && !self.peer_is_unfit(group) && !again;
+        let moves = can && self.begin_exchange(set).is_ok();
+        if moves {
+            self.note_offer();
+            self.moved_by_failure(set);
+            let (group, _) = self.groups.words(Step { group, resource: 0 });
+            self.log(Record::GroupMoves { group, node: self.peer_name() });
+        }
+        moves
+    }
+
+    fn peer_is_unfit(&self, group: usize) -> bool {
+        let class = self.groups.class(group);
+        let now = self.now.monotonic;
+        let list = self.groups.list();
+        let in_class =
+            |key: &str| (0..list.len()).any(|index| list[index].key == key && self.groups.class(index) == class);
+        self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
+    }
+
+    /// This set goes to the peer because it fails here.
+    fn moved_by_failure(&mut self, set: Set) {
+        self.health.moved = Some((set, self.now.monotonic));
+    }
+
+    /// The part of a set of which the peer failed a group a moment ago.
+    fn peer_unfit_for(&self, set: Set) -> Set {
+        let unfit = |class: Class| self.groups.of(class).any(|group| self.peer_is_unfit(group));
+        Set { local: set.local && unfit(Class::Local), foreign: set.foreign && unfit(Class::Foreign) }
+    }
+
+    /// A resource could not be started here: if the peer is well, it may try.
+    pub(in crate::cluster) fn group_failed(&mut self, step: Step) {
+        let now = self.now.monotonic;
+        self.note_failure(step, true);
+        self.offer_failed();
+        if !self.peer_alive() || self.ownership.other.left() {
+            self.groups.hurry(step.group, now);
+        }
+        if !self.exchange.busy() && !self.peer_may_serve(step.group) {
+            self.log_keep_trying(step, self.groups.retry_pause(step.group, now));
+        }
+    }
+
+    /// When a broken resource is looked at again. Nothing is in maintenance, at whose end everything is started.
+    pub(in crate::cluster) fn health_due(&self) -> Option<Instant> {
+        self.health.waiting.iter().map(|(_, at)| *at).min().filter(|_| !self.maintenance.on())
+    }
+
+    /// Tries again what waits for it.
+    pub(in crate::cluster) fn health_retry(&mut self) {
+        let now = self.now.monotonic;
+        let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
+        self.health.waiting = later;
+        for (step, _) in due {
+            if self.groups.runs(step) && !self.move_class(step.group) {
+                self.groups.restart(step, now, &mut self.out);
+            }
+        }
+    }
+
+    /// Keys of the groups that failed here, each with the seconds for which that counts: the field `hbd_unfit`.
+    pub(in crate::cluster) fn unfit(&self) -> Option<String> {
+        let now = self.now.monotonic;
+        let list = self.groups.list().iter().enumerate();
+        let unfit = list.filter_map(|(index, group)| {
+            let until = self.health.unfit_until(index, &self.settings.health)?;
+            let seconds = until.since(now).as_secs();
+            (seconds > 0).then(|| format!("{} {seconds}", group.key))
+        });
+        let unfit: Vec<_> = unfit.collect();
+        (!unfit.is_empty()).then(|| unfit.join(" "))
+    }
+
+    /// The peer's report says what it cannot serve. What it does not say is well again.
+    pub(in crate::cluster) fn health_heard(&mut self, unfit: &[(String, Duration)]) {
+        if !self.peer_kind().is_hbd() {
+            return;
+        }
+        let now = self.now.monotonic;
+        // Its groups are ours: whatever else is named can be no more than there are.
+        let known = unfit.iter().take(self.groups.list().len());
+        self.health.peer_unfit = known.map(|(key, time)| (key.clone(), now + *time)).collect();
+    }
+
+    /// Something that failed here, or cannot be served here, was offered to the peer.
+    pub(in crate::cluster) fn note_offer(&mut self) {
+        self.health.offer_again = Some(self.now.monotonic + OFFER_PERIOD);
+    }
+
+    /// The peer did not react to what may have been such an offer.
+    pub(in crate::cluster) fn note_offer_unanswered(&mut self) {
+        let retry = self.now.monotonic + OFFER_RETRY;
+        self.health.offer_again = self.health.offer_again.map(|again| again.min(retry));
+    }
+
+    /// The peer that it was offered to is gone.
+    pub(in crate::cluster) fn forget_offer(&mut self) {
+        self.health.offer_again = None;
+    }
+
+    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance, for
+    /// an exchange may be under way now, or the peer be away.
+    pub(in crate::cluster) fn offer_failed(&mut self) {
+        let failed = self.groups.failed();
+        let failed = failed.without(self.peer_unfit_for(failed));
+        let now = self.now.monotonic;
+        if failed != Set::NONE && !self.health.offered_lately(now) && self.begin_exchange(failed).is_ok() {
+            self.note_offer();
+            self.moved_by_failure(failed);
+        }
+    }
+
+    /// A real Heartbeat gives back what it got because it failed here: it failed there, too (03 §9.1).
+    pub(in crate::cluster) fn note_given_back(&mut self, set: Set) {
+        let (now, within) = (self.now.monotonic, self.settings.health.within);
+        let Some((moved, at)) = self.health.moved else { return };
+        let back = moved.common(set.swapped());
+        if self.peer_kind().is_hbd() || back == Set::NONE || now.since(at) >= within {
+            return;
+        }
+        let groups = 0..self.groups.list().len();
+        let keys = groups.filter(|index| back.has(self.groups.class(*index)));
+        let keys: Vec<_> = keys.map(|index| (self.groups.list()[index].key.clone(), now + within)).collect();
+        self.health.peer_unfit.extend(keys);
+    }
+
+    /// Everything that is to run here is about to be started where it does not: nothing waits for that or is left alone.
+    pub(in crate::cluster) fn health_anew(&mut self) {
+        self.health.left_alone.clear();
+        self.health.waiting.clear();
+    }
+
+    /// How often this resource has failed here lately.
+    pub(in crate::cluster) fn failures(&self, step: Step) -> usize {
+        let (now, within) = (self.now.monotonic, self.settings.health.within);
+        let lately = |failure: &&Failure| failure.step == step && now.since(failure.at) < within;
+        self.health.failures.iter().filter(lately).count()
+    }
+
+    /// An operator has mended something: failures are forgotten, what was left alone or waits is started. `None`: all
+    /// groups.
+    pub(in crate::cluster) fn cleanup(&mut self, id: u64, group: Option<usize>) {
+        if self.maintenance.on() {
+            self.raise(Fact::Answered { id, answer: Answer::Maintenance });
+            return;
+        }
+        let now = self.now.monotonic;
+        let meant = |step: Step| group.is_none_or(|group| group == step.group);
+        self.health.failures.retain(|failure| !meant(failure.step));
+        let mut again: Vec<Step> = self.health.left_alone.clone();
+        again.extend(self.health.waiting.iter().map(|(step, _)| *step));
+        again.retain(|step| meant(*step));
+        self.health.left_alone.retain(|step| !meant(*step));
+        self.health.waiting.retain(|(step, _)| !meant(*step));
+        for step in again {
+            if self.groups.runs(step) {
+                self.groups.restart(step, now, &mut self.out);
+            }
+        }
+        self.groups.retry_failed(group, now, &mut self.out);
+        self.log(Record::CleanedUp {});
+        // The peer is to know that we can serve again.
+        if self.peer_kind().is_hbd() && self.is_stable() {
+            self.send_resource(true, None);
+        }
+        self.raise(Fact::Answered { id, answer: Answer::Done });
+    }
+}

@@ -1,0 +1,34 @@
+//! Objections to taking or keeping a group: each guard answers for one part of the world outside the protocol.
+//!
+//! Owns nothing itself. [`Core::objection`] asks those guards that keep a free group from being taken.
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`fencing`] | is the dead node really dead? (03 §7, 04 §8) |
+//! | [`maintenance`] | does an operator work here? |
+//! | [`isolation`] | is it we who are cut off? |
+//! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
+//! | [`health`] | a resource failed: again here, or to the peer? |
+//! | [`carrier`] | can the peer serve, and we cannot? |
+//! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
+
+pub(in crate::cluster) mod carrier;
+pub(in crate::cluster) mod fencing;
+pub(in crate::cluster) mod health;
+pub(in crate::cluster) mod ipfail;
+pub(in crate::cluster) mod isolation;
+pub(in crate::cluster) mod lan;
+pub(in crate::cluster) mod maintenance;
+
+use super::core::Core;
+
+impl Core {
+    /// Why a group is not taken although its owner is gone, if anything objects.
+    pub(super) fn objection(&self, group: usize) -> Option<String> {
+        let class = self.groups.class(group);
+        self.fencing_objection(class)
+            .or_else(|| self.maintenance_objection(class))
+            .or_else(|| self.isolation_objection(class))
+            .or_else(|| self.lan_objection(group))
+    }
+}

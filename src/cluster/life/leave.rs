@@ -1,0 +1,134 @@
+//! How we stop: tell the peer, release everything, say so, keep beating until it must have heard, end (02 §9.1, 03 §6.5).
+//!
+//! Heartbeat's emergency exit after 60 minutes is not here: who ends with resources running makes two owners. What does not
+//! stop is tried again, or ends the machine (`stop_failure` in hbd.toml).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::ownership::state::Decision;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Action, Record, Set};
+use crate::wire::Message;
+
+/// How long a stop waits for a peer that has not decided or for a standby exchange, before it goes on regardless.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long we keep beating after `shutdone`, so that what was lost can be sent again (02 §9.1 steps 5 to 7).
+const LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Phase {
+    #[default]
+    Not,
+    /// Waiting for stability.
+    Waiting,
+    /// Groups are being stopped.
+    Releasing,
+    /// `shutdone` is out; the end.
+    Lingering,
+    /// Exit was ordered.
+    Over,
+}
+
+/// The stop under way, if any.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Leave {
+    phase: Phase,
+}
+
+impl Leave {
+    /// Whether a stop was asked for.
+    pub(in crate::cluster) fn begun(&self) -> bool {
+        self.phase != Phase::Not
+    }
+}
+
+impl Core {
+    /// Somebody asked us to stop. Asking again changes nothing.
+    pub(in crate::cluster) fn leave_requested(&mut self) {
+        if self.leave.begun() {
+            return;
+        }
+        self.log(Record::ShutdownBegins {});
+        if !self.membership.active() {
+            if self.groups.settled(Set::ALL) && self.ownership.hold == Set::NONE {
+                // We hold nothing and were never asked for anything: nobody waits for a farewell.
+                self.finish();
+            } else {
+                // Adopted from our predecessor.
+                self.begin_release();
+            }
+            return;
+        }
+        self.send_status();
+        self.leave.phase = Phase::Waiting;
+        self.timers.set(Timer::Leave, self.now.monotonic + PATIENCE);
+        if !self.may_leave() {
+            self.log(Record::ShutdownDelayed {});
+        }
+        self.raise(Fact::PerhapsStable);
+    }
+
+    fn may_leave(&self) -> bool {
+        !self.peer_alive() || self.is_stable()
+    }
+
+    /// Something changed that a stop may have waited for.
+    pub(in crate::cluster) fn leave_check(&mut self) {
+        if self.leave.phase == Phase::Waiting && self.may_leave() {
+            self.begin_release();
+        }
+    }
+
+    fn begin_release(&mut self) {
+        self.timers.stop(Timer::Leave);
+        self.leave.phase = Phase::Releasing;
+        self.raise(Fact::LeaveBegins);
+    }
+
+    /// From now on nothing is ours.
+    pub(in crate::cluster) fn release_everything(&mut self) {
+        self.ownership.decision = Decision::Shutdown;
+        self.log(Record::GivingUpAll {});
+        self.release(Set::ALL);
+        self.send_resource(false, Some("shutdown"));
+    }
+
+    /// Groups have gone down. `shutdone` is never said before the last of them (03 §14.1 rule 9).
+    pub(in crate::cluster) fn leave_settled(&mut self) {
+        if self.leave.phase == Phase::Releasing && self.groups.settled(Set::ALL) {
+            self.log(Record::AllRelinquished {});
+            self.send(Message::new("shutdone").with("st", "dead"));
+            self.leave.phase = Phase::Lingering;
+            self.raise(Fact::Relinquished);
+        }
+    }
+
+    /// Everything is said: we keep beating for a peer that may have to ask for it again.
+    pub(in crate::cluster) fn linger(&mut self) {
+        if self.peer_alive() && !self.ownership.other.left() {
+            self.timers.set(Timer::Leave, self.now.monotonic + LINGER);
+        } else {
+            self.finish();
+        }
+    }
+
+    /// A stop has waited, or lingered, long enough.
+    pub(in crate::cluster) fn leave_due(&mut self) {
+        match self.leave.phase {
+            Phase::Waiting => self.begin_release(),
+            Phase::Lingering => self.finish(),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        self.leave.phase = Phase::Over;
+        self.membership.end();
+        self.log(Record::ShutdownComplete { node: self.settings.node.clone() });
+        self.out.push(Action::Exit);
+    }
+}

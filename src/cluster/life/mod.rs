@@ -1,0 +1,11 @@
+//! How this daemon ends, how the next one goes on, and whether both nodes run with the same configuration.
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`leave`] | how do we stop? (02 §9.1) |
+//! | [`restart`] | how does the next daemon on this node go on where we ended? (02 §9.2) |
+//! | [`comparison`] | do both nodes run with the same configuration? |
+
+pub(in crate::cluster) mod comparison;
+pub(in crate::cluster) mod leave;
+pub(in crate::cluster) mod restart;

@@ -1,0 +1,84 @@
+//! One daemon gives way to the next on the same node, and what runs stays running (docs/DECISIONS.md "A restart moves nothing"; 02
+//! §9.2, 03 §14.1 rule 11).
+//!
+//! The old one asks its peers for more patience, as Heartbeat does before its own quick restart: a status with a dead
+//! time raised by 30 s, which a real Heartbeat obeys, too. It carries the field `hbd_restart`, so that an hbd peer can
+//! say why. Then it ends without a word about resources. The new one takes up what the old one held before it says
+//! anything, and reports it when it is active. If a peer has claimed some of it meanwhile, the peer keeps it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Action, Instant, Record, Set};
+
+/// How much longer than deadtime we ask our peers to wait for our successor (02 §9.2).
+const RESTART_RAISE: Duration = Duration::from_secs(30);
+/// How long the exchange with the peer may take that is under way when a restart is asked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The restart that was asked for, if any.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Succession {
+    /// It was asked for, and waits for an exchange to end, at most until then.
+    waiting: Option<Instant>,
+    /// The peers are being told.
+    leaving: bool,
+}
+
+impl Succession {
+    /// Whether the peers are being told.
+    pub(in crate::cluster) fn leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// How much longer than deadtime we ask our peers to wait for our successor.
+    pub(in crate::cluster) fn raise(&self) -> Option<Duration> {
+        self.leaving.then_some(RESTART_RAISE)
+    }
+}
+
+impl Core {
+    /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still wait for us: each
+    /// step is ordered again, and is at its end at once where the resource runs.
+    pub(in crate::cluster) fn adopt(&mut self, set: Set) {
+        self.log(Record::Adopting { set: set.to_string() });
+        self.take_in_maintenance_too(set);
+    }
+
+    /// The service manager wants to start us again at once. A stop under way goes first.
+    pub(in crate::cluster) fn restart_requested(&mut self) {
+        if self.leave.begun() || self.succession.waiting.is_some() {
+            return;
+        }
+        self.log(Record::RestartBegins {});
+        let until = self.now.monotonic + PATIENCE;
+        self.succession.waiting = Some(until);
+        self.timers.set(Timer::Restart, until);
+        self.raise(Fact::PerhapsStable);
+    }
+
+    /// Something changed that a restart may have waited for.
+    pub(in crate::cluster) fn restart_check(&mut self) {
+        let Some(until) = self.succession.waiting else { return };
+        if self.is_stable() || !self.peer_alive() || until <= self.now.monotonic {
+            self.succession.waiting = None;
+            self.timers.stop(Timer::Restart);
+            self.succession.leaving = true;
+            // Three times, as a real Heartbeat: nobody will be there to send it again.
+            for _ in 0..3 {
+                self.send_status();
+            }
+            self.membership.end();
+            self.out.push(Action::HandOver);
+        }
+    }
+
+    /// What we hold, for whom to note it who may have to give it to our successor or to release it.
+    pub fn holds(&self) -> Set {
+        self.ownership.hold
+    }
+}

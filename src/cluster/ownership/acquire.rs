@@ -1,0 +1,282 @@
+//! What we take, and when: at our start, when the peer has decided, and when it is gone (03 §4.2 to §4.4, §6).
+//!
+//! Owns the decision. `auto_failback legacy` is run as `on` between two hbd nodes (docs/DECISIONS.md "auto_failback legacy
+//! or absent"); beside a real Heartbeat [`crate::cluster::heartbeat::legacy`] decides.
+
+use std::time::Duration;
+
+use super::state::{Decision, Presence};
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::peer::message::Report;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Record, Set, Status};
+use crate::wire::Message;
+
+/// Two nodes that start together wait this long before each takes its own (T10, 03 §4.2).
+const LOCAL_TAKEOVER: Duration = Duration::from_secs(10);
+/// Period of checks that wait for the peer to finish something (03 §5.2).
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
+/// Period of `starting` while an active peer does not answer it (03 §16 no. 5).
+const STARTING_RETRY: Duration = Duration::from_secs(10);
+/// After so many unanswered `starting` the peer is taken to speak Heartbeat's first protocol.
+const STARTINGS_IN_VAIN: u32 = 3;
+
+impl Core {
+    /// We became active (03 §4.2, first row), or learn late that the peer speaks the nice protocol.
+    pub(in crate::cluster) fn acquire_begins(&mut self) {
+        self.ownership.decision = Decision::Starting;
+        self.send_starting();
+        let Some(peer) = self.peer_node() else { return };
+        if peer.status == Status::Dead {
+            self.raise(Fact::PeerDead);
+        } else if self.ownership.other.left() {
+            self.ownership.need_failback = true;
+            self.raise(Fact::PeerHasNothing);
+        } else if self.peer_kind().is_nice() && self.ownership.other.presence == Presence::Starting {
+            self.peer_is_starting();
+        }
+    }
+
+    fn send_starting(&mut self) {
+        if self.peer_kind().is_nice() {
+            self.ownership.starting_sent += 1;
+            self.timers.set(Timer::Starting, self.now.monotonic + STARTING_RETRY);
+            self.send(Message::new("starting"));
+        }
+    }
+
+    /// `starting`: the peer's communication came up and it wants to know what we hold. A report of a later number has
+    /// overtaken it if it comes late; then only the answer is due.
+    pub(in crate::cluster) fn starting_received(&mut self, seq: u64) {
+        if self.ownership.other.has_overtaken(seq) {
+            self.wait_for_local_takeover();
+            self.send_resource(self.ownership.decided(), None);
+        } else {
+            self.peer_is_starting();
+        }
+    }
+
+    fn peer_is_starting(&mut self) {
+        let ownership = &mut self.ownership;
+        ownership.other.decided = false;
+        if ownership.other.presence != Presence::Releasing {
+            ownership.other.presence = Presence::Here;
+        }
+        match ownership.decision {
+            // A real node loses it here (02 §11.1); we answer it when we are up.
+            Decision::Init => {
+                ownership.other.presence = Presence::Starting;
+                return;
+            }
+            Decision::Starting => ownership.decision = Decision::BothStarting,
+            _ => {}
+        }
+        self.send_resource(self.ownership.decided(), None);
+        self.wait_for_local_takeover();
+    }
+
+    /// The peer is starting too: each takes its own after ten seconds. Two hbd nodes need no such wait, their own
+    /// groups are disjoint. A peer that has not said `starting` may be stopping, which looks the same (03 §6.5): it
+    /// will say `shutdone`, or that it is stable.
+    fn wait_for_local_takeover(&mut self) {
+        let undecided =
+            matches!(self.ownership.decision, Decision::Starting | Decision::BothStarting | Decision::Received);
+        if undecided && !self.timers.is_set(Timer::TakeLocal) {
+            let wait = if self.peer_kind().is_hbd() { Duration::ZERO } else { LOCAL_TAKEOVER };
+            self.timers.stop(Timer::Starting);
+            self.timers.set(Timer::TakeLocal, self.now.monotonic + wait);
+        }
+    }
+
+    /// A report of the peer that no newer one has overtaken (03 §4.3).
+    pub(in crate::cluster) fn report_received(&mut self, seq: u64, report: Report) {
+        if self.ownership.other.has_overtaken(seq) {
+            // What it replaces or adds is history.
+            return;
+        }
+        let awaited_from_heartbeat = self.exchange.accepted() && !self.peer_kind().is_hbd();
+        let ownership = &mut self.ownership;
+        ownership.other.reports(seq, &report, awaited_from_heartbeat);
+        // What a script adds says nothing of what the daemon has decided.
+        if report.full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
+            ownership.decision = Decision::Received;
+            if self.timers.is_set(Timer::TakeLocal) {
+                self.timers.stop(Timer::Starting);
+            } else {
+                self.timers.set(Timer::Starting, self.now.monotonic + CHECK_AGAIN);
+            }
+        }
+        self.raise(Fact::ReportCounts(report));
+    }
+
+    /// The peer said what it holds before we have decided. What it took up while we were away is its own now.
+    pub(in crate::cluster) fn check_adoption(&mut self) {
+        if matches!(self.ownership.decision, Decision::Stable | Decision::Shutdown) {
+            return;
+        }
+        let lost = self.ownership.hold.common(self.ownership.other.holds.swapped());
+        if lost != Set::NONE {
+            self.log(Record::AdoptionLost { node: self.peer_name(), set: lost.to_string() });
+            self.release(lost);
+        }
+    }
+
+    /// The peer says whether it has decided. Each change to that is answered once (03 §4.3 rule 2, §14.1 rule 4).
+    pub(in crate::cluster) fn peer_decides(&mut self, decided: Option<bool>) {
+        match decided {
+            Some(true) => {}
+            Some(false) => return self.ownership.other.decided = false,
+            None => return,
+        }
+        let news = !std::mem::replace(&mut self.ownership.other.decided, true);
+        if news {
+            self.log(Record::RemoteTransitionCompleted {});
+        }
+        if self.ownership.decision == Decision::Received {
+            if !self.timers.is_set(Timer::TakeLocal) {
+                // It was here before us: our former life may have ended in an exchange with it, too quickly for it to
+                // notice. If it does not hang it ignores what would free it.
+                self.raise(Fact::PeerMayHang);
+            }
+            self.decide("T_RESOURCES(us)");
+        } else if news {
+            self.send_resource(self.ownership.decided(), None);
+        }
+    }
+
+    /// Takes our own groups unless the peer holds them; from now on we are stable.
+    fn decide(&mut self, reason: &str) {
+        self.timers.stop(Timer::TakeLocal);
+        self.ownership.decision = Decision::Stable;
+        if !self.ownership.other.holds.foreign {
+            self.take(Set::LOCAL);
+        }
+        self.send_resource(true, None);
+        self.raise(Fact::Reported);
+        self.log(Record::LocalTransitionCompleted {});
+        self.say_acquired(reason);
+    }
+
+    /// The peer's silence has lasted its dead time (03 §6.4).
+    pub(in crate::cluster) fn peer_died(&mut self) {
+        // Before its reports are forgotten: they say what it may still hold.
+        let verdict = self.fencing_verdict();
+        let left = self.ownership.other.left();
+        self.ownership.other.has_nothing(Presence::Here);
+        self.ownership.other.forget_reports();
+        self.timers.stop(Timer::Failback);
+        if self.ownership.decision == Decision::Shutdown {
+            self.raise(Fact::PerhapsStable);
+            return;
+        }
+        self.ownership.need_failback = true;
+        let name = self.peer_name();
+        let Some(result) = verdict else {
+            self.timers.stop(Timer::TakeLocal);
+            self.timers.stop(Timer::Starting);
+            self.raise(Fact::ResetNeeded);
+            return;
+        };
+        self.send(Message::new("stonith").with("node", &name).with("result", result));
+        if left || result == "unneeded" {
+            self.log(Record::GaveUpResources { node: name });
+        } else {
+            self.log(Record::NoFencing {});
+            self.log(Record::DisksUnprotected {});
+        }
+        self.raise(Fact::PeerHasNothing);
+        self.raise(Fact::PerhapsStable);
+    }
+
+    /// `shutdone`: the peer has released everything and leaves (03 §6.5, §14.1 rule 6).
+    pub(in crate::cluster) fn say_shutdown_notice(&mut self) {
+        self.log(Record::ShutdownNotice { node: self.peer_name() });
+    }
+
+    /// See [`Core::say_shutdown_notice`].
+    pub(in crate::cluster) fn peer_left(&mut self) {
+        self.ownership.other.has_nothing(Presence::Left);
+        match self.ownership.decision {
+            Decision::Init => {}
+            Decision::Shutdown => self.raise(Fact::PerhapsStable),
+            _ => {
+                self.ownership.need_failback = true;
+                self.raise(Fact::PeerHasNothing);
+                self.raise(Fact::PerhapsStable);
+            }
+        }
+    }
+
+    /// A new incarnation of the peer: what the old one said is void until the new one speaks.
+    pub(in crate::cluster) fn peer_restarted(&mut self) {
+        self.ownership.other.forget_reports();
+        self.ownership.other.decided = false;
+        self.ownership.other.presence = Presence::Here;
+    }
+
+    /// The peer has nothing any more: there is nobody to agree with.
+    pub(in crate::cluster) fn decide_alone(&mut self) {
+        self.ownership.decision = Decision::Stable;
+        self.timers.stop(Timer::TakeLocal);
+        self.timers.stop(Timer::Starting);
+    }
+
+    /// The peer lives after all, before anything of it was taken: whoever has not decided goes on asking what it holds.
+    pub(in crate::cluster) fn ask_peer_again(&mut self) {
+        if !self.ownership.decided() {
+            self.ownership.decision = Decision::Starting;
+            self.timers.set(Timer::Starting, self.now.monotonic + CHECK_AGAIN);
+        }
+    }
+
+    /// Takes what nobody has any more.
+    pub(in crate::cluster) fn take_from_peer(&mut self, set: Set) {
+        self.log(Record::AcquiringFrom { node: self.peer_name() });
+        self.ownership.taking = true;
+        self.take(set);
+    }
+
+    /// Groups have come up or gone down.
+    pub(in crate::cluster) fn takeover_settled(&mut self) {
+        if self.ownership.taking && self.groups.settled(self.ownership.hold) {
+            self.ownership.taking = false;
+            self.log(Record::TakeoverComplete { node: self.peer_name() });
+            self.send_resource(true, None);
+            self.say_acquired("mach_down");
+        }
+    }
+
+    /// Both nodes are starting, and have waited for each other long enough.
+    pub(in crate::cluster) fn take_local_due(&mut self) {
+        if self.ownership.other.releasing() {
+            self.timers.set(Timer::TakeLocal, self.now.monotonic + CHECK_AGAIN);
+        } else if matches!(self.ownership.decision, Decision::Received | Decision::BothStarting) {
+            self.decide("HB_R_BOTHSTARTING");
+        }
+    }
+
+    /// The peer has not answered our `starting`.
+    pub(in crate::cluster) fn starting_unanswered(&mut self) {
+        let hbd = self.peer_kind().is_hbd();
+        if self.ownership.decision == Decision::Received && self.peer_alive() && !hbd {
+            // Our `starting` crossed its own, which our former life heard: it decides nothing until it has seen a report
+            // (03 §4.2). One that is stopping does not mind.
+            self.send_resource(false, None);
+            self.timers.set(Timer::Starting, self.now.monotonic + STARTING_RETRY);
+        }
+        if self.ownership.decision != Decision::Starting || !self.peer_alive() {
+            return;
+        }
+        if self.ownership.starting_sent == STARTINGS_IN_VAIN {
+            let node = self.peer_name();
+            self.complain(Record::PeerIsLegacy { node });
+        }
+        if !hbd {
+            // One that had exchanged `starting` with our former life answers none any more, and decides nothing until it
+            // sees a report (03 §4.2).
+            self.send_resource(false, None);
+        }
+        self.send_starting();
+    }
+}

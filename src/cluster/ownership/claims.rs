@@ -1,0 +1,52 @@
+//! The claims of two hbd nodes that hold the same groups: what [`super::conflict`] compares (05 §4.1). Decides nothing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Class, Set};
+
+/// What a node bases its claim on, in its own words: the field `hbd_claim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Claims {
+    /// When it claimed its local groups, wall-clock milliseconds.
+    pub(super) local: u64,
+    /// When it claimed the other node's groups.
+    pub(super) foreign: u64,
+    /// How many groups it held when the conflict began: a loser that has already released a part must not lose the
+    /// rest for it.
+    pub(super) held: usize,
+}
+
+impl Claims {
+    /// When the class was claimed.
+    pub(super) fn of(&self, class: Class) -> u64 {
+        match class {
+            Class::Local => self.local,
+            Class::Foreign => self.foreign,
+        }
+    }
+
+    /// These classes are claimed now.
+    pub(super) fn made(&mut self, set: Set, wall_ms: u64) {
+        if set.local {
+            self.local = wall_ms;
+        }
+        if set.foreign {
+            self.foreign = wall_ms;
+        }
+    }
+
+    /// Reads the field; `None` if it is malformed.
+    pub(in crate::cluster) fn parse(text: &str) -> Option<Claims> {
+        let mut numbers = text.split(',');
+        let mut hex = || u64::from_str_radix(numbers.next()?, 16).ok();
+        Some(Claims { local: hex()?, foreign: hex()?, held: usize::try_from(hex()?).ok()? })
+    }
+}
+
+impl fmt::Display for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x},{:x},{:x}", self.local, self.foreign, self.held)
+    }
+}

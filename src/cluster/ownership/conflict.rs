@@ -1,0 +1,427 @@
+//! Both nodes hold the same groups, or nobody does, while both live (03 §8, §14.3; docs/DECISIONS.md "A partition heals and
+//! the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
+//!
+//! Two hbd nodes compare what each announces and come to the same result: who holds less, else who claimed later,
+//! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
+//! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::claims::Claims;
+use super::state::Decision;
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::peer::message::Report;
+use crate::cluster::peer::node::Node;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Class, Instant, Record, Set, Step};
+
+/// Period at which two hbd nodes repeat their claims while they are in conflict.
+const CLAIM_PERIOD: Duration = Duration::from_secs(1);
+/// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its own
+/// groups, before we ask for it.
+const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
+/// After a partition whoever still holds something announces it, when the conflict is over that may follow.
+const ANNOUNCE_AFTER_RETURN: Duration = Duration::from_secs(2);
+/// How long nobody may hold a class before we act: messages of an exchange cross.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
+/// What is wrong, and since when.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Conflict {
+    theirs: Option<Claims>,
+    both: Set,
+    /// When `both` began.
+    both_since: Instant,
+    /// How many groups we held when `both` began.
+    began_with: Option<usize>,
+    nobody: Set,
+    /// Until when a real Heartbeat that returned from a partition may take to restart itself.
+    restart_due: Option<Instant>,
+    /// How often a real Heartbeat was asked in vain to end the present conflict.
+    asked_in_vain: u32,
+    /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a real
+    /// Heartbeat's scripts say only adds to it.
+    unheard: bool,
+    /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
+    deaf: Option<Instant>,
+}
+
+impl Conflict {
+    /// Whether both nodes hold something.
+    pub(in crate::cluster) fn both_hold(&self) -> bool {
+        self.both != Set::NONE
+    }
+
+    /// Since when an hbd peer that we hear does not hear us.
+    pub(in crate::cluster) fn deaf(&self) -> Option<Instant> {
+        self.deaf
+    }
+}
+
+impl Core {
+    /// Whether both hold something, something is on its way down for another, or a real Heartbeat is about to restart itself
+    /// because of a partition.
+    pub(in crate::cluster) fn conflict_open(&self) -> bool {
+        self.conflict.both_hold()
+            || self.ownership.stopping() != Set::NONE
+            || self.conflict.restart_due.is_some_and(|due| self.now.monotonic < due)
+    }
+
+    /// Our claims as they stand now or, during a conflict, as they stood when it began.
+    pub(in crate::cluster) fn claims(&self) -> Claims {
+        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.ownership.hold));
+        Claims { held, ..self.ownership.claims() }
+    }
+
+    /// The peer says that it has declared us dead, and we hear it. An hbd that hears us again says so
+    /// ([`Core::answer_reappeared`]).
+    pub(in crate::cluster) fn peer_went_deaf(&mut self) {
+        if self.peer_kind().is_hbd() {
+            self.conflict.deaf.get_or_insert(self.now.monotonic);
+        }
+    }
+
+    /// The peer hears us, and wants to know what we hold.
+    pub(in crate::cluster) fn peer_hears_us(&mut self) {
+        self.conflict.deaf = None;
+        if self.ownership.decided() {
+            self.send_resource(true, None);
+        }
+    }
+
+    /// The peer is back, and has not said yet what it holds.
+    pub(in crate::cluster) fn note_unheard(&mut self) {
+        self.conflict.unheard = true;
+    }
+
+    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone. A real
+    /// Heartbeat restarts itself if it had missed us, too (02 §7.7).
+    pub(in crate::cluster) fn conflict_reappeared(&mut self, known: bool) {
+        let (now, hbd) = (self.now.monotonic, self.peer_kind().is_hbd());
+        if known || hbd {
+            // The loser may have yielded before it could tell us.
+            self.timers.set(Timer::AnnounceAfterReturn, now + ANNOUNCE_AFTER_RETURN);
+        }
+        if !hbd {
+            self.conflict.restart_due = Some(now + HEARTBEAT_PATIENCE);
+        }
+    }
+
+    /// An hbd peer that is back gets our claims.
+    pub(in crate::cluster) fn answer_reappeared(&mut self, known: bool) {
+        if self.timers.is_set(Timer::Conflict) {
+            self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
+        }
+        if known || !self.ownership.other.decided {
+            // It may be long decided, and answers this.
+            self.send_void();
+        } else {
+            self.send_resource(true, None);
+        }
+    }
+
+    /// After a partition whoever still holds something announces it.
+    pub(in crate::cluster) fn announce_after_return(&mut self) {
+        let kept = self.ownership.hold.without(self.conflict.both);
+        self.groups.announce(kept, &mut self.out);
+    }
+
+    /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has overtaken
+    /// this one, and even if we never knew that there was a conflict.
+    pub(in crate::cluster) fn conflict_released(&mut self, released: Set) {
+        let released = released.swapped();
+        let kept = released.common(self.ownership.hold);
+        if kept != Set::NONE {
+            self.conflict.both = self.conflict.both.without(kept);
+            if self.conflict.both == Set::NONE {
+                self.both_ended();
+            }
+            self.conflict_won(kept);
+        }
+    }
+
+    /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
+    pub(in crate::cluster) fn audit(&mut self, report: &Report) {
+        if report.full {
+            self.conflict.unheard = false;
+        }
+        if let Some(claims) = report.claims {
+            self.conflict.theirs = claims;
+        }
+        self.audit_both();
+        self.audit_nobody();
+    }
+
+    /// The half of [`Core::audit`] that looks for orphans. Also when what we held back is not held back any more.
+    pub(in crate::cluster) fn audit_nobody(&mut self) {
+        if !self.may_judge() {
+            return;
+        }
+        let (hold, other) = (self.ownership.hold, self.ownership.other.holds.swapped());
+        // Somebody on the LAN has what we held back, whatever a report from before says.
+        let nobody = if self.ownership.other.decided && !self.conflict.unheard {
+            self.existing(Set::ALL.without(hold).without(other)).without(self.lan.held_back())
+        } else {
+            Set::NONE
+        };
+        self.nobody_changed(nobody);
+    }
+
+    /// Whether the masks mean what they say: nothing is on the move.
+    fn may_judge(&self) -> bool {
+        self.ownership.decided() && !self.exchange.busy() && !self.ownership.other.releasing()
+    }
+
+    /// The part of `set` that has groups.
+    fn existing(&self, set: Set) -> Set {
+        Set {
+            local: set.local && self.groups.count(Set::LOCAL) > 0,
+            foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
+        }
+    }
+
+    /// The half of [`Core::audit`] that may be done at any time: what the peer last claimed is claimed.
+    pub(in crate::cluster) fn audit_both(&mut self) {
+        if self.may_judge() {
+            let both = self.existing(self.ownership.hold.common(self.ownership.other.holds.swapped()));
+            self.both_changed(both);
+            if both != Set::NONE {
+                self.resolve();
+            }
+        }
+    }
+
+    fn both_changed(&mut self, both: Set) {
+        let before = std::mem::replace(&mut self.conflict.both, both);
+        if before == Set::NONE && both != Set::NONE {
+            self.conflict.began_with = Some(self.claims().held);
+            self.conflict.both_since = self.now.monotonic;
+            for (present, whose) in [(both.local, "our"), (both.foreign, "foreign")] {
+                if present {
+                    self.log(Record::BothOwn { whose: whose.to_owned() });
+                }
+            }
+            self.timers.set(Timer::Conflict, self.now.monotonic + self.conflict_period());
+            if !self.peer_kind().is_hbd() {
+                self.raise(Fact::BothHold { set: both });
+            } else {
+                // It may know nothing of it yet, and the sooner it does the sooner one of us lets go.
+                self.send_resource(true, None);
+            }
+        } else if before != Set::NONE && both == Set::NONE {
+            self.both_ended();
+            self.conflict.asked_in_vain = 0;
+        }
+        if both != Set::NONE && before.without(both) != Set::NONE && !self.peer_kind().is_hbd() {
+            // One class is settled: it listens, so let the other one not wait.
+            self.conflict.asked_in_vain = 0;
+            self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
+        }
+        let kept = before.without(both).common(self.ownership.hold);
+        if kept != Set::NONE {
+            self.conflict_won(kept);
+        }
+    }
+
+    /// Nothing is claimed twice any more. What nobody has is still to be acted on.
+    fn both_ended(&mut self) {
+        if self.conflict.nobody == Set::NONE {
+            self.timers.stop(Timer::Conflict);
+        }
+        self.conflict.began_with = None;
+    }
+
+    fn nobody_changed(&mut self, nobody: Set) {
+        let before = std::mem::replace(&mut self.conflict.nobody, nobody);
+        if before == Set::NONE && nobody != Set::NONE {
+            for (present, whose) in [(nobody.local, "our local"), (nobody.foreign, "foreign")] {
+                if present {
+                    self.log(Record::NoOneOwns { whose: whose.to_owned() });
+                }
+            }
+            self.timers.set(Timer::Conflict, self.now.monotonic + ORPHAN_PATIENCE);
+        }
+    }
+
+    fn conflict_won(&mut self, kept: Set) {
+        self.log(Record::ConflictWon { node: self.peer_name() });
+        self.groups.announce(kept, &mut self.out);
+    }
+
+    /// The peer is gone or new: whatever was wrong is over, and what we kept is announced. What we still stop goes on
+    /// running until it has stopped, for a new peer as well.
+    pub(in crate::cluster) fn conflict_over(&mut self) {
+        self.conflict.theirs = None;
+        self.timers.stop(Timer::Conflict);
+        self.conflict.restart_due = None;
+        self.conflict.asked_in_vain = 0;
+        self.conflict.nobody = Set::NONE;
+        self.conflict.began_with = None;
+        (self.conflict.deaf, self.conflict.unheard) = (None, false);
+        let both = std::mem::take(&mut self.conflict.both);
+        if both != Set::NONE {
+            self.conflict_won(both);
+        }
+    }
+
+    /// Two hbd nodes: the same facts on both sides, hence the same loser.
+    fn resolve(&mut self) {
+        let Some(theirs) = self.conflict.theirs else { return };
+        let lost = self.lost(theirs);
+        if lost != Set::NONE {
+            self.lose(lost);
+        }
+    }
+
+    fn lose(&mut self, lost: Set) {
+        self.log(Record::ConflictLost { node: self.peer_name() });
+        self.let_go(lost);
+    }
+
+    /// Releases `lost`; the peer is told that we do, and when it is done.
+    pub(in crate::cluster) fn let_go(&mut self, lost: Set) {
+        self.conflict.both = self.conflict.both.without(lost);
+        self.ownership.mark_stopping(lost);
+        self.release(lost);
+        self.conflict_settled();
+    }
+
+    fn lost(&self, theirs: Claims) -> Set {
+        let ours = self.claims();
+        let lose = |class: Class| {
+            let held_less = theirs.held.cmp(&ours.held);
+            let claimed_later = ours.of(class).cmp(&theirs.of(class.swapped()));
+            let sorts_last = self.settings.node.cmp(&self.peer_name());
+            held_less.then(claimed_later).then(sorts_last).is_gt()
+        };
+        let both = self.conflict.both;
+        Set { local: both.local && lose(Class::Local), foreign: both.foreign && lose(Class::Foreign) }
+    }
+
+    /// The groups of a loser, or of a giver whose exchange was cancelled, may be down.
+    pub(in crate::cluster) fn conflict_settled(&mut self) {
+        let lost = self.ownership.stopping();
+        if lost != Set::NONE && self.groups.settled(lost) {
+            self.ownership.has_stopped();
+            // Any other may wait for the answer to a `me` of its own, and would hang for this word.
+            let asked_in_vain = self.conflict.asked_in_vain > 0;
+            self.raise(Fact::LoserStopped { set: lost, asked_in_vain });
+        }
+    }
+
+    /// They are down: say so, and say which, so that the node that has them announces them.
+    pub(in crate::cluster) fn report_released(&mut self, lost: Set) {
+        let leaves = self.ownership.decision == Decision::Shutdown;
+        let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
+        self.send(report.with("hbd_released", lost.word()));
+        if self.conflict.both == Set::NONE {
+            self.conflict.began_with = None;
+            self.conflict.asked_in_vain = 0;
+        }
+    }
+
+    fn conflict_period(&self) -> Duration {
+        if self.peer_kind().is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE }
+    }
+
+    /// A conflict has lasted too long, or nobody has taken what nobody has.
+    pub(in crate::cluster) fn conflict_due(&mut self) {
+        if !self.ownership.decided() || !self.peer_alive() {
+            return;
+        }
+        if self.release_pending() {
+            self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
+            return;
+        }
+        if self.peer_kind().is_hbd() {
+            self.act_with_hbd();
+        } else if !self.changed_unseen() {
+            self.act_with_heartbeat();
+        }
+        self.raise(Fact::ConflictActedOn);
+    }
+
+    /// What was done may not help: it is looked at again.
+    pub(in crate::cluster) fn conflict_again(&mut self) {
+        if self.conflict.both.with(self.conflict.nobody) != Set::NONE {
+            self.timers.set(Timer::Conflict, self.now.monotonic + self.conflict_period());
+        }
+    }
+
+    /// Whether a real Heartbeat has let go of something by a report that came while an exchange kept us from judging. It
+    /// will not say so again.
+    fn changed_unseen(&mut self) -> bool {
+        let before = self.conflict.both;
+        if before != Set::NONE {
+            self.audit_both();
+        }
+        self.conflict.both != before
+    }
+
+    /// The claims again, for a peer that missed them; our own orphans are ours to take. A peer that does not hear us
+    /// would have both of us serve for as long as that lasts: only we can end it.
+    fn act_with_hbd(&mut self) {
+        let both = self.conflict.both;
+        if both != Set::NONE && self.peer_ignores_claims() {
+            self.lose(both);
+            return;
+        }
+        if self.conflict.nobody.local && !self.exchange.busy() && !self.maintenance.on() {
+            self.conflict.nobody.local = false;
+            self.take(Set::LOCAL);
+        }
+        self.send_resource(true, None);
+    }
+
+    /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are older
+    /// than a second.
+    fn peer_ignores_claims(&self) -> bool {
+        let late = self.conflict.both_since + CLAIM_PERIOD;
+        let heard = self.peer_node().and_then(|peer| peer.last_status);
+        self.conflict.deaf.is_some() || heard.is_some_and(|heard| heard > late)
+    }
+
+    /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
+    fn act_with_heartbeat(&mut self) {
+        let nobody = if self.maintenance.on() { Set::NONE } else { self.conflict.nobody };
+        let both = self.conflict.both;
+        if both != Set::NONE {
+            self.conflict.asked_in_vain += 1;
+        }
+        if self.conflict.asked_in_vain > 1 {
+            self.raise(Fact::YieldToHeartbeat { set: both });
+        } else if both.local || nobody.local {
+            self.send_takeover(Set::LOCAL);
+        } else if both.foreign || nobody.foreign {
+            let _ = self.begin_exchange(Set::FOREIGN);
+        }
+    }
+
+    /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go, and it
+    /// will not.
+    pub(in crate::cluster) fn yield_to_heartbeat(&mut self, both: Set) {
+        self.ownership.other.decided = true;
+        self.lose(both);
+    }
+
+    /// At the end of an exchange the peer may have claimed something while we were busy. The end of an open conflict its next
+    /// report shows.
+    pub(in crate::cluster) fn audit_both_if_new(&mut self) {
+        if !self.conflict.both_hold() {
+            self.audit_both();
+        }
+    }
+
+    /// The peer claims an address that we serve, and does not hear us: the group's class is given up.
+    pub(in crate::cluster) fn yield_group(&mut self, step: Step) {
+        let set = self.groups.class(step.group).into();
+        if self.peer_node().is_some_and(Node::is_heartbeat) {
+            self.release(set);
+        } else {
+            // It may hear us although we do not hear it, and then announces what it keeps.
+            self.let_go(set);
+        }
+    }
+}

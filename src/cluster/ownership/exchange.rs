@@ -1,0 +1,477 @@
+//! How a set of groups moves while both nodes live: the standby exchange (03 §4.5).
+//!
+//! `me` (giver) → `other` (taker) → `done` (giver, released) → `done` (taker, acquired). Sets are the giver's words in
+//! all four. Owns the state of one exchange. Operators, failback, a failed group, a lost carrier, ipfail and a conflict all
+//! use it: [`Core::begin_exchange`]. How it ended is reported as a fact.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::state::Decision;
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::peer::message::{Ask, Word};
+use crate::cluster::peer::send::ask;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Answer, Instant, Record, Set, Status};
+use crate::wire::Message;
+
+/// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// See [`REPLY_TIMEOUT`].
+const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a giver waits for a real Heartbeat's last `done`. One that had cancelled in the meantime never says it, and
+/// takes us for undecided until we report.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The same after it has reported that it has decided, and not what we gave it.
+const HEARTBEAT_DOUBT: Duration = Duration::from_secs(30);
+
+/// Where an exchange is, from our side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Phase {
+    /// No exchange.
+    #[default]
+    Idle,
+    /// Giver: we said `me` and wait for `other`.
+    Asked(Set),
+    /// Giver: we got `other` and stop the set.
+    Releasing(Set),
+    /// Giver: we said `done` and wait for the taker's.
+    Released(Set),
+    /// Taker: we said `other` and wait for the giver's `done`.
+    Accepted(Set),
+    /// Taker: we got `done` and start the set; the word is the giver's.
+    Acquiring(Set),
+}
+
+/// One exchange.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Exchange {
+    phase: Phase,
+    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
+    late_other_counts: bool,
+    /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
+    answered: u64,
+    /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
+    voided: u64,
+    /// When we said `other` last.
+    accepted_at: Instant,
+    /// A `me` of a real Heartbeat that came since, and its `seq`.
+    asked_again: Option<(Set, u64)>,
+}
+
+impl Exchange {
+    /// Whether we give a set and it is still on its way down.
+    pub(in crate::cluster) fn releasing(&self) -> bool {
+        matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// Whether we wait for the peer to give us something.
+    pub(in crate::cluster) fn accepted(&self) -> bool {
+        matches!(self.phase, Phase::Accepted(_))
+    }
+
+    /// Whether an exchange is under way.
+    pub(in crate::cluster) fn busy(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+}
+
+/// Why no exchange can begin now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum Obstacle {
+    /// The peer has begun anew and is not up yet.
+    PeerReturns,
+    /// The peer is dead or has left.
+    PeerGone,
+    /// The peer speaks Heartbeat's first protocol, which has no exchange.
+    Legacy,
+    /// We are in maintenance, and it is not about what both hold.
+    Maintenance,
+    /// The peer is.
+    PeerMaintenance,
+    /// An exchange is under way, or a real Heartbeat may hang in one.
+    UnderWay,
+    /// We have not decided what we hold, or are leaving.
+    Undecided,
+    /// The peer has not decided what it holds.
+    PeerUndecided,
+}
+
+impl Core {
+    /// Whether an exchange may begin.
+    ///
+    /// # Errors
+    /// The first of the things that stand in its way.
+    pub(in crate::cluster) fn may_begin(&self) -> Result<(), Obstacle> {
+        let returns = self.peer_node().is_some_and(|node| node.status == Status::Init && node.last_status.is_some());
+        let contested = self.conflict.both_hold();
+        let obstacles = [
+            (returns, Obstacle::PeerReturns),
+            (!self.peer_alive() || self.ownership.other.left(), Obstacle::PeerGone),
+            (!self.peer_kind().is_nice(), Obstacle::Legacy),
+            (!contested && self.maintenance.on(), Obstacle::Maintenance),
+            (!contested && self.peer_in_maintenance(), Obstacle::PeerMaintenance),
+            (self.exchange.busy() || self.release_pending(), Obstacle::UnderWay),
+            (!self.ownership.decided(), Obstacle::Undecided),
+            (!self.ownership.other.decided, Obstacle::PeerUndecided),
+        ];
+        obstacles.into_iter().find(|(present, _)| *present).map_or(Ok(()), |(_, obstacle)| Err(obstacle))
+    }
+
+    /// Says `me` if nothing stands in the way.
+    ///
+    /// # Errors
+    /// What does: try again later.
+    pub(in crate::cluster) fn begin_exchange(&mut self, set: Set) -> Result<(), Obstacle> {
+        self.begin_exchange_saying(set, ask(set, "me"))
+    }
+
+    /// The same with a `me` of the caller's.
+    ///
+    /// # Errors
+    /// As [`Core::begin_exchange`].
+    pub(in crate::cluster) fn begin_exchange_saying(&mut self, set: Set, me: Message) -> Result<(), Obstacle> {
+        self.may_begin()?;
+        self.ownership.other.decided = false;
+        self.enter(Phase::Asked(set), REPLY_TIMEOUT);
+        self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: set.to_string() });
+        self.send(me);
+        Ok(())
+    }
+
+    fn enter(&mut self, phase: Phase, limit: Duration) {
+        self.end_phase();
+        self.exchange.phase = phase;
+        self.timers.set(Timer::Exchange, self.now.monotonic + limit);
+    }
+
+    fn end_phase(&mut self) {
+        self.timers.stop(Timer::Exchange);
+        self.exchange.phase = Phase::Idle;
+        self.exchange.late_other_counts = false;
+        self.exchange.asked_again = None;
+    }
+
+    /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
+    pub(in crate::cluster) fn takeover_received(&mut self, set: Set) {
+        if !self.refuses_for_maintenance() && set != Set::NONE && self.begin_exchange(set.swapped()).is_err() {
+            self.log_in_flux(&self.settings.node.clone());
+        }
+    }
+
+    fn log_in_flux(&mut self, node: &str) {
+        let whose = if self.ownership.other.decided { "local resources" } else { "Other side is" };
+        self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
+    }
+
+    /// Before a word of an hbd peer counts: a node that wakes up late must not go on with an exchange that the peer has
+    /// long given up.
+    pub(in crate::cluster) fn end_overdue_exchange(&mut self) {
+        if self.ownership.decision != Decision::Shutdown
+            && self.peer_kind().is_hbd()
+            && self.timers.take_due(Timer::Exchange, self.now.monotonic)
+        {
+            self.exchange_overdue();
+        }
+    }
+
+    /// `ask_resources` from the peer (03 §4.5.2).
+    pub(in crate::cluster) fn ask_received(&mut self, seq: u64, ask: Ask) {
+        if self.ownership.decision == Decision::Shutdown || seq < self.exchange.voided {
+            return;
+        }
+        if let Some(set) = ask.set {
+            self.raise(Fact::ExchangeWord { seq, set, ask });
+        }
+    }
+
+    /// A word of the peer that is not void.
+    pub(in crate::cluster) fn word_received(&mut self, seq: u64, set: Set, word: Word) {
+        match word {
+            Word::Me => self.me_received(set, seq),
+            Word::Other => self.other_received(set, seq),
+            Word::Done => self.done_received(set, seq),
+            Word::Unknown => {}
+        }
+    }
+
+    fn me_received(&mut self, set: Set, seq: u64) {
+        match self.exchange.phase {
+            Phase::Idle => self.accept(set, seq),
+            // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
+            Phase::Accepted(_) if self.may_accept_again() => {
+                self.ownership.other.decided = true;
+                self.accept(set, seq);
+            }
+            Phase::Accepted(_) if !self.ownership.other.releasing() => {
+                self.exchange.asked_again = Some((set, seq));
+                self.refuse_second();
+            }
+            // Both would time out, ask again, and so on for ever.
+            Phase::Asked(_) if self.peer_kind().is_hbd() && self.settings.node > self.peer_name() => {
+                self.raise(Fact::ExchangeYielded { set, seq });
+            }
+            _ => self.refuse_second(),
+        }
+    }
+
+    fn other_received(&mut self, set: Set, seq: u64) {
+        match self.exchange.phase {
+            Phase::Asked(_) => self.give(set, seq),
+            // It forgot its first, and will wait for what we say to this one: what it said in between voids nothing.
+            Phase::Releasing(_) | Phase::Released(_) => {
+                self.exchange.answered = self.exchange.answered.max(seq);
+                self.repeat_done();
+            }
+            Phase::Idle if self.exchange.late_other_counts => self.give(set, seq),
+            Phase::Idle if self.peer_kind().is_hbd() => self.send_void(),
+            Phase::Idle => self.raise(Fact::PeerSilent),
+            Phase::Accepted(_) | Phase::Acquiring(_) => {}
+        }
+    }
+
+    fn done_received(&mut self, set: Set, seq: u64) {
+        let releasing = self.ownership.other.releasing();
+        match self.exchange.phase {
+            Phase::Released(_) => self.given(),
+            // It may hold us for dead since it said that, and have taken everything back.
+            Phase::Accepted(_) if self.overslept_exchange() => self.repeat_other(set),
+            Phase::Idle if releasing && self.overslept_exchange() => self.repeat_other(set),
+            // An older `done` ended the exchange before, in which we were the giver.
+            Phase::Accepted(_) if seq > self.exchange.answered => self.acquire(set),
+            // We had given up waiting, but it has released what it said it would, and nobody else will take it.
+            Phase::Idle if releasing && self.ownership.other.reported.is_none_or(|reported| seq > reported) => {
+                self.acquire(set);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an hbd peer may have given up the exchange that it last began, because it held us for dead.
+    fn overslept_exchange(&self) -> bool {
+        self.peer_kind().is_hbd() && self.overslept_since(self.exchange.accepted_at)
+    }
+
+    /// Taker: is it still to be had? A giver that has given up says so, one that has not says `done` once more
+    /// (docs/DECISIONS.md "What was given before we slept is asked for again").
+    fn repeat_other(&mut self, set: Set) {
+        self.exchange.accepted_at = self.now.monotonic;
+        self.send_ask(set, "other");
+    }
+
+    /// Giver: an hbd that asks once more has slept, and did not trust our `done`.
+    fn repeat_done(&mut self) {
+        if let Phase::Released(set) = self.exchange.phase
+            && self.peer_kind().is_hbd()
+        {
+            self.send_ask(set, "done");
+        }
+    }
+
+    /// The exchange that we had begun is cancelled in favour of the one that the peer began at the same time.
+    pub(in crate::cluster) fn accept_instead(&mut self, set: Set, seq: u64) {
+        self.ownership.other.decided = true;
+        self.accept(set, seq);
+    }
+
+    /// Taker: we can have it if both sides have decided.
+    fn accept(&mut self, set: Set, seq: u64) {
+        let node = self.peer_name();
+        if !self.ownership.other.decided || !self.ownership.decided() {
+            self.log_in_flux(&node);
+            return;
+        }
+        if set.swapped().without(self.ownership.hold) != Set::NONE && self.refuses_for_maintenance() {
+            return;
+        }
+        self.raise(Fact::ExchangeAccepted { set });
+        self.ownership.other.decided = false;
+        // A giver that heeds our `other` says at once that it releases; until then it may have forgotten its `me`, or
+        // never have heeded it itself (03 §4.5.4).
+        self.enter(Phase::Accepted(set), REPLY_TIMEOUT);
+        self.exchange.accepted_at = self.now.monotonic;
+        self.exchange.answered = seq;
+        self.log(Record::StandbyWanted { node, set: set.to_string() });
+        self.send_ask(set, "other");
+    }
+
+    /// A repeated `me` of a real Heartbeat has two causes. (a) The operator asked twice: a second `other` would now make it
+    /// claim what it just released. (b) It dropped our first `other`. After ten seconds one `other` is right for both.
+    fn may_accept_again(&self) -> bool {
+        self.peer_kind().is_hbd() || self.now.monotonic.since(self.exchange.accepted_at) >= REPLY_TIMEOUT
+    }
+
+    /// One exchange at a time. A Heartbeat and we that say `me` at once both time out, which is harmless; of two hbds the one
+    /// that sorts last yields.
+    fn refuse_second(&mut self) {
+        let node = self.peer_name();
+        let deadline = self.timers.get(Timer::Exchange);
+        let seconds = deadline.map_or(0, |deadline| deadline.since(self.now.monotonic).as_secs());
+        self.log(Record::StandbyInProgress { node, seconds });
+    }
+
+    /// Giver: the peer can take it. The set of this message counts, not that of ours (03 §16 no. 2).
+    fn give(&mut self, set: Set, seq: u64) {
+        if !self.ownership.decided() {
+            return;
+        }
+        self.enter(Phase::Releasing(set), WORK_TIMEOUT);
+        self.exchange.answered = seq;
+        self.ownership.other.decided = false;
+        self.log(Record::StandbyCanTake { node: self.peer_name(), set: set.to_string() });
+        self.release(set);
+        self.send_resource(false, Some("standby"));
+        self.exchange_settled();
+    }
+
+    /// Giver: the taker has it.
+    fn given(&mut self) {
+        self.end_phase();
+        self.log(Record::StandbyFinished { node: self.settings.node.clone() });
+        self.ownership.other.ends_release();
+        self.send_resource(true, None);
+        self.raise(Fact::ExchangeGiven);
+    }
+
+    /// Taker: the giver has released it.
+    fn acquire(&mut self, set: Set) {
+        if !self.ownership.decided() {
+            return;
+        }
+        self.raise(Fact::PeerAnswered);
+        self.enter(Phase::Acquiring(set), WORK_TIMEOUT);
+        self.ownership.other.ends_release();
+        self.ownership.other.holds = self.ownership.other.holds.without(set);
+        // What we serve already was perhaps served by both.
+        self.groups.announce(set.swapped().common(self.ownership.hold), &mut self.out);
+        self.take(set.swapped());
+        self.exchange_settled();
+    }
+
+    /// Groups have come up or gone down: say `done` if ours have.
+    pub(in crate::cluster) fn exchange_settled(&mut self) {
+        match self.exchange.phase {
+            Phase::Releasing(set) if self.groups.settled(set) => {
+                let hbd = self.peer_kind().is_hbd();
+                self.enter(Phase::Released(set), if hbd { WORK_TIMEOUT } else { HEARTBEAT_TIMEOUT });
+                self.send_ask(set, "done");
+                if hbd && self.ownership.other.decided {
+                    self.peer_reports_decided();
+                }
+            }
+            Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
+                self.end_phase();
+                self.log(Record::StandbyAcquired { set: set.to_string() });
+                self.send_ask(set, "done");
+                self.send_resource(true, None);
+                self.raise(Fact::ExchangeAcquired);
+            }
+            _ => {}
+        }
+    }
+
+    /// The peer reports that it has decided: perhaps it ended the exchange without us hearing it, because it had taken
+    /// us for dead in the middle of it.
+    pub(in crate::cluster) fn peer_reports_decided(&mut self) {
+        let other = self.ownership.other.holds;
+        let contested = other.swapped().common(self.ownership.hold) != Set::NONE;
+        let hbd = self.peer_kind().is_hbd();
+        let now = self.now.monotonic;
+        match self.exchange.phase {
+            // Nothing has moved yet, and that both hold the same must not wait for an answer that may never come.
+            Phase::Asked(_) if contested => {
+                self.cancel_exchange();
+                self.exchange.late_other_counts = !hbd;
+            }
+            // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
+            Phase::Accepted(set) if hbd && contested => self.send_ask(set, "other"),
+            Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            // It may be on its way, or not taking at all.
+            Phase::Released(_) if !hbd => self.timers.hasten(Timer::Exchange, now + HEARTBEAT_DOUBT),
+            // An hbd says this when it has released, and its `done` is on its way, or when it has given up.
+            Phase::Accepted(_) if hbd => self.timers.hasten(Timer::Exchange, now + REPLY_TIMEOUT),
+            _ => {}
+        }
+    }
+
+    /// The peer gives what we accepted: that stands for as long as its resources take to stop. Reports that follow, or
+    /// overtake this one, do not end it; `done` does.
+    pub(in crate::cluster) fn giver_releases(&mut self, seq: u64) {
+        if self.exchange.accepted() && seq > self.exchange.answered {
+            self.timers.set(Timer::Exchange, self.now.monotonic + WORK_TIMEOUT);
+            self.exchange.asked_again = None;
+            self.ownership.other.begins_release();
+        }
+    }
+
+    /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because it
+    /// had held us for dead. What we have given by now it has taken long ago.
+    pub(in crate::cluster) fn exchange_voided(&mut self, seq: u64) {
+        if seq < self.exchange.answered {
+            return;
+        }
+        self.exchange.voided = seq;
+        if self.exchange.asked_again.is_some_and(|(_, asked)| asked > seq) {
+            // It has asked again since, and has our answer or gets another one.
+            return;
+        }
+        if !matches!(self.exchange.phase, Phase::Idle | Phase::Acquiring(_)) {
+            self.raise(Fact::ExchangeVoid);
+        }
+    }
+
+    /// After an exchange that the peer knows nothing of any more, or has not answered: Heartbeat assumes the peer decided
+    /// now (03 §4.5.3), and our report lets it correct us. The peer may have claimed something meanwhile, or may yet say
+    /// that it has not decided.
+    pub(in crate::cluster) fn report_after_exchange(&mut self) {
+        self.ownership.other.decided = true;
+        self.send_resource(self.ownership.decided(), None);
+    }
+
+    /// The peer's next word is overdue.
+    pub(in crate::cluster) fn exchange_overdue(&mut self) {
+        if let Some((set, seq)) = self.exchange.asked_again.take() {
+            // Still due, unless a new exchange begins.
+            self.timers.set(Timer::Exchange, self.now.monotonic);
+            self.ownership.other.decided = true;
+            self.accept(set, seq);
+            return;
+        }
+        let asked = matches!(self.exchange.phase, Phase::Asked(_));
+        let unanswered = asked || self.exchange.accepted();
+        self.log(Record::StandbyNoReply {});
+        self.end_exchange();
+        self.exchange.late_other_counts = asked;
+        self.raise(Fact::ExchangeOverdue { unanswered });
+    }
+
+    /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by others.
+    pub(in crate::cluster) fn cancel_exchange(&mut self) {
+        if self.exchange.busy() {
+            self.log(Record::StandbyCancelled {});
+        }
+        self.end_exchange();
+        self.raise(Fact::ExchangeEnded { answer: Answer::Cancelled });
+    }
+
+    /// The same for a new incarnation of the peer, which counts its messages anew.
+    pub(in crate::cluster) fn restart_exchange(&mut self) {
+        self.cancel_exchange();
+        (self.exchange.answered, self.exchange.voided) = (0, 0);
+    }
+
+    /// Nothing is given or taken any more; what was on its way down stops all the same, and until it has nobody may think so.
+    fn end_exchange(&mut self) {
+        if let Phase::Releasing(set) = self.exchange.phase {
+            self.ownership.mark_stopping(set);
+        }
+        self.end_phase();
+    }
+
+    /// An `other` that comes from now on is not honoured any more: the peer was freed from waiting.
+    pub(in crate::cluster) fn forget_late_other(&mut self) {
+        self.exchange.late_other_counts = false;
+    }
+}

@@ -1,0 +1,482 @@
+//! Runs resource groups step by step: left to right when acquiring, right to left when releasing (03 §2.5).
+//!
+//! Owns which step of which group runs, is starting or stopping. Groups are independent of each other: one that hangs
+//! does not hold up the next. Never decides *whether* a group should run: the ownership rooms do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::api::event::{Action, Outcome, Step};
+use crate::cluster::api::record::Record;
+use crate::cluster::api::time::Instant;
+use crate::cluster::ownership::set::{Class, Set};
+use crate::config::Group;
+
+/// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
+const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
+/// Pause between attempts when the first ones were of no use.
+const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
+/// Pause before a group that could not be started is tried again here.
+const START_RETRY: Duration = Duration::from_secs(30);
+/// The same for the first failures in a row where nobody else can serve: what failed may have been a moment's.
+const START_RETRY_ALONE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// What a group is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupState {
+    /// Nothing of it runs here.
+    Stopped,
+    /// On its way up.
+    Starting,
+    /// All of it runs here.
+    Active,
+    /// On its way down.
+    Stopping,
+    /// It could not be started here; it is tried again.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Operation {
+    Start,
+    Stop,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Run {
+    wanted: bool,
+    /// Resources `0..running` are up, as far as we know.
+    running: usize,
+    pending: Option<Operation>,
+    /// A start failed: the group goes down and is tried again at this moment.
+    failed: Option<Instant>,
+    /// How many starts failed since all of the group last ran here, or it was last wanted.
+    failures: usize,
+    stop_attempts: u32,
+    stop_again: Option<Instant>,
+    /// Resources below `running` that failed and are to be started again in their places.
+    #[serde(default)]
+    broken: BTreeSet<usize>,
+    /// The wish was reached and said so.
+    settled: bool,
+}
+
+/// All groups of haresources.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Groups {
+    node: String,
+    groups: Vec<Group>,
+    runs: Vec<Run>,
+    /// What could not be started is not tried again.
+    #[serde(default)]
+    left_alone: bool,
+}
+
+impl Groups {
+    /// The groups as `node` sees them; none runs.
+    pub fn new(node: &str, groups: Vec<Group>) -> Self {
+        let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
+        Groups { node: node.to_owned(), groups, runs, left_alone: false }
+    }
+
+    /// The class of a group, as we see it.
+    pub fn class(&self, group: usize) -> Class {
+        if self.groups[group].node == self.node { Class::Local } else { Class::Foreign }
+    }
+
+    /// Number of groups in `set`.
+    pub fn count(&self, set: Set) -> usize {
+        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).count()
+    }
+
+    /// Sets the wish for every group in `set` and takes the first steps.
+    pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        for index in 0..self.groups.len() {
+            if set.has(self.class(index)) {
+                self.want_group(index, wanted, now, out);
+            }
+        }
+    }
+
+    /// [`Groups::want`] for one group.
+    pub fn want_group(&mut self, index: usize, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        let run = &mut self.runs[index];
+        if run.wanted == wanted {
+            return;
+        }
+        run.wanted = wanted;
+        run.failed = None;
+        run.failures = 0;
+        run.broken.clear();
+        run.settled = !wanted && run.running == 0 && run.pending.is_none();
+        if wanted && run.stop_again.take().is_some() {
+            // A resource that would not stop is in an unknown state: start it again rather than trust it.
+            run.running -= 1;
+            run.stop_attempts = 0;
+        }
+        if wanted || run.running > 0 || run.pending.is_some() {
+            out.push(Action::Log(self.notice(index, wanted)));
+        }
+        self.advance(index, now, out);
+    }
+
+    /// Takes in how a step ended and takes the next one. True if the group could not be started.
+    pub fn ended(&mut self, step: Step, outcome: Outcome, now: Instant, out: &mut Vec<Action>) -> bool {
+        let Some(operation) = self.runs.get_mut(step.group).and_then(|run| run.pending.take()) else { return false };
+        let (group, resource) = self.words(step);
+        let run = &mut self.runs[step.group];
+        let mut failed = false;
+        match (operation, outcome) {
+            (Operation::Start, Outcome::Failed(reason)) => {
+                failed = true;
+                out.push(Action::Log(Record::StartFailed {
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    reason,
+                }));
+                out.push(Action::Log(Record::GroupGivenUp { group, resource }));
+                run.running = run.running.max(step.resource + 1);
+                run.failed = Some(now + START_RETRY);
+                run.failures += 1;
+                run.broken.clear();
+            }
+            (Operation::Start, _) => {
+                run.running = run.running.max(step.resource + 1);
+                run.broken.remove(&step.resource);
+            }
+            (Operation::Stop, Outcome::Failed(reason)) => {
+                run.stop_attempts += 1;
+                let attempt = run.stop_attempts;
+                out.push(Action::Log(Record::StopFailed { group, resource, reason, attempt }));
+                if attempt == STOP_RETRY.1 {
+                    out.push(Action::Escalate(step));
+                }
+                run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
+                if run.wanted && run.failed.is_none() {
+                    run.stop_again = None;
+                    run.running = step.resource;
+                }
+            }
+            (Operation::Stop, _) => {
+                run.running = step.resource;
+                run.stop_attempts = 0;
+            }
+        }
+        self.advance(step.group, now, out);
+        failed
+    }
+
+    /// Nobody else can serve a group that has just failed: the first attempts follow sooner.
+    pub fn hurry(&mut self, index: usize, now: Instant) {
+        let run = &mut self.runs[index];
+        if let Some(pause) = run.failures.checked_sub(1).and_then(|last| START_RETRY_ALONE.get(last)) {
+            run.failed = run.failed.map(|_| now + *pause);
+        }
+    }
+
+    /// How long it takes until a group that has failed is tried again.
+    pub fn retry_pause(&self, index: usize, now: Instant) -> Duration {
+        self.runs[index].failed.map(|at| at.since(now)).unwrap_or_default()
+    }
+
+    /// Whether this resource is to be started again in its place.
+    pub fn is_broken(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.broken.contains(&step.resource))
+    }
+
+    /// Starts a resource again that ran and has failed. The others of its group stay.
+    pub fn restart(&mut self, step: Step, now: Instant, out: &mut Vec<Action>) {
+        if self.runs(step) {
+            self.runs[step.group].broken.insert(step.resource);
+            self.advance(step.group, now, out);
+        }
+    }
+
+    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group` is
+    /// `None`.
+    pub fn retry_failed(&mut self, group: Option<usize>, now: Instant, out: &mut Vec<Action>) {
+        for index in (0..self.runs.len()).filter(|index| group.is_none_or(|group| group == *index)) {
+            if let Some(at) = &mut self.runs[index].failed {
+                *at = now;
+            }
+        }
+        self.tick(now, out);
+    }
+
+    /// Whether what could not be started is not to be tried again.
+    pub fn leave_alone(&mut self, alone: bool) {
+        self.left_alone = alone;
+    }
+
+    /// Takes the steps whose pause is over.
+    pub fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        for index in 0..self.runs.len() {
+            let run = &mut self.runs[index];
+            if run.stop_again.is_some_and(|again| again <= now) {
+                run.stop_again = None;
+                self.advance(index, now, out);
+            } else if run.running == 0
+                && run.pending.is_none()
+                && !self.left_alone
+                && run.failed.is_some_and(|again| again <= now)
+            {
+                run.failed = None;
+                run.settled = false;
+                self.advance(index, now, out);
+            }
+        }
+    }
+
+    /// When [`Groups::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let retry = |run: &Run| {
+            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none() && !self.left_alone);
+            run.stop_again.or(start)
+        };
+        self.runs.iter().filter_map(retry).min()
+    }
+
+    /// Whether every group in `set` is where it was wanted, or has failed and is down.
+    pub fn settled(&self, set: Set) -> bool {
+        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
+    }
+
+    /// Whether a group is to run here.
+    pub fn wanted(&self, group: usize) -> bool {
+        self.runs[group].wanted
+    }
+
+    /// Whether one group is where it was wanted, or has failed and is down.
+    pub fn group_settled(&self, group: usize) -> bool {
+        self.runs[group].settled
+    }
+
+    /// The classes with a group that is to run here and could not be started.
+    pub fn failed(&self) -> Set {
+        let failed = |class| self.of(class).any(|group| self.runs[group].wanted && self.runs[group].failed.is_some());
+        Set { local: failed(Class::Local), foreign: failed(Class::Foreign) }
+    }
+
+    /// The groups of `class`, by index.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = usize> + '_ {
+        (0..self.groups.len()).filter(move |group| self.class(*group) == class)
+    }
+
+    /// The group of that key, as written in haresources.
+    pub fn find(&self, key: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.key == key)
+    }
+
+    /// Whether every group in `set` runs here, all of it.
+    pub fn active(&self, set: Set) -> bool {
+        let groups = (0..self.groups.len()).filter(|group| set.has(self.class(*group)));
+        groups.into_iter().all(|group| self.state(group).0 == GroupState::Active)
+    }
+
+    /// Announces every resource of `set` that runs.
+    pub fn announce(&self, set: Set, out: &mut Vec<Action>) {
+        for group in (0..self.groups.len()).filter(|group| set.has(self.class(*group))) {
+            self.announce_group(group, out);
+        }
+    }
+
+    /// Whether the resource runs here and is meant to.
+    pub fn runs(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| run.wanted && run.failed.is_none() && step.resource < run.running)
+    }
+
+    /// Whether the resource is up, as far as we know, whatever is meant to become of it.
+    pub fn is_up(&self, step: Step) -> bool {
+        self.runs.get(step.group).is_some_and(|run| step.resource < run.running)
+    }
+
+    /// Name of the group and word of the resource.
+    pub fn words(&self, step: Step) -> (String, String) {
+        let group = self.groups.get(step.group);
+        let resource = group.and_then(|group| group.resources.get(step.resource));
+        (
+            group.map(|group| group.key.clone()).unwrap_or_default(),
+            resource.map(|resource| resource.word.clone()).unwrap_or_default(),
+        )
+    }
+
+    /// [`Groups::announce`] for one group.
+    pub fn announce_group(&self, group: usize, out: &mut Vec<Action>) {
+        let running = 0..self.runs[group].running;
+        out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
+    }
+
+    /// The groups in file order.
+    pub fn list(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What a group is doing, and how many of its resources run.
+    pub fn state(&self, group: usize) -> (GroupState, usize) {
+        let run = &self.runs[group];
+        let all = self.groups[group].resources.len();
+        let state = match (run.failed, run.wanted, run.running) {
+            (Some(_), true, 0) => GroupState::Failed,
+            (None, true, running) if running == all && run.broken.is_empty() => GroupState::Active,
+            (None, true, _) => GroupState::Starting,
+            (_, _, 0) if run.pending.is_none() => GroupState::Stopped,
+            _ => GroupState::Stopping,
+        };
+        (state, run.running)
+    }
+
+    fn advance(&mut self, index: usize, now: Instant, out: &mut Vec<Action>) {
+        let all = self.groups[index].resources.len();
+        let run = &mut self.runs[index];
+        if run.pending.is_some() || run.stop_again.is_some_and(|again| again > now) {
+            return;
+        }
+        let up = run.wanted && run.failed.is_none();
+        let broken = run.broken.first().copied().filter(|_| up);
+        if let Some(resource) = broken {
+            run.pending = Some(Operation::Start);
+            out.push(Action::Start(Step { group: index, resource }));
+        } else if up && run.running < all {
+            run.pending = Some(Operation::Start);
+            out.push(Action::Start(Step { group: index, resource: run.running }));
+        } else if !up && run.running > 0 {
+            run.pending = Some(Operation::Stop);
+            out.push(Action::Stop(Step { group: index, resource: run.running - 1 }));
+        } else if !run.settled {
+            run.settled = true;
+            if up {
+                run.failures = 0;
+            }
+            let group = self.groups[index].key.clone();
+            out.push(Action::Log(if up { Record::GroupActive { group } } else { Record::GroupStopped { group } }));
+        }
+    }
+
+    fn notice(&self, index: usize, wanted: bool) -> Record {
+        let Group { node, key, resources, .. } = &self.groups[index];
+        let words: Vec<_> = resources.iter().map(|resource| resource.word.as_str()).collect();
+        let (group, preferred, resources) = (key.clone(), node.clone(), words.join(" "));
+        if wanted {
+            Record::AcquiringGroup { group, preferred, resources }
+        } else {
+            Record::ReleasingGroup { group, preferred, resources }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Resource, ResourceKind};
+
+    fn groups() -> Groups {
+        let resource =
+            |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
+        let group = |node: &str, words: [&str; 2]| Group {
+            node: node.into(),
+            key: words[0].into(),
+            resources: words.map(resource).to_vec(),
+            line: 1,
+        };
+        Groups::new("nodea", vec![group("nodea", ["a1", "a2"]), group("nodeb", ["b1", "b2"])])
+    }
+
+    fn steps(out: &[Action]) -> Vec<Action> {
+        out.iter().filter(|action| !matches!(action, Action::Log(_))).cloned().collect()
+    }
+
+    const NOW: Instant = Instant(Duration::ZERO);
+
+    fn step(group: usize, resource: usize) -> Step {
+        Step { group, resource }
+    }
+
+    #[test]
+    fn starts_left_to_right_and_stops_right_to_left() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert!(!groups.settled(Set::LOCAL));
+        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+        assert!(groups.settled(Set::ALL));
+        assert_eq!(groups.state(0), (GroupState::Active, 2));
+        groups.want(Set::ALL, false, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+        let expected = [
+            Action::Start(step(0, 0)),
+            Action::Start(step(0, 1)),
+            Action::Stop(step(0, 1)),
+            Action::Stop(step(0, 0)),
+        ];
+        assert_eq!(steps(&out), expected);
+        assert!(groups.settled(Set::ALL));
+    }
+
+    #[test]
+    fn a_change_of_mind_waits_for_the_running_step() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.want(Set::LOCAL, false, NOW, &mut out);
+        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+        assert_eq!(groups.state(0).0, GroupState::Stopping);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
+        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+        assert_eq!(groups.state(0), (GroupState::Failed, 0));
+        assert!(groups.settled(Set::LOCAL));
+        let later = groups.next_deadline().unwrap();
+        out.clear();
+        groups.tick(later, &mut out);
+        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+    }
+
+    #[test]
+    fn a_stop_that_fails_ten_times_is_escalated_once() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        let mut now = NOW;
+        groups.want(Set::LOCAL, true, now, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, now, &mut out);
+        groups.want(Set::LOCAL, false, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Started, now, &mut out);
+        groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
+        for attempt in 1..=12 {
+            out.clear();
+            groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
+            assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
+            now = groups.next_deadline().unwrap();
+            groups.tick(now, &mut out);
+        }
+    }
+
+    #[test]
+    fn a_failed_stop_is_repeated_and_never_called_done() {
+        let mut groups = groups();
+        let mut out = Vec::new();
+        groups.want(Set::LOCAL, true, NOW, &mut out);
+        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+        groups.want(Set::LOCAL, false, NOW, &mut out);
+        groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
+        assert!(!groups.settled(Set::LOCAL));
+        let again = groups.next_deadline().unwrap();
+        out.clear();
+        groups.tick(again, &mut out);
+        assert_eq!(steps(&out), [Action::Stop(step(0, 1))]);
+    }
+}

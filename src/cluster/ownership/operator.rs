@@ -1,0 +1,221 @@
+//! What an operator asked to be moved (`hbctl standby`, `hbctl takeover`): refused at once if it cannot be, begun later if
+//! a node is in flux, answered in the end.
+//!
+//! Owns who waits for what. The exchange itself is [`super::exchange`]'s.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::exchange::Obstacle;
+use super::state::Decision;
+use crate::cluster::core::Core;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Action, Answer, Awaited, Instant, Record, Set};
+use crate::wire::Message;
+
+/// How long a move that an operator asked for may wait until it begins: a real Heartbeat that started alone refuses every
+/// exchange for ten seconds, without a word (03 §16 no. 18). The texts of hbctl, org.hbd1(5) and the catalog name it.
+pub const MOVE_PATIENCE: Duration = Duration::from_secs(20);
+/// How long the peer has to react to `hb_takeover`.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A move, and who asked for it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Move {
+    id: u64,
+    direction: Direction,
+    /// The groups, in our words.
+    set: Set,
+    /// Until when it may be begun.
+    until: Instant,
+}
+
+/// Where the groups are to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) enum Direction {
+    /// `Standby`.
+    ToPeer,
+    /// `Takeover`.
+    Here,
+}
+
+impl Move {
+    /// What is to run here in the end.
+    fn wanted_here(&self) -> Set {
+        match self.direction {
+            Direction::Here => self.set,
+            Direction::ToPeer => Set::NONE,
+        }
+    }
+}
+
+/// The operators who wait.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Operator {
+    /// Under way.
+    moving: Option<Move>,
+    /// Not begun yet, and why.
+    waiting: Option<(Move, Awaited)>,
+}
+
+impl Operator {
+    /// What a move waits for.
+    pub(in crate::cluster) fn awaited(&self) -> Option<Awaited> {
+        self.waiting.map(|(_, awaited)| awaited)
+    }
+}
+
+/// Why a move does not begin now.
+enum Delay {
+    /// It never will.
+    Refused(Answer),
+    /// This will end.
+    Passing(Awaited),
+}
+
+impl Core {
+    /// An operator wants the peer to serve, or us. The set is in our words.
+    pub(in crate::cluster) fn move_requested(&mut self, id: u64, direction: Direction, set: Set) {
+        let request = Move { id, direction, set, until: self.now.monotonic + MOVE_PATIENCE };
+        if self.operator.waiting.is_some() && !self.is_already(&request) {
+            self.answer(id, Answer::Busy);
+        } else {
+            self.try_move(request);
+        }
+    }
+
+    fn is_already(&self, request: &Move) -> bool {
+        let hold = self.ownership.hold;
+        match request.direction {
+            Direction::ToPeer => hold.common(request.set) == Set::NONE,
+            Direction::Here => request.set.without(hold) == Set::NONE,
+        }
+    }
+
+    fn try_move(&mut self, request: Move) {
+        if self.is_already(&request) {
+            self.answer(request.id, Answer::Already);
+            return;
+        }
+        match self.delay() {
+            None => self.begin_move(request),
+            Some(Delay::Refused(answer)) => self.answer(request.id, answer),
+            Some(Delay::Passing(awaited)) if self.now.monotonic < request.until => {
+                self.log(Record::MoveWaits { node: self.awaited_node(awaited), awaited: awaited.to_string() });
+                self.wait_with(request, awaited);
+            }
+            Some(Delay::Passing(awaited)) => self.answer(request.id, Answer::InFlux(awaited)),
+        }
+    }
+
+    fn wait_with(&mut self, request: Move, awaited: Awaited) {
+        self.timers.set(Timer::RequestExpiry, request.until);
+        self.operator.waiting = Some((request, awaited));
+    }
+
+    fn awaited_node(&self, awaited: Awaited) -> String {
+        match awaited {
+            Awaited::ThisNode => self.settings.node.clone(),
+            Awaited::OtherNode | Awaited::Exchange => self.peer_name(),
+        }
+    }
+
+    fn begin_move(&mut self, request: Move) {
+        match request.direction {
+            Direction::ToPeer => {
+                if self.begin_exchange(request.set).is_ok() {
+                    self.operator.moving = Some(request);
+                }
+            }
+            Direction::Here => {
+                self.operator.moving = Some(request);
+                self.timers.set(Timer::TakeoverReply, self.now.monotonic + REPLY_TIMEOUT);
+                self.send_takeover(request.set);
+            }
+        }
+    }
+
+    /// `hb_takeover`: asks the peer to give. The set is in our words.
+    pub(in crate::cluster) fn send_takeover(&mut self, set: Set) {
+        self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
+    }
+
+    /// Why a move does not begin now: what keeps an exchange from beginning, and what an operator is refused besides.
+    fn delay(&mut self) -> Option<Delay> {
+        if self.ownership.decision == Decision::Shutdown || self.leave.begun() {
+            return Some(Delay::Refused(Answer::Leaving));
+        }
+        let obstacle = self.may_begin().err();
+        match obstacle {
+            Some(Obstacle::PeerReturns) => return Some(Delay::Passing(Awaited::OtherNode)),
+            Some(Obstacle::PeerGone) => return Some(Delay::Refused(Answer::PeerGone)),
+            Some(Obstacle::Legacy) => {
+                self.log(Record::StandbyNeedsNice {});
+                return Some(Delay::Refused(Answer::Legacy));
+            }
+            _ => {}
+        }
+        if self.maintenance.on() {
+            return Some(Delay::Refused(Answer::Maintenance));
+        }
+        if self.peer_in_maintenance() {
+            return Some(Delay::Refused(Answer::PeerMaintenance));
+        }
+        if self.operator.moving.is_some() {
+            return Some(Delay::Refused(Answer::Busy));
+        }
+        let awaited = match obstacle? {
+            Obstacle::Undecided => Awaited::ThisNode,
+            Obstacle::PeerUndecided => Awaited::OtherNode,
+            _ => Awaited::Exchange,
+        };
+        Some(Delay::Passing(awaited))
+    }
+
+    /// After every event: perhaps what a move waits for has happened.
+    pub(in crate::cluster) fn check_waiting_move(&mut self) {
+        let Some((request, awaited)) = self.operator.waiting.take() else { return };
+        self.timers.stop(Timer::RequestExpiry);
+        let expired = request.until <= self.now.monotonic;
+        match self.delay() {
+            Some(Delay::Passing(still)) if !expired && still == awaited && !self.is_already(&request) => {
+                self.wait_with(request, awaited);
+            }
+            _ => self.try_move(request),
+        }
+    }
+
+    /// The peer did not react to `hb_takeover` in time.
+    pub(in crate::cluster) fn takeover_unanswered(&mut self) {
+        if !self.exchange.busy() {
+            self.request_unanswered();
+        }
+    }
+
+    /// The peer did not react. A real Heartbeat in flux refuses silently: it is asked again while there is time.
+    pub(in crate::cluster) fn request_unanswered(&mut self) {
+        self.timers.stop(Timer::TakeoverReply);
+        if let Some(request) = self.operator.moving.take() {
+            if self.now.monotonic < request.until {
+                self.try_move(request);
+            } else {
+                self.answer(request.id, Answer::NoReply);
+            }
+        }
+    }
+
+    /// The exchange that an operator may wait for is over.
+    pub(in crate::cluster) fn answer_request(&mut self, answer: Answer) {
+        self.timers.stop(Timer::TakeoverReply);
+        if let Some(request) = self.operator.moving.take() {
+            let up = self.groups.active(request.wanted_here());
+            self.answer(request.id, if answer == Answer::Done && !up { Answer::Failed } else { answer });
+        }
+    }
+
+    /// Answers an operator's request.
+    pub(in crate::cluster) fn answer(&mut self, id: u64, answer: Answer) {
+        self.out.push(Action::Answer { id, answer });
+    }
+}

@@ -1,0 +1,237 @@
+//! Who holds what, as both nodes have said it; the one place where "I hold" and "I do not" are written (03 §4.1).
+//!
+//! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change what we
+//! hold and set the groups going; why something is taken or released is decided elsewhere.
+//!
+//! The masks name Heartbeat's two classes, because that is how ownership is spoken of on the wire. What really runs is known
+//! for each group ([`super::groups`]), and nothing but this module turns one into the other.
+
+use serde::{Deserialize, Serialize};
+
+use super::claims::Claims;
+use crate::cluster::core::Core;
+use crate::cluster::peer::message::{Info, Report};
+use crate::cluster::{Record, Set};
+
+/// How far we have come in deciding what we own (03 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(in crate::cluster) enum Decision {
+    /// Communication is not up.
+    #[default]
+    Init,
+    /// `starting` sent.
+    Starting,
+    /// Both nodes sent `starting`.
+    BothStarting,
+    /// Some `resource` was exchanged.
+    Received,
+    /// Decided.
+    Stable,
+    /// Leaving.
+    Shutdown,
+}
+
+/// Whether the peer is there to be counted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(in crate::cluster) enum Presence {
+    /// It is there, as far as its words go.
+    #[default]
+    Here,
+    /// It said `starting` before we could answer.
+    Starting,
+    /// It said that it gives something up, and not yet that it is done: what it no longer claims may still run there.
+    Releasing,
+    /// It said `shutdone`: it has released everything.
+    Left,
+}
+
+/// What the peer has said of its resources.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct OtherSide {
+    /// What it holds, in its own words.
+    pub(in crate::cluster) holds: Set,
+    /// Whether it has decided what it holds. True as well of one that is dead or has left: nothing of it is awaited.
+    pub(in crate::cluster) decided: bool,
+    /// See [`Presence`].
+    pub(in crate::cluster) presence: Presence,
+    /// `seq` of the last absolute report of its present incarnation; `None` if there was none since its death.
+    pub(in crate::cluster) reported: Option<u64>,
+    /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
+    added: Option<(u64, Set)>,
+}
+
+impl OtherSide {
+    /// Whether it is giving something up.
+    pub(in crate::cluster) fn releasing(&self) -> bool {
+        self.presence == Presence::Releasing
+    }
+
+    /// Whether it has released everything and said so.
+    pub(in crate::cluster) fn left(&self) -> bool {
+        self.presence == Presence::Left
+    }
+
+    /// A message of number `seq` comes late: an absolute report has overtaken it.
+    pub(in crate::cluster) fn has_overtaken(&self, seq: u64) -> bool {
+        self.reported.is_some_and(|reported| seq < reported)
+    }
+
+    /// It says that it gives something up.
+    pub(super) fn begins_release(&mut self) {
+        if !self.left() {
+            self.presence = Presence::Releasing;
+        }
+    }
+
+    /// What it said to be giving up is given up, or is not any more.
+    pub(super) fn ends_release(&mut self) {
+        if self.releasing() {
+            self.presence = Presence::Here;
+        }
+    }
+
+    /// Forgets its reports: they were those of an incarnation that is gone.
+    pub(super) fn forget_reports(&mut self) {
+        (self.reported, self.added) = (None, None);
+    }
+
+    /// It has nothing any more, and nothing of it is awaited.
+    pub(super) fn has_nothing(&mut self, presence: Presence) {
+        (self.holds, self.decided, self.presence) = (Set::NONE, true, presence);
+    }
+
+    /// Takes in a report that was not overtaken.
+    pub(super) fn reports(&mut self, seq: u64, report: &Report, awaited_from_heartbeat: bool) {
+        if report.info != Info::None {
+            self.begins_release();
+        } else if report.stable == Some(true) && !awaited_from_heartbeat {
+            // Not while it is to give us something: the answer to our `starting` carries no info, and may cross or follow
+            // the notice that it releases.
+            self.ends_release();
+        }
+        if report.full {
+            // One that was lost and comes late knows nothing of what was added since.
+            let since = self.added.filter(|(order, _)| *order > seq);
+            self.holds = report.hold.with(since.map(|(_, set)| set).unwrap_or_default());
+            self.reported = Some(seq);
+        } else if report.hold == Set::NONE {
+            self.holds = Set::NONE;
+        } else {
+            self.added = Some((seq, report.hold));
+            self.holds = self.holds.with(report.hold);
+        }
+    }
+}
+
+/// What both sides hold.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Ownership {
+    /// What we consider ours.
+    pub(in crate::cluster) hold: Set,
+    /// When we claimed it, for an hbd peer.
+    claims: Claims,
+    /// What is to be another's, and still on its way down here.
+    stopping: Set,
+    /// How far we are.
+    pub(in crate::cluster) decision: Decision,
+    /// What the peer has said.
+    pub(in crate::cluster) other: OtherSide,
+    /// We took the peer's groups because it went away.
+    pub(super) need_failback: bool,
+    /// Groups are on their way up that the peer left; a record says when they are up.
+    pub(super) taking: bool,
+    acquired_once: bool,
+    /// How often `starting` was sent.
+    pub(super) starting_sent: u32,
+}
+
+impl Ownership {
+    /// Whether we have decided what we hold, and are not leaving.
+    pub(in crate::cluster) fn decided(&self) -> bool {
+        self.decision == Decision::Stable
+    }
+
+    /// When we claimed what.
+    pub(in crate::cluster) fn claims(&self) -> Claims {
+        self.claims
+    }
+
+    /// What is to be another's, and still on its way down here.
+    pub(in crate::cluster) fn stopping(&self) -> Set {
+        self.stopping
+    }
+
+    /// These are to be another's, and still on their way down.
+    pub(in crate::cluster) fn mark_stopping(&mut self, set: Set) {
+        self.stopping = self.stopping.with(set);
+    }
+
+    /// Nothing is on its way down for another any more.
+    pub(in crate::cluster) fn has_stopped(&mut self) {
+        self.stopping = Set::NONE;
+    }
+
+    /// In Heartbeat's first protocol groups move one by one; the masks follow them.
+    pub(in crate::cluster) fn follow_groups(&mut self, hold: Set, wall_ms: u64) {
+        self.claims.made(hold.without(self.hold), wall_ms);
+        self.hold = hold;
+    }
+
+    /// There is no transition in Heartbeat's first protocol: the peer has decided, and holds this in its own words.
+    pub(in crate::cluster) fn other_is_legacy(&mut self, holds: Set) {
+        (self.other.holds, self.other.decided) = (holds, true);
+    }
+
+    /// A peer that seemed to speak the first protocol is an hbd: it has not decided yet.
+    pub(in crate::cluster) fn other_is_undecided(&mut self) {
+        self.other.decided = false;
+    }
+}
+
+impl Core {
+    /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups. In
+    /// maintenance only what is held already.
+    pub(in crate::cluster) fn take(&mut self, set: Set) {
+        let set = if self.maintenance.on() { set.common(self.ownership.hold) } else { set };
+        self.take_in_maintenance_too(set);
+    }
+
+    /// The same in maintenance, too: for what runs here already.
+    pub(in crate::cluster) fn take_in_maintenance_too(&mut self, set: Set) {
+        let wall_ms = self.wall_ms();
+        let ownership = &mut self.ownership;
+        ownership.claims.made(set.without(ownership.hold), wall_ms);
+        ownership.hold = ownership.hold.with(set);
+        ownership.stopping = ownership.stopping.without(set);
+        self.groups.want(set, true, self.now.monotonic, &mut self.out);
+    }
+
+    /// Marks the classes as given up and stops their groups.
+    pub(in crate::cluster) fn release(&mut self, set: Set) {
+        self.ownership.hold = self.ownership.hold.without(set);
+        self.groups.want(set, false, self.now.monotonic, &mut self.out);
+    }
+
+    /// Our wall clock in milliseconds, for claims.
+    pub(in crate::cluster) fn wall_ms(&self) -> u64 {
+        u64::try_from(self.now.wall.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// We have what is ours to have, for the first time since we started: said once.
+    pub(in crate::cluster) fn say_acquired(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.ownership.acquired_once, true) {
+            self.log(Record::InitialAcquisitionComplete { reason: reason.to_owned() });
+        }
+    }
+
+    /// Whether our part and the peer's are decided and nothing is under way (03 §4.4).
+    pub(in crate::cluster) fn is_stable(&self) -> bool {
+        let ownership = &self.ownership;
+        let decided = matches!(ownership.decision, Decision::Init | Decision::Stable | Decision::Shutdown);
+        decided
+            && ownership.other.decided
+            && !self.fencing.waiting()
+            && !self.exchange.busy()
+            && self.groups.settled(Set::ALL)
+    }
+}

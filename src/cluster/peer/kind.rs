@@ -1,0 +1,45 @@
+//! What software the peer runs, as far as it has shown it.
+
+use crate::cluster::core::Core;
+use crate::config::AutoFailback;
+
+/// What the peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum PeerKind {
+    /// Nothing was heard of it since we started. Spoken to as to a Heartbeat.
+    Unknown,
+    /// An hbd: its statuses carry the field `hbd` (docs/DECISIONS.md "How hbd knows an hbd peer").
+    Hbd,
+    /// A real Heartbeat.
+    Heartbeat,
+    /// The same, or unknown, while our ha.cf says `auto_failback legacy`: it gets Heartbeat's first protocol (03 §5).
+    HeartbeatLegacy,
+}
+
+impl PeerKind {
+    /// Whether it is an hbd that showed its extensions.
+    pub(in crate::cluster) fn is_hbd(self) -> bool {
+        self == PeerKind::Hbd
+    }
+
+    /// Whether the protocol of `auto_failback on` and `off` is of use to it.
+    pub(in crate::cluster) fn is_nice(self) -> bool {
+        self != PeerKind::HeartbeatLegacy
+    }
+}
+
+impl Core {
+    /// What the peer is. [`PeerKind::Unknown`] if there is no peer.
+    pub(in crate::cluster) fn peer_kind(&self) -> PeerKind {
+        let peer = self.peer_node();
+        if peer.is_some_and(|node| node.hbd.is_some()) {
+            PeerKind::Hbd
+        } else if self.settings.auto_failback == AutoFailback::Legacy {
+            PeerKind::HeartbeatLegacy
+        } else if peer.is_some_and(|node| node.generation != 0) {
+            PeerKind::Heartbeat
+        } else {
+            PeerKind::Unknown
+        }
+    }
+}

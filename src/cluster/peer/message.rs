@@ -1,0 +1,266 @@
+//! What the other nodes say, each message read once into what the decisions need of it (01 §2, 02 §3, 03 §3, 05).
+//!
+//! Owns the names of the fields and the meaning of a field that is missing or malformed. Never decides anything.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::ownership::claims::Claims;
+use crate::cluster::{Set, Status};
+use crate::config::Fingerprint;
+use crate::wire::Message;
+
+/// The longest time for which a peer can say that it cannot serve a group.
+const LONGEST_UNFIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A sequenced message, by its type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) enum Body {
+    /// `status` (02 §3.1).
+    Status(StatusSaid),
+    /// `reqnodes` (02 §8.3).
+    NodesWanted,
+    /// `repnodes`: the sender's nodes, as one text.
+    Nodes(String),
+    /// `addnode` or `delnode` (02 §8.4): which of the two, and the nodes.
+    NodeChange { change: String, list: String },
+    /// `query-cstatus` (02 §3.1): the client asked about, and who asks; `None` without both.
+    ClientWanted(Option<(String, String)>),
+    /// `stonith` (03 §7): the node, and how its reset ended.
+    Stonith { node: Option<String>, result: Option<String> },
+    /// `shutdone` (03 §6.5).
+    Shutdone,
+    /// `starting` (03 §4.2).
+    Starting,
+    /// `resource` (03 §4.3).
+    Resource(Report),
+    /// `ask_resources` (03 §4.5).
+    Ask(Ask),
+    /// `hb_takeover` (03 §6.6): what the sender wants, in its own words. Nothing where the word is unknown.
+    Takeover(Set),
+    /// `ip-request` (03 §6.7): the group's key.
+    IpRequest(Option<String>),
+    /// `ip-request-resp`: the group's key; `None` if it says anything but `ok`.
+    IpResponse(Option<String>),
+    /// A message of the peer's ipfail, or about it (03 §10).
+    Ipfail(IpfailSaid),
+    /// Any other type: it proves that its sender lives.
+    Other,
+}
+
+/// What a `status` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) struct StatusSaid {
+    /// `st`, unless it is unknown or `dead`: no node reports itself dead (02 §1.2).
+    pub(in crate::cluster) status: Option<Status>,
+    /// `dt`: the silence after which the sender is dead.
+    pub(in crate::cluster) dead_time: Option<Duration>,
+    /// `hbd`: the extensions of an hbd.
+    pub(in crate::cluster) hbd: Option<u32>,
+    /// `hbd_cut`: what its interfaces cannot serve, in its own words.
+    pub(in crate::cluster) cut: Set,
+    /// `hbd_restart`: it gives way to a successor.
+    pub(in crate::cluster) restarts: bool,
+    /// `hbd_conf`.
+    pub(in crate::cluster) fingerprint: Option<Fingerprint>,
+    /// `hbd_maintenance`.
+    pub(in crate::cluster) maintenance: bool,
+}
+
+/// What a `resource` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) struct Report {
+    /// `rsc_hold`, in the sender's words.
+    pub(in crate::cluster) hold: Set,
+    /// `rtype=full`: this is all that it holds. Else it holds this as well (a script's report).
+    pub(in crate::cluster) full: bool,
+    /// `isstable`: whether it has decided. A script does not say.
+    pub(in crate::cluster) stable: Option<bool>,
+    /// `info`.
+    pub(in crate::cluster) info: Info,
+    /// `hbd_void`: it knows of no exchange any more.
+    pub(in crate::cluster) void: bool,
+    /// `hbd_deaf`: we are dead to it.
+    pub(in crate::cluster) deaf: bool,
+    /// `hbd_released`: what it no longer runs after a conflict, in its own words.
+    pub(in crate::cluster) released: Set,
+    /// `hbd_claim`: `Some` if it says its claims, which only an hbd does; `Some(None)` if they are malformed.
+    pub(in crate::cluster) claims: Option<Option<Claims>>,
+    /// `hbd_unfit`: keys of groups that it cannot serve, and for how long.
+    pub(in crate::cluster) unfit: Vec<(String, Duration)>,
+}
+
+/// Why a report comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) enum Info {
+    /// An answer, or a change.
+    None,
+    /// Everything is being released, because the daemon stops.
+    Shutdown,
+    /// A giver releases what it gives.
+    Standby,
+}
+
+/// One word of the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) enum Word {
+    /// The giver: I want to give.
+    Me,
+    /// The taker: I can take.
+    Other,
+    /// The giver has released, then the taker has acquired.
+    Done,
+    /// Anything else.
+    Unknown,
+}
+
+/// What an `ask_resources` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) struct Ask {
+    /// `info`.
+    pub(in crate::cluster) word: Word,
+    /// `rsc_hold` in the giver's words, everything where it is missing; `None` if it is nothing or unknown.
+    pub(in crate::cluster) set: Option<Set>,
+    /// `from_id=ipfail`: the sender's ipfail wants it.
+    pub(in crate::cluster) from_ipfail: bool,
+}
+
+/// What the peer's ipfail says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) struct IpfailSaid {
+    /// `to_id=ipfail`: it is meant for our ipfail.
+    pub(in crate::cluster) for_ipfail: bool,
+    /// What.
+    pub(in crate::cluster) word: IpfailWord,
+}
+
+/// See [`IpfailSaid`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) enum IpfailWord {
+    /// `hbapi-clstat`, `st=join`: it has started.
+    Joined,
+    /// `hbapi-clstat`, anything else: it has ended.
+    Left,
+    /// `num_ping_nodes`: how many ping nodes it sees; `None` if that is malformed.
+    Count(Option<usize>),
+    /// `you_are_dead`: we see fewer.
+    SeesMore,
+    /// `abort_giveup`: nothing is to be given up, or both see as many.
+    Balanced,
+}
+
+impl Body {
+    /// Reads a message of type `kind`.
+    pub(in crate::cluster) fn of(kind: &str, message: &Message) -> Body {
+        let text = |name: &str| message.text(name).map(str::to_owned);
+        let list = || message.text("nodelist").unwrap_or_default().trim_end().to_owned();
+        let ipfail = |word| {
+            let for_ipfail = message.text("to_id") == Some("ipfail");
+            Body::Ipfail(IpfailSaid { for_ipfail, word })
+        };
+        match kind {
+            "status" => Body::Status(StatusSaid::of(message)),
+            "reqnodes" => Body::NodesWanted,
+            "repnodes" => Body::Nodes(list()),
+            "addnode" | "delnode" => Body::NodeChange { change: kind.to_owned(), list: list() },
+            "query-cstatus" => Body::ClientWanted(text("cn").zip(text("from_id"))),
+            "stonith" => Body::Stonith { node: text("node"), result: text("result") },
+            "shutdone" => Body::Shutdone,
+            "starting" => Body::Starting,
+            "resource" => Body::Resource(Report::of(message)),
+            "ask_resources" => Body::Ask(Ask::of(message)),
+            "hb_takeover" => Body::Takeover(match message.text("rsc_hold") {
+                Some("failback") => Set::LOCAL,
+                Some(word) => Set::parse(word).unwrap_or(Set::NONE),
+                None => Set::ALL,
+            }),
+            "ip-request" => Body::IpRequest(text("ipaddr")),
+            "ip-request-resp" => Body::IpResponse(text("ipaddr").filter(|_| message.text("ok") == Some("OK"))),
+            "hbapi-clstat" if message.text("st") == Some("join") => ipfail(IpfailWord::Joined),
+            "hbapi-clstat" => ipfail(IpfailWord::Left),
+            "num_ping_nodes" => {
+                ipfail(IpfailWord::Count(message.text("num_ping").and_then(|text| text.parse().ok())))
+            }
+            "you_are_dead" => ipfail(IpfailWord::SeesMore),
+            "abort_giveup" => ipfail(IpfailWord::Balanced),
+            _ => Body::Other,
+        }
+    }
+
+    /// Whether it belongs to the protocol of `auto_failback on` and `off`, of which one of the first protocol knows nothing.
+    pub(in crate::cluster) fn is_nice(&self) -> bool {
+        matches!(self, Body::Starting | Body::Resource(_) | Body::Ask(_) | Body::Takeover(_))
+    }
+
+    /// Whether only an hbd says this.
+    pub(in crate::cluster) fn shows_hbd(&self) -> bool {
+        matches!(self, Body::Resource(report) if report.claims.is_some())
+    }
+}
+
+impl StatusSaid {
+    fn of(message: &Message) -> StatusSaid {
+        let milliseconds = message.text("dt").and_then(|dt| u64::from_str_radix(dt, 16).ok());
+        StatusSaid {
+            status: message.text("st").and_then(Status::parse).filter(|status| *status != Status::Dead),
+            dead_time: milliseconds.map(Duration::from_millis),
+            hbd: message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok()),
+            cut: message.text("hbd_cut").and_then(Set::parse).unwrap_or_default(),
+            restarts: message.text("hbd_restart").is_some(),
+            fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
+            maintenance: message.text("hbd_maintenance").is_some(),
+        }
+    }
+}
+
+impl Report {
+    fn of(message: &Message) -> Report {
+        Report {
+            hold: message.text("rsc_hold").and_then(Set::parse).unwrap_or(Set::NONE),
+            full: message.text("rtype") == Some("full"),
+            stable: message.text("isstable").map(|stable| stable == "1"),
+            info: match message.text("info") {
+                Some("shutdown") => Info::Shutdown,
+                Some("standby") => Info::Standby,
+                _ => Info::None,
+            },
+            void: message.text("hbd_void").is_some(),
+            deaf: message.text("hbd_deaf").is_some(),
+            released: message.text("hbd_released").and_then(Set::parse).unwrap_or_default(),
+            claims: message.text("hbd_claim").map(Claims::parse),
+            unfit: unfit(message.text("hbd_unfit").unwrap_or_default()),
+        }
+    }
+}
+
+/// `KEY SECONDS KEY SECONDS …`; what is malformed is left out.
+fn unfit(text: &str) -> Vec<(String, Duration)> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let entry = |pair: &[&str]| match pair {
+        [key, seconds] => {
+            let time = Duration::from_secs(seconds.parse().ok()?);
+            Some(((*key).to_owned(), time.min(LONGEST_UNFIT)))
+        }
+        _ => None,
+    };
+    words.chunks(2).filter_map(entry).collect()
+}
+
+impl Ask {
+    fn of(message: &Message) -> Ask {
+        Ask {
+            word: match message.text("info") {
+                Some("me") => Word::Me,
+                Some("other") => Word::Other,
+                Some("done") => Word::Done,
+                _ => Word::Unknown,
+            },
+            set: match message.text("rsc_hold") {
+                Some(word) => Set::parse(word).filter(|set| *set != Set::NONE),
+                None => Some(Set::ALL),
+            },
+            from_ipfail: message.text("from_id") == Some("ipfail"),
+        }
+    }
+}

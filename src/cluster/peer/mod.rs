@@ -1,0 +1,25 @@
+//! Messages between the nodes: received, judged new, read, sent, sent again; and what is known of who sends them.
+//!
+//! Owns the node table, sequence numbers and the messages that were sent. Never decides who is alive or who holds what.
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`node`] | what do we know of each node? (02 §1.2) |
+//! | [`kind`] | is the peer an hbd or a Heartbeat? |
+//! | [`receive`] | is this message for us, and new? (02 §5) |
+//! | [`message`] | what does it say? |
+//! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
+//! | [`history`] | what did we send? (02 §6.1) |
+//! | [`retransmit`] | what is asked for, sent and acknowledged again? (02 §6.3 to §6.5) |
+//! | [`send`] | how are our messages built and numbered? |
+//! | [`ping`] | which ping nodes answer? (02 §7.9) |
+
+pub(in crate::cluster) mod history;
+pub(in crate::cluster) mod kind;
+pub(in crate::cluster) mod message;
+pub(in crate::cluster) mod node;
+pub(in crate::cluster) mod ping;
+pub(in crate::cluster) mod receive;
+pub(in crate::cluster) mod retransmit;
+pub(in crate::cluster) mod send;
+pub(in crate::cluster) mod sequence;

@@ -1,0 +1,168 @@
+//! The node table: what we know about every node, ourselves included (02 §1.2).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::api::time::Instant;
+use crate::cluster::ownership::set::Set;
+use crate::cluster::peer::sequence::Tracking;
+use crate::config::Fingerprint;
+
+/// A node's status (02 §1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Never heard from; also the first status of a starting node.
+    Init,
+    /// The daemon runs, communication is not yet established.
+    Up,
+    /// Fully operational.
+    Active,
+    /// Timed out.
+    Dead,
+}
+
+impl Status {
+    /// Reads `st`. Upper and lower case are the same; only the beginning counts (02 §1.2).
+    pub fn parse(text: &str) -> Option<Status> {
+        let text = text.to_ascii_lowercase();
+        [Status::Init, Status::Up, Status::Active, Status::Dead]
+            .into_iter()
+            .find(|status| text.starts_with(status.word()))
+    }
+
+    /// The word on the wire and in logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Init => "init",
+            Status::Up => "up",
+            Status::Active => "active",
+            Status::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One (node, link) pair.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Link {
+    /// Whether the node was heard on this link within its dead time.
+    pub up: bool,
+    /// When it was heard last.
+    pub heard: Instant,
+}
+
+/// What we know about one node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Node {
+    /// Name, lower case.
+    pub name: String,
+    /// Its uuid, once a message carried one.
+    pub uuid: Option<[u8; 16]>,
+    /// Its status.
+    pub status: Status,
+    /// Generation of its daemon; 0 until its first status. Survives death (02 §7.5).
+    pub generation: u64,
+    /// Its sequence numbers.
+    pub tracking: Tracking,
+    /// The highest of our numbers that it acknowledged.
+    pub acknowledged: u64,
+    /// The residue at which we acknowledge its messages, 0–9.
+    pub ack_trigger: u64,
+    /// After how long a silence it is dead.
+    pub dead_time: Duration,
+    /// When its last status was accepted; `None` since start, death of the record or restart.
+    pub last_status: Option<Instant>,
+    /// When its present incarnation was noticed.
+    pub noticed: Option<Instant>,
+    /// The same by the wall clock, for people.
+    pub last_status_wall: Option<Duration>,
+    /// `seq` and `ts` of its last status.
+    pub last_status_order: (u64, u64),
+    /// It was declared dead, and what it has said since then does not show yet that it is active, or new.
+    pub gone: bool,
+    /// Whether anything came from it since start or its last death (02 §4.3).
+    pub heard: bool,
+    /// Its links, in the order of [`crate::cluster::Settings::links`].
+    pub links: Vec<Link>,
+    /// The protocol extensions it showed in its status, if it is an hbd.
+    pub hbd: Option<u32>,
+    /// An hbd says which groups its interfaces cannot serve, in its own words.
+    pub cut: Set,
+    /// An hbd says that it is in maintenance.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// An hbd says what its configuration is.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Node {
+    /// A node from the configuration that was not heard yet.
+    pub fn new(name: &str, dead_time: Duration, links: usize, ack_trigger: u64) -> Self {
+        Node {
+            name: name.to_owned(),
+            uuid: None,
+            status: Status::Init,
+            generation: 0,
+            tracking: Tracking::default(),
+            acknowledged: 0,
+            ack_trigger,
+            dead_time,
+            last_status: None,
+            noticed: None,
+            last_status_wall: None,
+            last_status_order: (0, 0),
+            gone: false,
+            heard: false,
+            links: vec![Link::default(); links],
+            hbd: None,
+            cut: Set::NONE,
+            maintenance: false,
+            fingerprint: None,
+        }
+    }
+
+    /// Forgets what a former incarnation sent (02 §5 step 12).
+    pub fn restart(&mut self, generation: u64, now: Instant) {
+        self.tracking.restart();
+        self.noticed = Some(now);
+        self.acknowledged = 0;
+        self.last_status = None;
+        self.last_status_order = (0, 0);
+        self.generation = generation;
+    }
+
+    /// Whether its last status is younger than `warntime`.
+    pub fn speaks(&self, now: Instant, warntime: Duration) -> bool {
+        self.last_status.is_some_and(|last| now.since(last) < warntime)
+    }
+
+    /// Whether it was heard, and is no hbd.
+    pub fn is_heartbeat(&self) -> bool {
+        self.generation != 0 && self.hbd.is_none()
+    }
+
+    /// Whether it counts as alive: it was heard and is not dead.
+    pub fn alive(&self) -> bool {
+        matches!(self.status, Status::Up | Status::Active)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_told_by_their_beginning() {
+        assert_eq!(Status::parse("ACTIVE"), Some(Status::Active));
+        assert_eq!(Status::parse("up2"), Some(Status::Up));
+        assert_eq!(Status::parse("ping"), None);
+    }
+}

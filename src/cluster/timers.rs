@@ -1,0 +1,250 @@
+//! Everything that is due at a moment: one enum, one table, and the order in which things run that are due together.
+//!
+//! Owns the stored moments ([`Timers`]). A deadline that follows from other state (a node's last status, a group's retry)
+//! is not stored: [`Core::due`] derives it. Decides nothing: each timer names the one handler that it calls.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::api::time::Instant;
+use super::core::{Core, each};
+
+/// What can be due. Where several are, they run in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Timer {
+    /// A ping node has been silent for `deadping` (02 §7.9). Derived.
+    PingSilence,
+    /// The dead time that we announce goes back to the ordinary one after our start (02 §4.2).
+    StartRaise,
+    /// Our next status (02 §7.1). Derived.
+    Beat,
+    /// A missing message is asked for (02 §6.4). Derived.
+    Retransmission,
+    /// A node or a link has been silent for its dead time (02 §7.5). Derived.
+    Silence,
+    /// Every node and ping node is heard or dead, now: gate 1 of start-up opens (02 §4.3). Derived. Must follow
+    /// [`Timer::PingSilence`] and [`Timer::Silence`].
+    Gate,
+    /// `reqnodes` is repeated (02 §4.3).
+    NodesRequest,
+    /// A group's next attempt to start or to stop (03 §2.5). Derived.
+    GroupRetry,
+    /// The questions on the LAN begin, or their answers count. Derived. Must follow [`Timer::Silence`]: whether we ask for an
+    /// address, or take it, depends on whether the peer is late or dead at this very moment.
+    Lan,
+    /// ipfail gives up what the better connected peer is to serve (03 §10.2).
+    GiveUp,
+    /// ipfail compares the numbers of ping nodes once more.
+    PingComparison,
+    /// The agent of a fencing device is run, or looked at again.
+    Fencing,
+    /// A group whose interface is gone goes to the peer.
+    Carrier,
+    /// The peer's next word in an exchange is overdue (03 §4.5.3).
+    Exchange,
+    /// The peer's answer to `hb_takeover` is overdue.
+    TakeoverReply,
+    /// Two nodes that start together take their own groups (T10, 03 §4.2).
+    TakeLocal,
+    /// What we took because the peer went away is offered back (03 §5.2).
+    Failback,
+    /// `starting` is repeated (03 §16 no. 5).
+    Starting,
+    /// After the peer's return, what we hold is announced.
+    AnnounceAfterReturn,
+    /// A conflict, or an orphaned class, is acted on (03 §8, §14.3).
+    Conflict,
+    /// A living peer that is not active yet is no longer waited for (03 §6.7).
+    LegacyPeer,
+    /// A real Heartbeat should have restarted itself after a partition (03 §8.2).
+    LegacyRestart,
+    /// `ip-request` is repeated (03 §6.7).
+    LegacyRequest,
+    /// What was to free a real Heartbeat has arrived.
+    ReleaseArrived,
+    /// A real Heartbeat that may hang in an exchange is freed (03 §4.5.4).
+    Release,
+    /// A peer that says nothing is asked for a report (03 §14.1 rule 3).
+    Resync,
+    /// A real Heartbeat is asked what it holds.
+    HoldQuestion,
+    /// Our report is repeated, soon after the first.
+    ReportAgain,
+    /// Our report is repeated for the last time.
+    ReportLast,
+    /// A stop goes on without waiting any longer, or ends.
+    Leave,
+    /// A broken resource is looked at again. Derived.
+    Health,
+    /// A restart goes on without waiting for an exchange.
+    Restart,
+    /// A request of an operator that waits is refused. Looked at after every event.
+    RequestExpiry,
+}
+
+impl Timer {
+    /// All of them, in the order in which they run.
+    pub(super) const ALL: [Timer; 33] = [
+        Timer::PingSilence,
+        Timer::StartRaise,
+        Timer::Beat,
+        Timer::Retransmission,
+        Timer::Silence,
+        Timer::Gate,
+        Timer::NodesRequest,
+        Timer::GroupRetry,
+        Timer::Lan,
+        Timer::GiveUp,
+        Timer::PingComparison,
+        Timer::Fencing,
+        Timer::Carrier,
+        Timer::Exchange,
+        Timer::TakeoverReply,
+        Timer::TakeLocal,
+        Timer::Failback,
+        Timer::Starting,
+        Timer::AnnounceAfterReturn,
+        Timer::Conflict,
+        Timer::LegacyPeer,
+        Timer::LegacyRestart,
+        Timer::LegacyRequest,
+        Timer::ReleaseArrived,
+        Timer::Release,
+        Timer::Resync,
+        Timer::HoldQuestion,
+        Timer::ReportAgain,
+        Timer::ReportLast,
+        Timer::Leave,
+        Timer::Health,
+        Timer::Restart,
+        Timer::RequestExpiry,
+    ];
+}
+
+/// The stored moments. A timer that is not in the table does not run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Timers(BTreeMap<Timer, Instant>);
+
+impl Timers {
+    /// Due at `at`, whatever was set before.
+    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
+        self.0.insert(timer, at);
+    }
+
+    /// Due at `at`, unless it is set already.
+    pub(super) fn set_if_unset(&mut self, timer: Timer, at: Instant) {
+        self.0.entry(timer).or_insert(at);
+    }
+
+    /// Due at `at` if it is set for later.
+    pub(super) fn hasten(&mut self, timer: Timer, at: Instant) {
+        self.0.entry(timer).and_modify(|due| *due = at.min(*due));
+    }
+
+    /// Due at `at` if it is set for earlier.
+    pub(super) fn postpone(&mut self, timer: Timer, at: Instant) {
+        self.0.entry(timer).and_modify(|due| *due = at.max(*due));
+    }
+
+    /// Not due any more. Whether it was set.
+    pub(super) fn stop(&mut self, timer: Timer) -> bool {
+        self.0.remove(&timer).is_some()
+    }
+
+    /// When it is due.
+    pub(super) fn get(&self, timer: Timer) -> Option<Instant> {
+        self.0.get(&timer).copied()
+    }
+
+    /// Whether it is set.
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.0.contains_key(&timer)
+    }
+
+    /// Stops it if it is due at `now`. Whether it was.
+    pub(super) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {
+        let due = self.get(timer).is_some_and(|at| at <= now);
+        due && self.stop(timer)
+    }
+}
+
+impl Core {
+    /// When the next [`super::Event::Deadline`] is due; `None` before [`super::Event::Start`] and after
+    /// [`super::Action::Exit`] or [`super::Action::HandOver`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.membership.running() {
+            return None;
+        }
+        Timer::ALL.into_iter().filter_map(|timer| self.due(timer)).min()
+    }
+
+    /// When a timer is due, stored or derived.
+    fn due(&self, timer: Timer) -> Option<Instant> {
+        match timer {
+            Timer::PingSilence => self.ping_silence_due(),
+            Timer::Beat => Some(self.membership.next_beat()),
+            Timer::Retransmission => self.retransmission_due(),
+            Timer::Silence => self.silence_due(),
+            Timer::Gate => self.gate_opens().then_some(self.now.monotonic),
+            Timer::GroupRetry => self.groups.next_deadline(),
+            Timer::Lan => self.lan_due(),
+            Timer::Health => self.health_due(),
+            stored => self.timers.get(stored),
+        }
+    }
+
+    /// Time has passed: runs what is due, in the order of [`Timer::ALL`]. What a handler sets for now or earlier runs in
+    /// the same round if it comes later in that order.
+    pub(super) fn expire(&mut self) {
+        for timer in Timer::ALL {
+            if !self.membership.running() {
+                return;
+            }
+            // What is judged about the LAN changes with every other timer: the peer's death, a group that stops.
+            if timer == Timer::Lan || self.due(timer).is_some_and(|due| due <= self.now.monotonic) {
+                self.run(timer);
+            }
+        }
+        each!(self; restart_check());
+    }
+
+    fn run(&mut self, timer: Timer) {
+        // Three timers, one report: the handler takes all of them that are due.
+        if !matches!(timer, Timer::HoldQuestion | Timer::ReportAgain | Timer::ReportLast) {
+            self.timers.stop(timer);
+        }
+        match timer {
+            Timer::PingSilence => each!(self; find_silent_pings()),
+            Timer::StartRaise => each!(self; send_status()),
+            Timer::Beat => each!(self; beat()),
+            Timer::Retransmission => each!(self; request_missing()),
+            Timer::Silence => each!(self; find_silence()),
+            Timer::Gate => each!(self; check_gate()),
+            Timer::NodesRequest => each!(self; ask_for_nodes()),
+            Timer::GroupRetry => each!(self; retry_groups()),
+            Timer::Lan => each!(self; weigh_claims(); restore_lost(); judge_answers()),
+            Timer::GiveUp => each!(self; ipfail_give_up()),
+            Timer::PingComparison => each!(self; ipfail_ask()),
+            Timer::Fencing => each!(self; fencing_due()),
+            Timer::Carrier => each!(self; carrier_due()),
+            Timer::Exchange => each!(self; exchange_overdue()),
+            Timer::TakeoverReply => each!(self; takeover_unanswered()),
+            Timer::TakeLocal => each!(self; take_local_due()),
+            Timer::Failback => each!(self; check_failback()),
+            Timer::Starting => each!(self; starting_unanswered()),
+            Timer::AnnounceAfterReturn => each!(self; announce_after_return()),
+            Timer::Conflict => each!(self; conflict_due()),
+            Timer::LegacyPeer => each!(self; legacy_peer_overdue()),
+            Timer::LegacyRestart => each!(self; legacy_restart_overdue()),
+            Timer::LegacyRequest => each!(self; ask_for_groups()),
+            // They only wake the core: what waits for them is looked at after every event.
+            Timer::ReleaseArrived | Timer::RequestExpiry | Timer::Restart => {}
+            Timer::Release => each!(self; release_due()),
+            Timer::Resync => each!(self; resync_due()),
+            Timer::HoldQuestion | Timer::ReportAgain | Timer::ReportLast => each!(self; repeat_due()),
+            Timer::Leave => each!(self; leave_due()),
+            Timer::Health => each!(self; health_retry()),
+        }
+    }
+}
