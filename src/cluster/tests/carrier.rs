@@ -23,7 +23,7 @@ fn a_lost_carrier_gives_the_group_to_a_peer_that_can_serve() {
 }
 
 #[test]
-fn a_carrier_that_is_back_soon_was_never_lost() {
+fn a_carrier_that_comes_back_soon_moves_nothing() {
     let mut bench = Bench::joined_hbd("local");
     carrier(&mut bench, 0, false);
     bench.run(500);
@@ -33,7 +33,7 @@ fn a_carrier_that_is_back_soon_was_never_lost() {
 }
 
 #[test]
-fn a_peer_that_is_no_better_off_gets_nothing_until_it_is() {
+fn a_peer_that_cannot_serve_either_gets_nothing_until_it_can() {
     let mut bench = Bench::joined_hbd("local");
     let mut cut = bench.status();
     cut.set_text("hbd_cut", "foreign");
@@ -68,7 +68,7 @@ fn a_heartbeat_that_does_not_answer_is_asked_again_in_its_own_time() {
 }
 
 #[test]
-fn nobody_else_alive_keeps_the_group_here() {
+fn without_a_living_peer_the_group_stays_here() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_silent();
     bench.run(5_000);

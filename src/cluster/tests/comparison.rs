@@ -20,7 +20,7 @@ fn status(bench: &mut Bench, words: &str) {
 }
 
 #[test]
-fn a_difference_is_said_once_and_its_end() {
+fn a_difference_and_its_end_are_logged_once() {
     let mut bench = bench();
     (0..3).for_each(|_| status(&mut bench, OTHER));
     assert_eq!(
@@ -35,7 +35,7 @@ fn a_difference_is_said_once_and_its_end() {
 }
 
 #[test]
-fn equal_or_unsaid_is_worth_no_word() {
+fn an_equal_or_invalid_fingerprint_logs_nothing() {
     let mut bench = bench();
     status(&mut bench, OURS);
     status(&mut bench, "rubbish");
@@ -45,7 +45,7 @@ fn equal_or_unsaid_is_worth_no_word() {
 }
 
 #[test]
-fn only_an_hbd_is_told() {
+fn the_fingerprint_is_sent_to_an_hbd_only() {
     let mut bench = bench();
     bench.run(1_500);
     assert_eq!(bench.field("status", "hbd_conf").last().map(String::as_str), Some(OURS));

@@ -1,12 +1,13 @@
-//! Both nodes hold the same groups, or nobody does, while both live (03 §6.9, §8, §14.3; shared decisions).
+//! Both nodes hold the same groups, or neither does, while both live (03 §6.9, §8, §14.3; docs/DECISIONS.md "A
+//! partition heals and the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
 
 use super::*;
 
-/// How long a real Heartbeat has to resolve it by its own restart.
+/// How long hbd waits for a real Heartbeat to end the conflict by restarting itself.
 const PATIENCE: u64 = 15_000;
-/// How long one that returns has to say that it restarts, before it is asked what it holds.
+/// How long a returning Heartbeat has to announce its restart before hbd asks it what it holds.
 const RETURN: u64 = 5_000;
-/// How long nobody may hold a class before we act.
+/// How long a class may be without an owner before we act.
 const ORPHANS: u64 = 3_000;
 
 fn nothing() -> Vec<String> {
@@ -21,9 +22,10 @@ fn alone(mut bench: Bench) -> Bench {
     bench
 }
 
-/// 03 §6.9: our machine died and was back within the peer's dead time; its own groups run nowhere now.
+/// 03 §6.9: our machine died and was back within the peer's dead time. It had the peer's groups, which run nowhere
+/// now.
 #[test]
-fn orphans_of_the_peer_are_offered_to_it() {
+fn groups_of_the_peer_that_nobody_runs_are_offered_to_it() {
     let mut bench = Bench::active();
     bench.story();
     bench.resource("none", "1", None);
@@ -42,7 +44,7 @@ fn orphans_of_the_peer_are_offered_to_it() {
 
 /// 03 §6.9: the peer's machine died with our groups and was back within the dead time.
 #[test]
-fn our_own_orphans_are_fetched_with_hb_takeover() {
+fn our_groups_that_nobody_runs_are_asked_for_with_hb_takeover() {
     let mut bench = Bench::joined("all");
     bench.run(500);
     bench.peer_restarts();
@@ -65,7 +67,7 @@ fn our_own_orphans_are_fetched_with_hb_takeover() {
 }
 
 #[test]
-fn who_lacks_groups_of_that_class_misses_nothing() {
+fn a_class_without_groups_needs_no_owner() {
     let mut bench = Bench::with(|settings| settings.groups.truncate(1));
     bench.feed(Event::Start);
     let mut bench = bench.activated();
@@ -76,9 +78,9 @@ fn who_lacks_groups_of_that_class_misses_nothing() {
     assert!(bench.sent("ask_resources").is_empty());
 }
 
-/// What is being released may still run there.
+/// Resources that the peer is releasing may still run there.
 #[test]
-fn nobody_owns_is_not_concluded_while_the_peer_releases() {
+fn a_class_has_an_owner_while_the_peer_still_releases_it() {
     let mut bench = Bench::joined("all");
     bench.resource("none", "0", Some("shutdown"));
     bench.resource("none", "0", None);
@@ -87,10 +89,10 @@ fn nobody_owns_is_not_concluded_while_the_peer_releases() {
     assert_eq!(bench.story(), nothing());
 }
 
-/// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late, and never notices.
-/// Its daemon's report was lost, and comes again after what its script said a moment later.
+/// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late, and never notices. Its daemon's report was
+/// lost and is sent again after the report that its script sent a moment later.
 #[test]
-fn a_report_from_before_an_addition_takes_nothing_away() {
+fn a_late_report_does_not_undo_what_a_script_added() {
     let mut bench = Bench::joined("local");
     let report = bench.message("resource", &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1")]);
     bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
@@ -102,7 +104,7 @@ fn a_report_from_before_an_addition_takes_nothing_away() {
 }
 
 #[test]
-fn a_heartbeat_that_took_our_groups_is_made_to_give_them_up() {
+fn a_heartbeat_that_took_our_groups_is_asked_to_give_them_up() {
     let mut bench = Bench::joined("local");
     bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
     assert!(bench.logged("Both machines own our resources!"));
@@ -126,7 +128,7 @@ fn a_heartbeat_that_took_our_groups_is_made_to_give_them_up() {
 }
 
 #[test]
-fn what_is_the_heartbeats_own_is_given_to_it() {
+fn a_heartbeat_is_given_its_own_groups() {
     let mut bench = alone(Bench::joined("local"));
     bench.peer_beats("active", 0xfa0);
     bench.resource("local", "1", None);
@@ -139,7 +141,8 @@ fn what_is_the_heartbeats_own_is_given_to_it() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
-/// 03 §14.1 rule 12, 02 §7.7: the real node restarts itself; we serve meanwhile and are announced when it is quiet.
+/// 03 §14.1 rule 12, 02 §7.7: the real Heartbeat restarts itself. We serve meanwhile, and announce our addresses when
+/// it has stopped.
 #[test]
 fn after_a_partition_we_serve_while_the_heartbeat_restarts() {
     let mut bench = alone(Bench::joined("local"));
@@ -157,7 +160,7 @@ fn after_a_partition_we_serve_while_the_heartbeat_restarts() {
     assert!(!bench.log().iter().any(|line| line.starts_with("Releasing")));
 }
 
-/// A real node that has not missed us does not restart, and says nothing of its own accord.
+/// A real Heartbeat that has not declared us dead does not restart, and sends no report of its own accord.
 #[test]
 fn after_a_one_sided_partition_the_heartbeat_is_asked_what_it_holds() {
     let mut bench = alone(Bench::joined("local"));
@@ -172,9 +175,10 @@ fn after_a_one_sided_partition_the_heartbeat_is_asked_what_it_holds() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
-/// Two hbd nodes: who holds less releases, else who claimed later; the other announces.
+/// Two hbd nodes: the node that holds less releases, and if both hold as much, the one that claimed later. The other
+/// node announces its addresses.
 #[test]
-fn between_two_hbd_the_one_who_holds_less_releases() {
+fn of_two_hbd_nodes_the_one_that_holds_less_releases() {
     let claim = |bench: &mut Bench, hold: &str, claim: &str| {
         let fields = [("rsc_hold", hold), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", claim)];
         bench.says("resource", &fields);
@@ -198,7 +202,7 @@ fn between_two_hbd_the_one_who_holds_less_releases() {
 }
 
 #[test]
-fn of_two_hbd_that_hold_as_much_the_later_claim_yields() {
+fn of_two_hbd_nodes_that_hold_as_much_the_later_claim_yields() {
     let hold_all = |theirs: &str| {
         let mut bench = alone(Bench::joined_hbd("local"));
         bench.peer_beats("active", 0xfa0);
@@ -211,9 +215,9 @@ fn of_two_hbd_that_hold_as_much_the_later_claim_yields() {
     assert_eq!(hold_all("1,ffffffffffff,2"), "local", "each class by itself");
 }
 
-/// It hears neither our claims nor that we miss the message in which it declared us dead.
+/// The peer does not receive our claims, nor our requests for the message in which it declared us dead.
 #[test]
-fn to_an_hbd_that_cannot_hear_us_we_yield() {
+fn we_yield_to_an_hbd_that_cannot_hear_us() {
     let mut bench = Bench::joined_hbd("local");
     let fields =
         [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "ffffffffffff,ffffffffffff,0")];
@@ -224,7 +228,7 @@ fn to_an_hbd_that_cannot_hear_us_we_yield() {
 }
 
 #[test]
-fn who_takes_over_from_the_silent_says_that_he_does_not_hear_them() {
+fn a_takeover_from_a_silent_hbd_is_reported_with_hbd_deaf() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_silent();
     bench.run(10_000);
@@ -233,9 +237,9 @@ fn who_takes_over_from_the_silent_says_that_he_does_not_hear_them() {
     assert_eq!(bench.field("resource", "hbd_deaf").last().map(String::as_str), Some("-"));
 }
 
-/// Two owners would follow: a peer that starts anew takes what nobody seems to hold.
+/// Otherwise there would be two owners: a peer that starts anew takes groups that no report claims.
 #[test]
-fn what_the_loser_still_stops_is_not_hidden_from_a_new_peer() {
+fn groups_that_still_stop_after_a_conflict_are_reported_to_a_restarted_peer() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer.hbd = Some("1 0.1.0");
     bench.prompt = false;
@@ -251,9 +255,9 @@ fn what_the_loser_still_stops_is_not_hidden_from_a_new_peer() {
     assert_eq!(bench.field("resource", "isstable").last().map(String::as_str), Some("1"));
 }
 
-/// It said in the midst of the exchange that it has let go of ours, and says nothing more.
+/// The Heartbeat reported during the exchange that it has released our groups, and reports nothing more.
 #[test]
-fn what_a_heartbeat_let_go_meanwhile_is_not_yielded_to_it() {
+fn groups_that_a_heartbeat_released_in_an_exchange_are_kept() {
     let mut bench = Bench::joined("none");
     bench.resource("all", "1", None);
     assert!(bench.logged("Both machines own our resources!"));

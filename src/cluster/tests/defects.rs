@@ -1,10 +1,10 @@
-//! What a real Heartbeat gets wrong and hbd does not: 03 §0 and the destructive cases of 02, one test each, the names
-//! to be read as a list.
+//! Defects of a real Heartbeat that hbd does not have: 03 §0 and the destructive cases of 02, one test each. The
+//! names of the tests are a list of them.
 //!
-//! The rest of the list stands where it fits better: names and uuids used twice in `impostor`, node lists that delete
-//! nodes in `startup` and `membership`, flow control and link timeouts in `membership`, a peer that is left with
-//! nobody's resources in `failure`, mixed protocols in `legacy`, packets that abort a daemon in `wire::tests::defects`,
-//! comments and names that glue groups together (03 §0 nos. 15 and 16) in `config`.
+//! The rest of that list is elsewhere: names and uuids used twice in `impostor`, node lists that delete nodes in
+//! `startup` and `membership`, flow control and link timeouts in `membership`, resources that no node runs in
+//! `failure`, mixed protocols in `legacy`, packets that abort a daemon in `wire::tests::defects`, comments and names
+//! that join groups (03 §0 nos. 15 and 16) in `config`.
 
 use super::*;
 use crate::cluster::{Answer, GroupState, Set};
@@ -13,9 +13,9 @@ fn nothing() -> Vec<String> {
     Vec::new()
 }
 
-/// 03 §0 no. 1: `isstable=1` is said before the first start; what is shown to people is what runs.
+/// 03 §0 no. 1: `isstable=1` is sent before the first start. hbd shows people only what runs.
 #[test]
-fn decided_is_not_shown_as_running() {
+fn a_stable_group_is_not_shown_as_running() {
     let mut bench = Bench::active();
     bench.prompt = false;
     bench.resource("local", "1", None);
@@ -24,9 +24,9 @@ fn decided_is_not_shown_as_running() {
     assert_eq!(bench.view().resource_state, "transition");
 }
 
-/// No. 2: a reaction may arrive before its cause.
+/// 03 §0 no. 2: an answer may arrive before its cause.
 #[test]
-fn messages_that_overtake_each_other_come_to_the_same_end() {
+fn reordered_messages_have_the_same_outcome() {
     let end = |inverted: bool| {
         let mut bench = Bench::joined("local");
         bench.request(Request::Standby(Set::ALL));
@@ -45,9 +45,9 @@ fn messages_that_overtake_each_other_come_to_the_same_end() {
     assert_eq!(end(true).0, Set::NONE);
 }
 
-/// No. 3: a lost `starting` is not the end of all acquisitions.
+/// 03 §0 no. 3: a Heartbeat whose `starting` is lost never acquires anything.
 #[test]
-fn a_starting_that_was_lost_is_said_again() {
+fn a_lost_starting_is_sent_again() {
     let mut bench = Bench::active();
     bench.run(10_000);
     assert_eq!(bench.sent("starting").len(), 2);
@@ -55,9 +55,9 @@ fn a_starting_that_was_lost_is_said_again() {
     assert_eq!(bench.view().resource_state, "local");
 }
 
-/// No. 6: not the foreign resources, which did not fail.
+/// 03 §0 no. 6: a Heartbeat moves its foreign resources, which did not fail.
 #[test]
-fn a_failed_local_group_moves_as_what_it_is() {
+fn a_failed_local_group_moves_as_local() {
     let mut bench = Bench::active();
     bench.prompt = false;
     bench.resource("local", "1", None);
@@ -66,7 +66,7 @@ fn a_failed_local_group_moves_as_what_it_is() {
     assert_eq!(bench.view().groups[1].owner.as_deref(), Some("nodeb"), "the peer's stay with it");
 }
 
-/// No. 7.
+/// 03 §0 no. 7.
 #[test]
 fn a_failed_acquisition_is_not_called_a_success() {
     let mut bench = Bench::joined("local");
@@ -81,7 +81,7 @@ fn a_failed_acquisition_is_not_called_a_success() {
     assert_eq!(bench.view().groups[1].state, GroupState::Failed);
 }
 
-/// No. 8, seen from the node that stayed; the other side is in `conflict`.
+/// 03 §0 no. 8, seen from the node that stayed. The other side is in `conflict`.
 #[test]
 fn a_crash_shorter_than_the_dead_time_orphans_nothing() {
     let mut bench = Bench::joined("all");
@@ -102,9 +102,9 @@ fn a_crash_shorter_than_the_dead_time_orphans_nothing() {
     );
 }
 
-/// No. 9.
+/// 03 §0 no. 9.
 #[test]
-fn two_owners_are_not_merely_logged() {
+fn two_owners_are_reduced_to_one() {
     let mut bench = Bench::joined("local");
     bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
     bench.run(30_000);
@@ -112,7 +112,8 @@ fn two_owners_are_not_merely_logged() {
     assert!(bench.story().contains(&"hb_takeover local".to_owned()));
 }
 
-/// No. 10, as the taker whose giver has forgotten: another standby, a failback and a stop are possible.
+/// 03 §0 no. 10, as the taker whose giver has forgotten the exchange: another standby, a failback and a stop are
+/// still possible.
 #[test]
 fn an_exchange_that_the_giver_forgot_blocks_nothing() {
     let forgotten = || {
@@ -131,7 +132,7 @@ fn an_exchange_that_the_giver_forgot_blocks_nothing() {
     assert_eq!(bench.story().last().unwrap(), "exit");
 }
 
-/// No. 11: it takes everything there.
+/// 03 §0 no. 11: with a Heartbeat it takes everything.
 #[test]
 fn hb_takeover_failback_takes_what_fails_back() {
     let mut bench = Bench::joined("local");
@@ -139,16 +140,16 @@ fn hb_takeover_failback_takes_what_fails_back() {
     assert_eq!(bench.field("ask_resources", "rsc_hold"), ["foreign"], "the asker's own groups");
 }
 
-/// No. 12: a real node first takes what it has.
+/// 03 §0 no. 12: a real Heartbeat first takes what it has already.
 #[test]
-fn a_graceful_stop_of_the_peer_takes_its_half_and_only_it() {
+fn after_a_graceful_stop_only_the_peers_groups_are_taken() {
     let mut bench = Bench::joined("local");
     bench.resource("none", "0", Some("shutdown"));
     bench.says("shutdone", &[("st", "dead")]);
     assert_eq!(bench.story(), ["start b1", "start b2", "resource all 1"], "no standby half, no `done`");
 }
 
-/// No. 13: mails are sent and addresses stopped on nodes that never had them.
+/// 03 §0 no. 13: a Heartbeat stops all groups, and so sends mails and stops addresses on nodes that never had them.
 #[test]
 fn our_stop_stops_only_what_runs_here() {
     let mut bench = Bench::joined("local");
@@ -158,9 +159,9 @@ fn our_stop_stops_only_what_runs_here() {
     assert_eq!(stops, ["stop a2", "stop a1"]);
 }
 
-/// No. 14: it counts as harmless there.
+/// 03 §0 no. 14: a Heartbeat takes such a node to be harmless.
 #[test]
-fn who_announced_to_release_and_died_has_not_released() {
+fn a_node_that_dies_while_it_releases_counts_as_not_having_released() {
     let mut bench = Bench::joined("local");
     bench.resource("none", "0", Some("shutdown"));
     bench.peer_silent();
@@ -169,9 +170,9 @@ fn who_announced_to_release_and_died_has_not_released() {
     assert!(!bench.logged("gave up resources"));
 }
 
-/// No. 19: both real nodes stop everything and restart.
+/// 03 §0 no. 19: two real Heartbeats stop everything and restart.
 #[test]
-fn a_healed_partition_restarts_and_interrupts_nothing_that_one_node_alone_serves() {
+fn a_healed_partition_interrupts_no_group_with_one_owner() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_silent();
     bench.run(10_000);
@@ -179,7 +180,7 @@ fn a_healed_partition_restarts_and_interrupts_nothing_that_one_node_alone_serves
     bench.story();
     let fields = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "1,ffffffffffff,2")];
     bench.says("resource", &fields);
-    // The same facts there, and so the same loser: it lets go of ours as we of its.
+    // The peer compares the same claims and comes to the same result: it releases our groups as we release its.
     bench.run(500);
     bench.says(
         "resource",
@@ -192,11 +193,11 @@ fn a_healed_partition_restarts_and_interrupts_nothing_that_one_node_alone_serves
     assert!(!story.contains(&"stop a1".to_owned()), "{story:?}");
 }
 
-/// A partition in one direction: the peer took everything because it does not hear us, and never will let go.
+/// A partition in one direction: the peer does not hear us, so it took everything and never releases it.
 #[test]
-fn who_alone_knows_of_two_owners_ends_that() {
+fn the_only_node_that_knows_of_two_owners_releases() {
     let mut bench = Bench::joined_hbd("local");
-    // It claimed them later, and would let go if it heard us.
+    // Its claim is the later one: it would release if it heard us.
     let late = "ffffffffffff,ffffffffffff,1";
     let fields = [("rsc_hold", "foreign"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", late)];
     bench.says("resource", &fields);
@@ -207,7 +208,7 @@ fn who_alone_knows_of_two_owners_ends_that() {
     assert_eq!(bench.view().groups[0].state, GroupState::Stopped);
 }
 
-/// No. 20: each `starting` that a decided node says is followed by its decision.
+/// 03 §0 no. 20: a stable node that sends `starting` sends its report after it.
 #[test]
 fn we_never_leave_a_peer_in_transition() {
     let mut bench = Bench::joined("local");
@@ -221,7 +222,7 @@ fn we_never_leave_a_peer_in_transition() {
     assert!(story[asked..].iter().any(|line| line.starts_with("resource ") && line.ends_with(" 1")), "{story:?}");
 }
 
-/// 02 §13 trap 2, 03 §8.3: 3.0.6 declares the sender dead and takes over from the living.
+/// 02 §13 trap 2, 03 §8.3: 3.0.6 declares the sender dead and takes over from a living node.
 #[test]
 fn a_late_status_is_no_death() {
     let mut bench = Bench::joined("local");
@@ -236,9 +237,10 @@ fn a_late_status_is_no_death() {
     assert_eq!(bench.story(), nothing());
 }
 
-/// 02 §6.3: a real node refuses its newest message, which may be the `shutdone` that all wait for.
+/// 02 §6.3: a real Heartbeat refuses to send its newest message again, which may be the `shutdone` that its peer
+/// waits for.
 #[test]
-fn the_last_word_can_be_asked_for() {
+fn the_newest_message_can_be_asked_for() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Shutdown);
     let seq = bench.sent("shutdone")[0].text("seq").unwrap().to_owned();
@@ -249,9 +251,9 @@ fn the_last_word_can_be_asked_for() {
     assert!(bench.sent("NS_nak_rexmit").is_empty());
 }
 
-/// 02 §3.2: content that reaches a real node before it is active is lost, though acknowledged.
+/// 02 §3.2: a real Heartbeat acknowledges messages that come before it is active, and loses them.
 #[test]
-fn what_was_said_before_we_were_active_is_not_forgotten() {
+fn messages_that_came_before_we_were_active_count() {
     let mut bench = Bench::started();
     bench.peer_beats("active", 0x1770);
     bench.says("starting", &[]);
@@ -260,7 +262,7 @@ fn what_was_said_before_we_were_active_is_not_forgotten() {
     assert_eq!(bench.view().hold, Set::ALL, "a real node would wait for its death");
 }
 
-/// 02 §8.3 trap 13: the named node is added, dies unheard, and is taken over from.
+/// 02 §8.3, §13 trap 13: a Heartbeat adds the named node, declares it dead unheard, and takes over from it.
 #[test]
 fn a_node_list_of_the_peer_creates_kills_and_deletes_nobody() {
     for list in ["nodea nodeb nodec ", "nodea ", "nodeb ", "", "nodea\tnodeb"] {

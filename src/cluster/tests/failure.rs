@@ -1,4 +1,4 @@
-//! A group that cannot be started: never nobody serves it while the other node could (03 §0 nos. 6 and 7, §9, §14.3).
+//! A group that cannot be started: if the other node can serve it, that node does (03 §0 nos. 6 and 7, §9, §14.3).
 
 use super::*;
 use crate::cluster::{GroupState, Set};
@@ -6,7 +6,7 @@ use crate::cluster::{GroupState, Set};
 /// A moment of the protocol, and how to get there from [`Bench::active`].
 type Phase = (&'static str, fn(&mut Bench));
 
-/// We hold our own; its first start failed and everything is down.
+/// We hold our own groups. The first start failed and everything is down.
 fn failed_here() -> Bench {
     let mut bench = Bench::active();
     bench.prompt = false;
@@ -16,7 +16,7 @@ fn failed_here() -> Bench {
     bench
 }
 
-/// 03 §9.1: a real node calls it `local` and leaves it down on both.
+/// 03 §9.1: a real Heartbeat reports it as `local` and leaves it down on both nodes.
 #[test]
 fn a_failed_group_is_shown_as_failed() {
     let bench = failed_here();
@@ -25,7 +25,7 @@ fn a_failed_group_is_shown_as_failed() {
 }
 
 #[test]
-fn what_was_up_of_the_group_is_stopped_first_in_reverse() {
+fn resources_of_a_failed_group_are_stopped_in_reverse_order() {
     let mut bench = Bench::active();
     bench.prompt = false;
     bench.resource("local", "1", None);
@@ -37,7 +37,7 @@ fn what_was_up_of_the_group_is_stopped_first_in_reverse() {
 }
 
 #[test]
-fn the_peer_is_asked_to_take_it_and_the_operator_need_do_nothing() {
+fn the_peer_is_asked_to_take_a_failed_group() {
     let mut bench = failed_here();
     bench.story();
     bench.ask("local", "other");
@@ -50,7 +50,7 @@ fn the_peer_is_asked_to_take_it_and_the_operator_need_do_nothing() {
     assert!(!bench.story().contains(&"start a1".to_owned()), "it is not ours to try any more");
 }
 
-/// It may be in flux for ten seconds after a lone start (03 §16 no. 18).
+/// The peer may be in flux for ten seconds after it has started alone (03 §16 no. 18).
 #[test]
 fn a_peer_that_did_not_react_is_asked_again() {
     let mut bench = failed_here();
@@ -105,9 +105,9 @@ fn our_own_failed_group_is_given_to_a_peer_that_was_away() {
     assert_eq!(bench.field("ask_resources", "rsc_hold"), ["local"]);
 }
 
-/// The taker of a standby must say `done`; what it could not start goes back as soon as the giver has decided.
+/// The taker of a standby must send `done`. A group that it could not start goes back as soon as the giver is stable.
 #[test]
-fn what_we_took_and_cannot_start_goes_back_at_once() {
+fn a_group_that_we_took_and_cannot_start_goes_back_at_once() {
     let mut bench = Bench::joined("local");
     bench.ask("local", "me");
     bench.resource("none", "0", Some("standby"));
@@ -124,7 +124,7 @@ fn what_we_took_and_cannot_start_goes_back_at_once() {
 }
 
 #[test]
-fn when_both_classes_fail_both_go() {
+fn if_both_classes_fail_both_move() {
     let mut bench = Bench::started();
     bench.prompt = false;
     bench.run(10_001);
@@ -145,7 +145,7 @@ fn when_both_classes_fail_both_go() {
 }
 
 #[test]
-fn alone_it_is_tried_again_soon_and_then_every_thirty_seconds() {
+fn without_a_peer_a_failed_group_is_started_again_every_thirty_seconds() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.peer_silent();
@@ -166,8 +166,8 @@ fn alone_it_is_tried_again_soon_and_then_every_thirty_seconds() {
     assert_eq!(bench.view().groups[1].state, GroupState::Active);
 }
 
-/// A stop asked for at any moment ends: everything down, `shutdone` once and after the last stop, and nothing started
-/// after it.
+/// A stop that is requested at any moment ends: everything is down, `shutdone` is sent once and after the last stop,
+/// and nothing is started after it.
 #[test]
 fn a_stop_in_every_phase_ends_with_everything_released() {
     let phases: [Phase; 11] = [

@@ -18,7 +18,7 @@ fn agents_end(bench: &mut Bench, outcome: Result<(), &str>) {
     bench.feed(Event::Fenced { node: "nodeb".into(), outcome: outcome.map_err(str::to_owned) });
 }
 
-/// nodeb, which held its own, is dead.
+/// nodeb held its own groups and is dead.
 fn bereft() -> Bench {
     let mut bench = joined("local");
     bench.peer_silent();
@@ -63,7 +63,7 @@ fn a_failed_reset_is_tried_again_with_growing_pauses() {
 }
 
 #[test]
-fn who_boots_alone_takes_not_even_its_own_before() {
+fn a_node_that_boots_alone_takes_nothing_before_the_reset() {
     let mut bench = bench();
     bench.feed(Event::Start);
     bench.run(11_000);
@@ -109,7 +109,7 @@ fn a_node_that_dies_while_it_gives_up_is_reset() {
 }
 
 #[test]
-fn without_a_device_it_is_as_ever() {
+fn without_a_device_a_dead_node_is_not_reset() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(5_000);
@@ -118,7 +118,7 @@ fn without_a_device_it_is_as_ever() {
 }
 
 #[test]
-fn a_node_that_is_heard_again_before_it_was_reset_is_let_live() {
+fn a_node_that_is_heard_again_before_its_reset_is_not_reset() {
     let mut bench = bereft();
     agents_end(&mut bench, Err("timed out"));
     bench.peer_status();
@@ -131,7 +131,7 @@ fn a_node_that_is_heard_again_before_it_was_reset_is_let_live() {
 }
 
 #[test]
-fn two_that_boot_apart_find_together_although_neither_could_reset_the_other() {
+fn two_nodes_that_booted_apart_settle_although_neither_could_reset_the_other() {
     let mut bench = bench();
     bench.feed(Event::Start);
     bench.run(11_000);
@@ -157,7 +157,7 @@ fn a_stop_does_not_wait_for_the_agent() {
 }
 
 #[test]
-fn what_an_operator_has_reset_is_not_reset_again() {
+fn a_node_that_an_operator_has_reset_is_not_reset_again() {
     let mut bench = joined("local");
     bench.request(Request::Fence(1));
     assert_eq!(bench.story(), ["fence nodeb"]);
@@ -174,7 +174,7 @@ fn what_an_operator_has_reset_is_not_reset_again() {
 }
 
 #[test]
-fn a_reset_that_an_operator_asked_for_long_ago_says_nothing_about_a_later_death() {
+fn an_old_reset_by_an_operator_does_not_count_for_a_later_death() {
     let mut bench = joined("local");
     bench.request(Request::Fence(1));
     agents_end(&mut bench, Ok(()));
@@ -186,7 +186,7 @@ fn a_reset_that_an_operator_asked_for_long_ago_says_nothing_about_a_later_death(
 }
 
 #[test]
-fn an_operators_reset_that_fails_is_told_and_not_repeated() {
+fn an_operators_reset_that_fails_is_reported_and_not_repeated() {
     let mut bench = joined("local");
     bench.request(Request::Fence(1));
     agents_end(&mut bench, Err("no such plug"));
@@ -199,7 +199,7 @@ fn an_operators_reset_that_fails_is_told_and_not_repeated() {
 }
 
 #[test]
-fn a_human_may_say_that_the_node_is_off_but_only_when_asked() {
+fn an_operator_may_confirm_that_a_node_is_off_only_while_a_reset_is_awaited() {
     let mut bench = joined("local");
     bench.request(Request::ConfirmFenced(1));
     assert_eq!(answers(&bench), [Answer::Failed], "it lives");
@@ -217,7 +217,7 @@ fn a_human_may_say_that_the_node_is_off_but_only_when_asked() {
 }
 
 #[test]
-fn a_device_that_lies_is_named_when_the_node_is_heard_again() {
+fn a_device_that_reset_nothing_is_named_when_the_node_is_heard_again() {
     let mut bench = bereft();
     agents_end(&mut bench, Ok(()));
     bench.done.clear();
@@ -232,7 +232,7 @@ fn a_device_that_lies_is_named_when_the_node_is_heard_again() {
 }
 
 #[test]
-fn who_sees_no_ping_node_resets_nobody_if_a_takeover_needs_one() {
+fn without_a_ping_node_nobody_is_reset_if_a_takeover_needs_one() {
     let mut bench = Bench::with(|settings| {
         settings.fencing = vec!["nodeb".into()];
         settings.ping_nodes = vec!["10.0.0.254".into()];

@@ -1,4 +1,4 @@
-//! What happens when something fails that ran: again here, then to the peer, never to nobody.
+//! A resource that ran fails: it is started again here, then its group moves to the peer. One node always serves it.
 
 use super::*;
 use crate::cluster::{Answer, Set, UnitNews};
@@ -10,14 +10,14 @@ fn fails(bench: &mut Bench, step: Step) {
     bench.feed(Event::Unit { step, news: UnitNews::Failed("it is broken".into()) });
 }
 
-/// As often as it may, and once more.
+/// The unit fails as often as it may on this node, and once more.
 fn exhaust(bench: &mut Bench, step: Step) {
     for _ in 0..3 {
         fails(bench, step);
     }
 }
 
-/// An hbd peer says that it cannot serve this group for a while.
+/// An hbd peer reports that it cannot serve this group for a while.
 fn peer_unfit(bench: &mut Bench, key: &str) {
     let unfit = format!("{key} 600");
     bench.says(
@@ -39,7 +39,7 @@ fn a_failed_unit_is_started_again_in_its_place() {
 }
 
 #[test]
-fn one_failure_is_one_failure_however_often_it_is_said() {
+fn a_failure_that_is_reported_twice_counts_once() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     for _ in 0..9 {
@@ -52,7 +52,7 @@ fn one_failure_is_one_failure_however_often_it_is_said() {
 }
 
 #[test]
-fn what_fails_too_often_goes_to_the_peer_a_real_heartbeat_too() {
+fn a_unit_that_fails_too_often_moves_its_group_to_the_peer() {
     for mut bench in [Bench::joined("local"), Bench::joined_hbd("local")] {
         exhaust(&mut bench, A2);
         assert!(bench.logged("resource group a1 goes to node nodeb because it fails here"));
@@ -102,7 +102,7 @@ fn a_peer_that_failed_the_same_group_does_not_get_it() {
     bench.run(2_000);
     assert_eq!(bench.story(), ["start a2"], "tried here again");
 
-    // Nor when it cannot even be started.
+    // The same if the group cannot even be started here.
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "a1");
     bench.prompt = false;
@@ -112,7 +112,7 @@ fn a_peer_that_failed_the_same_group_does_not_get_it() {
     assert!(bench.logged("the other node cannot serve its group either: trying again here in 30 s"));
     assert!(bench.sent("ask_resources").is_empty());
 
-    // Another of its groups says nothing about this one.
+    // A failure of another group on the peer does not matter.
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "b1");
     exhaust(&mut bench, A2);
@@ -120,7 +120,7 @@ fn a_peer_that_failed_the_same_group_does_not_get_it() {
 }
 
 #[test]
-fn without_a_peer_it_is_tried_here_for_ever() {
+fn without_a_peer_a_failed_unit_is_always_started_again() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(10_000);
@@ -145,14 +145,14 @@ fn a_move_that_cannot_begin_yet_is_tried_again_soon() {
 }
 
 #[test]
-fn what_a_real_heartbeat_gives_back_is_not_given_to_it_again() {
+fn a_group_that_a_heartbeat_gives_back_is_not_given_to_it_again() {
     let mut bench = Bench::joined("local");
     exhaust(&mut bench, A2);
     bench.ask("local", "other");
     bench.ask("local", "done");
     bench.resource("all", "1", None);
     bench.done.clear();
-    // It could not start it either: 30 s later it goes standby by itself.
+    // The Heartbeat could not start it either: 30 s later it goes standby by itself.
     bench.ask("foreign", "me");
     bench.ask("foreign", "done");
     bench.resource("local", "1", None);
@@ -163,7 +163,7 @@ fn what_a_real_heartbeat_gives_back_is_not_given_to_it_again() {
 }
 
 #[test]
-fn what_cannot_be_started_again_takes_its_group_to_the_peer() {
+fn a_unit_that_cannot_be_started_again_moves_its_group() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     fails(&mut bench, A1);
@@ -174,7 +174,7 @@ fn what_cannot_be_started_again_takes_its_group_to_the_peer() {
 }
 
 #[test]
-fn what_somebody_stopped_is_left_alone() {
+fn a_unit_that_an_operator_stopped_is_left_alone() {
     let mut bench = Bench::joined("local");
     bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
     bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
@@ -189,7 +189,7 @@ fn what_somebody_stopped_is_left_alone() {
 }
 
 #[test]
-fn what_systemd_restarts_by_itself_is_counted_only() {
+fn a_unit_that_systemd_restarts_is_only_counted() {
     let mut bench = Bench::joined("local");
     for _ in 0..2 {
         bench.feed(Event::Unit { step: A2, news: UnitNews::Restarting("crash".into()) });
@@ -200,7 +200,7 @@ fn what_systemd_restarts_by_itself_is_counted_only() {
 }
 
 #[test]
-fn hbd_toml_can_switch_it_off_for_all_or_for_a_group() {
+fn hbd_toml_can_switch_health_off_for_all_groups_or_one() {
     let off = Health { enabled: false, ..Health::default() };
     let except = Health { except: vec!["a1".into()], ..Health::default() };
     for health in [off, except] {
@@ -219,7 +219,7 @@ fn hbd_toml_can_switch_it_off_for_all_or_for_a_group() {
 }
 
 #[test]
-fn news_of_what_does_not_run_here_is_none() {
+fn news_of_a_unit_that_does_not_run_here_are_ignored() {
     let mut bench = Bench::joined("local");
     fails(&mut bench, Step { group: 1, resource: 0 });
     fails(&mut bench, Step { group: 7, resource: 7 });
@@ -230,7 +230,7 @@ fn news_of_what_does_not_run_here_is_none() {
 }
 
 #[test]
-fn a_cleanup_forgets_and_tries_again() {
+fn a_cleanup_forgets_failures_and_starts_again() {
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "a1");
     exhaust(&mut bench, A2);

@@ -1,5 +1,6 @@
-//! Addresses that somebody else uses (shared decisions): asked for when the peer is late, held back while answered, yielded
-//! to a Heartbeat that cannot be heard, and added again after a lost lease only if nobody has them.
+//! Addresses that another machine uses (docs/DECISIONS.md "The peer is silent but its address is answered", "Somebody
+//! claims an address we serve"): the LAN is asked while the peer is late, an answered address is held back, a claimed
+//! one is yielded to a silent Heartbeat, and one that lost its lease is added again only if no machine has it.
 
 use std::net::Ipv4Addr;
 
@@ -20,7 +21,7 @@ fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Setti
     bench.activated().decided("local")
 }
 
-/// Nobody is heard yet.
+/// Started, without any message of the peer yet.
 fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         change(settings);
@@ -44,7 +45,7 @@ fn answered(bench: &mut Bench, group: usize) {
 }
 
 #[test]
-fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
+fn the_lan_is_asked_while_a_peer_is_late_so_that_its_death_costs_no_delay() {
     let mut bench = watched(AddressPolicy::default(), true);
     let silent_at = bench.clock();
     bench.peer_silent();
@@ -60,9 +61,9 @@ fn a_late_peer_is_asked_about_and_a_dead_one_taken_over_without_delay() {
     assert!(bench.story().contains(&"probeend b1".to_owned()));
 }
 
-/// The device says that the node was reset, and its address is still answered.
+/// The device reports that the node was reset, and its address is still answered.
 #[test]
-fn a_reset_that_was_none_shows_on_the_lan() {
+fn an_address_that_is_answered_after_a_reset_is_not_taken() {
     let reset = |bench: &mut Bench| bench.feed(Event::Fenced { node: "nodeb".into(), outcome: Ok(()) });
     let device = |settings: &mut Settings| settings.fencing = vec!["nodeb".into()];
     let mut bench = watched_with(AddressPolicy::default(), true, device);
@@ -82,7 +83,7 @@ fn a_reset_that_was_none_shows_on_the_lan() {
 }
 
 #[test]
-fn one_that_was_only_late_costs_nothing() {
+fn a_peer_that_was_only_late_loses_nothing() {
     let mut bench = watched(AddressPolicy::default(), true);
     bench.peer_silent();
     bench.run(2_500);
@@ -92,7 +93,7 @@ fn one_that_was_only_late_costs_nothing() {
 }
 
 #[test]
-fn what_is_answered_is_held_back_loudly_until_nobody_answers() {
+fn an_answered_address_is_held_back_and_logged_until_nobody_answers() {
     let mut bench = watched(AddressPolicy::default(), true);
     bench.peer_silent();
     bench.run(2_500);
@@ -108,7 +109,7 @@ fn what_is_answered_is_held_back_loudly_until_nobody_answers() {
 }
 
 #[test]
-fn a_partition_moves_nothing_and_its_end_neither() {
+fn neither_a_partition_nor_its_end_moves_anything() {
     for hbd in [true, false] {
         let mut bench = watched(AddressPolicy::default(), hbd);
         bench.peer_silent();
@@ -117,7 +118,7 @@ fn a_partition_moves_nothing_and_its_end_neither() {
         bench.run(20_000);
         bench.story();
         bench.peer_beats("active", 0xfa0);
-        // What it said before it took us for dead, sent again.
+        // A message from before it declared us dead, sent again.
         bench.resource("none", "1", None);
         assert!(!bench.logged("No one owns"), "{hbd}: {:?}", bench.log());
         bench.resource("local", "1", None);
@@ -133,9 +134,10 @@ fn a_partition_moves_nothing_and_its_end_neither() {
     }
 }
 
-/// It heard us all the time, but was never heard itself: it has nothing of what we left to whoever answered.
+/// The peer heard us all the time, but we did not hear it. It does not hold the group that we held back because its
+/// address was answered.
 #[test]
-fn what_was_held_back_is_nobodys_if_the_peer_comes_without_it() {
+fn a_group_that_was_held_back_has_no_owner_if_the_peer_returns_without_it() {
     for hbd in [true, false] {
         let mut bench = started(AddressPolicy::default(), |settings| settings.auto_failback = AutoFailback::Off);
         bench.peer.hbd = hbd.then_some("1 0.1.0");
@@ -156,10 +158,10 @@ fn what_was_held_back_is_nobodys_if_the_peer_comes_without_it() {
     }
 }
 
-/// The takeover of a real Heartbeat that missed us may end after the partition: its script names what it took, which comes
-/// on top of what it has had all the time (03 §3).
+/// The takeover of a real Heartbeat that had declared us dead may end after the partition. The report of its script
+/// names only what it took, in addition to what it has held all the time (03 §3).
 #[test]
-fn what_a_heartbeat_took_meanwhile_is_not_all_it_has() {
+fn a_late_mach_down_adds_to_what_a_heartbeat_holds() {
     let mut bench = watched(AddressPolicy::default(), false);
     bench.peer_silent();
     bench.run(2_500);
@@ -175,7 +177,7 @@ fn what_a_heartbeat_took_meanwhile_is_not_all_it_has() {
 }
 
 #[test]
-fn with_takeover_nobody_is_asked() {
+fn with_conflict_takeover_the_lan_is_not_asked() {
     let mut bench = watched(AddressPolicy { conflict: OnAnswer::Takeover, ..AddressPolicy::default() }, true);
     bench.peer_silent();
     bench.run(5_000);
@@ -198,7 +200,7 @@ fn a_service_that_is_gone_for_a_dead_time_makes_an_answered_address_free() {
 }
 
 #[test]
-fn who_slept_through_the_peers_lateness_asks_first() {
+fn after_a_stall_the_lan_is_asked_before_a_takeover() {
     let mut bench = watched(AddressPolicy::default(), true);
     bench.peer_silent();
     bench.now += ms(20_000);
@@ -222,9 +224,9 @@ fn a_peer_that_leaves_properly_is_believed() {
 }
 
 #[test]
-fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it() {
+fn a_claim_is_logged_and_yielded_to_only_if_a_silent_peer_repeats_it() {
     let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
-    // (what the peer is, whether it is silent, policy, whether the second claim is yielded to)
+    // (field `hbd` of the peer, whether the peer is silent, policy, whether we yield to the second claim)
     let table = [
         (false, true, OnClaim::Yield, true),
         (false, true, OnClaim::Defend, false),
@@ -254,9 +256,9 @@ fn a_claim_is_loud_and_yielded_to_only_if_a_peer_that_we_cannot_hear_repeats_it(
     }
 }
 
-/// Whether the peer was only late when it claimed, or dead, is the same to who has both.
+/// The claim and the peer's death count together, also if the peer was only late when it claimed.
 #[test]
-fn a_claim_from_before_the_peers_death_is_yielded_to_when_it_is_dead() {
+fn a_claim_of_a_late_peer_is_yielded_to_when_the_peer_is_dead() {
     let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
     for heard_since in [false, true] {
         let mut bench = watched(AddressPolicy::default(), false);
@@ -276,9 +278,9 @@ fn a_claim_from_before_the_peers_death_is_yielded_to_when_it_is_dead() {
     }
 }
 
-/// Both took everything because both the links and the LAN were gone, and the LAN is back.
+/// Both nodes took everything because the links and the LAN were gone. Now the LAN is back.
 #[test]
-fn of_two_hbd_nodes_that_do_not_hear_each_other_each_keeps_its_own() {
+fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
     let mut heard = watched(AddressPolicy::default(), true);
     heard.peer_silent();
     heard.run(2_500);
@@ -347,7 +349,7 @@ fn the_lease_of_a_group_that_is_released_meanwhile_is_forgotten() {
     assert!(story.contains(&"probeend a1".to_owned()) && !story.contains(&"restore a1".to_owned()), "{story:?}");
 }
 
-/// It may have declared us dead while we slept, and have the address only when its resources are up.
+/// The peer may have declared us dead while we were stalled, and it has the address only when its resources are up.
 #[test]
 fn a_lost_lease_waits_for_a_peer_of_which_nothing_was_heard_since() {
     let restored = |bench: &mut Bench| bench.story().contains(&"restore a1".to_owned());
@@ -376,7 +378,7 @@ fn a_lost_lease_waits_for_a_peer_of_which_nothing_was_heard_since() {
     assert!(restored(&mut bench), "it was dead before");
 }
 
-/// Dead, and its address answered by somebody.
+/// The peer is dead, and another machine answers for its address.
 fn held_back(policy: AddressPolicy) -> Bench {
     let mut bench = watched(policy, true);
     bench.peer_silent();
@@ -389,7 +391,7 @@ fn held_back(policy: AddressPolicy) -> Bench {
 }
 
 #[test]
-fn an_operator_who_knows_who_answers_clears_the_hold() {
+fn an_operator_clears_the_hold() {
     let mut bench = held_back(AddressPolicy::default());
     bench.request(Request::ClearHold(0));
     assert_eq!(answers(&bench), [Answer::NotHeld], "ours is held by nobody else");
@@ -404,7 +406,7 @@ fn an_operator_who_knows_who_answers_clears_the_hold() {
 }
 
 #[test]
-fn whoever_goes_on_claiming_it_has_it_held_back_again() {
+fn a_cleared_group_is_held_back_again_if_the_address_is_still_claimed() {
     let mut bench = held_back(AddressPolicy::default());
     bench.request(Request::ClearHold(1));
     for again in [false, true] {
@@ -415,7 +417,7 @@ fn whoever_goes_on_claiming_it_has_it_held_back_again() {
 }
 
 #[test]
-fn a_living_peer_is_no_hold_and_a_missing_reset_is_another() {
+fn clear_hold_is_refused_for_a_living_peer_and_for_a_missing_reset() {
     let mut bench = watched(AddressPolicy::default(), true);
     bench.request(Request::ClearHold(1));
     bench.request(Request::ClearHold(7));

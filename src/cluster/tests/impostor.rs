@@ -8,7 +8,7 @@ fn state(bench: &Bench) -> String {
 }
 
 #[test]
-fn our_own_echo_is_nothing() {
+fn our_own_echo_is_ignored() {
     let mut bench = Bench::joined("local");
     let sent: Vec<_> = bench.sent("status");
     let before = state(&bench);
@@ -32,9 +32,9 @@ fn our_own_echo_does_not_open_gate_one() {
     assert!(bench.sent("reqnodes").is_empty());
 }
 
-/// What our former incarnation sent and some queue delivers late.
+/// A message of our former incarnation that the network delivers late.
 #[test]
-fn the_echo_of_our_former_incarnation_is_nothing() {
+fn the_echo_of_our_former_incarnation_is_ignored() {
     let mut bench = Bench::joined("local");
     let echo = Bench::joined("local").core.handle(
         Moment { monotonic: Instant(ms(60_000)), wall: Duration::from_secs(WALL) },
@@ -48,7 +48,7 @@ fn the_echo_of_our_former_incarnation_is_nothing() {
     assert!(bench.done.is_empty(), "{:?}", bench.done);
 }
 
-/// A real Heartbeat adopts its generation, rejects itself as a replay and dies of it.
+/// A real Heartbeat adopts the other machine's generation, rejects its own messages as a replay, and dies of it.
 #[test]
 fn a_machine_with_our_name_is_refused_and_named() {
     let mut bench = Bench::joined("local");
@@ -101,7 +101,7 @@ fn a_cloned_uuid_is_refused_and_named() {
 
 /// The list of complaints is bounded: names come from the network.
 #[test]
-fn a_crowd_of_strangers_cannot_fill_the_log() {
+fn many_unknown_nodes_cannot_fill_the_log() {
     let mut bench = Bench::joined("local");
     for number in 0..1_000 {
         let stranger = Message::new("status").with("src", &format!("node{number}")).with("ts", "1").with("seq", "1");
@@ -117,7 +117,8 @@ fn disguised(bench: &mut Bench, uuid: u8, generation: &str, kind: &str, fields: 
     bench.hears(message);
 }
 
-/// A copied ha.cf and uname: a real Heartbeat adopts the stranger's generation and locks the true node out for ever.
+/// A machine with a copied ha.cf and node name: a real Heartbeat adopts its generation and ignores the true node for
+/// ever.
 #[test]
 fn the_name_of_a_living_peer_cannot_be_borrowed() {
     let mut bench = Bench::joined("local");
@@ -149,7 +150,7 @@ fn a_peer_that_was_installed_anew_is_known_when_the_old_one_is_silent_or_has_lef
     new(&mut bench);
 }
 
-/// Its report came while we did not listen, and it says it once.
+/// The peer sent its report once, while we ignored it.
 #[test]
 fn a_peer_that_was_installed_anew_while_we_slept_is_asked_what_it_holds() {
     let mut bench = Bench::joined_hbd("local");
@@ -165,9 +166,10 @@ fn a_peer_that_was_installed_anew_while_we_slept_is_asked_what_it_holds() {
     assert!(bench.logged("Heartbeat restart on node nodeb") && asked(&bench), "{:?}", bench.log());
 }
 
-/// A living peer that has not decided is asked in its time; whoever else uses its name wastes none of the attempts.
+/// A living peer that is not stable is asked when that is due. Messages of another machine with its name cause no
+/// attempt.
 #[test]
-fn an_impostor_hurries_no_question_to_the_true_peer() {
+fn an_impostor_causes_no_earlier_question_to_the_peer() {
     let mut bench = Bench::joined_hbd("local");
     bench.resource("local", "0", None);
     let mut asked = Vec::new();
@@ -187,7 +189,7 @@ fn three() -> Bench {
     bench
 }
 
-/// A real Heartbeat renames the node's entry on every packet, and declares both dead.
+/// A real Heartbeat renames the entry of the node with every packet, and declares both nodes dead.
 #[test]
 fn two_nodes_with_one_uuid_are_told_apart_by_name() {
     let mut bench = three();

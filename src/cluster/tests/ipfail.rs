@@ -4,7 +4,7 @@ use super::*;
 
 const CLIENT: [(&str, &str); 3] = [("from_id", "ipfail"), ("to_id", "ipfail"), ("client_gen", "0")];
 
-/// Joined beside a real node that holds its own and runs ipfail; our one ping node answers.
+/// We joined a real Heartbeat that holds its own groups and runs ipfail. Our one ping node answers.
 struct Connected {
     bench: Bench,
     answers: bool,
@@ -45,7 +45,7 @@ impl Connected {
         Connected::with(AutoFailback::On, hold, |_| {})
     }
 
-    /// Time passes, and the ping node answers every second if it does.
+    /// Time passes, and the ping node answers every second while it is reachable.
     fn passes(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds / 500 {
             if self.answers {
@@ -55,7 +55,7 @@ impl Connected {
         }
     }
 
-    /// The ping node is gone, and found dead.
+    /// The ping node no longer answers and is declared dead.
     fn loses_the_lan(&mut self) {
         self.answers = false;
         self.passes(5_000);
@@ -75,7 +75,7 @@ impl Connected {
         self.ipfail_says("num_ping_nodes", &[("num_ping", number)]);
     }
 
-    /// What our ipfail said, with its number.
+    /// The messages of our ipfail, each with its count.
     fn said(&mut self) -> Vec<String> {
         let ours = ["hbapi-clstat", "num_ping_nodes", "abort_giveup", "you_are_dead", "ask_resources"];
         let fields = ["st", "num_ping", "rsc_hold", "info"];
@@ -94,7 +94,7 @@ impl Connected {
     }
 }
 
-/// The fields of a message as 03 §10.1 and the capture have them, before the control fields.
+/// The fields of a message before the control fields, in the notation of 03 §10.1.
 fn body(message: &Message) -> String {
     let names: Vec<_> = message.fields().iter().map(|field| field.name.as_str()).collect();
     names.join(" ")
@@ -127,7 +127,7 @@ fn messages_have_the_fields_of_a_real_ipfail() {
 }
 
 #[test]
-fn without_ipfail_ping_nodes_only_report() {
+fn without_ipfail_ping_nodes_are_only_reported() {
     let mut connected = Connected::with(AutoFailback::On, "local", |settings| settings.connectivity.ipfail = false);
     connected.loses_the_lan();
     connected.counts("1");
@@ -138,7 +138,7 @@ fn without_ipfail_ping_nodes_only_report() {
 }
 
 #[test]
-fn who_becomes_active_signs_on_and_says_what_it_sees() {
+fn ipfail_joins_when_we_become_active_and_sends_its_count() {
     let mut bench = Bench::with(|settings| {
         settings.ping_nodes = vec!["10.0.0.254".into()];
         settings.connectivity.ipfail = true;
@@ -153,9 +153,9 @@ fn who_becomes_active_signs_on_and_says_what_it_sees() {
     assert_eq!(connected.field("respond-cstatus", "cs"), ["online"]);
 }
 
-/// The story of the capture capI, from nodea's side.
+/// What tests/captures/ipfail.pcap shows, from nodea's side.
 #[test]
-fn who_sees_less_gives_everything_up_after_two_keepalives() {
+fn the_node_that_sees_less_gives_everything_up_after_two_keepalives() {
     let mut connected = Connected::new("local");
     connected.loses_the_lan();
     assert_eq!(connected.said(), ["num_ping_nodes 0"]);
@@ -180,7 +180,7 @@ fn who_sees_less_gives_everything_up_after_two_keepalives() {
 }
 
 #[test]
-fn both_lose_it_and_nothing_moves() {
+fn if_both_lose_the_ping_node_nothing_moves() {
     let mut connected = Connected::new("local");
     connected.loses_the_lan();
     connected.ipfail_says("you_are_dead", &[]);
@@ -209,7 +209,7 @@ fn a_give_up_is_called_off_by_the_other_node_and_by_its_return() {
 }
 
 #[test]
-fn what_came_for_want_of_a_ping_node_goes_back_when_the_numbers_are_equal() {
+fn groups_that_moved_for_a_ping_node_go_back_when_the_counts_are_equal() {
     for (failback, back) in [(AutoFailback::On, true), (AutoFailback::Off, false)] {
         let mut connected = Connected::with(failback, "local", |_| {});
         connected.counts("0");
@@ -227,7 +227,7 @@ fn what_came_for_want_of_a_ping_node_goes_back_when_the_numbers_are_equal() {
 }
 
 #[test]
-fn what_a_real_ipfail_gave_goes_back_although_it_never_said_its_number() {
+fn groups_that_a_real_ipfail_gave_go_back_without_its_count() {
     let mut connected = Connected::new("local");
     connected.finds_the_lan();
     connected
@@ -240,9 +240,9 @@ fn what_a_real_ipfail_gave_goes_back_although_it_never_said_its_number() {
     assert_eq!(connected.said(), ["ask_resources foreign me"]);
 }
 
-/// Its number, equal again, overtook the request of its ipfail: nothing was here yet that could go back.
+/// The peer's count, equal again, overtook the request of its ipfail: there was nothing here yet that could go back.
 #[test]
-fn what_comes_after_the_numbers_were_equal_goes_back_too() {
+fn groups_that_come_after_the_counts_were_equal_go_back_too() {
     let mut connected = Connected::new("local");
     connected.counts("0");
     connected.counts("1");
@@ -260,7 +260,7 @@ fn what_comes_after_the_numbers_were_equal_goes_back_too() {
 }
 
 #[test]
-fn what_an_operator_moved_stays() {
+fn groups_that_an_operator_moved_stay() {
     let mut connected = Connected::new("local");
     connected.ask("all", "me");
     connected.ask("all", "done");
@@ -291,7 +291,7 @@ fn a_node_that_is_back_without_the_lan_gets_nothing_back() {
 }
 
 #[test]
-fn a_number_that_a_later_one_has_overtaken_is_history() {
+fn an_overtaken_count_is_ignored() {
     let mut connected = Connected::new("local");
     let fields: Vec<_> = [("dest", "nodea"), ("num_ping", "2")].iter().chain(&CLIENT).copied().collect();
     let late = connected.bench.message("num_ping_nodes", &fields);
@@ -303,7 +303,7 @@ fn a_number_that_a_later_one_has_overtaken_is_history() {
 }
 
 #[test]
-fn numbers_are_compared_anew_when_the_other_node_is_heard_again() {
+fn counts_are_compared_again_when_the_peer_is_heard_again() {
     let mut connected = Connected::new("local");
     connected.peer_silent();
     connected.passes(5_000);
@@ -313,7 +313,7 @@ fn numbers_are_compared_anew_when_the_other_node_is_heard_again() {
 }
 
 #[test]
-fn a_give_up_that_cannot_begin_is_thought_over_after_ten_seconds() {
+fn a_give_up_that_cannot_begin_is_decided_again_after_ten_seconds() {
     let mut connected = Connected::new("local");
     connected.loses_the_lan();
     connected.resource("local", "0", None);
@@ -338,16 +338,16 @@ fn a_dead_link_to_the_peer_makes_us_compare() {
 }
 
 #[test]
-fn who_leaves_signs_off() {
+fn ipfail_leaves_when_we_stop() {
     let mut connected = Connected::new("local");
     connected.request(Request::Shutdown);
     connected.passes(1_000);
     assert_eq!(connected.said(), ["hbapi-clstat leave signoff"]);
 }
 
-/// Both see the peer fall silent; only who sees a ping node takes over.
+/// Each node loses the other, and only the one that reaches a ping node takes over.
 #[test]
-fn who_sees_no_ping_node_does_not_take_over_until_one_answers() {
+fn without_a_ping_node_nothing_is_taken_until_one_answers() {
     let needs = |settings: &mut Settings| settings.connectivity.takeover_needs_ping = true;
     let mut connected = Connected::with(AutoFailback::On, "local", needs);
     connected.peer_silent();
@@ -355,7 +355,7 @@ fn who_sees_no_ping_node_does_not_take_over_until_one_answers() {
     assert_eq!(connected.view().hold, Set::ALL, "connected: it is the other that is gone");
 
     let mut connected = Connected::with(AutoFailback::On, "local", needs);
-    // Both fall silent in the same moment; the ping node is not even dead yet.
+    // The peer and the ping node fall silent at the same moment, and the ping node is not declared dead yet.
     connected.answers = false;
     connected.peer_silent();
     connected.passes(4_500);
@@ -372,7 +372,7 @@ fn who_sees_no_ping_node_does_not_take_over_until_one_answers() {
 }
 
 #[test]
-fn a_peer_that_leaves_with_a_word_is_succeeded_without_any_ping_node() {
+fn a_peer_that_stops_is_taken_over_without_any_ping_node() {
     let needs = |settings: &mut Settings| settings.connectivity.takeover_needs_ping = true;
     let mut connected = Connected::with(AutoFailback::On, "local", needs);
     connected.answers = false;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_stop_is_announced_released_said_and_lingered_on() {
+fn a_stop_is_announced_releases_everything_ends_with_shutdone_and_stays_to_resend() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.request(Request::Shutdown);
@@ -29,7 +29,7 @@ fn a_stop_is_announced_released_said_and_lingered_on() {
 }
 
 #[test]
-fn what_was_lost_is_sent_again_while_we_linger() {
+fn lost_messages_are_sent_again_before_we_exit() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Shutdown);
     let shutdone = bench.sent("shutdone")[0].clone();
@@ -51,7 +51,7 @@ fn a_second_request_changes_nothing() {
 }
 
 #[test]
-fn a_lone_node_does_not_linger() {
+fn a_lone_node_exits_at_once() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(5_000);
@@ -63,7 +63,7 @@ fn a_lone_node_does_not_linger() {
 }
 
 #[test]
-fn who_holds_nothing_says_so_and_leaves() {
+fn a_node_that_holds_nothing_reports_that_and_leaves() {
     let mut bench = Bench::joined("all");
     bench.request(Request::Shutdown);
     assert_eq!(bench.story(), ["resource none 0 shutdown", "shutdone"], "nothing is stopped that never ran");
@@ -72,7 +72,7 @@ fn who_holds_nothing_says_so_and_leaves() {
 }
 
 #[test]
-fn before_active_there_is_nobody_to_tell() {
+fn a_stop_before_active_sends_nothing() {
     let mut bench = Bench::started();
     bench.request(Request::Shutdown);
     assert_eq!(bench.story(), ["exit"]);
@@ -80,7 +80,7 @@ fn before_active_there_is_nobody_to_tell() {
 }
 
 #[test]
-fn nothing_is_said_after_the_end() {
+fn nothing_is_sent_after_the_end() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Shutdown);
     bench.run(2_000);
@@ -121,7 +121,7 @@ fn a_stop_waits_for_an_exchange() {
     assert_eq!(story.iter().filter(|line| line.starts_with("stop")).count(), 2, "each group is stopped once");
 }
 
-/// A peer that never decides must not keep us: 30 s, not the hour of Heartbeat.
+/// We wait 30 s for a peer that never becomes stable, while a Heartbeat waits an hour.
 #[test]
 fn a_stop_does_not_wait_for_ever() {
     let mut bench = Bench::joined("local");
@@ -131,7 +131,7 @@ fn a_stop_does_not_wait_for_ever() {
     bench.run(29_999);
     assert_eq!(bench.story(), ["starting", "resource local 1"], "it was asked, and did not answer");
     bench.run(1);
-    // Asked once more in the same moment.
+    // Requested once more at the same moment.
     assert_eq!(bench.story()[2..], ["stop a2", "resource none 0 shutdown", "stop a1", "shutdone"]);
 }
 
@@ -149,7 +149,7 @@ fn the_death_of_the_peer_while_we_stop_moves_nothing() {
     assert_eq!(bench.story(), ["stop a1", "shutdone", "exit"]);
 }
 
-/// Two nodes that stop together are safe.
+/// Both nodes stop at the same time.
 #[test]
 fn shutdone_of_the_peer_while_we_stop_moves_nothing() {
     let mut bench = Bench::joined("local");
@@ -163,7 +163,7 @@ fn shutdone_of_the_peer_while_we_stop_moves_nothing() {
 }
 
 #[test]
-fn who_leaves_takes_and_gives_nothing() {
+fn a_node_that_stops_takes_and_gives_nothing() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.request(Request::Shutdown);

@@ -1,5 +1,5 @@
-//! `auto_failback legacy`, or none: Heartbeat's first protocol beside a real Heartbeat, the nice one between two hbd
-//! nodes, and each protocol named to the other (03 §5, §6.7, §14.1 rules 1 and 16).
+//! `auto_failback legacy`, or no such line: Heartbeat's first protocol with a real Heartbeat, the nice protocol
+//! between two hbd nodes, and a log line where the nodes' protocols differ (03 §5, §6.7, §14.1 rules 1 and 16).
 
 use super::*;
 use crate::cluster::{Answer, Set};
@@ -8,7 +8,7 @@ fn nothing() -> Vec<String> {
     Vec::new()
 }
 
-/// Both serve their own.
+/// Each node serves its own groups.
 fn settled() -> Bench {
     let mut bench = Bench::active_legacy();
     bench.says("ip-request-resp", &[("dest", "nodea"), ("ipaddr", "a1"), ("weown", "no"), ("ok", "OK")]);
@@ -17,7 +17,7 @@ fn settled() -> Bench {
     bench
 }
 
-/// The peer went away with `shutdone`; we serve everything.
+/// The peer has left with `shutdone`, and we serve everything.
 fn alone() -> Bench {
     let mut bench = settled();
     bench.says("shutdone", &[("st", "dead")]);
@@ -64,7 +64,7 @@ fn the_request_is_heartbeats_byte_for_byte() {
 }
 
 #[test]
-fn who_does_not_run_a_group_lets_it_go_all_the_same() {
+fn a_group_that_does_not_run_is_released_all_the_same() {
     let mut bench = Bench::active_legacy();
     bench.story();
     answered(&mut bench, "a1", "no");
@@ -83,7 +83,7 @@ fn an_answer_that_is_not_ok_or_not_for_us_or_not_about_ours_takes_nothing() {
     assert_eq!(bench.story(), nothing());
 }
 
-/// Heartbeat asks once and, unanswered, never acquires anything.
+/// A Heartbeat asks once, and without an answer it never acquires anything.
 #[test]
 fn an_unanswered_request_is_repeated_and_at_last_explained() {
     let mut bench = Bench::active_legacy();
@@ -101,7 +101,7 @@ fn an_unanswered_request_is_repeated_and_at_last_explained() {
 }
 
 #[test]
-fn a_peer_that_is_not_active_yet_would_not_hear_us_and_is_waited_for() {
+fn a_peer_that_is_not_active_yet_is_waited_for() {
     let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
     bench.feed(Event::Start);
     bench.peer_beats("up", 0x1770);
@@ -137,7 +137,7 @@ fn a_lone_node_takes_everything() {
     assert_eq!(bench.view().resource_state, "all");
 }
 
-/// 03 §6.7, B's side: the returning node gets its group, released first.
+/// 03 §6.7, B's side: the returning node gets its group after it was released here.
 #[test]
 fn a_returning_peer_gets_its_group_when_it_is_down_here() {
     let mut bench = alone();
@@ -268,9 +268,9 @@ fn standby_and_takeover_are_refused_with_the_reason() {
     assert_eq!(bench.story(), nothing());
 }
 
-/// A file that differs must not make two owners, nor none.
+/// Different haresources files must lead neither to two owners nor to none.
 #[test]
-fn a_request_for_our_own_group_is_named_and_not_obeyed() {
+fn a_request_for_our_own_group_is_logged_and_refused() {
     let mut bench = settled();
     bench.says("ip-request", &[("ipaddr", "a1")]);
     assert!(bench.logged("node nodeb asks for the resource group 'a1', which is not its own by our haresources"));
@@ -279,16 +279,16 @@ fn a_request_for_our_own_group_is_named_and_not_obeyed() {
 }
 
 #[test]
-fn a_request_for_a_group_that_we_do_not_know_is_named_and_let_go() {
+fn a_request_for_an_unknown_group_is_logged_and_answered() {
     let mut bench = settled();
     bench.says("ip-request", &[("ipaddr", "c1")]);
     assert!(bench.logged("node nodeb asks for the resource group 'c1'"));
     assert_eq!(bench.story(), ["ip-request-resp c1 no OK"]);
 }
 
-/// 03 §5.3: neither can know what the other serves.
+/// 03 §5.3: with different protocols neither node can know what the other serves.
 #[test]
-fn a_peer_that_speaks_the_nice_protocol_is_named_and_not_obeyed() {
+fn a_peer_with_the_nice_protocol_is_logged_and_not_obeyed() {
     for (kind, fields) in [
         ("starting", &[][..]),
         ("resource", &[("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1")]),
@@ -303,7 +303,7 @@ fn a_peer_that_speaks_the_nice_protocol_is_named_and_not_obeyed() {
 
 /// 03 §14.1 rule 16, last sentence.
 #[test]
-fn in_nice_mode_a_request_is_answered_and_named() {
+fn in_nice_mode_a_request_is_answered_and_logged() {
     let mut bench = Bench::joined("local");
     bench.says("shutdone", &[("st", "dead")]);
     bench.peer_restarts();
@@ -324,7 +324,7 @@ fn a_response_that_nobody_asked_for_takes_nothing_in_nice_mode() {
     assert_eq!(bench.story(), nothing());
 }
 
-/// Shared decisions: between two hbd nodes the nice exchanges with `on` semantics.
+/// docs/DECISIONS.md "auto_failback legacy or absent": between two hbd nodes it is the nice protocol with `on`.
 #[test]
 fn beside_an_hbd_legacy_is_nice_with_failback() {
     let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
@@ -343,9 +343,9 @@ fn beside_an_hbd_legacy_is_nice_with_failback() {
     assert!(bench.sent("ip-request").is_empty());
 }
 
-/// Its status was lost, its `repnodes` was not: we wait for the next.
+/// The peer's status was lost and its `repnodes` arrived: we wait for its next status.
 #[test]
-fn a_peer_that_has_not_shown_what_it_is_is_not_guessed_at() {
+fn we_wait_until_the_peer_shows_what_it_is() {
     let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
     bench.feed(Event::Start);
     bench.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb "), ("delnodelist", " ")]);
@@ -358,7 +358,7 @@ fn a_peer_that_has_not_shown_what_it_is_is_not_guessed_at() {
     assert_eq!(bench.story(), ["starting"]);
 }
 
-/// The rolling replacement of a legacy cluster, second half: the last Heartbeat goes, an hbd comes.
+/// The second half of the rolling replacement of a legacy cluster: an hbd replaces the last Heartbeat.
 #[test]
 fn when_the_heartbeat_is_replaced_by_an_hbd_its_groups_go_back() {
     let mut bench = alone();
@@ -375,7 +375,7 @@ fn when_the_heartbeat_is_replaced_by_an_hbd_its_groups_go_back() {
     assert_eq!(bench.field("ask_resources", "rsc_hold"), ["foreign", "foreign"]);
 }
 
-/// And the way back.
+/// The way back: a Heartbeat replaces an hbd.
 #[test]
 fn when_an_hbd_is_replaced_by_a_heartbeat_it_gets_its_groups() {
     let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
@@ -395,9 +395,9 @@ fn when_an_hbd_is_replaced_by_a_heartbeat_it_gets_its_groups() {
     assert_eq!(bench.story(), ["stop a2", "stop a1", "shutdone"], "it is stable, nothing is waited for");
 }
 
-/// 02 §7.7: it restarts itself; `shutdone` leaves us as the only owner.
+/// 02 §7.7: the Heartbeat restarts itself, and after its `shutdone` we are the only owner.
 #[test]
-fn after_a_partition_we_serve_on_and_announce_when_the_heartbeat_has_left() {
+fn after_a_partition_we_go_on_and_announce_when_the_heartbeat_has_left() {
     let mut bench = settled();
     bench.peer_silent();
     bench.run(10_000);
@@ -411,7 +411,7 @@ fn after_a_partition_we_serve_on_and_announce_when_the_heartbeat_has_left() {
     assert_eq!(bench.view().hold, Set::ALL);
 }
 
-/// It had heard us all the time, and served its own.
+/// The Heartbeat had heard us all the time and served its own groups.
 #[test]
 fn after_a_partition_that_only_we_saw_the_heartbeat_keeps_its_own() {
     let mut bench = settled();
@@ -425,7 +425,7 @@ fn after_a_partition_that_only_we_saw_the_heartbeat_keeps_its_own() {
     assert!(bench.view().hold == Set::LOCAL);
 }
 
-/// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late. Asked for them, it releases our groups.
+/// 03 §8.3: 3.0.6 takes over from a live node whose heartbeat was late. It releases our groups when we ask for them.
 #[test]
 fn a_heartbeat_that_declared_us_dead_is_asked_for_our_groups() {
     let mut bench = settled();

@@ -1,4 +1,4 @@
-//! Who is alive: the beat, late heartbeats, death, links, return (02 §7).
+//! Which nodes are alive: statuses every keepalive, late heartbeats, death, links, return (02 §7).
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn one_status_per_keepalive_without_drift() {
 }
 
 #[test]
-fn beats_that_were_slept_through_are_not_made_up_for() {
+fn heartbeats_that_a_stall_prevented_are_not_sent_later() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     let started = bench.clock();
@@ -44,7 +44,7 @@ fn extra_statuses_do_not_shift_the_rhythm() {
 }
 
 #[test]
-fn a_status_later_than_warntime_earns_a_warning() {
+fn a_status_later_than_warntime_is_logged() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     let heard = bench.view();
@@ -70,9 +70,9 @@ fn death_comes_strictly_after_the_dead_time() {
     assert_eq!(bench.logged_at("node nodeb: is dead"), Some(last + 4_001));
 }
 
-/// What had arrived when we woke up late is handed over first: we were late, not the peer.
+/// After a stall the daemon hands over the waiting packets first: we were late, not the peer.
 #[test]
-fn a_status_that_waited_for_us_saves_its_sender() {
+fn a_status_that_waited_while_we_stalled_counts() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.now += ms(20_000);
@@ -95,7 +95,7 @@ fn the_dead_time_is_the_one_that_the_peer_asked_for() {
 }
 
 #[test]
-fn a_status_without_a_legible_dt_leaves_the_dead_time_alone() {
+fn a_status_without_a_valid_dt_leaves_the_dead_time() {
     let mut bench = Bench::joined("local");
     bench.says("status", &[("st", "active"), ("protocol", "1")]);
     bench.says("status", &[("st", "active"), ("dt", "soon"), ("protocol", "1")]);
@@ -114,7 +114,7 @@ fn a_dead_time_of_zero_kills_at_once() {
     assert_eq!(bench.peer_state(), "dead");
 }
 
-/// Trap 15.
+/// 02 §13 trap 15.
 #[test]
 fn only_a_status_keeps_a_node_alive() {
     let mut bench = Bench::joined("local");
@@ -140,9 +140,10 @@ fn an_older_status_does_not_overwrite_a_newer_one() {
     assert_eq!(bench.peer_state(), "active", "ts and seq are both lower");
 }
 
-/// A real Heartbeat would take the node for `up` again (02 §7.2: both must be lower).
+/// A real Heartbeat would take the node for `up` again, because it rejects a status only if both `ts` and `seq` are
+/// lower (02 §7.2).
 #[test]
-fn nor_does_an_overtaken_status_of_the_same_second() {
+fn an_overtaken_status_of_the_same_second_changes_nothing() {
     let mut bench = Bench::joined("local");
     let old = bench.status().with("st", "up");
     bench.peer_status();
@@ -151,7 +152,7 @@ fn nor_does_an_overtaken_status_of_the_same_second() {
 }
 
 #[test]
-fn a_change_of_status_is_said_once() {
+fn a_change_of_status_is_logged_once() {
     let mut bench = Bench::started();
     bench.peer_beats("init", 0x1770);
     bench.peer_beats("up", 0x1770);
@@ -162,7 +163,7 @@ fn a_change_of_status_is_said_once() {
     assert_eq!(said, expected, "init is what we assumed; case does not matter");
 }
 
-/// Nobody says it about himself; who did and fell silent would never be declared dead.
+/// No node reports itself dead. If we accepted that, the node could fall silent and would never be declared dead.
 #[test]
 fn a_node_cannot_declare_itself_dead() {
     let mut bench = Bench::joined("local");
@@ -220,7 +221,7 @@ fn an_old_copy_and_a_message_for_another_refresh_nothing() {
     assert_eq!(bench.links(), [true, true]);
 }
 
-/// A duplicate stays one, whoever it is for (02 §5 step 14).
+/// A duplicate of a message for another node is a duplicate, too (02 §5 step 14).
 #[test]
 fn the_second_copy_of_a_message_for_another_refreshes_its_link() {
     let mut bench = Bench::joined("local");
@@ -239,7 +240,7 @@ fn node_and_link_die_together() {
 }
 
 #[test]
-fn a_restart_seen_dead_meanwhile_is_no_partition() {
+fn a_restart_after_a_death_is_no_partition() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(10_000);
@@ -283,7 +284,7 @@ fn a_new_incarnation_may_be_heard_by_another_message_first() {
 }
 
 #[test]
-fn a_healed_partition_is_named_and_answered_at_once() {
+fn a_healed_partition_is_logged_and_answered_at_once() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     bench.run(10_400);
@@ -297,9 +298,9 @@ fn a_healed_partition_is_named_and_answered_at_once() {
     assert_eq!(bench.log().iter().filter(|line| line.contains("partition")).count(), 1);
 }
 
-/// 02 §7.7: seq not above the last known is a leftover in some queue.
+/// 02 §7.7: a `seq` that is not above the last known one belongs to a message that some queue has delayed.
 #[test]
-fn a_stale_status_does_not_raise_the_dead() {
+fn an_old_status_does_not_revive_a_dead_node() {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
     let last = bench.status();
@@ -341,7 +342,7 @@ fn a_message_without_generation_counts_as_generation_zero() {
     assert!(bench.logged("replay attack [nodeb]? [gen = 0, curgen = 256]"));
 }
 
-/// It restarted within its dead time and its first statuses were lost: what it says meanwhile shows that it lives.
+/// The peer restarted within its dead time and its first statuses were lost. Its other messages show that it lives.
 #[test]
 fn a_new_incarnation_is_not_dead_because_its_first_statuses_were_lost() {
     let mut bench = Bench::joined("local");
@@ -356,9 +357,10 @@ fn a_new_incarnation_is_not_dead_because_its_first_statuses_were_lost() {
     assert_eq!(bench.logged_at("node nodeb: is dead"), Some(noticed + 4_001), "but its silence counts");
 }
 
-/// The giver's `done` waited in our socket. It holds us for dead by now, and has taken everything back.
+/// The giver's `done` waited in our socket while we were stalled. By now the giver has declared us dead and taken
+/// everything back.
 #[test]
-fn what_was_given_before_we_slept_for_a_dead_time_is_not_taken() {
+fn groups_given_before_a_stall_of_a_dead_time_are_not_taken() {
     for beats_first in [false, true] {
         let mut bench = Bench::joined_hbd("local");
         bench.ask("all", "me");
@@ -382,9 +384,9 @@ fn what_was_given_before_we_slept_for_a_dead_time_is_not_taken() {
     }
 }
 
-/// The other side of it.
+/// The same exchange, seen by the giver.
 #[test]
-fn what_was_given_is_still_to_be_had_by_one_that_slept() {
+fn groups_that_were_given_are_still_given_after_the_takers_stall() {
     let mut bench = Bench::joined_hbd("local");
     bench.request(Request::Standby(Set::LOCAL));
     bench.ask("local", "other");

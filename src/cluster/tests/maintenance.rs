@@ -1,4 +1,5 @@
-//! Maintenance: what runs here is left alone, whatever happens here or there, and everything is as it should be afterwards.
+//! Maintenance: resources on this node are left alone, whatever happens on either node, and at the end everything
+//! runs where it should.
 
 use super::*;
 use crate::cluster::{GroupState, UnitNews};
@@ -20,7 +21,7 @@ fn ended(bench: &mut Bench) {
 }
 
 #[test]
-fn what_fails_or_is_stopped_is_left_alone_and_started_at_the_end() {
+fn failed_and_stopped_units_are_left_alone_and_started_at_the_end() {
     let mut bench = maintained(Bench::joined_hbd("local"));
     for news in [UnitNews::Stopped, UnitNews::Failed("broken".into()), UnitNews::Failed("broken".into())] {
         bench.feed(Event::Unit { step: A1, news });
@@ -35,7 +36,7 @@ fn what_fails_or_is_stopped_is_left_alone_and_started_at_the_end() {
 }
 
 #[test]
-fn a_failure_of_before_is_not_acted_upon_either() {
+fn an_earlier_failure_is_not_acted_upon_in_maintenance() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_silent();
     bench.run(10_000);
@@ -93,7 +94,7 @@ fn nothing_is_taken_from_a_peer_that_leaves_before_the_end() {
 }
 
 #[test]
-fn the_peer_gets_no_answer_and_true_reports() {
+fn in_maintenance_the_peer_gets_true_reports_and_no_answer() {
     let mut bench = maintained(Bench::joined("local"));
     bench.ask("local", "me");
     bench.says("hb_takeover", &[("rsc_hold", "all")]);
@@ -123,7 +124,7 @@ fn an_operators_moves_are_refused_here_and_there() {
 }
 
 #[test]
-fn an_hbd_peer_is_told_and_a_real_heartbeat_is_not() {
+fn maintenance_is_announced_to_an_hbd_only() {
     for (hbd, told) in [(true, "1"), (false, "-")] {
         let bench = if hbd { Bench::joined_hbd("local") } else { Bench::joined("local") };
         let mut bench = maintained(bench);
@@ -153,7 +154,7 @@ fn groups_do_not_fail_back_before_the_end() {
 }
 
 #[test]
-fn of_two_owners_one_lets_go_all_the_same() {
+fn of_two_owners_one_releases_in_maintenance_too() {
     let mut bench = maintained(Bench::joined_hbd("local"));
     let claim = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "1,1,2")];
     bench.says("resource", &claim);
@@ -192,7 +193,7 @@ fn a_stop_releases_everything() {
 }
 
 #[test]
-fn it_does_not_begin_in_the_middle_of_something_and_not_twice() {
+fn maintenance_does_not_begin_twice_nor_during_an_exchange() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::ALL));
     bench.request(Request::Maintenance(true));

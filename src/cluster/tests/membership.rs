@@ -1,11 +1,11 @@
-//! What 02 says beyond two nodes on one link: several links, three and four nodes, clock steps, flow control, and the
-//! node layer's lesser messages.
+//! Chapter 02 beyond two nodes on one link: several links, three and four nodes, clock steps, flow control, and the
+//! less important messages of the node layer.
 
 use super::*;
 
 const ALIVE: &[(&str, &str)] = &[("st", "active"), ("dt", "fa0"), ("protocol", "1")];
 
-/// A message of some other node.
+/// A message of another node.
 fn of(node: u8, kind: &str, seq: u64, fields: &[(&str, &str)]) -> Message {
     let mut message = Message::new(kind);
     for (name, value) in fields {
@@ -61,7 +61,7 @@ fn either_link_keeps_the_peer_alive() {
 }
 
 #[test]
-fn the_last_link_is_the_partition() {
+fn only_the_loss_of_the_last_link_is_a_partition() {
     let mut bench = Bench::joined("local");
     let status = bench.status();
     bench.hears_on(0, status.clone());
@@ -74,7 +74,7 @@ fn the_last_link_is_the_partition() {
 }
 
 #[test]
-fn what_comes_on_every_link_is_obeyed_once() {
+fn a_message_that_comes_on_every_link_is_obeyed_once() {
     let mut bench = Bench::joined("local");
     let ask = bench.message("ask_resources", &[("rsc_hold", "all"), ("info", "me")]);
     for link in [0, 1, 1, 0] {
@@ -84,7 +84,7 @@ fn what_comes_on_every_link_is_obeyed_once() {
     assert_eq!(bench.links(), [true, true]);
 }
 
-/// 02 §7.4: a real node times every link out by the dead time of the last node in its table.
+/// 02 §7.4: a real Heartbeat uses the dead time of the last node in its table for every link.
 #[test]
 fn a_link_is_timed_out_by_its_own_nodes_dead_time() {
     let mut bench = with_nodes(&["nodea", "nodeb", "nodec"]);
@@ -138,7 +138,8 @@ fn with_four_nodes_the_next_is_asked_when_the_first_dies() {
     assert_eq!(bench.field("status", "ttl").last().unwrap(), "5", "hopfudge and four nodes");
 }
 
-/// Resource groups are for two nodes (03 §1); the configuration refuses more, and the core would not guess.
+/// Resource groups are for two nodes (03 §1). The configuration refuses more nodes, and the core does nothing with
+/// them.
 #[test]
 fn with_three_nodes_nothing_is_started_stopped_or_given() {
     let mut bench = with_nodes(&["nodea", "nodeb", "nodec"]);
@@ -157,9 +158,9 @@ fn with_three_nodes_nothing_is_started_stopped_or_given() {
     assert_eq!(bench.story().last().unwrap(), "exit");
 }
 
-/// 02 §7.8, and worse: only `ts` knows of it.
+/// 02 §7.8: only `ts` of our messages shows the step.
 #[test]
-fn a_step_of_our_clock_kills_nobody() {
+fn a_step_of_our_clock_declares_nobody_dead() {
     for (back, wall) in [(true, 0), (true, WALL - 86_400), (false, WALL + 86_400)] {
         let mut bench = Bench::joined("local");
         let before = bench.log().len();
@@ -189,7 +190,7 @@ fn a_clock_at_zero_is_no_reason_to_be_dropped() {
 }
 
 #[test]
-fn a_step_of_the_peers_clock_kills_nobody() {
+fn a_step_of_the_peers_clock_declares_nobody_dead() {
     for ts in ["1", "ffffffff"] {
         let mut bench = Bench::joined("local");
         bench.peer_silent();
@@ -203,9 +204,9 @@ fn a_step_of_the_peers_clock_kills_nobody() {
     }
 }
 
-/// 02 §6.6: nobody is punished for it, and nothing grows.
+/// 02 §6.6: the peer gets all messages, and no queue grows.
 #[test]
-fn a_peer_that_never_acknowledges_is_served_all_the_same() {
+fn a_peer_that_never_acknowledges_gets_all_messages() {
     let mut bench = Bench::joined("local");
     bench.run(300_000);
     assert_eq!(bench.peer_state(), "active");
@@ -213,7 +214,7 @@ fn a_peer_that_never_acknowledges_is_served_all_the_same() {
     assert_eq!(bench.story(), ["ask_resources all me"]);
 }
 
-/// 02 §6.6, trap 9: in a real cluster one such status ends flow control for everybody.
+/// 02 §6.6, §13 trap 9: in a real cluster one such status ends flow control for all nodes.
 #[test]
 fn a_status_without_protocol_switches_nothing_off() {
     let mut bench = Bench::started();
@@ -232,7 +233,7 @@ fn a_status_without_protocol_switches_nothing_off() {
     assert_eq!(bench.sent("NS_ackmsg").len(), 2, "acknowledged as before");
 }
 
-/// 02 §3.1: the asker's tool waits for it.
+/// 02 §3.1: a tool on the asking node waits for the answer.
 #[test]
 fn the_question_for_an_api_client_is_answered_offline() {
     let mut bench = Bench::joined("local");
@@ -252,7 +253,7 @@ fn the_question_for_an_api_client_is_answered_offline() {
 
 /// 02 §8.4: the node table is ha.cf's.
 #[test]
-fn addnode_and_delnode_are_named_and_not_obeyed() {
+fn addnode_and_delnode_are_logged_and_not_obeyed() {
     for change in ["addnode", "delnode"] {
         let mut bench = Bench::joined("local");
         bench.says(change, &[("nodelist", "nodec ")]);
@@ -261,8 +262,8 @@ fn addnode_and_delnode_are_named_and_not_obeyed() {
     }
 }
 
-/// `hbgenmethod time` twice within a second, or a machine restored from a snapshot: its numbers begin anew in the same
-/// generation and are old news until they pass those of its former life.
+/// `hbgenmethod time` twice within a second, or a machine that was restored from a snapshot: the sequence numbers
+/// begin anew in the same generation, and are ignored until they exceed those of the former incarnation.
 #[test]
 fn a_restart_with_the_same_generation_is_heard_when_its_numbers_pass_the_old() {
     let mut bench = Bench::joined("local");
@@ -274,7 +275,8 @@ fn a_restart_with_the_same_generation_is_heard_when_its_numbers_pass_the_old() {
     assert_eq!(bench.peer_state(), "active");
 }
 
-/// 02 §9.2: the peer reads its ha.cf again. It is silent for a moment, keeps its resources, and has a new generation.
+/// 02 §9.2: the peer reads its ha.cf again. It is silent for a moment, keeps its resources, and has another
+/// generation.
 #[test]
 fn a_reload_of_the_peer_moves_nothing() {
     let mut bench = Bench::joined("local");

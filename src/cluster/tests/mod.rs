@@ -1,5 +1,5 @@
-//! Tests of the core, chapter by chapter of 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
-//! messages are made by hand. The peer is a real Heartbeat unless a test lets it show the field `hbd`.
+//! Tests of the core in the order of chapters 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
+//! messages the test writes. The peer is a real Heartbeat unless a test gives it the field `hbd`.
 
 mod carrier;
 mod comparison;
@@ -51,7 +51,7 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// keepalive 1, deadtime 4, warntime 2, initdead 10, as cap2 but for initdead.
+/// keepalive 1, deadtime 4, warntime 2, initdead 10.
 fn settings() -> Settings {
     let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
     let group = |(index, node): (usize, &str)| Group {
@@ -91,7 +91,7 @@ fn settings() -> Settings {
 struct Peer {
     generation: u64,
     seq: u64,
-    /// What its statuses say in `st` and `dt`.
+    /// `st` and `dt` of its statuses.
     st: &'static str,
     dt: u64,
     /// The field `hbd` of its statuses: an hbd peer.
@@ -106,12 +106,12 @@ struct Bench {
     now: Duration,
     peer: Peer,
     done: Vec<(Duration, Action)>,
-    /// When it said its last report once more, unasked (see `report`): no part of a story, every one would be full of it.
+    /// When the core repeated its last report to a Heartbeat. Stories leave these repetitions out.
     repeated: Vec<u64>,
     last_report: Option<String>,
     /// Steps that the core ordered and that have not ended.
     pending: Vec<(Step, bool)>,
-    /// Whether ordered steps end at once, well.
+    /// Whether ordered steps succeed at once.
     prompt: bool,
 }
 
@@ -133,14 +133,15 @@ impl Bench {
         }
     }
 
-    /// Started, nothing heard.
+    /// Started, without any message of the peer yet.
     fn started() -> Bench {
         let mut bench = Bench::with(|_| {});
         bench.feed(Event::Start);
         bench
     }
 
-    /// `active`, with `starting` sent; the peer is `active`, beats, and has said nothing about resources.
+    /// `active`, with `starting` sent. The peer is `active`, sends its statuses, and has sent nothing about
+    /// resources.
     fn active() -> Bench {
         Bench::started().activated()
     }
@@ -158,8 +159,8 @@ impl Bench {
         bench.activated()
     }
 
-    /// We joined a decided peer that holds `hold` in its own words; all groups that come up are up, all is said twice, the
-    /// raise of our dead time is over, and nothing of it is in the records.
+    /// We joined a stable peer that holds `hold`, as the peer sees it. Our groups are up, all repetitions are sent,
+    /// the raised dead time of the start is over, and nothing of all this is left in the records.
     fn joined(hold: &str) -> Bench {
         Bench::active().decided(hold)
     }
@@ -197,7 +198,7 @@ impl Bench {
         }
     }
 
-    /// Notes a report that was said once more, at its time and with no news.
+    /// Notes a report that the core repeats when it is due and without news.
     fn note_report(&mut self, timed: bool, actions: &[Action]) {
         let told: Vec<_> = actions.iter().filter_map(tell).collect();
         let quiet = !actions.iter().any(|action| matches!(action, Action::Log(_)));
@@ -208,7 +209,7 @@ impl Bench {
         self.last_report = report.or(self.last_report.take());
     }
 
-    /// The oldest step under way ends well.
+    /// The oldest step under way succeeds.
     fn end_step(&mut self) {
         let (step, start) = self.pending.remove(0);
         self.feed(Event::StepEnded { step, outcome: if start { Outcome::Started } else { Outcome::Stopped } });
@@ -220,7 +221,7 @@ impl Bench {
         self.feed(Event::StepEnded { step, outcome: Outcome::Failed("no".into()) });
     }
 
-    /// All steps under way, and those they lead to, end well.
+    /// All steps under way succeed, and those that follow from them.
     fn end_steps(&mut self) {
         while !self.pending.is_empty() {
             self.end_step();
@@ -231,7 +232,7 @@ impl Bench {
         self.feed(Event::Request { id: 1, request });
     }
 
-    /// Time passes: the peer's statuses first, then what the core has due.
+    /// Time passes. At each moment the peer's status comes first, then the core's deadline.
     fn run(&mut self, milliseconds: u64) {
         let end = self.now + ms(milliseconds);
         loop {
@@ -247,7 +248,7 @@ impl Bench {
         self.now = end;
     }
 
-    /// The peer says this status at once, and from then on every second.
+    /// The peer sends a status with this `st` and `dt` at once, and then every second.
     fn peer_beats(&mut self, st: &'static str, dt: u64) {
         (self.peer.st, self.peer.dt) = (st, dt);
         self.peer_status();
@@ -272,7 +273,7 @@ impl Bench {
         self.peer.beat = None;
     }
 
-    /// A new incarnation of the peer says its first three words and beats.
+    /// A new incarnation of the peer sends its first three statuses, and then one every second.
     fn peer_restarts(&mut self) {
         self.peer.generation += 1;
         self.peer.seq = 0;
@@ -321,7 +322,7 @@ impl Bench {
         self.hears(message);
     }
 
-    /// `resource` of the peer, absolute.
+    /// A `resource` message of the peer with `rtype=full`.
     fn resource(&mut self, hold: &str, stable: &str, info: Option<&str>) {
         let mut fields = vec![("rsc_hold", hold), ("rtype", "full"), ("isstable", stable)];
         fields.extend(info.map(|info| ("info", info)));
@@ -370,8 +371,8 @@ impl Bench {
         found.map(|(at, _)| as_ms(*at))
     }
 
-    /// What the core did about resources since the last call, in order: messages in the notation of 03 §6, steps,
-    /// announcements. Statuses and acknowledgements are left out.
+    /// What the core did since the last call, in order: messages in the notation of 03 §6, steps, announcements.
+    /// Statuses and acknowledgements are left out.
     fn story(&mut self) -> Vec<String> {
         let repeated =
             |at: &Duration, told: &str| told.starts_with("resource") && self.repeated.contains(&as_ms(*at));

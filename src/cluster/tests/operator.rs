@@ -1,4 +1,4 @@
-//! What an operator is told about the move he asked for.
+//! The answers to an operator's request for a move.
 
 use super::*;
 use crate::cluster::Awaited;
@@ -38,7 +38,7 @@ fn a_takeover_that_cannot_start_everything_has_failed() {
 }
 
 #[test]
-fn what_is_so_already_is_said_to_be() {
+fn a_move_that_changes_nothing_is_answered_at_once() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Takeover(Set::LOCAL));
     bench.request(Request::Standby(Set::FOREIGN));
@@ -67,7 +67,7 @@ fn a_refusal_says_why() {
 }
 
 #[test]
-fn silence_and_death_of_the_other_node_end_the_wait() {
+fn the_silence_and_the_death_of_the_peer_end_a_move() {
     for request in [Request::Standby(Set::ALL), Request::Takeover(Set::ALL)] {
         let mut bench = Bench::joined("local");
         bench.request(request);
@@ -82,7 +82,7 @@ fn silence_and_death_of_the_other_node_end_the_wait() {
     }
 }
 
-/// The peer has said `isstable=0`.
+/// The peer has sent a report with `isstable=0`.
 fn restless() -> Bench {
     let mut bench = Bench::joined("local");
     bench.resource("local", "0", None);
@@ -107,7 +107,7 @@ fn a_move_waits_until_the_other_node_has_decided() {
 }
 
 #[test]
-fn what_is_waited_for_is_said_once_and_shown() {
+fn the_reason_for_waiting_is_logged_once_and_shown() {
     let mut bench = restless();
     bench.request(Request::Standby(Set::ALL));
     bench.run(10_000);
@@ -160,7 +160,7 @@ fn a_move_waits_while_the_other_node_starts() {
 }
 
 #[test]
-fn a_wait_in_vain_says_for_what() {
+fn the_answer_to_a_move_that_waited_in_vain_says_why() {
     let mut bench = restless();
     bench.request(Request::Standby(Set::ALL));
     bench.run(19_999);
@@ -196,7 +196,7 @@ fn one_operator_at_a_time() {
     assert_eq!(answers(&bench), [Answer::Busy, Answer::Already]);
 }
 
-/// 03 §16 no. 18: it refuses with a line in its own log only.
+/// 03 §16 no. 18: a Heartbeat in flux refuses only with a line in its own log.
 #[test]
 fn a_heartbeat_that_refuses_silently_is_asked_again() {
     let mut bench = Bench::joined("local");

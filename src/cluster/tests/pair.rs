@@ -1,5 +1,5 @@
-//! Two hbd nodes and a wire without delay: what they wait for is one another, and nothing else. A real Heartbeat needs
-//! up to half a second for each word (02 §1.4); whatever takes virtual time here would take it for nothing.
+//! Two hbd nodes and a wire without delay: they wait only for each other. A real Heartbeat needs up to half a second
+//! for each message (02 §1.4), so anything that takes virtual time here would be a needless wait.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ struct Pair {
     now: Duration,
     wire: VecDeque<(usize, Message)>,
     answers: Vec<Answer>,
-    /// What runs where: node, group, resource.
+    /// What runs, as node, group, resource.
     running: [[[bool; 2]; 2]; 2],
     sent: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl Pair {
         }
     }
 
-    /// Both are up and have decided.
+    /// Both are up and stable.
     fn settled(change: impl Fn(&mut Settings)) -> Pair {
         let mut pair = Pair::new(change);
         pair.feed(0, Event::Start);
@@ -46,7 +46,7 @@ impl Pair {
         pair
     }
 
-    /// One event, and everything that follows from it at the same instant.
+    /// One event, and everything that follows from it at the same moment.
     fn feed(&mut self, node: usize, event: Event) {
         let mut events = VecDeque::from([(node, event)]);
         while let Some((node, event)) = events.pop_front().or_else(|| self.arrival()) {
@@ -100,7 +100,7 @@ impl Pair {
         [0, 1].map(|group| (0..2).find(|node| self.running[*node][group] == [true, true]))
     }
 
-    /// Both nodes' operators ask for the same before either node has heard of the other's.
+    /// The operators of both nodes ask for the same, before either node has received the other's message.
     fn request_on_both(&mut self, request: Request) {
         let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
         let mut events = VecDeque::new();
@@ -130,9 +130,9 @@ fn two_nodes_that_start_together_serve_their_own_without_ten_seconds() {
     assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
 }
 
-/// Each gives what belongs to the other: both would wait ten seconds for an answer, ask again, and so on for ever.
+/// Each node gives the other's groups away: both would wait ten seconds for an answer, ask again, and so on for ever.
 #[test]
-fn of_two_that_ask_at_once_one_yields() {
+fn if_both_nodes_ask_at_once_one_yields() {
     let mut pair = Pair::settled(|settings| settings.auto_failback = AutoFailback::Off);
     pair.request_on_both(Request::Standby(Set::LOCAL));
     assert_eq!(pair.owners(), [Some(1), Some(1)], "{:#?}", pair.sent);
@@ -182,9 +182,9 @@ fn a_failback_takes_no_time_of_its_own() {
     assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
 }
 
-/// Shared decisions: `legacy`, or no line at all, is nice with failback between two hbd nodes.
+/// docs/DECISIONS.md "auto_failback legacy or absent": between two hbd nodes it is the nice protocol with failback.
 #[test]
-fn two_hbd_nodes_with_legacy_speak_nice() {
+fn two_hbd_nodes_with_legacy_use_the_nice_protocol() {
     let mut pair = Pair::settled(|settings| settings.auto_failback = AutoFailback::Legacy);
     assert_eq!(pair.owners(), [Some(0), Some(1)], "{:#?}", pair.sent);
     pair.request(0, Request::Standby(Set::ALL));
@@ -192,9 +192,9 @@ fn two_hbd_nodes_with_legacy_speak_nice() {
     assert!(!pair.sent.iter().any(|line| line.contains("ip-request")), "{:#?}", pair.sent);
 }
 
-/// The messages of both settle: no report is answered for ever.
+/// The nodes do not answer each other's reports for ever.
 #[test]
-fn two_nodes_that_agree_are_quiet() {
+fn two_nodes_that_agree_send_no_more_reports() {
     let mut pair = Pair::settled(|_| {});
     pair.request(0, Request::Standby(Set::ALL));
     pair.run(5_000);

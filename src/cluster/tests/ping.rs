@@ -13,7 +13,7 @@ fn statuses(bench: &Bench) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_host_that_answers_is_told_and_one_that_falls_silent_too() {
+fn the_status_of_a_ping_node_is_logged() {
     let mut bench = bench(&["10.0.0.254"]);
     bench.feed(Event::Start);
     assert_eq!(statuses(&bench), ["init"]);

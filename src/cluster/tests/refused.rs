@@ -1,8 +1,9 @@
-//! What a receiver must reject, though its digest is right (01 §1.10 rows 20 to 33), and what it must not.
+//! Messages that a receiver must reject although their digest is right (01 §1.10 rows 20 to 33), and messages that it
+//! must not reject.
 
 use super::*;
 
-/// A peer that is silent but for what the test makes it say.
+/// A peer that sends only what the test lets it send.
 fn quiet() -> Bench {
     let mut bench = Bench::joined("local");
     bench.peer_beats("active", 1_000_000);
@@ -11,7 +12,7 @@ fn quiet() -> Bench {
     bench
 }
 
-/// The peer asks for our nodes, in a message that `change` has spoilt.
+/// The peer sends `reqnodes`, changed by `change`.
 fn spoilt(change: impl FnOnce(&mut Message)) -> Bench {
     let mut bench = quiet();
     let mut message = bench.message("reqnodes", &[("dest", "nodea")]);
@@ -20,7 +21,7 @@ fn spoilt(change: impl FnOnce(&mut Message)) -> Bench {
     bench
 }
 
-/// Dropped: not answered, and its link not refreshed.
+/// The message was dropped: it was not answered, and did not count as heard on its link.
 fn assert_dropped(bench: &Bench) {
     assert!(bench.sent("repnodes").is_empty(), "it was obeyed");
     assert!(!bench.links()[1], "its link was refreshed");
@@ -32,7 +33,7 @@ fn assert_obeyed(bench: &Bench) {
 }
 
 #[test]
-fn an_honest_message_is_obeyed() {
+fn an_unspoilt_message_is_obeyed() {
     assert_obeyed(&spoilt(|_| {}));
 }
 
@@ -135,7 +136,7 @@ fn row_29_for_another_node() {
     assert!(bench.sent("NS_rexmit").is_empty(), "its number was seen");
 }
 
-/// Trap 5: `destuuid` beats `dest`.
+/// 02 §13 trap 5: `destuuid` counts, `dest` does not.
 #[test]
 fn the_uuid_of_the_addressee_decides_alone() {
     assert_dropped(&spoilt(|message| message.set("destuuid", Value::Binary(vec![0xc; 16]))));
@@ -164,7 +165,7 @@ fn a_message_without_dest_is_for_everybody() {
 #[test]
 fn row_30_unsequenced_for_another_node() {
     let mut bench = quiet();
-    // The name decides: `destuuid` is not consulted.
+    // Only the name counts here, not `destuuid`.
     let mut request = bench.unsequenced("NS_rexmit", &[("dest", "nodec"), ("firstseq", "1"), ("lastseq", "1")]);
     request.set("destuuid", Value::Binary(OURS.to_vec()));
     bench.hears_on(1, request);
@@ -187,7 +188,7 @@ fn row_32_a_status_without_st() {
     bench.says("status", &[("st", "ping"), ("dt", "fffff"), ("protocol", "1")]);
     assert_eq!(bench.view().nodes[1].dead_time, ms(4_000));
     bench.run(4_000);
-    // `upset?` begins like `up`: only the beginning counts (02 §1.2).
+    // `upset?` begins with `up`, and only the beginning counts (02 §1.2).
     assert_eq!(bench.peer_state(), "up");
     bench.run(1);
     assert_eq!(bench.logged_at("is dead"), Some(last + 6_001));
@@ -218,7 +219,7 @@ fn a_new_uuid_is_learnt() {
 }
 
 #[test]
-fn what_is_no_reason_to_reject() {
+fn oddities_that_are_no_reason_to_reject() {
     assert_obeyed(&spoilt(|message| {
         message.remove("ld");
         message.remove("ttl");
@@ -244,7 +245,7 @@ fn a_text_that_is_not_utf_8_is_no_text() {
 }
 
 #[test]
-fn a_link_that_we_do_not_have_is_borne() {
+fn a_message_on_an_unknown_link_is_accepted() {
     let mut bench = quiet();
     let message = bench.message("reqnodes", &[("dest", "nodea")]);
     bench.hears_on(7, message);

@@ -1,10 +1,12 @@
-//! A real Heartbeat obeys in order of arrival: what it must not miss is said again (03 §4.7, §14.1 rule 3).
+//! A real Heartbeat handles messages in the order of their arrival: our report is sent again where it may have come
+//! too early (03 §4.7, §14.1 rule 3).
 
 use super::*;
 
-/// `starting` was lost and sent again after our report: R took us for undecided, and its answer shows it.
+/// `starting` was lost and sent again after our report: the Heartbeat believes that we are not stable, and its answer
+/// shows that.
 #[test]
-fn who_reports_without_need_is_told_once_more_that_we_have_decided() {
+fn a_heartbeat_that_reports_without_need_gets_our_report_again() {
     let mut bench = Bench::joined("local");
     bench.run(60_000);
     bench.repeated.clear();
@@ -23,7 +25,7 @@ fn an_hbd_needs_no_repetition() {
 }
 
 #[test]
-fn nothing_is_repeated_into_an_exchange() {
+fn a_report_is_not_repeated_during_an_exchange() {
     let mut bench = Bench::joined("local");
     bench.run(60_000);
     bench.ask("all", "me");
@@ -38,9 +40,9 @@ fn nothing_is_repeated_into_an_exchange() {
     assert!(!bench.repeated.is_empty());
 }
 
-/// Both started; R heard the `starting` of our former life and waits for a report.
+/// Both nodes started, and the Heartbeat received the `starting` of our former incarnation and waits for a report.
 #[test]
-fn a_peer_that_started_with_our_former_life_is_told_what_we_hold() {
+fn a_peer_that_started_with_our_former_incarnation_gets_our_report() {
     let mut bench = Bench::active();
     bench.story();
     bench.resource("none", "0", None);

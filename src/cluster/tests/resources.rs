@@ -1,15 +1,16 @@
-//! Deciding who owns what while both nodes come up (03 §4.2, §4.3, §6.1, §6.2).
+//! Which node owns what while both nodes come up (03 §4.2, §4.3, §6.1, §6.2).
 
 use super::*;
 
 #[test]
-fn starting_is_the_first_word() {
+fn starting_is_the_first_message() {
     let mut bench = Bench::active();
     assert_eq!(bench.story(), ["reqnodes", "starting"]);
     assert_eq!(bench.view().resource_state, "transition");
 }
 
-/// 03 §6.1, the peer's `starting` reached us: the one who waits longer takes his own when the other has.
+/// 03 §6.1, the peer's `starting` reached us: the node that waits longer takes its own groups when the other has
+/// taken its own.
 #[test]
 fn both_start_and_each_waits_ten_seconds_for_its_own() {
     let mut bench = Bench::active();
@@ -48,7 +49,7 @@ fn both_start_and_the_peer_decides_first() {
     assert_eq!(bench.story(), Vec::<String>::new(), "the ten seconds are over once");
 }
 
-/// What the peer holds at the end of the ten seconds stays there.
+/// A group that the peer holds at the end of the ten seconds stays there.
 #[test]
 fn a_group_that_the_starting_peer_claims_is_not_taken() {
     let mut bench = Bench::active();
@@ -59,7 +60,7 @@ fn a_group_that_the_starting_peer_claims_is_not_taken() {
     assert_eq!(bench.view().hold.word(), "none");
 }
 
-/// A real node loses a `starting` that reaches it before it is active; we remember it.
+/// A real Heartbeat loses a `starting` that comes before it is active. We remember it.
 #[test]
 fn a_starting_that_came_before_we_were_active_is_answered_then() {
     let mut bench = Bench::started();
@@ -70,7 +71,7 @@ fn a_starting_that_came_before_we_were_active_is_answered_then() {
     assert_eq!(bench.story(), ["reqnodes", "starting", "resource none 0"]);
 }
 
-/// The new incarnation may hold what it adopted: it must speak for itself.
+/// The new incarnation may have adopted groups: its own report counts.
 #[test]
 fn the_starting_of_a_former_incarnation_is_forgotten() {
     let mut bench = Bench::started();
@@ -126,13 +127,13 @@ fn an_answered_starting_is_not_repeated() {
 }
 
 #[test]
-fn the_old_protocol_is_named() {
+fn a_peer_with_the_old_protocol_is_logged() {
     let mut bench = Bench::joined("local");
     bench.says("ip-request", &[("ipaddr", "b1")]);
     assert!(bench.logged("node nodeb speaks the legacy protocol (auto_failback legacy or absent in its ha.cf)"));
 }
 
-/// 03 §6.2, and 03 §0.1: `isstable=1` does not wait for the start scripts.
+/// 03 §6.2, §0 no. 1: `isstable=1` does not wait for the start scripts.
 #[test]
 fn we_join_a_peer_that_holds_its_own() {
     let mut bench = Bench::active();
@@ -157,7 +158,7 @@ fn we_join_a_peer_that_holds_everything_and_take_nothing() {
     assert_eq!(bench.view().groups[0].owner.as_deref(), Some("nodeb"));
 }
 
-/// 03 §6.2 with on: the peer gives what it took.
+/// 03 §6.2 with `auto_failback on`: the peer gives back what it took.
 #[test]
 fn the_peer_gives_back_what_it_took_while_we_were_away() {
     let mut bench = Bench::joined("all");
@@ -215,7 +216,7 @@ fn starting_is_answered_in_every_state() {
 }
 
 #[test]
-fn a_repeated_starting_and_restlessness_of_the_peer_make_no_loop() {
+fn repeated_starting_and_reports_of_the_peer_make_no_loop() {
     let mut bench = Bench::joined("local");
     for stable in ["0", "0", "1", "1", "1", "0", "1"] {
         bench.resource("local", stable, None);
@@ -225,7 +226,7 @@ fn a_repeated_starting_and_restlessness_of_the_peer_make_no_loop() {
     assert_eq!(said, 2);
 }
 
-/// `rtype` other than `full` adds, `none` always clears, nonsense counts as none (03 §3).
+/// A report with an `rtype` other than `full` adds, `none` always clears, and nonsense counts as `none` (03 §3).
 #[test]
 fn reports_add_or_replace() {
     let mut bench = Bench::joined("local");
@@ -241,9 +242,9 @@ fn reports_add_or_replace() {
     assert_eq!(holds(&[("rsc_hold", "Everything"), ("rtype", "full")]), "none");
 }
 
-/// What a later absolute report has overtaken is not true any more, whether it replaces or adds.
+/// A report that a later `full` one has overtaken is ignored, whether it replaces or adds.
 #[test]
-fn a_report_that_arrives_late_is_not_believed() {
+fn an_overtaken_report_is_ignored() {
     let mut bench = Bench::joined("local");
     let added = bench.message("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
     let replaced = bench.message("resource", &[("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1")]);
@@ -254,7 +255,7 @@ fn a_report_that_arrives_late_is_not_believed() {
     assert!(!bench.logged("Both machines own"));
 }
 
-/// A new `starting` does not mean that its sender holds nothing (03 §6.8).
+/// A `starting` does not mean that its sender holds nothing (03 §6.8).
 #[test]
 fn starting_does_not_clear_what_the_peer_holds() {
     let mut bench = Bench::joined("all");

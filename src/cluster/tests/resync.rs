@@ -1,10 +1,10 @@
-//! A peer that does not say what we wait for (03 §0 no. 20, §4.3).
+//! A peer that does not send the report that we wait for (03 §0 no. 20, §4.3).
 
 use super::*;
 use crate::cluster::Set;
 
 #[test]
-fn a_stray_starting_does_not_leave_the_peer_in_flux_for_ever() {
+fn a_stray_starting_does_not_leave_the_peer_in_transition() {
     let mut bench = Bench::joined("local");
     bench.says("starting", &[]);
     assert_eq!(bench.story(), ["resource local 1"], "no edge for a real node: it says nothing");
@@ -38,9 +38,10 @@ fn a_peer_that_never_answers_is_asked_three_times() {
     assert_eq!(bench.sent("starting").len(), 3);
 }
 
-/// Its takeover swallowed our edge: without another one it never looks whether it owes us a failback (03 §5.2).
+/// A Heartbeat checks for a failback when our report becomes stable, and it has missed that during its takeover (03
+/// §5.2). Our second `starting` makes it check again.
 #[test]
-fn a_peer_that_keeps_our_groups_at_our_start_is_given_an_edge_once() {
+fn a_peer_that_keeps_our_groups_at_our_start_gets_starting_once_more() {
     let mut bench = Bench::joined("all");
     bench.run(60_000);
     assert_eq!(bench.story(), ["starting", "resource none 1"]);
@@ -50,7 +51,7 @@ fn a_peer_that_keeps_our_groups_at_our_start_is_given_an_edge_once() {
 }
 
 #[test]
-fn what_an_operator_moved_later_is_left_where_it_is() {
+fn groups_that_an_operator_moved_later_stay() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::ALL));
     bench.ask("all", "other");
@@ -61,9 +62,9 @@ fn what_an_operator_moved_later_is_left_where_it_is() {
     assert_eq!(bench.sent("starting"), []);
 }
 
-/// Its first words came while we slept, or took it for an impostor.
+/// The peer's first messages came while we were stalled, or while we took it for an impostor.
 #[test]
-fn an_hbd_that_said_nothing_since_its_start_is_asked_and_its_groups_find_an_owner() {
+fn an_hbd_that_has_not_reported_since_its_start_is_asked() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_restarts();
     bench.peer_beats("active", 0xfa0);
@@ -80,7 +81,7 @@ fn an_hbd_that_said_nothing_since_its_start_is_asked_and_its_groups_find_an_owne
 }
 
 #[test]
-fn an_hbd_peer_needs_no_reminder() {
+fn starting_is_not_sent_again_to_an_hbd() {
     let mut bench = Bench::joined_hbd("all");
     bench.run(60_000);
     assert_eq!(bench.sent("starting"), []);

@@ -1,8 +1,8 @@
-//! Serving the peer's requests for what it missed of us (02 §6.1, §6.3).
+//! The peer requests messages of ours that it has not received (02 §6.1, §6.3).
 
 use super::*;
 
-/// A node that has sent plenty; the peer acknowledged nothing.
+/// We have sent many messages, and the peer has acknowledged none.
 fn talkative(milliseconds: u64) -> Bench {
     let mut bench = Bench::joined("local");
     bench.run(milliseconds);
@@ -50,7 +50,7 @@ fn the_numbers_of_a_request_are_decimal() {
 
 /// Unlike Heartbeat, whose search stops one slot short.
 #[test]
-fn the_newest_message_can_be_had_too() {
+fn the_newest_message_is_sent_again_too() {
     let mut bench = talkative(2_000);
     let newest = bench.sent("status").pop().unwrap();
     let seq = u64::from_str_radix(newest.text("seq").unwrap(), 16).unwrap();
@@ -76,7 +76,7 @@ fn fifty_messages_per_request() {
 }
 
 #[test]
-fn what_the_history_has_lost_is_refused() {
+fn a_message_that_is_no_longer_kept_is_refused() {
     let mut bench = talkative(600_000);
     let refusals = ask(&mut bench, 1, 2);
     let said: Vec<_> = refusals
@@ -106,14 +106,14 @@ fn a_number_that_was_never_sent_is_ignored() {
 }
 
 #[test]
-fn what_the_peer_acknowledged_it_does_not_get() {
+fn an_acknowledged_message_is_not_sent_again() {
     let mut bench = talkative(30_000);
     bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "14")]);
     assert_eq!(seqs(&ask(&mut bench, 18, 22)), [21, 22]);
 }
 
 #[test]
-fn an_acknowledgement_for_somebody_else_or_of_nonsense_counts_for_nothing() {
+fn an_acknowledgement_for_another_node_or_of_nonsense_is_ignored() {
     let mut bench = talkative(30_000);
     bench.says_unsequenced("NS_ackmsg", &[("dest", "nodec"), ("ackseq", "14")]);
     bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "ffff")]);
@@ -123,16 +123,16 @@ fn an_acknowledgement_for_somebody_else_or_of_nonsense_counts_for_nothing() {
 }
 
 #[test]
-fn a_new_incarnation_gets_what_the_old_had_acknowledged() {
+fn a_new_incarnation_gets_messages_that_the_old_one_acknowledged() {
     let mut bench = talkative(30_000);
     bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "14")]);
     bench.peer_restarts();
     assert_eq!(seqs(&ask(&mut bench, 18, 19)), [18, 19]);
 }
 
-/// 02 §7.5: death forgets what was acknowledged.
+/// 02 §7.5: when a node is declared dead, its acknowledgements are forgotten.
 #[test]
-fn who_returns_from_a_partition_gets_it_too() {
+fn a_node_that_returns_from_a_partition_gets_acknowledged_messages_again() {
     let mut bench = talkative(30_000);
     bench.says_unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "14")]);
     bench.peer_silent();
@@ -142,7 +142,7 @@ fn who_returns_from_a_partition_gets_it_too() {
 }
 
 #[test]
-fn a_request_for_somebody_else_is_not_ours() {
+fn a_request_to_another_node_is_ignored() {
     let mut bench = talkative(2_000);
     assert!(request(&mut bench, &[("dest", "nodec"), ("firstseq", "2"), ("lastseq", "2")]).is_empty());
     assert_eq!(request(&mut bench, &[("firstseq", "2"), ("lastseq", "2")]).len(), 1, "without dest it is");

@@ -1,4 +1,4 @@
-//! What our messages look like: fields, their order, number bases (01 §1.5.3, 02 §2).
+//! The form of our messages: fields, their order, number bases (01 §1.5.3, 02 §2).
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn assert_fields(bench: &Bench, kind: &str, body: &str, control: &str) {
 }
 
 #[test]
-fn the_header_says_who_when_and_which_incarnation() {
+fn the_header_has_sender_time_and_incarnation() {
     let mut bench = Bench::with(|settings| settings.hopfudge = 3);
     bench.feed(Event::LoadAverage("2.08 1.60 0.83 6/144 102".into()));
     bench.now = ms(7_600);
@@ -81,9 +81,9 @@ fn starting_and_resource() {
     assert_fields(&bench, "resource", "t rsc_hold rtype isstable info", C);
 }
 
-/// No extension is used before the peer has shown it (shared decisions).
+/// No extension is used before the peer has shown it (docs/DECISIONS.md "How hbd knows an hbd peer").
 #[test]
-fn only_an_hbd_peer_is_told_our_claims() {
+fn claims_are_sent_to_an_hbd_only() {
     let mut bench = Bench::joined_hbd("local");
     bench.says("starting", &[]);
     assert_fields(&bench, "resource", "t rsc_hold rtype isstable hbd_claim", C);
@@ -93,7 +93,7 @@ fn only_an_hbd_peer_is_told_our_claims() {
 }
 
 #[test]
-fn an_hbd_that_is_replaced_by_a_heartbeat_is_spoken_to_as_one() {
+fn no_extension_is_sent_after_an_hbd_was_replaced_by_a_heartbeat() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer.hbd = None;
     bench.peer_restarts();
@@ -125,7 +125,7 @@ fn node_lists_are_addressed_with_the_uuid_and_repnodes_has_dest_first() {
     assert_eq!(answer.text("delnodelist"), Some(" "));
 }
 
-/// Trap 5: an outdated uuid would have the message dropped, so an unknown one is left out.
+/// 02 §13 trap 5: the peer would drop a message with an outdated uuid, so an unknown uuid is left out.
 #[test]
 fn an_unknown_uuid_is_left_out() {
     let mut bench = Bench::started();
@@ -146,7 +146,7 @@ fn acknowledgements_are_hexadecimal_and_unsequenced() {
     assert!(acked <= bench.peer.seq && bench.peer.seq - acked < 10, "{acked} of {}", bench.peer.seq);
 }
 
-/// The classic interoperability bug (trap 1).
+/// 02 §13 trap 1: a common interoperability bug.
 #[test]
 fn requests_are_decimal() {
     let mut bench = Bench::joined("local");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A peer that says nothing of itself, and its next message, of a type that has no effect.
+/// A peer that sends nothing of itself. Its next message has a type without effect.
 fn quiet() -> Bench {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
@@ -63,9 +63,9 @@ fn a_short_max_rexmit_delay_does_not_wait_50_ms() {
     assert!(first.iter().any(|delay| *delay < 50), "{first:?}");
 }
 
-/// Real nodes send inverted pairs all the time (02 §1.3).
+/// Real Heartbeats often send two messages in the wrong order (02 §1.3).
 #[test]
-fn an_inversion_is_neither_asked_for_nor_said() {
+fn two_reordered_messages_are_neither_asked_for_nor_logged() {
     let mut bench = quiet();
     let (first, second) = (next(&mut bench), next(&mut bench));
     bench.hears(second);
@@ -114,7 +114,7 @@ fn a_retransmitted_message_is_obeyed_once() {
     assert_eq!(bench.sent("repnodes").len(), 1);
 }
 
-/// The refusal is for everybody who misses that number, whoever asked.
+/// A refusal counts for every node that misses that number, whichever node asked.
 #[test]
 fn a_refused_number_is_given_up_whoever_asked_for_it() {
     let mut bench = quiet();
@@ -132,7 +132,7 @@ fn a_refused_number_is_given_up_whoever_asked_for_it() {
 }
 
 #[test]
-fn the_refusal_of_a_number_that_we_have_is_nothing() {
+fn the_refusal_of_a_number_that_we_have_is_ignored() {
     let mut bench = quiet();
     bench.says_unsequenced("NS_nak_rexmit", &[("firstseq", "2"), ("dest", "nodea"), ("info", "seqno too low")]);
     bench.says_unsequenced("NS_nak_rexmit", &[("dest", "nodea")]);
@@ -140,7 +140,7 @@ fn the_refusal_of_a_number_that_we_have_is_nothing() {
 }
 
 #[test]
-fn more_than_250_lost_are_lost() {
+fn more_than_250_lost_messages_are_given_up() {
     let mut bench = quiet();
     let first = bench.peer.seq + 1;
     bench.peer.seq += 251;
@@ -167,7 +167,7 @@ fn exactly_250_lost_are_asked_for() {
 }
 
 #[test]
-fn the_dead_are_asked_for_nothing() {
+fn a_dead_node_is_asked_for_nothing() {
     let mut bench = quiet();
     bench.peer.dt = 4_000;
     bench.peer_status();
@@ -209,7 +209,7 @@ fn every_tenth_message_is_acknowledged() {
 }
 
 #[test]
-fn what_is_not_for_us_is_acknowledged_too() {
+fn a_message_for_another_node_is_acknowledged_too() {
     let mut bench = quiet();
     for _ in 0..10 {
         bench.says("query-cstatus", &[("dest", "nodec")]);
@@ -243,9 +243,9 @@ fn a_duplicate_is_not_obeyed() {
     assert_eq!(bench.sent("repnodes").len(), 1);
 }
 
-/// The status of a peer that comes back is often quicker than the report before it, and nobody asks for that one.
+/// The status of a peer that comes back often overtakes the report before it, and that report is not asked for.
 #[test]
-fn what_the_first_message_after_a_death_overtook_is_heard() {
+fn a_message_that_the_first_one_after_a_death_overtook_counts() {
     let mut bench = Bench::joined_hbd("local");
     bench.peer_silent();
     bench.run(5_000);

@@ -30,7 +30,7 @@ fn we_give_everything() {
     assert_eq!(bench.view().resource_state, "none");
 }
 
-/// The taker's `done` in its place, before its report.
+/// The taker's `done` comes before its report, as it should.
 #[test]
 fn the_takers_done_ends_the_exchange() {
     let mut bench = Bench::joined("local");
@@ -87,7 +87,7 @@ fn we_take_everything() {
 }
 
 #[test]
-fn sets_are_the_givers_words() {
+fn a_set_is_as_the_giver_sees_it() {
     let mut bench = Bench::joined("all");
     bench.ask("foreign", "me");
     bench.ask("foreign", "done");
@@ -126,7 +126,7 @@ fn a_missing_set_means_all_and_another_is_ignored() {
 }
 
 #[test]
-fn an_exchange_of_nothing_is_borne() {
+fn an_exchange_of_nothing_completes() {
     let mut bench = Bench::joined("local");
     bench.ask("foreign", "me");
     bench.resource("local", "0", Some("standby"));
@@ -188,7 +188,7 @@ fn a_second_request_is_refused_while_an_exchange_runs() {
 }
 
 #[test]
-fn words_out_of_place_are_ignored() {
+fn messages_in_the_wrong_phase_are_ignored() {
     let mut bench = Bench::joined("local");
     bench.ask("all", "other");
     bench.ask("all", "done");
@@ -212,9 +212,9 @@ fn without_an_answer_the_giver_stops_waiting_after_ten_seconds() {
     assert_eq!(bench.view().resource_state, "local");
 }
 
-/// 03 §4.5.4, the one-hour trap: a real taker waits an hour for our `done`.
+/// 03 §4.5.4: a real taker waits up to an hour for our `done`.
 #[test]
-fn a_late_other_is_honoured() {
+fn a_late_other_is_obeyed() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
     bench.run(25_600);
@@ -229,8 +229,8 @@ fn a_late_other_is_honoured() {
     assert_eq!(bench.story(), nothing(), "only once");
 }
 
-/// An `other` that comes when we have said `done` for something else is no reason to give what the operator was told
-/// is not given; should the peer have said it after that, it is let go again.
+/// An `other` may come after we have sent `done` for another exchange. We do not give anything then, because the
+/// operator was told that nothing is given. In case the peer sent it after our `done`, it is freed again.
 #[test]
 fn a_very_late_other_moves_nothing_and_does_not_leave_the_peer_waiting() {
     let mut bench = Bench::joined("local");
@@ -261,7 +261,7 @@ fn the_takers_report_may_arrive_before_its_done() {
     assert!(!bench.logged("own"), "{:?}", bench.log());
 }
 
-/// 03 §16 no. 3: an `isstable=1` that claims nothing of the set is no end of the exchange.
+/// 03 §16 no. 3: a report with `isstable=1` that does not claim the set does not end the exchange.
 #[test]
 fn a_report_that_crosses_does_not_end_the_exchange() {
     let mut bench = Bench::joined("local");
@@ -287,9 +287,9 @@ fn the_givers_done_may_arrive_before_its_report() {
     assert!(!bench.logged("Both machines own") && !bench.logged("No one owns"), "{:?}", bench.log());
 }
 
-/// The giver never got our `other` and begins anew.
+/// The giver has not received our `other` and asks again.
 #[test]
-fn a_giver_that_begins_anew_is_answered_anew() {
+fn a_giver_that_asks_again_is_answered_again() {
     let mut bench = Bench::joined("all");
     bench.ask("foreign", "me");
     bench.run(12_000);
@@ -300,8 +300,8 @@ fn a_giver_that_begins_anew_is_answered_anew() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
-/// It ignored its own `me`, not having heard yet that we are stable, and then our `other`, too (03 §4.5.4). Its next one is
-/// answered when the first cannot be pending any more: it would obey two answers.
+/// The Heartbeat ignored its own `me`, because it had not received our stable report yet, and then our `other`, too
+/// (03 §4.5.4). Its next `me` is answered when the first one can no longer be pending: it would obey two answers.
 #[test]
 fn a_heartbeat_that_ignored_its_own_request_is_answered_when_it_asks_again() {
     let mut bench = Bench::joined("all");
@@ -318,7 +318,7 @@ fn a_heartbeat_that_ignored_its_own_request_is_answered_when_it_asks_again() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
-/// Its tool said it twice; the first was heard.
+/// The Heartbeat's tool was called twice, and the first request was obeyed.
 #[test]
 fn a_heartbeat_that_gives_already_is_not_answered_twice() {
     for notice_first in [true, false] {
@@ -339,9 +339,9 @@ fn a_heartbeat_that_gives_already_is_not_answered_twice() {
     }
 }
 
-/// 03 §6.6: all→all, local→foreign, foreign→local; failback is the asker's own.
+/// 03 §6.6: all→all, local→foreign, foreign→local; failback means the groups that prefer the asking node.
 #[test]
-fn hb_takeover_of_the_peer_is_translated_into_our_words() {
+fn hb_takeover_of_the_peer_is_translated_into_our_set() {
     for (asked, given) in [("all", "all"), ("local", "foreign"), ("foreign", "local"), ("failback", "foreign")] {
         let mut bench = Bench::joined("local");
         bench.says("hb_takeover", &[("rsc_hold", asked)]);
@@ -364,7 +364,7 @@ fn our_own_takeover_asks_the_peer() {
     assert_eq!(bench.view().hold.word(), "all");
 }
 
-/// 03 §4.5.3: a pending exchange is void; the rules of a death follow.
+/// 03 §4.5.3: a pending exchange ends, and the rules for a death apply.
 #[test]
 fn the_death_of_the_taker_gives_us_everything_back() {
     let mut bench = Bench::joined("local");
@@ -380,7 +380,7 @@ fn the_death_of_the_taker_gives_us_everything_back() {
     assert_eq!(bench.view().hold.word(), "all");
 }
 
-/// It may die before it has released: its groups are ours now (03 §7).
+/// The giver may have died before it released, and we take its groups (03 §7).
 #[test]
 fn the_death_of_the_giver_gives_us_everything() {
     let mut bench = Bench::joined("local");
@@ -406,9 +406,9 @@ fn a_restart_of_the_giver_voids_the_exchange() {
     assert_eq!(bench.story(), nothing(), "the old exchange is over");
 }
 
-/// What we were giving still runs here until it has stopped, whoever waits for it by then.
+/// Groups that we were giving away run here until they have stopped, and we report nothing else to a new incarnation.
 #[test]
-fn a_restart_of_the_taker_hears_nothing_settled_before_the_last_stop() {
+fn a_restarted_taker_gets_no_stable_report_before_the_last_stop() {
     for hbd in [true, false] {
         let mut bench = if hbd { Bench::joined_hbd("local") } else { Bench::joined("local") };
         bench.prompt = false;
@@ -429,9 +429,9 @@ fn a_restart_of_the_taker_hears_nothing_settled_before_the_last_stop() {
     }
 }
 
-/// A giver that leaves meanwhile says only what one who leaves says.
+/// A giver that stops during an exchange sends only the messages of a stop.
 #[test]
-fn who_leaves_while_it_gives_has_not_decided_before_it_has_left() {
+fn a_giver_that_stops_sends_no_stable_report() {
     let mut bench = Bench::joined_hbd("none");
     bench.run(5_000);
     bench.prompt = false;
@@ -446,9 +446,10 @@ fn who_leaves_while_it_gives_has_not_decided_before_it_has_left() {
     assert!(!story.iter().any(|line| line.starts_with("resource") && line.contains(" 1")), "{story:?}");
 }
 
-/// It declared us dead, heard our `me` on its second link after that, and said `other` again; its packets came in another order.
+/// The taker declared us dead, then received our `me` on its second link and sent `other` again; its packets came in
+/// another order.
 #[test]
-fn a_giver_heeds_the_last_other_whatever_came_between() {
+fn a_giver_obeys_the_last_other() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.request(Request::Standby(Set::LOCAL));
@@ -464,8 +465,8 @@ fn a_giver_heeds_the_last_other_whatever_came_between() {
     assert_eq!(bench.story(), ["stop a1", "ask_resources local done"], "it waits an hour for this");
 }
 
-/// It asked, declared us dead, and asked again; that came in another order. What we said suits its second request as well,
-/// and to say it twice would have it release twice.
+/// The peer asked, declared us dead, and asked again, and its packets came in another order. Our answer serves its
+/// second request as well. If we answered twice, the peer would release twice.
 #[test]
 fn a_second_request_outlives_a_declaration_that_came_late() {
     let mut bench = Bench::joined("all");
@@ -483,9 +484,9 @@ fn a_second_request_outlives_a_declaration_that_came_late() {
     assert!(story.contains(&"start a1".to_owned()), "{story:?} {:?}", bench.log());
 }
 
-/// It declared us dead while its groups were on their way down, and its `done` for them overtook the report of what it took.
+/// The giver declared us dead while it was releasing its groups, and its `done` overtook the report of what it took.
 #[test]
-fn what_the_giver_took_back_while_we_acquire_is_seen_afterwards() {
+fn groups_that_the_giver_took_back_meanwhile_are_noticed_afterwards() {
     let mut bench = Bench::joined("all");
     bench.prompt = false;
     bench.ask("foreign", "me");

@@ -47,7 +47,7 @@ fn a_newcomer_is_asked_for_its_nodes_as_soon_as_it_is_heard() {
     assert!(bench.sent("starting").is_empty(), "nothing is said about resources before active");
 }
 
-/// "Heard" is any message that gets past the node lookup, kept or not.
+/// A node counts as heard with any message that passes the node lookup, whether the message is kept or not.
 #[test]
 fn an_acknowledgement_opens_gate_one() {
     let mut bench = Bench::started();
@@ -102,7 +102,7 @@ fn repnodes_makes_active_status_first_then_starting() {
     assert_eq!(bench.view().state, "active");
 }
 
-/// "Any repnodes, from anyone, asked for or not" — but active is reached once.
+/// Any `repnodes` of any node will do, whether it was asked for or not, but a node becomes active only once.
 #[test]
 fn a_second_repnodes_changes_nothing() {
     let mut bench = Bench::active();
@@ -133,7 +133,8 @@ fn without_a_peer_active_comes_after_initdead() {
     assert_eq!(bench.logged_at("node nodeb: is dead"), Some(10_001));
 }
 
-/// Until gate 1 opens everybody has initdead, whatever dt says; a node heard without a status has it, too.
+/// Until gate 1 opens, the dead time of every node is initdead, whatever its `dt` says. The same holds for a node
+/// that was heard without a status.
 #[test]
 fn a_peer_without_a_status_dies_initdead_after_our_start() {
     let mut bench = Bench::started();
@@ -187,9 +188,9 @@ fn a_dead_node_stays_in_the_node_list() {
     assert_eq!(bench.field("repnodes", "nodelist"), ["nodea nodeb nodec "]);
 }
 
-/// Unlike Heartbeat (02 §8.3, trap 13): ha.cf is the truth, the difference is said.
+/// Unlike with Heartbeat (02 §8.3, §13 trap 13) only ha.cf counts, and the difference is logged.
 #[test]
-fn another_node_list_is_named_and_not_adopted() {
+fn another_node_list_is_logged_and_not_adopted() {
     let mut bench = Bench::started();
     bench.peer_beats("up", 0x1770);
     bench.says("repnodes", &[("dest", "nodea"), ("nodelist", "nodea nodeb nodec "), ("delnodelist", " ")]);
@@ -198,7 +199,7 @@ fn another_node_list_is_named_and_not_adopted() {
     assert_eq!(bench.view().state, "active");
 }
 
-/// It waits to hear from everybody: we do not let it wait for our next beat.
+/// The newcomer waits until it has heard every node: we do not let it wait for our next regular status.
 #[test]
 fn a_newcomer_is_answered_with_a_status_at_once() {
     let mut bench = Bench::joined("local");
@@ -208,9 +209,10 @@ fn a_newcomer_is_answered_with_a_status_at_once() {
     assert!(!bench.sent("status").is_empty());
 }
 
-/// It took us for dead and did not heed our `starting`; what its script says of what it took decides nothing.
+/// The Heartbeat had declared us dead and ignored our `starting`. The report of its script about what it took is no
+/// answer.
 #[test]
-fn what_a_script_adds_is_no_answer_to_starting() {
+fn a_report_of_a_script_is_no_answer_to_starting() {
     let mut bench = Bench::active();
     bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
     bench.story();

@@ -1,4 +1,4 @@
-//! Groups with a disk in them, beside a real Heartbeat that may have mounted it, too (03 §14.1 rule 12, §14.3).
+//! Groups with a disk: a real Heartbeat as the peer may have mounted it, too (03 §14.1 rule 12, §14.3).
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn alone(change: impl FnOnce(&mut Settings)) -> Bench {
 }
 
 #[test]
-fn after_a_partition_disks_are_let_go_at_once_and_taken_when_the_heartbeat_has_left() {
+fn after_a_partition_disks_are_released_at_once_and_taken_when_the_heartbeat_has_left() {
     for legacy in [false, true] {
         let mut bench = alone(|settings| {
             if legacy {
@@ -56,18 +56,18 @@ fn the_reason_is_in_the_log() {
     assert!(bench.logged("node nodeb may be using the same disks"));
 }
 
-/// Only the class that has a disk.
+/// Only the class with a disk is released.
 #[test]
-fn groups_without_a_disk_go_on() {
+fn groups_without_a_disk_keep_running() {
     let mut bench = alone(|settings| settings.groups[0].resources[1].kind = ResourceKind::Unit("a2.service".into()));
     bench.peer_beats("active", 0xfa0);
     assert_eq!(bench.view().hold.word(), "local");
     assert_eq!(bench.view().groups.iter().map(|group| group.running).collect::<Vec<_>>(), [2, 0]);
 }
 
-/// 03 §8.3: it claims what we hold while both live.
+/// 03 §8.3: the Heartbeat claims what we hold while both nodes live.
 #[test]
-fn a_heartbeat_that_claims_our_disks_while_both_live_makes_us_let_go() {
+fn disks_are_released_when_a_living_heartbeat_claims_them() {
     let mut bench = Bench::with(mounts);
     bench.feed(Event::Start);
     let mut bench = bench.activated().decided("local");
@@ -79,9 +79,9 @@ fn a_heartbeat_that_claims_our_disks_while_both_live_makes_us_let_go() {
     assert!(story[0] == "stop a1" && story.contains(&"resource none 1".into()), "{story:?}");
 }
 
-/// It had heard us all the time: it has its own, and nobody has ours.
+/// The Heartbeat had heard us all the time: it holds its own groups, and neither node holds ours.
 #[test]
-fn when_the_heartbeat_does_not_restart_our_own_disks_come_back() {
+fn our_own_disks_are_taken_again_if_the_heartbeat_does_not_restart() {
     let mut bench = alone(|settings| settings.auto_failback = AutoFailback::Legacy);
     bench.peer_beats("active", 0xfa0);
     bench.story();
@@ -99,7 +99,7 @@ fn when_the_heartbeat_does_not_restart_our_own_disks_come_back() {
 }
 
 #[test]
-fn between_two_hbd_nodes_the_winner_does_not_let_go() {
+fn of_two_hbd_nodes_the_winner_keeps_its_disks() {
     let mut bench = Bench::with(mounts);
     bench.feed(Event::Start);
     bench.peer.hbd = Some("1 0.1.0");

@@ -1,4 +1,5 @@
-//! One daemon gives way to the next: 02 §9.2, 03 §14.1 rule 11, and what a successor may take up.
+//! One daemon is followed by the next on the same node (02 §9.2, 03 §14.1 rule 11), and which resources the successor
+//! may adopt.
 
 use super::*;
 use crate::cluster::{Answer, Set};
@@ -44,7 +45,7 @@ fn a_restart_waits_for_an_exchange_but_not_for_ever() {
 }
 
 #[test]
-fn a_stop_goes_before_a_restart() {
+fn a_stop_overrides_a_restart() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Shutdown);
     bench.request(Request::Restart);
@@ -54,7 +55,7 @@ fn a_stop_goes_before_a_restart() {
 }
 
 #[test]
-fn a_successor_goes_on_before_it_speaks_and_reports_what_runs() {
+fn a_successor_goes_on_serving_and_reports_what_runs() {
     let mut bench = successor(Set::LOCAL, None);
     assert_eq!(bench.story(), ["start a1", "start a2"], "ordered again, which is nothing where it runs");
     assert_eq!(bench.view().hold, Set::LOCAL);
@@ -78,7 +79,7 @@ fn a_successor_without_a_peer_serves_while_it_waits() {
 }
 
 #[test]
-fn what_a_peer_took_up_meanwhile_is_the_peers() {
+fn groups_that_the_peer_took_meanwhile_are_released() {
     for hbd in [None, Some("1 0.1.0")] {
         let mut bench = successor(Set::LOCAL, hbd).activated();
         bench.story();
@@ -100,7 +101,7 @@ fn a_successor_that_is_stopped_before_it_is_active_releases() {
 }
 
 #[test]
-fn a_peer_that_restarts_is_waited_for_and_believed() {
+fn a_peer_that_announced_its_restart_is_waited_for_and_keeps_its_groups() {
     let mut bench = Bench::joined_hbd("local");
     let mut message = bench.status();
     message.set_text("dt", "84d0");

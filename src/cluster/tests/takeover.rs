@@ -1,10 +1,11 @@
-//! The other node is gone, goes, or comes back: lone start, crash, graceful stop, failback (03 §5.2, §6.3 to §6.5).
+//! The other node is missing, leaves, or comes back: lone start, crash, graceful stop, failback (03 §5.2, §6.3 to
+//! §6.5).
 
 use super::*;
 
 const TAKES_THE_PEERS: [&str; 4] = ["stonith nodeb n_stnth", "start b1", "start b2", "resource all 1"];
 
-/// The peer holds its own, we hold ours; then it dies.
+/// Each node holds its own groups, then the peer dies.
 fn crashed() -> Bench {
     let mut bench = Bench::joined("local");
     bench.peer_silent();
@@ -12,7 +13,7 @@ fn crashed() -> Bench {
     bench
 }
 
-/// A peer whose return ends in `local`: it has taken what nobody held.
+/// The peer returns and holds `hold`.
 fn returned(mut bench: Bench, hold: &str) -> Bench {
     bench.peer_restarts();
     bench.peer_beats("active", 0xfa0);
@@ -23,7 +24,7 @@ fn returned(mut bench: Bench, hold: &str) -> Bench {
     bench
 }
 
-/// 03 §6.3; without the T10 that a real node waits for afterwards.
+/// 03 §6.3, without T10, which a real Heartbeat waits for afterwards.
 #[test]
 fn a_lone_node_takes_everything_after_initdead() {
     let mut bench = Bench::started();
@@ -76,7 +77,7 @@ fn a_crash_of_the_owner_of_everything_moves_everything() {
 }
 
 #[test]
-fn the_end_of_a_takeover_is_said_when_the_groups_are_up() {
+fn the_end_of_a_takeover_is_logged_when_the_groups_are_up() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
     bench.peer_silent();
@@ -117,7 +118,8 @@ fn the_death_of_a_node_that_left_moves_nothing() {
     assert_eq!(bench.story(), ["stonith nodeb unneeded"]);
 }
 
-/// A real node counts as harmless here (03 §7); what it was still stopping may run (§14.1 rule 13).
+/// A Heartbeat takes such a node to be harmless (03 §7). But resources that it was stopping may still run (03 §14.1
+/// rule 13).
 #[test]
 fn a_node_that_dies_while_it_releases_is_not_harmless() {
     let mut bench = Bench::joined("local");
@@ -140,7 +142,7 @@ fn shutdone_before_we_are_active_counts() {
 }
 
 #[test]
-fn what_was_taken_then_goes_back_too() {
+fn groups_taken_before_we_were_active_go_back_too() {
     let mut bench = Bench::started();
     bench.peer_beats("active", 0xfa0);
     bench.says("shutdone", &[("st", "dead")]);
@@ -149,8 +151,8 @@ fn what_was_taken_then_goes_back_too() {
     assert_eq!(bench.story(), ["resource all 1", "ask_resources foreign me"]);
 }
 
-/// 03 §14.1 rule 5: a peer that stops answers `starting` with `none isstable=0` and no info (§6.5), just as a starting
-/// one does; but that one said `starting` itself.
+/// 03 §14.1 rule 5: a peer that stops answers `starting` with `none isstable=0` and without `info` (§6.5). A peer
+/// that starts sends the same, but it has sent `starting` as well.
 #[test]
 fn nothing_is_taken_while_a_peer_that_was_stopping_when_we_came_releases() {
     for hbd in [None, Some("1 0.1.0")] {
@@ -189,9 +191,9 @@ fn a_stopping_peer_that_starts_anew_is_waited_for_no_longer() {
     assert_eq!(bench.view().hold.word(), "local");
 }
 
-/// 03 §5.2, on the side that holds: the returning node has decided, we give its groups back.
+/// 03 §5.2, for the node that holds the groups: when the returning node is stable, we give its groups back.
 #[test]
-fn what_was_taken_from_the_dead_goes_back_when_they_return() {
+fn groups_taken_from_a_dead_node_go_back_when_it_returns() {
     let mut bench = returned(crashed(), "none");
     assert_eq!(bench.story(), ["resource all 1", "ask_resources foreign me"]);
     bench.ask("foreign", "other");
@@ -204,7 +206,7 @@ fn what_was_taken_from_the_dead_goes_back_when_they_return() {
 }
 
 #[test]
-fn what_was_taken_at_a_stop_goes_back_too() {
+fn groups_taken_at_a_stop_go_back_too() {
     let mut bench = Bench::joined("local");
     bench.resource("none", "0", Some("shutdown"));
     bench.says("shutdone", &[("st", "dead")]);
@@ -225,9 +227,9 @@ fn with_auto_failback_off_everything_stays() {
     assert_eq!(bench.view().hold.word(), "all");
 }
 
-/// Nothing went away, so nothing comes back (03 §5.2).
+/// The peer was never away, so there is no failback (03 §5.2).
 #[test]
-fn what_an_operator_moved_stays() {
+fn groups_that_an_operator_moved_stay() {
     let mut bench = Bench::joined("local");
     bench.ask("all", "me");
     bench.resource("none", "0", Some("standby"));
@@ -264,7 +266,7 @@ fn a_failback_waits_until_the_peer_is_stable() {
     assert_eq!(bench.field("ask_resources", "info"), ["me"]);
 }
 
-/// A taker always finishes the exchange, or the giver waits for an hour (03 §14.1 rule 8).
+/// A taker always finishes the exchange, otherwise the giver waits for an hour (03 §14.1 rule 8).
 #[test]
 fn a_taker_whose_start_fails_still_says_done() {
     let mut bench = Bench::joined("local");
@@ -282,7 +284,7 @@ fn a_taker_whose_start_fails_still_says_done() {
     assert_eq!(story, ["start b2", "stop b2", "stop b1", "ask_resources local done", "resource all 1"]);
 }
 
-/// 03 §14.3; unlike Heartbeat (§9.1) the set that failed, and at once.
+/// 03 §14.3: hbd offers the set that failed, and at once, unlike Heartbeat (§9.1).
 #[test]
 fn a_group_that_cannot_start_is_offered_to_the_peer() {
     let mut bench = Bench::active();
@@ -298,7 +300,7 @@ fn a_group_that_cannot_start_is_offered_to_the_peer() {
 
 /// The peer takes it, cannot start it either, and gives it back.
 #[test]
-fn a_group_that_cannot_start_anywhere_is_not_sent_to_and_fro() {
+fn a_group_that_cannot_start_anywhere_does_not_move_back_and_forth() {
     let mut bench = Bench::active();
     bench.prompt = false;
     bench.resource("local", "1", None);

@@ -1,11 +1,11 @@
-//! A real Heartbeat that hangs in an exchange is let go (03 §0 no. 10, §14.3 last row).
+//! A real Heartbeat that hangs in an exchange is freed (03 §0 no. 10, §14.3 last row).
 
 use super::*;
 
-/// We crashed in the middle of an exchange and were back within the dead time: the peer, who did not take over, may wait
-/// an hour for our `done`, and could not even be stopped meanwhile.
+/// We crashed during an exchange and were back within the dead time: the peer has not taken over, may wait an hour
+/// for our `done`, and could not even be stopped meanwhile.
 #[test]
-fn a_peer_that_did_not_take_over_from_our_former_life_is_let_go() {
+fn a_heartbeat_that_did_not_notice_our_restart_is_freed() {
     let mut bench = Bench::active();
     bench.resource("local", "1", None);
     bench.run(12_999);
@@ -17,17 +17,17 @@ fn a_peer_that_did_not_take_over_from_our_former_life_is_let_go() {
 }
 
 #[test]
-fn a_peer_that_started_with_us_hangs_in_nothing() {
+fn a_heartbeat_that_started_with_us_is_not_freed() {
     for mut bench in [Bench::joined("local"), Bench::joined("all")] {
         bench.run(60_000);
         assert!(bench.sent("ask_resources").is_empty());
     }
 }
 
-/// It may have everything because we gave it, and wait for us to give it again: a life of ours that was short enough for
-/// it not to notice its end.
+/// The Heartbeat may hold everything because we gave it, and wait until we give it again: our former incarnation was
+/// so short that the Heartbeat has not noticed its end.
 #[test]
-fn one_that_has_everything_is_let_go_as_well() {
+fn a_heartbeat_that_holds_everything_is_freed_as_well() {
     let mut bench = Bench::active();
     bench.resource("all", "1", None);
     bench.story();
@@ -36,7 +36,7 @@ fn one_that_has_everything_is_let_go_as_well() {
 }
 
 #[test]
-fn one_that_does_not_answer_is_let_go_and_nothing_is_begun_before() {
+fn a_heartbeat_that_does_not_answer_is_freed_before_anything_else_begins() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::ALL));
     bench.run(10_000);
@@ -49,10 +49,10 @@ fn one_that_does_not_answer_is_let_go_and_nothing_is_begun_before() {
     assert_eq!(bench.story(), ["ask_resources all me"], "the operator still waits");
 }
 
-/// Its own `me`, which we refused while we waited for an answer to ours, may be heeded by it for ten seconds still: a `done`
-/// within them makes it wait for an hour (03 §16 no. 9).
+/// We refused the Heartbeat's `me` while we waited for an answer to ours. The Heartbeat may act on its `me` for ten
+/// more seconds, and a `done` within them makes it wait for an hour (03 §16 no. 9).
 #[test]
-fn one_whose_own_request_we_refused_is_let_go_when_that_must_be_over() {
+fn a_heartbeat_whose_request_we_refused_is_freed_when_that_request_is_over() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::ALL));
     bench.run(6_000);
@@ -67,9 +67,9 @@ fn one_whose_own_request_we_refused_is_let_go_when_that_must_be_over() {
     assert!(story.contains(&"ask_resources foreign done".to_owned()), "now it cannot harm: {story:?}");
 }
 
-/// Its tool's `me` is on the wire even if it hangs and heeds neither that nor our answer.
+/// A Heartbeat that hangs sends its tool's `me` all the same, and ignores both that and our answer.
 #[test]
-fn one_that_does_not_heed_the_answer_to_its_own_request_is_let_go() {
+fn a_heartbeat_that_ignores_the_answer_to_its_request_is_freed() {
     let mut bench = Bench::joined("local");
     bench.ask("foreign", "me");
     bench.run(12_900);
@@ -79,9 +79,9 @@ fn one_that_does_not_heed_the_answer_to_its_own_request_is_let_go() {
     assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
 }
 
-/// One that we do not hear may say `me` all the same.
+/// A Heartbeat that we do not hear may send `me` all the same.
 #[test]
-fn one_that_is_not_heard_is_let_go_when_what_it_may_have_asked_is_over() {
+fn a_silent_heartbeat_is_freed_when_any_request_of_it_is_over() {
     let mut bench = Bench::active();
     bench.resource("local", "1", None);
     bench.run(10_200);
@@ -97,9 +97,9 @@ fn one_that_is_not_heard_is_let_go_when_what_it_may_have_asked_is_over() {
     assert!(bench.story().contains(&"ask_resources foreign done".to_owned()));
 }
 
-/// We let go of what both had, and it asks meanwhile to give something, which we do not heed.
+/// We release the groups that both nodes held. Meanwhile the Heartbeat asks to give something, which we ignore.
 #[test]
-fn the_end_of_a_conflict_is_not_told_while_it_waits_for_an_answer_of_its_own() {
+fn the_end_of_a_conflict_is_not_reported_while_a_heartbeat_waits_for_an_answer() {
     let told = |bench: &mut Bench| bench.story().iter().any(|line| line.ends_with("done"));
     for asks in [false, true] {
         let mut bench = Bench::joined("local");
@@ -118,9 +118,10 @@ fn the_end_of_a_conflict_is_not_told_while_it_waits_for_an_answer_of_its_own() {
     }
 }
 
-/// Who runs everything has nothing for it to take: the first word makes it one who has taken, the second ends it.
+/// We run everything, so the Heartbeat has nothing to give: our first message makes it the taker of an exchange, and
+/// the second ends that exchange.
 #[test]
-fn who_runs_everything_lets_it_go_without_giving_anything() {
+fn a_node_that_runs_everything_frees_a_heartbeat_without_giving_anything() {
     let mut bench = Bench::joined("local");
     bench.ask("all", "me");
     bench.ask("all", "done");
@@ -133,9 +134,9 @@ fn who_runs_everything_lets_it_go_without_giving_anything() {
     assert_eq!(bench.view().hold.word(), "all");
 }
 
-/// 03 §16 no. 14: it names us, so it has declared us dead and knows of no exchange any more.
+/// 03 §16 no. 14: the message names us, so the Heartbeat has declared us dead and forgotten the exchange.
 #[test]
-fn who_declares_us_dead_ends_the_exchange() {
+fn a_heartbeat_that_declares_us_dead_ends_the_exchange() {
     let mut bench = Bench::joined("local");
     bench.request(Request::Standby(Set::LOCAL));
     bench.says("stonith", &[("node", "nodea"), ("result", "n_stnth")]);
