@@ -119,7 +119,7 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
     );
     page.metric(
         "hbd_group_owned",
-        "Whether anybody owns a resource group, as far as this node knows.",
+        "Whether a resource group has an owner, as far as this node knows.",
         snapshot.groups.iter().map(|group| {
             let labels =
                 vec![("group", group.name.as_str()), ("owner", &group.owner), ("preferred", &group.preferred)];
@@ -133,7 +133,7 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
     );
     page.metric(
         "hbd_group_owner_since_timestamp_seconds",
-        "Since when its owner owns a group, as far as this hbd saw; 0 for nobody.",
+        "Since when its owner owns a group, as far as this hbd saw; 0 without an owner.",
         snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], seconds(group.owner_since_usec))),
     );
 }

@@ -36,7 +36,7 @@ pub(super) enum Switch {
 /// All commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum HbctlCommand {
-    /// Show nodes, links and resource groups, and who owns what
+    /// Show nodes, links and resource groups with their owners
     ///
     /// Exit status: 0 all is well, 1 hbd does not answer, 3 something is wrong (a group has no owner, a unit has
     /// failed, a node or a link is dead).

@@ -98,7 +98,9 @@ fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findin
         }
         Err(error) => {
             let message = format!("Cannot open config file [{}]: {error}", path.display());
-            findings.error(&Word::file(path), message, "copy ha.cf from the other node and adapt the peer's address");
+            let help = "create it, or copy it from the other node and adapt the peer's address; /usr/share/doc/hbd/examples \
+                        has examples";
+            findings.error(&Word::file(path), message, help);
             HaCf::default()
         }
     }

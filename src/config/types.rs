@@ -208,15 +208,15 @@ pub enum StopFailure {
     Reboot,
 }
 
-/// RuntimeWatchdogSec= that hbd gives systemd where nobody else has set it: PID 1 may be busy for a while, with a
-/// daemon-reload for instance, without the machine being lost. What must be fast, the end of a hanging hbd, does not
-/// depend on it (WatchdogSec=).
+/// RuntimeWatchdogSec= that hbd sets where systemd does not feed the watchdog yet. PID 1 may be busy for a while,
+/// with a daemon-reload for instance, so the time is generous. The end of a hanging hbd does not depend on it
+/// (WatchdogSec=).
 pub const RUNTIME_WATCHDOG: Duration = Duration::from_secs(20);
 
 /// `[watchdog]` of hbd.toml.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchdogPolicy {
-    /// Who feeds the device that `watchdog` names.
+    /// What feeds the device that `watchdog` names.
     pub feeder: Feeder,
     /// What happens when systemd has killed an hbd that hung (WatchdogSec=).
     pub on_hang: OnHang,
@@ -338,7 +338,7 @@ pub enum Algorithm {
 pub struct Child {
     /// The unit that hbd makes for it.
     pub unit: String,
-    /// The user as whom it runs.
+    /// The user under which it runs.
     pub user: String,
     /// The command line, as a shell reads it.
     pub command: String,

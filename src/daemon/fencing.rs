@@ -8,7 +8,7 @@ use zbus::connection::Builder;
 use super::devices;
 use super::input::Input;
 use crate::config::FenceDevice;
-use crate::fencing::{self, Deed, FenceError};
+use crate::fencing::{self, FenceError, FenceOperation};
 use crate::util::error::error_chain;
 
 /// The devices, and who can be reset.
@@ -33,7 +33,7 @@ impl Fencer {
     pub async fn serve(&self, mut orders: UnboundedReceiver<String>, inputs: &UnboundedSender<Input>) {
         // One at a time: the core gives none before the last has ended.
         while let Some(node) = orders.recv().await {
-            let outcome = self.run(&node, Deed::Reset).await.map_err(|error| error_chain(&error));
+            let outcome = self.run(&node, FenceOperation::Reset).await.map_err(|error| error_chain(&error));
             // The core has ended: nobody wants to know.
             let _ = inputs.send(Input::Fenced { node, outcome });
         }
@@ -43,7 +43,7 @@ impl Fencer {
     pub async fn watch_devices(&self, inputs: &UnboundedSender<Input>) {
         let test = async |device: &FenceDevice| {
             let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-            match fencing::run(Builder::system, device, Deed::Test, &self.environment, serial).await {
+            match fencing::run(Builder::system, device, FenceOperation::Test, &self.environment, serial).await {
                 // A human is always there.
                 Ok(()) | Err(FenceError::ByHand(_)) => Ok(()),
                 Err(error) => Err(error_chain(&error)),
@@ -52,10 +52,10 @@ impl Fencer {
         devices::watch(devices::PERIOD, &self.devices, test, inputs).await;
     }
 
-    async fn run(&self, node: &str, deed: Deed) -> Result<(), FenceError> {
+    async fn run(&self, node: &str, operation: FenceOperation) -> Result<(), FenceError> {
         let device = self.device(node)?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        fencing::run(Builder::system, device, deed, &self.environment, serial).await
+        fencing::run(Builder::system, device, operation, &self.environment, serial).await
     }
 
     /// The name of node number `node`.
@@ -76,7 +76,7 @@ impl Fencer {
     /// # Errors
     /// When there is no such device, or it does not answer, in words.
     pub async fn test(&self, node: &str) -> Result<(), String> {
-        self.run(node, Deed::Test).await.map_err(|error| error_chain(&error))
+        self.run(node, FenceOperation::Test).await.map_err(|error| error_chain(&error))
     }
 
     fn device(&self, node: &str) -> Result<&FenceDevice, FenceError> {

@@ -27,7 +27,7 @@ const DIRECTORY: &str = "/run/hbd";
 
 /// What a fencing program is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum FenceOperation {
     /// Switch the node off, and on again if the device can.
     Reset,
     /// Ask the device whether it answers.
@@ -99,7 +99,7 @@ const FILE_PLACEHOLDER: &str = "\0file";
 pub async fn run(
     connect: impl Fn() -> Builder<'static>,
     device: &FenceDevice,
-    deed: Deed,
+    operation: FenceOperation,
     environment: &[String],
     serial: u64,
 ) -> Result<(), FenceError> {
@@ -110,7 +110,7 @@ pub async fn run(
     let mut errors = Vec::new();
     for (index, agent) in device.agents.iter().enumerate() {
         let unit = unit_name(&device.node, serial, index);
-        match run_one(&systemd, Path::new(DIRECTORY), &unit, (&device.node, environment), agent, deed).await {
+        match run_one(&systemd, Path::new(DIRECTORY), &unit, (&device.node, environment), agent, operation).await {
             Ok(()) => return Ok(()),
             Err(error) => errors.push(error),
         }
@@ -138,17 +138,17 @@ async fn run_one(
     unit: &str,
     (node, environment): (&str, &[String]),
     agent: &FenceAgent,
-    deed: Deed,
+    operation: FenceOperation,
 ) -> Result<(), FenceError> {
-    let Some(call) = agent_call(agent, node, deed) else { return Err(FenceError::ByHand(node.to_owned())) };
+    let Some(call) = agent_call(agent, node, operation) else { return Err(FenceError::ByHand(node.to_owned())) };
     let path = directory.join(unit).with_extension("parameters");
     let written = ParameterFile::new(path, &call.parameters)?;
     let file = written.0.display().to_string();
     let words =
         call.words.iter().map(|word| if word == FILE_PLACEHOLDER { file.as_str() } else { word.as_str() }).collect();
-    let description = match deed {
-        Deed::Reset => format!("hbd resets {node} with {}", agent.name),
-        Deed::Test => format!("hbd asks {} about {node}", agent.name),
+    let description = match operation {
+        FenceOperation::Reset => format!("hbd resets {node} with {}", agent.name),
+        FenceOperation::Test => format!("hbd asks {} about {node}", agent.name),
     };
     let input = call.stdin.then_some(file.as_str());
     let (accepted, limit) = (call.accepted, agent.timeout);
@@ -175,7 +175,7 @@ fn reason(error: UnitError) -> String {
 }
 
 /// How to call a program; `None` if an operator resets the node by hand.
-pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<AgentCall> {
+pub(crate) fn agent_call(agent: &FenceAgent, node: &str, operation: FenceOperation) -> Option<AgentCall> {
     match &agent.protocol {
         FenceProtocol::Agent { path, parameters } => {
             let mut lines = String::new();
@@ -187,12 +187,12 @@ pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<A
                 lines.push_str(&format!("nodename={node}\n"));
             }
             // Of a parameter that occurs twice the last value counts (04 §8.6).
-            match deed {
-                Deed::Reset if has(&["action"]) => {}
-                Deed::Reset => lines.push_str("action=reboot\n"),
-                Deed::Test => lines.push_str("action=status\n"),
+            match operation {
+                FenceOperation::Reset if has(&["action"]) => {}
+                FenceOperation::Reset => lines.push_str("action=reboot\n"),
+                FenceOperation::Test => lines.push_str("action=status\n"),
             }
-            let accepted: &[i32] = if deed == Deed::Test { &[NODE_IS_OFF] } else { &[] };
+            let accepted: &[i32] = if operation == FenceOperation::Test { &[NODE_IS_OFF] } else { &[] };
             Some(AgentCall { words: vec![path.display().to_string()], parameters: lines, stdin: true, accepted })
         }
         FenceProtocol::Stonith { program, kind, parameters } => {
@@ -200,9 +200,9 @@ pub(crate) fn agent_call(agent: &FenceAgent, node: &str, deed: Deed) -> Option<A
             let mut words =
                 vec![program, "-t".to_owned(), kind.clone(), "-F".to_owned(), FILE_PLACEHOLDER.to_owned()];
             let node = node.to_ascii_lowercase();
-            match deed {
-                Deed::Reset => words.extend(["-T".to_owned(), "reset".to_owned(), node]),
-                Deed::Test => words.push("-S".to_owned()),
+            match operation {
+                FenceOperation::Reset => words.extend(["-T".to_owned(), "reset".to_owned(), node]),
+                FenceOperation::Test => words.push("-S".to_owned()),
             }
             Some(AgentCall { words, parameters: format!("{parameters}\n"), stdin: false, accepted: &[] })
         }

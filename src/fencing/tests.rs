@@ -12,14 +12,14 @@ fn agent(parameters: &[(&str, &str)]) -> FenceAgent {
     FenceAgent { name: "fence_dummy".into(), protocol, timeout: Duration::from_secs(60) }
 }
 
-fn lines(agent: &FenceAgent, deed: Deed) -> String {
-    agent_call(agent, "nodeb", deed).unwrap().parameters
+fn lines(agent: &FenceAgent, operation: FenceOperation) -> String {
+    agent_call(agent, "nodeb", operation).unwrap().parameters
 }
 
 #[test]
 fn a_fence_agent_reads_its_parameters_from_its_input_and_gets_no_argument() {
     let agent = agent(&[("ip", "10.0.0.9"), ("password", "let me in")]);
-    let call = agent_call(&agent, "nodeb", Deed::Reset).unwrap();
+    let call = agent_call(&agent, "nodeb", FenceOperation::Reset).unwrap();
     assert_eq!(call.words, ["/usr/sbin/fence_dummy"], "with an argument it would not read its input");
     assert!(call.stdin);
     assert_eq!(call.parameters, "ip=10.0.0.9\npassword=let me in\nnodename=nodeb\naction=reboot\n");
@@ -28,8 +28,12 @@ fn a_fence_agent_reads_its_parameters_from_its_input_and_gets_no_argument() {
 #[test]
 fn what_the_configuration_says_about_action_and_plug_counts() {
     let off = agent(&[("plug", "7"), ("action", "off")]);
-    assert_eq!(lines(&off, Deed::Reset), "plug=7\naction=off\n");
-    assert_eq!(lines(&off, Deed::Test), "plug=7\naction=off\naction=status\n", "the last one counts: only asked");
+    assert_eq!(lines(&off, FenceOperation::Reset), "plug=7\naction=off\n");
+    assert_eq!(
+        lines(&off, FenceOperation::Test),
+        "plug=7\naction=off\naction=status\n",
+        "the last one counts: only asked"
+    );
 }
 
 #[test]
@@ -40,13 +44,13 @@ fn cluster_glue_gets_its_parameters_in_a_file() {
         parameters: "NodeB 10.0.0.9 admin secret lan".into(),
     };
     let agent = FenceAgent { name: "external/ipmi".into(), protocol, timeout: Duration::from_secs(60) };
-    let reset = agent_call(&agent, "NodeB", Deed::Reset).unwrap();
+    let reset = agent_call(&agent, "NodeB", FenceOperation::Reset).unwrap();
     assert_eq!(
         reset.words,
         ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE_PLACEHOLDER, "-T", "reset", "nodeb"]
     );
     assert_eq!((reset.parameters.as_str(), reset.stdin), ("NodeB 10.0.0.9 admin secret lan\n", false));
-    let test = agent_call(&agent, "nodeb", Deed::Test).unwrap();
+    let test = agent_call(&agent, "nodeb", FenceOperation::Test).unwrap();
     assert_eq!(test.words, ["/usr/sbin/stonith", "-t", "external/ipmi", "-F", FILE_PLACEHOLDER, "-S"]);
 }
 
@@ -90,21 +94,21 @@ fn a_real_debian_fence_agent_understands_us() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("power").display().to_string();
     let dummy = agent(&[("type", "file"), ("status_file", &file)]);
-    let Some(status) = real(&agent_call(&dummy, "nodeb", Deed::Reset).unwrap()) else {
+    let Some(status) = real(&agent_call(&dummy, "nodeb", FenceOperation::Reset).unwrap()) else {
         eprintln!("skipped: no fence_dummy here (package fence-agents)");
         return;
     };
     assert!(status.success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "on", "off, and on again");
     let off = agent(&[("type", "file"), ("status_file", &file), ("action", "off")]);
-    assert!(real(&agent_call(&off, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+    assert!(real(&agent_call(&off, "nodeb", FenceOperation::Reset).unwrap()).unwrap().success());
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off");
-    let asked = agent_call(&off, "nodeb", Deed::Test).unwrap();
+    let asked = agent_call(&off, "nodeb", FenceOperation::Test).unwrap();
     assert_eq!(real(&asked).unwrap().code(), Some(NODE_IS_OFF), "reachable, and off");
     assert_eq!(asked.accepted, [NODE_IS_OFF]);
     assert_eq!(fs::read_to_string(&file).unwrap().trim(), "off", "only asked");
     let failing = agent(&[("type", "fail"), ("status_file", &file)]);
-    assert!(!real(&agent_call(&failing, "nodeb", Deed::Reset).unwrap()).unwrap().success());
+    assert!(!real(&agent_call(&failing, "nodeb", FenceOperation::Reset).unwrap()).unwrap().success());
 }
 
 /// fence_ipmilan's own words, shortened.

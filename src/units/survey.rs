@@ -55,8 +55,8 @@ pub enum SurveyError {
     Systemd(#[from] UnitError),
 }
 
-/// What an administrator should mend before hbd manages the units of `config`, in their order. Without units nobody
-/// is asked. Must be called inside a tokio runtime with I/O and time.
+/// What an administrator should mend before hbd manages the units of `config`, in their order. Without units systemd
+/// is not asked. Must be called inside a tokio runtime with I/O and time.
 ///
 /// # Errors
 /// [`SurveyError`], after ten seconds at the latest.

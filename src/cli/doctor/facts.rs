@@ -164,11 +164,11 @@ async fn synchronised(bus: Builder<'static>) -> Result<bool, String> {
 fn permissions() -> Vec<String> {
     let mode = |path: &Path| fs::metadata(path).ok().map(|found| found.permissions().mode());
     let checks = [
-        ("/etc/ha.d/authkeys", 0o077, "whoever reads it can speak for a node; chmod 600"),
-        ("/etc/ha.d/ha.cf", 0o022, "whoever writes it decides who serves; chmod go-w"),
-        ("/etc/ha.d/haresources", 0o022, "whoever writes it decides what root starts; chmod go-w"),
-        ("/etc/hbd/hbd.toml", 0o022, "whoever writes it decides what root starts; chmod go-w"),
-        ("/var/lib/heartbeat", 0o002, "whoever writes there decides who we are; chmod o-w"),
+        ("/etc/ha.d/authkeys", 0o077, "with it anybody can forge packets of a node; chmod 600"),
+        ("/etc/ha.d/ha.cf", 0o022, "its writer decides which node serves; chmod go-w"),
+        ("/etc/ha.d/haresources", 0o022, "its writer decides what root starts; chmod go-w"),
+        ("/etc/hbd/hbd.toml", 0o022, "its writer decides what root starts; chmod go-w"),
+        ("/var/lib/heartbeat", 0o002, "a writer there can change this node's identity; chmod o-w"),
     ];
     let check = |(path, forbidden, remedy): (&str, u32, &str)| {
         let path = Path::new(path);

@@ -147,7 +147,11 @@ fn no_fencing(config: &Config) -> Finding {
 
 fn removers(removers: &[(String, String)]) -> Vec<Finding> {
     if removers.is_empty() {
-        return vec![finding(Grade::Ok, "network managers", "nobody manages the interfaces of the addresses")];
+        return vec![finding(
+            Grade::Ok,
+            "network managers",
+            "no network manager removes addresses from the interfaces of haresources",
+        )];
     }
     removers.iter().map(|(_, hint)| finding(Grade::Warning, "network managers", hint.clone())).collect()
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::config::{Files, Host, load};
 use crate::units::UnitError;
+use crate::units::survey::{SurveyError, survey};
 
 /// The first example, with another ha.cf.
 fn config(ha_cf: &str, haresources: &str) -> Config {
@@ -173,6 +174,15 @@ fn devices_of_hbd_toml_and_of_ha_cf_are_named() {
     let by_hand = format!("{HA_CF}stonith_host * meatware nodeb\n");
     let (grade, text) = about_fencing(&by_hand, "");
     assert!(grade == Grade::Note && text.contains("hbctl confirm-fenced nodeb"), "{text}");
+}
+
+#[tokio::test]
+async fn without_a_bus_the_units_are_unknown_and_without_units_no_bus_is_asked() {
+    let nowhere = || zbus::connection::Builder::address("unix:path=/nonexistent/bus");
+    let error = survey(nowhere(), &config(HA_CF, HARESOURCES)).await.unwrap_err();
+    assert!(matches!(error, SurveyError::Systemd(_)), "{error:?}");
+    let addresses = config(HA_CF, "nodea 192.168.17.200/24/eth0\n");
+    assert!(survey(nowhere(), &addresses).await.unwrap().is_empty());
 }
 
 #[test]

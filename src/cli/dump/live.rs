@@ -16,7 +16,7 @@ const LARGEST: usize = 128 * 1024;
 /// Prints heartbeats until the reader of the output or the interface has gone.
 pub(super) fn listen(interface: &str, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {
     let failed = |error| DumpError::Listen { interface: interface.to_owned(), error };
-    let mut listener = PacketListener::open(index(interface)?).map_err(failed)?;
+    let mut listener = InterfaceListener::open(index(interface)?).map_err(failed)?;
     let mut buffer = vec![0; LARGEST];
     loop {
         let length = listener.receive(&mut buffer).map_err(failed)?;
@@ -38,16 +38,16 @@ pub(super) fn index(interface: &str) -> Result<u32, DumpError> {
 }
 
 /// Receives every packet of one interface, in both directions, from its IP header on (packet(7), SOCK_DGRAM).
-pub(super) struct PacketListener(Socket);
+pub(super) struct InterfaceListener(Socket);
 
-impl PacketListener {
-    pub(super) fn open(index: u32) -> io::Result<PacketListener> {
+impl InterfaceListener {
+    pub(super) fn open(index: u32) -> io::Result<InterfaceListener> {
         let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(protocol)))?;
         socket.attach_filter(&interface_filter(index))?;
         // Packets of other interfaces may have come before the filter was attached: they are dropped.
         socket.set_nonblocking(true)?;
-        let mut listener = PacketListener(socket);
+        let mut listener = InterfaceListener(socket);
         let mut buffer = [0; 1];
         while listener.0.read(&mut buffer).is_ok() {}
         listener.0.set_nonblocking(false)?;

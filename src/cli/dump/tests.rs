@@ -102,7 +102,7 @@ fn what_was_fragmented_is_put_together() {
 
 #[test]
 fn the_loopback_interface_is_heard() {
-    let mut listener = match live::PacketListener::open(live::index("lo").unwrap()) {
+    let mut listener = match live::InterfaceListener::open(live::index("lo").unwrap()) {
         Ok(listener) => listener,
         Err(error) => return eprintln!("skipped: {error}"),
     };
