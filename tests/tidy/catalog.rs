@@ -10,7 +10,7 @@ use crate::finding::{Finding, expect_none};
 use crate::source::{self, Source};
 use crate::syntax::parse;
 
-/// The fields of a record that are fields of the journal, too (`Subject` in src/cluster/record.rs).
+/// The fields of a record that are fields of the journal, too (`Subject` in src/cluster/api/record.rs).
 const JOURNAL: [(&str, &str); 4] =
     [("node", "HBD_NODE"), ("link", "HBD_LINK"), ("group", "HBD_GROUP"), ("resource", "HBD_RESOURCE")];
 
@@ -113,7 +113,7 @@ fn every_record_has_an_entry_with_fields_that_it_carries() {
 fn a_missing_entry_and_a_missing_field_are_found() {
     let text = "\nrecords! {\n    NodeDead { node: String } Warning \"ab\" \"{node}\";\n    CommNowUp {} Info \"cd\" \"up\";\n}\n";
     let what = |catalog: &str| {
-        let found = check(&[Source::new("src/cluster/record.rs", text)], catalog).into_iter();
+        let found = check(&[Source::new("src/cluster/api/record.rs", text)], catalog).into_iter();
         found.map(|finding| finding.what).collect::<Vec<_>>()
     };
     assert_eq!(what("# x\n\n-- ab\nSubject: @HBD_NODE@\n\n-- cd\nSubject: up\n"), [""; 0]);

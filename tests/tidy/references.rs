@@ -9,8 +9,8 @@ use crate::finding::{Finding, expect_only_known};
 use crate::prose::{Paragraph, paragraphs};
 use crate::source::{self, Source};
 
-/// What only those have who built hbd: a word in small letters that tells quickly where to look, the pattern, and what
-/// replaces it.
+/// What only those have who built hbd: a word in small letters that tells quickly where to look, the pattern, and
+/// what replaces it.
 const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("shared", r"(?i)\bshared decisions?\b", "docs/DECISIONS.md \"Title\""),
     (".md", r"\b(?:crates|peers|design|decisions|reader-report|lab-notes)\.md", "docs/DECISIONS.md \"Title\""),
@@ -42,6 +42,10 @@ struct References<'a> {
     document: Regex,
     title: Regex,
     path: Regex,
+    /// A name and the file that defines it: `Core::peer_died` (`src/cluster/…`).
+    definition: Regex,
+    /// The text of every Rust file.
+    texts: BTreeMap<&'a str, &'a str>,
     elsewhere: Vec<(&'static str, Regex, &'static str)>,
 }
 
@@ -56,6 +60,8 @@ impl<'a> References<'a> {
                 r"(?:^|[^\w/.$}~-])((?:src|tests|benches|docs|packaging|man|units|dbus|fuzz|\.ci)/[\w./-]*\w)([/.]?[*{<…])?",
             )
             .unwrap(),
+            definition: Regex::new(r"`(?:[A-Z]\w*::)?([A-Za-z_]\w+)`(?: \(|, | in )`(src/[\w/]+\.rs)`").unwrap(),
+            texts: documents.iter().map(|source| (source.path.as_str(), source.text.as_str())).collect(),
             elsewhere: ELSEWHERE.map(|(word, pattern, instead)| (word, Regex::new(pattern).unwrap(), instead)).to_vec(),
         }
     }
@@ -72,6 +78,7 @@ impl<'a> References<'a> {
                 if paragraph.text.contains('/') {
                     self.titles(&paragraph, &mut add);
                     self.files(&paragraph, &mut add);
+                    self.definitions(&paragraph, &mut add);
                 }
             }
         }
@@ -97,6 +104,17 @@ impl<'a> References<'a> {
                     let what = format!("{document} has no heading \"{}\"", &title[1]);
                     add(parts.get(0).unwrap().start(), what, "Look the right one up".to_owned());
                 }
+            }
+        }
+    }
+
+    fn definitions(&self, paragraph: &Paragraph, add: &mut impl FnMut(usize, String, String)) {
+        for parts in self.definition.captures_iter(&paragraph.text) {
+            let Some(text) = self.texts.get(&parts[2]) else { continue };
+            let kinds = ["fn", "struct", "enum", "trait", "type", "const", "macro_rules!"];
+            if !kinds.iter().any(|kind| text.contains(&format!("{kind} {}", &parts[1]))) {
+                let what = format!("{} does not define {}", &parts[2], &parts[1]);
+                add(parts.get(0).unwrap().start(), what, "Name the file where it is now".to_owned());
             }
         }
     }
@@ -159,7 +177,8 @@ fn references_to_files_and_headings_resolve() {
 
 #[test]
 fn a_reference_to_a_missing_file_or_heading_is_found() {
-    let documents = [Source::new("docs/DECISIONS.md", "# Decisions\n## 23. Leases\n## 24. One more\n")];
+    let decisions = "# Decisions\n## 23. Leases\n## 24. One more\n";
+    let documents = [Source::new("docs/DECISIONS.md", decisions), Source::new("src/a/b.rs", "pub fn used() {}")];
     let references = References::new(&documents, paths(["docs/DECISIONS.md", "src/a/b.rs"].into_iter()));
     let what = |text: &str| {
         let found = references.check(&[Source::new("src/a.rs", &format!("/// {text}\n"))]).into_iter();
@@ -171,6 +190,8 @@ fn a_reference_to_a_missing_file_or_heading_is_found() {
     );
     assert_eq!(what("docs/DECISIONS.md \"Leases\", \"Two\""), ["docs/DECISIONS.md has no heading \"Two\""]);
     assert_eq!(what("see src/c.rs."), ["there is no src/c.rs"]);
+    assert_eq!(what("`A::used` (`src/a/b.rs`)"), [""; 0]);
+    assert_eq!(what("`unused` in `src/a/b.rs`"), ["src/a/b.rs does not define unused"]);
     let shared = ["shared", " decisions"].concat();
     assert_eq!(what(&format!("(hbd.toml, {shared})")), [format!("\"{shared}\" is not in the repository")]);
     let issue = ["issue", " 4"].concat();
