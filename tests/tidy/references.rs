@@ -112,7 +112,12 @@ impl<'a> References<'a> {
         for parts in self.definition.captures_iter(&paragraph.text) {
             let Some(text) = self.texts.get(&parts[2]) else { continue };
             let kinds = ["fn", "struct", "enum", "trait", "type", "const", "macro_rules!"];
-            if !kinds.iter().any(|kind| text.contains(&format!("{kind} {}", &parts[1]))) {
+            let item = kinds.iter().any(|kind| text.contains(&format!("{kind} {}", &parts[1])));
+            let variant = |line: &str| {
+                let rest = line.trim_start().strip_prefix(&parts[1]);
+                rest.is_some_and(|rest| rest.starts_with([',', '(']) || rest.starts_with(" {"))
+            };
+            if !item && !text.lines().any(variant) {
                 let what = format!("{} does not define {}", &parts[2], &parts[1]);
                 add(parts.get(0).unwrap().start(), what, "Name the file where it is now".to_owned());
             }
@@ -178,7 +183,10 @@ fn references_to_files_and_headings_resolve() {
 #[test]
 fn a_reference_to_a_missing_file_or_heading_is_found() {
     let decisions = "# Decisions\n## 23. Leases\n## 24. One more\n";
-    let documents = [Source::new("docs/DECISIONS.md", decisions), Source::new("src/a/b.rs", "pub fn used() {}")];
+    let documents = [
+        Source::new("docs/DECISIONS.md", decisions),
+        Source::new("src/a/b.rs", "pub fn used() {}\nenum C {\n    D,\n}\n"),
+    ];
     let references = References::new(&documents, paths(["docs/DECISIONS.md", "src/a/b.rs"].into_iter()));
     let what = |text: &str| {
         let found = references.check(&[Source::new("src/a.rs", &format!("/// {text}\n"))]).into_iter();
@@ -190,7 +198,7 @@ fn a_reference_to_a_missing_file_or_heading_is_found() {
     );
     assert_eq!(what("docs/DECISIONS.md \"Leases\", \"Two\""), ["docs/DECISIONS.md has no heading \"Two\""]);
     assert_eq!(what("see src/c.rs."), ["there is no src/c.rs"]);
-    assert_eq!(what("`A::used` (`src/a/b.rs`)"), [""; 0]);
+    assert_eq!(what("`A::used` (`src/a/b.rs`), `C::D` in `src/a/b.rs`"), [""; 0]);
     assert_eq!(what("`unused` in `src/a/b.rs`"), ["src/a/b.rs does not define unused"]);
     let shared = ["shared", " decisions"].concat();
     assert_eq!(what(&format!("(hbd.toml, {shared})")), [format!("\"{shared}\" is not in the repository")]);

@@ -24,6 +24,9 @@ fn files(sources: &[Source]) -> Vec<Finding> {
     found
 }
 
+/// Tables that are read as one: a part of them elsewhere would say less.
+const TABLES: [(&str, &str); 1] = [("src/cluster/facts.rs", "hear")];
+
 struct Functions<'a> {
     path: &'a str,
     found: Vec<Finding>,
@@ -33,7 +36,8 @@ impl Functions<'_> {
     fn add(&mut self, signature: &syn::Signature, end: usize) {
         let start = signature.span().start().line;
         let lines = end + 1 - start;
-        if lines > FUNCTION {
+        let table = TABLES.iter().any(|(path, name)| self.path == *path && signature.ident == name);
+        if lines > FUNCTION && !table {
             let what = format!("{}: {} has more than {FUNCTION} lines", self.path, signature.ident);
             let remedy = format!("It has {lines} lines: give its parts names");
             self.found.push(Finding::new(format!("{}:{start}", self.path), what, remedy));
