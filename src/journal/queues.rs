@@ -46,7 +46,7 @@ pub fn write(priority: SyslogPriority, message_id: Option<&str>, fields: &[(&str
     push(JournalRecord { priority, realtime_usec: now_usec(), fields, text, source: None });
 }
 
-/// Queues a record of one of [`KINDS`].
+/// Queues a record of one of `KINDS`.
 pub fn kind(priority: SyslogPriority, kind: &RecordKind, fields: &[(&str, &str)], text: String) {
     let event = [("HBD_EVENT", kind.event)];
     write(priority, Some(kind.id), &[&event, fields].concat(), text);

@@ -107,7 +107,7 @@ impl MediaLink {
         Ok(())
     }
 
-    /// Sends one message in this link's [`Form`]. Never waits; counts the outcome.
+    /// Sends one message in this link's [`MessageForm`]. Never waits; counts the outcome.
     ///
     /// # Errors
     ///

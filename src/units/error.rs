@@ -107,7 +107,7 @@ pub enum UnitError {
         /// The deadline.
         after: Duration,
     },
-    /// The connection to the bus is gone; a new [`Systemd`] must be made.
+    /// The connection to the bus is gone; a new [`super::Systemd`] must be made.
     #[error("the connection to the system bus is lost")]
     ConnectionLost,
     /// Anything else the bus answers.
