@@ -10,8 +10,8 @@ use crate::code::{Crate, Use};
 use crate::finding::{Finding, expect_none, expect_only_known};
 use crate::source::{self, Source};
 
-/// Every module of the core has a part of `impl Core`, and so names what it is a part of: that is no use of a sibling.
-/// (Which of these parts calls which is the rule of `calls`.)
+/// Every module of the core has a part of `impl Core`, and so names what it is a part of: that is no use of a
+/// sibling. (Which of these parts calls which is the rule of `calls`.)
 const WHOLE: [&str; 3] = ["src/cluster/core.rs", "src/cluster/facts.rs", "src/cluster/timers.rs"];
 
 /// Cycles as groups of names, the names of each in order.
