@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::diagnostic::{Diagnostic, Findings, Location, Severity, Word};
+use super::diagnostic::{Diagnostic, FileWord, Findings, Location, Severity};
 use super::files::Files;
 
 /// Highest key number.
@@ -64,7 +64,7 @@ pub fn load_authkeys(files: &Files) -> Result<AuthKeys, Vec<Diagnostic>> {
 pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
     let credential = files.credential.as_deref().filter(|path| path.exists());
     let path = credential.unwrap_or(&files.authkeys);
-    let whole = Word::file(path);
+    let whole = FileWord::file(path);
     let shown = path.display();
     let content = std::fs::metadata(path).and_then(|meta| Ok((meta.permissions().mode(), std::fs::read(path)?)));
     let (mode, bytes) = match content {
@@ -109,7 +109,7 @@ struct Parser<'a> {
     findings: &'a mut Findings,
     legal: bool,
     /// The latest `auth` line, and whether its key has followed.
-    signing: Option<(u8, Word, bool)>,
+    signing: Option<(u8, FileWord, bool)>,
     keys: BTreeMap<u8, AuthKey>,
 }
 
@@ -159,12 +159,12 @@ impl Parser<'_> {
     }
 
     /// A place in the file. `shown` is the word if it cannot be a secret; the line itself is never kept.
-    fn at(&self, line: usize, column: usize, shown: &str) -> Word {
+    fn at(&self, line: usize, column: usize, shown: &str) -> FileWord {
         let location = Location { file: self.path.into(), line, column, source: None };
-        Word { text: shown.to_owned(), location }
+        FileWord { text: shown.to_owned(), location }
     }
 
-    fn refuse(&mut self, at: &Word, message: String, help: &str) {
+    fn refuse(&mut self, at: &FileWord, message: String, help: &str) {
         self.legal = false;
         self.findings.error(at, message, help);
     }
@@ -192,7 +192,7 @@ impl Parser<'_> {
         }
     }
 
-    fn key_number(&mut self, number: u64, at: &Word) -> Option<u8> {
+    fn key_number(&mut self, number: u64, at: &FileWord) -> Option<u8> {
         let key_number = u8::try_from(number).ok().filter(|key_number| *key_number <= MAX_INDEX);
         if key_number.is_none() {
             let message = format!("Invalid authnum [{number}] in {}", self.path.display());
@@ -282,7 +282,7 @@ impl Parser<'_> {
                 // If the file has a bad `auth` line, that has been reported.
                 if self.legal {
                     let message = format!("Missing auth directive in keyfile [{path}]");
-                    self.refuse(&Word::file(self.path), message, "write `auth N` above the key lines");
+                    self.refuse(&FileWord::file(self.path), message, "write `auth N` above the key lines");
                 }
                 None
             }

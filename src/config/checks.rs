@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::diagnostic::{Findings, Word};
+use super::diagnostic::{FileWord, Findings};
 use super::files::Files;
 use super::groups::ResourceKind;
 use super::ha_cf::HaCf;
@@ -45,21 +45,21 @@ impl CrossChecks<'_> {
     }
 
     /// The word that set a directive; the whole of ha.cf if nothing did.
-    fn word_of(&self, key: &str) -> Word {
-        self.layers.word_of(key).cloned().unwrap_or_else(|| Word::file(&self.files.ha_cf))
+    fn word_of(&self, key: &str) -> FileWord {
+        self.layers.word_of(key).cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf))
     }
 
     /// The word of the first of these directives that the files set; the whole of ha.cf if they set none.
-    fn first_written(&self, keys: &[&str]) -> Word {
+    fn first_written(&self, keys: &[&str]) -> FileWord {
         let written = keys.iter().find_map(|key| self.layers.word_of(key));
-        written.cloned().unwrap_or_else(|| Word::file(&self.files.ha_cf))
+        written.cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf))
     }
 
     fn check_media(&self, findings: &mut Findings) {
         let names: Vec<&str> = self.ha_cf.media.iter().map(|(medium, _)| medium.link_name()).collect();
         match names.first() {
             None => findings.error(
-                &Word::file(&self.files.ha_cf),
+                &FileWord::file(&self.files.ha_cf),
                 "No heartbeat media defined",
                 "add a line `ucast DEV PEER` for each link, PEER being the other node's address on it",
             ),
@@ -81,7 +81,7 @@ impl CrossChecks<'_> {
         let nodes = &self.ha_cf.nodes;
         let Some(last) = nodes.last() else {
             let help = format!("add `node {node}` and a node line for the other node");
-            findings.error(&Word::file(&self.files.ha_cf), "no nodes defined", help);
+            findings.error(&FileWord::file(&self.files.ha_cf), "no nodes defined", help);
             return;
         };
         if nodes.iter().any(|known| known.text == node) {
@@ -193,7 +193,7 @@ impl CrossChecks<'_> {
     fn check_fencing(&self, findings: &mut Findings) {
         if !self.fencing && self.layers.settings.watchdog.is_none() {
             findings.warning(
-                &Word::file(&self.files.ha_cf),
+                &FileWord::file(&self.files.ha_cf),
                 "No STONITH device configured. No watchdog either. Shared disks are not protected.",
                 "add `watchdog /dev/watchdog`, or a stonith line if the nodes share disks",
             );
@@ -206,7 +206,7 @@ impl CrossChecks<'_> {
         if self.groups.is_empty() || nodes.is_empty() || nodes.len() == 2 {
             return;
         }
-        let at = nodes.get(2).or(nodes.first()).cloned().unwrap_or_else(|| Word::file(&self.files.ha_cf));
+        let at = nodes.get(2).or(nodes.first()).cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf));
         let count = nodes.len();
         let message = format!("haresources is for exactly two nodes, ha.cf names {count}");
         let help = if count == 1 {
@@ -244,7 +244,7 @@ impl CrossChecks<'_> {
 }
 
 /// The word of the group that stands for this address.
-fn address_word(found: &WrittenGroup, wanted: IpAddr) -> Option<&Word> {
+fn address_word(found: &WrittenGroup, wanted: IpAddr) -> Option<&FileWord> {
     found.words.iter().zip(&found.group.resources).find_map(|(word, resource)| match &resource.kind {
         ResourceKind::Address(address) if address.address == wanted => Some(word),
         _ => None,

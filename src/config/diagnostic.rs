@@ -115,15 +115,15 @@ pub(super) struct Location {
 
 /// One word of a file and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Word {
+pub(super) struct FileWord {
     pub text: String,
     pub location: Location,
 }
 
-impl Word {
+impl FileWord {
     /// The whole file, for a finding about what the file lacks.
-    pub(super) fn file(path: &Path) -> Word {
-        Word { text: String::new(), location: Location { file: path.into(), line: 0, column: 0, source: None } }
+    pub(super) fn file(path: &Path) -> FileWord {
+        FileWord { text: String::new(), location: Location { file: path.into(), line: 0, column: 0, source: None } }
     }
 
     /// `ha.cf:3`, for messages that name a second line.
@@ -141,19 +141,19 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn error(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn error(&mut self, at: &FileWord, message: impl Into<String>, help: impl Into<String>) {
         self.push(Severity::Error, at, message.into(), help.into());
     }
 
-    pub(super) fn warning(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn warning(&mut self, at: &FileWord, message: impl Into<String>, help: impl Into<String>) {
         self.push(Severity::Warning, at, message.into(), help.into());
     }
 
-    pub(super) fn notice(&mut self, at: &Word, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn notice(&mut self, at: &FileWord, message: impl Into<String>, help: impl Into<String>) {
         self.push(Severity::Notice, at, message.into(), help.into());
     }
 
-    fn push(&mut self, severity: Severity, at: &Word, message: String, help: String) {
+    fn push(&mut self, severity: Severity, at: &FileWord, message: String, help: String) {
         self.found.push(Diagnostic {
             severity,
             file: at.location.file.to_path_buf(),

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::diagnostic::{Findings, Word};
+use super::diagnostic::{FileWord, Findings};
 use super::ha_cf::stonith::StonithLine;
 use super::hbd_toml::fence::FenceTables;
 use super::types::FenceDevice;
@@ -14,7 +14,7 @@ pub(super) struct FencingSources<'a> {
     /// Our own name.
     pub node: &'a str,
     /// All normal nodes.
-    pub nodes: &'a [Word],
+    pub nodes: &'a [FileWord],
     /// Directories of programs, in the order of the search.
     pub programs: &'a [PathBuf],
     /// The lines of ha.cf.
@@ -35,7 +35,7 @@ impl FencingSources<'_> {
         }
         let from_ha_cf: Vec<_> = ours.iter().filter_map(|line| line.agent(self.programs, findings)).collect();
         let others = self.nodes.iter().filter(|node| node.text != self.node);
-        let device = |node: &Word| {
+        let device = |node: &FileWord| {
             let agents =
                 self.tables.agents(&node.text, self.programs, findings).unwrap_or_else(|| from_ha_cf.clone());
             (!agents.is_empty()).then(|| FenceDevice { node: node.text.clone(), agents })

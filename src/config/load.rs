@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::authkeys::{self, AuthKeys};
 use super::checks::CrossChecks;
-use super::diagnostic::{Diagnostic, Findings, Word};
+use super::diagnostic::{Diagnostic, FileWord, Findings};
 use super::environment;
 use super::fencing::FencingSources;
 use super::files::Files;
@@ -46,7 +46,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         Ok(layers) => Some(layers),
         Err(error) => {
             let help = "every value was legal by itself, so this is a fault of hbd: please report it";
-            findings.error(&Word::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
+            findings.error(&FileWord::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
             None
         }
     };
@@ -100,7 +100,7 @@ fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findin
             let message = format!("Cannot open config file [{}]: {error}", path.display());
             let help = "create it, or copy it from the other node and adapt the peer's address; /usr/share/doc/hbd/examples \
                         has examples";
-            findings.error(&Word::file(path), message, help);
+            findings.error(&FileWord::file(path), message, help);
             HaCf::default()
         }
     }
@@ -140,7 +140,7 @@ fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
 fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
     if error.kind() != io::ErrorKind::NotFound {
         let message = format!("cannot read {}: {error}", path.display());
-        findings.error(&Word::file(path), message, "make it readable, or remove it");
+        findings.error(&FileWord::file(path), message, "make it readable, or remove it");
     }
 }
 
@@ -167,7 +167,7 @@ fn read_haresources(
         Err(error) => {
             let message = format!("Cannot open resources file [{}]: {error}", path.display());
             let help = "write lines `NODE ADDRESS SERVICE…`, the same on both nodes; the file may be empty";
-            findings.error(&Word::file(path), message, help);
+            findings.error(&FileWord::file(path), message, help);
             Vec::new()
         }
     }
@@ -180,7 +180,7 @@ fn node_name(files: &Files, host: &Host, findings: &mut Findings) -> String {
         Ok(text) => match text.split_once('\n') {
             Some((line, _)) => return line.trim().to_ascii_lowercase(),
             None => findings.warning(
-                &Word::file(path),
+                &FileWord::file(path),
                 "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
                 format!("echo NAME > {}", path.display()),
             ),

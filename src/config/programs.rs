@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Findings, Word};
+use super::diagnostic::{FileWord, Findings};
 
 /// Whether this is an executable regular file, links followed.
 pub(super) fn is_executable(path: &Path) -> bool {
@@ -17,7 +17,7 @@ pub(super) fn is_executable(path: &Path) -> bool {
 pub(super) fn fence_program(
     agent: &str,
     directories: &[PathBuf],
-    at: &Word,
+    at: &FileWord,
     findings: &mut Findings,
 ) -> Option<PathBuf> {
     let found = if agent.starts_with('/') {

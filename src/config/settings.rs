@@ -12,7 +12,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::Deserialize;
 
-use super::diagnostic::{Findings, Word};
+use super::diagnostic::{FileWord, Findings};
 use super::directives::{DIRECTIVES, Directive, Treatment};
 use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, Timing, UuidFrom};
 
@@ -20,7 +20,7 @@ use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, Messa
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     key: &'static str,
-    word: Word,
+    word: FileWord,
     value: Value,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct SettingCollector {
 
 impl SettingCollector {
     /// Checks one value and keeps it if it is legal.
-    pub(super) fn add(&mut self, directive: &'static Directive, word: &Word, findings: &mut Findings) {
+    pub(super) fn add(&mut self, directive: &'static Directive, word: &FileWord, findings: &mut Findings) {
         let Some(kind) = directive.kind() else { return };
         match kind.parse(&word.text) {
             Ok(accepted) => {
@@ -77,12 +77,12 @@ impl SettingCollector {
     }
 
     /// The latest value of a directive so far.
-    pub(super) fn last(&self, key: &str) -> Option<(&Word, &Value)> {
+    pub(super) fn last(&self, key: &str) -> Option<(&FileWord, &Value)> {
         self.settings.iter().rev().find(|s| s.key == key).map(|s| (&s.word, &s.value))
     }
 
     /// Reports a directive that is accepted without effect, once.
-    pub(super) fn report_treatment(&mut self, directive: &'static Directive, at: &Word, findings: &mut Findings) {
+    pub(super) fn report_treatment(&mut self, directive: &'static Directive, at: &FileWord, findings: &mut Findings) {
         let name = directive.name;
         let Treatment::NoEffect(why) = directive.treatment else { return };
         if self.reported.insert(name) {
@@ -195,7 +195,7 @@ fn default_initdead(deadtime: u64) -> u64 {
 pub(super) struct LayeredSettings {
     pub settings: ScalarValues,
     figment: Figment,
-    places: BTreeMap<String, Word>,
+    places: BTreeMap<String, FileWord>,
     refused: BTreeSet<&'static str>,
     /// The text of every directive that the files set.
     written: BTreeMap<&'static str, String>,
@@ -222,7 +222,7 @@ impl LayeredSettings {
     }
 
     /// The word that set a directive; `None` if the default is in force.
-    pub(super) fn word_of(&self, key: &str) -> Option<&Word> {
+    pub(super) fn word_of(&self, key: &str) -> Option<&FileWord> {
         let source = self.figment.find_metadata(key)?.source.as_ref()?.custom()?.to_owned();
         self.places.get(&source)
     }

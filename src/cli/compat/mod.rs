@@ -33,10 +33,10 @@ pub(super) fn main(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode
     let said = match name.as_str() {
         "cl_status" => with(&|runtime| cl_status::run(runtime, Builder::system(), &words)),
         "hb_standby" => {
-            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Direction::Standby, &words))
+            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::MoveCommand::Standby, &words))
         }
         "hb_takeover" => {
-            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::Direction::Takeover, &words))
+            with(&|runtime| moves::run(runtime, Builder::system(), &program, moves::MoveCommand::Takeover, &words))
         }
         "heartbeat" => with(&|runtime| heartbeat::run(runtime, Builder::system, &words)),
         _ => return None,

@@ -13,7 +13,7 @@ use crate::util::clock::now_usec;
 
 /// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum MoveCommand {
     Standby,
     Takeover,
 }
@@ -46,17 +46,17 @@ pub(super) fn run(
     runtime: &Runtime,
     bus: Builder<'static>,
     program: &str,
-    direction: Direction,
+    command: MoveCommand,
     words: &[String],
 ) -> CommandOutput {
     let arguments = match parse(program, words) {
         Ok(arguments) => arguments,
         Err(said) => return said,
     };
-    let method = if direction == Direction::Standby { "Standby" } else { "Takeover" };
-    let head = match direction {
-        Direction::Standby => format!("{} Going standby [{}].\n", local_time(now_usec()), arguments.scope),
-        Direction::Takeover => String::new(),
+    let method = if command == MoveCommand::Standby { "Standby" } else { "Takeover" };
+    let head = match command {
+        MoveCommand::Standby => format!("{} Going standby [{}].\n", local_time(now_usec()), arguments.scope),
+        MoveCommand::Takeover => String::new(),
     };
     let outcome = if arguments.wait {
         runtime.block_on(job::run(bus, method, &(&arguments.scope,), Progress::Quiet)).map(Some)

@@ -4,7 +4,7 @@ use super::packet::LinkLayer;
 
 /// A packet of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packet<'a> {
+pub(super) struct CapturedPacket<'a> {
     pub usec: u64,
     pub link: LinkLayer,
     /// The captured bytes, perhaps not the whole packet.
@@ -17,7 +17,7 @@ const RECORD: usize = 16;
 const NEXT_GENERATION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 /// The packets in order. An incomplete packet at the end is left out, because tcpdump may still be writing it.
-pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = Packet<'_>>, &'static str> {
+pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = CapturedPacket<'_>>, &'static str> {
     let magic: [u8; 4] = file.get(..4).and_then(|magic| magic.try_into().ok()).ok_or("this is no capture file")?;
     let (little, per_usec) = match magic {
         [0xd4, 0xc3, 0xb2, 0xa1] => (true, 1),
@@ -47,6 +47,6 @@ pub(super) fn packets(file: &[u8]) -> Result<impl Iterator<Item = Packet<'_>>, &
         let bytes = file.get(start..end)?;
         at = end;
         let usec = u64::from(seconds) * 1_000_000 + u64::from(fraction / per_usec);
-        Some(Packet { usec, link, bytes })
+        Some(CapturedPacket { usec, link, bytes })
     }))
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::lines::Statement;
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::directives::Directive;
 use crate::config::files::Files;
 use crate::config::host::Host;
@@ -40,7 +40,7 @@ const CLIENTS: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub(super) enum ChildLine {
     /// ipfail, which is part of hbd; the word is its command.
-    Ipfail(Word),
+    Ipfail(FileWord),
     /// A program.
     Program(Child),
 }
@@ -92,7 +92,7 @@ pub(super) fn read(
 }
 
 /// Whether Heartbeat would accept the word as a user's name; reports it if not.
-fn check_user(user: &Word, findings: &mut Findings) -> bool {
+fn check_user(user: &FileWord, findings: &mut Findings) -> bool {
     if user.text.bytes().all(|b| b.is_ascii_digit()) {
         let message = format!("Invalid uid [{}] specified for client child", user.text);
         findings.error(user, message, "write the user's name, not a number");
@@ -106,7 +106,7 @@ fn check_user(user: &Word, findings: &mut Findings) -> bool {
 }
 
 /// Whether hbd starts a program of this name; reports it if not.
-fn may_be_started(name: &str, command: &Word, findings: &mut Findings) -> bool {
+fn may_be_started(name: &str, command: &FileWord, findings: &mut Findings) -> bool {
     if PACEMAKER.contains(&name) {
         let message = format!("`{name}` belongs to Pacemaker. hbd manages haresources clusters only.");
         findings.error(command, message, "remove the line; for Pacemaker use Corosync");

@@ -5,28 +5,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::diagnostic::{Findings, Location, Word};
+use crate::config::diagnostic::{FileWord, Findings, Location};
 use crate::config::text::{MAX_LINE, text_of};
 
 /// One line with a directive.
 #[derive(Debug)]
 pub(super) struct Statement {
     /// The first word.
-    pub name: Word,
+    pub name: FileWord,
     /// The rest, split at blanks only; [`Statement::values`] splits at commas too.
-    pub words: Vec<Word>,
+    pub words: Vec<FileWord>,
 }
 
 impl Statement {
     /// The values of a directive with a list: a comma separates them as a blank does.
-    pub(super) fn values(&self) -> Vec<Word> {
+    pub(super) fn values(&self) -> Vec<FileWord> {
         let mut values = Vec::new();
         for word in &self.words {
             let mut column = word.location.column;
             for part in word.text.split(',') {
                 if !part.is_empty() {
                     let location = Location { column, ..word.location.clone() };
-                    values.push(Word { text: part.to_owned(), location });
+                    values.push(FileWord { text: part.to_owned(), location });
                 }
                 column += part.chars().count() + 1;
             }
@@ -41,8 +41,8 @@ fn is_blank(c: char) -> bool {
 }
 
 /// Splits one line, without its comment, into words.
-fn words(line: &str, location: &Location) -> Vec<Word> {
-    let mut found: Vec<Word> = Vec::new();
+fn words(line: &str, location: &Location) -> Vec<FileWord> {
+    let mut found: Vec<FileWord> = Vec::new();
     let mut inside = false;
     for (index, c) in line.chars().enumerate() {
         if is_blank(c) {
@@ -51,7 +51,9 @@ fn words(line: &str, location: &Location) -> Vec<Word> {
         }
         match found.last_mut() {
             Some(word) if inside => word.text.push(c),
-            _ => found.push(Word { text: c.into(), location: Location { column: index + 1, ..location.clone() } }),
+            _ => {
+                found.push(FileWord { text: c.into(), location: Location { column: index + 1, ..location.clone() } })
+            }
         }
         inside = true;
     }
@@ -69,7 +71,7 @@ pub(super) fn statements(path: &Path, bytes: &[u8], findings: &mut Findings) -> 
         if raw.len() > MAX_LINE {
             location.source = None;
             findings.error(
-                &Word { text: String::new(), location },
+                &FileWord { text: String::new(), location },
                 format!(
                     "line of {} bytes: Heartbeat reads what follows byte {MAX_LINE} as a line of its own",
                     raw.len()
@@ -92,7 +94,7 @@ pub(super) fn statements(path: &Path, bytes: &[u8], findings: &mut Findings) -> 
 }
 
 /// A statement whose words carry their line for the caret, unless the line may contain a password.
-fn statement(name: Word, words: Vec<Word>) -> Statement {
+fn statement(name: FileWord, words: Vec<FileWord>) -> Statement {
     let mut statement = Statement { name, words };
     if statement.name.text == "stonith_host" {
         statement.name.location.source = None;

@@ -7,14 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::FileTypeExt;
 
 use super::lines::Statement;
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::files::Files;
 use crate::config::host::Host;
 use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
 use crate::config::types::{Medium, PingNode};
 
 /// Whether the word is a legal interface name; reports it if not.
-fn device(word: &Word, findings: &mut Findings) -> bool {
+fn device(word: &FileWord, findings: &mut Findings) -> bool {
     let legal = is_interface_name(&word.text);
     if !legal {
         findings.error(
@@ -51,7 +51,7 @@ pub(super) fn ucast(statement: &Statement, host: &Host, findings: &mut Findings)
 }
 
 /// The peer's address, as written or from /etc/hosts.
-fn peer_address(peer: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
+fn peer_address(peer: &FileWord, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
     let address = match peer.text.parse::<Ipv4Addr>() {
         Ok(address) => address,
         Err(_) => {
@@ -176,7 +176,7 @@ fn group6(text: &str) -> Option<Ipv6Addr> {
 
 /// One word of `serial`: the absolute path of a character device. A missing device is legal, because it may appear
 /// later (a USB adapter).
-pub(super) fn serial(word: &Word, files: &Files, findings: &mut Findings) -> Option<Medium> {
+pub(super) fn serial(word: &FileWord, files: &Files, findings: &mut Findings) -> Option<Medium> {
     let path = &word.text;
     if !path.starts_with('/') {
         let message = format!("Serial port not full pathname [{path}] in config file");
@@ -204,18 +204,18 @@ pub(super) fn serial(word: &Word, files: &Files, findings: &mut Findings) -> Opt
 }
 
 /// One word of `bcast`: an interface.
-pub(super) fn bcast(word: &Word, findings: &mut Findings) -> Option<Medium> {
+pub(super) fn bcast(word: &FileWord, findings: &mut Findings) -> Option<Medium> {
     device(word, findings).then(|| Medium::Bcast { device: word.text.clone() })
 }
 
 /// One word of `ping`: an IPv4 address, or a name of /etc/hosts.
-pub(super) fn ping(word: &Word, host: &Host, findings: &mut Findings) -> Option<PingNode> {
+pub(super) fn ping(word: &FileWord, host: &Host, findings: &mut Findings) -> Option<PingNode> {
     let address = ping_host(word, host, findings)?;
     Some(PingNode { name: word.text.clone(), hosts: vec![address.into()] })
 }
 
 /// One word of `ping6`: a literal IPv6 address.
-pub(super) fn ping6(word: &Word, findings: &mut Findings) -> Option<PingNode> {
+pub(super) fn ping6(word: &FileWord, findings: &mut Findings) -> Option<PingNode> {
     let Ok(address) = word.text.parse::<Ipv6Addr>() else {
         let message = format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text);
         findings.error(word, message, "write a literal IPv6 address");
@@ -242,7 +242,7 @@ pub(super) fn ping_group(statement: &Statement, host: &Host, findings: &mut Find
 const PING_GROUP_USAGE: &str = "write `ping_group NAME HOST…`";
 
 /// The address of a host to ping.
-fn ping_host(word: &Word, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
+fn ping_host(word: &FileWord, host: &Host, findings: &mut Findings) -> Option<Ipv4Addr> {
     let written = word.text.parse::<Ipv4Addr>().ok();
     let address = written.or_else(|| host.hosts.get(&word.text.to_ascii_lowercase()).copied());
     if address.is_none() {

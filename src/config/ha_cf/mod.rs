@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::Value;
 
-use super::diagnostic::{Findings, Word};
+use super::diagnostic::{FileWord, Findings};
 use super::directives::{self, Directive, DirectiveForm, LineDirective, ListDirective, Treatment};
 use super::files::Files;
 use super::host::Host;
@@ -36,13 +36,13 @@ const MAX_NAME: usize = 99;
 #[derive(Debug, Default)]
 pub(super) struct HaCf {
     /// Normal nodes, lower case, each once, in order.
-    pub nodes: Vec<Word>,
+    pub nodes: Vec<FileWord>,
     /// Media, each with the word that names it.
-    pub media: Vec<(Medium, Word)>,
+    pub media: Vec<(Medium, FileWord)>,
     /// Ping nodes.
     pub ping_nodes: Vec<PingNode>,
     /// The command of a `respawn` line that starts ipfail.
-    pub ipfail: Option<Word>,
+    pub ipfail: Option<FileWord>,
     /// What the other `respawn` and `failfast` lines start.
     pub children: Vec<Child>,
     /// Names, without `HA_`, and values of `env`.
@@ -50,7 +50,7 @@ pub(super) struct HaCf {
     /// `stonith` and `stonith_host` lines, also those for another host.
     pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
-    pub pacemaker: Option<Word>,
+    pub pacemaker: Option<FileWord>,
 }
 
 /// Reads the statements in order.
@@ -64,7 +64,7 @@ struct Reader<'a> {
     /// Directives with one value that have occurred so far.
     seen: BTreeSet<&'static str>,
     /// For each setting that a medium uses: the first such medium, and the value at its line.
-    used: BTreeMap<&'static str, (Word, u64)>,
+    used: BTreeMap<&'static str, (FileWord, u64)>,
     /// Lines with `respawn` and `failfast` so far.
     program_lines: usize,
     /// Clients with an `apiauth` line.
@@ -137,7 +137,7 @@ impl Reader<'_> {
         }
     }
 
-    fn setting(&mut self, directive: &'static Directive, value: &Word) {
+    fn setting(&mut self, directive: &'static Directive, value: &FileWord) {
         if self.judge_late_setting(directive, value) {
             return;
         }
@@ -168,7 +168,7 @@ impl Reader<'_> {
 
     /// A medium uses the port or speed that is in force at its line; a later line cannot change it (04 §1.6). Reports
     /// such a later value and returns true.
-    fn judge_late_setting(&mut self, directive: &'static Directive, value: &Word) -> bool {
+    fn judge_late_setting(&mut self, directive: &'static Directive, value: &FileWord) -> bool {
         let name = directive.name;
         let Some((medium, used)) = self.used.get(name) else { return false };
         let Some(Ok(accepted)) = directive.kind().map(|kind| kind.parse(&value.text)) else { return false };
@@ -196,7 +196,7 @@ impl Reader<'_> {
         true
     }
 
-    fn list(&mut self, list: ListDirective, directive: &'static Directive, value: &Word) {
+    fn list(&mut self, list: ListDirective, directive: &'static Directive, value: &FileWord) {
         match list {
             ListDirective::Node => self.node(value),
             ListDirective::Serial => {
@@ -282,18 +282,18 @@ impl Reader<'_> {
     }
 
     /// Notes that a medium uses the UDP port in force.
-    fn note_use_of_port(&mut self, medium: &str, at: &Word) {
+    fn note_use_of_port(&mut self, medium: &str, at: &FileWord) {
         self.note_use("udpport", self.host.service_port.unwrap_or(694).into(), medium, at);
     }
 
     /// Notes the first medium that uses a setting, and the value in force.
-    fn note_use(&mut self, setting: &'static str, default: u64, medium: &str, at: &Word) {
+    fn note_use(&mut self, setting: &'static str, default: u64, medium: &str, at: &FileWord) {
         let written = self.scalars.last(setting).and_then(|(_, value)| number(value));
-        let medium = Word { text: medium.to_owned(), location: at.location.clone() };
+        let medium = FileWord { text: medium.to_owned(), location: at.location.clone() };
         self.used.entry(setting).or_insert((medium, written.unwrap_or(default)));
     }
 
-    fn medium(&mut self, medium: Medium, word: &Word) {
+    fn medium(&mut self, medium: Medium, word: &FileWord) {
         if let Some((_, first)) = self.found.media.iter().find(|(known, _)| *known == medium) {
             let message = format!("the same medium as {}: every message would be sent twice", first.file_and_line());
             self.findings.warning(word, message, "remove one of them");
@@ -306,7 +306,7 @@ impl Reader<'_> {
     }
 
     /// Counts a normal or ping node.
-    fn count_node(&mut self, word: &Word) {
+    fn count_node(&mut self, word: &FileWord) {
         self.node_count += 1;
         if self.node_count == MAX_NODES + 1 {
             let message = format!("more than {MAX_NODES} nodes, ping nodes included");
@@ -314,7 +314,7 @@ impl Reader<'_> {
         }
     }
 
-    fn ping_node(&mut self, node: Option<PingNode>, at: &Word) {
+    fn ping_node(&mut self, node: Option<PingNode>, at: &FileWord) {
         self.count_node(at);
         let Some(node) = node else { return };
         if self.found.ping_nodes.iter().any(|known| known.name == node.name) {
@@ -325,7 +325,7 @@ impl Reader<'_> {
         self.found.ping_nodes.push(node);
     }
 
-    fn node(&mut self, value: &Word) {
+    fn node(&mut self, value: &FileWord) {
         self.count_node(value);
         let name = value.text.to_ascii_lowercase();
         if name.len() > MAX_NAME {
@@ -350,10 +350,10 @@ impl Reader<'_> {
             self.findings.error(value, message, "name each node once");
             return;
         }
-        self.found.nodes.push(Word { text: name, location: value.location.clone() });
+        self.found.nodes.push(FileWord { text: name, location: value.location.clone() });
     }
 
-    fn environment(&mut self, value: &Word) {
+    fn environment(&mut self, value: &FileWord) {
         let usage = "write `env NAME=VALUE`, without blanks or commas in VALUE";
         match value.text.split_once('=') {
             Some(("", _)) => self.findings.error(value, format!("set_env: invalid nvpair({})", value.text), usage),
@@ -365,7 +365,7 @@ impl Reader<'_> {
         }
     }
 
-    fn autojoin(&mut self, value: &Word) {
+    fn autojoin(&mut self, value: &FileWord) {
         let help = "write `autojoin none` and a node line for every node";
         match value.text.to_ascii_lowercase().as_str() {
             "none" => {}
@@ -376,7 +376,7 @@ impl Reader<'_> {
         }
     }
 
-    fn crm(&mut self, directive: &'static Directive, value: &Word) {
+    fn crm(&mut self, directive: &'static Directive, value: &FileWord) {
         if !self.seen.insert("crm") {
             let help = "leave one line: `crm off`";
             self.findings.error(value, "pacemaker/crm directive used multiple times!", help);

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::programs::{fence_program, program};
 use crate::config::text::text_of;
 use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
@@ -35,7 +35,7 @@ const AGENT_FOR_STONITH_TYPE: [(&str, &str); 16] = [
 /// A `stonith` or `stonith_host` line of ha.cf.
 #[derive(Debug)]
 pub(in crate::config) struct StonithLine {
-    pub kind: Word,
+    pub kind: FileWord,
     pub from: StonithFrom,
 }
 
@@ -43,9 +43,9 @@ pub(in crate::config) struct StonithLine {
 #[derive(Debug)]
 pub(in crate::config) enum StonithFrom {
     /// `stonith TYPE FILE`.
-    File(Word),
+    File(FileWord),
     /// `stonith_host FROM TYPE PARAMS…`: for the node FROM, or for every node if that is `*`.
-    Line { host: Word, parameters: String },
+    Line { host: FileWord, parameters: String },
 }
 
 impl StonithLine {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::diagnostic::Word;
+use crate::config::diagnostic::FileWord;
 
 /// The rest of the configuration and of the machine, as far as the words of haresources depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct LookupContext<'a> {
     /// Normal nodes, lower case. Empty if ha.cf could not be read; then the names of nodes are not checked.
-    pub nodes: &'a [Word],
+    pub nodes: &'a [FileWord],
     /// `[aliases]` of hbd.toml: units by the words that stand for them.
     pub aliases: &'a BTreeMap<String, String>,
     /// The directory of Heartbeat's resource scripts.

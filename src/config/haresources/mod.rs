@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::diagnostic::{Findings, Location, Word};
+use super::diagnostic::{FileWord, Findings, Location};
 use super::groups::{Address, Group, Resource, ResourceKind, Transient};
 use super::text::{MAX_LINE, text_of};
 use super::value::nearest;
@@ -30,7 +30,7 @@ pub(super) use context::LookupContext;
 pub(super) struct WrittenGroup {
     pub group: Group,
     /// The words of `group.resources`, in the same order.
-    pub words: Vec<Word>,
+    pub words: Vec<FileWord>,
 }
 
 /// Reads haresources.
@@ -66,7 +66,7 @@ fn physical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Phy
             text.pop();
             if !carriage_returns {
                 location.column = text.chars().count() + 1;
-                let at = Word { text: String::new(), location: location.clone() };
+                let at = FileWord { text: String::new(), location: location.clone() };
                 let help = format!("convert the file: sed -i 's/\\r$//' {}", path.display());
                 let message = "the line ends in CR LF: Heartbeat takes the CR as part of the last resource's name";
                 findings.error(&at, message, help);
@@ -74,7 +74,7 @@ fn physical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Phy
             }
         }
         if raw.len() > MAX_LINE {
-            let at = Word { text: String::new(), location: Location { column: 1, ..location.clone() } };
+            let at = FileWord { text: String::new(), location: Location { column: 1, ..location.clone() } };
             let message = format!("line of {} bytes: Heartbeat's daemon splits it after {MAX_LINE}", raw.len());
             findings.error(&at, message, "continue it with a backslash at the line's end");
         }
@@ -86,7 +86,7 @@ fn physical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Phy
 }
 
 /// The words of each logical line, by the steps of 03 §2.1 in their order.
-fn logical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Vec<Word>> {
+fn logical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Vec<FileWord>> {
     let physical = physical_lines(path, bytes, findings);
     let mut lines = physical.iter();
     let mut logical = Vec::new();
@@ -121,8 +121,8 @@ fn logical_lines(path: &Path, bytes: &[u8], findings: &mut Findings) -> Vec<Vec<
     logical
 }
 
-fn word_at(text: &str, location: &Location, column: usize) -> Word {
-    Word { text: text.to_owned(), location: Location { column, ..location.clone() } }
+fn word_at(text: &str, location: &Location, column: usize) -> FileWord {
+    FileWord { text: text.to_owned(), location: Location { column, ..location.clone() } }
 }
 
 /// Reports a line that ends in a backslash and a blank: it looks continued, but Heartbeat reads the backslash as a
@@ -153,7 +153,7 @@ fn report_comment_on_continued_line(line: &PhysicalLine, findings: &mut Findings
 /// Splits the text of a logical line into words. A word may go on in the next physical line.
 #[derive(Default)]
 struct Splitter {
-    words: Vec<Word>,
+    words: Vec<FileWord>,
     inside: bool,
 }
 
@@ -174,12 +174,17 @@ impl Splitter {
 }
 
 /// The group of a logical line; `None` if it has no resources or a word is refused.
-fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &mut Findings) -> Option<WrittenGroup> {
+fn group(
+    path: &Path,
+    words: Vec<FileWord>,
+    context: LookupContext<'_>,
+    findings: &mut Findings,
+) -> Option<WrittenGroup> {
     let mut words = words.into_iter();
     let node = words.next()?;
     let name = node.text.to_ascii_lowercase();
     let known = check_node(path, &node, &name, context.nodes, findings);
-    let words: Vec<Word> = words.collect();
+    let words: Vec<FileWord> = words.collect();
     let Some(key) = words.first().map(|word| word.text.clone()) else {
         let message = format!("node `{name}` is named without resources: the line means nothing");
         findings.warning(&node, message, "write the resources behind the node, or remove the line");
@@ -207,7 +212,7 @@ fn group(path: &Path, words: Vec<Word>, context: LookupContext<'_>, findings: &m
 }
 
 /// Whether the first word of a line is a normal node; reports it if not.
-fn check_node(path: &Path, node: &Word, name: &str, nodes: &[Word], findings: &mut Findings) -> bool {
+fn check_node(path: &Path, node: &FileWord, name: &str, nodes: &[FileWord], findings: &mut Findings) -> bool {
     if nodes.is_empty() || nodes.iter().any(|known| known.text == name) {
         return true;
     }
@@ -221,7 +226,7 @@ fn check_node(path: &Path, node: &Word, name: &str, nodes: &[Word], findings: &m
     false
 }
 
-fn check_prefix(word: &Word, address: &Address, findings: &mut Findings) {
+fn check_prefix(word: &FileWord, address: &Address, findings: &mut Findings) {
     let Some(prefix) = address.prefix.filter(|prefix| *prefix < 31) else { return };
     let IpAddr::V4(own) = address.address else { return };
     let host_bits = u32::MAX >> prefix;
@@ -239,14 +244,14 @@ fn check_prefix(word: &Word, address: &Address, findings: &mut Findings) {
 
 /// Reports names that are used twice, in one group or in several.
 fn check_names(found: &[WrittenGroup], findings: &mut Findings) {
-    let mut keys: BTreeMap<&str, &Word> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, &FileWord> = BTreeMap::new();
     for one in found {
         if let Some(word) = one.words.first() {
             keys.entry(&word.text).or_insert(word);
         }
     }
-    let mut addresses: BTreeMap<IpAddr, &Word> = BTreeMap::new();
-    let mut units: BTreeMap<&str, &Word> = BTreeMap::new();
+    let mut addresses: BTreeMap<IpAddr, &FileWord> = BTreeMap::new();
+    let mut units: BTreeMap<&str, &FileWord> = BTreeMap::new();
     for one in found {
         let mut own = BTreeSet::new();
         for (word, resource) in one.words.iter().zip(&one.group.resources) {
@@ -274,7 +279,7 @@ fn check_names(found: &[WrittenGroup], findings: &mut Findings) {
 }
 
 /// The first resource of a line is the name of its group, so it must be unique in the file (03 §2.2).
-fn report_shared_key(word: &Word, key: &Word, findings: &mut Findings) {
+fn report_shared_key(word: &FileWord, key: &FileWord, findings: &mut Findings) {
     findings.error(
         word,
         format!(
@@ -286,7 +291,7 @@ fn report_shared_key(word: &Word, key: &Word, findings: &mut Findings) {
     );
 }
 
-fn report_shared_resource(word: &Word, first: &Word, kind: &ResourceKind, findings: &mut Findings) {
+fn report_shared_resource(word: &FileWord, first: &FileWord, kind: &ResourceKind, findings: &mut Findings) {
     let (message, help) = match kind {
         ResourceKind::Address(address) => (
             format!("the address {} is already in {}", address.address, first.file_and_line()),

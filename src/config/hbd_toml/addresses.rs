@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, key_hint, scalar_text};
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::groups::Group;
 use crate::config::types::{AddressPolicy, OnAnswer, OnClaim};
 use crate::config::value::nearest;
@@ -24,7 +24,7 @@ struct PartialPolicy {
 pub(in crate::config) struct AddressTables {
     lease: Option<bool>,
     all: PartialPolicy,
-    groups: BTreeMap<String, (PartialPolicy, Word)>,
+    groups: BTreeMap<String, (PartialPolicy, FileWord)>,
 }
 
 impl AddressTables {
@@ -102,7 +102,7 @@ impl AddressTables {
 
 impl PartialPolicy {
     /// Reads one key and reports a bad value. False if a policy has no such key.
-    fn read(&mut self, name: &str, found: &DeValue<'_>, at: &Word, findings: &mut Findings) -> bool {
+    fn read(&mut self, name: &str, found: &DeValue<'_>, at: &FileWord, findings: &mut Findings) -> bool {
         let text = scalar_text(found).unwrap_or_default();
         let understood = match (name, text.as_str()) {
             ("conflict", "hold") => keep(&mut self.conflict, OnAnswer::Hold),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::source::TomlText;
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::haresources::ipv4::looks_like_address;
 use crate::config::haresources::unit_name;
 
 /// For each word of haresources, the unit that it means and the word of hbd.toml that says so.
-pub(in crate::config) type Aliases = BTreeMap<String, (String, Word)>;
+pub(in crate::config) type Aliases = BTreeMap<String, (String, FileWord)>;
 
 /// Reads the table; its keys replace those of earlier files.
 pub(super) fn read(table: &DeTable<'_>, source: &TomlText<'_>, aliases: &mut Aliases, findings: &mut Findings) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, scalar_text};
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::programs::fence_program;
 use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
 use crate::config::value::{ValueKind, nearest};
@@ -19,8 +19,8 @@ const TIME: ValueKind = ValueKind::Time { zero: false };
 /// One table: an agent with its parameters.
 #[derive(Debug)]
 struct FenceEntry {
-    at: Word,
-    agent: Option<(String, Word)>,
+    at: FileWord,
+    agent: Option<(String, FileWord)>,
     timeout: Duration,
     parameters: Vec<(String, String)>,
 }
@@ -34,7 +34,7 @@ impl FenceTables {
     pub(super) fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in table {
             let node = key.get_ref().to_ascii_lowercase();
-            let at = Word { text: node.clone(), ..source.word(key.span()) };
+            let at = FileWord { text: node.clone(), ..source.word(key.span()) };
             let entry: Vec<_> = match value.get_ref() {
                 DeValue::Table(table) => vec![entry(table, &at, source, findings)],
                 DeValue::Array(list) if list.iter().all(|one| one.get_ref().is_table()) => {
@@ -52,7 +52,7 @@ impl FenceTables {
     }
 
     /// Reports tables for nodes that do not exist.
-    pub(in crate::config) fn check_nodes(&self, nodes: &[Word], findings: &mut Findings) {
+    pub(in crate::config) fn check_nodes(&self, nodes: &[FileWord], findings: &mut Findings) {
         for (node, entry) in &self.0 {
             let Some(first) = entry.first().filter(|_| !nodes.iter().any(|known| known.text == *node)) else {
                 continue;
@@ -77,7 +77,7 @@ impl FenceTables {
     }
 }
 
-fn entry(table: &DeTable<'_>, at: &Word, source: &TomlText<'_>, findings: &mut Findings) -> FenceEntry {
+fn entry(table: &DeTable<'_>, at: &FileWord, source: &TomlText<'_>, findings: &mut Findings) -> FenceEntry {
     let mut entry = FenceEntry { at: at.clone(), agent: None, timeout: FENCE_TIMEOUT, parameters: Vec::new() };
     for (key, value) in table {
         let (name, location) = (key.get_ref().as_ref(), source.word(value.span()));

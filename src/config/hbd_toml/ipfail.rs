@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, key_hint};
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::types::{Connectivity, PingNode};
 
 const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
@@ -11,8 +11,8 @@ const KEYS: [&str; 2] = ["enabled", "takeover_needs_ping"];
 /// The keys that the files set, each with its place.
 #[derive(Debug, Default)]
 pub(in crate::config) struct IpfailTable {
-    enabled: Option<(bool, Word)>,
-    takeover_needs_ping: Option<(bool, Word)>,
+    enabled: Option<(bool, FileWord)>,
+    takeover_needs_ping: Option<(bool, FileWord)>,
 }
 
 impl IpfailTable {
@@ -52,7 +52,7 @@ impl IpfailTable {
 
     /// The values in force. `in_ha_cf`: whether ha.cf starts ipfail.
     pub(in crate::config) fn connectivity(&self, in_ha_cf: bool) -> Connectivity {
-        let said = |value: &Option<(bool, Word)>| value.as_ref().map(|(flag, _)| *flag);
+        let said = |value: &Option<(bool, FileWord)>| value.as_ref().map(|(flag, _)| *flag);
         Connectivity {
             ipfail: said(&self.enabled).unwrap_or(in_ha_cf),
             takeover_needs_ping: said(&self.takeover_needs_ping).unwrap_or(false),

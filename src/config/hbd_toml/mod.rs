@@ -18,7 +18,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Findings, Location, Word};
+use super::diagnostic::{FileWord, Findings, Location};
 use super::directives::{self, DIRECTIVES, Directive};
 use super::settings::SettingCollector;
 use super::types::{Recording, WatchdogPolicy};
@@ -63,7 +63,7 @@ pub(super) fn read(
     findings: &mut Findings,
 ) {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        findings.error(&Word::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
+        findings.error(&FileWord::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
         return;
     };
     let source = TomlText::new(path, text);
@@ -127,7 +127,7 @@ pub(super) fn read_environment(
 ) {
     for (name, value) in environment {
         let location = Location { file: Path::new("environment").into(), line: 0, column: 0, source: None };
-        let at = Word { text: value.clone(), location };
+        let at = FileWord { text: value.clone(), location };
         match scalar_directive(&name.to_ascii_lowercase()) {
             Ok(directive) => {
                 scalars.report_treatment(directive, &at, findings);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, read_values, scalar_text};
-use crate::config::diagnostic::{Findings, Word};
+use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::haresources::WrittenGroup;
 use crate::config::types::{Health, StopFailure, UnitLimits};
 use crate::config::value::{ValueKind, nearest};
@@ -32,7 +32,7 @@ pub(in crate::config) struct ServiceTables {
     /// `[health]`.
     pub health: Health,
     /// The words of `except`.
-    excepted: Vec<Word>,
+    excepted: Vec<FileWord>,
 }
 
 impl ServiceTables {

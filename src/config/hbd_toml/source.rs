@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::diagnostic::{Findings, Location, Word};
+use crate::config::diagnostic::{FileWord, Findings, Location};
 use crate::config::value::{ValueKind, nearest};
 
 /// The text of a TOML file, with which byte spans become places.
@@ -22,14 +22,14 @@ impl<'a> TomlText<'a> {
     }
 
     /// The text of a span with its line and column. A span over several lines is cut at the first line's end.
-    pub(super) fn word(&self, span: std::ops::Range<usize>) -> Word {
+    pub(super) fn word(&self, span: std::ops::Range<usize>) -> FileWord {
         let start =
             (0..=span.start.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
         let before = &self.text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text[line_start..].lines().next().unwrap_or("");
         let end = span.end.min(line_start + line.len());
-        Word {
+        FileWord {
             text: self.text.get(start..end).unwrap_or("").to_owned(),
             location: Location {
                 file: self.file.clone(),
