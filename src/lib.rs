@@ -1,10 +1,11 @@
-//! hbd: the map of the house.
+//! hbd: a cluster manager for two nodes that speaks Heartbeat's protocol.
 //!
-//! Is it bytes, a decision, or an effect? Bytes are in [`wire`], decisions in [`cluster`], effects in the rooms around
-//! them. Dependencies point inward: `cluster` knows `wire::Message` and `config` and nothing else; the rooms around it
-//! never know each other; only [`daemon`] knows them all.
+//! Code that turns bytes into messages belongs in [`wire`], code that decides in [`cluster`], code that changes anything
+//! outside of the process in one of the other folders. Dependencies point inward: `cluster` uses `wire` and `config` and
+//! nothing else; the folders with effects do not use each other, but `fencing` runs its programs through `units`; only
+//! [`daemon`] uses them all. `tests/tidy/layers.rs` checks this.
 //!
-//! | room | what it does |
+//! | module | what it does |
 //! |---|---|
 //! | [`config`] | ha.cf, authkeys, haresources and hbd.toml become one typed, checked `Config`, with diagnostics (pure but for reading) |
 //! | [`wire`] | bytes to `Message` and back: netstring, classic text, digests, compression (pure) |
@@ -15,12 +16,12 @@
 //! | [`fencing`] | the programs that switch another node off |
 //! | [`bus`] | the D-Bus interface `org.hbd1` |
 //! | [`journal`] | log records with fields, never blocking |
-//! | [`daemon`] | wires the core to the rooms around it |
+//! | [`daemon`] | starts the threads and connects the core with everything around it |
 //! | [`cli`] | `hbctl` |
-//! | [`util`] | small things that all of them need |
+//! | [`util`] | clock, random numbers, errors and texts that all of them use |
 //!
-//! Chapter numbers in the documentation (01 to 04) are those of the specification of Heartbeat's protocol: 01 wire,
-//! 02 membership, 03 resources, 04 configuration and tools.
+//! Chapter numbers in comments (01 to 05) are those of docs/protocol: 01 wire, 02 membership, 03 resources,
+//! 04 configuration and tools, 05 what hbd adds to Heartbeat's protocol.
 
 pub mod bus;
 pub mod cli;
@@ -35,6 +36,8 @@ pub mod util;
 pub mod vip;
 pub mod wire;
 
+#[cfg(test)]
+mod test_needs;
 #[cfg(test)]
 mod testnet;
 

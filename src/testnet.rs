@@ -13,6 +13,8 @@ use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkAttribute;
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
 
+use crate::test_needs::missing;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The far end of the cable: a thread in a namespace of its own.
@@ -30,12 +32,12 @@ impl Peer {
     }
 }
 
-/// Runs a test in a fresh namespace with a cable to its peer; both ends are up and have no IPv4 address. Says so and
-/// skips the test where namespaces are not permitted.
+/// Runs a test in a fresh namespace with a cable to its peer; both ends are up and have no IPv4 address. Needs
+/// root.
 pub(crate) fn with_cable(test: impl FnOnce(Peer) + Send + 'static) {
     let body = move || {
         if let Err(error) = own_namespace() {
-            eprintln!("SKIPPED: no network namespace of our own ({error}); run the tests as root");
+            missing("root", &format!("it plays in a network namespace of its own ({error}): run the tests as root"));
             return;
         }
         let peer = start_peer();

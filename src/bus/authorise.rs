@@ -14,7 +14,7 @@ use zbus::message::{Flags, Header};
 use zbus::proxy::CacheProperties;
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
 
-use super::manager::Error;
+use super::error::ManagerError;
 
 /// Heartbeat's group for those who may control it (04 §6.5).
 const GROUP: &str = "haclient";
@@ -27,7 +27,7 @@ const PASSWORD: Duration = Duration::from_secs(120);
 
 /// What a caller wants to do: an action of `dbus/org.hbd1.policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum PolkitAction {
     /// Move groups.
     Switch,
     /// Read authkeys again.
@@ -40,20 +40,25 @@ pub(super) enum Action {
     ClearHold,
 }
 
-impl Action {
+impl PolkitAction {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Action; 5] =
-        [Action::Switch, Action::Reload, Action::Cleanup, Action::Maintenance, Action::ClearHold];
+    pub const ALL: [PolkitAction; 5] = [
+        PolkitAction::Switch,
+        PolkitAction::Reload,
+        PolkitAction::Cleanup,
+        PolkitAction::Maintenance,
+        PolkitAction::ClearHold,
+    ];
 
     /// Its name for polkit.
     pub fn id(self) -> &'static str {
         match self {
-            Action::Switch => "org.hbd1.switch",
-            Action::Reload => "org.hbd1.reload",
-            Action::Cleanup => "org.hbd1.cleanup",
-            Action::Maintenance => "org.hbd1.maintenance",
-            Action::ClearHold => "org.hbd1.clear-hold",
+            PolkitAction::Switch => "org.hbd1.switch",
+            PolkitAction::Reload => "org.hbd1.reload",
+            PolkitAction::Cleanup => "org.hbd1.cleanup",
+            PolkitAction::Maintenance => "org.hbd1.maintenance",
+            PolkitAction::ClearHold => "org.hbd1.clear-hold",
         }
     }
 }
@@ -70,15 +75,20 @@ impl Default for Gate {
 
 impl Gate {
     /// Lets the sender of this message do that, or says why not.
-    pub async fn pass(&self, bus: &Connection, header: &Header<'_>, action: Action) -> Result<(), Error> {
+    pub async fn pass(
+        &self,
+        bus: &Connection,
+        header: &Header<'_>,
+        action: PolkitAction,
+    ) -> Result<(), ManagerError> {
         let Ok(_place) = self.0.try_acquire() else {
-            return Err(Error::Busy("hbd is asking about too many callers; try again".to_owned()));
+            return Err(ManagerError::Busy("hbd is asking about too many callers; try again".to_owned()));
         };
         // Who has a connection to us alone was given it.
         if !bus.is_bus() {
             return Ok(());
         }
-        let refused = |why: String| Error::NotAllowed(format!("access denied: {why}"));
+        let refused = |why: String| ManagerError::NotAllowed(format!("access denied: {why}"));
         let credentials = credentials(bus, header).await.map_err(|error| refused(error.to_string()))?;
         let haclient = || std::fs::read_to_string("/etc/group").ok().and_then(|text| group_id(&text, GROUP));
         if is_trusted(&credentials, haclient()) {
@@ -131,7 +141,7 @@ enum Verdict {
 async fn ask_polkit(
     bus: &Connection,
     header: &Header<'_>,
-    action: Action,
+    action: PolkitAction,
     interactive: bool,
 ) -> zbus::Result<Verdict> {
     let failure = |error: String| zbus::Error::Failure(error);
@@ -169,6 +179,6 @@ mod tests {
         let policy = include_str!("../../dbus/org.hbd1.policy");
         let named: Vec<&str> =
             policy.split("<action id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        assert_eq!(named, Action::ALL.map(Action::id));
+        assert_eq!(named, PolkitAction::ALL.map(PolkitAction::id));
     }
 }

@@ -2,38 +2,23 @@
 
 use std::sync::PoisonError;
 
-use zbus::{DBusError, interface};
+use zbus::interface;
 
 use super::answers;
 use super::call::{Call, CallError, Caller};
-use super::manager::Shown;
+use super::error::FencingError;
+use super::shown::Shown;
 use crate::cluster::Request;
 
-/// Why nothing was reset.
-#[derive(Debug, DBusError)]
-#[zbus(prefix = "org.hbd1.Error")]
-pub enum FencingError {
-    /// The node was not reset, or nothing waits for that; the text says why.
-    NotFenced(String),
-    /// hbd is stopping, or has too much to do.
-    Busy(String),
-}
-
-impl From<CallError> for FencingError {
-    fn from(error: CallError) -> FencingError {
-        FencingError::Busy(error.to_string())
-    }
-}
-
 /// The interface.
-pub struct Fencing {
+pub struct FencingObject {
     shown: Shown,
     caller: Caller,
 }
 
-impl Fencing {
+impl FencingObject {
     pub(super) fn new(shown: Shown, caller: Caller) -> Self {
-        Fencing { shown, caller }
+        FencingObject { shown, caller }
     }
 
     /// The number of a node in ha.cf order, and its name as it stands there.
@@ -54,7 +39,7 @@ impl Fencing {
 
 /// Resets of other nodes.
 #[interface(name = "org.hbd1.Fencing")]
-impl Fencing {
+impl FencingObject {
     /// Resets a node with its fencing device, whatever the node is doing. With `dry_run` the device is only asked
     /// whether it is there. Returns in words when that is done, or fails with org.hbd1.Error.NotFenced, which says
     /// why. Only root may call it.

@@ -8,76 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
 
-use super::ROOT;
-use super::manager::{Manager, Shown};
+use super::names::ROOT;
+use super::shown::Shown;
 use crate::util::clock::now_usec;
-
-/// How a job ended, in words that follow systemd's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobResult {
-    /// The groups run where they were wanted.
-    Done,
-    /// They were there already.
-    Skipped,
-    /// Nothing was begun.
-    Refused,
-    /// Somebody did not react or was not ready in time; nothing was moved.
-    Timeout,
-    /// A node died, left or restarted in the middle of it, or hbd stopped.
-    Canceled,
-    /// Moved, but something could not be started.
-    Failed,
-}
-
-impl JobResult {
-    /// All of them.
-    const ALL: [JobResult; 6] = [
-        JobResult::Done,
-        JobResult::Skipped,
-        JobResult::Refused,
-        JobResult::Timeout,
-        JobResult::Canceled,
-        JobResult::Failed,
-    ];
-
-    /// The word on the bus.
-    pub fn word(self) -> &'static str {
-        match self {
-            JobResult::Done => "done",
-            JobResult::Skipped => "skipped",
-            JobResult::Refused => "refused",
-            JobResult::Timeout => "timeout",
-            JobResult::Canceled => "canceled",
-            JobResult::Failed => "failed",
-        }
-    }
-
-    /// The result of that word.
-    pub fn parse(word: &str) -> Option<JobResult> {
-        JobResult::ALL.into_iter().find(|result| result.word() == word)
-    }
-
-    /// Whether the groups are where they were wanted.
-    pub fn is_success(self) -> bool {
-        matches!(self, JobResult::Done | JobResult::Skipped)
-    }
-}
-
-/// The end of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// How.
-    pub result: JobResult,
-    /// The same in a sentence for people.
-    pub text: String,
-}
-
-impl Ending {
-    /// With these words.
-    pub fn new(result: JobResult, text: impl Into<String>) -> Ending {
-        Ending { result, text: text.into() }
-    }
-}
 
 /// What is to be moved.
 #[derive(Debug, Clone)]
@@ -97,48 +30,38 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Shows a job until `end` says how it ended. Its object is there, and JobNew signalled, when this returns.
-    pub async fn add(
-        self: &Arc<Self>,
-        bus: &Connection,
-        shown: Shown,
-        task: Task,
-        end: impl Future<Output = Ending> + Send + 'static,
-    ) -> zbus::Result<OwnedObjectPath> {
+    /// Shows a job; its number and its path. Its object is there when this returns.
+    pub async fn open(&self, bus: &Connection, shown: &Shown, task: Task) -> zbus::Result<(u32, OwnedObjectPath)> {
         let id = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let path = path(id)?;
-        let before = state(&shown);
-        let job = Job { id, task, since_usec: now_usec(), shown: Arc::clone(&shown) };
+        let before = state(shown);
+        let job = JobObject { id, task, since_usec: now_usec(), shown: Arc::clone(shown) };
         bus.object_server().at(&path, job).await?;
-        self.open().insert(id);
-        if state(&shown) != before {
+        self.numbers().insert(id);
+        if state(shown) != before {
             // It changed while the object was announced, and the publisher did not know of it yet.
             signal_state(bus, &path).await?;
         }
-        let manager = bus.object_server().interface::<_, Manager>(ROOT).await?;
-        Manager::job_new(manager.signal_emitter(), id, path.as_ref()).await?;
-        let (jobs, bus, shown) = (Arc::clone(self), bus.clone(), path.clone());
-        tokio::spawn(async move {
-            let end = end.await;
-            jobs.open().remove(&id);
-            // A bus that is gone has neither the object nor anybody who would hear of its end.
-            let _ = bus.object_server().remove::<Job, _>(&path).await;
-            let emitter = manager.signal_emitter();
-            let _ = Manager::job_removed(emitter, id, path.as_ref(), end.result.word(), &end.text).await;
-        });
-        Ok(shown)
+        Ok((id, path))
+    }
+
+    /// Shows it no longer.
+    pub async fn close(&self, bus: &Connection, id: u32, path: &OwnedObjectPath) {
+        self.numbers().remove(&id);
+        // A bus that is gone has the object no more.
+        let _ = bus.object_server().remove::<JobObject, _>(path).await;
     }
 
     /// Signals the state of every job, because it has changed.
     pub async fn signal_states(&self, bus: &Connection) -> zbus::Result<()> {
-        let open = self.open().clone();
+        let open = self.numbers().clone();
         for id in open {
             signal_state(bus, &path(id)?).await?;
         }
         Ok(())
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+    fn numbers(&self) -> MutexGuard<'_, BTreeSet<u32>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -148,7 +71,7 @@ fn path(id: u32) -> zbus::Result<OwnedObjectPath> {
 }
 
 async fn signal_state(bus: &Connection, path: &OwnedObjectPath) -> zbus::Result<()> {
-    match bus.object_server().interface::<_, Job>(path).await {
+    match bus.object_server().interface::<_, JobObject>(path).await {
         Ok(job) => job.get().await.state_changed(job.signal_emitter()).await,
         // It has ended by now.
         Err(_) => Ok(()),
@@ -164,7 +87,7 @@ fn state(shown: &Shown) -> &'static str {
 }
 
 /// `org.hbd1.Job`.
-pub struct Job {
+pub struct JobObject {
     id: u32,
     task: Task,
     since_usec: u64,
@@ -172,10 +95,10 @@ pub struct Job {
 }
 
 #[cfg(test)]
-impl Job {
+impl JobObject {
     /// For its XML.
-    pub(super) fn example() -> Job {
-        Job {
+    pub(super) fn example() -> JobObject {
+        JobObject {
             id: 0,
             task: Task { kind: "move", groups: Vec::new(), node: String::new() },
             since_usec: 0,
@@ -186,7 +109,7 @@ impl Job {
 
 /// A move under way. When it is over the object goes, and org.hbd1.Manager.JobRemoved says how it ended.
 #[interface(name = "org.hbd1.Job")]
-impl Job {
+impl JobObject {
     /// The number in the object's path.
     #[zbus(property(emits_changed_signal = "const"))]
     fn id(&self) -> u32 {
@@ -221,18 +144,5 @@ impl Job {
     #[zbus(property(emits_changed_signal = "const"), name = "SinceUSec")]
     fn since_usec(&self) -> u64 {
         self.since_usec
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_result_is_read_as_it_is_written() {
-        for result in JobResult::ALL {
-            assert_eq!(JobResult::parse(result.word()), Some(result));
-        }
-        assert_eq!(JobResult::parse("dependency"), None);
     }
 }

@@ -1,43 +1,25 @@
 //! `org.hbd1.Manager`: what this node is and does, what may be asked of it, and the signals. Its doc comments are the
 //! documentation in `dbus/`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, DBusError, ObjectPath, OwnedObjectPath, interface};
+use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
 
 use super::answers;
-use super::authorise::{Action, Gate};
+use super::authorise::{Gate, PolkitAction};
 use super::call::{Call, CallError, Caller};
-use super::jobs::{Ending, JobResult, Jobs, Task};
+use super::ending::{JobEnding, JobResult};
+use super::error::ManagerError;
+use super::jobs::{Jobs, Task};
 use super::moving;
-use super::snapshot::{Decision, Snapshot};
+use super::names::ROOT;
+use super::shown::Shown;
+use super::snapshot::{DecisionSnapshot, Snapshot};
 use crate::cluster::{Answer, Request, Set};
 
-/// The errors of our methods.
-#[derive(Debug, DBusError)]
-#[zbus(prefix = "org.hbd1.Error")]
-pub enum Error {
-    /// The new configuration was refused; the old one is in force.
-    ReloadRefused(String),
-    /// An argument is not what the method takes.
-    InvalidArgument(String),
-    /// The caller is neither root nor of the group haclient, and polkit does not let him.
-    NotAllowed(String),
-    /// What was asked for cannot be; the text says why.
-    Refused(String),
-    /// hbd is stopping, or has too much to do.
-    Busy(String),
-}
-
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Error {
-        Error::Busy(error.to_string())
-    }
-}
-
-/// What [`Manager`] shows by its properties: the snapshot without what the other objects show.
+/// What [`ManagerObject`] shows by its properties: the snapshot without what the other objects show.
 pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
     Snapshot {
         version: snapshot.version.clone(),
@@ -56,24 +38,20 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
     }
 }
 
-/// What there is to see. Not inside of the manager's object: that is locked for as long as a call of it lasts, and a
-/// call may wait for a person's password.
-pub(super) type Shown = Arc<RwLock<Snapshot>>;
-
 /// `org.hbd1.Manager`.
-pub struct Manager {
+pub struct ManagerObject {
     shown: Shown,
     caller: Caller,
     jobs: Arc<Jobs>,
     gate: Gate,
 }
 
-impl Manager {
+impl ManagerObject {
     /// Properties that change without a signal (`EmitsChangedSignal` = `false`).
     pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
 
     pub(super) fn new(shown: Shown, caller: Caller, jobs: Arc<Jobs>) -> Self {
-        Manager { shown, caller, jobs, gate: Gate::default() }
+        ManagerObject { shown, caller, jobs, gate: Gate::default() }
     }
 
     /// A piece of what is shown.
@@ -82,10 +60,10 @@ impl Manager {
     }
 
     /// Moves all groups of a scope, as a job.
-    async fn move_class(&self, bus: &Connection, here: bool, scope: &str) -> Result<OwnedObjectPath, Error> {
+    async fn move_class(&self, bus: &Connection, here: bool, scope: &str) -> Result<OwnedObjectPath, ManagerError> {
         let Some(set) = moving::parse_set(scope) else {
             let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
-            return Err(Error::InvalidArgument(text));
+            return Err(ManagerError::InvalidArgument(text));
         };
         let task = self.see(|snapshot| Task {
             kind: if here { "takeover" } else { "standby" },
@@ -102,9 +80,9 @@ impl Manager {
         &self,
         bus: &Connection,
         task: Task,
-        request: Result<Request, Ending>,
-        ending: impl FnOnce(Answer) -> Ending + Send + 'static,
-    ) -> Result<OwnedObjectPath, Error> {
+        request: Result<Request, JobEnding>,
+        ending: impl FnOnce(Answer) -> JobEnding + Send + 'static,
+    ) -> Result<OwnedObjectPath, ManagerError> {
         let outcome = match request {
             Ok(request) => Ok(self.caller.request(request)?),
             Err(ended) => Err(ended),
@@ -114,19 +92,40 @@ impl Manager {
                 Err(ended) => ended,
                 Ok(outcome) => match outcome.await {
                     Ok(Ok(answer)) => ending(answer),
-                    Ok(Err(refused)) => Ending::new(JobResult::Refused, refused),
-                    Err(_) => Ending::new(JobResult::Canceled, CallError::Stopping.to_string()),
+                    Ok(Err(refused)) => JobEnding::new(JobResult::Refused, refused),
+                    Err(_) => JobEnding::new(JobResult::Canceled, CallError::Stopping.to_string()),
                 },
             }
         };
-        let added = self.jobs.add(bus, Arc::clone(&self.shown), task, end).await;
-        added.map_err(|error| Error::Busy(format!("the job cannot be shown: {error}")))
+        let begun = self.begin_job(bus, task, end).await;
+        begun.map_err(|error| ManagerError::Busy(format!("the job cannot be shown: {error}")))
+    }
+
+    /// Shows a job until `end` says how it ended, and signals both. JobNew is signalled when this returns.
+    async fn begin_job(
+        &self,
+        bus: &Connection,
+        task: Task,
+        end: impl Future<Output = JobEnding> + Send + 'static,
+    ) -> zbus::Result<OwnedObjectPath> {
+        let (id, path) = self.jobs.open(bus, &self.shown, task).await?;
+        let manager = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
+        ManagerObject::job_new(manager.signal_emitter(), id, path.as_ref()).await?;
+        let (jobs, bus, shown) = (Arc::clone(&self.jobs), bus.clone(), path.clone());
+        tokio::spawn(async move {
+            let end = end.await;
+            jobs.close(&bus, id, &path).await;
+            // On a bus that is gone there is nobody who would hear of its end.
+            let emitter = manager.signal_emitter();
+            let _ = ManagerObject::job_removed(emitter, id, path.as_ref(), end.result.word(), &end.text).await;
+        });
+        Ok(shown)
     }
 
     /// The number of a group in haresources order.
-    fn group(&self, name: &str) -> Result<usize, Error> {
+    fn group(&self, name: &str) -> Result<usize, ManagerError> {
         let found = self.see(|snapshot| snapshot.groups.iter().position(|known| known.name == name));
-        found.ok_or_else(|| Error::InvalidArgument(no_group(name)))
+        found.ok_or_else(|| ManagerError::InvalidArgument(no_group(name)))
     }
 }
 
@@ -145,7 +144,7 @@ fn other(snapshot: &Snapshot) -> String {
 
 /// The cluster manager on this node.
 #[interface(name = "org.hbd1.Manager")]
-impl Manager {
+impl ManagerObject {
     /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
     /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
     /// Takes the authorisation org.hbd1.reload.
@@ -154,10 +153,10 @@ impl Manager {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<Vec<String>, Error> {
-        self.gate.pass(bus, &header, Action::Reload).await?;
+    ) -> Result<Vec<String>, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Reload).await?;
         let answer = self.caller.send(|reply| Call::Reload { reply })?;
-        answer.await.map_err(|_| CallError::Stopping)?.map_err(Error::ReloadRefused)
+        answer.await.map_err(|_| CallError::Stopping)?.map_err(ManagerError::ReloadRefused)
     }
 
     /// Gives the groups of `scope` to the other node: "all", "local" (those that prefer this node), "foreign" (those
@@ -170,8 +169,8 @@ impl Manager {
         scope: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<OwnedObjectPath, Error> {
-        self.gate.pass(bus, &header, Action::Switch).await?;
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
         self.move_class(bus, false, scope).await
     }
 
@@ -183,8 +182,8 @@ impl Manager {
         scope: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<OwnedObjectPath, Error> {
-        self.gate.pass(bus, &header, Action::Switch).await?;
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
         self.move_class(bus, true, scope).await
     }
 
@@ -198,15 +197,15 @@ impl Manager {
         node: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<OwnedObjectPath, Error> {
-        self.gate.pass(bus, &header, Action::Switch).await?;
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
         self.group(&group)?;
         let nodes = self.see(|snapshot| {
             let nodes = snapshot.nodes.iter().filter(|node| node.kind == "normal");
             nodes.map(|node| node.name.clone()).collect::<Vec<_>>()
         });
         if !nodes.contains(&node) {
-            return Err(Error::InvalidArgument(format!(
+            return Err(ManagerError::InvalidArgument(format!(
                 "'{node}' is no node of ha.cf: write {}",
                 nodes.join(" or ")
             )));
@@ -225,11 +224,11 @@ impl Manager {
         group: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Cleanup).await?;
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Cleanup).await?;
         let index = if group.is_empty() { None } else { Some(self.group(group)?) };
         let outcome = self.caller.outcome(Request::Cleanup(index)).await?;
-        answers::cleanup(outcome, group).map_err(Error::Refused)
+        answers::cleanup(outcome, group).map_err(ManagerError::Refused)
     }
 
     /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step
@@ -241,8 +240,8 @@ impl Manager {
         level: u8,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Reload).await?;
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Reload).await?;
         let answer = self.caller.send(|reply| Call::Debug { level, reply })?;
         Ok(answer.await.map_err(|_| CallError::Stopping)?)
     }
@@ -258,11 +257,11 @@ impl Manager {
         group: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::ClearHold).await?;
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::ClearHold).await?;
         let index = self.group(group)?;
         let outcome = self.caller.outcome(Request::ClearHold(index)).await?;
-        answers::clear_hold(outcome, group).map_err(Error::Refused)
+        answers::clear_hold(outcome, group).map_err(ManagerError::Refused)
     }
 
     /// Begins or ends the maintenance of this node. While it lasts hbd leaves its resources alone: it starts, moves,
@@ -277,10 +276,10 @@ impl Manager {
         on: bool,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, Error> {
-        self.gate.pass(bus, &header, Action::Maintenance).await?;
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Maintenance).await?;
         let outcome = self.caller.outcome(Request::Maintenance(on)).await?;
-        answers::maintenance(outcome, on).map_err(Error::Refused)
+        answers::maintenance(outcome, on).map_err(ManagerError::Refused)
     }
 
     /// A job was begun.
@@ -436,7 +435,7 @@ fn no_group(name: &str) -> String {
     format!("'{name}' is no group: write the first resource of a line of haresources, as it stands there")
 }
 
-fn row(decision: &Decision) -> (u64, u8, String, String, String, String) {
-    let Decision { usec, priority, event, node, group, text } = decision.clone();
+fn row(decision: &DecisionSnapshot) -> (u64, u8, String, String, String, String) {
+    let DecisionSnapshot { usec, priority, event, node, group, text } = decision.clone();
     (usec, priority, event, node, group, text)
 }

@@ -25,9 +25,13 @@ pub mod path;
 pub mod snapshot;
 
 mod answers;
+mod ending;
+mod error;
 mod fencing;
 mod moving;
+mod names;
 mod publish;
+mod shown;
 mod tell;
 
 #[cfg(test)]
@@ -42,8 +46,11 @@ mod tests_jobs;
 mod tests_name;
 
 pub use call::{Call, CallError, OperatorRequest, Outcome};
-pub use jobs::{Ending, JobResult};
-pub use snapshot::{Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
+pub use ending::{JobEnding, JobResult};
+pub use names::{NAME, ROOT};
+pub use snapshot::{
+    DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic,
+};
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -58,13 +65,8 @@ use zbus::{Connection, fdo};
 
 use call::Caller;
 use jobs::Jobs;
-use manager::Manager;
+use manager::ManagerObject;
 use publish::Publisher;
-
-/// The bus name.
-pub const NAME: &str = "org.hbd1";
-/// The manager's object and the root of all others.
-pub const ROOT: &str = "/org/hbd1";
 
 /// First pause before a lost bus is tried again; doubled each time.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -176,8 +178,8 @@ async fn appear(
     let caller = Caller::new(calls.clone());
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
-        .serve_at(ROOT, Manager::new(Arc::clone(&shown), caller.clone(), Arc::clone(jobs)))
-        .serve_at(ROOT, fencing::Fencing::new(Arc::clone(&shown), caller))
+        .serve_at(ROOT, ManagerObject::new(Arc::clone(&shown), caller.clone(), Arc::clone(jobs)))
+        .serve_at(ROOT, fencing::FencingObject::new(Arc::clone(&shown), caller))
         .build()
         .await
         .map_err(BusError::Unreachable)?;

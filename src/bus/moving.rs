@@ -5,7 +5,7 @@
 //! along.
 
 use super::answers::refusal;
-use super::jobs::{Ending, JobResult};
+use super::ending::{JobEnding, JobResult};
 use super::snapshot::Snapshot;
 use crate::cluster::{Answer, MOVE_PATIENCE, Request, Set};
 
@@ -18,15 +18,15 @@ pub(super) fn parse_set(word: &str) -> Option<Set> {
 }
 
 /// How the move of a set ended.
-pub(super) fn set_moved(answer: Answer, here: bool, set: Set) -> Ending {
+pub(super) fn set_moved(answer: Answer, here: bool, set: Set) -> JobEnding {
     let place = if here { "on this node" } else { "on the other node" };
     match answer {
-        Answer::Done => Ending::new(JobResult::Done, format!("{} are now {place}", resources(set))),
+        Answer::Done => JobEnding::new(JobResult::Done, format!("{} are now {place}", resources(set))),
         Answer::Already if here => {
-            Ending::new(JobResult::Skipped, format!("{} were {place} already: nothing to do", resources(set)))
+            JobEnding::new(JobResult::Skipped, format!("{} were {place} already: nothing to do", resources(set)))
         }
         Answer::Already => {
-            Ending::new(JobResult::Skipped, format!("this node holds none of {}: nothing to do", resources(set)))
+            JobEnding::new(JobResult::Skipped, format!("this node holds none of {}: nothing to do", resources(set)))
         }
         answer => failure(answer),
     }
@@ -38,11 +38,11 @@ fn resources(set: Set) -> String {
 }
 
 /// How the move of one group ended.
-pub(super) fn group_moved(answer: Answer, group: &str, node: &str) -> Ending {
+pub(super) fn group_moved(answer: Answer, group: &str, node: &str) -> JobEnding {
     match answer {
-        Answer::Done => Ending::new(JobResult::Done, format!("{group} is now on {node}")),
+        Answer::Done => JobEnding::new(JobResult::Done, format!("{group} is now on {node}")),
         // The core looks at what this node holds, which is not all.
-        Answer::Already => Ending::new(
+        Answer::Already => JobEnding::new(
             JobResult::Refused,
             format!("{group} is neither here nor on {node}, so it cannot be moved; see `hbctl why {group}`"),
         ),
@@ -51,12 +51,12 @@ pub(super) fn group_moved(answer: Answer, group: &str, node: &str) -> Ending {
 }
 
 /// What moves one group to a node, both of which are known to exist, or why nothing is to be done.
-pub(super) fn request_for_group(seen: &Snapshot, group: &str, node: &str) -> Result<Request, Ending> {
+pub(super) fn request_for_group(seen: &Snapshot, group: &str, node: &str) -> Result<Request, JobEnding> {
     let Some(wanted) = seen.groups.iter().find(|known| known.name == group) else {
-        return Err(Ending::new(JobResult::Refused, format!("there is no group {group}")));
+        return Err(JobEnding::new(JobResult::Refused, format!("there is no group {group}")));
     };
     if wanted.owner == node {
-        return Err(Ending::new(JobResult::Skipped, format!("{group} is on {node} already: nothing to do")));
+        return Err(JobEnding::new(JobResult::Skipped, format!("{group} is on {node} already: nothing to do")));
     }
     let (here, local) = (node == seen.node, wanted.preferred == seen.node);
     let along = seen.groups.iter().filter(|other| other.preferred == wanted.preferred && other.name != group);
@@ -69,33 +69,33 @@ pub(super) fn request_for_group(seen: &Snapshot, group: &str, node: &str) -> Res
             wanted.preferred,
             along.join(", "),
         );
-        return Err(Ending::new(JobResult::Refused, text));
+        return Err(JobEnding::new(JobResult::Refused, text));
     }
     let set = if local { Set::LOCAL } else { Set::FOREIGN };
     Ok(if here { Request::Takeover(set) } else { Request::Standby(set) })
 }
 
 /// Why something is not where it was wanted.
-fn failure(answer: Answer) -> Ending {
+fn failure(answer: Answer) -> JobEnding {
     let seconds = MOVE_PATIENCE.as_secs();
     match answer {
         Answer::InFlux(awaited) => {
             let text = format!("nothing was moved: waited {seconds} s in vain for {awaited}");
-            Ending::new(JobResult::Timeout, text)
+            JobEnding::new(JobResult::Timeout, text)
         }
         Answer::NoReply => {
             let text = format!("the other node did not react within {seconds} s; nothing was moved: see its log");
-            Ending::new(JobResult::Timeout, text)
+            JobEnding::new(JobResult::Timeout, text)
         }
         Answer::Cancelled => {
             let text = "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`";
-            Ending::new(JobResult::Canceled, text)
+            JobEnding::new(JobResult::Canceled, text)
         }
         Answer::Failed => {
             let text = "the exchange is over, but not everything could be started; see `hbctl status`";
-            Ending::new(JobResult::Failed, text)
+            JobEnding::new(JobResult::Failed, text)
         }
-        refused => Ending::new(JobResult::Refused, refusal(refused)),
+        refused => JobEnding::new(JobResult::Refused, refusal(refused)),
     }
 }
 

@@ -17,11 +17,11 @@ pub(super) trait Mirror: Interface + Sized {
 }
 
 /// `org.hbd1.Node`.
-pub struct Node(NodeSnapshot);
+pub struct NodeObject(NodeSnapshot);
 
 /// A node of the cluster, this one included, or a ping node.
 #[interface(name = "org.hbd1.Node")]
-impl Node {
+impl NodeObject {
     /// The node's name.
     #[zbus(property(emits_changed_signal = "const"))]
     fn name(&self) -> &str {
@@ -104,12 +104,12 @@ impl Node {
     }
 }
 
-impl Mirror for Node {
+impl Mirror for NodeObject {
     type Data = NodeSnapshot;
     const QUIET: &'static [&'static str] = &["LastStatusUSec"];
 
     fn new(data: NodeSnapshot) -> Self {
-        Node(data)
+        NodeObject(data)
     }
 
     fn set(&mut self, data: NodeSnapshot) {
@@ -118,11 +118,11 @@ impl Mirror for Node {
 }
 
 /// `org.hbd1.Link`.
-pub struct Link(LinkSnapshot);
+pub struct LinkObject(LinkSnapshot);
 
 /// A link on which a node is heard.
 #[interface(name = "org.hbd1.Link")]
-impl Link {
+impl LinkObject {
     /// The link's name: the interface, the serial device, or the ping node.
     #[zbus(property(emits_changed_signal = "const"))]
     fn name(&self) -> &str {
@@ -163,12 +163,12 @@ impl Link {
     }
 }
 
-impl Mirror for Link {
+impl Mirror for LinkObject {
     type Data = LinkSnapshot;
     const QUIET: &'static [&'static str] = &["LastHeardUSec", "Traffic"];
 
     fn new(data: LinkSnapshot) -> Self {
-        Link(data)
+        LinkObject(data)
     }
 
     fn set(&mut self, data: LinkSnapshot) {
@@ -177,11 +177,11 @@ impl Mirror for Link {
 }
 
 /// `org.hbd1.Group`.
-pub struct Group(GroupSnapshot);
+pub struct GroupObject(GroupSnapshot);
 
 /// A resource group: a line of haresources, whose resources move together.
 #[interface(name = "org.hbd1.Group")]
-impl Group {
+impl GroupObject {
     /// The group's name: the first resource of its line.
     #[zbus(property(emits_changed_signal = "const"))]
     fn name(&self) -> &str {
@@ -241,11 +241,11 @@ impl Group {
     }
 }
 
-impl Mirror for Group {
+impl Mirror for GroupObject {
     type Data = GroupSnapshot;
 
     fn new(data: GroupSnapshot) -> Self {
-        Group(data)
+        GroupObject(data)
     }
 
     fn set(&mut self, data: GroupSnapshot) {
@@ -254,11 +254,11 @@ impl Mirror for Group {
 }
 
 /// `org.hbd1.Resource`: a resource and the name of its group.
-pub struct Resource((String, ResourceSnapshot));
+pub struct ResourceObject((String, ResourceSnapshot));
 
 /// A resource of a group.
 #[interface(name = "org.hbd1.Resource")]
-impl Resource {
+impl ResourceObject {
     /// The name of its group.
     #[zbus(property(emits_changed_signal = "const"))]
     fn group(&self) -> &str {
@@ -296,11 +296,11 @@ impl Resource {
     }
 }
 
-impl Mirror for Resource {
+impl Mirror for ResourceObject {
     type Data = (String, ResourceSnapshot);
 
     fn new(data: Self::Data) -> Self {
-        Resource(data)
+        ResourceObject(data)
     }
 
     fn set(&mut self, data: Self::Data) {

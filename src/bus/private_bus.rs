@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use zbus::connection::Builder;
 
+use crate::test_needs::missing;
+
 /// Everybody may do everything.
 const OPEN: &str = r#"<policy context="default">
   <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
@@ -28,7 +30,7 @@ pub(crate) struct PrivateBus {
 }
 
 impl PrivateBus {
-    /// A bus without rules, or `None` (and a word on stderr) where there is no dbus-daemon.
+    /// A bus without rules, or `None` where the tests are to do without a dbus-daemon.
     pub(crate) fn start() -> Option<Self> {
         Self::with_rules(OPEN)
     }
@@ -67,7 +69,7 @@ impl PrivateBus {
         let mut child = match spawned {
             Ok(child) => child,
             Err(error) => {
-                eprintln!("skipped: no dbus-daemon ({error})");
+                missing("dbus-daemon", &format!("install it (apt install dbus-daemon): {error}"));
                 return None;
             }
         };

@@ -7,11 +7,12 @@ use std::sync::{Arc, PoisonError};
 use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
-use super::ROOT;
 use super::jobs::Jobs;
-use super::manager::{Manager, Shown, manager_data};
-use super::objects::{Group, Link, Mirror, Node, Resource};
+use super::manager::{ManagerObject, manager_data};
+use super::names::ROOT;
+use super::objects::{GroupObject, LinkObject, Mirror, NodeObject, ResourceObject};
 use super::path::encode;
+use super::shown::Shown;
 use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 use super::tell::tell;
 
@@ -58,23 +59,23 @@ impl Publisher {
             group.resources.iter().enumerate().map(number).collect::<Vec<_>>()
         });
         let resources = resources.collect();
-        sync::<Node>(bus, &mut self.nodes, nodes).await?;
-        sync::<Link>(bus, &mut self.links, links).await?;
-        sync::<Group>(bus, &mut self.groups, groups).await?;
-        sync::<Resource>(bus, &mut self.resources, resources).await?;
+        sync::<NodeObject>(bus, &mut self.nodes, nodes).await?;
+        sync::<LinkObject>(bus, &mut self.links, links).await?;
+        sync::<GroupObject>(bus, &mut self.groups, groups).await?;
+        sync::<ResourceObject>(bus, &mut self.resources, resources).await?;
 
         let was = self.manager.read().unwrap_or_else(PoisonError::into_inner).clone();
         if was == *snapshot {
             return Ok(());
         }
-        let object = bus.object_server().interface::<_, Manager>(ROOT).await?;
+        let object = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
         let same = manager_data(&was) == manager_data(snapshot);
         // Its lock may be taken for long by whoever calls it: what it shows is beside it.
         let before = if same { Properties::new() } else { shown(bus, &object, &*object.get().await).await? };
         *self.manager.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         if !same {
             let after = shown(bus, &object, &*object.get().await).await?;
-            signal(&object, Manager::QUIET, &before, &after).await?;
+            signal(&object, ManagerObject::QUIET, &before, &after).await?;
         }
         if was.awaited.is_empty() != snapshot.awaited.is_empty() {
             self.jobs.signal_states(bus).await?;

@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// Fencing devices that do not answer, a sentence each.
     pub broken_devices: Vec<String>,
     /// The last decisions, oldest first.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<DecisionSnapshot>,
     /// How many decisions there were in all.
     #[serde(skip)]
     pub decided: u64,
@@ -49,7 +49,7 @@ pub struct Snapshot {
 
 /// Something that hbd decided or that decided something for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Decision {
+pub struct DecisionSnapshot {
     /// When, CLOCK_REALTIME.
     pub usec: u64,
     /// PRIORITY of its record (syslog(3)): 2 critical, 3 error, 4 warning, 6 information.

@@ -3,7 +3,7 @@
 
 use zbus::object_server::SignalEmitter;
 
-use super::manager::Manager;
+use super::manager::ManagerObject;
 use super::snapshot::Snapshot;
 
 /// Signals what differs between the two. What a node, link or group was not there to be is no change: InterfacesAdded
@@ -12,24 +12,24 @@ pub(super) async fn tell(emitter: &SignalEmitter<'_>, before: &Snapshot, after: 
     let new = usize::try_from(after.decided.saturating_sub(before.decided)).unwrap_or(usize::MAX);
     let known = after.decisions.len().saturating_sub(new);
     for decision in after.decisions.iter().skip(known) {
-        Manager::transition(emitter, &decision.event, &decision.group, &decision.node, &decision.text).await?;
+        ManagerObject::transition(emitter, &decision.event, &decision.group, &decision.node, &decision.text).await?;
     }
     for node in &after.nodes {
         let was = before.nodes.iter().find(|was| was.name == node.name);
         if was.is_some_and(|was| was.status != node.status) {
-            Manager::node_changed(emitter, &node.name, &node.status).await?;
+            ManagerObject::node_changed(emitter, &node.name, &node.status).await?;
         }
     }
     for link in &after.links {
         let was = before.links.iter().find(|was| was.node == link.node && was.name == link.name);
         if was.is_some_and(|was| was.status != link.status) {
-            Manager::link_changed(emitter, &link.node, &link.name, &link.status).await?;
+            ManagerObject::link_changed(emitter, &link.node, &link.name, &link.status).await?;
         }
     }
     for group in &after.groups {
         let was = before.groups.iter().find(|was| was.name == group.name);
         if was.is_some_and(|was| was.state != group.state || was.owner != group.owner) {
-            Manager::group_changed(emitter, &group.name, &group.state, &group.owner).await?;
+            ManagerObject::group_changed(emitter, &group.name, &group.state, &group.owner).await?;
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ use super::{
     Call, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, OperatorRequest, ROOT, ResourceSnapshot, Snapshot, Traffic,
 };
 use crate::cluster::{Answer, Request};
+use crate::test_needs::missing;
 
 pub(super) const LONG: Duration = Duration::from_secs(90);
 const NODEB: &str = "/org/hbd1/node/nodeb";
@@ -295,7 +296,7 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
     let Some(bus) = PrivateBus::like_system_with(policy, extra) else { return };
     let (mut daemon, client) = Daemon::start(&bus).await;
     if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
-        eprintln!("skipped: only root can be somebody else");
+        missing("root", "only root can call as another user: run the tests as root");
         return;
     }
     let allowed = Arc::new(std::sync::Mutex::new(false));
@@ -336,7 +337,7 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
     const WITH_PASSWORD: &[&str] =
         &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
     let Some((success, stderr)) = call(STANDBY).await else {
-        eprintln!("skipped: no busctl");
+        missing("busctl", "install systemd");
         return;
     };
     assert!(!success && stderr.contains("access denied") && stderr.contains("org.hbd1.switch"), "{stderr}");
@@ -405,7 +406,7 @@ async fn by_the_policy_everybody_reads_and_root_asks() {
     let Some(bus) = PrivateBus::like_system(policy) else { return };
     let (mut daemon, client) = Daemon::start(&bus).await;
     if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
-        eprintln!("skipped: only root can be somebody else");
+        missing("root", "only root can call as another user: run the tests as root");
         return;
     }
     tokio::spawn(async move {
@@ -428,7 +429,7 @@ async fn by_the_policy_everybody_reads_and_root_asks() {
         let Some((success, stderr)) =
             tokio::task::spawn_blocking(move || busctl(&bus, uid, arguments)).await.unwrap()
         else {
-            eprintln!("skipped: no busctl");
+            missing("busctl", "install systemd");
             return;
         };
         assert_eq!(success, allowed, "uid {uid} {arguments:?}: {stderr}");

@@ -9,9 +9,9 @@ use zbus::object_server::Interface;
 
 use super::call::Caller;
 use super::fencing;
-use super::jobs::Job;
-use super::manager::Manager;
-use super::objects::{Group, Link, Mirror, Node, Resource};
+use super::jobs::JobObject;
+use super::manager::ManagerObject;
+use super::objects::{GroupObject, LinkObject, Mirror, NodeObject, ResourceObject};
 use super::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot};
 
 /// The XML of one interface as a file.
@@ -84,15 +84,18 @@ fn man_page(interfaces: &[(&str, String)]) -> String {
 fn the_files_in_dbus_and_the_man_page_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let update = std::env::var_os("UPDATE_DBUS_XML").is_some();
-    let manager = Manager::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default());
+    let manager = ManagerObject::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default());
     let files = [
         ("org.hbd1.Manager.xml", xml_of(&manager)),
-        ("org.hbd1.Job.xml", xml_of(&Job::example())),
-        ("org.hbd1.Fencing.xml", xml_of(&fencing::Fencing::new(Arc::default(), Caller::new(mpsc::channel(1).0)))),
-        ("org.hbd1.Node.xml", xml_of(&Node::new(NodeSnapshot::default()))),
-        ("org.hbd1.Link.xml", xml_of(&Link::new(LinkSnapshot::default()))),
-        ("org.hbd1.Group.xml", xml_of(&Group::new(GroupSnapshot::default()))),
-        ("org.hbd1.Resource.xml", xml_of(&Resource::new((String::new(), ResourceSnapshot::default())))),
+        ("org.hbd1.Job.xml", xml_of(&JobObject::example())),
+        (
+            "org.hbd1.Fencing.xml",
+            xml_of(&fencing::FencingObject::new(Arc::default(), Caller::new(mpsc::channel(1).0))),
+        ),
+        ("org.hbd1.Node.xml", xml_of(&NodeObject::new(NodeSnapshot::default()))),
+        ("org.hbd1.Link.xml", xml_of(&LinkObject::new(LinkSnapshot::default()))),
+        ("org.hbd1.Group.xml", xml_of(&GroupObject::new(GroupSnapshot::default()))),
+        ("org.hbd1.Resource.xml", xml_of(&ResourceObject::new((String::new(), ResourceSnapshot::default())))),
     ];
     let page = ("man/org.hbd1.5".to_owned(), man_page(&files));
     let files = files.into_iter().map(|(name, xml)| (format!("dbus/{name}"), xml));
@@ -116,10 +119,10 @@ fn quiet(xml: &str) -> Vec<&str> {
 
 #[test]
 fn quiet_properties_are_announced_as_quiet() {
-    assert_eq!(quiet(&xml_of(&Node::new(NodeSnapshot::default()))), Node::QUIET);
-    assert_eq!(quiet(&xml_of(&Link::new(LinkSnapshot::default()))), Link::QUIET);
+    assert_eq!(quiet(&xml_of(&NodeObject::new(NodeSnapshot::default()))), NodeObject::QUIET);
+    assert_eq!(quiet(&xml_of(&LinkObject::new(LinkSnapshot::default()))), LinkObject::QUIET);
     assert_eq!(
-        quiet(&xml_of(&Manager::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default()))),
-        Manager::QUIET
+        quiet(&xml_of(&ManagerObject::new(Arc::default(), Caller::new(mpsc::channel(1).0), Arc::default()))),
+        ManagerObject::QUIET
     );
 }

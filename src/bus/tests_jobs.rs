@@ -9,7 +9,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy
 
 use super::private_bus::PrivateBus;
 use super::tests::{Daemon, LONG, managed, read, text};
-use super::{Call, Decision, NAME, OperatorRequest, Outcome, ROOT};
+use super::{Call, DecisionSnapshot, NAME, OperatorRequest, Outcome, ROOT};
 use crate::cluster::{Answer, Request, Set};
 
 /// Every signal of the manager, drained from now on: member and body.
@@ -154,11 +154,11 @@ async fn every_transition_is_signalled_once() {
         snapshot.nodes[1].status = "dead".to_owned();
         snapshot.links[0].status = "dead".to_owned();
         snapshot.groups[0].owner = "nodeb".to_owned();
-        snapshot.decisions.push(Decision {
+        snapshot.decisions.push(DecisionSnapshot {
             event: "NodeDead".to_owned(),
             node: "nodeb".to_owned(),
             text: "node nodeb: is dead".to_owned(),
-            ..Decision::default()
+            ..DecisionSnapshot::default()
         });
         snapshot.decided = 1;
     });

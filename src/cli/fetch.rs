@@ -10,7 +10,7 @@ use zbus::{Connection, OwnedVariant, Variant};
 
 use super::error::CliError;
 use crate::bus::{
-    Decision, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot, Traffic,
+    DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot, Traffic,
 };
 
 /// How long the bus, and then hbd, may take for each answer.
@@ -105,7 +105,8 @@ where
 fn from_manager(mut from: Properties) -> Snapshot {
     type Row = (u64, u8, String, String, String, String);
     let decisions: Vec<Row> = take_list(&mut from, "Decisions");
-    let decision = |(usec, priority, event, node, group, text)| Decision { usec, priority, event, node, group, text };
+    let decision =
+        |(usec, priority, event, node, group, text)| DecisionSnapshot { usec, priority, event, node, group, text };
     Snapshot {
         broken_devices: from
             .remove("BrokenDevices")

@@ -13,7 +13,8 @@ use super::status::{render, troubles};
 use super::{fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
-    Call, Decision, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ResourceSnapshot, Snapshot, Traffic,
+    Call, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ResourceSnapshot, Snapshot,
+    Traffic,
 };
 use crate::cluster::{Answer, Request, Set};
 
@@ -83,7 +84,7 @@ fn healthy() -> Snapshot {
             ],
         }],
         broken_devices: Vec::new(),
-        decisions: vec![Decision {
+        decisions: vec![DecisionSnapshot {
             usec: 800_000,
             priority: 6,
             event: "GroupActive".to_owned(),

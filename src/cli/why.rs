@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::format::{age, bold, local_time, paint};
-use crate::bus::{Decision, GroupSnapshot, Snapshot};
+use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
 use crate::util::clock::now_usec;
 use crate::util::text::printable;
 
@@ -20,8 +20,9 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
         let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), owner_sentence(group, snapshot));
     }
     // A decision about no group, such as a node's death, may be the cause of what happened to this group.
-    let of_interest =
-        |decision: &&Decision| wanted.is_none_or(|wanted| decision.group.is_empty() || decision.group == wanted);
+    let of_interest = |decision: &&DecisionSnapshot| {
+        wanted.is_none_or(|wanted| decision.group.is_empty() || decision.group == wanted)
+    };
     text.push_str(if snapshot.decisions.is_empty() {
         "\nNothing was decided since hbd started here; `hbctl events` shows what was before.\n"
     } else {
@@ -76,12 +77,12 @@ mod tests {
     use crate::bus::NodeSnapshot;
 
     fn snapshot() -> Snapshot {
-        let decision = |group: &str, text: &str| Decision {
+        let decision = |group: &str, text: &str| DecisionSnapshot {
             usec: 1,
             priority: 6,
             group: group.to_owned(),
             text: text.to_owned(),
-            ..Decision::default()
+            ..DecisionSnapshot::default()
         };
         let group = |name: &str, owner: &str| GroupSnapshot {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The core's thread: packets, timers, and the core (design, "Threads").
+//! The core's thread: packets, timers, and the core (docs/ARCHITECTURE.md "Threads").
 //!
 //! Owns the core. Reads what is queued before it judges anybody's silence: who wakes up late was late himself. Never
 //! waits for anything but packets, inputs and time.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::bus::{Decision, Snapshot};
+use crate::bus::{DecisionSnapshot, Snapshot};
 use crate::cluster::{Action, Event, Record, Settings};
 use crate::util::clock::now_usec;
 
@@ -45,7 +45,7 @@ pub struct History {
     /// By node and link, CLOCK_REALTIME in microseconds; 0 for never.
     heard: Vec<Vec<u64>>,
     owners: Vec<Ownership>,
-    decisions: VecDeque<Decision>,
+    decisions: VecDeque<DecisionSnapshot>,
     /// How many decisions there were, those that are forgotten included.
     decided: u64,
     /// Fencing devices that do not answer, a sentence each.
@@ -119,9 +119,9 @@ impl History {
     }
 }
 
-fn decision(record: &Record) -> Decision {
+fn decision(record: &Record) -> DecisionSnapshot {
     let subject = record.subject();
-    Decision {
+    DecisionSnapshot {
         usec: now_usec(),
         priority: record.priority() as u8,
         event: record.event().to_owned(),

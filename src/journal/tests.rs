@@ -10,6 +10,7 @@ use super::record::JournalRecord;
 use super::{
     JournalError, LIBRARY, LogFileForm, LogTarget, Options, SyslogPriority, facility_number, init, sink, write,
 };
+use crate::test_needs::missing;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -124,19 +125,19 @@ done
 cat /run/out
 "#;
 
-/// Runs an ignored test with a journald of its own; what that stored, or `None` where there can be none.
+/// Runs an ignored test with a journald of its own; what that stored, or `None` where the tests are to do without.
 fn stored(test: &str) -> Option<Vec<serde_json::Value>> {
     let this = std::env::current_exe().unwrap();
     let mut outer = Command::new("unshare");
     outer.args(["-m", "sh", "-c", OUTER]).arg(&this).env(INNER, "1").env("INNER_TEST", test);
     let Ok(output) = outer.output() else {
-        eprintln!("skipped: no unshare");
+        missing("unshare", "install util-linux");
         return None;
     };
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
     if !output.status.success() || output.stdout.is_empty() {
-        eprintln!("skipped: no journald of our own here ({stderr})");
+        missing("journald", &format!("it runs one of its own as root: {stderr}"));
         return None;
     }
     let text = String::from_utf8(output.stdout).unwrap();

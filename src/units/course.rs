@@ -1,4 +1,4 @@
-//! What the changes of a unit's state mean to whoever wants it to run (peers E.6 nos. 4 and 6).
+//! What the changes of a unit's state mean to whoever wants it to run (docs/DECISIONS.md "How hbd talks to systemd", rules 4 and 6).
 //!
 //! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who knows the
 //! jobs.

@@ -4,7 +4,7 @@
 //! job means, and watching units for changes. Never decides whether a unit *should* run, never runs `systemctl`, never
 //! asks for a `daemon-reload`, and never serves anything on the bus (that is [`crate::bus`]).
 //!
-//! The rules (peers E.6, crates 1b):
+//! The rules (docs/DECISIONS.md "How hbd talks to systemd"):
 //!
 //! - `Subscribe()` and the `JobRemoved` stream come before the first job, and every stream is drained by a task of its
 //!   own from the moment it exists: a full queue freezes the whole connection.

@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use super::worker::Worker;
 
 /// Repetitions sent on an interface before the thread looks at its channel again, and the pause until the next lot:
-/// switches drop ARP that comes too fast (crates.md 3). First announcements are never held back.
+/// switches drop ARP that comes too fast (docs/DECISIONS.md "When an address is announced"). First announcements are never held back.
 const LOT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(10);
 

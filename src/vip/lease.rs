@@ -14,7 +14,7 @@ use crate::config::Timing;
 /// Below this dead time there is no lease: the kernel counts in whole seconds.
 const SHORTEST_DEADTIME: Duration = Duration::from_secs(3);
 
-/// A lifetime ends this much before the dead time (shared decisions).
+/// A lifetime ends this much before the dead time (docs/DECISIONS.md "Leases").
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// What the core's thread may be late without losing its addresses, at least.
@@ -72,7 +72,7 @@ impl fmt::Display for NoLease {
 }
 
 impl Terms {
-    /// What ha.cf's intervals allow (shared decisions): a lifetime of `deadtime` − 1 s, in whole seconds.
+    /// What ha.cf's intervals allow (docs/DECISIONS.md "Leases"): a lifetime of `deadtime` − 1 s, in whole seconds.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ pub(super) type Removal = (u64, u64, u32, IpAddr);
 
 impl<R: Fn(VipReport)> Worker<R> {
     /// Removes in the reverse order of addition: each removal of a network's first address makes the kernel promote
-    /// all others, which takes seconds for a thousand of them (crates.md 2).
+    /// all others, which takes seconds for a thousand of them (docs/DECISIONS.md "promote_secondaries is set").
     pub(super) async fn remove(&mut self, run: &[VipCommand]) {
         let wishes: Vec<(u64, &Address)> = run.iter().filter_map(wish).collect();
         self.deferred.retain(|command| !wish(command).is_some_and(|(id, _)| wishes.iter().any(|wish| wish.0 == id)));

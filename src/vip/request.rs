@@ -5,7 +5,7 @@
 //! was not answered has been done.
 //!
 //! rtnetlink's own requests go out one by one; a batch halves their time and waits for the RTNL lock once
-//! (crates.md 2, peers.md C.2).
+//! (docs/DECISIONS.md "Netlink requests go in batches").
 
 use std::io;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ use super::network::OURS;
 use super::place::Placement;
 
 /// Requests in one `sendmsg`. Should all fail, every answer takes a buffer of its own in the receive queue, whose default
-/// length holds 256 (crates.md 2); 32 keep the first announcement of a large batch below half a millisecond.
+/// length holds 256 (docs/DECISIONS.md "Netlink requests go in batches"); 32 keep the first announcement of a large batch below half a millisecond.
 pub(super) const BATCH: usize = 32;
 
 /// What a request takes, or a little less.

@@ -85,7 +85,7 @@ fn rows_5_and_6_netstring_types() {
         let expected = if field == b"(0)" { Malformed::Name } else { Malformed::Type };
         assert_eq!(netstring_field(field), expected, "{:?}", String::from_utf8_lossy(field));
     }
-    // The packet of the design document that kills a real Heartbeat, unsigned as it would come.
+    // The packet that kills a real Heartbeat (01 §1.10 no. 5), unsigned as it would come.
     refused(b"###\n3:abc,%%%\n");
     refused(b"###\n0:,%%%\n");
 }
