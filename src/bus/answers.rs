@@ -2,7 +2,7 @@
 //!
 //! Owns the sentences but for those about moves ([`super::moving`]). A text in `Err` becomes an error on the bus.
 
-use super::call::Outcome;
+use super::call::RequestOutcome;
 use crate::cluster::Answer;
 
 /// Why nothing was even begun.
@@ -24,7 +24,7 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
 }
 
 /// `hbctl cleanup` of a group, or of all with an empty name.
-pub(super) fn cleanup(outcome: Outcome, group: &str) -> Result<String, String> {
+pub(super) fn cleanup(outcome: RequestOutcome, group: &str) -> Result<String, String> {
     match outcome? {
         Answer::Done if group.is_empty() => Ok("the failures of all groups are forgotten".to_owned()),
         Answer::Done => Ok(format!("the failures of {group} are forgotten")),
@@ -33,7 +33,7 @@ pub(super) fn cleanup(outcome: Outcome, group: &str) -> Result<String, String> {
 }
 
 /// `hbctl clear-hold`.
-pub(super) fn clear_hold(outcome: Outcome, group: &str) -> Result<String, String> {
+pub(super) fn clear_hold(outcome: RequestOutcome, group: &str) -> Result<String, String> {
     match outcome? {
         Answer::Done => Ok(format!("taking over {group}; what answers for it now must not serve it")),
         Answer::StillHeld => Ok(format!(
@@ -50,7 +50,7 @@ pub(super) fn clear_hold(outcome: Outcome, group: &str) -> Result<String, String
 }
 
 /// `hbctl maintenance`.
-pub(super) fn maintenance(outcome: Outcome, on: bool) -> Result<String, String> {
+pub(super) fn maintenance(outcome: RequestOutcome, on: bool) -> Result<String, String> {
     match outcome? {
         Answer::Done if on => Ok("this node is in maintenance: its resources are left alone".to_owned()),
         Answer::Done => Ok("maintenance has ended: what belongs here is started where it does not run".to_owned()),
@@ -66,7 +66,7 @@ pub(super) fn maintenance(outcome: Outcome, on: bool) -> Result<String, String> 
 }
 
 /// `hbctl fence`.
-pub(super) fn fence(outcome: Outcome, node: &str) -> Result<String, String> {
+pub(super) fn fence(outcome: RequestOutcome, node: &str) -> Result<String, String> {
     match outcome? {
         Answer::Done => Ok(format!("{node} was reset; its resources are taken over when its dead time is over")),
         Answer::Busy => Err(format!("{node} is being reset already")),
@@ -80,7 +80,7 @@ pub(super) fn fencing_tested(tested: Result<(), String>, node: &str) -> Result<S
 }
 
 /// `hbctl confirm-fenced`.
-pub(super) fn confirm_fenced(outcome: Outcome, node: &str) -> Result<String, String> {
+pub(super) fn confirm_fenced(outcome: RequestOutcome, node: &str) -> Result<String, String> {
     match outcome? {
         Answer::Done => Ok(format!("taking over what {node} had")),
         _ => Err(format!("nothing waits for a reset of {node}, or its fencing device is still at it")),

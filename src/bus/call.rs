@@ -10,7 +10,7 @@ use crate::cluster::{Answer, Request};
 
 /// How a request of an operator ended: the core's answer, or why the daemon did not hand it to the core, or could not
 /// complete it, in words.
-pub type Outcome = Result<Answer, String>;
+pub type RequestOutcome = Result<Answer, String>;
 
 /// A request of an operator on its way to the core.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct OperatorRequest {
     /// What is wanted.
     pub request: Request,
     /// Where the outcome goes. Dropped without one if hbd stops before the core has answered.
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<RequestOutcome>,
 }
 
 /// One call for the daemon.
@@ -78,12 +78,12 @@ impl Caller {
     }
 
     /// Hands over a request of an operator. Never waits.
-    pub fn request(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, CallError> {
+    pub fn request(&self, request: Request) -> Result<oneshot::Receiver<RequestOutcome>, CallError> {
         self.send(|reply| Call::Operator(OperatorRequest { request, reply }))
     }
 
     /// The same, and waits for the outcome.
-    pub async fn outcome(&self, request: Request) -> Result<Outcome, CallError> {
+    pub async fn outcome(&self, request: Request) -> Result<RequestOutcome, CallError> {
         self.request(request)?.await.map_err(|_| CallError::Stopping)
     }
 }

@@ -9,7 +9,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy
 
 use super::private_bus::PrivateBus;
 use super::tests::{Daemon, LONG, managed, read, text};
-use super::{Call, DecisionSnapshot, NAME, OperatorRequest, Outcome, ROOT};
+use super::{Call, DecisionSnapshot, NAME, OperatorRequest, ROOT, RequestOutcome};
 use crate::cluster::{Answer, Request, Set};
 
 /// Every signal of the manager, drained from now on: member and body.
@@ -70,7 +70,7 @@ async fn call(client: &Connection, method: &str, words: &[&str]) -> zbus::Result
 }
 
 /// A request of an operator, and where its outcome goes.
-fn operator_request(call: Option<Call>) -> (Request, oneshot::Sender<Outcome>) {
+fn operator_request(call: Option<Call>) -> (Request, oneshot::Sender<RequestOutcome>) {
     match call {
         Some(Call::Operator(OperatorRequest { request, reply })) => (request, reply),
         other => panic!("another call: {other:?}"),

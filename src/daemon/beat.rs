@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
-use super::core_loop::moment;
+use super::clock::moment;
 use super::held::{Beat, BeatFile};
 use crate::cluster::{Action, Core, Set};
 use crate::vip;
@@ -28,16 +28,16 @@ pub fn stretch(core: &Core) -> vip::VipCommand {
 
 /// What is renewed when a status goes out. With nothing to renew it costs nothing.
 #[derive(Debug)]
-pub struct Lease {
+pub struct LeaseRenewal {
     /// Renewing more often is of no use; `None` without a lease.
     period: Option<Duration>,
     renewed: Option<Instant>,
 }
 
-impl Lease {
+impl LeaseRenewal {
     /// By these terms; not renewed yet.
-    pub fn new(terms: Option<vip::Terms>) -> Lease {
-        Lease { period: terms.map(|terms| terms.period()), renewed: None }
+    pub fn new(terms: Option<vip::Terms>) -> LeaseRenewal {
+        LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None }
     }
 
     /// The core has answered, and `told` says whether a status is among its orders. If so, the peer will wait a dead time

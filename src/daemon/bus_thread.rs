@@ -17,7 +17,7 @@ use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
 use super::maintenance;
-use super::notify::{Notice, Notifier};
+use super::notify::{Notifier, ServiceNotice};
 use super::watchdog;
 use crate::bus::{self, Call, OperatorRequest, Snapshot};
 use crate::cluster::Request;
@@ -81,7 +81,7 @@ impl BusThread {
         };
         tokio::join!(
             units::run(Builder::system, commands, report),
-            bus::run(Builder::system, snapshots, calls, || notifier.send(Notice::Shown)),
+            bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),
@@ -198,7 +198,7 @@ impl Answering {
 
 /// Reads authkeys again and puts it in force. A bad file changes nothing, and says so.
 async fn reload(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) -> Result<Vec<String>, String> {
-    notifier.send(Notice::Reloading);
+    notifier.send(ServiceNotice::Reloading);
     let outcome = match keys::reload(files) {
         Ok(keys) => {
             let (done, in_force) = oneshot::channel();
@@ -216,6 +216,6 @@ async fn reload(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Fi
             Err(found)
         }
     };
-    notifier.send(Notice::Ready);
+    notifier.send(ServiceNotice::Ready);
     outcome
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use zbus::connection::Builder;
 
-use super::{EXIT_CONFIGURATION, StartError, runtime};
+use super::error::{EXIT_CONFIGURATION, StartError};
+use super::runtime::runtime;
 use crate::config::{self, Files, Host};
 use crate::units::survey::{UnfitUnit, survey};
 

@@ -9,21 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use super::beat::{self, Lease, Ledger, is_status};
+use super::beat::{self, LeaseRenewal, Ledger, is_status};
+use super::clock::moment;
 use super::effects::Effects;
-use super::history::History;
+use super::history::DecisionHistory;
 use super::input::{Input, step};
 use super::links::{self, Heard, Links};
-use super::notify::{Notice, Notifier};
+use super::notify::{Notifier, ServiceNotice};
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{self, OperatorRequest, Snapshot};
-use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, UnitNews, View};
+use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Outcome, Request, Set, UnitNews, View};
 use crate::config::Config;
 use crate::util::error::error_chain;
 use crate::{units, vip};
@@ -41,7 +41,7 @@ pub struct CoreLoop {
     /// Sees everything the core does.
     pub recorder: Recorder,
     /// Remembers what people ask for.
-    pub history: History,
+    pub history: DecisionHistory,
     /// The media.
     pub links: Links,
     /// The other rooms.
@@ -61,7 +61,7 @@ pub struct CoreLoop {
     /// Operators who wait for an answer, by the number of their request.
     pub askers: Askers,
     /// The leases of our addresses, which are renewed from this thread only.
-    pub lease: Lease,
+    pub lease: LeaseRenewal,
     /// What our predecessor held and nobody else can have claimed.
     pub adopted: Set,
     /// Whether our predecessor was in maintenance.
@@ -74,11 +74,11 @@ pub struct CoreLoop {
 #[derive(Debug, Default)]
 pub struct Askers {
     last: u64,
-    waiting: HashMap<u64, oneshot::Sender<bus::Outcome>>,
+    waiting: HashMap<u64, oneshot::Sender<bus::RequestOutcome>>,
 }
 
 impl Askers {
-    fn add(&mut self, reply: oneshot::Sender<bus::Outcome>) -> u64 {
+    fn add(&mut self, reply: oneshot::Sender<bus::RequestOutcome>) -> u64 {
         self.last += 1;
         self.waiting.insert(self.last, reply);
         self.last
@@ -90,16 +90,6 @@ impl Askers {
             let _ = reply.send(Ok(answer));
         }
     }
-}
-
-/// Both clocks. CLOCK_BOOTTIME, because a machine that slept was silent for its peers all the same.
-pub fn moment() -> Moment {
-    let read = |clock| {
-        let time = clock_gettime(clock);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
-    };
-    Moment { monotonic: Instant(read(ClockId::Boottime)), wall: read(ClockId::Realtime) }
 }
 
 impl CoreLoop {
@@ -116,7 +106,7 @@ impl CoreLoop {
         }
         let mut ended = self.feed(Event::Start);
         self.effects.watch_interfaces();
-        self.notifier.send(Notice::Ready);
+        self.notifier.send(ServiceNotice::Ready);
         let mut shown = None;
         let mut children = self.config.children.is_empty();
         let mut alive_at = moment().monotonic;
@@ -132,11 +122,11 @@ impl CoreLoop {
             if let Some(period) = self.watchdog_period
                 && now >= alive_at
             {
-                self.notifier.send(Notice::Alive);
+                self.notifier.send(ServiceNotice::Alive);
                 alive_at = now + period;
             }
             if now >= patience_at && shown.as_ref().is_some_and(|view: &View| view.state == "stopping") {
-                self.notifier.send(Notice::StillStopping);
+                self.notifier.send(ServiceNotice::StillStopping);
                 patience_at = now + PATIENCE_PERIOD;
             }
             if !busy && !ended {
@@ -164,8 +154,8 @@ impl CoreLoop {
                     Some(_) => {}
                 },
                 _ = period.tick() => {
-                    self.notifier.send(Notice::Alive);
-                    self.notifier.send(Notice::StillStopping);
+                    self.notifier.send(ServiceNotice::Alive);
+                    self.notifier.send(ServiceNotice::StillStopping);
                 }
             }
         }
@@ -252,11 +242,11 @@ impl CoreLoop {
             // The last thing that systemd does before the reboot that we asked for is to wait for us.
             Input::Shutdown | Input::Restart if self.effects.rebooting => true,
             Input::Shutdown => {
-                self.notifier.send(Notice::Stopping);
+                self.notifier.send(ServiceNotice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Shutdown })
             }
             Input::Restart => {
-                self.notifier.send(Notice::Stopping);
+                self.notifier.send(ServiceNotice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Restart })
             }
             Input::Operator(OperatorRequest { request, reply }) => {
@@ -357,7 +347,7 @@ impl CoreLoop {
         }
         let line = status_line(&view);
         if shown.as_ref().is_none_or(|shown| status_line(shown) != line) {
-            self.notifier.send(Notice::Status(line));
+            self.notifier.send(ServiceNotice::Status(line));
         }
         let mut snapshot = snapshot(&self.config, self.generation, &view);
         self.history.enrich(&mut snapshot);

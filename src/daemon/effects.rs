@@ -169,7 +169,7 @@ impl Effects {
 
     /// The programs of `respawn` and `failfast` are to run from now on.
     pub fn start_children(&self, config: &Config) {
-        let environment = super::variables(config);
+        let environment = super::runtime::variables(config);
         let command = units::UnitCommand::Children { children: config.children.clone(), environment };
         if self.units.send(command).is_err() {
             error!("hbd's bus thread has ended: the programs of ha.cf are not started");

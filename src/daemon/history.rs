@@ -39,7 +39,7 @@ struct Ownership {
 
 /// The memory.
 #[derive(Debug)]
-pub struct History {
+pub struct DecisionHistory {
     nodes: Vec<String>,
     links: Vec<String>,
     /// By node and link, CLOCK_REALTIME in microseconds; 0 for never.
@@ -52,11 +52,11 @@ pub struct History {
     pub broken_devices: Vec<String>,
 }
 
-impl History {
+impl DecisionHistory {
     /// Nothing has happened yet.
-    pub fn new(settings: &Settings) -> History {
+    pub fn new(settings: &Settings) -> DecisionHistory {
         let (nodes, links) = (settings.nodes.clone(), settings.links.clone());
-        History {
+        DecisionHistory {
             heard: vec![vec![0; links.len()]; nodes.len()],
             owners: vec![Ownership::default(); settings.groups.len()],
             decisions: VecDeque::new(),
@@ -137,8 +137,8 @@ mod tests {
     use crate::bus::{GroupSnapshot, LinkSnapshot};
     use crate::wire::Message;
 
-    fn history() -> History {
-        History {
+    fn history() -> DecisionHistory {
+        DecisionHistory {
             nodes: vec!["nodea".to_owned(), "nodeb".to_owned()],
             links: vec!["eth1".to_owned(), "eth2".to_owned()],
             heard: vec![vec![0; 2]; 2],
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    fn shown(history: &mut History, owner: &str) -> Snapshot {
+    fn shown(history: &mut DecisionHistory, owner: &str) -> Snapshot {
         let link = |name: &str| LinkSnapshot { node: "nodeb".into(), name: name.into(), ..LinkSnapshot::default() };
         let mut snapshot = Snapshot {
             links: vec![link("eth1"), link("eth2")],

@@ -61,7 +61,7 @@ struct Medium {
 
 /// What passed over all media of a link since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
+pub struct LinkTraffic {
     /// Sent and received.
     pub counters: Counters,
     /// Received, but damaged or with a wrong signature.
@@ -126,11 +126,11 @@ impl Links {
     }
 
     /// What passed over each link, in the order of [`names`].
-    pub fn traffic(&self) -> Vec<Traffic> {
-        let mut all: Vec<Traffic> = Vec::new();
+    pub fn traffic(&self) -> Vec<LinkTraffic> {
+        let mut all: Vec<LinkTraffic> = Vec::new();
         for medium in &self.media {
             if all.len() <= medium.index {
-                all.resize(medium.index + 1, Traffic::default());
+                all.resize(medium.index + 1, LinkTraffic::default());
             }
             let (sum, counted) = (&mut all[medium.index], medium.link.counters());
             sum.counters.sent += counted.sent;

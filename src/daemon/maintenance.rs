@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::input::Input;
-use crate::bus::{CallError, OperatorRequest, Outcome};
+use crate::bus::{CallError, OperatorRequest, RequestOutcome};
 use crate::cluster::{Answer, Request};
 
 /// In StateDirectory= of hbd.service.
@@ -44,7 +44,7 @@ fn unmark(marker: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the file cannot be written or removed; the text says what is in force then. When the core has ended.
-pub async fn set(inputs: &UnboundedSender<Input>, marker: &Path, on: bool) -> Outcome {
+pub async fn set(inputs: &UnboundedSender<Input>, marker: &Path, on: bool) -> RequestOutcome {
     let before = is_marked(marker);
     if on {
         let failed =
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     /// Sets it beside a core that answers so; whether the file was there when the core was asked.
-    async fn set_with(marker: &Path, on: bool, answer: Answer) -> (Outcome, bool) {
+    async fn set_with(marker: &Path, on: bool, answer: Answer) -> (RequestOutcome, bool) {
         let (inputs, mut received) = tokio::sync::mpsc::unbounded_channel();
         let core = async {
             let Some(Input::Operator(OperatorRequest { request, reply })) = received.recv().await else {

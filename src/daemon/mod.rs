@@ -15,9 +15,11 @@
 pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
+pub mod clock;
 pub mod core_loop;
 pub mod devices;
 pub mod effects;
+mod error;
 pub mod fencing;
 pub mod held;
 pub mod history;
@@ -34,6 +36,7 @@ pub mod recorder;
 pub mod records;
 pub mod release;
 pub mod replay;
+mod runtime;
 pub mod snapshot;
 mod succession;
 pub mod watchdog;
@@ -45,27 +48,25 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 use log::{info, warn};
-use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::cluster::{Core, Settings, asking_interval};
 use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
-use crate::util::error::{FileError, error_chain};
+use crate::util::error::error_chain;
 use crate::wire::Keyring;
 use crate::{journal, units, vip};
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
+use error::{EXIT_CONFIGURATION, StartError};
 use identity::Identity;
 use input::Input;
 use links::Links;
 use notify::Notifier;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
-
-/// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
-const EXIT_CONFIGURATION: u8 = 6;
+use runtime::{runtime, variables};
 
 /// A systemd-native cluster manager that replaces Linux-HA Heartbeat
 #[derive(Debug, Parser)]
@@ -91,29 +92,6 @@ struct Arguments {
     /// With --replay: every event with its actions, one JSON object a line
     #[arg(long, requires = "replay")]
     json: bool,
-}
-
-/// Why the daemon did not start.
-#[derive(Debug, Error)]
-enum StartError {
-    #[error("the kernel does not tell this machine's name")]
-    Name(#[source] std::io::Error),
-    #[error(transparent)]
-    Identity(#[from] identity::IdentityError),
-    #[error(transparent)]
-    Keys(#[from] crate::wire::KeyringError),
-    #[error("cannot manage addresses")]
-    Vip(#[from] vip::VipError),
-    #[error("cannot note what may have to be released")]
-    Note(#[from] FileError),
-    #[error("cannot start a thread")]
-    Thread(#[source] std::io::Error),
-    #[error("cannot make a runtime")]
-    Runtime(#[source] std::io::Error),
-    #[error("cannot write to the journal")]
-    Journal(#[from] journal::JournalError),
-    #[error(transparent)]
-    Replay(#[from] replay::ReplayError),
 }
 
 /// The table of hbd's flags, for its man page and completions.
@@ -157,7 +135,7 @@ fn files() -> Files {
 fn release_left_behind() -> Result<ExitCode, StartError> {
     let runtime = runtime()?;
     let errors = runtime.block_on(async {
-        let ending = release::Ending::of_this_service().await;
+        let ending = release::ServiceEnd::of_this_service().await;
         let mut errors = release::release_or_keep(Path::new(held::DIRECTORY), &ending).await;
         errors.extend(reboot_if_told(&ending).await);
         errors
@@ -170,7 +148,7 @@ fn release_left_behind() -> Result<ExitCode, StartError> {
 
 /// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be read it is
 /// spared, as it is without the line.
-async fn reboot_if_told(ending: &release::Ending) -> Option<release::ReleaseError> {
+async fn reboot_if_told(ending: &release::ServiceEnd) -> Option<release::ReleaseError> {
     let told = || {
         let host = Host::of_this_machine().ok()?;
         Some(config::load(&files(), &host).config?.watchdog_policy.on_hang)
@@ -206,10 +184,6 @@ fn vacate(directory: &Path) -> ExitCode {
     }
     eprintln!("hbd --vacate: still busy: {} because of processes {left:?}", directory.display());
     ExitCode::FAILURE
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)
 }
 
 fn start() -> Result<ExitCode, StartError> {
@@ -272,8 +246,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         let _ = vip_reports.send(Input::Vip(report));
     })?;
     let settings = settings(&config, identity);
-    let recorder = recorder(&config, &settings);
-    let history = history::History::new(&settings);
+    let recorder = start_recorder(&config, &settings);
+    let history = history::DecisionHistory::new(&settings);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
@@ -321,7 +295,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             generation: identity.generation,
             config,
             askers: core_loop::Askers::default(),
-            lease: beat::Lease::new(lease),
+            lease: beat::LeaseRenewal::new(lease),
             adopted: succession.begin(),
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),
@@ -336,11 +310,6 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     }
     recorder.finish(recorder::FAREWELL);
     Ok(ExitCode::SUCCESS)
-}
-
-/// The environment of what we start.
-fn variables(config: &Config) -> Vec<String> {
-    config.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// The terms of our addresses' leases, if there are any.
@@ -378,12 +347,12 @@ fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
 }
 
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.
-fn recorder(config: &Config, settings: &Settings) -> Recorder {
+fn start_recorder(config: &Config, settings: &Settings) -> Recorder {
     if !config.recording.enabled {
         return Recorder::off();
     }
     let directory = Path::new(recorder::DIRECTORY);
-    Recorder::start(directory, config.recording.megabytes, settings, core_loop::moment()).unwrap_or_else(|error| {
+    Recorder::start(directory, config.recording.megabytes, settings, clock::moment()).unwrap_or_else(|error| {
         warn!("events are not recorded: {}", error_chain(&error));
         Recorder::off()
     })

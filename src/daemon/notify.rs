@@ -1,7 +1,7 @@
 //! What systemd is told: READY=1, STATUS=, WATCHDOG=1, RELOADING=1, STOPPING=1 (sd_notify(3)).
 //!
 //! Owns a thread, because the datagram may block when PID 1 is busy, and the core must not. WATCHDOG=1 goes out only for
-//! an [`Notice::Alive`], which only the core sends, after it has answered an event. READY=1 waits a moment for the bus, so
+//! an [`ServiceNotice::Alive`], which only the core sends, after it has answered an event. READY=1 waits a moment for the bus, so
 //! that whoever has started hbd can ask it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -19,7 +19,7 @@ const SHOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// One thing to tell.
 #[derive(Debug)]
-pub enum Notice {
+pub enum ServiceNotice {
     /// The sockets are open, or a reload has ended.
     Ready,
     /// org.hbd1 is on the bus, or cannot be.
@@ -28,7 +28,7 @@ pub enum Notice {
     Alive,
     /// The line that `systemctl status` shows.
     Status(String),
-    /// A reload begins; [`Notice::Ready`] ends it.
+    /// A reload begins; [`ServiceNotice::Ready`] ends it.
     Reloading,
     /// A stop was asked for.
     Stopping,
@@ -39,7 +39,7 @@ pub enum Notice {
 /// The notifying thread's end of the channel.
 #[derive(Debug, Clone)]
 pub struct Notifier {
-    notices: Sender<Notice>,
+    notices: Sender<ServiceNotice>,
     food: Option<Food>,
 }
 
@@ -55,8 +55,8 @@ impl Notifier {
     }
 
     /// Queues a notice. Never blocks.
-    pub fn send(&self, notice: Notice) {
-        if let (Notice::Alive, Some(food)) = (&notice, &self.food) {
+    pub fn send(&self, notice: ServiceNotice) {
+        if let (ServiceNotice::Alive, Some(food)) = (&notice, &self.food) {
             food.give();
         }
         // The thread lives as long as the process; without it there is nobody to complain to.
@@ -79,17 +79,17 @@ struct Readiness {
 
 impl Readiness {
     /// What is to be said now that `notice` has come.
-    fn pass(&mut self, notice: Notice, now: Instant) -> Option<Notice> {
+    fn pass(&mut self, notice: ServiceNotice, now: Instant) -> Option<ServiceNotice> {
         match notice {
-            Notice::Ready if !self.shown => {
+            ServiceNotice::Ready if !self.shown => {
                 self.kept_until = Some(now + SHOWN_LIMIT);
                 None
             }
-            Notice::Shown => {
+            ServiceNotice::Shown => {
                 self.shown = true;
-                self.kept_until.take().map(|_| Notice::Ready)
+                self.kept_until.take().map(|_| ServiceNotice::Ready)
             }
-            Notice::Stopping => {
+            ServiceNotice::Stopping => {
                 self.kept_until = None;
                 Some(notice)
             }
@@ -98,31 +98,31 @@ impl Readiness {
     }
 
     /// The next notice, or that we have waited long enough; `None` at the end of the process.
-    fn next(&self, notices: &Receiver<Notice>) -> Option<Notice> {
+    fn next(&self, notices: &Receiver<ServiceNotice>) -> Option<ServiceNotice> {
         let Some(until) = self.kept_until else { return notices.recv().ok() };
         match notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Err(RecvTimeoutError::Timeout) => Some(Notice::Shown),
+            Err(RecvTimeoutError::Timeout) => Some(ServiceNotice::Shown),
             notice => notice.ok(),
         }
     }
 }
 
-fn tell(notices: &Receiver<Notice>) {
+fn tell(notices: &Receiver<ServiceNotice>) {
     let mut readiness = Readiness::default();
     while let Some(notice) = readiness.next(notices) {
         let Some(notice) = readiness.pass(notice, Instant::now()) else { continue };
         let states = match notice {
-            Notice::Ready => vec![NotifyState::Ready],
+            ServiceNotice::Ready => vec![NotifyState::Ready],
             // Ours to know.
-            Notice::Shown => continue,
-            Notice::Alive => vec![NotifyState::Watchdog],
-            Notice::Status(ref line) => vec![NotifyState::Status(line)],
-            Notice::Reloading => match NotifyState::monotonic_usec_now() {
+            ServiceNotice::Shown => continue,
+            ServiceNotice::Alive => vec![NotifyState::Watchdog],
+            ServiceNotice::Status(ref line) => vec![NotifyState::Status(line)],
+            ServiceNotice::Reloading => match NotifyState::monotonic_usec_now() {
                 Ok(now) => vec![NotifyState::Reloading, now],
                 Err(_) => vec![NotifyState::Reloading],
             },
-            Notice::Stopping => vec![NotifyState::Stopping],
-            Notice::StillStopping => {
+            ServiceNotice::Stopping => vec![NotifyState::Stopping],
+            ServiceNotice::StillStopping => {
                 vec![NotifyState::ExtendTimeoutUsec(u32::try_from(EXTENSION.as_micros()).unwrap_or(u32::MAX))]
             }
         };
@@ -140,21 +140,21 @@ mod tests {
         let (sender, receiver) = channel();
         let mut readiness = Readiness::default();
         let now = Instant::now();
-        assert!(readiness.pass(Notice::Ready, now).is_none(), "the interface is not on the bus yet");
-        assert!(matches!(readiness.pass(Notice::Alive, now), Some(Notice::Alive)));
-        sender.send(Notice::Shown).unwrap();
+        assert!(readiness.pass(ServiceNotice::Ready, now).is_none(), "the interface is not on the bus yet");
+        assert!(matches!(readiness.pass(ServiceNotice::Alive, now), Some(ServiceNotice::Alive)));
+        sender.send(ServiceNotice::Shown).unwrap();
         let shown = readiness.next(&receiver).unwrap();
-        assert!(matches!(readiness.pass(shown, now), Some(Notice::Ready)));
-        assert!(matches!(readiness.pass(Notice::Ready, now), Some(Notice::Ready)), "after a reload");
-        assert!(readiness.pass(Notice::Shown, now).is_none(), "once");
+        assert!(matches!(readiness.pass(shown, now), Some(ServiceNotice::Ready)));
+        assert!(matches!(readiness.pass(ServiceNotice::Ready, now), Some(ServiceNotice::Ready)), "after a reload");
+        assert!(readiness.pass(ServiceNotice::Shown, now).is_none(), "once");
     }
 
     #[test]
     fn who_stops_is_not_ready_any_more() {
         let mut readiness = Readiness::default();
-        assert!(readiness.pass(Notice::Ready, Instant::now()).is_none());
-        assert!(matches!(readiness.pass(Notice::Stopping, Instant::now()), Some(Notice::Stopping)));
-        assert!(readiness.pass(Notice::Shown, Instant::now()).is_none());
+        assert!(readiness.pass(ServiceNotice::Ready, Instant::now()).is_none());
+        assert!(matches!(readiness.pass(ServiceNotice::Stopping, Instant::now()), Some(ServiceNotice::Stopping)));
+        assert!(readiness.pass(ServiceNotice::Shown, Instant::now()).is_none());
     }
 
     #[test]
@@ -162,9 +162,9 @@ mod tests {
         let (sender, receiver) = channel();
         let long_ago = Instant::now().checked_sub(SHOWN_LIMIT).unwrap();
         let mut readiness = Readiness::default();
-        assert!(readiness.pass(Notice::Ready, long_ago).is_none());
+        assert!(readiness.pass(ServiceNotice::Ready, long_ago).is_none());
         let waited = readiness.next(&receiver).unwrap();
-        assert!(matches!(readiness.pass(waited, Instant::now()), Some(Notice::Ready)));
+        assert!(matches!(readiness.pass(waited, Instant::now()), Some(ServiceNotice::Ready)));
         drop(sender);
         assert!(readiness.next(&receiver).is_none());
     }

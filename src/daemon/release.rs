@@ -1,7 +1,7 @@
 //! `hbd --release`, which systemd runs as ExecStopPost=: what a dead daemon left behind must not meet its new owner.
 //!
 //! Owns the decision whether there is anything to do. A graceful stop has left nothing. A daemon that will be back
-//! before any peer takes it for dead finds everything as it was: [`Ending::may_keep`]. Everything else is released.
+//! before any peer takes it for dead finds everything as it was: [`ServiceEnd::may_keep`]. Everything else is released.
 
 use std::path::Path;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub enum ReleaseError {
 
 /// How a daemon ended, and what is known of the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct ServiceEnd {
     /// `$SERVICE_RESULT` of systemd.exec(5).
     pub result: String,
     /// `$EXIT_STATUS` of systemd.exec(5).
@@ -55,19 +55,19 @@ pub struct Ending {
     pub now: Duration,
 }
 
-impl Ending {
+impl ServiceEnd {
     /// The end that systemd tells ExecStopPost= of. Where systemd does not answer, no successor is to be counted on.
-    pub async fn of_this_service() -> Ending {
+    pub async fn of_this_service() -> ServiceEnd {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let ask = async {
             let systemd = Systemd::new(zbus::Connection::system().await.ok()?).await.ok()?;
             systemd.own_successor().await
         };
-        Ending {
+        ServiceEnd {
             result: variable("SERVICE_RESULT"),
             status: variable("EXIT_STATUS"),
             successor: tokio::time::timeout(ASK_LIMIT, ask).await.ok().flatten(),
-            now: super::core_loop::moment().monotonic.0,
+            now: super::clock::moment().monotonic.0,
         }
     }
 
@@ -105,7 +105,7 @@ impl Ending {
 
 /// Releases what the last daemon left, or keeps it for the next; says which. Goes on after an error and returns all of
 /// them.
-pub async fn release_or_keep(directory: &Path, ending: &Ending) -> Vec<ReleaseError> {
+pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<ReleaseError> {
     let mut held = match Held::read(directory) {
         Ok(Some(held)) => held,
         Ok(None) => return Vec::new(),
@@ -225,8 +225,13 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1000);
 
-    fn ending(result: &str, status: &str) -> Ending {
-        Ending { result: result.into(), status: status.into(), successor: Some(Duration::from_millis(100)), now: NOW }
+    fn ending(result: &str, status: &str) -> ServiceEnd {
+        ServiceEnd {
+            result: result.into(),
+            status: status.into(),
+            successor: Some(Duration::from_millis(100)),
+            now: NOW,
+        }
     }
 
     fn beat(left: u64, planned: bool) -> Option<Beat> {
@@ -251,7 +256,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_released() {
-        let refused = |ending: Ending, held: Held, beat| ending.may_keep(&held, beat).unwrap_err();
+        let refused = |ending: ServiceEnd, held: Held, beat| ending.may_keep(&held, beat).unwrap_err();
         let crash = || ending("signal", "KILL");
         assert_eq!(refused(crash(), held(&[]), beat(1, false)), "the peers take hbd for dead before it is back");
         assert_eq!(refused(crash(), held(&[50, 40]), beat(30, false)), "hbd ends again and again");
@@ -259,9 +264,9 @@ mod tests {
         assert_eq!(refused(ending("exit-code", "6"), held(&[]), beat(30, true)), "hbd cannot start");
         assert_eq!(refused(ending("success", "0"), held(&[]), beat(30, false)), "hbd has ended");
         assert_eq!(refused(ending("timeout", "TERM"), held(&[]), beat(30, false)), "hbd did not end as it should");
-        let slow = Ending { successor: Some(Duration::from_secs(6)), ..crash() };
+        let slow = ServiceEnd { successor: Some(Duration::from_secs(6)), ..crash() };
         assert_eq!(refused(slow, held(&[]), beat(4, false)), "the peers take hbd for dead before it is back");
-        let alone = Ending { successor: None, ..crash() };
+        let alone = ServiceEnd { successor: None, ..crash() };
         assert_eq!(refused(alone, held(&[]), beat(30, true)), "no hbd is started again");
         assert_eq!(refused(crash(), held(&[]), None), "nothing was held");
         let none = beat(30, false).map(|beat| Beat { hold: Set::NONE, ..beat });

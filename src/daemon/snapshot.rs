@@ -91,10 +91,10 @@ fn ping_link(node: &PingNode) -> LinkSnapshot {
 }
 
 /// What passed over the media of each link, in the order of their names here: those of the first node.
-pub fn count(snapshot: &mut Snapshot, names: &[String], traffic: &[links::Traffic]) {
+pub fn count(snapshot: &mut Snapshot, names: &[String], traffic: &[links::LinkTraffic]) {
     for link in &mut snapshot.links {
         let known = names.iter().position(|name| *name == link.name).filter(|_| link.medium != "ping");
-        let Some(links::Traffic { counters, bad }) = known.and_then(|index| traffic.get(index)) else { continue };
+        let Some(links::LinkTraffic { counters, bad }) = known.and_then(|index| traffic.get(index)) else { continue };
         let media::Counters { sent, received, send_errors } = *counters;
         link.traffic = Traffic { sent, received, send_errors, bad: *bad };
     }

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
-use super::core_loop::moment;
+use super::clock::moment;
 use super::held::{self, BeatFile, Held};
 use super::release::{left_over, release, stop_children};
-use super::runtime;
+use super::runtime::runtime;
 use crate::cluster::Set;
 use crate::config::{Child, Group};
 use crate::util::error::{FileError, error_chain};
@@ -28,7 +28,7 @@ const RELEASE_NEEDS: Duration = Duration::from_millis(500);
 
 /// What a start found.
 #[derive(Debug)]
-pub struct Succession {
+pub struct Inheritance {
     /// The open file for what we hold from now on.
     pub beat: BeatFile,
     /// What the predecessor held and no peer can have claimed.
@@ -37,7 +37,7 @@ pub struct Succession {
     begun: Arc<AtomicBool>,
 }
 
-impl Succession {
+impl Inheritance {
     /// The core begins, with what is to be adopted: the start was fast enough.
     pub fn begin(&self) -> Set {
         self.begun.store(true, Ordering::SeqCst);
@@ -50,7 +50,7 @@ impl Succession {
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.
-pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Succession, FileError> {
+pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Inheritance, FileError> {
     let now = moment().monotonic.0;
     let before = Held::read(directory).unwrap_or_else(|error| {
         warn!("{}: what the last hbd left, if anything, may still run", error_chain(&error));
@@ -78,7 +78,7 @@ pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result
         }
     }
     Held { groups: groups.to_vec(), kept, children: children.to_vec() }.write(directory)?;
-    Ok(Succession { beat: BeatFile::open(directory)?, adopted, begun })
+    Ok(Inheritance { beat: BeatFile::open(directory)?, adopted, begun })
 }
 
 fn release_now(groups: &[Group], children: &[Child]) {

@@ -17,7 +17,7 @@ pub const FORMAT: u32 = 1;
 /// version that wrote it need understand it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Line<S> {
+pub enum RecordingLine<S> {
     /// The first line of every file.
     Recording(Box<Header>),
     /// The core as it was before the next event.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::line::{Deeds, Happened, Header, Line};
+use super::line::{Deeds, Happened, Header, RecordingLine};
 use super::ring::Ring;
 use crate::cluster::{Action, Core, Event, Moment};
 use crate::util::error::FileError;
@@ -86,7 +86,7 @@ impl Tape<'_> {
                     message.remove("auth");
                 }
                 let deeds = Deeds::of(&actions);
-                let line = bytes(&Line::Event(Box::new(Happened { when: moment.into(), event, deeds })))?;
+                let line = bytes(&RecordingLine::Event(Box::new(Happened { when: moment.into(), event, deeds })))?;
                 if self.lost > 0 || !self.ring.append(&line)? {
                     self.lost += 1;
                 }
@@ -108,13 +108,13 @@ impl Tape<'_> {
     /// Begins a file. Without a state it is that of a daemon which begins as well.
     fn begin(&mut self, state: Option<Box<Core>>) -> Result<(), RecordError> {
         self.header.part = self.ring.next_part();
-        let mut opening = bytes(&Line::Recording(Box::new(self.header.clone())))?;
+        let mut opening = bytes(&RecordingLine::Recording(Box::new(self.header.clone())))?;
         if self.lost > 0 {
-            opening.extend(bytes(&Line::Gap { dropped: self.lost })?);
+            opening.extend(bytes(&RecordingLine::Gap { dropped: self.lost })?);
             self.lost = 0;
         }
         if let Some(core) = state {
-            opening.extend(bytes(&Line::State(core))?);
+            opening.extend(bytes(&RecordingLine::State(core))?);
         }
         self.ring.begin(&opening)?;
         self.state_wanted.store(false, Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Tape<'_> {
     }
 }
 
-fn bytes(line: &Line<Box<Core>>) -> Result<Vec<u8>, serde_json::Error> {
+fn bytes(line: &RecordingLine<Box<Core>>) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     Ok(bytes)

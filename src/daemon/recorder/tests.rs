@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant as Clock;
 
-use super::line::{Deeds, Line};
+use super::line::{Deeds, RecordingLine};
 use super::*;
 use crate::daemon::replay::tests::{moment, settings};
 use crate::wire::{Message, Value};
@@ -26,7 +26,7 @@ fn total(directory: &Path) -> u64 {
     files(directory).iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
 }
 
-fn lines(path: &Path) -> Vec<Line<serde_json::Value>> {
+fn lines(path: &Path) -> Vec<RecordingLine<serde_json::Value>> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -68,9 +68,9 @@ fn the_ring_is_bounded_and_keeps_the_newest() {
     assert!(most <= limit && most > limit / 3, "{most} of {limit}");
     for path in &files {
         let lines = lines(path);
-        assert!(matches!(lines[0], Line::Recording(_)), "{}", path.display());
-        let state = if matches!(lines[1], Line::Gap { .. }) { &lines[2] } else { &lines[1] };
-        assert!(matches!(state, Line::State(_)), "{}", path.display());
+        assert!(matches!(lines[0], RecordingLine::Recording(_)), "{}", path.display());
+        let state = if matches!(lines[1], RecordingLine::Gap { .. }) { &lines[2] } else { &lines[1] };
+        assert!(matches!(state, RecordingLine::State(_)), "{}", path.display());
     }
 }
 
@@ -163,9 +163,9 @@ fn a_full_file_asks_for_a_state_and_the_next_begins_with_it() {
     recorder.handle(&mut core, moment(5_000), load(1));
     recorder.finish(PATIENCE);
     let second = lines(&files(directory.path())[1]);
-    let Line::Recording(header) = &second[0] else { panic!("{:?}", second[0]) };
+    let RecordingLine::Recording(header) = &second[0] else { panic!("{:?}", second[0]) };
     assert_eq!((header.part, header.version.as_str()), (2, env!("CARGO_PKG_VERSION")));
-    let Line::State(state) = &second[1] else { panic!("{:?}", second[1]) };
+    let RecordingLine::State(state) = &second[1] else { panic!("{:?}", second[1]) };
     assert!(serde_json::from_value::<Core>(state.clone()).is_ok());
 }
 
@@ -189,8 +189,12 @@ fn what_does_not_fit_before_the_state_comes_is_a_gap_in_the_next_file() {
     assert!(fs::metadata(&files[0]).unwrap().len() < 20 << 10, "the first file is as large as it likes");
     let kept = lines(&files[0]).len() as u64 - 1;
     let second = lines(&files[1]);
-    assert!(matches!(second[1], Line::Gap { dropped } if dropped == 200 - kept + 3), "{kept}: {:?}", second[1]);
-    assert!(matches!(second[2..], [Line::State(_), Line::Event(_)]), "{second:?}");
+    assert!(
+        matches!(second[1], RecordingLine::Gap { dropped } if dropped == 200 - kept + 3),
+        "{kept}: {:?}",
+        second[1]
+    );
+    assert!(matches!(second[2..], [RecordingLine::State(_), RecordingLine::Event(_)]), "{second:?}");
 }
 
 #[test]

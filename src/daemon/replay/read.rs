@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::daemon::recorder::line::{FORMAT, Header, Line};
+use crate::daemon::recorder::line::{FORMAT, Header, RecordingLine};
 
 /// A line as it is read.
-pub type ReadLine = Line<Value>;
+pub type ReadLine = RecordingLine<Value>;
 
 /// Why a recording is not replayed, or not to its end.
 #[derive(Debug, Error)]

@@ -1,0 +1,32 @@
+//! Why hbd did not start, or one of its other commands failed.
+
+use thiserror::Error;
+
+use crate::util::error::FileError;
+use crate::{journal, vip};
+
+/// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
+pub(super) const EXIT_CONFIGURATION: u8 = 6;
+
+/// Why the daemon did not start.
+#[derive(Debug, Error)]
+pub(super) enum StartError {
+    #[error("the kernel does not tell this machine's name")]
+    Name(#[source] std::io::Error),
+    #[error(transparent)]
+    Identity(#[from] super::identity::IdentityError),
+    #[error(transparent)]
+    Keys(#[from] crate::wire::KeyringError),
+    #[error("cannot manage addresses")]
+    Vip(#[from] vip::VipError),
+    #[error("cannot note what may have to be released")]
+    Note(#[from] FileError),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("cannot make a runtime")]
+    Runtime(#[source] std::io::Error),
+    #[error("cannot write to the journal")]
+    Journal(#[from] journal::JournalError),
+    #[error(transparent)]
+    Replay(#[from] super::replay::ReplayError),
+}
