@@ -1,7 +1,8 @@
 //! What tests need of the machine that they run on: a program, a right, a feature of the kernel.
 //!
-//! A test whose need is not met fails, so that nobody takes a test that did not run for one that passed. Where a machine
-//! cannot have something, `HBD_TESTS_WITHOUT` names what its tests do without, with commas: `HBD_TESTS_WITHOUT=root`.
+//! A test whose need is not met fails, so that nobody takes a test that did not run for one that passed. Where a
+//! machine cannot have something, `HBD_TESTS_WITHOUT` names what its tests do without, with commas:
+//! `HBD_TESTS_WITHOUT=root`.
 
 /// The variable.
 const WITHOUT: &str = "HBD_TESTS_WITHOUT";

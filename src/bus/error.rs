@@ -12,7 +12,7 @@ pub enum ManagerError {
     ReloadRefused(String),
     /// An argument is not what the method takes.
     InvalidArgument(String),
-    /// The caller is neither root nor of the group haclient, and polkit does not let him.
+    /// The caller is neither root nor of the group haclient, and polkit does not allow it.
     NotAllowed(String),
     /// What was asked for cannot be; the text says why.
     Refused(String),

@@ -1,8 +1,8 @@
 //! Realtime priority and locked memory for the core's thread: `unsafe` here and in `own_watchdog` alone.
 //!
 //! Both are wishes: under a cpu cgroup without a realtime share, or without CAP_SYS_NICE and CAP_IPC_LOCK, the kernel
-//! says no, and hbd runs on without (docs/DECISIONS.md "Realtime is a wish"). Call [`schedule`] on the core's thread before its runtime is
-//! built.
+//! says no, and hbd runs on without (docs/DECISIONS.md "Realtime is a wish"). Call [`schedule`] on the core's thread
+//! before its runtime is built.
 #![expect(unsafe_code, reason = "the standard library wraps neither mlockall(2) nor sched_setscheduler(2)")]
 
 use std::io;

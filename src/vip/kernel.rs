@@ -6,7 +6,8 @@ use std::{fs, io};
 const MARKER_SINCE: (u32, u32) = (5, 18);
 
 /// Sets `promote_secondaries` on the interface, unless it is set. Where it is 0, the default, the kernel removes all
-/// other addresses of a network together with its first one (ip-sysctl.rst; docs/DECISIONS.md "promote_secondaries is set").
+/// other addresses of a network together with its first one (ip-sysctl.rst; docs/DECISIONS.md "promote_secondaries is
+/// set").
 pub(super) fn promote_secondaries(device: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv4/conf/{device}/promote_secondaries");
     if fs::read(&path)?.starts_with(b"0") { fs::write(&path, "1") } else { Ok(()) }

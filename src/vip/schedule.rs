@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// A burst, counted from its first announcement (docs/DECISIONS.md "When an address is announced"): quick repetitions against a lost frame, later ones
-/// for switches and old kernels that ignore a change within a second of the last (`locktime`).
+/// A burst, counted from its first announcement (docs/DECISIONS.md "When an address is announced"): quick repetitions
+/// against a lost frame, later ones for switches and old kernels that ignore a change within a second of the last
+/// (`locktime`).
 const BURST: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(50),
