@@ -29,7 +29,7 @@ use super::liveness::startup::Membership;
 use super::ownership::conflict::Conflict;
 use super::ownership::exchange::Exchange;
 use super::ownership::groups::Groups;
-use super::ownership::operator::{Direction, Operator};
+use super::ownership::operator::{MoveDirection, Operator};
 use super::ownership::state::Ownership;
 use super::peer::history::History;
 use super::peer::node::Node;
@@ -134,6 +134,7 @@ impl Core {
 
     /// Takes in one event and returns what is to be done about it, in order.
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
+        debug_assert!(self.facts.is_empty() && self.out.is_empty(), "the event before this one is not over");
         self.now = now;
         match event {
             Event::Adopt(set) => each!(self; adopt(set)),
@@ -157,8 +158,8 @@ impl Core {
         match request {
             Request::Shutdown => each!(self; leave_requested()),
             Request::Restart => each!(self; restart_requested()),
-            Request::Standby(set) => each!(self; move_requested(id, Direction::ToPeer, set)),
-            Request::Takeover(set) => each!(self; move_requested(id, Direction::Here, set)),
+            Request::Standby(set) => each!(self; move_requested(id, MoveDirection::ToPeer, set)),
+            Request::Takeover(set) => each!(self; move_requested(id, MoveDirection::Here, set)),
             Request::Fence(node) => each!(self; fence_requested(id, node)),
             Request::ConfirmFenced(node) => each!(self; fenced_by_hand(id, node)),
             Request::Cleanup(group) => each!(self; cleanup(id, group)),

@@ -1,9 +1,10 @@
 //! What became true, and who hears it, in which order: the one table of the core.
 //!
-//! A module that decides never calls another one that decides. It reports a fact; when it has returned, the row of that fact
-//! below calls whoever is concerned, from left to right, each to its end: the facts that one of them reports are heard
-//! before the next one is called. Modules read each other's state and call what lies below them: the messages, the log, the
-//! timers, the groups, [`Core::take`] and [`Core::release`], and [`Core::begin_exchange`].
+//! A module that decides never calls another one that decides. It reports a fact; when it has returned, the row of
+//! that fact below calls all that are concerned, from left to right, each to its end: the facts that one of them
+//! reports are heard before the next one is called. Modules read each other's state and call what lies below them:
+//! the messages, the log, the timers, the groups, [`Core::take`] and [`Core::release`], and
+//! [`Core::begin_exchange`].
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,8 @@ use super::api::time::Instant;
 use super::core::{Core, each};
 use super::ownership::set::Set;
 use super::ownership::state::Decision;
-use super::peer::message::{Ask, Body, Info, Report, StatusSaid, Word};
-use super::peer::receive::{Packet, Said};
+use super::peer::message::{Ask, AskWord, Info, MessageSaid, Report, StatusSaid};
+use super::peer::receive::{Said, Unjudged};
 
 /// Something became true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub(super) enum Fact {
     /// A node that we had declared dead is heard again in the same incarnation.
     Returned { node: usize },
     /// A sequenced message of the present incarnation arrived.
-    Received(Packet),
+    Received(Unjudged),
     /// It was new.
     Said(Said),
     /// Somebody speaks under the peer's name to whom we do not listen.
@@ -55,8 +56,8 @@ pub(super) enum Fact {
     PeerLeft,
     /// The peer is a new incarnation.
     PeerRestarted,
-    /// A peer that we had declared dead is active, or showed that it is an hbd: both of us may have served alone. `known`:
-    /// we had heard a status of it before.
+    /// A peer that we had declared dead is active, or showed that it is an hbd: both of us may have served alone.
+    /// `known`: we had heard a status of it before.
     PeerReappeared { known: bool },
     /// The peer held us for dead a moment ago, by its message `seq`.
     DeclaredDead { seq: u64 },
@@ -118,6 +119,8 @@ pub(super) enum Fact {
     LeaveBegins,
     /// A stop has released everything, and said so.
     Relinquished,
+    /// We have ended: nothing is due any more.
+    Ended,
     /// This node's maintenance is over.
     MaintenanceOver,
 
@@ -185,15 +188,18 @@ impl Core {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
             }
 
-            // The peer is gone, in three ways; the row says what each of them ends. Only one that is dead may still have
-            // something; only one that left has said that nothing on the LAN is its own; a new incarnation takes over nothing.
+            // The peer is gone, in three ways; the row says what each of them ends. Only one that is dead may still
+            // have something; only one that left has said that nothing on the LAN is its own; a new incarnation
+            // takes over nothing.
             Fact::PeerDead if self.ownership.decision == Decision::Init => {}
-            Fact::PeerDead => each!(self; cancel_exchange(); forget_heartbeat(); forget_offer(); conflict_over();
-                ipfail_forget(); peer_died()),
+            Fact::PeerDead => {
+                each!(self; cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
+                ipfail_forget(); peer_died())
+            }
             Fact::PeerLeft => each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
-                cancel_exchange(); forget_heartbeat(); forget_offer(); conflict_over(); peer_left()),
+                cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over(); peer_left()),
             Fact::PeerRestarted => {
-                each!(self; peer_restarted(); restart_exchange(); forget_heartbeat(); forget_offer();
+                each!(self; peer_restarted(); restart_exchange(); stop_repeating(); cancel_release(); forget_offer();
                 conflict_over();
                 legacy_over(); ipfail_forget())
             }
@@ -247,12 +253,13 @@ impl Core {
                 each!(self; cancel_exchange(); release_everything(); restart_check(); leave_settled())
             }
             Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
+            Fact::Ended => each!(self; end_membership()),
             Fact::MaintenanceOver => each!(self; health_anew(); say_maintenance_over(); answer_kept_requests();
                 take_what_is_left(); retry_groups()),
 
             Fact::ExchangeWord { seq, set, ask } => {
                 each!(self; ipfail_gives(set, ask));
-                if ask.word == Word::Me {
+                if ask.word == AskWord::Me {
                     each!(self; heartbeat_asks());
                 }
                 each!(self; word_received(seq, set, ask.word));
@@ -284,25 +291,25 @@ impl Core {
     /// Who hears which message.
     fn hear_said(&mut self, said: Said) {
         let Said { from, order, body } = said;
-        if !matches!(body, Body::Status(_)) {
+        if !matches!(body, MessageSaid::Status(_)) {
             each!(self; spoke(from, &body));
         }
         if self.refuses_nice(from, &body) {
             return;
         }
         match body {
-            Body::Status(said) => each!(self; status_received(from, order, said)),
-            Body::NodesWanted => each!(self; answer_reqnodes(from)),
-            Body::Nodes(list) => each!(self; repnodes_received(from, list)),
-            Body::NodeChange { change, list } => each!(self; node_change_heard(from, change, list)),
-            Body::ClientWanted(client) => each!(self; answer_client_query(from, client)),
-            Body::Stonith { node, result } => each!(self; fencing_heard(from, order.seq, node, result)),
+            MessageSaid::Status(said) => each!(self; status_received(from, order, said)),
+            MessageSaid::NodesWanted => each!(self; answer_reqnodes(from)),
+            MessageSaid::Nodes(list) => each!(self; repnodes_received(from, list)),
+            MessageSaid::NodeChange { change, list } => each!(self; node_change_heard(from, change, list)),
+            MessageSaid::ClientWanted(client) => each!(self; answer_client_query(from, client)),
+            MessageSaid::Stonith { node, result } => each!(self; fencing_heard(from, order.seq, node, result)),
             // Resources are between us and the peer.
             _ if Some(from) != self.peer() => {}
-            Body::Shutdone => self.hear(Fact::PeerLeft),
-            Body::Starting => each!(self; starting_received(order.seq)),
-            Body::Resource(_) if self.ownership.decision == Decision::Init => {}
-            Body::Resource(report) => {
+            MessageSaid::Shutdone => self.hear(Fact::PeerLeft),
+            MessageSaid::Starting => each!(self; starting_received(order.seq)),
+            MessageSaid::Resource(_) if self.ownership.decision == Decision::Init => {}
+            MessageSaid::Resource(report) => {
                 each!(self; conflict_released(report.released));
                 if report.void {
                     each!(self; exchange_voided(order.seq); peer_hears_us());
@@ -312,17 +319,17 @@ impl Core {
                 }
                 each!(self; report_received(order.seq, report));
             }
-            Body::Ask(ask) => {
+            MessageSaid::Ask(ask) => {
                 if ask.set.is_some() {
                     each!(self; end_overdue_exchange());
                 }
                 each!(self; ask_received(order.seq, ask));
             }
-            Body::Takeover(set) => each!(self; takeover_received(set)),
-            Body::IpRequest(key) => each!(self; ip_request_received(key)),
-            Body::IpResponse(key) => each!(self; ip_response_received(key)),
-            Body::Ipfail(said) => each!(self; ipfail_heard(order.seq, said)),
-            Body::Other => {}
+            MessageSaid::Takeover(set) => each!(self; takeover_received(set)),
+            MessageSaid::IpRequest(key) => each!(self; ip_request_received(key)),
+            MessageSaid::IpResponse(key) => each!(self; ip_response_received(key)),
+            MessageSaid::Ipfail(said) => each!(self; ipfail_heard(order.seq, said)),
+            MessageSaid::Other => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! replay run the very same code. Knows `wire::Message` and `config`, nothing else.
 
 mod api;
+mod check;
 mod complaints;
 mod core;
 mod facts;
@@ -31,7 +32,8 @@ pub use ownership::set::{Class, Set};
 pub use peer::node::Status;
 pub use peer::ping::PingNode;
 
-/// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows an
-/// hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart`,
-/// `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: whoever does not know them loses nothing.
+/// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows
+/// an hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart`,
+/// `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: a node that does not know them
+/// loses nothing.
 pub const EXTENSIONS: u32 = 1;

@@ -1,7 +1,7 @@
 //! Everything that is due at a moment: one enum, one table, and the order in which things run that are due together.
 //!
-//! Owns the stored moments ([`Timers`]). A deadline that follows from other state (a node's last status, a group's retry)
-//! is not stored: [`Core::due`] derives it. Decides nothing: each timer names the one handler that it calls.
+//! Owns the stored moments ([`Timers`]). A deadline that follows from other state (a node's last status, a group's
+//! retry) is not stored: [`Core::due`] derives it. Decides nothing: each timer names the one handler that it calls.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,8 @@ pub(super) enum Timer {
     NodesRequest,
     /// A group's next attempt to start or to stop (03 §2.5). Derived.
     GroupRetry,
-    /// The questions on the LAN begin, or their answers count. Derived. Must follow [`Timer::Silence`]: whether we ask for an
-    /// address, or take it, depends on whether the peer is late or dead at this very moment.
+    /// The questions on the LAN begin, or their answers count. Derived. Must follow [`Timer::Silence`]: whether we
+    /// ask for an address, or take it, depends on whether the peer is late or dead at this very moment.
     Lan,
     /// ipfail gives up what the better connected peer is to serve (03 §10.2).
     GiveUp,
@@ -194,8 +194,8 @@ impl Core {
         }
     }
 
-    /// Time has passed: runs what is due, in the order of [`Timer::ALL`]. What a handler sets for now or earlier runs in
-    /// the same round if it comes later in that order.
+    /// Time has passed: runs what is due, in the order of [`Timer::ALL`]. What a handler sets for now or earlier
+    /// runs in the same round if it comes later in that order.
     pub(super) fn expire(&mut self) {
         for timer in Timer::ALL {
             if !self.membership.running() {

@@ -206,7 +206,6 @@ impl CoreLoop {
         self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         self.history.actions(&actions);
-        self.effects.leave_alone = self.core.in_maintenance();
         // Before the status is sent, and so never later than what the peer counts from.
         let told = actions.iter().any(is_status);
         if let Some(renewal) = self.lease.renewal(told) {
@@ -225,9 +224,6 @@ impl CoreLoop {
         for node in aftermath.not_fenced {
             let outcome = Err("hbd's bus thread has ended".to_owned());
             ended |= self.feed(Event::Fenced { node, outcome });
-        }
-        for step in aftermath.assumed {
-            ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Started });
         }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });

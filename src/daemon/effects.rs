@@ -37,8 +37,6 @@ pub struct Effects {
     /// This machine is being rebooted, because something does not stop or a `failfast` program has failed: nothing is
     /// waited for any more.
     pub rebooting: bool,
-    /// Maintenance: no unit is started, whatever it does is all right.
-    pub leave_alone: bool,
 }
 
 /// What the loop must do itself.
@@ -52,8 +50,6 @@ pub struct Aftermath {
     pub answers: Vec<(u64, Answer)>,
     /// Nodes that cannot be reset, because nobody takes orders any more.
     pub not_fenced: Vec<String>,
-    /// Units that are taken to run without being started, because they are left alone.
-    pub assumed: Vec<Step>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -97,10 +93,6 @@ impl Effects {
                 }
                 Action::Escalate(step) => {
                     self.escalate(step);
-                    continue;
-                }
-                Action::Start(step) if self.leave_alone && self.address(step).is_none() => {
-                    aftermath.assumed.push(step);
                     continue;
                 }
                 Action::Start(step) => (step, Verb::Start),

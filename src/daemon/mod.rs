@@ -286,7 +286,6 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 fence,
                 limits: config.limits,
                 rebooting: false,
-                leave_alone: false,
             },
             inputs,
             notifier,

@@ -38,6 +38,7 @@ impl Machine {
             Machine::Hbd(core) => {
                 let actions = core.handle(now, event);
                 record(&actions);
+                assert_eq!(core.check(), Ok(()), "after {actions:?}");
                 actions.into_iter().map(deed).collect()
             }
             Machine::Heartbeat(model) => model.handle(now, event),

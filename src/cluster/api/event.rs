@@ -12,8 +12,8 @@ use crate::wire::Message;
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At most once,
-    /// before `Start`.
+    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At
+    /// most once, before `Start`.
     Adopt(Set),
     /// The sockets are open; the first packets may go. Exactly once, first.
     Start,
@@ -24,8 +24,8 @@ pub enum Event {
         /// The message, digest verified.
         message: Message,
     },
-    /// [`crate::cluster::Core::next_deadline`] has passed. Everything that had arrived by then must have been handed over first:
-    /// who wakes up late was late himself.
+    /// [`crate::cluster::Core::next_deadline`] has passed. Everything that had arrived by then must have been
+    /// handed over first: a core that wakes up late was late itself, and judges nobody's silence by that.
     Deadline,
     /// A step that the core ordered has ended.
     StepEnded {
@@ -41,11 +41,12 @@ pub enum Event {
         /// How.
         news: UnitNews,
     },
-    /// Somebody asked for something. All but `Shutdown` and `Restart` are answered by [`Action::Answer`] with the same `id`.
+    /// Somebody asked for something. All but `Shutdown` and `Restart` are answered by [`Action::Answer`] with the
+    /// same `id`.
     Request {
         /// The asker's number.
         id: u64,
-        /// The wish.
+        /// What is asked for.
         request: Request,
     },
     /// A host of ping node number `node` of [`crate::cluster::Settings::ping_nodes`] answered.
@@ -95,7 +96,7 @@ pub enum AddressNews {
     Claimed {
         /// Whose MAC address.
         mac: String,
-        /// He goes on although it was defended.
+        /// The claim is repeated although the address was defended.
         again: bool,
     },
     /// Its interface can serve it again, or cannot: gone, down, or no carrier.
@@ -108,8 +109,8 @@ pub enum AddressNews {
 /// What is to be done about an address beside starting and stopping it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Ask the LAN again and again whether anybody has it; answer with [`AddressNews::Answered`], [`AddressNews::Silent`] and
-    /// [`AddressNews::Service`] at each change.
+    /// Ask the LAN again and again whether anybody has it; answer with [`AddressNews::Answered`],
+    /// [`AddressNews::Silent`] and [`AddressNews::Service`] at each change.
     Probe,
     /// Ask no more.
     ProbeEnd,
@@ -130,7 +131,7 @@ pub enum UnitNews {
     Up,
 }
 
-/// An operator's wish.
+/// What an operator, or the service manager, asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Stop: release everything, tell the peer, end.
@@ -173,7 +174,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// What an operator's wish waits for.
+/// What an operator's request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Awaited {
     /// We have not decided yet what we hold.
@@ -194,7 +195,7 @@ impl fmt::Display for Awaited {
     }
 }
 
-/// How an operator's wish ended.
+/// How an operator's request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// The other node has released, and the groups run where they were wanted.
@@ -239,8 +240,8 @@ pub enum Action {
     Start(Step),
     /// Stop this resource; answer with [`Event::StepEnded`].
     Stop(Step),
-    /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration says.
-    /// The attempts go on.
+    /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration
+    /// says. The attempts go on.
     Escalate(Step),
     /// Announce this resource (an address that is up) to the network again.
     Announce(Step),

@@ -1,7 +1,7 @@
 //! What the core has to say to an administrator: one variant per kind of record.
 //!
 //! Owns the texts (those of 04 §12.2, word for word where runbooks match on them), their priority and their id. Never
-//! writes anything: the journal room does.
+//! writes anything: the thread of the journal does.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +50,8 @@ macro_rules! journal_field {
     };
 }
 
-/// Declares the kinds: name, fields, priority, MESSAGE_ID, text. The fields `node`, `link`, `group` and `resource` are
-/// also journal fields, see [`Subject`].
+/// Declares the kinds: name, fields, priority, MESSAGE_ID, text. The fields `node`, `link`, `group` and `resource`
+/// are also journal fields, see [`Subject`].
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } $priority:ident $id:literal $text:literal;)*) => {
         /// One thing worth an entry in the journal.

@@ -21,8 +21,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Added to the number of nodes in `ttl`.
     pub hopfudge: u8,
-    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (shared decisions) and
-    /// Heartbeat's first protocol toward any other.
+    /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (docs/DECISIONS.md
+    /// "auto_failback legacy or absent") and Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
     /// What ping nodes decide. A recording of an older hbd has none.
     #[serde(default)]

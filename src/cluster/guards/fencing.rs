@@ -1,9 +1,10 @@
 //! Is the dead node really dead? Before anything of it is taken, it is made so (03 §7, 04 §8).
 //!
-//! Owns the decision that a node must be reset, the retries, and the memory of what was reset; never runs an agent. Nothing
-//! is acquired before a reset succeeded, not even our own groups at a lone start, as with Heartbeat. Unlike Heartbeat, a
-//! node that died while it gave something up is not believed to have given it up; a node that is heard again while we wait
-//! is let live; and a reset that an operator asked for, or that was done already, is not done twice.
+//! Owns the decision that a node must be reset, the retries, and the memory of what was reset; never runs an agent.
+//! Nothing is acquired before a reset succeeded, not even our own groups at a lone start, as with Heartbeat. Unlike
+//! Heartbeat, a node that died while it gave something up is not believed to have given it up; a node that is heard
+//! again while we wait is let live; and a reset that an operator asked for, or that was done already, is not done
+//! twice.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::wire::Message;
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// A status of a node that was just reset may still arrive.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
-/// While no ping node answers and a takeover needs one, or in maintenance, nobody is reset; looked at again this often.
+/// While no ping node answers and a takeover needs one, or in maintenance, nobody is reset; looked at again this
+/// often.
 const POSTPONED: Duration = Duration::from_secs(1);
 
 /// Why a node is being reset.
@@ -58,8 +60,8 @@ impl Core {
         self.peer_node().is_some_and(|peer| self.settings.fencing.contains(&peer.name))
     }
 
-    /// What the peer, which has just died, may still hold (03 §6.4 step 4, §14.1 rule 13). `left`: it had said that it
-    /// had released everything.
+    /// What the peer, which has just died, may still hold (03 §6.4 step 4, §14.1 rule 13). `left`: it had said that
+    /// it had released everything.
     fn may_hold(&self, left: bool) -> bool {
         let ownership = &self.ownership;
         let other = &ownership.other;
@@ -68,8 +70,8 @@ impl Core {
         !left && !nothing
     }
 
-    /// The peer died; called before its reports are forgotten. What Heartbeat's `stonith` message says about it, unless a
-    /// reset must come first: then `None`.
+    /// The peer died; called before its reports are forgotten. What Heartbeat's `stonith` message says about it,
+    /// unless a reset must come first: then `None`.
     pub(in crate::cluster) fn fencing_verdict(&self) -> Option<&'static str> {
         let left = self.ownership.other.left();
         let reset = self.peer_node().is_some_and(|peer| {
@@ -195,8 +197,8 @@ impl Core {
         self.raise(Fact::Answered { id, answer });
     }
 
-    /// `hbctl confirm-fenced`: a human has switched the node off. Only for a node whose reset is waited for, and while no
-    /// agent is at it.
+    /// `hbctl confirm-fenced`: a human has switched the node off. Only for a node whose reset is waited for, and
+    /// while no agent is at it.
     pub(in crate::cluster) fn fenced_by_hand(&mut self, id: u64, node: usize) {
         let awaited = Some(node) == self.peer() && self.fencing.waiting && self.fencing.running.is_none();
         if awaited {

@@ -1,10 +1,10 @@
 //! A resource that ran here has failed (docs/DECISIONS.md "A resource fails where it runs"; 03 §9.1,
 //! §14.3). Heartbeat never had this.
 //!
-//! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A unit is
-//! started again in its place; when it fails too often, or cannot even be started, its class goes to the peer, which may
-//! be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to nobody: then it is tried
-//! here again and again, loudly. What somebody stopped on purpose is left alone.
+//! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A
+//! unit is started again in its place; when it fails too often, or cannot even be started, its class goes to the
+//! peer, which may be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to
+//! nobody: then it is tried here again and again, loudly. What somebody stopped on purpose is left alone.
 
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub(in crate::cluster) struct Health {
     peer_unfit: Vec<(String, Instant)>,
     /// What went to the peer because of a failure, and when.
     moved: Option<(Set, Instant)>,
-    /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would otherwise
-    /// send it to and fro.
+    /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would
+    /// otherwise send it to and fro.
     offer_again: Option<Instant>,
 }
 
@@ -273,8 +273,8 @@ impl Core {
         self.health.offer_again = None;
     }
 
-    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance, for
-    /// an exchange may be under way now, or the peer be away.
+    /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance,
+    /// for an exchange may be under way now, or the peer be away.
     pub(in crate::cluster) fn offer_failed(&mut self) {
         let failed = self.groups.failed();
         let failed = failed.without(self.peer_unfit_for(failed));
@@ -299,7 +299,8 @@ impl Core {
         self.health.peer_unfit.extend(keys);
     }
 
-    /// Everything that is to run here is about to be started where it does not: nothing waits for that or is left alone.
+    /// Everything that is to run here is about to be started where it does not: nothing waits for that or is left
+    /// alone.
     pub(in crate::cluster) fn health_anew(&mut self) {
         self.health.left_alone.clear();
         self.health.waiting.clear();

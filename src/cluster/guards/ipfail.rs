@@ -5,15 +5,15 @@
 //! difference. Without `ipfail` in ha.cf or hbd.toml nothing of this is said or heard: ping nodes only report.
 //!
 //! In two points hbd is calmer than a real ipfail, which the other node cannot see: it begins no exchange in which
-//! nothing would move, and equal numbers return only what had come because the other node was worse connected, so that
-//! what an operator moved stays.
+//! nothing would move, and equal numbers return only what had come because the other node was worse connected, so
+//! that what an operator moved stays.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::peer::message::{Ask, IpfailSaid, IpfailWord, Word};
+use crate::cluster::peer::message::{Ask, AskWord, IpfailSaid, IpfailWord};
 use crate::cluster::timers::Timer;
 use crate::cluster::{Instant, Record, Set};
 use crate::config::AutoFailback;
@@ -35,6 +35,13 @@ pub(in crate::cluster) struct Ipfail {
     peer_was_worse: bool,
 }
 
+impl Ipfail {
+    /// Whether something is about to be given up.
+    pub(in crate::cluster) fn gives_up(&self) -> bool {
+        self.giving_up.is_some()
+    }
+}
+
 impl Core {
     /// The peer died, or a new incarnation counts anew.
     pub(in crate::cluster) fn ipfail_forget(&mut self) {
@@ -54,8 +61,8 @@ impl Core {
         self.ping_nodes.iter().filter(|node| node.answers == Some(true)).count()
     }
 
-    /// We became active: as a real daemon when its client signs on. The peer answers with its number; ours goes out as
-    /// well, so that nothing fails back to us before the peer knows how we are connected.
+    /// We became active: as a real daemon when its client signs on. The peer answers with its number; ours goes out
+    /// as well, so that nothing fails back to us before the peer knows how we are connected.
     pub(in crate::cluster) fn ipfail_joins(&mut self) {
         if self.ipfail_runs() {
             self.ipfail_status("join", "signon");
@@ -89,10 +96,11 @@ impl Core {
         self.send(client(message));
     }
 
-    /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we. If by now it sees as many,
-    /// what it says of that has overtaken this, and came too early to make us give back what we had not got yet.
+    /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we. If by now it sees
+    /// as many, what it says of that has overtaken this, and came too early to make us give back what we had not
+    /// got yet.
     pub(in crate::cluster) fn ipfail_gives(&mut self, set: Set, ask: Ask) {
-        if ask.word == Word::Me && ask.from_ipfail && set == Set::ALL {
+        if ask.word == AskWord::Me && ask.from_ipfail && set == Set::ALL {
             self.ipfail.peer_was_worse = true;
             if self.ipfail.theirs == Some(self.ping_count()) {
                 self.ipfail_ask();
@@ -100,8 +108,8 @@ impl Core {
         }
     }
 
-    /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an answer (02
-    /// §3.1), and ipfail we are ourselves. `client`: which, and who asks.
+    /// `query-cstatus`: does that client of the API run here? We have no such API, but the asker waits for an
+    /// answer (02 §3.1), and ipfail we are ourselves. `client`: which, and who asks.
     pub(in crate::cluster) fn answer_client_query(&mut self, from: usize, client: Option<(String, String)>) {
         let Some((client, asker)) = client else { return };
         let answer = Message::new("respond-cstatus").with("dest", &self.nodes[from].name).with("result", "OK");

@@ -22,8 +22,8 @@ impl Isolation {
 }
 
 impl Core {
-    /// Whether the dead peer may be the better connected one: the administrator wants no takeover then, and no ping node
-    /// has answered since the peer fell silent. A peer that said that it leaves has nothing any more.
+    /// Whether the dead peer may be the better connected one: the administrator wants no takeover then, and no ping
+    /// node has answered since the peer fell silent. A peer that said that it leaves has nothing any more.
     pub(in crate::cluster) fn is_isolated(&self) -> bool {
         let fresh = self.settings.timing.keepalive * 5 / 2;
         let now = self.now.monotonic;

@@ -1,10 +1,10 @@
-//! Does somebody still have what we are about to take, or take what we have? (docs/DECISIONS.md "The peer is silent but its
-//! address is answered", "Somebody claims an address we serve")
+//! Does somebody still have what we are about to take, or take what we have? (docs/DECISIONS.md "The peer is silent
+//! but its address is answered", "Somebody claims an address we serve")
 //!
-//! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and takes
-//! it when nobody answers any more. Yields to a peer that we cannot hear and that serves, too: to a real Heartbeat,
-//! because it never will, to an hbd what belongs to that. Adds an address whose lease we lost only if nobody else has
-//! taken it. Never sends a packet: the thread of the addresses does.
+//! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and
+//! takes it when nobody answers any more. Yields to a peer that we cannot hear and that serves, too: to a real
+//! Heartbeat, because it never will, to an hbd what belongs to that. Adds an address whose lease we lost only if
+//! nobody else has taken it. Never sends a packet: the thread of the addresses does.
 
 use std::time::Duration;
 
@@ -17,15 +17,17 @@ use crate::cluster::peer::node::Node;
 use crate::cluster::{Action, Answer, Class, Instant, Order, Record, Set, Status, Step};
 use crate::config::{AddressPolicy, OnAnswer, OnClaim, ResourceKind};
 
-/// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the dead time.
+/// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
+/// dead time.
 pub fn asking_interval(deadtime: Duration) -> Duration {
     (deadtime / 20).clamp(Duration::from_millis(10), Duration::from_millis(200))
 }
 
-/// After so many intervals an address of which nothing was heard is silent: whoever asks may have been unable to.
+/// After so many intervals an address of which nothing was heard is silent: the thread that asks may have been
+/// unable to.
 const VERDICT: u32 = 5;
 
-/// So many addresses of a group are asked for: whoever has a group has all of it, and asking is a broadcast.
+/// So many addresses of a group are asked for: a node that has a group has all of it, and asking is a broadcast.
 const ASKED: usize = 4;
 
 /// What waited in our sockets while we slept is heard within this time.
@@ -62,7 +64,7 @@ pub(in crate::cluster) struct Lan {
     asked: Vec<Asked>,
     /// What we do not take although its owner is dead.
     held_back: Set,
-    /// Groups that an operator wants taken whoever has their addresses.
+    /// Groups that an operator wants taken no matter which machine has their addresses.
     #[serde(default)]
     cleared: Vec<usize>,
     /// Addresses whose lease we lost, and that are still to be ours.
@@ -109,7 +111,7 @@ impl Core {
         if self.lan.held_back != Set::NONE {
             if self.peer_alive() {
                 self.hold_over();
-                // It may have nothing of what we left to whoever answers, and may have said so already.
+                // It may have nothing of what we left to the machine that answers, and may have said so already.
                 self.raise(Fact::HoldOver);
             } else {
                 self.take_what_is_free();
@@ -280,8 +282,8 @@ impl Core {
         self.free_to_take(free);
     }
 
-    /// An operator knows who answers for the addresses of a group, or why no ping node does, and wants it taken all the
-    /// same. If he is wrong both serve it, for as long as the conflict rules let them.
+    /// An operator knows who answers for the addresses of a group, or why no ping node does, and wants it taken all
+    /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let waits = group < self.groups.list().len() && !self.peer_alive();
         let waits = waits.then(|| self.groups.class(group)).filter(|class| !self.ownership.hold.has(*class));
@@ -301,7 +303,7 @@ impl Core {
         self.raise(Fact::Answered { id, answer });
     }
 
-    /// Whoever answers for an address of a group that is held back.
+    /// Which machine answers for an address of a group that is held back.
     pub(super) fn lan_objection(&self, group: usize) -> Option<String> {
         let waits = self.lan.held_back.has(self.groups.class(group));
         let asked = self.kept(|other| other == group).filter(|_| waits)?;
@@ -352,7 +354,8 @@ impl Core {
         }
     }
 
-    /// Yields to whoever claims what we serve, if that is the peer; as long as we do not know, the claim is kept.
+    /// Yields to a machine that claims what we serve, if it is the peer; as long as we do not know, the claim is
+    /// kept.
     pub(in crate::cluster) fn weigh_claim(&mut self, step: Step, mac: String, at: Instant) {
         let (now, patience) = (self.now.monotonic, self.settings.timing.deadtime);
         let heard = self.peer_node().and_then(|node| node.last_status).unwrap_or_default();
@@ -367,8 +370,9 @@ impl Core {
         }
     }
 
-    /// Whether it is probably the peer that claims this, which does not hear us either, even if we have never heard it since
-    /// we started. A real Heartbeat will never let go; of two hbd nodes the one that the group does not belong to does.
+    /// Whether it is probably the peer that claims this, which does not hear us either, even if we have never heard
+    /// it since we started. A real Heartbeat will never let go; of two hbd nodes the one that the group does not
+    /// belong to does.
     fn yields(&self, step: Step) -> bool {
         let yields = self.lan.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
         let ours = self.groups.class(step.group) == Class::Local;
@@ -390,14 +394,15 @@ impl Core {
         self.ask_for(set, |_| true, Some(mac));
     }
 
-    /// The lease of an address ended: we were silent for too long. The peer may have taken it, and its claim may still be
-    /// on its way; so we ask before it is added again.
+    /// The lease of an address ended: we were silent for too long. The peer may have taken it, and its claim may
+    /// still be on its way; so we ask before it is added again.
     pub(in crate::cluster) fn address_expired(&mut self, step: Step) {
         if !self.groups.is_up(step) || self.lan.lost.contains(&step) {
             return;
         }
         if !self.groups.runs(step) {
-            // On its way down; but should the group be wanted again before this address is reached, it must come back.
+            // On its way down; but should the group be wanted again before this address is reached, it must come
+            // back.
             self.lan.lost.push(step);
             return;
         }
@@ -410,8 +415,8 @@ impl Core {
         }
     }
 
-    /// A peer that hears nothing of us asks at the same time as we do, and hears as little as we do: it goes first, and we
-    /// add again what it has not taken within a dead time.
+    /// A peer that hears nothing of us asks at the same time as we do, and hears as little as we do: it goes first,
+    /// and we add again what it has not taken within a dead time.
     fn peer_may_be_taking(&self) -> bool {
         self.taken_by_then().is_some_and(|then| self.now.monotonic < then)
     }
@@ -425,8 +430,8 @@ impl Core {
             .map(|since| since + self.settings.timing.deadtime)
     }
 
-    /// When we woke up, if the peer was alive before and has said nothing since that had not waited for us: it may have
-    /// declared us dead meanwhile.
+    /// When we woke up, if the peer was alive before and has said nothing since that had not waited for us: it may
+    /// have declared us dead meanwhile.
     fn unheard_since_our_sleep(&self) -> Option<Instant> {
         let restoring = self.lan.asked.iter().filter(|asked| asked.purpose == Purpose::Restoring);
         let woke = restoring.map(|asked| asked.since).min()?;

@@ -1,22 +1,22 @@
-//! Maintenance: an operator works on what runs here, and hbd leaves it alone (docs/DECISIONS.md "Maintenance leaves resources
-//! alone").
+//! Maintenance: an operator works on what runs here, and hbd leaves it alone (docs/DECISIONS.md "Maintenance leaves
+//! resources alone").
 //!
-//! Owns the switch. While it is on, nothing is started, given up, taken or reset on this node's own decision or at the
-//! peer's wish, whatever fails here or there. What is held stays held and is reported truthfully, with its leases renewed:
-//! the peer takes it only if this node falls silent. Two things go on, because no wish outranks "never two owners": a stop
-//! of hbd releases everything, and of two nodes that hold the same one lets go. At the end everything that belongs here is
-//! started where it does not run, and what a dead peer left is taken.
+//! Owns the switch, and what is said instead of acting. How it is turned, and what follows, is
+//! [`crate::cluster::life::upkeep`]'s. While it is on, nothing is started, given up, taken or reset on this node's
+//! own decision or at the peer's request, whatever fails here or there. What is held stays held and is reported
+//! truthfully, with its leases renewed: the peer takes it only if this node falls silent. Two things go on, because
+//! nothing outranks "never two owners": a stop of hbd releases everything, and of two nodes that hold the same one
+//! lets go. At the end everything that belongs here is started where it does not run, and what a dead peer left is
+//! taken.
 //!
-//! Heartbeat has nothing like it. A real one that wants to give us something gets no answer, as from a node in flux, and
-//! keeps it; one that releases everything and leaves finds nobody who takes it. An hbd is told by the field
-//! `hbd_maintenance` of our statuses and does not even ask.
+//! Heartbeat has nothing like it. A real one that wants to give us something gets no answer, as from a node in
+//! flux, and keeps it; one that releases everything and leaves finds nobody who takes it. An hbd is told by the
+//! field `hbd_maintenance` of our statuses and does not even ask.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::facts::Fact;
-use crate::cluster::{Answer, Class, Record, Set, Status, Step, UnitNews};
-use crate::config::ResourceKind;
+use crate::cluster::{Class, Record, Set, Step, UnitNews};
 
 /// The switch.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -25,6 +25,11 @@ pub(in crate::cluster) struct Maintenance {
 }
 
 impl Maintenance {
+    /// Turns it on or off.
+    pub(in crate::cluster) fn turn(&mut self, on: bool) {
+        self.on = on;
+    }
+
     /// Whether this node's resources are left alone.
     pub(in crate::cluster) fn on(&self) -> bool {
         self.on
@@ -35,72 +40,6 @@ impl Core {
     /// Whether this node's resources are left alone.
     pub fn in_maintenance(&self) -> bool {
         self.maintenance.on
-    }
-
-    /// `hbctl maintenance on` or `off`. Not in the middle of something: what is half moved is nobody's.
-    pub(in crate::cluster) fn maintenance_requested(&mut self, id: u64, on: bool) {
-        let answer = if on == self.maintenance.on {
-            Answer::Already
-        } else if self.leave.begun() {
-            Answer::Leaving
-        } else if on && (self.exchange.busy() || !self.groups.settled(Set::ALL)) {
-            Answer::Busy
-        } else {
-            if on {
-                self.maintenance_begins()
-            } else {
-                self.maintenance_ends()
-            }
-            Answer::Done
-        };
-        self.raise(Fact::Answered { id, answer });
-    }
-
-    fn maintenance_begins(&mut self) {
-        self.maintenance.on = true;
-        self.groups.leave_alone(true);
-        self.log(Record::MaintenanceBegins { node: self.settings.node.clone() });
-        self.tell_maintenance();
-    }
-
-    fn maintenance_ends(&mut self) {
-        self.maintenance.on = false;
-        self.groups.leave_alone(false);
-        self.raise(Fact::MaintenanceOver);
-    }
-
-    /// Tells the log and the peer, and starts what belongs here and does not run.
-    pub(in crate::cluster) fn say_maintenance_over(&mut self) {
-        self.log(Record::MaintenanceEnds { node: self.settings.node.clone() });
-        self.tell_maintenance();
-        self.start_what_stopped();
-    }
-
-    /// What a peer left that died or stopped meanwhile.
-    pub(in crate::cluster) fn take_what_is_left(&mut self) {
-        let decided = self.ownership.decided() && !self.fencing.waiting();
-        let dead = self.peer_node().is_some_and(|peer| peer.status == Status::Dead);
-        if decided && (dead || self.ownership.other.left()) && self.ownership.hold != Set::ALL {
-            self.raise(Fact::PeerHasNothing);
-        }
-    }
-
-    fn tell_maintenance(&mut self) {
-        if self.membership.running() {
-            self.send_status();
-        }
-    }
-
-    /// Whatever became of the units meanwhile: the service manager starts only those that do not run.
-    fn start_what_stopped(&mut self) {
-        let units = self.groups.list().iter().enumerate().flat_map(|(group, found)| {
-            let units = found.resources.iter().enumerate();
-            let units = units.filter(|(_, resource)| !matches!(resource.kind, ResourceKind::Address(_)));
-            units.map(move |(resource, _)| Step { group, resource })
-        });
-        for step in units.collect::<Vec<_>>() {
-            self.groups.restart(step, self.now.monotonic, &mut self.out);
-        }
     }
 
     /// The peer is gone. True if nothing of it is taken, because this node is in maintenance; that is said once.

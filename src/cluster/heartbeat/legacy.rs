@@ -1,10 +1,10 @@
 //! Heartbeat's first protocol, which `auto_failback legacy` or no `auto_failback` at all means (03 §5, §6.7, §14.1
 //! rule 16).
 //!
-//! Owns the exchange `ip-request` / `ip-request-resp`, group by group, beside a real Heartbeat, and the diagnosis of a
-//! peer that speaks the other protocol. Between two hbd nodes it is not used (docs/DECISIONS.md "auto_failback legacy or
-//! absent"): they speak the nice protocol, and the setting means `on`. The protocol has no reports, so nothing here knows
-//! what the peer holds.
+//! Owns the exchange `ip-request` / `ip-request-resp`, group by group, beside a real Heartbeat, and the diagnosis
+//! of a peer that speaks the other protocol. Between two hbd nodes it is not used (docs/DECISIONS.md "auto_failback
+//! legacy or absent"): they speak the nice protocol, and the setting means `on`. The protocol has no reports, so
+//! nothing here knows what the peer holds.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
-use crate::cluster::peer::message::Body;
+use crate::cluster::peer::message::MessageSaid;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Class, Record, Set, Status};
 use crate::config::AutoFailback;
@@ -97,8 +97,8 @@ impl Core {
         }
     }
 
-    /// There is no transition in this protocol: whoever is active has decided. With `ask` our groups are taken when the
-    /// peer has released them, otherwise at once.
+    /// There is no transition in this protocol: a node that is active has decided. With `ask` our groups are taken
+    /// when the peer has released them, otherwise at once.
     fn legacy_decide(&mut self, ask: bool) {
         self.ownership.decision = Decision::Stable;
         self.ownership.other.decided = true;
@@ -133,7 +133,8 @@ impl Core {
         }
     }
 
-    /// `ip-request-resp`: the peer does not run that group any more; `weown` tells only whether it did (03 §16 no. 13).
+    /// `ip-request-resp`: the peer does not run that group any more; `weown` tells only whether it did (03 §16 no.
+    /// 13).
     pub(in crate::cluster) fn ip_response_received(&mut self, key: Option<String>) {
         if !self.ownership.decided() || self.peer_kind().is_nice() {
             return;
@@ -221,7 +222,7 @@ impl Core {
         }
     }
 
-    /// The masks of the nice protocol follow the groups, for whoever looks at them.
+    /// The masks of the nice protocol follow the groups: views and guards read them.
     fn hold_what_is_wanted(&mut self) {
         let before = self.ownership.hold;
         let all = |class, held: bool| match self.groups.of(class).next() {
@@ -257,8 +258,8 @@ impl Core {
         }
     }
 
-    /// A real Heartbeat said that it has declared us dead: if it does not restart itself, it goes on serving our groups
-    /// beside us (03 §8.3). Asked for them, it releases them.
+    /// A real Heartbeat said that it has declared us dead: if it does not restart itself, it goes on serving our
+    /// groups beside us (03 §8.3). Asked for them, it releases them.
     pub(in crate::cluster) fn legacy_declared_dead(&mut self) {
         if self.peer_kind().is_nice() || !self.ownership.decided() {
             return;
@@ -283,11 +284,11 @@ impl Core {
 
     /// The nice protocol, from a peer that is no hbd, while we are configured for legacy. True if it is not to be
     /// obeyed: we would answer in a protocol that the rest of our messages does not speak.
-    pub(in crate::cluster) fn refuses_nice(&mut self, from: usize, body: &Body) -> bool {
+    pub(in crate::cluster) fn refuses_nice(&mut self, from: usize, body: &MessageSaid) -> bool {
         if !body.is_nice() || self.peer_kind().is_nice() || Some(from) != self.peer() {
             return false;
         }
-        if matches!(body, Body::Takeover(_)) {
+        if matches!(body, MessageSaid::Takeover(_)) {
             self.complain(Record::StandbyNeedsNice {});
         } else if self.peer_is_known() {
             let node = self.peer_name();

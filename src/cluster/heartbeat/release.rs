@@ -1,8 +1,8 @@
 //! Frees a real Heartbeat that hangs in an exchange (03 §0 no. 10, §4.5.4, §14.3 last row).
 //!
-//! It waits an hour for a word of ours that will never come: we gave the exchange up because it seemed dead, or we are
-//! new and our former life was in the middle of it. Until then it refuses every request and cannot be stopped. `done`
-//! ends its waiting, whether it gives or takes; one that waits for nothing ignores it.
+//! It waits an hour for a word of ours that will never come: we gave the exchange up because it seemed dead, or we
+//! are new and our former life was in the middle of it. Until then it refuses every request and cannot be stopped.
+//! `done` ends its waiting, whether it gives or takes; one that waits for nothing ignores it.
 
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub(in crate::cluster) struct Release {
 }
 
 impl Core {
-    /// Whether nothing new is to be begun: the peer did not answer and was not freed yet, or what frees it is under way. A
-    /// new word could overtake that, and be ended by it.
+    /// Whether nothing new is to be begun: the peer did not answer and was not freed yet, or what frees it is under
+    /// way. A new word could overtake that, and be ended by it.
     pub(in crate::cluster) fn release_pending(&self) -> bool {
         let arriving = self.timers.get(Timer::ReleaseArrived).is_some_and(|until| self.now.monotonic < until);
         self.timers.is_set(Timer::Release) && self.release.unanswered || arriving
@@ -69,15 +69,16 @@ impl Core {
         self.release.unanswered = unanswered;
     }
 
-    /// `me` of the peer, or silence in which it may have said that: nothing may free it before it must have given that up,
-    /// if we do not answer.
+    /// `me` of the peer, or silence in which it may have said that: nothing may free it before it must have given
+    /// that up, if we do not answer.
     pub(in crate::cluster) fn heartbeat_asks(&mut self) {
         let not_before = self.now.monotonic + AFTER;
         self.release.not_before = not_before;
         self.timers.postpone(Timer::Release, not_before);
     }
 
-    /// `done` for what we have released at its wish or for its sake: it may hang in what made it wish (03 §14.3, last row).
+    /// `done` for what we have released because it asked, or for its sake: it may hang in the exchange in which it
+    /// asked (03 §14.3, last row).
     pub(in crate::cluster) fn release_after_wish(&mut self, set: Set) {
         if self.peer_kind().is_hbd() || !self.groups.settled(set) {
             return;

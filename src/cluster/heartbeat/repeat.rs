@@ -21,17 +21,16 @@ const LAST: Duration = Duration::from_secs(10);
 /// How long a real Heartbeat that has not said a word about resources has for it.
 const FIRST_WORD: Duration = Duration::from_secs(5);
 
-/// A real Heartbeat that returns after a partition and had held us for dead says within 2 s that it gives up (02 §7.7).
-/// If it has not by now it had heard us all the time, and will neither restart nor say what it holds.
+/// A real Heartbeat that returns after a partition and had held us for dead says within 2 s that it gives up (02
+/// §7.7). If it has not by now it had heard us all the time, and will neither restart nor say what it holds.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Core {
-    /// The peer is gone, or new: there is nobody to be told, and nobody who hangs.
-    pub(in crate::cluster) fn forget_heartbeat(&mut self) {
+    /// The peer is gone, or new: there is nobody to be told.
+    pub(in crate::cluster) fn stop_repeating(&mut self) {
         for timer in [Timer::HoldQuestion, Timer::ReportAgain, Timer::ReportLast] {
             self.timers.stop(timer);
         }
-        self.cancel_release();
     }
 
     /// Asks a real Heartbeat at `at` what it holds.
@@ -40,8 +39,8 @@ impl Core {
         self.repeat_due();
     }
 
-    /// The same when it is back: if it had not missed us, or restarted out of our sight, it would never say what it holds;
-    /// `starting` makes it, and our report takes it out of transition again (03 §14.1 rule 3).
+    /// The same when it is back: if it had not missed us, or restarted out of our sight, it would never say what it
+    /// holds; `starting` makes it, and our report takes it out of transition again (03 §14.1 rule 3).
     pub(in crate::cluster) fn ask_reappeared(&mut self, known: bool) {
         let patience = if known { RETURN_PATIENCE } else { Duration::ZERO };
         self.ask_what_it_holds(self.now.monotonic + patience);

@@ -1,10 +1,10 @@
 //! A peer that has not said for long what we wait for is asked once more (03 §0 no. 20, §14.1 rule 3).
 //!
-//! A real Heartbeat reports only on the edge at which we become stable. A `starting` of its own that has no report behind it
-//! leaves it in flux for us, for ever; and of a node that comes up in the midst of its takeover it misses the edge, and with it the
-//! failback. `starting` followed by our report makes it answer, and is such an edge; what follows is its own decision.
-//! An hbd may have reported while we took it for an impostor or slept; `hbd_void` makes it report again: at once if we know
-//! that we did not listen.
+//! A real Heartbeat reports only on the edge at which we become stable. A `starting` of its own that has no report
+//! behind it leaves it in flux for us, for ever; and of a node that comes up in the midst of its takeover it misses
+//! the edge, and with it the failback. `starting` followed by our report makes it answer, and is such an edge; what
+//! follows is its own decision. An hbd may have reported while we took it for an impostor or slept; `hbd_void`
+//! makes it report again: at once if we know that we did not listen.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ pub(in crate::cluster) struct Resync {
     in_vain: u32,
     /// Whether our own groups have been here, or the peer was asked about them, since we started.
     settled: bool,
-    /// Somebody spoke under the peer's name to whom we did not listen: if that is the peer now, it has said more than we
-    /// know.
+    /// Somebody spoke under the peer's name to whom we did not listen: if that is the peer now, it has said more
+    /// than we know.
     ignored: bool,
 }
 
 impl Core {
-    /// Somebody is not listened to who says that he is the peer.
+    /// A machine speaks under the name of the peer, and we do not listen to it.
     pub(in crate::cluster) fn resync_ignored(&mut self) {
         self.resync.ignored = true;
     }

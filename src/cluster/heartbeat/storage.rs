@@ -1,5 +1,5 @@
-//! Storage must not be mounted twice, not even for the seconds in which a conflict with a real Heartbeat resolves itself
-//! (03 §14.1 rule 12, §14.3; shared decisions).
+//! Storage must not be mounted twice, not even for the seconds in which a conflict with a real Heartbeat resolves
+//! itself (03 §14.1 rule 12, §14.3; docs/DECISIONS.md "Storage is let go at once").
 //!
 //! Owns what counts as storage and when it is let go at once. Two hbd nodes agree on one owner within a packet or two
 //! and need none of this.
@@ -31,8 +31,8 @@ impl Core {
         Set { local: any(Class::Local), foreign: any(Class::Foreign) }
     }
 
-    /// A living Heartbeat runs what we run, or may: storage goes down here, and comes back when the peer has let go of
-    /// it.
+    /// A living Heartbeat runs what we run, or may: storage goes down here, and comes back when the peer has let go
+    /// of it.
     pub(in crate::cluster) fn let_go_of_storage(&mut self, at_stake: Set) {
         let storage = self.with_storage(at_stake.common(self.ownership.hold));
         if storage == Set::NONE || self.peer_kind().is_hbd() {

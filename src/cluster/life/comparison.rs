@@ -1,5 +1,5 @@
-//! Do both nodes run with the same configuration? Two hbd nodes tell each other digests of it in their statuses (field
-//! `hbd_conf`); what differs is said once for each change. Decides nothing by it.
+//! Do both nodes run with the same configuration? Two hbd nodes tell each other digests of it in their statuses
+//! (field `hbd_conf`); what differs is said once for each change. Decides nothing by it.
 
 use crate::cluster::Record;
 use crate::cluster::core::Core;

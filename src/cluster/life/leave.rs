@@ -1,7 +1,8 @@
-//! How we stop: tell the peer, release everything, say so, keep beating until it must have heard, end (02 §9.1, 03 §6.5).
+//! How we stop: tell the peer, release everything, say so, keep beating until it must have heard, end (02 §9.1, 03
+//! §6.5).
 //!
-//! Heartbeat's emergency exit after 60 minutes is not here: who ends with resources running makes two owners. What does not
-//! stop is tried again, or ends the machine (`stop_failure` in hbd.toml).
+//! Heartbeat's emergency exit after 60 minutes is not here: who ends with resources running makes two owners. What
+//! does not stop is tried again, or ends the machine (`stop_failure` in hbd.toml).
 
 use std::time::Duration;
 
@@ -127,7 +128,7 @@ impl Core {
 
     fn finish(&mut self) {
         self.leave.phase = Phase::Over;
-        self.membership.end();
+        self.raise(Fact::Ended);
         self.log(Record::ShutdownComplete { node: self.settings.node.clone() });
         self.out.push(Action::Exit);
     }

@@ -1,10 +1,11 @@
-//! One daemon gives way to the next on the same node, and what runs stays running (docs/DECISIONS.md "A restart moves nothing"; 02
-//! §9.2, 03 §14.1 rule 11).
+//! One daemon gives way to the next on the same node, and what runs stays running (docs/DECISIONS.md "A restart
+//! moves nothing"; 02 §9.2, 03 §14.1 rule 11).
 //!
-//! The old one asks its peers for more patience, as Heartbeat does before its own quick restart: a status with a dead
-//! time raised by 30 s, which a real Heartbeat obeys, too. It carries the field `hbd_restart`, so that an hbd peer can
-//! say why. Then it ends without a word about resources. The new one takes up what the old one held before it says
-//! anything, and reports it when it is active. If a peer has claimed some of it meanwhile, the peer keeps it.
+//! The old one asks its peers for more patience, as Heartbeat does before its own quick restart: a status with a
+//! dead time raised by 30 s, which a real Heartbeat obeys, too. It carries the field `hbd_restart`, so that an hbd
+//! peer can say why. Then it ends without a word about resources. The new one takes up what the old one held before
+//! it says anything, and reports it when it is active. If a peer has claimed some of it meanwhile, the peer keeps
+//! it.
 
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ pub(in crate::cluster) struct Succession {
 }
 
 impl Succession {
+    /// Whether it was asked for and has not begun.
+    pub(in crate::cluster) fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Whether the peers are being told.
     pub(in crate::cluster) fn leaving(&self) -> bool {
         self.leaving
@@ -42,11 +48,12 @@ impl Succession {
 }
 
 impl Core {
-    /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still wait for us: each
-    /// step is ordered again, and is at its end at once where the resource runs.
+    /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still
+    /// wait for us: each step is ordered again, and is at its end at once where the resource runs.
     pub(in crate::cluster) fn adopt(&mut self, set: Set) {
         self.log(Record::Adopting { set: set.to_string() });
         self.take_in_maintenance_too(set);
+        self.raise(Fact::GroupsMaySettle);
     }
 
     /// The service manager wants to start us again at once. A stop under way goes first.
@@ -72,7 +79,7 @@ impl Core {
             for _ in 0..3 {
                 self.send_status();
             }
-            self.membership.end();
+            self.raise(Fact::Ended);
             self.out.push(Action::HandOver);
         }
     }

@@ -1,4 +1,5 @@
-//! Our own beat: one status per keepalive, and whether we slept through so many that a peer declares us dead (02 §7.1).
+//! Our own beat: one status per keepalive, and whether we slept through so many that a peer declares us dead (02
+//! §7.1).
 //!
 //! Owns when the next status is due and when we last woke up too late.
 

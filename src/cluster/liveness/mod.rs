@@ -1,7 +1,7 @@
 //! Who is alive: our own start and beat, the death and the return of nodes and links (02 §4, §7, §8.3).
 //!
-//! Owns our status and what is known of the other nodes' lives. Reports who died, left silence or came back as facts; never
-//! decides what runs where.
+//! Owns our status and what is known of the other nodes' lives. Reports who died, left silence or came back as
+//! facts; never decides what runs where.
 //!
 //! | module | question it answers |
 //! |---|---|

@@ -64,11 +64,6 @@ impl Membership {
     pub(in crate::cluster) fn next_beat(&self) -> Instant {
         self.next_beat
     }
-
-    /// No more deadlines, no more beats.
-    pub(in crate::cluster) fn end(&mut self) {
-        self.phase = Phase::Over;
-    }
 }
 
 impl Core {
@@ -84,6 +79,11 @@ impl Core {
         self.send_status();
         self.send_status();
         self.check_gate();
+    }
+
+    /// No more deadlines, no more beats.
+    pub(in crate::cluster) fn end_membership(&mut self) {
+        self.membership.phase = Phase::Over;
     }
 
     /// Our status.
@@ -157,7 +157,8 @@ impl Core {
         }
     }
 
-    /// `addnode` and `delnode`: an administrator's tool on another node (02 §8.4). As with `repnodes`, ha.cf is the truth.
+    /// `addnode` and `delnode`: an administrator's tool on another node (02 §8.4). As with `repnodes`, ha.cf is the
+    /// truth.
     pub(in crate::cluster) fn node_change_heard(&mut self, from: usize, change: String, list: String) {
         let node = self.nodes[from].name.clone();
         self.complain(Record::NodeChange { node, change, list });

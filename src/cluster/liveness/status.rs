@@ -4,13 +4,13 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::peer::message::{Body, StatusSaid};
-use crate::cluster::peer::receive::Order;
+use crate::cluster::peer::message::{MessageSaid, StatusSaid};
+use crate::cluster::peer::receive::SentOrder;
 use crate::cluster::{Record, Status};
 
 impl Core {
     /// `status` (02 §7.2).
-    pub(in crate::cluster) fn status_received(&mut self, from: usize, order: Order, said: StatusSaid) {
+    pub(in crate::cluster) fn status_received(&mut self, from: usize, order: SentOrder, said: StatusSaid) {
         let Some(status) = said.status else { return };
         let now = self.now.monotonic;
         let warntime = self.settings.timing.warntime;
@@ -51,9 +51,9 @@ impl Core {
         }
     }
 
-    /// A node said anything but a status. If we hold it for dead, or never had a status from it, that was lost or overtaken:
-    /// what the node says will be acted on, so its next silence must count, too.
-    pub(in crate::cluster) fn spoke(&mut self, from: usize, body: &Body) {
+    /// A node said anything but a status. If we hold it for dead, or never had a status from it, that was lost or
+    /// overtaken: what the node says will be acted on, so its next silence must count, too.
+    pub(in crate::cluster) fn spoke(&mut self, from: usize, body: &MessageSaid) {
         let node = &mut self.nodes[from];
         let known = node.last_status.is_some();
         // Only an hbd says this, even if its first status was lost.
@@ -67,7 +67,7 @@ impl Core {
             }
             return;
         }
-        let gathering = matches!(body, Body::NodesWanted | Body::Nodes(_));
+        let gathering = matches!(body, MessageSaid::NodesWanted | MessageSaid::Nodes(_));
         node.status = if gathering { Status::Up } else { Status::Active };
         // What it gathers or answers may be the first we hear of it again; its status will tell the rest.
         let reappeared = !gathering && std::mem::take(&mut node.gone);
@@ -94,8 +94,8 @@ impl Core {
         self.send_status();
     }
 
-    /// `stonith`: somebody's fencing step. That it was about us means that the sender held us for dead a moment ago, and
-    /// takes what we had (03 §16 no. 14).
+    /// `stonith`: somebody's fencing step. That it was about us means that the sender held us for dead a moment
+    /// ago, and takes what we had (03 §16 no. 14).
     pub(in crate::cluster) fn fencing_heard(
         &mut self,
         from: usize,

@@ -1,7 +1,7 @@
 //! What we take, and when: at our start, when the peer has decided, and when it is gone (03 §4.2 to §4.4, §6).
 //!
-//! Owns the decision. `auto_failback legacy` is run as `on` between two hbd nodes (docs/DECISIONS.md "auto_failback legacy
-//! or absent"); beside a real Heartbeat [`crate::cluster::heartbeat::legacy`] decides.
+//! Owns the decision. `auto_failback legacy` is run as `on` between two hbd nodes (docs/DECISIONS.md "auto_failback
+//! legacy or absent"); beside a real Heartbeat [`crate::cluster::heartbeat::legacy`] decides.
 
 use std::time::Duration;
 
@@ -222,7 +222,8 @@ impl Core {
         self.timers.stop(Timer::Starting);
     }
 
-    /// The peer lives after all, before anything of it was taken: whoever has not decided goes on asking what it holds.
+    /// The peer lives after all, before anything of it was taken: if we have not decided, we go on asking what it
+    /// holds.
     pub(in crate::cluster) fn ask_peer_again(&mut self) {
         if !self.ownership.decided() {
             self.ownership.decision = Decision::Starting;
@@ -260,8 +261,8 @@ impl Core {
     pub(in crate::cluster) fn starting_unanswered(&mut self) {
         let hbd = self.peer_kind().is_hbd();
         if self.ownership.decision == Decision::Received && self.peer_alive() && !hbd {
-            // Our `starting` crossed its own, which our former life heard: it decides nothing until it has seen a report
-            // (03 §4.2). One that is stopping does not mind.
+            // Our `starting` crossed its own, which our former life heard: it decides nothing until it has seen a
+            // report (03 §4.2). One that is stopping does not mind.
             self.send_resource(false, None);
             self.timers.set(Timer::Starting, self.now.monotonic + STARTING_RETRY);
         }
@@ -273,8 +274,8 @@ impl Core {
             self.complain(Record::PeerIsLegacy { node });
         }
         if !hbd {
-            // One that had exchanged `starting` with our former life answers none any more, and decides nothing until it
-            // sees a report (03 §4.2).
+            // One that had exchanged `starting` with our former life answers none any more, and decides nothing
+            // until it sees a report (03 §4.2).
             self.send_resource(false, None);
         }
         self.send_starting();

@@ -1,4 +1,5 @@
-//! The claims of two hbd nodes that hold the same groups: what [`super::conflict`] compares (05 §4.1). Decides nothing.
+//! The claims of two hbd nodes that hold the same groups: what [`super::conflict`] compares (05 §4.1). Decides
+//! nothing.
 
 use std::fmt;
 

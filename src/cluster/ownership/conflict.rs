@@ -1,5 +1,5 @@
-//! Both nodes hold the same groups, or nobody does, while both live (03 §8, §14.3; docs/DECISIONS.md "A partition heals and
-//! the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
+//! Both nodes hold the same groups, or nobody does, while both live (03 §8, §14.3; docs/DECISIONS.md "A partition
+//! heals and the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
 //!
 //! Two hbd nodes compare what each announces and come to the same result: who holds less, else who claimed later,
 //! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
@@ -20,10 +20,10 @@ use crate::cluster::{Class, Instant, Record, Set, Step};
 
 /// Period at which two hbd nodes repeat their claims while they are in conflict.
 const CLAIM_PERIOD: Duration = Duration::from_secs(1);
-/// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its own
-/// groups, before we ask for it.
+/// How long a real Heartbeat has to resolve a conflict by its own restart (2 s, release, 03 §8.2) or to take up its
+/// own groups, before we ask for it.
 const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
-/// After a partition whoever still holds something announces it, when the conflict is over that may follow.
+/// After a partition each node announces what it still holds, once a conflict that may follow is over.
 const ANNOUNCE_AFTER_RETURN: Duration = Duration::from_secs(2);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
@@ -41,8 +41,8 @@ pub(in crate::cluster) struct Conflict {
     restart_due: Option<Instant>,
     /// How often a real Heartbeat was asked in vain to end the present conflict.
     asked_in_vain: u32,
-    /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a real
-    /// Heartbeat's scripts say only adds to it.
+    /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a
+    /// real Heartbeat's scripts say only adds to it.
     unheard: bool,
     /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
     deaf: Option<Instant>,
@@ -61,8 +61,8 @@ impl Conflict {
 }
 
 impl Core {
-    /// Whether both hold something, something is on its way down for another, or a real Heartbeat is about to restart itself
-    /// because of a partition.
+    /// Whether both hold something, something is on its way down for another, or a real Heartbeat is about to
+    /// restart itself because of a partition.
     pub(in crate::cluster) fn conflict_open(&self) -> bool {
         self.conflict.both_hold()
             || self.ownership.stopping() != Set::NONE
@@ -96,8 +96,8 @@ impl Core {
         self.conflict.unheard = true;
     }
 
-    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone. A real
-    /// Heartbeat restarts itself if it had missed us, too (02 §7.7).
+    /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone.
+    /// A real Heartbeat restarts itself if it had missed us, too (02 §7.7).
     pub(in crate::cluster) fn conflict_reappeared(&mut self, known: bool) {
         let (now, hbd) = (self.now.monotonic, self.peer_kind().is_hbd());
         if known || hbd {
@@ -122,14 +122,14 @@ impl Core {
         }
     }
 
-    /// After a partition whoever still holds something announces it.
+    /// After a partition we announce what we still hold.
     pub(in crate::cluster) fn announce_after_return(&mut self) {
         let kept = self.ownership.hold.without(self.conflict.both);
         self.groups.announce(kept, &mut self.out);
     }
 
-    /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has overtaken
-    /// this one, and even if we never knew that there was a conflict.
+    /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has
+    /// overtaken this one, and even if we never knew that there was a conflict.
     pub(in crate::cluster) fn conflict_released(&mut self, released: Set) {
         let released = released.swapped();
         let kept = released.common(self.ownership.hold);
@@ -350,8 +350,8 @@ impl Core {
         }
     }
 
-    /// Whether a real Heartbeat has let go of something by a report that came while an exchange kept us from judging. It
-    /// will not say so again.
+    /// Whether a real Heartbeat has let go of something by a report that came while an exchange kept us from
+    /// judging. It will not say so again.
     fn changed_unseen(&mut self) -> bool {
         let before = self.conflict.both;
         if before != Set::NONE {
@@ -375,8 +375,8 @@ impl Core {
         self.send_resource(true, None);
     }
 
-    /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are older
-    /// than a second.
+    /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are
+    /// older than a second.
     fn peer_ignores_claims(&self) -> bool {
         let late = self.conflict.both_since + CLAIM_PERIOD;
         let heard = self.peer_node().and_then(|peer| peer.last_status);
@@ -399,15 +399,15 @@ impl Core {
         }
     }
 
-    /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go, and it
-    /// will not.
+    /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go,
+    /// and it will not.
     pub(in crate::cluster) fn yield_to_heartbeat(&mut self, both: Set) {
         self.ownership.other.decided = true;
         self.lose(both);
     }
 
-    /// At the end of an exchange the peer may have claimed something while we were busy. The end of an open conflict its next
-    /// report shows.
+    /// At the end of an exchange the peer may have claimed something while we were busy. The end of an open
+    /// conflict its next report shows.
     pub(in crate::cluster) fn audit_both_if_new(&mut self) {
         if !self.conflict.both_hold() {
             self.audit_both();

@@ -1,8 +1,8 @@
 //! How a set of groups moves while both nodes live: the standby exchange (03 §4.5).
 //!
-//! `me` (giver) → `other` (taker) → `done` (giver, released) → `done` (taker, acquired). Sets are the giver's words in
-//! all four. Owns the state of one exchange. Operators, failback, a failed group, a lost carrier, ipfail and a conflict all
-//! use it: [`Core::begin_exchange`]. How it ended is reported as a fact.
+//! `me` (giver) → `other` (taker) → `done` (giver, released) → `done` (taker, acquired). Sets are the giver's words
+//! in all four. Owns the state of one exchange. Operators, failback, a failed group, a lost carrier, ipfail and a
+//! conflict all use it: [`Core::begin_exchange`]. How it ended is reported as a fact.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::peer::message::{Ask, Word};
+use crate::cluster::peer::message::{Ask, AskWord};
 use crate::cluster::peer::send::ask;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Answer, Instant, Record, Set, Status};
@@ -21,8 +21,8 @@ use crate::wire::Message;
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// See [`REPLY_TIMEOUT`].
 const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
-/// How long a giver waits for a real Heartbeat's last `done`. One that had cancelled in the meantime never says it, and
-/// takes us for undecided until we report.
+/// How long a giver waits for a real Heartbeat's last `done`. One that had cancelled in the meantime never says it,
+/// and takes us for undecided until we report.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(120);
 /// The same after it has reported that it has decided, and not what we gave it.
 const HEARTBEAT_DOUBT: Duration = Duration::from_secs(30);
@@ -49,7 +49,8 @@ enum Phase {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Exchange {
     phase: Phase,
-    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03 §4.5.4).
+    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03
+    /// §4.5.4).
     late_other_counts: bool,
     /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
@@ -166,8 +167,8 @@ impl Core {
         self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
     }
 
-    /// Before a word of an hbd peer counts: a node that wakes up late must not go on with an exchange that the peer has
-    /// long given up.
+    /// Before a word of an hbd peer counts: a node that wakes up late must not go on with an exchange that the peer
+    /// has long given up.
     pub(in crate::cluster) fn end_overdue_exchange(&mut self) {
         if self.ownership.decision != Decision::Shutdown
             && self.peer_kind().is_hbd()
@@ -188,12 +189,12 @@ impl Core {
     }
 
     /// A word of the peer that is not void.
-    pub(in crate::cluster) fn word_received(&mut self, seq: u64, set: Set, word: Word) {
+    pub(in crate::cluster) fn word_received(&mut self, seq: u64, set: Set, word: AskWord) {
         match word {
-            Word::Me => self.me_received(set, seq),
-            Word::Other => self.other_received(set, seq),
-            Word::Done => self.done_received(set, seq),
-            Word::Unknown => {}
+            AskWord::Me => self.me_received(set, seq),
+            AskWord::Other => self.other_received(set, seq),
+            AskWord::Done => self.done_received(set, seq),
+            AskWord::Unknown => {}
         }
     }
 
@@ -297,14 +298,15 @@ impl Core {
         self.send_ask(set, "other");
     }
 
-    /// A repeated `me` of a real Heartbeat has two causes. (a) The operator asked twice: a second `other` would now make it
-    /// claim what it just released. (b) It dropped our first `other`. After ten seconds one `other` is right for both.
+    /// A repeated `me` of a real Heartbeat has two causes. (a) The operator asked twice: a second `other` would now
+    /// make it claim what it just released. (b) It dropped our first `other`. After ten seconds one `other` is
+    /// right for both.
     fn may_accept_again(&self) -> bool {
         self.peer_kind().is_hbd() || self.now.monotonic.since(self.exchange.accepted_at) >= REPLY_TIMEOUT
     }
 
-    /// One exchange at a time. A Heartbeat and we that say `me` at once both time out, which is harmless; of two hbds the one
-    /// that sorts last yields.
+    /// One exchange at a time. A Heartbeat and we that say `me` at once both time out, which is harmless; of two
+    /// hbds the one that sorts last yields.
     fn refuse_second(&mut self) {
         let node = self.peer_name();
         let deadline = self.timers.get(Timer::Exchange);
@@ -372,8 +374,8 @@ impl Core {
         }
     }
 
-    /// The peer reports that it has decided: perhaps it ended the exchange without us hearing it, because it had taken
-    /// us for dead in the middle of it.
+    /// The peer reports that it has decided: perhaps it ended the exchange without us hearing it, because it had
+    /// taken us for dead in the middle of it.
     pub(in crate::cluster) fn peer_reports_decided(&mut self) {
         let other = self.ownership.other.holds;
         let contested = other.swapped().common(self.ownership.hold) != Set::NONE;
@@ -396,8 +398,8 @@ impl Core {
         }
     }
 
-    /// The peer gives what we accepted: that stands for as long as its resources take to stop. Reports that follow, or
-    /// overtake this one, do not end it; `done` does.
+    /// The peer gives what we accepted: that stands for as long as its resources take to stop. Reports that follow,
+    /// or overtake this one, do not end it; `done` does.
     pub(in crate::cluster) fn giver_releases(&mut self, seq: u64) {
         if self.exchange.accepted() && seq > self.exchange.answered {
             self.timers.set(Timer::Exchange, self.now.monotonic + WORK_TIMEOUT);
@@ -406,8 +408,8 @@ impl Core {
         }
     }
 
-    /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because it
-    /// had held us for dead. What we have given by now it has taken long ago.
+    /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because
+    /// it had held us for dead. What we have given by now it has taken long ago.
     pub(in crate::cluster) fn exchange_voided(&mut self, seq: u64) {
         if seq < self.exchange.answered {
             return;
@@ -422,9 +424,9 @@ impl Core {
         }
     }
 
-    /// After an exchange that the peer knows nothing of any more, or has not answered: Heartbeat assumes the peer decided
-    /// now (03 §4.5.3), and our report lets it correct us. The peer may have claimed something meanwhile, or may yet say
-    /// that it has not decided.
+    /// After an exchange that the peer knows nothing of any more, or has not answered: Heartbeat assumes the peer
+    /// decided now (03 §4.5.3), and our report lets it correct us. The peer may have claimed something meanwhile,
+    /// or may yet say that it has not decided.
     pub(in crate::cluster) fn report_after_exchange(&mut self) {
         self.ownership.other.decided = true;
         self.send_resource(self.ownership.decided(), None);
@@ -447,7 +449,8 @@ impl Core {
         self.raise(Fact::ExchangeOverdue { unanswered });
     }
 
-    /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by others.
+    /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by
+    /// others.
     pub(in crate::cluster) fn cancel_exchange(&mut self) {
         if self.exchange.busy() {
             self.log(Record::StandbyCancelled {});
@@ -462,7 +465,8 @@ impl Core {
         (self.exchange.answered, self.exchange.voided) = (0, 0);
     }
 
-    /// Nothing is given or taken any more; what was on its way down stops all the same, and until it has nobody may think so.
+    /// Nothing is given or taken any more; what was on its way down stops all the same, and until it has nobody may
+    /// think so.
     fn end_exchange(&mut self) {
         if let Phase::Releasing(set) = self.exchange.phase {
             self.ownership.mark_stopping(set);

@@ -27,8 +27,8 @@ impl Core {
             self.ownership.need_failback = false;
             return;
         }
-        // The wish stays until the groups are given: an exchange may be cancelled, a peer may speak whose status was
-        // lost and who is still dead to us.
+        // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
+        // status was lost and who is still dead to us.
         if self.peer_alive() && !self.conflict_open() && !self.peer_is_worse_connected() {
             let _ = self.begin_exchange(Set::FOREIGN);
         }

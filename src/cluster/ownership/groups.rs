@@ -1,7 +1,7 @@
 //! Runs resource groups step by step: left to right when acquiring, right to left when releasing (03 §2.5).
 //!
 //! Owns which step of which group runs, is starting or stopping. Groups are independent of each other: one that hangs
-//! does not hold up the next. Never decides *whether* a group should run: the ownership rooms do.
+//! does not hold up the next. Never decides whether a group should run: [`super::state`] is told.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::cluster::api::event::{Action, Outcome, Step};
 use crate::cluster::api::record::Record;
 use crate::cluster::api::time::Instant;
 use crate::cluster::ownership::set::{Class, Set};
-use crate::config::Group;
+use crate::config::{Group, ResourceKind};
 
 /// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
 const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
@@ -59,7 +59,7 @@ struct Run {
     /// Resources below `running` that failed and are to be started again in their places.
     #[serde(default)]
     broken: BTreeSet<usize>,
-    /// The wish was reached and said so.
+    /// What was wanted is reached, and a record has said so.
     settled: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct Groups {
     node: String,
     groups: Vec<Group>,
     runs: Vec<Run>,
-    /// What could not be started is not tried again.
+    /// Maintenance: what could not be started is not tried again, and no unit is started.
     #[serde(default)]
     left_alone: bool,
 }
@@ -91,7 +91,7 @@ impl Groups {
         (0..self.groups.len()).filter(|group| set.has(self.class(*group))).count()
     }
 
-    /// Sets the wish for every group in `set` and takes the first steps.
+    /// Wants every group in `set` up, or down, and takes the first steps.
     pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
         for index in 0..self.groups.len() {
             if set.has(self.class(index)) {
@@ -194,8 +194,8 @@ impl Groups {
         }
     }
 
-    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group` is
-    /// `None`.
+    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group`
+    /// is `None`.
     pub fn retry_failed(&mut self, group: Option<usize>, now: Instant, out: &mut Vec<Action>) {
         for index in (0..self.runs.len()).filter(|index| group.is_none_or(|group| group == *index)) {
             if let Some(at) = &mut self.runs[index].failed {
@@ -205,7 +205,7 @@ impl Groups {
         self.tick(now, out);
     }
 
-    /// Whether what could not be started is not to be tried again.
+    /// Begins or ends maintenance: what could not be started is not tried again, and no unit is started.
     pub fn leave_alone(&mut self, alone: bool) {
         self.left_alone = alone;
     }
@@ -334,13 +334,18 @@ impl Groups {
             return;
         }
         let up = run.wanted && run.failed.is_none();
-        let broken = run.broken.first().copied().filter(|_| up);
-        if let Some(resource) = broken {
+        let broken = run.broken.first().copied();
+        let next = broken.or((run.running < all).then_some(run.running)).filter(|_| up);
+        if let Some(resource) = next {
+            let address = matches!(self.groups[index].resources[resource].kind, ResourceKind::Address(_));
+            if self.left_alone && !address {
+                // In maintenance no unit is started: whatever an operator does with it counts as what was wanted.
+                run.running = run.running.max(resource + 1);
+                run.broken.remove(&resource);
+                return self.advance(index, now, out);
+            }
             run.pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource }));
-        } else if up && run.running < all {
-            run.pending = Some(Operation::Start);
-            out.push(Action::Start(Step { group: index, resource: run.running }));
         } else if !up && run.running > 0 {
             run.pending = Some(Operation::Stop);
             out.push(Action::Stop(Step { group: index, resource: run.running - 1 }));

@@ -1,7 +1,7 @@
 //! Who holds what, and how it moves.
 //!
-//! Owns the masks of what each node holds, the exchange in which sets move, and the groups' steps. What the world outside
-//! the protocol objects is asked of [`super::guards`].
+//! Owns the masks of what each node holds, the exchange in which sets move, and the groups' steps. What the world
+//! outside the protocol objects is asked of [`super::guards`].
 //!
 //! | module | question it answers |
 //! |---|---|

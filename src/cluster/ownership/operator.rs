@@ -1,5 +1,5 @@
-//! What an operator asked to be moved (`hbctl standby`, `hbctl takeover`): refused at once if it cannot be, begun later if
-//! a node is in flux, answered in the end.
+//! What an operator asked to be moved (`hbctl standby`, `hbctl takeover`): refused at once if it cannot be, begun
+//! later if a node is in flux, answered in the end.
 //!
 //! Owns who waits for what. The exchange itself is [`super::exchange`]'s.
 
@@ -12,10 +12,10 @@ use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, Answer, Awaited, Instant, Record, Set};
-use crate::wire::Message;
 
-/// How long a move that an operator asked for may wait until it begins: a real Heartbeat that started alone refuses every
-/// exchange for ten seconds, without a word (03 §16 no. 18). The texts of hbctl, org.hbd1(5) and the catalog name it.
+/// How long a move that an operator asked for may wait until it begins: a real Heartbeat that started alone refuses
+/// every exchange for ten seconds, without a word (03 §16 no. 18). The texts of hbctl, org.hbd1(5) and the catalog
+/// name it.
 pub const MOVE_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the peer has to react to `hb_takeover`.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Move {
     id: u64,
-    direction: Direction,
+    direction: MoveDirection,
     /// The groups, in our words.
     set: Set,
     /// Until when it may be begun.
@@ -33,7 +33,7 @@ struct Move {
 
 /// Where the groups are to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) enum Direction {
+pub(in crate::cluster) enum MoveDirection {
     /// `Standby`.
     ToPeer,
     /// `Takeover`.
@@ -44,8 +44,8 @@ impl Move {
     /// What is to run here in the end.
     fn wanted_here(&self) -> Set {
         match self.direction {
-            Direction::Here => self.set,
-            Direction::ToPeer => Set::NONE,
+            MoveDirection::Here => self.set,
+            MoveDirection::ToPeer => Set::NONE,
         }
     }
 }
@@ -76,7 +76,7 @@ enum Delay {
 
 impl Core {
     /// An operator wants the peer to serve, or us. The set is in our words.
-    pub(in crate::cluster) fn move_requested(&mut self, id: u64, direction: Direction, set: Set) {
+    pub(in crate::cluster) fn move_requested(&mut self, id: u64, direction: MoveDirection, set: Set) {
         let request = Move { id, direction, set, until: self.now.monotonic + MOVE_PATIENCE };
         if self.operator.waiting.is_some() && !self.is_already(&request) {
             self.answer(id, Answer::Busy);
@@ -88,8 +88,8 @@ impl Core {
     fn is_already(&self, request: &Move) -> bool {
         let hold = self.ownership.hold;
         match request.direction {
-            Direction::ToPeer => hold.common(request.set) == Set::NONE,
-            Direction::Here => request.set.without(hold) == Set::NONE,
+            MoveDirection::ToPeer => hold.common(request.set) == Set::NONE,
+            MoveDirection::Here => request.set.without(hold) == Set::NONE,
         }
     }
 
@@ -123,22 +123,17 @@ impl Core {
 
     fn begin_move(&mut self, request: Move) {
         match request.direction {
-            Direction::ToPeer => {
+            MoveDirection::ToPeer => {
                 if self.begin_exchange(request.set).is_ok() {
                     self.operator.moving = Some(request);
                 }
             }
-            Direction::Here => {
+            MoveDirection::Here => {
                 self.operator.moving = Some(request);
                 self.timers.set(Timer::TakeoverReply, self.now.monotonic + REPLY_TIMEOUT);
                 self.send_takeover(request.set);
             }
         }
-    }
-
-    /// `hb_takeover`: asks the peer to give. The set is in our words.
-    pub(in crate::cluster) fn send_takeover(&mut self, set: Set) {
-        self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
     }
 
     /// Why a move does not begin now: what keeps an exchange from beginning, and what an operator is refused besides.

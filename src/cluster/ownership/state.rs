@@ -1,10 +1,10 @@
 //! Who holds what, as both nodes have said it; the one place where "I hold" and "I do not" are written (03 §4.1).
 //!
-//! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change what we
-//! hold and set the groups going; why something is taken or released is decided elsewhere.
+//! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change
+//! what we hold and set the groups going; why something is taken or released is decided elsewhere.
 //!
-//! The masks name Heartbeat's two classes, because that is how ownership is spoken of on the wire. What really runs is known
-//! for each group ([`super::groups`]), and nothing but this module turns one into the other.
+//! The masks name Heartbeat's two classes, because that is how ownership is spoken of on the wire. What really runs
+//! is known for each group ([`super::groups`]), and nothing but this module turns one into the other.
 
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +105,8 @@ impl OtherSide {
         if report.info != Info::None {
             self.begins_release();
         } else if report.stable == Some(true) && !awaited_from_heartbeat {
-            // Not while it is to give us something: the answer to our `starting` carries no info, and may cross or follow
-            // the notice that it releases.
+            // Not while it is to give us something: the answer to our `starting` carries no info, and may cross or
+            // follow the notice that it releases.
             self.ends_release();
         }
         if report.full {
@@ -189,8 +189,8 @@ impl Ownership {
 }
 
 impl Core {
-    /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups. In
-    /// maintenance only what is held already.
+    /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
+    /// In maintenance only what is held already.
     pub(in crate::cluster) fn take(&mut self, set: Set) {
         let set = if self.maintenance.on() { set.common(self.ownership.hold) } else { set };
         self.take_in_maintenance_too(set);

@@ -1,4 +1,4 @@
-//! What the other nodes say, each message read once into what the decisions need of it (01 §2, 02 §3, 03 §3, 05).
+//! What the other nodes say, each message read once into what the decisions need of it (02 §2, §3, 03 §3, 05).
 //!
 //! Owns the names of the fields and the meaning of a field that is missing or malformed. Never decides anything.
 
@@ -16,7 +16,7 @@ const LONGEST_UNFIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A sequenced message, by its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) enum Body {
+pub(in crate::cluster) enum MessageSaid {
     /// `status` (02 §3.1).
     Status(StatusSaid),
     /// `reqnodes` (02 §8.3).
@@ -104,7 +104,7 @@ pub(in crate::cluster) enum Info {
 
 /// One word of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) enum Word {
+pub(in crate::cluster) enum AskWord {
     /// The giver: I want to give.
     Me,
     /// The taker: I can take.
@@ -119,7 +119,7 @@ pub(in crate::cluster) enum Word {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) struct Ask {
     /// `info`.
-    pub(in crate::cluster) word: Word,
+    pub(in crate::cluster) word: AskWord,
     /// `rsc_hold` in the giver's words, everything where it is missing; `None` if it is nothing or unknown.
     pub(in crate::cluster) set: Option<Set>,
     /// `from_id=ipfail`: the sender's ipfail wants it.
@@ -150,33 +150,33 @@ pub(in crate::cluster) enum IpfailWord {
     Balanced,
 }
 
-impl Body {
+impl MessageSaid {
     /// Reads a message of type `kind`.
-    pub(in crate::cluster) fn of(kind: &str, message: &Message) -> Body {
+    pub(in crate::cluster) fn of(kind: &str, message: &Message) -> MessageSaid {
         let text = |name: &str| message.text(name).map(str::to_owned);
         let list = || message.text("nodelist").unwrap_or_default().trim_end().to_owned();
         let ipfail = |word| {
             let for_ipfail = message.text("to_id") == Some("ipfail");
-            Body::Ipfail(IpfailSaid { for_ipfail, word })
+            MessageSaid::Ipfail(IpfailSaid { for_ipfail, word })
         };
         match kind {
-            "status" => Body::Status(StatusSaid::of(message)),
-            "reqnodes" => Body::NodesWanted,
-            "repnodes" => Body::Nodes(list()),
-            "addnode" | "delnode" => Body::NodeChange { change: kind.to_owned(), list: list() },
-            "query-cstatus" => Body::ClientWanted(text("cn").zip(text("from_id"))),
-            "stonith" => Body::Stonith { node: text("node"), result: text("result") },
-            "shutdone" => Body::Shutdone,
-            "starting" => Body::Starting,
-            "resource" => Body::Resource(Report::of(message)),
-            "ask_resources" => Body::Ask(Ask::of(message)),
-            "hb_takeover" => Body::Takeover(match message.text("rsc_hold") {
+            "status" => MessageSaid::Status(StatusSaid::of(message)),
+            "reqnodes" => MessageSaid::NodesWanted,
+            "repnodes" => MessageSaid::Nodes(list()),
+            "addnode" | "delnode" => MessageSaid::NodeChange { change: kind.to_owned(), list: list() },
+            "query-cstatus" => MessageSaid::ClientWanted(text("cn").zip(text("from_id"))),
+            "stonith" => MessageSaid::Stonith { node: text("node"), result: text("result") },
+            "shutdone" => MessageSaid::Shutdone,
+            "starting" => MessageSaid::Starting,
+            "resource" => MessageSaid::Resource(Report::of(message)),
+            "ask_resources" => MessageSaid::Ask(Ask::of(message)),
+            "hb_takeover" => MessageSaid::Takeover(match message.text("rsc_hold") {
                 Some("failback") => Set::LOCAL,
                 Some(word) => Set::parse(word).unwrap_or(Set::NONE),
                 None => Set::ALL,
             }),
-            "ip-request" => Body::IpRequest(text("ipaddr")),
-            "ip-request-resp" => Body::IpResponse(text("ipaddr").filter(|_| message.text("ok") == Some("OK"))),
+            "ip-request" => MessageSaid::IpRequest(text("ipaddr")),
+            "ip-request-resp" => MessageSaid::IpResponse(text("ipaddr").filter(|_| message.text("ok") == Some("OK"))),
             "hbapi-clstat" if message.text("st") == Some("join") => ipfail(IpfailWord::Joined),
             "hbapi-clstat" => ipfail(IpfailWord::Left),
             "num_ping_nodes" => {
@@ -184,18 +184,22 @@ impl Body {
             }
             "you_are_dead" => ipfail(IpfailWord::SeesMore),
             "abort_giveup" => ipfail(IpfailWord::Balanced),
-            _ => Body::Other,
+            _ => MessageSaid::Other,
         }
     }
 
-    /// Whether it belongs to the protocol of `auto_failback on` and `off`, of which one of the first protocol knows nothing.
+    /// Whether it belongs to the protocol of `auto_failback on` and `off`, of which one of the first protocol knows
+    /// nothing.
     pub(in crate::cluster) fn is_nice(&self) -> bool {
-        matches!(self, Body::Starting | Body::Resource(_) | Body::Ask(_) | Body::Takeover(_))
+        matches!(
+            self,
+            MessageSaid::Starting | MessageSaid::Resource(_) | MessageSaid::Ask(_) | MessageSaid::Takeover(_)
+        )
     }
 
     /// Whether only an hbd says this.
     pub(in crate::cluster) fn shows_hbd(&self) -> bool {
-        matches!(self, Body::Resource(report) if report.claims.is_some())
+        matches!(self, MessageSaid::Resource(report) if report.claims.is_some())
     }
 }
 
@@ -251,10 +255,10 @@ impl Ask {
     fn of(message: &Message) -> Ask {
         Ask {
             word: match message.text("info") {
-                Some("me") => Word::Me,
-                Some("other") => Word::Other,
-                Some("done") => Word::Done,
-                _ => Word::Unknown,
+                Some("me") => AskWord::Me,
+                Some("other") => AskWord::Other,
+                Some("done") => AskWord::Done,
+                _ => AskWord::Unknown,
             },
             set: match message.text("rsc_hold") {
                 Some(word) => Set::parse(word).filter(|set| *set != Set::NONE),

@@ -1,11 +1,13 @@
 //! Messages between the nodes: received, judged new, read, sent, sent again; and what is known of who sends them.
 //!
-//! Owns the node table, sequence numbers and the messages that were sent. Never decides who is alive or who holds what.
+//! Owns the node table, sequence numbers and the messages that were sent. Never decides who is alive or who holds
+//! what.
 //!
 //! | module | question it answers |
 //! |---|---|
 //! | [`node`] | what do we know of each node? (02 §1.2) |
 //! | [`kind`] | is the peer an hbd or a Heartbeat? |
+//! | [`link`] | on which links is a node heard? (02 §7.4) |
 //! | [`receive`] | is this message for us, and new? (02 §5) |
 //! | [`message`] | what does it say? |
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
@@ -16,6 +18,7 @@
 
 pub(in crate::cluster) mod history;
 pub(in crate::cluster) mod kind;
+pub(in crate::cluster) mod link;
 pub(in crate::cluster) mod message;
 pub(in crate::cluster) mod node;
 pub(in crate::cluster) mod ping;

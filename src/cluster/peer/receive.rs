@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Body;
+use super::message::MessageSaid;
 use super::send::is_unsequenced;
 use super::sequence::Verdict;
 use crate::cluster::core::Core;
@@ -16,7 +16,7 @@ use crate::wire::Message;
 
 /// What orders the sequenced messages of one incarnation (02 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) struct Order {
+pub(in crate::cluster) struct SentOrder {
     /// Sequence number, from 1.
     pub(in crate::cluster) seq: u64,
     /// The sender's wall clock, seconds since 1970.
@@ -26,21 +26,21 @@ pub(in crate::cluster) struct Order {
 /// The header of a sequenced message.
 #[derive(Debug, Clone, Copy)]
 struct Header {
-    order: Order,
+    order: SentOrder,
     generation: u64,
 }
 
 /// A sequenced message of the present incarnation of its sender that is not judged yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) struct Packet {
+pub(in crate::cluster) struct Unjudged {
     /// Its sender, in the node table.
     pub(in crate::cluster) from: usize,
     /// The link on which it came.
     link: usize,
-    order: Order,
+    order: SentOrder,
     /// Whether we are among those whom it is meant for.
     for_us: bool,
-    body: Body,
+    body: MessageSaid,
 }
 
 /// What a node says, heard for the first time and meant for us.
@@ -49,9 +49,9 @@ pub(in crate::cluster) struct Said {
     /// The sender, in the node table.
     pub(in crate::cluster) from: usize,
     /// Its number.
-    pub(in crate::cluster) order: Order,
+    pub(in crate::cluster) order: SentOrder,
     /// What it says.
-    pub(in crate::cluster) body: Body,
+    pub(in crate::cluster) body: MessageSaid,
 }
 
 /// A header that no node can have sent: the message proves nothing, not even that its sender lives (01 §1.10 rows 21
@@ -69,7 +69,7 @@ impl Header {
         }
         let seq = seq.filter(|seq| *seq != 0).ok_or(Unusable)?;
         let generation = number("hg")?.unwrap_or(0);
-        Ok(Some(Header { order: Order { seq, ts }, generation }))
+        Ok(Some(Header { order: SentOrder { seq, ts }, generation }))
     }
 }
 
@@ -95,7 +95,13 @@ impl Core {
             Some(header) => {
                 if self.is_of_present_incarnation(from, header) {
                     let (order, for_us) = (header.order, self.is_for_us(message));
-                    self.raise(Fact::Received(Packet { from, link, order, for_us, body: Body::of(kind, message) }));
+                    self.raise(Fact::Received(Unjudged {
+                        from,
+                        link,
+                        order,
+                        for_us,
+                        body: MessageSaid::of(kind, message),
+                    }));
                 }
             }
             None => self.receive_unsequenced(from, link, kind, message),
@@ -104,8 +110,9 @@ impl Core {
     }
 
     /// Step 4 to 7: which node is it? By uuid, then by name. An echo of ourselves is nobody; so is a machine that
-    /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of it.
-    /// Nor may one borrow the name of a living node, or its uuid; of two that share a uuid each is who it says it is.
+    /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of
+    /// it. Nor may one borrow the name of a living node, or its uuid; of two that share a uuid each is who it says
+    /// it is.
     fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<usize> {
         let ours = uuid == Some(self.settings.uuid);
         if src == self.settings.node {
@@ -169,8 +176,8 @@ impl Core {
         }
     }
 
-    /// Step 12: restart and partition check. False if the message is older than the node's present incarnation, or than its
-    /// death.
+    /// Step 12: restart and partition check. False if the message is older than the node's present incarnation, or
+    /// than its death.
     ///
     /// Unlike Heartbeat, which waits for a status, any message of a higher generation is a new incarnation: a status
     /// that was overtaken would otherwise set the numbers back and have old messages asked for, and obeyed, twice.
@@ -197,8 +204,8 @@ impl Core {
     }
 
     /// Steps 13 to 15: is it new, and meant for us?
-    pub(in crate::cluster) fn judge_packet(&mut self, packet: Packet) {
-        let Packet { from, link, order, for_us, body } = packet;
+    pub(in crate::cluster) fn judge_packet(&mut self, packet: Unjudged) {
+        let Unjudged { from, link, order, for_us, body } = packet;
         let verdict = self.judge(from, order.seq);
         if verdict == Verdict::Drop || verdict != Verdict::Duplicate && !for_us {
             return;

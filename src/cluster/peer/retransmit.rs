@@ -1,7 +1,7 @@
 //! Messages that got lost: asked for, sent again, acknowledged (02 §6.3 to §6.5).
 //!
-//! Owns the answers to `NS_rexmit`, `NS_nak_rexmit` and `NS_ackmsg`. What was sent is kept by [`super::history`], what is
-//! missing is known to [`super::sequence`].
+//! Owns the answers to `NS_rexmit`, `NS_nak_rexmit` and `NS_ackmsg`. What was sent is kept by [`super::history`],
+//! what is missing is known to [`super::sequence`].
 
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ impl Core {
         }
     }
 
-    /// `NS_nak_rexmit`: that number will never come, whoever asked for it (02 §6.4). The number is hexadecimal.
+    /// `NS_nak_rexmit`: that number will never come, no matter which node asked for it (02 §6.4). The number is
+    /// hexadecimal.
     pub(super) fn refused(&mut self, from: usize, message: &Message) {
         let Some(seq) = hex(message, "firstseq") else { return };
         if self.nodes[from].tracking.give_up(seq) {

@@ -97,11 +97,16 @@ impl Core {
         message
     }
 
-    /// Our report, with the word that we know of no exchange. Only an hbd is told so, which reports in its turn; a real
-    /// Heartbeat would not listen.
+    /// Our report, with the word that we know of no exchange. Only an hbd is told so, which reports in its turn; a
+    /// real Heartbeat would not listen.
     pub(in crate::cluster) fn send_void(&mut self) {
         let report = self.resource_message(self.ownership.decided(), None);
         self.send(report.with("hbd_void", "1"));
+    }
+
+    /// `hb_takeover`: asks the peer to give. The set is in our words.
+    pub(in crate::cluster) fn send_takeover(&mut self, set: Set) {
+        self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
     }
 
     /// `ask_resources`, one word of the standby exchange (03 §4.5).

@@ -58,8 +58,8 @@ impl Tracking {
         *self = Tracking { floor, ..Tracking::default() };
     }
 
-    /// Judges `seq`, which came at `now`. `first_request` gives the moment at which a number just found missing is to be
-    /// asked for.
+    /// Judges `seq`, which came at `now`. `first_request` gives the moment at which a number just found missing is
+    /// to be asked for.
     pub fn accept(&mut self, seq: u64, now: Instant, first_request: impl FnMut() -> Instant) -> Verdict {
         let Some(last) = self.last else {
             self.last = Some(seq);
@@ -95,8 +95,9 @@ impl Tracking {
         self.missing.remove(&seq).is_some()
     }
 
-    /// What a receiver whose trigger is `trigger` acknowledges when `seq` has just been accepted, or will never come (02
-    /// §6.5): itself, or, when it was the smallest of several that are missing, what it kept from being acknowledged.
+    /// What a receiver whose trigger is `trigger` acknowledges when `seq` has just been accepted, or will never
+    /// come (02 §6.5): itself, or, when it was the smallest of several that are missing, what it kept from being
+    /// acknowledged.
     pub fn acknowledgement(&self, seq: u64, trigger: u64) -> Option<u64> {
         match self.missing.keys().next() {
             None => (seq % ACK_PERIOD == trigger && self.last == Some(seq)).then_some(seq),

@@ -223,3 +223,17 @@ fn a_legacy_peer_gets_its_group_at_the_end() {
     assert!(story.contains(&"stop b1".to_owned()), "{story:?}");
     assert_eq!(story.iter().filter(|line| line.starts_with("ip-request-resp b1")).count(), 1, "{story:?}");
 }
+
+#[test]
+fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_unit() {
+    let address = |group: &mut crate::config::Group| {
+        let address = [10, 0, 0, 1].into();
+        let kind = crate::config::Address { address, prefix: None, device: None, label: None, broadcast: None };
+        group.resources[0].kind = ResourceKind::Address(kind);
+    };
+    let mut bench = Bench::with(|settings| address(&mut settings.groups[0]));
+    bench.request(Request::Maintenance(true));
+    bench.feed(Event::Adopt(Set::LOCAL));
+    assert_eq!(bench.story(), ["start a1"], "an address is ours to keep, a2 is a unit");
+    assert_eq!(bench.view().groups[0].state, GroupState::Active);
+}

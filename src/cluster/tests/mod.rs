@@ -184,6 +184,7 @@ impl Bench {
         let timed = event == Event::Deadline;
         let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
         let actions = self.core.handle(moment, event);
+        assert_eq!(self.core.check(), Ok(()), "after {actions:?}");
         self.note_report(timed, &actions);
         for action in actions {
             match &action {

@@ -314,6 +314,7 @@ impl Pair {
         let now = Moment { monotonic: Instant(self.now), wall: self.now + Duration::from_secs(1_700_000_000) };
         let Some(core) = self.cores[node].as_mut() else { return };
         let actions = core.handle(now, event);
+        assert_eq!(core.check(), Ok(()), "after {actions:?}");
         self.trace.fold(node, now, &actions);
         let view = serde_json::to_string(&core.view()).unwrap_or_default();
         let held = core.holds();
