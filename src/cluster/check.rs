@@ -44,8 +44,8 @@ impl Core {
         ]
     }
 
-    /// Groups of a class that is not held may be wanted all the same: a peer that speaks Heartbeat's first protocol asks for
-    /// them one by one, and the class is held when all of them are.
+    /// Groups of a class that is not held may be wanted all the same: a peer that speaks Heartbeat's first protocol
+    /// asks for them one by one, and the class is held when all of them are.
     fn held_groups_are_wanted(&self) -> bool {
         let held = Class::BOTH.into_iter().filter(|class| self.ownership.hold.has(*class));
         held.flat_map(|class| self.groups.of(class)).all(|group| self.groups.wanted(group))
