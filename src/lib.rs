@@ -1,9 +1,9 @@
 //! hbd: a cluster manager for two nodes that speaks Heartbeat's protocol.
 //!
-//! Code that turns bytes into messages belongs in [`wire`], code that decides in [`cluster`], code that changes anything
-//! outside of the process in one of the other folders. Dependencies point inward: `cluster` uses `wire` and `config` and
-//! nothing else; the folders with effects do not use each other, but `fencing` runs its programs through `units`; only
-//! [`daemon`] uses them all. `tests/tidy/layers.rs` checks this.
+//! Code that turns bytes into messages belongs in [`wire`], code that decides in [`cluster`], code that changes
+//! anything outside of the process in one of the other folders. Dependencies point inward: `cluster` uses `wire`
+//! and `config` and nothing else; the folders with effects do not use each other, but `fencing` runs its programs
+//! through `units`; only [`daemon`] uses them all. `tests/tidy/layers.rs` checks this.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! What happens in the moment the peers are told that we live: the leases of our addresses are renewed, and what we hold
-//! is noted for a successor, both for as long as the peers wait for us from then on.
+//! What happens in the moment the peers are told that we live: the leases of our addresses are renewed, and what we
+//! hold is noted for a successor, both for as long as the peers wait for us from then on.
 //!
 //! Owns the two clocks of that. Never sends a status and never decides what is held: the core does.
 
@@ -12,8 +12,8 @@ use super::held::{Beat, BeatFile};
 use crate::cluster::{Action, Core, Set};
 use crate::vip;
 
-/// What a planned restart leaves of the peers' patience: the kernel removes an address up to a second late, and a status
-/// takes a moment.
+/// What a planned restart leaves of the peers' patience: the kernel removes an address up to a second late, and a
+/// status takes a moment.
 const STRETCH_MARGIN: Duration = Duration::from_secs(2);
 
 /// Whether this tells the peers that we live.
@@ -40,8 +40,8 @@ impl LeaseRenewal {
         LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None }
     }
 
-    /// The core has answered, and `told` says whether a status is among its orders. If so, the peer will wait a dead time
-    /// from now on: so may the kernel.
+    /// The core has answered, and `told` says whether a status is among its orders. If so, the peer will wait a
+    /// dead time from now on: so may the kernel.
     pub fn renewal(&mut self, told: bool) -> Option<vip::VipCommand> {
         let period = self.period?;
         let beat = Instant::now();

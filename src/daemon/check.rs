@@ -1,8 +1,8 @@
 //! `hbd --check`: the same reading of the files as at the start, what each word of haresources became, and systemd's
 //! opinion of the units.
 //!
-//! Changes nothing. What would only fail at a takeover is an error here: a unit that does not exist. The daemon itself
-//! starts all the same and says so, because its other groups, and the peer, need it.
+//! Changes nothing. What would only fail at a takeover is an error here: a unit that does not exist. The daemon
+//! itself starts all the same and says so, because its other groups, and the peer, need it.
 
 use std::process::ExitCode;
 

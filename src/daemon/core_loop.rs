@@ -93,8 +93,8 @@ impl Askers {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends. Gives the recorder back, which may have something left to write, and whether what runs
-    /// was left for a successor.
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write, and whether what
+    /// runs was left for a successor.
     pub async fn run(mut self) -> (Recorder, bool) {
         self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));

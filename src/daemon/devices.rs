@@ -1,5 +1,5 @@
-//! Fencing devices are asked at the start and once an hour whether they are there (04 §8.3 no. 5): one that has failed must
-//! not be found out by the failure of a node.
+//! Fencing devices are asked at the start and once an hour whether they are there (04 §8.3 no. 5): one that has
+//! failed must not be found out by the failure of a node.
 //!
 //! Owns when they are asked and what is said about it. Resets nothing.
 
@@ -16,7 +16,8 @@ use crate::config::FenceDevice;
 /// As Heartbeat.
 pub const PERIOD: Duration = Duration::from_secs(3600);
 
-/// Asks every agent of every device, now and again, by `test`, for ever; tells which do not answer, and when that changes.
+/// Asks every agent of every device, now and again, by `test`, for ever; tells which do not answer, and when that
+/// changes.
 pub async fn watch(
     period: Duration,
     devices: &[FenceDevice],

@@ -1,4 +1,5 @@
-//! Carries out the core's actions: steps to the address and unit rooms, records to the journal, messages to the links.
+//! Carries out the core's actions: steps to the address and unit rooms, records to the journal, messages to the
+//! links.
 //!
 //! Only hands over; nothing here waits.
 

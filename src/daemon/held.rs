@@ -1,9 +1,9 @@
 //! What a daemon holds, written down for whoever comes after it: its successor, or `hbd --release`.
 //!
-//! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the groups
-//! of haresources and is written at the start. `beat` says which of them we hold and until when no peer can have claimed
-//! them; it is written with every status we send, on the core's thread, which is all right because a tmpfs never waits.
-//! A graceful stop removes both.
+//! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the
+//! groups of haresources and is written at the start. `beat` says which of them we hold and until when no peer can
+//! have claimed them; it is written with every status we send, on the core's thread, which is all right because a
+//! tmpfs never waits. A graceful stop removes both.
 
 use std::fs::{self, File};
 use std::io;

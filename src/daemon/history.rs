@@ -1,5 +1,5 @@
-//! What the core does not keep because it decides nothing by it, and people ask for: since when a node owns a group, when
-//! a node was last heard on each link, and the last decisions.
+//! What the core does not keep because it decides nothing by it, and people ask for: since when a node owns a
+//! group, when a node was last heard on each link, and the last decisions.
 //!
 //! Watches what goes into the core and comes out of it. Bounded; costs a packet no allocation.
 

@@ -146,8 +146,8 @@ impl Links {
         self.keys = keys;
     }
 
-    /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and again
-    /// when it works.
+    /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and
+    /// again when it works.
     pub fn send(&mut self, message: &Message) {
         debug!("sending {}", about(message));
         for form in [MessageForm::Datagram, MessageForm::Text] {
@@ -218,7 +218,8 @@ impl Links {
                             }
                         }
                     },
-                    // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
+                    // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next
+                    // send tells.
                     Err(_) => break,
                 }
                 taken += 1;

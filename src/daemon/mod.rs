@@ -82,11 +82,12 @@ struct Arguments {
     /// End the processes that keep a file system busy (started by hbd before it unmounts one)
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
     vacate: Option<PathBuf>,
-    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes COMMAND
+    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes
+    /// COMMAND
     #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
     script: Option<Vec<String>>,
-    /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0 if
-    /// this version decides the same, 3 if not
+    /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0
+    /// if this version decides the same, 3 if not
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "release"])]
     replay: Option<PathBuf>,
     /// With --replay: every event with its actions, one JSON object a line
@@ -146,8 +147,8 @@ fn release_left_behind() -> Result<ExitCode, StartError> {
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be read it is
-/// spared, as it is without the line.
+/// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be
+/// read it is spared, as it is without the line.
 async fn reboot_if_told(ending: &release::ServiceEnd) -> Option<release::ReleaseError> {
     let told = || {
         let host = Host::of_this_machine().ok()?;

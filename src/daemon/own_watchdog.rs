@@ -1,8 +1,9 @@
-//! The machine's watchdog in hbd's own hand, as Heartbeat holds it (04 §10): `feeder = "hbd"` under `[watchdog]` in hbd.toml.
+//! The machine's watchdog in hbd's own hand, as Heartbeat holds it (04 §10): `feeder = "hbd"` under `[watchdog]` in
+//! hbd.toml.
 //!
 //! Owns the device and a thread, because a driver may block. It is fed when the core has answered, disarmed when
-//! everything was released or hbd could not start, left armed for a successor that takes up what runs, and armed as well when
-//! hbd is killed: the machine resets then unless another one feeds it. Never opened where PID 1 feeds it
+//! everything was released or hbd could not start, left armed for a successor that takes up what runs, and armed as
+//! well when hbd is killed: the machine resets then unless another one feeds it. Never opened where PID 1 feeds it
 //! ([`super::watchdog`]).
 #![expect(unsafe_code, reason = "nothing among our dependencies wraps WDIOC_SETTIMEOUT")]
 
@@ -127,7 +128,8 @@ pub fn period(timing: &Timing) -> Duration {
 
 fn set_time_out(file: &File, seconds: libc::c_int) -> io::Result<libc::c_int> {
     let mut value = seconds;
-    // SAFETY: the request takes a pointer to an int, which `value` is and which outlives the call; the descriptor is open.
+    // SAFETY: the request takes a pointer to an int, which `value` is and which outlives the call; the descriptor
+    // is open.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), WDIOC_SETTIMEOUT, &raw mut value) };
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }

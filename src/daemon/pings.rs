@@ -47,8 +47,8 @@ impl Node {
 }
 
 impl Pings {
-    /// Opens what these nodes need. Without CAP_NET_RAW they will all be dead, and the journal says why. Needs a tokio
-    /// runtime.
+    /// Opens what these nodes need. Without CAP_NET_RAW they will all be dead, and the journal says why. Needs a
+    /// tokio runtime.
     pub fn open(nodes: &[PingNode]) -> Pings {
         let hosts = || nodes.iter().flat_map(|node| node.hosts.iter().copied());
         let samples = [hosts().find(IpAddr::is_ipv4), hosts().find(IpAddr::is_ipv6)];

@@ -4,7 +4,8 @@ use crate::cluster::{Priority, Record};
 use crate::config::{Diagnostic, Group, Severity};
 use crate::journal;
 
-/// The units that a record is about: that of its resource, or else all of its group. `systemctl status` shows it with them.
+/// The units that a record is about: that of its resource, or else all of its group. `systemctl status` shows it
+/// with them.
 fn units<'a>(record: &'a Record, groups: &'a [Group]) -> impl Iterator<Item = &'a str> {
     let subject = record.subject();
     let group = groups.iter().filter(move |group| subject.group == Some(group.key.as_str()));

@@ -1,7 +1,8 @@
 //! `hbd --release`, which systemd runs as ExecStopPost=: what a dead daemon left behind must not meet its new owner.
 //!
 //! Owns the decision whether there is anything to do. A graceful stop has left nothing. A daemon that will be back
-//! before any peer takes it for dead finds everything as it was: [`ServiceEnd::may_keep`]. Everything else is released.
+//! before any peer takes it for dead finds everything as it was: [`ServiceEnd::may_keep`]. Everything else is
+//! released.
 
 use std::path::Path;
 use std::time::Duration;
@@ -103,8 +104,8 @@ impl ServiceEnd {
     }
 }
 
-/// Releases what the last daemon left, or keeps it for the next; says which. Goes on after an error and returns all of
-/// them.
+/// Releases what the last daemon left, or keeps it for the next; says which. Goes on after an error and returns all
+/// of them.
 pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<ReleaseError> {
     let mut held = match Held::read(directory) {
         Ok(Some(held)) => held,
@@ -133,8 +134,8 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
 
 /// Releases every resource of these groups. Goes on after an error and returns all of them.
 ///
-/// Addresses go first, unlike in a graceful stop: the peer may claim them at any moment, a unit that is still stopping
-/// harms nobody without them.
+/// Addresses go first, unlike in a graceful stop: the peer may claim them at any moment, a unit that is still
+/// stopping harms nobody without them.
 pub async fn release(groups: &[Group]) -> Vec<ReleaseError> {
     let mut addresses = Vec::new();
     let mut units = Vec::new();

@@ -1,7 +1,7 @@
 //! The start of a daemon where another one has left something running.
 //!
-//! Owns the decision whether that is taken up or released. It is taken up only as long as no peer can have claimed it;
-//! should the start be too slow for that, it ends in time for `hbd --release`.
+//! Owns the decision whether that is taken up or released. It is taken up only as long as no peer can have claimed
+//! it; should the start be too slow for that, it ends in time for `hbd --release`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,8 +45,8 @@ impl Inheritance {
     }
 }
 
-/// Looks at what the last daemon noted, releases what is not to be taken up, and notes that we may hold `groups` and may
-/// run `children`.
+/// Looks at what the last daemon noted, releases what is not to be taken up, and notes that we may hold `groups`
+/// and may run `children`.
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.

@@ -1,8 +1,8 @@
 //! `watchdog DEV` of ha.cf: two watchdogs, one above the other (04 §10).
 //!
-//! systemd guards hbd (WatchdogSec=), and the hardware guards systemd: PID 1 holds the device and feeds it, so that a stop
-//! or a restart of hbd neither disarms it nor resets the machine. Where hbd is told to open the device itself, this does
-//! nothing ([`super::own_watchdog`]).
+//! systemd guards hbd (WatchdogSec=), and the hardware guards systemd: PID 1 holds the device and feeds it, so that
+//! a stop or a restart of hbd neither disarms it nor resets the machine. Where hbd is told to open the device
+//! itself, this does nothing ([`super::own_watchdog`]).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -8,9 +8,9 @@
 //! than when it was written), `SYSLOG_FACILITY` if `logfacility` is set, and the fields given by its author
 //! (`MESSAGE_ID`, `HBD_NODE`, `HBD_LINK`, `HBD_GROUP`, `HBD_EVENT`, …).
 //!
-//! `PRIORITY` is exact from [`SyslogPriority::Err`] down. systemd-journal-logger cannot write anything above, so that
-//! [`SyslogPriority::Crit`] is written as two values, 3 and 2: `-p crit` finds it, `-p 3..3` finds it too, and in JSON it is
-//! a list of both.
+//! `PRIORITY` is exact from [`SyslogPriority::Err`] down. systemd-journal-logger cannot write anything above, so
+//! that [`SyslogPriority::Crit`] is written as two values, 3 and 2: `-p crit` finds it, `-p 3..3` finds it too, and
+//! in JSON it is a list of both.
 
 mod bridge;
 mod file;
@@ -43,8 +43,8 @@ static DEBUG: AtomicU8 = AtomicU8::new(0);
 /// Where records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogTarget {
-    /// To the journal if standard error leads there too (`$JOURNAL_STREAM`, systemd.exec(5)) and journald answers; else
-    /// to standard error.
+    /// To the journal if standard error leads there too (`$JOURNAL_STREAM`, systemd.exec(5)) and journald answers;
+    /// else to standard error.
     #[default]
     Auto,
     /// To the journal.
@@ -93,7 +93,8 @@ impl JournalHandle {
     }
 }
 
-/// Changes how much is written (`debug` of ha.cf; SIGUSR1, SIGUSR2): with more than 0 [`SyslogPriority::Debug`] is, too.
+/// Changes how much is written (`debug` of ha.cf; SIGUSR1, SIGUSR2): with more than 0 [`SyslogPriority::Debug`] is,
+/// too.
 pub fn set_debug(debug: u8) {
     let level = if debug > 0 { SyslogPriority::Debug } else { SyslogPriority::Info };
     DEBUG.store(debug, Ordering::Relaxed);
@@ -151,7 +152,8 @@ pub fn init(options: Options) -> Result<JournalHandle, JournalError> {
     Ok(handle)
 }
 
-/// The number of a lower-case syslog facility name (syslog(3)); `None` for `none`, `kern` (04 §1.9) and unknown names.
+/// The number of a lower-case syslog facility name (syslog(3)); `None` for `none`, `kern` (04 §1.9) and unknown
+/// names.
 pub fn facility_number(name: &str) -> Option<u8> {
     const NAMES: [&str; 12] =
         ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];

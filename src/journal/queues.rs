@@ -1,6 +1,7 @@
 //! The process's queues: one for the journal, and one for each file.
 //!
-//! Owns what is set once by [`super::init`], and how urgent a record must be to be written. Never blocks but in [`flush`].
+//! Owns what is set once by [`super::init`], and how urgent a record must be to be written. Never blocks but in
+//! [`flush`].
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};

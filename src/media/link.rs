@@ -150,8 +150,8 @@ impl MediaLink {
         received
     }
 
-    /// Waits until [`MediaLink::try_recv`] is worth a try, which also goes on writing what a slow line has not taken yet;
-    /// for ever while closed. Safe to cancel; many links can be waited for at once, as it only borrows.
+    /// Waits until [`MediaLink::try_recv`] is worth a try, which also goes on writing what a slow line has not
+    /// taken yet; for ever while closed. Safe to cancel; many links can be waited for at once, as it only borrows.
     ///
     /// # Errors
     ///

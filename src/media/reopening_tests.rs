@@ -36,7 +36,8 @@ fn group(address: IpAddr) -> Medium {
     Medium::Mcast { device: "eth0".into(), group: address, port: 700, ttl: 1, looped: false }
 }
 
-/// Answers every message that arrives at the other end until what it returns is dropped; opens its link again as hbd does.
+/// Answers every message that arrives at the other end until what it returns is dropped; opens its link again as
+/// hbd does.
 #[must_use]
 fn answer(peer: &Peer, line: Line) -> Arc<()> {
     let wanted = Arc::new(());

@@ -19,7 +19,8 @@ use tokio::time::Instant;
 use super::MediaError;
 use super::framing::Framing;
 
-/// Bytes that may wait to be written: about two seconds at the default speed, as much again as the kernel's own queue.
+/// Bytes that may wait to be written: about two seconds at the default speed, as much again as the kernel's own
+/// queue.
 const QUEUE: usize = 4096;
 /// A line that takes nothing for this long has lost its reader.
 const STUCK: Duration = Duration::from_millis(500);

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::MediaError;
 use super::udp::{self, Udp};
 
-/// Opens `ucast DEV PEER` or `ucast6 DEV ADDR`. `port` is where the peer listens and where we do; a link-local address
-/// is meant on the interface. Must be called inside a tokio runtime with I/O.
+/// Opens `ucast DEV PEER` or `ucast6 DEV ADDR`. `port` is where the peer listens and where we do; a link-local
+/// address is meant on the interface. Must be called inside a tokio runtime with I/O.
 ///
 /// # Errors
 ///

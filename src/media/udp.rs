@@ -55,8 +55,8 @@ impl Udp {
     }
 }
 
-/// A socket of the family of `peer`, bound to the interface and to nothing else. Unconnected, so that an ICMP error of
-/// one datagram does not fail the next.
+/// A socket of the family of `peer`, bound to the interface and to nothing else. Unconnected, so that an ICMP error
+/// of one datagram does not fail the next.
 pub(super) fn socket(device: &str, peer: IpAddr) -> io::Result<Socket> {
     let domain = if peer.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;

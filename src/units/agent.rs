@@ -1,4 +1,5 @@
-//! A program that is run once, as a unit of its own: outside of hbd's sandbox, with a limit, its output in the journal.
+//! A program that is run once, as a unit of its own: outside of hbd's sandbox, with a limit, its output in the
+//! journal.
 
 use std::time::Duration;
 

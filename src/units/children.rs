@@ -1,5 +1,5 @@
-//! Programs of `respawn` and `failfast` lines as services (04 §9): started in the order of ha.cf, kept running by systemd,
-//! stopped in reverse order.
+//! Programs of `respawn` and `failfast` lines as services (04 §9): started in the order of ha.cf, kept running by
+//! systemd, stopped in reverse order.
 //!
 //! Owns what a program's end means. When they are to run is told by whoever commands.
 

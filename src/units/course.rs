@@ -1,7 +1,8 @@
-//! What the changes of a unit's state mean to whoever wants it to run (docs/DECISIONS.md "How hbd talks to systemd", rules 4 and 6).
+//! What the changes of a unit's state mean to whoever wants it to run (docs/DECISIONS.md "How hbd talks to
+//! systemd", rules 4 and 6).
 //!
-//! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who knows the
-//! jobs.
+//! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who
+//! knows the jobs.
 
 use super::error::look;
 use super::state::{ActiveState, UnitState};
@@ -64,8 +65,8 @@ impl Course {
         if down { Seen::Down } else { Seen::Nothing }
     }
 
-    /// What it means that the unit is down. `by_job`: a job ended after it had left its active state, so somebody stopped
-    /// it. `result` is systemd's word for how it ended.
+    /// What it means that the unit is down. `by_job`: a job ended after it had left its active state, so somebody
+    /// stopped it. `result` is systemd's word for how it ended.
     pub(super) fn fell(&mut self, state: &UnitState, by_job: bool, result: &str) -> News {
         self.up = false;
         if by_job {

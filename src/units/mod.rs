@@ -1,8 +1,8 @@
 //! Resources as systemd units: jobs over D-Bus, and the state of units.
 //!
-//! Owns every word spoken with `org.freedesktop.systemd1`: starting and stopping units by jobs, judging what a finished
-//! job means, and watching units for changes. Never decides whether a unit *should* run, never runs `systemctl`, never
-//! asks for a `daemon-reload`, and never serves anything on the bus (that is [`crate::bus`]).
+//! Owns every word spoken with `org.freedesktop.systemd1`: starting and stopping units by jobs, judging what a
+//! finished job means, and watching units for changes. Never decides whether a unit *should* run, never runs
+//! `systemctl`, never asks for a `daemon-reload`, and never serves anything on the bus (that is [`crate::bus`]).
 //!
 //! The rules (docs/DECISIONS.md "How hbd talks to systemd"):
 //!

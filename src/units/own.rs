@@ -16,8 +16,8 @@ const GUARD: &str = "hbd-order.service";
 const GUARD_LIMIT: Duration = Duration::from_secs(20);
 
 impl Systemd {
-    /// The type of our own unit's job: `start`, `stop`, `restart`, … `None` if it has none, if we run outside of any unit,
-    /// or if systemd does not tell.
+    /// The type of our own unit's job: `start`, `stop`, `restart`, … `None` if it has none, if we run outside of
+    /// any unit, or if systemd does not tell.
     pub async fn own_job(&self) -> Option<String> {
         let own = self.own_unit().await?;
         let (id, path) = self.call(own.job()).await.ok()?;
@@ -73,9 +73,9 @@ impl Systemd {
 
     /// Sees to it that a shutdown of the machine stops hbd first and leaves the stop of `units` to it.
     ///
-    /// Orders between units are fixed when they are loaded, and hbd asks for no `daemon-reload`; but a new unit may come
-    /// with any order. So one is made that does nothing, is ordered after all of `units` and before our own: a shutdown
-    /// stops hbd, then the new one, then what of `units` hbd has left running.
+    /// Orders between units are fixed when they are loaded, and hbd asks for no `daemon-reload`; but a new unit may
+    /// come with any order. So one is made that does nothing, is ordered after all of `units` and before our own: a
+    /// shutdown stops hbd, then the new one, then what of `units` hbd has left running.
     ///
     /// # Errors
     /// As [`Systemd::start`]. Without the guard a shutdown stops hbd and its units in no order.

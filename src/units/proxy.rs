@@ -5,8 +5,8 @@ use zbus::{OwnedObjectPath, Variant, proxy};
 /// One property of a transient unit.
 pub(super) type Property<'a> = (&'a str, Variant<'a>);
 
-/// One row of `ListUnitsByNames`: name, description, load, active and sub state, followed unit, path, job id, job type,
-/// job path.
+/// One row of `ListUnitsByNames`: name, description, load, active and sub state, followed unit, path, job id, job
+/// type, job path.
 pub(super) type UnitRow =
     (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 

@@ -1,4 +1,5 @@
-//! From a recipe to the properties of a transient unit (03 §2.5, §15; org.freedesktop.systemd1(5), StartTransientUnit).
+//! From a recipe to the properties of a transient unit (03 §2.5, §15; org.freedesktop.systemd1(5),
+//! StartTransientUnit).
 //!
 //! Owns the units' text, so to speak. Talks to nobody.
 
@@ -10,8 +11,8 @@ use super::proxy::Property;
 use crate::config::{Dialect, Mount, Script};
 use crate::util::clock::microseconds;
 
-/// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file and does
-/// not understand it when it reads the file again, after a `daemon-reload`.
+/// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file
+/// and does not understand it when it reads the file again, after a `daemon-reload`.
 pub(super) fn command(words: Vec<&str>) -> Variant<'_> {
     let program = words.first().copied().unwrap_or_default();
     Variant::from(vec![(program, words, false)])
@@ -61,7 +62,8 @@ pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration
     properties
 }
 
-/// A service that runs the script's `stop` once: for a resource whose own unit is not active, and may run all the same.
+/// A service that runs the script's `stop` once: for a resource whose own unit is not active, and may run all the
+/// same.
 pub(super) fn stop_once<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
     let mut properties = common(format!("hbd stop of {}", script.command.join(" ")));
     properties.extend(service(script));

@@ -19,10 +19,10 @@ use crate::config::Recipe;
 
 /// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
 ///
-/// `connect` gives a fresh builder for the system bus each time a connection is needed. When the connection is lost it
-/// is made again with backoff; commands under way wait for it until their limit and are then asked again, so a oneshot
-/// service that ends during the gap may run twice. `report` must not block.
-/// Needs a tokio runtime; one thread is enough.
+/// `connect` gives a fresh builder for the system bus each time a connection is needed. When the connection is lost
+/// it is made again with backoff; commands under way wait for it until their limit and are then asked again, so a
+/// oneshot service that ends during the gap may run twice. `report` must not block. Needs a tokio runtime; one
+/// thread is enough.
 pub async fn run(
     connect: impl Fn() -> Builder<'static> + Send + Sync + 'static,
     mut commands: mpsc::UnboundedReceiver<UnitCommand>,

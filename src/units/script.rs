@@ -1,5 +1,5 @@
-//! Running a resource script or an OCF agent by Heartbeat's rules (03 §2.5): `hbd --script`, the main process of the units
-//! that [`super::transient`] makes.
+//! Running a resource script or an OCF agent by Heartbeat's rules (03 §2.5): `hbd --script`, the main process of
+//! the units that [`super::transient`] makes.
 //!
 //! Owns the judgement of what a script says. Knows nothing of units.
 
@@ -61,8 +61,8 @@ fn runs(dialect: Dialect, call: &impl Fn(&str) -> Command) -> io::Result<Option<
     }
 }
 
-/// What `status` prints, by Heartbeat's rule: `not ` in any case, anywhere before `running` or `Running`, means no; else
-/// `running`, `Running` or `OK` means yes. The words of the packaged scripts for no are `Resource is stopped`.
+/// What `status` prints, by Heartbeat's rule: `not ` in any case, anywhere before `running` or `Running`, means no;
+/// else `running`, `Running` or `OK` means yes. The words of the packaged scripts for no are `Resource is stopped`.
 fn says(text: &str) -> Option<bool> {
     let running = |text: &str| text.contains("running") || text.contains("Running");
     let not = text.to_ascii_lowercase().find("not ").and_then(|at| text.get(at..)).is_some_and(running);

@@ -278,9 +278,10 @@ impl Systemd {
         Ok(job)
     }
 
-    /// `StopUnit`. While our own unit has a job, that is while hbd or the machine is being stopped, jobs of units that
-    /// are ordered before hbd wait for its end, which waits for them: then the stop must not wait for its turn. The
-    /// first call stops what depends on the unit, too, as ever; the second makes that same job run at once (03 §15).
+    /// `StopUnit`. While our own unit has a job, that is while hbd or the machine is being stopped, jobs of units
+    /// that are ordered before hbd wait for its end, which waits for them: then the stop must not wait for its
+    /// turn. The first call stops what depends on the unit, too, as ever; the second makes that same job run at
+    /// once (03 §15).
     async fn queue_stop(&self, unit: &str) -> zbus::Result<OwnedObjectPath> {
         let job = self.call(self.manager.stop_unit(unit, "replace")).await?;
         match self.own_job().await {

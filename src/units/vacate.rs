@@ -16,8 +16,8 @@ const PATIENCE: [(Signal, Duration); 2] =
 /// How often is looked whether they are gone.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Ends every process that has a file, its directory, its root or its program below `directory`: SIGTERM first, SIGKILL
-/// after five seconds. Returns those that are still there in the end.
+/// Ends every process that has a file, its directory, its root or its program below `directory`: SIGTERM first,
+/// SIGKILL after five seconds. Returns those that are still there in the end.
 pub fn vacate(directory: &Path) -> Vec<i32> {
     for (signal, patience) in PATIENCE {
         let begun = Instant::now();

@@ -21,13 +21,13 @@ use super::systemd::{LAG, ManagerEvent, RECHECK, ServiceProperty, Systemd};
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
 const WATCHED: usize = 400;
 
-/// A job that ended this long before a unit was seen to be down, microseconds, has stopped it, if systemd cannot say when
-/// it went down.
+/// A job that ended this long before a unit was seen to be down, microseconds, has stopped it, if systemd cannot
+/// say when it went down.
 const JUST_NOW: u64 = 100_000;
 
 impl Systemd {
-    /// Reports what becomes of each of `units` without our doing, from its present state on, until the connection is gone.
-    /// Drop the future to end it. Units that cannot be read are tried again with the next look.
+    /// Reports what becomes of each of `units` without our doing, from its present state on, until the connection
+    /// is gone. Drop the future to end it. Units that cannot be read are tried again with the next look.
     ///
     /// # Errors
     /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
@@ -65,7 +65,8 @@ impl Systemd {
                         // The job that did it, if one did, ends a moment later.
                         if ran {
                             sleep(LAG).await;
-                            // Whoever stopped it has started it again since: we ourselves, in a quick move to and fro.
+                            // Whoever stopped it has started it again since: we ourselves, in a quick move to and
+                            // fro.
                             let again = |now: UnitState| now.active.is_up() || now.job.is_some();
                             if self.state(&units[index]).await.is_ok_and(again) {
                                 continue;
@@ -86,8 +87,8 @@ impl Systemd {
         }
     }
 
-    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service. systemd forgets
-    /// both when nothing refers to a unit that is down.
+    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service. systemd
+    /// forgets both when nothing refers to a unit that is down.
     async fn last_end(&self, state: &UnitState) -> (Option<u64>, String) {
         let left = async {
             let unit = self.unit_at(state.path.clone()).await.ok()?;

@@ -125,8 +125,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
-    /// The address is there already: mark it as ours. If it went away in between, this adds it. An IPv6 address keeps the
-    /// prefix length that it has.
+    /// The address is there already: mark it as ours. If it went away in between, this adds it. An IPv6 address
+    /// keeps the prefix length that it has.
     fn adopt(&mut self, place: &mut Placement, lifetime: Option<u32>) -> io::Result<()> {
         if place.address.is_ipv6() {
             place.prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);

@@ -1,5 +1,6 @@
-//! The addresses on this machine's interfaces, and the networks they are in: a thousand addresses of one network are one
-//! network to look at, so that the thousandth finds its place as fast as the first. Holds knowledge; asks nobody.
+//! The addresses on this machine's interfaces, and the networks they are in: a thousand addresses of one network
+//! are one network to look at, so that the thousandth finds its place as fast as the first. Holds knowledge; asks
+//! nobody.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -95,8 +96,8 @@ impl PresentAddresses {
         self.present.range((index, address, 0)..=(index, address, u8::MAX))
     }
 
-    /// Interface and prefix length of the networks that contain `address` because of some other address that hbd did not
-    /// add.
+    /// Interface and prefix length of the networks that contain `address` because of some other address that hbd
+    /// did not add.
     pub(super) fn networks_around(&self, address: IpAddr) -> impl Iterator<Item = (u32, u8)> {
         let around = self.networks.iter().filter(move |((_, first, prefix), _)| covers(*first, *prefix, address));
         around.filter_map(move |(network, members)| {

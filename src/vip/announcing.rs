@@ -12,7 +12,8 @@ use super::schedule::Schedule;
 use super::worker::Worker;
 
 /// Repetitions sent on an interface before the thread looks at its channel again, and the pause until the next lot:
-/// switches drop ARP that comes too fast (docs/DECISIONS.md "When an address is announced"). First announcements are never held back.
+/// switches drop ARP that comes too fast (docs/DECISIONS.md "When an address is announced"). First announcements
+/// are never held back.
 const LOT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -61,8 +62,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
-    /// Sends it once, in every form, unless the address is gone, its lease is over, or its interface has no neighbours.
-    /// Both forms are tried; the first error is returned.
+    /// Sends it once, in every form, unless the address is gone, its lease is over, or its interface has no
+    /// neighbours. Both forms are tried; the first error is returned.
     pub(super) fn send_announcement(&mut self, id: u64) -> io::Result<()> {
         let Some((index, mac, address, router)) = self.announcement(id) else { return Ok(()) };
         let request = self.announcer.announce(index, mac, address, router);
@@ -84,8 +85,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         there.then_some((index, mac, address, held.router))
     }
 
-    /// Reports the first failure of a series. That the interface is gone (ENXIO, packet(7)) is the kernel's to tell: its
-    /// notification is on the way, and the address is missed and put back then.
+    /// Reports the first failure of a series. That the interface is gone (ENXIO, packet(7)) is the kernel's to
+    /// tell: its notification is on the way, and the address is missed and put back then.
     pub(super) fn report_failing(&mut self, id: u64, source: io::Error) {
         if source.raw_os_error() == Some(libc::ENXIO) {
             return;

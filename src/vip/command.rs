@@ -10,8 +10,8 @@ use crate::config::Address;
 /// What the address thread is told. `id` is the caller's name for the address and comes back in the [`VipReport`]s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VipCommand {
-    /// Add the address and announce it. One that is there already is adopted, so adding twice is harmless. With a lease
-    /// it waits for a [`VipCommand::Renew`] of a core that is not silent.
+    /// Add the address and announce it. One that is there already is adopted, so adding twice is harmless. With a
+    /// lease it waits for a [`VipCommand::Renew`] of a core that is not silent.
     Add {
         /// Names the address from now on; used again, it names the newer one.
         id: u64,
@@ -46,7 +46,8 @@ pub enum VipCommand {
         lifetime: Duration,
     },
     /// Ask the LAN, again and again, whether anybody has this address, and report each change
-    /// ([`VipReport::Answered`], [`VipReport::Silent`], [`VipReport::Service`]). Three questions without an answer are silence.
+    /// ([`VipReport::Answered`], [`VipReport::Silent`], [`VipReport::Service`]). Three questions without an answer
+    /// are silence.
     Probe {
         /// As in the reports.
         id: u64,
@@ -62,7 +63,8 @@ pub enum VipCommand {
         /// The id of the probe.
         id: u64,
     },
-    /// VipReport from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or not.
+    /// VipReport from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or
+    /// not.
     Watch {
         /// As in the report.
         id: u64,

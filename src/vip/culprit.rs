@@ -1,5 +1,5 @@
-//! Who may have removed an address, and what to tell him: networkd and NetworkManager remove what they did not configure.
-//! Only reads their state files below /run; runs nothing.
+//! Who may have removed an address, and what to tell him: networkd and NetworkManager remove what they did not
+//! configure. Only reads their state files below /run; runs nothing.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn hint_below(run: &Path, index: u32, device: &str) -> Option<String> {
     let read = |path: String| fs::read_to_string(run.join(path)).unwrap_or_default();
     let networkd = read(format!("systemd/netif/links/{index}"));
     let value = |key: &str| networkd.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    // `unmanaged` and `linger` are the others. Just when it removes addresses it is `initialized` again, and its file is not
-    // told.
+    // `unmanaged` and `linger` are the others. Just when it removes addresses it is `initialized` again, and its
+    // file is not told.
     let states = ["pending", "initialized", "configuring", "configured", "failed", "degraded"];
     if value("ADMIN_STATE").is_some_and(|state| states.contains(&state)) {
         let file = value("NETWORK_FILE").map_or_else(

@@ -1,10 +1,10 @@
 //! The lease: how long the kernel keeps an address without hearing from us, so that whoever hangs or dies loses it
 //! without anybody's help. Pure: told the time, never asks for it.
 //!
-//! The peer claims our addresses `deadtime` after the last status that it heard. So every lifetime is measured from the
-//! moment that our core sent its last status, not from the moment of its renewal: address gone, then claimed, however
-//! long the core was silent before it froze. Lifetimes are whole seconds, and the kernel looks for expired addresses
-//! up to a quarter of a second late (`ADDRCONF_TIMER_FUZZ`); both are allowed for.
+//! The peer claims our addresses `deadtime` after the last status that it heard. So every lifetime is measured from
+//! the moment that our core sent its last status, not from the moment of its renewal: address gone, then claimed,
+//! however long the core was silent before it froze. Lifetimes are whole seconds, and the kernel looks for expired
+//! addresses up to a quarter of a second late (`ADDRCONF_TIMER_FUZZ`); both are allowed for.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,14 +20,15 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// What the core's thread may be late without losing its addresses, at least.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// How late the kernel may remove an address, with something to spare. When not all expire in the same moment, as a few
-/// hundred that were not renewed in the same moment, the later ones wait for the kernel's next look, a second later.
+/// How late the kernel may remove an address, with something to spare. When not all expire in the same moment, as a
+/// few hundred that were not renewed in the same moment, the later ones wait for the kernel's next look, a second
+/// later.
 const LATE: Duration = Duration::from_millis(300);
 const LATE_MANY: Duration = Duration::from_millis(1100);
 const MANY: usize = 256;
 
-/// The kernel counts an address as expired this much early (`ADDRCONF_TIMER_FUZZ_MINUS`), and our clock is read before
-/// its own.
+/// The kernel counts an address as expired this much early (`ADDRCONF_TIMER_FUZZ_MINUS`), and our clock is read
+/// before its own.
 const EARLY: Duration = Duration::from_millis(30);
 
 /// The terms on which the kernel keeps our addresses.
@@ -118,8 +119,8 @@ impl Lease {
         self.beat = self.beat.max(Some(beat));
     }
 
-    /// The lifetime of one of `count` addresses that the kernel is told of now: `None` is for ever, and no seconds means
-    /// that the core has been silent for too long to hold anything.
+    /// The lifetime of one of `count` addresses that the kernel is told of now: `None` is for ever, and no seconds
+    /// means that the core has been silent for too long to hold anything.
     pub(super) fn lifetime(&self, now: Instant, count: usize) -> Option<u32> {
         let terms = self.terms?;
         let Some(beat) = self.beat else { return Some(0) };
@@ -171,7 +172,8 @@ mod tests {
         assert!(slow.contains("keepalive 3s") && slow.contains("2 s shorter"), "{slow}");
     }
 
-    /// The kernel removes an address at latest 0.25 s after its lifetime, the peer claims it `deadtime` after the beat.
+    /// The kernel removes an address at latest 0.25 s after its lifetime, the peer claims it `deadtime` after the
+    /// beat.
     #[test]
     fn whenever_it_is_renewed_an_address_is_gone_before_the_peer_claims_it() {
         let fuzz = Duration::from_millis(250);

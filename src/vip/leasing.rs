@@ -9,7 +9,8 @@ use super::request::{self, BATCH};
 use super::worker::Worker;
 
 impl<R: Fn(VipReport)> Worker<R> {
-    /// The core was heard: what it still holds lasts from its last beat on. What had expired by now does not come back.
+    /// The core was heard: what it still holds lasts from its last beat on. What had expired by now does not come
+    /// back.
     pub(super) async fn renew(&mut self, run: &[VipCommand]) {
         let beats = run.iter().filter_map(|command| match command {
             VipCommand::Renew { beat } => Some(*beat),

@@ -1,5 +1,5 @@
-//! Hears who claims which address, on the interfaces that matter: one task for each interface and family, which pass what
-//! they hear to the address thread's loop.
+//! Hears who claims which address, on the interfaces that matter: one task for each interface and family, which
+//! pass what they hear to the address thread's loop.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -32,8 +32,8 @@ pub(super) fn unsolicited(mac: MacBytes, address: Ipv6Addr, router: bool) -> Vec
     frame(mac, address, ALL_NODES, message)
 }
 
-/// The frame that asks whether anybody has `address`, without saying who asks: that of duplicate address detection. The
-/// answer goes to all nodes.
+/// The frame that asks whether anybody has `address`, without saying who asks: that of duplicate address detection.
+/// The answer goes to all nodes.
 pub(super) fn probe(mac: MacBytes, address: Ipv6Addr) -> Vec<u8> {
     let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
     message.extend(address.octets());

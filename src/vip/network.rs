@@ -1,5 +1,6 @@
-//! What we know of this machine's links, addresses and connected routes, IPv4 and IPv6: one dump at start, then kept fresh by
-//! the kernel's notifications, so that a failover asks the kernel nothing. Holds knowledge; never changes anything.
+//! What we know of this machine's links, addresses and connected routes, IPv4 and IPv6: one dump at start, then
+//! kept fresh by the kernel's notifications, so that a failover asks the kernel nothing. Holds knowledge; never
+//! changes anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -105,14 +106,14 @@ impl Network {
         )
     }
 
-    /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already, and,
-    /// with IPv4, not by the kernel's own prefix route of another address.
+    /// Whether adding `address/prefix` here must not create a route of its own: the network is reachable already,
+    /// and, with IPv4, not by the kernel's own prefix route of another address.
     ///
-    /// Where the kernel does keep that route for another IPv4 address of the same network, ours becomes its secondary
-    /// and has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP renewal, a
-    /// reconfiguration) ours is promoted, and with the mark the route would vanish and, with ours now primary, not
-    /// come back with the host's address (verified on Linux 6.18). IPv6 knows no secondaries, and renewing a lease would
-    /// give the host's route the lease's lifetime.
+    /// Where the kernel does keep that route for another IPv4 address of the same network, ours becomes its
+    /// secondary and has no route anyway. It must then *not* be marked: when the host's own address goes (a DHCP
+    /// renewal, a reconfiguration) ours is promoted, and with the mark the route would vanish and, with ours now
+    /// primary, not come back with the host's address (verified on Linux 6.18). IPv6 knows no secondaries, and
+    /// renewing a lease would give the host's route the lease's lifetime.
     pub(super) fn needs_no_prefix_route(&self, index: u32, address: IpAddr, prefix: u8) -> bool {
         let kernel_keeps_it = address.is_ipv4() && self.addresses.kernel_routes(index, address, prefix);
         let covered = self.connected(address).any(|other| other.index == index && other.prefix <= prefix);

@@ -1,5 +1,5 @@
-//! The AF_PACKET sockets: one that announcements and probes leave by, and those that hear what others claim. Opened once,
-//! so that an announcement is one system call; never waits.
+//! The AF_PACKET sockets: one that announcements and probes leave by, and those that hear what others claim. Opened
+//! once, so that an announcement is one system call; never waits.
 
 use std::io;
 use std::net::IpAddr;
@@ -137,13 +137,13 @@ impl PacketListener {
 #[expect(unsafe_code, reason = "tokio's safe constructor is deprecated in favour of this one")]
 fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     debug_assert!(socket.as_raw_fd() >= 0);
-    // SAFETY: a `Socket` owns its descriptor, always returns the same one from `as_raw_fd`, and closes it only when it
-    // is dropped; AsyncFd owns the socket from here on and deregisters before it drops it.
+    // SAFETY: a `Socket` owns its descriptor, always returns the same one from `as_raw_fd`, and closes it only when
+    // it is dropped; AsyncFd owns the socket from here on and deregisters before it drops it.
     unsafe { AsyncFd::register(socket) }.map_err(io::Error::from)
 }
 
-/// The `sockaddr_ll` (packet(7)) for frames of a type on the interface with this index. socket2 has no safe constructor
-/// for this family.
+/// The `sockaddr_ll` (packet(7)) for frames of a type on the interface with this index. socket2 has no safe
+/// constructor for this family.
 #[expect(unsafe_code, reason = "socket2 offers no other way to build a sockaddr_ll")]
 fn link_address(index: u32, ethertype: u16) -> io::Result<SockAddr> {
     let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;

@@ -1,5 +1,5 @@
-//! Whether anybody on the LAN answers for an address that we do not have (RFC 5227 §2.1, RFC 4862 §5.4): asked again and
-//! again until the caller has heard enough. Pure: told the time and the answers, never sends.
+//! Whether anybody on the LAN answers for an address that we do not have (RFC 5227 §2.1, RFC 4862 §5.4): asked
+//! again and again until the caller has heard enough. Pure: told the time and the answers, never sends.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

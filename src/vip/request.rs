@@ -1,8 +1,8 @@
 //! Address requests to the kernel: many in one `sendmsg`. Blocks its thread while the kernel works (the RTNL lock
 //! included), which is why this room has a thread of its own.
 //!
-//! The kernel works through them in order, answers each that fails, and acknowledges the last: when that is in, whatever
-//! was not answered has been done.
+//! The kernel works through them in order, answers each that fails, and acknowledges the last: when that is in,
+//! whatever was not answered has been done.
 //!
 //! rtnetlink's own requests go out one by one; a batch halves their time and waits for the RTNL lock once
 //! (docs/DECISIONS.md "Netlink requests go in batches").
@@ -20,8 +20,9 @@ use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::network::OURS;
 use super::place::Placement;
 
-/// Requests in one `sendmsg`. Should all fail, every answer takes a buffer of its own in the receive queue, whose default
-/// length holds 256 (docs/DECISIONS.md "Netlink requests go in batches"); 32 keep the first announcement of a large batch below half a millisecond.
+/// Requests in one `sendmsg`. Should all fail, every answer takes a buffer of its own in the receive queue, whose
+/// default length holds 256 (docs/DECISIONS.md "Netlink requests go in batches"); 32 keep the first announcement of
+/// a large batch below half a millisecond.
 pub(super) const BATCH: usize = 32;
 
 /// What a request takes, or a little less.
@@ -38,14 +39,14 @@ pub(super) fn add(place: &Placement, lifetime: Option<u32>) -> NetlinkRequest {
     new_address(place, lifetime, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// RTM_NEWADDR for an address that is there: marks it as ours and gives it a new lifetime. The kernel adds it if it is
-/// not there, whatever the flags say.
+/// RTM_NEWADDR for an address that is there: marks it as ours and gives it a new lifetime. The kernel adds it if it
+/// is not there, whatever the flags say.
 pub(super) fn renew(place: &Placement, lifetime: Option<u32>) -> NetlinkRequest {
     new_address(place, lifetime, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
-/// RTM_DELADDR: removes the first entry with this address on the interface; fails with EADDRNOTAVAIL if there is none.
-/// With IPv4 whatever its prefix and label; with IPv6 the kernel wants the prefix length that it has there.
+/// RTM_DELADDR: removes the first entry with this address on the interface; fails with EADDRNOTAVAIL if there is
+/// none. With IPv4 whatever its prefix and label; with IPv6 the kernel wants the prefix length that it has there.
 pub(super) fn remove(index: u32, address: IpAddr, prefix: u8) -> NetlinkRequest {
     let mut message = AddressMessage::default();
     message.header.family = family(address);

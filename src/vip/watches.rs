@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::probe::Probe;
 use crate::config::Address;
 
-/// We defend an address at most once in this time (RFC 5227 §2.4 DEFEND_INTERVAL); a conflict that was not heard of for
-/// so long is over.
+/// We defend an address at most once in this time (RFC 5227 §2.4 DEFEND_INTERVAL); a conflict that was not heard of
+/// for so long is over.
 pub(super) const DEFEND: Duration = Duration::from_secs(10);
 /// How often a service is tried, and how long it may take to accept.
 const SERVICE: Duration = Duration::from_millis(500);

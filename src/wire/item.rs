@@ -1,5 +1,5 @@
-//! The smallest pieces of messages, which both formats and packed lists are made of: a length, a netstring, a name with its
-//! value.
+//! The smallest pieces of messages, which both formats and packed lists are made of: a length, a netstring, a name
+//! with its value.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! The keys of authkeys and what they sign (01 §1.6.4, §1.6.5). Owns secrets, digests and their comparison; never reads
-//! a file and never prints a secret.
+//! The keys of authkeys and what they sign (01 §1.6.4, §1.6.5). Owns secrets, digests and their comparison; never
+//! reads a file and never prints a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;

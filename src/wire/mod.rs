@@ -29,8 +29,9 @@ use classic::needs_netstring;
 /// The message in a datagram or in the text from a serial line, authenticated (01 §1.4.2).
 ///
 /// The format is told by the first four bytes. The digest is checked before anything but lengths and line ends is
-/// looked at: of a netstring the trailer, of classic text the field `auth`. What follows the end is ignored. The inner
-/// `auth` of a netstring is an ordinary field; nobody checks it (01 §1.6.3). A compressed message is expanded.
+/// looked at: of a netstring the trailer, of classic text the field `auth`. What follows the end is ignored. The
+/// inner `auth` of a netstring is an ordinary field; nobody checks it (01 §1.6.3). A compressed message is
+/// expanded.
 ///
 /// # Errors
 /// See [`DecodeError`]; the packet is to be dropped.
@@ -63,10 +64,10 @@ pub fn encode(message: &Message, format: MessageFormat, keys: &Keyring) -> Resul
 
 /// The datagram for a message: a netstring with trailer, whatever `format` is (01 §1.4.1).
 ///
-/// [`MessageFormat::Classic`] adds the inner `auth` that a default 3.0.6 has (in the place of the field `auth`, else
-/// at the end) unless the message has a field of type 2, 4 or 5. Fields of type 5 are compressed, with the algorithm
-/// that the message names in `_compression_algorithm`, else that of `compression`. A message of [`MAX_ENCODED`] bytes or
-/// more is compressed as a whole, and so is one above `compression`'s threshold.
+/// [`MessageFormat::Classic`] adds the inner `auth` that a default 3.0.6 has (in the place of the field `auth`,
+/// else at the end) unless the message has a field of type 2, 4 or 5. Fields of type 5 are compressed, with the
+/// algorithm that the message names in `_compression_algorithm`, else that of `compression`. A message of
+/// [`MAX_ENCODED`] bytes or more is compressed as a whole, and so is one above `compression`'s threshold.
 ///
 /// # Errors
 /// See [`EncodeError`]; a message made of valid names and texts and of reasonable size has none.

@@ -1,5 +1,6 @@
-//! Messages as plain data: how serde writes [`Message`] and [`Value`], so that a recording can be read and searched by
-//! people. `[["t","status"],["st","active"],["srcuuid",{"binary":"…"}]]`; bytes are base64. Never goes on a wire.
+//! Messages as plain data: how serde writes [`Message`] and [`Value`], so that a recording can be read and searched
+//! by people. `[["t","status"],["st","active"],["srcuuid",{"binary":"…"}]]`; bytes are base64. Never goes on a
+//! wire.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

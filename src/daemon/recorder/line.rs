@@ -1,7 +1,7 @@
 //! The lines of a recording: one JSON object each, by kind.
 //!
-//! Owns the format. A file begins with `recording`, then, unless it is the first of its daemon, `state`; if the disk was
-//! too slow for what was in between, there is a `gap` before it. Then come `event`s.
+//! Owns the format. A file begins with `recording`, then, unless it is the first of its daemon, `state`; if the
+//! disk was too slow for what was in between, there is a `gap` before it. Then come `event`s.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What a real Heartbeat's wire code gets wrong and hbd's does not (01 §1.0.1, §1.6.5, §1.10), the names to be read as a
-//! list. The details are in `malformed` and `vectors`.
+//! What a real Heartbeat's wire code gets wrong and hbd's does not (01 §1.0.1, §1.6.5, §1.10), the names to be read
+//! as a list. The details are in `malformed` and `vectors`.
 
 use super::*;
 
