@@ -7,9 +7,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`config`] | ha.cf, authkeys, haresources and hbd.toml become one typed, checked `Config`, with diagnostics (pure but for reading) |
+//! | [`config`] | ha.cf, authkeys, haresources and hbd.toml become one typed, checked `Config`, with diagnostics |
 //! | [`wire`] | bytes to `Message` and back: netstring, classic text, digests, compression (pure) |
-//! | [`cluster`] | the core: membership and resource protocol, events in, actions out (pure: no I/O, no clock, no log) |
+//! | [`cluster`] | the core: membership and resource protocol, events in, actions out (no I/O, no clock, no log) |
 //! | [`media`] | the sockets of the heartbeat media |
 //! | [`vip`] | addresses on interfaces and their announcement, on a thread of its own |
 //! | [`units`] | resources as systemd units: jobs and states over D-Bus |

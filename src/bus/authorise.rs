@@ -21,7 +21,7 @@ const GROUP: &str = "haclient";
 /// Callers that may be asked about at the same time; more of them are told to try again.
 const PENDING: usize = 16;
 /// How long polkit may take by itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+const POLKIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a person may take to give a password.
 const PASSWORD: Duration = Duration::from_secs(120);
 
@@ -112,7 +112,7 @@ async fn credentials(bus: &Connection, header: &Header<'_>) -> zbus::Result<Conn
     let sender = header.sender().ok_or(zbus::Error::MissingField)?;
     let dbus = DBusProxy::builder(bus).cache_properties(CacheProperties::No).build().await?;
     let ask = dbus.get_connection_credentials(sender.clone().into());
-    timeout(PATIENCE, ask)
+    timeout(POLKIT_LIMIT, ask)
         .await
         .map_err(|_| zbus::Error::Failure("the bus does not answer".to_owned()))?
         .map_err(Into::into)
@@ -151,7 +151,7 @@ async fn ask_polkit(
     let (flags, patience) = if interactive {
         (CheckAuthorizationFlags::ALLOW_USER_INTERACTION, PASSWORD)
     } else {
-        (CheckAuthorizationFlags::empty(), PATIENCE)
+        (CheckAuthorizationFlags::empty(), POLKIT_LIMIT)
     };
     let details = HashMap::new();
     let ask = authority.check_authorization(&subject, action.id(), &details, flags, "");

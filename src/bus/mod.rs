@@ -186,8 +186,8 @@ async fn appear(
     let mut publisher = Publisher::new(&connection, shown, Arc::clone(jobs));
     publisher.publish(first).await.map_err(BusError::Unreachable)?;
     if connection.is_bus() {
-        // Last, so that whoever sees the name finds everything. Neither replaced nor replacing, as zbus would by
-        // itself: whoever calls must not change hands without a word.
+        // Last, so that a program that sees the name finds everything. Neither replaced nor replacing, as zbus
+        // would by itself: the name must not change its owner without a word.
         let requested = connection.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await;
         requested.map_err(|error| match error {
             zbus::Error::NameTaken => BusError::NameTaken,

@@ -1,7 +1,7 @@
 //! Moves that somebody on the bus asks for: a set of groups or one group, and the core's answer in words.
 //!
 //! Heartbeat's protocol knows two sets of groups, those that prefer the one node and those that prefer the other, and
-//! moves a set as a whole. One group of several is therefore not moved alone: whoever asks is told what would go
+//! moves a set as a whole. One group of several is therefore not moved alone: the operator is told what would go
 //! along.
 
 use super::answers::refusal;

@@ -70,7 +70,7 @@ impl Publisher {
         }
         let object = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
         let same = manager_data(&was) == manager_data(snapshot);
-        // Its lock may be taken for long by whoever calls it: what it shows is beside it.
+        // Its lock may be taken for long by its caller: what it shows is beside it.
         let before = if same { Properties::new() } else { shown(bus, &object, &*object.get().await).await? };
         *self.manager.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();
         if !same {

@@ -267,7 +267,7 @@ async fn a_call_that_lasts_keeps_nobody_from_seeing_what_changes() {
     assert_eq!(asked.await.unwrap().unwrap(), "the failures of all groups are forgotten");
 }
 
-/// A polkit of the test's own: lets whoever it was told to, if asked about `org.hbd1.switch`.
+/// A polkit of the test's own: lets those pass whom the test names, if asked about `org.hbd1.switch`.
 struct Polkit(Arc<std::sync::Mutex<bool>>);
 
 #[zbus::interface(name = "org.freedesktop.PolicyKit1.Authority")]
@@ -366,7 +366,7 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
     );
     assert!(asked.recv().await.is_some());
 
-    // Garbage: whoever sends it gets errors, and hbd is asked nothing.
+    // Garbage: its sender gets errors, and hbd is asked nothing.
     let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
     for number in 0..1000 {
         let result = match number % 3 {

@@ -2,8 +2,8 @@
 //!
 //! Owns the list of the invariants that span modules; those of one module stand beside its fields as `debug_assert!`.
 
+use super::api::set::{Class, Set};
 use super::core::Core;
-use super::ownership::set::{Class, Set};
 use super::ownership::state::Decision;
 use super::peer::node::Node;
 use super::timers::Timer;

@@ -15,7 +15,7 @@ use super::complaints::Complaints;
 use super::facts::Fact;
 use super::guards::carrier::Carrier;
 use super::guards::fencing::Fencing;
-use super::guards::health::Health;
+use super::guards::health::Failures;
 use super::guards::ipfail::Ipfail;
 use super::guards::isolation::Isolation;
 use super::guards::lan::Lan;
@@ -33,7 +33,7 @@ use super::ownership::operator::{MoveDirection, Operator};
 use super::ownership::state::Ownership;
 use super::peer::history::History;
 use super::peer::node::Node;
-use super::peer::ping::PingNode;
+use super::peer::ping::PingedNode;
 use super::peer::sequence::ACK_PERIOD;
 use super::timers::Timers;
 use crate::util::random::SplitMix64;
@@ -68,7 +68,7 @@ pub struct Core {
     pub(super) complaints: Complaints,
     pub(super) history: History,
     pub(super) nodes: Vec<Node>,
-    pub(super) ping_nodes: Vec<PingNode>,
+    pub(super) ping_nodes: Vec<PingedNode>,
     pub(super) membership: Membership,
     pub(super) groups: Groups,
     pub(super) ownership: Ownership,
@@ -80,7 +80,7 @@ pub struct Core {
     pub(super) isolation: Isolation,
     pub(super) fencing: Fencing,
     pub(super) carrier: Carrier,
-    pub(super) health: Health,
+    pub(super) health: Failures,
     pub(super) maintenance: Maintenance,
     pub(super) legacy: Legacy,
     pub(super) resync: Resync,
@@ -102,7 +102,7 @@ impl Core {
             complaints: Complaints::default(),
             history: History::default(),
             nodes: Vec::new(),
-            ping_nodes: settings.ping_nodes.iter().map(|name| PingNode::new(name)).collect(),
+            ping_nodes: settings.ping_nodes.iter().map(|name| PingedNode::new(name)).collect(),
             membership: Membership::default(),
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: Ownership::default(),
@@ -114,7 +114,7 @@ impl Core {
             isolation: Isolation::default(),
             fencing: Fencing::default(),
             carrier: Carrier::default(),
-            health: Health::default(),
+            health: Failures::default(),
             maintenance: Maintenance::default(),
             legacy: Legacy::default(),
             resync: Resync::default(),

@@ -9,9 +9,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::api::event::{Answer, Step};
+use super::api::set::Set;
 use super::api::time::Instant;
 use super::core::{Core, each};
-use super::ownership::set::Set;
 use super::ownership::state::Decision;
 use super::peer::message::{Ask, AskWord, Info, MessageSaid, Report, StatusSaid};
 use super::peer::receive::{Said, Unjudged};
@@ -193,19 +193,24 @@ impl Core {
             // takes over nothing.
             Fact::PeerDead if self.ownership.decision == Decision::Init => {}
             Fact::PeerDead => {
-                each!(self; cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                ipfail_forget(); peer_died())
+                each!(self;
+                    cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
+                    ipfail_forget();
+                    peer_died());
             }
-            Fact::PeerLeft => each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
-                cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over(); peer_left()),
+            Fact::PeerLeft => {
+                each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
+                    cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
+                    peer_left());
+            }
             Fact::PeerRestarted => {
-                each!(self; peer_restarted(); restart_exchange(); stop_repeating(); cancel_release(); forget_offer();
-                conflict_over();
-                legacy_over(); ipfail_forget())
+                each!(self; peer_restarted();
+                    restart_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
+                    ipfail_forget(); legacy_over());
             }
 
             Fact::PeerReappeared { known } => {
-                each!(self; note_unheard());
+                each!(self; await_report());
                 if self.ownership.decided() {
                     each!(self; ipfail_ask(); conflict_reappeared(known));
                     if self.peer_kind().is_hbd() {

@@ -3,6 +3,22 @@
 //! Owns every decision hbd makes: who is alive, who holds what, what runs here. Pure: no I/O, no clock, no log, no
 //! randomness of its own. [`Core::handle`] takes an event and returns the actions; the daemon, the simulator and the
 //! replay run the very same code. Knows `wire::Message` and `config`, nothing else.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `api` | events, requests, actions, records: what goes in and comes out |
+//! | `core` | the state machine: its parts, and what an event sets off |
+//! | `facts` | what became true, and who hears it, in which order |
+//! | `timers` | what is due when, and in which order |
+//! | `peer` | messages: received, judged new, read, sent, sent again |
+//! | `liveness` | who is alive |
+//! | `ownership` | who holds what, and how it moves |
+//! | `guards` | what objects to taking or keeping a group |
+//! | `heartbeat` | what only a real Heartbeat needs |
+//! | `life` | how this daemon ends, and how the next one goes on |
+//! | `complaints` | records that a stranger can provoke at will |
+//! | `view` | what the core shows of itself |
+//! | `check` | what must be true between two events |
 
 mod api;
 mod check;
@@ -18,22 +34,23 @@ mod peer;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod view;
 
 pub use api::event::{Action, AddressNews, Answer, Awaited, Event, Order, Outcome, Request, Step, UnitNews};
 pub use api::record::{Priority, Record, Subject};
+pub use api::set::{Class, Set};
 pub use api::settings::Settings;
 pub use api::time::{Instant, Moment};
-pub use api::view::{GroupView, LinkView, NodeView, View};
 pub use core::Core;
 pub use guards::lan::asking_interval;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
-pub use ownership::set::{Class, Set};
 pub use peer::node::Status;
-pub use peer::ping::PingNode;
+pub use peer::ping::PingedNode;
+pub use view::{GroupView, LinkView, NodeView, View};
 
-/// Protocol extensions that this hbd announces in the field `hbd` of its statuses (shared decision "How hbd knows
-/// an hbd peer"): 1 = claims in `resource` messages, partitions heal without restarts. The fields `hbd_restart`,
-/// `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: a node that does not know them
-/// loses nothing.
+/// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
+/// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts. The fields
+/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: a node that does not
+/// know them loses nothing.
 pub const EXTENSIONS: u32 = 1;

@@ -1,7 +1,7 @@
 //! The core's thread: packets, timers, and the core (docs/ARCHITECTURE.md "Threads").
 //!
-//! Owns the core. Reads what is queued before it judges anybody's silence: who wakes up late was late himself. Never
-//! waits for anything but packets, inputs and time.
+//! Owns the core. Reads what is queued before it judges anybody's silence: a daemon that wakes up late was late
+//! itself. Never waits for anything but packets, inputs and time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,7 +44,7 @@ pub struct CoreLoop {
     pub history: DecisionHistory,
     /// The media.
     pub links: Links,
-    /// The other rooms.
+    /// The other threads.
     pub effects: Effects,
     /// What the other threads send.
     pub inputs: UnboundedReceiver<Input>,

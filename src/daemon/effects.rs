@@ -1,5 +1,5 @@
-//! Carries out the core's actions: steps to the address and unit rooms, records to the journal, messages to the
-//! links.
+//! Carries out the core's actions: steps to the threads of the addresses and the units, records to the journal,
+//! messages to the links.
 //!
 //! Only hands over; nothing here waits.
 
@@ -29,7 +29,7 @@ pub struct Effects {
     pub restoring: BTreeSet<u64>,
     /// The address thread.
     pub vip: vip::VipHandle,
-    /// The bus thread's unit room.
+    /// The units, on the bus thread.
     pub units: UnboundedSender<units::UnitCommand>,
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,

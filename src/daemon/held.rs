@@ -1,4 +1,4 @@
-//! What a daemon holds, written down for whoever comes after it: its successor, or `hbd --release`.
+//! What a daemon holds, written down for the program that comes after it: its successor, or `hbd --release`.
 //!
 //! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the
 //! groups of haresources and is written at the start. `beat` says which of them we hold and until when no peer can

@@ -1,4 +1,4 @@
-//! From the text of authkeys to the keyring of the wire: the one place where the two rooms meet.
+//! From the text of authkeys to the keyring of the wire: the one place where `config` and `wire` meet.
 
 use crate::config::{AuthKeys, AuthMethod, Files};
 use crate::wire::{Key, Keyring, KeyringError, Method};

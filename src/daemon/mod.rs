@@ -1,8 +1,8 @@
-//! The daemon: wires the core to the rooms around it, each on the thread where it may get stuck alone.
+//! The daemon: wires the core to the effects around it, each on a thread where it may get stuck alone.
 //!
 //! Owns start, exit codes and the order in which things are opened. Decides nothing about the cluster.
 //!
-//! | thread | room |
+//! | thread | what runs there |
 //! |---|---|
 //! | main | [`core_loop`]: packets, timers, the core; realtime |
 //! | `vip` | [`crate::vip`] |
@@ -332,7 +332,7 @@ fn lease(config: &Config) -> Option<vip::Terms> {
     }
 }
 
-/// Tells the unit room what it will have to do with.
+/// Tells the units' thread which units there are.
 fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
     let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
     let units: Vec<String> = kinds.clone().filter_map(|kind| kind.unit().map(str::to_owned)).collect();

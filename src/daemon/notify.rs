@@ -2,7 +2,7 @@
 //!
 //! Owns a thread, because the datagram may block when PID 1 is busy, and the core must not. WATCHDOG=1 goes out
 //! only for an [`ServiceNotice::Alive`], which only the core sends, after it has answered an event. READY=1 waits a
-//! moment for the bus, so that whoever has started hbd can ask it.
+//! moment for the bus, so that the program that has started hbd can ask it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;

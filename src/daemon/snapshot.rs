@@ -2,7 +2,7 @@
 
 use super::links;
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
-use crate::cluster::{GroupState, GroupView, NodeView, PingNode, View};
+use crate::cluster::{GroupState, GroupView, NodeView, PingedNode, View};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
 use crate::media;
 use crate::util::clock::microseconds;
@@ -66,7 +66,7 @@ fn node(view: &NodeView) -> NodeSnapshot {
     }
 }
 
-fn ping_node(node: &PingNode, timing: &Timing) -> NodeSnapshot {
+fn ping_node(node: &PingedNode, timing: &Timing) -> NodeSnapshot {
     NodeSnapshot {
         name: node.name.clone(),
         kind: "ping".to_owned(),
@@ -78,7 +78,7 @@ fn ping_node(node: &PingNode, timing: &Timing) -> NodeSnapshot {
 }
 
 /// A ping node has exactly one link, named like itself (02 §1.2).
-fn ping_link(node: &PingNode) -> LinkSnapshot {
+fn ping_link(node: &PingedNode) -> LinkSnapshot {
     let status = if node.answers == Some(true) { "up" } else { "dead" };
     LinkSnapshot {
         node: node.name.clone(),

@@ -16,7 +16,7 @@ use crate::units::{MachineWatchdog, Systemd, UnitError};
 use crate::util::error::error_chain;
 
 /// How long systemd may take to be asked.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ASKING_LIMIT: Duration = Duration::from_secs(30);
 /// Two names of one device.
 const DEFAULT: [&str; 2] = ["/dev/watchdog", "/dev/watchdog0"];
 
@@ -32,7 +32,7 @@ pub async fn guard(device: Option<PathBuf>) {
         return;
     }
     let ask = async { Systemd::new(Builder::system().build().await?).await?.arm_watchdog(RUNTIME_WATCHDOG).await };
-    let outcome = timeout(PATIENCE, ask).await;
+    let outcome = timeout(ASKING_LIMIT, ask).await;
     match outcome.unwrap_or_else(|_| Err(UnitError::ConnectionLost)) {
         Ok(state) => {
             let (good, text) = verdict(&device, &state);

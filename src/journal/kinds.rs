@@ -1,5 +1,6 @@
-//! The kinds of records beside those of the core (`cluster::Record::IDS`): whoever speaks through the `log` crate
-//! without an id of his own gets that of his room, so that every record can be found, filtered and explained.
+//! The kinds of records beside those of the core (`cluster::Record::IDS`): a module that speaks through the `log`
+//! crate without an id of its own gets that of its folder, so that every record can be found, filtered and
+//! explained.
 
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

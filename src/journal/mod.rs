@@ -1,8 +1,8 @@
-//! Log records for the journal, never blocking whoever has something to say.
+//! Log records for the journal, never blocking the thread that has something to say.
 //!
-//! Owns the queue between the threads and the journal, the thread that empties it, and the [`log::Log`] through which
-//! libraries and rooms speak. Never decides what is worth a record, never blocks a caller: a record that finds the
-//! queue full is counted, and the count is reported as soon as there is room again.
+//! Owns the queue between the threads and the journal, the thread that empties it, and the [`log::Log`] through
+//! which libraries and the folders of src/ speak. Never decides what is worth a record, never blocks a caller: a
+//! record that finds the queue full is counted, and the count is reported as soon as there is space again.
 //!
 //! Every record carries `SYSLOG_IDENTIFIER=hbd`, `HBD_REALTIME_USEC` (when it was said, which under load is earlier
 //! than when it was written), `SYSLOG_FACILITY` if `logfacility` is set, and the fields given by its author

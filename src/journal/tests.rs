@@ -1,4 +1,4 @@
-//! The queue with a sink that a test holds, and the whole room with a journald of its own.
+//! The queue with a sink that a test holds, and the whole of it with a journald of its own.
 
 use std::io;
 use std::process::Command;
@@ -244,7 +244,7 @@ fn a_real_journald_gets_it_all() {
     let stored: u64 = first["__REALTIME_TIMESTAMP"].as_str().unwrap().parse().unwrap();
     assert!(usec <= stored && stored - usec < 60_000_000, "{usec} {stored}");
     assert_eq!(entries[5]["HBD_LINK"], "eth1");
-    // Who speaks through `log` without an id has that of his room.
+    // A module that speaks through `log` without an id has that of its folder.
     assert_eq!(entries[5]["HBD_EVENT"], LIBRARY.event);
     assert_eq!(entries[5]["MESSAGE_ID"], LIBRARY.id);
 }

@@ -11,7 +11,7 @@ use crate::config::Medium;
 use crate::testnet::{self, Peer, with_cable};
 
 const DEFAULTS: Defaults = Defaults { udpport: 694, baud: 19_200 };
-const PATIENCE: Duration = Duration::from_secs(15);
+const REOPENING_LIMIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(20);
 
 const V4: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 99, 0, 2))];
@@ -64,7 +64,7 @@ fn answer(peer: &Peer, line: Line) -> Arc<()> {
 
 /// A message is answered, sooner or later: IPv6 sends after duplicate address detection, some two seconds.
 async fn is_answered(link: &mut MediaLink, question: &[u8]) {
-    let patience = Instant::now() + PATIENCE;
+    let patience = Instant::now() + REOPENING_LIMIT;
     let mut buffer = [0; 16];
     loop {
         assert!(Instant::now() < patience, "no answer on {}", link.name());

@@ -26,7 +26,7 @@ const QUEUE: usize = 4096;
 const STUCK: Duration = Duration::from_millis(500);
 /// Bytes read at once.
 const PIECE: usize = 4096;
-/// Messages kept for the caller; more than a line can carry in the time that he may be late.
+/// Messages kept for the caller; more than a line can carry in the time by which the caller may be late.
 const INBOX: usize = 256;
 
 /// An open serial device.
@@ -165,8 +165,8 @@ impl Serial {
     }
 }
 
-/// The side that is written to, looked at anew: not every driver tells that a queue it dropped has room again (a
-/// pseudo-terminal does not), and whoever waits for that news would never write again.
+/// The side that is written to, looked at anew: not every driver tells that a queue it dropped has space again (a
+/// pseudo-terminal does not), and a sender that waits for that news would never write again.
 fn writer(port: &File) -> io::Result<pipe::Sender> {
     pipe::Sender::from_file_unchecked(port.try_clone()?)
 }

@@ -91,14 +91,14 @@ fn a_line_that_nobody_reads_delays_nobody_and_recovers() {
         let stuck = loop {
             tokio::time::advance(Duration::from_millis(600)).await;
             match link.send(MESSAGE) {
-                // The kernel had passed on some of it meanwhile: the line did move. It has room for some 16 KiB.
+                // The kernel had passed on some of it meanwhile: the line did move. It has space for some 16 KiB.
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => break error,
             }
         };
         assert_eq!(stuck.kind(), std::io::ErrorKind::TimedOut);
-        // What was queued in the kernel went with it. A terminal tells nobody that it has room again.
+        // What was queued in the kernel went with it. A terminal tells nobody that it has space again.
         turn(&mut link).await;
         let taken = (0..2000).filter(|_| link.send(MESSAGE).is_ok()).count();
         assert!(taken * MESSAGE.len() > 2 * 4096, "only our own queue takes something: {taken} messages");
@@ -159,7 +159,7 @@ fn what_is_no_line_is_told_apart() {
 
 #[test]
 fn a_line_that_hangs_up_is_opened_again() {
-    // By a name of our own: the kernel gives the number of one that is gone to whoever asks next.
+    // By a name of our own: the kernel gives the number of one that is gone to the next program that asks.
     let directory = tempfile::tempdir().unwrap();
     let name = directory.path().join("line");
     let (far, path) = line();

@@ -14,7 +14,7 @@ const PORT: u16 = 694;
 const DEFAULTS: Defaults = Defaults { udpport: PORT, baud: 19_200 };
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
-const PATIENCE: Duration = Duration::from_secs(10);
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Addresses at both ends of `eth0`.
 fn addresses(peer: &Peer) {
@@ -25,7 +25,7 @@ fn addresses(peer: &Peer) {
 /// A plain socket at the peer's end.
 fn peer_socket(peer: &Peer) -> UdpSocket {
     let socket = peer.run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap());
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(ARRIVAL_LIMIT)).unwrap();
     socket
 }
 
@@ -38,7 +38,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 async fn within<T>(what: impl Future<Output = io::Result<T>>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("in time").unwrap()
+    tokio::time::timeout(ARRIVAL_LIMIT, what).await.expect("in time").unwrap()
 }
 
 /// The next datagram, when it comes.
@@ -121,7 +121,7 @@ fn a_datagram_looks_like_heartbeats() {
             let protocol = Protocol::from(i32::from(0x0800_u16.to_be()));
             Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
         });
-        capture.set_read_timeout(Some(PATIENCE)).unwrap();
+        capture.set_read_timeout(Some(ARRIVAL_LIMIT)).unwrap();
         run(async { ucast::open("eth0", THERE.into(), PORT).unwrap().send(b"x").unwrap() });
         let mut frame = [0; 2048];
         let length = (&capture).read(&mut frame).unwrap();
@@ -296,7 +296,8 @@ fn ipv6_peers_are_reached_too() {
     });
 }
 
-/// Somebody at the peer's end who has joined a group or a network, and says what he hears and from whom.
+/// Somebody at the peer's end who has joined a group or a network, and says what is heard there, and from which
+/// address.
 fn hears(far: &UdpSocket, wanted: &[u8]) -> std::net::SocketAddr {
     let mut buffer = [0; 64];
     let (length, from) = far.recv_from(&mut buffer).unwrap();
@@ -336,14 +337,14 @@ fn a_multicast_reaches_its_group_with_its_ttl() {
         let far = peer.run(move || {
             let socket = UdpSocket::bind((group, 700)).unwrap();
             socket.join_multicast_v4(&group, &THERE).unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(ARRIVAL_LIMIT)).unwrap();
             socket
         });
         let capture = peer.run(|| {
             let protocol = Protocol::from(i32::from(0x0800_u16.to_be()));
             Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
         });
-        capture.set_read_timeout(Some(PATIENCE)).unwrap();
+        capture.set_read_timeout(Some(ARRIVAL_LIMIT)).unwrap();
         run(async {
             let medium =
                 Medium::Mcast { device: "eth0".into(), group: group.into(), port: 700, ttl: 3, looped: false };

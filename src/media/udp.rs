@@ -35,7 +35,7 @@ impl Udp {
         self.sender.send_to(message, &self.destination).map(drop)
     }
 
-    /// Receives one datagram, from whoever sent it, cut off at the buffer's length ([`super::MESSAGE_MAX`] fits any);
+    /// Receives one datagram, from any sender, cut off at the buffer's length ([`super::MESSAGE_MAX`] fits any);
     /// with the sender's address, which proves nothing. `WouldBlock` when nothing is queued.
     ///
     /// # Errors

@@ -37,8 +37,8 @@ impl Systemd {
     /// Runs it and waits for its end. `Ok` when it exited with 0, or with what is accepted.
     ///
     /// # Errors
-    /// [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`), and what [`Systemd::start`] may
-    /// give.
+    /// [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`), and what [`Systemd::start`]
+    /// may give.
     pub async fn run_errand(&self, errand: &Errand<'_>) -> Result<(), UnitError> {
         let mut properties = common(errand.description.to_owned());
         properties.extend([

@@ -42,7 +42,7 @@ pub(super) fn error_text(error: &zbus::Error) -> String {
     }
 }
 
-/// The error as the room's own.
+/// The error as one of this folder.
 pub(super) fn connection_error(connection: &Connection, error: zbus::Error) -> UnitError {
     if connection.is_closed() { UnitError::ConnectionLost } else { UnitError::Bus(error) }
 }

@@ -1,7 +1,7 @@
 //! Programs of `respawn` and `failfast` lines as services (04 §9): started in the order of ha.cf, kept running by
 //! systemd, stopped in reverse order.
 //!
-//! Owns what a program's end means. When they are to run is told by whoever commands.
+//! Owns what a program's end means. When they are to run is told by the daemon.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use log::{error, info, warn};
 use tokio::time::{sleep, timeout};
 use zbus::Variant;
 
+use super::changes::News;
 use super::command::UnitReport;
-use super::course::News;
 use super::error::{UnitError, Verb};
 use super::proxy::Property;
 use super::recipe::command;
@@ -27,7 +27,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// After how long a program that does not stop is killed.
 const STOP: Duration = Duration::from_secs(90);
 /// How long their end waits for a bus that is not there.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const END_LIMIT: Duration = Duration::from_secs(60);
 /// A program that says so wants not to be started again.
 const ENOUGH: i32 = 100;
 /// So many lives within this time, and it is given up: eleven of at most 30 s.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::course::News;
+use super::changes::News;
 use super::error::UnitError;
 use crate::config::{Child, Recipe};
 
-/// What the room is asked to do.
+/// What the units' task is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnitCommand {
     /// Start a unit.
@@ -52,7 +52,7 @@ pub enum UnitCommand {
     EndChildren,
 }
 
-/// What the room reports.
+/// What the units' task reports.
 #[derive(Debug, Clone)]
 pub enum UnitReport {
     /// The unit of command `id` is up.

@@ -6,8 +6,8 @@
 //!
 //! The rules (docs/DECISIONS.md "How hbd talks to systemd"):
 //!
-//! - `Subscribe()` and the `JobRemoved` stream come before the first job, and every stream is drained by a task of its
-//!   own from the moment it exists: a full queue freezes the whole connection.
+//! - `Subscribe()` and the `JobRemoved` stream come before the first job, and every stream is drained by a task of
+//!   its own from the moment it exists: a full queue freezes the whole connection.
 //! - A job is over when `JobRemoved` says so *or* when the unit no longer has it. The state is read again after
 //!   `Reloading(false)`, after a new owner of `org.freedesktop.systemd1`, and every [`systemd::RECHECK`].
 //! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
@@ -32,8 +32,8 @@ pub mod watch;
 pub mod watchdog;
 
 mod answer;
+mod changes;
 mod command;
-mod course;
 mod error;
 mod proxy;
 mod recipe;
@@ -42,8 +42,8 @@ mod session;
 mod tests;
 
 pub use agent::Errand;
+pub use changes::News;
 pub use command::{UnitCommand, UnitReport};
-pub use course::News;
 pub use error::{UnitError, Verb};
 pub use run::run;
 pub use state::{ActiveState, UnitState};

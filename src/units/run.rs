@@ -1,4 +1,4 @@
-//! The room's loop: commands in, reports out, over connections that come and go.
+//! The units' loop: commands in, reports out, over connections that come and go.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use zbus::connection::Builder;
 
+use super::changes::News;
 use super::children;
 use super::command::{UnitCommand, UnitReport};
-use super::course::News;
 use super::error::{UnitError, Verb};
 use super::session::{BACKOFF_MAX, BACKOFF_MIN, Session, connected, keep_connected};
 use super::systemd::Systemd;
@@ -62,7 +62,7 @@ pub async fn run(
                 Some(UnitCommand::EndChildren) => {
                     keeping.shutdown().await;
                     let (kept, report) = (std::mem::take(&mut kept), Arc::clone(&report));
-                    work.spawn(children::end(session.clone(), kept, children::PATIENCE, report));
+                    work.spawn(children::end(session.clone(), kept, children::END_LIMIT, report));
                 }
                 None => break,
             },

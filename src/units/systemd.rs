@@ -392,7 +392,7 @@ impl Systemd {
         .await
     }
 
-    /// Makes a call when there is room for one more.
+    /// Makes a call when one more may be under way.
     pub(super) async fn call<T>(&self, call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
         // The semaphore is never closed.
         let _room = self.calls.acquire().await;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long SIGTERM has before SIGKILL, and SIGKILL before we give up.
-const PATIENCE: [(Signal, Duration); 2] =
+const SIGNALS: [(Signal, Duration); 2] =
     [(Signal::TERM, Duration::from_secs(5)), (Signal::KILL, Duration::from_secs(5))];
 /// How often is looked whether they are gone.
 const LOOK: Duration = Duration::from_millis(100);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Ends every process that has a file, its directory, its root or its program below `directory`: SIGTERM first,
 /// SIGKILL after five seconds. Returns those that are still there in the end.
 pub fn vacate(directory: &Path) -> Vec<i32> {
-    for (signal, patience) in PATIENCE {
+    for (signal, patience) in SIGNALS {
         let begun = Instant::now();
         for pid in users(directory) {
             eprintln!("hbd --vacate: {signal:?} to process {} because of {}", pid.as_raw_pid(), directory.display());

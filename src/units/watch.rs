@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use zbus::{MatchRule, MessageStream, message};
 
 use super::answer::connection_error;
-use super::course::News;
-use super::course::{Course, Seen};
+use super::changes::News;
+use super::changes::{Seen, UnitChanges};
 use super::error::UnitError;
 use super::state::UnitState;
 use super::systemd::{LAG, ManagerEvent, RECHECK, ServiceProperty, Systemd};
@@ -36,7 +36,7 @@ impl Systemd {
         let dirty = Arc::new(Dirty::default());
         let _drain = self.watch_signals(units, Arc::clone(&dirty)).await?;
 
-        let mut courses: Vec<Course> = units.iter().map(|_| Course::default()).collect();
+        let mut changes: Vec<UnitChanges> = units.iter().map(|_| UnitChanges::default()).collect();
         let mut jobs = Jobs::default();
         let mut tick = interval(RECHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,8 +56,8 @@ impl Systemd {
             let looked = monotonic();
             for index in look {
                 let Ok(state) = self.state(&units[index]).await else { continue };
-                let ran = courses[index].is_up();
-                let news = match courses[index].look(&state) {
+                let ran = changes[index].is_up();
+                let news = match changes[index].look(&state) {
                     Seen::Nothing => continue,
                     Seen::Up => News::Up,
                     Seen::Restarting => News::Restarting(format!("{} is started again by systemd", state.name)),
@@ -79,7 +79,7 @@ impl Systemd {
                         }
                         let (left, result) = self.last_end(&state).await;
                         let left = left.unwrap_or(looked.saturating_sub(JUST_NOW));
-                        courses[index].fell(&state, jobs.ended_after(&state.name, left), &result)
+                        changes[index].fell(&state, jobs.ended_after(&state.name, left), &result)
                     }
                 };
                 report(&units[index], news);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-/// Why an address could not be added, removed or announced, or why the room could not open.
+/// Why an address could not be added, removed or announced, or why the thread could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum VipError {
     /// The interface that haresources names is not there.

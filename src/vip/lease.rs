@@ -1,5 +1,5 @@
-//! The lease: how long the kernel keeps an address without hearing from us, so that whoever hangs or dies loses it
-//! without anybody's help. Pure: told the time, never asks for it.
+//! The lease: how long the kernel keeps an address without hearing from us, so that a node that hangs or dies loses
+//! it without anybody's help. Pure: told the time, never asks for it.
 //!
 //! The peer claims our addresses `deadtime` after the last status that it heard. So every lifetime is measured from
 //! the moment that our core sent its last status, not from the moment of its renewal: address gone, then claimed,

@@ -6,8 +6,8 @@
 //! it was not told to.
 //!
 //! What an address needs and haresources does not say comes from the directly connected network that covers it, as
-//! with Heartbeat's IPaddr (03 §2.4): interface, prefix length, broadcast address. Without a label in haresources the
-//! address has none (`ip addr` then shows the interface's name).
+//! with Heartbeat's IPaddr (03 §2.4): interface, prefix length, broadcast address. Without a label in haresources
+//! the address has none (`ip addr` then shows the interface's name).
 //!
 //! hbd's addresses carry IFA_PROTO 0x48, so that [`release()`] finds them after a crash. An address that is there
 //! already is adopted: marked, announced and reported as added.
@@ -26,11 +26,14 @@
 //! | `command` | what the thread is told, and what it tells |
 //! | `worker` | the loop, and what is held |
 //! | `adding`, `removing`, `announcing` | the three commands |
-//! | `herald` | the first announcements of what is being added, of many by a second thread while the kernel adds
+//! | `herald` | the first announcements of what is being added, of many by a second thread while the kernel adds |
+//! | `schedule` | when an announcement is repeated |
 //! | `leasing`, `lease` | how long the kernel keeps an address |
-//! | `restoring`, `removals`, `culprit` | addresses that somebody else removed |
+//! | `restoring`, `removals`, `remover` | addresses that somebody else removed |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
-//! | `network`, `addresses`, `monitor`, `place` | what this machine's network looks like, and where an address goes in it |
+//! | `network`, `addresses`, `monitor`, `place` | what the network here looks like, and where an address goes in it |
+//! | `release` | what is left of an hbd that is gone |
+//! | `error` | why something could not be done |
 //! | `request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
 
 mod adding;
@@ -38,7 +41,6 @@ mod addresses;
 mod announcing;
 mod arp;
 mod command;
-mod culprit;
 mod error;
 mod herald;
 mod kernel;
@@ -53,6 +55,7 @@ mod place;
 mod probe;
 mod release;
 mod removals;
+mod remover;
 mod removing;
 mod request;
 mod restoring;
@@ -70,10 +73,10 @@ use std::thread;
 use tokio::sync::mpsc;
 
 pub use command::{MacAddress, VipCommand, VipReport};
-pub(crate) use culprit::hint as who_may_remove;
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
 pub use release::release;
+pub(crate) use remover::hint as who_may_remove;
 
 /// The address thread's command channel. When it is dropped the thread finishes what it was told and ends; the
 /// addresses stay until their lease ends.

@@ -1,5 +1,5 @@
 //! Address requests to the kernel: many in one `sendmsg`. Blocks its thread while the kernel works (the RTNL lock
-//! included), which is why this room has a thread of its own.
+//! included), which is why the addresses have a thread of their own.
 //!
 //! The kernel works through them in order, answers each that fails, and acknowledges the last: when that is in,
 //! whatever was not answered has been done.

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::command::VipReport;
-use super::culprit;
 use super::lease::expiry;
 use super::place::place;
 use super::removals::PAUSE;
+use super::remover;
 use super::request::{self, BATCH};
 use super::schedule::Schedule;
 use super::worker::Worker;
@@ -49,7 +49,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             self.put_back(batch, &mut back);
         }
         for (index, Back { addresses, device, often }) in back {
-            let hint = culprit::hint(index, &device);
+            let hint = remover::hint(index, &device);
             (self.report)(VipReport::Restored { addresses, device, often, hint });
         }
     }

@@ -1,5 +1,5 @@
-//! The room against a real kernel, on a cable of its own (see `testnet`): what is on the interface, and what arrives
-//! at the other end.
+//! The addresses against a real kernel, on a cable of its own (see `testnet`): what is on the interface, and what
+//! arrives at the other end.
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,9 +25,9 @@ use crate::testnet::{self, Peer, with_cable};
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 100);
-const PATIENCE: Duration = Duration::from_secs(10);
+const NEWS_LIMIT: Duration = Duration::from_secs(10);
 
-/// The room with its reports in a queue.
+/// The thread of the addresses with its reports in a queue.
 struct Room {
     handle: VipHandle,
     reports: mpsc::Receiver<VipReport>,
@@ -44,7 +44,7 @@ impl Room {
         Room { handle, reports }
     }
 
-    /// Tells the room that the core beats now.
+    /// Tells the thread that the core beats now.
     fn beat(&self) {
         self.handle.send(VipCommand::Renew { beat: Instant::now() }).unwrap();
     }
@@ -55,7 +55,7 @@ impl Room {
     }
 
     fn report(&self) -> VipReport {
-        self.reports.recv_timeout(PATIENCE).expect("a report")
+        self.reports.recv_timeout(NEWS_LIMIT).expect("a report")
     }
 
     fn add(&self, id: u64, address: &Address) -> Instant {
@@ -126,8 +126,8 @@ impl Listener {
     }
 
     fn announcement(&self, address: Ipv4Addr) -> arp::MacBytes {
-        let request = self.hear(PATIENCE).expect("a request");
-        let reply = self.hear(PATIENCE).expect("a reply");
+        let request = self.hear(NEWS_LIMIT).expect("a request");
+        let reply = self.hear(NEWS_LIMIT).expect("a reply");
         assert_eq!((request.operation, request.address), (1, address));
         assert_eq!((reply.operation, reply.address, reply.mac), (2, address, request.mac));
         request.mac
@@ -294,7 +294,7 @@ fn a_new_mac_address_is_announced() {
         let listener = Listener::at(&peer);
         let mac = [0x02, 0x68, 0x62, 0x64, 0, 1];
         testnet::set_mac("eth0", mac);
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + NEWS_LIMIT;
         while listener.announcement(VIP) != mac {
             assert!(Instant::now() < until);
         }

@@ -68,7 +68,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
-    /// Somebody says that an address is his.
+    /// Another machine says that an address is its own.
     pub(super) fn hear(&mut self, claim: Claim) {
         let Claim { index, address, mac } = claim;
         if self.network.is_own_mac(mac) {

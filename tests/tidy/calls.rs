@@ -21,7 +21,7 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 18] = [
+const BELOW: [&str; 17] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/isolation.rs",
     "guards/maintenance.rs",
@@ -30,10 +30,9 @@ const BELOW: [&str; 18] = [
     "api/",
     "complaints.rs",
     // Which groups are held, and by whom; starting and stopping them.
-    "ownership/claims.rs",
     "ownership/groups.rs",
-    "ownership/set.rs",
     "ownership/state.rs",
+    "peer/claims.rs",
     // Messages: what was received, what is sent, what is kept of both.
     "peer/history.rs",
     "peer/kind.rs",

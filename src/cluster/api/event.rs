@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::record::Record;
-use crate::cluster::ownership::set::Set;
+use crate::cluster::api::set::Set;
 use crate::config::AddressPolicy;
 use crate::wire::Message;
 

@@ -1,7 +1,15 @@
-//! What goes into the core, what comes out of it, and what it shows of itself. Plain data.
+//! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`event`] | what happens outside, what an operator asks for, what is to be done, how a request ended |
+//! | [`record`] | what the core has to say to an administrator |
+//! | [`set`] | Heartbeat's two classes of groups (03 §1) |
+//! | [`settings`] | what the core must know at start |
+//! | [`time`] | the core's notion of time |
 
 pub(in crate::cluster) mod event;
 pub(in crate::cluster) mod record;
+pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;
 pub(in crate::cluster) mod time;
-pub(in crate::cluster) mod view;

@@ -13,7 +13,7 @@ use crate::cluster::timers::Timer;
 use crate::cluster::{Class, Record, Set, Step};
 
 /// A carrier that is back by then was never lost: a cable being moved, a switch that negotiates.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CARRIER_LOSS: Duration = Duration::from_secs(1);
 /// While nobody is better off, or an exchange cannot begin, it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -49,7 +49,7 @@ impl Core {
         if self.cut() == Set::NONE {
             self.timers.stop(Timer::Carrier);
         } else {
-            self.timers.set(Timer::Carrier, self.now.monotonic + PATIENCE);
+            self.timers.set(Timer::Carrier, self.now.monotonic + CARRIER_LOSS);
         }
         if self.membership.running() {
             self.send_status();

@@ -35,7 +35,7 @@ struct Failure {
 
 /// What is known about failures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(in crate::cluster) struct Health {
+pub(in crate::cluster) struct Failures {
     failures: Vec<Failure>,
     /// Resources that are left as they are: somebody stopped them, or hbd.toml says so.
     left_alone: Vec<Step>,
@@ -50,7 +50,7 @@ pub(in crate::cluster) struct Health {
     offer_again: Option<Instant>,
 }
 
-impl Health {
+impl Failures {
     /// Whether something was offered to the peer lately.
     pub(super) fn offered_lately(&self, now: Instant) -> bool {
         self.offer_again.is_some_and(|again| now < again)

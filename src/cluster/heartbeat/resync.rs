@@ -16,9 +16,9 @@ use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
 
 /// How long we wait before: longer than a real node that starts takes to decide (T10, 03 §13).
-const PATIENCE: Duration = Duration::from_secs(15);
+const HEARTBEAT_SILENCE: Duration = Duration::from_secs(15);
 /// The same for an hbd, which decides at once.
-const HBD_PATIENCE: Duration = Duration::from_secs(5);
+const HBD_SILENCE: Duration = Duration::from_secs(5);
 /// How often it is asked in vain: one that speaks the other protocol never answers.
 const ATTEMPTS: u32 = 3;
 
@@ -58,8 +58,8 @@ impl Core {
         if (in_flux || ours_there) && idle && active && kind.is_nice() {
             let patience = match kind.is_hbd() {
                 true if std::mem::take(&mut self.resync.ignored) => Duration::ZERO,
-                true => HBD_PATIENCE,
-                false => PATIENCE,
+                true => HBD_SILENCE,
+                false => HEARTBEAT_SILENCE,
             };
             self.timers.set_if_unset(Timer::Resync, self.now.monotonic + patience);
         } else {

@@ -16,7 +16,7 @@ use crate::cluster::{Action, Record, Set};
 use crate::wire::Message;
 
 /// How long a stop waits for a peer that has not decided or for a standby exchange, before it goes on regardless.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STABILITY_LIMIT: Duration = Duration::from_secs(30);
 /// How long we keep beating after `shutdone`, so that what was lost can be sent again (02 §9.1 steps 5 to 7).
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -66,7 +66,7 @@ impl Core {
         }
         self.send_status();
         self.leave.phase = Phase::Waiting;
-        self.timers.set(Timer::Leave, self.now.monotonic + PATIENCE);
+        self.timers.set(Timer::Leave, self.now.monotonic + STABILITY_LIMIT);
         if !self.may_leave() {
             self.log(Record::ShutdownDelayed {});
         }

@@ -19,7 +19,7 @@ use crate::cluster::{Action, Instant, Record, Set};
 /// How much longer than deadtime we ask our peers to wait for our successor (02 §9.2).
 const RESTART_RAISE: Duration = Duration::from_secs(30);
 /// How long the exchange with the peer may take that is under way when a restart is asked for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The restart that was asked for, if any.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Core {
             return;
         }
         self.log(Record::RestartBegins {});
-        let until = self.now.monotonic + PATIENCE;
+        let until = self.now.monotonic + EXCHANGE_LIMIT;
         self.succession.waiting = Some(until);
         self.timers.set(Timer::Restart, until);
         self.raise(Fact::PerhapsStable);

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::claims::Claims;
 use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::peer::claims::Claims;
 use crate::cluster::peer::message::Report;
 use crate::cluster::peer::node::Node;
 use crate::cluster::timers::Timer;
@@ -43,7 +43,7 @@ pub(in crate::cluster) struct Conflict {
     asked_in_vain: u32,
     /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a
     /// real Heartbeat's scripts say only adds to it.
-    unheard: bool,
+    silent_since_return: bool,
     /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
     deaf: Option<Instant>,
 }
@@ -92,8 +92,8 @@ impl Core {
     }
 
     /// The peer is back, and has not said yet what it holds.
-    pub(in crate::cluster) fn note_unheard(&mut self) {
-        self.conflict.unheard = true;
+    pub(in crate::cluster) fn await_report(&mut self) {
+        self.conflict.silent_since_return = true;
     }
 
     /// A node that we had declared dead is `active`, or showed that it is an hbd: both of us may have served alone.
@@ -145,7 +145,7 @@ impl Core {
     /// Compares the masks after every report (03 §8.1); unlike Heartbeat, acts on the result.
     pub(in crate::cluster) fn audit(&mut self, report: &Report) {
         if report.full {
-            self.conflict.unheard = false;
+            self.conflict.silent_since_return = false;
         }
         if let Some(claims) = report.claims {
             self.conflict.theirs = claims;
@@ -161,7 +161,7 @@ impl Core {
         }
         let (hold, other) = (self.ownership.hold, self.ownership.other.holds.swapped());
         // Somebody on the LAN has what we held back, whatever a report from before says.
-        let nobody = if self.ownership.other.decided && !self.conflict.unheard {
+        let nobody = if self.ownership.other.decided && !self.conflict.silent_since_return {
             self.existing(Set::ALL.without(hold).without(other)).without(self.lan.held_back())
         } else {
             Set::NONE
@@ -259,7 +259,7 @@ impl Core {
         self.conflict.asked_in_vain = 0;
         self.conflict.nobody = Set::NONE;
         self.conflict.began_with = None;
-        (self.conflict.deaf, self.conflict.unheard) = (None, false);
+        (self.conflict.deaf, self.conflict.silent_since_return) = (None, false);
         let both = std::mem::take(&mut self.conflict.both);
         if both != Set::NONE {
             self.conflict_won(both);

@@ -236,7 +236,7 @@ impl Core {
     fn done_received(&mut self, set: Set, seq: u64) {
         let releasing = self.ownership.other.releasing();
         match self.exchange.phase {
-            Phase::Released(_) => self.given(),
+            Phase::Released(_) => self.finish_giving(),
             // It may hold us for dead since it said that, and have taken everything back.
             Phase::Accepted(_) if self.overslept_exchange() => self.repeat_other(set),
             Phase::Idle if releasing && self.overslept_exchange() => self.repeat_other(set),
@@ -329,7 +329,7 @@ impl Core {
     }
 
     /// Giver: the taker has it.
-    fn given(&mut self) {
+    fn finish_giving(&mut self) {
         self.end_phase();
         self.log(Record::StandbyFinished { node: self.settings.node.clone() });
         self.ownership.other.ends_release();
@@ -389,7 +389,7 @@ impl Core {
             }
             // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
             Phase::Accepted(set) if hbd && contested => self.send_ask(set, "other"),
-            Phase::Released(set) if other.swapped().common(set) == set => self.given(),
+            Phase::Released(set) if other.swapped().common(set) == set => self.finish_giving(),
             // It may be on its way, or not taking at all.
             Phase::Released(_) if !hbd => self.timers.hasten(Timer::Exchange, now + HEARTBEAT_DOUBT),
             // An hbd says this when it has released, and its `done` is on its way, or when it has given up.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::event::{Action, Outcome, Step};
 use crate::cluster::api::record::Record;
+use crate::cluster::api::set::{Class, Set};
 use crate::cluster::api::time::Instant;
-use crate::cluster::ownership::set::{Class, Set};
 use crate::config::{Group, ResourceKind};
 
 /// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).

@@ -5,10 +5,8 @@
 //!
 //! | module | question it answers |
 //! |---|---|
-//! | [`set`] | which groups? (03 §1) |
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
 //! | [`state`] | who holds what, as far as both have said? (03 §4.1) |
-//! | [`claims`] | since when do we hold it? |
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
 //! | [`failback`] | when does it go back? (03 §5.2) |
 //! | [`exchange`] | how does a set move while both live? (03 §4.5) |
@@ -16,11 +14,9 @@
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
 
 pub(in crate::cluster) mod acquire;
-pub(in crate::cluster) mod claims;
 pub(in crate::cluster) mod conflict;
 pub(in crate::cluster) mod exchange;
 pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
 pub(in crate::cluster) mod operator;
-pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod state;

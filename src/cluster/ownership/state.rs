@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::claims::Claims;
 use crate::cluster::core::Core;
+use crate::cluster::peer::claims::Claims;
 use crate::cluster::peer::message::{Info, Report};
 use crate::cluster::{Record, Set};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::ownership::claims::Claims;
+use super::claims::Claims;
 use crate::cluster::{Set, Status};
 use crate::config::Fingerprint;
 use crate::wire::Message;

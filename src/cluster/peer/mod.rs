@@ -10,12 +10,14 @@
 //! | [`link`] | on which links is a node heard? (02 §7.4) |
 //! | [`receive`] | is this message for us, and new? (02 §5) |
 //! | [`message`] | what does it say? |
+//! | [`claims`] | since when does a node hold its groups? (05 §4.1) |
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
 //! | [`history`] | what did we send? (02 §6.1) |
 //! | [`retransmit`] | what is asked for, sent and acknowledged again? (02 §6.3 to §6.5) |
 //! | [`send`] | how are our messages built and numbered? |
 //! | [`ping`] | which ping nodes answer? (02 §7.9) |
 
+pub(in crate::cluster) mod claims;
 pub(in crate::cluster) mod history;
 pub(in crate::cluster) mod kind;
 pub(in crate::cluster) mod link;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::api::set::Set;
 use crate::cluster::api::time::Instant;
-use crate::cluster::ownership::set::Set;
 use crate::cluster::peer::sequence::Tracking;
 use crate::config::Fingerprint;
 

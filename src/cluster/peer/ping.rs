@@ -10,7 +10,7 @@ use crate::cluster::{Instant, Record, Status};
 
 /// One ping node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PingNode {
+pub struct PingedNode {
     /// Its name: the host as written, or the group's name.
     pub name: String,
     /// `None` until it answers for the first time or is found dead.
@@ -21,10 +21,10 @@ pub struct PingNode {
     pub heard_wall: Option<std::time::Duration>,
 }
 
-impl PingNode {
+impl PingedNode {
     /// A ping node that was not heard yet.
-    pub(in crate::cluster) fn new(name: &str) -> PingNode {
-        PingNode { name: name.to_owned(), answers: None, heard: None, heard_wall: None }
+    pub(in crate::cluster) fn new(name: &str) -> PingedNode {
+        PingedNode { name: name.to_owned(), answers: None, heard: None, heard_wall: None }
     }
 
     /// Whether it answered within the last `period`.

@@ -4,7 +4,7 @@
 use super::*;
 
 /// How long hbd waits for a real Heartbeat to end the conflict by restarting itself.
-const PATIENCE: u64 = 15_000;
+const HEARTBEAT_PATIENCE_MS: u64 = 15_000;
 /// How long a returning Heartbeat has to announce its restart before hbd asks it what it holds.
 const RETURN: u64 = 5_000;
 /// How long a class may be without an owner before we act.
@@ -108,7 +108,7 @@ fn a_heartbeat_that_took_our_groups_is_asked_to_give_them_up() {
     let mut bench = Bench::joined("local");
     bench.says("resource", &[("rsc_hold", "foreign"), ("info", "mach_down")]);
     assert!(bench.logged("Both machines own our resources!"));
-    bench.run(PATIENCE - 1);
+    bench.run(HEARTBEAT_PATIENCE_MS - 1);
     assert_eq!(bench.story(), nothing(), "a real node may be about to restart itself");
     bench.run(1);
     assert_eq!(bench.story(), ["hb_takeover local"]);
@@ -134,7 +134,7 @@ fn a_heartbeat_is_given_its_own_groups() {
     bench.resource("local", "1", None);
     assert!(bench.logged("Both machines own foreign resources!"));
     bench.story();
-    bench.run(PATIENCE + 2_000);
+    bench.run(HEARTBEAT_PATIENCE_MS + 2_000);
     let story = bench.story();
     assert_eq!(story.last().unwrap(), "ask_resources foreign me", "{story:?}");
     bench.ask("foreign", "other");
@@ -169,7 +169,7 @@ fn after_a_one_sided_partition_the_heartbeat_is_asked_what_it_holds() {
     assert_eq!(bench.story()[4..], ["starting", "resource all 1"], "asked, and not left in transition");
     bench.resource("local", "1", None);
     assert!(bench.logged("Both machines own foreign resources!"));
-    bench.run(PATIENCE);
+    bench.run(HEARTBEAT_PATIENCE_MS);
     bench.story();
     bench.ask("foreign", "other");
     assert_eq!(bench.view().hold.word(), "local");
@@ -261,11 +261,11 @@ fn groups_that_a_heartbeat_released_in_an_exchange_are_kept() {
     let mut bench = Bench::joined("none");
     bench.resource("all", "1", None);
     assert!(bench.logged("Both machines own our resources!"));
-    bench.run(PATIENCE);
+    bench.run(HEARTBEAT_PATIENCE_MS);
     assert!(bench.story().contains(&"hb_takeover local".to_owned()));
     bench.ask("foreign", "me");
     bench.resource("local", "1", None);
     bench.ask("foreign", "done");
-    bench.run(2 * PATIENCE);
+    bench.run(2 * HEARTBEAT_PATIENCE_MS);
     assert_eq!(bench.view().groups[0].state, crate::cluster::GroupState::Active, "it has not got it");
 }

@@ -1,7 +1,7 @@
 //! Ping nodes (02 §7.9).
 
 use super::*;
-use crate::cluster::PingNode;
+use crate::cluster::PingedNode;
 
 /// A bench whose ha.cf has these ping nodes.
 fn bench(names: &[&str]) -> Bench {
@@ -9,7 +9,7 @@ fn bench(names: &[&str]) -> Bench {
 }
 
 fn statuses(bench: &Bench) -> Vec<&'static str> {
-    bench.view().ping_nodes.iter().map(PingNode::status).collect()
+    bench.view().ping_nodes.iter().map(PingedNode::status).collect()
 }
 
 #[test]

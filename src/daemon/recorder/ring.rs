@@ -94,7 +94,7 @@ impl Ring {
         self.part + 1
     }
 
-    /// Ends the present file and begins the next with `opening`, after making room for all it may become.
+    /// Ends the present file and begins the next with `opening`, after making space for all it may become.
     ///
     /// # Errors
     /// When the disk does not.

@@ -13,7 +13,7 @@ use crate::daemon::replay::tests::{moment, settings};
 use crate::wire::{Message, Value};
 
 /// Of a test with a disk, or a machine, that is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DISK_LIMIT: Duration = Duration::from_secs(60);
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -58,10 +58,10 @@ fn the_ring_is_bounded_and_keeps_the_newest() {
             if files(directory.path()).first().is_some_and(|oldest| !oldest.ends_with("events-7-0001.jsonl")) {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "the ring does not turn");
+            assert!(begun.elapsed() < DISK_LIMIT, "the ring does not turn");
         }
     }
-    recorder.finish(PATIENCE);
+    recorder.finish(DISK_LIMIT);
     let files = files(directory.path());
     assert!(files.len() > 1, "{files:?}");
     most = most.max(total(directory.path()));
@@ -79,7 +79,7 @@ fn files_are_for_root_and_another_start_takes_the_next_number() {
     let directory = tempfile::tempdir().unwrap();
     let below = directory.path().join("events");
     for _ in 0..2 {
-        recorder(&below, 1 << 20, ring::create).0.finish(PATIENCE);
+        recorder(&below, 1 << 20, ring::create).0.finish(DISK_LIMIT);
     }
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let names: Vec<_> = files(&below).into_iter().map(|path| path.file_name().unwrap().to_owned()).collect();
@@ -93,7 +93,7 @@ fn digests_of_keys_are_not_kept() {
     let (mut recorder, mut core) = recorder(directory.path(), 1 << 20, ring::create);
     let message = Message::new("status").with("src", "nodeb").with("auth", "1 0123456789abcdef");
     recorder.handle(&mut core, moment(10), Event::Received { link: 0, message });
-    recorder.finish(PATIENCE);
+    recorder.finish(DISK_LIMIT);
     let text = fs::read_to_string(&files(directory.path())[0]).unwrap();
     assert!(text.contains("nodeb") && !text.contains("auth\"") && !text.contains("0123456789abcdef"), "{text}");
 }
@@ -112,7 +112,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
         second += 1;
         let actions = recorder.handle(&mut core, moment(second), Event::Deadline);
         assert!(actions.len() < 100);
-        assert!(begun.elapsed() < PATIENCE, "the recording goes on");
+        assert!(begun.elapsed() < DISK_LIMIT, "the recording goes on");
     }
     // The core is as if it had never been recorded.
     let mut alone = Core::new(settings("nodea"));
@@ -122,7 +122,7 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
     }
     let next = moment(second + 1_000);
     assert_eq!(recorder.handle(&mut core, next, Event::Deadline), alone.handle(next, Event::Deadline));
-    recorder.finish(PATIENCE);
+    recorder.finish(DISK_LIMIT);
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn a_full_file_asks_for_a_state_and_the_next_begins_with_it() {
         recorder.handle(&mut core, moment(number), load(number));
     }
     while !wanted.load(Ordering::Relaxed) {
-        assert!(begun.elapsed() < PATIENCE, "no state is asked for");
+        assert!(begun.elapsed() < DISK_LIMIT, "no state is asked for");
         thread::yield_now();
     }
     recorder.handle(&mut core, moment(5_000), load(1));
-    recorder.finish(PATIENCE);
+    recorder.finish(DISK_LIMIT);
     let second = lines(&files(directory.path())[1]);
     let RecordingLine::Recording(header) = &second[0] else { panic!("{:?}", second[0]) };
     assert_eq!((header.part, header.version.as_str()), (2, env!("CARGO_PKG_VERSION")));

@@ -1,4 +1,4 @@
-//! The room against a mock systemd on a private bus.
+//! The units' task against a mock systemd on a private bus.
 
 mod children;
 mod mock;

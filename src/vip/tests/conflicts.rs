@@ -1,4 +1,4 @@
-//! Who else uses an address: probes, claims, carriers. The other machine is a second room at the peer's end.
+//! Who else uses an address: probes, claims, carriers. The other machine is a second such thread at the peer's end.
 
 use std::net::TcpListener;
 
@@ -103,7 +103,7 @@ fn a_claim_is_told_and_defended_once() {
             ndisc::unsolicited(FOREIGN, VIP6, false),
         ];
         for (id, frame) in (1..).zip(frames) {
-            // The room's own burst is over by then, so that only the defence is heard.
+            // The thread's own burst is over by then, so that only the defence is heard.
             let listener = Listener::at(&peer);
             while listener.hear(Duration::from_millis(2200)).is_some() {}
             peer_sends(&peer, frame.clone());
@@ -111,7 +111,7 @@ fn a_claim_is_told_and_defended_once() {
             let VipReport::Claimed { id: told, mac, again: false } = report else { panic!("{report:?}") };
             assert_eq!((told, mac), (id, MacAddress(FOREIGN)));
             if id == 1 {
-                assert_eq!(listener.hear(PATIENCE).map(|heard| heard.address), Some(VIP));
+                assert_eq!(listener.hear(NEWS_LIMIT).map(|heard| heard.address), Some(VIP));
             }
             peer_sends(&peer, frame.clone());
             let report = room.report();

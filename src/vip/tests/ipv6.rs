@@ -28,7 +28,7 @@ pub(super) fn advertisements(peer: &Peer) -> Socket {
     peer.run(|| {
         let protocol = Protocol::from(i32::from(ndisc::ETHERTYPE_IPV6.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(NEWS_LIMIT)).unwrap();
         socket
     })
 }

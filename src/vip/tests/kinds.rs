@@ -45,7 +45,7 @@ fn serves(device: &'static str, peer: &Peer) {
 }
 
 fn hear(listener: &Listener) -> Heard {
-    listener.hear(PATIENCE).expect("an announcement")
+    listener.hear(NEWS_LIMIT).expect("an announcement")
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn in_one_run_each_of_many_is_told_in_both_forms_and_reported_once() {
         drop(worker);
         let mut forms: BTreeMap<Ipv4Addr, Vec<u16>> = BTreeMap::new();
         for _ in 0..2 * COUNT {
-            let heard = listener.hear(PATIENCE).expect("an announcement");
+            let heard = listener.hear(NEWS_LIMIT).expect("an announcement");
             forms.entry(heard.address).or_default().push(heard.operation);
         }
         assert!(forms.values().all(|forms| *forms == [1, 2]), "request, then reply: {forms:?}");
@@ -52,7 +52,7 @@ fn many_addresses_are_added_announced_and_removed() {
         // One round over all of them: the announcements follow the additions.
         let mut announced = std::collections::BTreeSet::new();
         while announced.len() < COUNT {
-            announced.insert(listener.hear(PATIENCE).expect("an announcement").address);
+            announced.insert(listener.hear(NEWS_LIMIT).expect("an announcement").address);
         }
         for (id, vip) in (0..).zip(addresses(COUNT)) {
             room.handle.send(VipCommand::Remove { id, address: wanted(vip) }).unwrap();

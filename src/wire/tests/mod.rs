@@ -1,4 +1,4 @@
-//! The wire room against captures, vectors, malformed packets and chance. Shared helpers.
+//! The wire format against captures, vectors, malformed packets and chance. Shared helpers.
 
 mod captures;
 mod compression;

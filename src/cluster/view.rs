@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Awaited, Class, Core, GroupState, PingNode, Set, Step};
+use crate::cluster::{Awaited, Class, Core, GroupState, PingedNode, Set, Step};
 use crate::config::Fingerprint;
 
 /// The whole state at one moment.
@@ -24,7 +24,7 @@ pub struct View {
     /// The node table, in ha.cf order.
     pub nodes: Vec<NodeView>,
     /// Ping nodes, in ha.cf order.
-    pub ping_nodes: Vec<PingNode>,
+    pub ping_nodes: Vec<PingedNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
 }

@@ -1,5 +1,5 @@
-//! Who may have removed an address, and what to tell him: networkd and NetworkManager remove what they did not
-//! configure. Only reads their state files below /run; runs nothing.
+//! Which program may have removed an address, and what to tell the administrator: networkd and NetworkManager
+//! remove what they did not configure. Only reads their state files below /run; runs nothing.
 
 use std::fs;
 use std::path::Path;

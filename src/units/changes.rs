@@ -1,4 +1,4 @@
-//! What the changes of a unit's state mean to whoever wants it to run (docs/DECISIONS.md "How hbd talks to
+//! What the changes of a unit's state mean to a core that wants it to run (docs/DECISIONS.md "How hbd talks to
 //! systemd", rules 4 and 6).
 //!
 //! Pure: states in, news out. Whether a unit that went down was stopped by somebody is told by the caller, who
@@ -20,9 +20,9 @@ pub enum News {
     Stopped,
 }
 
-/// The course of one unit so far.
+/// The changes of one unit so far.
 #[derive(Debug, Default)]
-pub(super) struct Course {
+pub(super) struct UnitChanges {
     up: bool,
     restarting: bool,
 }
@@ -34,13 +34,13 @@ pub(super) enum Seen {
     Nothing,
     /// It has come up.
     Up,
-    /// It is down: [`Course::fell`] says what that means.
+    /// It is down: [`UnitChanges::fell`] says what that means.
     Down,
     /// It crashed and waits for its `Restart=`.
     Restarting,
 }
 
-impl Course {
+impl UnitChanges {
     /// Whether it ran when it was looked at last.
     pub(super) fn is_up(&self) -> bool {
         self.up
@@ -98,47 +98,47 @@ mod tests {
 
     #[test]
     fn a_crash_is_news_as_long_as_it_lasts() {
-        let mut course = Course::default();
-        assert_eq!(course.look(&state("activating", "start", "start")), Seen::Nothing);
-        assert_eq!(course.look(&state("active", "running", "")), Seen::Up);
-        assert_eq!(course.look(&state("reloading", "reload", "reload")), Seen::Nothing);
+        let mut changes = UnitChanges::default();
+        assert_eq!(changes.look(&state("activating", "start", "start")), Seen::Nothing);
+        assert_eq!(changes.look(&state("active", "running", "")), Seen::Up);
+        assert_eq!(changes.look(&state("reloading", "reload", "reload")), Seen::Nothing);
         let failed = state("failed", "failed", "");
-        assert_eq!(course.look(&failed), Seen::Down);
-        let News::Failed(text) = course.fell(&failed, false, "signal") else { panic!() };
+        assert_eq!(changes.look(&failed), Seen::Down);
+        let News::Failed(text) = changes.fell(&failed, false, "signal") else { panic!() };
         assert_eq!(text, "web.service is failed, result signal; see `systemctl status web.service`");
-        assert_eq!(course.look(&failed), Seen::Down, "said again: the first word may have come too early");
+        assert_eq!(changes.look(&failed), Seen::Down, "said again: the first word may have come too early");
     }
 
     #[test]
     fn an_end_without_a_job_is_a_failure_and_with_one_it_is_somebodys_will() {
         for (by_job, news) in [(true, true), (false, false)] {
-            let mut course = Course::default();
-            course.look(&state("active", "running", ""));
-            assert_eq!(course.look(&state("deactivating", "stop-sigterm", "stop")), Seen::Nothing);
+            let mut changes = UnitChanges::default();
+            changes.look(&state("active", "running", ""));
+            assert_eq!(changes.look(&state("deactivating", "stop-sigterm", "stop")), Seen::Nothing);
             let dead = state("inactive", "dead", "");
-            assert_eq!(course.look(&dead), Seen::Down);
-            assert_eq!(course.fell(&dead, by_job, "success") == News::Stopped, news);
-            assert_eq!(course.look(&dead), Seen::Nothing);
+            assert_eq!(changes.look(&dead), Seen::Down);
+            assert_eq!(changes.fell(&dead, by_job, "success") == News::Stopped, news);
+            assert_eq!(changes.look(&dead), Seen::Nothing);
         }
     }
 
     #[test]
     fn what_never_ran_does_not_fall_and_a_restart_by_hand_is_no_news() {
-        let mut course = Course::default();
-        assert_eq!(course.look(&state("inactive", "dead", "")), Seen::Nothing);
-        course.look(&state("active", "running", ""));
-        assert_eq!(course.look(&state("inactive", "dead", "restart")), Seen::Nothing);
-        assert_eq!(course.look(&state("active", "running", "")), Seen::Nothing);
+        let mut changes = UnitChanges::default();
+        assert_eq!(changes.look(&state("inactive", "dead", "")), Seen::Nothing);
+        changes.look(&state("active", "running", ""));
+        assert_eq!(changes.look(&state("inactive", "dead", "restart")), Seen::Nothing);
+        assert_eq!(changes.look(&state("active", "running", "")), Seen::Nothing);
     }
 
     #[test]
     fn each_automatic_restart_is_told_once() {
-        let mut course = Course::default();
-        course.look(&state("active", "running", ""));
+        let mut changes = UnitChanges::default();
+        changes.look(&state("active", "running", ""));
         let waiting = state("activating", "auto-restart", "");
-        assert_eq!(course.look(&waiting), Seen::Restarting);
-        assert_eq!(course.look(&waiting), Seen::Nothing);
-        assert_eq!(course.look(&state("active", "running", "")), Seen::Up);
-        assert_eq!(course.look(&waiting), Seen::Restarting);
+        assert_eq!(changes.look(&waiting), Seen::Restarting);
+        assert_eq!(changes.look(&waiting), Seen::Nothing);
+        assert_eq!(changes.look(&state("active", "running", "")), Seen::Up);
+        assert_eq!(changes.look(&waiting), Seen::Restarting);
     }
 }

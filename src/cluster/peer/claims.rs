@@ -1,5 +1,5 @@
-//! The claims of two hbd nodes that hold the same groups: what [`super::conflict`] compares (05 §4.1). Decides
-//! nothing.
+//! The claims of two hbd nodes that hold the same groups: what [`crate::cluster::ownership::conflict`] compares (05
+//! §4.1). Decides nothing.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use crate::cluster::{Class, Set};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Claims {
     /// When it claimed its local groups, wall-clock milliseconds.
-    pub(super) local: u64,
+    pub(in crate::cluster) local: u64,
     /// When it claimed the other node's groups.
-    pub(super) foreign: u64,
+    pub(in crate::cluster) foreign: u64,
     /// How many groups it held when the conflict began: a loser that has already released a part must not lose the
     /// rest for it.
-    pub(super) held: usize,
+    pub(in crate::cluster) held: usize,
 }
 
 impl Claims {
     /// When the class was claimed.
-    pub(super) fn of(&self, class: Class) -> u64 {
+    pub(in crate::cluster) fn of(&self, class: Class) -> u64 {
         match class {
             Class::Local => self.local,
             Class::Foreign => self.foreign,
@@ -29,7 +29,7 @@ impl Claims {
     }
 
     /// These classes are claimed now.
-    pub(super) fn made(&mut self, set: Set, wall_ms: u64) {
+    pub(in crate::cluster) fn made(&mut self, set: Set, wall_ms: u64) {
         if set.local {
             self.local = wall_ms;
         }
