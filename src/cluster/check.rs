@@ -2,7 +2,7 @@
 //!
 //! Owns the list of the invariants that span modules; those of one module stand beside its fields as `debug_assert!`.
 
-use super::api::set::{Class, Set};
+use super::api::set::Set;
 use super::core::Core;
 use super::ownership::state::Decision;
 use super::peer::node::Node;
@@ -26,8 +26,7 @@ impl Core {
         vec![
             (self.facts.is_empty(), "every fact is heard before the event is over"),
             (self.out.is_empty(), "every action is handed out"),
-            (self.held_groups_are_wanted(), "the groups of a class that we hold are wanted"),
-            (ownership.hold.common(ownership.stopping()) == Set::NONE, "what stops for another is not held"),
+            (self.groups.held().common(ownership.stopping()) == Set::NONE, "what stops for another is not held"),
             (!leaving || self.leave.begun(), "nothing is given up for a stop that nobody asked for"),
             (
                 !dead || ownership.decision == Decision::Init || ownership.other.holds == Set::NONE,
@@ -42,12 +41,5 @@ impl Core {
             (self.ipfail.gives_up() == set(Timer::GiveUp), "what ipfail gives up it gives up at a time"),
             (self.succession.waits() == set(Timer::Restart), "a restart that waits goes on at a time"),
         ]
-    }
-
-    /// Groups of a class that is not held may be wanted all the same: a peer that speaks Heartbeat's first protocol
-    /// asks for them one by one, and the class is held when all of them are.
-    fn held_groups_are_wanted(&self) -> bool {
-        let held = Class::BOTH.into_iter().filter(|class| self.ownership.hold.has(*class));
-        held.flat_map(|class| self.groups.of(class)).all(|group| self.groups.wanted(group))
     }
 }

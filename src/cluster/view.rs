@@ -94,7 +94,7 @@ impl Core {
     /// The present state.
     pub fn view(&self) -> View {
         let status = self.own_status();
-        let hold = self.ownership.hold;
+        let hold = self.groups.held();
         View {
             state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
@@ -120,7 +120,7 @@ impl Core {
             hbd: if local { Some(true) } else { node.last_status.map(|_| node.hbd.is_some()) },
             dead_time: node.dead_time,
             last_status: node.last_status_wall,
-            holds: if local { self.ownership.hold } else { self.ownership.other.holds },
+            holds: if local { self.groups.held() } else { self.ownership.other.holds },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },

@@ -59,7 +59,7 @@ impl Core {
     /// Gives to the peer what it can serve and we cannot.
     pub(in crate::cluster) fn carrier_due(&mut self) {
         self.timers.set(Timer::Carrier, self.now.monotonic + AGAIN);
-        let cut = self.cut().common(self.ownership.hold);
+        let cut = self.cut().common(self.groups.held());
         let Some(peer) = self.peer_node() else { return };
         let set = cut.without(peer.cut.swapped());
         let asked = peer.hbd.is_none() && self.health.offered_lately(self.now.monotonic);

@@ -210,7 +210,7 @@ impl Core {
 
     /// Why nothing of the dead peer is taken.
     pub(super) fn fencing_objection(&self, class: Class) -> Option<String> {
-        let waits = self.fencing.waiting && !self.ownership.hold.has(class);
+        let waits = self.fencing.waiting && !self.groups.held().has(class);
         waits.then(|| format!("{} is not reset yet", self.peer_name()))
     }
 }

@@ -221,7 +221,7 @@ impl Core {
             return;
         }
         // It may be on its way to us, in the exchange that its owner has begun.
-        let nothing = set.common(self.ownership.hold) == Set::NONE && !self.exchange.busy();
+        let nothing = set.common(self.groups.held()) == Set::NONE && !self.exchange.busy();
         let me = Message::new("ask_resources").with("rsc_hold", set.word()).with("src", &self.settings.node);
         let begun = !nothing && self.begin_exchange_saying(set, client(me.with("info", "me"))).is_ok();
         let again = self.now.monotonic + POSTPONED;

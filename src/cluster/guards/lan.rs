@@ -120,7 +120,7 @@ impl Core {
         }
         let late = self.asking_due().is_some_and(|due| due <= now);
         if late && !self.asking() {
-            let wanted = Set::ALL.without(self.ownership.hold);
+            let wanted = Set::ALL.without(self.groups.held());
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         } else if !late && self.asking() {
             self.hold_over();
@@ -136,7 +136,7 @@ impl Core {
     fn asking_due(&self) -> Option<Instant> {
         let index = self.peer()?;
         let decided = self.ownership.decision != Decision::Shutdown;
-        let wanted = Set::ALL.without(self.ownership.hold);
+        let wanted = Set::ALL.without(self.groups.held());
         if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
             return None;
         }
@@ -234,7 +234,7 @@ impl Core {
         if self.forgoes_for_maintenance() {
             return;
         }
-        let wanted = Set::ALL.without(self.ownership.hold);
+        let wanted = Set::ALL.without(self.groups.held());
         if !self.asking() && !self.ownership.other.left() {
             // It died without having been late: then it was we who slept.
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
@@ -286,7 +286,7 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let waits = group < self.groups.list().len() && !self.peer_alive();
-        let waits = waits.then(|| self.groups.class(group)).filter(|class| !self.ownership.hold.has(*class));
+        let waits = waits.then(|| self.groups.class(group)).filter(|class| !self.groups.held().has(*class));
         let answer = match waits {
             None => Answer::NotHeld,
             Some(_) if self.maintenance.on() => Answer::Maintenance,
@@ -448,7 +448,7 @@ impl Core {
         for group in groups {
             let class = self.groups.class(group);
             let runs = self.lan.lost.iter().any(|step| step.group == group && self.groups.runs(*step));
-            let ours = runs && self.ownership.hold.has(class);
+            let ours = runs && self.groups.held().has(class);
             let claimed = self.peer_alive() && self.ownership.other.holds.has(class.swapped());
             let restoring = |asked: &Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
             let silent = self.lan.asked.iter().filter(|asked| restoring(asked)).all(|asked| asked.silent);

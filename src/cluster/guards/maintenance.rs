@@ -44,7 +44,7 @@ impl Core {
 
     /// The peer is gone. True if nothing of it is taken, because this node is in maintenance; that is said once.
     pub(in crate::cluster) fn forgoes_for_maintenance(&mut self) -> bool {
-        if self.maintenance.on && self.ownership.hold != Set::ALL {
+        if self.maintenance.on && self.groups.held() != Set::ALL {
             self.log(Record::MaintenanceForgoes { node: self.peer_name() });
         }
         self.maintenance.on
@@ -83,7 +83,7 @@ impl Core {
     /// Why a group that nobody has is not taken.
     pub(super) fn maintenance_objection(&self, class: Class) -> Option<String> {
         let gone = !self.peer_alive() || self.ownership.other.left();
-        let waits = self.maintenance.on && gone && !self.ownership.hold.has(class);
+        let waits = self.maintenance.on && gone && !self.groups.held().has(class);
         waits.then(|| "this node is in maintenance".to_owned())
     }
 

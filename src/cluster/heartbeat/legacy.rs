@@ -63,7 +63,7 @@ impl Core {
         if !self.peer_kind().is_nice() {
             // It says nothing about its resources: what we do not serve, it does.
             let serves = self.peer_active() && !self.ownership.other.left();
-            let holds = if serves { Set::ALL.without(self.ownership.hold).swapped() } else { Set::NONE };
+            let holds = if serves { Set::ALL.without(self.groups.held()).swapped() } else { Set::NONE };
             self.ownership.other_is_legacy(holds);
             self.legacy_check();
             return;
@@ -153,8 +153,7 @@ impl Core {
             self.groups.announce_group(group, &mut self.out);
             return;
         }
-        self.groups.want_group(group, true, self.now.monotonic, &mut self.out);
-        self.hold_what_is_wanted();
+        self.want_one(group, true);
         if self.legacy.asking.is_empty() {
             self.say_acquired("ip-request-resp");
         }
@@ -189,8 +188,7 @@ impl Core {
         let owned = self.groups.wanted(group) || !self.groups.group_settled(group);
         self.legacy.owed.retain(|(owed, _)| *owed != group);
         self.legacy.owed.push((group, owned));
-        self.groups.want_group(group, false, self.now.monotonic, &mut self.out);
-        self.hold_what_is_wanted();
+        self.want_one(group, false);
         self.legacy_settled();
     }
 
@@ -222,16 +220,12 @@ impl Core {
         }
     }
 
-    /// The masks of the nice protocol follow the groups: views and guards read them.
-    fn hold_what_is_wanted(&mut self) {
-        let before = self.ownership.hold;
-        let all = |class, held: bool| match self.groups.of(class).next() {
-            Some(_) => self.groups.of(class).all(|group| self.groups.wanted(group)),
-            None => held,
-        };
-        let hold = Set { local: all(Class::Local, before.local), foreign: all(Class::Foreign, before.foreign) };
-        let wall_ms = self.wall_ms();
-        self.ownership.follow_groups(hold, wall_ms);
+    /// Wants one group up, or down. A class that is complete by it is claimed.
+    fn want_one(&mut self, group: usize, wanted: bool) {
+        let before = self.groups.held();
+        self.groups.want_group(group, wanted, self.now.monotonic, &mut self.out);
+        let (new, wall_ms) = (self.groups.held().without(before), self.wall_ms());
+        self.ownership.claim(new, wall_ms);
     }
 
     /// The peer died, left or restarted: requests in either direction are void. What it had is decided by who calls.
@@ -239,7 +233,7 @@ impl Core {
         self.legacy.owed.clear();
         self.legacy.asked = 0;
         if self.timers.stop(Timer::LegacyRestart) {
-            self.groups.announce(self.ownership.hold, &mut self.out);
+            self.groups.announce(self.groups.held(), &mut self.out);
         }
     }
 
@@ -277,7 +271,7 @@ impl Core {
     pub(in crate::cluster) fn legacy_restart_overdue(&mut self) {
         self.log(Record::ConflictLost { node: self.peer_name() });
         self.release(Set::FOREIGN);
-        self.groups.announce(self.ownership.hold, &mut self.out);
+        self.groups.announce(self.groups.held(), &mut self.out);
         self.legacy.asking = self.groups.of(Class::Local).filter(|group| !self.groups.wanted(*group)).collect();
         self.ask_for_groups();
     }

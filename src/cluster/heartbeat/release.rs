@@ -119,7 +119,7 @@ impl Core {
     /// nothing to be taken: a `done` for nothing makes it one who has taken, a second one lets it go (03 §4.5.2).
     fn free_heartbeat(&mut self) {
         self.raise(Fact::PeerReleased);
-        let spare = Set::ALL.without(self.ownership.hold);
+        let spare = Set::ALL.without(self.groups.held());
         self.send_ask(spare, "done");
         if spare == Set::NONE {
             self.send_ask(spare, "done");

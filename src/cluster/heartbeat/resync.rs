@@ -46,7 +46,7 @@ impl Core {
         if ownership.other.decided {
             self.resync.in_vain = 0;
         }
-        self.resync.settled |= ownership.hold.local;
+        self.resync.settled |= self.groups.held().local;
         let in_flux = !ownership.other.decided && self.resync.in_vain < ATTEMPTS;
         let ours_there = !self.resync.settled && ownership.other.holds.foreign && !kind.is_hbd();
         let idle = ownership.decided()

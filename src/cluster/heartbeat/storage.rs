@@ -34,7 +34,7 @@ impl Core {
     /// A living Heartbeat runs what we run, or may: storage goes down here, and comes back when the peer has let go
     /// of it.
     pub(in crate::cluster) fn let_go_of_storage(&mut self, at_stake: Set) {
-        let storage = self.with_storage(at_stake.common(self.ownership.hold));
+        let storage = self.with_storage(at_stake.common(self.groups.held()));
         if storage == Set::NONE || self.peer_kind().is_hbd() {
             return;
         }

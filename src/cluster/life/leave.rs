@@ -55,7 +55,7 @@ impl Core {
         }
         self.log(Record::ShutdownBegins {});
         if !self.membership.active() {
-            if self.groups.settled(Set::ALL) && self.ownership.hold == Set::NONE {
+            if self.groups.settled(Set::ALL) && self.groups.held() == Set::NONE {
                 // We hold nothing and were never asked for anything: nobody waits for a farewell.
                 self.finish();
             } else {

@@ -86,6 +86,6 @@ impl Core {
 
     /// What we hold, for whom to note it who may have to give it to our successor or to release it.
     pub fn holds(&self) -> Set {
-        self.ownership.hold
+        self.groups.held()
     }
 }

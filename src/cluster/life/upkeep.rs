@@ -52,7 +52,7 @@ impl Core {
     pub(in crate::cluster) fn take_what_is_left(&mut self) {
         let decided = self.ownership.decided() && !self.fencing.waiting();
         let dead = self.peer_node().is_some_and(|peer| peer.status == Status::Dead);
-        if decided && (dead || self.ownership.other.left()) && self.ownership.hold != Set::ALL {
+        if decided && (dead || self.ownership.other.left()) && self.groups.held() != Set::ALL {
             self.raise(Fact::PeerHasNothing);
         }
     }

@@ -115,7 +115,7 @@ impl Core {
         if matches!(self.ownership.decision, Decision::Stable | Decision::Shutdown) {
             return;
         }
-        let lost = self.ownership.hold.common(self.ownership.other.holds.swapped());
+        let lost = self.groups.held().common(self.ownership.other.holds.swapped());
         if lost != Set::NONE {
             self.log(Record::AdoptionLost { node: self.peer_name(), set: lost.to_string() });
             self.release(lost);
@@ -240,7 +240,7 @@ impl Core {
 
     /// Groups have come up or gone down.
     pub(in crate::cluster) fn takeover_settled(&mut self) {
-        if self.ownership.taking && self.groups.settled(self.ownership.hold) {
+        if self.ownership.taking && self.groups.settled(self.groups.held()) {
             self.ownership.taking = false;
             self.log(Record::TakeoverComplete { node: self.peer_name() });
             self.send_resource(true, None);

@@ -71,7 +71,7 @@ impl Core {
 
     /// Our claims as they stand now or, during a conflict, as they stood when it began.
     pub(in crate::cluster) fn claims(&self) -> Claims {
-        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.ownership.hold));
+        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.groups.held()));
         Claims { held, ..self.ownership.claims() }
     }
 
@@ -124,7 +124,7 @@ impl Core {
 
     /// After a partition we announce what we still hold.
     pub(in crate::cluster) fn announce_after_return(&mut self) {
-        let kept = self.ownership.hold.without(self.conflict.both);
+        let kept = self.groups.held().without(self.conflict.both);
         self.groups.announce(kept, &mut self.out);
     }
 
@@ -132,7 +132,7 @@ impl Core {
     /// overtaken this one, and even if we never knew that there was a conflict.
     pub(in crate::cluster) fn conflict_released(&mut self, released: Set) {
         let released = released.swapped();
-        let kept = released.common(self.ownership.hold);
+        let kept = released.common(self.groups.held());
         if kept != Set::NONE {
             self.conflict.both = self.conflict.both.without(kept);
             if self.conflict.both == Set::NONE {
@@ -159,7 +159,7 @@ impl Core {
         if !self.may_judge() {
             return;
         }
-        let (hold, other) = (self.ownership.hold, self.ownership.other.holds.swapped());
+        let (hold, other) = (self.groups.held(), self.ownership.other.holds.swapped());
         // Somebody on the LAN has what we held back, whatever a report from before says.
         let nobody = if self.ownership.other.decided && !self.conflict.silent_since_return {
             self.existing(Set::ALL.without(hold).without(other)).without(self.lan.held_back())
@@ -185,7 +185,7 @@ impl Core {
     /// The half of [`Core::audit`] that may be done at any time: what the peer last claimed is claimed.
     pub(in crate::cluster) fn audit_both(&mut self) {
         if self.may_judge() {
-            let both = self.existing(self.ownership.hold.common(self.ownership.other.holds.swapped()));
+            let both = self.existing(self.groups.held().common(self.ownership.other.holds.swapped()));
             self.both_changed(both);
             if both != Set::NONE {
                 self.resolve();
@@ -219,7 +219,7 @@ impl Core {
             self.conflict.asked_in_vain = 0;
             self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
         }
-        let kept = before.without(both).common(self.ownership.hold);
+        let kept = before.without(both).common(self.groups.held());
         if kept != Set::NONE {
             self.conflict_won(kept);
         }

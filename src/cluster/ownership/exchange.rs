@@ -284,7 +284,7 @@ impl Core {
             self.log_in_flux(&node);
             return;
         }
-        if set.swapped().without(self.ownership.hold) != Set::NONE && self.refuses_for_maintenance() {
+        if set.swapped().without(self.groups.held()) != Set::NONE && self.refuses_for_maintenance() {
             return;
         }
         self.raise(Fact::ExchangeAccepted { set });
@@ -347,7 +347,7 @@ impl Core {
         self.ownership.other.ends_release();
         self.ownership.other.holds = self.ownership.other.holds.without(set);
         // What we serve already was perhaps served by both.
-        self.groups.announce(set.swapped().common(self.ownership.hold), &mut self.out);
+        self.groups.announce(set.swapped().common(self.groups.held()), &mut self.out);
         self.take(set.swapped());
         self.exchange_settled();
     }
@@ -378,7 +378,7 @@ impl Core {
     /// taken us for dead in the middle of it.
     pub(in crate::cluster) fn peer_reports_decided(&mut self) {
         let other = self.ownership.other.holds;
-        let contested = other.swapped().common(self.ownership.hold) != Set::NONE;
+        let contested = other.swapped().common(self.groups.held()) != Set::NONE;
         let hbd = self.peer_kind().is_hbd();
         let now = self.now.monotonic;
         match self.exchange.phase {

@@ -20,7 +20,7 @@ impl Core {
         if !self.ownership.need_failback {
             return;
         }
-        let wanted = self.ownership.hold.foreign
+        let wanted = self.groups.held().foreign
             && self.settings.auto_failback != AutoFailback::Off
             && self.ownership.decision != Decision::Shutdown;
         if !wanted {

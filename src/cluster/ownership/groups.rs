@@ -72,13 +72,15 @@ pub struct Groups {
     /// Maintenance: what could not be started is not tried again, and no unit is started.
     #[serde(default)]
     left_alone: bool,
+    /// The classes that are held although they have no group: they are spoken of all the same (03 §1).
+    held_without_groups: Set,
 }
 
 impl Groups {
     /// The groups as `node` sees them; none runs.
     pub fn new(node: &str, groups: Vec<Group>) -> Self {
         let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
-        Groups { node: node.to_owned(), groups, runs, left_alone: false }
+        Groups { node: node.to_owned(), groups, runs, left_alone: false, held_without_groups: Set::NONE }
     }
 
     /// The class of a group, as we see it.
@@ -93,6 +95,8 @@ impl Groups {
 
     /// Wants every group in `set` up, or down, and takes the first steps.
     pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        let held = self.held_without_groups;
+        self.held_without_groups = if wanted { held.with(set) } else { held.without(set) };
         for index in 0..self.groups.len() {
             if set.has(self.class(index)) {
                 self.want_group(index, wanted, now, out);
@@ -243,7 +247,16 @@ impl Groups {
         (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
     }
 
-    /// Whether a group is to run here.
+    /// What we hold, in Heartbeat's two classes: those of which every group is to run here.
+    pub fn held(&self) -> Set {
+        let held = |class| match self.of(class).next() {
+            Some(_) => self.of(class).all(|group| self.wanted(group)),
+            None => self.held_without_groups.has(class),
+        };
+        Set { local: held(Class::Local), foreign: held(Class::Foreign) }
+    }
+
+    /// Whether a group is to run here, that is, whether we hold it.
     pub fn wanted(&self, group: usize) -> bool {
         self.runs[group].wanted
     }

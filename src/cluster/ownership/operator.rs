@@ -86,7 +86,7 @@ impl Core {
     }
 
     fn is_already(&self, request: &Move) -> bool {
-        let hold = self.ownership.hold;
+        let hold = self.groups.held();
         match request.direction {
             MoveDirection::ToPeer => hold.common(request.set) == Set::NONE,
             MoveDirection::Here => request.set.without(hold) == Set::NONE,

@@ -1,10 +1,11 @@
-//! Who holds what, as both nodes have said it; the one place where "I hold" and "I do not" are written (03 §4.1).
+//! Who holds what, as both nodes have said it; the one place where groups become ours, or are ours no more (03 §4.1).
 //!
 //! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change
 //! what we hold and set the groups going; why something is taken or released is decided elsewhere.
 //!
-//! The masks name Heartbeat's two classes, because that is how ownership is spoken of on the wire. What really runs
-//! is known for each group ([`super::groups`]), and nothing but this module turns one into the other.
+//! What we hold is known for each group ([`super::groups`]); Heartbeat's two classes are how it is spoken of on the wire,
+//! and are derived from the groups ([`super::groups::Groups::held`]). What the peer holds is known in classes only, because
+//! it says no more.
 
 use serde::{Deserialize, Serialize};
 
@@ -126,9 +127,7 @@ impl OtherSide {
 /// What both sides hold.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Ownership {
-    /// What we consider ours.
-    pub(in crate::cluster) hold: Set,
-    /// When we claimed it, for an hbd peer.
+    /// When we claimed what we hold, for an hbd peer.
     claims: Claims,
     /// What is to be another's, and still on its way down here.
     stopping: Set,
@@ -171,10 +170,9 @@ impl Ownership {
         self.stopping = Set::NONE;
     }
 
-    /// In Heartbeat's first protocol groups move one by one; the masks follow them.
-    pub(in crate::cluster) fn follow_groups(&mut self, hold: Set, wall_ms: u64) {
-        self.claims.made(hold.without(self.hold), wall_ms);
-        self.hold = hold;
+    /// In Heartbeat's first protocol groups move one by one; these classes are complete now.
+    pub(in crate::cluster) fn claim(&mut self, new: Set, wall_ms: u64) {
+        self.claims.made(new, wall_ms);
     }
 
     /// There is no transition in Heartbeat's first protocol: the peer has decided, and holds this in its own words.
@@ -192,23 +190,22 @@ impl Core {
     /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
     /// In maintenance only what is held already.
     pub(in crate::cluster) fn take(&mut self, set: Set) {
-        let set = if self.maintenance.on() { set.common(self.ownership.hold) } else { set };
+        let set = if self.maintenance.on() { set.common(self.groups.held()) } else { set };
         self.take_in_maintenance_too(set);
     }
 
     /// The same in maintenance, too: for what runs here already.
     pub(in crate::cluster) fn take_in_maintenance_too(&mut self, set: Set) {
         let wall_ms = self.wall_ms();
+        let new = set.without(self.groups.held());
         let ownership = &mut self.ownership;
-        ownership.claims.made(set.without(ownership.hold), wall_ms);
-        ownership.hold = ownership.hold.with(set);
+        ownership.claims.made(new, wall_ms);
         ownership.stopping = ownership.stopping.without(set);
         self.groups.want(set, true, self.now.monotonic, &mut self.out);
     }
 
     /// Marks the classes as given up and stops their groups.
     pub(in crate::cluster) fn release(&mut self, set: Set) {
-        self.ownership.hold = self.ownership.hold.without(set);
         self.groups.want(set, false, self.now.monotonic, &mut self.out);
     }
 

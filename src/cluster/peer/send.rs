@@ -79,7 +79,7 @@ impl Core {
         let releasing = self.ownership.stopping() != Set::NONE || self.exchange.releasing();
         let (stable, info) = if releasing { (false, info.or(Some("standby"))) } else { (stable, info) };
         let mut message = Message::new("resource")
-            .with("rsc_hold", self.ownership.hold.word())
+            .with("rsc_hold", self.groups.held().word())
             .with("rtype", "full")
             .with("isstable", if stable { "1" } else { "0" });
         if let Some(info) = info {
