@@ -3,9 +3,9 @@
 //! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change
 //! what we hold and set the groups going; why something is taken or released is decided elsewhere.
 //!
-//! What we hold is known for each group ([`super::groups`]); Heartbeat's two classes are how it is spoken of on the wire,
-//! and are derived from the groups ([`super::groups::Groups::held`]). What the peer holds is known in classes only, because
-//! it says no more.
+//! What we hold is known for each group ([`super::groups`]); Heartbeat's two classes are how it is spoken of on the
+//! wire, and are derived from the groups ([`super::groups::Groups::held`]). What the peer holds is known in classes
+//! only, because it says no more.
 
 use serde::{Deserialize, Serialize};
 
