@@ -86,7 +86,7 @@ impl Askers {
 
     fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(reply) = self.waiting.remove(&id) {
-            // Whoever asked may have gone.
+            // The client that asked may have gone.
             let _ = reply.send(Ok(answer));
         }
     }
@@ -256,7 +256,7 @@ impl CoreLoop {
             }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
-                // Whoever asked may have gone.
+                // The client that asked may have gone.
                 let _ = done.send(());
                 false
             }

@@ -146,7 +146,7 @@ pub(super) async fn end(
     report: Arc<dyn Fn(UnitReport) + Send + Sync>,
 ) {
     for child in children.iter().rev() {
-        // Whoever stops waits for this, and must not wait for ever for a bus that does not come back.
+        // The daemon that stops waits for this, and must not wait for ever for a bus that does not come back.
         let Ok(Ok(systemd)) = timeout(patience, connected(&mut session)).await else {
             warn!("client \"{}\" is not stopped: the system bus cannot be reached", child.command);
             break;

@@ -104,7 +104,7 @@ impl Systemd {
             match self.unfit(unit).await {
                 Ok(Some(unfit)) => warn!("{unfit}"),
                 Ok(None) => {}
-                // Whoever starts the unit reports this error.
+                // The code that starts the unit reports this error.
                 Err(_) => return,
             }
         }

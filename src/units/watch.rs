@@ -65,7 +65,7 @@ impl Systemd {
                         // The job that did it, if one did, ends a moment later.
                         if ran {
                             sleep(LAG).await;
-                            // Whoever stopped it has started it again since: we ourselves, in a quick move to and
+                            // What stopped it has started it again since: we ourselves, in a quick move to and
                             // fro.
                             let again = |now: UnitState| now.active.is_up() || now.job.is_some();
                             if self.state(&units[index]).await.is_ok_and(again) {

@@ -151,7 +151,7 @@ pub enum VipReport {
         id: u64,
         /// Who.
         mac: MacAddress,
-        /// He goes on although we defended it. Told once in ten seconds.
+        /// The claim is repeated although we defended the address. Told once in ten seconds.
         again: bool,
     },
     /// A held address could not be announced. Told when announcing begins to fail, not for every repetition.

@@ -105,7 +105,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
-    /// Whoever claimed one of our addresses has stopped: everybody shall know whose it is.
+    /// The machine that claimed one of our addresses has stopped: everybody shall know whose it is.
     pub(super) fn contests_over(&mut self, now: Instant) {
         for held in self.held.values_mut() {
             if held.contest.as_ref().is_some_and(|contest| contest.over() <= now) {

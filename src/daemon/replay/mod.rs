@@ -29,7 +29,7 @@ const EXIT_DIFFERENT: u8 = 3;
 /// When the recording cannot be read to its end.
 pub fn main(path: &Path, json: bool) -> Result<ExitCode, ReplayError> {
     let summary = match replay(path, json, std::io::stdout().lock()) {
-        // Whoever reads has read enough.
+        // The reader has read enough.
         Err(ReplayError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             return Ok(ExitCode::SUCCESS);
         }
