@@ -176,7 +176,7 @@ impl Core {
             Fact::LinkSilent { node, link } => each!(self; declare_link_dead(node, link)),
             Fact::PingNodeSilent { ping_node } => each!(self; declare_ping_dead(ping_node)),
             Fact::PingNodeBack => {
-                each!(self; check_gate(); ipfail_ask(); weigh_claims(); restore_lost(); judge_answers());
+                each!(self; check_gate(); ipfail_ask(); judge_lan());
             }
             Fact::ConnectionsChanged => each!(self; ipfail_ask()),
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
@@ -249,7 +249,7 @@ impl Core {
             }
             Fact::YieldToHeartbeat { set } => each!(self; cancel_exchange(); yield_to_heartbeat(set)),
             Fact::ConflictActedOn => each!(self; conflict_again()),
-            Fact::AddressSilent => each!(self; weigh_claims(); restore_lost(); judge_answers()),
+            Fact::AddressSilent => self.judge_lan(),
             Fact::ClaimRepeated { step, mac, at } => each!(self; weigh_claim(step, mac, at)),
             Fact::ClaimYielded { step, mac } => each!(self; yield_group(step); hold_yielded(step, &mac)),
             Fact::OfferedToPeer => each!(self; note_offer()),
@@ -291,6 +291,12 @@ impl Core {
 
             Fact::Answered { id, answer } => each!(self; answer(id, answer)),
         }
+    }
+
+    /// Who hears that what is known of the LAN may count otherwise now. Each time that anything is due as well
+    /// ([`super::timers::Timer::Lan`]).
+    pub(super) fn judge_lan(&mut self) {
+        each!(self; weigh_claims(); restore_lost(); judge_answers());
     }
 
     /// Who hears which message.

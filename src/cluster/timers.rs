@@ -223,7 +223,7 @@ impl Core {
             Timer::Gate => each!(self; check_gate()),
             Timer::NodesRequest => each!(self; ask_for_nodes()),
             Timer::GroupRetry => each!(self; retry_groups()),
-            Timer::Lan => each!(self; weigh_claims(); restore_lost(); judge_answers()),
+            Timer::Lan => self.judge_lan(),
             Timer::GiveUp => each!(self; ipfail_give_up()),
             Timer::PingComparison => each!(self; ipfail_ask()),
             Timer::Fencing => each!(self; fencing_due()),
