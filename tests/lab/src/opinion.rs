@@ -50,14 +50,15 @@ const KNOWN_COMPLAINTS: [(&str, &str); 23] = [
 ];
 
 /// Complaints that only a real Heartbeat may have.
-const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 8] = [
+const KNOWN_COMPLAINTS_OF_HEARTBEAT: [(&str, &str); 9] = [
     // hbd sends it a message on purpose although it comes too late (03 §4.5.4).
     ("late_other", "Ignored standby message 'other'"),
     // hbd then frees it, because it may hang and nothing that it sends shows whether it does.
     ("late_other", "Ignored standby message 'done'"),
     // As giver it compares both nodes' resources at the taker's `done`, if it is stable by then, and has not read the
-    // taker's report yet.
+    // taker's report yet (03 §4.7).
     ("late_other", "No one owns"),
+    ("planned_moves", "No one owns"),
     // It ignores a request of its own tool that came before our report, and then our answer to that request. The test
     // calls the tool again.
     ("planned_moves", "Ignored standby message 'other'"),
