@@ -321,8 +321,12 @@ impl CoreLoop {
         let news = match news {
             units::News::Up => UnitNews::Up,
             units::News::Failed(reason) => UnitNews::Failed(reason),
+            units::News::Exhausted(reason) => UnitNews::Exhausted(reason),
             units::News::Restarting(reason) => UnitNews::Restarting(reason),
             units::News::Stopped => UnitNews::Stopped,
+            units::News::StoppedWith(cause) => UnitNews::StoppedWith(cause),
+            units::News::Free => UnitNews::Free,
+            units::News::Unknown => UnitNews::Unknown,
         };
         let mut ended = false;
         for step in self.effects.steps_of(unit) {

@@ -14,10 +14,18 @@ pub enum News {
     Up,
     /// It failed, or ended by itself. Said again as long as it is in the state `failed`.
     Failed(String),
-    /// It failed, and systemd starts it again by itself (`Restart=`).
+    /// It failed, and systemd will not start it again for now (`start-limit-hit`).
+    Exhausted(String),
+    /// It failed, and systemd starts it again by itself (`Restart=`). Said once for each attempt.
     Restarting(String),
-    /// Somebody stopped it.
+    /// Somebody stopped it: a stop job for this very unit is done.
     Stopped,
+    /// systemd stopped it because of something else, which the text names.
+    StoppedWith(String),
+    /// What it was stopped with is over.
+    Free,
+    /// systemd does not answer.
+    Unknown,
 }
 
 /// The changes of one unit so far.
@@ -72,8 +80,10 @@ impl UnitChanges {
         if by_job {
             News::Stopped
         } else if state.active == ActiveState::Failed {
+            let exhausted = result == "start-limit-hit";
             let result = if result.is_empty() { String::new() } else { format!(", result {result}") };
-            News::Failed(format!("{} is {}{result}; see {}", state.name, state.active, look(&state.name)))
+            let text = format!("{} is {}{result}; see {}", state.name, state.active, look(&state.name));
+            if exhausted { News::Exhausted(text) } else { News::Failed(text) }
         } else {
             News::Failed(format!("{} ended by itself; see {}", state.name, look(&state.name)))
         }

@@ -170,10 +170,13 @@ enum Verdict {
 fn verdict(child: &Child, news: &News) -> Verdict {
     let command = &child.command;
     match news {
-        News::Up => Verdict::Fine,
+        News::Up | News::Free | News::Unknown => Verdict::Fine,
         News::Stopped => Verdict::GivenUp(format!("client \"{command}\" was stopped by somebody; it stays so")),
         News::Restarting(_) => Verdict::Respawning(format!("Respawning client \"{command}\": it has ended")),
-        News::Failed(why) if why.contains("start-limit-hit") => Verdict::GivenUp(format!(
+        News::StoppedWith(why) => {
+            Verdict::GivenUp(format!("client \"{command}\" was stopped by systemd ({why}); it stays so"))
+        }
+        News::Exhausted(why) => Verdict::GivenUp(format!(
             "Client {command} \"respawning too fast\": {why}. Mend it, and restart {}",
             child.unit
         )),
@@ -199,7 +202,7 @@ mod tests {
         assert!(matches!(verdict(&child(true), &failed("it is failed, result signal")), Verdict::Reboot(_)));
         assert!(matches!(verdict(&child(false), &failed("it is failed, result signal")), Verdict::GivenUp(_)));
         for failfast in [true, false] {
-            let fast = verdict(&child(failfast), &failed("it is failed, result start-limit-hit"));
+            let fast = verdict(&child(failfast), &News::Exhausted("it is failed, result start-limit-hit".into()));
             let Verdict::GivenUp(text) = fast else { panic!("{fast:?}") };
             assert!(text.contains("Client /usr/bin/monitor -x \"respawning too fast\""), "{text}");
             assert!(matches!(verdict(&child(failfast), &News::Stopped), Verdict::GivenUp(_)));

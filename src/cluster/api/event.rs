@@ -123,10 +123,18 @@ pub enum Order {
 pub enum UnitNews {
     /// It failed, or ended by itself; the text says how. May be said again as long as it is so.
     Failed(String),
-    /// It failed, and the service manager starts it again by itself.
+    /// It failed, and the service manager will not start it again for now (`start-limit-hit`); the text says how.
+    Exhausted(String),
+    /// It failed, and the service manager starts it again by itself; said once for each attempt.
     Restarting(String),
-    /// Somebody stopped it.
+    /// Somebody stopped it: a stop job for this very unit was asked for, and is done.
     Stopped,
+    /// The service manager stopped it because of something else, which the text names.
+    StoppedWith(String),
+    /// What it was stopped with is over: it may run again.
+    Free,
+    /// The service manager does not answer, so nobody knows what it does.
+    Unknown,
     /// It runs.
     Up,
 }

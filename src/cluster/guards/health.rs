@@ -92,7 +92,9 @@ impl Core {
                 }
             }
             UnitNews::Failed(reason) => self.unit_failed(step, reason, false),
+            UnitNews::Exhausted(reason) => self.unit_failed(step, reason, false),
             UnitNews::Restarting(reason) => self.unit_failed(step, reason, true),
+            UnitNews::StoppedWith(_) | UnitNews::Free | UnitNews::Unknown => {}
         }
     }
 
