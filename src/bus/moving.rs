@@ -91,6 +91,16 @@ fn failure(answer: Answer) -> JobEnding {
             let text = "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`";
             JobEnding::new(JobResult::Canceled, text)
         }
+        Answer::NotReleased { resource, reason } => {
+            let text =
+                format!("nothing was moved, and everything runs where it did: {resource} does not stop: {reason}");
+            JobEnding::new(JobResult::Failed, text)
+        }
+        Answer::CalledOff => {
+            let text = "nothing was moved: the other node called it off, for instance because it cannot stop what was \
+                        to move; see `journalctl -u hbd` there";
+            JobEnding::new(JobResult::Failed, text)
+        }
         Answer::Failed => {
             let text = "the exchange is over, but not everything could be started; see `hbctl status`";
             JobEnding::new(JobResult::Failed, text)
@@ -160,7 +170,7 @@ mod tests {
             assert!(document.contains(&sentence), "no document says {sentence:?}");
         }
         for answer in [Answer::InFlux(Awaited::OtherNode), Answer::NoReply] {
-            assert!(failure(answer).text.contains(&time), "{answer:?}");
+            assert!(failure(answer.clone()).text.contains(&time), "{answer:?}");
         }
     }
 
@@ -182,7 +192,7 @@ mod tests {
             (Answer::Failed, JobResult::Failed, "could be started"),
         ];
         for (answer, result, words) in answers {
-            let ending = group_moved(answer, "mail", "nodea");
+            let ending = group_moved(answer.clone(), "mail", "nodea");
             assert!(ending.result == result && ending.text.contains(words), "{answer:?}: {ending:?}");
         }
     }

@@ -77,6 +77,12 @@ impl NodeObject {
         &self.0.holds
     }
 
+    /// Whether the node has not decided yet what it holds, or is moving something.
+    #[zbus(property)]
+    fn in_transition(&self) -> bool {
+        self.0.in_transition
+    }
+
     /// Whether the node says that it is in maintenance; a Heartbeat never is.
     #[zbus(property)]
     fn maintenance(&self) -> bool {
@@ -215,14 +221,28 @@ impl GroupObject {
         &self.0.held_back
     }
 
-    /// Its state on this node: "stopped", "starting", "active", "stopping" or "failed".
+    /// Whether its owner, another node that runs hbd, says that not all of it runs there: ask that node why. Of a
+    /// Heartbeat this is never known.
+    #[zbus(property)]
+    fn degraded_there(&self) -> bool {
+        self.0.degraded_there
+    }
+
+    /// Whether another node says that it holds this group, which this node holds as well.
+    #[zbus(property)]
+    fn contested(&self) -> bool {
+        self.0.contested
+    }
+
+    /// Its state on this node: "stopped", "starting", "active" (all of it runs), "degraded" (all of it is to run, and
+    /// something does not), "stopping" or "failed".
     #[zbus(property)]
     fn state(&self) -> &str {
         &self.0.state
     }
 
     /// The resources in start order: the word of haresources, "address" or "unit", the address with its prefix or the
-    /// unit's name, and the state on this node in the words of State.
+    /// unit's name, and the state on this node in the words of State of org.hbd1.Resource.
     #[zbus(property)]
     fn resources(&self) -> Vec<(&str, &str, &str, &str)> {
         self.0
@@ -232,6 +252,12 @@ impl GroupObject {
                 (resource.word.as_str(), resource.kind.as_str(), resource.target.as_str(), resource.state.as_str())
             })
             .collect()
+    }
+
+    /// Why each of the resources does not run as it should, in the order of Resources; "" if it does.
+    #[zbus(property)]
+    fn reasons(&self) -> Vec<&str> {
+        self.0.resources.iter().map(|resource| resource.why.as_str()).collect()
     }
 
     /// How often each of the resources has failed on this node lately, in the order of Resources. Cleanup forgets it.
@@ -283,10 +309,19 @@ impl ResourceObject {
         &self.0.1.target
     }
 
-    /// Its state on this node: "stopped", "starting", "active", "stopping" or "failed".
+    /// Its state on this node, as systemd and the kernel say: "stopped", "starting", "active", "stopping", "failed",
+    /// "restarting" (by systemd, after a failure), "stopped-by-hand", "stopped-with" (by systemd, because of
+    /// something else), "gone" (an address that is not on this machine), "unreachable" (an address whose interface is
+    /// gone, down, or has no carrier) or "unknown" (systemd does not answer).
     #[zbus(property)]
     fn state(&self) -> &str {
         &self.0.1.state
+    }
+
+    /// Why it does not run as it should; "" if it does.
+    #[zbus(property)]
+    fn reason(&self) -> &str {
+        &self.0.1.why
     }
 
     /// How often it has failed on this node lately. Cleanup forgets it.

@@ -85,6 +85,9 @@ pub struct NodeSnapshot {
     pub last_status_usec: u64,
     /// What it says it holds: `none`, `local`, `foreign`, `all`, `transition`; empty for ping nodes.
     pub holds: String,
+    /// Whether it has not decided yet what it holds, or is moving something.
+    #[serde(default)]
+    pub in_transition: bool,
     /// Whether it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
@@ -136,7 +139,7 @@ pub struct GroupSnapshot {
     pub name: String,
     /// The preferred node.
     pub preferred: String,
-    /// `stopped`, `starting`, `active`, `stopping`, `failed`.
+    /// `stopped`, `starting`, `active` (all of it runs), `degraded` (something of it does not), `stopping`, `failed`.
     pub state: String,
     /// The node that owns it as far as we know; empty for none.
     pub owner: String,
@@ -144,6 +147,12 @@ pub struct GroupSnapshot {
     pub owner_since_usec: u64,
     /// Why this node does not take it although its owner is dead; empty if nothing keeps it from that.
     pub held_back: String,
+    /// Whether its owner, another node that runs hbd, says that not all of it runs there.
+    #[serde(default)]
+    pub degraded_there: bool,
+    /// Whether another node says that it holds this group, which this node holds as well.
+    #[serde(default)]
+    pub contested: bool,
     /// Its resources in start order.
     pub resources: Vec<ResourceSnapshot>,
 }
@@ -157,9 +166,22 @@ pub struct ResourceSnapshot {
     pub kind: String,
     /// The address with its prefix, or the unit's name.
     pub target: String,
-    /// `stopped`, `starting`, `active`, `stopping`, `failed`.
+    /// `stopped`, `starting`, `active`, `stopping`, `failed`, `restarting`, `stopped-by-hand`, `stopped-with`,
+    /// `gone`, `unreachable`, `unknown`.
     pub state: String,
+    /// Why it does not run as it should; empty if it does.
+    #[serde(default)]
+    pub why: String,
     /// How often it has failed on this node lately; `cleanup` forgets it.
     #[serde(default)]
     pub failures: u32,
+}
+
+impl GroupSnapshot {
+    /// Whether it has one owner, and all of it runs there, as far as this node knows.
+    pub fn is_healthy(&self) -> bool {
+        let here = matches!(self.state.as_str(), "starting" | "active" | "degraded" | "failed");
+        let whole = if here { self.state == "active" } else { self.state == "stopped" && !self.degraded_there };
+        whole && !self.owner.is_empty() && !self.contested
+    }
 }

@@ -79,6 +79,7 @@ fn example() -> Snapshot {
         kind: kind.to_owned(),
         target: target.to_owned(),
         state: "active".to_owned(),
+        why: String::new(),
         failures: 0,
     };
     Snapshot {
@@ -104,6 +105,8 @@ fn example() -> Snapshot {
             owner: "nodea".to_owned(),
             owner_since_usec: 5,
             held_back: String::new(),
+            degraded_there: false,
+            contested: false,
             resources: vec![
                 resource("10.0.0.100", "address", "10.0.0.100/24"),
                 resource("apache", "unit", "apache2.service"),

@@ -141,6 +141,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         deadtime_usec: take(&mut from, "DeadtimeUSec"),
         last_status_usec: take(&mut from, "LastStatusUSec"),
         holds: take(&mut from, "Resources"),
+        in_transition: take(&mut from, "InTransition"),
         maintenance: take(&mut from, "Maintenance"),
         ha_cf_digest: take(&mut from, "HaCfDigest"),
         haresources_digest: take(&mut from, "HaresourcesDigest"),
@@ -164,6 +165,7 @@ fn from_link(mut from: Properties) -> LinkSnapshot {
 fn from_group(mut from: Properties) -> GroupSnapshot {
     let resources: Vec<(String, String, String, String)> = take_list(&mut from, "Resources");
     let failures: Vec<u32> = take_list(&mut from, "Failures");
+    let reasons: Vec<String> = take_list(&mut from, "Reasons");
     GroupSnapshot {
         name: take(&mut from, "Name"),
         preferred: take(&mut from, "PreferredNode"),
@@ -171,12 +173,15 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         owner: take(&mut from, "Owner"),
         owner_since_usec: take(&mut from, "OwnerSinceUSec"),
         held_back: take(&mut from, "HeldBack"),
+        degraded_there: take(&mut from, "DegradedThere"),
+        contested: take(&mut from, "Contested"),
         resources: resources
             .into_iter()
             .enumerate()
             .map(|(index, (word, kind, target, state))| {
                 let failures = failures.get(index).copied().unwrap_or_default();
-                ResourceSnapshot { word, kind, target, state, failures }
+                let why = reasons.get(index).cloned().unwrap_or_default();
+                ResourceSnapshot { word, kind, target, state, why, failures }
             })
             .collect(),
     }

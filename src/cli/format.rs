@@ -34,7 +34,8 @@ fn style(word: &str) -> Style {
     let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
     match word {
         "active" | "up" | "ping" | "ok" => colour(AnsiColor::Green),
-        "dead" | "failed" | "nobody" | "bad" | "error" | "critical" => colour(AnsiColor::Red).bold(),
+        "dead" | "failed" | "degraded" | "gone" | "unreachable" | "unknown" | "restarting" | "stopped-by-hand"
+        | "stopped-with" | "nobody" | "bad" | "error" | "critical" => colour(AnsiColor::Red).bold(),
         "starting" | "stopping" | "init" | "transition" | "warning" | "never" => colour(AnsiColor::Yellow),
         _ => Style::new(),
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot, Traffic};
 
-const STATES: [&str; 5] = ["stopped", "starting", "active", "stopping", "failed"];
+const STATES: [&str; 6] = ["stopped", "starting", "active", "degraded", "stopping", "failed"];
 
 struct Page(String);
 
@@ -115,6 +115,35 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
             STATES
                 .into_iter()
                 .map(|state| (vec![("group", group.name.as_str()), ("state", state)], flag(group.state == state)))
+        }),
+    );
+    page.metric(
+        "hbd_group_healthy",
+        "Whether a resource group has one owner and all of it runs there, as far as this node knows.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(group.is_healthy()))),
+    );
+    page.metric(
+        "hbd_resource_state",
+        "State of a resource on this node, by its label: always 1.",
+        snapshot.groups.iter().flat_map(|group| {
+            group.resources.iter().map(|resource| {
+                let labels = vec![
+                    ("group", group.name.as_str()),
+                    ("resource", resource.target.as_str()),
+                    ("state", resource.state.as_str()),
+                ];
+                (labels, 1.0)
+            })
+        }),
+    );
+    page.metric(
+        "hbd_resource_failures",
+        "How often a resource has failed on this node lately.",
+        snapshot.groups.iter().flat_map(|group| {
+            group.resources.iter().map(|resource| {
+                let labels = vec![("group", group.name.as_str()), ("resource", resource.target.as_str())];
+                (labels, f64::from(resource.failures))
+            })
         }),
     );
     page.metric(

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::format::{age, bold, ha_cf_time, paint, table};
-use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
+use crate::bus::{GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
@@ -34,17 +34,17 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         } else if group.owner.is_empty() {
             troubles.push(format!("Group {} has no owner.", group.name));
         }
-        let failed: Vec<_> = group.resources.iter().filter(|resource| resource.state == "failed").collect();
-        for resource in &failed {
-            let look = if resource.kind == "unit" { "systemctl status" } else { "ip address show to" };
-            troubles.push(format!(
-                "Resource {} of group {} failed: see {look} {}",
-                resource.word, group.name, resource.target
-            ));
+        troubles.extend(troubles_here(group));
+        if group.contested {
+            troubles.push(format!("Group {} is held by both nodes: see hbctl why {0}", group.name));
         }
-        if group.state == "failed" && failed.is_empty() {
-            troubles.push(format!("Group {} failed: see journalctl -u hbd HBD_GROUP={}", group.name, group.name));
+        if group.degraded_there {
+            troubles
+                .push(format!("Group {} does not run whole on {}: see hbctl status there.", group.name, group.owner));
         }
+    }
+    for node in snapshot.nodes.iter().filter(|node| node.in_transition && node.status == "active") {
+        troubles.push(format!("Node {} is moving resources, or has not decided yet what it holds.", node.name));
     }
     for node in snapshot.nodes.iter().filter(|node| node.status == "dead") {
         troubles.push(format!("Node {} is dead.", node.name));
@@ -53,6 +53,47 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         troubles.push(format!("Link {}:{} is dead.", link.node, link.name));
     }
     troubles.extend(snapshot.broken_devices.iter().cloned());
+    troubles
+}
+
+/// What is wrong with a group on this node.
+fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
+    let running =
+        |resource: &&ResourceSnapshot| !matches!(resource.state.as_str(), "active" | "starting" | "stopped");
+    let mut troubles: Vec<String> = group
+        .resources
+        .iter()
+        .filter(running)
+        .filter_map(|resource| {
+            let look = if resource.kind == "unit" { "systemctl status" } else { "ip address show to" };
+            let what = match resource.state.as_str() {
+                "stopping" => return None,
+                "stopped-by-hand" => "was stopped by hand",
+                "stopped-with" => "was stopped by systemd",
+                "restarting" => "failed, and systemd starts it again",
+                "gone" => "is not on this machine",
+                "unreachable" => "cannot be reached",
+                "unknown" => "is not known",
+                _ => "failed",
+            };
+            let why = if resource.why.is_empty() { String::new() } else { format!(" ({})", resource.why) };
+            Some(format!(
+                "Resource {} of group {} {what}{why}: see {look} {}",
+                resource.word, group.name, resource.target
+            ))
+        })
+        .collect();
+    match group.state.as_str() {
+        "failed" if troubles.is_empty() => troubles.push(format!(
+            "Group {} could not be started here, and is tried again: see journalctl -u hbd HBD_GROUP={0}",
+            group.name
+        )),
+        "starting" | "stopping" => troubles.push(format!("Group {} is {} here.", group.name, group.state)),
+        "degraded" if troubles.is_empty() => {
+            troubles.push(format!("Something of group {} is started again here.", group.name));
+        }
+        _ => {}
+    }
     troubles
 }
 

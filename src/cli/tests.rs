@@ -37,6 +37,7 @@ fn resource(kind: &str, word: &str, target: &str) -> ResourceSnapshot {
         kind: kind.to_owned(),
         target: target.to_owned(),
         state: "active".to_owned(),
+        why: String::new(),
         failures: 0,
     }
 }
@@ -78,6 +79,8 @@ fn healthy() -> Snapshot {
             owner: "nodea".to_owned(),
             owner_since_usec: 800_000,
             held_back: String::new(),
+            degraded_there: false,
+            contested: false,
             resources: vec![
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),

@@ -58,7 +58,21 @@ fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
         };
         format!("and not on {}, which it prefers: {why}", group.preferred)
     };
-    format!("on {owner}{since}, {home}")
+    format!("on {owner}{since}, {home}{}", what_does_not_run(group))
+}
+
+/// The end of the sentence if not all of the group runs.
+fn what_does_not_run(group: &GroupSnapshot) -> String {
+    let ill = group.resources.iter().filter(|resource| !resource.why.is_empty());
+    let ill: Vec<String> =
+        ill.map(|resource| format!("{} ({}: {})", resource.word, resource.state, printable(&resource.why))).collect();
+    if !ill.is_empty() {
+        format!("; not all of it runs: {}", ill.join(", "))
+    } else if group.degraded_there {
+        format!("; not all of it runs there, as {} says", group.owner)
+    } else {
+        String::new()
+    }
 }
 
 /// The word for a priority.

@@ -14,6 +14,7 @@ use super::api::time::{Instant, Moment};
 use super::complaints::Complaints;
 use super::facts::Fact;
 use super::guards::carrier::Carrier;
+use super::guards::condition::Conditions;
 use super::guards::fencing::Fencing;
 use super::guards::health::Failures;
 use super::guards::ipfail::Ipfail;
@@ -31,6 +32,7 @@ use super::ownership::exchange::Exchange;
 use super::ownership::groups::Groups;
 use super::ownership::operator::{MoveDirection, Operator};
 use super::ownership::state::Ownership;
+use super::ownership::undo::Undone;
 use super::peer::history::History;
 use super::peer::node::Node;
 use super::peer::ping::PingedNode;
@@ -73,6 +75,8 @@ pub struct Core {
     pub(super) groups: Groups,
     pub(super) ownership: Ownership,
     pub(super) exchange: Exchange,
+    #[serde(default)]
+    pub(super) undone: Undone,
     pub(super) operator: Operator,
     pub(super) conflict: Conflict,
     pub(super) lan: Lan,
@@ -81,6 +85,8 @@ pub struct Core {
     pub(super) fencing: Fencing,
     pub(super) carrier: Carrier,
     pub(super) health: Failures,
+    #[serde(default)]
+    pub(super) conditions: Conditions,
     pub(super) maintenance: Maintenance,
     pub(super) legacy: Legacy,
     pub(super) resync: Resync,
@@ -107,6 +113,7 @@ impl Core {
             groups: Groups::new(&settings.node, settings.groups.clone()),
             ownership: Ownership::default(),
             exchange: Exchange::default(),
+            undone: Undone::default(),
             operator: Operator::default(),
             conflict: Conflict::default(),
             lan: Lan::default(),
@@ -115,6 +122,7 @@ impl Core {
             fencing: Fencing::default(),
             carrier: Carrier::default(),
             health: Failures::default(),
+            conditions: Conditions::default(),
             maintenance: Maintenance::default(),
             legacy: Legacy::default(),
             resync: Resync::default(),
@@ -150,7 +158,7 @@ impl Core {
             Event::Policies(policies) => each!(self; watch_addresses(policies)),
             Event::Address { step, news } => self.address_news(step, news),
         }
-        each!(self; check_waiting_move(); resync_check());
+        each!(self; check_waiting_move(); resync_check(); tell_degraded());
         std::mem::take(&mut self.out)
     }
 
@@ -163,6 +171,7 @@ impl Core {
             Request::Fence(node) => each!(self; fence_requested(id, node)),
             Request::ConfirmFenced(node) => each!(self; fenced_by_hand(id, node)),
             Request::Cleanup(group) => each!(self; cleanup(id, group)),
+            Request::StartStopped(since) => each!(self; start_stopped(id, since)),
             Request::ClearHold(group) => each!(self; hold_cleared(id, group)),
             Request::Maintenance(on) => each!(self; maintenance_requested(id, on)),
         }
@@ -171,6 +180,7 @@ impl Core {
     fn address_news(&mut self, step: Step, news: AddressNews) {
         match news {
             AddressNews::Expired => each!(self; address_expired(step)),
+            AddressNews::Restored => each!(self; resource_changed(step)),
             AddressNews::Answered { mac } => each!(self; address_answered(step, mac)),
             AddressNews::Silent => each!(self; address_silent(step)),
             AddressNews::Service { answers } => each!(self; service_changed(step, answers)),
@@ -181,8 +191,15 @@ impl Core {
 
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
         let now = self.now.monotonic;
+        let changed = !matches!(outcome, Outcome::Failed(_));
+        let reason = if let Outcome::Failed(reason) = &outcome { reason.clone() } else { String::new() };
+        let attempts = self.groups.stop_attempts(step.group);
         if self.groups.ended(step, outcome, now, &mut self.out) {
             self.raise(Fact::StartFailed { step });
+        } else if changed {
+            self.raise(Fact::ResourceChanged { step });
+        } else if self.groups.stop_attempts(step.group) > attempts {
+            self.raise(Fact::StopFailed { step, reason });
         }
         self.raise(Fact::GroupsMaySettle);
     }

@@ -93,6 +93,12 @@ pub(super) enum Fact {
     GroupsMaySettle,
     /// A resource could not be started here.
     StartFailed { step: Step },
+    /// A resource was started, or stopped, as it was meant to.
+    ResourceChanged { step: Step },
+    /// A resource could not be stopped.
+    StopFailed { step: Step, reason: String },
+    /// A check of the service itself says that a resource, which runs, does not serve.
+    ServiceFailed { step: Step, reason: String },
     /// The same groups are held by both nodes.
     BothHold { set: Set },
     /// A real Heartbeat runs what we run, or may.
@@ -139,6 +145,10 @@ pub(super) enum Fact {
     ExchangeGiven,
     /// The peer has given, and we have taken.
     ExchangeAcquired,
+    /// We could not give: a resource did not stop.
+    ExchangeUndone { step: Step, reason: String },
+    /// That exchange is over, and its set is to stay here.
+    KeptHere { set: Set, step: Step },
     /// An exchange ended without that.
     ExchangeEnded { answer: Answer },
 
@@ -182,7 +192,7 @@ impl Core {
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
-                maintenance_heard(from, said.maintenance)),
+                maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded)),
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
@@ -237,6 +247,9 @@ impl Core {
             Fact::PeerReleased => each!(self; forget_late_other()),
             Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
             Fact::StartFailed { step } => each!(self; group_failed(step)),
+            Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
+            Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),
+            Fact::ServiceFailed { step, reason } => each!(self; service_failed(step, reason)),
             Fact::GroupsMaySettle => each!(self; exchange_settled(); takeover_settled(); conflict_settled();
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
@@ -272,7 +285,7 @@ impl Core {
             Fact::ExchangeAccepted { set } => each!(self; note_given_back(set)),
             Fact::ExchangeYielded { set, seq } => each!(self; cancel_exchange(); accept_instead(set, seq)),
             Fact::ExchangeVoid => {
-                each!(self; cancel_exchange(); report_after_exchange(); repeat_report_soon(); audit_both());
+                each!(self; call_off_exchange(); report_after_exchange(); repeat_report_soon(); audit_both());
             }
             Fact::ExchangeOverdue { unanswered } => {
                 each!(self; note_offer_unanswered());
@@ -287,6 +300,12 @@ impl Core {
                 each!(self; repeat_report_soon(); audit_both_if_new(); answer_request(Answer::Done);
                 restart_check(); leave_check())
             }
+            Fact::ExchangeUndone { step, reason } => {
+                let (_, resource) = self.groups.words(step);
+                each!(self; stop_giving(step); schedule_release();
+                    answer_request(Answer::NotReleased { resource, reason }); restart_check(); leave_check())
+            }
+            Fact::KeptHere { set, step } => each!(self; keep_what_was_given(set, step); report_undone()),
             Fact::ExchangeEnded { answer } => each!(self; answer_request(answer)),
 
             Fact::Answered { id, answer } => each!(self; answer(id, answer)),

@@ -42,15 +42,16 @@ pub use api::set::{Class, Set};
 pub use api::settings::Settings;
 pub use api::time::{Instant, Moment};
 pub use core::Core;
+pub use guards::condition::ResourceState;
 pub use guards::lan::asking_interval;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
 pub use peer::node::Status;
 pub use peer::ping::PingedNode;
-pub use view::{GroupView, LinkView, NodeView, View};
+pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts. The fields
-/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf` and `hbd_deaf` need no number: a node that does not
-/// know them loses nothing.
+/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded` and `hbd_deaf` need no number: a node
+/// that does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Awaited, Class, Core, GroupState, PingedNode, Set, Step};
+use crate::cluster::{Awaited, Class, Core, GroupState, PingedNode, ResourceState, Set, Step};
 use crate::config::Fingerprint;
 
 /// The whole state at one moment.
@@ -48,6 +48,9 @@ pub struct NodeView {
     pub last_status: Option<Duration>,
     /// What it said it holds, in its own words.
     pub holds: Set,
+    /// Whether it has not decided yet what it holds, or is moving something.
+    #[serde(default)]
+    pub in_transition: bool,
     /// Whether it says that it is in maintenance, or we are.
     #[serde(default)]
     pub maintenance: bool,
@@ -85,9 +88,26 @@ pub struct GroupView {
     pub owner: Option<String>,
     /// Why we do not take it although its owner is dead: who still answers for which of its addresses.
     pub held_back: Option<String>,
-    /// How often each resource has failed here lately, from the left.
+    /// Whether its owner, the other node, says that something of it does not run there.
     #[serde(default)]
-    pub failures: Vec<usize>,
+    pub degraded_there: bool,
+    /// Whether the other node says that it holds this group, which we hold as well.
+    #[serde(default)]
+    pub contested: bool,
+    /// Its resources, from the left.
+    #[serde(default)]
+    pub resources: Vec<ResourceView>,
+}
+
+/// One resource of a group, on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceView {
+    /// What it does here.
+    pub state: ResourceState,
+    /// Why it does not run as it should; empty if it does.
+    pub why: String,
+    /// How often it has failed here lately.
+    pub failures: usize,
 }
 
 impl Core {
@@ -121,6 +141,7 @@ impl Core {
             dead_time: node.dead_time,
             last_status: node.last_status_wall,
             holds: if local { self.groups.held() } else { self.ownership.other.holds },
+            in_transition: if local { !self.is_stable() } else { node.alive() && !self.ownership.other.decided },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
@@ -135,13 +156,16 @@ impl Core {
     fn group_view(&self, index: usize) -> GroupView {
         let group = &self.groups.list()[index];
         let class = self.groups.class(index);
-        let (state, running) = self.groups.state(index);
+        let (state, running) = (self.group_state(index), self.groups.state(index).1);
         let theirs = self.peer_alive() && self.ownership.other.holds.has(Class::swapped(class));
         let owner = if self.groups.wanted(index) {
             Some(self.settings.node.clone())
         } else {
             theirs.then(|| self.peer_name())
         };
+        let here = self.groups.wanted(index);
+        let degraded_there =
+            theirs && !here && self.peer_node().is_some_and(|peer| peer.degraded.contains(&group.key));
         GroupView {
             key: group.key.clone(),
             node: group.node.clone(),
@@ -149,9 +173,16 @@ impl Core {
             running,
             owner,
             held_back: self.objection(index),
-            failures: (0..group.resources.len())
-                .map(|resource| self.failures(Step { group: index, resource }))
+            degraded_there,
+            contested: theirs && here,
+            resources: (0..group.resources.len())
+                .map(|resource| self.resource_view(Step { group: index, resource }))
                 .collect(),
         }
+    }
+
+    fn resource_view(&self, step: Step) -> ResourceView {
+        let (state, why) = self.resource_state(step);
+        ResourceView { state, why, failures: self.failures(step) }
     }
 }

@@ -62,6 +62,6 @@ pub use load::{Loaded, load};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
-    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy,
+    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy, WhenStopped,
 };
 pub(crate) use value::nearest;

@@ -254,11 +254,31 @@ pub struct Health {
     pub within: Duration,
     /// The groups to which hbd does not react, each named by its first resource.
     pub except: Vec<String>,
+    /// What happens when somebody stops a unit that is to run here.
+    #[serde(default)]
+    pub stopped: WhenStopped,
+}
+
+/// `stopped` in `[health]` of hbd.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenStopped {
+    /// The unit is left alone, and every status says so.
+    #[default]
+    Leave,
+    /// hbd starts the unit again.
+    Restart,
 }
 
 impl Default for Health {
     fn default() -> Health {
-        Health { enabled: true, restarts: 2, within: Duration::from_secs(600), except: Vec::new() }
+        Health {
+            enabled: true,
+            restarts: 2,
+            within: Duration::from_secs(600),
+            except: Vec::new(),
+            stopped: WhenStopped::Leave,
+        }
     }
 }
 

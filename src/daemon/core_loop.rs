@@ -265,7 +265,9 @@ impl CoreLoop {
 
     fn vip_report(&mut self, report: vip::VipReport) -> bool {
         let (id, outcome) = match report {
-            vip::VipReport::Added { id, .. } if self.effects.restoring.remove(&id) => return false,
+            vip::VipReport::Added { id, .. } if self.effects.restoring.remove(&id) => {
+                return self.address_news(id, AddressNews::Restored);
+            }
             vip::VipReport::Failed { id, error } if self.effects.restoring.remove(&id) => {
                 warn!("{}", error_chain(&error));
                 return self.address_news(id, AddressNews::Expired);

@@ -2,7 +2,7 @@
 
 use super::links;
 use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
-use crate::cluster::{GroupState, GroupView, NodeView, PingedNode, View};
+use crate::cluster::{GroupState, GroupView, NodeView, PingedNode, ResourceState, View};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
 use crate::media;
 use crate::util::clock::microseconds;
@@ -59,6 +59,7 @@ fn node(view: &NodeView) -> NodeSnapshot {
         deadtime_usec: microseconds(view.dead_time),
         last_status_usec: view.last_status.map_or(0, microseconds),
         holds: view.holds.to_string(),
+        in_transition: view.in_transition,
         maintenance: view.maintenance,
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
@@ -138,8 +139,9 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
             word: resource.word.clone(),
             kind: kind.to_owned(),
             target,
-            state: resource_state(view, index).to_owned(),
-            failures: view.failures.get(index).map_or(0, |count| u32::try_from(*count).unwrap_or(u32::MAX)),
+            state: view.resources.get(index).map_or("stopped", |shown| resource_word(shown.state)).to_owned(),
+            why: view.resources.get(index).map(|shown| shown.why.clone()).unwrap_or_default(),
+            failures: view.resources.get(index).map_or(0, |shown| u32::try_from(shown.failures).unwrap_or(u32::MAX)),
         }
     });
     GroupSnapshot {
@@ -149,6 +151,8 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         owner: view.owner.clone().unwrap_or_default(),
         owner_since_usec: 0,
         held_back: view.held_back.clone().unwrap_or_default(),
+        degraded_there: view.degraded_there,
+        contested: view.contested,
         resources: resources.collect(),
     }
 }
@@ -158,31 +162,44 @@ fn state_word(state: GroupState) -> &'static str {
         GroupState::Stopped => "stopped",
         GroupState::Starting => "starting",
         GroupState::Active => "active",
+        GroupState::Degraded => "degraded",
         GroupState::Stopping => "stopping",
         GroupState::Failed => "failed",
     }
 }
 
-/// The one beyond those that run is the one being started or, counted from the other end, being stopped.
-fn resource_state(view: &GroupView, index: usize) -> &'static str {
-    match view.state {
-        GroupState::Starting if index == view.running => "starting",
-        GroupState::Stopping if index + 1 == view.running => "stopping",
-        _ if index < view.running => "active",
-        _ => "stopped",
+fn resource_word(state: ResourceState) -> &'static str {
+    match state {
+        ResourceState::Stopped => "stopped",
+        ResourceState::Starting => "starting",
+        ResourceState::Active => "active",
+        ResourceState::Stopping => "stopping",
+        ResourceState::Failed => "failed",
+        ResourceState::Restarting => "restarting",
+        ResourceState::StoppedByHand => "stopped-by-hand",
+        ResourceState::StoppedWith => "stopped-with",
+        ResourceState::Gone => "gone",
+        ResourceState::Unreachable => "unreachable",
+        ResourceState::Unknown => "unknown",
     }
 }
 
 /// The STATUS= line of `systemctl status hbd`.
 pub fn status_line(view: &View) -> String {
-    let held: Vec<_> = view.groups.iter().filter(|group| group.state == GroupState::Active).collect();
-    let groups = match held.as_slice() {
-        [] => "serves nothing".to_owned(),
-        held => {
-            let keys: Vec<_> = held.iter().map(|group| group.key.as_str()).collect();
-            format!("serves {}", keys.join(", "))
-        }
+    let in_state = |state: GroupState| {
+        let keys = view.groups.iter().filter(move |group| group.state == state).map(|group| group.key.as_str());
+        keys.collect::<Vec<_>>().join(", ")
     };
+    let mut groups = match in_state(GroupState::Active) {
+        keys if keys.is_empty() => "serves nothing".to_owned(),
+        keys => format!("serves {keys}"),
+    };
+    for (state, words) in [(GroupState::Degraded, "NOT WHOLE"), (GroupState::Failed, "FAILED")] {
+        let keys = in_state(state);
+        if !keys.is_empty() {
+            groups.push_str(&format!("; {words}: {keys}, see hbctl status"));
+        }
+    }
     let peers = view.nodes.iter().filter(|node| !node.local).map(|node| {
         let up = node.links.iter().filter(|link| link.up).count();
         format!("{} {} ({up}/{} links)", node.name, node.status, node.links.len())

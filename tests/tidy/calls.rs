@@ -21,9 +21,11 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 17] = [
+const BELOW: [&str; 18] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/isolation.rs",
+    // What is known of the resources that run here.
+    "guards/condition.rs",
     "guards/maintenance.rs",
     "peer/link.rs",
     // Events, actions, records, views.

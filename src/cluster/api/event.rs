@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
+use crate::cluster::api::time::Instant;
 use crate::config::AddressPolicy;
 use crate::wire::Message;
 
@@ -80,6 +81,8 @@ pub enum Event {
 pub enum AddressNews {
     /// Its lease ended while we were silent: it is not here any more.
     Expired,
+    /// It is here again ([`Order::Restore`]).
+    Restored,
     /// Somebody answers for it ([`Order::Probe`]).
     Answered {
         /// Whose MAC address answers.
@@ -114,7 +117,8 @@ pub enum Order {
     Probe,
     /// Ask no more.
     ProbeEnd,
-    /// Its lease had ended, and it is ours still: add it again. Not a step of its group.
+    /// Its lease had ended, and it is ours still: add it again. Not a step of its group; answer with
+    /// [`AddressNews::Restored`] or [`AddressNews::Expired`].
     Restore,
 }
 
@@ -156,6 +160,8 @@ pub enum Request {
     ConfirmFenced(usize),
     /// Forget the failures of a group, or of all, and try again what waits.
     Cleanup(Option<usize>),
+    /// What somebody has stopped since this moment is to run again: a package manager is done.
+    StartStopped(Instant),
     /// A group that is not taken because somebody still answers for its addresses is to be taken all the same.
     ClearHold(usize),
     /// Leave this node's resources alone, or no longer. Also before [`Event::Start`].
@@ -204,7 +210,7 @@ impl fmt::Display for Awaited {
 }
 
 /// How an operator's request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// The other node has released, and the groups run where they were wanted.
     Done,
@@ -227,6 +233,15 @@ pub enum Answer {
     Cancelled,
     /// The exchange is over, but a group could not be started where it was wanted.
     Failed,
+    /// A resource could not be stopped: everything runs again where it was.
+    NotReleased {
+        /// The resource, as written.
+        resource: String,
+        /// Why it does not stop.
+        reason: String,
+    },
+    /// The other node called it off, perhaps because it could not stop what it was to give.
+    CalledOff,
     /// Refused: this node is in maintenance.
     Maintenance,
     /// Refused: the other node is in maintenance.

@@ -279,6 +279,18 @@ records! {
         "{resource} has failed here ({reason}); nothing is done about it, because [health] in hbd.toml is off for its group";
     UnitStopped { group: String, resource: String } Warning "47423676f3f243dca72ef2df368652e2"
         "{resource} was stopped by somebody else: it is left alone, and its group stays here. Start it, or run 'hbctl cleanup'";
+    UnitStoppedStarted { group: String, resource: String } Warning "5d2f8a1c94e64b7fb1a3c60e7d9258f4"
+        "{resource} was stopped by somebody else: starting it again";
+    UnitStoppedWith { group: String, resource: String, cause: String } Error "b83c1e5f07a24d96ae4f92d1c65b703e"
+        "{resource} was stopped by systemd, because {cause}: it is started again when that is over. If it is to run without, change its unit";
+    UnitFree { group: String, resource: String } Info "2e9b47d3a8f5416c90d7e1b35cfa6482"
+        "what {resource} was stopped with is over: starting it again";
+    UnitsUnknown {} Error "f6a0d82b3c7e4591b4e8c25f19d7a063"
+        "systemd does not answer: whether the services of this node still run is not known. See `systemctl status dbus` and `systemctl is-system-running`";
+    UnitsKnown {} Info "91c7e4a60b5d4f28a3d16e7f82b9c504"
+        "systemd answers again: what runs here is known";
+    MoveUndone { group: String, resource: String, node: String } Critical "c40d9e72b16f4a83957cb2e8f0a5d361"
+        "{resource} does not stop, so group {group} cannot go to {node}: all of it is started here again. End what keeps {resource} (see the lines above), then move the group again";
     UnitUpAgain { group: String, resource: String } Info "a49f5fb0dc874458810a52cc322ea115"
         "{resource} runs again";
     GroupMoves { group: String, node: String } Critical "d78d65dc238c4cb6b74a0966f7cba2fa"

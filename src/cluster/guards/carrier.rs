@@ -23,6 +23,13 @@ pub(in crate::cluster) struct Carrier {
     down: Vec<Step>,
 }
 
+impl Carrier {
+    /// Whether nobody can reach this address, because of its interface.
+    pub(in crate::cluster) fn is_down(&self, step: Step) -> bool {
+        self.down.contains(&step)
+    }
+}
+
 impl Core {
     /// The classes of which we cannot serve an address.
     pub(in crate::cluster) fn cut(&self) -> Set {
@@ -63,7 +70,12 @@ impl Core {
         let Some(peer) = self.peer_node() else { return };
         let set = cut.without(peer.cut.swapped());
         let asked = peer.hbd.is_none() && self.health.offered_lately(self.now.monotonic);
-        if set == Set::NONE || asked || self.leave.begun() || self.begin_exchange(set).is_err() {
+        if set == Set::NONE
+            || asked
+            || self.undone_lately(set)
+            || self.leave.begun()
+            || self.begin_exchange(set).is_err()
+        {
             return;
         }
         self.raise(Fact::OfferedToPeer);

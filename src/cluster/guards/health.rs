@@ -4,7 +4,9 @@
 //! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A
 //! unit is started again in its place; when it fails too often, or cannot even be started, its class goes to the
 //! peer, which may be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to
-//! nobody: then it is tried here again and again, loudly. What somebody stopped on purpose is left alone.
+//! nobody: then it is tried here again and again, loudly. What somebody stopped on purpose is left alone, unless
+//! hbd.toml says otherwise; what the service manager stopped because of something else is started again when that is
+//! over. What is shown of it is [`super::condition`]'s.
 
 use std::time::Duration;
 
@@ -12,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::guards::condition::Condition;
 use crate::cluster::{Answer, Class, Instant, Record, Set, Step, UnitNews};
-use crate::config;
+use crate::config::{self, WhenStopped};
 
 /// Pause before a unit that may not move is started again here.
 const KEEP_TRYING: Duration = Duration::from_secs(30);
@@ -37,8 +40,6 @@ struct Failure {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Failures {
     failures: Vec<Failure>,
-    /// Resources that are left as they are: somebody stopped them, or hbd.toml says so.
-    left_alone: Vec<Step>,
     /// Broken resources and when to look at them again.
     waiting: Vec<(Step, Instant)>,
     /// Groups that the peer cannot serve, by their keys, and until when that counts.
@@ -48,6 +49,19 @@ pub(in crate::cluster) struct Failures {
     /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would
     /// otherwise send it to and fro.
     offer_again: Option<Instant>,
+}
+
+/// What becomes of a resource that failed if nobody does anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Otherwise {
+    /// Nothing: it stays down.
+    Down,
+    /// The service manager starts it again by itself.
+    Restarted,
+    /// It stays down, and the service manager refuses to start it for now.
+    Refused,
+    /// It runs on, and does not serve.
+    Hangs,
 }
 
 impl Failures {
@@ -75,62 +89,153 @@ impl Core {
             return;
         }
         if self.ignores_for_maintenance(step, &news) {
+            self.note_news(step, news);
             return;
         }
-        let (group, resource) = self.groups.words(step);
         match news {
+            UnitNews::Up => self.unit_up(step),
+            UnitNews::Stopped => self.unit_stopped(step),
+            UnitNews::StoppedWith(cause) => self.unit_stopped_with(step, cause),
+            UnitNews::Free => self.unit_free(step),
+            UnitNews::Unknown => self.unit_unknown(step),
+            UnitNews::Failed(reason) => self.unit_failed(step, reason, Otherwise::Down),
+            UnitNews::Exhausted(reason) => self.unit_failed(step, reason, Otherwise::Refused),
+            UnitNews::Restarting(reason) => self.unit_failed(step, reason, Otherwise::Restarted),
+        }
+    }
+
+    /// What is shown of a resource about which nothing is done.
+    fn note_news(&mut self, step: Step, news: UnitNews) {
+        let condition = match news {
             UnitNews::Up => {
-                let before = self.health.left_alone.len();
-                self.health.left_alone.retain(|left| *left != step);
-                if self.health.left_alone.len() < before {
-                    self.log(Record::UnitUpAgain { group, resource });
-                }
+                self.conditions.clear(step);
+                return;
             }
-            UnitNews::Stopped => {
-                if self.leave_alone(step) {
-                    self.log(Record::UnitStopped { group, resource });
-                }
+            UnitNews::Free => return,
+            UnitNews::Stopped => Condition::StoppedByHand(self.now.monotonic),
+            UnitNews::StoppedWith(cause) => Condition::StoppedWith(cause),
+            UnitNews::Unknown => Condition::Unknown,
+            UnitNews::Failed(reason) | UnitNews::Exhausted(reason) => Condition::Failed(reason),
+            UnitNews::Restarting(reason) => Condition::Restarting(reason),
+        };
+        self.conditions.note(step, condition);
+    }
+
+    fn unit_up(&mut self, step: Step) {
+        self.health.waiting.retain(|(waiting, _)| *waiting != step);
+        let (group, resource) = self.groups.words(step);
+        match self.conditions.clear(step) {
+            Some(Condition::StoppedByHand(_) | Condition::StoppedWith(_) | Condition::Unwatched(_)) => {
+                self.log(Record::UnitUpAgain { group, resource });
             }
-            UnitNews::Failed(reason) => self.unit_failed(step, reason, false),
-            UnitNews::Exhausted(reason) => self.unit_failed(step, reason, false),
-            UnitNews::Restarting(reason) => self.unit_failed(step, reason, true),
-            UnitNews::StoppedWith(_) | UnitNews::Free | UnitNews::Unknown => {}
+            Some(Condition::Unknown) => self.say_known_again(),
+            _ => {}
         }
     }
 
-    /// True if it was not left alone before.
-    fn leave_alone(&mut self, step: Step) -> bool {
-        let new = !self.health.left_alone.contains(&step);
-        if new {
-            self.health.left_alone.push(step);
+    /// Somebody stopped it, and knows why: hbd.toml says whether it stays so.
+    fn unit_stopped(&mut self, step: Step) {
+        let (group, resource) = self.groups.words(step);
+        if self.settings.health.stopped == WhenStopped::Restart && !self.is_unwatched(&group) {
+            self.log(Record::UnitStoppedStarted { group, resource });
+            self.groups.restart(step, self.now.monotonic, &mut self.out);
+            return;
         }
-        new
+        let known = matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_)));
+        self.health.waiting.retain(|(waiting, _)| *waiting != step);
+        if !known {
+            self.conditions.note(step, Condition::StoppedByHand(self.now.monotonic));
+            self.log(Record::UnitStopped { group, resource });
+        }
     }
 
-    /// `itself`: the service manager is about to start it again by itself.
-    fn unit_failed(&mut self, step: Step, reason: String, itself: bool) {
+    /// Nobody asked for that, but to start it now would start its cause as well, or end it.
+    fn unit_stopped_with(&mut self, step: Step, cause: String) {
+        if self.conditions.note(step, Condition::StoppedWith(cause.clone())) {
+            let (group, resource) = self.groups.words(step);
+            self.log(Record::UnitStoppedWith { group, resource, cause });
+        }
+    }
+
+    fn unit_free(&mut self, step: Step) {
+        if matches!(self.conditions.of(step), Some(Condition::StoppedWith(_))) {
+            let (group, resource) = self.groups.words(step);
+            self.log(Record::UnitFree { group, resource });
+            self.groups.restart(step, self.now.monotonic, &mut self.out);
+        }
+    }
+
+    /// What was known of it before is not known any more, except that somebody wanted it down.
+    fn unit_unknown(&mut self, step: Step) {
+        if matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_))) {
+            return;
+        }
+        let first = !self.conditions.iter().any(|(_, condition)| *condition == Condition::Unknown);
+        self.conditions.note(step, Condition::Unknown);
+        if first {
+            self.log(Record::UnitsUnknown {});
+        }
+    }
+
+    fn say_known_again(&mut self) {
+        if !self.conditions.iter().any(|(_, condition)| *condition == Condition::Unknown) {
+            self.log(Record::UnitsKnown {});
+        }
+    }
+
+    /// Whether hbd.toml says that nothing is done about failures of this group.
+    fn is_unwatched(&self, group: &String) -> bool {
+        !self.settings.health.enabled || self.settings.health.except.contains(group)
+    }
+
+    /// A check of the service itself says that a resource, which runs, does not serve.
+    pub(in crate::cluster) fn service_failed(&mut self, step: Step, reason: String) {
+        if self.groups.runs(step) && !self.leave.begun() && !self.maintenance.on() {
+            self.unit_failed(step, reason, Otherwise::Hangs);
+        }
+    }
+
+    fn unit_failed(&mut self, step: Step, reason: String, otherwise: Otherwise) {
         let known = self.health.waiting.iter().any(|(waiting, _)| *waiting == step)
-            || self.health.left_alone.contains(&step)
             || self.groups.is_broken(step)
-            || self.exchange.busy();
+            || matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_) | Condition::Unwatched(_)));
         if known {
             return;
         }
         let (group, resource) = self.groups.words(step);
-        let policy = self.settings.health.clone();
-        if !policy.enabled || policy.except.contains(&group) {
-            self.leave_alone(step);
+        if self.is_unwatched(&group) {
+            self.conditions.note(step, Condition::Unwatched(reason.clone()));
             self.log(Record::UnitFailedUnwatched { group, resource, reason });
             return;
         }
-        self.note_failure(step, false);
+        let itself = otherwise == Otherwise::Restarted;
+        let condition = if itself { Condition::Restarting } else { Condition::Failed };
+        self.conditions.note(step, condition(reason.clone()));
+        self.note_failure(step, otherwise == Otherwise::Refused);
         let count = self.health.count(step);
         self.log(Record::UnitFailed { group, resource, reason, count });
-        if count > policy.restarts as usize {
+        if self.exchange.busy() {
+            // What it is about may be on its way to the peer: looked at again when that is over.
+            self.look_again(step, FLUX, itself);
+        } else if otherwise == Otherwise::Refused || count > self.settings.health.restarts as usize {
             self.move_or_wait(step, itself);
+        } else if otherwise == Otherwise::Hangs {
+            self.groups.replace(step, self.now.monotonic, &mut self.out);
         } else if !itself {
             self.groups.restart(step, self.now.monotonic, &mut self.out);
         }
+    }
+
+    fn look_again(&mut self, step: Step, pause: Duration, itself: bool) {
+        if !itself {
+            self.health.waiting.push((step, self.now.monotonic + pause));
+        }
+    }
+
+    /// A step of a group has ended: what was wrong with its resource is over.
+    pub(in crate::cluster) fn resource_changed(&mut self, step: Step) {
+        self.conditions.clear(step);
+        self.health.waiting.retain(|(waiting, _)| *waiting != step);
     }
 
     fn note_failure(&mut self, step: Step, fatal: bool) {
@@ -153,9 +258,7 @@ impl Core {
         if pause == KEEP_TRYING {
             self.log_keep_trying(step, pause);
         }
-        if !itself {
-            self.health.waiting.push((step, self.now.monotonic + pause));
-        }
+        self.look_again(step, pause, itself);
     }
 
     /// Whether the peer is there, for good, and has not failed the group itself.
@@ -174,7 +277,7 @@ impl Core {
         let now = self.now.monotonic;
         // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
         let again = !self.peer_kind().is_hbd() && self.health.offered_lately(now);
-        let can = self.peer_alive() && !self.peer_is_unfit(group) && !again;
+        let can = self.peer_alive() && !self.peer_is_unfit(group) && !again && !self.undone_lately(set);
         let moves = can && self.begin_exchange(set).is_ok();
         if moves {
             self.note_offer();
@@ -281,7 +384,8 @@ impl Core {
         let failed = self.groups.failed();
         let failed = failed.without(self.peer_unfit_for(failed));
         let now = self.now.monotonic;
-        if failed != Set::NONE && !self.health.offered_lately(now) && self.begin_exchange(failed).is_ok() {
+        let hindered = self.health.offered_lately(now) || self.undone_lately(failed);
+        if failed != Set::NONE && !hindered && self.begin_exchange(failed).is_ok() {
             self.note_offer();
             self.moved_by_failure(failed);
         }
@@ -301,10 +405,8 @@ impl Core {
         self.health.peer_unfit.extend(keys);
     }
 
-    /// Everything that is to run here is about to be started where it does not: nothing waits for that or is left
-    /// alone.
+    /// Everything that is to run here is about to be started where it does not: nothing waits for that.
     pub(in crate::cluster) fn health_anew(&mut self) {
-        self.health.left_alone.clear();
         self.health.waiting.clear();
     }
 
@@ -313,6 +415,29 @@ impl Core {
         let (now, within) = (self.now.monotonic, self.settings.health.within);
         let lately = |failure: &&Failure| failure.step == step && now.since(failure.at) < within;
         self.health.failures.iter().filter(lately).count()
+    }
+
+    /// A package manager, or whatever else stopped units for a while, is done: those that somebody stopped since
+    /// `since` are started again.
+    pub(in crate::cluster) fn start_stopped(&mut self, id: u64, since: Instant) {
+        let later = |condition: &Condition| matches!(condition, Condition::StoppedByHand(at) if *at >= since);
+        let stopped = self.conditions.iter().filter(|(_, condition)| later(condition));
+        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.groups.runs(*step)).collect();
+        let answer = if self.maintenance.on() {
+            Answer::Maintenance
+        } else if stopped.is_empty() {
+            Answer::Already
+        } else {
+            Answer::Done
+        };
+        if answer == Answer::Done {
+            for step in stopped {
+                let (group, resource) = self.groups.words(step);
+                self.log(Record::UnitStoppedStarted { group, resource });
+                self.groups.restart(step, self.now.monotonic, &mut self.out);
+            }
+        }
+        self.raise(Fact::Answered { id, answer });
     }
 
     /// An operator has mended something: failures are forgotten, what was left alone or waits is started. `None`: all
@@ -325,15 +450,11 @@ impl Core {
         let now = self.now.monotonic;
         let meant = |step: Step| group.is_none_or(|group| group == step.group);
         self.health.failures.retain(|failure| !meant(failure.step));
-        let mut again: Vec<Step> = self.health.left_alone.clone();
-        again.extend(self.health.waiting.iter().map(|(step, _)| *step));
-        again.retain(|step| meant(*step));
-        self.health.left_alone.retain(|step| !meant(*step));
+        let ill = self.conditions.iter().filter(|(_, condition)| **condition != Condition::Gone);
+        let again: Vec<Step> = ill.map(|(step, _)| step).filter(|step| meant(*step)).collect();
         self.health.waiting.retain(|(step, _)| !meant(*step));
         for step in again {
-            if self.groups.runs(step) {
-                self.groups.restart(step, now, &mut self.out);
-            }
+            self.groups.restart(step, now, &mut self.out);
         }
         self.groups.retry_failed(group, now, &mut self.out);
         self.log(Record::CleanedUp {});

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::guards::condition::Condition;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Action, Answer, Class, Instant, Order, Record, Set, Status, Step};
@@ -406,6 +407,7 @@ impl Core {
             self.lan.lost.push(step);
             return;
         }
+        self.conditions.note(step, Condition::Gone);
         let (group, resource) = self.groups.words(step);
         self.log(Record::LeaseLost { group, resource });
         self.lan.lost.push(step);

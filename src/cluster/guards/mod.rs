@@ -9,10 +9,12 @@
 //! | [`isolation`] | is it we who are cut off? |
 //! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
 //! | [`health`] | a resource failed: again here, or to the peer? |
+//! | [`condition`] | what is known of the resources that are to run here and do not? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
 pub(in crate::cluster) mod carrier;
+pub(in crate::cluster) mod condition;
 pub(in crate::cluster) mod fencing;
 pub(in crate::cluster) mod health;
 pub(in crate::cluster) mod ipfail;

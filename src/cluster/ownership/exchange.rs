@@ -14,7 +14,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord};
 use crate::cluster::peer::send::ask;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Answer, Instant, Record, Set, Status};
+use crate::cluster::{Answer, Instant, Record, Set, Status, Step};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
@@ -352,6 +352,14 @@ impl Core {
         self.exchange_settled();
     }
 
+    /// Giver: this resource does not stop, so the set that it belongs to is not given after all.
+    pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
+        if let Phase::Releasing(set) = self.exchange.phase {
+            self.end_phase();
+            self.raise(Fact::KeptHere { set, step });
+        }
+    }
+
     /// Groups have come up or gone down: say `done` if ours have.
     pub(in crate::cluster) fn exchange_settled(&mut self) {
         match self.exchange.phase {
@@ -452,11 +460,20 @@ impl Core {
     /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by
     /// others.
     pub(in crate::cluster) fn cancel_exchange(&mut self) {
+        self.abandon_exchange(Answer::Cancelled);
+    }
+
+    /// The same when the peer, which is well, knows of none any more.
+    pub(in crate::cluster) fn call_off_exchange(&mut self) {
+        self.abandon_exchange(Answer::CalledOff);
+    }
+
+    fn abandon_exchange(&mut self, answer: Answer) {
         if self.exchange.busy() {
             self.log(Record::StandbyCancelled {});
         }
         self.end_exchange();
-        self.raise(Fact::ExchangeEnded { answer: Answer::Cancelled });
+        self.raise(Fact::ExchangeEnded { answer });
     }
 
     /// The same for a new incarnation of the peer, which counts its messages anew.

@@ -29,7 +29,8 @@ impl Core {
         }
         // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
         // status was lost and who is still dead to us.
-        if self.peer_alive() && !self.conflict_open() && !self.peer_is_worse_connected() {
+        let hindered = self.conflict_open() || self.peer_is_worse_connected() || self.undone_lately(Set::FOREIGN);
+        if self.peer_alive() && !hindered {
             let _ = self.begin_exchange(Set::FOREIGN);
         }
         self.timers.set(Timer::Failback, self.now.monotonic + CHECK_AGAIN);

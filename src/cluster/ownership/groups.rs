@@ -32,6 +32,8 @@ pub enum GroupState {
     Starting,
     /// All of it runs here.
     Active,
+    /// All of it is to run here, and something of it does not.
+    Degraded,
     /// On its way down.
     Stopping,
     /// It could not be started here; it is tried again.
@@ -59,6 +61,9 @@ struct Run {
     /// Resources below `running` that failed and are to be started again in their places.
     #[serde(default)]
     broken: BTreeSet<usize>,
+    /// Resources below `running` that are to be stopped, and then started again in their places.
+    #[serde(default)]
+    hung: BTreeSet<usize>,
     /// What was wanted is reached, and a record has said so.
     settled: bool,
 }
@@ -114,6 +119,7 @@ impl Groups {
         run.failed = None;
         run.failures = 0;
         run.broken.clear();
+        run.hung.clear();
         run.settled = !wanted && run.running == 0 && run.pending.is_none();
         if wanted && run.stop_again.take().is_some() {
             // A resource that would not stop is in an unknown state: start it again rather than trust it.
@@ -145,6 +151,7 @@ impl Groups {
                 run.failed = Some(now + START_RETRY);
                 run.failures += 1;
                 run.broken.clear();
+                run.hung.clear();
             }
             (Operation::Start, _) => {
                 run.running = run.running.max(step.resource + 1);
@@ -158,9 +165,16 @@ impl Groups {
                     out.push(Action::Escalate(step));
                 }
                 run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
-                if run.wanted && run.failed.is_none() {
+                if run.wanted && run.failed.is_none() && !run.hung.contains(&step.resource) {
                     run.stop_again = None;
                     run.running = step.resource;
+                }
+            }
+            (Operation::Stop, _) if step.resource + 1 < run.running || run.hung.contains(&step.resource) => {
+                // Others of its group run on to the right of it: it is down, and counts as up until they are, too.
+                run.stop_attempts = 0;
+                if run.hung.remove(&step.resource) {
+                    run.broken.insert(step.resource);
                 }
             }
             (Operation::Stop, _) => {
@@ -187,7 +201,10 @@ impl Groups {
 
     /// Whether this resource is to be started again in its place.
     pub fn is_broken(&self, step: Step) -> bool {
-        self.runs.get(step.group).is_some_and(|run| run.broken.contains(&step.resource))
+        self.runs.get(step.group).is_some_and(|run| {
+            let again = [&run.broken, &run.hung];
+            again.iter().any(|resources| resources.contains(&step.resource))
+        })
     }
 
     /// Starts a resource again that ran and has failed. The others of its group stay.
@@ -196,6 +213,19 @@ impl Groups {
             self.runs[step.group].broken.insert(step.resource);
             self.advance(step.group, now, out);
         }
+    }
+
+    /// Stops a resource that runs and does not serve, and starts it again. The others of its group stay.
+    pub fn replace(&mut self, step: Step, now: Instant, out: &mut Vec<Action>) {
+        if self.runs(step) {
+            self.runs[step.group].hung.insert(step.resource);
+            self.advance(step.group, now, out);
+        }
+    }
+
+    /// How often in a row a resource of this group could not be stopped.
+    pub fn stop_attempts(&self, group: usize) -> u32 {
+        self.runs.get(group).map_or(0, |run| run.stop_attempts)
     }
 
     /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group`
@@ -332,7 +362,9 @@ impl Groups {
         let all = self.groups[group].resources.len();
         let state = match (run.failed, run.wanted, run.running) {
             (Some(_), true, 0) => GroupState::Failed,
-            (None, true, running) if running == all && run.broken.is_empty() => GroupState::Active,
+            (None, true, running) if running == all && run.broken.is_empty() && run.hung.is_empty() => {
+                GroupState::Active
+            }
             (None, true, _) => GroupState::Starting,
             (_, _, 0) if run.pending.is_none() => GroupState::Stopped,
             _ => GroupState::Stopping,
@@ -347,6 +379,11 @@ impl Groups {
             return;
         }
         let up = run.wanted && run.failed.is_none();
+        if let Some(resource) = run.hung.first().copied().filter(|_| up && !self.left_alone) {
+            run.pending = Some(Operation::Stop);
+            out.push(Action::Stop(Step { group: index, resource }));
+            return;
+        }
         let broken = run.broken.first().copied();
         let next = broken.or((run.running < all).then_some(run.running)).filter(|_| up);
         if let Some(resource) = next {
@@ -381,120 +418,5 @@ impl Groups {
         } else {
             Record::ReleasingGroup { group, preferred, resources }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Resource, ResourceKind};
-
-    fn groups() -> Groups {
-        let resource =
-            |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
-        let group = |node: &str, words: [&str; 2]| Group {
-            node: node.into(),
-            key: words[0].into(),
-            resources: words.map(resource).to_vec(),
-            line: 1,
-        };
-        Groups::new("nodea", vec![group("nodea", ["a1", "a2"]), group("nodeb", ["b1", "b2"])])
-    }
-
-    fn steps(out: &[Action]) -> Vec<Action> {
-        out.iter().filter(|action| !matches!(action, Action::Log(_))).cloned().collect()
-    }
-
-    const NOW: Instant = Instant(Duration::ZERO);
-
-    fn step(group: usize, resource: usize) -> Step {
-        Step { group, resource }
-    }
-
-    #[test]
-    fn starts_left_to_right_and_stops_right_to_left() {
-        let mut groups = groups();
-        let mut out = Vec::new();
-        groups.want(Set::LOCAL, true, NOW, &mut out);
-        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-        assert!(!groups.settled(Set::LOCAL));
-        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
-        assert!(groups.settled(Set::ALL));
-        assert_eq!(groups.state(0), (GroupState::Active, 2));
-        groups.want(Set::ALL, false, NOW, &mut out);
-        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
-        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
-        let expected = [
-            Action::Start(step(0, 0)),
-            Action::Start(step(0, 1)),
-            Action::Stop(step(0, 1)),
-            Action::Stop(step(0, 0)),
-        ];
-        assert_eq!(steps(&out), expected);
-        assert!(groups.settled(Set::ALL));
-    }
-
-    #[test]
-    fn a_change_of_mind_waits_for_the_running_step() {
-        let mut groups = groups();
-        let mut out = Vec::new();
-        groups.want(Set::LOCAL, true, NOW, &mut out);
-        groups.want(Set::LOCAL, false, NOW, &mut out);
-        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
-        assert_eq!(groups.state(0).0, GroupState::Stopping);
-        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-        assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0))]);
-    }
-
-    #[test]
-    fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
-        let mut groups = groups();
-        let mut out = Vec::new();
-        groups.want(Set::LOCAL, true, NOW, &mut out);
-        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-        assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
-        groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
-        groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
-        assert_eq!(groups.state(0), (GroupState::Failed, 0));
-        assert!(groups.settled(Set::LOCAL));
-        let later = groups.next_deadline().unwrap();
-        out.clear();
-        groups.tick(later, &mut out);
-        assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
-    }
-
-    #[test]
-    fn a_stop_that_fails_ten_times_is_escalated_once() {
-        let mut groups = groups();
-        let mut out = Vec::new();
-        let mut now = NOW;
-        groups.want(Set::LOCAL, true, now, &mut out);
-        groups.ended(step(0, 0), Outcome::Started, now, &mut out);
-        groups.want(Set::LOCAL, false, now, &mut out);
-        groups.ended(step(0, 1), Outcome::Started, now, &mut out);
-        groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
-        for attempt in 1..=12 {
-            out.clear();
-            groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
-            assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
-            now = groups.next_deadline().unwrap();
-            groups.tick(now, &mut out);
-        }
-    }
-
-    #[test]
-    fn a_failed_stop_is_repeated_and_never_called_done() {
-        let mut groups = groups();
-        let mut out = Vec::new();
-        groups.want(Set::LOCAL, true, NOW, &mut out);
-        groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-        groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
-        groups.want(Set::LOCAL, false, NOW, &mut out);
-        groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
-        assert!(!groups.settled(Set::LOCAL));
-        let again = groups.next_deadline().unwrap();
-        out.clear();
-        groups.tick(again, &mut out);
-        assert_eq!(steps(&out), [Action::Stop(step(0, 1))]);
     }
 }

@@ -11,6 +11,7 @@
 //! | [`failback`] | when does it go back? (03 §5.2) |
 //! | [`exchange`] | how does a set move while both live? (03 §4.5) |
 //! | [`operator`] | may an operator's move begin, and how did it end? |
+//! | [`undo`] | what we give does not stop: what now? |
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
 
 pub(in crate::cluster) mod acquire;
@@ -20,3 +21,4 @@ pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
 pub(in crate::cluster) mod operator;
 pub(in crate::cluster) mod state;
+pub(in crate::cluster) mod undo;

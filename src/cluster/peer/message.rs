@@ -66,6 +66,9 @@ pub(in crate::cluster) struct StatusSaid {
     pub(in crate::cluster) fingerprint: Option<Fingerprint>,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
+    /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
+    #[serde(default)]
+    pub(in crate::cluster) degraded: Vec<String>,
 }
 
 /// What a `resource` says.
@@ -214,6 +217,12 @@ impl StatusSaid {
             restarts: message.text("hbd_restart").is_some(),
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
             maintenance: message.text("hbd_maintenance").is_some(),
+            degraded: message
+                .text("hbd_degraded")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }

@@ -98,6 +98,9 @@ pub struct Node {
     /// An hbd says that it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
+    /// An hbd says which groups it holds that do not run whole, by their keys.
+    #[serde(default)]
+    pub degraded: Vec<String>,
     /// An hbd says what its configuration is.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
@@ -118,6 +121,7 @@ impl Node {
             last_status: None,
             noticed: None,
             last_status_wall: None,
+            degraded: Vec::new(),
             last_status_order: (0, 0),
             gone: false,
             heard: false,

@@ -62,6 +62,10 @@ impl Core {
         if self.maintenance.on() && (stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_maintenance", "1");
         }
+        let degraded = self.degraded();
+        if !degraded.is_empty() && self.peer_kind().is_hbd() {
+            message.set_text("hbd_degraded", &degraded.join(" "));
+        }
         self.send(message);
     }
 

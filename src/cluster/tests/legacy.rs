@@ -259,7 +259,7 @@ fn standby_and_takeover_are_refused_with_the_reason() {
     bench.request(Request::Standby(Set::ALL));
     bench.request(Request::Takeover(Set::ALL));
     let answers = bench.done.iter().filter_map(|(_, action)| match action {
-        Action::Answer { answer, .. } => Some(*answer),
+        Action::Answer { answer, .. } => Some(answer.clone()),
         _ => None,
     });
     assert_eq!(answers.collect::<Vec<_>>(), [Answer::Legacy, Answer::Legacy]);

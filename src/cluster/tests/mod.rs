@@ -3,10 +3,12 @@
 
 mod carrier;
 mod comparison;
+mod condition;
 mod conflict;
 mod defects;
 mod failure;
 mod fencing;
+mod groups;
 mod health;
 mod hold;
 mod impostor;
@@ -31,6 +33,7 @@ mod startup;
 mod storage;
 mod succession;
 mod takeover;
+mod undo;
 mod unstick;
 
 use std::time::Duration;
@@ -411,7 +414,7 @@ fn as_ms(at: Duration) -> u64 {
 /// The answers given since the story was last told.
 fn answers(bench: &Bench) -> Vec<Answer> {
     let answer = |(_, action): &(_, Action)| match action {
-        Action::Answer { answer, .. } => Some(*answer),
+        Action::Answer { answer, .. } => Some(answer.clone()),
         _ => None,
     };
     bench.done.iter().filter_map(answer).collect()

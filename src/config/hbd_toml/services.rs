@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::source::{TomlText, read_values, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::haresources::WrittenGroup;
-use crate::config::types::{Health, StopFailure, UnitLimits};
+use crate::config::types::{Health, StopFailure, UnitLimits, WhenStopped};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
@@ -20,6 +20,7 @@ const HEALTH_KEYS: &[(&str, ValueKind)] = &[
     ("enabled", ValueKind::Bool),
     ("restarts", ValueKind::Integer { min: 0, max: 1000, unit: "restarts" }),
     ("within", TIME),
+    ("stopped", ValueKind::Choice(&[("leave", "leave"), ("restart", "restart")])),
 ];
 /// The key with a list of groups; all others have a single value.
 const EXCEPT: &str = "except";
@@ -51,6 +52,9 @@ impl ServiceTables {
         let health = &mut self.health;
         read_values("health", HEALTH_KEYS, &[EXCEPT], table, source, findings, |key, value| match key {
             "enabled" => health.enabled = value == "true",
+            "stopped" => {
+                health.stopped = if value == "restart" { WhenStopped::Restart } else { WhenStopped::Leave };
+            }
             "restarts" => health.restarts = value.parse().unwrap_or(health.restarts),
             _ => health.within = milliseconds(&value),
         });

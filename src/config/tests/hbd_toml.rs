@@ -183,7 +183,10 @@ fn units_and_health_have_defaults_and_layers() {
         "[units]\nstart_timeout = 30\nstop_failure = \"reboot\"\n\
          [health]\nrestarts = 0\nwithin = \"1500ms\"\nexcept = [\"10.0.0.10\"]\n",
     );
-    node.write("etc/hbd/hbd.toml.d/more.toml", b"[units]\nstop_timeout = 5\n[health]\nenabled = false\n");
+    node.write(
+        "etc/hbd/hbd.toml.d/more.toml",
+        b"[units]\nstop_timeout = 5\n[health]\nenabled = false\nstopped = \"restart\"\n",
+    );
     let config = node.config();
     let limits = UnitLimits {
         start: Duration::from_secs(30),
@@ -192,7 +195,9 @@ fn units_and_health_have_defaults_and_layers() {
     };
     assert_eq!(config.limits, limits);
     let except = vec!["10.0.0.10".to_owned()];
-    assert_eq!(config.health, Health { enabled: false, restarts: 0, within: Duration::from_millis(1500), except });
+    let within = Duration::from_millis(1500);
+    let expected = Health { enabled: false, restarts: 0, within, except, stopped: WhenStopped::Restart };
+    assert_eq!(config.health, expected);
 }
 
 #[test]
@@ -203,7 +208,7 @@ fn mistakes_in_units_and_health_have_a_place_and_a_remedy() {
         ("[units]\nstop_timout = 3\n", "unknown key `stop_timout` in [units]", "did you mean `stop_timeout`?"),
         ("[health]\nrestarts = -1\n", "bad value for `restarts` in [health]", "from 0 to 1000"),
         ("[health]\nexcept = \"10.0.0.9\"\n", "is a list of groups", "except = ["),
-        ("[health]\nx = 1\n", "unknown key `x` in [health]", "enabled, restarts, within and except"),
+        ("[health]\nx = 1\n", "unknown key `x` in [health]", "enabled, restarts, within, stopped and except"),
         ("health = true\n", "`health` is not a table", "[health]"),
     ];
     for (text, message, help) in table {

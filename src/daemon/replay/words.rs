@@ -39,6 +39,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::Address { step, news } => {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
+                AddressNews::Restored => "is here again".to_owned(),
                 AddressNews::Answered { mac } => format!("is answered by {mac}"),
                 AddressNews::Silent => "is answered by nobody".to_owned(),
                 AddressNews::Service { answers: true } => "accepts connections".to_owned(),
@@ -74,6 +75,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
                 format!("an operator asks for a cleanup of group {key}")
             }
+            Request::StartStopped(_) => "what somebody stopped lately is to run again".to_owned(),
             Request::ClearHold(group) => {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
                 format!("an operator wants group {key} taken whoever has it")

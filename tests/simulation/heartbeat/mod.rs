@@ -233,6 +233,7 @@ impl Heartbeat {
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
             Request::Restart
             | Request::Cleanup(_)
+            | Request::StartStopped(_)
             | Request::ClearHold(_)
             | Request::Maintenance(_)
             | Request::Fence(_)

@@ -1,0 +1,148 @@
+//! The steps of groups, without the rest of the core (03 §2.5).
+
+use std::time::Duration;
+
+use crate::cluster::ownership::groups::Groups;
+use crate::cluster::{Action, GroupState, Instant, Outcome, Set, Step};
+use crate::config::{Group, Resource, ResourceKind};
+
+fn groups() -> Groups {
+    let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
+    let group = |node: &str, words: [&str; 2]| Group {
+        node: node.into(),
+        key: words[0].into(),
+        resources: words.map(resource).to_vec(),
+        line: 1,
+    };
+    Groups::new("nodea", vec![group("nodea", ["a1", "a2"]), group("nodeb", ["b1", "b2"])])
+}
+
+fn steps(out: &[Action]) -> Vec<Action> {
+    out.iter().filter(|action| !matches!(action, Action::Log(_))).cloned().collect()
+}
+
+const NOW: Instant = Instant(Duration::ZERO);
+
+fn step(group: usize, resource: usize) -> Step {
+    Step { group, resource }
+}
+
+#[test]
+fn starts_left_to_right_and_stops_right_to_left() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    assert!(!groups.settled(Set::LOCAL));
+    groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+    assert!(groups.settled(Set::ALL));
+    assert_eq!(groups.state(0), (GroupState::Active, 2));
+    groups.want(Set::ALL, false, NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+    let expected =
+        [Action::Start(step(0, 0)), Action::Start(step(0, 1)), Action::Stop(step(0, 1)), Action::Stop(step(0, 0))];
+    assert_eq!(steps(&out), expected);
+    assert!(groups.settled(Set::ALL));
+}
+
+#[test]
+fn a_change_of_mind_waits_for_the_running_step() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(Set::LOCAL, false, NOW, &mut out);
+    assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+    assert_eq!(groups.state(0).0, GroupState::Stopping);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0))]);
+}
+
+#[test]
+fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
+    groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+    assert_eq!(groups.state(0), (GroupState::Failed, 0));
+    assert!(groups.settled(Set::LOCAL));
+    let later = groups.next_deadline().unwrap();
+    out.clear();
+    groups.tick(later, &mut out);
+    assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+}
+
+#[test]
+fn a_stop_that_fails_ten_times_is_escalated_once() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    let mut now = NOW;
+    groups.want(Set::LOCAL, true, now, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, now, &mut out);
+    groups.want(Set::LOCAL, false, now, &mut out);
+    groups.ended(step(0, 1), Outcome::Started, now, &mut out);
+    groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
+    for attempt in 1..=12 {
+        out.clear();
+        groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
+        assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
+        now = groups.next_deadline().unwrap();
+        groups.tick(now, &mut out);
+    }
+}
+
+#[test]
+fn a_failed_stop_is_repeated_and_never_called_done() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+    groups.want(Set::LOCAL, false, NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
+    assert!(!groups.settled(Set::LOCAL));
+    let again = groups.next_deadline().unwrap();
+    out.clear();
+    groups.tick(again, &mut out);
+    assert_eq!(steps(&out), [Action::Stop(step(0, 1))]);
+}
+
+#[test]
+fn a_resource_that_hangs_is_stopped_and_started_in_its_place() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+    out.clear();
+    groups.replace(step(0, 0), NOW, &mut out);
+    assert_eq!(steps(&out), [Action::Stop(step(0, 0))]);
+    groups.ended(step(0, 0), Outcome::Failed("it hangs".into()), NOW, &mut out);
+    assert_eq!(steps(&out)[1..], [], "a start would find it as it is");
+    let again = groups.next_deadline().unwrap();
+    groups.tick(again, &mut out);
+    groups.ended(step(0, 0), Outcome::Stopped, again, &mut out);
+    assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0)), Action::Start(step(0, 0))]);
+    groups.ended(step(0, 0), Outcome::Started, again, &mut out);
+    assert_eq!(groups.state(0), (GroupState::Active, 2), "a2 ran all the time");
+}
+
+#[test]
+fn a_group_that_is_given_up_forgets_what_was_to_be_started_again() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+    groups.replace(step(0, 0), NOW, &mut out);
+    groups.want(Set::LOCAL, false, NOW, &mut out);
+    out.clear();
+    groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+    assert_eq!(steps(&out), [Action::Stop(step(0, 1))], "from the right, whatever stopped before");
+    groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+    assert_eq!(groups.state(0), (GroupState::Stopped, 0));
+}
