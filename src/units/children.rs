@@ -19,6 +19,7 @@ use super::recipe::command;
 use super::session::{BACKOFF_MIN, Session, connected};
 use super::systemd::JobWish;
 use super::systemd::Systemd;
+use super::watch::Watched;
 use crate::config::Child;
 use crate::util::clock::microseconds;
 
@@ -100,10 +101,14 @@ pub(super) async fn keep(
         }
     }
     let units: Vec<String> = children.iter().map(|child| child.unit.clone()).collect();
+    let mut watched = Watched::new(&units);
     let mut given_up = BTreeSet::new();
     while let Ok(systemd) = connected(&mut session).await {
         let tell = |unit: &str, news: News| {
             let Some(child) = children.iter().find(|child| child.unit == unit) else { return };
+            if matches!(news, News::Free | News::Unknown) {
+                return;
+            }
             let first = given_up.insert(unit.to_owned());
             match verdict(child, &news) {
                 Verdict::Fine => {
@@ -122,7 +127,7 @@ pub(super) async fn keep(
                 Verdict::GivenUp(_) | Verdict::Reboot(_) => {}
             }
         };
-        if systemd.watch(&units, tell).await.is_err() {
+        if systemd.watch(&mut watched, tell).await.is_err() {
             sleep(BACKOFF_MIN).await;
         }
     }

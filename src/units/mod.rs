@@ -13,6 +13,8 @@
 //! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
 //! - `done` is not yet success: a condition that is not met is `done` too.
 //! - What does not stop in time is killed; what does not start in time has failed.
+//! - Only a stop job for that very unit is somebody's wish; every other end of a unit is a failure, or has a cause
+//!   (docs/UNITS.md).
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - Programs of ha.cf that are kept running (`children`).
 //! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
@@ -28,18 +30,23 @@ pub mod survey;
 pub mod systemd;
 pub mod transient;
 pub mod vacate;
-pub mod watch;
 pub mod watchdog;
 
 mod answer;
+mod causes;
 mod changes;
 mod command;
+mod details;
+mod ends;
 mod error;
+mod jobs;
 mod proxy;
 mod recipe;
 mod session;
+mod signals;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use agent::Errand;
 pub use changes::News;

@@ -10,6 +10,9 @@ pub(super) type Property<'a> = (&'a str, Variant<'a>);
 pub(super) type UnitRow =
     (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
+/// One row of `ListJobs`: id, unit, type, state, job path, unit path.
+pub(super) type JobRow = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
+
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
     default_service = "org.freedesktop.systemd1",
@@ -57,6 +60,11 @@ pub(super) trait Manager {
     #[zbus(no_reply)]
     fn unref_unit(&self, name: &str) -> zbus::Result<()>;
 
+    fn list_jobs(&self) -> zbus::Result<Vec<JobRow>>;
+
+    #[zbus(signal)]
+    fn job_new(&self, id: u32, job: OwnedObjectPath, unit: String) -> zbus::Result<()>;
+
     #[zbus(signal)]
     fn job_removed(&self, id: u32, job: OwnedObjectPath, unit: String, result: String) -> zbus::Result<()>;
 
@@ -71,9 +79,6 @@ pub(super) trait Unit {
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn condition_timestamp_monotonic(&self) -> zbus::Result<u64>;
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn active_exit_timestamp_monotonic(&self) -> zbus::Result<u64>;
 
     #[zbus(property(emits_changed_signal = "false"))]
     fn id(&self) -> zbus::Result<String>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::warn;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use zbus::connection::Builder;
 
 use super::changes::News;
@@ -15,6 +15,7 @@ use super::command::{UnitCommand, UnitReport};
 use super::error::{UnitError, Verb};
 use super::session::{BACKOFF_MAX, BACKOFF_MIN, Session, connected, keep_connected};
 use super::systemd::Systemd;
+use super::watch::Watched;
 use crate::config::Recipe;
 
 /// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
@@ -89,7 +90,7 @@ impl Task {
         let outcome = loop {
             let systemd = tokio::select! {
                 systemd = connected(&mut session) => systemd,
-                () = tokio::time::sleep_until(deadline) => {
+                () = sleep_until(deadline) => {
                     break Err(UnitError::ConnectionLost);
                 }
             };
@@ -145,10 +146,20 @@ async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>
 }
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {
-    while let Ok(systemd) = connected(&mut session).await {
-        let tell = |unit: &str, news: News| report(UnitReport::News { unit: unit.to_owned(), news });
-        // Ends only with the connection; the next one starts from a full reading.
-        if systemd.watch(&units, tell).await.is_err() {
+    let mut tell = |unit: &str, news: News| report(UnitReport::News { unit: unit.to_owned(), news });
+    let mut watched = Watched::new(&units);
+    loop {
+        let systemd = tokio::select! {
+            systemd = connected(&mut session) => systemd,
+            () = sleep_until(watched.unknown_at()), if !watched.is_unknown() => {
+                watched.note_silence(&mut tell);
+                continue;
+            }
+        };
+        let Ok(systemd) = systemd else { return };
+        // Ends only with the connection, or when systemd does not answer at its beginning.
+        if systemd.watch(&mut watched, &mut tell).await.is_err() {
+            watched.note_silence(&mut tell);
             sleep(BACKOFF_MIN).await;
         }
     }

@@ -103,7 +103,10 @@ impl UnitState {
     }
 
     /// Whether the unit crashed and waits for its `Restart=`: it does not serve, whatever the job's result was.
+    /// `auto-restart-queued` is new in systemd 254, `failed-before-auto-restart` in 255, where it is passed through
+    /// with the active state `failed`.
     pub fn awaits_restart(&self) -> bool {
-        self.active == ActiveState::Activating && self.sub.starts_with("auto-restart")
+        let waits = self.active == ActiveState::Activating && self.sub.starts_with("auto-restart");
+        waits || self.sub.ends_with("-before-auto-restart")
     }
 }

@@ -1,11 +1,9 @@
 //! One connection to systemd: start, stop, look.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -14,6 +12,7 @@ use zbus::{Connection, OwnedObjectPath};
 use super::answer::{connection_error, error_name, error_text, is_transient};
 use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
+use super::signals::{self, ManagerEvent};
 use super::state::{ActiveState, UnitState};
 
 /// How often a state is read again while something is waited for, should every signal have been lost.
@@ -38,15 +37,6 @@ pub struct Systemd {
     pub(super) events: broadcast::Sender<ManagerEvent>,
     calls: Semaphore,
     _drains: JoinSet<()>,
-}
-
-/// What the drained streams pass on.
-#[derive(Debug, Clone)]
-pub(super) enum ManagerEvent {
-    /// `JobRemoved`: job path, result and unit.
-    JobRemoved(Arc<(OwnedObjectPath, String, String)>),
-    /// Signals may have been lost: read the state again.
-    Look,
 }
 
 /// What is wanted of a unit.
@@ -90,46 +80,7 @@ impl Systemd {
             .await
             .map_err(lost)?;
         let (events, _) = broadcast::channel(EVENTS);
-        let mut drains = JoinSet::new();
-
-        let mut removed = manager.receive_job_removed().await.map_err(lost)?;
-        let sender = events.clone();
-        drains.spawn(async move {
-            while let Some(signal) = removed.next().await {
-                let event = match signal.args() {
-                    Ok(args) => ManagerEvent::JobRemoved(Arc::new((args.job, args.result, args.unit))),
-                    Err(_) => ManagerEvent::Look,
-                };
-                // Nobody waiting is no error.
-                let _ = sender.send(event);
-            }
-        });
-        let mut reloading = manager.receive_reloading().await.map_err(lost)?;
-        let sender = events.clone();
-        drains.spawn(async move {
-            while let Some(signal) = reloading.next().await {
-                if signal.args().is_ok_and(|args| !args.active) {
-                    let _ = sender.send(ManagerEvent::Look);
-                }
-            }
-        });
-        let mut owners = manager.inner().receive_owner_changed().await.map_err(lost)?;
-        let sender = events.clone();
-        let again = manager.clone();
-        drains.spawn(async move {
-            while let Some(owner) = owners.next().await {
-                if owner.is_some() {
-                    // In a task of its own: this one must go on draining. A failure shows as lost signals, which the
-                    // periodic look makes good.
-                    let (manager, sender) = (again.clone(), sender.clone());
-                    tokio::spawn(async move {
-                        let _ = manager.subscribe().await;
-                        let _ = sender.send(ManagerEvent::Look);
-                    });
-                }
-            }
-        });
-
+        let drains = signals::drain(&manager, &events).await.map_err(lost)?;
         manager.subscribe().await.map_err(lost)?;
         Ok(Systemd { connection, manager, events, calls: Semaphore::new(CALLS), _drains: drains })
     }
@@ -169,6 +120,27 @@ impl Systemd {
             }
             Err(error) => Err(connection_error(&self.connection, error)),
         }
+    }
+
+    /// As [`Systemd::state`] for several units, in one call. `None` for what is no unit name at all.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`], [`UnitError::Bus`].
+    pub(super) async fn states(&self, units: &[&str]) -> Result<Vec<Option<UnitState>>, UnitError> {
+        let rows = self.call(self.manager.list_units_by_names(units)).await;
+        let rows = rows.map_err(|error| connection_error(&self.connection, error))?;
+        if rows.len() == units.len() {
+            return Ok(rows.into_iter().map(|row| Some(UnitState::from_row(row))).collect());
+        }
+        // systemd leaves out what is no unit name.
+        let mut states = Vec::new();
+        for unit in units {
+            states.push(match self.state(unit).await {
+                Err(UnitError::NotFound { .. }) => None,
+                state => Some(state?),
+            });
+        }
+        Ok(states)
     }
 
     /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
@@ -303,8 +275,10 @@ impl Systemd {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(ManagerEvent::JobRemoved(removed)) if removed.0 == *job => return Ok(Ended::Told(removed.1.clone())),
-                    Ok(ManagerEvent::JobRemoved(_)) => continue,
+                    Ok(ManagerEvent::JobRemoved(removed)) if removed.job == *job => {
+                        return Ok(Ended::Told(removed.result.clone()));
+                    }
+                    Ok(ManagerEvent::JobRemoved(_) | ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_)) => continue,
                     Ok(ManagerEvent::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return Err(UnitError::ConnectionLost),
                 },
@@ -320,8 +294,8 @@ impl Systemd {
         let told = async {
             loop {
                 match events.recv().await {
-                    Ok(ManagerEvent::JobRemoved(removed)) if removed.0 == *job => {
-                        return Ended::Told(removed.1.clone());
+                    Ok(ManagerEvent::JobRemoved(removed)) if removed.job == *job => {
+                        return Ended::Told(removed.result.clone());
                     }
                     Err(broadcast::error::RecvError::Closed) => return Ended::Unseen,
                     _ => {}

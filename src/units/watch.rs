@@ -1,111 +1,342 @@
-//! Watching units: what becomes of them without our doing.
+//! Watching units: what becomes of them without our doing (docs/UNITS.md).
+//!
+//! Owns what is remembered of each unit between two looks, also while the connection is lost. Never decides what is
+//! to be done.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
-use zbus::{MatchRule, MessageStream, message};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use zbus::{MatchRule, MessageStream, OwnedObjectPath, message};
 
 use super::answer::connection_error;
-use super::changes::News;
-use super::changes::{Seen, UnitChanges};
+use super::causes::{Cause, HEARD};
+use super::changes::{Look, News, Seen, UnitChanges};
+use super::ends::End;
 use super::error::UnitError;
+use super::jobs::UnitJobs;
+use super::signals::ManagerEvent;
 use super::state::UnitState;
-use super::systemd::{LAG, ManagerEvent, RECHECK, ServiceProperty, Systemd};
+use super::systemd::{LAG, RECHECK, Systemd};
 
 /// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
 const WATCHED: usize = 400;
+/// How long systemd may leave a question unanswered, or the connection be lost, before the units count as unknown: a
+/// reload of systemd, its new execution, and a restart of the bus take less.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
-/// A job that ended this long before a unit was seen to be down, microseconds, has stopped it, if systemd cannot
-/// say when it went down.
-const JUST_NOW: u64 = 100_000;
+/// What is remembered of the watched units.
+#[derive(Debug)]
+pub(super) struct Watched {
+    units: Vec<Watch>,
+    jobs: UnitJobs,
+    /// When systemd answered last.
+    answered: Instant,
+}
 
-impl Systemd {
-    /// Reports what becomes of each of `units` without our doing, from its present state on, until the connection
-    /// is gone. Drop the future to end it. Units that cannot be read are tried again with the next look.
-    ///
-    /// # Errors
-    /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
-    pub async fn watch(&self, units: &[String], mut report: impl FnMut(&str, News) + Send) -> Result<(), UnitError> {
-        let mut events = self.events.subscribe();
-        let dirty = Arc::new(Dirty::default());
-        let _drain = self.watch_signals(units, Arc::clone(&dirty)).await?;
+/// What is remembered of one unit.
+#[derive(Debug)]
+struct Watch {
+    /// Its name as it was asked for.
+    unit: String,
+    /// Its primary name, in which jobs speak of it.
+    name: String,
+    /// Its object path, once it was looked at.
+    path: Option<OwnedObjectPath>,
+    changes: UnitChanges,
+    /// Since when it was seen up, CLOCK_MONOTONIC in microseconds.
+    up_since: Option<u64>,
+    /// When it is to be judged: it is down, and the end of the job that did it may be still on its way.
+    judge_at: Option<Instant>,
+    /// What was said of it while it is down.
+    standing: Option<News>,
+    /// What stopped it, and is not over.
+    cause: Option<Cause>,
+    /// A job of it has ended since that was said.
+    job_ended: bool,
+    /// systemd was said not to answer.
+    unknown: bool,
+}
 
-        let mut changes: Vec<UnitChanges> = units.iter().map(|_| UnitChanges::default()).collect();
-        let mut jobs = Jobs::default();
-        let mut tick = interval(RECHECK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let look: Vec<usize> = tokio::select! {
-                () = self.connection.closed() => return Err(UnitError::ConnectionLost),
-                () = dirty.changed.notified() => dirty.take(),
-                _ = tick.tick() => (0..units.len()).collect(),
-                event = events.recv() => match event {
-                    Ok(ManagerEvent::JobRemoved(removed)) => {
-                        jobs.note(&removed.2);
-                        continue;
-                    }
-                    Ok(ManagerEvent::Look) | Err(_) => (0..units.len()).collect(),
-                },
-            };
-            let looked = monotonic();
-            for index in look {
-                let Ok(state) = self.state(&units[index]).await else { continue };
-                let ran = changes[index].is_up();
-                let news = match changes[index].look(&state) {
-                    Seen::Nothing => continue,
-                    Seen::Up => News::Up,
-                    Seen::Restarting => News::Restarting(format!("{} is started again by systemd", state.name)),
-                    Seen::Down => {
-                        // The job that did it, if one did, ends a moment later.
-                        if ran {
-                            sleep(LAG).await;
-                            // What stopped it has started it again since: we ourselves, in a quick move to and
-                            // fro.
-                            let again = |now: UnitState| now.active.is_up() || now.job.is_some();
-                            if self.state(&units[index]).await.is_ok_and(again) {
-                                continue;
-                            }
-                        }
-                        while let Ok(event) = events.try_recv() {
-                            if let ManagerEvent::JobRemoved(removed) = event {
-                                jobs.note(&removed.2);
-                            }
-                        }
-                        let (left, result) = self.last_end(&state).await;
-                        let left = left.unwrap_or(looked.saturating_sub(JUST_NOW));
-                        changes[index].fell(&state, jobs.ended_after(&state.name, left), &result)
-                    }
-                };
-                report(&units[index], news);
+impl Watched {
+    /// Nothing is known of these units.
+    pub(super) fn new(units: &[String]) -> Self {
+        let watch = |unit: &String| Watch {
+            unit: unit.clone(),
+            name: unit.clone(),
+            path: None,
+            changes: UnitChanges::default(),
+            up_since: None,
+            judge_at: None,
+            standing: None,
+            cause: None,
+            job_ended: false,
+            unknown: false,
+        };
+        Watched { units: units.iter().map(watch).collect(), jobs: UnitJobs::default(), answered: Instant::now() }
+    }
+
+    /// When the units count as unknown if systemd does not answer before.
+    pub(super) fn unknown_at(&self) -> Instant {
+        self.answered + ANSWER
+    }
+
+    /// Whether that was said, and systemd has not answered since.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.units.iter().all(|watch| watch.unknown)
+    }
+
+    /// Says that the units are unknown if systemd has not answered for too long; once until it answers again.
+    pub(super) fn note_silence(&mut self, report: &mut (impl FnMut(&str, News) + Send)) {
+        if Instant::now() < self.unknown_at() {
+            return;
+        }
+        for watch in &mut self.units {
+            watch.judge_at = None;
+            if !std::mem::replace(&mut watch.unknown, true) {
+                report(&watch.unit, News::Unknown);
             }
         }
     }
 
-    /// When the unit left its active state (CLOCK_MONOTONIC, microseconds), and how, if it is a service. systemd
-    /// forgets both when nothing refers to a unit that is down.
-    async fn last_end(&self, state: &UnitState) -> (Option<u64>, String) {
-        let left = async {
-            let unit = self.unit_at(state.path.clone()).await.ok()?;
-            self.call(unit.active_exit_timestamp_monotonic()).await.ok()
+    fn all(&self) -> Vec<usize> {
+        (0..self.units.len()).collect()
+    }
+
+    fn next_judgement(&self) -> Option<Instant> {
+        self.units.iter().filter_map(|watch| watch.judge_at).min()
+    }
+
+    /// Takes in what was heard of jobs. Returns the units to be looked at.
+    fn hear(&mut self, event: &ManagerEvent) -> Vec<usize> {
+        let now = monotonic();
+        match event {
+            ManagerEvent::JobNew(new) => self.jobs.begin(new, now),
+            ManagerEvent::Jobs(listed) => self.jobs.list(listed, now),
+            ManagerEvent::JobRemoved(removed) => {
+                self.jobs.end(removed, now);
+                let mut concerned = Vec::new();
+                for (index, watch) in self.units.iter_mut().enumerate() {
+                    watch.job_ended |= watch.name == removed.unit;
+                    let of_cause = watch.cause.as_ref().is_some_and(|cause| cause.unit == removed.unit);
+                    if watch.name == removed.unit || of_cause {
+                        concerned.push(index);
+                    }
+                }
+                return concerned;
+            }
+            ManagerEvent::Look => return self.all(),
+        }
+        Vec::new()
+    }
+}
+
+impl Systemd {
+    /// Reports what becomes of each of the units without our doing until the connection is gone. Drop the future to
+    /// end it. The next connection goes on with the same `watched`.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`] at last; [`UnitError::Bus`] when signals cannot be subscribed to.
+    pub(super) async fn watch(
+        &self,
+        watched: &mut Watched,
+        mut report: impl FnMut(&str, News) + Send,
+    ) -> Result<(), UnitError> {
+        let mut events = self.events.subscribe();
+        let dirty = Arc::new(Dirty::default());
+        let _drain = timeout(ANSWER, self.watch_signals(watched, Arc::clone(&dirty)))
+            .await
+            .unwrap_or_else(|_| Err(zbus::Error::from(zbus::fdo::Error::TimedOut("no answer".to_owned())).into()))?;
+
+        let mut tick = interval(RECHECK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = watched.next_judgement();
+            let due_at = due.unwrap_or_else(Instant::now);
+            let (look, again) = tokio::select! {
+                () = self.connection.closed() => return Err(UnitError::ConnectionLost),
+                () = dirty.changed.notified() => (dirty.take(), false),
+                _ = tick.tick() => (watched.all(), true),
+                () = sleep_until(due_at), if due.is_some() => {
+                    let mut concerned = Vec::new();
+                    while let Ok(event) = events.try_recv() {
+                        concerned.extend(watched.hear(&event));
+                    }
+                    self.judge_due(watched, &mut report).await;
+                    (concerned, false)
+                }
+                event = events.recv() => match event {
+                    Ok(event) => (watched.hear(&event), false),
+                    Err(_) => (watched.all(), false),
+                },
+            };
+            if !look.is_empty() {
+                self.look_at(watched, &look, again, &mut report).await;
+            }
+        }
+    }
+
+    /// Looks at these units. `again`: what is still broken is said again.
+    async fn look_at(
+        &self,
+        watched: &mut Watched,
+        look: &[usize],
+        again: bool,
+        report: &mut (impl FnMut(&str, News) + Send),
+    ) {
+        let names: Vec<&str> = look.iter().map(|index| watched.units[*index].unit.as_str()).collect();
+        let read = async {
+            // Before the states: see `UnitChanges::look`.
+            let restarts = join_all(look.iter().map(|index| self.restarts_of(&watched.units[*index]))).await;
+            self.states(&names).await.map(|states| (restarts, states))
         };
-        let result = async {
-            let service = state.name.ends_with(".service");
-            if service { self.service_property(state, ServiceProperty::Result).await.ok() } else { None }
+        let Ok(Ok((restarts, states))) = timeout(ANSWER, read).await else {
+            watched.note_silence(report);
+            return;
         };
-        (left.await.filter(|at| *at > 0), result.await.unwrap_or_default())
+        watched.answered = Instant::now();
+        for ((index, restarts), state) in look.iter().zip(restarts).zip(states) {
+            let Some(state) = state else { continue };
+            self.take_in(&mut watched.units[*index], &state, restarts, again, report).await;
+        }
+    }
+
+    /// Takes in one state of one unit.
+    async fn take_in(
+        &self,
+        watch: &mut Watch,
+        state: &UnitState,
+        restarts: Option<u32>,
+        again: bool,
+        report: &mut (impl FnMut(&str, News) + Send),
+    ) {
+        watch.name.clone_from(&state.name);
+        watch.path = Some(state.path.clone());
+        let ran = watch.changes.is_up();
+        let Look { laps, seen } = watch.changes.look(state, restarts);
+        if laps > 0 {
+            (watch.standing, watch.cause) = (None, None);
+            let text = lap_text(&state.name, &self.result_of(state).await);
+            (0..laps).for_each(|_| report(&watch.unit, News::Restarting(text.clone())));
+        }
+        let unknown = watch.unknown && (state.job.is_none() || state.active.is_up());
+        match seen {
+            Seen::Up => {
+                (watch.standing, watch.cause) = (None, None);
+                watch.up_since = Some(monotonic());
+                report(&watch.unit, News::Up);
+            }
+            Seen::Nothing if state.active.is_up() => {
+                if unknown && ran {
+                    report(&watch.unit, News::Up);
+                }
+            }
+            Seen::Down | Seen::Nothing => {
+                let settled = state.job.is_none() && state.active.is_down() && !state.awaits_restart();
+                let news = seen == Seen::Down && watch.standing.is_none();
+                // Somebody may have asked for its stop while it was down, or tried in vain to start it.
+                let news = news || (watch.standing.is_some() && watch.job_ended);
+                if settled && news {
+                    watch.standing.take_if(|_| unknown);
+                    watch.judge_at.get_or_insert(Instant::now() + LAG);
+                } else if let (true, Some(standing)) = (settled, &watch.standing) {
+                    let lasts = matches!(standing, News::Failed(_) | News::Exhausted(_)) && seen == Seen::Down;
+                    if unknown || (again && lasts) {
+                        report(&watch.unit, standing.clone());
+                    }
+                }
+                self.look_at_cause(watch, report).await;
+            }
+        }
+        if unknown {
+            watch.unknown = false;
+        }
+        if state.active.is_up() || state.job.is_some() {
+            // What stopped it is starting it again: we ourselves, in a quick move to and fro, or a restart.
+            watch.judge_at = None;
+        }
+    }
+
+    /// Says that what stopped the unit is over, if it is.
+    async fn look_at_cause(&self, watch: &mut Watch, report: &mut (impl FnMut(&str, News) + Send)) {
+        let Some(cause) = &watch.cause else { return };
+        if self.state(&cause.unit).await.is_ok_and(|state| cause.is_over(&state)) {
+            (watch.cause, watch.standing) = (None, Some(News::Free));
+            report(&watch.unit, News::Free);
+        }
+    }
+
+    /// Judges the units that are due.
+    async fn judge_due(&self, watched: &mut Watched, report: &mut (impl FnMut(&str, News) + Send)) {
+        let now = Instant::now();
+        for index in watched.all() {
+            if watched.units[index].judge_at.take_if(|at| *at <= now).is_none() {
+                continue;
+            }
+            let judged = timeout(ANSWER, self.judge_end(watched, index)).await;
+            let Ok(Ok(Some((news, cause)))) = judged else {
+                watched.note_silence(report);
+                continue;
+            };
+            let watch = &mut watched.units[index];
+            watch.changes.fell();
+            watch.job_ended = false;
+            (watch.up_since, watch.cause) = (None, cause);
+            let same = watch.standing.as_ref() == Some(&news);
+            watch.standing = Some(news.clone());
+            if !same {
+                report(&watch.unit, news);
+            }
+        }
+    }
+
+    /// What it means that this unit is down; `None` if it is down no more.
+    async fn judge_end(&self, watched: &Watched, index: usize) -> Result<Option<(News, Option<Cause>)>, UnitError> {
+        let watch = &watched.units[index];
+        let state = self.state(&watch.unit).await?;
+        if state.job.is_some() || !state.active.is_down() || state.awaits_restart() {
+            return Ok(None);
+        }
+        let details = self.details(state.path.clone()).await.ok();
+        let result = self.result_of(&state).await;
+        // systemd forgets when a unit left its active state if nothing refers to the unit any more.
+        let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
+        let since = left.unwrap_or_else(|| monotonic().saturating_sub(HEARD));
+        let job = watched.jobs.last_ended(&state.name, since);
+        let end = End { state: &state, details: details.as_ref(), result: &result, job, up_since: watch.up_since };
+        let cause = match (job, &details) {
+            (Some(job), Some(details)) if end.was_stopped() => self.cause(details, job, &watched.jobs).await,
+            _ => None,
+        };
+        let managed = cause.as_ref().is_some_and(|cause| watched.units.iter().any(|other| other.name == cause.unit));
+        let news = end.news(cause.as_ref(), managed);
+        let cause = cause.filter(|_| matches!(news, News::StoppedWith(_)));
+        Ok(Some((news, cause)))
+    }
+
+    /// The `NRestarts` of a unit that was looked at before, if it is a service.
+    async fn restarts_of(&self, watch: &Watch) -> Option<u32> {
+        if !watch.name.ends_with(".service") {
+            return None;
+        }
+        self.restarts(watch.path.clone()?).await
     }
 
     /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
-    async fn watch_signals(&self, units: &[String], dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
+    async fn watch_signals(&self, watched: &mut Watched, dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
         let mut drain = JoinSet::new();
-        for (index, unit) in units.iter().enumerate().take(WATCHED) {
-            let path = self.state(unit).await?.path;
+        for (index, watch) in watched.units.iter_mut().enumerate().take(WATCHED) {
+            let state = self.state(&watch.unit).await?;
+            watch.name.clone_from(&state.name);
+            watch.path = Some(state.path.clone());
+            let path = state.path;
             let lost = |error| connection_error(&self.connection, error);
             let rule = MatchRule::builder()
                 .msg_type(message::Type::Signal)
@@ -127,25 +358,19 @@ impl Systemd {
     }
 }
 
+/// What a lap of `Restart=` is to people. The next start may have wiped out how the run ended.
+fn lap_text(name: &str, result: &str) -> String {
+    match result {
+        "" | "success" => format!("{name} ended, and systemd starts it again"),
+        result => format!("{name} failed, result {result}, and systemd starts it again"),
+    }
+}
+
 /// CLOCK_MONOTONIC in microseconds.
 fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
-}
-
-/// When a job of each unit ended last, in microseconds of CLOCK_MONOTONIC.
-#[derive(Default)]
-struct Jobs(HashMap<String, u64>);
-
-impl Jobs {
-    fn note(&mut self, unit: &str) {
-        self.0.insert(unit.to_owned(), monotonic());
-    }
-
-    fn ended_after(&self, unit: &str, at: u64) -> bool {
-        self.0.get(unit).is_some_and(|ended| *ended >= at)
-    }
 }
 
 /// Units whose signals came in since the last look.

@@ -1,13 +1,15 @@
 //! A systemd that does what a test tells it: units with plans, jobs that end when they are let.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Semaphore, mpsc};
 use zbus::{Connection, DBusError, OwnedObjectPath, OwnedVariant, Variant, interface};
 
 use crate::bus::private_bus::PrivateBus;
-use crate::units::proxy::UnitRow;
+use crate::units::proxy::{JobRow, UnitRow};
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
@@ -28,6 +30,12 @@ pub(super) struct Plan {
     pub kind: &'static str,
     /// `ConditionResult`.
     pub condition: bool,
+    /// `BindsTo`, `Requires` and `Conflicts`.
+    pub relations: [&'static [&'static str]; 3],
+    /// `NRestarts` of the service.
+    pub restarts: u32,
+    /// `InactiveExitTimestampMonotonic` and `ActiveExitTimestampMonotonic`.
+    pub changed: [u64; 2],
     /// Whether `JobRemoved` reaches anybody.
     pub signal: bool,
     /// Whether the job waits for [`Mock::release`].
@@ -44,9 +52,27 @@ impl Default for Plan {
             result: "success",
             kind: "simple",
             condition: true,
+            relations: [&[]; 3],
+            restarts: 0,
+            changed: [0; 2],
             signal: true,
             held: false,
         }
+    }
+}
+
+impl Plan {
+    fn enter(&mut self, state: (&'static str, &'static str)) {
+        let (before, now) = (self.state.0, clock_gettime(ClockId::Monotonic));
+        let now = u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1000).unwrap();
+        let down = |state: &str| ["inactive", "failed"].contains(&state);
+        if down(before) && !down(state.0) {
+            self.changed[0] = now;
+        }
+        if before == "active" && state.0 != "active" {
+            self.changed[1] = now;
+        }
+        self.state = state;
     }
 }
 
@@ -61,7 +87,9 @@ enum Refusal {
 struct World {
     units: Arc<Mutex<HashMap<String, (Plan, u32)>>>,
     jobs: Arc<Mutex<u32>>,
+    listed: Arc<Mutex<BTreeMap<u32, (String, &'static str)>>>,
     gate: Arc<Semaphore>,
+    hung: Arc<AtomicBool>,
     calls: mpsc::UnboundedSender<String>,
     objects: OwnedObjectPath,
 }
@@ -134,7 +162,19 @@ impl Manager {
         self.0.calls.send("reboot".to_owned()).unwrap();
     }
 
-    fn list_units_by_names(&self, names: Vec<String>) -> Vec<UnitRow> {
+    fn list_jobs(&self) -> Vec<JobRow> {
+        let listed = self.0.listed.lock().unwrap();
+        let row = |(id, (unit, kind)): (&u32, &(String, &str))| {
+            let words = (unit.clone(), (*kind).to_owned(), "running".to_owned());
+            (*id, words.0, words.1, words.2, job_path(*id), unit_path(unit))
+        };
+        listed.iter().map(row).collect()
+    }
+
+    async fn list_units_by_names(&self, names: Vec<String>) -> Vec<UnitRow> {
+        if self.0.hung.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         let units = self.0.units.lock().unwrap();
         let row = |name: String| {
             let (plan, job) =
@@ -182,7 +222,8 @@ impl World {
         {
             let mut units = self.units.lock().unwrap();
             let unit = units.get_mut(name).unwrap();
-            (unit.0.state, unit.1) = (plan.next, 0);
+            unit.0.enter(plan.next);
+            unit.1 = 0;
         }
         if plan.signal {
             let body = (id, job_path(id), name, plan.job);
@@ -207,9 +248,48 @@ impl Unit {
     }
 
     #[zbus(property)]
+    fn active_state(&self) -> String {
+        self.plan().state.0.to_owned()
+    }
+
+    #[zbus(property)]
+    fn inactive_exit_timestamp_monotonic(&self) -> u64 {
+        self.plan().changed[0]
+    }
+
+    #[zbus(property)]
     fn active_exit_timestamp_monotonic(&self) -> u64 {
-        // Later than any job that a test lets end.
-        u64::MAX - 1
+        self.plan().changed[1]
+    }
+
+    #[zbus(property)]
+    fn allow_isolate(&self) -> bool {
+        self.1 == "rescue.target"
+    }
+
+    #[zbus(property)]
+    fn binds_to(&self) -> Vec<String> {
+        self.related(0)
+    }
+
+    #[zbus(property)]
+    fn requires(&self) -> Vec<String> {
+        self.related(1)
+    }
+
+    #[zbus(property)]
+    fn conflicts(&self) -> Vec<String> {
+        self.related(2)
+    }
+}
+
+impl Unit {
+    fn plan(&self) -> Plan {
+        self.0.units.lock().unwrap()[&self.1].0.clone()
+    }
+
+    fn related(&self, relation: usize) -> Vec<String> {
+        self.plan().relations[relation].iter().map(|unit| (*unit).to_owned()).collect()
     }
 }
 
@@ -220,6 +300,11 @@ impl Service {
     #[zbus(property)]
     fn result(&self) -> String {
         self.0.units.lock().unwrap()[&self.1].0.result.to_owned()
+    }
+
+    #[zbus(property, name = "NRestarts")]
+    fn n_restarts(&self) -> u32 {
+        self.0.units.lock().unwrap()[&self.1].0.restarts
     }
 
     #[zbus(property, name = "Type")]
@@ -237,7 +322,9 @@ impl Mock {
                 units.iter().map(|(name, plan)| ((*name).to_owned(), (plan.clone(), 0))).collect(),
             )),
             jobs: Arc::default(),
+            listed: Arc::default(),
             gate: Arc::new(Semaphore::new(0)),
+            hung: Arc::default(),
             calls: sender,
             objects: MANAGER.try_into().unwrap(),
         };
@@ -261,7 +348,8 @@ impl Mock {
         {
             let mut units = self.world.units.lock().unwrap();
             let entry = units.get_mut(unit).unwrap();
-            (entry.0.state, entry.1) = (state, 0);
+            entry.0.enter(state);
+            entry.1 = 0;
         }
         if signal {
             let changed = HashMap::from([("ActiveState", Variant::from(state.0))]);
@@ -270,6 +358,42 @@ impl Mock {
             let path = unit_path(unit);
             self.connection.emit_signal(None::<&str>, path, properties, "PropertiesChanged", &body).await.unwrap();
         }
+    }
+
+    /// Queues a job that somebody else asked for, and that goes on until [`Mock::finish`]. Its type can be read
+    /// unless it is empty.
+    pub(super) async fn queue(&self, unit: &str, kind: &'static str) -> u32 {
+        let id = {
+            let mut jobs = self.world.jobs.lock().unwrap();
+            *jobs += 1;
+            *jobs
+        };
+        if !kind.is_empty() {
+            self.world.listed.lock().unwrap().insert(id, (unit.to_owned(), kind));
+        }
+        self.signal("JobNew", &(id, job_path(id), unit)).await;
+        id
+    }
+
+    /// Ends such a job.
+    pub(super) async fn finish(&self, id: u32, unit: &str, result: &str) {
+        self.world.listed.lock().unwrap().remove(&id);
+        self.signal("JobRemoved", &(id, job_path(id), unit, result)).await;
+    }
+
+    async fn signal(&self, name: &str, body: &(impl serde::Serialize + zbus::Type + Sync)) {
+        let manager = "org.freedesktop.systemd1.Manager";
+        self.connection.emit_signal(None::<&str>, MANAGER, manager, name, body).await.unwrap();
+    }
+
+    /// Whether questions about states stay without an answer.
+    pub(super) fn hang(&self, hung: bool) {
+        self.world.hung.store(hung, Ordering::Relaxed);
+    }
+
+    /// Changes the plan of a unit.
+    pub(super) fn plan(&self, unit: &str, change: impl FnOnce(&mut Plan)) {
+        change(&mut self.world.units.lock().unwrap().get_mut(unit).unwrap().0);
     }
 
     /// Where the next job leads.

@@ -2,6 +2,7 @@
 
 mod children;
 mod mock;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -256,23 +257,6 @@ fn running(bus: &PrivateBus) -> (mpsc::UnboundedSender<UnitCommand>, mpsc::Unbou
     (commands, reports)
 }
 
-/// web.service and db.service run, are watched, and both were told to be up.
-async fn watching(
-    bus: &PrivateBus,
-) -> (Mock, mpsc::UnboundedSender<UnitCommand>, mpsc::UnboundedReceiver<UnitReport>) {
-    let up = Plan { state: UP, ..Plan::default() };
-    let mock = Mock::start(bus, &[("web.service", up.clone()), ("db.service", up)]).await;
-    let (commands, mut reports) = running(bus);
-    commands
-        .send(UnitCommand::Manage { units: vec!["web.service".into(), "db.service".into()], made: Vec::new() })
-        .unwrap();
-    for _ in 0..2 {
-        let report = reports.recv().await.unwrap();
-        assert!(matches!(&report, UnitReport::News { news: News::Up, .. }), "{report:?}");
-    }
-    (mock, commands, reports)
-}
-
 #[tokio::test]
 async fn commands_are_answered_by_their_number() {
     let Some(bus) = PrivateBus::start() else { return };
@@ -323,45 +307,6 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
     commands.send(UnitCommand::Stop { id: 9, unit: "web.service".into(), recipe: None, limit }).unwrap();
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
     assert!(matches!(report, UnitReport::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
-}
-
-#[tokio::test]
-async fn a_watched_unit_tells_what_others_do_to_it() {
-    let Some(bus) = PrivateBus::start() else { return };
-    let (mock, _commands, mut reports) = watching(&bus).await;
-    for signal in [true, false] {
-        let (unit, state, said) = if signal {
-            ("web.service", ("failed", "failed"), "web.service is failed, result success")
-        } else {
-            ("db.service", DOWN, "db.service ended by itself")
-        };
-        mock.set(unit, state, signal).await;
-        // What stays failed is said again.
-        let news = async {
-            loop {
-                match reports.recv().await.unwrap() {
-                    UnitReport::News { unit: told, news: News::Failed(text) } if told == unit => break text,
-                    UnitReport::News { .. } => {}
-                    other => panic!("{other:?}"),
-                }
-            }
-        };
-        let text = timeout(RECHECK * 3, news).await.unwrap();
-        assert!(text.starts_with(said), "{text}");
-    }
-}
-
-/// A move there and back: our own stop and our own start, faster than the look at their signals.
-#[tokio::test]
-async fn a_watched_unit_that_is_up_again_is_no_news() {
-    let Some(bus) = PrivateBus::start() else { return };
-    let (mock, _commands, mut reports) = watching(&bus).await;
-    mock.set("web.service", DOWN, true).await;
-    tokio::time::sleep(LAG / 2).await;
-    mock.set("web.service", UP, true).await;
-    mock.set("db.service", ("failed", "failed"), true).await;
-    let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(&report, UnitReport::News { unit, .. } if unit == "db.service"), "{report:?}");
 }
 
 /// The units of [`a_real_systemd_agrees`].

@@ -1,0 +1,192 @@
+//! systemd's jobs, as far as their signals and `ListJobs` told of them: which are under way, and how the others
+//! ended.
+//!
+//! Owns the table of jobs. Pure: what is told goes in with the time at which it was heard. Never judges what a job
+//! means for a unit ([`super::ends`], [`super::causes`]).
+
+use std::collections::BTreeMap;
+
+use super::signals::{ListedJob, NewJob, RemovedJob};
+
+/// How long an ended job is remembered, microseconds.
+const REMEMBERED: u64 = 60_000_000;
+/// A job that ended this long, microseconds, before another one of the same transaction was announced still counts as
+/// its contemporary: systemd announces a job that takes no time together with its end, before the others.
+const ANNOUNCED: u64 = 500_000;
+
+/// What a job does (`JobType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JobKind {
+    /// Starts the unit. The second half of a restart is a start, too.
+    Start,
+    /// Stops the unit, and starts it again.
+    Restart,
+    /// Stops the unit.
+    Stop,
+    /// Reloads it, verifies that it is active, or nothing.
+    Other,
+}
+
+impl JobKind {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "start" | "reload-or-start" => JobKind::Start,
+            "restart" | "try-restart" => JobKind::Restart,
+            "stop" => JobKind::Stop,
+            _ => JobKind::Other,
+        }
+    }
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UnitJob {
+    /// Its number. The job that was asked for has a smaller one than those that systemd adds because of it.
+    pub id: u32,
+    /// Its unit, by its primary name.
+    pub unit: String,
+    /// `None` if it was over before it could be asked.
+    pub kind: Option<JobKind>,
+    /// When it was heard of, CLOCK_MONOTONIC in microseconds.
+    pub begun: u64,
+    /// When its end was heard of, and its result (`done`, `failed`, `canceled`, …).
+    pub ended: Option<(u64, String)>,
+}
+
+impl UnitJob {
+    /// Its result; empty while it is under way.
+    pub(super) fn result(&self) -> &str {
+        self.ended.as_ref().map_or("", |(_, result)| result)
+    }
+}
+
+/// The jobs of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct UnitJobs(BTreeMap<u32, UnitJob>);
+
+impl UnitJobs {
+    /// `JobNew`.
+    pub(super) fn begin(&mut self, new: &NewJob, now: u64) {
+        self.0.retain(|_, job| job.ended.as_ref().is_none_or(|(ended, _)| now.saturating_sub(*ended) < REMEMBERED));
+        self.entry(new.id, &new.unit, now);
+    }
+
+    /// `ListJobs`. A job that it does not name is over, and its end was not heard of, if the job is no newer than the
+    /// list.
+    pub(super) fn list(&mut self, listed: &[ListedJob], now: u64) {
+        let named = |id: u32| listed.iter().any(|one| one.id == id);
+        self.0.retain(|id, job| job.ended.is_some() || named(*id) || now.saturating_sub(job.begun) < ANNOUNCED);
+        for one in listed {
+            let job = self.entry(one.id, &one.unit, now);
+            // What was a restart and is a start now has stopped the unit.
+            job.kind = job.kind.or(Some(JobKind::from_word(&one.kind)));
+        }
+    }
+
+    /// `JobRemoved`.
+    pub(super) fn end(&mut self, removed: &RemovedJob, now: u64) {
+        self.entry(removed.id, &removed.unit, now).ended = Some((now, removed.result.clone()));
+    }
+
+    fn entry(&mut self, id: u32, unit: &str, now: u64) -> &mut UnitJob {
+        let new = || UnitJob { id, unit: unit.to_owned(), kind: None, begun: now, ended: None };
+        self.0.entry(id).or_insert_with(new)
+    }
+
+    /// The last job of `unit` that ended at `since` or later.
+    pub(super) fn last_ended(&self, unit: &str, since: u64) -> Option<&UnitJob> {
+        let ended = |job: &&UnitJob| job.unit == unit && job.ended.as_ref().is_some_and(|(ended, _)| *ended >= since);
+        self.0.values().rev().find(ended)
+    }
+
+    /// The job of `unit` that may have been asked for first, and have brought about `job`.
+    pub(super) fn before(&self, unit: &str, job: &UnitJob) -> Option<&UnitJob> {
+        self.earlier(job).find(|earlier| earlier.unit == unit)
+    }
+
+    /// Whether no job of `unit` was queued with `job` or after it.
+    pub(super) fn by_itself(&self, unit: &str, job: &UnitJob) -> bool {
+        self.0.range(job.id..).all(|(_, later)| later.unit != unit)
+    }
+
+    /// Jobs that were under way when `job` was queued, the latest first.
+    pub(super) fn earlier(&self, job: &UnitJob) -> impl Iterator<Item = &UnitJob> {
+        let begun = job.begun;
+        let over = move |earlier: &UnitJob| {
+            earlier.ended.as_ref().is_some_and(|(ended, _)| ended.saturating_add(ANNOUNCED) < begun)
+        };
+        self.0.range(..job.id).rev().map(|(_, earlier)| earlier).filter(move |earlier| !over(earlier))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(id: u32, unit: &str) -> NewJob {
+        NewJob { id, unit: unit.into() }
+    }
+
+    fn removed(id: u32, unit: &str, result: &str) -> RemovedJob {
+        RemovedJob { id, job: "/job".try_into().unwrap(), unit: unit.into(), result: result.into() }
+    }
+
+    fn listed(id: u32, unit: &str, kind: &str) -> ListedJob {
+        ListedJob { id, unit: unit.into(), kind: kind.into() }
+    }
+
+    #[test]
+    fn a_restart_stays_one_when_it_has_become_a_start() {
+        let mut jobs = UnitJobs::default();
+        jobs.begin(&new(7, "web.service"), 100);
+        jobs.list(&[listed(7, "web.service", "restart")], 101);
+        jobs.list(&[listed(7, "web.service", "start")], 150);
+        jobs.end(&removed(7, "web.service", "failed"), 200);
+        let job = jobs.last_ended("web.service", 200).unwrap();
+        assert_eq!((job.kind, job.result()), (Some(JobKind::Restart), "failed"));
+        assert_eq!(jobs.last_ended("web.service", 201), None);
+    }
+
+    #[test]
+    fn the_signals_of_one_job_may_come_in_any_order() {
+        let mut jobs = UnitJobs::default();
+        jobs.end(&removed(7, "web.service", "done"), 100);
+        jobs.begin(&new(7, "web.service"), 101);
+        jobs.list(&[listed(7, "web.service", "stop")], 102);
+        let job = jobs.last_ended("web.service", 100).unwrap();
+        assert_eq!((job.kind, job.result()), (Some(JobKind::Stop), "done"));
+    }
+
+    #[test]
+    fn only_an_earlier_job_of_the_same_time_can_have_brought_about_another() {
+        let mut jobs = UnitJobs::default();
+        let web = |jobs: &UnitJobs| jobs.0[&8].clone();
+        jobs.begin(&new(7, "db.service"), 1_000_000);
+        jobs.begin(&new(8, "web.service"), 1_000_010);
+        jobs.begin(&new(9, "log.service"), 1_000_020);
+        assert_eq!(jobs.before("db.service", &web(&jobs)).map(|job| job.id), Some(7));
+        assert_eq!(jobs.before("log.service", &web(&jobs)), None, "it was queued later");
+        jobs.end(&removed(7, "db.service", "done"), 1_000_005);
+        assert!(jobs.before("db.service", &web(&jobs)).is_some(), "announced together with its end");
+        jobs.end(&removed(7, "db.service", "done"), 400_000);
+        assert_eq!(jobs.before("db.service", &web(&jobs)), None, "over before");
+    }
+
+    #[test]
+    fn a_job_whose_end_was_missed_is_over_when_it_is_not_listed() {
+        let mut jobs = UnitJobs::default();
+        jobs.begin(&new(1, "web.service"), 0);
+        jobs.begin(&new(2, "db.service"), ANNOUNCED);
+        jobs.list(&[], ANNOUNCED + 1);
+        assert_eq!(jobs.0.keys().copied().collect::<Vec<_>>(), [2], "the second may be newer than the list");
+    }
+
+    #[test]
+    fn ended_jobs_are_forgotten_after_a_minute() {
+        let mut jobs = UnitJobs::default();
+        jobs.end(&removed(1, "web.service", "done"), 5);
+        jobs.begin(&new(2, "db.service"), REMEMBERED + 5);
+        assert_eq!(jobs.last_ended("web.service", 0), None);
+        assert_eq!(jobs.0.len(), 1);
+    }
+}
