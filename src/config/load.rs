@@ -16,6 +16,7 @@ use super::ha_cf::{self, HaCf};
 use super::haresources::{self, LookupContext, WrittenGroup};
 use super::hbd_toml::{self, Aliases, HbdToml};
 use super::host::Host;
+use super::service_checks::ServiceCheck;
 use super::settings::{LayeredSettings, SettingCollector};
 use super::text::text_of;
 use super::types::{Config, FenceDevice};
@@ -55,6 +56,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
     }
+    let service_checks = hbd_toml.checks.checks(&known, &mut findings);
     hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
     let fencing = FencingSources {
         node: &node,
@@ -77,7 +79,9 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         checks.run(&mut findings);
     }
     let sound = !findings.has_errors();
-    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices));
+    let config = layers
+        .filter(|_| sound)
+        .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted() }
 }
 
@@ -198,6 +202,7 @@ fn assemble(
     groups: Vec<WrittenGroup>,
     hbd_toml: HbdToml,
     fencing: Vec<FenceDevice>,
+    checks: Vec<ServiceCheck>,
 ) -> Config {
     let settings = layers.settings.clone();
     let environment = environment::for_programs(&node, layers, ha_cf.env);
@@ -237,6 +242,7 @@ fn assemble(
         policies,
         limits: hbd_toml.services.limits,
         health: hbd_toml.services.health,
+        checks,
     }
 }
 

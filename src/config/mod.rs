@@ -16,7 +16,7 @@
 //! | `directives`, `value` | the table of ha.cf's directives, and what values they take |
 //! | `manual` | hbd-ha.cf(5), made from that table |
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
-//! | `types`, `groups` | what the files mean: [`Config`] |
+//! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
@@ -44,6 +44,7 @@ mod load;
 pub mod manual;
 mod programs;
 mod refused;
+mod service_checks;
 mod settings;
 mod text;
 mod types;
@@ -59,6 +60,7 @@ pub use fingerprint::Fingerprint;
 pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub use host::Host;
 pub use load::{Loaded, load};
+pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,

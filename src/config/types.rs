@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::groups::Group;
+use super::service_checks::ServiceCheck;
 
 /// The configuration, checked as a whole (04).
 #[derive(Debug, Clone)]
@@ -81,6 +82,8 @@ pub struct Config {
     pub limits: UnitLimits,
     /// `[health]` of hbd.toml.
     pub health: Health,
+    /// `check` and `ready` in `[groups]` of hbd.toml.
+    pub checks: Vec<ServiceCheck>,
 }
 
 /// What to do about an address of ours that another machine uses: `[addresses]` and `[groups]` of hbd.toml

@@ -78,8 +78,14 @@ impl AddressTables {
         }
     }
 
-    /// Reads `[groups."KEY"]`; its keys replace those of earlier files.
-    pub(super) fn read_groups(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+    /// Reads `[groups."KEY"]`; its keys replace those of earlier files. `others` are keys that the caller reads.
+    pub(super) fn read_groups(
+        &mut self,
+        table: &DeTable<'_>,
+        others: &[&str],
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
         for (key, value) in table {
             let at = source.word(key.span());
             let DeValue::Table(settings) = value.get_ref() else {
@@ -91,8 +97,12 @@ impl AddressTables {
                 self.groups.entry(key.get_ref().to_string()).or_insert_with(|| (PartialPolicy::default(), at));
             for (key, value) in settings {
                 let name = key.get_ref().as_ref();
-                if !partial.read(name, value.get_ref(), &source.word(value.span()), findings) {
-                    let help = key_hint(name, &["conflict", "probe", "on_claim"], "a group");
+                if !others.contains(&name)
+                    && !partial.read(name, value.get_ref(), &source.word(value.span()), findings)
+                {
+                    let known: Vec<&str> =
+                        ["conflict", "probe", "on_claim"].into_iter().chain(others.iter().copied()).collect();
+                    let help = key_hint(name, &known, "a group");
                     findings.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
                 }
             }

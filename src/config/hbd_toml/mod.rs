@@ -6,8 +6,10 @@
 
 mod addresses;
 mod aliases;
+mod checks;
 pub(super) mod fence;
 mod ipfail;
+mod probes;
 mod record;
 mod services;
 mod source;
@@ -24,6 +26,7 @@ use super::settings::SettingCollector;
 use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
 use addresses::AddressTables;
+use checks::CheckTables;
 use fence::FenceTables;
 use ipfail::IpfailTable;
 use services::ServiceTables;
@@ -44,6 +47,8 @@ pub(super) struct HbdToml {
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
     pub addresses: AddressTables,
+    /// `check` and `ready` of `[groups]`.
+    pub checks: CheckTables,
     /// `[units]` and `[health]`.
     pub services: ServiceTables,
     /// `[ipfail]`.
@@ -108,7 +113,10 @@ impl HbdToml {
             "aliases" => aliases::read(table, source, &mut self.aliases, findings),
             "record" => record::read(table, source, &mut self.recording, findings),
             "addresses" => self.addresses.read_all(table, source, findings),
-            "groups" => self.addresses.read_groups(table, source, findings),
+            "groups" => {
+                self.addresses.read_groups(table, &checks::GROUP_KEYS, source, findings);
+                self.checks.read(table, source, findings);
+            }
             "units" => self.services.read_units(table, source, findings),
             "health" => self.services.read_health(table, source, findings),
             "ipfail" => self.ipfail.read(table, source, findings),
