@@ -2,8 +2,8 @@
 //!
 //! Code that turns bytes into messages belongs in [`wire`], code that decides in [`cluster`], code that changes
 //! anything outside of the process in one of the other folders. Dependencies point inward: `cluster` uses `wire`
-//! and `config` and nothing else; the folders with effects do not use each other, but `fencing` runs its programs
-//! through `units`; only [`daemon`] uses them all. `tests/tidy/layers.rs` checks this.
+//! and `config` and nothing else; the folders with effects do not use each other, but `fencing` and
+//! `checks` run their programs through `units`; only [`daemon`] uses them all. `tests/tidy/layers.rs` checks this.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -14,6 +14,7 @@
 //! | [`vip`] | addresses on interfaces and their announcement, on a thread of its own |
 //! | [`units`] | resources as systemd units: jobs and states over D-Bus |
 //! | [`fencing`] | the programs that switch another node off |
+//! | [`checks`] | checks of services, on a thread of its own |
 //! | [`bus`] | the D-Bus interface `org.hbd1` |
 //! | [`journal`] | log records with fields, never blocking |
 //! | [`daemon`] | starts the threads and connects the core with everything around it |
@@ -24,6 +25,7 @@
 //! 04 configuration and tools, 05 what hbd adds to Heartbeat's protocol.
 
 pub mod bus;
+pub mod checks;
 pub mod cli;
 pub mod cluster;
 pub mod config;

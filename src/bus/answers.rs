@@ -19,6 +19,14 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
         Answer::PeerMaintenance => {
             "refused: the other node is in maintenance; `hbctl maintenance off` on that node ends that"
         }
+        Answer::NotReady => {
+            "refused: this node is not ready to serve what would come here, as a check (`ready` in hbd.toml) says; see \
+             `hbctl status`"
+        }
+        Answer::PeerNotReady => {
+            "refused: the other node says that it is not ready to serve what it would get, so everything stays here; \
+             `hbctl status` on that node says why"
+        }
         _ => "refused",
     }
 }

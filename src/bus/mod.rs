@@ -49,7 +49,7 @@ pub use call::{Call, CallError, OperatorRequest, RequestOutcome};
 pub use ending::{JobEnding, JobResult};
 pub use names::{NAME, ROOT};
 pub use snapshot::{
-    DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic,
+    CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic,
 };
 
 use std::sync::{Arc, RwLock};

@@ -2,7 +2,7 @@
 
 use zbus::{interface, object_server::Interface};
 
-use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic};
+use super::snapshot::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic};
 
 /// An interface that shows a piece of a [`Snapshot`].
 pub(super) trait Mirror: Interface + Sized {
@@ -81,6 +81,13 @@ impl NodeObject {
     #[zbus(property)]
     fn in_transition(&self) -> bool {
         self.0.in_transition
+    }
+
+    /// The groups that the node says it could not serve (`ready` in its hbd.toml), with those that move together with
+    /// them. It is given none of them. A Heartbeat never says so.
+    #[zbus(property)]
+    fn not_ready(&self) -> Vec<&str> {
+        self.0.not_ready.iter().map(String::as_str).collect()
     }
 
     /// Whether the node says that it is in maintenance; a Heartbeat never is.
@@ -214,7 +221,8 @@ impl GroupObject {
     }
 
     /// Why this node does not take it although its owner is dead: who still answers for which of its addresses, that
-    /// its owner is not reset, that no ping node answers, or maintenance. "" if nothing keeps it from that. See
+    /// its owner is not reset, that no ping node answers, that this node is
+    /// not ready for it, or maintenance. "" if nothing keeps it from that. See
     /// ClearHold.
     #[zbus(property)]
     fn held_back(&self) -> &str {
@@ -258,6 +266,19 @@ impl GroupObject {
     #[zbus(property)]
     fn reasons(&self) -> Vec<&str> {
         self.0.resources.iter().map(|resource| resource.why.as_str()).collect()
+    }
+
+    /// Its checks on this node, as hbd.toml has them: what the check does, "service" or "ready", its state ("off",
+    /// "untested", "unknown", "passing" or "failing"), why it failed last or could not be run, and since when it is
+    /// in this state, in microseconds of CLOCK_REALTIME.
+    #[zbus(property)]
+    fn checks(&self) -> Vec<(&str, &str, &str, &str, u64)> {
+        let checks = self.0.checks.iter();
+        checks
+            .map(|CheckSnapshot { name, purpose, state, reason, since_usec }| {
+                (name.as_str(), purpose.as_str(), state.as_str(), reason.as_str(), *since_usec)
+            })
+            .collect()
     }
 
     /// How often each of the resources has failed on this node lately, in the order of Resources. Cleanup forgets it.

@@ -91,6 +91,9 @@ pub struct NodeSnapshot {
     /// Whether it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
+    /// The groups that it could not serve, or that move together with such a group.
+    #[serde(default)]
+    pub not_ready: Vec<String>,
     /// Digest of its ha.cf, as far as all nodes must have the same; empty if it did not say so.
     #[serde(default)]
     pub ha_cf_digest: String,
@@ -155,6 +158,24 @@ pub struct GroupSnapshot {
     pub contested: bool,
     /// Its resources in start order.
     pub resources: Vec<ResourceSnapshot>,
+    /// Its checks, as hbd.toml has them.
+    #[serde(default)]
+    pub checks: Vec<CheckSnapshot>,
+}
+
+/// A check of a group, on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CheckSnapshot {
+    /// What it does: `tcp 10.0.0.1:80`.
+    pub name: String,
+    /// `service` (does the group do its work here?) or `ready` (could this node serve it?).
+    pub purpose: String,
+    /// `off`, `untested`, `unknown`, `passing`, `failing`.
+    pub state: String,
+    /// Why it failed last, or could not be run; empty if the last run passed.
+    pub reason: String,
+    /// Since when it is in this state, CLOCK_REALTIME; 0 if it never ran.
+    pub since_usec: u64,
 }
 
 /// A resource of a group.

@@ -15,7 +15,8 @@ use zbus::{Connection, OwnedVariant, Proxy};
 
 use super::private_bus::PrivateBus;
 use super::{
-    Call, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, OperatorRequest, ROOT, ResourceSnapshot, Snapshot, Traffic,
+    Call, CheckSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, OperatorRequest, ROOT, ResourceSnapshot,
+    Snapshot, Traffic,
 };
 use crate::cluster::{Answer, Request};
 use crate::test_needs::missing;
@@ -111,6 +112,13 @@ fn example() -> Snapshot {
                 resource("10.0.0.100", "address", "10.0.0.100/24"),
                 resource("apache", "unit", "apache2.service"),
             ],
+            checks: vec![CheckSnapshot {
+                name: "tcp 10.0.0.100:80".to_owned(),
+                purpose: "service".to_owned(),
+                state: "passing".to_owned(),
+                reason: String::new(),
+                since_usec: 7,
+            }],
         }],
         broken_devices: Vec::new(),
         decisions: Vec::new(),

@@ -10,7 +10,8 @@ use zbus::{Connection, OwnedVariant, Variant};
 
 use super::error::CliError;
 use crate::bus::{
-    DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot, Snapshot, Traffic,
+    CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot,
+    Snapshot, Traffic,
 };
 
 /// How long the bus, and then hbd, may take for each answer.
@@ -143,6 +144,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         holds: take(&mut from, "Resources"),
         in_transition: take(&mut from, "InTransition"),
         maintenance: take(&mut from, "Maintenance"),
+        not_ready: take_list(&mut from, "NotReady"),
         ha_cf_digest: take(&mut from, "HaCfDigest"),
         haresources_digest: take(&mut from, "HaresourcesDigest"),
         differing: take_list(&mut from, "ConfigurationDiffers"),
@@ -165,6 +167,9 @@ fn from_link(mut from: Properties) -> LinkSnapshot {
 fn from_group(mut from: Properties) -> GroupSnapshot {
     let resources: Vec<(String, String, String, String)> = take_list(&mut from, "Resources");
     let failures: Vec<u32> = take_list(&mut from, "Failures");
+    let checks: Vec<(String, String, String, String, u64)> = take_list(&mut from, "Checks");
+    let check =
+        |(name, purpose, state, reason, since_usec)| CheckSnapshot { name, purpose, state, reason, since_usec };
     let reasons: Vec<String> = take_list(&mut from, "Reasons");
     GroupSnapshot {
         name: take(&mut from, "Name"),
@@ -173,6 +178,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         owner: take(&mut from, "Owner"),
         owner_since_usec: take(&mut from, "OwnerSinceUSec"),
         held_back: take(&mut from, "HeldBack"),
+        checks: checks.into_iter().map(check).collect(),
         degraded_there: take(&mut from, "DegradedThere"),
         contested: take(&mut from, "Contested"),
         resources: resources

@@ -52,6 +52,7 @@ pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
     if let Some(snapshot) = snapshot {
         cluster(&mut page, snapshot);
         groups(&mut page, snapshot);
+        checks(&mut page, snapshot);
     }
     page.0
 }
@@ -164,6 +165,24 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
         "hbd_group_owner_since_timestamp_seconds",
         "Since when its owner owns a group, as far as this hbd saw; 0 without an owner.",
         snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], seconds(group.owner_since_usec))),
+    );
+}
+
+fn checks(page: &mut Page, snapshot: &Snapshot) {
+    page.metric(
+        "hbd_check_passing",
+        "Whether a check of a group passes on this node; none while that is not known.",
+        snapshot.groups.iter().flat_map(|group| {
+            let known = group.checks.iter().filter(|check| matches!(check.state.as_str(), "passing" | "failing"));
+            known.map(|check| {
+                let labels = vec![
+                    ("group", group.name.as_str()),
+                    ("check", check.name.as_str()),
+                    ("purpose", check.purpose.as_str()),
+                ];
+                (labels, flag(check.state == "passing"))
+            })
+        }),
     );
 }
 

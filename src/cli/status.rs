@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::format::{age, bold, ha_cf_time, paint, table};
-use crate::bus::{GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use crate::bus::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
@@ -35,6 +35,7 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
             troubles.push(format!("Group {} has no owner.", group.name));
         }
         troubles.extend(troubles_here(group));
+        troubles.extend(group.checks.iter().filter_map(|check| check_trouble(group, check)));
         if group.contested {
             troubles.push(format!("Group {} is held by both nodes: see hbctl why {0}", group.name));
         }
@@ -42,6 +43,10 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
             troubles
                 .push(format!("Group {} does not run whole on {}: see hbctl status there.", group.name, group.owner));
         }
+    }
+    for node in snapshot.nodes.iter().filter(|node| !node.local && !node.not_ready.is_empty()) {
+        let groups = node.not_ready.join(", ");
+        troubles.push(format!("Node {} is not ready to serve {groups}: see hbctl status there.", node.name));
     }
     for node in snapshot.nodes.iter().filter(|node| node.in_transition && node.status == "active") {
         troubles.push(format!("Node {} is moving resources, or has not decided yet what it holds.", node.name));
@@ -54,6 +59,20 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     }
     troubles.extend(snapshot.broken_devices.iter().cloned());
     troubles
+}
+
+/// What a check of a group says that is not well.
+fn check_trouble(group: &GroupSnapshot, check: &CheckSnapshot) -> Option<String> {
+    let CheckSnapshot { name, reason, .. } = check;
+    let group = &group.name;
+    match (check.state.as_str(), check.purpose.as_str()) {
+        ("failing", "ready") => Some(format!("This node is not ready to serve group {group} ({name}: {reason}).")),
+        ("failing", _) => Some(format!("Group {group} does not do its work here ({name}: {reason}).")),
+        ("unknown", _) if !reason.is_empty() => {
+            Some(format!("A check of group {group} cannot be run ({name}: {reason})."))
+        }
+        _ => None,
+    }
 }
 
 /// What is wrong with a group on this node.
@@ -101,6 +120,7 @@ fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
 fn remedy(group: &GroupSnapshot) -> String {
     match group.held_back.as_str() {
         why if why.contains("maintenance") => ".".to_owned(),
+        why if why.contains("not ready") => format!(": if it is after all, hbctl clear-hold {}", group.name),
         why if why.contains("not reset") => {
             ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
         }
@@ -176,7 +196,13 @@ fn group_rows(group: &GroupSnapshot, now_usec: u64) -> Vec<[String; 5]> {
         };
         [format!("  {}", resource.target), resource.state.clone(), failures, String::new(), String::new()]
     });
-    std::iter::once(head).chain(resources).collect()
+    let checks = group.checks.iter().filter(|check| check.state != "off").map(|check| {
+        let since =
+            if check.since_usec == 0 { "-".to_owned() } else { age(now_usec.saturating_sub(check.since_usec)) };
+        let what = if check.purpose == "ready" { "ready: " } else { "" };
+        [format!("  {what}{}", check.name), check.state.clone(), String::new(), since, String::new()]
+    });
+    std::iter::once(head).chain(resources).chain(checks).collect()
 }
 
 fn software(node: &NodeSnapshot) -> &'static str {

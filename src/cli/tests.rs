@@ -13,8 +13,8 @@ use super::status::{render, troubles};
 use super::{fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
-    Call, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ResourceSnapshot, Snapshot,
-    Traffic,
+    Call, CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest,
+    ResourceSnapshot, Snapshot, Traffic,
 };
 use crate::cluster::{Answer, Request, Set};
 
@@ -85,6 +85,7 @@ fn healthy() -> Snapshot {
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),
             ],
+            checks: Vec::new(),
         }],
         broken_devices: Vec::new(),
         decisions: vec![DecisionSnapshot {
@@ -167,10 +168,43 @@ fn maintenance_failures_and_another_configuration_are_shown() {
 }
 
 #[test]
+fn a_check_that_fails_is_shown_and_is_trouble() {
+    let check = |name: &str, purpose: &str, state: &str, reason: &str| CheckSnapshot {
+        name: name.to_owned(),
+        purpose: purpose.to_owned(),
+        state: state.to_owned(),
+        reason: reason.to_owned(),
+        since_usec: 400_000,
+    };
+    let mut snapshot = healthy();
+    snapshot.groups[0].checks =
+        vec![check("tcp 10.0.0.100:80", "service", "passing", ""), check("command x", "ready", "off", "")];
+    assert!(troubles(&snapshot).is_empty());
+    let text = render(&snapshot, 1_400_000, false);
+    assert!(text.contains("  tcp 10.0.0.100:80  passing") && !text.contains("command x"), "{text}");
+
+    snapshot.nodes[1].not_ready = vec!["10.0.0.100".to_owned()];
+    snapshot.groups[0].checks = vec![
+        check("tcp 10.0.0.100:80", "service", "failing", "connection refused"),
+        check("command x", "ready", "failing", "no data"),
+        check("command y", "service", "unknown", "no bus"),
+        check("command z", "service", "unknown", ""),
+    ];
+    let wanted = [
+        "Group 10.0.0.100 does not do its work here (tcp 10.0.0.100:80: connection refused).",
+        "This node is not ready to serve group 10.0.0.100 (command x: no data).",
+        "A check of group 10.0.0.100 cannot be run (command y: no bus).",
+        "Node nodeb is not ready to serve 10.0.0.100: see hbctl status there.",
+    ];
+    assert_eq!(troubles(&snapshot), wanted);
+}
+
+#[test]
 fn a_held_back_group_comes_with_the_way_out() {
     for (why, wanted) in [
         ("10.0.0.100 is answered by 02:00:00:00:00:01", "If that cannot happen: hbctl clear-hold 10.0.0.100"),
         ("nodeb is not reset yet", "hbctl confirm-fenced NODE"),
+        ("this node is not ready for it (x: y)", "if it is after all, hbctl clear-hold 10.0.0.100"),
         ("this node is in maintenance", "because this node is in maintenance."),
     ] {
         let mut snapshot = healthy();

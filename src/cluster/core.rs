@@ -14,6 +14,7 @@ use super::api::time::{Instant, Moment};
 use super::complaints::Complaints;
 use super::facts::Fact;
 use super::guards::carrier::Carrier;
+use super::guards::checks::Checks;
 use super::guards::condition::Conditions;
 use super::guards::fencing::Fencing;
 use super::guards::health::Failures;
@@ -21,6 +22,7 @@ use super::guards::ipfail::Ipfail;
 use super::guards::isolation::Isolation;
 use super::guards::lan::Lan;
 use super::guards::maintenance::Maintenance;
+use super::guards::ready::Readiness;
 use super::heartbeat::legacy::Legacy;
 use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
@@ -88,6 +90,10 @@ pub struct Core {
     #[serde(default)]
     pub(super) conditions: Conditions,
     pub(super) maintenance: Maintenance,
+    #[serde(default)]
+    pub(super) checks: Checks,
+    #[serde(default)]
+    pub(super) readiness: Readiness,
     pub(super) legacy: Legacy,
     pub(super) resync: Resync,
     pub(super) release: Release,
@@ -124,6 +130,8 @@ impl Core {
             health: Failures::default(),
             conditions: Conditions::default(),
             maintenance: Maintenance::default(),
+            checks: Checks::new(&settings.checks),
+            readiness: Readiness::default(),
             legacy: Legacy::default(),
             resync: Resync::default(),
             release: Release::default(),
@@ -157,8 +165,9 @@ impl Core {
             Event::Fenced { node, outcome } => each!(self; fence_ended(&node, outcome)),
             Event::Policies(policies) => each!(self; watch_addresses(policies)),
             Event::Address { step, news } => self.address_news(step, news),
+            Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
         }
-        each!(self; check_waiting_move(); resync_check(); tell_degraded());
+        each!(self; check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
         std::mem::take(&mut self.out)
     }
 

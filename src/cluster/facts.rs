@@ -99,6 +99,10 @@ pub(super) enum Fact {
     StopFailed { step: Step, reason: String },
     /// A check of the service itself says that a resource, which runs, does not serve.
     ServiceFailed { step: Step, reason: String },
+    /// It does again, without having been restarted.
+    ServiceWell { step: Step },
+    /// This node could serve something that it could not serve before.
+    ReadyAgain,
     /// The same groups are held by both nodes.
     BothHold { set: Set },
     /// A real Heartbeat runs what we run, or may.
@@ -192,7 +196,8 @@ impl Core {
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
-                maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded)),
+                maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
+                unready_heard(from, said.unready)),
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
@@ -250,6 +255,8 @@ impl Core {
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
             Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),
             Fact::ServiceFailed { step, reason } => each!(self; service_failed(step, reason)),
+            Fact::ServiceWell { step } => each!(self; service_well(step)),
+            Fact::ReadyAgain => each!(self; take_what_is_left(); audit_nobody()),
             Fact::GroupsMaySettle => each!(self; exchange_settled(); takeover_settled(); conflict_settled();
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),

@@ -36,12 +36,15 @@ mod tests;
 mod timers;
 mod view;
 
-pub use api::event::{Action, AddressNews, Answer, Awaited, Event, Order, Outcome, Request, Step, UnitNews};
+pub use api::event::{
+    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, Order, Outcome, Request, Step, UnitNews,
+};
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::Settings;
 pub use api::time::{Instant, Moment};
 pub use core::Core;
+pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;
 pub use guards::lan::asking_interval;
 pub use ownership::groups::GroupState;
@@ -52,6 +55,6 @@ pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts. The fields
-/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded` and `hbd_deaf` need no number: a node
-/// that does not know them loses nothing.
+/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready` and `hbd_deaf` need no
+/// number: a node that does not know them loses nothing.
 pub const EXTENSIONS: u32 = 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Awaited, Class, Core, GroupState, PingedNode, ResourceState, Set, Step};
+use crate::cluster::{Awaited, CheckView, Class, Core, GroupState, PingedNode, ResourceState, Set, Step};
 use crate::config::Fingerprint;
 
 /// The whole state at one moment.
@@ -54,6 +54,9 @@ pub struct NodeView {
     /// Whether it says that it is in maintenance, or we are.
     #[serde(default)]
     pub maintenance: bool,
+    /// Of which groups it could not serve one, in its own words.
+    #[serde(default)]
+    pub unready: Set,
     /// What it says that its configuration is; `None` for a Heartbeat and an older hbd.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
@@ -97,6 +100,9 @@ pub struct GroupView {
     /// Its resources, from the left.
     #[serde(default)]
     pub resources: Vec<ResourceView>,
+    /// Its checks, in the order of hbd.toml.
+    #[serde(default)]
+    pub checks: Vec<CheckView>,
 }
 
 /// One resource of a group, on this node.
@@ -143,6 +149,7 @@ impl Core {
             holds: if local { self.groups.held() } else { self.ownership.other.holds },
             in_transition: if local { !self.is_stable() } else { node.alive() && !self.ownership.other.decided },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
+            unready: if local { self.unready() } else { node.unready },
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
             links: if local {
@@ -178,6 +185,7 @@ impl Core {
             resources: (0..group.resources.len())
                 .map(|resource| self.resource_view(Step { group: index, resource }))
                 .collect(),
+            checks: self.check_views(index),
         }
     }
 

@@ -23,7 +23,10 @@ use super::notify::{Notifier, ServiceNotice};
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{self, OperatorRequest, Snapshot};
-use crate::cluster::{AddressNews, Answer, Core, Event, Instant, Outcome, Request, Set, UnitNews, View};
+use crate::checks::{CheckReport, CheckResult};
+use crate::cluster::{
+    AddressNews, Answer, CheckOutcome, Core, Event, Instant, Outcome, Request, Set, UnitNews, View,
+};
 use crate::config::Config;
 use crate::util::error::error_chain;
 use crate::{units, vip};
@@ -225,6 +228,10 @@ impl CoreLoop {
             let outcome = Err("hbd's bus thread has ended".to_owned());
             ended |= self.feed(Event::Fenced { node, outcome });
         }
+        for (check, run) in aftermath.not_checked {
+            let outcome = CheckOutcome::NotRun("hbd's thread of the checks has ended".to_owned());
+            ended |= self.feed(Event::Check { check, run, outcome });
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
         }
@@ -235,6 +242,7 @@ impl CoreLoop {
         match input {
             Input::Vip(report) => self.vip_report(report),
             Input::Unit(report) => self.unit_report(report),
+            Input::Check(report) => self.check_report(report),
             // The last thing that systemd does before the reboot that we asked for is to wait for us.
             Input::Shutdown | Input::Restart if self.effects.rebooting => true,
             Input::Shutdown => {
@@ -316,6 +324,17 @@ impl CoreLoop {
             units::UnitReport::News { unit, news } => return self.unit_news(&unit, news),
         };
         self.feed(Event::StepEnded { step: step(id), outcome })
+    }
+
+    /// Most results are what is known already: those do not fill a recording.
+    fn check_report(&mut self, report: CheckReport) -> bool {
+        let CheckReport { check, run, result } = report;
+        let outcome = match result {
+            CheckResult::Passed => CheckOutcome::Passed,
+            CheckResult::Failed(reason) => CheckOutcome::Failed(reason),
+            CheckResult::NotRun(reason) => CheckOutcome::NotRun(reason),
+        };
+        self.core.heeds_check(check, run, &outcome) && self.feed(Event::Check { check, run, outcome })
     }
 
     /// A unit may stand for several resources.

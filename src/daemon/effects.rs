@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::input::number;
 use super::links::Links;
 use super::records;
+use crate::checks::CheckCommand;
 use crate::cluster::{Action, Answer, Order, Step};
 use crate::config::{AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
 use crate::{units, vip};
@@ -33,6 +34,8 @@ pub struct Effects {
     pub units: UnboundedSender<units::UnitCommand>,
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,
+    /// The thread of the checks.
+    pub checks: UnboundedSender<CheckCommand>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
     /// This machine is being rebooted, because something does not stop or a `failfast` program has failed: nothing is
@@ -51,6 +54,8 @@ pub struct Aftermath {
     pub answers: Vec<(u64, Answer)>,
     /// Nodes that cannot be reset, because nobody takes orders any more.
     pub not_fenced: Vec<String>,
+    /// Checks that are not run, because nobody takes orders any more, by index and number.
+    pub not_checked: Vec<(usize, u64)>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -81,6 +86,11 @@ impl Effects {
                     if let Err(unsent) = self.fence.send(node) {
                         aftermath.not_fenced.push(unsent.0);
                     }
+                    continue;
+                }
+                Action::Check { check, run } => {
+                    let lost = self.checks.send(CheckCommand { check, run }).is_err();
+                    aftermath.not_checked.extend(run.filter(|_| lost).map(|run| (check, run)));
                     continue;
                 }
                 Action::Exit => {

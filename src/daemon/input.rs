@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::bus::OperatorRequest;
+use crate::checks::CheckReport;
 use crate::cluster::Step;
 use crate::units;
 use crate::vip;
@@ -15,6 +16,8 @@ pub enum Input {
     Vip(vip::VipReport),
     /// From the bus thread, about a unit.
     Unit(units::UnitReport),
+    /// From the thread of the checks.
+    Check(CheckReport),
     /// SIGTERM or SIGINT.
     Shutdown,
     /// SIGTERM, and systemd is going to start us again at once.

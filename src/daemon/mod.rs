@@ -7,6 +7,7 @@
 //! | main | [`core_loop`]: packets, timers, the core; realtime |
 //! | `vip` | [`crate::vip`] |
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
+//! | `checks` | [`crate::checks`] |
 //! | `notify` | [`notify`]: sd_notify |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
@@ -51,11 +52,12 @@ use log::{info, warn};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use crate::checks::CheckThread;
 use crate::cluster::{Core, Settings, asking_interval};
 use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
 use crate::util::error::error_chain;
 use crate::wire::Keyring;
-use crate::{journal, units, vip};
+use crate::{checks, journal, units, vip};
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
@@ -265,6 +267,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         fencer,
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
     };
+    let checks = start_checks(&config, bus.inputs.clone())?;
     bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {
@@ -285,6 +288,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 vip,
                 units: commander,
                 fence,
+                checks,
                 limits: config.limits,
                 rebooting: false,
             },
@@ -346,6 +350,20 @@ fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
     }
 }
 
+/// The thread of the checks. It must not inherit realtime priority.
+fn start_checks(
+    config: &Config,
+    inputs: UnboundedSender<Input>,
+) -> Result<UnboundedSender<checks::CheckCommand>, StartError> {
+    let thread =
+        CheckThread { checks: config.checks.clone(), groups: config.groups.clone(), environment: variables(config) };
+    let report = move |report| {
+        // The core has ended: nobody wants to know.
+        let _ = inputs.send(Input::Check(report));
+    };
+    thread.spawn(report).map_err(StartError::Thread)
+}
+
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.
 fn start_recorder(config: &Config, settings: &Settings) -> Recorder {
     if !config.recording.enabled {
@@ -383,6 +401,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         groups: config.groups.clone(),
         health: config.health.clone(),
         fingerprint: config::Fingerprint::of(config),
+        checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }

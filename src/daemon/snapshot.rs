@@ -1,8 +1,8 @@
 //! From the core's [`View`] and the configuration to what the bus shows and the STATUS= line says.
 
 use super::links;
-use crate::bus::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
-use crate::cluster::{GroupState, GroupView, NodeView, PingedNode, ResourceState, View};
+use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
+use crate::cluster::{CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, View};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
 use crate::media;
 use crate::util::clock::microseconds;
@@ -32,7 +32,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         nodes: view
             .nodes
             .iter()
-            .map(node)
+            .map(|node| node_snapshot(node, &view.groups))
             .chain(view.ping_nodes.iter().map(|node| ping_node(node, timing)))
             .collect(),
         links: view
@@ -48,7 +48,9 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
     }
 }
 
-fn node(view: &NodeView) -> NodeSnapshot {
+fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
+    let unready =
+        |group: &&GroupView| if group.node == view.name { view.unready.local } else { view.unready.foreign };
     NodeSnapshot {
         name: view.name.clone(),
         kind: "normal".to_owned(),
@@ -61,6 +63,7 @@ fn node(view: &NodeView) -> NodeSnapshot {
         holds: view.holds.to_string(),
         in_transition: view.in_transition,
         maintenance: view.maintenance,
+        not_ready: groups.iter().filter(unready).map(|group| group.key.clone()).collect(),
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
@@ -154,6 +157,24 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         degraded_there: view.degraded_there,
         contested: view.contested,
         resources: resources.collect(),
+        checks: view.checks.iter().map(check).collect(),
+    }
+}
+
+fn check(view: &CheckView) -> CheckSnapshot {
+    let state = match view.state {
+        CheckState::Off => "off",
+        CheckState::Untested => "untested",
+        CheckState::Unknown => "unknown",
+        CheckState::Passing => "passing",
+        CheckState::Failing => "failing",
+    };
+    CheckSnapshot {
+        name: view.name.clone(),
+        purpose: view.purpose.to_string(),
+        state: state.to_owned(),
+        reason: view.reason.clone(),
+        since_usec: microseconds(view.since),
     }
 }
 

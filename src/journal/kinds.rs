@@ -33,6 +33,7 @@ pub const KINDS: &[RecordKind] = &[
     kind("Bus", "0e9d7f3a6b1c4f0da7e25c8b94f3d106", &["hbd::bus"]),
     kind("Systemd", "7a64e0b1d2c94b0fb5f38c1e9d07a2f5", &["hbd::units"]),
     kind("Children", "c07a52d94e1b4f6db38e90f61d24a7c8", &["hbd::units::children"]),
+    kind("Checks", "4e0c95b27d814f3a9b61c7e8d20f5a3b", &["hbd::checks"]),
     kind("FencingDevice", "e2b6c1703d5f4a98b0c47ad2916e8f35", &["hbd::daemon::devices"]),
     kind("LinkTrouble", "91c5b80e3f7a4d2c8e6f0a1b5d4c3e97", &["hbd::daemon::links"]),
     kind("PingTrouble", "d84b2f6a0c9e4e1fa3d57b68c01f9e2d", &["hbd::daemon::pings"]),

@@ -20,6 +20,7 @@
 //! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
 
 pub mod agent;
+pub mod check;
 mod children;
 pub mod own;
 pub mod parts;
@@ -50,6 +51,7 @@ mod watch;
 
 pub use agent::Errand;
 pub use changes::News;
+pub use check::CheckUnit;
 pub use command::{UnitCommand, UnitReport};
 pub use error::{UnitError, Verb};
 pub use run::run;

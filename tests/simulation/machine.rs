@@ -108,6 +108,7 @@ fn deed(action: Action) -> Deed {
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
+        Action::Check { .. } => Deed::Say("has no service to check".to_owned()),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
         // No schedule asks for a restart of the daemon: it leaves everything running, and the invariants would fail.

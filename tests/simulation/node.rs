@@ -193,6 +193,7 @@ impl Node {
             seed,
             health: Health::default(),
             fingerprint: hbd::config::Fingerprint::default(),
+            checks: Vec::new(),
         };
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),

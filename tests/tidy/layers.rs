@@ -20,10 +20,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &["config"]),
     // Every program that resets a node runs as a transient unit, and only `units` talks to systemd.
     ("fencing", &["config", "units"]),
+    // So does every program that checks a service.
+    ("checks", &["config", "units"]),
     ("journal", &[]),
     // A request of an operator goes to the core, and its answer back, in the core's own words.
     ("bus", &["cluster"]),
-    ("daemon", &["bus", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire"]),
+    ("daemon", &["bus", "checks", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire"]),
     // hbctl reads what hbd shows on the bus. `check`, `doctor`, `dump` and `generate` need no running hbd: they do
     // what hbd does at its start, with its own code.
     ("cli", &["bus", "config", "daemon", "fencing", "units", "vip", "wire"]),

@@ -74,6 +74,27 @@ pub enum Event {
         /// What.
         news: AddressNews,
     },
+    /// A check that [`Action::Check`] began has run once. One that cannot change anything may be left out
+    /// ([`crate::cluster::Core::heeds_check`]).
+    Check {
+        /// Index of the check in [`crate::cluster::Settings::checks`].
+        check: usize,
+        /// The number that [`Action::Check`] gave.
+        run: u64,
+        /// How it ended.
+        outcome: CheckOutcome,
+    },
+}
+
+/// How a check of a service ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckOutcome {
+    /// The service did what is expected of it.
+    Passed,
+    /// It did not, or not in time; the text says what it did.
+    Failed(String),
+    /// The check itself could not be run, which says nothing of the service; the text says why.
+    NotRun(String),
 }
 
 /// What can happen to an address.
@@ -252,6 +273,10 @@ pub enum Answer {
     StillHeld,
     /// Refused: what holds the group back is that its owner is not reset.
     NotReset,
+    /// Refused: this node is not ready to serve what is wanted here.
+    NotReady,
+    /// Refused: the other node says that it is not ready to serve what it would get.
+    PeerNotReady,
 }
 
 /// Something to be done outside.
@@ -279,6 +304,13 @@ pub enum Action {
     Fence {
         /// The node.
         node: String,
+    },
+    /// Run this check again and again, and answer each time with [`Event::Check`]; or end it.
+    Check {
+        /// Index of the check in [`crate::cluster::Settings::checks`].
+        check: usize,
+        /// The number that its results carry; `None` ends it.
+        run: Option<u64>,
     },
     /// Write this to the log.
     Log(Record),

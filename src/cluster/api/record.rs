@@ -297,6 +297,22 @@ records! {
         "resource group {group} goes to node {node} because it fails here";
     KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
         "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
+    CheckFailed { group: String, check: String, reason: String } Warning "b85e0e07966840b2a9836d01b36a8bca"
+        "the check of group {group} has failed ({check}: {reason})";
+    CheckFails { group: String, resource: String, check: String, count: u32, reason: String } Error "d7891fb80ad04523a7871e1a3c38c1a0"
+        "the check of group {group} has failed {count} times in a row ({check}: {reason}): {resource} counts as failed";
+    CheckPasses { group: String, check: String } Info "76d5cd2e342942bc998fd41fde0a2a7b"
+        "the check of group {group} passes again ({check})";
+    CheckNotRun { group: String, check: String, reason: String } Warning "f735343076884e66b35064134e0e6d2c"
+        "the check of group {group} cannot be run ({check}: {reason}): nothing is concluded from that";
+    NotReady { group: String, check: String, reason: String } Error "1898879c2cb94b8ba1d14ef2a8baa5ff"
+        "this node could not serve group {group} ({check}: {reason}): it is not taken until the check passes";
+    ReadyAgain { group: String, check: String } Info "a9a92e3e8f984d329ad6cb3b6b7153b7"
+        "this node could serve group {group} again ({check})";
+    NotReadyForgoes { node: String, groups: String } Critical "1e1af565875f43b5b5f4ca85d3c04cd5"
+        "not taking what {node} had, because this node could not serve it: {groups}. Nobody serves it until the check passes, or 'hbctl clear-hold'";
+    NotReadyRefuses { node: String, groups: String } Warning "9b9a8fc7139d47b4923833591f499413"
+        "{node} wants to give resources that this node could not serve, and gets no answer: {groups}";
     CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
         "failures are forgotten: an operator says that their causes are mended";
     MaintenanceBegins { node: String } Warning "7d3f0c5a94b14e6d8f21a6c0e5b97d34"

@@ -42,4 +42,7 @@ pub struct Settings {
     /// What the peer is to compare its configuration with.
     #[serde(default)]
     pub fingerprint: config::Fingerprint,
+    /// `check` and `ready` in `[groups]` of hbd.toml.
+    #[serde(default)]
+    pub checks: Vec<config::CheckRule>,
 }

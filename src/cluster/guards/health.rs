@@ -195,6 +195,13 @@ impl Core {
         }
     }
 
+    /// It serves again, without having been restarted.
+    pub(in crate::cluster) fn service_well(&mut self, step: Step) {
+        if matches!(self.conditions.of(step), Some(Condition::Failed(_) | Condition::Unwatched(_))) {
+            self.resource_changed(step);
+        }
+    }
+
     fn unit_failed(&mut self, step: Step, reason: String, otherwise: Otherwise) {
         let known = self.health.waiting.iter().any(|(waiting, _)| *waiting == step)
             || self.groups.is_broken(step)
@@ -294,7 +301,8 @@ impl Core {
         let list = self.groups.list();
         let in_class =
             |key: &str| (0..list.len()).any(|index| list[index].key == key && self.groups.class(index) == class);
-        self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
+        self.peer_unready().has(class)
+            || self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
     }
 
     /// This set goes to the peer because it fails here.

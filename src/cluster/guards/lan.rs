@@ -236,6 +236,7 @@ impl Core {
             return;
         }
         let wanted = Set::ALL.without(self.groups.held());
+        let wanted = wanted.without(self.forgoes_unready(wanted));
         if !self.asking() && !self.ownership.other.left() {
             // It died without having been late: then it was we who slept.
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
@@ -268,7 +269,7 @@ impl Core {
     /// What waited and is not answered any more is ours.
     fn take_what_is_free(&mut self) {
         let waiting = self.lan.held_back;
-        let free = waiting.without(self.blocked(waiting));
+        let free = waiting.without(self.blocked(waiting)).without(self.unready());
         let decided = self.ownership.decided() && !self.peer_alive() && !self.maintenance.on();
         if free == Set::NONE || !decided {
             return;
@@ -292,6 +293,11 @@ impl Core {
             None => Answer::NotHeld,
             Some(_) if self.maintenance.on() => Answer::Maintenance,
             Some(_) if self.fencing.waiting() => Answer::NotReset,
+            Some(_) if self.clear_unready(group) => {
+                let (key, _) = self.groups.words(Step { group, resource: 0 });
+                self.log(Record::HoldCleared { group: key, node: self.peer_name() });
+                Answer::Done
+            }
             Some(class) if !self.lan.held_back.has(class) => Answer::NotHeld,
             Some(class) => {
                 let (key, _) = self.groups.words(Step { group, resource: 0 });

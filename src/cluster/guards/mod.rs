@@ -9,11 +9,14 @@
 //! | [`isolation`] | is it we who are cut off? |
 //! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
 //! | [`health`] | a resource failed: again here, or to the peer? |
+//! | [`checks`] | does a service do its work? |
+//! | [`ready`] | could this node serve a group that it does not run? |
 //! | [`condition`] | what is known of the resources that are to run here and do not? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
 pub(in crate::cluster) mod carrier;
+pub(in crate::cluster) mod checks;
 pub(in crate::cluster) mod condition;
 pub(in crate::cluster) mod fencing;
 pub(in crate::cluster) mod health;
@@ -21,6 +24,7 @@ pub(in crate::cluster) mod ipfail;
 pub(in crate::cluster) mod isolation;
 pub(in crate::cluster) mod lan;
 pub(in crate::cluster) mod maintenance;
+pub(in crate::cluster) mod ready;
 
 use super::core::Core;
 
@@ -31,6 +35,7 @@ impl Core {
         self.fencing_objection(class)
             .or_else(|| self.maintenance_objection(class))
             .or_else(|| self.isolation_objection(class))
+            .or_else(|| self.ready_objection(group))
             .or_else(|| self.lan_objection(group))
     }
 }

@@ -369,8 +369,13 @@ impl Core {
             return;
         }
         if self.conflict.nobody.local && !self.exchange.busy() && !self.maintenance.on() {
-            self.conflict.nobody.local = false;
-            self.take(Set::LOCAL);
+            if self.unready().local {
+                // Perhaps the peer can serve it: nobody else will.
+                let _ = self.begin_exchange(Set::LOCAL);
+            } else {
+                self.conflict.nobody.local = false;
+                self.take(Set::LOCAL);
+            }
         }
         self.send_resource(true, None);
     }
@@ -392,6 +397,8 @@ impl Core {
         }
         if self.conflict.asked_in_vain > 1 {
             self.raise(Fact::YieldToHeartbeat { set: both });
+        } else if both == Set::NONE && nobody.local && self.unready().local {
+            let _ = self.begin_exchange(Set::LOCAL);
         } else if both.local || nobody.local {
             self.send_takeover(Set::LOCAL);
         } else if both.foreign || nobody.foreign {

@@ -92,6 +92,8 @@ pub(in crate::cluster) enum Obstacle {
     Maintenance,
     /// The peer is.
     PeerMaintenance,
+    /// The peer could not serve what it would get.
+    PeerNotReady,
     /// An exchange is under way, or a real Heartbeat may hang in one.
     UnderWay,
     /// We have not decided what we hold, or are leaving.
@@ -134,7 +136,7 @@ impl Core {
     /// # Errors
     /// As [`Core::begin_exchange`].
     pub(in crate::cluster) fn begin_exchange_saying(&mut self, set: Set, me: Message) -> Result<(), Obstacle> {
-        self.may_begin()?;
+        self.may_begin().and_then(|()| self.may_give(set))?;
         self.ownership.other.decided = false;
         self.enter(Phase::Asked(set), REPLY_TIMEOUT);
         self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: set.to_string() });
@@ -284,7 +286,8 @@ impl Core {
             self.log_in_flux(&node);
             return;
         }
-        if set.swapped().without(self.groups.held()) != Set::NONE && self.refuses_for_maintenance() {
+        let new = set.swapped().without(self.groups.held());
+        if new != Set::NONE && (self.refuses_for_maintenance() || self.refuses_unready(new)) {
             return;
         }
         self.raise(Fact::ExchangeAccepted { set });
@@ -292,8 +295,7 @@ impl Core {
         // A giver that heeds our `other` says at once that it releases; until then it may have forgotten its `me`, or
         // never have heeded it itself (03 §4.5.4).
         self.enter(Phase::Accepted(set), REPLY_TIMEOUT);
-        self.exchange.accepted_at = self.now.monotonic;
-        self.exchange.answered = seq;
+        (self.exchange.accepted_at, self.exchange.answered) = (self.now.monotonic, seq);
         self.log(Record::StandbyWanted { node, set: set.to_string() });
         self.send_ask(set, "other");
     }
@@ -348,7 +350,7 @@ impl Core {
         self.ownership.other.holds = self.ownership.other.holds.without(set);
         // What we serve already was perhaps served by both.
         self.groups.announce(set.swapped().common(self.groups.held()), &mut self.out);
-        self.take(set.swapped());
+        self.take_given(set.swapped());
         self.exchange_settled();
     }
 

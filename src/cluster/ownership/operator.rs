@@ -98,7 +98,7 @@ impl Core {
             self.answer(request.id, Answer::Already);
             return;
         }
-        match self.delay() {
+        match self.delay(&request) {
             None => self.begin_move(request),
             Some(Delay::Refused(answer)) => self.answer(request.id, answer),
             Some(Delay::Passing(awaited)) if self.now.monotonic < request.until => {
@@ -137,7 +137,7 @@ impl Core {
     }
 
     /// Why a move does not begin now: what keeps an exchange from beginning, and what an operator is refused besides.
-    fn delay(&mut self) -> Option<Delay> {
+    fn delay(&mut self, request: &Move) -> Option<Delay> {
         if self.ownership.decision == Decision::Shutdown || self.leave.begun() {
             return Some(Delay::Refused(Answer::Leaving));
         }
@@ -160,6 +160,9 @@ impl Core {
         if self.operator.moving.is_some() {
             return Some(Delay::Refused(Answer::Busy));
         }
+        if let Some(delay) = self.delay_unready(request) {
+            return Some(delay);
+        }
         let awaited = match obstacle? {
             Obstacle::Undecided => Awaited::ThisNode,
             Obstacle::PeerUndecided => Awaited::OtherNode,
@@ -168,12 +171,29 @@ impl Core {
         Some(Delay::Passing(awaited))
     }
 
+    /// The node that would get something could not serve it.
+    fn delay_unready(&self, request: &Move) -> Option<Delay> {
+        let hold = self.groups.held();
+        match request.direction {
+            MoveDirection::ToPeer if request.set.common(hold).common(self.peer_unready()) != Set::NONE => {
+                Some(Delay::Refused(Answer::PeerNotReady))
+            }
+            MoveDirection::Here => {
+                let unready = request.set.without(hold).common(self.unready());
+                let first = self.awaits_first_check(unready);
+                let delay = if first { Delay::Passing(Awaited::ThisNode) } else { Delay::Refused(Answer::NotReady) };
+                (unready != Set::NONE).then_some(delay)
+            }
+            MoveDirection::ToPeer => None,
+        }
+    }
+
     /// After every event: perhaps what a move waits for has happened.
     pub(in crate::cluster) fn check_waiting_move(&mut self) {
         let Some((request, awaited)) = self.operator.waiting.take() else { return };
         self.timers.stop(Timer::RequestExpiry);
         let expired = request.until <= self.now.monotonic;
-        match self.delay() {
+        match self.delay(&request) {
             Some(Delay::Passing(still)) if !expired && still == awaited && !self.is_already(&request) => {
                 self.wait_with(request, awaited);
             }

@@ -188,8 +188,14 @@ impl Ownership {
 
 impl Core {
     /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
-    /// In maintenance only what is held already.
+    /// In maintenance, and of what this node could not serve, only what is held already.
     pub(in crate::cluster) fn take(&mut self, set: Set) {
+        let unready = self.unready().without(self.groups.held());
+        self.take_given(set.without(unready));
+    }
+
+    /// The same with what the peer has given up for us: if this node is not ready any more, nobody else has it.
+    pub(in crate::cluster) fn take_given(&mut self, set: Set) {
         let set = if self.maintenance.on() { set.common(self.groups.held()) } else { set };
         self.take_in_maintenance_too(set);
     }

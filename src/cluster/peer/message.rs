@@ -64,6 +64,8 @@ pub(in crate::cluster) struct StatusSaid {
     pub(in crate::cluster) restarts: bool,
     /// `hbd_conf`.
     pub(in crate::cluster) fingerprint: Option<Fingerprint>,
+    /// `hbd_unready`: what it could not serve, in its own words.
+    pub(in crate::cluster) unready: Set,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
     /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
@@ -216,6 +218,7 @@ impl StatusSaid {
             cut: message.text("hbd_cut").and_then(Set::parse).unwrap_or_default(),
             restarts: message.text("hbd_restart").is_some(),
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
+            unready: message.text("hbd_unready").and_then(Set::parse).unwrap_or_default(),
             maintenance: message.text("hbd_maintenance").is_some(),
             degraded: message
                 .text("hbd_degraded")

@@ -95,6 +95,9 @@ pub struct Node {
     pub hbd: Option<u32>,
     /// An hbd says which groups its interfaces cannot serve, in its own words.
     pub cut: Set,
+    /// An hbd says of which groups it could not serve one, in its own words.
+    #[serde(default)]
+    pub unready: Set,
     /// An hbd says that it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
@@ -128,6 +131,7 @@ impl Node {
             links: vec![Link::default(); links],
             hbd: None,
             cut: Set::NONE,
+            unready: Set::NONE,
             maintenance: false,
             fingerprint: None,
         }

@@ -66,6 +66,10 @@ impl Core {
         if !degraded.is_empty() && self.peer_kind().is_hbd() {
             message.set_text("hbd_degraded", &degraded.join(" "));
         }
+        let unready = self.unready();
+        if unready != Set::NONE && (stranger || self.peer_kind().is_hbd()) {
+            message.set_text("hbd_unready", unready.word());
+        }
         self.send(message);
     }
 

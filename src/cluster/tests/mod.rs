@@ -2,6 +2,7 @@
 //! messages the test writes. The peer is a real Heartbeat unless a test gives it the field `hbd`.
 
 mod carrier;
+mod checks;
 mod comparison;
 mod condition;
 mod conflict;
@@ -36,6 +37,7 @@ mod takeover;
 mod undo;
 mod unstick;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
@@ -86,6 +88,7 @@ fn settings() -> Settings {
         seed: 1,
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
+        checks: Vec::new(),
     }
 }
 
@@ -114,6 +117,8 @@ struct Bench {
     last_report: Option<String>,
     /// Steps that the core ordered and that have not ended.
     pending: Vec<(Step, bool)>,
+    /// The run of each check that was ordered, by its index.
+    checks: BTreeMap<usize, u64>,
     /// Whether ordered steps succeed at once.
     prompt: bool,
 }
@@ -130,6 +135,7 @@ impl Bench {
             peer,
             done: Vec::new(),
             pending: Vec::new(),
+            checks: BTreeMap::new(),
             prompt: true,
             repeated: Vec::new(),
             last_report: None,
@@ -193,6 +199,8 @@ impl Bench {
             match &action {
                 Action::Start(step) => self.pending.push((*step, true)),
                 Action::Stop(step) => self.pending.push((*step, false)),
+                Action::Check { check, run: Some(run) } => drop(self.checks.insert(*check, *run)),
+                Action::Check { check, run: None } => drop(self.checks.remove(check)),
                 _ => {}
             }
             self.done.push((self.now, action));
@@ -433,7 +441,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::HandOver => Some("hand over".into()),
-        Action::Answer { .. } | Action::Log(_) => None,
+        Action::Answer { .. } | Action::Log(_) | Action::Check { .. } => None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use hyper::Uri;
 use toml::Spanned;
@@ -133,6 +134,10 @@ pub(super) fn command(
         let help = "write the program with its whole path: systemd starts it";
         findings.error(&at, format!("`{}` is not an absolute path", words[0]), help);
         return None;
+    }
+    if !Path::new(&words[0]).exists() {
+        let help = "install it, or write where it is: until then the check fails";
+        findings.warning(&at, format!("there is no program `{}` on this machine", words[0]), help);
     }
     let shown = words.join(" ");
     Some(WrittenProbe::Command { words, shown })

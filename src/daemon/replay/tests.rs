@@ -52,6 +52,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         seed: 11,
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
+        checks: Vec::new(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, AddressNews, Event, Order, Outcome, Priority, Request, Settings, Step, UnitNews};
+use crate::cluster::{
+    Action, AddressNews, CheckOutcome, Event, Order, Outcome, Priority, Request, Settings, Step, UnitNews,
+};
 use crate::util::text::printable;
 use crate::wire::{Message, Value};
 
@@ -51,6 +53,14 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 AddressNews::Carrier { up: false } => "cannot be served here: interface".to_owned(),
             };
             format!("{} {how}", resource(*step, settings))
+        }
+        Event::Check { check, outcome, .. } => {
+            let how = match outcome {
+                CheckOutcome::Passed => "passes".to_owned(),
+                CheckOutcome::Failed(reason) => format!("fails: {reason}"),
+                CheckOutcome::NotRun(reason) => format!("cannot be run: {reason}"),
+            };
+            format!("{} {how}", self::check(*check, settings))
         }
         Event::Unit { step, news } => {
             let how = match news {
@@ -108,6 +118,8 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
                 Order::Restore => format!("adds {resource} again"),
             }
         }
+        Action::Check { check, run: Some(_) } => format!("begins {}", self::check(*check, settings)),
+        Action::Check { check, run: None } => format!("ends {}", self::check(*check, settings)),
         Action::Log(record) => {
             let level = match record.priority() {
                 Priority::Critical => "critical: ",
@@ -127,6 +139,15 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
 
 fn name(node: usize, settings: &Settings) -> &str {
     settings.nodes.get(node).map_or("?", String::as_str)
+}
+
+/// `the check tcp 10.0.0.1:80 of group 10.0.0.1`.
+fn check(check: usize, settings: &Settings) -> String {
+    let rule = settings.checks.get(check);
+    match rule.and_then(|rule| Some((rule, settings.groups.get(rule.group)?))) {
+        Some((rule, group)) => format!("the check {} of group {}", rule.name, group.key),
+        None => format!("check {check}"),
+    }
 }
 
 /// `apache2 of group 10.0.0.1`, in the words of haresources.

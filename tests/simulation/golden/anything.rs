@@ -81,6 +81,7 @@ impl Rules {
             seed,
             health: Health { restarts: self.restarts, ..Health::default() },
             fingerprint: Fingerprint::default(),
+            checks: Vec::new(),
         }
     }
 

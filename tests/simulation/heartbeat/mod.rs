@@ -160,6 +160,7 @@ impl Heartbeat {
             | Event::Address { .. }
             | Event::Adopt(_)
             | Event::Fenced { .. }
+            | Event::Check { .. }
             | Event::Unit { .. } => {}
         }
         self.run_scripts();

@@ -6,6 +6,7 @@
 mod address;
 mod addresses6;
 mod bus;
+mod checks;
 mod children;
 mod conflict;
 mod fencing;
@@ -71,6 +72,11 @@ const TESTS: &[(&str, Play)] = &[
         health::a_failing_unit_is_started_again_and_then_moves,
     ),
     ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
+    (
+        "checks::a_service_that_hangs_is_restarted_and_then_moves",
+        checks::a_service_that_hangs_is_restarted_and_then_moves,
+    ),
+    ("checks::a_node_that_is_not_ready_takes_nothing", checks::a_node_that_is_not_ready_takes_nothing),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (
         "children::a_failfast_program_takes_its_machine_with_it",

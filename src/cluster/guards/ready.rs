@@ -1,0 +1,137 @@
+//! Could this node serve a group that it does not run? (docs/DECISIONS.md "A service is judged by what it does")
+//!
+//! Owns what the peer was told of that, and what an operator wants taken all the same. A node whose `ready` check
+//! fails takes nothing that it does not hold, says so in its statuses (field `hbd_unready`, 05 §3.7), and is given
+//! nothing. The results of the checks are [`super::checks`]'s.
+
+use serde::{Deserialize, Serialize};
+
+use super::checks::CheckState;
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::ownership::exchange::Obstacle;
+use crate::cluster::{Class, Record, Set, Step};
+
+/// What was said about readiness.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Readiness {
+    /// What our statuses say that we are not ready for.
+    told: Set,
+    /// Groups that an operator wants taken although this node is not ready.
+    cleared: Vec<usize>,
+}
+
+impl Core {
+    /// After every event: tells the peer if what we are ready for changed.
+    pub(in crate::cluster) fn tell_readiness(&mut self) {
+        if self.peer_alive() {
+            // What an operator wanted taken in place of a dead peer is not meant any more.
+            self.readiness.cleared.clear();
+        }
+        let unready = self.unready();
+        let before = std::mem::replace(&mut self.readiness.told, unready);
+        if unready == before || !self.membership.running() {
+            return;
+        }
+        if self.peer_kind().is_hbd() {
+            self.send_status();
+        }
+        if before.without(unready) != Set::NONE {
+            self.raise(Fact::ReadyAgain);
+        }
+    }
+
+    /// Why this node could not serve a group that it does not hold.
+    fn unready_reason(&self, group: usize) -> Option<String> {
+        if self.groups.wanted(group) || self.readiness.cleared.contains(&group) {
+            return None;
+        }
+        self.ready_checks(group).find_map(|(rule, state, reason)| match (state, reason) {
+            (CheckState::Untested, _) => Some(format!("{} has not run yet", rule.name)),
+            (CheckState::Failing, Some(reason)) => Some(format!("{}: {reason}", rule.name)),
+            (CheckState::Failing, None) => Some(rule.name.clone()),
+            _ => None,
+        })
+    }
+
+    /// The classes of which this node could not serve a group.
+    pub(in crate::cluster) fn unready(&self) -> Set {
+        let unready = |class| self.groups.of(class).any(|group| self.unready_reason(group).is_some());
+        Set { local: unready(Class::Local), foreign: unready(Class::Foreign) }
+    }
+
+    /// What an hbd peer says that it could not serve, in our words.
+    pub(in crate::cluster) fn peer_unready(&self) -> Set {
+        self.peer_node().map_or(Set::NONE, |peer| peer.unready.swapped())
+    }
+
+    /// Whether the peer is ready for this set, in our words.
+    ///
+    /// # Errors
+    /// [`Obstacle::PeerNotReady`].
+    pub(in crate::cluster) fn may_give(&self, set: Set) -> Result<(), Obstacle> {
+        if set.common(self.peer_unready()) == Set::NONE { Ok(()) } else { Err(Obstacle::PeerNotReady) }
+    }
+
+    /// Whether a check that was never run keeps something of this set from being taken: the next moment will tell.
+    pub(in crate::cluster) fn awaits_first_check(&self, set: Set) -> bool {
+        let groups = (0..self.groups.list().len()).filter(|group| set.has(self.groups.class(*group)));
+        let untested = |group| self.ready_checks(group).any(|(_, state, _)| state == CheckState::Untested);
+        groups.into_iter().any(untested)
+    }
+
+    /// The groups of a set that this node could not serve, each with its reason.
+    fn unready_groups(&self, set: Set) -> String {
+        let groups = (0..self.groups.list().len()).filter(|group| set.has(self.groups.class(*group)));
+        let named = groups.filter_map(|group| {
+            let reason = self.unready_reason(group)?;
+            let (key, _) = self.groups.words(Step { group, resource: 0 });
+            Some(format!("{key} ({reason})"))
+        });
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The peer is gone. The part of what it leaves that this node could not serve, which is not taken; that is said.
+    pub(in crate::cluster) fn forgoes_unready(&mut self, set: Set) -> Set {
+        let unready = set.common(self.unready());
+        if unready != Set::NONE && !self.awaits_first_check(unready) {
+            let groups = self.unready_groups(unready);
+            self.complain(Record::NotReadyForgoes { node: self.peer_name(), groups });
+        }
+        unready
+    }
+
+    /// The peer wants to give this, in our words. True if it gets no answer, because this node could not serve it.
+    pub(in crate::cluster) fn refuses_unready(&mut self, set: Set) -> bool {
+        let unready = set.common(self.unready());
+        if unready != Set::NONE {
+            let groups = self.unready_groups(unready);
+            self.complain(Record::NotReadyRefuses { node: self.peer_name(), groups });
+        }
+        unready != Set::NONE
+    }
+
+    /// Why a group that nobody serves is not taken here.
+    pub(super) fn ready_objection(&self, group: usize) -> Option<String> {
+        let class = self.groups.class(group);
+        let served = self.peer_alive() && !self.ownership.other.left();
+        let served = served && self.ownership.other.holds.has(class.swapped());
+        let reason = self.unready_reason(group).filter(|_| !served)?;
+        Some(format!("this node is not ready for it ({reason})"))
+    }
+
+    /// An operator wants a group taken although this node is not ready. Whether that was what kept it.
+    pub(in crate::cluster) fn clear_unready(&mut self, group: usize) -> bool {
+        let kept = self.unready_reason(group).is_some();
+        if kept {
+            self.readiness.cleared.push(group);
+        }
+        kept
+    }
+
+    /// A node's status says what it could not serve; only an hbd's counts.
+    pub(in crate::cluster) fn unready_heard(&mut self, from: usize, said: Set) {
+        let node = &mut self.nodes[from];
+        node.unready = if node.hbd.is_some() { said } else { Set::NONE };
+    }
+}
