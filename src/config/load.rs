@@ -43,6 +43,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let node = node_name(files, host, &mut findings);
     let groups = read_haresources(files, &ha_cf, &hbd_toml.aliases, &node, &mut findings);
     hbd_toml.services.match_groups(&groups, &mut findings);
+    hbd_toml.units.match_units(&groups, &mut findings);
     let layers = match scalars.into_layers(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
@@ -240,7 +241,8 @@ fn assemble(
         recording: hbd_toml.recording,
         lease: hbd_toml.addresses.lease(),
         policies,
-        limits: hbd_toml.services.limits,
+        limits: hbd_toml.units.limits,
+        units: hbd_toml.units.policies,
         health: hbd_toml.services.health,
         checks,
     }

@@ -64,6 +64,7 @@ pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, Service
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
-    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimits, UuidFrom, WatchdogPolicy, WhenStopped,
+    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy, UuidFrom,
+    WatchdogPolicy, WhenStopped,
 };
 pub(crate) use value::nearest;

@@ -2,13 +2,14 @@
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::Group;
+use super::groups::{Group, ResourceKind};
 use super::service_checks::ServiceCheck;
 
 /// The configuration, checked as a whole (04).
@@ -78,8 +79,10 @@ pub struct Config {
     pub lease: bool,
     /// `[addresses]` and `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
     pub policies: Vec<AddressPolicy>,
-    /// `[units]` of hbd.toml.
+    /// `[units]` of hbd.toml: the limits of all units.
     pub limits: UnitLimits,
+    /// `[units]` and `[units."UNIT"]` of hbd.toml: what hbd may do to a unit.
+    pub units: UnitPolicies,
     /// `[health]` of hbd.toml.
     pub health: Health,
     /// `check` and `ready` in `[groups]` of hbd.toml.
@@ -188,17 +191,58 @@ pub struct Connectivity {
 pub struct UnitLimits {
     /// How long a start may take; then it has failed. systemd's own TimeoutStartSec= is usually shorter, and its
     /// message more precise.
-    pub start: Duration,
+    pub start: UnitLimit,
     /// How long a stop may take; then the unit is killed.
-    pub stop: Duration,
+    pub stop: UnitLimit,
     /// What happens when a resource has not stopped after ten attempts.
     pub stop_failure: StopFailure,
 }
 
+/// `start_timeout` or `stop_timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLimit {
+    /// How long.
+    pub time: Duration,
+    /// Whether hbd.toml says so. Where it does not, a longer limit of the unit itself counts.
+    pub written: bool,
+}
+
+impl UnitLimit {
+    /// One that hbd.toml says.
+    pub fn written(time: Duration) -> UnitLimit {
+        UnitLimit { time, written: true }
+    }
+}
+
 impl Default for UnitLimits {
     fn default() -> UnitLimits {
-        let limit = Duration::from_secs(300);
+        let limit = UnitLimit { time: Duration::from_secs(300), written: false };
         UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry }
+    }
+}
+
+/// What hbd may do to the units of haresources.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UnitPolicies {
+    /// `vacate` in `[units]`, for all file systems; `None` if it is not written.
+    pub vacate: Option<bool>,
+    /// The tables `[units."UNIT"]`, by the unit's full name.
+    pub by_unit: BTreeMap<String, UnitPolicy>,
+}
+
+/// `[units."UNIT"]` of hbd.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UnitPolicy {
+    /// Whether hbd may end the processes that keep this file system busy; `None` if it is not written.
+    pub vacate: Option<bool>,
+}
+
+impl UnitPolicies {
+    /// Whether hbd may end the processes that keep the file system of `kind` busy. Where nothing is written it may
+    /// for `Filesystem::`, as Heartbeat does (03 §15), and not for a mount unit of somebody else.
+    pub fn may_vacate(&self, kind: &ResourceKind) -> bool {
+        let own = kind.unit().and_then(|unit| self.by_unit.get(unit)).and_then(|policy| policy.vacate);
+        own.or(self.vacate).unwrap_or(matches!(kind, ResourceKind::Transient(_)))
     }
 }
 

@@ -13,6 +13,7 @@ mod probes;
 mod record;
 mod services;
 mod source;
+mod units;
 mod watchdog;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ use fence::FenceTables;
 use ipfail::IpfailTable;
 use services::ServiceTables;
 use source::{NoScalar, TomlText, scalar_text};
+use units::UnitTables;
 
 pub(super) use aliases::Aliases;
 
@@ -49,7 +51,9 @@ pub(super) struct HbdToml {
     pub addresses: AddressTables,
     /// `check` and `ready` of `[groups]`.
     pub checks: CheckTables,
-    /// `[units]` and `[health]`.
+    /// `[units]` and `[units."UNIT"]`.
+    pub units: UnitTables,
+    /// `[health]`.
     pub services: ServiceTables,
     /// `[ipfail]`.
     pub ipfail: IpfailTable,
@@ -117,7 +121,7 @@ impl HbdToml {
                 self.addresses.read_groups(table, &checks::GROUP_KEYS, source, findings);
                 self.checks.read(table, source, findings);
             }
-            "units" => self.services.read_units(table, source, findings),
+            "units" => self.units.read(table, source, findings),
             "health" => self.services.read_health(table, source, findings),
             "ipfail" => self.ipfail.read(table, source, findings),
             "watchdog" => watchdog::read(table, source, &mut self.watchdog, findings),

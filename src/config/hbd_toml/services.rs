@@ -1,4 +1,4 @@
-//! The tables `[units]` and `[health]` of hbd.toml: how long units may take, and what happens when one fails.
+//! The table `[health]` of hbd.toml: what happens when a unit fails.
 
 use std::time::Duration;
 
@@ -7,15 +7,10 @@ use toml::de::{DeTable, DeValue};
 use super::source::{TomlText, read_values, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::haresources::WrittenGroup;
-use crate::config::types::{Health, StopFailure, UnitLimits, WhenStopped};
+use crate::config::types::{Health, WhenStopped};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
-const UNIT_KEYS: &[(&str, ValueKind)] = &[
-    ("start_timeout", TIME),
-    ("stop_timeout", TIME),
-    ("stop_failure", ValueKind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
-];
 const HEALTH_KEYS: &[(&str, ValueKind)] = &[
     ("enabled", ValueKind::Bool),
     ("restarts", ValueKind::Integer { min: 0, max: 1000, unit: "restarts" }),
@@ -25,11 +20,9 @@ const HEALTH_KEYS: &[(&str, ValueKind)] = &[
 /// The key with a list of groups; all others have a single value.
 const EXCEPT: &str = "except";
 
-/// Both tables.
+/// The table.
 #[derive(Debug, Default)]
 pub(in crate::config) struct ServiceTables {
-    /// `[units]`.
-    pub limits: UnitLimits,
     /// `[health]`.
     pub health: Health,
     /// The words of `except`.
@@ -37,16 +30,6 @@ pub(in crate::config) struct ServiceTables {
 }
 
 impl ServiceTables {
-    /// Reads `[units]`; its keys replace those of earlier files.
-    pub(super) fn read_units(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
-        let limits = &mut self.limits;
-        read_values("units", UNIT_KEYS, &[], table, source, findings, |key, value| match key {
-            "start_timeout" => limits.start = milliseconds(&value),
-            "stop_timeout" => limits.stop = milliseconds(&value),
-            _ => limits.stop_failure = if value == "reboot" { StopFailure::Reboot } else { StopFailure::Retry },
-        });
-    }
-
     /// Reads `[health]`; its keys replace those of earlier files, and `except` adds to theirs.
     pub(super) fn read_health(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let health = &mut self.health;

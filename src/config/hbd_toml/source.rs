@@ -95,7 +95,9 @@ pub(super) fn read_values(
             continue;
         }
         let Some((key_name, kind)) = keys.iter().find(|(known, _)| *known == word) else {
-            let known: Vec<&str> = keys.iter().map(|(known, _)| *known).chain(others.iter().copied()).collect();
+            let single = |key: &&&str| !table.get(**key).is_some_and(|value| value.get_ref().is_table());
+            let others = others.iter().filter(single).copied();
+            let known: Vec<&str> = keys.iter().map(|(known, _)| *known).chain(others).collect();
             let help = key_hint(word, &known, &format!("[{name}]"));
             findings.error(&source.word(key.span()), format!("unknown key `{word}` in [{name}]"), help);
             continue;

@@ -189,8 +189,8 @@ fn units_and_health_have_defaults_and_layers() {
     );
     let config = node.config();
     let limits = UnitLimits {
-        start: Duration::from_secs(30),
-        stop: Duration::from_secs(5),
+        start: UnitLimit::written(Duration::from_secs(30)),
+        stop: UnitLimit::written(Duration::from_secs(5)),
         stop_failure: StopFailure::Reboot,
     };
     assert_eq!(config.limits, limits);
@@ -218,6 +218,40 @@ fn mistakes_in_units_and_health_have_a_place_and_a_remedy() {
     let node = Node::with("").haresources("nodea 10.0.0.9 web\n").toml("[health]\nexcept = [\"10.0.0.8\"]\n");
     let warning = node.finding(Severity::Warning, "no group begins with `10.0.0.8`");
     assert_eq!(warning.help, "did you mean \"10.0.0.9\"?");
+}
+
+#[test]
+fn who_may_be_ended_for_a_file_system_is_said_for_all_or_for_one() {
+    let haresources = "nodea 10.0.0.9 srv-data.mount Filesystem::/dev/sdb1::/srv/www::ext4\n";
+    let node = || Node::with("").haresources(haresources);
+    let allowed = |node: Node| {
+        let config = node.config();
+        let kinds = config.groups[0].resources.iter().map(|resource| config.units.may_vacate(&resource.kind));
+        kinds.skip(1).collect::<Vec<_>>()
+    };
+    assert_eq!(allowed(node()), [false, true], "mount unit, Filesystem::");
+    assert_eq!(allowed(node().toml("[units]\nvacate = true\n")), [true, true]);
+    assert_eq!(allowed(node().toml("[units]\nvacate = false\n")), [false, false]);
+    assert_eq!(allowed(node().toml("[units.\"srv-data.mount\"]\nvacate = true\n")), [true, true]);
+    let by_word = "[units]\nvacate = true\n[units.\"Filesystem::/dev/sdb1::/srv/www::ext4\"]\nvacate = false\n";
+    assert_eq!(allowed(node().toml(by_word)), [true, false]);
+}
+
+#[test]
+fn a_table_for_a_unit_has_to_fit_a_unit() {
+    let node = |toml: &str| Node::with("").haresources("nodea 10.0.0.9 nginx srv-data.mount\n").toml(toml);
+    let warning = node("[units.\"srv-date.mount\"]\nvacate = true\n").finding(Severity::Warning, "is the unit");
+    assert_eq!(warning.help, "did you mean [units.\"srv-data.mount\"]?");
+    let table = [
+        ("[units.nginx]\nvacate = true\n", "nginx.service cannot be kept busy", "ends in .mount"),
+        ("[units.nginx]\nvacat = true\n", "unknown key `vacat` in [units.\"nginx\"]", "did you mean `vacate`?"),
+        ("[units.\"srv-data.mount\"]\nvacate = 3\n", "bad value for `vacate` in [units.\"srv-data.mount\"]", ""),
+        ("[units]\nx = 1\n[units.nginx]\n", "unknown key `x` in [units]", "stop_failure and vacate"),
+    ];
+    for (text, message, help) in table {
+        let error = node(text).error();
+        assert!(error.message.contains(message) && error.help.contains(help), "{text:?}: {error:?}");
+    }
 }
 
 #[test]
