@@ -61,7 +61,7 @@ pub(super) fn run(
     // The units and the daemon of another node cannot be asked from here.
     if let (Some(config), None) = (&config, &subject.root) {
         runtime.block_on(async {
-            add_unfit_units(config, &mut report, colour).await;
+            add_unit_findings(config, &mut report, colour).await;
             add_fence_agents_complaints(config, &mut report, colour).await;
             match fetch::snapshot(bus).await {
                 Ok(snapshot) => {
@@ -97,9 +97,9 @@ fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config
     (report, loaded.config)
 }
 
-async fn add_unfit_units(config: &Config, report: &mut CheckReport, colour: bool) {
+async fn add_unit_findings(config: &Config, report: &mut CheckReport, colour: bool) {
     match survey(Builder::system(), config).await {
-        Ok(unfit) => unfit.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour)),
+        Ok(found) => found.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour)),
         Err(error) => report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour),
     }
 }

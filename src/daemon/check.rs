@@ -11,7 +11,7 @@ use zbus::connection::Builder;
 use super::error::{EXIT_CONFIGURATION, StartError};
 use super::runtime::runtime;
 use crate::config::{self, Files, Host};
-use crate::units::survey::{UnfitUnit, survey};
+use crate::units::survey::survey;
 
 /// What `hbd --check` does; its exit status.
 pub(super) fn check(files: &Files) -> Result<ExitCode, StartError> {
@@ -27,16 +27,16 @@ pub(super) fn check(files: &Files) -> Result<ExitCode, StartError> {
             println!("  {}  {}", resource.word, resource.kind);
         }
     }
-    let unfit = match runtime()?.block_on(survey(Builder::system(), &config)) {
-        Ok(unfit) => unfit,
+    let findings = match runtime()?.block_on(survey(Builder::system(), &config)) {
+        Ok(findings) => findings,
         Err(error) => {
             eprintln!("note: cannot ask systemd about the units, so they are not checked: {error}");
             return Ok(ExitCode::SUCCESS);
         }
     };
-    for unit in &unfit {
-        eprintln!("{}: {unit}", unit.severity());
+    for finding in &findings {
+        eprintln!("{}: {finding}", finding.severity());
     }
-    let missing = unfit.iter().any(|unit| matches!(unit, UnfitUnit::Missing(_)));
-    Ok(if missing { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS })
+    let unusable = findings.iter().any(|finding| finding.severity() == "error");
+    Ok(if unusable { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS })
 }

@@ -141,6 +141,20 @@ impl Systemd {
         value.ok().and_then(|value| value.try_into().ok())
     }
 
+    /// One property of the unit at `path`.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`], and [`UnitError::Bus`], also if it is of another type.
+    pub(super) async fn read<T>(&self, path: &OwnedObjectPath, interface: &str, name: &str) -> Result<T, UnitError>
+    where
+        T: TryFrom<OwnedVariant>,
+        T::Error: Into<zbus::Error>,
+    {
+        let value = self.property(path.clone(), interface, name).await;
+        let value = value.map_err(|error| connection_error(&self.connection, error))?;
+        T::try_from(value).map_err(|error| UnitError::Bus(error.into()))
+    }
+
     async fn property(&self, path: OwnedObjectPath, interface: &str, name: &str) -> zbus::Result<OwnedVariant> {
         let read = async {
             let proxy = self.properties(path).await?;

@@ -17,7 +17,7 @@
 //!   (docs/UNITS.md).
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - Programs of ha.cf that are kept running (`children`).
-//! - A shutdown of the machine stops hbd first, and hbd its units ([`own`]).
+//! - A shutdown of the machine stops hbd first, and hbd its units ([`order`]).
 
 pub mod agent;
 pub mod check;
@@ -41,6 +41,8 @@ mod details;
 mod ends;
 mod error;
 mod jobs;
+mod limits;
+mod order;
 mod proxy;
 mod recipe;
 mod session;

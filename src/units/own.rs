@@ -1,19 +1,12 @@
-//! The unit that this process belongs to, and its place in the order of a shutdown.
+//! The unit that this process belongs to.
 
 use std::time::Duration;
 
+use zbus::OwnedObjectPath;
 use zbus::proxy::CacheProperties;
-use zbus::{OwnedObjectPath, Variant};
 
-use super::error::{UnitError, Verb};
 use super::proxy::{JobProxy, ServiceProxy, UnitProxy};
-use super::systemd::JobWish;
 use super::systemd::Systemd;
-
-/// A unit that only exists to be stopped after hbd and before what hbd manages.
-const GUARD: &str = "hbd-order.service";
-/// How long making or removing it may take.
-const GUARD_LIMIT: Duration = Duration::from_secs(20);
 
 impl Systemd {
     /// The type of our own unit's job: `start`, `stop`, `restart`, … `None` if it has none, if we run outside of
@@ -69,32 +62,5 @@ impl Systemd {
     /// A unit's properties, each read when it is asked for.
     pub(super) async fn unit_at(&self, path: OwnedObjectPath) -> zbus::Result<UnitProxy<'static>> {
         UnitProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build().await
-    }
-
-    /// Sees to it that a shutdown of the machine stops hbd first and leaves the stop of `units` to it.
-    ///
-    /// Orders between units are fixed when they are loaded, and hbd asks for no `daemon-reload`; but a new unit may
-    /// come with any order. So one is made that does nothing, is ordered after all of `units` and before our own: a
-    /// shutdown stops hbd, then the new one, then what of `units` hbd has left running.
-    ///
-    /// # Errors
-    /// As [`Systemd::start`]. Without the guard a shutdown stops hbd and its units in no order.
-    pub async fn guard_order(&self, units: &[String]) -> Result<(), UnitError> {
-        let Some(own) = self.own_unit().await else { return Ok(()) };
-        let id = self.call(own.id()).await?;
-        // One that is there may be another list's.
-        self.change(JobWish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await?;
-        let units: Vec<&str> = units.iter().map(String::as_str).collect();
-        let properties = [
-            ("Description", Variant::from("Keeps the units of hbd running until hbd has stopped them")),
-            ("Type", Variant::from("oneshot")),
-            ("RemainAfterExit", Variant::from(true)),
-            ("ExecStart", Variant::from(vec![("/bin/true", vec!["/bin/true"], false)])),
-            ("After", Variant::from(units)),
-            ("Before", Variant::from(vec![id.as_str()])),
-            ("CollectMode", Variant::from("inactive-or-failed")),
-            ("AddRef", Variant::from(true)),
-        ];
-        self.change(JobWish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
     }
 }

@@ -13,6 +13,9 @@ pub(super) type UnitRow =
 /// One row of `ListJobs`: id, unit, type, state, job path, unit path.
 pub(super) type JobRow = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
 
+/// One row of `GetUnitProcesses`: control group, process, command line.
+pub(super) type ProcessRow = (String, u32, String);
+
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
     default_service = "org.freedesktop.systemd1",
@@ -46,12 +49,20 @@ pub(super) trait Manager {
     #[zbus(property(emits_changed_signal = "false"))]
     fn watchdog_device(&self) -> zbus::Result<String>;
 
+    #[zbus(property(emits_changed_signal = "false"), name = "DefaultTimeoutStartUSec")]
+    fn default_timeout_start_usec(&self) -> zbus::Result<u64>;
+
+    #[zbus(property(emits_changed_signal = "false"), name = "DefaultTimeoutStopUSec")]
+    fn default_timeout_stop_usec(&self) -> zbus::Result<u64>;
+
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
     fn get_unit_file_state(&self, name: &str) -> zbus::Result<String>;
 
     #[zbus(name = "GetUnitByPID")]
     fn get_unit_by_pid(&self, pid: u32) -> zbus::Result<OwnedObjectPath>;
+
+    fn get_unit_processes(&self, name: &str) -> zbus::Result<Vec<ProcessRow>>;
 
     fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<UnitRow>>;
 

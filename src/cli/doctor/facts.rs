@@ -14,7 +14,7 @@ use zbus::connection::Builder;
 
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Files, Host, ResourceKind, Severity};
-use crate::units::survey::{UnfitUnit, starts_at_boot, survey};
+use crate::units::survey::{UnitFinding, starts_at_boot, survey};
 use crate::util::error::error_chain;
 use crate::vip::who_may_remove;
 
@@ -31,7 +31,7 @@ pub struct Facts {
     /// Our own addresses with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
     /// Units of haresources that are not fit to be managed.
-    pub unfit_units: Result<Vec<UnfitUnit>, String>,
+    pub unit_findings: Result<Vec<UnitFinding>, String>,
     /// Whether systemd starts hbd at boot.
     pub hbd_at_boot: Result<bool, String>,
     /// Interfaces whose manager may remove addresses, each with a hint.
@@ -53,7 +53,7 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     let removers = config.as_ref().map(removers).unwrap_or_default();
     Facts {
         ruleset: ruleset(),
-        unfit_units: match &config {
+        unit_findings: match &config {
             Ok(config) => survey(bus(), config).await.map_err(|error| error_chain(&error)),
             Err(_) => Ok(Vec::new()),
         },

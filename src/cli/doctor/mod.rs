@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use super::format::paint;
 use crate::config::{Config, FenceDevice, FenceProtocol, Medium, Severity};
-use crate::units::survey::UnfitUnit;
+use crate::units::survey::UnitFinding;
 
 pub(super) use facts::{Facts, gather};
 use finding::finding;
@@ -35,7 +35,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.push(firewall::judge(&facts.ruleset, config));
             found.extend(peers(config, &facts.addresses));
             found.push(links(config));
-            found.extend(boot(&facts.unfit_units, &facts.hbd_at_boot));
+            found.extend(boot(&facts.unit_findings, &facts.hbd_at_boot));
             found.extend(fencing(config));
         }
     }
@@ -92,14 +92,16 @@ fn links(config: &Config) -> Finding {
 }
 
 /// What systemd starts at boot: hbd, and nothing that hbd manages.
-fn boot(unfit: &Result<Vec<UnfitUnit>, String>, hbd_at_boot: &Result<bool, String>) -> Vec<Finding> {
-    let (unfit, hbd_at_boot) = match (unfit, hbd_at_boot) {
-        (Ok(unfit), Ok(hbd_at_boot)) => (unfit, *hbd_at_boot),
+fn boot(units: &Result<Vec<UnitFinding>, String>, hbd_at_boot: &Result<bool, String>) -> Vec<Finding> {
+    let (units, hbd_at_boot) = match (units, hbd_at_boot) {
+        (Ok(units), Ok(hbd_at_boot)) => (units, *hbd_at_boot),
         (Err(why), _) | (_, Err(why)) => {
             return vec![finding(Grade::Note, "boot", format!("the units are not checked: {why}"))];
         }
     };
-    let mut found: Vec<Finding> = unfit.iter().map(|unit| finding(Grade::Bad, "boot", unit.to_string())).collect();
+    let (at_boot, others): (Vec<&UnitFinding>, Vec<_>) = units.iter().partition(|found| concerns_boot(found));
+    let mut found: Vec<Finding> =
+        at_boot.into_iter().map(|unit| finding(Grade::Bad, "boot", unit.to_string())).collect();
     if !hbd_at_boot {
         let text = "hbd does not start at boot: after a power failure this node stays out; systemctl enable hbd";
         found.push(finding(Grade::Warning, "boot", text));
@@ -107,7 +109,21 @@ fn boot(unfit: &Result<Vec<UnfitUnit>, String>, hbd_at_boot: &Result<bool, Strin
     if found.is_empty() {
         found.push(finding(Grade::Ok, "boot", "hbd starts at boot, and what it manages does not start by itself"));
     }
+    found.extend(others.into_iter().map(|unit| finding(grade(unit.severity()), "units", unit.to_string())));
     found
+}
+
+/// Whether the unit does not start where and when it should.
+fn concerns_boot(unit: &UnitFinding) -> bool {
+    matches!(unit, UnitFinding::Missing(_) | UnitFinding::Enabled { .. })
+}
+
+fn grade(severity: &str) -> Grade {
+    match severity {
+        "error" => Grade::Bad,
+        "warning" => Grade::Warning,
+        _ => Grade::Note,
+    }
 }
 
 /// The devices that reset the other node, or what it means that there are none.

@@ -41,7 +41,7 @@ fn healthy() -> Facts {
         config: Ok(config(&HA_CF.replace("ucast", "bcast eth2\nucast"), HARESOURCES)),
         ruleset: Ok(json!({ "nftables": [] }).to_string()),
         addresses: vec![("eth1".into(), "10.0.0.1".parse().unwrap())],
-        unfit_units: Ok(Vec::new()),
+        unit_findings: Ok(Vec::new()),
         hbd_at_boot: Ok(true),
         removers: Vec::new(),
         synchronised: Ok(true),
@@ -80,17 +80,17 @@ fn the_peers_address_must_not_be_our_own() {
 #[test]
 fn what_starts_at_boot_is_told() {
     let mut facts = healthy();
-    facts.unfit_units = Ok(vec![UnfitUnit::Enabled { unit: "httpd.service".into() }]);
+    facts.unit_findings = Ok(vec![UnitFinding::Enabled { unit: "httpd.service".into() }]);
     facts.hbd_at_boot = Ok(false);
     let (grade, text) = about(&facts, "boot");
     assert_eq!(grade, Grade::Bad);
     assert!(text.contains("systemctl disable httpd.service") && text.contains("systemctl enable hbd"), "{text}");
     let missing = UnitError::NotFound { unit: "httpd.service".into() };
-    facts.unfit_units = Ok(vec![UnfitUnit::Missing(missing)]);
+    facts.unit_findings = Ok(vec![UnitFinding::Missing(missing)]);
     facts.hbd_at_boot = Ok(true);
     let (grade, text) = about(&facts, "boot");
     assert!(grade == Grade::Bad && text.contains("unit httpd.service not found"), "{text}");
-    facts.unfit_units = Err("systemd does not answer".into());
+    facts.unit_findings = Err("systemd does not answer".into());
     let unasked = (Grade::Note, "the units are not checked: systemd does not answer".to_owned());
     assert_eq!(about(&facts, "boot"), unasked);
 }

@@ -40,6 +40,22 @@ pub(super) struct Plan {
     pub signal: bool,
     /// Whether the job waits for [`Mock::release`].
     pub held: bool,
+    /// Where a stop leads, if not to `next`.
+    pub stopped: Option<(&'static str, &'static str)>,
+    /// `TimeoutStartUSec` and `TimeoutStopUSec`, and of a mount unit `TimeoutUSec`, which is the first.
+    pub timeouts: (u64, u64),
+    /// `StatusText` of a service.
+    pub status: &'static str,
+    /// `Where` of a mount unit.
+    pub mount_point: &'static str,
+    /// Properties that are lists of units, such as `After`.
+    pub lists: &'static [(&'static str, &'static [&'static str])],
+    /// Properties that are true.
+    pub flags: &'static [&'static str],
+    /// `UnitFileState`.
+    pub file_state: &'static str,
+    /// `DropInPaths`.
+    pub drop_ins: Vec<String>,
 }
 
 impl Default for Plan {
@@ -57,6 +73,14 @@ impl Default for Plan {
             changed: [0; 2],
             signal: true,
             held: false,
+            stopped: None,
+            timeouts: (90_000_000, 90_000_000),
+            status: "",
+            mount_point: "",
+            lists: &[],
+            flags: &[],
+            file_state: "disabled",
+            drop_ins: Vec::new(),
         }
     }
 }
@@ -91,6 +115,7 @@ struct World {
     gate: Arc<Semaphore>,
     hung: Arc<AtomicBool>,
     calls: mpsc::UnboundedSender<String>,
+    made: Arc<Mutex<HashMap<String, HashMap<String, OwnedVariant>>>>,
     objects: OwnedObjectPath,
 }
 
@@ -153,10 +178,37 @@ impl Manager {
         _aux: Vec<(String, Vec<(String, OwnedVariant)>)>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
-        let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
-        assert!(names.contains(&"ExecStart"), "{names:?}");
+        let properties: HashMap<String, OwnedVariant> = properties.into_iter().collect();
+        assert!(properties.contains_key("ExecStart"), "{properties:?}");
+        self.0.made.lock().unwrap().insert(name.to_owned(), properties);
         self.job("make", name, bus)
     }
+
+    fn get_unit_file_state(&self, name: &str) -> String {
+        let units = self.0.units.lock().unwrap();
+        units.get(name).map_or("", |(plan, _)| plan.file_state).to_owned()
+    }
+
+    /// hbd runs in hbd.service, if there is one.
+    #[zbus(name = "GetUnitByPID")]
+    fn get_unit_by_pid(&self, _pid: u32) -> Result<OwnedObjectPath, Refusal> {
+        match self.0.units.lock().unwrap().contains_key("hbd.service") {
+            true => Ok(unit_path("hbd.service")),
+            false => Err(Refusal::NoSuchUnit("no unit has this process".to_owned())),
+        }
+    }
+
+    #[zbus(property, name = "DefaultTimeoutStartUSec")]
+    fn default_timeout_start_usec(&self) -> u64 {
+        90_000_000
+    }
+
+    #[zbus(property, name = "DefaultTimeoutStopUSec")]
+    fn default_timeout_stop_usec(&self) -> u64 {
+        90_000_000
+    }
+
+    fn reset_failed_unit(&self, _name: &str) {}
 
     fn reboot(&self) {
         self.0.calls.send("reboot".to_owned()).unwrap();
@@ -207,14 +259,14 @@ impl Manager {
             *job
         };
         world.calls.send(format!("{verb} {name}")).unwrap();
-        let (name, bus) = (name.to_owned(), bus.clone());
-        tokio::spawn(async move { world.end(&bus, &name, id).await });
+        let (name, bus, stop) = (name.to_owned(), bus.clone(), verb == "stop");
+        tokio::spawn(async move { world.end(&bus, &name, id, stop).await });
         Ok(job_path(id))
     }
 }
 
 impl World {
-    async fn end(&self, bus: &Connection, name: &str, id: u32) {
+    async fn end(&self, bus: &Connection, name: &str, id: u32, stop: bool) {
         let plan = self.units.lock().unwrap()[name].0.clone();
         if plan.held {
             self.gate.acquire().await.unwrap().forget();
@@ -222,7 +274,7 @@ impl World {
         {
             let mut units = self.units.lock().unwrap();
             let unit = units.get_mut(name).unwrap();
-            unit.0.enter(plan.next);
+            unit.0.enter(plan.stopped.filter(|_| stop).unwrap_or(plan.next));
             unit.1 = 0;
         }
         if plan.signal {
@@ -233,7 +285,25 @@ impl World {
     }
 }
 
+impl World {
+    fn plan(&self, unit: &str) -> Plan {
+        self.units.lock().unwrap()[unit].0.clone()
+    }
+}
+
 struct Unit(World, String);
+
+impl Unit {
+    fn list(&self, property: &str) -> Vec<String> {
+        let lists = self.0.plan(&self.1).lists;
+        let found = lists.iter().find(|(name, _)| *name == property).map_or(&[][..], |(_, units)| units);
+        found.iter().map(|unit| (*unit).to_owned()).collect()
+    }
+
+    fn flag(&self, property: &str) -> bool {
+        self.0.plan(&self.1).flags.contains(&property)
+    }
+}
 
 #[interface(name = "org.freedesktop.systemd1.Unit")]
 impl Unit {
@@ -255,6 +325,62 @@ impl Unit {
     #[zbus(property)]
     fn inactive_exit_timestamp_monotonic(&self) -> u64 {
         self.plan().changed[0]
+    }
+
+    #[zbus(property)]
+    fn id(&self) -> String {
+        self.1.clone()
+    }
+
+    #[zbus(property)]
+    fn job(&self) -> (u32, OwnedObjectPath) {
+        let job = self.0.units.lock().unwrap()[&self.1].1;
+        (job, job_path(job))
+    }
+
+    #[zbus(property)]
+    fn after(&self) -> Vec<String> {
+        self.list("After")
+    }
+
+    #[zbus(property)]
+    fn requisite(&self) -> Vec<String> {
+        self.list("Requisite")
+    }
+
+    #[zbus(property)]
+    fn part_of(&self) -> Vec<String> {
+        self.list("PartOf")
+    }
+
+    #[zbus(property)]
+    fn consists_of(&self) -> Vec<String> {
+        self.list("ConsistsOf")
+    }
+
+    #[zbus(property)]
+    fn refuse_manual_start(&self) -> bool {
+        self.flag("RefuseManualStart")
+    }
+
+    #[zbus(property)]
+    fn refuse_manual_stop(&self) -> bool {
+        self.flag("RefuseManualStop")
+    }
+
+    #[zbus(property)]
+    fn stop_when_unneeded(&self) -> bool {
+        self.flag("StopWhenUnneeded")
+    }
+
+    #[zbus(property)]
+    fn fragment_path(&self) -> String {
+        format!("/nowhere/{}", self.1)
+    }
+
+    #[zbus(property)]
+    fn drop_in_paths(&self) -> Vec<String> {
+        self.0.plan(&self.1).drop_ins
     }
 
     #[zbus(property)]
@@ -307,9 +433,40 @@ impl Service {
         self.0.units.lock().unwrap()[&self.1].0.restarts
     }
 
+    #[zbus(property)]
+    #[zbus(property)]
+    fn status_text(&self) -> String {
+        self.0.plan(&self.1).status.to_owned()
+    }
+
+    #[zbus(property, name = "TimeoutStartUSec")]
+    fn timeout_start_usec(&self) -> u64 {
+        self.0.plan(&self.1).timeouts.0
+    }
+
+    #[zbus(property, name = "TimeoutStopUSec")]
+    fn timeout_stop_usec(&self) -> u64 {
+        self.0.plan(&self.1).timeouts.1
+    }
+
     #[zbus(property, name = "Type")]
     fn kind(&self) -> String {
         self.0.units.lock().unwrap()[&self.1].0.kind.to_owned()
+    }
+}
+
+struct MountUnit(World, String);
+
+#[interface(name = "org.freedesktop.systemd1.Mount")]
+impl MountUnit {
+    #[zbus(property, name = "Where")]
+    fn mount_point(&self) -> String {
+        self.0.plan(&self.1).mount_point.to_owned()
+    }
+
+    #[zbus(property, name = "TimeoutUSec")]
+    fn timeout_usec(&self) -> u64 {
+        self.0.plan(&self.1).timeouts.0
     }
 }
 
@@ -326,16 +483,28 @@ impl Mock {
             gate: Arc::new(Semaphore::new(0)),
             hung: Arc::default(),
             calls: sender,
+            made: Arc::default(),
             objects: MANAGER.try_into().unwrap(),
         };
         let mut builder = bus.builder().serve_at(world.objects.clone(), Manager(world.clone()));
         for (name, _) in units {
             builder = builder
                 .serve_at(unit_path(name), Unit(world.clone(), (*name).to_owned()))
+                .serve_at(unit_path(name), MountUnit(world.clone(), (*name).to_owned()))
                 .serve_at(unit_path(name), Service(world.clone(), (*name).to_owned()));
         }
         let connection = builder.name("org.freedesktop.systemd1").build().await.unwrap();
         Mock { connection, world, calls }
+    }
+
+    /// A property of a transient unit that was made.
+    pub(super) fn made(&self, unit: &str, property: &str) -> OwnedVariant {
+        self.world.made.lock().unwrap()[unit][property].clone()
+    }
+
+    /// The job calls so far that have not been read.
+    pub(super) fn calls(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.calls.try_recv().ok()).collect()
     }
 
     /// Lets one held job end.
