@@ -14,7 +14,9 @@ use super::links::Links;
 use super::records;
 use crate::checks::CheckCommand;
 use crate::cluster::{Action, Answer, Order, Step};
-use crate::config::{AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits};
+use crate::config::{
+    AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits, UnitPolicies,
+};
 use crate::{units, vip};
 
 /// Where actions go.
@@ -38,6 +40,8 @@ pub struct Effects {
     pub checks: UnboundedSender<CheckCommand>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
+    /// What may be done to units.
+    pub unit_policies: UnitPolicies,
     /// This machine is being rebooted, because something does not stop or a `failfast` program has failed: nothing is
     /// waited for any more.
     pub rebooting: bool,
@@ -229,7 +233,10 @@ impl Effects {
         };
         let command = match verb {
             Verb::Start => units::UnitCommand::Start { id, unit, recipe, limit: self.limits.start },
-            Verb::Stop => units::UnitCommand::Stop { id, unit, recipe, limit: self.limits.stop },
+            Verb::Stop => {
+                let vacate = self.unit_policies.may_vacate(&resource.kind);
+                units::UnitCommand::Stop { id, unit, recipe, limit: self.limits.stop, vacate }
+            }
             Verb::Announce => return Ok(()),
         };
         self.units.send(command).map_err(|_| "hbd's bus thread has ended".to_owned())

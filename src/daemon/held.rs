@@ -14,14 +14,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Set;
-use crate::config::{Child, Group};
+use crate::config::{Child, Group, UnitPolicies};
 use crate::util::error::{FileError, failed};
 
 /// RuntimeDirectory= of hbd.service.
 pub const DIRECTORY: &str = "/run/hbd";
 
 /// What the death of a daemon may leave running here, and how often it did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// The groups of haresources as that daemon read them.
     pub groups: Vec<Group>,
@@ -30,6 +30,9 @@ pub struct Held {
     /// `respawn` and `failfast` of ha.cf.
     #[serde(default)]
     pub children: Vec<Child>,
+    /// `[units]` of hbd.toml.
+    #[serde(default)]
+    pub units: UnitPolicies,
 }
 
 /// What the peers have been told last.
@@ -158,7 +161,7 @@ mod tests {
     fn what_was_noted_is_there_until_it_is_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), None);
-        let held = Held { groups: Vec::new(), kept: vec![Duration::from_secs(3)], children: Vec::new() };
+        let held = Held { kept: vec![Duration::from_secs(3)], ..Held::default() };
         held.write(directory.path()).unwrap();
         BeatFile::open(directory.path()).unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), Some(held));

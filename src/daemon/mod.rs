@@ -84,6 +84,9 @@ struct Arguments {
     /// End the processes that keep a file system busy (started by hbd before it unmounts one)
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
     vacate: Option<PathBuf>,
+    /// Say what keeps a file system busy (started by hbd when one cannot be unmounted)
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
+    occupants: Option<PathBuf>,
     /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes
     /// COMMAND
     #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
@@ -111,6 +114,9 @@ pub fn main() -> ExitCode {
         return script(words);
     } else if let Some(directory) = &arguments.vacate {
         return vacate(directory);
+    } else if let Some(directory) = &arguments.occupants {
+        println!("{}", units::occupants::tell(directory));
+        return ExitCode::SUCCESS;
     } else if arguments.release {
         release_left_behind()
     } else if let Some(recording) = &arguments.replay {
@@ -185,7 +191,9 @@ fn vacate(directory: &Path) -> ExitCode {
     if left.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("hbd --vacate: still busy: {} because of processes {left:?}", directory.display());
+    for occupant in left {
+        eprintln!("hbd --vacate: {} is still busy: {occupant}", directory.display());
+    }
     ExitCode::FAILURE
 }
 
@@ -235,7 +243,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let directory = Path::new(identity::STATE_DIRECTORY);
     let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
     info!("Heartbeat generation: {}", identity.generation);
-    let succession = succession::take_up(Path::new(held::DIRECTORY), &config.groups, &config.children)?;
+    let succession =
+        succession::take_up(Path::new(held::DIRECTORY), &config.groups, &config.children, &config.units)?;
     let own = config.watchdog.as_deref().filter(|_| config.watchdog_policy.feeder == Feeder::Hbd);
     let own_watchdog = own.and_then(|device| OwnWatchdog::arm(device, &config.timing));
     let own_period = own_watchdog.as_ref().map(|_| own_watchdog::period(&config.timing));
@@ -290,6 +299,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
                 fence,
                 checks,
                 limits: config.limits,
+                unit_policies: config.units.clone(),
                 rebooting: false,
             },
             inputs,

@@ -11,12 +11,12 @@ use thiserror::Error;
 
 use super::held::{self, Beat, Held};
 use crate::cluster::Set;
-use crate::config::{Child, Group, Recipe, Resource, ResourceKind, Transient};
-use crate::units::{Systemd, UnitError};
+use crate::config::{Child, Group, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies};
+use crate::units::{Systemd, UnitError, Verb};
 use crate::util::error::FileError;
 use crate::vip::VipError;
 
-/// How long a unit of a dead daemon may take to stop. Its own TimeoutStopSec= usually ends it earlier.
+/// How long a unit of a dead daemon may take to stop, unless it has a longer TimeoutStopSec= of its own.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// What must be left of the peers' patience for a successor to start and speak.
 const SUCCESSOR_NEEDS: Duration = Duration::from_millis(1500);
@@ -122,7 +122,7 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
         }
         Err(why) => {
             println!("hbd --release: releasing addresses and units: {why}");
-            let mut errors = release(&held.groups).await;
+            let mut errors = release(&held.groups, &held.units).await;
             errors.extend(stop_children(&held.children).await);
             if errors.is_empty() {
                 errors.extend(held::forget(directory).err().map(ReleaseError::from));
@@ -136,14 +136,13 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
 ///
 /// Addresses go first, unlike in a graceful stop: the peer may claim them at any moment, a unit that is still
 /// stopping harms nobody without them.
-pub async fn release(groups: &[Group]) -> Vec<ReleaseError> {
+pub async fn release(groups: &[Group], policies: &UnitPolicies) -> Vec<ReleaseError> {
     let mut addresses = Vec::new();
     let mut units = Vec::new();
     for resource in groups.iter().rev().flat_map(|group| group.resources.iter().rev()) {
         match &resource.kind {
             ResourceKind::Address(address) => addresses.push(address.clone()),
-            ResourceKind::Unit(unit) => units.push((unit.as_str(), None)),
-            ResourceKind::Transient(Transient { unit, recipe }) => units.push((unit.as_str(), Some(recipe))),
+            kind => units.push(kind),
         }
     }
     let mut errors = Vec::new();
@@ -151,7 +150,7 @@ pub async fn release(groups: &[Group]) -> Vec<ReleaseError> {
         errors.extend(crate::vip::release(&addresses).await.into_iter().map(ReleaseError::from));
     }
     if !units.is_empty() {
-        errors.extend(stop(&units).await);
+        errors.extend(stop(&units, policies).await);
     }
     errors
 }
@@ -201,20 +200,26 @@ pub async fn stop_children(children: &[Child]) -> Vec<ReleaseError> {
     errors
 }
 
-async fn stop(units: &[(&str, Option<&Recipe>)]) -> Vec<ReleaseError> {
+async fn stop(resources: &[&ResourceKind], policies: &UnitPolicies) -> Vec<ReleaseError> {
     let systemd = match systemd().await {
         Ok(systemd) => systemd,
         Err(error) => return vec![error],
     };
     let mut errors = Vec::new();
-    for (unit, recipe) in units {
+    for kind in resources {
+        let (unit, recipe) = match kind {
+            ResourceKind::Address(_) => continue,
+            ResourceKind::Unit(unit) => (unit, None),
+            ResourceKind::Transient(Transient { unit, recipe }) => (unit, Some(recipe)),
+        };
         // The `stop` of a script that was never started here is not ours to run.
         let down = systemd.state(unit).await.is_ok_and(|state| state.active.is_down());
-        let stopped = match recipe {
-            Some(_) if down => Ok(()),
-            None => systemd.stop_with_parts(unit, STOP_LIMIT).await,
-            Some(recipe) => systemd.stop_made(unit, recipe, STOP_LIMIT).await,
-        };
+        if recipe.is_some() && down {
+            continue;
+        }
+        let limit = UnitLimit { time: STOP_LIMIT, written: recipe.is_some() };
+        let limit = systemd.limit_for(Verb::Stop, unit, limit).await;
+        let stopped = systemd.stop_resource(unit, recipe, limit, policies.may_vacate(kind)).await;
         errors.extend(stopped.map_err(Box::new).err().map(ReleaseError::from));
     }
     errors
@@ -240,11 +245,7 @@ mod tests {
     }
 
     fn held(crashes: &[u64]) -> Held {
-        Held {
-            groups: Vec::new(),
-            kept: crashes.iter().map(|ago| NOW - Duration::from_secs(*ago)).collect(),
-            children: Vec::new(),
-        }
+        Held { kept: crashes.iter().map(|ago| NOW - Duration::from_secs(*ago)).collect(), ..Held::default() }
     }
 
     #[test]

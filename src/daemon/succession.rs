@@ -16,7 +16,7 @@ use super::held::{self, BeatFile, Held};
 use super::release::{left_over, release, stop_children};
 use super::runtime::runtime;
 use crate::cluster::Set;
-use crate::config::{Child, Group};
+use crate::config::{Child, Group, UnitPolicies};
 use crate::util::error::{FileError, error_chain};
 
 /// Crashes longer ago than this are forgotten.
@@ -50,7 +50,12 @@ impl Inheritance {
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.
-pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result<Inheritance, FileError> {
+pub fn take_up(
+    directory: &Path,
+    groups: &[Group],
+    children: &[Child],
+    units: &UnitPolicies,
+) -> Result<Inheritance, FileError> {
     let now = moment().monotonic.0;
     let before = Held::read(directory).unwrap_or_else(|error| {
         warn!("{}: what the last hbd left, if anything, may still run", error_chain(&error));
@@ -74,17 +79,18 @@ pub fn take_up(directory: &Path, groups: &[Group], children: &[Child]) -> Result
         let gone: Vec<Child> = before.children.into_iter().filter(|child| !children.contains(child)).collect();
         if !leave.is_empty() || !gone.is_empty() {
             info!("Releasing what the last hbd left and nobody is to serve.");
-            release_now(&leave, &gone);
+            release_now(&leave, &gone, units);
         }
     }
-    Held { groups: groups.to_vec(), kept, children: children.to_vec() }.write(directory)?;
+    let held = Held { groups: groups.to_vec(), kept, children: children.to_vec(), units: units.clone() };
+    held.write(directory)?;
     Ok(Inheritance { beat: BeatFile::open(directory)?, adopted, begun })
 }
 
-fn release_now(groups: &[Group], children: &[Child]) {
+fn release_now(groups: &[Group], children: &[Child], units: &UnitPolicies) {
     match runtime() {
         Ok(runtime) => {
-            let mut errors = runtime.block_on(release(groups));
+            let mut errors = runtime.block_on(release(groups, units));
             errors.extend(runtime.block_on(stop_children(children)));
             for error in errors {
                 error!("{}", error_chain(&error));
@@ -119,7 +125,7 @@ mod tests {
         let now = moment().monotonic.0;
         let span = Duration::from_secs(left.unsigned_abs());
         let until = if left < 0 { now.saturating_sub(span) } else { now + span };
-        Held { groups: Vec::new(), kept: vec![now], children: Vec::new() }.write(directory.path()).unwrap();
+        Held { kept: vec![now], ..Held::default() }.write(directory.path()).unwrap();
         BeatFile::open(directory.path()).unwrap().write(Beat { until, hold, planned: false }).unwrap();
         directory
     }
@@ -127,7 +133,7 @@ mod tests {
     #[test]
     fn what_no_peer_can_have_claimed_is_taken_up() {
         let directory = noted(3600, Set::LOCAL);
-        let succession = take_up(directory.path(), &[], &[]).unwrap();
+        let succession = take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap();
         assert_eq!(succession.begin(), Set::LOCAL);
         assert_eq!(Held::read(directory.path()).unwrap().unwrap().kept.len(), 1, "its crashes are remembered");
     }
@@ -135,13 +141,13 @@ mod tests {
     #[test]
     fn what_a_peer_may_have_is_not() {
         let directory = noted(-1, Set::ALL);
-        assert_eq!(take_up(directory.path(), &[], &[]).unwrap().begin(), Set::NONE);
+        assert_eq!(take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap().begin(), Set::NONE);
     }
 
     #[test]
     fn a_first_start_finds_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(take_up(directory.path(), &[], &[]).unwrap().begin(), Set::NONE);
+        assert_eq!(take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap().begin(), Set::NONE);
         assert!(Held::read(directory.path()).unwrap().is_some());
     }
 }

@@ -1,10 +1,8 @@
 //! What the loop of this folder ([`super::run`]) is asked to do, and what it reports.
 
-use std::time::Duration;
-
 use super::changes::News;
 use super::error::UnitError;
-use crate::config::{Child, Recipe};
+use crate::config::{Child, Recipe, UnitLimit};
 
 /// What the units' task is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +16,7 @@ pub enum UnitCommand {
         /// What to make it of; `None` for a unit that exists.
         recipe: Option<Recipe>,
         /// When to give up, from now.
-        limit: Duration,
+        limit: UnitLimit,
     },
     /// Stop a unit. What does not stop in time is killed.
     Stop {
@@ -29,7 +27,9 @@ pub enum UnitCommand {
         /// As for its start.
         recipe: Option<Recipe>,
         /// When to give up, from now.
-        limit: Duration,
+        limit: UnitLimit,
+        /// Whether processes that keep a file system busy may be ended.
+        vacate: bool,
     },
     /// Reboot the machine without stopping anything: the last resort of an owner that cannot let go.
     Reboot,

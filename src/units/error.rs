@@ -82,6 +82,16 @@ pub enum UnitError {
         /// The unit's name as asked for.
         unit: String,
     },
+    /// A file system is in use.
+    #[error("stop of {unit} failed, umount: target is busy: {users}; {}", busy_remedy(unit, *vacated))]
+    Busy {
+        /// The unit's name as asked for.
+        unit: String,
+        /// Who uses it, in a line: processes by name, PID and user, or what of the kernel.
+        users: String,
+        /// Whether hbd has tried to end the processes.
+        vacated: bool,
+    },
     /// A unit that we were to make is somebody else's.
     #[error(
         "cannot make {unit}: there is a unit of that name that is not hbd's; see `systemctl cat {unit}`. Remove it, or \
@@ -121,6 +131,14 @@ pub(super) fn look(unit: &str) -> String {
     // Backslashes mean something to shells.
     let unit = if unit.contains('\\') { format!("'{unit}'") } else { unit.to_owned() };
     format!("`{command} {unit}`")
+}
+
+/// What helps when a file system is in use.
+fn busy_remedy(unit: &str, vacated: bool) -> String {
+    if vacated {
+        return "hbd has ended what it could (`vacate` in /etc/hbd/hbd.toml)".to_owned();
+    }
+    format!("end what uses it, or let hbd do that: vacate = true under [units.\"{unit}\"] in /etc/hbd/hbd.toml")
 }
 
 impl UnitError {

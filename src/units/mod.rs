@@ -22,6 +22,7 @@
 pub mod agent;
 pub mod check;
 mod children;
+pub mod occupants;
 pub mod own;
 pub mod parts;
 pub mod run;
@@ -30,6 +31,7 @@ pub mod state;
 pub mod survey;
 pub mod systemd;
 pub mod transient;
+pub mod unmount;
 pub mod vacate;
 pub mod watchdog;
 

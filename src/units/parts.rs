@@ -10,14 +10,14 @@ use super::error::UnitError;
 use super::systemd::Systemd;
 
 impl Systemd {
-    /// As [`Systemd::stop_or_kill`]; a target that is up is down when its parts are, too.
+    /// As `Systemd::stop_unit`; a target that is up is down when its parts are, too.
     ///
     /// # Errors
     /// As [`Systemd::stop`], about the target or the first of its parts that does not stop.
-    pub async fn stop_with_parts(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
+    pub(super) async fn stop_with_parts(&self, unit: &str, limit: Duration, vacate: bool) -> Result<(), UnitError> {
         let deadline = Instant::now() + limit;
         let mut left = self.parts(unit).await?;
-        self.stop_or_kill(unit, limit).await?;
+        self.stop_unit(unit, limit, vacate).await?;
         let mut seen = vec![unit.to_owned()];
         while let Some(part) = left.pop() {
             if seen.contains(&part) {
@@ -25,7 +25,7 @@ impl Systemd {
             }
             left.extend(self.parts(&part).await?);
             // Their stops are under way already, with the target's.
-            self.stop_or_kill(&part, deadline.saturating_duration_since(Instant::now())).await?;
+            self.stop_unit(&part, deadline.saturating_duration_since(Instant::now()), vacate).await?;
             seen.push(part);
         }
         Ok(())

@@ -79,6 +79,19 @@ pub(super) fn vacate<'a>(program: &'a str, directory: &'a str, limit: Duration) 
     properties
 }
 
+/// A service that runs hbd itself, outside of its sandbox, to find out what keeps `directory` busy. It tells that in
+/// its status and stays until it is stopped, so that the status can be read.
+pub(super) fn occupants<'a>(program: &'a str, directory: &'a str, limit: Duration) -> Vec<Property<'a>> {
+    let mut properties = common(format!("hbd looks who uses {directory}"));
+    properties.extend([
+        ("Type", Variant::from("oneshot")),
+        ("RemainAfterExit", Variant::from(true)),
+        ("NotifyAccess", Variant::from("main")),
+    ]);
+    properties.extend(helper(command(vec![program, "--occupants", directory]), limit));
+    properties
+}
+
 /// Without the dependencies that would forbid its start while the machine shuts down.
 fn helper(command: Variant<'_>, limit: Duration) -> [Property<'_>; 3] {
     [

@@ -16,7 +16,7 @@ use super::error::{UnitError, Verb};
 use super::session::{BACKOFF_MAX, BACKOFF_MIN, Session, connected, keep_connected};
 use super::systemd::Systemd;
 use super::watch::Watched;
-use crate::config::Recipe;
+use crate::config::{Recipe, UnitLimit};
 
 /// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
 ///
@@ -40,11 +40,11 @@ pub async fn run(
         tokio::select! {
             command = commands.recv() => match command {
                 Some(UnitCommand::Start { id, unit, recipe, limit }) => {
-                    let task = Task { verb: Verb::Start, id, unit, recipe, limit };
+                    let task = Task { verb: Verb::Start, id, unit, recipe, limit, vacate: false };
                     work.spawn(task.run(session.clone(), Arc::clone(&report)));
                 }
-                Some(UnitCommand::Stop { id, unit, recipe, limit }) => {
-                    let task = Task { verb: Verb::Stop, id, unit, recipe, limit };
+                Some(UnitCommand::Stop { id, unit, recipe, limit, vacate }) => {
+                    let task = Task { verb: Verb::Stop, id, unit, recipe, limit, vacate };
                     work.spawn(task.run(session.clone(), Arc::clone(&report)));
                 }
                 Some(UnitCommand::Reboot) => {
@@ -80,28 +80,34 @@ struct Task {
     id: u64,
     unit: String,
     recipe: Option<Recipe>,
-    limit: Duration,
+    limit: UnitLimit,
+    vacate: bool,
 }
 
 impl Task {
     async fn run(self, mut session: Session, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {
-        let Task { verb, id, limit, .. } = self;
-        let deadline = Instant::now() + limit;
+        let Task { verb, id, .. } = self;
+        let mut limit = self.limit.time;
+        let begun = Instant::now();
         let outcome = loop {
             let systemd = tokio::select! {
                 systemd = connected(&mut session) => systemd,
-                () = sleep_until(deadline) => {
+                () = sleep_until(begun + limit) => {
                     break Err(UnitError::ConnectionLost);
                 }
             };
-            let remaining = deadline.saturating_duration_since(Instant::now());
             let outcome = match systemd {
                 Err(error) => break Err(error),
-                Ok(systemd) => self.ask(&systemd, remaining).await,
+                Ok(systemd) => {
+                    if self.recipe.is_none() {
+                        limit = systemd.limit_for(verb, &self.unit, self.limit).await;
+                    }
+                    self.ask(&systemd, limit.saturating_sub(begun.elapsed())).await
+                }
             };
             match outcome {
                 // Let the keeper see it, too, before the session is asked again.
-                Err(UnitError::ConnectionLost) if Instant::now() < deadline => sleep(BACKOFF_MIN).await,
+                Err(UnitError::ConnectionLost) if begun.elapsed() < limit => sleep(BACKOFF_MIN).await,
                 Err(UnitError::Deadline { unit, verb, .. }) => {
                     break Err(UnitError::Deadline { unit, verb, after: limit });
                 }
@@ -119,8 +125,7 @@ impl Task {
         match (self.verb, &self.recipe) {
             (Verb::Start, None) => systemd.start(&self.unit, limit).await,
             (Verb::Start, Some(recipe)) => systemd.start_made(&self.unit, recipe, limit).await,
-            (Verb::Stop, None) => systemd.stop_with_parts(&self.unit, limit).await,
-            (Verb::Stop, Some(recipe)) => systemd.stop_made(&self.unit, recipe, limit).await,
+            (Verb::Stop, recipe) => systemd.stop_resource(&self.unit, recipe.as_ref(), limit, self.vacate).await,
         }
     }
 }

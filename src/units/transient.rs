@@ -8,15 +8,17 @@ use std::time::Duration;
 use log::warn;
 
 use super::error::{UnitError, Verb};
+use super::occupants::first_few;
 use super::recipe;
 use super::systemd::Systemd;
 use super::systemd::{JobWish, ServiceProperty};
-use crate::config::{Mount, Recipe, Script};
+use crate::config::{Recipe, Script};
+use crate::util::text::printable;
 
-/// How long the processes that keep a file system busy may take to end, TERM and KILL together.
-const VACATE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a killed unit may take to be gone.
 const KILLED_LIMIT: Duration = Duration::from_secs(10);
+/// How much of a command line is told, in characters.
+const COMMAND: usize = 60;
 /// Signal number of SIGKILL.
 const SIGKILL: i32 = 9;
 
@@ -34,17 +36,6 @@ impl Systemd {
         self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
     }
 
-    /// As [`Systemd::stop`] for a unit made by [`Systemd::start_made`], whether it is known or not.
-    ///
-    /// # Errors
-    /// As [`Systemd::stop`].
-    pub async fn stop_made(&self, unit: &str, recipe: &Recipe, limit: Duration) -> Result<(), UnitError> {
-        match recipe {
-            Recipe::Mount(mount) => self.unmount(unit, mount, limit).await,
-            Recipe::Script(script) => self.stop_script(unit, script, limit).await,
-        }
-    }
-
     /// As [`Systemd::stop`]; what does not stop in time is killed.
     ///
     /// # Errors
@@ -52,13 +43,25 @@ impl Systemd {
     pub async fn stop_or_kill(&self, unit: &str, limit: Duration) -> Result<(), UnitError> {
         match self.stop(unit, limit).await {
             Err(UnitError::Deadline { .. }) => {
-                warn!("{unit} does not stop within {:.0} s: killing it", limit.as_secs_f64());
+                let victims = self.processes(unit).await;
+                warn!("{unit} does not stop within {:.0} s: killing {victims}", limit.as_secs_f64());
                 // Refused if nothing of it runs any more.
                 let _ = self.call(self.manager.kill_unit(unit, "all", SIGKILL)).await;
                 self.stop(unit, KILLED_LIMIT).await
             }
             outcome => outcome,
         }
+    }
+
+    /// The processes of a unit, in a line; the unit itself where systemd does not tell.
+    async fn processes(&self, unit: &str) -> String {
+        let rows = self.call(self.manager.get_unit_processes(unit)).await.unwrap_or_default();
+        let process = |(_, pid, command): &(String, u32, String)| {
+            let command: String = command.chars().take(COMMAND).collect();
+            format!("process {pid} ({})", printable(&command))
+        };
+        let found: Vec<String> = rows.iter().map(process).collect();
+        if found.is_empty() { unit.to_owned() } else { first_few(&found, ", ") }
     }
 
     /// Reboots the machine at once: no unit is stopped, no file system unmounted (`systemctl reboot --force`).
@@ -70,7 +73,7 @@ impl Systemd {
     }
 
     /// The unit's own `stop` if it is active; the script's all the same if it is not, or if that one failed.
-    async fn stop_script(&self, unit: &str, script: &Script, limit: Duration) -> Result<(), UnitError> {
+    pub(super) async fn stop_script(&self, unit: &str, script: &Script, limit: Duration) -> Result<(), UnitError> {
         let before = self.patiently(|| self.state(unit)).await?;
         if !before.active.is_down() {
             // Otherwise its Result would be gone with it.
@@ -90,31 +93,10 @@ impl Systemd {
         let wish = JobWish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
         self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop))
     }
-
-    /// Unmounts; if that does not go, ends the processes that keep the file system busy and tries once more. Never
-    /// lazily: a mount that is only hidden is still a mount.
-    async fn unmount(&self, unit: &str, mount: &Mount, limit: Duration) -> Result<(), UnitError> {
-        let first = match self.stop(unit, limit).await {
-            Err(error @ UnitError::Failed { .. }) => error,
-            outcome => return outcome,
-        };
-        warn!("{} cannot be unmounted while it is in use: ending its users ({first})", mount.directory);
-        let program = own_program();
-        let helper = format!("hbd-vacate-{}.service", unit.trim_end_matches(".mount"));
-        let properties = recipe::vacate(&program, &mount.directory, VACATE_LIMIT);
-        let wish = JobWish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
-        if let Err(error) = self.change(wish, VACATE_LIMIT).await {
-            warn!("{error}");
-        }
-        self.stop(unit, limit).await?;
-        // The first attempt is not to be seen as the state of a unit that is gone.
-        let _ = self.call(self.manager.reset_failed_unit(unit)).await;
-        Ok(())
-    }
 }
 
 /// The program that is running; the new one of that name after an upgrade.
-fn own_program() -> String {
+pub(super) fn own_program() -> String {
     let path = std::env::current_exe().map(|path| path.display().to_string());
     path.map_or_else(|_| "/usr/sbin/hbd".to_owned(), |path| path.trim_end_matches(" (deleted)").to_owned())
 }

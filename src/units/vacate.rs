@@ -1,14 +1,16 @@
 //! Ending the processes that keep a file system busy (03 §15): what Heartbeat's Filesystem agent does with fuser(1).
 //!
-//! Runs as a service of its own (`hbd --vacate DIR`), because hbd itself sees no other processes.
+//! Who they are is found by [`super::occupants`]. Runs as a service of its own (`hbd --vacate DIR`), because hbd
+//! itself sees no other processes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::occupants::{Occupant, occupants};
 
 /// How long SIGTERM has before SIGKILL, and SIGKILL before we give up.
 const SIGNALS: [(Signal, Duration); 2] =
@@ -18,56 +20,31 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Ends every process that has a file, its directory, its root or its program below `directory`: SIGTERM first,
 /// SIGKILL after five seconds. Returns those that are still there in the end.
-pub fn vacate(directory: &Path) -> Vec<i32> {
+pub fn vacate(directory: &Path) -> Vec<Occupant> {
     for (signal, patience) in SIGNALS {
         let begun = Instant::now();
-        for pid in users(directory) {
-            eprintln!("hbd --vacate: {signal:?} to process {} because of {}", pid.as_raw_pid(), directory.display());
+        for occupant in occupants(directory) {
+            eprintln!("hbd --vacate: {signal:?} to a process because of {}: {occupant}", directory.display());
             // Gone already, or not ours to end: the next look tells.
-            let _: Result<(), Errno> = kill_process(pid, signal);
+            let _: Option<Result<(), Errno>> = Pid::from_raw(occupant.pid).map(|pid| kill_process(pid, signal));
         }
         while begun.elapsed() < patience {
-            if users(directory).is_empty() {
+            if occupants(directory).is_empty() {
                 return Vec::new();
             }
             sleep(LOOK);
         }
     }
-    users(directory).into_iter().map(Pid::as_raw_pid).collect()
-}
-
-/// Processes that use something below the directory, this one and PID 1 excepted.
-fn users(directory: &Path) -> Vec<Pid> {
-    let own = std::process::id();
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        (pid > 1 && pid != own && uses(&entry.path(), directory)).then_some(pid)
-    });
-    pids.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
-}
-
-fn uses(process: &Path, directory: &Path) -> bool {
-    let below = |link: PathBuf| fs::read_link(link).is_ok_and(|target| target.starts_with(directory));
-    let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-    ["cwd", "root", "exe"].into_iter().any(|name| below(process.join(name)))
-        || descriptors.into_iter().any(|entry| below(entry.path()))
-        || maps(process, directory)
-}
-
-/// Whether a file below the directory is mapped: proc_pid_maps(5), the sixth field.
-fn maps(process: &Path, directory: &Path) -> bool {
-    let text = fs::read(process.join("maps")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines()
-        .filter_map(|line| line.find('/').map(|at| &line[at..]))
-        .any(|path| Path::new(path).starts_with(directory))
+    occupants(directory)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::{Child, Command};
 
     use super::*;
+    use crate::units::occupants::Usage;
 
     /// A process that sits in the directory and has said so.
     fn sit(directory: &Path, script: &str) -> Child {
@@ -89,20 +66,40 @@ mod tests {
         let mut user = sit(directory.path(), "touch ready; exec sleep 600");
         let mut bystander = sit(elsewhere.path(), "touch ready; exec sleep 600");
         let waiter = std::thread::spawn(move || user.wait().unwrap().code());
-        assert_eq!(vacate(directory.path()), Vec::<i32>::new());
+        assert_eq!(vacate(directory.path()), Vec::<Occupant>::new());
         assert_eq!(waiter.join().unwrap(), None, "ended by a signal");
         assert!(bystander.try_wait().unwrap().is_none());
         bystander.kill().unwrap();
         bystander.wait().unwrap();
     }
 
-    #[test]
-    fn an_open_file_is_a_use() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut user = sit(directory.path(), "exec 3>held; touch ready; cd /; exec sleep 600");
-        let pid = user.id();
-        assert_eq!(users(directory.path()).iter().map(|pid| pid.as_raw_pid() as u32).collect::<Vec<_>>(), [pid]);
+    /// What one process is found to do with the directory.
+    fn usage_of(directory: &Path, script: &str) -> (Usage, String) {
+        let mut user = sit(directory, script);
+        let begun = Instant::now();
+        // The shell becomes the program that sleeps after it has said that it is ready.
+        let found = loop {
+            match occupants(directory).as_slice() {
+                [found] if found.name == "sleep" => break found.clone(),
+                found => assert!(begun.elapsed() < Duration::from_secs(20), "{found:?}"),
+            }
+            sleep(LOOK);
+        };
         user.kill().unwrap();
         user.wait().unwrap();
+        assert_eq!(u32::try_from(found.pid), Ok(user.id()));
+        assert!(!found.user.is_empty(), "{found:?}");
+        (found.usage, found.path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn a_use_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let open = usage_of(directory, "exec 3>held; touch ready; cd /; exec sleep 600");
+        assert_eq!(open, (Usage::Open, "held".to_owned()));
+        fs::create_dir(directory.join("inside")).unwrap();
+        let standing = usage_of(directory, "touch ready; cd inside; exec sleep 600");
+        assert_eq!(standing, (Usage::WorkingDirectory, "inside".to_owned()));
     }
 }

@@ -434,7 +434,6 @@ impl Service {
     }
 
     #[zbus(property)]
-    #[zbus(property)]
     fn status_text(&self) -> String {
         self.0.plan(&self.1).status.to_owned()
     }

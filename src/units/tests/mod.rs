@@ -2,6 +2,8 @@
 
 mod children;
 mod mock;
+mod stops;
+mod survey;
 mod watch;
 
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::systemd::{LAG, RECHECK};
 use super::{ActiveState, News, Systemd, UnitCommand, UnitError, UnitReport};
 use crate::bus::private_bus::PrivateBus;
+use crate::config::UnitLimit;
 use mock::{Mock, Plan};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -265,10 +268,32 @@ async fn commands_are_answered_by_their_number() {
     let mut mock = Mock::start(&bus, &[("slow.service", held), ("old.service", down)]).await;
     let (commands, mut reports) = running(&bus);
 
-    commands.send(UnitCommand::Start { id: 1, unit: "slow.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands
+        .send(UnitCommand::Start {
+            id: 1,
+            unit: "slow.service".into(),
+            recipe: None,
+            limit: UnitLimit::written(LONG),
+        })
+        .unwrap();
     assert_eq!(mock.calls.recv().await.unwrap(), "start slow.service");
-    commands.send(UnitCommand::Stop { id: 2, unit: "old.service".into(), recipe: None, limit: LONG }).unwrap();
-    commands.send(UnitCommand::Start { id: 3, unit: "gone.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands
+        .send(UnitCommand::Stop {
+            id: 2,
+            unit: "old.service".into(),
+            recipe: None,
+            limit: UnitLimit::written(LONG),
+            vacate: false,
+        })
+        .unwrap();
+    commands
+        .send(UnitCommand::Start {
+            id: 3,
+            unit: "gone.service".into(),
+            recipe: None,
+            limit: UnitLimit::written(LONG),
+        })
+        .unwrap();
     let mut answers = Vec::new();
     for _ in 0..2 {
         match reports.recv().await.unwrap() {
@@ -289,7 +314,9 @@ async fn a_command_survives_a_restart_of_the_bus() {
     let held = Plan { held: true, ..Plan::default() };
     let mut mock = Mock::start(&bus, &[("web.service", held)]).await;
     let (commands, mut reports) = running(&bus);
-    commands.send(UnitCommand::Start { id: 7, unit: "web.service".into(), recipe: None, limit: LONG }).unwrap();
+    commands
+        .send(UnitCommand::Start { id: 7, unit: "web.service".into(), recipe: None, limit: UnitLimit::written(LONG) })
+        .unwrap();
     mock.calls.recv().await.unwrap();
     bus.kill();
     bus.revive();
@@ -304,7 +331,15 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
     bus.kill();
     let (commands, mut reports) = running(&bus);
     let limit = Duration::from_millis(300);
-    commands.send(UnitCommand::Stop { id: 9, unit: "web.service".into(), recipe: None, limit }).unwrap();
+    commands
+        .send(UnitCommand::Stop {
+            id: 9,
+            unit: "web.service".into(),
+            recipe: None,
+            limit: UnitLimit::written(limit),
+            vacate: false,
+        })
+        .unwrap();
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
     assert!(matches!(report, UnitReport::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
 }
