@@ -55,7 +55,7 @@ pub fn a_start_or_stop_that_hangs_ends_at_its_limit(pair: &mut Pair) -> Result<S
     let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-deaf lab-hang httpd\n"))?;
     let failed = pair.wait_record(A, since, "did not start", START)?;
     expect_words("the record", failed.message(), &["lab-hang", "is not finished after 3 s"])?;
-    pair.wait_record(A, since, "lab-deaf.service does not stop within 3 s: killing it", SOON)?;
+    pair.wait_record(A, since, "lab-deaf.service does not stop within 3 s: killing process", SOON)?;
     pair.lab.wait_owner(B, START)?;
     pair.client.wait_served_by(NODES[B].name, SOON)?;
     let state = pair.node(A).unit_state("lab-deaf.service")?;

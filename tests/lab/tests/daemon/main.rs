@@ -6,6 +6,7 @@
 mod address;
 mod addresses6;
 mod bus;
+mod busy;
 mod checks;
 mod children;
 mod conflict;
@@ -53,6 +54,7 @@ const TESTS: &[(&str, Play)] = &[
         jobs::a_dead_daemons_group_waits_for_the_parts_of_its_target,
     ),
     ("jobs::a_resource_that_never_stops_reboots_the_machine", jobs::a_resource_that_never_stops_reboots_the_machine),
+    ("busy::a_busy_mount_unit_stays_and_names_who_uses_it", busy::a_busy_mount_unit_stays_and_names_who_uses_it),
     ("succession::a_restart_moves_nothing", succession::a_restart_moves_nothing),
     ("succession::hbd_goes_on_after_a_crash", succession::hbd_goes_on_after_a_crash),
     (
@@ -67,6 +69,7 @@ const TESTS: &[(&str, Play)] = &[
         "succession::a_shutdown_of_the_machine_is_a_graceful_stop",
         succession::a_shutdown_of_the_machine_is_a_graceful_stop,
     ),
+    ("succession::a_unit_ordered_after_hbd_makes_no_cycle", succession::a_unit_ordered_after_hbd_makes_no_cycle),
     (
         "health::a_failing_unit_is_started_again_and_then_moves",
         health::a_failing_unit_is_started_again_and_then_moves,

@@ -176,6 +176,57 @@ pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<S
     Ok(format!("served by the peer {took:.1} s after the command"))
 }
 
+/// A line that administrators wrote into units because Heartbeat started them.
+const ORDER: &str = "/etc/systemd/system/nginx.service.d/lab-order.conf";
+/// Seconds that a node may take to release everything in a shutdown: nothing waits for a limit.
+const QUICKLY: f64 = 10.0;
+
+/// A unit is ordered after hbd. It is named with its file and the remedy, and a reboot has no ordering cycle: hbd
+/// stops quickly and says goodbye, and the peer serves without a dead time.
+pub fn a_unit_ordered_after_hbd_makes_no_cycle(pair: &mut Pair) -> Result<String> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).write(ORDER, "[Unit]\nAfter=hbd.service\n")?;
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    let named = ["nginx.service is ordered after hbd by After=hbd.service", ORDER, "Remove that line"];
+    let warned = pair.wait_record(A, since, named[0], SOON)?;
+    expect_words("the record", warned.message(), &named)?;
+    for command in [&["hbctl", "check"][..], &["hbctl", "doctor"], &["hbd", "--check"]] {
+        let said = pair.node(A).attempt(command)?;
+        expect_words(&command.join(" "), &format!("{}{}", said.stdout, said.stderr), &named)?;
+    }
+    wait_until("the guard of the order", SOON, || {
+        (pair.node(A).unit_state("hbd-order.service").ok()? == "active").then_some(())
+    })?;
+
+    let since = now();
+    // The machine may be gone before the command has ended.
+    pair.node(A).attempt(&["systemctl", "--no-block", "reboot"])?;
+    pair.lab.wait_owner(B, SOON)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    pair.lab.nodes[A].wait_rebooted(START)?;
+    let records = pair.node(A).journal(None, since)?;
+    if let Some(cycle) = records.iter().find(|record| record.message().contains("ordering cycle")) {
+        return unexpected(format!("systemd says: {}", cycle.message()));
+    }
+    let released = pair.wait_record(A, since, "All HA resources relinquished.", SOON)?.time() - since;
+    if released > QUICKLY {
+        return unexpected(format!("hbd needed {released:.1} s to release everything"));
+    }
+    pair.wait_record(B, since, "Received shutdown notice from 'nodea'.", SOON)?;
+
+    for index in [A, B] {
+        pair.node(index).run(&["rm", ORDER])?;
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    let settled = pair.start_with(None)?;
+    pair.wait_settled(settled)?;
+    Ok(format!("served by the peer {:.1} s after the command", served - since))
+}
+
 fn main_process(pair: &Pair, unit: &str) -> Result<String> {
     let shown = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", unit])?;
     Ok(shown.trim().to_owned())
