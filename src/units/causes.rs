@@ -68,7 +68,7 @@ impl Systemd {
     /// numbers. So the unit whose job has the smallest number was meant. What systemd does when a unit ends by itself
     /// comes in a transaction of its own, with no other job.
     pub(super) async fn cause(&self, details: &Details, job: &UnitJob, jobs: &UnitJobs) -> Option<Cause> {
-        if job.begun > details.left.saturating_add(HEARD) {
+        if details.left > 0 && job.begun > details.left.saturating_add(HEARD) {
             // The unit was down already when somebody asked for its stop.
             return None;
         }

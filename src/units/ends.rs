@@ -22,6 +22,8 @@ pub(super) struct End<'a> {
     pub job: Option<&'a UnitJob>,
     /// Since when it was seen up, CLOCK_MONOTONIC in microseconds.
     pub up_since: Option<u64>,
+    /// Its `Restart=` was about to start it again, or did, and it has not been up since.
+    pub lapped: bool,
 }
 
 impl End<'_> {
@@ -94,8 +96,13 @@ impl End<'_> {
             };
             text = format!("{text}; {verb} {ended}");
         }
+        // At the start limit systemd 252 leaves the result of the run before: then the end of the laps tells.
+        let given_up = self.lapped && failed && self.job.is_some_and(|job| job.result() == "failed");
+        if given_up && self.result != "start-limit-hit" {
+            text.push_str("; systemd has given up to start it again");
+        }
         text = format!("{text}; see {see}");
-        if self.result == "start-limit-hit" { News::Exhausted(text) } else { News::Failed(text) }
+        if given_up || self.result == "start-limit-hit" { News::Exhausted(text) } else { News::Failed(text) }
     }
 
     fn result_text(&self) -> String {
@@ -159,7 +166,8 @@ mod tests {
 
     fn news(active: &str, details: &Details, result: &str, job: Option<&UnitJob>) -> News {
         let state = state(active);
-        End { state: &state, details: Some(details), result, job, up_since: Some(20) }.news(None, false)
+        End { state: &state, details: Some(details), result, job, up_since: Some(20), lapped: false }
+            .news(None, false)
     }
 
     fn failed(news: News) -> String {
@@ -197,20 +205,35 @@ mod tests {
         failed(news("inactive", &Details { tried: 500 + 1, ..details() }, "success", Some(&quick)));
         let (state, details) = (state("inactive"), details());
         for up_since in [None, Some(quick.begun + 1)] {
-            let end = End { state: &state, details: Some(&details), result: "success", job: Some(&quick), up_since };
+            let (details, job, lapped) = (Some(&details), Some(&quick), false);
+            let end = End { state: &state, details, result: "success", job, up_since, lapped };
             assert!(!end.was_stopped(), "it may have been the start of a unit that ended at once");
         }
     }
 
     #[test]
     fn an_end_without_a_job_is_a_failure() {
-        let text = failed(news("failed", &details(), "signal", None));
-        assert_eq!(text, "web.service is failed, result signal; see `systemctl status web.service`");
+        for result in ["exit-code", "signal", "core-dump", "oom-kill", "watchdog", "timeout", "protocol", "resources"]
+        {
+            let text = failed(news("failed", &details(), result, None));
+            assert_eq!(text, format!("web.service is failed, result {result}; see `systemctl status web.service`"));
+        }
         let text = failed(news("inactive", &details(), "success", None));
         assert_eq!(text, "web.service ended by itself; see `systemctl status web.service`");
         let start = job(Some(JobKind::Restart), "failed");
         let exhausted = news("failed", &details(), "start-limit-hit", Some(&start));
         assert!(matches!(&exhausted, News::Exhausted(text) if text.contains("start-limit-hit")), "{exhausted:?}");
+    }
+
+    #[test]
+    fn a_unit_whose_laps_end_in_a_failed_job_is_exhausted_whatever_its_result_says() {
+        let (state, details, restart) = (state("failed"), details(), job(None, "failed"));
+        let (details, job, result) = (Some(&details), Some(&restart), "exit-code");
+        let end = End { state: &state, details, result, job, up_since: None, lapped: true };
+        let News::Exhausted(text) = end.news(None, false) else { panic!("{end:?}") };
+        assert!(text.contains("result exit-code; its job failed; systemd has given up"), "{text}");
+        let up_since = End { lapped: false, ..end };
+        failed(up_since.news(None, false));
     }
 
     #[test]
@@ -226,7 +249,14 @@ mod tests {
         assert!(text.contains("Assert…="), "{text}");
         for (load, said) in [("masked", "masked"), ("not-found", "unit file is gone"), ("error", "has an error")] {
             let (state, details) = (UnitState { load: load.into(), ..state("inactive") }, details());
-            let end = End { state: &state, details: Some(&details), result: "", job: None, up_since: Some(20) };
+            let end = End {
+                state: &state,
+                details: Some(&details),
+                result: "",
+                job: None,
+                up_since: Some(20),
+                lapped: false,
+            };
             let text = failed(end.news(None, false));
             assert!(text.contains(said), "{text}");
         }
@@ -241,6 +271,7 @@ mod tests {
             result: "success",
             job: Some(&stop),
             up_since: Some(20),
+            lapped: false,
         };
         for kind in [CauseKind::Stopped, CauseKind::Gone, CauseKind::Conflict, CauseKind::Isolated] {
             let cause = Cause { unit: "db.service".into(), kind };

@@ -12,7 +12,7 @@ use super::signals::{ListedJob, NewJob, RemovedJob};
 const REMEMBERED: u64 = 60_000_000;
 /// A job that ended this long, microseconds, before another one of the same transaction was announced still counts as
 /// its contemporary: systemd announces a job that takes no time together with its end, before the others.
-const ANNOUNCED: u64 = 500_000;
+const ANNOUNCED: u64 = 200_000;
 
 /// What a job does (`JobType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(jobs.before("log.service", &web(&jobs)), None, "it was queued later");
         jobs.end(&removed(7, "db.service", "done"), 1_000_005);
         assert!(jobs.before("db.service", &web(&jobs)).is_some(), "announced together with its end");
-        jobs.end(&removed(7, "db.service", "done"), 400_000);
+        jobs.end(&removed(7, "db.service", "done"), 700_000);
         assert_eq!(jobs.before("db.service", &web(&jobs)), None, "over before");
     }
 

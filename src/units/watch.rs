@@ -53,6 +53,8 @@ struct Watch {
     changes: UnitChanges,
     /// Since when it was seen up, CLOCK_MONOTONIC in microseconds.
     up_since: Option<u64>,
+    /// `Restart=` was about to start it again, or did, and it has not been up since.
+    lapped: bool,
     /// When it is to be judged: it is down, and the end of the job that did it may be still on its way.
     judge_at: Option<Instant>,
     /// What was said of it while it is down.
@@ -74,6 +76,7 @@ impl Watched {
             path: None,
             changes: UnitChanges::default(),
             up_since: None,
+            lapped: false,
             judge_at: None,
             standing: None,
             cause: None,
@@ -222,14 +225,14 @@ impl Systemd {
         let ran = watch.changes.is_up();
         let Look { laps, seen } = watch.changes.look(state, restarts);
         if laps > 0 {
-            (watch.standing, watch.cause) = (None, None);
+            (watch.standing, watch.cause, watch.lapped) = (None, None, true);
             let text = lap_text(&state.name, &self.result_of(state).await);
             (0..laps).for_each(|_| report(&watch.unit, News::Restarting(text.clone())));
         }
         let unknown = watch.unknown && (state.job.is_none() || state.active.is_up());
         match seen {
             Seen::Up => {
-                (watch.standing, watch.cause) = (None, None);
+                (watch.standing, watch.cause, watch.lapped) = (None, None, false);
                 watch.up_since = Some(monotonic());
                 report(&watch.unit, News::Up);
             }
@@ -288,7 +291,7 @@ impl Systemd {
             let watch = &mut watched.units[index];
             watch.changes.fell();
             watch.job_ended = false;
-            (watch.up_since, watch.cause) = (None, cause);
+            (watch.up_since, watch.cause, watch.lapped) = (None, cause, false);
             let same = watch.standing.as_ref() == Some(&news);
             watch.standing = Some(news.clone());
             if !same {
@@ -310,7 +313,8 @@ impl Systemd {
         let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
         let since = left.unwrap_or_else(|| monotonic().saturating_sub(HEARD));
         let job = watched.jobs.last_ended(&state.name, since);
-        let end = End { state: &state, details: details.as_ref(), result: &result, job, up_since: watch.up_since };
+        let (up_since, lapped) = (watch.up_since, watch.lapped);
+        let end = End { state: &state, details: details.as_ref(), result: &result, job, up_since, lapped };
         let cause = match (job, &details) {
             (Some(job), Some(details)) if end.was_stopped() => self.cause(details, job, &watched.jobs).await,
             _ => None,

@@ -24,6 +24,7 @@ mod pair;
 mod removal;
 mod service;
 mod succession;
+mod unit_ends;
 mod units;
 mod words;
 
@@ -80,6 +81,16 @@ const TESTS: &[(&str, Play)] = &[
         checks::a_service_that_hangs_is_restarted_and_then_moves,
     ),
     ("checks::a_node_that_is_not_ready_takes_nothing", checks::a_node_that_is_not_ready_takes_nothing),
+    ("unit_ends::a_restart_that_fails_is_a_failure", unit_ends::a_restart_that_fails_is_a_failure),
+    ("unit_ends::each_lap_of_restart_counts", unit_ends::each_lap_of_restart_counts),
+    ("unit_ends::a_start_limit_moves_the_group", unit_ends::a_start_limit_moves_the_group),
+    (
+        "unit_ends::what_stops_with_another_unit_comes_back_with_it",
+        unit_ends::what_stops_with_another_unit_comes_back_with_it,
+    ),
+    ("unit_ends::every_failure_is_named", unit_ends::every_failure_is_named),
+    ("unit_ends::a_package_upgrade_is_a_stop_and_a_start", unit_ends::a_package_upgrade_is_a_stop_and_a_start),
+    ("unit_ends::systemd_and_the_bus_may_start_anew", unit_ends::systemd_and_the_bus_may_start_anew),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (
         "children::a_failfast_program_takes_its_machine_with_it",
