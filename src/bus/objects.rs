@@ -332,8 +332,9 @@ impl ResourceObject {
 
     /// Its state on this node, as systemd and the kernel say: "stopped", "starting", "active", "stopping", "failed",
     /// "restarting" (by systemd, after a failure), "stopped-by-hand", "stopped-with" (by systemd, because of
-    /// something else), "gone" (an address that is not on this machine), "unreachable" (an address whose interface is
-    /// gone, down, or has no carrier) or "unknown" (systemd does not answer).
+    /// something else), "gone" (an address that is not on this machine), "unreachable" (an address whose interface
+    /// is gone, down, or has no carrier), "unknown" (systemd does not answer) or "left-over" (it runs on a node that
+    /// does not hold its group).
     #[zbus(property)]
     fn state(&self) -> &str {
         &self.0.1.state

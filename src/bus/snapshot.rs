@@ -188,7 +188,7 @@ pub struct ResourceSnapshot {
     /// The address with its prefix, or the unit's name.
     pub target: String,
     /// `stopped`, `starting`, `active`, `stopping`, `failed`, `restarting`, `stopped-by-hand`, `stopped-with`,
-    /// `gone`, `unreachable`, `unknown`.
+    /// `gone`, `unreachable`, `unknown`, `left-over`.
     pub state: String,
     /// Why it does not run as it should; empty if it does.
     #[serde(default)]

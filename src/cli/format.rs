@@ -35,7 +35,7 @@ fn style(word: &str) -> Style {
     match word {
         "active" | "up" | "ping" | "ok" => colour(AnsiColor::Green),
         "dead" | "failed" | "degraded" | "gone" | "unreachable" | "unknown" | "restarting" | "stopped-by-hand"
-        | "stopped-with" | "nobody" | "bad" | "error" | "critical" => colour(AnsiColor::Red).bold(),
+        | "left-over" | "stopped-with" | "nobody" | "bad" | "error" | "critical" => colour(AnsiColor::Red).bold(),
         "starting" | "stopping" | "init" | "transition" | "warning" | "never" => colour(AnsiColor::Yellow),
         _ => Style::new(),
     }

@@ -93,6 +93,7 @@ fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
                 "gone" => "is not on this machine",
                 "unreachable" => "cannot be reached",
                 "unknown" => "is not known",
+                "left-over" => "runs here and should not",
                 _ => "failed",
             };
             let why = if resource.why.is_empty() { String::new() } else { format!(" ({})", resource.why) };

@@ -21,6 +21,7 @@ use super::guards::health::Failures;
 use super::guards::ipfail::Ipfail;
 use super::guards::isolation::Isolation;
 use super::guards::lan::Lan;
+use super::guards::leftover::LeftoverList;
 use super::guards::maintenance::Maintenance;
 use super::guards::ready::Readiness;
 use super::heartbeat::legacy::Legacy;
@@ -89,6 +90,8 @@ pub struct Core {
     pub(super) health: Failures,
     #[serde(default)]
     pub(super) conditions: Conditions,
+    #[serde(default)]
+    pub(super) leftovers: LeftoverList,
     pub(super) maintenance: Maintenance,
     #[serde(default)]
     pub(super) checks: Checks,
@@ -129,6 +132,7 @@ impl Core {
             carrier: Carrier::default(),
             health: Failures::default(),
             conditions: Conditions::default(),
+            leftovers: LeftoverList::default(),
             maintenance: Maintenance::default(),
             checks: Checks::new(&settings.checks),
             readiness: Readiness::default(),
@@ -159,6 +163,7 @@ impl Core {
             Event::Deadline => self.expire(),
             Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
             Event::Unit { step, news } => each!(self; unit_news(step, news)),
+            Event::LeftoverEnded { step, outcome } => each!(self; leftover_ended(step, outcome)),
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => each!(self; ping_answered(node)),
             Event::LoadAverage(load) => self.load = load,
@@ -189,6 +194,8 @@ impl Core {
     fn address_news(&mut self, step: Step, news: AddressNews) {
         match news {
             AddressNews::Expired => each!(self; address_expired(step)),
+            AddressNews::Found => each!(self; found_running(step)),
+            AddressNews::Absent => each!(self; leftover_gone(step)),
             AddressNews::Restored => each!(self; resource_changed(step)),
             AddressNews::Answered { mac } => each!(self; address_answered(step, mac)),
             AddressNews::Silent => each!(self; address_silent(step)),

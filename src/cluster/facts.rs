@@ -95,6 +95,12 @@ pub(super) enum Fact {
     StartFailed { step: Step },
     /// A resource was started, or stopped, as it was meant to.
     ResourceChanged { step: Step },
+    /// A resource runs of which its group does not know.
+    FoundRunning { step: Step },
+    /// A resource does not run of which its group does not know.
+    FoundDown { step: Step },
+    /// An address of this set that was here and not ours is gone: neighbours may still take us for its owner.
+    LeftoverGone { set: Set },
     /// A resource could not be stopped.
     StopFailed { step: Step, reason: String },
     /// A check of the service itself says that a resource, which runs, does not serve.
@@ -253,6 +259,9 @@ impl Core {
             Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
             Fact::StartFailed { step } => each!(self; group_failed(step)),
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
+            Fact::FoundRunning { step } => each!(self; found_running(step)),
+            Fact::FoundDown { step } => each!(self; leftover_gone(step)),
+            Fact::LeftoverGone { set } => each!(self; report_leftover_gone(set)),
             Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),
             Fact::ServiceFailed { step, reason } => each!(self; service_failed(step, reason)),
             Fact::ServiceWell { step } => each!(self; service_well(step)),

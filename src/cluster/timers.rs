@@ -77,6 +77,8 @@ pub(super) enum Timer {
     Leave,
     /// A broken resource is looked at again. Derived.
     Health,
+    /// What runs here and is not to is stopped, or looked at again.
+    Leftover,
     /// A restart goes on without waiting for an exchange.
     Restart,
     /// A request of an operator that waits is refused. Looked at after every event.
@@ -85,7 +87,7 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All of them, in the order in which they run.
-    pub(super) const ALL: [Timer; 33] = [
+    pub(super) const ALL: [Timer; 34] = [
         Timer::PingSilence,
         Timer::StartRaise,
         Timer::Beat,
@@ -117,6 +119,7 @@ impl Timer {
         Timer::ReportLast,
         Timer::Leave,
         Timer::Health,
+        Timer::Leftover,
         Timer::Restart,
         Timer::RequestExpiry,
     ];
@@ -245,6 +248,7 @@ impl Core {
             Timer::HoldQuestion | Timer::ReportAgain | Timer::ReportLast => each!(self; repeat_due()),
             Timer::Leave => each!(self; leave_due()),
             Timer::Health => each!(self; health_retry()),
+            Timer::Leftover => each!(self; stop_leftovers()),
         }
     }
 }

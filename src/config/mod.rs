@@ -63,8 +63,8 @@ pub use load::{Loaded, load};
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
-    FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
-    RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy, UuidFrom,
-    WatchdogPolicy, WhenStopped,
+    FenceDevice, FenceProtocol, GenerationMethod, Health, Leftovers, Medium, MessageFormat, OnAnswer, OnClaim,
+    OnHang, PingNode, RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimit, UnitLimits, UnitPolicies,
+    UnitPolicy, UuidFrom, WatchdogPolicy, WhenStopped,
 };
 pub(crate) use value::nearest;

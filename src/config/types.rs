@@ -196,6 +196,9 @@ pub struct UnitLimits {
     pub stop: UnitLimit,
     /// What happens when a resource has not stopped after ten attempts.
     pub stop_failure: StopFailure,
+    /// What happens to a unit that runs on a node that does not hold its group.
+    #[serde(default)]
+    pub leftovers: Leftovers,
 }
 
 /// `start_timeout` or `stop_timeout`.
@@ -217,7 +220,7 @@ impl UnitLimit {
 impl Default for UnitLimits {
     fn default() -> UnitLimits {
         let limit = UnitLimit { time: Duration::from_secs(300), written: false };
-        UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry }
+        UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry, leftovers: Leftovers::Stop }
     }
 }
 
@@ -244,6 +247,17 @@ impl UnitPolicies {
         let own = kind.unit().and_then(|unit| self.by_unit.get(unit)).and_then(|policy| policy.vacate);
         own.or(self.vacate).unwrap_or(matches!(kind, ResourceKind::Transient(_)))
     }
+}
+
+/// `leftovers` in `[units]` of hbd.toml: what happens to a unit that runs on a node that does not hold its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leftovers {
+    /// It is stopped.
+    #[default]
+    Stop,
+    /// It is named in the log and in every status.
+    Report,
 }
 
 /// `stop_failure` in `[units]` of hbd.toml.

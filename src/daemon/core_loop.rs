@@ -17,7 +17,7 @@ use super::beat::{self, LeaseRenewal, Ledger, is_status};
 use super::clock::moment;
 use super::effects::Effects;
 use super::history::DecisionHistory;
-use super::input::{Input, step};
+use super::input::{Input, number, step};
 use super::links::{self, Heard, Links};
 use super::notify::{Notifier, ServiceNotice};
 use super::recorder::Recorder;
@@ -233,7 +233,7 @@ impl CoreLoop {
             ended |= self.feed(Event::Check { check, run, outcome });
         }
         for (step, reason) in aftermath.lost {
-            ended |= self.feed(Event::StepEnded { step, outcome: Outcome::Failed(reason) });
+            ended |= self.step_ended(number(step), Outcome::Failed(reason));
         }
         ended
     }
@@ -284,6 +284,8 @@ impl CoreLoop {
             vip::VipReport::Removed { id } => (id, Outcome::Stopped),
             vip::VipReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
             vip::VipReport::Expired { id } => return self.address_news(id, AddressNews::Expired),
+            vip::VipReport::Found { id } => return self.address_news(id, AddressNews::Found),
+            vip::VipReport::Absent { id } => return self.address_news(id, AddressNews::Absent),
             vip::VipReport::Answered { id, mac } => {
                 return self.address_news(id, AddressNews::Answered { mac: mac.to_string() });
             }
@@ -304,7 +306,16 @@ impl CoreLoop {
                 return false;
             }
         };
-        self.feed(Event::StepEnded { step: step(id), outcome })
+        self.step_ended(id, outcome)
+    }
+
+    /// What the core ordered has ended, as a step of a group or apart from that.
+    fn step_ended(&mut self, id: u64, outcome: Outcome) -> bool {
+        let step = step(id);
+        if outcome != Outcome::Started && self.effects.clearing.remove(&id) {
+            return self.feed(Event::LeftoverEnded { step, outcome });
+        }
+        self.feed(Event::StepEnded { step, outcome })
     }
 
     fn address_news(&mut self, id: u64, news: AddressNews) -> bool {
@@ -323,7 +334,7 @@ impl CoreLoop {
             }
             units::UnitReport::News { unit, news } => return self.unit_news(&unit, news),
         };
-        self.feed(Event::StepEnded { step: step(id), outcome })
+        self.step_ended(id, outcome)
     }
 
     /// Most results are what is known already: those do not fill a recording.

@@ -30,6 +30,8 @@ pub struct Effects {
     pub asking_interval: Duration,
     /// Addresses that are being added again without being a step of their group, by number.
     pub restoring: BTreeSet<u64>,
+    /// Resources that are being stopped without being a step of their group, by number.
+    pub clearing: BTreeSet<u64>,
     /// The address thread.
     pub vip: vip::VipHandle,
     /// The units, on the bus thread.
@@ -109,6 +111,10 @@ impl Effects {
                 Action::Escalate(step) => {
                     self.escalate(step);
                     continue;
+                }
+                Action::StopLeftover(step) => {
+                    self.clearing.insert(number(step));
+                    (step, Verb::Stop)
                 }
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),

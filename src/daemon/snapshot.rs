@@ -202,6 +202,7 @@ fn resource_word(state: ResourceState) -> &'static str {
         ResourceState::Gone => "gone",
         ResourceState::Unreachable => "unreachable",
         ResourceState::Unknown => "unknown",
+        ResourceState::LeftOver => "left-over",
     }
 }
 

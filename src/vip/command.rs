@@ -63,8 +63,8 @@ pub enum VipCommand {
         /// The id of the probe.
         id: u64,
     },
-    /// VipReport from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or
-    /// not.
+    /// Report from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or not,
+    /// and whether it is on this machine although it is not held ([`VipReport::Found`]).
     Watch {
         /// As in the report.
         id: u64,
@@ -124,6 +124,17 @@ pub enum VipReport {
         id: u64,
         /// Whether it can.
         up: bool,
+    },
+    /// A watched address is on this machine although it is not held, for longer than it takes the kernel to tell of a
+    /// removal of ours.
+    Found {
+        /// From the command.
+        id: u64,
+    },
+    /// It is not there any more.
+    Absent {
+        /// From the command.
+        id: u64,
     },
     /// Somebody answers for an address that we ask for.
     Answered {

@@ -30,6 +30,7 @@
 //! | `schedule` | when an announcement is repeated |
 //! | `leasing`, `lease` | how long the kernel keeps an address |
 //! | `restoring`, `removals`, `remover` | addresses that somebody else removed |
+//! | `strays` | addresses that are here and not held |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
 //! | `network`, `addresses`, `monitor`, `place` | what the network here looks like, and where an address goes in it |
 //! | `release` | what is left of an hbd that is gone |
@@ -60,6 +61,7 @@ mod removing;
 mod request;
 mod restoring;
 mod schedule;
+mod strays;
 mod watches;
 mod watching;
 mod worker;

@@ -50,12 +50,30 @@ pub(super) struct Watches {
     /// By id: the address, and whether its interface can serve it.
     pub carriers: BTreeMap<u64, (Address, bool)>,
     pub look_at: Option<Instant>,
+    /// Watched addresses that are here without being held, by id.
+    pub strays: BTreeMap<u64, Stray>,
+}
+
+/// A watched address that is on this machine without being held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stray {
+    /// It is told at this moment if it is there still.
+    Seen(Instant),
+    /// It was told.
+    Told,
 }
 
 impl Watches {
     pub fn new() -> Watches {
         let (news, services) = mpsc::unbounded_channel();
-        Watches { probes: BTreeMap::new(), news, services, carriers: BTreeMap::new(), look_at: None }
+        Watches {
+            probes: BTreeMap::new(),
+            news,
+            services,
+            carriers: BTreeMap::new(),
+            look_at: None,
+            strays: BTreeMap::new(),
+        }
     }
 
     /// Asks one TCP port from now on; the news carry `id`.
@@ -65,7 +83,9 @@ impl Watches {
 
     /// When something is due next.
     pub fn next_due(&self) -> Option<Instant> {
-        self.probes.values().map(|(probe, _)| probe.due()).chain(self.look_at).min()
+        let strays =
+            self.strays.values().filter_map(|stray| if let Stray::Seen(at) = stray { Some(*at) } else { None });
+        self.probes.values().map(|(probe, _)| probe.due()).chain(self.look_at).chain(strays).min()
     }
 
     /// The next change of a service. Never ends; safe to cancel.

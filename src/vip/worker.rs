@@ -106,6 +106,7 @@ impl<R: Fn(VipReport)> Worker<R> {
                     }
                     self.execute(&commands).await;
                     commands.clear();
+                    self.look_for_strays(Instant::now());
                 }
                 () = alarm => self.on_time(),
                 claim = self.listener.next() => self.hear(claim),
@@ -152,6 +153,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         self.contests_over(now);
         self.ask(now);
         self.look_again(now);
+        self.look_for_strays(now);
         self.repeat(now);
     }
 
@@ -175,6 +177,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         if doubt {
             self.relist().await;
         }
+        self.look_for_strays(Instant::now());
         Ok(())
     }
 

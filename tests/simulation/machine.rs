@@ -13,6 +13,7 @@ pub enum Deed {
     Send(Message),
     Start(Step),
     Stop(Step),
+    StopLeftover(Step),
     Announce(Step),
     Address(Step, Order),
     Log(Record),
@@ -23,6 +24,15 @@ pub enum Deed {
     Restart(Duration),
     /// `reboot -nf` (03 §9.2).
     Reboot,
+}
+
+/// What hbd says of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// All of it runs here.
+    pub active_here: bool,
+    /// The other node has it, and all of it runs there.
+    pub well_there: bool,
 }
 
 /// One node's software.
@@ -86,6 +96,19 @@ impl Machine {
         }
     }
 
+    /// What hbd shows of a group; `None` for a real Heartbeat.
+    pub fn shown(&self, group: usize) -> Option<Shown> {
+        let Machine::Hbd(core) = self else { return None };
+        let view = core.view();
+        let peer = view.nodes.iter().find(|node| !node.local)?;
+        let shown = view.groups.get(group)?;
+        let there = shown.owner.as_deref() == Some(&*peer.name) && !shown.degraded_there;
+        Some(Shown {
+            active_here: shown.state == GroupState::Active,
+            well_there: there && peer.status == "active" && !peer.in_transition && peer.hbd == Some(true),
+        })
+    }
+
     /// The nodes that count as active here; `None` if this is not an hbd.
     pub fn active_nodes(&self) -> Option<Vec<bool>> {
         match self {
@@ -105,6 +128,7 @@ fn deed(action: Action) -> Deed {
         Action::Send(message) => Deed::Send(message),
         Action::Start(step) => Deed::Start(step),
         Action::Stop(step) => Deed::Stop(step),
+        Action::StopLeftover(step) => Deed::StopLeftover(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),

@@ -37,10 +37,10 @@ pub fn timing() -> Timing {
 
 /// `watched`: the first resource of each group is an address.
 fn groups(watched: bool) -> Vec<Group> {
-    let resource = |word: String| {
+    let resource = |line: usize, word: String| {
         let kind = match word.ends_with("-0") && watched {
             true => ResourceKind::Address(Address {
-                address: [10, 0, 0, 1].into(),
+                address: [10, 0, 0, line as u8 + 1].into(),
                 prefix: None,
                 device: None,
                 label: None,
@@ -54,7 +54,7 @@ fn groups(watched: bool) -> Vec<Group> {
         .map(|line| Group {
             node: name(line).to_owned(),
             key: format!("{}-0", name(line)),
-            resources: (0..RESOURCES).map(|index| resource(format!("{}-{index}", name(line)))).collect(),
+            resources: (0..RESOURCES).map(|index| resource(line, format!("{}-{index}", name(line)))).collect(),
             line: line + 1,
         })
         .collect()
@@ -191,6 +191,7 @@ impl Node {
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
             groups: if cluster.serves() { groups(cluster.watched) } else { Vec::new() },
             seed,
+            leftovers: Default::default(),
             health: Health::default(),
             fingerprint: hbd::config::Fingerprint::default(),
             checks: Vec::new(),
@@ -218,6 +219,9 @@ impl Node {
         self.machine = None;
         self.life += 1;
         self.units.running = Default::default();
+        self.units.kept_down = Default::default();
+        self.units.restarting = Default::default();
+        self.units.lived = None;
         self.stall = None;
         self.lease_ended = false;
         self.wake = None;

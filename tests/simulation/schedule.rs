@@ -6,7 +6,7 @@ use std::time::Duration;
 use hbd::cluster::Set;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{GROUPS, RESOURCES, Trouble};
+use crate::units::{GROUPS, Life, RESOURCES, Trouble};
 use crate::world::World;
 use hbd::util::random::SplitMix64;
 
@@ -165,6 +165,12 @@ pub enum Fault {
         node: usize,
         set: Set,
     },
+    /// Something becomes of a resource without hbd's doing.
+    Unit {
+        node: usize,
+        step: (usize, usize),
+        life: Life,
+    },
     /// An operator begins or ends the maintenance of an hbd. Nothing else ends it, no crash and no restart.
     Maintenance {
         node: usize,
@@ -248,7 +254,30 @@ impl Schedule {
         schedule.add_pings();
         schedule.add_watch();
         schedule.add_maintenance();
+        schedule.add_lives();
         schedule
+    }
+
+    /// In every third pair of hbd nodes units fail, restart, are stopped and started by others.
+    fn add_lives(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0011_fe5a);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 6) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
+            let for_ms = random.between(100, 30_000);
+            let life = match random.below(6) {
+                0 | 1 => Life::Falls,
+                2 => Life::Restarts,
+                3 => Life::StoppedByHand { for_ms },
+                4 => Life::StoppedWith { for_ms },
+                _ => Life::StartedByHand,
+            };
+            let fault = Fault::Unit { node: random.below(2) as usize, step, life };
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
     }
 
     /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one.
@@ -305,6 +334,7 @@ impl Schedule {
         world.heal();
         world.mend();
         world.end_maintenance();
+        world.end_unit_lives();
         world.run_for(if self.cluster.mixed() { REST_MIXED } else { REST })?;
         world.settled(self.moved_by_hand())?;
         self.stop_heartbeat(world)
@@ -328,7 +358,10 @@ impl Schedule {
     /// Whether groups may end at other nodes than their preferred ones.
     fn moved_by_hand(&self) -> bool {
         let moves = |stage: &Stage| {
-            matches!(stage.fault, Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. })
+            matches!(
+                stage.fault,
+                Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. } | Fault::Unit { .. }
+            )
         };
         !self.cluster.failback || self.cluster.mixed() || self.stages.iter().any(moves)
     }

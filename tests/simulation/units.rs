@@ -22,10 +22,31 @@ pub struct Trouble {
     pub hang: bool,
 }
 
+/// What becomes of a resource without hbd's doing. Times are milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Life {
+    /// It ends by itself.
+    Falls,
+    /// It ends by itself, and systemd starts it again.
+    Restarts,
+    /// Somebody stops it, and starts it again after a while.
+    StoppedByHand { for_ms: u64 },
+    /// systemd stops it because of something else, which is over after a while.
+    StoppedWith { for_ms: u64 },
+    /// Somebody starts it, wherever its group is.
+    StartedByHand,
+}
+
 /// One machine's resources.
 #[derive(Debug, Default)]
 pub struct Units {
     pub running: Running,
+    /// What somebody, or systemd for another reason, keeps down.
+    pub kept_down: Running,
+    /// What systemd is about to start again by itself.
+    pub restarting: Running,
+    /// When something last became of a resource without hbd's doing.
+    pub lived: Option<Duration>,
     troubles: Vec<(Duration, Trouble)>,
 }
 
@@ -56,7 +77,17 @@ impl Units {
         }
     }
 
+    /// Whether a resource ended by itself lately, so that its group may be down: it is tried again after 30 s.
+    pub fn unsteady(&self, now: Duration) -> bool {
+        let kept_down = self.kept_down.iter().flatten().any(|down| *down);
+        kept_down || self.lived.is_some_and(|at| now < at + Duration::from_secs(35))
+    }
+
     pub fn ended(&mut self, step: Step, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.kept_down[step.group][step.resource] = false;
+            self.restarting[step.group][step.resource] = false;
+        }
         match outcome {
             Outcome::Started => self.running[step.group][step.resource] = true,
             Outcome::Stopped => self.running[step.group][step.resource] = false,

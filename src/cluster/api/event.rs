@@ -35,6 +35,13 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// A stop that [`Action::StopLeftover`] ordered has ended.
+    LeftoverEnded {
+        /// Of which resource.
+        step: Step,
+        /// How.
+        outcome: Outcome,
+    },
     /// A resource that runs here, or should, changed by itself or by somebody else's hand.
     Unit {
         /// Which.
@@ -104,6 +111,10 @@ pub enum AddressNews {
     Expired,
     /// It is here again ([`Order::Restore`]).
     Restored,
+    /// It is on this machine although the core did not have it added.
+    Found,
+    /// It was, and is not any more.
+    Absent,
     /// Somebody answers for it ([`Order::Probe`]).
     Answered {
         /// Whose MAC address answers.
@@ -288,6 +299,8 @@ pub enum Action {
     Start(Step),
     /// Stop this resource; answer with [`Event::StepEnded`].
     Stop(Step),
+    /// Stop this resource, which runs here without being a step of its group; answer with [`Event::LeftoverEnded`].
+    StopLeftover(Step),
     /// This resource has not stopped after as many attempts as Heartbeat makes (03 §2.5): do what the configuration
     /// says. The attempts go on.
     Escalate(Step),

@@ -289,6 +289,14 @@ records! {
         "systemd does not answer: whether the services of this node still run is not known. See `systemctl status dbus` and `systemctl is-system-running`";
     UnitsKnown {} Info "91c7e4a60b5d4f28a3d16e7f82b9c504"
         "systemd answers again: what runs here is known";
+    LeftoverStops { group: String, resource: String } Critical "7a1e5c9034d84f62b8a97d0e6c25f3b4"
+        "{resource} is on this machine, which does not hold its group {group}: stopping it here. Who started it? hbctl takeover takes the group";
+    LeftoverFound { group: String, resource: String } Error "d82f4b6e17c04395ae60c3f9b15d7a28"
+        "{resource} runs on this machine, which does not hold its group {group}, and is left as it is (hbd.toml: leftovers, or maintenance): stop it";
+    LeftoverStays { group: String, resource: String, reason: String } Critical "3c96e0d7f5b24a18925d4e7b8a1f06cd"
+        "{resource} is still on this machine, which does not hold its group {group}: it did not stop ({reason})";
+    LeftoverGone { group: String, resource: String } Info "e05b7d1a92c64f38b4f7a6c80d3e9512"
+        "{resource} of group {group}, which this machine does not hold, is not here any more";
     MoveUndone { group: String, resource: String, node: String } Critical "c40d9e72b16f4a83957cb2e8f0a5d361"
         "{resource} does not stop, so group {group} cannot go to {node}: all of it is started here again. End what keeps {resource} (see the lines above), then move the group again";
     UnitUpAgain { group: String, resource: String } Info "a49f5fb0dc874458810a52cc322ea115"

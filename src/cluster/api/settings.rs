@@ -39,6 +39,9 @@ pub struct Settings {
     /// `[health]` of hbd.toml.
     #[serde(default)]
     pub health: config::Health,
+    /// `leftovers` in `[units]` of hbd.toml.
+    #[serde(default)]
+    pub leftovers: config::Leftovers,
     /// What the peer is to compare its configuration with.
     #[serde(default)]
     pub fingerprint: config::Fingerprint,

@@ -94,6 +94,8 @@ pub enum ResourceState {
     Unreachable,
     /// The service manager does not answer.
     Unknown,
+    /// It runs, and is not to.
+    LeftOver,
 }
 
 impl Core {
@@ -119,6 +121,9 @@ impl Core {
             // The one beyond those that run is the one being started or, counted from the other end, stopped.
             GroupState::Starting if step.resource == running => (ResourceState::Starting, String::new()),
             GroupState::Stopping if step.resource + 1 == running => (ResourceState::Stopping, String::new()),
+            _ if !up && self.leftovers.has(step) => {
+                (ResourceState::LeftOver, "it runs on a node that does not hold its group".to_owned())
+            }
             _ if !up => (ResourceState::Stopped, String::new()),
             _ => self.state_of_held(step),
         }

@@ -85,6 +85,9 @@ impl Failures {
 impl Core {
     /// What the service manager says about a resource.
     pub(in crate::cluster) fn unit_news(&mut self, step: Step, news: UnitNews) {
+        if !self.groups.is_up(step) {
+            self.raise(if news == UnitNews::Up { Fact::FoundRunning { step } } else { Fact::FoundDown { step } });
+        }
         if !self.groups.runs(step) || self.leave.begun() {
             return;
         }

@@ -12,6 +12,7 @@
 //! | [`checks`] | does a service do its work? |
 //! | [`ready`] | could this node serve a group that it does not run? |
 //! | [`condition`] | what is known of the resources that are to run here and do not? |
+//! | [`leftover`] | what runs here and is not to? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
@@ -23,6 +24,7 @@ pub(in crate::cluster) mod health;
 pub(in crate::cluster) mod ipfail;
 pub(in crate::cluster) mod isolation;
 pub(in crate::cluster) mod lan;
+pub(in crate::cluster) mod leftover;
 pub(in crate::cluster) mod maintenance;
 pub(in crate::cluster) mod ready;
 

@@ -322,6 +322,15 @@ impl Core {
         }
     }
 
+    /// An address of this set was left over here, and is gone: the node that has the set announces its addresses. To
+    /// a node that has just come up everything is announced anyway.
+    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: Set) {
+        if self.ownership.decided() && self.peer_kind().is_hbd() && !self.exchange.busy() {
+            let report = self.resource_message(true, None);
+            self.send(report.with("hbd_released", set.word()));
+        }
+    }
+
     fn conflict_period(&self) -> Duration {
         if self.peer_kind().is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE }
     }

@@ -15,6 +15,7 @@ mod hold;
 mod impostor;
 mod ipfail;
 mod leave;
+mod leftover;
 mod legacy;
 mod liveness;
 mod maintenance;
@@ -86,6 +87,7 @@ fn settings() -> Settings {
         links: vec!["eth0".into(), "eth1".into()],
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
+        leftovers: Default::default(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         checks: Vec::new(),
@@ -435,6 +437,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Send(message) => told(message),
         Action::Start(step) => Some(format!("start {}", word(step))),
         Action::Stop(step) => Some(format!("stop {}", word(step))),
+        Action::StopLeftover(step) => Some(format!("stop left-over {}", word(step))),
         Action::Announce(step) => Some(format!("announce {}", word(step))),
         Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),

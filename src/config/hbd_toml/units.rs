@@ -13,7 +13,7 @@ use super::source::{TomlText, read_values};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::groups::Resource;
 use crate::config::haresources::{WrittenGroup, unit_name};
-use crate::config::types::{StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
+use crate::config::types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
@@ -24,6 +24,7 @@ const KEYS: &[(&str, ValueKind)] = &[
     ("start_timeout", TIME),
     ("stop_timeout", TIME),
     ("stop_failure", ValueKind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
+    ("leftovers", ValueKind::Choice(&[("stop", "stop"), ("report", "report")])),
     VACATE,
 ];
 /// The keys of `[units."UNIT"]`.
@@ -53,6 +54,7 @@ impl UnitTables {
         read_values("units", KEYS, &units, table, source, findings, |key, value| match key {
             "start_timeout" => limits.start = written(&value),
             "stop_timeout" => limits.stop = written(&value),
+            "leftovers" => limits.leftovers = if value == "report" { Leftovers::Report } else { Leftovers::Stop },
             "vacate" => *vacate = Some(value == "true"),
             _ => limits.stop_failure = if value == "reboot" { StopFailure::Reboot } else { StopFailure::Retry },
         });

@@ -180,7 +180,7 @@ fn units_and_health_have_defaults_and_layers() {
     let config = node.config();
     assert_eq!((config.limits, config.health), (UnitLimits::default(), Health::default()));
     let node = node.toml(
-        "[units]\nstart_timeout = 30\nstop_failure = \"reboot\"\n\
+        "[units]\nstart_timeout = 30\nleftovers = \"report\"\nstop_failure = \"reboot\"\n\
          [health]\nrestarts = 0\nwithin = \"1500ms\"\nexcept = [\"10.0.0.10\"]\n",
     );
     node.write(
@@ -192,6 +192,7 @@ fn units_and_health_have_defaults_and_layers() {
         start: UnitLimit::written(Duration::from_secs(30)),
         stop: UnitLimit::written(Duration::from_secs(5)),
         stop_failure: StopFailure::Reboot,
+        leftovers: Leftovers::Report,
     };
     assert_eq!(config.limits, limits);
     let except = vec!["10.0.0.10".to_owned()];
@@ -246,7 +247,7 @@ fn a_table_for_a_unit_has_to_fit_a_unit() {
         ("[units.nginx]\nvacate = true\n", "nginx.service cannot be kept busy", "ends in .mount"),
         ("[units.nginx]\nvacat = true\n", "unknown key `vacat` in [units.\"nginx\"]", "did you mean `vacate`?"),
         ("[units.\"srv-data.mount\"]\nvacate = 3\n", "bad value for `vacate` in [units.\"srv-data.mount\"]", ""),
-        ("[units]\nx = 1\n[units.nginx]\n", "unknown key `x` in [units]", "stop_failure and vacate"),
+        ("[units]\nx = 1\n[units.nginx]\n", "unknown key `x` in [units]", "leftovers and vacate"),
     ];
     for (text, message, help) in table {
         let error = node(text).error();

@@ -127,6 +127,7 @@ fn kind_and_content(action: &Action) -> (String, String) {
         }
         Action::Start(step) => (format!("start {}.{}", step.group, step.resource), String::new()),
         Action::Stop(step) => (format!("stop {}.{}", step.group, step.resource), String::new()),
+        Action::StopLeftover(step) => (format!("stop left-over {}.{}", step.group, step.resource), String::new()),
         Action::Escalate(step) => (format!("escalate {}.{}", step.group, step.resource), String::new()),
         Action::Announce(step) => (format!("announce {}.{}", step.group, step.resource), String::new()),
         Action::Address { step, order } => (format!("{order:?} {}.{}", step.group, step.resource), String::new()),

@@ -50,6 +50,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         links: vec!["eth1".to_owned()],
         groups: vec![group("nodea"), group("nodeb")],
         seed: 11,
+        leftovers: Default::default(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         checks: Vec::new(),

@@ -37,11 +37,19 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             };
             format!("{} {how}", resource(*step, settings))
         }
+        Event::LeftoverEnded { step, outcome: Outcome::Failed(reason) } => {
+            format!("{} is not to run here and did not stop: {reason}", resource(*step, settings))
+        }
+        Event::LeftoverEnded { step, .. } => {
+            format!("{}, which is not to run here, is gone", resource(*step, settings))
+        }
         Event::Policies(_) => return None,
         Event::Address { step, news } => {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
                 AddressNews::Restored => "is here again".to_owned(),
+                AddressNews::Found => "is on this machine, and hbd has not added it".to_owned(),
+                AddressNews::Absent => "is not on this machine any more".to_owned(),
                 AddressNews::Answered { mac } => format!("is answered by {mac}"),
                 AddressNews::Silent => "is answered by nobody".to_owned(),
                 AddressNews::Service { answers: true } => "accepts connections".to_owned(),
@@ -107,6 +115,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         Action::Send(message) if is_routine(message) => return None,
         Action::Send(message) => format!("sends {}", self::message(message)),
         Action::Start(step) => format!("starts {}", resource(*step, settings)),
+        Action::StopLeftover(step) => format!("stops {}, which is not to run here", resource(*step, settings)),
         Action::Stop(step) => format!("stops {}", resource(*step, settings)),
         Action::Escalate(step) => format!("{} does not stop: the configuration decides", resource(*step, settings)),
         Action::Announce(step) => format!("announces {}", resource(*step, settings)),

@@ -79,6 +79,7 @@ impl Rules {
             links: vec!["eth0".to_owned(), "eth1".to_owned()],
             groups: self.groups(),
             seed,
+            leftovers: Default::default(),
             health: Health { restarts: self.restarts, ..Health::default() },
             fingerprint: Fingerprint::default(),
             checks: Vec::new(),
@@ -119,6 +120,8 @@ struct Pair {
     generation: [u64; 2],
     arriving: [VecDeque<Message>; 2],
     steps: [VecDeque<(Step, bool)>; 2],
+    /// Left-overs whose stop is under way.
+    leftovers: [VecDeque<Step>; 2],
     /// What a core that hands over held.
     left_behind: [Option<Set>; 2],
     cut: [bool; 2],
@@ -157,6 +160,7 @@ pub fn play(seed: u64, trace: Trace) -> Trace {
         generation: [10, 10],
         arriving: Default::default(),
         steps: Default::default(),
+        leftovers: Default::default(),
         left_behind: [None, None],
         cut: [false, false],
         requests: 0,
@@ -195,6 +199,7 @@ impl Pair {
         self.cores[node] = None;
         self.arriving[node].clear();
         self.steps[node].clear();
+        self.leftovers[node].clear();
     }
 
     /// Mostly what is due, now and then anything else.
@@ -243,6 +248,10 @@ impl Pair {
     }
 
     fn end_step(&mut self, node: usize) {
+        if let Some(step) = self.leftovers[node].pop_front() {
+            let outcome = if self.chance(3) { Outcome::Failed("no".to_owned()) } else { Outcome::Stopped };
+            self.feed(node, Event::LeftoverEnded { step, outcome });
+        }
         let Some((step, start)) = self.steps[node].pop_front() else { return };
         let outcome = match (self.chance(12), start) {
             (true, _) => Outcome::Failed("no".to_owned()),
@@ -272,7 +281,13 @@ impl Pair {
         };
         let mac = || "02:00:00:00:00:01".to_owned();
         let address = |news| Event::Address { step: Step { resource: 0, ..step }, news };
-        let event = match self.random.below(14) {
+        let event = match self.random.below(20) {
+            14 => Event::Unit { step, news: UnitNews::StoppedWith("another unit was stopped".to_owned()) },
+            15 => Event::Unit { step, news: UnitNews::Free },
+            16 => Event::Unit { step, news: UnitNews::Exhausted("start-limit-hit".to_owned()) },
+            17 => Event::Unit { step, news: UnitNews::Unknown },
+            18 => address(AddressNews::Found),
+            19 => address(AddressNews::Restored),
             0 => Event::Unit { step, news: UnitNews::Failed("exit code 1".to_owned()) },
             1 => Event::Unit { step, news: UnitNews::Restarting("killed".to_owned()) },
             2 => Event::Unit { step, news: UnitNews::Stopped },
@@ -326,6 +341,7 @@ impl Pair {
                 Action::Send(message) => self.send(1 - node, message),
                 Action::Start(step) => self.steps[node].push_back((step, true)),
                 Action::Stop(step) => self.steps[node].push_back((step, false)),
+                Action::StopLeftover(step) => self.leftovers[node].push_back(step),
                 Action::Exit => self.end(node),
                 Action::HandOver => {
                     self.left_behind[node] = Some(held);

@@ -161,6 +161,7 @@ impl Heartbeat {
             | Event::Adopt(_)
             | Event::Fenced { .. }
             | Event::Check { .. }
+            | Event::LeftoverEnded { .. }
             | Event::Unit { .. } => {}
         }
         self.run_scripts();

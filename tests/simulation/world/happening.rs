@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Outcome, Step};
+use hbd::cluster::{Event, Outcome, Step};
 use hbd::wire::Message;
 
 /// One thing that happens to the cluster.
@@ -16,6 +16,15 @@ pub(super) enum Happening {
     },
     Deadline,
     Ended(Step, Outcome),
+    /// systemd tells what became of a unit, or the kernel of an address.
+    Tells(Event),
+    /// systemd starts a unit again by itself.
+    Restarts(Step),
+    /// What kept a resource down is over: somebody starts it (`by_hand`), or hbd may.
+    DownOver {
+        step: Step,
+        by_hand: bool,
+    },
     /// A stalled daemon runs again.
     Wakes,
     /// The lease of the addresses ends, of a daemon that has been stalled since this time.

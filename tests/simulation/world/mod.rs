@@ -1,7 +1,9 @@
 //! The machines, the wire between them, and virtual time.
 
 mod happening;
+mod judge;
 mod lan;
+mod lives;
 mod story;
 
 use std::cmp::Reverse;
@@ -14,7 +16,7 @@ use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::golden::Trace;
-use crate::invariants::{Invariants, Observation};
+use crate::invariants::Invariants;
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
 use crate::schedule::{Cluster, Fault, Kind};
@@ -42,6 +44,7 @@ pub struct World {
     takeovers: u64,
     trace: Trace,
     broken: Option<String>,
+    truth: lives::Truth,
     /// Every message with its time and its sender; `None` if they are not collected.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
@@ -63,6 +66,7 @@ impl World {
             takeovers: 0,
             trace: Trace::default(),
             broken: None,
+            truth: lives::Truth::default(),
             sent: None,
         }
     }
@@ -150,6 +154,7 @@ impl World {
             Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
             Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
             Fault::Maintenance { node, on } => self.maintain(node, on),
+            Fault::Unit { node, step, life } => self.live(node, step, life),
         }
         Ok(())
     }
@@ -250,70 +255,6 @@ impl World {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn check(&mut self) {
-        if !self.cluster.serves() || self.broken.is_some() {
-            return;
-        }
-        let (now, nodes) = (self.now, &self.nodes);
-        let observation = Observation {
-            now,
-            alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
-            running: [nodes[0].units.running, nodes[1].units.running],
-            heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
-            parted: !self.wire.whole()
-                || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
-            watched: self.cluster.watched
-                && !self.cluster.mixed()
-                && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
-            misled: self.misled(),
-            // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
-            // node if takeover_needs_ping says so.
-            excused: self.lan.disturbed(now)
-                || nodes.iter().any(|node| {
-                    node.maintenance || node.units.start_troubled(now) || self.cluster.needs_ping && !node.lan
-                }),
-        };
-        if let Err(broken) = self.invariants.check(&observation) {
-            self.break_with(broken);
-        }
-    }
-
-    fn misled(&self) -> [bool; GROUPS] {
-        std::array::from_fn(|group| self.nodes.iter().any(|node| node.is_wrong_about(group)))
-    }
-
-    /// Checked after a long rest: every group runs on one node, on its preferred one unless it was `moved`, and every
-    /// node knows which nodes live.
-    pub fn settled(&self, moved: bool) -> Result<(), String> {
-        let living: Vec<_> = self.nodes.iter().map(|node| node.machine.is_some()).collect();
-        for (index, machine) in
-            self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.machine.as_ref()?)))
-        {
-            // This holds for a real Heartbeat, too: while it is in transition it can be neither stopped nor asked for
-            // anything (03 §0 nos. 10 and 20).
-            if self.cluster.serves() && machine.in_transition() {
-                return Err(format!("{} is still in transition at the end", name(index)));
-            }
-            if machine.active_nodes().is_some_and(|active| active != living) {
-                return Err(format!("{} does not know who lives at the end", name(index)));
-            }
-        }
-        for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
-            let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
-            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.is_claimed_in_vain(group);
-            if self.misled()[group] {
-                continue;
-            }
-            if lost || owners.len() > 1 {
-                return Err(format!("group {group} is served by {owners:?} at the end"));
-            }
-            if !moved && living == [true, true] && owners != [group] {
-                return Err(format!("group {group} is not at its preferred node at the end"));
-            }
-        }
-        Ok(())
-    }
-
     fn happen(&mut self, next: Scheduled) {
         let node = next.node;
         let current = next.life == self.nodes[node].life;
@@ -345,6 +286,9 @@ impl World {
                 self.tell(|| format!("{}: the addresses have outlived their lease", name(node)));
                 self.lease_ends(node);
             }
+            Happening::Tells(event) if current => self.feed(node, event),
+            Happening::Restarts(step) if current => self.restarts(node, step),
+            Happening::DownOver { step, by_hand } if current => self.down_over(node, step, by_hand),
             Happening::Wakes if current => self.wakes(node),
             Happening::Asks(id) if current => self.asks(node, id),
             Happening::Restored(step) if current => {
@@ -428,6 +372,7 @@ impl World {
             Deed::Send(message) => self.send(node, message),
             Deed::Start(step) => self.operate(node, step, true),
             Deed::Stop(step) => self.operate(node, step, false),
+            Deed::StopLeftover(step) => self.stop_leftover(node, step),
             Deed::Announce(step) => self.invariants.announced(step.group, node),
             Deed::Address(step, order) => self.address_order(node, step, order),
             Deed::Log(record) => self.logged(node, &record),
@@ -446,7 +391,8 @@ impl World {
     }
 
     fn ended(&mut self, node: usize) {
-        if self.nodes[node].units.running != Running::default() {
+        // What somebody started by hand a moment ago is not hbd's.
+        if self.nodes[node].units.running != Running::default() && self.nodes[node].units.lived.is_none() {
             self.break_with(format!("{} ended with resources running", name(node)));
         }
         self.invariants.disturbed(self.now);
@@ -477,7 +423,8 @@ impl World {
         let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
         // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs
         // several children at the same time, which disturb each other (03 §4.6).
-        let excused = self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
+        let lived = self.nodes[node].units.lived.is_some();
+        let excused = lived || self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
         let fits = excused || outside.all(|up| *up == start);
         if !fits {
             let verb = if start { "starts" } else { "stops" };

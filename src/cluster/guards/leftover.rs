@@ -1,0 +1,148 @@
+//! What runs on this node although its group is not to run here: left by somebody, or started by hand
+//! (docs/DECISIONS.md "Left-overs on a node that does not own a group").
+//!
+//! Owns the list of these resources, and stops them: an address at once, because two nodes must not have it; a unit
+//! when this node has decided what it holds, because until then the unit may be about to be wanted here. Never
+//! touches a unit that another group, which runs here, names as well.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::timers::Timer;
+use crate::cluster::{Action, Outcome, Record, Step};
+use crate::config::{Leftovers, ResourceKind};
+
+/// A unit waits for a decision, and what did not stop for the next attempt.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Found {
+    step: Step,
+    /// It was said to an administrator.
+    said: bool,
+    /// Its stop was ordered and has not ended.
+    stopping: bool,
+}
+
+/// What runs here and is not to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct LeftoverList(Vec<Found>);
+
+impl LeftoverList {
+    /// Whether this resource is one of them.
+    pub(in crate::cluster) fn has(&self, step: Step) -> bool {
+        self.0.iter().any(|found| found.step == step)
+    }
+}
+
+impl Core {
+    /// A resource runs here. Says nothing of one that is to.
+    pub(in crate::cluster) fn found_running(&mut self, step: Step) {
+        let known = step.group < self.groups.list().len();
+        if !known || self.leave.begun() || self.is_meant(step) || self.leftovers.has(step) {
+            return;
+        }
+        self.leftovers.0.push(Found { step, said: false, stopping: false });
+        self.stop_leftovers();
+    }
+
+    /// It is down, by our stop or by anything else.
+    pub(in crate::cluster) fn leftover_gone(&mut self, step: Step) {
+        if self.leftovers.has(step) {
+            self.leftovers.0.retain(|found| found.step != step);
+            if self.is_address(step) {
+                self.raise(Fact::LeftoverGone { set: self.groups.class(step.group).into() });
+            }
+            let (group, resource) = self.groups.words(step);
+            self.log(Record::LeftoverGone { group, resource });
+        }
+    }
+
+    /// The stop that we ordered has ended.
+    pub(in crate::cluster) fn leftover_ended(&mut self, step: Step, outcome: Outcome) {
+        match outcome {
+            Outcome::Failed(reason) if self.leftovers.has(step) => {
+                let (group, resource) = self.groups.words(step);
+                self.log(Record::LeftoverStays { group, resource, reason });
+                for found in self.leftovers.0.iter_mut().filter(|found| found.step == step) {
+                    found.stopping = false;
+                }
+                self.timers.set(Timer::Leftover, self.now.monotonic + AGAIN);
+            }
+            _ => self.leftover_gone(step),
+        }
+    }
+
+    /// Stops what may be stopped by now. What has been wanted here since is no left-over any more.
+    pub(in crate::cluster) fn stop_leftovers(&mut self) {
+        self.timers.stop(Timer::Leftover);
+        if self.leave.begun() {
+            self.leftovers.0.clear();
+            return;
+        }
+        let list = std::mem::take(&mut self.leftovers.0);
+        let left: Vec<Found> = list.into_iter().filter(|found| !self.is_meant(found.step)).collect();
+        for mut found in left {
+            let address = self.is_address(found.step);
+            if address || self.ownership.decided() {
+                self.act_on(&mut found, address);
+            }
+            let left_as_it_is = found.said && !address && self.settings.leftovers == Leftovers::Report;
+            if !found.stopping && !left_as_it_is {
+                self.timers.set(Timer::Leftover, self.now.monotonic + AGAIN);
+            }
+            self.leftovers.0.push(found);
+        }
+    }
+
+    fn act_on(&mut self, found: &mut Found, address: bool) {
+        let stops = match (self.maintenance.on(), address) {
+            // An administrator may serve by hand what no node has; two owners are another matter.
+            (true, _) => address && self.peer_has(found.step.group),
+            (false, true) => true,
+            (false, false) => self.settings.leftovers == Leftovers::Stop,
+        };
+        if !found.said {
+            found.said = true;
+            let (group, resource) = self.groups.words(found.step);
+            self.log(if stops {
+                Record::LeftoverStops { group, resource }
+            } else {
+                Record::LeftoverFound { group, resource }
+            });
+        }
+        if stops && !found.stopping {
+            found.stopping = true;
+            self.out.push(Action::StopLeftover(found.step));
+        }
+    }
+
+    fn peer_has(&self, group: usize) -> bool {
+        self.peer_alive() && self.ownership.other.holds.swapped().has(self.groups.class(group))
+    }
+
+    fn is_address(&self, step: Step) -> bool {
+        let resource = self.groups.list()[step.group].resources.get(step.resource);
+        resource.is_some_and(|resource| matches!(resource.kind, ResourceKind::Address(_)))
+    }
+
+    /// Whether a resource is to run here, or is still on its way down, be it for another group that names the same
+    /// unit.
+    fn is_meant(&self, step: Step) -> bool {
+        let list = self.groups.list();
+        let Some(resource) = list[step.group].resources.get(step.resource) else { return true };
+        let same = |other: &ResourceKind| match (&resource.kind, other) {
+            (ResourceKind::Address(one), ResourceKind::Address(other)) => one.address == other.address,
+            (one, other) => one.unit().is_some() && one.unit() == other.unit(),
+        };
+        list.iter().enumerate().any(|(group, found)| {
+            let names = found.resources.iter().enumerate().filter(|(_, other)| same(&other.kind));
+            let up = |resource: usize| self.groups.is_up(Step { group, resource });
+            names.into_iter().any(|(resource, _)| self.groups.wanted(group) || up(resource))
+        })
+    }
+}

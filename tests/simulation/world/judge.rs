@@ -1,0 +1,77 @@
+//! What an outsider sees of the world, and whether it is as it must be.
+
+use super::World;
+use crate::invariants::Observation;
+use crate::node::name;
+use crate::schedule::Kind;
+use crate::units::GROUPS;
+
+impl World {
+    pub(super) fn check(&mut self) {
+        if !self.cluster.serves() || self.broken.is_some() {
+            return;
+        }
+        let (now, nodes) = (self.now, &self.nodes);
+        let observation = Observation {
+            now,
+            alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
+            running: [nodes[0].units.running, nodes[1].units.running],
+            heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
+            parted: !self.wire.whole()
+                || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
+            watched: self.cluster.watched
+                && !self.cluster.mixed()
+                && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
+            misled: self.misled(),
+            // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
+            // node if takeover_needs_ping says so.
+            excused: self.lan.disturbed(now)
+                || nodes.iter().any(|node| {
+                    node.maintenance
+                        || node.units.unsteady(now)
+                        || node.units.start_troubled(now)
+                        || self.cluster.needs_ping && !node.lan
+                }),
+        };
+        if let Err(broken) = self.invariants.check(&observation) {
+            self.break_with(broken);
+        }
+        self.check_truth();
+    }
+
+    fn misled(&self) -> [bool; GROUPS] {
+        std::array::from_fn(|group| self.nodes.iter().any(|node| node.is_wrong_about(group)))
+    }
+
+    /// Checked after a long rest: every group runs on one node, on its preferred one unless it was `moved`, and every
+    /// node knows which nodes live.
+    pub fn settled(&self, moved: bool) -> Result<(), String> {
+        let living: Vec<_> = self.nodes.iter().map(|node| node.machine.is_some()).collect();
+        for (index, machine) in
+            self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.machine.as_ref()?)))
+        {
+            // This holds for a real Heartbeat, too: while it is in transition it can be neither stopped nor asked for
+            // anything (03 §0 nos. 10 and 20).
+            if self.cluster.serves() && machine.in_transition() {
+                return Err(format!("{} is still in transition at the end", name(index)));
+            }
+            if machine.active_nodes().is_some_and(|active| active != living) {
+                return Err(format!("{} does not know who lives at the end", name(index)));
+            }
+        }
+        for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
+            let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
+            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.is_claimed_in_vain(group);
+            if self.misled()[group] {
+                continue;
+            }
+            if lost || owners.len() > 1 {
+                return Err(format!("group {group} is served by {owners:?} at the end"));
+            }
+            if !moved && living == [true, true] && owners != [group] {
+                return Err(format!("group {group} is not at its preferred node at the end"));
+            }
+        }
+        Ok(())
+    }
+}

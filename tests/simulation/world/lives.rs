@@ -1,0 +1,144 @@
+//! What becomes of resources without hbd's doing, and whether what hbd shows of them is true.
+
+use std::time::Duration;
+
+use hbd::cluster::{AddressNews, Event, Outcome, Step, UnitNews};
+
+use super::{Happening, World};
+use crate::node::{name, timing};
+use crate::schedule::Kind;
+use crate::units::{GROUPS, Life, RESOURCES};
+
+/// How long systemd, or the kernel, takes to tell at most.
+const TOLD: u64 = 200;
+/// How long systemd waits before it starts a unit again.
+const RESTART: Duration = Duration::from_millis(700);
+/// How often views are compared with the truth.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a view may be behind the truth on its own node.
+const BEHIND: Duration = Duration::from_secs(1);
+
+/// Since when a node's view of a group is wrong, and when that was looked at last.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    looked: Duration,
+    wrong: [[Option<Duration>; GROUPS]; 2],
+}
+
+impl World {
+    pub(super) fn live(&mut self, node: usize, step: (usize, usize), life: Life) {
+        let step = Step { group: step.0, resource: step.1 };
+        let address = self.cluster.watched && step.resource == 0;
+        let Some(node_life) = self.nodes[node].machine.as_ref().map(|_| self.now) else { return };
+        if self.cluster.nodes[node] != Kind::Hbd {
+            return;
+        }
+        let units = &mut self.nodes[node].units;
+        let up = units.running[step.group][step.resource];
+        // The first resource stands for the group's address, which an invariant watches.
+        if step.resource == 0 && !address && life == Life::StartedByHand {
+            return;
+        }
+        if up == (life == Life::StartedByHand) || address && life != Life::StartedByHand {
+            return;
+        }
+        units.lived = Some(node_life);
+        units.running[step.group][step.resource] = !up;
+        let reason = || "simulated".to_owned();
+        match life {
+            Life::Falls => self.tells(node, Event::Unit { step, news: UnitNews::Failed(reason()) }),
+            Life::Restarts => {
+                self.nodes[node].units.restarting[step.group][step.resource] = true;
+                self.push(RESTART, node, Happening::Restarts(step));
+                self.tells(node, Event::Unit { step, news: UnitNews::Restarting(reason()) });
+            }
+            Life::StoppedByHand { for_ms } => {
+                self.keep_down(node, step, for_ms, true);
+                self.tells(node, Event::Unit { step, news: UnitNews::Stopped });
+            }
+            Life::StoppedWith { for_ms } => {
+                self.keep_down(node, step, for_ms, false);
+                self.tells(node, Event::Unit { step, news: UnitNews::StoppedWith(reason()) });
+            }
+            Life::StartedByHand if address => self.tells(node, Event::Address { step, news: AddressNews::Found }),
+            Life::StartedByHand => self.tells(node, Event::Unit { step, news: UnitNews::Up }),
+        }
+    }
+
+    fn tells(&mut self, node: usize, event: Event) {
+        let delay = Duration::from_millis(self.random.below(TOLD));
+        self.push(delay, node, Happening::Tells(event));
+    }
+
+    fn keep_down(&mut self, node: usize, step: Step, for_ms: u64, by_hand: bool) {
+        self.nodes[node].units.kept_down[step.group][step.resource] = true;
+        self.push(Duration::from_millis(for_ms), node, Happening::DownOver { step, by_hand });
+    }
+
+    pub(super) fn down_over(&mut self, node: usize, step: Step, by_hand: bool) {
+        let units = &mut self.nodes[node].units;
+        if !std::mem::take(&mut units.kept_down[step.group][step.resource]) {
+            return;
+        }
+        if by_hand {
+            units.running[step.group][step.resource] = true;
+            self.tells(node, Event::Unit { step, news: UnitNews::Up });
+        } else {
+            self.tells(node, Event::Unit { step, news: UnitNews::Free });
+        }
+    }
+
+    /// systemd starts a unit again, unless a job of hbd's has come first.
+    pub(super) fn restarts(&mut self, node: usize, step: Step) {
+        let units = &mut self.nodes[node].units;
+        if std::mem::take(&mut units.restarting[step.group][step.resource]) {
+            units.running[step.group][step.resource] = true;
+            self.tells(node, Event::Unit { step, news: UnitNews::Up });
+        }
+    }
+
+    /// Stops what hbd found. Jobs of systemd, and requests to the kernel, take effect in their order.
+    pub(super) fn stop_leftover(&mut self, node: usize, step: Step) {
+        self.nodes[node].units.running[step.group][step.resource] = false;
+        let delay = Duration::from_micros(self.random.between(300, 80_000));
+        let ended = Event::LeftoverEnded { step, outcome: Outcome::Stopped };
+        self.push(delay, node, Happening::Tells(ended));
+    }
+
+    /// What somebody stopped is started again.
+    pub fn end_unit_lives(&mut self) {
+        self.invariants.disturbed(self.now);
+        for node in 0..self.nodes.len() {
+            for (group, resource) in (0..GROUPS).flat_map(|group| (0..RESOURCES).map(move |index| (group, index))) {
+                self.down_over(node, Step { group, resource }, true);
+            }
+        }
+    }
+
+    /// No view says that a group is well for longer than it takes to know better.
+    pub(super) fn check_truth(&mut self) {
+        if self.now < self.truth.looked + LOOK || self.cluster.nodes != [Kind::Hbd; 2] {
+            return;
+        }
+        self.truth.looked = self.now;
+        for (node, group) in (0..2).flat_map(|node| (0..GROUPS).map(move |group| (node, group))) {
+            let excused = self.nodes[node].stall.is_some() || self.nodes[node].lease_ended || !self.wire.whole();
+            let shown = self.nodes[node].machine.as_ref().and_then(|machine| machine.shown(group));
+            let (here, there) = (self.serves(node, group), self.serves(1 - node, group));
+            let limit = shown.and_then(|shown| {
+                let wrong_here = (shown.active_here && !here).then_some(BEHIND);
+                // Twice, because a node may come back and die again between two looks.
+                let late = (timing().deadtime + timing().keepalive) * 2;
+                wrong_here.or((shown.well_there && !there).then_some(late))
+            });
+            let (now, since) = (self.now, &mut self.truth.wrong[node][group]);
+            match limit.filter(|_| !excused) {
+                None => *since = None,
+                Some(limit) if now - *since.get_or_insert(now) > limit => {
+                    self.break_with(format!("{} says that group {group} is well, and it does not run", name(node)));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
