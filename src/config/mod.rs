@@ -17,6 +17,7 @@
 //! | `manual` | hbd-ha.cf(5), made from that table |
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
+//! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
@@ -48,6 +49,7 @@ mod service_checks;
 mod settings;
 mod text;
 mod types;
+mod unit_types;
 mod value;
 
 #[cfg(test)]
@@ -63,8 +65,8 @@ pub use load::{Loaded, load};
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
-    FenceDevice, FenceProtocol, GenerationMethod, Health, Leftovers, Medium, MessageFormat, OnAnswer, OnClaim,
-    OnHang, PingNode, RUNTIME_WATCHDOG, Recording, StopFailure, Timing, UnitLimit, UnitLimits, UnitPolicies,
-    UnitPolicy, UuidFrom, WatchdogPolicy, WhenStopped,
+    FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
+    RUNTIME_WATCHDOG, Recording, Timing, UuidFrom, WatchdogPolicy, WhenStopped,
 };
+pub use unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 pub(crate) use value::nearest;

@@ -2,15 +2,15 @@
 //!
 //! Owns no parsing and no checking; a value of these types has been checked by [`super::load()`].
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, ResourceKind};
+use super::groups::Group;
 use super::service_checks::ServiceCheck;
+use super::unit_types::{UnitLimits, UnitPolicies};
 
 /// The configuration, checked as a whole (04).
 #[derive(Debug, Clone)]
@@ -184,89 +184,6 @@ pub struct Connectivity {
     pub ipfail: bool,
     /// `takeover_needs_ping`: whether a node that reaches no ping node takes nothing from a silent node.
     pub takeover_needs_ping: bool,
-}
-
-/// `[units]` of hbd.toml: how long units may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnitLimits {
-    /// How long a start may take; then it has failed. systemd's own TimeoutStartSec= is usually shorter, and its
-    /// message more precise.
-    pub start: UnitLimit,
-    /// How long a stop may take; then the unit is killed.
-    pub stop: UnitLimit,
-    /// What happens when a resource has not stopped after ten attempts.
-    pub stop_failure: StopFailure,
-    /// What happens to a unit that runs on a node that does not hold its group.
-    #[serde(default)]
-    pub leftovers: Leftovers,
-}
-
-/// `start_timeout` or `stop_timeout`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnitLimit {
-    /// How long.
-    pub time: Duration,
-    /// Whether hbd.toml says so. Where it does not, a longer limit of the unit itself counts.
-    pub written: bool,
-}
-
-impl UnitLimit {
-    /// One that hbd.toml says.
-    pub fn written(time: Duration) -> UnitLimit {
-        UnitLimit { time, written: true }
-    }
-}
-
-impl Default for UnitLimits {
-    fn default() -> UnitLimits {
-        let limit = UnitLimit { time: Duration::from_secs(300), written: false };
-        UnitLimits { start: limit, stop: limit, stop_failure: StopFailure::Retry, leftovers: Leftovers::Stop }
-    }
-}
-
-/// What hbd may do to the units of haresources.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct UnitPolicies {
-    /// `vacate` in `[units]`, for all file systems; `None` if it is not written.
-    pub vacate: Option<bool>,
-    /// The tables `[units."UNIT"]`, by the unit's full name.
-    pub by_unit: BTreeMap<String, UnitPolicy>,
-}
-
-/// `[units."UNIT"]` of hbd.toml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct UnitPolicy {
-    /// Whether hbd may end the processes that keep this file system busy; `None` if it is not written.
-    pub vacate: Option<bool>,
-}
-
-impl UnitPolicies {
-    /// Whether hbd may end the processes that keep the file system of `kind` busy. Where nothing is written it may
-    /// for `Filesystem::`, as Heartbeat does (03 §15), and not for a mount unit of somebody else.
-    pub fn may_vacate(&self, kind: &ResourceKind) -> bool {
-        let own = kind.unit().and_then(|unit| self.by_unit.get(unit)).and_then(|policy| policy.vacate);
-        own.or(self.vacate).unwrap_or(matches!(kind, ResourceKind::Transient(_)))
-    }
-}
-
-/// `leftovers` in `[units]` of hbd.toml: what happens to a unit that runs on a node that does not hold its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Leftovers {
-    /// It is stopped.
-    #[default]
-    Stop,
-    /// It is named in the log and in every status.
-    Report,
-}
-
-/// `stop_failure` in `[units]` of hbd.toml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StopFailure {
-    /// Try again for ever; the peer does not get the group meanwhile.
-    Retry,
-    /// Reboot the machine at once, as Heartbeat does (03 §9.2): the peer takes over after its dead time.
-    Reboot,
 }
 
 /// RuntimeWatchdogSec= that hbd sets where systemd does not feed the watchdog yet. PID 1 may be busy for a while,

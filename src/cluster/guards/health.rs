@@ -461,6 +461,8 @@ impl Core {
         let now = self.now.monotonic;
         let meant = |step: Step| group.is_none_or(|group| group == step.group);
         self.health.failures.retain(|failure| !meant(failure.step));
+        // What was mended may fail again, and the peer may serve then. What it gives back it gives for the operator.
+        (self.health.offer_again, self.health.moved) = (None, None);
         let ill = self.conditions.iter().filter(|(_, condition)| **condition != Condition::Gone);
         let again: Vec<Step> = ill.map(|(step, _)| step).filter(|step| meant(*step)).collect();
         self.health.waiting.retain(|(step, _)| !meant(*step));

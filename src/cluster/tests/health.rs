@@ -246,3 +246,21 @@ fn a_cleanup_forgets_failures_and_starts_again() {
     assert!(bench.logged("for the 1. time lately"));
     assert_eq!(bench.view().hold, Set::LOCAL);
 }
+
+#[test]
+fn after_a_cleanup_what_fails_again_goes_to_the_peer_again() {
+    let mut bench = Bench::joined("local");
+    exhaust(&mut bench, A2);
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    bench.resource("all", "1", None);
+    bench.request(Request::Cleanup(None));
+    // The operator takes it back, and it fails as before.
+    bench.ask("foreign", "me");
+    bench.ask("foreign", "done");
+    bench.resource("local", "1", None);
+    bench.request(Request::Cleanup(None));
+    bench.done.clear();
+    exhaust(&mut bench, A2);
+    assert!(bench.story().contains(&"ask_resources local me".to_owned()));
+}

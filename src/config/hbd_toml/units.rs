@@ -13,7 +13,7 @@ use super::source::{TomlText, read_values};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::groups::Resource;
 use crate::config::haresources::{WrittenGroup, unit_name};
-use crate::config::types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
+use crate::config::unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
