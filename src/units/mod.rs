@@ -17,7 +17,7 @@
 //!   (docs/UNITS.md).
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - Programs of ha.cf that are kept running (`children`).
-//! - A shutdown of the machine stops hbd first, and hbd its units ([`order`]).
+//! - A shutdown of the machine stops hbd first, and hbd its units (`order`).
 
 pub mod agent;
 pub mod check;
