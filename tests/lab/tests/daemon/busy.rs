@@ -6,9 +6,9 @@ use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
 
-const MOUNT: &str = "srv-lab.mount";
-const MOUNT_UNIT: &str = "[Mount]\nWhat=tmpfs\nWhere=/srv/lab\nType=tmpfs\n";
-const LINE: &str = "nodea 192.168.17.200/24/eth0 srv-lab.mount httpd\n";
+const MOUNT: &str = "srv-busy.mount";
+const MOUNT_UNIT: &str = "[Mount]\nWhat=tmpfs\nWhere=/srv/busy\nType=tmpfs\n";
+const LINE: &str = "nodea 192.168.17.200/24/eth0 srv-busy.mount httpd\n";
 /// Who stands in the file system.
 const SITTER: &str = "lab-sitter.service";
 const UNITS_TOML: &str = "/etc/hbd/hbd.toml.d/units.toml";
@@ -31,18 +31,18 @@ pub fn a_busy_mount_unit_stays_and_names_who_uses_it(pair: &mut Pair) -> Result<
     if refused.status == Some(0) {
         return unexpected(format!("hbctl standby succeeded with a busy file system:\n{}", refused.stdout));
     }
-    let who = ["sleep (PID ", ", user root) has its working directory in /srv/lab"];
+    let who = ["sleep (PID ", ", user root) has its working directory in /srv/busy"];
     expect_words("hbctl standby", &format!("{}{}", refused.stdout, refused.stderr), &who)?;
     let failed = pair.wait_record(A, since, "target is busy", SOON)?;
     expect_words("the record", failed.message(), &who)?;
-    expect_words("the record", failed.message(), &["[units.\"srv-lab.mount\"] in /etc/hbd/hbd.toml"])?;
+    expect_words("the record", failed.message(), &["[units.\"srv-busy.mount\"] in /etc/hbd/hbd.toml"])?;
     for unit in [HTTPD, MOUNT, SITTER] {
         pair.wait_unit(A, unit, "active", START)?;
     }
     let served = pair.client.wait_served_by(NODES[A].name, SOON)?;
     expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
 
-    pair.node(A).write(UNITS_TOML, "[units.\"srv-lab.mount\"]\nvacate = true\n")?;
+    pair.node(A).write(UNITS_TOML, "[units.\"srv-busy.mount\"]\nvacate = true\n")?;
     let restarted = now();
     pair.node(A).systemctl("restart", HBD)?;
     pair.lab.wait_stable(A, restarted, START)?;
@@ -60,12 +60,12 @@ pub fn a_busy_mount_unit_stays_and_names_who_uses_it(pair: &mut Pair) -> Result<
 /// A shell of an administrator who looks after something in the file system.
 fn sit(pair: &Pair) -> Result<()> {
     // Not WorkingDirectory=, by which systemd would stop it together with the mount.
-    let script = "cd /srv/lab && exec sleep 600";
+    let script = "cd /srv/busy && exec sleep 600";
     let unit = format!("--unit={SITTER}");
     pair.node(A).run(&["systemd-run", "--quiet", "--collect", &unit, "sh", "-c", script])?;
     wait_until("somebody to stand in the file system", SOON, || {
         let pid = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", SITTER]).ok()?;
         let cwd = pair.node(A).run(&["readlink", &format!("/proc/{}/cwd", pid.trim())]).ok()?;
-        (cwd.trim() == "/srv/lab").then_some(())
+        (cwd.trim() == "/srv/busy").then_some(())
     })
 }
