@@ -10,11 +10,12 @@ use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words, 
 const FIRST: &str = "hbd-respawn-1-first.service";
 const LOG: &str = "/var/lib/first.log";
 
-/// A program that notes how it was started, and when it ends, whether the virtual address was still there.
+/// A program that notes how it was started, and when it ends, whether the virtual address was still there. systemd
+/// sends SIGTERM to all processes of the unit until none is new: those that look for the address must not end by it.
 fn program() -> String {
     format!(
         "#!/bin/sh\necho \"begin $HA_COLOUR $HA_CURHOST $HA_keepalive $(id -un) $*\" >>{LOG}\n\
-         trap 'echo \"end $(ip -4 -o address show to {VIP} | wc -l)\" >>{LOG}; exit 0' TERM\n\
+         trap 'trap \"\" TERM; echo \"end $(ip -4 -o address show to {VIP} | wc -l)\" >>{LOG}; exit 0' TERM\n\
          while :; do sleep 0.2; done\n"
     )
 }
