@@ -84,17 +84,27 @@ fn code(status: ExitStatus) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
 
     use super::*;
+
+    /// Puts a program at this path. install(1) writes the file: if this process did, a child that another test forks at
+    /// that moment could hold the file open for writing, and the kernel would refuse to run it (ETXTBSY of execve(2)).
+    fn install(path: &std::path::Path, body: &str) {
+        let mut install = Command::new("install");
+        install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+        let mut child = install.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
 
     /// Stops a resource whose script logs its operation and goes on as told.
     fn stop(dialect: Dialect, script: &str) -> (u8, String) {
         let directory = tempfile::tempdir().unwrap();
         let (path, log) = (directory.path().join("script"), directory.path().join("log"));
         let body = format!("#!/bin/sh\nfor last; do :; done\necho $last >>{}\n{script}\n", log.display());
-        std::fs::write(&path, body).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        install(&path, &body);
         let command = [path.display().to_string(), "a b".to_owned(), "$x".to_owned()];
         let status = run(ScriptOperation::Stop, dialect, &command).unwrap();
         (status, std::fs::read_to_string(log).unwrap_or_default().trim().replace('\n', " "))
