@@ -158,6 +158,7 @@ install:
 	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
+	install -D -m 644 units/hbd-group.target $(UNITDIR)/hbd-group@.target
 	install -D -m 644 units/heartbeat.conf $(UNITDIR)/heartbeat.service.d/hbd.conf
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
 	for page in hbd.toml.5 org.hbd1.5 hbd-migration.7; do \
@@ -171,6 +172,8 @@ install:
 	install -D -m 644 -t $(DESTDIR)/usr/share/dbus-1/interfaces dbus/org.hbd1.*.xml
 	install -D -m 644 -t $(DOCDIR)/examples/seed-centos65 tests/examples/seed-centos65/*
 	install -D -m 644 -t $(DOCDIR)/examples/seed-fedora8 tests/examples/seed-fedora8/*
+	install -D -m 644 packaging/examples/hbd-mail.service $(DOCDIR)/examples/hbd-mail@.service
+	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
 	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml

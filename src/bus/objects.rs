@@ -242,6 +242,13 @@ impl GroupObject {
         self.0.contested
     }
 
+    /// The systemd target that is active where the group is, for units that others bind to it: hbd-group@NAME.target,
+    /// the name escaped as systemd-escape(1) does. "" if the name is too long for one.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn target(&self) -> &str {
+        &self.0.target
+    }
+
     /// Its state on this node: "stopped", "starting", "active" (all of it runs), "degraded" (all of it is to run, and
     /// something does not), "stopping" or "failed".
     #[zbus(property)]

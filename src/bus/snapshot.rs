@@ -156,6 +156,9 @@ pub struct GroupSnapshot {
     /// Whether another node says that it holds this group, which this node holds as well.
     #[serde(default)]
     pub contested: bool,
+    /// The target that is active where the group is; empty if its key is too long for one.
+    #[serde(default)]
+    pub target: String,
     /// Its resources in start order.
     pub resources: Vec<ResourceSnapshot>,
     /// Its checks, as hbd.toml has them.

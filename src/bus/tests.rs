@@ -108,6 +108,7 @@ fn example() -> Snapshot {
             held_back: String::new(),
             degraded_there: false,
             contested: false,
+            target: "hbd-group@10.0.0.100.target".to_owned(),
             resources: vec![
                 resource("10.0.0.100", "address", "10.0.0.100/24"),
                 resource("apache", "unit", "apache2.service"),

@@ -181,6 +181,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         checks: checks.into_iter().map(check).collect(),
         degraded_there: take(&mut from, "DegradedThere"),
         contested: take(&mut from, "Contested"),
+        target: take(&mut from, "Target"),
         resources: resources
             .into_iter()
             .enumerate()

@@ -81,6 +81,7 @@ fn healthy() -> Snapshot {
             held_back: String::new(),
             degraded_there: false,
             contested: false,
+            target: "hbd-group@10.0.0.100.target".to_owned(),
             resources: vec![
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),

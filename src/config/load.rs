@@ -59,6 +59,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     }
     let service_checks = hbd_toml.checks.checks(&known, &mut findings);
     hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
+    hbd_toml.notify.check(files, &mut findings);
     let fencing = FencingSources {
         node: &node,
         nodes: &ha_cf.nodes,
@@ -245,6 +246,7 @@ fn assemble(
         units: hbd_toml.units.policies,
         health: hbd_toml.services.health,
         checks,
+        notify: hbd_toml.notify.program(),
     }
 }
 

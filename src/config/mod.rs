@@ -18,6 +18,7 @@
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
+//! | `group_target` | the name of the target that stands for a group |
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
@@ -35,6 +36,7 @@ mod environment;
 mod fencing;
 mod files;
 mod fingerprint;
+mod group_target;
 mod groups;
 mod ha_cf;
 mod haresources;
@@ -59,14 +61,15 @@ pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::Files;
 pub use fingerprint::Fingerprint;
+pub use group_target::{GROUP_TARGETS, group_target};
 pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub use host::Host;
 pub use load::{Loaded, load};
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
-    FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, OnAnswer, OnClaim, OnHang, PingNode,
-    RUNTIME_WATCHDOG, Recording, Timing, UuidFrom, WatchdogPolicy, WhenStopped,
+    FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, NotifyProgram, OnAnswer, OnClaim,
+    OnHang, PingNode, RUNTIME_WATCHDOG, Recording, Timing, UuidFrom, WatchdogPolicy, WhenStopped,
 };
 pub use unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 pub(crate) use value::nearest;

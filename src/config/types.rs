@@ -87,6 +87,8 @@ pub struct Config {
     pub health: Health,
     /// `check` and `ready` in `[groups]` of hbd.toml.
     pub checks: Vec<ServiceCheck>,
+    /// `[notify]` of hbd.toml; `None` without a program.
+    pub notify: Option<NotifyProgram>,
 }
 
 /// What to do about an address of ours that another machine uses: `[addresses]` and `[groups]` of hbd.toml
@@ -219,6 +221,23 @@ pub enum OnHang {
     Restart,
     /// What hbd held is released, and the machine reboots at once.
     Reboot,
+}
+
+/// `[notify]` of hbd.toml: the program that is told what happens to groups and nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifyProgram {
+    /// The program's absolute path and its first arguments.
+    pub command: Vec<String>,
+    /// How long one run of it may take.
+    pub timeout: Duration,
+    /// Whether it is called as keepalived calls its `notify` scripts.
+    pub keepalived: bool,
+}
+
+impl Default for NotifyProgram {
+    fn default() -> NotifyProgram {
+        NotifyProgram { command: Vec::new(), timeout: Duration::from_secs(30), keepalived: false }
+    }
 }
 
 /// `[health]` of hbd.toml: what happens when a unit fails that runs here.

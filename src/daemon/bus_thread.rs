@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
+use super::announcements::Announced;
 use super::fencing::Fencer;
 use super::input::Input;
 use super::keys;
@@ -21,9 +22,9 @@ use super::notify::{Notifier, ServiceNotice};
 use super::watchdog;
 use crate::bus::{self, Call, OperatorRequest, Snapshot};
 use crate::cluster::Request;
-use crate::config::{self, Files, Host};
+use crate::config::{self, Files, Host, NotifyProgram};
 use crate::journal;
-use crate::units::{self, Systemd};
+use crate::units::{self, Notice, Systemd};
 
 /// How long systemd may take to say why we are to end.
 const ASK_LIMIT: Duration = Duration::from_secs(2);
@@ -33,6 +34,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(2);
 pub struct BusThread {
     /// Units to start and stop.
     pub commands: UnboundedReceiver<units::UnitCommand>,
+    /// The groups' targets, and what is told.
+    pub announced: Announced,
+    /// The program of `[notify]`.
+    pub program: Option<NotifyProgram>,
     /// What the interface shows.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The core's thread.
@@ -65,7 +70,8 @@ impl BusThread {
     }
 
     async fn run(self) {
-        let BusThread { commands, snapshots, inputs, notifier, files, orders, fencer, watchdog } = self;
+        let BusThread { commands, announced, program, snapshots, inputs, notifier, files, orders, fencer, watchdog } =
+            self;
         let fencer = Arc::new(fencer);
         let (calls, received) = mpsc::channel(16);
         let reports = inputs.clone();
@@ -81,6 +87,8 @@ impl BusThread {
         };
         tokio::join!(
             units::run(Builder::system, commands, report),
+            units::group_target::follow_groups(Builder::system, announced.lists),
+            tell_program(program, announced.notices),
             bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
@@ -88,6 +96,12 @@ impl BusThread {
             watchdog::guard(watchdog),
             answering.serve(received),
         );
+    }
+}
+
+async fn tell_program(program: Option<NotifyProgram>, notices: UnboundedReceiver<Notice>) {
+    if let Some(program) = program {
+        units::notify::notify(Builder::system, program, notices).await;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
+use super::announcements::Announcements;
 use super::beat::{self, LeaseRenewal, Ledger, is_status};
 use super::clock::moment;
 use super::effects::Effects;
@@ -53,6 +54,8 @@ pub struct CoreLoop {
     pub inputs: UnboundedReceiver<Input>,
     /// systemd.
     pub notifier: Notifier,
+    /// The groups' targets and the program of `[notify]`.
+    pub announcements: Announcements,
     /// How often systemd wants to hear that the core answers.
     pub watchdog_period: Option<Duration>,
     /// What the bus shows.
@@ -384,6 +387,7 @@ impl CoreLoop {
         let mut snapshot = snapshot(&self.config, self.generation, &view);
         self.history.enrich(&mut snapshot);
         count(&mut snapshot, &links::names(&self.config), &self.links.traffic());
+        self.announcements.show(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
         *shown = Some(view);
     }

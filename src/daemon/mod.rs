@@ -13,6 +13,7 @@
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
+mod announcements;
 pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
@@ -29,6 +30,7 @@ pub mod input;
 pub mod keys;
 pub mod links;
 pub mod maintenance;
+mod notices;
 pub mod notify;
 pub mod own_watchdog;
 pub mod pings;
@@ -58,6 +60,7 @@ use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Sever
 use crate::util::error::error_chain;
 use crate::wire::Keyring;
 use crate::{checks, journal, units, vip};
+use announcements::Announcements;
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
@@ -266,8 +269,11 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     let (commander, commands) = unbounded_channel();
     let (fence, orders) = unbounded_channel();
     let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone(), variables(&config));
+    let (announcements, announced) = Announcements::new(&config);
     let bus = BusThread {
         commands,
+        announced,
+        program: config.notify.clone(),
         snapshots: shown,
         inputs: sender,
         notifier: notifier.clone(),
@@ -305,6 +311,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
             },
             inputs,
             notifier,
+            announcements,
             watchdog_period: notify::watchdog_period().into_iter().chain(own_period).min(),
             snapshots,
             generation: identity.generation,

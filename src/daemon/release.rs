@@ -13,7 +13,7 @@ use super::held::{self, Beat, Held};
 use crate::cluster::Set;
 use crate::config::{Child, Group, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies};
 use crate::units::{Systemd, UnitError, Verb};
-use crate::util::error::FileError;
+use crate::util::error::{FileError, error_chain};
 use crate::vip::VipError;
 
 /// How long a unit of a dead daemon may take to stop, unless it has a longer TimeoutStopSec= of its own.
@@ -109,7 +109,10 @@ impl ServiceEnd {
 pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<ReleaseError> {
     let mut held = match Held::read(directory) {
         Ok(Some(held)) => held,
-        Ok(None) => return Vec::new(),
+        Ok(None) => {
+            stop_targets().await;
+            return Vec::new();
+        }
         Err(error) => return vec![error.into()],
     };
     match ending.may_keep(&held, held::last_beat(directory)) {
@@ -122,7 +125,8 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
         }
         Err(why) => {
             println!("hbd --release: releasing addresses and units: {why}");
-            let mut errors = release(&held.groups, &held.units).await;
+            // Neither waits for the other.
+            let (mut errors, ()) = tokio::join!(release(&held.groups, &held.units), stop_targets());
             errors.extend(stop_children(&held.children).await);
             if errors.is_empty() {
                 errors.extend(held::forget(directory).err().map(ReleaseError::from));
@@ -153,6 +157,19 @@ pub async fn release(groups: &[Group], policies: &UnitPolicies) -> Vec<ReleaseEr
         errors.extend(stop(&units, policies).await);
     }
     errors
+}
+
+/// Asks for the stop of all groups' targets. That it fails keeps nothing else from being released.
+async fn stop_targets() {
+    let ask = async {
+        let systemd = systemd().await?;
+        systemd.stop_group_targets(|_| true).await.map_err(|error| ReleaseError::from(Box::new(error)))
+    };
+    match tokio::time::timeout(ASK_LIMIT, ask).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => println!("hbd --release: a group's target may be left active: {}", error_chain(&error)),
+        Err(_) => println!("hbd --release: a group's target may be left active: systemd does not answer"),
+    }
 }
 
 /// Reboots the machine at once, without stopping anything.

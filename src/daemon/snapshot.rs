@@ -3,7 +3,7 @@
 use super::links;
 use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, View};
-use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient};
+use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
 use crate::util::clock::microseconds;
 
@@ -156,6 +156,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         held_back: view.held_back.clone().unwrap_or_default(),
         degraded_there: view.degraded_there,
         contested: view.contested,
+        target: group_target(group).unwrap_or_default(),
         resources: resources.collect(),
         checks: view.checks.iter().map(check).collect(),
     }

@@ -152,7 +152,8 @@ async fn run_one(
     };
     let input = call.stdin.then_some(file.as_str());
     let (accepted, limit) = (call.accepted, agent.timeout);
-    let errand = Errand { unit, description: &description, words, input, environment, accepted, limit };
+    let errand =
+        Errand { unit, description: &description, words, input, environment, accepted, limit, background: false };
     let outcome = systemd.run_errand(&errand).await;
     if matches!(outcome, Err(UnitError::Deadline { .. })) {
         // systemd did not report the end of the program, which may still run: it must not reset the node later.

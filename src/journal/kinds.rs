@@ -34,6 +34,8 @@ pub const KINDS: &[RecordKind] = &[
     kind("Systemd", "7a64e0b1d2c94b0fb5f38c1e9d07a2f5", &["hbd::units"]),
     kind("Children", "c07a52d94e1b4f6db38e90f61d24a7c8", &["hbd::units::children"]),
     kind("Checks", "4e0c95b27d814f3a9b61c7e8d20f5a3b", &["hbd::checks"]),
+    kind("GroupTarget", "3b1d8f6c27a94e0fb65c40d9e8721a5f", &["hbd::units::group_target"]),
+    kind("Notify", "f5a90c7d14e84b37a2d6386bc0e9514d", &["hbd::units::notify"]),
     kind("FencingDevice", "e2b6c1703d5f4a98b0c47ad2916e8f35", &["hbd::daemon::devices"]),
     kind("LinkTrouble", "91c5b80e3f7a4d2c8e6f0a1b5d4c3e97", &["hbd::daemon::links"]),
     kind("PingTrouble", "d84b2f6a0c9e4e1fa3d57b68c01f9e2d", &["hbd::daemon::pings"]),

@@ -31,6 +31,8 @@ pub struct Errand<'a> {
     pub accepted: &'a [i32],
     /// After how long it is killed and has failed.
     pub limit: Duration,
+    /// Whether what it leaves in the background lives on.
+    pub background: bool,
 }
 
 impl Systemd {
@@ -48,6 +50,7 @@ impl Systemd {
             ("ExecStart", command(errand.words.clone())),
             ("Environment", Variant::from(errand.environment.to_vec())),
             ("SuccessExitStatus", Variant::from((errand.accepted.to_vec(), Vec::<i32>::new()))),
+            ("KillMode", Variant::from(if errand.background { "process" } else { "control-group" })),
             ("TimeoutStartUSec", Variant::from(microseconds(errand.limit))),
             ("TimeoutStopUSec", Variant::from(microseconds(MARGIN / 2))),
         ]);

@@ -18,10 +18,14 @@
 //! - Transient units ([`transient`]) for what haresources describes and nobody wrote a unit for.
 //! - Programs of ha.cf that are kept running (`children`).
 //! - A shutdown of the machine stops hbd first, and hbd its units (`order`).
+//! - What others bind to a group hangs on its target ([`group_target`]), and what is told is told by a program
+//!   ([`notify`]); no job of a group waits for either.
 
 pub mod agent;
 pub mod check;
 mod children;
+pub mod group_target;
+pub mod notify;
 pub mod occupants;
 pub mod own;
 pub mod parts;
@@ -58,6 +62,8 @@ pub use changes::News;
 pub use check::CheckUnit;
 pub use command::{UnitCommand, UnitReport};
 pub use error::{UnitError, Verb};
+pub use group_target::{TargetState, TargetWish};
+pub use notify::Notice;
 pub use run::run;
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;

@@ -66,6 +66,8 @@ pub(super) trait Manager {
 
     fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<UnitRow>>;
 
+    fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<UnitRow>>;
+
     fn ref_unit(&self, name: &str) -> zbus::Result<()>;
 
     #[zbus(no_reply)]

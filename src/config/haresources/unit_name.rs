@@ -10,7 +10,7 @@ const UNIT_SUFFIXES: &[&str] = &["service", "socket", "mount", "automount", "swa
 /// Unit types that cannot be started by a job.
 const PASSIVE_SUFFIXES: &[&str] = &["device", "scope", "slice"];
 /// Longest unit name of systemd, in bytes.
-pub(super) const MAX_UNIT: usize = 255;
+pub(in crate::config) const MAX_UNIT: usize = 255;
 
 /// Whether a word ends in the suffix of a unit type.
 pub(super) fn has_suffix(word: &str) -> bool {
@@ -53,7 +53,7 @@ pub(super) fn of_path(path: &str) -> String {
 }
 
 /// Any word as `systemd-escape` writes it.
-pub(super) fn escape(word: &str) -> String {
+pub(in crate::config) fn escape(word: &str) -> String {
     let mut escaped = String::new();
     for (index, byte) in word.bytes().enumerate() {
         match byte {

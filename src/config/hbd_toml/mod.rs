@@ -9,6 +9,7 @@ mod aliases;
 mod checks;
 pub(super) mod fence;
 mod ipfail;
+mod notify;
 mod probes;
 mod record;
 mod services;
@@ -30,6 +31,7 @@ use addresses::AddressTables;
 use checks::CheckTables;
 use fence::FenceTables;
 use ipfail::IpfailTable;
+use notify::NotifyTable;
 use services::ServiceTables;
 use source::{NoScalar, TomlText, scalar_text};
 use units::UnitTables;
@@ -37,8 +39,8 @@ use units::UnitTables;
 pub(super) use aliases::Aliases;
 
 /// The names of all tables, in the order in which hints list them.
-const TABLES: [&str; 9] =
-    ["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence"];
+const TABLES: [&str; 10] =
+    ["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence", "notify"];
 
 /// The tables: settings that ha.cf does not have.
 #[derive(Debug, Default)]
@@ -61,6 +63,8 @@ pub(super) struct HbdToml {
     pub fencing: FenceTables,
     /// `[watchdog]` without its device, which is a setting of ha.cf.
     pub watchdog: WatchdogPolicy,
+    /// `[notify]`.
+    pub notify: NotifyTable,
 }
 
 /// Reads one TOML file. Keys of ha.cf go to `scalars`; tables go to `tables`, over those of earlier files.
@@ -126,6 +130,7 @@ impl HbdToml {
             "ipfail" => self.ipfail.read(table, source, findings),
             "watchdog" => watchdog::read(table, source, &mut self.watchdog, findings),
             "fence" => self.fencing.read(table, source, findings),
+            "notify" => self.notify.read(table, source, findings),
             _ => {}
         }
     }

@@ -279,3 +279,27 @@ fn the_watchdog_is_fed_by_systemd_unless_told_otherwise() {
         assert!(error.message.contains(message) && error.help.contains(help), "{text:?}: {error:?}");
     }
 }
+
+#[test]
+fn notify_is_one_program_with_its_arguments() {
+    assert_eq!(Node::with("").config().notify, None);
+    let program = |text: &str| {
+        let node = Node::with("").toml(text);
+        node.config().notify.unwrap()
+    };
+    let plain = program("[notify]\ncommand = \"/bin/true\"\n");
+    assert_eq!((plain.command, plain.timeout.as_secs(), plain.keepalived), (vec!["/bin/true".into()], 30, false));
+    let long = program("[notify]\ncommand = [\"/bin/true\", \"-v\", 7]\ntimeout = \"1500ms\"\nkeepalived = true\n");
+    assert_eq!(long.command, ["/bin/true", "-v", "7"]);
+    assert_eq!((long.timeout, long.keepalived), (Duration::from_millis(1500), true));
+}
+
+#[test]
+fn a_program_to_be_told_that_is_not_there_is_a_warning() {
+    let node = Node::with("").toml("[notify]\ncommand = \"/usr/bin/none\"\n");
+    let found = node.finding(Severity::Warning, "there is no program `/usr/bin/none` here");
+    assert_eq!((found.line, found.column), (2, 11));
+    // hbd runs without the homes of people, its programs with them.
+    let hidden = Node::with("").toml("[notify]\ncommand = \"/root/tell\"\n");
+    assert!(hidden.load().diagnostics.is_empty());
+}

@@ -226,6 +226,16 @@ impl Manager {
         listed.iter().map(row).collect()
     }
 
+    async fn list_units_by_patterns(&self, _states: Vec<String>, patterns: Vec<String>) -> Vec<UnitRow> {
+        let [pattern] = patterns.as_slice() else { panic!("{patterns:?}") };
+        let (begin, end) = pattern.split_once('*').unwrap();
+        let names: Vec<String> = self.0.units.lock().unwrap().keys().cloned().collect();
+        self.list_units_by_names(
+            names.into_iter().filter(|name| name.starts_with(begin) && name.ends_with(end)).collect(),
+        )
+        .await
+    }
+
     async fn list_units_by_names(&self, names: Vec<String>) -> Vec<UnitRow> {
         if self.0.hung.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -392,6 +402,13 @@ impl Mock {
     /// Where the next job leads.
     pub(super) fn then(&self, unit: &str, next: (&'static str, &'static str)) {
         self.world.units.lock().unwrap().get_mut(unit).unwrap().0.next = next;
+    }
+
+    /// Says that somebody else's job of a unit is done.
+    pub(super) async fn job_ended(&self, unit: &str) {
+        let manager = "org.freedesktop.systemd1.Manager";
+        let body = (u32::MAX, job_path(u32::MAX), unit, "done");
+        self.connection.emit_signal(None::<&str>, MANAGER, manager, "JobRemoved", &body).await.unwrap();
     }
 
     /// Says that a `daemon-reload` has ended.

@@ -1,6 +1,7 @@
 //! The units' task against a mock systemd on a private bus.
 
 mod children;
+mod group_target;
 mod mock;
 mod stops;
 mod survey;

@@ -1,0 +1,206 @@
+//! The targets that stand for groups (`hbd-group@KEY.target`): each is active where its group is, for units that
+//! other people bind to it (docs/DECISIONS.md "A target for each group").
+//!
+//! Owns the jobs of these targets, on a connection of its own: whatever hangs on a target, or hangs here, delays no
+//! job of a group. Never waits for the end of a job, never says whether a group should run, and reports nothing to
+//! the core.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use log::{info, warn};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
+use zbus::connection::Builder;
+
+use super::answer::{connection_error, error_text, is_transient};
+use super::error::UnitError;
+use super::state::UnitState;
+use super::systemd::{ManagerEvent, Systemd};
+use crate::config::GROUP_TARGETS;
+
+/// How long one call may go unanswered.
+const CALL: Duration = Duration::from_secs(10);
+/// How long a stuck bus may take to let us in.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Pause before a connection, or an unanswered call, is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is to become of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetState {
+    /// All of the group runs here: it is to be active.
+    Active,
+    /// The group goes down here, or does not run here: it is to be inactive.
+    Inactive,
+    /// The group is on its way up: the target stays as it is.
+    Unchanged,
+}
+
+/// What is wanted of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetWish {
+    /// The target's name.
+    pub target: String,
+    /// What is to become of it.
+    pub state: TargetState,
+}
+
+/// Keeps the targets as the lists say, until their sender is dropped. The first list has a wish for every group; a
+/// target that is in no list is stopped. Needs a tokio runtime.
+pub async fn follow_groups(connect: impl Fn() -> Builder<'static>, mut lists: UnboundedReceiver<Vec<TargetWish>>) {
+    let Some(first) = lists.recv().await else { return };
+    let mut targets = GroupTargets::new(first);
+    loop {
+        let attempt = async { Systemd::new(connect().method_timeout(CALL).build().await?).await };
+        // That the bus cannot be reached is said by the loop of the units.
+        if let Ok(Ok(systemd)) = timeout(CONNECT, attempt).await
+            && targets.serve(&systemd, &mut lists).await == End::Daemon
+        {
+            return;
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// Why [`GroupTargets::serve`] has ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Connection,
+    Daemon,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    state: TargetState,
+    /// Whether systemd has taken the job, or has refused it.
+    asked: bool,
+}
+
+#[derive(Debug)]
+struct GroupTargets(BTreeMap<String, Wanted>);
+
+impl GroupTargets {
+    /// What is to be inactive is stopped by [`GroupTargets::stop_strays`] where it is not.
+    fn new(first: Vec<TargetWish>) -> GroupTargets {
+        let wanted = |state| Wanted { state, asked: state != TargetState::Active };
+        GroupTargets(first.into_iter().map(|wish| (wish.target, wanted(wish.state))).collect())
+    }
+
+    fn take(&mut self, list: Vec<TargetWish>) {
+        for TargetWish { target, state } in list {
+            if state != TargetState::Unchanged {
+                self.0.insert(target, Wanted { state, asked: false });
+            }
+        }
+    }
+
+    async fn serve(&mut self, systemd: &Systemd, lists: &mut UnboundedReceiver<Vec<TargetWish>>) -> End {
+        // Before anything is asked, so that no end is missed.
+        let mut events = systemd.events.subscribe();
+        self.stop_strays(systemd).await;
+        loop {
+            self.ask(systemd).await;
+            let owed = self.0.values().any(|wanted| !wanted.asked);
+            tokio::select! {
+                () = systemd.closed() => return End::Connection,
+                list = lists.recv() => match list {
+                    Some(list) => self.take(list),
+                    None => return End::Daemon,
+                },
+                event = events.recv() => match event {
+                    Ok(ManagerEvent::JobRemoved(job)) => self.job_ended(systemd, &job.unit, &job.result).await,
+                    Ok(ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_)) => {}
+                    Ok(ManagerEvent::Look) | Err(RecvError::Lagged(_)) => self.stop_strays(systemd).await,
+                    Err(RecvError::Closed) => return End::Connection,
+                },
+                () = sleep(RETRY), if owed => {}
+            }
+        }
+    }
+
+    /// Stops what is active and should not be: what a crash has left, and what has no group any more.
+    async fn stop_strays(&self, systemd: &Systemd) {
+        let stray = |target: &str| self.0.get(target).is_none_or(|wanted| wanted.state == TargetState::Inactive);
+        match systemd.stop_group_targets(stray).await {
+            Ok(stopped) if !stopped.is_empty() => {
+                info!("stopping {}: the group does not run here", stopped.join(", "));
+            }
+            Ok(_) | Err(UnitError::ConnectionLost) => {}
+            Err(error) => warn!("targets of groups that do not run here may be active: {error}"),
+        }
+    }
+
+    /// Asks systemd for every job that it has not been asked for yet.
+    async fn ask(&mut self, systemd: &Systemd) {
+        for (target, wanted) in self.0.iter_mut().filter(|(_, wanted)| !wanted.asked) {
+            let manager = &systemd.manager;
+            let answer = match wanted.state {
+                TargetState::Active => systemd.call(manager.start_unit(target, "replace")).await,
+                TargetState::Inactive => systemd.call(manager.stop_unit(target, "replace")).await,
+                TargetState::Unchanged => continue,
+            };
+            match answer {
+                Err(error) if is_transient(&error) => {}
+                Err(error) if wanted.state == TargetState::Active => {
+                    wanted.asked = true;
+                    warn!(
+                        "{target} cannot be started: {}. Units that are bound to it do not run; its group does",
+                        error_text(&error)
+                    );
+                }
+                // A target that cannot be stopped is not loaded.
+                _ => wanted.asked = true,
+            }
+        }
+    }
+
+    /// A job of `target` has ended, ours or somebody else's: what the target is now must fit its group.
+    async fn job_ended(&mut self, systemd: &Systemd, target: &str, result: &str) {
+        let Some(wanted) = self.0.get_mut(target).filter(|wanted| wanted.asked) else { return };
+        let Ok(state) = systemd.state(target).await else { return };
+        if state.job.is_some() {
+            return;
+        }
+        match wanted.state {
+            TargetState::Inactive if state.active.is_up() => {
+                wanted.asked = false;
+                warn!(
+                    "{target} was started by somebody else, and its group does not run here: stopping it. A unit with \
+                     Requires= or BindsTo= of the target starts it, too"
+                );
+            }
+            TargetState::Active if state.active.is_down() && result == "done" => warn!(
+                "{target} was stopped by somebody else: what is bound to it is down until its group starts again, or \
+                 until `systemctl start '{target}'`"
+            ),
+            TargetState::Active if state.active.is_down() && result != "canceled" => warn!(
+                "{target} did not start ({result}): a unit that it requires did not, see `systemctl status \
+                 '{target}'`. Its group runs all the same"
+            ),
+            _ => {}
+        }
+    }
+}
+
+impl Systemd {
+    /// Asks for the stop of every group's target that is not inactive and for which `stray` is true, and returns
+    /// their names. Waits for none of them.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`] and [`UnitError::Bus`].
+    pub async fn stop_group_targets(&self, stray: impl Fn(&str) -> bool) -> Result<Vec<String>, UnitError> {
+        let lost = |error| connection_error(&self.connection, error);
+        let rows = self.call(self.manager.list_units_by_patterns(&[], &[GROUP_TARGETS])).await.map_err(lost)?;
+        let mut stopped = Vec::new();
+        for state in rows.into_iter().map(UnitState::from_row) {
+            let idle = state.active.is_down() && state.job.is_none();
+            if !idle && stray(&state.name) {
+                self.call(self.manager.stop_unit(&state.name, "replace")).await.map_err(lost)?;
+                stopped.push(state.name);
+            }
+        }
+        Ok(stopped)
+    }
+}

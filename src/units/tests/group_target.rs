@@ -1,0 +1,75 @@
+//! The groups' targets against a mock systemd.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use zbus::connection::Builder;
+
+use super::mock::{Mock, Plan};
+use super::{DOWN, UP};
+use crate::bus::private_bus::PrivateBus;
+use crate::units::group_target::follow_groups;
+use crate::units::{TargetState, TargetWish};
+
+const WEB: &str = "hbd-group@web.target";
+const DB: &str = "hbd-group@db.target";
+const OLD: &str = "hbd-group@old.target";
+
+fn wish(target: &str, state: TargetState) -> TargetWish {
+    TargetWish { target: target.to_owned(), state }
+}
+
+fn plan(state: (&'static str, &'static str)) -> Plan {
+    Plan { state, next: if state == UP { DOWN } else { UP }, ..Plan::default() }
+}
+
+/// Follows these wishes on `bus`.
+fn follow(bus: &PrivateBus, first: Vec<TargetWish>) -> UnboundedSender<Vec<TargetWish>> {
+    let (sender, lists) = unbounded_channel();
+    sender.send(first).unwrap();
+    let address = bus.address();
+    tokio::spawn(follow_groups(move || Builder::address(address.as_str()), lists));
+    sender
+}
+
+async fn next(mock: &mut Mock) -> String {
+    timeout(Duration::from_secs(20), mock.calls.recv()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_is_stopped_and_what_is_adopted_stays() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let units = [(WEB, plan(UP)), (DB, plan(UP)), (OLD, plan(UP)), ("web.service", plan(UP))];
+    let mut mock = Mock::start(&bus, &units).await;
+    let sender = follow(&bus, vec![wish(WEB, TargetState::Unchanged), wish(DB, TargetState::Inactive)]);
+    let mut stopped = [next(&mut mock).await, next(&mut mock).await];
+    stopped.sort();
+    assert_eq!(stopped, [format!("stop {DB}"), format!("stop {OLD}")]);
+    sender.send(vec![wish(WEB, TargetState::Inactive)]).unwrap();
+    assert_eq!(next(&mut mock).await, format!("stop {WEB}"));
+}
+
+#[tokio::test]
+async fn a_stop_is_asked_for_while_the_start_still_waits() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let held = Plan { held: true, ..plan(DOWN) };
+    let mut mock = Mock::start(&bus, &[(WEB, held), (DB, plan(DOWN))]).await;
+    let sender = follow(&bus, vec![wish(WEB, TargetState::Active), wish(DB, TargetState::Inactive)]);
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+    sender.send(vec![wish(WEB, TargetState::Inactive), wish(DB, TargetState::Active)]).unwrap();
+    let both = [next(&mut mock).await, next(&mut mock).await];
+    assert!(both.contains(&format!("stop {WEB}")) && both.contains(&format!("start {DB}")), "{both:?}");
+}
+
+#[tokio::test]
+async fn a_target_that_somebody_starts_where_its_group_is_not_is_stopped() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut mock = Mock::start(&bus, &[(WEB, plan(DOWN)), (DB, plan(DOWN))]).await;
+    let sender = follow(&bus, vec![wish(WEB, TargetState::Inactive), wish(DB, TargetState::Active)]);
+    assert_eq!(next(&mut mock).await, format!("start {DB}"), "it listens from now on");
+    mock.set(WEB, UP, false).await;
+    mock.job_ended(WEB).await;
+    assert_eq!(next(&mut mock).await, format!("stop {WEB}"));
+    drop(sender);
+}
