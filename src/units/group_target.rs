@@ -16,8 +16,9 @@ use zbus::connection::Builder;
 
 use super::answer::{connection_error, error_text, is_transient};
 use super::error::UnitError;
+use super::signals::ManagerEvent;
 use super::state::UnitState;
-use super::systemd::{ManagerEvent, Systemd};
+use super::systemd::Systemd;
 use crate::config::GROUP_TARGETS;
 
 /// How long one call may go unanswered.

@@ -18,6 +18,7 @@ mod interruption;
 mod jobs;
 mod keys;
 mod lease;
+mod notify;
 mod operate;
 mod package;
 mod pair;
@@ -91,6 +92,10 @@ const TESTS: &[(&str, Play)] = &[
     ("unit_ends::every_failure_is_named", unit_ends::every_failure_is_named),
     ("unit_ends::a_package_upgrade_is_a_stop_and_a_start", unit_ends::a_package_upgrade_is_a_stop_and_a_start),
     ("unit_ends::systemd_and_the_bus_may_start_anew", unit_ends::systemd_and_the_bus_may_start_anew),
+    ("notify::what_is_bound_to_a_group_follows_it", notify::what_is_bound_to_a_group_follows_it),
+    ("notify::what_hangs_outside_a_group_delays_no_move", notify::what_hangs_outside_a_group_delays_no_move),
+    ("notify::a_script_of_keepaliveds_runs_unchanged", notify::a_script_of_keepaliveds_runs_unchanged),
+    ("notify::the_examples_mail", notify::the_examples_mail),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (
         "children::a_failfast_program_takes_its_machine_with_it",
