@@ -55,21 +55,22 @@ pub struct BusThread {
 }
 
 impl BusThread {
-    /// Starts the thread.
+    /// Starts the thread. What comes back ends when the core has, and the program of `[notify]` was told everything.
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn spawn(self) -> std::io::Result<()> {
+    pub fn spawn(self) -> std::io::Result<oneshot::Receiver<()>> {
+        let (all, told) = oneshot::channel();
         thread::Builder::new().name("bus".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(self.run()),
+                Ok(runtime) => runtime.block_on(self.run(all)),
                 Err(error) => error!("the bus thread has no runtime, so no unit can be started: {error}"),
             }
         })?;
-        Ok(())
+        Ok(told)
     }
 
-    async fn run(self) {
+    async fn run(self, all_told: oneshot::Sender<()>) {
         let BusThread { commands, announced, program, snapshots, inputs, notifier, files, orders, fencer, watchdog } =
             self;
         let fencer = Arc::new(fencer);
@@ -88,7 +89,7 @@ impl BusThread {
         tokio::join!(
             units::run(Builder::system, commands, report),
             units::group_target::follow_groups(Builder::system, announced.lists),
-            tell_program(program, announced.notices),
+            tell_program(program, announced.notices, all_told),
             bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
             serve_signals(&inputs, &notifier, &files),
             fencer.serve(orders, &inputs),
@@ -99,10 +100,16 @@ impl BusThread {
     }
 }
 
-async fn tell_program(program: Option<NotifyProgram>, notices: UnboundedReceiver<Notice>) {
+async fn tell_program(
+    program: Option<NotifyProgram>,
+    notices: UnboundedReceiver<Notice>,
+    all_told: oneshot::Sender<()>,
+) {
     if let Some(program) = program {
         units::notify::notify(Builder::system, program, notices).await;
     }
+    // Nobody waits for it but in the end.
+    let _ = all_told.send(());
 }
 
 async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) {

@@ -142,9 +142,13 @@ impl CoreLoop {
         if self.ledger.handed_over {
             // What runs stays, and the leases must be long enough for that before this process is gone.
             self.effects.vip.finish();
-        } else if children && !self.config.children.is_empty() && !self.effects.rebooting {
+        } else {
+            // What the last event has changed is told, too.
+            self.publish(&mut shown);
             // In a reboot there is nobody left who could stop them: systemd has killed them, and waits for us.
-            self.end_children().await;
+            if children && !self.config.children.is_empty() && !self.effects.rebooting {
+                self.end_children().await;
+            }
         }
         (self.recorder, self.ledger.handed_over)
     }

@@ -48,6 +48,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use log::{info, warn};
@@ -72,6 +73,9 @@ use notify::Notifier;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
 use runtime::{runtime, variables};
+
+/// How long an hbd that ends waits for what is still to be told.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// A systemd-native cluster manager that replaces Linux-HA Heartbeat
 #[derive(Debug, Parser)]
@@ -283,7 +287,7 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
     };
     let checks = start_checks(&config, bus.inputs.clone())?;
-    bus.spawn().map_err(StartError::Thread)?;
+    let told = bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {
         realtime(config.rtprio);
@@ -329,6 +333,8 @@ fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartE
     } else {
         drop(own_watchdog);
         held::forget(Path::new(held::DIRECTORY))?;
+        // Everything is released and the peers know. That it takes too long is no reason to stay.
+        let _ = runtime.block_on(async { tokio::time::timeout(TELLING, told).await });
     }
     recorder.finish(recorder::FAREWELL);
     Ok(ExitCode::SUCCESS)

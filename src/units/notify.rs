@@ -36,15 +36,15 @@ pub struct Notice {
     pub environment: Vec<String>,
 }
 
-/// Runs the program for each notice, until their sender is dropped. What runs then goes on without hbd; what waits is
-/// not told. Needs a tokio runtime.
+/// Runs the program for each notice, until their sender is dropped and all is told. Where nobody waits for that, what
+/// runs goes on without hbd, and what waits is not told. Needs a tokio runtime.
 pub async fn notify<C>(connect: C, program: NotifyProgram, mut notices: UnboundedReceiver<Notice>)
 where
     C: Fn() -> Builder<'static> + Clone + Send + Sync + 'static,
 {
     let mut queues = NoticeQueues::default();
     let mut runs = JoinSet::new();
-    let (mut serial, mut failing) = (0_u64, false);
+    let (mut serial, mut failing, mut open) = (0_u64, false, true);
     loop {
         while let Some(notice) = queues.next() {
             serial += 1;
@@ -55,10 +55,13 @@ where
                 (notice.subject, outcome)
             });
         }
+        if !open && runs.is_empty() {
+            return;
+        }
         tokio::select! {
-            notice = notices.recv() => match notice {
+            notice = notices.recv(), if open => match notice {
                 Some(notice) => queues.add(notice),
-                None => return,
+                None => open = false,
             },
             Some(ended) = runs.join_next() => {
                 let Ok((subject, outcome)) = ended else { continue };

@@ -5,7 +5,7 @@ use hbd_lab::client::outages;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_or_explain};
 
-use crate::pair::{A, B, HBD, Pair, SOON, TAKEOVER, expect, expect_words, unexpected};
+use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
 
 /// The target of the example's group.
 const TARGET: &str = "hbd-group@192.168.17.200-24-eth0.target";
@@ -71,6 +71,29 @@ fn process(pair: &Pair, index: usize) -> Result<String> {
     pair.node(index).run(&["systemctl", "show", "--property=MainPID", "--value", BOUND])
 }
 
+/// Waits until one node serves, and the target and what is bound to it are active there and nowhere else.
+fn wait_bound_to_owner(pair: &Pair) -> Result<usize> {
+    let mut owner = A;
+    wait_or_explain("the target to be active where the group is", START, || {
+        let owners = pair.lab.owners().map_err(|error| error.to_string())?;
+        let Some(index) = [A, B].into_iter().find(|index| owners == [NODES[*index].name]) else {
+            return Err(format!("owners: {owners:?}"));
+        };
+        owner = index;
+        for index in [A, B] {
+            let wanted = if index == owner { "active" } else { "inactive" };
+            for unit in [TARGET, BOUND] {
+                let state = pair.node(index).unit_state(unit).map_err(|error| error.to_string())?;
+                if state != wanted {
+                    return Err(format!("{unit} on {} is {state}", NODES[index].name));
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(owner)
+}
+
 /// What is bound to the target of a group runs where the group runs, and survives a restart of hbd. Where the group
 /// is not, nobody can start the target for long.
 pub fn what_is_bound_to_a_group_follows_it(pair: &mut Pair) -> Result<String> {
@@ -102,13 +125,23 @@ pub fn what_is_bound_to_a_group_follows_it(pair: &mut Pair) -> Result<String> {
         pair.wait_unit(index, BOUND, state, SOON)?;
     }
 
+    // A daemon that hangs is killed; either node may serve then.
+    let hung = now();
+    pair.node(B).signal(HBD, "STOP")?;
+    pair.node(B).wait_record(HBD, hung, "Watchdog timeout", SOON)?;
+    pair.wait_stable(hung)?;
+    let owner = wait_bound_to_owner(pair)?;
+
     // An hbd that cannot come back releases the group, and the target with it.
-    pair.node(B).write("/etc/ha.d/authkeys", "broken")?;
-    pair.node(B).signal(HBD, "KILL")?;
-    pair.lab.wait_owner(A, TAKEOVER)?;
-    pair.wait_unit(B, TARGET, "inactive", SOON)?;
-    pair.wait_unit(B, BOUND, "inactive", SOON)?;
-    pair.wait_unit(A, BOUND, "active", SOON)?;
+    pair.node(owner).write("/etc/ha.d/authkeys", "broken")?;
+    pair.node(owner).signal(HBD, "KILL")?;
+    pair.lab.wait_owner(1 - owner, TAKEOVER)?;
+    expect("the owner", &wait_bound_to_owner(pair)?, &(1 - owner))?;
+
+    pair.lab.stop(1 - owner)?;
+    for unit in [TARGET, BOUND] {
+        pair.wait_unit(1 - owner, unit, "inactive", SOON)?;
+    }
     clean(pair)?;
     Ok(String::new())
 }
@@ -171,6 +204,9 @@ pub fn a_script_of_keepaliveds_runs_unchanged(pair: &mut Pair) -> Result<String>
     wait_told(pair, B, &[&other_master])?;
     pair.lab.stop(A)?;
     wait_told(pair, A, &[&backup, &line("STOP", 100)])?;
+    // The last word of an hbd that served is told before it is gone.
+    pair.lab.stop(B)?;
+    expect("what nodeb was told", &told(pair, B)?, &vec![other_master, line("STOP", 50)])?;
     let output = pair.node(A).run(&["journalctl", "--no-pager", "-o", "cat", "-u", "hbd-notify-*"])?;
     expect_words("the journal of the program's units", &output, &["hbd tells"])?;
     clean(pair)?;
