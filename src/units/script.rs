@@ -89,8 +89,9 @@ mod tests {
 
     use super::*;
 
-    /// Puts a program at this path. install(1) writes the file: if this process did, a child that another test forks at
-    /// that moment could hold the file open for writing, and the kernel would refuse to run it (ETXTBSY of execve(2)).
+    /// Puts a program at this path. install(1) writes the file: if this process did, a child that another test forks
+    /// at that moment could hold the file open for writing, and the kernel would refuse to run it (ETXTBSY of
+    /// execve(2)).
     fn install(path: &std::path::Path, body: &str) {
         let mut install = Command::new("install");
         install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
