@@ -88,10 +88,12 @@ fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config
     for diagnostic in &loaded.diagnostics {
         report.text.push_str(&format!("{}\n\n", diagnostic.render(colour)));
     }
-    for group in loaded.config.iter().flat_map(|config| &config.groups) {
+    let groups = loaded.config.iter().flat_map(|config| config.groups.iter().map(move |group| (config, group)));
+    for (config, group) in groups {
         report.text.push_str(&format!("resource group {} of {}:\n", bold(&group.key, colour), group.node));
         for resource in &group.resources {
-            report.text.push_str(&format!("  {}  {}\n", resource.word, resource.kind));
+            let both = if config.units.is_everywhere(&resource.kind) { ", on both nodes" } else { "" };
+            report.text.push_str(&format!("  {}  {}{both}\n", resource.word, resource.kind));
         }
     }
     (report, loaded.config)

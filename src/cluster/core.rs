@@ -31,6 +31,7 @@ use super::life::leave::Leave;
 use super::life::restart::Succession;
 use super::liveness::startup::Membership;
 use super::ownership::conflict::Conflict;
+use super::ownership::everywhere::{Everywhere, EverywhereStart};
 use super::ownership::exchange::Exchange;
 use super::ownership::groups::Groups;
 use super::ownership::operator::{MoveDirection, Operator};
@@ -76,6 +77,8 @@ pub struct Core {
     pub(super) ping_nodes: Vec<PingedNode>,
     pub(super) membership: Membership,
     pub(super) groups: Groups,
+    #[serde(default)]
+    pub(super) everywhere: Everywhere,
     pub(super) ownership: Ownership,
     pub(super) exchange: Exchange,
     #[serde(default)]
@@ -107,6 +110,8 @@ pub struct Core {
 impl Core {
     /// A core that has sent nothing yet. Its first event is [`Event::Start`].
     pub fn new(settings: Settings) -> Self {
+        let everywhere = Everywhere::new(&settings.groups, &settings.everywhere);
+        let groups = Groups::new(&settings.node, settings.groups.clone()).passing_over(everywhere.steps());
         let mut core = Core {
             now: Moment { monotonic: Instant::default(), wall: Duration::ZERO },
             out: Vec::new(),
@@ -119,7 +124,8 @@ impl Core {
             nodes: Vec::new(),
             ping_nodes: settings.ping_nodes.iter().map(|name| PingedNode::new(name)).collect(),
             membership: Membership::default(),
-            groups: Groups::new(&settings.node, settings.groups.clone()),
+            groups,
+            everywhere,
             ownership: Ownership::default(),
             exchange: Exchange::default(),
             undone: Undone::default(),
@@ -158,7 +164,7 @@ impl Core {
         self.now = now;
         match event {
             Event::Adopt(set) => each!(self; adopt(set)),
-            Event::Start => each!(self; start()),
+            Event::Start => each!(self; start(); start_everywhere()),
             Event::Received { link, message } => each!(self; receive(link, &message)),
             Event::Deadline => self.expire(),
             Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
@@ -206,6 +212,9 @@ impl Core {
     }
 
     fn step_ended(&mut self, step: Step, outcome: Outcome) {
+        if self.everywhere.has(step) {
+            return self.everywhere_ended(step, outcome);
+        }
         let now = self.now.monotonic;
         let changed = !matches!(outcome, Outcome::Failed(_));
         let reason = if let Outcome::Failed(reason) = &outcome { reason.clone() } else { String::new() };
@@ -218,6 +227,18 @@ impl Core {
             self.raise(Fact::StopFailed { step, reason });
         }
         self.raise(Fact::GroupsMaySettle);
+    }
+
+    /// The same of a unit that both nodes run.
+    fn everywhere_ended(&mut self, step: Step, outcome: Outcome) {
+        match self.note_everywhere(step, &outcome) {
+            EverywhereStart::Pending => {}
+            EverywhereStart::Up => self.raise(Fact::ResourceChanged { step }),
+            EverywhereStart::Failed => {
+                let reason = if let Outcome::Failed(reason) = outcome { reason } else { String::new() };
+                self.raise(Fact::EverywhereFailed { step, reason });
+            }
+        }
     }
 
     /// Takes the steps of groups whose pause is over.

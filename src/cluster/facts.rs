@@ -93,6 +93,8 @@ pub(super) enum Fact {
     GroupsMaySettle,
     /// A resource could not be started here.
     StartFailed { step: Step },
+    /// A unit that runs on both nodes could not be started here.
+    EverywhereFailed { step: Step, reason: String },
     /// A resource was started, or stopped, as it was meant to.
     ResourceChanged { step: Step },
     /// A resource runs of which its group does not know.
@@ -258,6 +260,7 @@ impl Core {
             Fact::PeerReleased => each!(self; forget_late_other()),
             Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
             Fact::StartFailed { step } => each!(self; group_failed(step)),
+            Fact::EverywhereFailed { step, reason } => each!(self; everywhere_failed(step, reason)),
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
             Fact::FoundRunning { step } => each!(self; found_running(step)),
             Fact::FoundDown { step } => each!(self; leftover_gone(step)),

@@ -12,7 +12,8 @@ use super::types::{AutoFailback, Config};
 /// A digest of 16 hexadecimal digits for each file that must be the same on all nodes; empty if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback and ipfail, in any order of the lines.
+    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, and the units that run on both nodes,
+    /// in any order of the lines.
     pub ha_cf: String,
     /// The groups with their nodes and words, in any order of the lines.
     pub haresources: String,
@@ -34,6 +35,7 @@ impl Fingerprint {
         };
         ha_cf.push(format!("auto_failback {auto_failback}"));
         ha_cf.push(format!("ipfail {}", config.connectivity.ipfail));
+        ha_cf.extend(config.units.everywhere().map(|unit| format!("everywhere {unit}")));
         let group = |group: &Group| {
             let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
             format!("{} {}", group.node, words.join(" "))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::ResourceKind;
+use super::groups::{Group, ResourceKind};
 
 /// `[units]` of hbd.toml: how long units may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,9 +59,32 @@ pub struct UnitPolicies {
 pub struct UnitPolicy {
     /// Whether hbd may end the processes that keep this file system busy; `None` if it is not written.
     pub vacate: Option<bool>,
+    /// It runs on both nodes, wherever its group is; `None` if it is not written.
+    #[serde(default)]
+    pub everywhere: Option<bool>,
 }
 
 impl UnitPolicies {
+    /// The units that run on both nodes, wherever their groups are.
+    pub fn everywhere(&self) -> impl Iterator<Item = &str> {
+        let everywhere = self.by_unit.iter().filter(|(_, policy)| policy.everywhere == Some(true));
+        everywhere.map(|(unit, _)| unit.as_str())
+    }
+
+    /// These groups without such units, and without those of which nothing is left.
+    pub fn without_everywhere(&self, groups: Vec<Group>) -> Vec<Group> {
+        let rest = |mut group: Group| {
+            group.resources.retain(|resource| !self.is_everywhere(&resource.kind));
+            group
+        };
+        groups.into_iter().map(rest).filter(|group| !group.resources.is_empty()).collect()
+    }
+
+    /// Whether a resource is such a unit.
+    pub fn is_everywhere(&self, kind: &ResourceKind) -> bool {
+        kind.unit().is_some_and(|unit| self.everywhere().any(|other| other == unit))
+    }
+
     /// Whether hbd may end the processes that keep the file system of `kind` busy. Where nothing is written it may
     /// for `Filesystem::`, as Heartbeat does (03 §15), and not for a mount unit of somebody else.
     pub fn may_vacate(&self, kind: &ResourceKind) -> bool {

@@ -363,14 +363,20 @@ fn lease(config: &Config) -> Option<vip::Terms> {
 /// Tells the units' thread which units there are.
 fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
     let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
-    let units: Vec<String> = kinds.clone().filter_map(|kind| kind.unit().map(str::to_owned)).collect();
+    let mut units: Vec<String> = Vec::new();
+    for unit in kinds.clone().filter_map(config::ResourceKind::unit) {
+        if !units.iter().any(|known| known == unit) {
+            units.push(unit.to_owned());
+        }
+    }
     let made = kinds.filter_map(|kind| match kind {
         config::ResourceKind::Transient(transient) => Some(transient.unit.clone()),
         _ => None,
     });
     if !units.is_empty() {
         // A bus thread that has ended fails every step, too.
-        let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), units });
+        let everywhere = config.units.everywhere().map(str::to_owned).collect();
+        let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), everywhere, units });
     }
 }
 
@@ -424,6 +430,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         links: links::names(config),
         groups: config.groups.clone(),
         leftovers: config.limits.leftovers,
+        everywhere: config.units.everywhere().map(str::to_owned).collect(),
         health: config.health.clone(),
         fingerprint: config::Fingerprint::of(config),
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),

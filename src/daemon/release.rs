@@ -136,7 +136,8 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
     }
 }
 
-/// Releases every resource of these groups. Goes on after an error and returns all of them.
+/// Releases every resource of these groups but the units that run on both nodes, which are no group's. Goes on after
+/// an error and returns all of them.
 ///
 /// Addresses go first, unlike in a graceful stop: the peer may claim them at any moment, a unit that is still
 /// stopping harms nobody without them.
@@ -146,6 +147,7 @@ pub async fn release(groups: &[Group], policies: &UnitPolicies) -> Vec<ReleaseEr
     for resource in groups.iter().rev().flat_map(|group| group.resources.iter().rev()) {
         match &resource.kind {
             ResourceKind::Address(address) => addresses.push(address.clone()),
+            kind if policies.is_everywhere(kind) => {}
             kind => units.push(kind),
         }
     }

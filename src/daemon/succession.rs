@@ -76,6 +76,7 @@ pub fn take_up(
             }
             _ => before.groups,
         };
+        let leave = before.units.without_everywhere(leave);
         let gone: Vec<Child> = before.children.into_iter().filter(|child| !children.contains(child)).collect();
         if !leave.is_empty() || !gone.is_empty() {
             info!("Releasing what the last hbd left and nobody is to serve.");

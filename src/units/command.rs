@@ -40,6 +40,8 @@ pub enum UnitCommand {
         units: Vec<String>,
         /// Those of them that are made when they are started.
         made: Vec<String>,
+        /// Those of them that run on both nodes, and so may start at boot as well.
+        everywhere: Vec<String>,
     },
     /// These are to run until [`UnitCommand::EndChildren`].
     Children {

@@ -50,9 +50,9 @@ pub async fn run(
                 Some(UnitCommand::Reboot) => {
                     work.spawn(reboot(session.clone()));
                 }
-                Some(UnitCommand::Manage { units, made }) => {
+                Some(UnitCommand::Manage { units, made, everywhere }) => {
                     watcher.abort_all();
-                    watcher.spawn(prepare(session.clone(), units.clone(), made));
+                    watcher.spawn(prepare(session.clone(), units.clone(), made, everywhere));
                     watcher.spawn(keep_watching(session.clone(), units, Arc::clone(&report)));
                 }
                 Some(UnitCommand::Children { children, environment }) => {
@@ -141,13 +141,13 @@ async fn reboot(mut session: Session) {
 }
 
 /// Once, as soon as there is a connection.
-async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>) {
+async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>, everywhere: Vec<String>) {
     let Ok(systemd) = connected(&mut session).await else { return };
     if let Err(error) = systemd.guard_order(&units).await {
         warn!("a shutdown of this machine may stop services before hbd: {error}");
     }
     units.retain(|unit| !made.contains(unit));
-    systemd.warn_of_unfit(&units).await;
+    systemd.warn_of_unfit(&units, &everywhere).await;
 }
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {

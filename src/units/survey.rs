@@ -4,6 +4,7 @@
 //! Owns what makes a unit unfit to be managed. Changes nothing.
 
 use std::fs;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use log::warn;
@@ -16,7 +17,7 @@ use super::limits::OwnLimit;
 use super::order::OrderedAfter;
 use super::state::UnitState;
 use super::systemd::Systemd;
-use crate::config::{Config, ResourceKind, UnitLimit, UnitLimits};
+use crate::config::{Config, Group, ResourceKind, UnitLimit, UnitLimits};
 
 /// How long systemd may take to answer all questions of one survey.
 const SURVEY_LIMIT: Duration = Duration::from_secs(10);
@@ -98,6 +99,19 @@ pub enum UnitFinding {
         /// The mount unit that it starts.
         mount: String,
     },
+    /// It runs on both nodes, one of which does not have the addresses of its group.
+    #[error(
+        "{unit} runs on both nodes, and one of them does not have {address}: if it listens on that address, and not on \
+         all, set {sysctl}=1 on both nodes (sysctl.d(5)), or it does not start there"
+    )]
+    Unbound {
+        /// The unit.
+        unit: String,
+        /// The first address of its kind in its groups.
+        address: IpAddr,
+        /// What lets a program listen on an address that its machine does not have.
+        sysctl: &'static str,
+    },
     /// Its own limit is longer than ours.
     #[error(
         "{unit} may take {} s for its {verb} by its own file, longer than the {} s of hbd: {}",
@@ -166,9 +180,14 @@ impl UnitFinding {
     pub fn severity(&self) -> &'static str {
         match self {
             UnitFinding::Missing(_) | UnitFinding::Refusing { .. } => "error",
-            UnitFinding::LongerLimit { .. } | UnitFinding::NoLimit { .. } => "notice",
+            UnitFinding::LongerLimit { .. } | UnitFinding::NoLimit { .. } | UnitFinding::Unbound { .. } => "notice",
             _ => "warning",
         }
+    }
+
+    /// Whether it is as it should be for one of these units, which run on both nodes.
+    fn is_meant(&self, everywhere: &[String]) -> bool {
+        matches!(self, UnitFinding::Enabled { unit } if everywhere.contains(unit))
     }
 }
 
@@ -195,7 +214,29 @@ pub async fn survey(bus: Builder<'static>, config: &Config) -> Result<Vec<UnitFi
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    within_limit(async { connect(bus).await?.findings(&units, DAEMON, &config.limits).await }).await
+    let everywhere: Vec<String> = config.units.everywhere().map(str::to_owned).collect();
+    let found = within_limit(async { connect(bus).await?.findings(&units, DAEMON, &config.limits).await }).await?;
+    Ok(found.into_iter().filter(|finding| !finding.is_meant(&everywhere)).chain(unbound(config)).collect())
+}
+
+/// The units that run on both nodes, and on one of them could not listen on an address of their groups.
+fn unbound(config: &Config) -> impl Iterator<Item = UnitFinding> + '_ {
+    let families = [(false, "net.ipv4.ip_nonlocal_bind"), (true, "net.ipv6.ip_nonlocal_bind")];
+    config.units.everywhere().flat_map(move |unit| {
+        let named = |group: &&Group| group.resources.iter().any(|resource| resource.kind.unit() == Some(unit));
+        let resources = config.groups.iter().filter(named).flat_map(|group| &group.resources);
+        let addresses = resources.filter_map(|resource| match &resource.kind {
+            ResourceKind::Address(address) => Some(address.address),
+            _ => None,
+        });
+        let addresses: Vec<IpAddr> = addresses.collect();
+        families.into_iter().filter_map(move |(ipv6, sysctl)| {
+            let address = *addresses.iter().find(|address| address.is_ipv6() == ipv6)?;
+            let path = format!("/proc/sys/{}", sysctl.replace('.', "/"));
+            let forbidden = fs::read_to_string(path).is_ok_and(|value| value.trim() == "0");
+            forbidden.then(|| UnitFinding::Unbound { unit: unit.to_owned(), address, sysctl })
+        })
+    })
 }
 
 /// Whether systemd starts `unit` at boot. A unit that does not exist is not started.
@@ -219,11 +260,13 @@ async fn connect(bus: Builder<'static>) -> Result<Systemd, UnitError> {
 
 impl Systemd {
     /// Warns of each of `units` that is not fit to be managed.
-    pub(super) async fn warn_of_unfit(&self, units: &[String]) {
+    /// Those of `everywhere` run on both nodes.
+    pub(super) async fn warn_of_unfit(&self, units: &[String], everywhere: &[String]) {
         let daemon = self.own_id().await.unwrap_or_else(|| DAEMON.to_owned());
         // Without an answer the code that starts the unit reports the error.
         let Ok(findings) = self.findings(units, &daemon, &UnitLimits::default()).await else { return };
-        for finding in findings.iter().filter(|finding| finding.severity() != "notice") {
+        let bad = |finding: &&UnitFinding| finding.severity() != "notice" && !finding.is_meant(everywhere);
+        for finding in findings.iter().filter(bad) {
             warn!("{finding}");
         }
     }

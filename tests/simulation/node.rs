@@ -8,12 +8,15 @@ use hbd::wire::{Message, Value};
 
 use crate::heartbeat::Heartbeat;
 use crate::machine::Machine;
-use crate::schedule::{Cluster, Kind};
+use crate::schedule::{Cluster, Everywhere, Kind};
 use crate::units::{GROUPS, RESOURCES, Units};
 
 /// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s,
 /// and the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
 pub const LEASE: Duration = Duration::from_millis(3_300);
+
+/// The last unit of each group. With [`Everywhere::Shared`] the first one is both groups'.
+const EVERYWHERE: [&str; GROUPS] = ["nodea-2.service", "nodeb-2.service"];
 
 /// The wall clock when virtual time was zero.
 const WALL: i64 = 1_700_000_000;
@@ -36,9 +39,9 @@ pub fn timing() -> Timing {
 }
 
 /// `watched`: the first resource of each group is an address.
-fn groups(watched: bool) -> Vec<Group> {
+fn groups(cluster: &Cluster) -> Vec<Group> {
     let resource = |line: usize, word: String| {
-        let kind = match word.ends_with("-0") && watched {
+        let kind = match word.ends_with("-0") && cluster.watched {
             true => ResourceKind::Address(Address {
                 address: [10, 0, 0, line as u8 + 1].into(),
                 prefix: None,
@@ -46,6 +49,9 @@ fn groups(watched: bool) -> Vec<Group> {
                 label: None,
                 broadcast: None,
             }),
+            false if word.ends_with("-2") && cluster.everywhere == Everywhere::Shared => {
+                ResourceKind::Unit(EVERYWHERE[0].to_owned())
+            }
             false => ResourceKind::Unit(format!("{word}.service")),
         };
         Resource { word, kind }
@@ -130,6 +136,8 @@ pub struct Node {
     /// When its next deadline is in the queue.
     pub wake: Option<Duration>,
     pub statuses: Statuses,
+    /// When its systemd, or its kernel, has told the last thing.
+    pub told: Duration,
     /// Whether this machine is connected to the LAN with the ping node and the clients.
     pub lan: bool,
     /// How far its wall clock was set, in seconds.
@@ -152,6 +160,7 @@ impl Node {
             lease_ended: false,
             wake: None,
             statuses: Statuses::default(),
+            told: Duration::ZERO,
             lan: true,
             clock: 0,
             state_lost: false,
@@ -176,6 +185,9 @@ impl Node {
         }
         self.generation += 1;
         self.life += 1;
+        if cluster.nodes[index] == Kind::Hbd {
+            self.units.everywhere = cluster.everywhere;
+        }
         let nodes: Vec<_> = (0..cluster.nodes.len()).map(|index| name(index).to_owned()).collect();
         let settings = Settings {
             node: name(index).to_owned(),
@@ -189,9 +201,13 @@ impl Node {
             fencing: Vec::new(),
             connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
-            groups: if cluster.serves() { groups(cluster.watched) } else { Vec::new() },
+            groups: if cluster.serves() { groups(cluster) } else { Vec::new() },
             seed,
             leftovers: Default::default(),
+            everywhere: match cluster.everywhere {
+                Everywhere::None => Vec::new(),
+                _ => EVERYWHERE.map(str::to_owned).to_vec(),
+            },
             health: Health::default(),
             fingerprint: hbd::config::Fingerprint::default(),
             checks: Vec::new(),
@@ -216,12 +232,15 @@ impl Node {
 
     /// Power failure: the software and everything it ran are gone.
     pub fn power_off(&mut self) {
+        self.end();
+        self.units.running = Default::default();
+    }
+
+    /// The software has ended. What it ran is gone, but for the units that both nodes run.
+    pub fn end(&mut self) {
         self.machine = None;
         self.life += 1;
-        self.units.running = Default::default();
-        self.units.kept_down = Default::default();
-        self.units.restarting = Default::default();
-        self.units.lived = None;
+        self.units.end();
         self.stall = None;
         self.lease_ended = false;
         self.wake = None;

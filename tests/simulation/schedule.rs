@@ -25,6 +25,17 @@ pub enum Way {
     Both,
 }
 
+/// Which of the groups' last units both hbd nodes run, wherever the groups are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Everywhere {
+    #[default]
+    None,
+    /// Each group has its own.
+    Each,
+    /// Both groups have the same one.
+    Shared,
+}
+
 /// The nodes and their cables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
@@ -41,6 +52,8 @@ pub struct Cluster {
     /// The first resource of each group is an address, and hbd asks the LAN before it takes it.
     #[serde(default)]
     pub watched: bool,
+    #[serde(default)]
+    pub everywhere: Everywhere,
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -57,6 +70,7 @@ impl Cluster {
             pings: false,
             needs_ping: false,
             watched: false,
+            everywhere: Everywhere::None,
             loss: 0,
             duplicated: 0,
             reordered: 0,
@@ -91,6 +105,7 @@ impl Cluster {
             pings: false,
             needs_ping: false,
             watched: false,
+            everywhere: Everywhere::None,
             loss,
             duplicated,
             reordered,
@@ -255,7 +270,31 @@ impl Schedule {
         schedule.add_watch();
         schedule.add_maintenance();
         schedule.add_lives();
+        schedule.add_everywhere();
         schedule
+    }
+
+    /// In every third pair both hbd nodes run the last unit of each group, and it does not always run well.
+    fn add_everywhere(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x000e_7e27);
+        if !self.cluster.serves() || random.below(3) != 0 {
+            return;
+        }
+        self.cluster.everywhere = if random.below(2) == 0 { Everywhere::Each } else { Everywhere::Shared };
+        for _ in 0..random.below(5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let (node, step) = (random.below(2) as usize, (random.below(GROUPS as u64) as usize, RESOURCES - 1));
+            let for_ms = random.between(100, 30_000);
+            let lives = [Life::Falls, Life::Restarts, Life::StoppedByHand { for_ms }, Life::StoppedWith { for_ms }];
+            let fault = match random.below(6) {
+                0 | 1 => {
+                    let trouble = Trouble { step, start: true, hang: random.below(2) == 0 };
+                    Fault::Trouble { node, trouble, for_ms }
+                }
+                other => Fault::Unit { node, step, life: lives[other as usize - 2] },
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
     }
 
     /// In every third pair of hbd nodes units fail, restart, are stopped and started by others.

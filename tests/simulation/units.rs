@@ -5,6 +5,8 @@ use std::time::Duration;
 use hbd::cluster::{Outcome, Step};
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::Everywhere;
+
 /// Groups in haresources: one for each node.
 pub const GROUPS: usize = 2;
 /// Resources per group: an address and two services.
@@ -45,12 +47,44 @@ pub struct Units {
     pub kept_down: Running,
     /// What systemd is about to start again by itself.
     pub restarting: Running,
+    /// Which of them both nodes run.
+    pub everywhere: Everywhere,
     /// When something last became of a resource without hbd's doing.
     pub lived: Option<Duration>,
     troubles: Vec<(Duration, Trouble)>,
 }
 
 impl Units {
+    /// Whether a resource is a unit that both nodes run.
+    pub fn is_everywhere(&self, step: (usize, usize)) -> bool {
+        self.everywhere != Everywhere::None && step.1 == RESOURCES - 1
+    }
+
+    /// The resource that stands for this one: two groups may have the same unit.
+    pub fn first(&self, step: (usize, usize)) -> (usize, usize) {
+        let shared = self.everywhere == Everywhere::Shared && self.is_everywhere(step);
+        if shared { (0, step.1) } else { step }
+    }
+
+    /// A resource is up, or down.
+    pub fn set(&mut self, step: (usize, usize), up: bool) {
+        for group in 0..GROUPS {
+            if self.first((group, step.1)) == self.first(step) {
+                self.running[group][step.1] = up;
+            }
+        }
+    }
+
+    /// What is left when the software has ended: what both nodes run is no group's.
+    pub fn end(&mut self) {
+        for group in 0..GROUPS {
+            for resource in 0..RESOURCES {
+                self.running[group][resource] &= self.is_everywhere((group, resource));
+            }
+        }
+        (self.kept_down, self.restarting, self.lived) = Default::default();
+    }
+
     pub fn trouble(&mut self, until: Duration, trouble: Trouble) {
         self.troubles.push((until, trouble));
     }
@@ -89,8 +123,8 @@ impl Units {
             self.restarting[step.group][step.resource] = false;
         }
         match outcome {
-            Outcome::Started => self.running[step.group][step.resource] = true,
-            Outcome::Stopped => self.running[step.group][step.resource] = false,
+            Outcome::Started => self.set((step.group, step.resource), true),
+            Outcome::Stopped => self.set((step.group, step.resource), false),
             Outcome::Failed(_) => {}
         }
     }

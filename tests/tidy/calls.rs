@@ -21,7 +21,7 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 19] = [
+const BELOW: [&str; 20] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/ready.rs",
     "guards/isolation.rs",
@@ -33,6 +33,7 @@ const BELOW: [&str; 19] = [
     "api/",
     "complaints.rs",
     // Which groups are held, and by whom; starting and stopping them.
+    "ownership/everywhere.rs",
     "ownership/groups.rs",
     "ownership/state.rs",
     "peer/claims.rs",

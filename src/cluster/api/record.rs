@@ -305,6 +305,10 @@ records! {
         "resource group {group} goes to node {node} because it fails here";
     KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
         "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
+    EverywhereRuns { group: String, resource: String } Info "8d5b0c37e1f24a6995c84f7e20b1d36a"
+        "{resource} runs here, as it does on both nodes: it stays when group {group} moves";
+    UnfitKeepsTrying { group: String, resource: String, seconds: u64 } Critical "f1c27e80a94d4b53b60e8d5a3f972c14"
+        "{resource} fails here again and again, so this node could not serve group {group}: trying again in {seconds} s";
     CheckFailed { group: String, check: String, reason: String } Warning "b85e0e07966840b2a9836d01b36a8bca"
         "the check of group {group} has failed ({check}: {reason})";
     CheckFails { group: String, resource: String, check: String, count: u32, reason: String } Error "d7891fb80ad04523a7871e1a3c38c1a0"

@@ -42,6 +42,9 @@ pub struct Settings {
     /// `leftovers` in `[units]` of hbd.toml.
     #[serde(default)]
     pub leftovers: config::Leftovers,
+    /// Units that run on both nodes, wherever their groups are (`everywhere` in `[units]` of hbd.toml).
+    #[serde(default)]
+    pub everywhere: Vec<String>,
     /// What the peer is to compare its configuration with.
     #[serde(default)]
     pub fingerprint: config::Fingerprint,

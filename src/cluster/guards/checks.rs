@@ -139,7 +139,8 @@ impl Core {
         match rule.purpose {
             CheckPurpose::Service => {
                 self.log(Record::CheckPasses { group, check });
-                self.raise(Fact::ServiceWell { step: Step { group: rule.group, resource: rule.restart } });
+                let step = self.everywhere.first(Step { group: rule.group, resource: rule.restart });
+                self.raise(Fact::ServiceWell { step });
             }
             CheckPurpose::Ready => self.log(Record::ReadyAgain { group, check }),
         }
@@ -175,8 +176,8 @@ impl Core {
 
     /// `fall` failures in a row, once more.
     fn service_fails(&mut self, rule: &CheckRule, reason: String, count: u32) {
-        let step = Step { group: rule.group, resource: rule.restart };
-        let (group, resource) = self.groups.words(step);
+        let step = self.everywhere.first(Step { group: rule.group, resource: rule.restart });
+        let (group, resource) = (self.group_key(rule.group), self.groups.words(step).1);
         let check = rule.name.clone();
         self.log(Record::CheckFails { group, resource, check: check.clone(), count, reason: reason.clone() });
         // What does not run for another reason is not restarted because of its check.
@@ -214,7 +215,7 @@ impl Core {
         let (state, running) = self.groups.state(group);
         let held = self.groups.wanted(group);
         let wanted = match purpose {
-            CheckPurpose::Service => state == GroupState::Active,
+            CheckPurpose::Service => state == GroupState::Active && self.everywhere_up(group),
             CheckPurpose::Ready => !held && running == 0,
         };
         let wanted = wanted && self.membership.running() && !self.leave.begun();

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::{GroupState, Instant, Step};
+use crate::cluster::{GroupState, Instant, Step, UnitNews};
 
 /// Why a resource that is to run here does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,11 +62,6 @@ impl Conditions {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Step, &Condition)> {
         self.list.iter().map(|(step, condition)| (*step, condition))
     }
-
-    /// Whether anything is wrong with a resource of this group.
-    fn concern(&self, group: usize) -> bool {
-        self.list.iter().any(|(step, _)| step.group == group)
-    }
 }
 
 /// What a resource does on this node.
@@ -99,12 +94,29 @@ pub enum ResourceState {
 }
 
 impl Core {
+    /// What is shown of a resource about which nothing is done.
+    pub(super) fn note_news(&mut self, step: Step, news: UnitNews) {
+        let condition = match news {
+            UnitNews::Up => {
+                self.conditions.clear(step);
+                return;
+            }
+            UnitNews::Free => return,
+            UnitNews::Stopped => Condition::StoppedByHand(self.now.monotonic),
+            UnitNews::StoppedWith(cause) => Condition::StoppedWith(cause),
+            UnitNews::Unknown => Condition::Unknown,
+            UnitNews::Failed(reason) | UnitNews::Exhausted(reason) => Condition::Failed(reason),
+            UnitNews::Restarting(reason) => Condition::Restarting(reason),
+        };
+        self.conditions.note(step, condition);
+    }
+
     /// What a group does here: `Active` only if all of it does run.
     pub(in crate::cluster) fn group_state(&self, group: usize) -> GroupState {
-        let cut = (0..self.groups.list()[group].resources.len())
-            .any(|resource| self.carrier.is_down(Step { group, resource }));
+        let ill =
+            (0..self.groups.list()[group].resources.len()).any(|resource| self.is_ill(Step { group, resource }));
         match self.groups.state(group) {
-            (GroupState::Active, _) if self.conditions.concern(group) || cut => GroupState::Degraded,
+            (GroupState::Active, _) if ill => GroupState::Degraded,
             // Something of it is started again in its place.
             (GroupState::Starting, running) if running == self.groups.list()[group].resources.len() => {
                 GroupState::Degraded
@@ -113,8 +125,23 @@ impl Core {
         }
     }
 
+    /// Whether a resource that is to run here does not, or cannot be reached.
+    fn is_ill(&self, step: Step) -> bool {
+        let starts = self.everywhere.has(step) && !self.everywhere.is_up(step);
+        self.conditions.of(self.everywhere.first(step)).is_some() || starts || self.carrier.is_down(step)
+    }
+
+    /// Whether all units of a group that both nodes run are up here, as far as their starts go.
+    pub(super) fn everywhere_up(&self, group: usize) -> bool {
+        let mut steps = self.everywhere.steps().filter(|step| step.group == group);
+        steps.all(|step| self.everywhere.is_up(step))
+    }
+
     /// What a resource does here, and why if it does not run as it should.
     pub(in crate::cluster) fn resource_state(&self, step: Step) -> (ResourceState, String) {
+        if self.everywhere.has(step) {
+            return self.state_of_everywhere(self.everywhere.first(step));
+        }
         let (state, running) = self.groups.state(step.group);
         let up = step.resource < running;
         match state {
@@ -126,6 +153,16 @@ impl Core {
             }
             _ if !up => (ResourceState::Stopped, String::new()),
             _ => self.state_of_held(step),
+        }
+    }
+
+    /// The same of a unit that runs on both nodes.
+    fn state_of_everywhere(&self, step: Step) -> (ResourceState, String) {
+        match self.conditions.of(step) {
+            Some(_) => self.state_of_held(step),
+            None if self.everywhere.is_up(step) => (ResourceState::Active, String::new()),
+            None if self.everywhere.is_moving(step) => (ResourceState::Starting, String::new()),
+            None => (ResourceState::Stopped, String::new()),
         }
     }
 

@@ -85,10 +85,16 @@ impl Failures {
 impl Core {
     /// What the service manager says about a resource.
     pub(in crate::cluster) fn unit_news(&mut self, step: Step, news: UnitNews) {
-        if !self.groups.is_up(step) {
+        if self.everywhere.first(step) != step {
+            // What was told of the first of these resources concerned the same unit.
+            return;
+        }
+        if self.everywhere.has(step) {
+            (news == UnitNews::Up).then(|| self.everywhere.found_up(step));
+        } else if !self.groups.is_up(step) {
             self.raise(if news == UnitNews::Up { Fact::FoundRunning { step } } else { Fact::FoundDown { step } });
         }
-        if !self.groups.runs(step) || self.leave.begun() {
+        if !self.is_to_run(step) || self.leave.begun() {
             return;
         }
         if self.ignores_for_maintenance(step, &news) {
@@ -107,23 +113,6 @@ impl Core {
         }
     }
 
-    /// What is shown of a resource about which nothing is done.
-    fn note_news(&mut self, step: Step, news: UnitNews) {
-        let condition = match news {
-            UnitNews::Up => {
-                self.conditions.clear(step);
-                return;
-            }
-            UnitNews::Free => return,
-            UnitNews::Stopped => Condition::StoppedByHand(self.now.monotonic),
-            UnitNews::StoppedWith(cause) => Condition::StoppedWith(cause),
-            UnitNews::Unknown => Condition::Unknown,
-            UnitNews::Failed(reason) | UnitNews::Exhausted(reason) => Condition::Failed(reason),
-            UnitNews::Restarting(reason) => Condition::Restarting(reason),
-        };
-        self.conditions.note(step, condition);
-    }
-
     fn unit_up(&mut self, step: Step) {
         self.health.waiting.retain(|(waiting, _)| *waiting != step);
         let (group, resource) = self.groups.words(step);
@@ -139,9 +128,9 @@ impl Core {
     /// Somebody stopped it, and knows why: hbd.toml says whether it stays so.
     fn unit_stopped(&mut self, step: Step) {
         let (group, resource) = self.groups.words(step);
-        if self.settings.health.stopped == WhenStopped::Restart && !self.is_unwatched(&group) {
+        if self.settings.health.stopped == WhenStopped::Restart && !self.is_unwatched(step) {
             self.log(Record::UnitStoppedStarted { group, resource });
-            self.groups.restart(step, self.now.monotonic, &mut self.out);
+            self.restart_resource(step);
             return;
         }
         let known = matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_)));
@@ -164,7 +153,7 @@ impl Core {
         if matches!(self.conditions.of(step), Some(Condition::StoppedWith(_))) {
             let (group, resource) = self.groups.words(step);
             self.log(Record::UnitFree { group, resource });
-            self.groups.restart(step, self.now.monotonic, &mut self.out);
+            self.restart_resource(step);
         }
     }
 
@@ -186,14 +175,15 @@ impl Core {
         }
     }
 
-    /// Whether hbd.toml says that nothing is done about failures of this group.
-    fn is_unwatched(&self, group: &String) -> bool {
-        !self.settings.health.enabled || self.settings.health.except.contains(group)
+    /// Whether hbd.toml says that nothing is done about failures of this resource's group.
+    fn is_unwatched(&self, step: Step) -> bool {
+        let excepted = |step: &Step| self.settings.health.except.contains(&self.groups.list()[step.group].key);
+        !self.settings.health.enabled || self.everywhere.all(step).iter().all(excepted)
     }
 
     /// A check of the service itself says that a resource, which runs, does not serve.
     pub(in crate::cluster) fn service_failed(&mut self, step: Step, reason: String) {
-        if self.groups.runs(step) && !self.leave.begun() && !self.maintenance.on() {
+        if self.is_to_run(step) && !self.leave.begun() && !self.maintenance.on() {
             self.unit_failed(step, reason, Otherwise::Hangs);
         }
     }
@@ -207,13 +197,13 @@ impl Core {
 
     fn unit_failed(&mut self, step: Step, reason: String, otherwise: Otherwise) {
         let known = self.health.waiting.iter().any(|(waiting, _)| *waiting == step)
-            || self.groups.is_broken(step)
+            || self.is_being_started(step)
             || matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_) | Condition::Unwatched(_)));
         if known {
             return;
         }
         let (group, resource) = self.groups.words(step);
-        if self.is_unwatched(&group) {
+        if self.is_unwatched(step) {
             self.conditions.note(step, Condition::Unwatched(reason.clone()));
             self.log(Record::UnitFailedUnwatched { group, resource, reason });
             return;
@@ -224,15 +214,15 @@ impl Core {
         self.note_failure(step, otherwise == Otherwise::Refused);
         let count = self.health.count(step);
         self.log(Record::UnitFailed { group, resource, reason, count });
-        if self.exchange.busy() {
+        if self.exchange.busy() && !self.everywhere.has(step) {
             // What it is about may be on its way to the peer: looked at again when that is over.
             self.look_again(step, FLUX, itself);
         } else if otherwise == Otherwise::Refused || count > self.settings.health.restarts as usize {
             self.move_or_wait(step, itself);
         } else if otherwise == Otherwise::Hangs {
-            self.groups.replace(step, self.now.monotonic, &mut self.out);
+            self.replace_resource(step);
         } else if !itself {
-            self.groups.restart(step, self.now.monotonic, &mut self.out);
+            self.restart_resource(step);
         }
     }
 
@@ -250,7 +240,8 @@ impl Core {
 
     fn note_failure(&mut self, step: Step, fatal: bool) {
         self.forget_old();
-        self.health.failures.push(Failure { step, at: self.now.monotonic, fatal });
+        let at = self.now.monotonic;
+        self.health.failures.extend(self.everywhere.all(step).into_iter().map(|step| Failure { step, at, fatal }));
     }
 
     fn forget_old(&mut self) {
@@ -261,38 +252,60 @@ impl Core {
 
     /// The group goes to the peer, or the resource is tried here again after a pause.
     fn move_or_wait(&mut self, step: Step, itself: bool) {
-        if self.move_class(step.group) {
+        let moves = self.move_away(step);
+        if moves && !self.everywhere.has(step) {
             return;
         }
-        let pause = if self.peer_may_serve(step.group) { FLUX } else { KEEP_TRYING };
+        let pause = if !moves && self.peer_may_serve(step) { FLUX } else { KEEP_TRYING };
         if pause == KEEP_TRYING {
             self.log_keep_trying(step, pause);
         }
         self.look_again(step, pause, itself);
     }
 
-    /// Whether the peer is there, for good, and has not failed the group itself.
-    fn peer_may_serve(&self, group: usize) -> bool {
-        self.peer_alive() && !self.ownership.other.left() && !self.peer_is_unfit(group)
+    /// A unit that runs on both nodes could not be started here.
+    pub(in crate::cluster) fn everywhere_failed(&mut self, step: Step, reason: String) {
+        if matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_))) || self.leave.begun() {
+            return;
+        }
+        self.conditions.note(step, Condition::Failed(reason));
+        self.note_failure(step, true);
+        self.move_or_wait(step, false);
+    }
+
+    /// What of the classes that are served with this resource the peer could serve: it has not failed them itself.
+    fn peer_could_serve(&self, step: Step) -> Set {
+        let served = self.served_with(step);
+        served.without(self.peer_unfit_for(served))
+    }
+
+    /// Whether the peer is there, for good, and can serve.
+    fn peer_may_serve(&self, step: Step) -> bool {
+        self.peer_alive() && !self.ownership.other.left() && self.peer_could_serve(step) != Set::NONE
     }
 
     fn log_keep_trying(&mut self, step: Step, pause: Duration) {
+        let seconds = pause.as_secs();
         let (group, resource) = self.groups.words(step);
-        self.log(Record::KeepTrying { group, resource, seconds: pause.as_secs() });
+        self.log(match self.served_with(step) {
+            Set::NONE => Record::UnfitKeepsTrying { group, resource, seconds },
+            _ => Record::KeepTrying { group, resource, seconds },
+        });
     }
 
-    /// Gives the class of this group to the peer if that can serve it. False if it stays here.
-    fn move_class(&mut self, group: usize) -> bool {
-        let set = self.groups.class(group).into();
+    /// Gives what is served with this resource to the peer if that can serve it. False if all of it stays here.
+    fn move_away(&mut self, step: Step) -> bool {
+        let set = self.peer_could_serve(step);
         let now = self.now.monotonic;
         // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
         let again = !self.peer_kind().is_hbd() && self.health.offered_lately(now);
-        let can = self.peer_alive() && !self.peer_is_unfit(group) && !again && !self.undone_lately(set);
+        let can = self.peer_alive() && set != Set::NONE && !again && !self.undone_lately(set);
         let moves = can && self.begin_exchange(set).is_ok();
         if moves {
             self.note_offer();
             self.moved_by_failure(set);
-            let (group, _) = self.groups.words(Step { group, resource: 0 });
+            let given = self.everywhere.all(step).into_iter().find(|step| set.has(self.groups.class(step.group)));
+            let (group, _) = self.groups.words(given.unwrap_or(step));
             self.log(Record::GroupMoves { group, node: self.peer_name() });
         }
         moves
@@ -327,7 +340,7 @@ impl Core {
         if !self.peer_alive() || self.ownership.other.left() {
             self.groups.hurry(step.group, now);
         }
-        if !self.exchange.busy() && !self.peer_may_serve(step.group) {
+        if !self.exchange.busy() && !self.peer_may_serve(step) {
             self.log_keep_trying(step, self.groups.retry_pause(step.group, now));
         }
     }
@@ -343,8 +356,9 @@ impl Core {
         let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
         self.health.waiting = later;
         for (step, _) in due {
-            if self.groups.runs(step) && !self.move_class(step.group) {
-                self.groups.restart(step, now, &mut self.out);
+            let stays = self.is_to_run(step) && !self.move_away(step);
+            if stays || self.everywhere.has(step) {
+                self.restart_resource(step);
             }
         }
     }
@@ -433,7 +447,7 @@ impl Core {
     pub(in crate::cluster) fn start_stopped(&mut self, id: u64, since: Instant) {
         let later = |condition: &Condition| matches!(condition, Condition::StoppedByHand(at) if *at >= since);
         let stopped = self.conditions.iter().filter(|(_, condition)| later(condition));
-        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.groups.runs(*step)).collect();
+        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.is_to_run(*step)).collect();
         let answer = if self.maintenance.on() {
             Answer::Maintenance
         } else if stopped.is_empty() {
@@ -445,7 +459,7 @@ impl Core {
             for step in stopped {
                 let (group, resource) = self.groups.words(step);
                 self.log(Record::UnitStoppedStarted { group, resource });
-                self.groups.restart(step, self.now.monotonic, &mut self.out);
+                self.restart_resource(step);
             }
         }
         self.raise(Fact::Answered { id, answer });
@@ -459,7 +473,9 @@ impl Core {
             return;
         }
         let now = self.now.monotonic;
-        let meant = |step: Step| group.is_none_or(|group| group == step.group);
+        let everywhere = self.everywhere.clone();
+        let meant =
+            |step: Step| group.is_none_or(|group| everywhere.all(step).into_iter().any(|same| same.group == group));
         self.health.failures.retain(|failure| !meant(failure.step));
         // What was mended may fail again, and the peer may serve then. What it gives back it gives for the operator.
         (self.health.offer_again, self.health.moved) = (None, None);
@@ -467,7 +483,7 @@ impl Core {
         let again: Vec<Step> = ill.map(|(step, _)| step).filter(|step| meant(*step)).collect();
         self.health.waiting.retain(|(step, _)| !meant(*step));
         for step in again {
-            self.groups.restart(step, now, &mut self.out);
+            self.restart_resource(step);
         }
         self.groups.retry_failed(group, now, &mut self.out);
         self.log(Record::CleanedUp {});

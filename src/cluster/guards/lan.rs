@@ -269,7 +269,7 @@ impl Core {
     /// What waited and is not answered any more is ours.
     fn take_what_is_free(&mut self) {
         let waiting = self.lan.held_back;
-        let free = waiting.without(self.blocked(waiting)).without(self.unready());
+        let free = waiting.without(self.blocked(waiting)).without(self.barred());
         let decided = self.ownership.decided() && !self.peer_alive() && !self.maintenance.on();
         if free == Set::NONE || !decided {
             return;

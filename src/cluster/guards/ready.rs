@@ -2,11 +2,13 @@
 //!
 //! Owns what the peer was told of that, and what an operator wants taken all the same. A node whose `ready` check
 //! fails takes nothing that it does not hold, says so in its statuses (field `hbd_unready`, 05 §3.7), and is given
-//! nothing. The results of the checks are [`super::checks`]'s.
+//! nothing. A node on which a unit does not run that both nodes are to run says so, too, and is given nothing; what
+//! nobody else serves it takes. The results of the checks are [`super::checks`]'s.
 
 use serde::{Deserialize, Serialize};
 
 use super::checks::CheckState;
+use super::condition::ResourceState;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::exchange::Obstacle;
@@ -41,8 +43,30 @@ impl Core {
         }
     }
 
-    /// Why this node could not serve a group that it does not hold.
+    /// Why this node could not serve a group that it does not hold: its checks say so, or a unit of it that runs on
+    /// both nodes does not run here.
     fn unready_reason(&self, group: usize) -> Option<String> {
+        let everywhere = || self.everywhere_reason(group).filter(|_| !self.groups.wanted(group));
+        self.barring_check(group).or_else(everywhere)
+    }
+
+    /// What of a group that runs on both nodes does not run here.
+    fn everywhere_reason(&self, group: usize) -> Option<String> {
+        let steps = self.everywhere.steps().filter(|step| step.group == group);
+        let reasons = steps.into_iter().filter_map(|step| {
+            let (state, why) = self.resource_state(step);
+            let (_, resource) = self.groups.words(step);
+            match state {
+                ResourceState::Active | ResourceState::Unknown => None,
+                ResourceState::Starting | ResourceState::Stopped => Some(format!("{resource} has not started yet")),
+                _ => Some(format!("{resource} does not run: {why}")),
+            }
+        });
+        reasons.into_iter().take(1).next()
+    }
+
+    /// The check that keeps this node from taking a group that it does not hold, and its result.
+    fn barring_check(&self, group: usize) -> Option<String> {
         if self.groups.wanted(group) || self.readiness.cleared.contains(&group) {
             return None;
         }
@@ -60,6 +84,15 @@ impl Core {
         Set { local: unready(Class::Local), foreign: unready(Class::Foreign) }
     }
 
+    /// The classes with a group that this node does not take even if nobody else serves it.
+    ///
+    /// A unit that runs on both nodes, and not here at the moment, keeps nothing from being taken then: it is started
+    /// again and again, and the other groups of its class are served meanwhile.
+    pub(in crate::cluster) fn barred(&self) -> Set {
+        let barred = |class| self.groups.of(class).any(|group| self.barring_check(group).is_some());
+        Set { local: barred(Class::Local), foreign: barred(Class::Foreign) }
+    }
+
     /// What an hbd peer says that it could not serve, in our words.
     pub(in crate::cluster) fn peer_unready(&self) -> Set {
         self.peer_node().map_or(Set::NONE, |peer| peer.unready.swapped())
@@ -73,10 +106,15 @@ impl Core {
         if set.common(self.peer_unready()) == Set::NONE { Ok(()) } else { Err(Obstacle::PeerNotReady) }
     }
 
-    /// Whether a check that was never run keeps something of this set from being taken: the next moment will tell.
+    /// Whether a check that was never run, or a unit that is being started, keeps something of this set from being
+    /// taken: the next moment will tell.
     pub(in crate::cluster) fn awaits_first_check(&self, set: Set) -> bool {
         let groups = (0..self.groups.list().len()).filter(|group| set.has(self.groups.class(*group)));
-        let untested = |group| self.ready_checks(group).any(|(_, state, _)| state == CheckState::Untested);
+        let starts = |step: Step| self.resource_state(step).0 == ResourceState::Starting;
+        let untested = |group| {
+            self.ready_checks(group).any(|(_, state, _)| state == CheckState::Untested)
+                || self.everywhere.steps().any(|step| step.group == group && starts(step))
+        };
         groups.into_iter().any(untested)
     }
 
@@ -93,7 +131,7 @@ impl Core {
 
     /// The peer is gone. The part of what it leaves that this node could not serve, which is not taken; that is said.
     pub(in crate::cluster) fn forgoes_unready(&mut self, set: Set) -> Set {
-        let unready = set.common(self.unready());
+        let unready = set.common(self.barred());
         if unready != Set::NONE && !self.awaits_first_check(unready) {
             let groups = self.unready_groups(unready);
             self.complain(Record::NotReadyForgoes { node: self.peer_name(), groups });
@@ -116,13 +154,13 @@ impl Core {
         let class = self.groups.class(group);
         let served = self.peer_alive() && !self.ownership.other.left();
         let served = served && self.ownership.other.holds.has(class.swapped());
-        let reason = self.unready_reason(group).filter(|_| !served)?;
+        let reason = self.barring_check(group).filter(|_| !served)?;
         Some(format!("this node is not ready for it ({reason})"))
     }
 
     /// An operator wants a group taken although this node is not ready. Whether that was what kept it.
     pub(in crate::cluster) fn clear_unready(&mut self, group: usize) -> bool {
-        let kept = self.unready_reason(group).is_some();
+        let kept = self.barring_check(group).is_some();
         if kept {
             self.readiness.cleared.push(group);
         }

@@ -71,7 +71,7 @@ impl Core {
             units.map(move |(resource, _)| Step { group, resource })
         });
         for step in units.collect::<Vec<_>>() {
-            self.groups.restart(step, self.now.monotonic, &mut self.out);
+            self.restart_resource(step);
         }
     }
 }

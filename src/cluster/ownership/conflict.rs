@@ -378,7 +378,7 @@ impl Core {
             return;
         }
         if self.conflict.nobody.local && !self.exchange.busy() && !self.maintenance.on() {
-            if self.unready().local {
+            if self.barred().local {
                 // Perhaps the peer can serve it: nobody else will.
                 let _ = self.begin_exchange(Set::LOCAL);
             } else {
@@ -406,7 +406,7 @@ impl Core {
         }
         if self.conflict.asked_in_vain > 1 {
             self.raise(Fact::YieldToHeartbeat { set: both });
-        } else if both == Set::NONE && nobody.local && self.unready().local {
+        } else if both == Set::NONE && nobody.local && self.barred().local {
             let _ = self.begin_exchange(Set::LOCAL);
         } else if both.local || nobody.local {
             self.send_takeover(Set::LOCAL);

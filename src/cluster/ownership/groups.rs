@@ -40,8 +40,9 @@ pub enum GroupState {
     Failed,
 }
 
+/// What is under way with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Operation {
+pub(super) enum Operation {
     Start,
     Stop,
 }
@@ -77,6 +78,9 @@ pub struct Groups {
     /// Maintenance: what could not be started is not tried again, and no unit is started.
     #[serde(default)]
     left_alone: bool,
+    /// Resources that run on both nodes: no step of their groups starts or stops them.
+    #[serde(default)]
+    passed_over: BTreeSet<Step>,
     /// The classes that are held although they have no group: they are spoken of all the same (03 §1).
     held_without_groups: Set,
 }
@@ -85,7 +89,20 @@ impl Groups {
     /// The groups as `node` sees them; none runs.
     pub fn new(node: &str, groups: Vec<Group>) -> Self {
         let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
-        Groups { node: node.to_owned(), groups, runs, left_alone: false, held_without_groups: Set::NONE }
+        Groups {
+            node: node.to_owned(),
+            groups,
+            runs,
+            left_alone: false,
+            passed_over: BTreeSet::new(),
+            held_without_groups: Set::NONE,
+        }
+    }
+
+    /// The same, whose steps neither start nor stop these resources.
+    pub fn passing_over(mut self, steps: impl Iterator<Item = Step>) -> Self {
+        self.passed_over.extend(steps);
+        self
     }
 
     /// The class of a group, as we see it.
@@ -386,6 +403,12 @@ impl Groups {
         }
         let broken = run.broken.first().copied();
         let next = broken.or((run.running < all).then_some(run.running)).filter(|_| up);
+        let down = (!up).then(|| run.running.checked_sub(1)).flatten();
+        let passed = |resource: &usize| self.passed_over.contains(&Step { group: index, resource: *resource });
+        if let Some(resource) = next.or(down).filter(passed) {
+            run.running = if up { resource + 1 } else { resource };
+            return self.advance(index, now, out);
+        }
         if let Some(resource) = next {
             let address = matches!(self.groups[index].resources[resource].kind, ResourceKind::Address(_));
             if self.left_alone && !address {
@@ -396,9 +419,9 @@ impl Groups {
             }
             run.pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource }));
-        } else if !up && run.running > 0 {
+        } else if let Some(resource) = down {
             run.pending = Some(Operation::Stop);
-            out.push(Action::Stop(Step { group: index, resource: run.running - 1 }));
+            out.push(Action::Stop(Step { group: index, resource }));
         } else if !run.settled {
             run.settled = true;
             if up {

@@ -6,6 +6,7 @@
 //! | module | question it answers |
 //! |---|---|
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
+//! | [`everywhere`] | which unit that both nodes run is up here? |
 //! | [`state`] | who holds what, as far as both have said? (03 §4.1) |
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
 //! | [`failback`] | when does it go back? (03 §5.2) |
@@ -16,6 +17,7 @@
 
 pub(in crate::cluster) mod acquire;
 pub(in crate::cluster) mod conflict;
+pub(in crate::cluster) mod everywhere;
 pub(in crate::cluster) mod exchange;
 pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;

@@ -190,8 +190,8 @@ impl Core {
     /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
     /// In maintenance, and of what this node could not serve, only what is held already.
     pub(in crate::cluster) fn take(&mut self, set: Set) {
-        let unready = self.unready().without(self.groups.held());
-        self.take_given(set.without(unready));
+        let barred = self.barred().without(self.groups.held());
+        self.take_given(set.without(barred));
     }
 
     /// The same with what the peer has given up for us: if this node is not ready any more, nobody else has it.

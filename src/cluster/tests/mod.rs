@@ -7,6 +7,7 @@ mod comparison;
 mod condition;
 mod conflict;
 mod defects;
+mod everywhere;
 mod failure;
 mod fencing;
 mod groups;
@@ -88,6 +89,7 @@ fn settings() -> Settings {
         groups: ["nodea", "nodeb"].into_iter().enumerate().map(group).collect(),
         seed: 1,
         leftovers: Default::default(),
+        everywhere: Vec::new(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         checks: Vec::new(),

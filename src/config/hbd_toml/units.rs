@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, read_values};
 use crate::config::diagnostic::{FileWord, Findings};
-use crate::config::groups::Resource;
+use crate::config::groups::{Group, Resource, ResourceKind};
 use crate::config::haresources::{WrittenGroup, unit_name};
 use crate::config::unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 use crate::config::value::{ValueKind, nearest};
@@ -28,7 +28,7 @@ const KEYS: &[(&str, ValueKind)] = &[
     VACATE,
 ];
 /// The keys of `[units."UNIT"]`.
-const UNIT_KEYS: &[(&str, ValueKind)] = &[VACATE];
+const UNIT_KEYS: &[(&str, ValueKind)] = &[VACATE, ("everywhere", ValueKind::Bool)];
 
 /// `[units]` with the tables of single units.
 #[derive(Debug, Default)]
@@ -70,24 +70,17 @@ impl UnitTables {
     fn read_unit(&mut self, at: FileWord, keys: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         let heading = format!("units.\"{}\"", at.text);
         let (_, policy) = self.tables.entry(at.text.clone()).or_insert_with(|| (at, UnitPolicy::default()));
-        read_values(&heading, UNIT_KEYS, &[], keys, source, findings, |key, value| {
-            if key == VACATE.0 {
-                policy.vacate = Some(value == "true");
-            }
+        read_values(&heading, UNIT_KEYS, &[], keys, source, findings, |key, value| match key {
+            "everywhere" => policy.everywhere = Some(value == "true"),
+            _ => policy.vacate = Some(value == "true"),
         });
     }
 
-    /// Finds the unit that each table means: by its name, its name without `.service`, or its word in haresources.
-    /// Reports tables that mean none, and keys that do not fit the unit.
+    /// Finds the unit that each table means. Reports tables that mean none, and keys that do not fit the unit.
     pub(in crate::config) fn match_units(&mut self, groups: &[WrittenGroup], findings: &mut Findings) {
-        let resources = || groups.iter().flat_map(|found| &found.group.resources);
         for (name, (at, policy)) in &self.tables {
-            let full = unit_name::full(name).ok();
-            let meant = |resource: &&Resource| {
-                resource.kind.unit().is_some_and(|unit| resource.word == *name || Some(unit) == full.as_deref())
-            };
-            let Some(unit) = resources().find(meant).and_then(|resource| resource.kind.unit()) else {
-                let help = match nearest(name, resources().filter_map(|resource| resource.kind.unit())) {
+            let Some(unit) = unit_meant(name, groups) else {
+                let help = match nearest(name, resources(groups).filter_map(|resource| resource.kind.unit())) {
                     Some(near) => format!("did you mean [units.\"{near}\"]?"),
                     None => "name a unit that a line of haresources starts, as `hbctl check` shows it".to_owned(),
                 };
@@ -100,7 +93,56 @@ impl UnitTables {
             }
             self.policies.by_unit.insert(unit.to_owned(), *policy);
         }
+        for (name, (at, _)) in self.tables.iter().filter(|(_, (_, policy))| policy.everywhere == Some(true)) {
+            let Some(unit) = unit_meant(name, groups) else { continue };
+            let wrong = groups.iter().find_map(|found| self.not_everywhere(unit, &found.group));
+            if let Some((message, help)) = wrong {
+                findings.error(at, message, help);
+            }
+        }
     }
+
+    /// Why this unit of a group cannot run on both nodes, and what helps: it is none with a file of its own, or a
+    /// file system, or needs something that runs on one node only.
+    fn not_everywhere(&self, unit: &str, group: &Group) -> Option<(String, String)> {
+        let index = group.resources.iter().position(|resource| resource.kind.unit() == Some(unit))?;
+        let word = &group.resources[index].word;
+        if !matches!(group.resources[index].kind, ResourceKind::Unit(_)) {
+            let help = "write a unit file for it, and name that unit in haresources";
+            return Some((
+                format!("`{word}` has no unit of its own that could run on both nodes: hbd makes one for its group"),
+                help.to_owned(),
+            ));
+        }
+        if unit.ends_with(".mount") || unit.ends_with(".automount") {
+            let help = "leave `everywhere` out: what both nodes may mount at once belongs into /etc/fstab";
+            return Some((format!("{unit} is a file system, and two nodes must not mount one"), help.to_owned()));
+        }
+        let one_node = |other: &&Resource| {
+            !matches!(other.kind, ResourceKind::Address(_)) && !self.policies.is_everywhere(&other.kind)
+        };
+        let before = group.resources[..index].iter().find(one_node)?;
+        Some((
+            format!("{unit} is to run on both nodes, and may need `{}`, which stands before it", before.word),
+            format!(
+                "`{0}` runs on one node only: write `{word}` before `{0}` in group {1}, or leave `everywhere` out",
+                before.word, group.key
+            ),
+        ))
+    }
+}
+
+fn resources(groups: &[WrittenGroup]) -> impl Iterator<Item = &Resource> {
+    groups.iter().flat_map(|found| &found.group.resources)
+}
+
+/// The unit that a table means: by its name, its name without `.service`, or its word in haresources.
+fn unit_meant<'a>(name: &str, groups: &'a [WrittenGroup]) -> Option<&'a str> {
+    let full = unit_name::full(name).ok();
+    let meant = |resource: &&Resource| {
+        resource.kind.unit().is_some_and(|unit| resource.word == *name || Some(unit) == full.as_deref())
+    };
+    resources(groups).find(meant).and_then(|resource| resource.kind.unit())
 }
 
 /// A legal time, in milliseconds.

@@ -256,6 +256,49 @@ fn a_table_for_a_unit_has_to_fit_a_unit() {
 }
 
 #[test]
+fn a_unit_may_run_on_both_nodes() {
+    let node =
+        || Node::with("").haresources("nodea 10.0.0.9 nginx srv-data.mount db\nnodeb 10.0.0.8 nginx.service\n");
+    let everywhere = |toml: &str| {
+        let config = node().toml(toml).config();
+        config.units.everywhere().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(everywhere(""), Vec::<String>::new());
+    for name in ["nginx", "\"nginx.service\""] {
+        assert_eq!(everywhere(&format!("[units.{name}]\neverywhere = true\n")), ["nginx.service"]);
+        assert_eq!(everywhere(&format!("[units.{name}]\neverywhere = false\n")), Vec::<String>::new());
+    }
+    let config = node().toml("[units.nginx]\neverywhere = true\n").config();
+    assert_ne!(Fingerprint::of(&config), Fingerprint::of(&node().config()), "both nodes have to say so");
+    let rest: Vec<usize> =
+        config.units.without_everywhere(config.groups.clone()).iter().map(|group| group.resources.len()).collect();
+    assert_eq!(rest, [3, 1]);
+}
+
+#[test]
+fn what_cannot_run_on_both_nodes_is_refused() {
+    let haresources = "nodea 10.0.0.9 srv-data.mount nginx Filesystem::/dev/sdb1::/srv/www::ext4 named\n";
+    let node = |toml: &str| Node::with("").haresources(haresources).toml(toml);
+    let table = [
+        (
+            "nginx",
+            "nginx.service is to run on both nodes, and may need `srv-data.mount`",
+            "write `nginx` before `srv",
+        ),
+        ("srv-data.mount", "srv-data.mount is a file system", "/etc/fstab"),
+        ("\"Filesystem::/dev/sdb1::/srv/www::ext4\"", "has no unit of its own", "write a unit file"),
+    ];
+    for (unit, message, help) in table {
+        let unit = if unit.contains('.') && !unit.starts_with('"') { format!("\"{unit}\"") } else { unit.to_owned() };
+        let error = node(&format!("[units.{unit}]\neverywhere = true\n")).error();
+        assert!(error.message.contains(message) && error.help.contains(help), "{unit:?}: {error:?}");
+    }
+    let both = "[units.nginx]\neverywhere = true\n[units.named]\neverywhere = true\n";
+    let node = Node::with("").haresources("nodea 10.0.0.9 nginx named srv-data.mount\n").toml(both);
+    assert_eq!(node.config().units.everywhere().count(), 2, "what runs on both nodes may need what does, too");
+}
+
+#[test]
 fn the_watchdog_is_fed_by_systemd_unless_told_otherwise() {
     let node = Node::with("");
     assert_eq!(node.config().watchdog_policy, WatchdogPolicy::default());

@@ -51,6 +51,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         groups: vec![group("nodea"), group("nodeb")],
         seed: 11,
         leftovers: Default::default(),
+        everywhere: Vec::new(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         checks: Vec::new(),

@@ -40,6 +40,8 @@ struct Rules {
     /// Messages in a hundred that are lost.
     loss: u64,
     owners: [usize; GROUPS],
+    /// What each node takes for units that run on both.
+    everywhere: [Vec<String>; 2],
 }
 
 impl Rules {
@@ -61,7 +63,22 @@ impl Rules {
             disguised: random.below(2) == 0,
             loss: if random.below(2) == 0 { random.below(20) } else { 0 },
             owners: std::array::from_fn(|group| if group < 2 { group } else { random.below(2) as usize }),
+            everywhere: Default::default(),
         }
+    }
+
+    /// In every fourth run the last units run on both nodes, one of them for two groups. Now and then one of the
+    /// nodes does not know. Drawn from a sequence of its own: all other runs are as they were.
+    fn with_everywhere(mut self, seed: u64) -> Rules {
+        let mut random = SplitMix64::new(seed ^ 0x000e_7e27);
+        if random.below(4) == 0 {
+            let units = vec!["s02.service".to_owned(), "s12.service".to_owned()];
+            self.everywhere = [units.clone(), units];
+            if random.below(4) == 0 {
+                self.everywhere[1].clear();
+            }
+        }
+        self
     }
 
     fn settings(&self, node: usize, generation: u64, seed: u64) -> Settings {
@@ -80,6 +97,7 @@ impl Rules {
             groups: self.groups(),
             seed,
             leftovers: Default::default(),
+            everywhere: self.everywhere[node].clone(),
             health: Health { restarts: self.restarts, ..Health::default() },
             fingerprint: Fingerprint::default(),
             checks: Vec::new(),
@@ -95,6 +113,9 @@ impl Rules {
             let (word, kind) = match (index, group) {
                 (0, _) => (format!("10.0.0.{}", group + 1), address(group)),
                 (1, 1) => (format!("srv{group}.mount"), ResourceKind::Unit(format!("srv{group}.mount"))),
+                (2, 2) if !self.everywhere[0].is_empty() => {
+                    ("s02".to_owned(), ResourceKind::Unit("s02.service".to_owned()))
+                }
                 _ => (format!("s{group}{index}"), ResourceKind::Unit(format!("s{group}{index}.service"))),
             };
             Resource { word, kind }
@@ -150,7 +171,7 @@ fn digest(seed: u64) -> String {
 /// One run.
 pub fn play(seed: u64, trace: Trace) -> Trace {
     let mut random = SplitMix64::new(seed ^ 0x00a1_1050);
-    let rules = Rules::random(&mut random);
+    let rules = Rules::random(&mut random).with_everywhere(seed);
     let mut pair = Pair {
         rules,
         random,

@@ -4,7 +4,7 @@ use super::World;
 use crate::invariants::Observation;
 use crate::node::name;
 use crate::schedule::Kind;
-use crate::units::GROUPS;
+use crate::units::{GROUPS, RESOURCES};
 
 impl World {
     pub(super) fn check(&mut self) {
@@ -57,6 +57,14 @@ impl World {
             }
             if machine.active_nodes().is_some_and(|active| active != living) {
                 return Err(format!("{} does not know who lives at the end", name(index)));
+            }
+        }
+        for (node, found) in self.nodes.iter().enumerate().filter(|(_, node)| node.machine.is_some()) {
+            let everywhere = |group: &usize| found.units.is_everywhere((*group, RESOURCES - 1));
+            if let Some(group) =
+                (0..GROUPS).filter(everywhere).find(|group| !found.units.running[*group][RESOURCES - 1])
+            {
+                return Err(format!("the last unit of group {group} does not run on {} at the end", name(node)));
             }
         }
         for group in (0..GROUPS).filter(|_| self.cluster.serves()) {

@@ -18,16 +18,17 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long a view may be behind the truth on its own node.
 const BEHIND: Duration = Duration::from_secs(1);
 
-/// Since when a node's view of a group is wrong, and when that was looked at last.
+/// Since when a node's view of a group is wrong, how long it may be, and when that was looked at last.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     looked: Duration,
-    wrong: [[Option<Duration>; GROUPS]; 2],
+    wrong: [[Option<(Duration, Duration)>; GROUPS]; 2],
 }
 
 impl World {
     pub(super) fn live(&mut self, node: usize, step: (usize, usize), life: Life) {
-        let step = Step { group: step.0, resource: step.1 };
+        let (group, resource) = self.nodes[node].units.first(step);
+        let step = Step { group, resource };
         let address = self.cluster.watched && step.resource == 0;
         let Some(node_life) = self.nodes[node].machine.as_ref().map(|_| self.now) else { return };
         if self.cluster.nodes[node] != Kind::Hbd {
@@ -43,7 +44,7 @@ impl World {
             return;
         }
         units.lived = Some(node_life);
-        units.running[step.group][step.resource] = !up;
+        units.set((step.group, step.resource), !up);
         let reason = || "simulated".to_owned();
         match life {
             Life::Falls => self.tells(node, Event::Unit { step, news: UnitNews::Failed(reason()) }),
@@ -65,8 +66,22 @@ impl World {
         }
     }
 
+    /// In the order in which it happened. What is said of a unit is said of each resource that it is.
     fn tells(&mut self, node: usize, event: Event) {
         let delay = Duration::from_millis(self.random.below(TOLD));
+        let told = &mut self.nodes[node].told;
+        *told = (self.now + delay).max(*told);
+        let delay = *told - self.now;
+        if let Event::Unit { step, news } = &event {
+            let units = &self.nodes[node].units;
+            let same = |group: &usize| {
+                *group != step.group && units.first((*group, step.resource)) == (step.group, step.resource)
+            };
+            for group in (0..GROUPS).filter(same).collect::<Vec<_>>() {
+                let again = Event::Unit { step: Step { group, ..*step }, news: news.clone() };
+                self.push(delay, node, Happening::Tells(again));
+            }
+        }
         self.push(delay, node, Happening::Tells(event));
     }
 
@@ -81,7 +96,7 @@ impl World {
             return;
         }
         if by_hand {
-            units.running[step.group][step.resource] = true;
+            units.set((step.group, step.resource), true);
             self.tells(node, Event::Unit { step, news: UnitNews::Up });
         } else {
             self.tells(node, Event::Unit { step, news: UnitNews::Free });
@@ -92,13 +107,16 @@ impl World {
     pub(super) fn restarts(&mut self, node: usize, step: Step) {
         let units = &mut self.nodes[node].units;
         if std::mem::take(&mut units.restarting[step.group][step.resource]) {
-            units.running[step.group][step.resource] = true;
+            units.set((step.group, step.resource), true);
             self.tells(node, Event::Unit { step, news: UnitNews::Up });
         }
     }
 
     /// Stops what hbd found. Jobs of systemd, and requests to the kernel, take effect in their order.
     pub(super) fn stop_leftover(&mut self, node: usize, step: Step) {
+        if self.nodes[node].units.is_everywhere((step.group, step.resource)) {
+            self.break_with(format!("{} stops {step:?}, which both nodes run", name(node)));
+        }
         self.nodes[node].units.running[step.group][step.resource] = false;
         let delay = Duration::from_micros(self.random.between(300, 80_000));
         let ended = Event::LeftoverEnded { step, outcome: Outcome::Stopped };
@@ -131,13 +149,12 @@ impl World {
                 let late = (timing().deadtime + timing().keepalive) * 2;
                 wrong_here.or((shown.well_there && !there).then_some(late))
             });
-            let (now, since) = (self.now, &mut self.truth.wrong[node][group]);
-            match limit.filter(|_| !excused) {
-                None => *since = None,
-                Some(limit) if now - *since.get_or_insert(now) > limit => {
-                    self.break_with(format!("{} says that group {group} is well, and it does not run", name(node)));
-                }
-                Some(_) => {}
+            let wrong = &mut self.truth.wrong[node][group];
+            // What is wrong in another way now is so since now.
+            let since = wrong.filter(|(_, known)| limit == Some(*known)).map_or(self.now, |(since, _)| since);
+            *wrong = limit.filter(|_| !excused).map(|limit| (since, limit));
+            if wrong.is_some_and(|(since, limit)| self.now - since > limit) {
+                self.break_with(format!("{} says that group {group} is well, and it does not run", name(node)));
             }
         }
     }

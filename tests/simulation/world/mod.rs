@@ -20,7 +20,7 @@ use crate::invariants::Invariants;
 use crate::machine::{Deed, Machine, request};
 use crate::node::{LEASE, Node, Stall, name};
 use crate::schedule::{Cluster, Fault, Kind};
-use crate::units::{GROUPS, Running};
+use crate::units::{GROUPS, RESOURCES};
 use crate::wire::Wire;
 use happening::{Happening, Scheduled};
 use hbd::util::random::SplitMix64;
@@ -192,7 +192,10 @@ impl World {
     /// nothing does that: the watchdog reboots the machine.
     fn kill(&mut self, node: usize) {
         if self.nodes[node].machine.is_some() {
-            self.crash(node);
+            self.invariants.disturbed(self.now);
+            self.nodes[node].end();
+            self.lan.forget(node);
+            self.check();
             let pause = if self.cluster.nodes[node] == Kind::Hbd { 150 } else { 20_000 };
             self.push(Duration::from_millis(pause), node, Happening::Starts);
         }
@@ -392,11 +395,14 @@ impl World {
 
     fn ended(&mut self, node: usize) {
         // What somebody started by hand a moment ago is not hbd's.
-        if self.nodes[node].units.running != Running::default() && self.nodes[node].units.lived.is_none() {
+        let lived = self.nodes[node].units.lived.is_some();
+        let before = self.nodes[node].units.running;
+        self.nodes[node].end();
+        if self.nodes[node].units.running != before && !lived {
             self.break_with(format!("{} ended with resources running", name(node)));
         }
         self.invariants.disturbed(self.now);
-        self.power_off(node);
+        self.lan.forget(node);
     }
 
     fn power_off(&mut self, node: usize) {
@@ -419,13 +425,21 @@ impl World {
 
     /// Resources start from left to right and stop in the reverse order: that is checked here.
     fn operate(&mut self, node: usize, step: Step, start: bool) {
-        let running = self.nodes[node].units.running[step.group];
-        let mut outside = if start { running[..step.resource].iter() } else { running[step.resource + 1..].iter() };
+        let units = &self.nodes[node].units;
+        let running = units.running[step.group];
+        let everywhere = units.is_everywhere((step.group, step.resource));
+        if everywhere && !start {
+            self.break_with(format!("{} stops {step:?}, which both nodes run", name(node)));
+        }
+        let units = &self.nodes[node].units;
+        let grouped = (0..RESOURCES).filter(|index| !everywhere && !units.is_everywhere((step.group, *index)));
+        let outside = |index: &usize| if start { *index < step.resource } else { *index > step.resource };
         // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs
         // several children at the same time, which disturb each other (03 §4.6).
         let lived = self.nodes[node].units.lived.is_some();
         let excused = lived || self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
-        let fits = excused || outside.all(|up| *up == start);
+        let mut others = grouped.filter(outside);
+        let fits = excused || others.all(|index| running[index] == start);
         if !fits {
             let verb = if start { "starts" } else { "stops" };
             self.break_with(format!("{} {verb} {step:?} out of order: {running:?}", name(node)));
