@@ -50,7 +50,7 @@ impl Core {
 
     /// What a peer left that died or stopped meanwhile.
     pub(in crate::cluster) fn take_what_is_left(&mut self) {
-        let decided = self.ownership.decided() && !self.fencing.waiting();
+        let decided = self.ownership.decided() && !self.fencing.waiting() && !self.maintenance.on();
         let dead = self.peer_node().is_some_and(|peer| peer.status == Status::Dead);
         if decided && (dead || self.ownership.other.left()) && self.groups.held() != Set::ALL {
             self.raise(Fact::PeerHasNothing);

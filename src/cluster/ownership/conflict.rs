@@ -160,8 +160,10 @@ impl Core {
             return;
         }
         let (hold, other) = (self.groups.held(), self.ownership.other.holds.swapped());
+        // What a dead peer leaves is taken, or not, by other rules. What is nobody's is looked for when it is back.
+        let told = self.peer_alive() && self.ownership.other.decided && !self.conflict.silent_since_return;
         // Somebody on the LAN has what we held back, whatever a report from before says.
-        let nobody = if self.ownership.other.decided && !self.conflict.silent_since_return {
+        let nobody = if told {
             self.existing(Set::ALL.without(hold).without(other)).without(self.lan.held_back())
         } else {
             Set::NONE

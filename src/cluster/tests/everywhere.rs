@@ -246,6 +246,25 @@ fn in_maintenance_nothing_of_it_is_started() {
 }
 
 #[test]
+fn what_was_nobodys_while_the_peer_was_dead_is_taken_when_it_is_back() {
+    let mut bench = set_up(false, |_| {});
+    bench.request(Request::Maintenance(true));
+    bench.feed(Event::Start);
+    bench.run(11_000);
+    assert_eq!(bench.peer_state(), "dead");
+    news(&mut bench, A2, UnitNews::Up);
+    news(&mut bench, B2, UnitNews::Up);
+    bench.run(5_000);
+    let notices = bench.log().iter().filter(|line| line.contains("not taking what nodeb had")).count();
+    assert_eq!(notices, 1, "that more of it runs changes nothing in maintenance");
+    bench.peer.hbd = Some("1 0.1.0");
+    let mut bench = bench.activated().decided("local");
+    bench.request(Request::Maintenance(false));
+    bench.run(10_000);
+    assert_eq!(bench.view().groups[0].owner.as_deref(), Some("nodea"));
+}
+
+#[test]
 fn a_service_that_hangs_is_stopped_and_started_again() {
     let rule =
         CheckRule { group: 0, name: "tcp".into(), purpose: CheckPurpose::Service, fall: 2, rise: 1, restart: 1 };

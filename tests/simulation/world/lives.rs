@@ -34,6 +34,11 @@ impl World {
         if self.cluster.nodes[node] != Kind::Hbd {
             return;
         }
+        // An address that is added by hand where hbd does not run, or where it takes the group for its own because it
+        // hears nobody, is a second owner that nothing could prevent.
+        if address && (self.nodes[node].stall.is_some() || !self.wire.whole()) {
+            return;
+        }
         let units = &mut self.nodes[node].units;
         let up = units.running[step.group][step.resource];
         // The first resource stands for the group's address, which an invariant watches.
