@@ -19,8 +19,8 @@ use crate::{Error, Result};
 /// First argument of a process that is the client.
 pub(crate) const ROLE: &str = "lab-client";
 
-/// Time between two requests.
-const PACE: Duration = Duration::from_millis(10);
+/// Time between two requests of most clients.
+pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// Time a server has to accept, and again to answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -71,13 +71,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts asking `http://ADDRESS/` from a namespace.
-    pub fn start(namespace: &str, address: Ipv4Addr) -> Result<Client> {
+    /// Starts asking `http://ADDRESS/` from a namespace, with so much time between two requests.
+    pub fn start(namespace: &str, address: Ipv4Addr, pace: Duration) -> Result<Client> {
         let program = std::env::current_exe().map_err(Error::file("this program"))?;
         let mut helper = Command::new("ip")
             .args(["netns", "exec", namespace])
             .arg(program)
-            .args([ROLE, &address.to_string()])
+            .args([ROLE, &address.to_string(), &pace.as_micros().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .process_group(0)
@@ -149,6 +149,26 @@ pub fn outages(requests: &[Request]) -> Vec<Outage> {
     outages
 }
 
+/// How long the longest series of requests without an answer was, seconds: from the beginning of its first one to
+/// that of the next one that was answered. As fine as the pace of the client, also for outages that are shorter than
+/// a client's patience.
+pub fn longest_silence(requests: &[Request]) -> f64 {
+    let mut requests: Vec<&Request> = requests.iter().collect();
+    requests.sort_by(|a, b| a.begun.total_cmp(&b.begun));
+    let (mut longest, mut silent) = (0.0, None);
+    for request in requests {
+        match (&request.server, silent) {
+            (None, None) => silent = Some(request.begun),
+            (Some(_), Some(since)) => {
+                longest = f64::max(longest, request.begun - since);
+                silent = None;
+            }
+            _ => {}
+        }
+    }
+    if silent.is_some() { f64::INFINITY } else { longest }
+}
+
 /// Which node served when, in order. Two nodes that answer in turns appear as many short services.
 pub fn services(requests: &[Request]) -> Vec<Service> {
     let mut services: Vec<Service> = Vec::new();
@@ -175,6 +195,7 @@ pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
         return;
     };
     let server = SocketAddr::V4(SocketAddrV4::new(address, 80));
+    let pace = arguments.next().and_then(|word| word.parse().ok()).map_or(PACE, Duration::from_micros);
     let mut next = Instant::now();
     loop {
         std::thread::spawn(move || {
@@ -186,7 +207,7 @@ pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
                 std::process::exit(0);
             }
         });
-        next += PACE;
+        next += pace;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }
@@ -221,6 +242,20 @@ mod tests {
         assert_eq!(outages(&seen), [Outage { from: 1.01, until: 3.01 }]);
         let names: Vec<String> = services(&seen).into_iter().map(|service| service.server).collect();
         assert_eq!(names, ["nodea", "nodeb"]);
+    }
+
+    #[test]
+    fn a_silence_is_as_long_as_the_requests_in_it() {
+        let mut seen = vec![
+            request(1.000, 1.001, "nodea"),
+            request(1.001, 1.101, ""),
+            request(1.003, 1.103, ""),
+            request(1.004, 1.006, "nodeb"),
+            request(1.005, 1.006, "nodeb"),
+        ];
+        assert!((longest_silence(&seen) - 0.003).abs() < 1e-9);
+        seen.push(request(1.006, 1.106, ""));
+        assert_eq!(longest_silence(&seen), f64::INFINITY, "its end was not seen");
     }
 
     #[test]

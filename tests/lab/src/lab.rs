@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Result;
 use crate::capture::{Capture, Kind, Packet};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::example::{Example, GATEWAY, VIP};
 use crate::node::{Base, Node};
 use crate::noise::{Intruder, Noise};
@@ -132,7 +133,28 @@ impl Lab {
 
     /// Starts a client on the public LAN that asks for the virtual address.
     pub fn client(&self) -> Result<Client> {
-        Client::start(&self.site.namespace("client"), VIP)
+        Client::start(&self.site.namespace("client"), VIP, client::PACE)
+    }
+
+    /// The same, which asks so often.
+    pub fn client_at(&self, pace: Duration) -> Result<Client> {
+        Client::start(&self.site.namespace("client"), VIP, pace)
+    }
+
+    /// A program of this machine that is to run where the client is.
+    pub fn client_command(&self, words: &[&str]) -> Command {
+        self.command_in("client", words)
+    }
+
+    /// A program of this machine that is to run in a node's network.
+    pub fn node_command(&self, index: usize, words: &[&str]) -> Command {
+        self.command_in(NODES[index].name, words)
+    }
+
+    fn command_in(&self, port: &str, words: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.site.namespace(port)]).args(words);
+        command
     }
 
     /// Waits until so many datagrams of an intruder have crossed the heartbeat link since a wall-clock time.

@@ -10,6 +10,7 @@ mod busy;
 mod checks;
 mod children;
 mod conflict;
+mod everywhere;
 mod fencing;
 mod first_user;
 mod health;
@@ -82,6 +83,8 @@ const TESTS: &[(&str, Play)] = &[
         checks::a_service_that_hangs_is_restarted_and_then_moves,
     ),
     ("checks::a_node_that_is_not_ready_takes_nothing", checks::a_node_that_is_not_ready_takes_nothing),
+    ("everywhere::only_its_address_moves", everywhere::only_its_address_moves),
+    ("everywhere::a_node_where_it_fails_is_given_nothing", everywhere::a_node_where_it_fails_is_given_nothing),
     ("unit_ends::a_restart_that_fails_is_a_failure", unit_ends::a_restart_that_fails_is_a_failure),
     ("unit_ends::each_lap_of_restart_counts", unit_ends::each_lap_of_restart_counts),
     ("unit_ends::a_start_limit_moves_the_group", unit_ends::a_start_limit_moves_the_group),
