@@ -7,7 +7,7 @@
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
-# make bench    hbd against keepalived: how long until the addresses are announced
+# make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs
 # make simulate N=100000   a long campaign of simulated clusters
 # make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
 # make fuzz SECONDS=600    cargo-fuzz on the parsers and the decoder; installs a nightly compiler and cargo-fuzz
@@ -116,6 +116,9 @@ bench: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 bench: prepare
 	@command -v keepalived >/dev/null 2>&1 || [ -x /usr/sbin/keepalived ] || $(SUDO) apt-get install -qq -y --no-install-recommends keepalived
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench addresses
+	@$(SUDO) tests/lab/base plain >/dev/null
+	@$(MAKE) --no-print-directory deb >/dev/null
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) run --quiet --package hbd-lab --bin moves
 
 # cargo-deny is installed where it is missing (minutes). Known vulnerabilities come from a database on the network;
 # where it cannot be fetched that is said, and nothing else fails for it.
