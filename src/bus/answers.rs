@@ -40,6 +40,15 @@ pub(super) fn cleanup(outcome: RequestOutcome, group: &str) -> Result<String, St
     }
 }
 
+/// `hbctl upgrade end`.
+pub(super) fn start_stopped(outcome: RequestOutcome) -> Result<String, String> {
+    match outcome? {
+        Answer::Done => Ok("what was stopped meanwhile is started again; see `hbctl status`".to_owned()),
+        Answer::Already => Ok("nothing that is served here is known to have been stopped meanwhile".to_owned()),
+        answer => Err(refusal(answer).to_owned()),
+    }
+}
+
 /// `hbctl clear-hold`.
 pub(super) fn clear_hold(outcome: RequestOutcome, group: &str) -> Result<String, String> {
     match outcome? {

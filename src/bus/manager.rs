@@ -2,6 +2,7 @@
 //! documentation in `dbus/`.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -17,7 +18,7 @@ use super::moving;
 use super::names::ROOT;
 use super::shown::Shown;
 use super::snapshot::{DecisionSnapshot, Snapshot};
-use crate::cluster::{Answer, Request, Set};
+use crate::cluster::{Answer, Instant, Request, Set};
 
 /// What [`ManagerObject`] shows by its properties: the snapshot without what the other objects show.
 pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
@@ -229,6 +230,22 @@ impl ManagerObject {
         let index = if group.is_empty() { None } else { Some(self.group(group)?) };
         let outcome = self.caller.outcome(Request::Cleanup(index)).await?;
         answers::cleanup(outcome, group).map_err(ManagerError::Refused)
+    }
+
+    /// Starts again the units of this node's groups that were stopped by hand since a moment, in microseconds of
+    /// CLOCK_BOOTTIME, and still do not run: a package manager, which has stopped them, is done. Returns in words
+    /// what was done, or fails with org.hbd1.Error.Refused. Takes the authorisation org.hbd1.cleanup.
+    #[zbus(out_args("outcome"))]
+    async fn start_stopped(
+        &self,
+        since_usec: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Cleanup).await?;
+        let since = Instant(Duration::from_micros(since_usec));
+        let outcome = self.caller.outcome(Request::StartStopped(since)).await?;
+        answers::start_stopped(outcome).map_err(ManagerError::Refused)
     }
 
     /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step

@@ -24,6 +24,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod watch;
 mod why;
 
@@ -40,7 +41,7 @@ use crate::util::clock::now_usec;
 use crate::util::error::failed;
 use error::CliError;
 use job::Progress::Printed;
-use table::{Arguments, HbctlCommand, RequestCommand, Switch};
+use table::{Arguments, HbctlCommand, RequestCommand, Switch, UpgradeStep};
 
 /// hbd answers, and something is wrong.
 const EXIT_TROUBLE: u8 = 3;
@@ -126,6 +127,8 @@ async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result
         RequestCommand::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
         RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
         RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
+        RequestCommand::Upgrade { step: UpgradeStep::Begin } => upgrade::begin(),
+        RequestCommand::Upgrade { step: UpgradeStep::End } => upgrade::end(bus).await,
         RequestCommand::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,
         RequestCommand::ConfirmFenced { node } => fence::confirm(bus, node).await,
     }

@@ -33,6 +33,15 @@ pub(super) enum Switch {
     Off,
 }
 
+/// Begin or end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum UpgradeStep {
+    /// a package manager begins
+    Begin,
+    /// it is done
+    End,
+}
+
 /// All commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum HbctlCommand {
@@ -162,6 +171,18 @@ pub(super) enum RequestCommand {
         /// The group by its first resource, as status shows it; without it all groups
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
+    },
+    /// Start again what a package upgrade has stopped (for hooks of package managers)
+    ///
+    /// begin notes the time; end has hbd start the units of this node's groups that were stopped by hand since then
+    /// and still do not run. Units that were stopped before are left alone. An end belongs to the last begin without
+    /// one. The packages install hooks for apt and rpm that call both; before and after dpkg -i call them yourself,
+    /// or run hbctl cleanup. Exit status: 0 done, or nothing to do, 1 hbd does not answer, 4 refused: without a
+    /// begin, or in maintenance, at whose end everything is started.
+    Upgrade {
+        /// The step
+        #[arg(value_enum)]
+        step: UpgradeStep,
     },
     /// Reset the other node with its fencing device, whatever it is doing, and take over its groups
     ///

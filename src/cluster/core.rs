@@ -24,6 +24,7 @@ use super::guards::lan::Lan;
 use super::guards::leftover::LeftoverList;
 use super::guards::maintenance::Maintenance;
 use super::guards::ready::Readiness;
+use super::guards::stopped::StoppedUnits;
 use super::heartbeat::legacy::Legacy;
 use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
@@ -94,6 +95,8 @@ pub struct Core {
     #[serde(default)]
     pub(super) conditions: Conditions,
     #[serde(default)]
+    pub(super) stopped: StoppedUnits,
+    #[serde(default)]
     pub(super) leftovers: LeftoverList,
     pub(super) maintenance: Maintenance,
     #[serde(default)]
@@ -138,6 +141,7 @@ impl Core {
             carrier: Carrier::default(),
             health: Failures::default(),
             conditions: Conditions::default(),
+            stopped: StoppedUnits::default(),
             leftovers: LeftoverList::default(),
             maintenance: Maintenance::default(),
             checks: Checks::new(&settings.checks),

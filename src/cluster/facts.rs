@@ -103,6 +103,10 @@ pub(super) enum Fact {
     FoundDown { step: Step },
     /// An address of this set that was here and not ours is gone: neighbours may still take us for its owner.
     LeftoverGone { set: Set },
+    /// Somebody asked at that moment for the stop of a unit that is to run here.
+    UnitStopped { step: Step, at: Instant },
+    /// An operator has cleaned up this group, or all.
+    CleanedUp { group: Option<usize> },
     /// A resource could not be stopped.
     StopFailed { step: Step, reason: String },
     /// A check of the service itself says that a resource, which runs, does not serve.
@@ -265,6 +269,8 @@ impl Core {
             Fact::FoundRunning { step } => each!(self; found_running(step)),
             Fact::FoundDown { step } => each!(self; leftover_gone(step)),
             Fact::LeftoverGone { set } => each!(self; report_leftover_gone(set)),
+            Fact::UnitStopped { step, at } => each!(self; unit_stopped(step, at)),
+            Fact::CleanedUp { group } => each!(self; note_cleanup(group)),
             Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),
             Fact::ServiceFailed { step, reason } => each!(self; service_failed(step, reason)),
             Fact::ServiceWell { step } => each!(self; service_well(step)),

@@ -362,7 +362,7 @@ impl CoreLoop {
             units::News::Failed(reason) => UnitNews::Failed(reason),
             units::News::Exhausted(reason) => UnitNews::Exhausted(reason),
             units::News::Restarting(reason) => UnitNews::Restarting(reason),
-            units::News::Stopped => UnitNews::Stopped,
+            units::News::Stopped { asked } => UnitNews::Stopped { ago: units::time_since(asked) },
             units::News::StoppedWith(cause) => UnitNews::StoppedWith(cause),
             units::News::Free => UnitNews::Free,
             units::News::Unknown => UnitNews::Unknown,

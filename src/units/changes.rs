@@ -18,7 +18,10 @@ pub enum News {
     /// It failed, and systemd starts it again by itself (`Restart=`). Said once for each attempt.
     Restarting(String),
     /// Somebody stopped it: a stop job for this very unit is done.
-    Stopped,
+    Stopped {
+        /// When systemd told of that job, CLOCK_MONOTONIC in microseconds.
+        asked: u64,
+    },
     /// systemd stopped it because of something else, which the text names.
     StoppedWith(String),
     /// What it was stopped with is over.

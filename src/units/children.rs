@@ -176,7 +176,9 @@ fn verdict(child: &Child, news: &News) -> Verdict {
     let command = &child.command;
     match news {
         News::Up | News::Free | News::Unknown => Verdict::Fine,
-        News::Stopped => Verdict::GivenUp(format!("client \"{command}\" was stopped by somebody; it stays so")),
+        News::Stopped { .. } => {
+            Verdict::GivenUp(format!("client \"{command}\" was stopped by somebody; it stays so"))
+        }
         News::Restarting(_) => Verdict::Respawning(format!("Respawning client \"{command}\": it has ended")),
         News::StoppedWith(why) => {
             Verdict::GivenUp(format!("client \"{command}\" was stopped by systemd ({why}); it stays so"))
@@ -210,7 +212,7 @@ mod tests {
             let fast = verdict(&child(failfast), &News::Exhausted("it is failed, result start-limit-hit".into()));
             let Verdict::GivenUp(text) = fast else { panic!("{fast:?}") };
             assert!(text.contains("Client /usr/bin/monitor -x \"respawning too fast\""), "{text}");
-            assert!(matches!(verdict(&child(failfast), &News::Stopped), Verdict::GivenUp(_)));
+            assert!(matches!(verdict(&child(failfast), &News::Stopped { asked: 1 }), Verdict::GivenUp(_)));
             assert!(matches!(verdict(&child(failfast), &News::Restarting(String::new())), Verdict::Respawning(_)));
         }
     }

@@ -63,7 +63,7 @@ impl End<'_> {
                  have)",
                 self.state.name
             )),
-            None => News::Stopped,
+            None => News::Stopped { asked: self.job.map_or(0, |job| job.begun) },
         }
     }
 
@@ -178,8 +178,12 @@ mod tests {
     #[test]
     fn only_a_stop_job_that_is_done_is_somebodys_wish() {
         let stop = job(Some(JobKind::Stop), "done");
-        assert_eq!(news("inactive", &details(), "success", Some(&stop)), News::Stopped);
-        assert_eq!(news("failed", &details(), "timeout", Some(&stop)), News::Stopped, "its own stop went wrong");
+        assert_eq!(news("inactive", &details(), "success", Some(&stop)), News::Stopped { asked: 499 });
+        assert_eq!(
+            news("failed", &details(), "timeout", Some(&stop)),
+            News::Stopped { asked: 499 },
+            "its own stop went wrong"
+        );
         for (kind, result, said) in [
             (JobKind::Restart, "failed", "its restart failed"),
             (JobKind::Start, "dependency", "its start failed because a unit that it depends on did not start"),
@@ -198,7 +202,7 @@ mod tests {
     #[test]
     fn a_job_of_unknown_type_is_a_stop_only_if_nothing_speaks_against_it() {
         let quick = job(None, "done");
-        assert_eq!(news("inactive", &details(), "success", Some(&quick)), News::Stopped);
+        assert_eq!(news("inactive", &details(), "success", Some(&quick)), News::Stopped { asked: 499 });
         failed(news("inactive", &details(), "signal", Some(&quick)));
         failed(news("failed", &details(), "exit-code", Some(&quick)));
         failed(news("inactive", &details(), "success", Some(&job(None, "canceled"))));

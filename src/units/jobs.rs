@@ -99,6 +99,14 @@ impl UnitJobs {
         self.0.values().rev().find(ended)
     }
 
+    /// When the first stop of `unit` was asked for that ended at `since` or later. A job of unknown type that is done
+    /// is taken for one.
+    pub(super) fn first_stop(&self, unit: &str, since: u64) -> Option<u64> {
+        let ended = |job: &UnitJob| job.unit == unit && job.ended.as_ref().is_some_and(|(ended, _)| *ended >= since);
+        let stop = |job: &UnitJob| matches!(job.kind, None | Some(JobKind::Stop)) && job.result() == "done";
+        self.0.values().filter(|job| ended(job) && stop(job)).map(|job| job.begun).min()
+    }
+
     /// The job of `unit` that may have been asked for first, and have brought about `job`.
     pub(super) fn before(&self, unit: &str, job: &UnitJob) -> Option<&UnitJob> {
         self.earlier(job).find(|earlier| earlier.unit == unit)
@@ -145,6 +153,24 @@ mod tests {
         let job = jobs.last_ended("web.service", 200).unwrap();
         assert_eq!((job.kind, job.result()), (Some(JobKind::Restart), "failed"));
         assert_eq!(jobs.last_ended("web.service", 201), None);
+    }
+
+    #[test]
+    fn what_is_stopped_twice_was_stopped_at_the_first_time() {
+        let mut jobs = UnitJobs::default();
+        for (id, kind, begun, result) in
+            [(3, "stop", 100, "done"), (4, "start", 200, "failed"), (5, "stop", 300, "done"), (6, "", 400, "done")]
+        {
+            jobs.begin(&new(id, "web.service"), begun);
+            if !kind.is_empty() {
+                jobs.list(&[listed(id, "web.service", kind)], begun);
+            }
+            jobs.end(&removed(id, "web.service", result), begun + 50);
+        }
+        assert_eq!(jobs.first_stop("web.service", 90), Some(100));
+        assert_eq!(jobs.first_stop("web.service", 200), Some(300), "a start was tried since");
+        assert_eq!(jobs.first_stop("web.service", 400), Some(400));
+        assert_eq!(jobs.first_stop("db.service", 0), None);
     }
 
     #[test]

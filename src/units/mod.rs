@@ -67,4 +67,5 @@ pub use notify::Notice;
 pub use run::run;
 pub use state::{ActiveState, UnitState};
 pub use systemd::Systemd;
+pub use watch::time_since;
 pub use watchdog::MachineWatchdog;

@@ -320,7 +320,14 @@ impl Systemd {
             _ => None,
         };
         let managed = cause.as_ref().is_some_and(|cause| watched.units.iter().any(|other| other.name == cause.unit));
-        let news = end.news(cause.as_ref(), managed);
+        let news = match end.news(cause.as_ref(), managed) {
+            // A package stops what is down already: it was stopped when that was asked for first.
+            News::Stopped { asked } => {
+                let tried = details.as_ref().map_or(since, |details| details.tried.max(since));
+                News::Stopped { asked: watched.jobs.first_stop(&state.name, tried).unwrap_or(asked) }
+            }
+            news => news,
+        };
         let cause = cause.filter(|_| matches!(news, News::StoppedWith(_)));
         Ok(Some((news, cause)))
     }
@@ -368,6 +375,11 @@ fn lap_text(name: &str, result: &str) -> String {
         "" | "success" => format!("{name} ended, and systemd starts it again"),
         result => format!("{name} failed, result {result}, and systemd starts it again"),
     }
+}
+
+/// How long ago a moment of CLOCK_MONOTONIC was, which is given in microseconds.
+pub fn time_since(moment: u64) -> Duration {
+    Duration::from_micros(monotonic().saturating_sub(moment))
 }
 
 /// CLOCK_MONOTONIC in microseconds.

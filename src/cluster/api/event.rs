@@ -1,6 +1,7 @@
 //! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +165,10 @@ pub enum UnitNews {
     /// It failed, and the service manager starts it again by itself; said once for each attempt.
     Restarting(String),
     /// Somebody stopped it: a stop job for this very unit was asked for, and is done.
-    Stopped,
+    Stopped {
+        /// How long ago that was asked for.
+        ago: Duration,
+    },
     /// The service manager stopped it because of something else, which the text names.
     StoppedWith(String),
     /// What it was stopped with is over: it may run again.
@@ -192,7 +196,7 @@ pub enum Request {
     ConfirmFenced(usize),
     /// Forget the failures of a group, or of all, and try again what waits.
     Cleanup(Option<usize>),
-    /// What somebody has stopped since this moment is to run again: a package manager is done.
+    /// What somebody has stopped since this moment, and until now, is to run again: a package manager is done.
     StartStopped(Instant),
     /// A group that is not taken because somebody still answers for its addresses is to be taken all the same.
     ClearHold(usize),

@@ -102,7 +102,7 @@ impl Core {
                 return;
             }
             UnitNews::Free => return,
-            UnitNews::Stopped => Condition::StoppedByHand(self.now.monotonic),
+            UnitNews::Stopped { ago } => Condition::StoppedByHand(self.now.monotonic - ago),
             UnitNews::StoppedWith(cause) => Condition::StoppedWith(cause),
             UnitNews::Unknown => Condition::Unknown,
             UnitNews::Failed(reason) | UnitNews::Exhausted(reason) => Condition::Failed(reason),

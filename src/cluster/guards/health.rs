@@ -4,9 +4,9 @@
 //! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A
 //! unit is started again in its place; when it fails too often, or cannot even be started, its class goes to the
 //! peer, which may be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to
-//! nobody: then it is tried here again and again, loudly. What somebody stopped on purpose is left alone, unless
-//! hbd.toml says otherwise; what the service manager stopped because of something else is started again when that is
-//! over. What is shown of it is [`super::condition`]'s.
+//! nobody: then it is tried here again and again, loudly. What the service manager stopped because of something else
+//! is started again when that is over; what somebody stopped on purpose is [`super::stopped`]'s. What is shown of
+//! either is [`super::condition`]'s.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;
 use crate::cluster::{Answer, Class, Instant, Record, Set, Step, UnitNews};
-use crate::config::{self, WhenStopped};
+use crate::config;
 
 /// Pause before a unit that may not move is started again here.
 const KEEP_TRYING: Duration = Duration::from_secs(30);
@@ -103,7 +103,10 @@ impl Core {
         }
         match news {
             UnitNews::Up => self.unit_up(step),
-            UnitNews::Stopped => self.unit_stopped(step),
+            UnitNews::Stopped { ago } => {
+                self.stop_waiting(step);
+                self.raise(Fact::UnitStopped { step, at: self.now.monotonic - ago });
+            }
             UnitNews::StoppedWith(cause) => self.unit_stopped_with(step, cause),
             UnitNews::Free => self.unit_free(step),
             UnitNews::Unknown => self.unit_unknown(step),
@@ -114,7 +117,7 @@ impl Core {
     }
 
     fn unit_up(&mut self, step: Step) {
-        self.health.waiting.retain(|(waiting, _)| *waiting != step);
+        self.stop_waiting(step);
         let (group, resource) = self.groups.words(step);
         match self.conditions.clear(step) {
             Some(Condition::StoppedByHand(_) | Condition::StoppedWith(_) | Condition::Unwatched(_)) => {
@@ -122,22 +125,6 @@ impl Core {
             }
             Some(Condition::Unknown) => self.say_known_again(),
             _ => {}
-        }
-    }
-
-    /// Somebody stopped it, and knows why: hbd.toml says whether it stays so.
-    fn unit_stopped(&mut self, step: Step) {
-        let (group, resource) = self.groups.words(step);
-        if self.settings.health.stopped == WhenStopped::Restart && !self.is_unwatched(step) {
-            self.log(Record::UnitStoppedStarted { group, resource });
-            self.restart_resource(step);
-            return;
-        }
-        let known = matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_)));
-        self.health.waiting.retain(|(waiting, _)| *waiting != step);
-        if !known {
-            self.conditions.note(step, Condition::StoppedByHand(self.now.monotonic));
-            self.log(Record::UnitStopped { group, resource });
         }
     }
 
@@ -176,7 +163,7 @@ impl Core {
     }
 
     /// Whether hbd.toml says that nothing is done about failures of this resource's group.
-    fn is_unwatched(&self, step: Step) -> bool {
+    pub(super) fn is_unwatched(&self, step: Step) -> bool {
         let excepted = |step: &Step| self.settings.health.except.contains(&self.groups.list()[step.group].key);
         !self.settings.health.enabled || self.everywhere.all(step).iter().all(excepted)
     }
@@ -226,6 +213,11 @@ impl Core {
         }
     }
 
+    /// Nothing waits to be tried of this resource any more.
+    fn stop_waiting(&mut self, step: Step) {
+        self.health.waiting.retain(|(waiting, _)| *waiting != step);
+    }
+
     fn look_again(&mut self, step: Step, pause: Duration, itself: bool) {
         if !itself {
             self.health.waiting.push((step, self.now.monotonic + pause));
@@ -235,7 +227,7 @@ impl Core {
     /// A step of a group has ended: what was wrong with its resource is over.
     pub(in crate::cluster) fn resource_changed(&mut self, step: Step) {
         self.conditions.clear(step);
-        self.health.waiting.retain(|(waiting, _)| *waiting != step);
+        self.stop_waiting(step);
     }
 
     fn note_failure(&mut self, step: Step, fatal: bool) {
@@ -442,29 +434,6 @@ impl Core {
         self.health.failures.iter().filter(lately).count()
     }
 
-    /// A package manager, or whatever else stopped units for a while, is done: those that somebody stopped since
-    /// `since` are started again.
-    pub(in crate::cluster) fn start_stopped(&mut self, id: u64, since: Instant) {
-        let later = |condition: &Condition| matches!(condition, Condition::StoppedByHand(at) if *at >= since);
-        let stopped = self.conditions.iter().filter(|(_, condition)| later(condition));
-        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.is_to_run(*step)).collect();
-        let answer = if self.maintenance.on() {
-            Answer::Maintenance
-        } else if stopped.is_empty() {
-            Answer::Already
-        } else {
-            Answer::Done
-        };
-        if answer == Answer::Done {
-            for step in stopped {
-                let (group, resource) = self.groups.words(step);
-                self.log(Record::UnitStoppedStarted { group, resource });
-                self.restart_resource(step);
-            }
-        }
-        self.raise(Fact::Answered { id, answer });
-    }
-
     /// An operator has mended something: failures are forgotten, what was left alone or waits is started. `None`: all
     /// groups.
     pub(in crate::cluster) fn cleanup(&mut self, id: u64, group: Option<usize>) {
@@ -491,6 +460,7 @@ impl Core {
         if self.peer_kind().is_hbd() && self.is_stable() {
             self.send_resource(true, None);
         }
+        self.raise(Fact::CleanedUp { group });
         self.raise(Fact::Answered { id, answer: Answer::Done });
     }
 }

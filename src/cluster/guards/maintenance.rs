@@ -73,7 +73,7 @@ impl Core {
                     format!("has failed ({reason}), and the service manager starts it again")
                 }
                 UnitNews::Exhausted(reason) => format!("has failed too often ({reason})"),
-                UnitNews::Stopped => "was stopped".to_owned(),
+                UnitNews::Stopped { .. } => "was stopped".to_owned(),
                 UnitNews::StoppedWith(cause) => format!("was stopped by the service manager ({cause})"),
                 UnitNews::Free => "may run again".to_owned(),
                 UnitNews::Unknown => "is not known".to_owned(),

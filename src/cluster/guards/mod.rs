@@ -12,6 +12,7 @@
 //! | [`checks`] | does a service do its work? |
 //! | [`ready`] | could this node serve a group that it does not run? |
 //! | [`condition`] | what is known of the resources that are to run here and do not? |
+//! | [`stopped`] | what has somebody stopped on purpose? |
 //! | [`leftover`] | what runs here and is not to? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
@@ -27,6 +28,7 @@ pub(in crate::cluster) mod lan;
 pub(in crate::cluster) mod leftover;
 pub(in crate::cluster) mod maintenance;
 pub(in crate::cluster) mod ready;
+pub(in crate::cluster) mod stopped;
 
 use super::core::Core;
 

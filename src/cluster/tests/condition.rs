@@ -2,11 +2,12 @@
 //! stopped by hand", "A status says what runs, not what was wanted").
 
 use super::*;
-use crate::cluster::{GroupState, ResourceState, UnitNews};
+use crate::cluster::{GroupState, ResourceState};
 use crate::config::WhenStopped;
 
 const A1: Step = Step { group: 0, resource: 0 };
 const A2: Step = Step { group: 0, resource: 1 };
+const B2: Step = Step { group: 1, resource: 1 };
 
 fn news(bench: &mut Bench, step: Step, news: UnitNews) {
     bench.feed(Event::Unit { step, news });
@@ -24,7 +25,7 @@ const WELL: (GroupState, [ResourceState; 2]) = (GroupState::Active, [ResourceSta
 fn a_unit_that_somebody_stopped_is_shown_until_it_runs_again() {
     let mut bench = Bench::joined_hbd("local");
     assert_eq!(shown(&bench), WELL);
-    news(&mut bench, A2, UnitNews::Stopped);
+    news(&mut bench, A2, STOPPED);
     assert_eq!(shown(&bench), (GroupState::Degraded, [ResourceState::Active, ResourceState::StoppedByHand]));
     assert_eq!(bench.field("status", "hbd_degraded"), ["a1"], "the peer shows it, too, and at once");
     bench.run(1_000);
@@ -58,7 +59,7 @@ fn hbd_toml_can_start_again_what_somebody_stops() {
     bench.feed(Event::Start);
     let mut bench = bench.activated().decided("local");
     for _ in 0..5 {
-        news(&mut bench, A2, UnitNews::Stopped);
+        news(&mut bench, A2, STOPPED);
         assert!(bench.logged("a2 was stopped by somebody else: starting it again"));
         assert_eq!(bench.story(), ["start a2"], "that is no failure, and moves nothing");
     }
@@ -130,7 +131,7 @@ fn nobody_says_well_while_systemd_does_not_answer() {
 #[test]
 fn a_stop_by_hand_is_forgotten_when_the_group_has_moved() {
     let mut bench = Bench::joined("local");
-    news(&mut bench, A2, UnitNews::Stopped);
+    news(&mut bench, A2, STOPPED);
     bench.request(Request::Standby(Set::LOCAL));
     bench.ask("local", "other");
     bench.ask("local", "done");
@@ -160,17 +161,90 @@ fn a_failure_in_the_middle_of_a_move_is_not_forgotten() {
 #[test]
 fn an_upgrade_that_is_over_starts_what_was_stopped_since_it_began() {
     let mut bench = Bench::joined("local");
-    news(&mut bench, A1, UnitNews::Stopped);
+    news(&mut bench, A1, STOPPED);
     bench.run(10_000);
     let begun = Instant(bench.now);
     bench.run(5_000);
-    news(&mut bench, A2, UnitNews::Stopped);
+    news(&mut bench, A2, STOPPED);
     bench.story();
     bench.request(Request::StartStopped(begun));
     assert_eq!(answers(&bench), [Answer::Done]);
     assert_eq!(bench.story(), ["start a2"], "a1 was stopped before");
     bench.request(Request::StartStopped(begun));
     assert_eq!(answers(&bench), [Answer::Already]);
+}
+
+#[test]
+fn an_upgrade_is_judged_by_when_units_were_stopped_and_not_by_when_that_is_heard_of() {
+    let heard_late = UnitNews::Stopped { ago: ms(200) };
+    let mut bench = Bench::joined("local");
+    let begun = Instant(bench.now);
+    bench.run(100);
+    news(&mut bench, A1, heard_late.clone());
+    bench.run(5_000);
+    // The scripts of packages stop also what is down already.
+    news(&mut bench, A1, STOPPED);
+    bench.request(Request::StartStopped(begun));
+    assert_eq!((answers(&bench), bench.story()), (vec![Answer::Already], vec![]), "somebody had stopped a1 before");
+    bench.run(100);
+    news(&mut bench, A2, heard_late.clone());
+    assert_eq!(bench.story(), ["start a2"], "it was stopped while the package manager worked");
+    bench.run(100);
+    news(&mut bench, A2, STOPPED);
+    assert_eq!(bench.story(), Vec::<String>::new(), "somebody has stopped it since");
+    assert_eq!(shown(&bench).1, [ResourceState::StoppedByHand; 2]);
+    bench.request(Request::StartStopped(begun + ms(20_000)));
+    assert_eq!(answers(&bench), [Answer::Already]);
+}
+
+#[test]
+fn a_cleanup_starts_also_what_was_stopped_just_before_it() {
+    let heard_late = UnitNews::Stopped { ago: ms(200) };
+    let mut bench = Bench::joined("local");
+    for (group, started) in [(Some(1), vec![]), (Some(0), vec!["start a2"]), (None, vec!["start a2"])] {
+        bench.run(1_000);
+        bench.request(Request::Cleanup(group));
+        bench.run(100);
+        bench.story();
+        news(&mut bench, A2, heard_late.clone());
+        assert_eq!(bench.story(), started, "{group:?}");
+        bench.request(Request::Cleanup(None));
+    }
+    bench.run(1_000);
+    bench.story();
+    news(&mut bench, A2, STOPPED);
+    assert_eq!(bench.story(), Vec::<String>::new(), "somebody has stopped it since");
+}
+
+#[test]
+fn an_upgrade_in_maintenance_starts_nothing_before_its_end() {
+    let mut bench = Bench::joined("local");
+    let begun = Instant(bench.now);
+    bench.request(Request::Maintenance(true));
+    bench.run(1_000);
+    news(&mut bench, A2, STOPPED);
+    bench.story();
+    bench.request(Request::StartStopped(begun));
+    assert_eq!((answers(&bench), bench.story()), (vec![Answer::Maintenance], vec![]));
+    bench.request(Request::Maintenance(false));
+    assert!(bench.story().contains(&"start a2".to_owned()));
+}
+
+#[test]
+fn an_upgrade_that_is_over_starts_nothing_of_what_the_other_node_has() {
+    let mut bench = Bench::joined("local");
+    let begun = Instant(bench.now);
+    for step in [A2, B2] {
+        news(&mut bench, step, STOPPED);
+    }
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    bench.story();
+    bench.request(Request::StartStopped(begun));
+    assert_eq!((answers(&bench), bench.story()), (vec![Answer::Already], vec![]));
+    news(&mut bench, A2, UnitNews::Stopped { ago: ms(200) });
+    assert_eq!(bench.story(), Vec::<String>::new(), "what is heard of late is the other node's as well");
 }
 
 #[test]

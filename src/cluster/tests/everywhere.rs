@@ -178,8 +178,8 @@ fn one_unit_of_two_groups_is_one_unit() {
         fails(&mut bench, step);
     }
     assert_eq!(bench.story(), ["start a2"], "what is told of each of its resources counts once");
-    news(&mut bench, A2, UnitNews::Stopped);
-    news(&mut bench, B2, UnitNews::Stopped);
+    news(&mut bench, A2, STOPPED);
+    news(&mut bench, B2, STOPPED);
     assert_eq!([A2, B2].map(|step| state(&bench, step)), [ResourceState::StoppedByHand; 2]);
     assert_eq!(bench.view().nodes[0].unready, Set::FOREIGN, "what it holds it serves as it can");
     bench.request(Request::Cleanup(Some(1)));
@@ -208,7 +208,7 @@ fn one_unit_of_two_groups_moves_both() {
 #[test]
 fn what_somebody_stopped_is_left_alone_unless_hbd_toml_says_otherwise() {
     let mut bench = beside(false);
-    news(&mut bench, B2, UnitNews::Stopped);
+    news(&mut bench, B2, STOPPED);
     assert_eq!((bench.story(), state(&bench, B2)), (Vec::new(), ResourceState::StoppedByHand));
     assert_eq!(bench.view().nodes[0].unready, Set::FOREIGN);
     news(&mut bench, B2, UnitNews::Up);
@@ -216,7 +216,7 @@ fn what_somebody_stopped_is_left_alone_unless_hbd_toml_says_otherwise() {
     let mut bench = set_up(false, |settings| settings.health.stopped = WhenStopped::Restart);
     bench.feed(Event::Start);
     bench.story();
-    news(&mut bench, B2, UnitNews::Stopped);
+    news(&mut bench, B2, STOPPED);
     assert_eq!(bench.story(), ["start b2"]);
 }
 

@@ -1,7 +1,7 @@
 //! A resource that ran fails: it is started again here, then its group moves to the peer. One node always serves it.
 
 use super::*;
-use crate::cluster::{Answer, Set, UnitNews};
+use crate::cluster::{Answer, Set};
 
 const A1: Step = Step { group: 0, resource: 0 };
 const A2: Step = Step { group: 0, resource: 1 };
@@ -176,8 +176,8 @@ fn a_unit_that_cannot_be_started_again_moves_its_group() {
 #[test]
 fn a_unit_that_an_operator_stopped_is_left_alone() {
     let mut bench = Bench::joined("local");
-    bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
-    bench.feed(Event::Unit { step: A2, news: UnitNews::Stopped });
+    bench.feed(Event::Unit { step: A2, news: STOPPED });
+    bench.feed(Event::Unit { step: A2, news: STOPPED });
     let said = bench.log().iter().filter(|line| line.contains("was stopped by somebody else")).count();
     assert_eq!((said, bench.story()), (1, vec![]));
     bench.run(100_000);
@@ -234,7 +234,7 @@ fn a_cleanup_forgets_failures_and_starts_again() {
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "a1");
     exhaust(&mut bench, A2);
-    bench.feed(Event::Unit { step: A1, news: UnitNews::Stopped });
+    bench.feed(Event::Unit { step: A1, news: STOPPED });
     bench.done.clear();
     bench.feed(Event::Request { id: 4, request: Request::Cleanup(Some(1)) });
     assert_eq!(bench.story().iter().filter(|line| line.starts_with("start")).count(), 0, "another group");

@@ -1,7 +1,7 @@
 //! What runs here and is not to (docs/DECISIONS.md "Left-overs on a node that does not own a group").
 
 use super::*;
-use crate::cluster::{AddressNews, ResourceState, UnitNews};
+use crate::cluster::{AddressNews, ResourceState};
 use crate::config::{Address, Leftovers};
 
 const B1: Step = Step { group: 1, resource: 0 };
@@ -85,7 +85,7 @@ fn hbd_toml_can_leave_units_and_have_them_named() {
     bench.run(60_000);
     assert!(!bench.story().contains(&"stop left-over b2".to_owned()));
     assert_eq!(bench.view().groups[1].resources[1].state, ResourceState::LeftOver);
-    bench.feed(Event::Unit { step: B2, news: UnitNews::Stopped });
+    bench.feed(Event::Unit { step: B2, news: STOPPED });
     assert_eq!(bench.view().groups[1].resources[1].state, ResourceState::Stopped);
 }
 

@@ -2,7 +2,7 @@
 //! runs where it should.
 
 use super::*;
-use crate::cluster::{GroupState, UnitNews};
+use crate::cluster::GroupState;
 
 const A1: Step = Step { group: 0, resource: 0 };
 
@@ -23,7 +23,7 @@ fn ended(bench: &mut Bench) {
 #[test]
 fn failed_and_stopped_units_are_left_alone_and_started_at_the_end() {
     let mut bench = maintained(Bench::joined_hbd("local"));
-    for news in [UnitNews::Stopped, UnitNews::Failed("broken".into()), UnitNews::Failed("broken".into())] {
+    for news in [STOPPED, UnitNews::Failed("broken".into()), UnitNews::Failed("broken".into())] {
         bench.feed(Event::Unit { step: A1, news });
     }
     bench.run(120_000);

@@ -42,7 +42,7 @@ mod unstick;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, View};
+use super::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, UnitNews, View};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 
@@ -53,6 +53,9 @@ const THEIRS: [u8; 16] = [0xb; 16];
 const WALL: u64 = 0x6b02_0000;
 /// The resources of haresources `nodea a1 a2` / `nodeb b1 b2` (03, "lab").
 const WORDS: [[&str; 2]; 2] = [["a1", "a2"], ["b1", "b2"]];
+
+/// Somebody has stopped a unit just now.
+const STOPPED: UnitNews = UnitNews::Stopped { ago: Duration::ZERO };
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

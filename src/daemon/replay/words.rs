@@ -75,7 +75,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 UnitNews::Failed(reason) => format!("has failed: {reason}"),
                 UnitNews::Restarting(reason) => format!("has failed and is started again by systemd: {reason}"),
                 UnitNews::Exhausted(reason) => format!("has failed too often for systemd: {reason}"),
-                UnitNews::Stopped => "was stopped by somebody".to_owned(),
+                UnitNews::Stopped { .. } => "was stopped by somebody".to_owned(),
                 UnitNews::StoppedWith(cause) => format!("was stopped by systemd: {cause}"),
                 UnitNews::Free => "may run again: what it was stopped with is over".to_owned(),
                 UnitNews::Unknown => "is not known: systemd does not answer".to_owned(),

@@ -199,6 +199,11 @@ impl Pair {
         self.random.below(one_in) == 0
     }
 
+    /// So many milliseconds at most.
+    fn within(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.random.below(most))
+    }
+
     fn boot(&mut self, node: usize) {
         if self.cores[node].is_some() {
             return;
@@ -244,7 +249,7 @@ impl Pair {
 
     fn time_passes(&mut self) {
         let due = self.cores.iter().flatten().filter_map(Core::next_deadline).map(|due| due.0).min();
-        let skip = if self.chance(30) { Duration::from_millis(self.random.below(6_000)) } else { Duration::ZERO };
+        let skip = if self.chance(30) { self.within(6_000) } else { Duration::ZERO };
         self.now = due.unwrap_or(self.now).max(self.now) + skip;
         for node in 0..2 {
             let due = self.cores[node].as_ref().and_then(Core::next_deadline);
@@ -311,7 +316,7 @@ impl Pair {
             19 => address(AddressNews::Restored),
             0 => Event::Unit { step, news: UnitNews::Failed("exit code 1".to_owned()) },
             1 => Event::Unit { step, news: UnitNews::Restarting("killed".to_owned()) },
-            2 => Event::Unit { step, news: UnitNews::Stopped },
+            2 => Event::Unit { step, news: UnitNews::Stopped { ago: self.within(500) } },
             3 => Event::Unit { step, news: UnitNews::Up },
             4 => address(AddressNews::Expired),
             5 => address(AddressNews::Answered { mac: mac() }),
@@ -340,6 +345,7 @@ impl Pair {
             5 | 6 => Request::Takeover(set),
             7 => Request::Fence(node),
             8 => Request::ConfirmFenced(node),
+            9 if self.chance(2) => Request::StartStopped(Instant(self.now) - self.within(20_000)),
             9 => Request::Cleanup((group > 0).then_some(group)),
             10 => Request::ClearHold(group),
             _ => Request::Maintenance(self.chance(2)),

@@ -60,7 +60,7 @@ impl World {
             }
             Life::StoppedByHand { for_ms } => {
                 self.keep_down(node, step, for_ms, true);
-                self.tells(node, Event::Unit { step, news: UnitNews::Stopped });
+                self.tells(node, Event::Unit { step, news: UnitNews::Stopped { ago: Duration::ZERO } });
             }
             Life::StoppedWith { for_ms } => {
                 self.keep_down(node, step, for_ms, false);

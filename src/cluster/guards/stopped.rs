@@ -1,0 +1,92 @@
+//! What somebody stopped on purpose (docs/DECISIONS.md "A unit stopped by hand", "After a package upgrade").
+//!
+//! Owns what was asked for last of such units. They are left alone, unless hbd.toml says otherwise, until an operator
+//! cleans up, or a package manager, which has stopped them, is done. What counts is when the stop was asked for:
+//! hbd may hear of it after that of its end. What is shown of them is [`super::condition`]'s.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
+use crate::cluster::guards::condition::Condition;
+use crate::cluster::{Answer, Instant, Record, Step};
+use crate::config::WhenStopped;
+
+/// What was asked for last of what somebody stopped.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct StoppedUnits {
+    again: Option<StartAgain>,
+}
+
+/// What was stopped in this time is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct StartAgain {
+    /// `None`: of any group.
+    group: Option<usize>,
+    since: Instant,
+    until: Instant,
+}
+
+impl StoppedUnits {
+    /// Whether it was asked that a unit runs although it was stopped at that moment. `steps`: its resources.
+    fn starts(&self, steps: &[Step], stopped: Instant) -> bool {
+        self.again.is_some_and(|again| {
+            again.group.is_none_or(|group| steps.iter().any(|step| step.group == group))
+                && (again.since..=again.until).contains(&stopped)
+        })
+    }
+}
+
+impl Core {
+    /// Somebody stopped it at that moment, and knows why: hbd.toml says whether it stays so. What was stopped before
+    /// is not stopped once more.
+    pub(in crate::cluster) fn unit_stopped(&mut self, step: Step, at: Instant) {
+        let (group, resource) = self.groups.words(step);
+        if self.settings.health.stopped == WhenStopped::Restart && !self.is_unwatched(step) {
+            self.start_what_was_stopped(step);
+            return;
+        }
+        if matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_))) {
+            return;
+        }
+        if self.stopped.starts(&self.everywhere.all(step), at) {
+            self.start_what_was_stopped(step);
+            return;
+        }
+        self.conditions.note(step, Condition::StoppedByHand(at));
+        self.log(Record::UnitStopped { group, resource });
+    }
+
+    /// An operator has cleaned up this group, or all, and what is known to be stopped is started: so is what was
+    /// stopped before, if that is heard of later.
+    pub(in crate::cluster) fn note_cleanup(&mut self, group: Option<usize>) {
+        let until = self.now.monotonic;
+        self.stopped.again = Some(StartAgain { group, since: Instant(Duration::ZERO), until });
+    }
+
+    fn start_what_was_stopped(&mut self, step: Step) {
+        let (group, resource) = self.groups.words(step);
+        self.log(Record::UnitStoppedStarted { group, resource });
+        self.restart_resource(step);
+    }
+
+    /// A package manager, or whatever else stopped units for a while, is done: those that somebody stopped since
+    /// `since` are started again. In maintenance that is done at its end.
+    pub(in crate::cluster) fn start_stopped(&mut self, id: u64, since: Instant) {
+        if self.maintenance.on() {
+            self.raise(Fact::Answered { id, answer: Answer::Maintenance });
+            return;
+        }
+        let later = |condition: &Condition| matches!(condition, Condition::StoppedByHand(at) if *at >= since);
+        let stopped = self.conditions.iter().filter(|(_, condition)| later(condition));
+        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.is_to_run(*step)).collect();
+        let answer = if stopped.is_empty() { Answer::Already } else { Answer::Done };
+        self.stopped.again = Some(StartAgain { group: None, since, until: self.now.monotonic });
+        for step in stopped {
+            self.start_what_was_stopped(step);
+        }
+        self.raise(Fact::Answered { id, answer });
+    }
+}
