@@ -180,6 +180,7 @@ install:
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
 	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
+	install -D -m 644 packaging/needrestart.conf $(DESTDIR)/etc/needrestart/conf.d/hbd.conf
 	install -d $(DESTDIR)/etc/hbd/hbd.toml.d $(DESTDIR)/etc/ha.d
 	install -D -m 644 LICENSE-MIT $(DOCDIR)/LICENSE-MIT
 	install -D -m 644 LICENSE-APACHE $(DOCDIR)/LICENSE-APACHE

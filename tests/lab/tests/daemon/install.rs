@@ -39,7 +39,7 @@ const DATABASE: &str = "--dbpath=/var/lib/rpm";
 const LEASED: &str = "dynamic";
 
 /// apt as unattended upgrades call it: it keeps an edited file without asking.
-fn apt(node: &Node, words: &[&str]) -> Result<String> {
+pub fn apt(node: &Node, words: &[&str]) -> Result<String> {
     let mut command = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y"];
     command.extend(["-o", "Dpkg::Options::=--force-confold"]);
     command.extend(words);
@@ -47,7 +47,7 @@ fn apt(node: &Node, words: &[&str]) -> Result<String> {
 }
 
 /// Brings a machine into the state without any cluster manager and without their files.
-fn strip(node: &Node) -> Result<()> {
+pub fn strip(node: &Node) -> Result<()> {
     for package in ["hbd-heartbeat-compat", "hbd", "heartbeat"] {
         if status(node, package)?.is_some() {
             apt(node, &["purge", package])?;
@@ -64,7 +64,7 @@ fn status(node: &Node, package: &str) -> Result<Option<String>> {
 }
 
 /// apt-get install ./hbd.deb.
-fn install_files(node: &Node, packages: &[&Path]) -> Result<String> {
+pub fn install_files(node: &Node, packages: &[&Path]) -> Result<String> {
     let mut words = vec!["install".to_owned()];
     for package in packages {
         let inside = format!("/root/{}", package.file_name().unwrap_or_default().to_string_lossy());
@@ -167,7 +167,7 @@ pub fn one_replaces_the_other(pair: &mut Pair) -> Result<String> {
 }
 
 /// Two nodes that run the packaged hbd, the preferred one serves.
-fn serve(pair: &mut Pair) -> Result<()> {
+pub fn serve(pair: &mut Pair) -> Result<()> {
     for index in [A, B] {
         let node = pair.node(index);
         if node.attempt(&["test", "-e", "/usr/sbin/hbd"])?.status != Some(0) {
@@ -256,7 +256,7 @@ pub fn upgrade_and_removal_with_apt(pair: &mut Pair) -> Result<String> {
 /// `--force-debian`: otherwise Debian's rpm refuses to install anything, because the machine's packages are dpkg's.
 /// `--nodeps`: rpm's database does not contain what dpkg has installed, not even /bin/sh. `--dbpath`: Debian's
 /// default is in the home directory of the calling user. The scriptlets run as on any other machine.
-fn rpm(node: &Node, words: &[&str]) -> Result<String> {
+pub fn rpm(node: &Node, words: &[&str]) -> Result<String> {
     let mut command = vec!["rpm", "--force-debian", "--nodeps", DATABASE];
     command.extend(words);
     node.run(&command)

@@ -14,6 +14,7 @@ mod everywhere;
 mod fencing;
 mod first_user;
 mod health;
+mod hooks;
 mod install;
 mod interruption;
 mod jobs;
@@ -99,6 +100,7 @@ const TESTS: &[(&str, Play)] = &[
     ("notify::what_hangs_outside_a_group_delays_no_move", notify::what_hangs_outside_a_group_delays_no_move),
     ("notify::a_script_of_keepaliveds_runs_unchanged", notify::a_script_of_keepaliveds_runs_unchanged),
     ("notify::the_examples_mail", notify::the_examples_mail),
+    ("hooks::an_upgrade_with_apt_leaves_no_unit_down", hooks::an_upgrade_with_apt_leaves_no_unit_down),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (
         "children::a_failfast_program_takes_its_machine_with_it",
@@ -147,11 +149,12 @@ const TESTS: &[(&str, Play)] = &[
 ];
 
 /// Tests that start on machines without hbd.
-const INSTALLATION: [(&str, Play); 4] = [
+const INSTALLATION: [(&str, Play); 5] = [
     ("install::nothing_starts_by_itself", install::nothing_starts_by_itself),
     ("install::one_replaces_the_other", install::one_replaces_the_other),
     ("install::upgrade_and_removal_with_apt", install::upgrade_and_removal_with_apt),
     ("install::life_of_the_rpm", install::life_of_the_rpm),
+    ("hooks::an_upgrade_with_rpm_leaves_no_unit_down", hooks::an_upgrade_with_rpm_leaves_no_unit_down),
 ];
 
 /// A test of this kind that needs machines of its own.
