@@ -15,12 +15,12 @@ use super::format::{bold, ha_cf_time, paint};
 use crate::bus::Snapshot;
 use crate::config::{self, Config, FenceProtocol, Files, Fingerprint, Host};
 use crate::fencing::Metadata;
-use crate::units::survey::survey;
+use crate::units::survey::{UnitFinding, survey};
 use crate::util::clock::microseconds;
 use crate::util::error::error_chain;
 
 /// The exit status with which hbd itself refuses the files.
-const EXIT_CONFIGURATION: u8 = 6;
+pub(super) const EXIT_CONFIGURATION: u8 = 6;
 
 /// Which files are checked.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +33,9 @@ pub(super) struct CheckTarget {
 
 /// The text so far, and whether it contains an error: hbd would not start, or could not start every unit.
 #[derive(Debug, Default)]
-struct CheckReport {
-    text: String,
-    failed: bool,
+pub(super) struct CheckReport {
+    pub text: String,
+    pub failed: bool,
 }
 
 impl CheckReport {
@@ -82,7 +82,7 @@ pub(super) fn run(
 }
 
 /// Reads the files: their findings, and the groups with the meaning of each word.
-fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config>) {
+pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config>) {
     let loaded = config::load(files, host);
     let mut report = CheckReport { failed: loaded.config.is_none(), ..CheckReport::default() };
     for diagnostic in &loaded.diagnostics {
@@ -99,11 +99,14 @@ fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config
     (report, loaded.config)
 }
 
-async fn add_unit_findings(config: &Config, report: &mut CheckReport, colour: bool) {
-    match survey(Builder::system(), config).await {
-        Ok(found) => found.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour)),
-        Err(error) => report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour),
-    }
+/// Adds what systemd says of the units, and gives it.
+pub(super) async fn add_unit_findings(config: &Config, report: &mut CheckReport, colour: bool) -> Vec<UnitFinding> {
+    let found = survey(Builder::system(), config).await.unwrap_or_else(|error| {
+        report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour);
+        Vec::new()
+    });
+    found.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour));
+    found
 }
 
 /// Adds what fence agents say about their parameters.

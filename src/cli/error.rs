@@ -1,10 +1,13 @@
 //! Why hbctl cannot do what it was asked to do, each with a remedy.
 
 use std::io;
+use std::process::ExitCode;
 
 use thiserror::Error;
 
+use super::EXIT_NOT_DONE;
 use super::dump::DumpError;
+use super::setup::SetupError;
 use crate::util::error::{FileError, error_chain};
 
 /// Why a command of hbctl fails before hbd has answered.
@@ -30,9 +33,19 @@ pub(super) enum CliError {
     Runtime(#[source] io::Error),
     #[error(transparent)]
     Write(#[from] FileError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
 }
 
 impl CliError {
+    /// With which hbctl ends: what is not set up was refused, everything else could not be asked.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            CliError::Setup(_) => ExitCode::from(EXIT_NOT_DONE),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
     /// The error with its causes, and on a second line what to try.
     pub fn with_remedy(&self) -> String {
         let text = error_chain(self);

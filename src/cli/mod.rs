@@ -1,7 +1,8 @@
 //! `hbctl`: what hbd shows on D-Bus, for people and scripts.
 //!
-//! Owns the command line and the text. Changes nothing by itself: every change is a request to `org.hbd1`, which
-//! busctl(1) could send as well. Only `check`, `doctor` and `dump` read files of this machine.
+//! Owns the command line and the text. Changes nothing of a running hbd by itself: every change is a request to
+//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump` and `setup` read files of this machine,
+//! and only `setup` writes any, for a pair that does not run yet.
 //!
 //! Exit status: 0 all is well; 1 hbd does not answer; 2 the command line is wrong; 3 hbd answers, and something is
 //! wrong; 4 the request was refused or failed; 6 the configuration has an error (`check`).
@@ -20,6 +21,7 @@ mod generate;
 mod job;
 mod json;
 mod metrics;
+mod setup;
 mod status;
 mod table;
 #[cfg(test)]
@@ -62,7 +64,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "hbctl: {}", error.with_remedy());
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }
@@ -108,6 +110,8 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             Ok((String::new(), ExitCode::SUCCESS))
         }
         HbctlCommand::Metrics { output } => print_metrics(&runtime, bus, output.as_deref()),
+        HbctlCommand::Init(options) => setup::init(&runtime, options, arguments.color.decide()),
+        HbctlCommand::Join { file, options } => setup::join(&runtime, file, *options, arguments.color.decide()),
         HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(failed("write", directory))

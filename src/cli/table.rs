@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::dump::DumpOptions;
 use super::events::EventFilter;
 use super::format::ColourChoice;
+use super::setup::{JoinOptions, SetupOptions};
 
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
@@ -99,6 +100,24 @@ pub(super) enum HbctlCommand {
         /// Replace this file in one step instead, for the node exporter's textfile collector
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    /// Set up a new pair: write this node's files, and a file that joins the other node
+    ///
+    /// Asks for what no option says where there is a terminal. Finds the interfaces, makes a key, checks the files as
+    /// `hbctl check` does, and only then writes ha.cf, authkeys and haresources. Run it on one node only; the text at
+    /// the end says what to type next. Exit status: 0 done, 4 refused, 6 the files would have an error; nothing is
+    /// written then.
+    Init(SetupOptions),
+    /// Join this node to the one on which `hbctl init` made the file
+    ///
+    /// Checks that the file is for this machine, that its interfaces have the addresses of the links, and that the
+    /// files which follow have no error here. Exit status: as init; 3 hbd runs and does not hear the other node on
+    /// every link.
+    Join {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        options: JoinOptions,
     },
     #[command(flatten)]
     Request(RequestCommand),
