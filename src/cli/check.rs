@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use super::error::CliError;
+use super::exit::EXIT_CONFIGURATION;
 use super::fetch;
 use super::format::{bold, ha_cf_time, paint};
 use crate::bus::Snapshot;
@@ -18,9 +19,6 @@ use crate::fencing::Metadata;
 use crate::units::survey::{UnitFinding, survey};
 use crate::util::clock::microseconds;
 use crate::util::error::error_chain;
-
-/// The exit status with which hbd itself refuses the files.
-pub(super) const EXIT_CONFIGURATION: u8 = 6;
 
 /// Which files are checked.
 #[derive(Debug, Clone, Default)]

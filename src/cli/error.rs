@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-use super::EXIT_NOT_DONE;
 use super::dump::DumpError;
-use super::setup::SetupError;
+use super::exit::EXIT_NOT_DONE;
 use crate::util::error::{FileError, error_chain};
 
 /// Why a command of hbctl fails before hbd has answered.
@@ -33,15 +32,15 @@ pub(super) enum CliError {
     Runtime(#[source] io::Error),
     #[error(transparent)]
     Write(#[from] FileError),
-    #[error(transparent)]
-    Setup(#[from] SetupError),
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl CliError {
-    /// With which hbctl ends: what is not set up was refused, everything else could not be asked.
+    /// With which hbctl ends: a refusal, or something that keeps hbctl from asking.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            CliError::Setup(_) => ExitCode::from(EXIT_NOT_DONE),
+            CliError::Refused(_) => ExitCode::from(EXIT_NOT_DONE),
             _ => ExitCode::FAILURE,
         }
     }

@@ -14,6 +14,7 @@ mod doctor;
 mod dump;
 mod error;
 mod events;
+mod exit;
 mod fence;
 mod fetch;
 mod format;
@@ -40,15 +41,12 @@ use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
 use crate::util::clock::now_usec;
-use crate::util::error::failed;
+use crate::util::error::{error_chain, failed};
 use error::CliError;
+use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
 use job::Progress::Printed;
+use setup::SetupError;
 use table::{Arguments, HbctlCommand, RequestCommand, Switch, UpgradeStep};
-
-/// hbd answers, and something is wrong.
-const EXIT_TROUBLE: u8 = 3;
-/// The request was refused or failed.
-const EXIT_NOT_DONE: u8 = 4;
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
@@ -110,14 +108,21 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             Ok((String::new(), ExitCode::SUCCESS))
         }
         HbctlCommand::Metrics { output } => print_metrics(&runtime, bus, output.as_deref()),
-        HbctlCommand::Init(options) => setup::init(&runtime, options, arguments.color.decide()),
-        HbctlCommand::Join { file, options } => setup::join(&runtime, file, *options, arguments.color.decide()),
+        HbctlCommand::Init(options) => setup::init(&runtime, options, arguments.color.decide()).map_err(refused),
+        HbctlCommand::Join { file, options } => {
+            setup::join(&runtime, file, *options, arguments.color.decide()).map_err(refused)
+        }
         HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(failed("write", directory))
             .map_err(CliError::Write),
         HbctlCommand::Request(request) => runtime.block_on(send_request(bus, request)).map(print_outcome),
     }
+}
+
+/// A pair that is not set up.
+fn refused(error: SetupError) -> CliError {
+    CliError::Refused(error_chain(&error))
 }
 
 /// Sends hbd the request of an operator and waits for its answer: done, or why not.

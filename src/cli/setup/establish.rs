@@ -16,8 +16,8 @@ use super::machine::Machine;
 use super::placing::{self, Kept};
 use super::plan::PairPlan;
 use super::starting;
-use crate::cli::check::{self, CheckReport, EXIT_CONFIGURATION};
-use crate::cli::error::CliError;
+use crate::cli::check::{self, CheckReport};
+use crate::cli::exit::EXIT_CONFIGURATION;
 use crate::config::Files;
 use crate::units::survey::UnitFinding;
 use crate::util::error::failed;
@@ -44,7 +44,7 @@ pub(super) fn establish(
     files: &Files,
     wanted: &Establishment<'_>,
     colour: bool,
-) -> Result<(String, ExitCode), CliError> {
+) -> Result<(String, ExitCode), SetupError> {
     let mut planned = Vec::new();
     if let Some(path) = &wanted.carried {
         planned.push(carried::of_plan(wanted.plan, path.clone())?);
@@ -53,7 +53,7 @@ pub(super) fn establish(
     planned.extend(node_files.iter().cloned());
     let existing = placing::existing(&planned);
     if !existing.is_empty() && !wanted.force {
-        return Err(SetupError::Existing(existing).into());
+        return Err(SetupError::Existing(existing));
     }
     let mut text: String = wanted.notes.iter().map(|note| format!("note: {note}\n\n")).collect();
     let (report, at_boot) = checked(runtime, machine, files, &node_files, colour)?;

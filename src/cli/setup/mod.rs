@@ -40,7 +40,6 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
-use super::error::CliError;
 use crate::config::Files;
 use carried::CarriedFile;
 use establish::{Establishment, establish};
@@ -52,7 +51,11 @@ pub(super) use error::SetupError;
 pub(super) use options::{JoinOptions, SetupOptions};
 
 /// `hbctl init`.
-pub(super) fn init(runtime: &Runtime, options: &SetupOptions, colour: bool) -> Result<(String, ExitCode), CliError> {
+pub(super) fn init(
+    runtime: &Runtime,
+    options: &SetupOptions,
+    colour: bool,
+) -> Result<(String, ExitCode), SetupError> {
     let machine = Machine::of_this_machine()?;
     let files = Files::default();
     machine::refuse_while_running()?;
@@ -83,7 +86,7 @@ pub(super) fn join(
     file: &Path,
     options: JoinOptions,
     colour: bool,
-) -> Result<(String, ExitCode), CliError> {
+) -> Result<(String, ExitCode), SetupError> {
     let machine = Machine::of_this_machine()?;
     machine::refuse_while_running()?;
     let (carried, mut notes) = CarriedFile::read(file)?;

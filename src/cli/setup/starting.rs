@@ -14,7 +14,8 @@ use zbus::connection::Builder;
 use super::error::SetupError;
 use super::plan::PairPlan;
 use crate::bus::Snapshot;
-use crate::cli::{EXIT_NOT_DONE, EXIT_TROUBLE, fetch};
+use crate::cli::exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
+use crate::cli::fetch;
 use crate::util::error::FileError;
 
 /// How long the other node may take to be heard on every link: it may have started a moment ago.
@@ -108,7 +109,7 @@ pub(super) fn heard_text(snapshot: Option<&Snapshot>, peer: &str) -> (String, bo
 pub(super) fn what_to_try(plan: &PairPlan) -> String {
     format!(
         "\nThen look, and try a failover before you rely on it:\n    hbctl status\n    hbctl standby           # on the node \
-         that serves; hbctl takeover takes back\n    systemctl reboot        # there: the other node serves within {} s\n",
+         that serves; hbctl takeover takes back\n    systemctl reboot        # there; or pull its plug: the other node serves {} s later\n",
         plan.deadtime
     )
 }

@@ -2,10 +2,6 @@
 //! the real Heartbeat and put back. What the user types and sees is written to the file that `HBD_LAB_TRANSCRIPT`
 //! names; docs/FIRST-DAY.md quotes it.
 
-use std::fmt::Write as _;
-use std::fs;
-use std::time::Duration;
-
 use hbd_lab::example::{DEADTIME, INITDEAD, VIP};
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
@@ -13,69 +9,15 @@ use hbd_lab::repository::{self, repack};
 use hbd_lab::software::{Software, package};
 use hbd_lab::{Error, Result};
 
-use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words};
-
-/// The transcript: what was typed and what was printed.
-struct Terminal<'a> {
-    pair: &'a mut Pair,
-    transcript: String,
-}
-
-impl Terminal<'_> {
-    /// Types a command line on a node. It must end with status 0 and print these words.
-    fn types(&mut self, index: usize, line: &str, words: &[&str]) -> Result<String> {
-        let node = self.pair.node(index);
-        let seen = node.attempt(&[
-            "env",
-            "DEBIAN_FRONTEND=noninteractive",
-            "sh",
-            "-c",
-            &format!("exec 2>&1; cd /root; {line}"),
-        ])?;
-        // apt prints its progress in reading files on a line of its own.
-        let shown: String = seen.stdout.split_inclusive('\n').filter(|line| !line.starts_with("(Reading")).collect();
-        let _ = write!(self.transcript, "root@{}:~# {line}\n{shown}", node.name());
-        if seen.status != Some(0) {
-            return Err(Error::Unexpected(format!("{line} ended with {:?}:\n{}", seen.status, seen.stdout)));
-        }
-        expect_words(line, &seen.stdout, words)?;
-        Ok(seen.stdout)
-    }
-
-    /// Types the same on both nodes.
-    fn types_on_both(&mut self, line: &str, words: &[&str]) -> Result<()> {
-        for index in [A, B] {
-            self.types(index, line, words)?;
-        }
-        Ok(())
-    }
-
-    /// Writes a remark into the transcript.
-    fn remarks(&mut self, text: &str) {
-        let _ = writeln!(self.transcript, "\n# {text}");
-    }
-
-    /// Waits until only this node has the address and the client is served by it.
-    fn served_by(&mut self, index: usize, limit: Duration) -> Result<()> {
-        let owner = || self.pair.lab.owners().is_ok_and(|owners| owners == [NODES[index].name]);
-        self.pair.wait_with_one_owner(&format!("{} to serve", NODES[index].name), limit, owner)?;
-        self.pair.client.wait_served_by(NODES[index].name, SOON).map(drop)
-    }
-}
+use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect};
+use crate::terminal::Terminal;
 
 /// The whole day.
 pub fn a_day_with_hbd(pair: &mut Pair) -> Result<String> {
-    for index in [A, B] {
-        let node = pair.node(index);
-        let name = package()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        node.copy_in(&package()?, &format!("/root/{name}"))?;
-    }
-    let mut terminal = Terminal { pair, transcript: String::new() };
+    let mut terminal = Terminal::with_package(pair)?;
     let story = [installed, tried, looked_at, rebooted, upgraded, there_and_back].iter();
     let outcome = story.map(|chapter| chapter(&mut terminal)).collect::<Result<Vec<()>>>();
-    if let Ok(file) = std::env::var("HBD_LAB_TRANSCRIPT") {
-        fs::write(&file, &terminal.transcript).map_err(|source| Error::File { what: file, source })?;
-    }
+    terminal.keep("")?;
     outcome?;
     Ok(String::new())
 }
@@ -152,7 +94,7 @@ fn looked_at(terminal: &mut Terminal<'_>) -> Result<()> {
 /// One node is rebooted: the other serves meanwhile, and everything comes back.
 fn rebooted(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.remarks("Reboot the node that serves");
-    let _ = writeln!(terminal.transcript, "root@nodea:~# systemctl reboot");
+    terminal.shows(A, "systemctl reboot", "");
     // The machine may be gone before the command has ended.
     terminal.pair.node(A).attempt(&["systemctl", "--no-block", "reboot"])?;
     terminal.served_by(B, TAKEOVER)?;

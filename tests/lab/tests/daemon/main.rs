@@ -12,6 +12,7 @@ mod children;
 mod conflict;
 mod everywhere;
 mod fencing;
+mod first_evening;
 mod first_user;
 mod health;
 mod hooks;
@@ -27,6 +28,7 @@ mod pair;
 mod removal;
 mod service;
 mod succession;
+mod terminal;
 mod unit_ends;
 mod units;
 mod words;
@@ -157,8 +159,10 @@ const INSTALLATION: [(&str, Play); 5] = [
     ("hooks::an_upgrade_with_rpm_leaves_no_unit_down", hooks::an_upgrade_with_rpm_leaves_no_unit_down),
 ];
 
-/// A test of this kind that needs machines of its own.
+/// Tests of this kind that need machines of their own.
 const FIRST_USER: (&str, Play) = ("first_user::a_day_with_hbd", first_user::a_day_with_hbd);
+const FIRST_EVENING: (&str, Play) =
+    ("first_evening::from_two_machines_to_a_failover", first_evening::from_two_machines_to_a_failover);
 
 /// Tests that boot labs of their own.
 const INTERRUPTION: (&str, Play) =
@@ -172,5 +176,6 @@ fn main() -> std::process::ExitCode {
     suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
+    suite.play(true, Pair::boot_plain, vec![named(FIRST_EVENING)]);
     suite.end()
 }

@@ -1,0 +1,86 @@
+//! A first evening with hbd: from two plain machines to a pair whose failover was tried, with `hbctl init` and `hbctl
+//! join` and without a word of Heartbeat. docs/FIRST-EVENING.md quotes what is written to `HBD_LAB_TRANSCRIPT` with
+//! `.evening` at its end.
+
+use hbd_lab::lab::NODES;
+use hbd_lab::process::wait_until;
+use hbd_lab::{Error, Result};
+
+use crate::pair::{A, B, HTTPD, Pair, START, TAKEOVER, expect, expect_status, expect_words};
+use crate::terminal::Terminal;
+
+/// The file that `hbctl init` makes for the other node.
+const CARRIED: &str = "hbd-join-nodeb.toml";
+/// Fewer command lines than this lead from two machines to a tried failover.
+const FEW: usize = 10;
+
+/// The whole evening.
+pub fn from_two_machines_to_a_failover(pair: &mut Pair) -> Result<String> {
+    // As Debian's package leaves it.
+    for index in [A, B] {
+        pair.node(index).run(&["systemctl", "enable", "--now", HTTPD])?;
+    }
+    let mut terminal = Terminal::with_package(pair)?;
+    let outcome = evening(&mut terminal);
+    terminal.keep(".evening")?;
+    outcome?;
+    refuses_when_all_is_done(&terminal)?;
+    Ok(format!("{} command lines", terminal.typed()))
+}
+
+fn evening(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.types_on_both("apt-get install -y ./hbd_*.deb", &["Setting up hbd"])?;
+    let [public, link] = [NODES[B].public, NODES[B].link];
+    let init = format!(
+        "hbctl init --peer nodeb --link eth1={link} --link eth0={public} --address 192.168.17.200/24 --service nginx \
+         --start"
+    );
+    let said = ["wrote /etc/ha.d/ha.cf", "systemctl disable nginx.service", CARRIED, "remove it on both nodes"];
+    terminal.types(A, &init, &said)?;
+    carry(terminal)?;
+    terminal.types(B, &format!("hbctl join --start {CARRIED}"), &["eth0: nodea is heard", "eth1: nodea is heard"])?;
+    terminal.served_by(A, START)?;
+    let healthy = || {
+        let status = terminal.pair.node(B).attempt(&["hbctl", "status"]).ok()?;
+        (status.status == Some(0)).then_some(())
+    };
+    wait_until("all to be well", START, healthy)?;
+    terminal.types(B, "hbctl status", &["nodea", "192.168.17.200/24", "eth0", "eth1", "nginx.service"])?;
+    terminal.remarks("Pull the plug of nodea");
+    terminal.pair.lab.nodes[A].power_failure()?;
+    terminal.served_by(B, TAKEOVER + TAKEOVER)?;
+    terminal.types(B, "hbctl why", &["on this node since"])?;
+    terminal.remarks("Switch it on again");
+    terminal.pair.lab.nodes[A].boot()?;
+    terminal.served_by(A, START)?;
+    if terminal.typed() >= FEW {
+        return Err(Error::Unexpected(format!("{} command lines are too many", terminal.typed())));
+    }
+    Ok(())
+}
+
+/// What scp does; the machines have none.
+fn carry(terminal: &mut Terminal<'_>) -> Result<()> {
+    let path = format!("/root/{CARRIED}");
+    let mode = terminal.pair.node(A).run(&["stat", "-c", "%a", &path])?;
+    expect("the mode of the file with the key", &mode.trim(), &"600")?;
+    let text = terminal.pair.node(A).read(&path)?.unwrap_or_default();
+    terminal.pair.node(B).write_mode(&path, &text, 0o600)?;
+    terminal.shows(A, &format!("scp {CARRIED} root@{}:", NODES[B].link), "");
+    Ok(())
+}
+
+/// Neither command touches the files of a pair that serves.
+fn refuses_when_all_is_done(terminal: &Terminal<'_>) -> Result<()> {
+    let node = terminal.pair.node(B);
+    let before = node.read("/etc/ha.d/authkeys")?;
+    let seen = node.attempt(&["hbctl", "join", "--force", &format!("/root/{CARRIED}")])?;
+    expect_status("hbctl join on a node that serves", &seen, 4)?;
+    expect_words("its refusal", &seen.stderr, &["nothing was written: hbd runs here", "systemctl stop hbd"])?;
+    expect("authkeys", &(node.read("/etc/ha.d/authkeys")? == before), &true)?;
+    for index in [A, B] {
+        let enabled = terminal.pair.node(index).attempt(&["systemctl", "is-enabled", HTTPD])?;
+        expect("nginx at boot", &enabled.stdout.trim(), &"disabled")?;
+    }
+    Ok(())
+}
