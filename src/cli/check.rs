@@ -31,12 +31,12 @@ pub(super) struct CheckTarget {
 
 /// The text so far, and whether it contains an error: hbd would not start, or could not start every unit.
 #[derive(Debug, Default)]
-pub(super) struct CheckReport {
+pub(super) struct FileReport {
     pub text: String,
     pub failed: bool,
 }
 
-impl CheckReport {
+impl FileReport {
     fn add(&mut self, severity: &str, text: &str, colour: bool) {
         self.failed |= severity == "error";
         self.text.push_str(&format!("{}: {text}\n", paint(severity, severity, colour)));
@@ -80,9 +80,9 @@ pub(super) fn run(
 }
 
 /// Reads the files: their findings, and the groups with the meaning of each word.
-pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Option<Config>) {
+pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (FileReport, Option<Config>) {
     let loaded = config::load(files, host);
-    let mut report = CheckReport { failed: loaded.config.is_none(), ..CheckReport::default() };
+    let mut report = FileReport { failed: loaded.config.is_none(), ..FileReport::default() };
     for diagnostic in &loaded.diagnostics {
         report.text.push_str(&format!("{}\n\n", diagnostic.render(colour)));
     }
@@ -98,7 +98,7 @@ pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (CheckReport, Op
 }
 
 /// Adds what systemd says of the units, and gives it.
-pub(super) async fn add_unit_findings(config: &Config, report: &mut CheckReport, colour: bool) -> Vec<UnitFinding> {
+pub(super) async fn add_unit_findings(config: &Config, report: &mut FileReport, colour: bool) -> Vec<UnitFinding> {
     let found = survey(Builder::system(), config).await.unwrap_or_else(|error| {
         report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour);
         Vec::new()
@@ -108,7 +108,7 @@ pub(super) async fn add_unit_findings(config: &Config, report: &mut CheckReport,
 }
 
 /// Adds what fence agents say about their parameters.
-async fn add_fence_agents_complaints(config: &Config, report: &mut CheckReport, colour: bool) {
+async fn add_fence_agents_complaints(config: &Config, report: &mut FileReport, colour: bool) {
     for device in &config.fencing {
         for agent in &device.agents {
             let FenceProtocol::Agent { path, parameters } = &agent.protocol else { continue };
@@ -146,7 +146,7 @@ fn peers_compared_with(running: &Snapshot) -> String {
 }
 
 /// Adds the differences between the files and what runs.
-fn compare(config: &Config, running: &Snapshot, report: &mut CheckReport, colour: bool) {
+fn compare(config: &Config, running: &Snapshot, report: &mut FileReport, colour: bool) {
     for difference in differences(config, running) {
         report.add("warning", &difference, colour);
     }

@@ -1,8 +1,8 @@
 //! `hbctl`: what hbd shows on D-Bus, for people and scripts.
 //!
 //! Owns the command line and the text. Changes nothing of a running hbd by itself: every change is a request to
-//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump` and `setup` read files of this machine,
-//! and only `setup` writes any, for a pair that does not run yet.
+//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump` and `setup` read files of this
+//! machine, and only `setup` writes any, for a pair that does not run yet.
 //!
 //! Exit status: 0 all is well; 1 hbd does not answer; 2 the command line is wrong; 3 hbd answers, and something is
 //! wrong; 4 the request was refused or failed; 6 the configuration has an error (`check`).

@@ -9,7 +9,7 @@ use crate::util::error::FileError;
 
 /// Why nothing was written.
 #[derive(Debug, Error)]
-pub(in crate::cli) enum SetupError {
+pub enum SetupError {
     /// What was asked for does not fit together, or does not fit this machine.
     #[error("nothing was written:\n{}", list(.0))]
     Unfit(Vec<String>),

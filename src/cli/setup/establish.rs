@@ -16,7 +16,7 @@ use super::machine::Machine;
 use super::placing::{self, Kept};
 use super::plan::PairPlan;
 use super::starting;
-use crate::cli::check::{self, CheckReport};
+use crate::cli::check::{self, FileReport};
 use crate::cli::exit::EXIT_CONFIGURATION;
 use crate::config::Files;
 use crate::units::survey::UnitFinding;
@@ -36,8 +36,8 @@ pub(super) struct Establishment<'a> {
     pub start: bool,
 }
 
-/// Does it. Gives the text, and the exit status: 6 if the check refuses the files, 3 if hbd runs and does not hear the
-/// other node.
+/// Does it. Gives the text, and the exit status: 6 if the check refuses the files, 3 if hbd runs and does not hear
+/// the other node.
 pub(super) fn establish(
     runtime: &Runtime,
     machine: &Machine,
@@ -95,7 +95,7 @@ fn checked(
     files: &Files,
     planned: &[PlannedFile],
     colour: bool,
-) -> Result<(CheckReport, Vec<String>), SetupError> {
+) -> Result<(FileReport, Vec<String>), SetupError> {
     let stage = tempfile::tempdir().map_err(failed("make a directory in", &std::env::temp_dir()))?;
     let staged = Files::below(stage.path());
     let staged = Files {

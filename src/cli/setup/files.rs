@@ -19,7 +19,8 @@ pub(super) struct PlannedFile {
 /// The name of the file in hbd.toml.d.
 pub(super) const SETTINGS: &str = "50-pair.toml";
 
-/// The files of the first or second node, in the order in which they come into place: without ha.cf hbd does not start.
+/// The files of the first or second node, in the order in which they come into place: without ha.cf hbd does not
+/// start.
 pub(super) fn of_node(plan: &PairPlan, node: usize, files: &Files) -> Vec<PlannedFile> {
     let file = |path: &PathBuf, text: String, mode| PlannedFile { path: path.clone(), text, mode };
     let mut all =

@@ -1,8 +1,8 @@
 //! `hbctl init`, `hbctl join`: from two machines to a working pair, without knowing Heartbeat.
 //!
 //! Owns what a new pair's files say, and the file that carries it to the other node. Never replaces a file unless it
-//! was told so, never writes one that `hbctl check` refuses, and speaks no protocol of its own: whether the nodes hear
-//! each other is what the running hbd says.
+//! was told so, never writes one that `hbctl check` refuses, and speaks no protocol of its own: whether the nodes
+//! hear each other is what the running hbd says.
 //!
 //! | module | question |
 //! |---|---|

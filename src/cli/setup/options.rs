@@ -13,7 +13,7 @@ pub(super) const DEADTIME: u32 = 10;
 
 /// What a new pair is.
 #[derive(Debug, Clone, Default, Args)]
-pub(in crate::cli) struct SetupOptions {
+pub struct SetupOptions {
     /// The other node: what `uname -n` prints there
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     pub peer: Option<String>,
@@ -25,7 +25,8 @@ pub(in crate::cli) struct SetupOptions {
     /// it does not follow from the network
     #[arg(long = "address", value_name = "ADDRESS/PREFIX")]
     pub addresses: Vec<AddressOption>,
-    /// A unit that runs where the address is, such as nginx or postgresql.service; started in the order of the options
+    /// A unit that runs where the address is, such as nginx or postgresql.service; started in the order of the
+    /// options
     #[arg(long = "service", value_name = "UNIT", value_parser = service_word)]
     pub services: Vec<String>,
     /// The node on which all of it runs while both are well; without it this node
@@ -58,7 +59,7 @@ impl SetupOptions {
 
 /// How to join.
 #[derive(Debug, Clone, Copy, Default, Args)]
-pub(in crate::cli) struct JoinOptions {
+pub struct JoinOptions {
     /// Replace files that are there, and keep each under another name
     #[arg(long)]
     pub force: bool,
@@ -69,7 +70,7 @@ pub(in crate::cli) struct JoinOptions {
 
 /// `IFACE=ADDRESS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct LinkOption {
+pub struct LinkOption {
     /// The interface of this node.
     pub device: String,
     /// The other node's address.
@@ -94,7 +95,7 @@ impl FromStr for LinkOption {
 
 /// `ADDRESS`, `ADDRESS/PREFIX` or `ADDRESS/PREFIX/IFACE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct AddressOption {
+pub struct AddressOption {
     pub address: IpAddr,
     /// `None`: that of the network.
     pub prefix: Option<u8>,

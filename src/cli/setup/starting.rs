@@ -23,8 +23,8 @@ const HEARING_LIMIT: Duration = Duration::from_secs(30);
 /// How often hbd is asked.
 const HEARING_PERIOD: Duration = Duration::from_millis(500);
 
-/// Starts hbd. Gives the text, and the exit status: 4 if it does not start, 3 if the node that joins does not hear the
-/// other one on every link.
+/// Starts hbd. Gives the text, and the exit status: 4 if it does not start, 3 if the node that joins does not hear
+/// the other one on every link.
 pub(super) fn start(
     runtime: &Runtime,
     plan: &PairPlan,
