@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::diagnostic::{Diagnostic, FileWord, Findings, Location, Severity};
 use super::files::Files;
+use super::text;
 
 /// Highest key number.
 const MAX_INDEX: u8 = 15;
@@ -121,12 +122,25 @@ struct Token<'a> {
     column: usize,
 }
 
-impl Token<'_> {
-    /// The word as a decimal number; `None` if it is not one. A number too large for the type is its maximum.
-    fn number(&self) -> Option<u64> {
-        let digits = !self.bytes.is_empty() && self.bytes.iter().all(u8::is_ascii_digit);
-        let text = std::str::from_utf8(self.bytes).ok()?;
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
+impl<'a> Token<'a> {
+    /// The number that the word begins with, as Heartbeat reads it: a sign, digits; and what follows them in the word.
+    /// `None` without a digit. A number too large for the type is its maximum, a negative one is below zero.
+    fn number(&self) -> Option<(i64, Token<'a>)> {
+        let (negative, unsigned) = match self.bytes.split_first()? {
+            (b'-', rest) => (true, rest),
+            (b'+', rest) => (false, rest),
+            _ => (false, self.bytes),
+        };
+        let digits = unsigned.iter().position(|b| !b.is_ascii_digit()).unwrap_or(unsigned.len());
+        let text = std::str::from_utf8(unsigned.get(..digits)?).ok().filter(|text| !text.is_empty())?;
+        let number = text.parse().unwrap_or(i64::MAX);
+        let used = self.bytes.len() - unsigned.len() + digits;
+        Some((if negative { -number } else { number }, self.after(used)?))
+    }
+
+    /// The word without its first bytes.
+    fn after(&self, count: usize) -> Option<Token<'a>> {
+        Some(Token { bytes: self.bytes.get(count..)?, column: self.column + count })
     }
 }
 
@@ -151,6 +165,9 @@ impl Parser<'_> {
     fn line(&mut self, number: usize, line: &[u8]) {
         let tokens = tokens(line);
         let Some(first) = tokens.first() else { return };
+        if first.bytes[0] != b'#' && !self.is_seen(number, &tokens) {
+            return;
+        }
         match first.bytes[0] {
             b'#' => {}
             b'a' => self.auth(number, &tokens),
@@ -169,30 +186,53 @@ impl Parser<'_> {
         self.findings.error(at, message, help);
     }
 
+    /// Refuses a line whose number or method contains a character that cannot be seen; a key may contain any.
+    fn is_seen(&mut self, line: usize, tokens: &[Token<'_>]) -> bool {
+        for token in tokens.iter().take(2) {
+            let text = String::from_utf8_lossy(token.bytes);
+            let word = self.at(line, token.column, &text);
+            // The word itself is never shown, it may be a key.
+            if let Some((at, refused)) = text::unseen(&word) {
+                let at = self.at(line, at.location.column, "");
+                self.refuse(&at, refused.why, &refused.help);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `auth N`. As in Heartbeat a blank before the number may be missing, and what follows it counts for nothing.
     fn auth(&mut self, line: usize, tokens: &[Token<'_>]) {
         let path = self.path.display();
-        let number = match tokens {
-            [word, number, ..] if word.bytes == b"auth" => number.number().map(|n| (n, number.column)),
-            _ => None,
+        let word = tokens.first().filter(|word| word.bytes.starts_with(b"auth")).and_then(|word| word.after(4));
+        let (glued, number) = match word {
+            Some(rest) if rest.bytes.is_empty() => (false, tokens.get(1).copied()),
+            rest => (true, rest),
         };
-        let Some((key_number, column)) = number else {
+        let Some((number, key_number, rest)) = number.and_then(|token| {
+            let (number, rest) = token.number()?;
+            Some((token, number, rest))
+        }) else {
             let message = format!("Invalid auth line [auth …] in {path}");
             let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
             self.refuse(&at, message, "write `auth N`, N being the number of the key that signs");
             return;
         };
-        if let Some(extra) = tokens.get(2) {
+        let at = self.at(line, number.column, &key_number.to_string());
+        let Some(key_number) = self.key_number(key_number, &at) else { return };
+        let usual = !glued && rest.bytes.is_empty() && !number.bytes.starts_with(b"+");
+        if !usual {
+            let message = format!("the line is read as `auth {key_number}`, as Heartbeat does");
+            self.findings.warning(&at, message, format!("write `auth {key_number}`"));
+        } else if let Some(extra) = tokens.get(2) {
             let at = self.at(line, extra.column, "");
             let help = "write `auth N` on one line and `N METHOD KEY` on the next";
             self.findings.warning(&at, "what follows `auth N` on its line is ignored", help);
         }
-        let at = self.at(line, column, &key_number.to_string());
-        if let Some(key_number) = self.key_number(key_number, &at) {
-            self.signing = Some((key_number, at, false));
-        }
+        self.signing = Some((key_number, at, false));
     }
 
-    fn key_number(&mut self, number: u64, at: &FileWord) -> Option<u8> {
+    fn key_number(&mut self, number: i64, at: &FileWord) -> Option<u8> {
         let key_number = u8::try_from(number).ok().filter(|key_number| *key_number <= MAX_INDEX);
         if key_number.is_none() {
             let message = format!("Invalid authnum [{number}] in {}", self.path.display());
@@ -201,20 +241,39 @@ impl Parser<'_> {
         key_number
     }
 
+    /// `N METHOD KEY`. As in Heartbeat the blank between number and method may be missing.
     fn key(&mut self, line: usize, tokens: &[Token<'_>]) {
         let usage = "write `N METHOD KEY`, for example `1 sha1 KEY`: N from 0 to 15, METHOD sha1, md5 or crc";
-        let (Some(number), Some(method)) = (tokens.first(), tokens.get(1)) else {
+        let parts = tokens.split_first().and_then(|(first, others)| {
+            let (number, rest) = first.number()?;
+            let glued = Some(rest).filter(|rest| !rest.bytes.is_empty());
+            Some((
+                *first,
+                number,
+                glued.into_iter().chain(others.iter().copied()).collect::<Vec<_>>(),
+                glued.is_some(),
+            ))
+        });
+        // A number that goes on as a word, and is none, may be the beginning of a key: it is not shown.
+        let sound = |number: i64, glued: bool| !glued || (0..=MAX_INDEX.into()).contains(&number);
+        let parts = parts.filter(|(_, number, words, glued)| !words.is_empty() && sound(*number, *glued));
+        let Some((number, key_number, words, glued)) = parts else {
             let at = self.at(line, tokens.first().map_or(1, |t| t.column), "");
-            return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
-        };
-        let Some(key_number) = number.number() else {
-            let at = self.at(line, number.column, "");
             return self.refuse(&at, "Auth line […] is invalid.".into(), usage);
         };
         let at = self.at(line, number.column, &key_number.to_string());
         let Some(key_number) = self.key_number(key_number, &at) else { return };
-        let Some(key) = self.method(line, key_number, *method, tokens.get(2)) else { return };
-        if let Some(extra) = tokens.get(3) {
+        let Some(method) = words.first() else { return };
+        let Some(key) = self.method(line, key_number, *method, words.get(1)) else { return };
+        if glued || number.bytes.starts_with(b"+") {
+            let message = format!("this is key {key_number}, as Heartbeat reads it");
+            self.findings.warning(&at, message, format!("write the line as `{key_number} METHOD KEY`"));
+        }
+        if words.get(1).is_some_and(|key| text::begins_like_template(key.bytes)) {
+            let at = self.at(line, words.get(1).map_or(1, |key| key.column), "");
+            let help = "write a key of your own: everybody who has the template knows this one";
+            self.findings.warning(&at, "the key looks like a template that was not filled in", help);
+        } else if let Some(extra) = words.get(2) {
             let at = self.at(line, extra.column, "");
             let help = "a key is one word without blanks; both nodes must agree on it";
             self.findings.warning(&at, "what follows the key is ignored, it is not part of the key", help);

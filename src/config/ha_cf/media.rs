@@ -10,7 +10,7 @@ use super::lines::Statement;
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::files::Files;
 use crate::config::host::Host;
-use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
+use crate::config::interface::{self, Place, is_interface_name};
 use crate::config::types::{Medium, PingNode};
 
 /// Whether the word is a legal interface name; reports it if not.
@@ -20,7 +20,7 @@ fn device(word: &FileWord, findings: &mut Findings) -> bool {
         findings.error(
             word,
             format!("`{}` cannot be the name of an interface", word.text),
-            format!("write a name that `ip link` shows, at most {MAX_INTERFACE_NAME} bytes"),
+            interface::hint(&word.text, Place::Medium),
         );
     }
     legal

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::config::groups::Address;
-use crate::config::interface::{MAX_INTERFACE_NAME, is_interface_name};
+use crate::config::interface::{self, MAX_INTERFACE_NAME, Place, is_interface_name};
 use crate::config::refused::{Refused, refuse};
 
 /// Whether the word begins with four groups of digits separated by points, whatever follows (03 §2.3 no. 1).
@@ -27,10 +27,8 @@ pub(in crate::config) fn looks_like_address(word: &str) -> bool {
 pub(super) fn address(text: &str) -> Result<Address, Refused> {
     const USAGE: &str =
         "write ADDR, ADDR/PREFIX, ADDR/PREFIX/DEV, ADDR/PREFIX/DEV/BROADCAST or ADDR/PREFIX/BROADCAST";
-    let parts: Vec<&str> = text.split('/').collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        return refuse(format!("`{text}` has an empty part: Heartbeat would shift the others"), USAGE);
-    }
+    // Heartbeat's script leaves out empty parts; the others move up.
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
     if parts.len() > 4 {
         return refuse(format!("`{text}` has more than four parts"), USAGE);
     }
@@ -40,7 +38,16 @@ pub(super) fn address(text: &str) -> Result<Address, Refused> {
     if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
         return refuse(format!("{address} cannot be a virtual address"), "write the address that clients use");
     }
-    let prefix = parts.get(1).map(|part| mask(part, USAGE)).transpose()?;
+    let prefix = match parts.get(1) {
+        Some(part) if text.contains("//") && is_interface_name(part.split(':').next().unwrap_or(part)) => {
+            let why = format!("`{text}` has an empty part: Heartbeat leaves it out, and takes `{part}` as the mask");
+            match mask(part, USAGE) {
+                Ok(prefix) => Some(prefix),
+                Err(_) => return refuse(why, format!("write the prefix length: {address}/24/{part}, for example")),
+            }
+        }
+        part => part.map(|part| mask(part, USAGE)).transpose()?,
+    };
     let (interface, broadcast) = match parts.get(2..).unwrap_or(&[]) {
         [] => (None, None),
         [one] if one.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(*one)),
@@ -85,7 +92,7 @@ fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refus
         None => (nic, None),
     };
     if !is_interface_name(device) {
-        return refuse(format!("`{nic}` cannot be the name of an interface"), "write a name that `ip link` shows");
+        return refuse(format!("`{nic}` cannot be the name of an interface"), interface::hint(device, Place::Word));
     }
     match label {
         None => Ok((Some(device.to_owned()), None)),

@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use crate::config::groups::Address;
-use crate::config::interface::is_interface_name;
+use crate::config::interface::{self, Place, is_interface_name};
 use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::ADDR/PREFIX/DEV, with ADDR in full";
@@ -13,7 +13,8 @@ const USAGE: &str = "write IPv6addr::ADDR, IPv6addr::ADDR/PREFIX or IPv6addr::AD
 /// The address of the word `IPv6addr::…`. `arguments` are the parts between `::`, as Heartbeat splits the word.
 pub(super) fn address(word: &str, arguments: &[&str]) -> Result<Address, Refused> {
     let text = word.strip_prefix("IPv6addr::").unwrap_or_default();
-    let parts: Vec<&str> = text.split('/').collect();
+    // Heartbeat's script leaves out empty parts behind the interface or the prefix length.
+    let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
     let (written, rest) = parts.split_first().map_or((text, &[][..]), |(first, rest)| (*first, rest));
     let Ok(address) = written.parse::<Ipv6Addr>() else {
         return refuse(format!("`{written}` is not an IPv6 address"), USAGE);
@@ -30,7 +31,10 @@ pub(super) fn address(word: &str, arguments: &[&str]) -> Result<Address, Refused
         [] => None,
         [device] if is_interface_name(device) => Some((*device).to_owned()),
         [device] => {
-            let help = "write a name that `ip link` shows, without a label";
+            let help = match device.split_once(':') {
+                Some((name, _)) => format!("an IPv6 address has no label: write {name}"),
+                None => interface::hint(device, Place::Word),
+            };
             return refuse(format!("`{device}` cannot be the name of an interface"), help);
         }
         _ => return refuse(format!("`{text}` has more than three parts"), USAGE),
@@ -113,7 +117,7 @@ mod tests {
             ("IPv6addr::1.2.3.4", "not an IPv6 address", "in full"),
             ("IPv6addr", "not an IPv6 address", "in full"),
             ("IPv6addr::2001:db8:0:0:0:0:0:1/129", "not a prefix length", "1 to 128"),
-            ("IPv6addr::2001:db8:0:0:0:0:0:1/64/eth0:1", "cannot be the name", "ip link"),
+            ("IPv6addr::2001:db8:0:0:0:0:0:1/64/eth0:1", "cannot be the name", "no label: write eth0"),
             ("IPv6addr::2001:db8:0:0:0:0:0:1/64/eth0/x", "more than three", "PREFIX/DEV"),
             ("IPv6addr::ff02:0:0:0:0:0:0:1", "cannot be a virtual address", "clients"),
             ("IPv6addr::fe80:0:0:0:0:0:0:1/64", "link-local", "fe80:0:0:0:0:0:0:1/64/eth0"),

@@ -8,6 +8,10 @@ use super::unit_name::{self, MAX_UNIT};
 use super::{filesystem, ipv6, script};
 use crate::config::groups::ResourceKind;
 use crate::config::refused::{Refused, refuse};
+use crate::config::value::nearest;
+
+/// Words that hbd serves itself.
+const OWN_WORDS: [&str; 5] = ["IPaddr", "IPaddr2", "IPv6addr", "Filesystem", "OCF"];
 
 /// What a resource word means: the first of these that applies.
 ///
@@ -28,7 +32,11 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
     }
     let mut parts = word.split("::");
     let name = parts.next().unwrap_or("");
-    let arguments: Vec<&str> = parts.collect();
+    let mut arguments: Vec<&str> = parts.collect();
+    if name != "IPv6addr" && !ipv6::looks_like_ipv6(word) {
+        arguments = without_empty(word, name, &arguments)?;
+    }
+    refuse_single_colon(name, &arguments, context)?;
     let kind = match (name, arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument]) => ipv4::address(argument).map(ResourceKind::Address),
         ("IPv6addr", arguments) => ipv6::address(word, arguments).map(ResourceKind::Address),
@@ -41,7 +49,7 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
         (name, []) if unit_name::has_suffix(name) => unit_name::full(name).map(ResourceKind::Unit),
         (name, arguments) => match script::find(word, name, arguments, context) {
             Some(kind) => Ok(kind),
-            None if arguments.is_empty() && script::may_be_service(name) => {
+            None if arguments.is_empty() && script::may_be_service(name) && !is_own_word_in_another_case(name) => {
                 unit_name::full(name).map(ResourceKind::Unit)
             }
             None => unknown(word, name, context),
@@ -58,20 +66,66 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
     }
 }
 
+/// The arguments without the empty ones at the end. An empty one before others is refused: Heartbeat drops it, and the
+/// others move up (03 §2.3 no. 2).
+fn without_empty<'a>(word: &str, name: &str, arguments: &[&'a str]) -> Result<Vec<&'a str>, Refused> {
+    let count = arguments.iter().rposition(|argument| !argument.is_empty()).map_or(0, |last| last + 1);
+    let kept = arguments.get(..count).unwrap_or_default();
+    let Some(empty) = kept.iter().position(|argument| argument.is_empty()) else { return Ok(kept.to_vec()) };
+    let next = kept.iter().skip(empty).find(|argument| !argument.is_empty()).unwrap_or(&"");
+    let place = match (name, empty) {
+        ("Filesystem", 0) => "the device".to_owned(),
+        ("Filesystem", 1) => "the directory".to_owned(),
+        ("Filesystem", _) => "the type of the file system".to_owned(),
+        _ => format!("argument {}", empty + 1),
+    };
+    let help = match (name, empty) {
+        ("Filesystem", 2) => {
+            let given = kept.get(..2).unwrap_or_default().join("::");
+            format!("write the type: Filesystem::{given}::ext4::{next}, for example")
+        }
+        _ => "write every argument, and leave out only the last ones".to_owned(),
+    };
+    refuse(format!("`{word}` has an empty argument: Heartbeat drops it, and takes `{next}` as {place}"), help)
+}
+
+/// Refuses `SCRIPT:ARGUMENT`, which a unit could be named, too.
+fn refuse_single_colon(name: &str, arguments: &[&str], context: &LookupContext<'_>) -> Result<(), Refused> {
+    let Some((script, rest)) = name.split_once(':').filter(|(script, _)| !script.is_empty()) else { return Ok(()) };
+    let known = known_script(script).or_else(|| script::exists(script, context).then_some(script));
+    let Some(known) = known.filter(|_| !unit_name::has_suffix(name)) else { return Ok(()) };
+    let all = std::iter::once(rest.trim_start_matches(':')).chain(arguments.iter().copied());
+    let help = format!("write {known}::{}", all.collect::<Vec<_>>().join("::"));
+    refuse(format!("`{name}`: two colons separate {known} from its argument, not one"), help)
+}
+
+/// The script or agent that is meant with a name in another case; a word that hbd serves itself is one of them.
+fn known_script(name: &str) -> Option<&'static str> {
+    OWN_WORDS.into_iter().chain(script::names()).find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether hbd serves the word itself when it is written in the right case.
+fn is_own_word_in_another_case(name: &str) -> bool {
+    OWN_WORDS.iter().any(|own| own.eq_ignore_ascii_case(name) && *own != name)
+}
+
 /// Refuses a word that nothing on this machine stands for. A unit cannot take arguments.
 fn unknown<T>(word: &str, name: &str, context: &LookupContext<'_>) -> Result<T, Refused> {
+    let rest = word.get(name.len()..).unwrap_or_default();
+    if let Some(known) = known_script(name).filter(|known| *known != name) {
+        let message = format!("`{word}`: there is no script {name}; case counts in such a name");
+        return refuse(message, format!("write {known}{rest}"));
+    }
+    let near = nearest(name, OWN_WORDS.into_iter().chain(script::names()));
+    if let Some(near) = near.filter(|near| *near != name && name.len() > 3) {
+        let (scripts, init) = (context.resource_d.display(), context.init_d.display());
+        let message = format!("`{word}`: there is no script {name} in {scripts} or {init}");
+        return refuse(message, format!("did you mean {near}{rest}?"));
+    }
     let shown = if name.is_empty() { "NAME" } else { name };
     let alias = format!("name a unit that does the same in hbd.toml: [aliases] \"{word}\" = \"{shown}.service\"");
-    let install = match name {
-        "SendArp" => "leave the word out, hbd announces its addresses itself; or ",
-        _ if script::is_packaged(name) => "install it (package resource-agents), or ",
-        _ => "install the script, on both nodes, or ",
-    };
-    let (scripts, init) = (context.resource_d.display(), context.init_d.display());
-    refuse(
-        format!("`{word}`: there is no script {shown} in {scripts} or {init}, and no such OCF agent"),
-        format!("{install}{alias}"),
-    )
+    let missing = script::why_missing(shown, context);
+    refuse(format!("`{word}`: {}", missing.why), format!("{}, or {alias}", missing.help))
 }
 
 #[cfg(test)]
@@ -123,7 +177,7 @@ mod tests {
     fn bad_addresses_say_which_part() {
         let table = [
             ("1.2.3.4//eth0", "empty part"),
-            ("1.2.3.4/", "empty part"),
+            ("1.2.3.4/24/eth0,httpd", "cannot be the name of an interface"),
             ("1.2.3.4/24/eth0/1.2.3.255/x", "more than four"),
             ("1.2.3.400", "not an IPv4 address"),
             ("1.2.3.4.5", "not an IPv4 address"),
@@ -177,6 +231,10 @@ mod tests {
             ("MailTo", "no script MailTo", "resource-agents"),
             ("../x::y", "no script ../x", "[aliases]"),
             ("::y", "no script NAME", "NAME.service"),
+            ("drbddisk::r0", "no script drbddisk", "install the package drbd-utils"),
+            ("ldirectord::x.cf", "no script ldirectord", "install the package ldirectord"),
+            ("filesystem::/dev/a::/b", "case counts", "write Filesystem::/dev/a::/b"),
+            ("IPaddr:10.0.0.6", "two colons", "write IPaddr::10.0.0.6"),
             ("a/b", "cannot be in the name", "systemctl"),
             ("x.slice", "cannot be started", "service"),
             ("foo@", "template", "foo@INSTANCE.service"),

@@ -26,17 +26,82 @@ const AGENTS: &[(&str, &[&str])] = &[
     ("Xinetd", &["service"]),
     ("apache", &["configfile"]),
     ("db2", &["instance"]),
+    ("ldirectord", &["configfile"]),
     ("portblock", &["protocol", "portno", "action"]),
 ];
 
-/// Whether the package resource-agents has a script or an agent for the word.
-pub(super) fn is_packaged(script: &str) -> bool {
-    AGENTS.iter().any(|(name, _)| *name == script) || matches!(script, "SendArp" | "WAS" | "OCF")
+/// Scripts that other packages install, and the package.
+const PACKAGES: &[(&str, &str)] =
+    &[("drbddisk", "drbd-utils"), ("drbdupper", "drbd-utils"), ("ldirectord", "ldirectord")];
+
+/// Words whose arguments have no names that hbd knows.
+const OTHER_SCRIPTS: [&str; 2] = ["SendArp", "WAS"];
+
+/// All scripts that are known by name.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let agents = AGENTS.iter().map(|(name, _)| *name);
+    agents.chain(PACKAGES.iter().map(|(name, _)| *name)).chain(OTHER_SCRIPTS)
+}
+
+/// The package that has the script of that name; `None` if none is known.
+fn package(script: &str) -> Option<&'static str> {
+    let other = PACKAGES.iter().find(|(name, _)| *name == script).map(|(_, package)| *package);
+    other.or_else(|| names().any(|name| name == script).then_some("resource-agents"))
 }
 
 /// Whether the word without arguments can be the name of a service: not if there is only an agent of that name.
 pub(super) fn may_be_service(script: &str) -> bool {
-    !is_packaged(script) || matches!(script, "apache" | "db2")
+    package(script) != Some("resource-agents") || matches!(script, "apache" | "db2")
+}
+
+/// Whether there is a script of that name.
+pub(super) fn exists(script: &str, context: &LookupContext<'_>) -> bool {
+    is_plain(script) && is_executable(&context.resource_d.join(script))
+}
+
+/// Whether a word can be the name of a file in a directory of scripts.
+fn is_plain(script: &str) -> bool {
+    !script.is_empty() && !script.contains('/') && !script.starts_with('.')
+}
+
+/// Why [`find`] found nothing that takes arguments, and how to mend it.
+pub(super) fn why_missing(script: &str, context: &LookupContext<'_>) -> Refused {
+    let places = [context.resource_d.join(script), context.init_d.join(script)];
+    let named = is_plain(script);
+    if let Some(file) = places.iter().find(|path| named && path.is_file()) {
+        let why = format!("{} is not executable", file.display());
+        return Refused { why, help: format!("`chmod +x {}` on both nodes", file.display()) };
+    }
+    let (scripts, init) = (context.resource_d.display(), context.init_d.display());
+    let nowhere = format!("there is no script {script} in {scripts} or {init}");
+    if script == "SendArp" {
+        return Refused { why: nowhere, help: "leave the word out, hbd announces its addresses itself".to_owned() };
+    }
+    let known = AGENTS.iter().find(|(name, _)| *name == script);
+    match (known, agent(script, context).filter(|_| named)) {
+        (Some((_, names)), Some(agent)) => Refused {
+            why: format!("{nowhere}, and the OCF agent {} takes at most {} here", agent.display(), arguments(names)),
+            help: format!("write {script}{}", names.iter().map(|name| format!("::{name}")).collect::<String>()),
+        },
+        (None, Some(agent)) => Refused {
+            why: format!("{nowhere}; the OCF agent {} wants its parameters by name", agent.display()),
+            help: format!(
+                "write OCF::{script}::INSTANCE, and one NAME=VALUE a line in {}",
+                context.resource_d.with_file_name("conf").join("OCF").join(script).join("INSTANCE").display()
+            ),
+        },
+        (_, None) => Refused {
+            why: format!("{nowhere}, and no OCF agent of that name"),
+            help: match package(script) {
+                Some(package) => format!("install the package {package} on both nodes"),
+                None => "install the script on both nodes".to_owned(),
+            },
+        },
+    }
+}
+
+fn arguments(names: &[&str]) -> String {
+    if names.len() == 1 { "one argument".to_owned() } else { format!("{} arguments", names.len()) }
 }
 
 /// The script or agent that Heartbeat would run for this word: `resource.d/SCRIPT`, then `/etc/init.d/SCRIPT` if
@@ -47,7 +112,7 @@ pub(super) fn find(
     arguments: &[&str],
     context: &LookupContext<'_>,
 ) -> Option<ResourceKind> {
-    if script.is_empty() || script.contains('/') || script.starts_with('.') {
+    if !is_plain(script) {
         return None;
     }
     let init = (!arguments.is_empty()).then(|| context.init_d.join(script));
@@ -56,6 +121,12 @@ pub(super) fn find(
         let mut command = vec![path.display().to_string()];
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         return Some(transient(word, Script { command, dialect: Dialect::Text, environment: environment(context) }));
+    }
+    if let ("SendArp", [argument]) = (script, arguments) {
+        // Its script splits the argument, and takes all of it for both where there is no slash.
+        let (ip, nic) = argument.split_once('/').unwrap_or((argument, argument));
+        let parameters = [("ip", ip), ("nic", nic)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        return Some(ocf(word, script, word, &agent(script, context)?, parameters.to_vec(), context));
     }
     let (_, names) = AGENTS.iter().find(|(name, names)| *name == script && arguments.len() <= names.len())?;
     let agent = agent(script, context)?;

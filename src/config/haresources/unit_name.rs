@@ -27,7 +27,12 @@ pub(in crate::config) fn full(word: &str) -> Result<String, Refused> {
     }
     let name = if UNIT_SUFFIXES.contains(&suffix) { word.to_owned() } else { format!("{word}.service") };
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
-    if let Some(bad) = name.chars().find(|c| !legal(*c)) {
+    // A backslash in a name is part of an escaped character.
+    let escaped = |rest: &str| {
+        rest.starts_with('x') && rest.get(1..3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    let loose = name.match_indices('\\').any(|(at, _)| !name.get(at + 1..).is_some_and(escaped));
+    if let Some(bad) = name.chars().find(|c| !legal(*c) || *c == '\\' && loose) {
         return refuse(
             format!("`{}` cannot be in the name of a unit", bad.escape_default()),
             "write the name that `systemctl list-unit-files` shows",

@@ -68,6 +68,17 @@ proptest! {
     }
 
     #[test]
+    fn no_line_of_haresources_is_left_out_without_a_finding(text in text()) {
+        let node = Node::with("").haresources(&text);
+        let loaded = node.load();
+        let named = text.lines().any(|line| line.split('#').next().unwrap_or("").split([' ', '\t']).filter(|word| !word.is_empty()).count() > 1);
+        let told = loaded.diagnostics.iter().any(|found| found.file == node.files().haresources);
+        let groups = loaded.config.as_ref().map_or(0, |config| config.groups.len());
+        prop_assert!(!named || told || groups > 0, "{text:?}");
+        prop_assert!(!loaded.diagnostics.iter().any(|found| found.help.contains("fault of hbd")), "{text:?}");
+    }
+
+    #[test]
     fn appended_to_a_plain_configuration(text in text()) {
         let node = Node::with(&text).haresources(&text);
         let loaded = node.load();

@@ -46,6 +46,11 @@ fn traps_are_refused_where_they_stand() {
         ("nodea x\nnodeb y x\n", "`x` names the group in haresources:1", 2, 9, "x"),
         ("nodea y x\nnodeb x\n", "`x` names the group in haresources:2", 1, 9, "x"),
         ("nodea 10.0.0.9/33\n", "prefix length `33` is out of range", 1, 7, "10.0.0.9/33"),
+        ("nodea \\ 10.0.0.9 \\ x\n", "a backslash within the line", 1, 7, "\\"),
+        ("nodea 10.0.0.9 \\\\\n x\n", "two backslashes", 1, 16, "\\"),
+        ("nodea 10.0.0.9 x \\\nnodeb 10.0.0.8 y\n", "makes line 2 part of this group", 1, 18, "\\"),
+        ("nodea 10.0.0.9 nodeb\n", "`nodeb` is a node", 1, 16, "nodeb"),
+        ("nodea 10.0.0.9/24/eth0 x\nnodeb y 10.0.0.9\n", "in a group of the other node", 2, 9, "10.0.0.9"),
         (
             "nodea x Filesystem::/dev/sdb1::data::ext4\n",
             "is not the absolute path of a directory",
@@ -74,7 +79,7 @@ fn a_backslash_in_a_comment_does_not_continue() {
 fn doubtful_lines_are_warned_about() {
     let table = [
         ("nodea\n", "named without resources", 1, 1),
-        ("nodea 10.0.0.9 x\nnodeb 10.0.0.9/24 y\n", "the address 10.0.0.9 is already in haresources:1", 2, 7),
+        ("nodea 10.0.0.9 x\nnodea 10.0.0.9/24 y\n", "the address 10.0.0.9 is already in haresources:1", 2, 7),
         ("nodea x z\nnodeb y z\n", "z.service is already in haresources:1", 2, 9),
         ("nodea x x\n", "`x` stands twice in one group", 1, 9),
         ("nodea 10.0.0.0/24\n", "is the address of the network", 1, 7),
@@ -97,6 +102,11 @@ fn doubtful_lines_are_warned_about() {
 fn bad_node_names_are_explained() {
     assert_eq!(node("nodec x\n").error().help, "did you mean `nodea`?");
     assert_eq!(node("10.0.0.9 x\n").error().help, "begin the line with the preferred node: nodea or nodeb");
+    let error = node("NodeA.dom x\n").error();
+    assert!(error.message.ends_with("[NodeA.dom]"), "{}", error.message);
+    assert_eq!(error.help, "the names differ by the domain only: write `nodea`, as in ha.cf:5");
+    let error = node("nodea 10.0.0.9/24/eth0\n  x\n").error();
+    assert!(error.help.contains("end line 1 with a blank and a backslash"), "{}", error.help);
     assert_eq!(node("web1 x\n").error().help, "the nodes of ha.cf are nodea, nodeb");
 }
 

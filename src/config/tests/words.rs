@@ -59,7 +59,39 @@ fn what_cannot_be_executed_is_no_script() {
     node.write("etc/ha.d/resource.d/web", b"#!/bin/sh\n");
     fs::create_dir_all(node.root.path().join("etc/ha.d/resource.d/dir")).unwrap();
     assert_eq!(kind(&node, "web"), ResourceKind::Unit("web.service".into()));
+    let warning = node.finding(Severity::Warning, "resource.d/web is not executable: `web` stands for web.service");
+    assert!(warning.help.starts_with("`chmod +x "), "{}", warning.help);
     assert_eq!(kind(&node, "dir"), ResourceKind::Unit("dir.service".into()));
+}
+
+#[test]
+fn what_is_there_and_cannot_be_used_is_told_as_it_is() {
+    let node = Node::with("").haresources("nodea 10.0.0.9 web::x\n");
+    node.write("etc/ha.d/resource.d/web", b"#!/bin/sh\n");
+    let error = node.error();
+    assert!(error.message.ends_with("/etc/ha.d/resource.d/web is not executable"), "{}", error.message);
+    assert!(error.help.starts_with("`chmod +x "), "{}", error.help);
+
+    let node = node.haresources("nodea 10.0.0.9 nginx::x\n");
+    program(&node, "usr/lib/ocf/resource.d/heartbeat/nginx");
+    let error = node.error();
+    assert!(error.message.contains("heartbeat/nginx wants its parameters by name"), "{}", error.message);
+    assert!(error.help.contains("write OCF::nginx::INSTANCE"), "{}", error.help);
+
+    let node = node.haresources("nodea 10.0.0.9 apache::x::y\n");
+    program(&node, "usr/lib/ocf/resource.d/heartbeat/apache");
+    assert!(node.error().message.contains("heartbeat/apache takes at most one argument here"));
+}
+
+#[test]
+fn the_agents_of_ldirectord_and_send_arp_are_called() {
+    let node = Node::with("");
+    program(&node, "usr/lib/ocf/resource.d/heartbeat/ldirectord");
+    program(&node, "usr/lib/ocf/resource.d/heartbeat/SendArp");
+    assert_eq!(value(&script(&node, "ldirectord::x.cf").1, "OCF_RESKEY_configfile"), Some("x.cf"));
+    let (_, found) = script(&node, "SendArp::10.0.0.9/eth0");
+    let given = ["ip", "nic"].map(|name| value(&found, &format!("OCF_RESKEY_{name}")));
+    assert_eq!(given, [Some("10.0.0.9"), Some("eth0")]);
 }
 
 #[test]
@@ -138,7 +170,8 @@ fn a_filesystem_that_is_none_is_refused() {
     let table = [
         ("Filesystem::/dev/sdb1", "two to four arguments"),
         ("Filesystem::/dev/sdb1::/x::ext4::rw::more", "two to four arguments"),
-        ("Filesystem::::/x", "empty or unprintable"),
+        ("Filesystem::::/x", "takes `/x` as the device"),
+        ("Filesystem::/dev/sdb1::/x::::noatime", "takes `noatime` as the type of the file system"),
         ("Filesystem::/dev/sdb1::x", "not the absolute path"),
         ("Filesystem::/dev/sdb1::/x/../y", "not the absolute path"),
         ("Filesystem::/dev/sdb1:://", "root directory"),
