@@ -123,8 +123,8 @@ struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// The number that the word begins with, as Heartbeat reads it: a sign, digits; and what follows them in the word.
-    /// `None` without a digit. A number too large for the type is its maximum, a negative one is below zero.
+    /// The number that the word begins with, as Heartbeat reads it: a sign, digits; and what follows them in the
+    /// word. `None` without a digit. A number too large for the type is its maximum, a negative one is below zero.
     fn number(&self) -> Option<(i64, Token<'a>)> {
         let (negative, unsigned) = match self.bytes.split_first()? {
             (b'-', rest) => (true, rest),

@@ -5,8 +5,8 @@
 /// Longest interface name of the kernel, in bytes (IFNAMSIZ less its NUL).
 pub(super) const MAX_INTERFACE_NAME: usize = 15;
 
-/// Whether a word is the name of a network interface. The kernel takes nearly every character; a name with others than
-/// these is a mistake: a comma or semicolon behind the name, a template that was not filled in.
+/// Whether a word is the name of a network interface. The kernel takes nearly every character; a name with others
+/// than these is a mistake: a comma or semicolon behind the name, a template that was not filled in.
 pub(super) fn is_interface_name(name: &str) -> bool {
     let usual = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     !name.is_empty() && name.len() <= MAX_INTERFACE_NAME && name != "." && name != ".." && name.chars().all(usual)

@@ -1,7 +1,7 @@
 //! The logical lines of haresources and their words, by the steps of 03 §2.1 in their order.
 //!
-//! Owns comments, continued lines, and the refusal of a line that looks otherwise than Heartbeat reads it. Never knows
-//! what a word means.
+//! Owns comments, continued lines, and the refusal of a line that looks otherwise than Heartbeat reads it. Never
+//! knows what a word means.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ mod resource;
 mod script;
 mod shared;
 pub(super) mod unit_name;
+mod written;
 
 use std::path::Path;
 
@@ -24,14 +25,7 @@ use lines::{LogicalLine, logical_lines};
 use resource::resource_kind;
 
 pub(super) use context::LookupContext;
-
-/// One group, and the places of its words.
-#[derive(Debug)]
-pub(super) struct WrittenGroup {
-    pub group: Group,
-    /// The words of `group.resources`, in the same order.
-    pub words: Vec<FileWord>,
-}
+pub(super) use written::WrittenGroup;
 
 /// Reads haresources.
 pub(super) fn read(

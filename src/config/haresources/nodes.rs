@@ -62,8 +62,8 @@ fn same_machine(one: &str, other: &str) -> bool {
     !looks_like_address(other) && (short(one) || short(other)) && !host(one).is_empty() && host(one) == host(other)
 }
 
-/// Whether no other word is the name of a node: a backslash behind the last resource makes the next group part of this
-/// one, and its node a resource.
+/// Whether no other word is the name of a node: a backslash behind the last resource makes the next group part of
+/// this one, and its node a resource.
 pub(super) fn check_rest(line: &LogicalLine, context: LookupContext<'_>, findings: &mut Findings) -> bool {
     let named = |word: &FileWord| {
         let aliased = context.aliases.contains_key(&word.text);

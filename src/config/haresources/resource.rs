@@ -66,8 +66,8 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
     }
 }
 
-/// The arguments without the empty ones at the end. An empty one before others is refused: Heartbeat drops it, and the
-/// others move up (03 §2.3 no. 2).
+/// The arguments without the empty ones at the end. An empty one before others is refused: Heartbeat drops it, and
+/// the others move up (03 §2.3 no. 2).
 fn without_empty<'a>(word: &str, name: &str, arguments: &[&'a str]) -> Result<Vec<&'a str>, Refused> {
     let count = arguments.iter().rposition(|argument| !argument.is_empty()).map_or(0, |last| last + 1);
     let kept = arguments.get(..count).unwrap_or_default();

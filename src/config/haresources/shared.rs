@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::WrittenGroup;
+use super::written::WrittenGroup;
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::groups::{Mount, Recipe, ResourceKind, Transient};
 
