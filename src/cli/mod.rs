@@ -46,7 +46,7 @@ use error::CliError;
 use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
 use job::Progress::Printed;
 use setup::SetupError;
-use table::{Arguments, HbctlCommand, RequestCommand, Switch, UpgradeStep};
+use table::{Arguments, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
@@ -111,6 +111,9 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
         HbctlCommand::Init(options) => setup::init(&runtime, options, arguments.color.decide()).map_err(refused),
         HbctlCommand::Join { file, options } => {
             setup::join(&runtime, file, *options, arguments.color.decide()).map_err(refused)
+        }
+        HbctlCommand::Import { kind: ImportKind::Keepalived, file, options } => {
+            setup::import_keepalived(&runtime, file, options, arguments.color.decide()).map_err(refused)
         }
         HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))

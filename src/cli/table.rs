@@ -43,6 +43,13 @@ pub(super) enum UpgradeStep {
     End,
 }
 
+/// What `import` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ImportKind {
+    /// A keepalived.conf
+    Keepalived,
+}
+
 /// All commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum HbctlCommand {
@@ -118,6 +125,20 @@ pub(super) enum HbctlCommand {
         file: PathBuf,
         #[command(flatten)]
         options: JoinOptions,
+    },
+    /// Set up a new pair as init does, from the configuration of another cluster manager
+    ///
+    /// Run it where that configuration is used. What has no counterpart in hbd is named with its line and with what to
+    /// do instead; where the pair would be wrong without it, nothing is written. The options are those of init, for
+    /// what the file does not say; `--service` names units that run on both nodes. Exit status: as init.
+    Import {
+        /// What the file is
+        #[arg(value_enum)]
+        kind: ImportKind,
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        options: SetupOptions,
     },
     #[command(flatten)]
     Request(RequestCommand),

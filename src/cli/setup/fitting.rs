@@ -93,8 +93,8 @@ fn misplaced_address(word: &str, plan: &PairPlan, machine: &Machine) -> Option<S
     let [first, second] = &plan.nodes;
     if let Some(holder) = machine.holder(option.address) {
         return Some(format!(
-            "{} is to be shared, and belongs to {second} itself, on {}: take it off there, or make the file again on \
-             {first} with another --address",
+            "{} is to be shared, and {second} has it already, on {}: stop what added it there (keepalived?), or take it off; \
+             or make the file again on {first} with another --address",
             option.address, holder.name
         ));
     }

@@ -1,4 +1,4 @@
-//! `hbctl init`, `hbctl join`: from two machines to a working pair, without knowing Heartbeat.
+//! `hbctl init`, `hbctl join`, `hbctl import`: from two machines to a working pair, without knowing Heartbeat.
 //!
 //! Owns what a new pair's files say, and the file that carries it to the other node. Never replaces a file unless it
 //! was told so, never writes one that `hbctl check` refuses, and speaks no protocol of its own: whether the nodes
@@ -16,6 +16,7 @@
 //! | `placing` | how do the files come into place, all or none? |
 //! | `carried` | what is in the file for the other node? |
 //! | `fitting` | does the plan fit the machine that joins? |
+//! | `keepalived` | what pair does a keepalived.conf describe? |
 //! | `starting` | what does `--start` do, and are the nodes connected? |
 //! | `error` | why was nothing written? |
 
@@ -24,6 +25,7 @@ mod error;
 mod establish;
 mod files;
 mod fitting;
+mod keepalived;
 mod machine;
 mod options;
 mod placing;
@@ -45,6 +47,7 @@ use carried::CarriedFile;
 use establish::{Establishment, establish};
 use machine::Machine;
 use plan::SecretKey;
+use proposal::Proposal;
 use questions::Dialogue;
 
 pub(super) use error::SetupError;
@@ -57,7 +60,6 @@ pub(super) fn init(
     colour: bool,
 ) -> Result<(String, ExitCode), SetupError> {
     let machine = Machine::of_this_machine()?;
-    let files = Files::default();
     machine::refuse_while_running()?;
     let mut options = options.clone();
     let asked = io::stdin().is_terminal() && io::stdout().is_terminal() && options.is_incomplete();
@@ -68,6 +70,34 @@ pub(super) fn init(
     if asked {
         Dialogue::new(&machine, io::stdin().lock(), io::stdout()).confirm(&proposal.plan)?;
     }
+    begin(runtime, &machine, proposal, &options, colour)
+}
+
+/// `hbctl import keepalived FILE`.
+pub(super) fn import_keepalived(
+    runtime: &Runtime,
+    file: &Path,
+    options: &SetupOptions,
+    colour: bool,
+) -> Result<(String, ExitCode), SetupError> {
+    let machine = Machine::of_this_machine()?;
+    machine::refuse_while_running()?;
+    let proposal = keepalived::import(file, options, &machine, SecretKey::random()?)?;
+    if options.start && machine::runs("keepalived") {
+        let problem = "--start: keepalived runs here. First, on both nodes: systemctl disable --now keepalived";
+        return Err(SetupError::Unfit(vec![problem.to_owned()]));
+    }
+    begin(runtime, &machine, proposal, options, colour)
+}
+
+/// Sets up the first node of the pair.
+fn begin(
+    runtime: &Runtime,
+    machine: &Machine,
+    proposal: Proposal,
+    options: &SetupOptions,
+    colour: bool,
+) -> Result<(String, ExitCode), SetupError> {
     let carried = options.output.clone().unwrap_or_else(|| carried::default_path(&proposal.plan.nodes[1]));
     let establishment = Establishment {
         plan: &proposal.plan,
@@ -77,7 +107,7 @@ pub(super) fn init(
         force: options.force,
         start: options.start,
     };
-    establish(runtime, &machine, &files, &establishment, colour)
+    establish(runtime, machine, &Files::default(), &establishment, colour)
 }
 
 /// `hbctl join FILE`.

@@ -17,6 +17,25 @@ pub(super) struct Proposal {
     pub notes: Vec<String>,
 }
 
+/// A group of another cluster manager's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ImportedGroup {
+    /// Whether it prefers this node.
+    pub here: bool,
+    pub resources: Vec<String>,
+}
+
+/// A pair of another cluster manager's configuration, beyond what the options say.
+#[derive(Debug)]
+pub(super) struct ImportedPair {
+    pub groups: Vec<ImportedGroup>,
+    /// For hbd.toml.d.
+    pub settings: toml::Table,
+    pub notes: Vec<String>,
+    /// What stands in the way.
+    pub problems: Vec<String>,
+}
+
 /// The plan that these options make on this machine, which is its first node.
 ///
 /// # Errors
@@ -28,20 +47,41 @@ pub(super) fn propose(options: &SetupOptions, machine: &Machine, key: SecretKey)
     let resources = draft.resources(options);
     let node = draft.preferred(options.prefer.as_deref(), &peer);
     draft.peer_addresses_are_not_shared(&links, options);
-    draft.propose_second_link(&links);
-    if !draft.problems.is_empty() {
-        return Err(SetupError::Unfit(draft.problems));
+    let groups = vec![PlannedGroup { node, resources }];
+    draft.finish(options, peer, links, groups, String::new(), key)
+}
+
+/// The plan of an imported pair on this machine, which is its first node.
+///
+/// # Errors
+/// [`SetupError::Unfit`] with everything that is missing or wrong.
+pub(super) fn propose_imported(
+    options: &SetupOptions,
+    machine: &Machine,
+    key: SecretKey,
+    pair: ImportedPair,
+) -> Result<Proposal, SetupError> {
+    let mut draft = Draft { machine, problems: pair.problems, notes: pair.notes };
+    if !options.addresses.is_empty() {
+        draft.problem("--address has no place here: the addresses are those of the file");
     }
-    let plan = PairPlan {
-        nodes: [machine.node.clone(), peer],
-        auto_failback: !options.no_failback,
-        deadtime: options.deadtime.unwrap_or(DEADTIME),
-        key,
-        settings: String::new(),
-        links,
-        groups: vec![PlannedGroup { node, resources }],
+    let peer = draft.peer(options.peer.as_deref());
+    let links = draft.links(options);
+    draft.preferred(options.prefer.as_deref(), &peer);
+    let groups = pair.groups.into_iter().map(|group| {
+        let node = if group.here { &machine.node } else { &peer };
+        PlannedGroup { node: node.clone(), resources: group.resources }
+    });
+    let groups = groups.collect();
+    let settings = if pair.settings.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "# Made by `hbctl import`; the same on both nodes. See hbd.toml(5).\n\n{}",
+            toml::to_string(&pair.settings)?
+        )
     };
-    Ok(Proposal { plan, notes: draft.notes })
+    draft.finish(options, peer, links, groups, settings, key)
 }
 
 struct Draft<'a> {
@@ -51,6 +91,31 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    fn finish(
+        mut self,
+        options: &SetupOptions,
+        peer: String,
+        links: Vec<PlannedLink>,
+        groups: Vec<PlannedGroup>,
+        settings: String,
+        key: SecretKey,
+    ) -> Result<Proposal, SetupError> {
+        self.propose_second_link(&links);
+        if !self.problems.is_empty() {
+            return Err(SetupError::Unfit(self.problems));
+        }
+        let plan = PairPlan {
+            nodes: [self.machine.node.clone(), peer],
+            auto_failback: !options.no_failback,
+            deadtime: options.deadtime.unwrap_or(DEADTIME),
+            key,
+            settings,
+            links,
+            groups,
+        };
+        Ok(Proposal { plan, notes: self.notes })
+    }
+
     fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
     }
@@ -224,6 +289,6 @@ impl Draft<'_> {
 }
 
 /// As haresources needs it: with all eight groups.
-fn in_full(address: Ipv6Addr) -> String {
+pub(super) fn in_full(address: Ipv6Addr) -> String {
     address.segments().map(|group| format!("{group:x}")).join(":")
 }

@@ -1,0 +1,196 @@
+//! What a vrrp_instance says.
+//!
+//! Owns its keywords: which have a counterpart, which need none, which are missed.
+
+use std::net::Ipv4Addr;
+
+use super::addresses::{VirtualAddress, address};
+use super::lines::ConfStatement;
+use super::notify::{Notify, NotifyScope};
+use super::tracking::TrackedScript;
+use super::verdicts::{ConfPlace, Verdicts};
+
+/// Keywords of VRRP itself and of how it announces: hbd speaks another protocol and announces by itself.
+const NOT_NEEDED: [&str; 26] = [
+    "virtual_router_id",
+    "mcast_src_ip",
+    "mcast_dst_ip",
+    "unicast_src_ip",
+    "unicast_ttl",
+    "check_unicast_src",
+    "version",
+    "debug",
+    "preempt",
+    "garp_master_delay",
+    "garp_master_repeat",
+    "garp_lower_prio_delay",
+    "garp_lower_prio_repeat",
+    "garp_master_refresh",
+    "garp_master_refresh_repeat",
+    "garp_interval",
+    "gna_interval",
+    "garp_extra_if",
+    "lower_prio_no_advert",
+    "higher_prio_send_advert",
+    "native_ipv6",
+    "accept",
+    "no_accept",
+    "strict_mode",
+    "skip_check_adv_addr",
+    "linkbeat_use_polling",
+];
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct VrrpInstance {
+    pub name: String,
+    pub place: ConfPlace,
+    /// `state MASTER`; `None` where nothing is written.
+    pub master: Option<bool>,
+    pub interface: String,
+    pub priority: u32,
+    /// Seconds.
+    pub interval: f64,
+    pub nopreempt: bool,
+    pub peers: Vec<Ipv4Addr>,
+    pub addresses: Vec<VirtualAddress>,
+    pub scripts: Vec<TrackedScript>,
+    /// Interfaces that it tracks besides its own.
+    pub interfaces: Vec<String>,
+    pub notify: Vec<Notify>,
+}
+
+impl VrrpInstance {
+    /// Its first address, which names the group.
+    pub fn key(&self) -> &str {
+        self.addresses.first().map_or("", |address| address.word.as_str())
+    }
+}
+
+/// Reads an instance.
+pub(super) fn read(statement: &ConfStatement, verdicts: &mut Verdicts) -> VrrpInstance {
+    let interface = statement.block.iter().rfind(|inside| inside.keyword() == "interface");
+    let mut instance = VrrpInstance {
+        name: statement.value().unwrap_or_default().to_owned(),
+        place: statement.place.clone(),
+        master: None,
+        interface: interface.and_then(|inside| inside.value()).unwrap_or_default().to_owned(),
+        priority: 100,
+        interval: 1.0,
+        nopreempt: false,
+        peers: Vec::new(),
+        addresses: Vec::new(),
+        scripts: Vec::new(),
+        interfaces: Vec::new(),
+        notify: Vec::new(),
+    };
+    for inside in &statement.block {
+        instance.statement(inside, verdicts);
+    }
+    if instance.addresses.is_empty() {
+        verdicts.refuse(&statement.place, format!("{} has no virtual address that could move", instance.name));
+    }
+    instance
+}
+
+impl VrrpInstance {
+    fn statement(&mut self, inside: &ConfStatement, verdicts: &mut Verdicts) {
+        let place = &inside.place;
+        match inside.keyword() {
+            "interface" => {}
+            "state" => self.master = inside.value().map(|state| state == "MASTER"),
+            "priority" => self.priority = number(inside, self.priority, verdicts),
+            "advert_int" => self.interval = number(inside, self.interval, verdicts),
+            "nopreempt" => self.nopreempt = true,
+            "unicast_peer" => self.unicast_peers(inside, verdicts),
+            "virtual_ipaddress" | "virtual_ipaddress_excluded" => {
+                let interface = self.interface.clone();
+                let found = inside.block.iter().filter_map(|line| address(line, &interface, verdicts));
+                self.addresses.extend(found);
+            }
+            "track_script" => self.scripts.extend(inside.block.iter().map(TrackedScript::of_line)),
+            "track_interface" => {
+                self.interfaces.extend(inside.block.iter().map(|line| line.keyword().to_owned()));
+            }
+            "authentication" => {
+                verdicts.note(place, "auth_pass is replaced by a new key, which signs every heartbeat (authkeys)");
+            }
+            keyword if keyword.starts_with("notify") => {
+                let scope = NotifyScope { instance: true, name: self.name.clone() };
+                self.notify.extend(Notify::of(inside, scope, verdicts));
+            }
+            keyword if NOT_NEEDED.contains(&keyword) => {}
+            _ => unmatched(inside, verdicts),
+        }
+    }
+
+    fn unicast_peers(&mut self, inside: &ConfStatement, verdicts: &mut Verdicts) {
+        for line in &inside.block {
+            match line.keyword().parse::<Ipv4Addr>() {
+                Ok(peer) => self.peers.push(peer),
+                Err(_) => verdicts.note(
+                    &line.place,
+                    format!(
+                        "`{}` is no IPv4 address, which a heartbeat link needs: --link IFACE=ADDRESS",
+                        line.keyword()
+                    ),
+                ),
+            }
+        }
+        if inside.block.len() > 1 {
+            let text = "more than one peer: hbd's resource groups are for exactly two nodes. For more use keepalived or \
+                        Pacemaker";
+            verdicts.refuse(&inside.place, text);
+        }
+    }
+}
+
+/// What has no counterpart, each with what to do instead.
+fn unmatched(inside: &ConfStatement, verdicts: &mut Verdicts) {
+    let place = &inside.place;
+    match inside.keyword() {
+        keyword @ ("virtual_routes" | "virtual_rules") => verdicts.refuse(
+            place,
+            format!(
+                "hbd moves no routes or rules ({keyword}). Write a unit whose ExecStart= and ExecStop= call ip(8), remove \
+                 the block from a copy of this file, and import that with --service UNIT"
+            ),
+        ),
+        keyword @ ("track_bfd" | "track_file") => verdicts.refuse(
+            place,
+            format!(
+                "hbd has no {keyword}. Let a command judge it instead: a vrrp_script with track_script in a copy of this \
+                 file, which becomes a check"
+            ),
+        ),
+        "track_process" => verdicts.note(
+            place,
+            "hbd watches units, not processes: import with --service UNIT for what belongs to it",
+        ),
+        "preempt_delay" => verdicts.note(
+            place,
+            "hbd has no delay here: what prefers a node returns at once when that comes back; --no-failback leaves it",
+        ),
+        keyword @ ("use_vmac" | "use_ipvlan") => verdicts.note(
+            place,
+            format!("{keyword} is not had: the address keeps its node's MAC address, and hbd announces the change (ARP, ND)"),
+        ),
+        "smtp_alert" => verdicts.note(place, MAIL),
+        keyword => verdicts.note(place, format!("`{keyword}` has no counterpart, and nothing is made of it")),
+    }
+}
+
+/// What mails instead.
+pub(super) const MAIL: &str =
+    "hbd sends no mail itself: [notify] of hbd.toml with /usr/share/doc/hbd/examples/notify-mail";
+
+/// A number; refused where it is none.
+pub(super) fn number<T: std::str::FromStr>(inside: &ConfStatement, default: T, verdicts: &mut Verdicts) -> T {
+    match inside.value().map(str::parse) {
+        Some(Ok(number)) => number,
+        _ => {
+            verdicts.refuse(&inside.place, format!("`{}` needs a number", inside.keyword()));
+            default
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What becomes of a keepalived.conf, on a machine with eth0 and eth1.
+
+use std::fs;
+use std::path::Path;
+
+use super::import;
+use crate::cli::setup::error::SetupError;
+use crate::cli::setup::files;
+use crate::cli::setup::machine::{Machine, OwnAddress, OwnInterface};
+use crate::cli::setup::options::SetupOptions;
+use crate::cli::setup::placing::place;
+use crate::cli::setup::plan::SecretKey;
+use crate::cli::setup::proposal::Proposal;
+use crate::config::{self, CheckProbe, CheckPurpose, Config, Files, Host};
+
+const USUAL: &str = r#"! Configuration File for keepalived
+global_defs {
+    router_id LVS_DEVEL
+    notification_email { root@localhost }
+}
+vrrp_script chk_haproxy {           # cheaper than pidof
+    script "killall -0 haproxy"
+    interval 2
+    fall 3
+    weight 2
+}
+vrrp_instance VI_1
+{
+    state MASTER
+    interface eth0
+    virtual_router_id 51
+    priority 101
+    advert_int 1
+    authentication {
+        auth_type PASS
+        auth_pass 1111
+    }
+    unicast_src_ip 192.168.17.2
+    unicast_peer {
+        192.168.17.3
+    }
+    virtual_ipaddress {
+        192.168.17.200/24 dev eth0 label eth0:1
+        2001:db8::9/64
+    }
+    track_interface {
+        eth0
+        eth1
+    }
+    track_script {
+        chk_haproxy
+    }
+    notify /etc/keepalived/notify.sh
+    notify_master "/etc/keepalived/master.sh --fast"
+}
+"#;
+
+fn machine() -> Machine {
+    let interface = |name: &str, address: &str| OwnInterface {
+        name: name.to_owned(),
+        addresses: vec![OwnAddress { address: address.parse().unwrap(), prefix: 24 }],
+    };
+    Machine {
+        node: "nodea".to_owned(),
+        host: Host::named("nodea"),
+        interfaces: vec![interface("eth0", "192.168.17.2"), interface("eth1", "192.168.1.2")],
+    }
+}
+
+fn options() -> SetupOptions {
+    SetupOptions { peer: Some("nodeb".to_owned()), ..SetupOptions::default() }
+}
+
+fn import_with(text: &str, options: &SetupOptions) -> Result<Proposal, SetupError> {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("keepalived.conf");
+    fs::write(&path, text).unwrap();
+    import(&path, options, &machine(), SecretKey::random().unwrap())
+}
+
+fn import_text(text: &str) -> Result<Proposal, SetupError> {
+    import_with(text, &options())
+}
+
+fn refusal(text: &str) -> String {
+    import_text(text).unwrap_err().to_string()
+}
+
+/// The configuration that hbd reads from the files of such a pair.
+fn configuration(proposal: &Proposal, root: &Path) -> Config {
+    let files = Files::below(root);
+    place(&files::of_node(&proposal.plan, 0, &files)).unwrap();
+    let loaded = config::load(&files, &Host::named("nodea"));
+    loaded.config.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
+}
+
+/// An instance of these lines with everything that must be there.
+fn instance(lines: &str) -> String {
+    format!(
+        "vrrp_instance VI_1 {{\nstate MASTER\ninterface eth0\nunicast_peer {{\n192.168.17.3\n}}\nvirtual_ipaddress \
+         {{\n192.168.17.200/24\n}}\n{lines}\n}}\n"
+    )
+}
+
+#[test]
+fn a_usual_file_becomes_a_pair_that_hbd_accepts() {
+    let wanted = SetupOptions { services: vec!["haproxy".to_owned()], ..options() };
+    let proposal = import_with(USUAL, &wanted).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let config = configuration(&proposal, root.path());
+    assert_eq!(config.timing.deadtime.as_secs(), 4);
+    let group = &config.groups[0];
+    let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
+    assert_eq!(group.node, "nodea");
+    assert_eq!(words, ["192.168.17.200/24/eth0:1", "IPv6addr::2001:db8:0:0:0:0:0:9/64/eth0", "haproxy"]);
+    assert!(config.units.is_everywhere(&group.resources[2].kind));
+    let checks: Vec<_> = config.checks.iter().map(|check| (check.rule.purpose, check.probe.clone())).collect();
+    let shell = |text: &str| {
+        matches!(&checks, list if list.iter().any(|(_, probe)| {
+            matches!(probe, CheckProbe::Command(words) if words.last().is_some_and(|word| word == text))
+        }))
+    };
+    assert!(shell("killall -0 haproxy") && shell("grep -qx 1 /sys/class/net/eth1/carrier"), "{checks:?}");
+    assert_eq!(checks.iter().filter(|(purpose, _)| *purpose == CheckPurpose::Ready).count(), 1);
+    assert_eq!((config.checks[0].rule.fall, config.checks[0].interval.as_secs()), (3, 2));
+    let notify = config.notify.unwrap();
+    assert!(
+        notify.keepalived
+            && notify.command[2].contains("'192.168.17.200/24/eth0:1 MASTER') /etc/keepalived/master.sh --fast")
+    );
+}
+
+#[test]
+fn what_is_not_had_is_named_with_its_line_and_what_to_do_instead() {
+    let notes = import_text(USUAL).unwrap().notes.join("\n");
+    for wanted in [
+        "keepalived.conf:4: hbd sends no mail itself",
+        "keepalived.conf:19: auth_pass is replaced by a new key",
+        "keepalived.conf:36: hbd has no weights: when chk_haproxy fails",
+        "systemctl disable --now keepalived on both nodes",
+        "eth1 (192.168.1.2/24) is on another network: add --link eth1=ADDRESS",
+    ] {
+        assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
+    }
+    let notes = import_text(&instance("preempt_delay 300\nuse_vmac\nnovelty 3")).unwrap().notes.join("\n");
+    for wanted in
+        ["conf:10: hbd has no delay here", "conf:11: use_vmac is not had", "conf:12: `novelty` has no counterpart"]
+    {
+        assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
+    }
+}
+
+#[test]
+fn what_would_make_a_wrong_pair_is_refused() {
+    for (lines, wanted) in [
+        ("virtual_routes {\ndefault via 10.0.0.1\n}", "conf:10: hbd moves no routes or rules (virtual_routes)"),
+        ("track_script {\nchk_none\n}", "conf:11: there is no vrrp_script chk_none"),
+        ("priority high", "conf:10: `priority` needs a number"),
+        ("unicast_peer {\n192.168.17.3\n192.168.17.4\n}", "conf:10: more than one peer"),
+        ("virtual_ipaddress {\nwww.example.com\n}", "conf:11: `www.example.com` is no address"),
+        ("}\nvirtual_server 10.0.0.1 80 {", "conf:11: hbd balances no load (virtual_server)"),
+        ("track_interface {", "this block is not closed"),
+        ("notify notify.sh", "conf:10: `notify` needs a program with its absolute path"),
+    ] {
+        let said = refusal(&instance(lines));
+        assert!(said.contains(wanted) && said.starts_with("nothing was written"), "no {wanted:?} in\n{said}");
+    }
+    assert!(refusal("global_defs {\n}\n").contains("has no vrrp_instance"));
+    let said =
+        refusal("vrrp_instance VI_1 {\nstate MASTER\ninterface eth0\nvirtual_ipaddress {\n192.168.17.200\n}\n}\n");
+    assert!(said.contains("--link IFACE=ADDRESS is missing"), "{said}");
+}
+
+#[test]
+fn the_preferred_node_is_the_one_that_the_file_says() {
+    let group = |text: &str| import_text(text).unwrap().plan.groups[0].node.clone();
+    assert_eq!(group(&instance("")), "nodea");
+    assert_eq!(group(&instance("").replace("MASTER", "BACKUP")), "nodeb");
+    let both_backup = instance("nopreempt\npriority 100").replace("MASTER", "BACKUP");
+    assert!(refusal(&both_backup).contains("--prefer NAME says it"));
+    let wanted = SetupOptions { prefer: Some("nodeb".to_owned()), ..options() };
+    let plan = import_with(&both_backup, &wanted).unwrap().plan;
+    assert_eq!(plan.groups[0].node, "nodeb");
+    assert!(!plan.auto_failback);
+}
+
+#[test]
+fn two_instances_are_two_groups_and_a_sync_group_needs_one_state() {
+    let second = instance("").replace("VI_1", "VI_2").replace("MASTER", "BACKUP").replace(".200/", ".201/");
+    let both = format!("{}{second}", instance(""));
+    let groups = import_text(&both).unwrap().plan.groups;
+    assert_eq!((groups[0].node.as_str(), groups[1].node.as_str()), ("nodea", "nodeb"));
+    let said = refusal(&format!("{both}vrrp_sync_group VG {{\ngroup {{\nVI_1\nVI_2\n}}\n}}\n"));
+    assert!(said.contains("have different states"), "{said}");
+}
+
+#[test]
+fn includes_conditions_and_parameters_are_read_as_keepalived_reads_them() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("conf.d")).unwrap();
+    let path = root.path().join("keepalived.conf");
+    let main = "$NET=192.168.${LAST}\n$LAST=17\n$STATE=BACKUP\n@nodea $STATE=MASTER\n@^nodea $STATE=BACKUP\ninclude conf.d/*.conf\n";
+    fs::write(&path, main).unwrap();
+    let text = instance("@nodeb priority 50\n@nodea priority 150")
+        .replace("192.168.17", "${NET}")
+        .replace("MASTER", "$STATE");
+    fs::write(root.path().join("conf.d/vip.conf"), text).unwrap();
+    fs::write(root.path().join("conf.d/vip.conf.bak"), "virtual_server 10.0.0.1 80 {\n}\n").unwrap();
+    let proposal = import(&path, &options(), &machine(), SecretKey::random().unwrap()).unwrap();
+    assert_eq!(proposal.plan.groups[0].resources, ["192.168.17.200/24/eth0"]);
+    assert_eq!(proposal.plan.groups[0].node, "nodea");
+    fs::write(&path, "include conf.d/*.cfg\n").unwrap();
+    let said = import(&path, &options(), &machine(), SecretKey::random().unwrap()).unwrap_err().to_string();
+    assert!(said.contains("keepalived.conf:1: no file matches"), "{said}");
+}

@@ -1,0 +1,141 @@
+//! Scripts that an instance tracks become checks of its group, and a command that says whether the other node is
+//! ready.
+//!
+//! keepalived runs such a script on both nodes, and a node where it fails serves nothing. hbd runs `check` where the
+//! group is, and `ready` where it is not (hbd.toml(5)).
+
+use toml::{Table, Value};
+
+use super::instance::number;
+use super::lines::ConfStatement;
+use super::verdicts::{ConfPlace, Verdicts};
+
+/// A vrrp_script.
+#[derive(Debug, Clone)]
+pub(super) struct VrrpScript {
+    pub name: String,
+    /// As a shell reads it.
+    command: String,
+    interval: f64,
+    timeout: Option<f64>,
+    fall: u32,
+    rise: u32,
+    weight: i64,
+}
+
+/// A script in track_script.
+#[derive(Debug, Clone)]
+pub(super) struct TrackedScript {
+    pub place: ConfPlace,
+    pub name: String,
+    weight: Option<i64>,
+}
+
+impl TrackedScript {
+    /// `NAME [weight NUMBER] [reverse]`.
+    pub fn of_line(line: &ConfStatement) -> TrackedScript {
+        let weight = line.words.iter().skip_while(|word| *word != "weight").nth(1);
+        TrackedScript {
+            place: line.place.clone(),
+            name: line.keyword().to_owned(),
+            weight: weight.and_then(|word| word.parse().ok()),
+        }
+    }
+}
+
+/// Reads a vrrp_script. keepalived's defaults are those of keepalived.conf(5).
+pub(super) fn script(statement: &ConfStatement, verdicts: &mut Verdicts) -> VrrpScript {
+    let mut script = VrrpScript {
+        name: statement.value().unwrap_or_default().to_owned(),
+        command: String::new(),
+        interval: 1.0,
+        timeout: None,
+        fall: 1,
+        rise: 1,
+        weight: 0,
+    };
+    for inside in &statement.block {
+        match inside.keyword() {
+            "script" => script.command = inside.rest(),
+            "interval" => script.interval = number(inside, script.interval, verdicts),
+            "timeout" => script.timeout = Some(number(inside, 1.0, verdicts)),
+            "fall" => script.fall = number(inside, script.fall, verdicts),
+            "rise" => script.rise = number(inside, script.rise, verdicts),
+            "weight" => script.weight = number(inside, script.weight, verdicts),
+            "user" => verdicts.note(
+                &inside.place,
+                "hbd runs checks as root: write `runuser -u NAME --` before the command in hbd.toml.d if that matters",
+            ),
+            "init_fail" => {}
+            keyword => verdicts.note(&inside.place, format!("`{keyword}` of a script is not had")),
+        }
+    }
+    if script.command.is_empty() {
+        verdicts.refuse(&statement.place, format!("vrrp_script {} has no `script`", script.name));
+    }
+    script
+}
+
+impl VrrpScript {
+    /// An interface without its carrier, as a script that fails.
+    pub fn of_interface(interface: &str) -> VrrpScript {
+        VrrpScript {
+            name: interface.to_owned(),
+            command: format!("grep -qx 1 /sys/class/net/{interface}/carrier"),
+            interval: 1.0,
+            timeout: None,
+            fall: 1,
+            rise: 1,
+            weight: 0,
+        }
+    }
+
+    /// Says what differs when this is tracked.
+    pub fn compare(&self, tracked: &TrackedScript, verdicts: &mut Verdicts) {
+        if tracked.weight.unwrap_or(self.weight) != 0 {
+            let text = format!(
+                "hbd has no weights: when {} fails, its group goes to the other node if that is ready, whatever the \
+                 priorities are",
+                self.name
+            );
+            verdicts.note(&tracked.place, text);
+        }
+    }
+
+    fn check(&self) -> Table {
+        let timeout = self.timeout.unwrap_or(self.interval);
+        let mut table = Table::new();
+        table.insert("command".to_owned(), Value::String(self.command.clone()));
+        table.insert("interval".to_owned(), time(self.interval));
+        table.insert("timeout".to_owned(), time(timeout));
+        table.insert("fall".to_owned(), Value::Integer(self.fall.clamp(1, 1000).into()));
+        table.insert("rise".to_owned(), Value::Integer(self.rise.clamp(1, 1000).into()));
+        table
+    }
+}
+
+/// Whole seconds as a number, others as ha.cf writes them.
+fn time(seconds: f64) -> Value {
+    let milliseconds = (seconds * 1000.0).round().max(1.0);
+    if milliseconds % 1000.0 == 0.0 {
+        Value::Integer((milliseconds / 1000.0) as i64)
+    } else {
+        Value::String(format!("{milliseconds}ms"))
+    }
+}
+
+/// The table `[groups."KEY"]` of a group that tracks these; `None` for none.
+pub(super) fn group_table(scripts: &[VrrpScript]) -> Option<Table> {
+    if scripts.is_empty() {
+        return None;
+    }
+    let ready: Vec<String> = match scripts {
+        [one] => vec![one.command.clone()],
+        // Each in a shell of its own, so that an `exit` or `||` of one says nothing of the next.
+        several => several.iter().map(|script| format!("( {} )", script.command)).collect(),
+    };
+    let mut table = Table::new();
+    table.insert("ready".to_owned(), Value::String(ready.join(" && ")));
+    table.insert("check".to_owned(), Value::Array(scripts.iter().map(|script| script.check().into()).collect()));
+    Some(table)
+}

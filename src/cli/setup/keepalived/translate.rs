@@ -1,0 +1,282 @@
+//! The pair that a keepalived.conf describes.
+//!
+//! Owns what the blocks mean together: who prefers what, which links there are, how long silence may last.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::instance::{self, MAIL, VrrpInstance};
+use super::lines::{self, ConfStatement};
+use super::notify::{self, Notify, NotifyScope};
+use super::tracking::{self, VrrpScript};
+use super::verdicts::{ConfPlace, Verdicts};
+use crate::cli::setup::error::SetupError;
+use crate::cli::setup::machine::Machine;
+use crate::cli::setup::options::{LinkOption, SetupOptions};
+use crate::cli::setup::plan::SecretKey;
+use crate::cli::setup::proposal::{ImportedGroup, ImportedPair, Proposal, propose_imported};
+
+/// Blocks that VRRP needs no word for in hbd.
+const NOT_NEEDED: [&str; 4] = ["linkbeat_interfaces", "linkbeat_use_polling", "net_namespace", "instance"];
+
+/// hbd's shortest deadtime with leases, seconds.
+const SHORTEST_DEADTIME: u32 = 4;
+/// The longest that the options allow.
+const LONGEST_DEADTIME: u32 = 600;
+
+/// What the file says, block by block.
+#[derive(Debug, Default)]
+struct Blocks {
+    instances: Vec<VrrpInstance>,
+    scripts: Vec<VrrpScript>,
+    sync_groups: Vec<SyncGroup>,
+}
+
+/// A vrrp_sync_group.
+#[derive(Debug)]
+struct SyncGroup {
+    place: ConfPlace,
+    members: Vec<String>,
+    notify: Vec<Notify>,
+}
+
+/// The proposal for a pair as the file describes it; the options say the rest, and come first.
+///
+/// # Errors
+/// When the file cannot be read, or [`SetupError::Unfit`] with everything that stands in the way.
+pub fn import(
+    path: &Path,
+    options: &SetupOptions,
+    machine: &Machine,
+    key: SecretKey,
+) -> Result<Proposal, SetupError> {
+    let mut verdicts = Verdicts::default();
+    let statements = lines::read(path, &machine.node, &mut verdicts)?;
+    let mut blocks = Blocks::default();
+    for statement in &statements {
+        blocks.take(statement, &mut verdicts);
+    }
+    if blocks.instances.is_empty() {
+        verdicts.refusals.push(format!("{} has no vrrp_instance", path.display()));
+    }
+    let mut options = options.clone();
+    if options.links.is_empty() {
+        options.links = links(&blocks.instances);
+    }
+    if options.deadtime.is_none() {
+        options.deadtime = deadtime(&blocks.instances);
+    }
+    options.no_failback |= failback_is_off(&blocks.instances, &mut verdicts);
+    check_sync_groups(&blocks, &mut verdicts);
+    let settings = settings(&blocks, &options, &mut verdicts);
+    let groups = blocks.instances.iter().map(|one| group(one, &options, machine, &mut verdicts)).collect();
+    let mut notes = verdicts.notes;
+    notes.push(
+        "keepalived and hbd must not run beside each other: before hbd starts, systemctl disable --now keepalived on both nodes"
+            .to_owned(),
+    );
+    let pair = ImportedPair { groups, settings, notes, problems: verdicts.refusals };
+    propose_imported(&options, machine, key, pair)
+}
+
+impl Blocks {
+    fn take(&mut self, statement: &ConfStatement, verdicts: &mut Verdicts) {
+        let place = &statement.place;
+        match statement.keyword() {
+            "vrrp_instance" => self.instances.push(instance::read(statement, verdicts)),
+            "vrrp_script" => self.scripts.push(tracking::script(statement, verdicts)),
+            "vrrp_sync_group" => self.sync_groups.push(sync_group(statement, verdicts)),
+            "global_defs" => global_definitions(statement, verdicts),
+            keyword @ ("virtual_server" | "virtual_server_group" | "real_server") => verdicts.refuse(
+                place,
+                format!(
+                    "hbd balances no load ({keyword}): use ldirectord, or go on with keepalived for it, remove the block from \
+                     a copy of this file and import that"
+                ),
+            ),
+            keyword @ ("static_ipaddress" | "static_routes" | "static_rules") => verdicts.note(
+                place,
+                format!("{keyword} belongs to the machine, not to the pair: write it into the network's configuration"),
+            ),
+            "vrrp_track_process" | "vrrp_track_file" | "bfd_instance" => {}
+            keyword if NOT_NEEDED.contains(&keyword) => {}
+            keyword => verdicts.note(place, format!("`{keyword}` has no counterpart, and nothing is made of it")),
+        }
+    }
+
+    /// The scripts that an instance tracks, its interfaces among them.
+    fn scripts_of(&self, instance: &VrrpInstance, verdicts: &mut Verdicts) -> Vec<VrrpScript> {
+        let mut found = Vec::new();
+        for tracked in &instance.scripts {
+            match self.scripts.iter().find(|script| script.name == tracked.name) {
+                Some(script) => {
+                    script.compare(tracked, verdicts);
+                    found.push(script.clone());
+                }
+                None => verdicts.refuse(&tracked.place, format!("there is no vrrp_script {}", tracked.name)),
+            }
+        }
+        for interface in &instance.interfaces {
+            // hbd watches the carrier of the interfaces of its addresses by itself.
+            let own = instance.addresses.iter().any(|address| address.device == *interface);
+            if !own {
+                found.push(VrrpScript::of_interface(interface));
+            }
+        }
+        found
+    }
+}
+
+fn global_definitions(statement: &ConfStatement, verdicts: &mut Verdicts) {
+    for inside in &statement.block {
+        match inside.keyword() {
+            "notification_email" | "smtp_alert" | "smtp_alert_vrrp" => verdicts.note(&inside.place, MAIL),
+            keyword @ ("notify_fifo" | "vrrp_notify_fifo" | "lvs_sync_daemon") => {
+                verdicts
+                    .note(&inside.place, format!("`{keyword}` has no counterpart; org.hbd1(5) has signals on D-Bus"));
+            }
+            // How keepalived itself runs, names itself and announces.
+            _ => {}
+        }
+    }
+}
+
+fn sync_group(statement: &ConfStatement, verdicts: &mut Verdicts) -> SyncGroup {
+    let mut group = SyncGroup { place: statement.place.clone(), members: Vec::new(), notify: Vec::new() };
+    for inside in &statement.block {
+        match inside.keyword() {
+            "group" => group.members.extend(inside.block.iter().map(|line| line.keyword().to_owned())),
+            keyword if keyword.starts_with("notify") => {
+                let name = statement.value().unwrap_or_default().to_owned();
+                group.notify.extend(Notify::of(inside, NotifyScope { instance: false, name }, verdicts));
+            }
+            "smtp_alert" => verdicts.note(&inside.place, MAIL),
+            "global_tracking" | "sync_group_tracking_weight" => {}
+            keyword => verdicts.refuse(
+                &inside.place,
+                format!("`{keyword}` of a sync group: write it into each of its instances, in a copy of this file"),
+            ),
+        }
+    }
+    group
+}
+
+/// Groups that prefer one node move together, and no others do.
+fn check_sync_groups(blocks: &Blocks, verdicts: &mut Verdicts) {
+    for group in &blocks.sync_groups {
+        let of = |name: &String| blocks.instances.iter().find(|instance| instance.name == *name);
+        let states: Vec<Option<bool>> = group.members.iter().filter_map(of).map(|instance| instance.master).collect();
+        if states.windows(2).any(|pair| pair[0] != pair[1]) {
+            verdicts.refuse(
+                &group.place,
+                "the instances of this sync group have different states: in hbd those move together that prefer the same node. \
+                 Write the same state in all of them",
+            );
+        }
+    }
+    if blocks.instances.len() > 1 && blocks.sync_groups.is_empty() {
+        verdicts.note(
+            &blocks.instances[1].place,
+            "there is no sync group, but hbd moves all groups together that prefer the same node",
+        );
+    }
+}
+
+/// The links that unicast_peer names.
+fn links(instances: &[VrrpInstance]) -> Vec<LinkOption> {
+    let mut links: Vec<LinkOption> = Vec::new();
+    for instance in instances {
+        let found = instance.peers.iter().map(|peer| LinkOption { device: instance.interface.clone(), peer: *peer });
+        for link in found {
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+    }
+    links
+}
+
+/// keepalived waits for three intervals and a part of a second (RFC 5798 §6.1).
+fn deadtime(instances: &[VrrpInstance]) -> Option<u32> {
+    let longest = instances.iter().map(|instance| instance.interval).reduce(f64::max)?;
+    let seconds = (3.0 * longest + 1.0).ceil().min(LONGEST_DEADTIME.into());
+    Some((seconds as u32).max(SHORTEST_DEADTIME))
+}
+
+/// hbd has one setting for all groups.
+fn failback_is_off(instances: &[VrrpInstance], verdicts: &mut Verdicts) -> bool {
+    let off = instances.iter().any(|instance| instance.nopreempt);
+    if let Some(other) = instances.iter().find(|instance| off && !instance.nopreempt) {
+        verdicts.note(
+            &other.place,
+            format!(
+                "{} has no nopreempt, and another has: hbd has one auto_failback for all groups, which becomes off",
+                other.name
+            ),
+        );
+    }
+    off
+}
+
+/// The line of haresources.
+fn group(
+    instance: &VrrpInstance,
+    options: &SetupOptions,
+    machine: &Machine,
+    verdicts: &mut Verdicts,
+) -> ImportedGroup {
+    let words = instance.addresses.iter().map(|address| address.word.clone());
+    let resources = words.chain(options.services.iter().cloned()).collect();
+    let here = match (instance.master, instance.priority, &options.prefer) {
+        (Some(true), ..) | (_, 255, _) => true,
+        (Some(false), _, None) if !instance.nopreempt => {
+            let text = format!("{} is BACKUP here, so it prefers the other node", instance.name);
+            verdicts.note(&instance.place, text);
+            false
+        }
+        (_, _, Some(node)) => *node == machine.node,
+        (_, _, None) => {
+            verdicts.refuse(
+                &instance.place,
+                format!(
+                    "{} does not say on which node it begins (BACKUP on both; priority {} here): --prefer NAME says it",
+                    instance.name, instance.priority
+                ),
+            );
+            true
+        }
+    };
+    ImportedGroup { here, resources }
+}
+
+/// hbd.toml.d: services on both nodes, as keepalived leaves them; checks; the program that is told.
+fn settings(blocks: &Blocks, options: &SetupOptions, verdicts: &mut Verdicts) -> Table {
+    let mut settings = Table::new();
+    let mut groups = Table::new();
+    let mut notified: Vec<(String, Notify)> = Vec::new();
+    for instance in &blocks.instances {
+        let scripts = blocks.scripts_of(instance, verdicts);
+        if let Some(table) = tracking::group_table(&scripts) {
+            groups.insert(instance.key().to_owned(), table.into());
+        }
+        notified.extend(instance.notify.iter().map(|notify| (instance.key().to_owned(), notify.clone())));
+    }
+    for group in &blocks.sync_groups {
+        let first = blocks.instances.iter().find(|instance| group.members.contains(&instance.name));
+        let key = first.map_or("", VrrpInstance::key);
+        notified.extend(group.notify.iter().map(|notify| (key.to_owned(), notify.clone())));
+    }
+    if !groups.is_empty() {
+        settings.insert("groups".to_owned(), groups.into());
+    }
+    if !options.services.is_empty() {
+        let everywhere = || Table::from_iter([("everywhere".to_owned(), Value::Boolean(true))]);
+        let units = options.services.iter().map(|unit| (unit.clone(), everywhere().into()));
+        settings.insert("units".to_owned(), Table::from_iter(units).into());
+    }
+    if let Some(table) = notify::table(&notified, verdicts) {
+        settings.insert("notify".to_owned(), table.into());
+    }
+    settings
+}

@@ -1,0 +1,42 @@
+//! What becomes of statements that hbd has no counterpart for.
+//!
+//! Owns the form of these findings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a statement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ConfPlace {
+    pub file: Arc<Path>,
+    /// From 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for ConfPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        write!(f, "{name}:{}", self.line)
+    }
+}
+
+/// What was found, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    /// What is not had, or in another way. The pair is right without it.
+    pub notes: Vec<String>,
+    /// Without which the pair would be wrong.
+    pub refusals: Vec<String>,
+}
+
+impl Verdicts {
+    /// Not had, or in another way: `text` says what to do.
+    pub fn note(&mut self, place: &ConfPlace, text: impl AsRef<str>) {
+        self.notes.push(format!("{place}: {}", text.as_ref()));
+    }
+
+    /// Nothing is written: `text` says what to do.
+    pub fn refuse(&mut self, place: &ConfPlace, text: impl AsRef<str>) {
+        self.refusals.push(format!("{place}: {}", text.as_ref()));
+    }
+}
