@@ -9,6 +9,7 @@ use crate::cli::setup::proposal::in_full;
 /// An address of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VirtualAddress {
+    pub address: IpAddr,
     /// As haresources writes it.
     pub word: String,
     pub device: String,
@@ -55,5 +56,5 @@ pub(super) fn address(line: &ConfStatement, interface: &str, verdicts: &mut Verd
         }
         IpAddr::V6(address) => format!("IPv6addr::{}/{prefix}/{device}", in_full(address)),
     };
-    Some(VirtualAddress { word, device: device.to_owned() })
+    Some(VirtualAddress { address, word, device: device.to_owned() })
 }

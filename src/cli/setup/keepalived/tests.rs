@@ -179,9 +179,22 @@ fn the_preferred_node_is_the_one_that_the_file_says() {
     let both_backup = instance("nopreempt\npriority 100").replace("MASTER", "BACKUP");
     assert!(refusal(&both_backup).contains("--prefer NAME says it"));
     let wanted = SetupOptions { prefer: Some("nodeb".to_owned()), ..options() };
+    assert_eq!(import_with(&instance(""), &wanted).unwrap().plan.groups[0].node, "nodeb");
     let plan = import_with(&both_backup, &wanted).unwrap().plan;
     assert_eq!(plan.groups[0].node, "nodeb");
     assert!(!plan.auto_failback);
+}
+
+#[test]
+fn an_address_that_keepalived_serves_is_not_taken_for_the_machines_own() {
+    let mut serving = machine();
+    let served = OwnAddress { address: "192.168.17.200".parse().unwrap(), prefix: 24 };
+    serving.interfaces[0].addresses.insert(0, served);
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("keepalived.conf");
+    fs::write(&path, instance("")).unwrap();
+    let plan = import(&path, &options(), &serving, SecretKey::random().unwrap()).unwrap().plan;
+    assert_eq!(plan.links[0].addresses.map(|address| address.to_string()), ["192.168.17.2", "192.168.17.3"]);
 }
 
 #[test]

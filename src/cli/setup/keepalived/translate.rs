@@ -60,6 +60,7 @@ pub fn import(
     if blocks.instances.is_empty() {
         verdicts.refusals.push(format!("{} has no vrrp_instance", path.display()));
     }
+    let machine = &without_virtual_addresses(machine, &blocks.instances);
     let mut options = options.clone();
     if options.links.is_empty() {
         options.links = links(&blocks.instances);
@@ -183,6 +184,16 @@ fn check_sync_groups(blocks: &Blocks, verdicts: &mut Verdicts) {
     }
 }
 
+/// The machine without what keepalived may serve on it at this moment: that is not its own.
+fn without_virtual_addresses(machine: &Machine, instances: &[VrrpInstance]) -> Machine {
+    let mut machine = machine.clone();
+    let served = |address| instances.iter().flat_map(|one| &one.addresses).any(|one| one.address == address);
+    for interface in &mut machine.interfaces {
+        interface.addresses.retain(|own| !served(own.address));
+    }
+    machine
+}
+
 /// The links that unicast_peer names.
 fn links(instances: &[VrrpInstance]) -> Vec<LinkOption> {
     let mut links: Vec<LinkOption> = Vec::new();
@@ -229,13 +240,13 @@ fn group(
     let words = instance.addresses.iter().map(|address| address.word.clone());
     let resources = words.chain(options.services.iter().cloned()).collect();
     let here = match (instance.master, instance.priority, &options.prefer) {
+        (_, _, Some(node)) => *node == machine.node,
         (Some(true), ..) | (_, 255, _) => true,
         (Some(false), _, None) if !instance.nopreempt => {
             let text = format!("{} is BACKUP here, so it prefers the other node", instance.name);
             verdicts.note(&instance.place, text);
             false
         }
-        (_, _, Some(node)) => *node == machine.node,
         (_, _, None) => {
             verdicts.refuse(
                 &instance.place,
