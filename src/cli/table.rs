@@ -128,9 +128,9 @@ pub(super) enum HbctlCommand {
     },
     /// Set up a new pair as init does, from the configuration of another cluster manager
     ///
-    /// Run it where that configuration is used. What has no counterpart in hbd is named with its line and with what to
-    /// do instead; where the pair would be wrong without it, nothing is written. The options are those of init, for
-    /// what the file does not say; `--service` names units that run on both nodes. Exit status: as init.
+    /// Run it where that configuration is used. What has no counterpart in hbd is named with its line and with what
+    /// to do instead; where the pair would be wrong without it, nothing is written. The options are those of init,
+    /// for what the file does not say; `--service` names units that run on both nodes. Exit status: as init.
     Import {
         /// What the file is
         #[arg(value_enum)]

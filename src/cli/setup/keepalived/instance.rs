@@ -99,8 +99,8 @@ impl VrrpInstance {
         match inside.keyword() {
             "interface" => {}
             "state" => self.master = inside.value().map(|state| state == "MASTER"),
-            "priority" => self.priority = number(inside, self.priority, verdicts),
-            "advert_int" => self.interval = number(inside, self.interval, verdicts),
+            "priority" => self.priority = inside.number(self.priority, verdicts),
+            "advert_int" => self.interval = inside.number(self.interval, verdicts),
             "nopreempt" => self.nopreempt = true,
             "unicast_peer" => self.unicast_peers(inside, verdicts),
             "virtual_ipaddress" | "virtual_ipaddress_excluded" => {
@@ -183,14 +183,3 @@ fn unmatched(inside: &ConfStatement, verdicts: &mut Verdicts) {
 /// What mails instead.
 pub(super) const MAIL: &str =
     "hbd sends no mail itself: [notify] of hbd.toml with /usr/share/doc/hbd/examples/notify-mail";
-
-/// A number; refused where it is none.
-pub(super) fn number<T: std::str::FromStr>(inside: &ConfStatement, default: T, verdicts: &mut Verdicts) -> T {
-    match inside.value().map(str::parse) {
-        Some(Ok(number)) => number,
-        _ => {
-            verdicts.refuse(&inside.place, format!("`{}` needs a number", inside.keyword()));
-            default
-        }
-    }
-}

@@ -35,6 +35,17 @@ impl ConfStatement {
         self.words.get(1).map(String::as_str)
     }
 
+    /// The number behind the keyword; `default`, and a refusal, where there is none.
+    pub fn number<T: std::str::FromStr>(&self, default: T, verdicts: &mut Verdicts) -> T {
+        match self.value().map(str::parse) {
+            Some(Ok(number)) => number,
+            _ => {
+                verdicts.refuse(&self.place, format!("`{}` needs a number", self.keyword()));
+                default
+            }
+        }
+    }
+
     /// Everything behind the keyword.
     pub fn rest(&self) -> String {
         self.words[1..].join(" ")

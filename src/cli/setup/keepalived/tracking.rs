@@ -6,7 +6,6 @@
 
 use toml::{Table, Value};
 
-use super::instance::number;
 use super::lines::ConfStatement;
 use super::verdicts::{ConfPlace, Verdicts};
 
@@ -57,11 +56,11 @@ pub(super) fn script(statement: &ConfStatement, verdicts: &mut Verdicts) -> Vrrp
     for inside in &statement.block {
         match inside.keyword() {
             "script" => script.command = inside.rest(),
-            "interval" => script.interval = number(inside, script.interval, verdicts),
-            "timeout" => script.timeout = Some(number(inside, 1.0, verdicts)),
-            "fall" => script.fall = number(inside, script.fall, verdicts),
-            "rise" => script.rise = number(inside, script.rise, verdicts),
-            "weight" => script.weight = number(inside, script.weight, verdicts),
+            "interval" => script.interval = inside.number(script.interval, verdicts),
+            "timeout" => script.timeout = Some(inside.number(1.0, verdicts)),
+            "fall" => script.fall = inside.number(script.fall, verdicts),
+            "rise" => script.rise = inside.number(script.rise, verdicts),
+            "weight" => script.weight = inside.number(script.weight, verdicts),
             "user" => verdicts.note(
                 &inside.place,
                 "hbd runs checks as root: write `runuser -u NAME --` before the command in hbd.toml.d if that matters",
