@@ -51,10 +51,14 @@ pub(super) fn run(
     colour: bool,
 ) -> Result<(String, ExitCode), CliError> {
     let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
-    let mut host = Host::of_this_machine().map_err(CliError::Runtime)?;
-    if let Some(node) = &subject.node {
-        host.node_name.clone_from(node);
-    }
+    let host = match &subject.root {
+        Some(root) => Host::of_another_machine(root, subject.node.as_deref()),
+        None => {
+            let here = Host::of_this_machine().map_err(CliError::Runtime)?;
+            let name = subject.node.clone().unwrap_or_else(|| here.node_name.clone());
+            Host { node_name: name, ..here }
+        }
+    };
     let (mut report, config) = read(&files, &host, colour);
     // The units and the daemon of another node cannot be asked from here.
     if let (Some(config), None) = (&config, &subject.root) {

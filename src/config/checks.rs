@@ -3,6 +3,8 @@
 //! Owns the rules between directives and between files. Never reads a file and never changes a value.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
 
 use super::diagnostic::{FileWord, Findings};
 use super::files::Files;
@@ -10,9 +12,13 @@ use super::groups::ResourceKind;
 use super::ha_cf::HaCf;
 use super::haresources::WrittenGroup;
 use super::hbd_toml::Aliases;
+use super::host::Host;
 use super::settings::LayeredSettings;
 use super::types::{AutoFailback, Medium};
+use super::value::NO_PATH;
 
+/// The shortest deadtime with which addresses have a lifetime.
+const SHORTEST_LEASED_DEADTIME: Duration = Duration::from_secs(3);
 /// Heartbeat's own threshold for "may be too small", in milliseconds.
 const SMALL_INITDEAD: u128 = 10_000;
 
@@ -27,6 +33,10 @@ pub(super) struct CrossChecks<'a> {
     pub node: &'a str,
     /// Whether the other node can be reset.
     pub fencing: bool,
+    /// Whether addresses get a lifetime in the kernel.
+    pub lease: bool,
+    /// This machine.
+    pub host: &'a Host,
 }
 
 impl CrossChecks<'_> {
@@ -41,6 +51,10 @@ impl CrossChecks<'_> {
         self.check_fencing(findings);
         self.check_two_nodes(findings);
         self.check_peer_addresses(findings);
+        self.check_ping_nodes(findings);
+        self.check_addresses_of_nodes(findings);
+        self.check_leases(findings);
+        self.check_interfaces(findings);
         self.check_unused_aliases(findings);
     }
 
@@ -56,6 +70,9 @@ impl CrossChecks<'_> {
     }
 
     fn check_media(&self, findings: &mut Findings) {
+        if self.ha_cf.lacks_media() {
+            return;
+        }
         let names: Vec<&str> = self.ha_cf.media.iter().map(|(medium, _)| medium.link_name()).collect();
         match names.first() {
             None => findings.error(
@@ -79,12 +96,26 @@ impl CrossChecks<'_> {
     fn check_own_name(&self, findings: &mut Findings) {
         let node = self.node;
         let nodes = &self.ha_cf.nodes;
+        if self.ha_cf.is_refused(&["node"]) {
+            return;
+        }
         let Some(last) = nodes.last() else {
             let help = format!("add `node {node}` and a node line for the other node");
             findings.error(&FileWord::file(&self.files.ha_cf), "no nodes defined", help);
             return;
         };
         if nodes.iter().any(|known| known.text == node) {
+            return;
+        }
+        if self.host.elsewhere {
+            let either = nodes.iter().map(|known| known.text.as_str()).collect::<Vec<_>>().join(" or ");
+            let help = format!("say whose files these are with --node: {either}");
+            let message = if node.is_empty() {
+                "it is not known of which node these files are".to_owned()
+            } else {
+                format!("Current node [{node}] not in configuration!")
+            };
+            findings.error(last, message, help);
             return;
         }
         let short = |name: &str| name.split('.').next().unwrap_or("").to_owned();
@@ -175,7 +206,7 @@ impl CrossChecks<'_> {
     /// Where ipfail cannot have an effect, Heartbeat's ipfail ends by itself.
     fn check_ipfail(&self, findings: &mut Findings) {
         let Some(word) = &self.ha_cf.ipfail else { return };
-        if self.ha_cf.ping_nodes.is_empty() {
+        if self.ha_cf.ping_nodes.is_empty() && !self.ha_cf.lacks_ping_nodes() {
             let help = "add a line `ping HOST`, with a router that both nodes reach through the public LAN";
             findings.warning(word, "ipfail compares ping nodes, and there is none", help);
         }
@@ -191,7 +222,13 @@ impl CrossChecks<'_> {
     }
 
     fn check_fencing(&self, findings: &mut Findings) {
-        if !self.fencing && self.layers.settings.watchdog.is_none() {
+        if self.ha_cf.is_refused(&["stonith", "stonith_host"]) || !self.layers.all_accepted(&["watchdog"]) {
+            return;
+        }
+        if !self.fencing
+            && self.ha_cf.fencing.is_empty()
+            && self.layers.settings.watchdog.as_deref().is_none_or(|path| path == Path::new(NO_PATH))
+        {
             findings.warning(
                 &FileWord::file(&self.files.ha_cf),
                 "No STONITH device configured. No watchdog either. Shared disks are not protected.",
@@ -203,14 +240,15 @@ impl CrossChecks<'_> {
     /// Heartbeat's resource groups exist in clusters of two nodes only (03 §1).
     fn check_two_nodes(&self, findings: &mut Findings) {
         let nodes = &self.ha_cf.nodes;
-        if self.groups.is_empty() || nodes.is_empty() || nodes.len() == 2 {
+        let unknown = self.ha_cf.is_refused(&["node"]);
+        if self.groups.is_empty() || nodes.is_empty() || nodes.len() == 2 || unknown {
             return;
         }
         let at = nodes.get(2).or(nodes.first()).cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf));
         let count = nodes.len();
         let message = format!("haresources is for exactly two nodes, ha.cf names {count}");
         let help = if count == 1 {
-            "add a node line for the other node"
+            "add a node line for the other node; on a single machine systemd runs its services without hbd"
         } else {
             "leave two normal nodes; for more nodes or placement rules use Pacemaker"
         };
@@ -224,6 +262,88 @@ impl CrossChecks<'_> {
             if let Some(resource) = self.groups.iter().find_map(|found| address_word(found, *peer)) {
                 let message = format!("the peer {peer} is a virtual address of {}", resource.file_and_line());
                 findings.warning(word, message, "write the address that belongs to the other node itself");
+            }
+        }
+    }
+
+    /// A ping node shows whether this machine reaches the LAN: neither an address that moves nor the other node does.
+    fn check_ping_nodes(&self, findings: &mut Findings) {
+        let hosts = self.ha_cf.ping_nodes.iter().zip(&self.ha_cf.ping_words);
+        for (word, host) in hosts.flat_map(|(node, word)| node.hosts.iter().map(move |host| (word, *host))) {
+            let help = "ping a router that both nodes reach through the public LAN";
+            if let Some(resource) = self.groups.iter().find_map(|found| address_word(found, host)) {
+                let message = format!(
+                    "the ping node {host} is a virtual address of {}: it answers wherever that is, and not at all while it \
+                     moves",
+                    resource.file_and_line()
+                );
+                findings.warning(word, message, help);
+            } else if self.is_peer(host) {
+                let message =
+                    format!("the ping node {host} is the other node: when that fails, this one looks unconnected");
+                findings.warning(word, message, help);
+            }
+        }
+    }
+
+    fn is_peer(&self, host: IpAddr) -> bool {
+        let is_it = |medium: &Medium| matches!(medium, Medium::Ucast { peer, .. } if *peer == host);
+        self.ha_cf.media.iter().any(|(medium, _)| is_it(medium))
+    }
+
+    /// An address that names a node belongs to that machine: a release would take it away.
+    fn check_addresses_of_nodes(&self, findings: &mut Findings) {
+        for node in &self.ha_cf.nodes {
+            let Some(own) = self.host.hosts.get(&node.text).copied().map(IpAddr::V4) else { continue };
+            if let Some(word) = self.groups.iter().find_map(|found| address_word(found, own)) {
+                let message = format!(
+                    "/etc/hosts gives the virtual address {own} to the node {}: whoever asks for that node reaches the one \
+                     that has the address",
+                    node.text
+                );
+                findings.warning(
+                    word,
+                    message,
+                    "give the node an address of its own there, and the service another name",
+                );
+            }
+        }
+    }
+
+    /// Below this the kernel cannot take addresses away in time (docs/DECISIONS.md "Leases").
+    fn check_leases(&self, findings: &mut Findings) {
+        let deadtime = self.layers.timing().deadtime;
+        let served = self.groups.iter().flat_map(|found| &found.group.resources);
+        let addresses = served.into_iter().any(|resource| matches!(resource.kind, ResourceKind::Address(_)));
+        if self.lease && addresses && self.layers.all_accepted(&["deadtime"]) && deadtime < SHORTEST_LEASED_DEADTIME {
+            let message = format!(
+                "deadtime ({} ms) is too short for leases: a machine that hangs keeps its addresses, and both nodes have \
+                 them when it goes on",
+                deadtime.as_millis()
+            );
+            findings.warning(&self.word_of("deadtime"), message, "write `deadtime 3` or more");
+        }
+    }
+
+    /// A link or an address on an interface that is not there is dead until it is. It may come later.
+    fn check_interfaces(&self, findings: &mut Findings) {
+        let Some(known) = &self.host.interfaces else { return };
+        let names = known.iter().map(String::as_str).filter(|name| *name != "lo").collect::<Vec<_>>().join(", ");
+        let help = format!("`ip link` shows {names}");
+        for (medium, word) in &self.ha_cf.media {
+            if let Some(device) = medium.interface().filter(|device| !known.contains(*device)) {
+                let message = format!("this machine has no interface {device}: the link is dead until it is there");
+                findings.warning(word, message, help.as_str());
+            }
+        }
+        for (word, resource) in self.groups.iter().flat_map(|found| found.words.iter().zip(&found.group.resources)) {
+            let ResourceKind::Address(address) = &resource.kind else { continue };
+            if let Some(device) = address.device.as_ref().filter(|device| !known.contains(*device)) {
+                let message = format!(
+                    "this machine has no interface {device}: {} cannot be started until it is there",
+                    address.address
+                );
+                findings.warning(word, message, help.as_str());
             }
         }
     }

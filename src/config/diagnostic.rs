@@ -166,6 +166,21 @@ impl Findings {
         });
     }
 
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Keeps only the findings about some lines.
+    pub(super) fn keep_lines(&mut self, lines: &[(PathBuf, usize)]) {
+        self.found.retain(|found| lines.iter().any(|(file, line)| *file == found.file && *line == found.line));
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.found.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+
     /// Whether anything found so far forbids a start.
     pub(super) fn has_errors(&self) -> bool {
         self.found.iter().any(|d| d.severity == Severity::Error)

@@ -151,9 +151,14 @@ pub(super) fn find(name: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|directive| directive.name == name)
 }
 
+/// The directive that an unknown name is probably meant to be.
+pub(super) fn nearest_to(name: &str) -> Option<&'static Directive> {
+    nearest(name, DIRECTIVES.iter().map(|directive| directive.name)).and_then(find)
+}
+
 /// What to write instead of an unknown name.
 pub(super) fn suggestion(name: &str) -> String {
-    match nearest(name, DIRECTIVES.iter().map(|directive| directive.name)) {
+    match nearest_to(name).map(|directive| directive.name) {
         Some(near) if near.eq_ignore_ascii_case(name) => format!("directive names are lower case: write `{near}`"),
         Some(near) => format!("did you mean `{near}`?"),
         None => "see hbd-ha.cf(5) for the directives; `#` begins a comment".into(),
@@ -309,8 +314,8 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     without_effect("enable_config_writes", ValueKind::Bool, NO_PACEMAKER, "enable_config_writes on|off")
         .complaint_format("ha_config_check_boolean:Invalid directive value {}"),
     // Logging, 04 §1.9.
-    setting("logfile", ValueKind::Path, "logfile PATH"),
-    setting("debugfile", ValueKind::Path, "debugfile PATH"),
+    setting("logfile", ValueKind::OptionalPath, "logfile PATH"),
+    setting("debugfile", ValueKind::OptionalPath, "debugfile PATH"),
     setting("logfacility", ValueKind::Choice(FACILITIES), "logfacility NAME")
         .complaint_format("Log facility({}) not valid"),
     without_effect("use_logd", ValueKind::Bool, "journald is used", "use_logd on|off"),
@@ -318,7 +323,7 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     setting("syslogmsgfmt", ValueKind::Bool, "syslogmsgfmt on|off").default("true"),
     setting("debug", number(0, 255, ""), "debug N").default("0"),
     // The process, 04 §1.10.
-    setting("watchdog", ValueKind::Path, "watchdog DEV")
+    setting("watchdog", ValueKind::OptionalPath, "watchdog DEV")
         .second_value_complaint("heartbeat: Watchdog device multiply specified."),
     setting("realtime", ValueKind::Bool, "realtime on|off").default("true"),
     setting("rtprio", number(1, 99, ""), "rtprio N").default("1").complaint_format("Illegal realtime priority [{}]"),

@@ -29,17 +29,20 @@ impl FencingSources<'_> {
     pub(super) fn devices(&self, findings: &mut Findings) -> Vec<FenceDevice> {
         self.tables.check_nodes(self.nodes, findings);
         let ours: Vec<_> = self.stonith.iter().filter(|line| line.is_for(self.node)).collect();
+        let others: Vec<_> = self.nodes.iter().filter(|node| node.text != self.node).collect();
+        // Lines that tables replace for every node need not be fit for use.
+        let replaced = !others.is_empty() && others.iter().all(|node| self.tables.has(&node.text));
+        let ours = if replaced { Vec::new() } else { ours };
         if let [first, .., _] = ours.as_slice() {
             let help = "hbd tries them in turn, a Heartbeat on the other node uses the last one only";
             findings.notice(&first.kind, "several stonith lines for this node", help);
         }
         let from_ha_cf: Vec<_> = ours.iter().filter_map(|line| line.agent(self.programs, findings)).collect();
-        let others = self.nodes.iter().filter(|node| node.text != self.node);
-        let device = |node: &FileWord| {
+        let device = |node: &&FileWord| {
             let agents =
                 self.tables.agents(&node.text, self.programs, findings).unwrap_or_else(|| from_ha_cf.clone());
             (!agents.is_empty()).then(|| FenceDevice { node: node.text.clone(), agents })
         };
-        others.filter_map(device).collect()
+        others.iter().filter_map(device).collect()
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The machine as the configuration sees it.
@@ -20,8 +21,12 @@ pub struct Host {
     pub hosts: BTreeMap<String, Ipv4Addr>,
     /// Port of the service `ha-cluster/udp`, if /etc/services has it: the default of `udpport` (04 §1.6).
     pub service_port: Option<u16>,
+    /// The network interfaces; `None` where they are unknown, as for the files of another machine.
+    pub interfaces: Option<BTreeSet<String>>,
     /// Users of /etc/passwd.
     pub users: BTreeSet<String>,
+    /// Whether this is another machine, of which only copies of some files are here.
+    pub elsewhere: bool,
     /// Whether getent(1) is asked for users that /etc/passwd lacks (nsswitch.conf(5)); tests do not.
     pub name_service: bool,
 }
@@ -47,9 +52,34 @@ impl Host {
             environment: variables.collect(),
             hosts: hosts(&read("/etc/hosts")),
             service_port: service_port(&read("/etc/services")),
+            elsewhere: false,
+            interfaces: interfaces(Path::new("/sys/class/net")),
             users: users(&read("/etc/passwd")),
             name_service: true,
         })
+    }
+
+    /// The machine whose files are below `root`, as far as they tell: its name is `node_name`, or that of its
+    /// /etc/hostname, or empty.
+    pub fn of_another_machine(root: &Path, node_name: Option<&str>) -> Host {
+        let read =
+            |path: &str| std::fs::read(root.join(path)).map(|bytes| super::text::text_of(&bytes)).unwrap_or_default();
+        Host {
+            node_name: node_name.map_or_else(|| read("etc/hostname").trim().to_owned(), str::to_owned),
+            hosts: hosts(&read("etc/hosts")),
+            service_port: service_port(&read("etc/services")),
+            users: users(&read("etc/passwd")),
+            elsewhere: true,
+            ..Host::default()
+        }
+    }
+
+    /// What to write instead of a name that is not in /etc/hosts.
+    pub(super) fn help_for_name(&self, usual: &str) -> String {
+        if self.elsewhere && self.hosts.is_empty() {
+            return "copy that machine's /etc/hosts to the same place below the directory".to_owned();
+        }
+        usual.to_owned()
     }
 
     /// Whether a program can run as this user.
@@ -59,8 +89,17 @@ impl Host {
             getent.args(["passwd", "--", name]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             getent.status().is_ok_and(|status| status.success())
         };
-        self.users.contains(name) || self.name_service && asked()
+        let unknown = self.elsewhere && self.users.is_empty();
+        unknown || self.users.contains(name) || self.name_service && asked()
     }
+}
+
+/// The names in that directory of links; `None` if it cannot be read.
+fn interfaces(directory: &Path) -> Option<BTreeSet<String>> {
+    let entries = std::fs::read_dir(directory).ok()?.filter_map(Result::ok);
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let names: BTreeSet<String> = links.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    Some(names).filter(|names| !names.is_empty())
 }
 
 /// IPv4 entries of hosts(5); the first line with a name counts.

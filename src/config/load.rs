@@ -20,6 +20,8 @@ use super::service_checks::ServiceCheck;
 use super::settings::{LayeredSettings, SettingCollector};
 use super::text::text_of;
 use super::types::{Config, FenceDevice};
+use super::unit_types::UnitPolicies;
+use super::value::NO_PATH;
 
 /// What [`load`] gives.
 #[derive(Debug, Clone)]
@@ -38,12 +40,23 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let mut findings = Findings::default();
     let mut scalars = SettingCollector::default();
     let ha_cf = read_ha_cf(files, host, &mut scalars, &mut findings);
+    if let Some(word) = &ha_cf.pacemaker {
+        // Such a file is Pacemaker's: whatever else is found in it is a consequence.
+        findings.keep_lines(&[(word.location.file.to_path_buf(), word.location.line)]);
+        return Loaded { config: None, keys: None, diagnostics: findings.into_sorted() };
+    }
     let keys = authkeys::read(files, &mut findings);
     let mut hbd_toml = read_hbd_toml(files, host, &mut scalars, &mut findings);
+    scalars.report_without_effect(&mut findings);
     let node = node_name(files, host, &mut findings);
+    let before = findings.errors();
     let groups = read_haresources(files, &ha_cf, &hbd_toml.aliases, &node, &mut findings);
-    hbd_toml.services.match_groups(&groups, &mut findings);
-    hbd_toml.units.match_units(&groups, &mut findings);
+    // A group with a refused word is missing, and tables for it would be reported as unknown.
+    let whole = findings.errors() == before;
+    if whole {
+        hbd_toml.services.match_groups(&groups, &mut findings);
+        hbd_toml.units.match_units(&groups, &mut findings);
+    }
     let layers = match scalars.into_layers(host.service_port) {
         Ok(layers) => Some(layers),
         Err(error) => {
@@ -57,8 +70,10 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
     }
-    let service_checks = hbd_toml.checks.checks(&known, &mut findings);
-    hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
+    let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
+    if !ha_cf.lacks_ping_nodes() {
+        hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
+    }
     hbd_toml.notify.check(files, &mut findings);
     let fencing = FencingSources {
         node: &node,
@@ -77,6 +92,8 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
             aliases: &hbd_toml.aliases,
             node: &node,
             fencing: !devices.is_empty(),
+            lease: hbd_toml.addresses.lease(),
+            host,
         };
         checks.run(&mut findings);
     }
@@ -160,7 +177,7 @@ fn read_haresources(
     let path = &files.haresources;
     let units = aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
     let context = LookupContext {
-        nodes: &ha_cf.nodes,
+        nodes: if ha_cf.is_refused(&["node"]) { &[] } else { &ha_cf.nodes },
         aliases: &units,
         resource_d: &files.resource_d,
         init_d: &files.init_d,
@@ -208,6 +225,7 @@ fn assemble(
 ) -> Config {
     let settings = layers.settings.clone();
     let environment = environment::for_programs(&node, layers, ha_cf.env);
+    let units = with_mounts_of_fstab(hbd_toml.units.policies, &groups);
     let policies = hbd_toml.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
     Config {
         node,
@@ -229,11 +247,11 @@ fn assemble(
         children: ha_cf.children,
         environment,
         log_facility: settings.logfacility.filter(|name| name != "none"),
-        log_file: settings.logfile.filter(|path| path != Path::new("/dev/null")),
-        debug_file: settings.debugfile.filter(|path| path != Path::new("/dev/null")),
+        log_file: settings.logfile.filter(|path| path != Path::new(NO_PATH)),
+        debug_file: settings.debugfile.filter(|path| path != Path::new(NO_PATH)),
         syslog_format: settings.syslogmsgfmt,
         debug: settings.debug,
-        watchdog: settings.watchdog,
+        watchdog: settings.watchdog.filter(|path| path != Path::new(NO_PATH)),
         watchdog_policy: hbd_toml.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
@@ -243,11 +261,22 @@ fn assemble(
         lease: hbd_toml.addresses.lease(),
         policies,
         limits: hbd_toml.units.limits,
-        units: hbd_toml.units.policies,
+        units,
         health: hbd_toml.services.health,
         checks,
         notify: hbd_toml.notify.program(),
     }
+}
+
+/// The policies, in which a mount unit that stands for `Filesystem::` may be vacated like a mount of hbd's own.
+fn with_mounts_of_fstab(mut policies: UnitPolicies, groups: &[WrittenGroup]) -> UnitPolicies {
+    let vacate = policies.vacate.unwrap_or(true);
+    for resource in groups.iter().flat_map(|found| &found.group.resources) {
+        if let (true, ResourceKind::Unit(unit)) = (resource.word.starts_with("Filesystem::"), &resource.kind) {
+            policies.by_unit.entry(unit.clone()).or_default().vacate.get_or_insert(vacate);
+        }
+    }
+    policies
 }
 
 /// The group, with these variables in the environment of its scripts. A script's own variables come last, so they

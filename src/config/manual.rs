@@ -11,7 +11,7 @@ pub const DATE: &str = "2026-11-22";
 
 /// What each honoured directive is for.
 const EXPLANATIONS: &[(&str, &str)] = &[
-    ("udpport", "UDP port of ucast, ucast6 and bcast. Before the first medium."),
+    ("udpport", "UDP port of ucast, ucast6 and bcast. Before the first medium; behind it the line has no effect."),
     ("baud", "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial."),
     ("serial", "Heartbeats over a null-modem cable on this device."),
     ("bcast", "Heartbeats by broadcast on this interface."),
@@ -81,7 +81,8 @@ const EXPLANATIONS: &[(&str, &str)] = &[
     ("pacemaker", "Whether Pacemaker manages resources: it may not."),
     (
         "logfile",
-        "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal.",
+        "A file to which everything but debug messages is appended, in Heartbeat's form, besides the journal. Without its \
+             directory it is not written.",
     ),
     ("debugfile", "The same with debug messages."),
     ("logfacility", "SYSLOG_FACILITY of what is written to the journal; none for none."),
@@ -106,16 +107,18 @@ fn explanation(name: &str) -> &'static str {
 pub(super) const STRICTER: &[(&str, &str)] = &[
     (
         "hopfudge 2x",
-        "text after a number: Heartbeat ignores it, and what it takes for the number may not be what was meant",
+        "text after a number that is not its unit: Heartbeat ignores it, and what it takes for the number may not be what was meant",
     ),
     ("udpport 70000", "a port above 65535: Heartbeat takes it modulo 65536"),
-    ("udpport 695", "behind a medium of another port: Heartbeat goes on with the port that the medium took"),
     (
         "node nodea",
         "a node listed twice: Heartbeat counts two nodes, declares the second dead and takes over from it",
     ),
     ("node ..", "no letter and no digit: no machine has that name"),
-    ("ucast eth0/x 10.0.0.2", "no name of an interface: Heartbeat ends after it has reported success"),
+    (
+        "ucast eth0/x 10.0.0.2",
+        "no name of an interface has such characters: Heartbeat ends after it has reported success",
+    ),
     ("ucast eth0 224.0.0.9", "not the address of one host: the peer will not be heard"),
     (
         "ping router.example",
@@ -129,8 +132,12 @@ pub(super) const STRICTER: &[(&str, &str)] = &[
     ("nice_failback on", "it means auto_failback legacy, whatever its value"),
     ("respawn hacluster /usr/lib/heartbeat/ccm", "it belongs to Pacemaker, which is not there"),
     ("deadtime 40000000", "a time above a year"),
-    ("logfile ha-log", "a file without its directory: it depends on where the daemon was started"),
-    ("watchdog watchdog", "the same of a device"),
+    (
+        "logfile /var/log/ha\u{a0}log",
+        "a character that cannot be seen: Heartbeat takes it as part of the word, which is then another one",
+    ),
+    ("cluster <%= name %>", "a template that was not filled in"),
+    ("debug x", "no number: Heartbeat takes it as 0"),
     ("rds eth0 x", "RDS was a proof of concept; tipc, hbaping and openais are likewise not part of hbd"),
 ];
 

@@ -49,8 +49,8 @@ pub(super) struct SettingCollector {
     settings: Vec<Setting>,
     /// Directives with a refused value. Cross-checks leave them out, because they would judge the default.
     refused: BTreeSet<&'static str>,
-    /// Directives without effect that have been reported.
-    reported: BTreeSet<&'static str>,
+    /// Directives without effect, and where the first line of each is.
+    without_effect: Vec<(&'static Directive, FileWord)>,
 }
 
 impl SettingCollector {
@@ -61,6 +61,10 @@ impl SettingCollector {
             Ok(accepted) => {
                 if let Some(notice) = accepted.notice {
                     findings.notice(word, format!("`{} {}`: {notice}", directive.name, word.text), directive.usage());
+                }
+                if let Some(doubt) = accepted.doubt {
+                    let message = format!("`{} {}`: {}", directive.name, word.text, doubt.why);
+                    findings.warning(word, message, doubt.help);
                 }
                 self.settings.push(Setting { key: directive.name, word: word.clone(), value: accepted.value });
             }
@@ -81,17 +85,30 @@ impl SettingCollector {
         self.settings.iter().rev().find(|s| s.key == key).map(|s| (&s.word, &s.value))
     }
 
-    /// Reports a directive that is accepted without effect, once.
-    pub(super) fn report_treatment(&mut self, directive: &'static Directive, at: &FileWord, findings: &mut Findings) {
-        let name = directive.name;
-        let Treatment::NoEffect(why) = directive.treatment else { return };
-        if self.reported.insert(name) {
-            findings.warning(
-                at,
-                format!("`{name}` has no effect in hbd: {why}"),
-                "accepted, so that the file stays as Heartbeat has it",
-            );
+    /// Notes a directive that is accepted without effect.
+    pub(super) fn note_treatment(&mut self, directive: &'static Directive, at: &FileWord) {
+        let known = self.without_effect.iter().any(|(known, _)| known.name == directive.name);
+        if matches!(directive.treatment, Treatment::NoEffect(_)) && !known {
+            self.without_effect.push((directive, at.clone()));
         }
+    }
+
+    /// Reports the directives without effect, all in one finding at the first of them.
+    pub(super) fn report_without_effect(&mut self, findings: &mut Findings) {
+        let Some((_, first)) = self.without_effect.first() else { return };
+        let names: Vec<_> =
+            self.without_effect.iter().map(|(directive, _)| format!("`{}`", directive.name)).collect();
+        let mut reasons: Vec<&str> = Vec::new();
+        for (directive, _) in &self.without_effect {
+            if let Treatment::NoEffect(why) = directive.treatment
+                && !reasons.contains(&why)
+            {
+                reasons.push(why);
+            }
+        }
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        let message = format!("{} {verb} no effect in hbd: {}", names.join(", "), reasons.join("; "));
+        findings.warning(first, message, "accepted, so that the file stays as Heartbeat has it");
     }
 
     /// Merges the settings over the defaults of the directive table; `service_port` replaces the default of udpport.

@@ -426,6 +426,14 @@ impl Medium {
             | Medium::Serial { device } => device,
         }
     }
+
+    /// The network interface; `None` for a serial line.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Medium::Ucast { device, .. } | Medium::Bcast { device } | Medium::Mcast { device, .. } => Some(device),
+            Medium::Serial { .. } => None,
+        }
+    }
 }
 
 /// A host, or a group of hosts, that is pinged: `ping`, `ping6` or `ping_group` of ha.cf (01 §1.8.4).

@@ -23,8 +23,10 @@ pub(super) enum ValueKind {
     Choice(&'static [(&'static str, &'static str)]),
     /// A boolean or `legacy`, any case, kept as the variant name of `AutoFailback`.
     Failback,
-    /// An absolute path.
+    /// An absolute path. Heartbeat refuses any other.
     Path,
+    /// An absolute path. Heartbeat takes any other, too, and goes on where there is no such file: hbd does without it.
+    OptionalPath,
     /// Any word.
     Text,
 }
@@ -36,6 +38,21 @@ pub(super) struct Accepted {
     pub value: Value,
     /// How Heartbeat reads the word, if differently.
     pub notice: Option<String>,
+    /// Why the word is probably not what was meant, and what to write.
+    pub doubt: Option<Refused>,
+}
+
+/// Stands for a path that hbd does without.
+pub(super) const NO_PATH: &str = "/dev/null";
+
+fn no_path(raw: &str) -> Refused {
+    let bare = raw.trim_matches(['"', '\'']);
+    let help = match (bare.starts_with('/'), raw) {
+        (true, _) => format!("there are no quotes in ha.cf: write {bare}"),
+        (false, "none") => "leave the line out".to_owned(),
+        (false, _) => format!("write it with its directory: /…/{bare}"),
+    };
+    Refused { why: "it is not an absolute path, and hbd does without it".to_owned(), help }
 }
 
 impl ValueKind {
@@ -55,7 +72,10 @@ impl ValueKind {
                 None if raw.eq_ignore_ascii_case("legacy") => Ok(plain("Legacy")),
                 None => refuse(format!("`{raw}` is not on, off or legacy"), "write auto_failback on or off"),
             },
-            ValueKind::Path if raw.starts_with('/') => Ok(plain(raw)),
+            ValueKind::Path | ValueKind::OptionalPath if raw.starts_with('/') => Ok(plain(raw)),
+            ValueKind::OptionalPath => {
+                Ok(Accepted { value: NO_PATH.into(), doubt: Some(no_path(raw)), notice: None })
+            }
             ValueKind::Path => refuse(format!("`{raw}` is not an absolute path"), format!("write /…/{raw}")),
             ValueKind::Text => Ok(plain(raw)),
         }
@@ -63,7 +83,7 @@ impl ValueKind {
 }
 
 fn plain(value: impl Into<Value>) -> Accepted {
-    Accepted { value: value.into(), notice: None }
+    Accepted { value: value.into(), notice: None, doubt: None }
 }
 
 /// The booleans of ha.cf, any case.
@@ -76,17 +96,32 @@ pub(super) fn boolean(raw: &str) -> Option<bool> {
 }
 
 fn integer(raw: &str, min: u64, max: u64, unit: &str) -> Result<Accepted, Refused> {
+    let written = unit;
     let unit = if unit.is_empty() { String::new() } else { format!(" of {unit}") };
     let range = format!("write a whole number{unit} from {min} to {max}");
-    if raw.is_empty() || !raw.bytes().all(|b| b.is_ascii_digit()) {
-        let digits: String = raw.chars().take_while(char::is_ascii_digit).collect();
+    let (digits, rest) = raw.split_at(raw.find(|c: char| !c.is_ascii_digit()).unwrap_or(raw.len()));
+    if digits.is_empty() || !is_unit(rest, written) {
         let help = if digits.is_empty() { range } else { format!("{range}: `{digits}` is what Heartbeat reads") };
         return refuse(format!("`{raw}` is not a whole number"), help);
     }
-    match raw.parse::<u64>() {
-        Ok(number) if (min..=max).contains(&number) => Ok(plain(number)),
+    let notice = (!rest.is_empty()).then(|| format!("`{rest}` is ignored, as Heartbeat does"));
+    match digits.parse::<u64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(Accepted { notice, ..plain(number) }),
         _ => refuse(format!("`{raw}` is out of range"), range),
     }
+}
+
+/// Whether what follows a number changes nothing: signs, or the unit that the number has anyway.
+fn is_unit(rest: &str, unit: &str) -> bool {
+    let letters: String = rest.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let same: &[&str] = match unit {
+        "KB" => &["k", "kb", "kib", "kbyte", "kbytes"],
+        "milliseconds" => &["ms", "msec", "msecs", "milliseconds"],
+        _ => &[],
+    };
+    // A point may begin a fraction, and a minus a second number.
+    let harmless = letters.is_empty() && !rest.contains(['.', '-']);
+    rest.is_ascii() && (harmless || same.contains(&letters.as_str()))
 }
 
 fn choice(raw: &str, words: &[(&str, &'static str)]) -> Result<Accepted, Refused> {
@@ -148,7 +183,7 @@ fn time(raw: &str, zero: bool) -> Result<Accepted, Refused> {
     match milliseconds(whole, fraction, micros) {
         None => refused("longer than a year"),
         Some(0) if !zero => refused("less than one millisecond"),
-        Some(ms) => Ok(Accepted { value: ms.into(), notice }),
+        Some(ms) => Ok(Accepted { value: ms.into(), notice, doubt: None }),
     }
 }
 

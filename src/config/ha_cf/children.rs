@@ -148,7 +148,7 @@ pub(super) fn apiauth(
     let mut lists = BTreeSet::new();
     for word in &statement.words[1..] {
         match word.text.split_once('=') {
-            Some((kind @ ("uid" | "gid"), list)) if !list.is_empty() => {
+            Some((kind @ ("uid" | "gid"), list)) if !list.starts_with(',') => {
                 if !lists.insert(kind) {
                     findings.error(word, format!("Duplicate {kind} list in apiauth"), usage.clone());
                 }

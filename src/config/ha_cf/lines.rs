@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::diagnostic::{FileWord, Findings, Location};
-use crate::config::text::{MAX_LINE, text_of};
+use crate::config::text::{self, MAX_LINE, text_of};
 
 /// One line with a directive.
 #[derive(Debug)]
@@ -81,16 +81,33 @@ pub(super) fn statements(path: &Path, bytes: &[u8], findings: &mut Findings) -> 
             continue;
         }
         let code = full.split('#').next().unwrap_or("");
-        let words = words(code, &location);
-        for word in words.iter().filter(|word| word.text.contains('\u{fffd}')) {
-            findings.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
-        }
-        let mut words = words.into_iter();
-        if let Some(name) = words.next() {
-            found.push(statement(name, words.collect()));
+        let mut words = words(code, &location).into_iter();
+        let Some(name) = words.next() else { continue };
+        let statement = statement(name, words.collect());
+        if is_readable(&statement, findings) {
+            found.push(statement);
         }
     }
     found
+}
+
+/// Whether a statement has only characters that can be seen, and no template that was not filled in; reports it if
+/// not. A line that is not readable means nothing: it is not looked at any further.
+fn is_readable(statement: &Statement, findings: &mut Findings) -> bool {
+    let words = || std::iter::once(&statement.name).chain(&statement.words);
+    let before = findings.count();
+    for word in words().filter(|word| word.text.contains('\u{fffd}')) {
+        findings.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
+    }
+    for (at, refused) in words().filter_map(text::unseen) {
+        findings.error(&at, refused.why, refused.help);
+    }
+    // The parameters of a fencing device may be any text.
+    let of_a_template = if statement.name.text == "stonith_host" { None } else { text::template(&statement.words) };
+    if let Some((at, refused)) = of_a_template {
+        findings.error(&at, refused.why, refused.help);
+    }
+    findings.count() == before
 }
 
 /// A statement whose words carry their line for the caret, unless the line may contain a password.

@@ -41,6 +41,8 @@ pub(super) struct HaCf {
     pub media: Vec<(Medium, FileWord)>,
     /// Ping nodes.
     pub ping_nodes: Vec<PingNode>,
+    /// The words that name them, in the same order.
+    pub ping_words: Vec<FileWord>,
     /// The command of a `respawn` line that starts ipfail.
     pub ipfail: Option<FileWord>,
     /// What the other `respawn` and `failfast` lines start.
@@ -51,6 +53,8 @@ pub(super) struct HaCf {
     pub fencing: Vec<StonithLine>,
     /// The word that asks for Pacemaker.
     pub pacemaker: Option<FileWord>,
+    /// Directives of which a value is refused. What they lack is a consequence of that, and is not reported.
+    pub refused: BTreeSet<&'static str>,
 }
 
 /// Reads the statements in order.
@@ -98,14 +102,44 @@ pub(super) fn read(
     reader.found
 }
 
+impl HaCf {
+    /// Whether a line of one of these directives is refused.
+    pub(super) fn is_refused(&self, directives: &[&str]) -> bool {
+        directives.iter().any(|name| self.refused.contains(name))
+    }
+
+    /// Whether a line that would be a medium is refused.
+    pub(super) fn lacks_media(&self) -> bool {
+        self.is_refused(&["ucast", "ucast6", "bcast", "udp", "mcast", "mcast6", "serial", "openais", "rds", "tipc"])
+    }
+
+    /// Whether a line that would be a ping node is refused.
+    pub(super) fn lacks_ping_nodes(&self) -> bool {
+        self.is_refused(&["ping", "ping6", "ping_group", "hbaping"])
+    }
+}
+
 impl Reader<'_> {
     fn statement(&mut self, statement: &Statement) {
         let name = &statement.name;
         let Some(directive) = directives::find(&name.text) else {
             let message = format!("Illegal directive [{}] in {}", name.text, self.files.ha_cf.display());
             self.findings.error(name, message, directives::suggestion(&name.text));
+            if let Some(meant) = directives::nearest_to(&name.text) {
+                self.found.refused.insert(meant.name);
+                self.scalars.mark_refused(meant.name);
+            }
             return;
         };
+        let errors = self.findings.errors();
+        self.directive(directive, statement);
+        if self.findings.errors() > errors {
+            self.found.refused.insert(directive.name);
+        }
+    }
+
+    fn directive(&mut self, directive: &'static Directive, statement: &Statement) {
+        let name = &statement.name;
         if let Treatment::Refused { why, help } = directive.treatment {
             let message = match directive.name {
                 "nice_failback" => why.to_owned(),
@@ -114,7 +148,7 @@ impl Reader<'_> {
             self.findings.error(name, message, help);
             return;
         }
-        self.scalars.report_treatment(directive, name, self.findings);
+        self.scalars.note_treatment(directive, name);
         match directive.form {
             DirectiveForm::Line(line) => self.line(line, directive, statement),
             DirectiveForm::Setting(_) | DirectiveForm::List(_) => self.values(directive, statement),
@@ -166,7 +200,7 @@ impl Reader<'_> {
         self.scalars.add(directive, value, self.findings);
     }
 
-    /// A medium uses the port or speed that is in force at its line; a later line cannot change it (04 §1.6). Reports
+    /// A medium uses the port or speed that is in force at its line; a later line does not change it (04 §1.6). Reports
     /// such a later value and returns true.
     fn judge_late_setting(&mut self, directive: &'static Directive, value: &FileWord) -> bool {
         let name = directive.name;
@@ -182,17 +216,19 @@ impl Reader<'_> {
             return true;
         }
         let what = if name == "baud" { "baudrate" } else { name };
-        self.findings.error(
+        self.findings.warning(
             value,
             format!(
-                "{what} setting must precede media statements: `{}` in {location} has taken {used}, `{name} {}` in {} comes too late",
-                medium.text,
-                value.text,
-                value.file_and_line()
+                "{what} setting must precede media statements: `{}` in {location} has taken {used}, which stays in force, as \
+                 with Heartbeat; `{}` has no effect",
+                medium.text, value.text
             ),
-            format!("move the {name} line above {location}, on both nodes alike"),
+            format!(
+                "write `{name} {used}` above {location}, or nothing; for `{}` both nodes have to be stopped first: they \
+                 would not hear each other",
+                value.text
+            ),
         );
-        self.scalars.mark_refused(name);
         true
     }
 
@@ -255,7 +291,7 @@ impl Reader<'_> {
                     directive,
                 );
                 if let [kind, file, ..] = statement.words.as_slice() {
-                    let from = StonithFrom::File(file.clone());
+                    let from = StonithFrom::File(file.clone(), self.files.on_this_machine(&file.text));
                     self.found.fencing.push(StonithLine { kind: kind.clone(), from });
                 }
             }
@@ -323,6 +359,7 @@ impl Reader<'_> {
             return;
         }
         self.found.ping_nodes.push(node);
+        self.found.ping_words.push(at.clone());
     }
 
     fn node(&mut self, value: &FileWord) {

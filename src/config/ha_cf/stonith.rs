@@ -2,7 +2,7 @@
 //!
 //! Owns what the device types of cluster-glue mean here. Runs nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::programs::{fence_program, program};
@@ -42,8 +42,8 @@ pub(in crate::config) struct StonithLine {
 /// Where the parameters of such a line are.
 #[derive(Debug)]
 pub(in crate::config) enum StonithFrom {
-    /// `stonith TYPE FILE`.
-    File(FileWord),
+    /// `stonith TYPE FILE`, and where FILE is on this machine.
+    File(FileWord, PathBuf),
     /// `stonith_host FROM TYPE PARAMS…`: for the node FROM, or for every node if that is `*`.
     Line { host: FileWord, parameters: String },
 }
@@ -52,7 +52,7 @@ impl StonithLine {
     /// Whether `node` may use the device.
     pub(in crate::config) fn is_for(&self, node: &str) -> bool {
         match &self.from {
-            StonithFrom::File(_) => true,
+            StonithFrom::File(..) => true,
             StonithFrom::Line { host, .. } => host.text == "*" || host.text.eq_ignore_ascii_case(node),
         }
     }
@@ -81,11 +81,11 @@ impl StonithLine {
 
     /// The parameters: those of the line, or the first line of the file that is no comment.
     fn parameters(&self, findings: &mut Findings) -> Option<String> {
-        let file = match &self.from {
+        let (file, path) = match &self.from {
             StonithFrom::Line { parameters, .. } => return Some(parameters.clone()),
-            StonithFrom::File(file) => file,
+            StonithFrom::File(file, path) => (file, path),
         };
-        match std::fs::read(Path::new(&file.text)).map(|bytes| text_of(&bytes)) {
+        match std::fs::read(path).map(|bytes| text_of(&bytes)) {
             Ok(text) => {
                 let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
                 Some(line.unwrap_or_default().to_owned())

@@ -1,6 +1,6 @@
 //! `Filesystem::DEVICE::DIR[::FSTYPE[::OPTIONS]]` of haresources becomes a mount unit (03 §2.4, §15).
 //!
-//! Owns the syntax of the word, and the refusal of a directory that is also in /etc/fstab. Mounts nothing.
+//! Owns the syntax of the word, and what a line of /etc/fstab for the same directory means. Mounts nothing.
 //!
 //! Unlike Heartbeat's agent, hbd runs no fsck, because journaling file systems recover when they are mounted. A site
 //! that needs one writes a .mount unit with `Requires=systemd-fsck@….service` and names it in `[aliases]`.
@@ -32,18 +32,13 @@ pub(super) fn resource_kind(
     if unit == "-.mount" {
         return refuse(format!("`{word}` would mount over the root directory"), "name a directory below it");
     }
-    if in_fstab(context, directory) {
-        return refuse(
-            format!("{directory} stands in {}, too: systemd mounts it at boot", context.fstab.display()),
-            format!(
-                "remove that line; or add `noauto` to it and use its unit: in hbd.toml [aliases] \"{word}\" = \"{}\"",
-                unit.replace('\\', "\\\\")
-            ),
-        );
-    }
     let given = |index: usize| rest.get(index).filter(|text| !text.is_empty()).map(|text| (*text).to_owned());
     let mount =
         Mount { device: source(device), directory: directory.to_owned(), fstype: given(0), options: given(1) };
+    if let Some(line) = FstabLine::of(context, directory) {
+        line.check(&mount, context)?;
+        return Ok(ResourceKind::Unit(unit));
+    }
     Ok(ResourceKind::Transient(Transient { unit, recipe: Recipe::Mount(mount) }))
 }
 
@@ -70,13 +65,72 @@ fn source(device: &str) -> String {
     }
 }
 
-/// Whether fstab(5) has the directory in its second field, where a blank is written as `\040`.
-fn in_fstab(context: &LookupContext<'_>, directory: &str) -> bool {
-    let text = std::fs::read_to_string(context.fstab).unwrap_or_default();
-    let same = |field: &str| unit_name::of_path(&field.replace("\\040", " ")) == unit_name::of_path(directory);
-    text.lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_whitespace().nth(1))
-        .any(same)
+/// A line of fstab(5), from which systemd makes the mount unit of its directory.
+struct FstabLine {
+    number: usize,
+    device: String,
+    fstype: String,
+    options: Vec<String>,
+}
+
+impl FstabLine {
+    /// The line for the directory. A blank in a field is written as `\040`.
+    fn of(context: &LookupContext<'_>, directory: &str) -> Option<FstabLine> {
+        let text = std::fs::read_to_string(context.fstab).unwrap_or_default();
+        text.lines().enumerate().find_map(|(index, line)| {
+            let fields: Vec<String> = line.split_whitespace().map(|field| field.replace("\\040", " ")).collect();
+            let [device, own, rest @ ..] = fields.as_slice() else { return None };
+            if device.starts_with('#') || unit_name::of_path(own) != unit_name::of_path(directory) {
+                return None;
+            }
+            let options = rest.get(1).map(|options| options.split(',').map(str::to_owned).collect());
+            Some(FstabLine {
+                number: index + 1,
+                device: fstab_source(device),
+                fstype: rest.first().cloned().unwrap_or_default(),
+                options: options.unwrap_or_default(),
+            })
+        })
+    }
+
+    /// Whether the unit of this line mounts what the word says, and only when hbd starts it.
+    fn check(&self, mount: &Mount, context: &LookupContext<'_>) -> Result<(), Refused> {
+        let place = format!("line {} of {}", self.number, context.fstab.display());
+        if !self.has("noauto") {
+            let message = format!("{} stands in {place}, too: systemd mounts it at boot", mount.directory);
+            return refuse(message, "remove that line, or add `noauto` to its options: hbd then mounts by it");
+        }
+        let help = format!("write the same in both, or remove {place}");
+        if self.device != mount.device {
+            let message = format!("{} is {} in {place}, and {} here", mount.directory, self.device, mount.device);
+            return refuse(message, help);
+        }
+        let any = |fstype: &str| fstype.is_empty() || fstype == "auto";
+        if let Some(fstype) = mount.fstype.as_deref().filter(|fstype| !any(fstype)) {
+            if !any(&self.fstype) && self.fstype != fstype {
+                let message = format!("{} is {} in {place}, and {fstype} here", mount.directory, self.fstype);
+                return refuse(message, help);
+            }
+        }
+        let wanted = mount.options.iter().flat_map(|options| options.split(','));
+        if let Some(missing) = wanted.into_iter().find(|option| *option != "defaults" && !self.has(option)) {
+            let message = format!("{} has the option {missing} here, and not in {place}", mount.directory);
+            return refuse(message, help);
+        }
+        Ok(())
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|own| own == option)
+    }
+}
+
+/// The device of a line of fstab(5), where `LABEL=` and `UUID=` stand for the paths that udev gives it.
+fn fstab_source(device: &str) -> String {
+    let named = |prefix: &str| Some(device.strip_prefix(prefix)?.trim_matches('"'));
+    match (named("LABEL="), named("UUID=")) {
+        (Some(label), _) => source(&format!("-L{label}")),
+        (None, Some(uuid)) => source(&format!("-U{uuid}")),
+        (None, None) => device.to_owned(),
+    }
 }

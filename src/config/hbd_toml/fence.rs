@@ -65,6 +65,11 @@ impl FenceTables {
         }
     }
 
+    /// Whether a table is for the node.
+    pub(in crate::config) fn has(&self, node: &str) -> bool {
+        self.0.contains_key(node)
+    }
+
     /// The agents of a node that are installed here; `None` if no table is for the node.
     pub(in crate::config) fn agents(
         &self,

@@ -147,7 +147,7 @@ pub(super) fn read_environment(
         let at = FileWord { text: value.clone(), location };
         match scalar_directive(&name.to_ascii_lowercase()) {
             Ok(directive) => {
-                scalars.report_treatment(directive, &at, findings);
+                scalars.note_treatment(directive, &at);
                 scalars.add(directive, &at, findings);
             }
             Err(help) => findings.notice(&at, format!("HBD_{name} is no setting of hbd and is ignored"), help),
@@ -186,7 +186,7 @@ fn read_scalar(
         Ok(text) => {
             // The parsers check the value; the caret shows the place of the literal.
             at.text = text;
-            scalars.report_treatment(directive, &at, findings);
+            scalars.note_treatment(directive, &at);
             scalars.add(directive, &at, findings);
         }
         Err(NoScalar { why, help }) => {

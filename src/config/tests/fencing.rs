@@ -71,7 +71,7 @@ fn stonith_host_lines_for_us_are_tried_in_turn() {
 #[test]
 fn a_stonith_file_holds_the_parameters_in_its_first_line() {
     let node = with_programs("", &["stonith", "fence_apc"]);
-    let file = node.root.path().join("stonith.conf").display().to_string();
+    let file = "/stonith.conf";
     node.write("stonith.conf", b"# who, where\n\n  10.0.0.7 apc secret  \nmore\n");
     node.write("etc/ha.d/ha.cf", format!("{PLAIN}stonith apcmaster {file}\n").as_bytes());
     assert_eq!(parameters(&agents(&node)[0]), "stonith apcmaster 10.0.0.7 apc secret");
@@ -80,6 +80,15 @@ fn a_stonith_file_holds_the_parameters_in_its_first_line() {
         node.write("etc/ha.d/ha.cf", format!("{PLAIN}stonith {kind} {file}\n").as_bytes());
         assert_eq!(parameters(&agents(&node)[0]), "fence_apc ip=10.0.0.7 plug=3");
     }
+}
+
+#[test]
+fn a_table_replaces_a_line_that_cannot_be_used_here() {
+    let lines = "stonith_host * ipmilan nodea nodeb 10.0.0.9\n";
+    assert!(Node::with(lines).error().help.contains("[fence.\"OTHER NODE\"] with agent = \"fence_ipmilan\""));
+    let node = with_programs(lines, &["fence_ipmilan"])
+        .toml("[fence.\"nodeb\"]\nagent = \"fence_ipmilan\"\nip = \"10.0.0.9\"\n");
+    assert_eq!(parameters(&agents(&node)[0]), "fence_ipmilan ip=10.0.0.9");
 }
 
 #[test]

@@ -15,6 +15,9 @@ const BAD_VALUES: &[(&str, &str, usize)] = &[
     ("baud 9600 9600", "heartbeat: Baudrate multiply specified.", 11),
     ("serial ttyS0", "Serial port not full pathname [ttyS0] in config file", 8),
     ("bcast a/b", "cannot be the name of an interface", 7),
+    ("ucast eth0,eth1 10.0.0.9", "cannot be the name of an interface", 7),
+    ("bcast eth0;", "cannot be the name of an interface", 7),
+    ("bcast <%= iface %>", "a template that was not filled in", 7),
     ("ucast", "ucast without interface and peer", 1),
     ("ucast eth0", "ucast: [eth0] missing target IP address/hostname", 7),
     ("ucast eth0 nohost", "ucast: cannot resolve hostname", 12),
@@ -49,7 +52,7 @@ const BAD_VALUES: &[(&str, &str, usize)] = &[
     ("compression_threshold 0", "set_compression_threshold: compress_threshhold(0) invalid", 23),
     ("traditional_compression x", "set_traditional_compression:Invalid directive value x", 25),
     ("max_rexmit_delay 0", "Invalid max_rexmit_delay time(0)", 18),
-    ("max_rexmit_delay 250ms", "Invalid max_rexmit_delay time(250ms)", 18),
+    ("max_rexmit_delay 250us", "Invalid max_rexmit_delay time(250us)", 18),
     ("log_badpack x", "bad value in `log_badpack x`", 13),
     ("node nodea", "node `nodea` is already in ha.cf:5", 6),
     ("keepalive 0", "bad value in `keepalive 0`", 11),
@@ -79,7 +82,7 @@ const BAD_VALUES: &[(&str, &str, usize)] = &[
     ("crm maybe", "bad value in `crm maybe`", 5),
     ("crm off off", "pacemaker/crm directive used multiple times!", 9),
     ("record_config_changes x", "ha_config_check_boolean:Invalid directive value x", 23),
-    ("logfile ha-log", "bad value in `logfile ha-log`", 9),
+    ("logfile\u{a0}/var/log/ha-log", "a no-break space (U+00A0)", 8),
     ("logfacility LOCAL0", "Log facility(LOCAL0) not valid", 13),
     ("use_logd x", "bad value in `use_logd x`", 10),
     ("conn_logd_time 0", "bad value in `conn_logd_time 0`", 16),
@@ -273,9 +276,11 @@ fn udpport_after_a_medium() {
     let node = Node::new("udpport 700\nbcast eth1\nucast eth0 10.0.0.2\nudpport 700\nnode nodea nodeb\n");
     assert_eq!(node.config().udpport, 700);
     assert!(!node.load().diagnostics.iter().any(|d| d.message.contains("second value")));
-    let error = Node::new("ucast eth0 10.0.0.2\nudpport 695\nnode nodea nodeb\n").error();
-    assert_eq!(place(&error), ("ha.cf".into(), 2, 9, "695"));
-    assert!(error.message.contains("ha.cf:1") && error.message.contains("ha.cf:2"), "{}", error.message);
+    let node = Node::new("ucast eth0 10.0.0.2\nudpport 695\nnode nodea nodeb\n");
+    assert_eq!(node.config().udpport, 694, "as with a Heartbeat");
+    let warning = node.finding(Severity::Warning, "`ucast` in ha.cf:1 has taken 694, which stays in force");
+    assert_eq!(place(&warning), ("ha.cf".into(), 2, 9, "695"));
+    assert!(warning.help.contains("both nodes have to be stopped first"), "{}", warning.help);
     let config =
         Node::new("mcast eth1 225.0.0.1 694 1 0\nudpport 695\nucast eth0 10.0.0.2\nnode nodea nodeb\n").config();
     assert_eq!(config.udpport, 695, "mcast takes no udpport");
@@ -311,6 +316,104 @@ fn blanks_comments_and_line_ends() {
     assert!(node.error().message.contains("is not UTF-8"));
     let long = format!("#{}\n", "x".repeat(5119));
     assert!(Node::with(&long).error().message.contains("byte 5119"));
+}
+
+#[test]
+fn what_heartbeat_does_without_hbd_does_without() {
+    let node = Node::new(&PLAIN.replace("/dev/watchdog", "none"));
+    node.finding(Severity::Warning, "No watchdog either");
+    let config = node.config();
+    assert_eq!((config.watchdog, config.log_file), (None, None));
+    let node = Node::with(
+        "logfile \"/var/log/ha-log\"\ndebugfile none\ncompression_threshold 3(K)\nmax_rexmit_delay 300ms\n",
+    );
+    let config = node.config();
+    assert_eq!((config.log_file, config.debug_file), (None, None));
+    assert_eq!(config.timing.max_rexmit_delay, Duration::from_millis(300));
+    let warning = node.finding(Severity::Warning, "it is not an absolute path, and hbd does without it");
+    assert_eq!(warning.help, "there are no quotes in ha.cf: write /var/log/ha-log");
+    node.finding(Severity::Notice, "`(K)` is ignored, as Heartbeat does");
+    Node::with("apiauth foo uid=\nmemreserve 6500K\n").config();
+}
+
+/// The texts of all findings but notices.
+fn texts(node: &Node) -> Vec<String> {
+    let found = node.load().diagnostics.into_iter().filter(|found| found.severity != Severity::Notice);
+    found.map(|found| found.message).collect()
+}
+
+#[test]
+fn the_cause_is_told_and_its_consequences_are_not() {
+    let causes = [
+        ("ucast eth0\nwatchdog /dev/watchdog\nauto_failback on\nnode nodea nodeb\n", "missing target IP address"),
+        (
+            "ucas eth0 10.0.0.2\nwatchdog /dev/watchdog\nauto_failback on\nnode nodea nodeb\n",
+            "Illegal directive [ucas]",
+        ),
+        (
+            "ucast eth0 10.0.0.2\nucast eth1 10.1.0.2\nwatchdog /dev/watchdog\nauto_failback on\nnodes nodea nodeb\n",
+            "Illegal directive [nodes]",
+        ),
+        (
+            "ucast eth0 10.0.0.2\nucast eth1 10.1.0.2\nwatchdog /dev/watchdog\nauto_failbak on\nnode nodea nodeb\n",
+            "Illegal directive [auto_failbak]",
+        ),
+        (
+            "ucast eth0 10.0.0.2\nucast eth1 10.1.0.2\nauto_failback on\nstonith apcmaster\nnode nodea nodeb\n",
+            "Invalid Stonith config file",
+        ),
+        (
+            "ucast eth0 10.0.0.2\nucast eth1 10.1.0.2\nwatchdog /dev/watchdog\nauto_failback on\nping x\nrespawn hacluster /usr/lib/heartbeat/ipfail\nnode nodea nodeb\n",
+            "cannot resolve hostname",
+        ),
+        ("keepalive x\nnonsense 1\ncrm yes\nnode nodea\n", "'crm yes' asks for Pacemaker"),
+    ];
+    for (ha_cf, cause) in causes {
+        let node = Node::new(ha_cf).haresources("nodea 10.0.0.9/24/eth0 nginx\n");
+        let found = texts(&node);
+        assert!(found.len() == 1 && found[0].contains(cause), "{cause}: {found:#?}");
+    }
+}
+
+#[test]
+fn interfaces_that_this_machine_has_not_are_told() {
+    let mut node = Node::with("").haresources("nodea 10.0.0.9/24/eth7 nginx\n");
+    node.host.interfaces = Some(["lo", "eth0"].map(str::to_owned).into());
+    let link = node.finding(Severity::Warning, "this machine has no interface eth1: the link is dead");
+    assert_eq!((place(&link), link.help.as_str()), (("ha.cf".into(), 3, 12, "10.1.0.2"), "`ip link` shows eth0"));
+    node.finding(Severity::Warning, "this machine has no interface eth7: 10.0.0.9 cannot be started");
+    node.config();
+}
+
+#[test]
+fn addresses_that_harm_are_told() {
+    let ipfail = "respawn hacluster /usr/lib/heartbeat/ipfail\n";
+    let mut node = Node::with(&format!("ping 10.0.0.9 10.0.0.2\n{ipfail}")).haresources("nodea 10.0.0.9/24/eth0\n");
+    node.finding(Severity::Warning, "the ping node 10.0.0.9 is a virtual address of haresources:1");
+    node.finding(Severity::Warning, "the ping node 10.0.0.2 is the other node");
+    node.host.hosts.insert("nodeb".into(), Ipv4Addr::new(10, 0, 0, 9));
+    node.finding(Severity::Warning, "/etc/hosts gives the virtual address 10.0.0.9 to the node nodeb");
+    let node = Node::with("keepalive 500ms\ndeadtime 2\ninitdead 10\n").haresources("nodea 10.0.0.9/24/eth0\n");
+    let short = node.finding(Severity::Warning, "deadtime (2000 ms) is too short for leases");
+    assert_eq!(place(&short), ("ha.cf".into(), 7, 10, "2"));
+    let without = node.toml("[addresses]\nlease = false\n");
+    assert!(!texts(&without).iter().any(|text| text.contains("leases")));
+}
+
+#[test]
+fn the_files_of_another_machine_are_judged_by_what_is_beside_them() {
+    let mut node = Node::with("ping gw\nrespawn nobody-here /bin/true\n");
+    node.write("etc/hosts", b"10.0.0.254 gw\n");
+    node.host = Host::of_another_machine(node.root.path(), None);
+    let error = node.error();
+    assert_eq!(error.message, "it is not known of which node these files are");
+    assert_eq!(error.help, "say whose files these are with --node: nodea or nodeb");
+    node.host = Host::of_another_machine(node.root.path(), Some("nodea"));
+    node.config();
+    node.write("etc/hostname", b"nodeb\n");
+    node.write("etc/passwd", b"root:x:0:0::/:/bin/sh\n");
+    node.host = Host::of_another_machine(node.root.path(), None);
+    assert!(node.error().message.contains("Invalid uid [nobody-here]"));
 }
 
 #[test]
@@ -433,7 +536,9 @@ fn every_medium_is_understood() {
 
 #[test]
 fn a_serial_line_takes_the_speed_before_it() {
-    let late = Node::with("serial /dev/ttyS0\nbaud 9600\n").error();
+    let node = Node::with("serial /dev/ttyS0\nbaud 9600\n");
+    assert_eq!(node.config().baud, 19_200);
+    let late = node.finding(Severity::Warning, "has taken 19200");
     assert_eq!(place(&late), ("ha.cf".into(), 7, 6, "9600"));
     assert!(late.message.starts_with("baudrate setting must precede media statements"), "{}", late.message);
     let harmless = Node::with("serial /dev/ttyS0\nbaud 19200\n");

@@ -147,19 +147,18 @@ fn control_characters_of_a_file_are_not_printed() {
 
 #[test]
 fn all_stages_report_together() {
-    let node = Node::new("nonsense 1\nkeepalive x\nucast eth0\nnode nodea nodea\ncrm on\n")
+    let node = Node::new("nonsense 1\nkeepalive x\nucast eth0\nnode nodea nodea\nrtprio 0\n")
         .haresources("nodex 1.2.3.4/99\n");
     node.chmod("etc/ha.d/authkeys", 0o644);
     let node = node.toml("deadtim = 3\nrtprio = 100\n");
     let loaded = node.load();
     let errors: Vec<_> = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(place).collect();
     let expected = [
-        ("ha.cf", 0, 0, ""),
         ("ha.cf", 1, 1, "nonsense"),
         ("ha.cf", 2, 11, "x"),
         ("ha.cf", 3, 7, "eth0"),
         ("ha.cf", 4, 12, "nodea"),
-        ("ha.cf", 5, 5, "on"),
+        ("ha.cf", 5, 8, "0"),
         ("authkeys", 0, 0, ""),
         ("hbd.toml", 1, 1, "deadtim"),
         ("hbd.toml", 2, 10, "100"),

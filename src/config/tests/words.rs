@@ -187,13 +187,36 @@ fn a_directory_of_fstab_is_refused_because_systemd_mounts_it_at_boot() {
     let node = Node::with("").haresources("nodea Filesystem::/dev/sdb1::/srv/my-data\n");
     node.write("etc/fstab", b"# /dev/sdb1 /srv/my-data ext4\n/dev/sda1 / ext4 defaults 0 1\n");
     node.config();
-    node.write("etc/fstab", b"/dev/sdb1 /srv/my-data/ ext4 noauto 0 2\n");
+    node.write("etc/fstab", b"/dev/sdb1 /srv/my-data/ ext4 defaults 0 2\n");
     let error = node.error();
-    assert!(error.message.contains("/srv/my-data stands in"), "{}", error.message);
-    let alias = "\"Filesystem::/dev/sdb1::/srv/my-data\" = \"srv-my\\\\x2ddata.mount\"";
-    assert!(error.help.contains(alias), "{}", error.help);
+    assert!(error.message.contains("/srv/my-data stands in line 1 of"), "{}", error.message);
+    assert!(error.help.contains("add `noauto`"), "{}", error.help);
     // The remedy of the message works.
-    let node = node.toml(&format!("[aliases]\n{alias}\n"));
-    let group = node.config().groups.remove(0);
-    assert_eq!(group.resources[0].kind, ResourceKind::Unit("srv-my\\x2ddata.mount".into()));
+    node.write("etc/fstab", b"/dev/sdb1 /srv/my-data/ ext4 noauto 0 2\n");
+    let config = node.config();
+    assert_eq!(config.groups[0].resources[0].kind, ResourceKind::Unit("srv-my\\x2ddata.mount".into()));
+    assert!(config.units.may_vacate(&config.groups[0].resources[0].kind), "as for a mount of its own");
+}
+
+#[test]
+fn a_line_of_fstab_without_auto_has_to_agree() {
+    let table = [
+        ("/dev/sdc1 /srv/x ext4 noauto", "Filesystem::/dev/sdb1::/srv/x::ext4", "/srv/x is /dev/sdc1 in line 1"),
+        ("/dev/sdb1 /srv/x xfs noauto", "Filesystem::/dev/sdb1::/srv/x::ext4", "/srv/x is xfs in line 1"),
+        ("/dev/sdb1 /srv/x ext4 noauto,rw", "Filesystem::/dev/sdb1::/srv/x::ext4::noatime", "the option noatime"),
+    ];
+    for (line, word, message) in table {
+        let node = Node::with("").haresources(&format!("nodea {word}\n"));
+        node.write("etc/fstab", line.as_bytes());
+        assert!(node.error().message.contains(message), "{line}: {:?}", node.error());
+    }
+    let good = [
+        ("LABEL=data /srv/x ext4 noauto,noatime", "Filesystem::-Ldata::/srv/x::ext4::noatime"),
+        ("UUID=\"12-AB\" /srv/x auto noauto", "Filesystem::-U12-AB::/srv/x"),
+    ];
+    for (line, word) in good {
+        let node = Node::with("").haresources(&format!("nodea {word}\n"));
+        node.write("etc/fstab", line.as_bytes());
+        assert_eq!(node.config().groups[0].resources[0].kind, ResourceKind::Unit("srv-x.mount".into()));
+    }
 }
