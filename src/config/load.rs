@@ -57,14 +57,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         hbd_toml.services.match_groups(&groups, &mut findings);
         hbd_toml.units.match_units(&groups, &mut findings);
     }
-    let layers = match scalars.into_layers(host.service_port) {
-        Ok(layers) => Some(layers),
-        Err(error) => {
-            let help = "every value was legal by itself, so this is a fault of hbd: please report it";
-            findings.error(&FileWord::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
-            None
-        }
-    };
+    let layers = layered(scalars, files, host, &mut findings);
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     // A group of haresources with an error is missing here, and its table would be reported as unknown.
     if !findings.has_errors() {
@@ -102,6 +95,23 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         .filter(|_| sound)
         .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted() }
+}
+
+/// The settings in force; `None` through a fault of hbd only, which is reported.
+fn layered(
+    scalars: SettingCollector,
+    files: &Files,
+    host: &Host,
+    findings: &mut Findings,
+) -> Option<LayeredSettings> {
+    match scalars.into_layers(host.service_port) {
+        Ok(layers) => Some(layers),
+        Err(error) => {
+            let help = "every value was legal by itself, so this is a fault of hbd: please report it";
+            findings.error(&FileWord::file(&files.ha_cf), format!("cannot layer the settings: {error}"), help);
+            None
+        }
+    }
 }
 
 fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HaCf {

@@ -25,7 +25,8 @@ pub(super) enum ValueKind {
     Failback,
     /// An absolute path. Heartbeat refuses any other.
     Path,
-    /// An absolute path. Heartbeat takes any other, too, and goes on where there is no such file: hbd does without it.
+    /// An absolute path. Heartbeat takes any other, too, and goes on where there is no such file: hbd does without
+    /// it.
     OptionalPath,
     /// Any word.
     Text,

@@ -200,8 +200,8 @@ impl Reader<'_> {
         self.scalars.add(directive, value, self.findings);
     }
 
-    /// A medium uses the port or speed that is in force at its line; a later line does not change it (04 §1.6). Reports
-    /// such a later value and returns true.
+    /// A medium uses the port or speed that is in force at its line; a later line does not change it (04 §1.6).
+    /// Reports such a later value and returns true.
     fn judge_late_setting(&mut self, directive: &'static Directive, value: &FileWord) -> bool {
         let name = directive.name;
         let Some((medium, used)) = self.used.get(name) else { return false };

@@ -25,6 +25,7 @@ fn values(directive: &Directive) -> Vec<String> {
         }
         ValueKind::Choice(choices) => choices.iter().map(|(word, _)| (*word).to_owned()).collect(),
         ValueKind::Path => words(&["/dev/null", "/var/log/ha-log", "/a b".split(' ').next().unwrap()]),
+        ValueKind::OptionalPath => words(&["/dev/null", "/var/log/ha-log", "ha-log", "none", "\"/x\""]),
         ValueKind::Text => words(&["x", "linux-ha", "10.0.0.1"]),
     }
 }

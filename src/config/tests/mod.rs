@@ -4,6 +4,7 @@ mod accepted;
 mod checks;
 mod corpus;
 mod fencing;
+mod foreign;
 mod fuzz;
 mod ha_cf;
 mod haresources;
