@@ -62,6 +62,15 @@ impl SettingCollector {
                 if let Some(notice) = accepted.notice {
                     findings.notice(word, format!("`{} {}`: {notice}", directive.name, word.text), directive.usage());
                 }
+                // Only ha.cf is read by a Heartbeat, too.
+                let shared = word.location.file.file_name().is_some_and(|name| name == "ha.cf");
+                if accepted.doubt.is_some() && !shared {
+                    let why = format!("`{}` is not an absolute path", word.text);
+                    let help = format!("write /…/{}", word.text);
+                    findings.error(word, directive.complaint(&word.text, &why), help);
+                    self.mark_refused(directive.name);
+                    return;
+                }
                 if let Some(doubt) = accepted.doubt {
                     let message = format!("`{} {}`: {}", directive.name, word.text, doubt.why);
                     findings.warning(word, message, doubt.help);

@@ -141,7 +141,7 @@ fn machine(lines: &str) -> Node {
         node.write(program, b"");
         node.chmod(program, 0o755);
     }
-    fs::create_dir(node.root.path().join("dev")).unwrap();
+    fs::create_dir_all(node.root.path().join("dev")).unwrap();
     std::os::unix::fs::symlink("/dev/null", node.root.path().join("dev/ttyS0")).unwrap();
     node
 }
@@ -285,7 +285,7 @@ fn what_heartbeat_refuses_of_apiauth_is_refused() {
         ("apiauth x uid=a uid=b", "Duplicate uid list in apiauth"),
         ("apiauth x gid=a gid=b", "Duplicate gid list in apiauth"),
         ("apiauth x user=a", "Invalid apiauth directive [user=a]"),
-        ("apiauth x uid=", "Invalid apiauth directive [uid=]"),
+        ("apiauth x uid=,", "Invalid apiauth directive [uid=,]"),
         ("apiauth x uid=a\napiauth x gid=b", "Duplicate apiauth directive for API client x"),
         ("apiauth abcdefghijklmnopqrstuvwxyz012345 uid=a", "client name [abcdefghijklmnopqrstuvwxyz012345] too long"),
     ];
