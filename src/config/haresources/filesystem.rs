@@ -106,11 +106,12 @@ impl FstabLine {
             return refuse(message, help);
         }
         let any = |fstype: &str| fstype.is_empty() || fstype == "auto";
-        if let Some(fstype) = mount.fstype.as_deref().filter(|fstype| !any(fstype)) {
-            if !any(&self.fstype) && self.fstype != fstype {
-                let message = format!("{} is {} in {place}, and {fstype} here", mount.directory, self.fstype);
-                return refuse(message, help);
-            }
+        if let Some(fstype) = mount.fstype.as_deref().filter(|fstype| !any(fstype))
+            && !any(&self.fstype)
+            && self.fstype != fstype
+        {
+            let message = format!("{} is {} in {place}, and {fstype} here", mount.directory, self.fstype);
+            return refuse(message, help);
         }
         let wanted = mount.options.iter().flat_map(|options| options.split(','));
         if let Some(missing) = wanted.into_iter().find(|option| *option != "defaults" && !self.has(option)) {
