@@ -2,7 +2,6 @@
 //!
 //! Owns the list of the invariants that span modules; those of one module stand beside its fields as `debug_assert!`.
 
-use super::api::set::Set;
 use super::core::Core;
 use super::ownership::state::Decision;
 use super::peer::node::Node;
@@ -26,10 +25,10 @@ impl Core {
         vec![
             (self.facts.is_empty(), "every fact is heard before the event is over"),
             (self.out.is_empty(), "every action is handed out"),
-            (self.groups.held().common(ownership.stopping()) == Set::NONE, "what stops for another is not held"),
+            (self.groups.held().common(ownership.stopping()).is_none(), "what stops for another is not held"),
             (!leaving || self.leave.begun(), "nothing is given up for a stop that nobody asked for"),
             (
-                !dead || ownership.decision == Decision::Init || ownership.other.holds == Set::NONE,
+                !dead || ownership.decision == Decision::Init || ownership.other.holds.is_none(),
                 "a dead peer holds nothing",
             ),
             (

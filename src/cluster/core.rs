@@ -167,7 +167,7 @@ impl Core {
         debug_assert!(self.facts.is_empty() && self.out.is_empty(), "the event before this one is not over");
         self.now = now;
         match event {
-            Event::Adopt(set) => each!(self; adopt(set)),
+            Event::Adopt(adoption) => each!(self; adopt(&adoption)),
             Event::Start => each!(self; start(); start_everywhere()),
             Event::Received { link, message } => each!(self; receive(link, &message)),
             Event::Deadline => self.expire(),

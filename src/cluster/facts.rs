@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::api::event::{Answer, Step};
-use super::api::set::Set;
+use super::api::group_set::GroupSet;
 use super::api::time::Instant;
 use super::core::{Core, each};
 use super::ownership::state::Decision;
@@ -72,7 +72,7 @@ pub(super) enum Fact {
     /// A peer whose reset was waited for is heard.
     ResetNotNeeded,
     /// Nobody has this any more.
-    FreeToTake { set: Set },
+    FreeToTake { set: GroupSet },
     /// Nothing is held back any more for what the LAN answers.
     HoldOver,
     /// A report of the peer that no newer one has overtaken.
@@ -102,7 +102,7 @@ pub(super) enum Fact {
     /// A resource does not run of which its group does not know.
     FoundDown { step: Step },
     /// An address of this set that was here and not ours is gone: neighbours may still take us for its owner.
-    LeftoverGone { set: Set },
+    LeftoverGone { set: GroupSet },
     /// Somebody asked at that moment for the stop of a unit that is to run here.
     UnitStopped { step: Step, at: Instant },
     /// An operator has cleaned up this group, or all.
@@ -115,16 +115,18 @@ pub(super) enum Fact {
     ServiceWell { step: Step },
     /// This node could serve something that it could not serve before.
     ReadyAgain,
+    /// We are active, and hold what our predecessor held.
+    TakenUp,
     /// The same groups are held by both nodes.
-    BothHold { set: Set },
+    BothHold { set: GroupSet },
     /// A real Heartbeat runs what we run, or may.
-    StorageAtStake { set: Set },
+    StorageAtStake { set: GroupSet },
     /// This is given up, and the peer is told when it has stopped.
-    LetGo { set: Set },
+    LetGo { set: GroupSet },
     /// The groups of a loser, or of a cancelled giver, are down.
-    LoserStopped { set: Set, asked_in_vain: bool },
+    LoserStopped { set: GroupSet, asked_in_vain: bool },
     /// A conflict with a real Heartbeat that does nothing about it is ended by us.
-    YieldToHeartbeat { set: Set },
+    YieldToHeartbeat { set: GroupSet },
     /// Something was done about a conflict or an orphan.
     ConflictActedOn,
     /// Nobody answers for an address any more.
@@ -148,11 +150,11 @@ pub(super) enum Fact {
 
     // The exchange.
     /// A word of the peer that is not void.
-    ExchangeWord { seq: u64, set: Set, ask: Ask },
+    ExchangeWord { seq: u64, set: GroupSet, ask: Ask },
     /// We accept what the peer gives.
-    ExchangeAccepted { set: Set },
+    ExchangeAccepted { set: GroupSet },
     /// Both began at the same time, and ours is the one to be given up.
-    ExchangeYielded { set: Set, seq: u64 },
+    ExchangeYielded { set: GroupSet, seq: u64 },
     /// The peer knows of no exchange any more.
     ExchangeVoid,
     /// The peer's next word is overdue; `unanswered`: it has not reacted at all.
@@ -164,7 +166,7 @@ pub(super) enum Fact {
     /// We could not give: a resource did not stop.
     ExchangeUndone { step: Step, reason: String },
     /// That exchange is over, and its set is to stay here.
-    KeptHere { set: Set, step: Step },
+    KeptHere { set: GroupSet, step: Step },
     /// An exchange ended without that.
     ExchangeEnded { answer: Answer },
 
@@ -209,7 +211,7 @@ impl Core {
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
-                unready_heard(from, said.unready)),
+                unready_heard(from, said.unready); preference_agreed()),
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
@@ -244,7 +246,7 @@ impl Core {
                         each!(self; schedule_failback(); answer_reappeared(known));
                     } else {
                         if known {
-                            each!(self; let_go_of_storage(Set::ALL));
+                            each!(self; let_go_of_storage(self.groups.all()));
                         }
                         each!(self; ask_reappeared(known); schedule_release());
                     }
@@ -256,6 +258,7 @@ impl Core {
             Fact::ResetNotNeeded => each!(self; ask_peer_again()),
             Fact::FreeToTake { set } => each!(self; take_from_peer(set); takeover_settled()),
             Fact::HoldOver => each!(self; audit_nobody()),
+            Fact::TakenUp => each!(self; announce_soon()),
             Fact::ReportCounts(report) => self.hear_report(&report),
             Fact::Reported => each!(self; repeat_report_soon()),
             Fact::PeerSilent => each!(self; peer_is_silent()),
@@ -301,7 +304,7 @@ impl Core {
                 take_what_is_left(); retry_groups()),
 
             Fact::ExchangeWord { seq, set, ask } => {
-                each!(self; ipfail_gives(set, ask));
+                each!(self; ipfail_gives(set, &ask));
                 if ask.word == AskWord::Me {
                     each!(self; heartbeat_asks());
                 }
@@ -362,10 +365,10 @@ impl Core {
             // Resources are between us and the peer.
             _ if Some(from) != self.peer() => {}
             MessageSaid::Shutdone => self.hear(Fact::PeerLeft),
-            MessageSaid::Starting => each!(self; starting_received(order.seq)),
+            MessageSaid::Starting(said) => each!(self; starting_received(order.seq, &said)),
             MessageSaid::Resource(_) if self.ownership.decision == Decision::Init => {}
             MessageSaid::Resource(report) => {
-                each!(self; conflict_released(report.released));
+                each!(self; conflict_released(&report));
                 if report.void {
                     each!(self; exchange_voided(order.seq); peer_hears_us());
                 }
@@ -380,7 +383,7 @@ impl Core {
                 }
                 each!(self; ask_received(order.seq, ask));
             }
-            MessageSaid::Takeover(set) => each!(self; takeover_received(set)),
+            MessageSaid::Takeover(said) => each!(self; takeover_received(&said)),
             MessageSaid::IpRequest(key) => each!(self; ip_request_received(key)),
             MessageSaid::IpResponse(key) => each!(self; ip_response_received(key)),
             MessageSaid::Ipfail(said) => each!(self; ipfail_heard(order.seq, said)),

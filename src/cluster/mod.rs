@@ -37,8 +37,9 @@ mod timers;
 mod view;
 
 pub use api::event::{
-    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, Order, Outcome, Request, Step, UnitNews,
+    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, Order, Outcome, Request, Step, UnitNews,
 };
+pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::Settings;
@@ -54,7 +55,10 @@ pub use peer::ping::PingedNode;
 pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
-/// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts. The fields
+/// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
+/// their keys. The fields
 /// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready` and `hbd_deaf` need no
 /// number: a node that does not know them loses nothing.
-pub const EXTENSIONS: u32 = 1;
+pub const EXTENSIONS: u32 = 2;
+/// The first of them with sets of groups by their keys.
+const GROUPS_EXTENSION: u32 = 2;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Awaited, CheckView, Class, Core, GroupState, PingedNode, ResourceState, Set, Step};
+use crate::cluster::{Awaited, CheckView, Core, GroupState, PingedNode, ResourceState, Set, Step};
 use crate::config::Fingerprint;
 
 /// The whole state at one moment.
@@ -120,7 +120,7 @@ impl Core {
     /// The present state.
     pub fn view(&self) -> View {
         let status = self.own_status();
-        let hold = self.groups.held();
+        let hold = self.groups.classes(self.groups.held());
         View {
             state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
@@ -146,10 +146,14 @@ impl Core {
             hbd: if local { Some(true) } else { node.last_status.map(|_| node.hbd.is_some()) },
             dead_time: node.dead_time,
             last_status: node.last_status_wall,
-            holds: if local { self.groups.held() } else { self.ownership.other.holds },
+            holds: if local {
+                self.groups.classes(self.groups.held())
+            } else {
+                self.groups.classes(self.ownership.other.holds).swapped()
+            },
             in_transition: if local { !self.is_stable() } else { node.alive() && !self.ownership.other.decided },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
-            unready: if local { self.unready() } else { node.unready },
+            unready: if local { self.groups.touched(self.unready()) } else { node.unready },
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
             links: if local {
@@ -162,9 +166,8 @@ impl Core {
 
     fn group_view(&self, index: usize) -> GroupView {
         let group = &self.groups.list()[index];
-        let class = self.groups.class(index);
         let (state, running) = (self.group_state(index), self.groups.state(index).1);
-        let theirs = self.peer_alive() && self.ownership.other.holds.has(Class::swapped(class));
+        let theirs = self.peer_alive() && self.ownership.other.holds.has(index);
         let owner = if self.groups.wanted(index) {
             Some(self.settings.node.clone())
         } else {

@@ -64,6 +64,22 @@ impl ResourceKind {
             ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => Some(unit),
         }
     }
+
+    /// What this is on a machine, however it is written: the address without its prefix and interface, or the unit.
+    pub fn identity(&self) -> String {
+        match self {
+            ResourceKind::Address(address) => address.address.to_string(),
+            ResourceKind::Unit(unit) | ResourceKind::Transient(Transient { unit, .. }) => unit.clone(),
+        }
+    }
+
+    /// Whether both are the same thing on a machine.
+    pub fn is_same(&self, other: &ResourceKind) -> bool {
+        match (self, other) {
+            (ResourceKind::Address(one), ResourceKind::Address(other)) => one.address == other.address,
+            (one, other) => one.unit().is_some() && one.unit() == other.unit(),
+        }
+    }
 }
 
 /// A unit without a file, which hbd makes from haresources with `StartTransientUnit`. It is gone when it has stopped.

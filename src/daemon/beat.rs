@@ -9,7 +9,7 @@ use log::warn;
 
 use super::clock::moment;
 use super::held::{Beat, BeatFile};
-use crate::cluster::{Action, Core, Set};
+use crate::cluster::{Action, Core, GroupSet};
 use crate::vip;
 
 /// What a planned restart leaves of the peers' patience: the kernel removes an address up to a second late, and a
@@ -57,7 +57,7 @@ impl LeaseRenewal {
 #[derive(Debug)]
 pub struct Ledger {
     file: BeatFile,
-    hold: Option<Set>,
+    hold: Option<GroupSet>,
     complained: bool,
     /// The core ended and left what runs for a successor.
     pub handed_over: bool,
@@ -77,7 +77,10 @@ impl Ledger {
         }
         self.hold = Some(hold);
         let until = moment().monotonic.0 + core.announced_dead_time();
-        let written = self.file.write(Beat { until, hold, planned: self.handed_over });
+        let (returns, classes_only) = (core.returns(), core.peer_knows_classes_only());
+        let (planned, failback) = (self.handed_over, core.plans_failback());
+        let beat = Beat { until, hold, returns, planned, classes_only, failback };
+        let written = self.file.write(beat);
         if let Err(error) = written
             && !std::mem::replace(&mut self.complained, true)
         {

@@ -26,7 +26,7 @@ use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{self, OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
 use crate::cluster::{
-    AddressNews, Answer, CheckOutcome, Core, Event, Instant, Outcome, Request, Set, UnitNews, View,
+    AddressNews, Adoption, Answer, CheckOutcome, Core, Event, Instant, Outcome, Request, UnitNews, View,
 };
 use crate::config::Config;
 use crate::util::error::error_chain;
@@ -69,7 +69,7 @@ pub struct CoreLoop {
     /// The leases of our addresses, which are renewed from this thread only.
     pub lease: LeaseRenewal,
     /// What our predecessor held and nobody else can have claimed.
-    pub adopted: Set,
+    pub adopted: Adoption,
     /// Whether our predecessor was in maintenance.
     pub maintenance: bool,
     /// Where we note what we hold.
@@ -107,8 +107,8 @@ impl CoreLoop {
         if self.maintenance {
             self.feed(Event::Request { id: 0, request: Request::Maintenance(true) });
         }
-        if self.adopted != Set::NONE {
-            self.feed(Event::Adopt(self.adopted));
+        if !self.adopted.held.is_none() {
+            self.feed(Event::Adopt(Box::new(self.adopted)));
         }
         let mut ended = self.feed(Event::Start);
         self.effects.watch_interfaces();

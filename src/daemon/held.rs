@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::Set;
+use crate::cluster::GroupSet;
 use crate::config::{Child, Group, UnitPolicies};
 use crate::util::error::{FileError, failed};
 
@@ -40,10 +40,16 @@ pub struct Held {
 pub struct Beat {
     /// No peer takes us for dead before this moment, CLOCK_BOOTTIME.
     pub until: Duration,
-    /// What we hold.
-    pub hold: Set,
+    /// What we hold, by the groups' places in [`Held::groups`].
+    pub hold: GroupSet,
+    /// What of it is to go to the peer, by a changed haresources.
+    pub returns: GroupSet,
     /// The peers know that a successor will come.
     pub planned: bool,
+    /// The peer understands Heartbeat's two classes only.
+    pub classes_only: bool,
+    /// What was taken because the peer went away is to go back to it.
+    pub failback: bool,
 }
 
 fn groups_file(directory: &Path) -> PathBuf {
@@ -120,9 +126,16 @@ impl BeatFile {
     /// # Errors
     /// When there is no memory for it.
     pub fn write(&self, beat: Beat) -> io::Result<()> {
-        let Beat { until, hold, planned } = beat;
+        let Beat { until, hold, returns, planned, classes_only, failback } = beat;
         let planned = if planned { "planned" } else { "-" };
-        self.file.write_all_at(format!("{:>20} {:<7} {planned:<7}\n", until.as_millis(), hold.word()).as_bytes(), 0)
+        let classes = if classes_only { "classes" } else { "-" };
+        let failback = if failback { "failback" } else { "-" };
+        let (hold, returns) = (hold.text(), returns.text());
+        self.file.write_all_at(
+            format!("{:>20} {planned:<7} {classes:<7} {failback:<8} {hold} {returns}\n", until.as_millis())
+                .as_bytes(),
+            0,
+        )
     }
 }
 
@@ -132,14 +145,18 @@ pub fn last_beat(directory: &Path) -> Option<Beat> {
     let mut words = text.split_whitespace();
     Some(Beat {
         until: Duration::from_millis(words.next()?.parse().ok()?),
-        hold: Set::parse(words.next()?)?,
         planned: words.next()? == "planned",
+        classes_only: words.next()? == "classes",
+        failback: words.next()? == "failback",
+        hold: GroupSet::parse(words.next()?)?,
+        returns: GroupSet::parse(words.next()?)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Set;
 
     #[test]
     fn a_beat_is_read_as_it_was_written_last() {
@@ -147,8 +164,18 @@ mod tests {
         assert_eq!(last_beat(directory.path()), None);
         let file = BeatFile::open(directory.path()).unwrap();
         assert_eq!(last_beat(directory.path()), None);
-        let long = Beat { until: Duration::from_secs(123_456_789), hold: Set::FOREIGN, planned: true };
-        let short = Beat { until: Duration::from_millis(7), hold: Set::ALL, planned: false };
+        let long = Beat {
+            until: Duration::from_secs(123_456_789),
+            hold: GroupSet::new([3, 1000], Set::FOREIGN),
+            returns: GroupSet::new([1000], Set::NONE),
+            planned: true,
+            classes_only: true,
+            failback: true,
+        };
+        let hold = GroupSet::new([0], Set::ALL);
+        let until = Duration::from_millis(7);
+        let short =
+            Beat { until, hold, returns: GroupSet::NONE, planned: false, classes_only: false, failback: false };
         for beat in [long, short] {
             file.write(beat).unwrap();
             assert_eq!(last_beat(directory.path()), Some(beat));

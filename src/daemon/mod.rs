@@ -246,12 +246,12 @@ fn refuse(diagnostics: &[Diagnostic]) {
 }
 
 /// Opens everything, runs the core to its end, and tidies up.
-fn serve(config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartError> {
+fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartError> {
     let directory = Path::new(identity::STATE_DIRECTORY);
     let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
     info!("Heartbeat generation: {}", identity.generation);
     let succession =
-        succession::take_up(Path::new(held::DIRECTORY), &config.groups, &config.children, &config.units)?;
+        succession::take_up(Path::new(held::DIRECTORY), &mut config.groups, &config.children, &config.units)?;
     let own = config.watchdog.as_deref().filter(|_| config.watchdog_policy.feeder == Feeder::Hbd);
     let own_watchdog = own.and_then(|device| OwnWatchdog::arm(device, &config.timing));
     let own_period = own_watchdog.as_ref().map(|_| own_watchdog::period(&config.timing));

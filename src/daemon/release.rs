@@ -10,7 +10,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::held::{self, Beat, Held};
-use crate::cluster::Set;
 use crate::config::{Child, Group, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies};
 use crate::units::{Systemd, UnitError, Verb};
 use crate::util::error::{FileError, error_chain};
@@ -82,7 +81,7 @@ impl ServiceEnd {
     /// # Errors
     /// The reason in words.
     pub fn may_keep(&self, held: &Held, beat: Option<Beat>) -> Result<(), &'static str> {
-        let Some(beat) = beat.filter(|beat| beat.hold != Set::NONE) else { return Err("nothing was held") };
+        let Some(beat) = beat.filter(|beat| !beat.hold.is_none()) else { return Err("nothing was held") };
         let Some(pause) = self.successor else { return Err("no hbd is started again") };
         match self.result.as_str() {
             "success" if !beat.planned => return Err("hbd has ended"),
@@ -185,11 +184,7 @@ pub async fn reboot() -> Result<(), ReleaseError> {
 /// What is in the old groups and in none of the new ones, as groups to be released.
 pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
     let wanted = |resource: &Resource| {
-        let same = |other: &Resource| match (&resource.kind, &other.kind) {
-            (ResourceKind::Address(one), ResourceKind::Address(other)) => one.address == other.address,
-            (one, other) => one.unit().is_some() && one.unit() == other.unit(),
-        };
-        new.iter().flat_map(|group| &group.resources).any(same)
+        new.iter().flat_map(|group| &group.resources).any(|other| resource.kind.is_same(&other.kind))
     };
     let rest = |group: &Group| {
         let resources = group.resources.iter().filter(|resource| !wanted(resource)).cloned().collect();
@@ -247,6 +242,7 @@ async fn stop(resources: &[&ResourceKind], policies: &UnitPolicies) -> Vec<Relea
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{GroupSet, Set};
 
     const NOW: Duration = Duration::from_secs(1000);
 
@@ -260,7 +256,14 @@ mod tests {
     }
 
     fn beat(left: u64, planned: bool) -> Option<Beat> {
-        Some(Beat { until: NOW + Duration::from_secs(left), hold: Set::LOCAL, planned })
+        Some(Beat {
+            until: NOW + Duration::from_secs(left),
+            hold: GroupSet::new([0], Set::LOCAL),
+            returns: GroupSet::NONE,
+            planned,
+            classes_only: false,
+            failback: false,
+        })
     }
 
     fn held(crashes: &[u64]) -> Held {
@@ -290,7 +293,7 @@ mod tests {
         let alone = ServiceEnd { successor: None, ..crash() };
         assert_eq!(refused(alone, held(&[]), beat(30, true)), "no hbd is started again");
         assert_eq!(refused(crash(), held(&[]), None), "nothing was held");
-        let none = beat(30, false).map(|beat| Beat { hold: Set::NONE, ..beat });
+        let none = beat(30, false).map(|beat| Beat { hold: GroupSet::NONE, ..beat });
         assert_eq!(refused(crash(), held(&[]), none), "nothing was held");
     }
 

@@ -3,6 +3,8 @@
 //! Owns the decision whether that is taken up or released. It is taken up only as long as no peer can have claimed
 //! it; should the start be too slow for that, it ends in time for `hbd --release`.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +14,13 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use super::clock::moment;
-use super::held::{self, BeatFile, Held};
+use super::held::{self, Beat, BeatFile, Held};
 use super::release::{left_over, release, stop_children};
 use super::runtime::runtime;
-use crate::cluster::Set;
-use crate::config::{Child, Group, UnitPolicies};
+use crate::cluster::{Adoption, GroupSet, Set};
+use crate::config::{Child, Group, Resource, ResourceKind, UnitPolicies};
 use crate::util::error::{FileError, error_chain};
+use crate::vip;
 
 /// Crashes longer ago than this are forgotten.
 const MEMORY: Duration = Duration::from_secs(600);
@@ -32,27 +35,28 @@ pub struct Inheritance {
     /// The open file for what we hold from now on.
     pub beat: BeatFile,
     /// What the predecessor held and no peer can have claimed.
-    adopted: Set,
+    adopted: Adoption,
     /// Whether the core has begun.
     begun: Arc<AtomicBool>,
 }
 
 impl Inheritance {
     /// The core begins, with what is to be adopted: the start was fast enough.
-    pub fn begin(&self) -> Set {
+    pub fn begin(&self) -> Adoption {
         self.begun.store(true, Ordering::SeqCst);
         self.adopted
     }
 }
 
 /// Looks at what the last daemon noted, releases what is not to be taken up, and notes that we may hold `groups`
-/// and may run `children`.
+/// and may run `children`. Where the peer cannot be told which groups are held, one that is held and has got another
+/// preferred node keeps its old one.
 ///
 /// # Errors
 /// When that cannot be noted: a crash would leave everything running.
 pub fn take_up(
     directory: &Path,
-    groups: &[Group],
+    groups: &mut [Group],
     children: &[Child],
     units: &UnitPolicies,
 ) -> Result<Inheritance, FileError> {
@@ -62,7 +66,7 @@ pub fn take_up(
         None
     });
     let begun = Arc::new(AtomicBool::new(false));
-    let mut adopted = Set::NONE;
+    let mut adopted = Adoption::default();
     let mut kept = Vec::new();
     if let Some(before) = before {
         kept = before.kept.iter().copied().filter(|at| *at + MEMORY > now).collect();
@@ -70,7 +74,10 @@ pub fn take_up(
         let left = beat.map_or(Duration::ZERO, |beat| beat.until.saturating_sub(now));
         let leave = match beat {
             Some(beat) if left > FIRST_WORD => {
-                adopted = beat.hold;
+                adopted = to_adopt(&before.groups, beat, groups, &present());
+                if beat.classes_only {
+                    keep_preferences(&before.groups, &mut adopted, groups);
+                }
                 end_in_time(left.saturating_sub(RELEASE_NEEDS), Arc::clone(&begun));
                 left_over(&before.groups, groups)
             }
@@ -86,6 +93,62 @@ pub fn take_up(
     let held = Held { groups: groups.to_vec(), kept, children: children.to_vec(), units: units.clone() };
     held.write(directory)?;
     Ok(Inheritance { beat: BeatFile::open(directory)?, adopted, begun })
+}
+
+/// What of `new` runs here, when the predecessor held `hold` of its groups `old`: a group of which something ran
+/// here, whatever node it prefers by now, whose addresses are all `present`, and of which nothing may run on the
+/// other node. An address that is not there has lost its lease, and somebody else may have it by now.
+fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>) -> Adoption {
+    let hold = beat.hold;
+    let names =
+        |group: &Group, resource: &Resource| group.resources.iter().any(|other| resource.kind.is_same(&other.kind));
+    let ran =
+        |resource: &Resource| hold.iter().filter_map(|index| old.get(index)).any(|group| names(group, resource));
+    let elsewhere = |resource: &Resource| !ran(resource) && old.iter().any(|group| names(group, resource));
+    let lost = |resource: &Resource| match &resource.kind {
+        ResourceKind::Address(address) => ran(resource) && !present.contains(&address.address),
+        _ => false,
+    };
+    let fits = |resource: &Resource| !elsewhere(resource) && !lost(resource);
+    let runs = |group: &Group| group.resources.iter().any(ran) && group.resources.iter().all(fits);
+    let held = (0..new.len()).filter(|index| runs(&new[*index]));
+    let held = GroupSet::new(held, hold.empty());
+    let moved = held.iter().filter(|index| {
+        let of_old = |old_index: &usize| old[*old_index].resources.iter().any(|found| names(&new[*index], found));
+        let before = hold.iter().find(|index| *index < old.len() && of_old(index));
+        before.is_some_and(|before| old[before].node != new[*index].node || beat.returns.has(before))
+    });
+    Adoption { held, moved: GroupSet::new(moved, Set::NONE), failback: beat.failback }
+}
+
+/// The addresses on this machine. None if the kernel does not say: then nothing is taken up.
+fn present() -> HashSet<IpAddr> {
+    let asked = runtime().map(|runtime| runtime.block_on(vip::present()));
+    match asked {
+        Ok(Ok(present)) => return present,
+        Ok(Err(error)) => error!("{}", error_chain(&error)),
+        Err(error) => error!("{}", error_chain(&error)),
+    }
+    HashSet::new()
+}
+
+/// A peer that understands Heartbeat's two classes only would take our groups for others than they are if one changed
+/// its class while it runs: such a group keeps its class until hbd is stopped and started.
+fn keep_preferences(old: &[Group], adopted: &mut Adoption, new: &mut [Group]) {
+    for index in std::mem::take(&mut adopted.moved).iter() {
+        let group = &mut new[index];
+        let shares = |other: &&Group| {
+            let named = |found: &Resource| other.resources.iter().any(|other| found.kind.is_same(&other.kind));
+            group.resources.iter().any(named)
+        };
+        let Some(before) = old.iter().find(shares) else { continue };
+        warn!(
+            "{} prefers node {} by haresources, and runs here as {}'s while the peer is a Heartbeat: stop and start hbd \
+             here, which moves it, to put that in force (hbd-migration(7))",
+            group.key, group.node, before.node
+        );
+        group.node = before.node.clone();
+    }
 }
 
 fn release_now(groups: &[Group], children: &[Child], units: &UnitPolicies) {
@@ -119,36 +182,104 @@ fn end_in_time(limit: Duration, begun: Arc<AtomicBool>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::held::Beat;
 
-    fn noted(left: i64, hold: Set) -> tempfile::TempDir {
+    fn group(node: &str, units: &[&str]) -> Group {
+        let resource = |unit: &&str| Resource { word: (*unit).into(), kind: ResourceKind::Unit((*unit).into()) };
+        let resources = units.iter().map(resource).collect();
+        Group { node: node.into(), key: units[0].into(), resources, line: 1 }
+    }
+
+    #[test]
+    fn groups_are_remembered_and_not_their_class() {
+        let old = [group("nodea", &["a", "b"]), group("nodeb", &["c"])];
+        let hold = GroupSet::new([0], Set::LOCAL);
+        let beat = Beat {
+            until: Duration::ZERO,
+            hold,
+            returns: GroupSet::NONE,
+            planned: true,
+            classes_only: false,
+            failback: false,
+        };
+        let adopted = |new: &[Group]| to_adopt(&old, beat, new, &HashSet::new()).held.iter().collect::<Vec<_>>();
+        assert_eq!(adopted(&old), [0]);
+        assert_eq!(
+            adopted(&[group("nodeb", &["c"]), group("nodeb", &["a", "b"])]),
+            [1],
+            "its node and place changed"
+        );
+        assert_eq!(adopted(&[group("nodea", &["a", "x"]), group("nodea", &["b"])]), [0, 1], "it was divided");
+        assert_eq!(adopted(&[group("nodea", &["x", "a", "b"])]), [0], "it begins with something new");
+        assert_eq!(adopted(&[group("nodea", &["a", "c"])]), [0; 0], "the other node may run a part of it");
+        assert_eq!(adopted(&[group("nodea", &["c"]), group("nodea", &["x"])]), [0; 0], "nothing of it ran here");
+    }
+
+    fn noted(left: i64, hold: GroupSet) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         let now = moment().monotonic.0;
         let span = Duration::from_secs(left.unsigned_abs());
         let until = if left < 0 { now.saturating_sub(span) } else { now + span };
         Held { kept: vec![now], ..Held::default() }.write(directory.path()).unwrap();
-        BeatFile::open(directory.path()).unwrap().write(Beat { until, hold, planned: false }).unwrap();
+        BeatFile::open(directory.path())
+            .unwrap()
+            .write(Beat {
+                until,
+                hold,
+                returns: GroupSet::NONE,
+                planned: false,
+                classes_only: false,
+                failback: false,
+            })
+            .unwrap();
         directory
     }
 
     #[test]
+    fn a_changed_preference_is_put_in_force_where_the_peer_can_be_told() {
+        let old = [group("nodea", &["a", "b"])];
+        let hold = GroupSet::new([0], Set::LOCAL);
+        let beat = Beat {
+            until: Duration::ZERO,
+            hold,
+            returns: GroupSet::NONE,
+            planned: true,
+            classes_only: false,
+            failback: false,
+        };
+        let mut new = [group("nodeb", &["a", "b"])];
+        let mut adopted = to_adopt(&old, beat, &new, &HashSet::new());
+        assert_eq!((adopted.held.count(), adopted.moved.count()), (1, 1));
+        let again = to_adopt(&new, Beat { returns: hold, ..beat }, &new, &HashSet::new());
+        assert_eq!(again.moved.count(), 1, "a second restart does not forget it");
+        keep_preferences(&old, &mut adopted, &mut new);
+        assert_eq!((adopted.moved.count(), new[0].node.as_str()), (0, "nodea"));
+    }
+
+    #[test]
     fn what_no_peer_can_have_claimed_is_taken_up() {
-        let directory = noted(3600, Set::LOCAL);
-        let succession = take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap();
-        assert_eq!(succession.begin(), Set::LOCAL);
+        let hold = GroupSet::new([], Set::LOCAL);
+        let directory = noted(3600, hold);
+        let succession = take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap();
+        assert_eq!(succession.begin().held, hold);
         assert_eq!(Held::read(directory.path()).unwrap().unwrap().kept.len(), 1, "its crashes are remembered");
     }
 
     #[test]
     fn what_a_peer_may_have_is_not() {
-        let directory = noted(-1, Set::ALL);
-        assert_eq!(take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap().begin(), Set::NONE);
+        let directory = noted(-1, GroupSet::new([], Set::ALL));
+        assert_eq!(
+            take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap().begin(),
+            Adoption::default()
+        );
     }
 
     #[test]
     fn a_first_start_finds_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(take_up(directory.path(), &[], &[], &UnitPolicies::default()).unwrap().begin(), Set::NONE);
+        assert_eq!(
+            take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap().begin(),
+            Adoption::default()
+        );
         assert!(Held::read(directory.path()).unwrap().is_some());
     }
 }

@@ -77,7 +77,7 @@ use tokio::sync::mpsc;
 pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
-pub use release::release;
+pub use release::{present, release};
 pub(crate) use remover::hint as who_may_remove;
 
 /// The address thread's command channel. When it is dropped the thread finishes what it was told and ends; the

@@ -1,6 +1,6 @@
 //! Removing what a dead hbd left behind: `hbd --release`, which systemd runs as `ExecStopPost=`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
@@ -27,6 +27,19 @@ pub async fn release(addresses: &[Address]) -> Vec<VipError> {
     let errors = release_with(&handle, addresses).await;
     reader.abort();
     errors
+}
+
+/// Every address that is on this machine now.
+///
+/// # Errors
+/// [`VipError::Netlink`] when the kernel cannot be asked. Needs a tokio runtime with I/O and time.
+pub async fn present() -> Result<HashSet<IpAddr>, VipError> {
+    let opened = rtnetlink::new_connection();
+    let (connection, handle, _) = opened.map_err(|source| VipError::Netlink { doing: "open a socket", source })?;
+    let reader = tokio::spawn(connection);
+    let listed = monitor::addresses(&handle).await;
+    reader.abort();
+    Ok(listed?.iter().filter_map(local).collect())
 }
 
 async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<VipError> {

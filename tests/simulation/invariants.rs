@@ -32,8 +32,8 @@ pub struct Observation {
     pub alive: [bool; 2],
     pub running: [Running; 2],
     pub heartbeat: [bool; 2],
-    /// Both may serve, because the nodes do not hear each other on any link, a daemon is stalled, or a resource does
-    /// not do what it is told.
+    /// Both may serve, because the nodes do not hear each other on any link, a daemon is stalled or gives way to its
+    /// successor, or a resource does not do what it is told.
     pub parted: bool,
     /// Every node asks the LAN before it takes an address, and the LAN is whole: two owners are not excused by a
     /// partition of the heartbeat links.

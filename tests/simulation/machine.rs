@@ -6,6 +6,7 @@ use hbd::cluster::{Action, Core, Event, GroupState, Instant, Moment, Order, Reco
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
+use crate::node::{Left, timing};
 
 /// What a machine wants done.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Deed {
     /// A line that a real Heartbeat would log.
     Say(String),
     Exit,
+    /// The daemon ends and leaves what runs to its successor.
+    HandOver(Left),
     /// The process ends and is started again after this time.
     Restart(Duration),
     /// `reboot -nf` (03 §9.2).
@@ -49,7 +52,7 @@ impl Machine {
                 let actions = core.handle(now, event);
                 record(&actions);
                 assert_eq!(core.check(), Ok(()), "after {actions:?}");
-                actions.into_iter().map(deed).collect()
+                actions.into_iter().map(|action| deed(core, action)).collect()
             }
             Machine::Heartbeat(model) => model.handle(now, event),
         }
@@ -102,7 +105,9 @@ impl Machine {
         let view = core.view();
         let peer = view.nodes.iter().find(|node| !node.local)?;
         let shown = view.groups.get(group)?;
-        let there = shown.owner.as_deref() == Some(&*peer.name) && !shown.degraded_there;
+        // One that said that it restarts is not heard for a moment, and nobody says that it is well.
+        let heard = peer.dead_time <= timing().deadtime;
+        let there = heard && shown.owner.as_deref() == Some(&*peer.name) && !shown.degraded_there;
         Some(Shown {
             active_here: shown.state == GroupState::Active,
             well_there: there && peer.status == "active" && !peer.in_transition && peer.hbd == Some(true),
@@ -123,7 +128,7 @@ pub fn request(request: Request) -> Event {
     Event::Request { id: 0, request }
 }
 
-fn deed(action: Action) -> Deed {
+fn deed(core: &Core, action: Action) -> Deed {
     match action {
         Action::Send(message) => Deed::Send(message),
         Action::Start(step) => Deed::Start(step),
@@ -135,8 +140,10 @@ fn deed(action: Action) -> Deed {
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
-        // No schedule asks for a restart of the daemon: it leaves everything running, and the invariants would fail.
-        Action::HandOver | Action::Exit => Deed::Exit,
+        Action::HandOver => {
+            Deed::HandOver(Left { held: core.holds(), returns: core.returns(), failback: core.plans_failback() })
+        }
+        Action::Exit => Deed::Exit,
         Action::Address { step, order } => Deed::Address(step, order),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, Event, Settings};
-use hbd::config::{Address, AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
+use hbd::cluster::{Core, Event, GroupSet, Set, Settings};
+use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
 use crate::heartbeat::Heartbeat;
@@ -38,8 +38,8 @@ pub fn timing() -> Timing {
     }
 }
 
-/// `watched`: the first resource of each group is an address.
-fn groups(cluster: &Cluster) -> Vec<Group> {
+/// `preferred`: the node of each group.
+fn groups(cluster: &Cluster, preferred: [usize; GROUPS]) -> Vec<Group> {
     let resource = |line: usize, word: String| {
         let kind = match word.ends_with("-0") && cluster.watched {
             true => ResourceKind::Address(Address {
@@ -58,12 +58,26 @@ fn groups(cluster: &Cluster) -> Vec<Group> {
     };
     (0..GROUPS)
         .map(|line| Group {
-            node: name(line).to_owned(),
+            node: name(preferred[line]).to_owned(),
             key: format!("{}-0", name(line)),
             resources: (0..RESOURCES).map(|index| resource(line, format!("{}-{index}", name(line)))).collect(),
             line: line + 1,
         })
         .collect()
+}
+
+/// What a node tells the other one of its files.
+fn fingerprint(preferred: [usize; GROUPS]) -> Fingerprint {
+    let digest = preferred.iter().fold(0, |digest, node| digest * 16 + node);
+    Fingerprint { ha_cf: format!("{:016x}", 1), haresources: format!("{digest:016x}") }
+}
+
+/// What a daemon leaves to its successor.
+#[derive(Debug)]
+pub struct Left {
+    pub held: GroupSet,
+    pub returns: GroupSet,
+    pub failback: bool,
 }
 
 /// What waits for a daemon that does not get to run. Packets and inputs wait in different queues.
@@ -146,6 +160,14 @@ pub struct Node {
     pub state_lost: bool,
     /// The state directory says that this node is in maintenance.
     pub maintenance: bool,
+    /// The preferred node of each group, as haresources says.
+    pub file: [usize; GROUPS],
+    /// The same as the daemon has read it that runs, or ran last.
+    pub read: [usize; GROUPS],
+    /// What the last daemon left, if it gave way to a successor.
+    pub left: Option<Left>,
+    /// How long after that the successor starts.
+    pub back_after: Duration,
     generation: u64,
     uuid: [u8; 16],
 }
@@ -165,6 +187,10 @@ impl Node {
             clock: 0,
             state_lost: false,
             maintenance: false,
+            file: std::array::from_fn(|group| group),
+            read: std::array::from_fn(|group| group),
+            left: None,
+            back_after: Duration::ZERO,
             generation: 0,
             uuid: [index as u8 + 1; 16],
         }
@@ -201,7 +227,7 @@ impl Node {
             fencing: Vec::new(),
             connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),
-            groups: if cluster.serves() { groups(cluster) } else { Vec::new() },
+            groups: if cluster.serves() { groups(cluster, self.file) } else { Vec::new() },
             seed,
             leftovers: Default::default(),
             everywhere: match cluster.everywhere {
@@ -209,13 +235,33 @@ impl Node {
                 _ => EVERYWHERE.map(str::to_owned).to_vec(),
             },
             health: Health::default(),
-            fingerprint: hbd::config::Fingerprint::default(),
+            fingerprint: fingerprint(self.file),
             checks: Vec::new(),
         };
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),
             Kind::Heartbeat => Machine::Heartbeat(Box::new(Heartbeat::new(settings))),
         });
+    }
+
+    /// What the daemon that starts takes up, and what of it prefers another node by now, as src/daemon/succession.rs
+    /// finds it.
+    pub fn to_adopt(&self, left: &Left, watched: bool) -> (GroupSet, GroupSet) {
+        let changed = left.held.iter().filter(|group| self.file[*group] != self.read[*group]);
+        let moved = GroupSet::new(changed, Set::NONE).with(left.returns);
+        // An address that has lost its lease may be another's by now.
+        let there = (0..GROUPS).filter(|group| !watched || self.units.running[*group][0]);
+        let there = GroupSet::new(there, left.held.empty());
+        (left.held.common(there), moved)
+    }
+
+    /// The daemon ends, and what it ran runs on. Returns how soon the next one starts.
+    pub fn hand_over(&mut self, left: Left) -> Duration {
+        self.machine = None;
+        self.life += 1;
+        (self.stall, self.wake, self.left) = (None, None, Some(left));
+        self.statuses = Statuses::default();
+        self.back_after
     }
 
     /// Whether a real Heartbeat that is not in transition reports the opposite of what is true for `group`: either
@@ -238,7 +284,7 @@ impl Node {
 
     /// The software has ended. What it ran is gone, but for the units that both nodes run.
     pub fn end(&mut self) {
-        self.machine = None;
+        (self.machine, self.left) = (None, None);
         self.life += 1;
         self.units.end();
         self.stall = None;

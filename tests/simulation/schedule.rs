@@ -136,6 +136,16 @@ pub enum Fault {
     Stop {
         node: usize,
     },
+    /// `systemctl restart hbd`: the daemon leaves what runs to its successor, which starts after a while.
+    Restart {
+        node: usize,
+        after_ms: u64,
+    },
+    /// haresources is edited: the preferred node of each group. The next daemon reads it.
+    Edit {
+        node: usize,
+        preferred: [usize; GROUPS],
+    },
     /// The state directory is empty at the next start.
     LoseState {
         node: usize,
@@ -271,6 +281,7 @@ impl Schedule {
         schedule.add_maintenance();
         schedule.add_lives();
         schedule.add_everywhere();
+        schedule.add_edits();
         schedule
     }
 
@@ -316,6 +327,38 @@ impl Schedule {
             };
             let fault = Fault::Unit { node: random.below(2) as usize, step, life };
             self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
+    }
+
+    /// In every third pair of hbd nodes daemons are restarted at any moment, and the preferred nodes of the groups
+    /// are changed, on one node and then on the other.
+    fn add_edits(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x00ed_1750);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let node = random.below(2) as usize;
+            let preferred = std::array::from_fn(|_| random.below(2) as usize);
+            let fault = match random.below(3) {
+                0 => Fault::Edit { node, preferred },
+                _ => Fault::Restart { node, after_ms: random.between(100, 2_500) },
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+        // In the end both nodes read the same file, at once or one after the other.
+        let preferred = std::array::from_fn(|_| random.below(2) as usize);
+        let mut nodes = [0, 1];
+        if random.below(2) == 0 {
+            nodes.reverse();
+        }
+        for node in nodes {
+            self.stages.push(Stage { pause_ms: random.below(20_000), fault: Fault::Edit { node, preferred } });
+        }
+        for node in nodes {
+            let fault = Fault::Restart { node, after_ms: random.between(100, 2_500) };
+            self.stages.push(Stage { pause_ms: random.below(2) * random.below(30_000), fault });
         }
     }
 
@@ -402,7 +445,9 @@ impl Schedule {
                 Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. } | Fault::Unit { .. }
             )
         };
-        !self.cluster.failback || self.cluster.mixed() || self.stages.iter().any(moves)
+        // What went to the other node while the files disagreed stays there.
+        let edits = self.stages.iter().filter(|stage| matches!(stage.fault, Fault::Edit { .. })).count();
+        !self.cluster.failback || self.cluster.mixed() || edits > 2 || self.stages.iter().any(moves)
     }
 }
 

@@ -5,18 +5,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::time::Instant;
 use crate::config::AddressPolicy;
 use crate::wire::Message;
 
+/// What our predecessor on this node held, by the places of the groups in our haresources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Adoption {
+    /// All of it.
+    pub held: GroupSet,
+    /// What of it has another preferred node than when the predecessor read haresources.
+    pub moved: GroupSet,
+    /// Whether the predecessor had taken the other node's groups because that was gone.
+    pub failback: bool,
+}
+
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// Our predecessor on this node held these classes a moment ago, and no peer can have claimed them since. At
+    /// Our predecessor on this node held these groups a moment ago, and no peer can have claimed them since. At
     /// most once, before `Start`.
-    Adopt(Set),
+    Adopt(Box<Adoption>),
     /// The sockets are open; the first packets may go. Exactly once, first.
     Start,
     /// An authentic message arrived on link number `link` of [`crate::cluster::Settings::links`].

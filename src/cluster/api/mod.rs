@@ -3,12 +3,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`event`] | what happens outside, what an operator asks for, what is to be done, how a request ended |
+//! | [`group_set`] | a set of groups |
 //! | [`record`] | what the core has to say to an administrator |
 //! | [`set`] | Heartbeat's two classes of groups (03 §1) |
 //! | [`settings`] | what the core must know at start |
 //! | [`time`] | the core's notion of time |
 
 pub(in crate::cluster) mod event;
+pub(in crate::cluster) mod group_set;
 pub(in crate::cluster) mod record;
 pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;

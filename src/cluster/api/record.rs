@@ -267,6 +267,8 @@ records! {
         "node {node} speaks the legacy protocol (auto_failback legacy or absent in its ha.cf): write 'auto_failback on' or 'off' in both files; nothing is moved until then";
     Adopting { set: String } Info "d6b2ce6bf78842a5be597998aaa3d7bb"
         "taking up what hbd held here before it ended: [{set}]; nothing is stopped";
+    PreferenceChanged { group: String, node: String } Info "a17c332feacd47ebab785320b99210aa"
+        "{group} prefers node {node} now, by a changed haresources: it goes there as soon as {node} has read the same file (with auto_failback on)";
     AdoptionLost { node: String, set: String } Warning "8420b3e6de9f4056b288b74edb857a46"
         "node {node} took our {set} resources while hbd was away: releasing ours";
     RestartBegins {} Info "4412091edab34c19bcf7d2bf7bf4b13b"
@@ -349,6 +351,8 @@ records! {
         "node {node} does not answer our requests for our resource groups (ip-request): they stay down here until it does, leaves or dies. Does its ha.cf have the same auto_failback line as ours?";
     HaresourcesDiffer { node: String, group: String } Error "e9ea8c503b45471ab2fe09513545c006"
         "node {node} asks for the resource group '{group}', which is not its own by our haresources: make the files of both nodes equal";
+    GivesUnknown { node: String } Error "88030809e72d4d648beed0d7b22402b5"
+        "node {node} wants to give groups that our haresources has not: they stay there; make the files of both nodes equal";
     DeclaredDead { node: String, result: String } Warning "ef496e848fa34d6e9ff34a050e97ec3d"
         "node {node} says that it has declared us dead (stonith result {result}) and may be acquiring our resources: were our heartbeats late, or lost?";
     ShutdownBegins {} Info "0e78a065464e4eb584e5ab06a3f46e33"

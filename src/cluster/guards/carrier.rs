@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Class, Record, Set, Step};
+use crate::cluster::{GroupSet, Record, Set, Step};
 
 /// A carrier that is back by then was never lost: a cable being moved, a switch that negotiates.
 const CARRIER_LOSS: Duration = Duration::from_secs(1);
@@ -31,17 +31,16 @@ impl Carrier {
 }
 
 impl Core {
-    /// The classes of which we cannot serve an address.
-    pub(in crate::cluster) fn cut(&self) -> Set {
-        let has = |class| self.carrier.down.iter().any(|step| self.groups.class(step.group) == class);
-        Set { local: has(Class::Local), foreign: has(Class::Foreign) }
+    /// The groups of which we cannot serve an address.
+    pub(in crate::cluster) fn cut(&self) -> GroupSet {
+        GroupSet::new(self.carrier.down.iter().map(|step| step.group), Set::NONE)
     }
 
     pub(in crate::cluster) fn carrier_changed(&mut self, step: Step, up: bool) {
         if step.group >= self.groups.list().len() || self.carrier.down.contains(&step) != up {
             return;
         }
-        let before = self.cut();
+        let before = self.groups.touched(self.cut());
         let (group, resource) = self.groups.words(step);
         if up {
             self.carrier.down.retain(|other| *other != step);
@@ -50,10 +49,11 @@ impl Core {
             self.carrier.down.push(step);
             self.log(Record::InterfaceCut { group, resource });
         }
-        if self.cut() == before {
+        let after = self.groups.touched(self.cut());
+        if after == before {
             return;
         }
-        if self.cut() == Set::NONE {
+        if after == Set::NONE {
             self.timers.stop(Timer::Carrier);
         } else {
             self.timers.set(Timer::Carrier, self.now.monotonic + CARRIER_LOSS);
@@ -66,11 +66,11 @@ impl Core {
     /// Gives to the peer what it can serve and we cannot.
     pub(in crate::cluster) fn carrier_due(&mut self) {
         self.timers.set(Timer::Carrier, self.now.monotonic + AGAIN);
-        let cut = self.cut().common(self.groups.held());
+        let cut = self.groups.touched(self.cut().common(self.groups.held()));
         let Some(peer) = self.peer_node() else { return };
-        let set = cut.without(peer.cut.swapped());
+        let set = self.groups.members(cut.without(peer.cut.swapped()));
         let asked = peer.hbd.is_none() && self.health.offered_lately(self.now.monotonic);
-        if set == Set::NONE
+        if set.is_none()
             || asked
             || self.undone_lately(set)
             || self.leave.begun()
@@ -79,6 +79,6 @@ impl Core {
             return;
         }
         self.raise(Fact::OfferedToPeer);
-        self.log(Record::GivenUpForCarrier { node: self.peer_name(), set: set.to_string() });
+        self.log(Record::GivenUpForCarrier { node: self.peer_name(), set: self.groups.name(set) });
     }
 }

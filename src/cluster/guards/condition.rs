@@ -42,7 +42,7 @@ impl Conditions {
     }
 
     /// Notes what is wrong with a resource. True if that was not known.
-    pub(super) fn note(&mut self, step: Step, condition: Condition) -> bool {
+    pub(in crate::cluster) fn note(&mut self, step: Step, condition: Condition) -> bool {
         match self.list.iter_mut().find(|(other, _)| *other == step) {
             Some((_, known)) => std::mem::replace(known, condition.clone()) != condition,
             None => {

@@ -14,7 +14,7 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Answer, Class, Instant, Record, Set};
+use crate::cluster::{Action, Answer, Instant, Record};
 use crate::wire::Message;
 
 /// Pause after the first reset that failed (Heartbeat's only one), and the longest one.
@@ -66,7 +66,7 @@ impl Core {
         let ownership = &self.ownership;
         let other = &ownership.other;
         let knows = other.reported.is_some() && other.decided && !other.releasing();
-        let nothing = knows && other.holds == Set::NONE && !self.exchange.busy();
+        let nothing = knows && other.holds.is_none() && !self.exchange.busy();
         !left && !nothing
     }
 
@@ -209,8 +209,8 @@ impl Core {
     }
 
     /// Why nothing of the dead peer is taken.
-    pub(super) fn fencing_objection(&self, class: Class) -> Option<String> {
-        let waits = self.fencing.waiting && !self.groups.held().has(class);
+    pub(super) fn fencing_objection(&self, group: usize) -> Option<String> {
+        let waits = self.fencing.waiting && !self.groups.wanted(group);
         waits.then(|| format!("{} is not reset yet", self.peer_name()))
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;
-use crate::cluster::{Answer, Class, Instant, Record, Set, Step, UnitNews};
+use crate::cluster::{Answer, Class, GroupSet, Instant, Record, Set, Step, UnitNews};
 use crate::config;
 
 /// Pause before a unit that may not move is started again here.
@@ -45,7 +45,7 @@ pub(in crate::cluster) struct Failures {
     /// Groups that the peer cannot serve, by their keys, and until when that counts.
     peer_unfit: Vec<(String, Instant)>,
     /// What went to the peer because of a failure, and when.
-    moved: Option<(Set, Instant)>,
+    moved: Option<(GroupSet, Instant)>,
     /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would
     /// otherwise send it to and fro.
     offer_again: Option<Instant>,
@@ -265,23 +265,24 @@ impl Core {
         self.move_or_wait(step, false);
     }
 
-    /// What of the classes that are served with this resource the peer could serve: it has not failed them itself.
-    fn peer_could_serve(&self, step: Step) -> Set {
+    /// What of the groups that are served with this resource the peer could serve: it has not failed them itself.
+    fn peer_could_serve(&self, step: Step) -> GroupSet {
         let served = self.served_with(step);
         served.without(self.peer_unfit_for(served))
     }
 
     /// Whether the peer is there, for good, and can serve.
     fn peer_may_serve(&self, step: Step) -> bool {
-        self.peer_alive() && !self.ownership.other.left() && self.peer_could_serve(step) != Set::NONE
+        self.peer_alive() && !self.ownership.other.left() && !self.peer_could_serve(step).is_none()
     }
 
     fn log_keep_trying(&mut self, step: Step, pause: Duration) {
         let seconds = pause.as_secs();
         let (group, resource) = self.groups.words(step);
-        self.log(match self.served_with(step) {
-            Set::NONE => Record::UnfitKeepsTrying { group, resource, seconds },
-            _ => Record::KeepTrying { group, resource, seconds },
+        self.log(if self.served_with(step).is_none() {
+            Record::UnfitKeepsTrying { group, resource, seconds }
+        } else {
+            Record::KeepTrying { group, resource, seconds }
         });
     }
 
@@ -291,12 +292,12 @@ impl Core {
         let now = self.now.monotonic;
         // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
         let again = !self.peer_kind().is_hbd() && self.health.offered_lately(now);
-        let can = self.peer_alive() && set != Set::NONE && !again && !self.undone_lately(set);
+        let can = self.peer_alive() && !set.is_none() && !again && !self.undone_lately(set);
         let moves = can && self.begin_exchange(set).is_ok();
         if moves {
             self.note_offer();
             self.moved_by_failure(set);
-            let given = self.everywhere.all(step).into_iter().find(|step| set.has(self.groups.class(step.group)));
+            let given = self.everywhere.all(step).into_iter().find(|step| set.has(step.group));
             let (group, _) = self.groups.words(given.unwrap_or(step));
             self.log(Record::GroupMoves { group, node: self.peer_name() });
         }
@@ -304,24 +305,21 @@ impl Core {
     }
 
     fn peer_is_unfit(&self, group: usize) -> bool {
-        let class = self.groups.class(group);
+        let set = self.groups.around(group);
         let now = self.now.monotonic;
-        let list = self.groups.list();
-        let in_class =
-            |key: &str| (0..list.len()).any(|index| list[index].key == key && self.groups.class(index) == class);
-        self.peer_unready().has(class)
+        let in_class = |key: &str| set.iter().any(|index| self.groups.list()[index].key == key);
+        self.peer_unready().has(group)
             || self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
     }
 
     /// This set goes to the peer because it fails here.
-    fn moved_by_failure(&mut self, set: Set) {
+    fn moved_by_failure(&mut self, set: GroupSet) {
         self.health.moved = Some((set, self.now.monotonic));
     }
 
     /// The part of a set of which the peer failed a group a moment ago.
-    fn peer_unfit_for(&self, set: Set) -> Set {
-        let unfit = |class: Class| self.groups.of(class).any(|group| self.peer_is_unfit(group));
-        Set { local: set.local && unfit(Class::Local), foreign: set.foreign && unfit(Class::Foreign) }
+    fn peer_unfit_for(&self, set: GroupSet) -> GroupSet {
+        GroupSet::new(set.iter().filter(|group| self.peer_is_unfit(*group)), Set::NONE)
     }
 
     /// A resource could not be started here: if the peer is well, it may try.
@@ -398,27 +396,25 @@ impl Core {
     /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance,
     /// for an exchange may be under way now, or the peer be away.
     pub(in crate::cluster) fn offer_failed(&mut self) {
-        let failed = self.groups.failed();
+        let failed = self.groups.members(self.groups.touched(self.groups.failed()));
         let failed = failed.without(self.peer_unfit_for(failed));
         let now = self.now.monotonic;
         let hindered = self.health.offered_lately(now) || self.undone_lately(failed);
-        if failed != Set::NONE && !hindered && self.begin_exchange(failed).is_ok() {
+        if !failed.is_none() && !hindered && self.begin_exchange(failed).is_ok() {
             self.note_offer();
             self.moved_by_failure(failed);
         }
     }
 
     /// A real Heartbeat gives back what it got because it failed here: it failed there, too (03 §9.1).
-    pub(in crate::cluster) fn note_given_back(&mut self, set: Set) {
+    pub(in crate::cluster) fn note_given_back(&mut self, set: GroupSet) {
         let (now, within) = (self.now.monotonic, self.settings.health.within);
         let Some((moved, at)) = self.health.moved else { return };
-        let back = moved.common(set.swapped());
-        if self.peer_kind().is_hbd() || back == Set::NONE || now.since(at) >= within {
+        let back = moved.common(set);
+        if self.peer_kind().is_hbd() || back.is_none() || now.since(at) >= within {
             return;
         }
-        let groups = 0..self.groups.list().len();
-        let keys = groups.filter(|index| back.has(self.groups.class(*index)));
-        let keys: Vec<_> = keys.map(|index| (self.groups.list()[index].key.clone(), now + within)).collect();
+        let keys: Vec<_> = (back.iter()).map(|index| (self.groups.list()[index].key.clone(), now + within)).collect();
         self.health.peer_unfit.extend(keys);
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::peer::message::{Ask, AskWord, IpfailSaid, IpfailWord};
 use crate::cluster::timers::Timer;
-use crate::cluster::{Instant, Record, Set};
+use crate::cluster::{GroupSet, Instant, Record};
 use crate::config::AutoFailback;
 use crate::wire::Message;
 
@@ -26,7 +26,7 @@ const POSTPONED: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Ipfail {
     /// What is given up when [`Timer::GiveUp`] is due: twice the keepalive after the reason for it.
-    giving_up: Option<Set>,
+    giving_up: Option<GroupSet>,
     /// `seq` of the peer's latest word: what is older was sent again, and is no longer so.
     heard: u64,
     /// How many ping nodes the peer's present incarnation sees, by its latest word.
@@ -36,6 +36,11 @@ pub(in crate::cluster) struct Ipfail {
 }
 
 impl Ipfail {
+    /// Whether the peer gave us something because it saw fewer ping nodes.
+    pub(in crate::cluster) fn peer_was_worse(&self) -> bool {
+        self.peer_was_worse
+    }
+
     /// Whether something is about to be given up.
     pub(in crate::cluster) fn gives_up(&self) -> bool {
         self.giving_up.is_some()
@@ -99,8 +104,8 @@ impl Core {
     /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we. If by now it sees
     /// as many, what it says of that has overtaken this, and came too early to make us give back what we had not
     /// got yet.
-    pub(in crate::cluster) fn ipfail_gives(&mut self, set: Set, ask: Ask) {
-        if ask.word == AskWord::Me && ask.from_ipfail && set == Set::ALL {
+    pub(in crate::cluster) fn ipfail_gives(&mut self, set: GroupSet, ask: &Ask) {
+        if ask.word == AskWord::Me && ask.from_ipfail && set == self.groups.all() {
             self.ipfail.peer_was_worse = true;
             if self.ipfail.theirs == Some(self.ping_count()) {
                 self.ipfail_ask();
@@ -141,7 +146,7 @@ impl Core {
         let contested = self.ipfail.giving_up.is_none() && self.ipfail.theirs.is_some() && !self.knows_to_be_worse();
         // How many it sees it does not say.
         self.ipfail.theirs = Some(self.ping_count() + 1);
-        self.give_up_soon(Set::ALL);
+        self.give_up_soon(self.groups.all());
         if contested {
             self.ipfail_ask();
         }
@@ -168,7 +173,7 @@ impl Core {
             self.ipfail_send(answer("you_are_dead", ""));
         } else if ours < theirs {
             self.log(Record::FewerPingNodes { node });
-            self.give_up_soon(Set::ALL);
+            self.give_up_soon(self.groups.all());
         } else {
             self.ipfail_send(answer("abort_giveup", &self.settings.node.clone()));
             self.balanced();
@@ -178,23 +183,23 @@ impl Core {
     /// Both are connected alike: nothing is given up, and what came here because the peer was not goes back.
     fn balanced(&mut self) {
         self.ipfail.theirs = Some(self.ping_count());
-        if self.ipfail.giving_up == Some(Set::FOREIGN) {
+        if self.ipfail.giving_up == Some(self.groups.foreign()) {
             return;
         }
         self.give_up_nothing();
         if self.ipfail.peer_was_worse && self.settings.auto_failback != AutoFailback::Off {
             self.log(Record::PingNodesBalanced { node: self.peer_name() });
-            self.give_up_soon(Set::FOREIGN);
+            self.give_up_soon(self.groups.foreign());
         }
     }
 
     /// The peer may just have lost, or found, the same ping node, and say so by then.
-    fn give_up_soon(&mut self, set: Set) {
+    fn give_up_soon(&mut self, set: GroupSet) {
         self.timers.stop(Timer::PingComparison);
         self.give_up_at(self.now.monotonic + self.settings.timing.keepalive * 2, set);
     }
 
-    fn give_up_at(&mut self, at: Instant, set: Set) {
+    fn give_up_at(&mut self, at: Instant, set: GroupSet) {
         self.timers.set(Timer::GiveUp, at);
         self.ipfail.giving_up = Some(set);
     }
@@ -212,7 +217,7 @@ impl Core {
     /// What the better connected peer is to serve is given up now.
     pub(in crate::cluster) fn ipfail_give_up(&mut self) {
         let Some(set) = self.ipfail.giving_up.take() else { return };
-        let returning = set == Set::FOREIGN;
+        let returning = set == self.groups.foreign();
         if !returning && !self.knows_to_be_worse() {
             // We see more than when it said so, and its answer to that may have been lost.
             return self.ipfail_ask();
@@ -221,9 +226,12 @@ impl Core {
             return;
         }
         // It may be on its way to us, in the exchange that its owner has begun.
-        let nothing = set.common(self.groups.held()) == Set::NONE && !self.exchange.busy();
-        let me = Message::new("ask_resources").with("rsc_hold", set.word()).with("src", &self.settings.node);
-        let begun = !nothing && self.begin_exchange_saying(set, client(me.with("info", "me"))).is_ok();
+        let nothing = set.common(self.groups.held()).is_none() && !self.exchange.busy();
+        let me = Message::new("ask_resources")
+            .with("rsc_hold", self.groups.classes(set).word())
+            .with("src", &self.settings.node);
+        let me = self.with_groups(me.with("info", "me"), set);
+        let begun = !nothing && self.begin_exchange_saying(set, client(me)).is_ok();
         let again = self.now.monotonic + POSTPONED;
         if returning && nothing {
             self.ipfail.peer_was_worse = false;

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Record;
 use crate::cluster::core::Core;
-use crate::cluster::{Class, Record};
 
 /// Whether we take nothing for want of a ping node.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -50,8 +50,8 @@ impl Core {
     }
 
     /// Why a group is not taken, if it is for want of a ping node.
-    pub(super) fn isolation_objection(&self, class: Class) -> Option<String> {
-        let waits = self.isolation.isolated && self.lan.held_back().has(class);
+    pub(super) fn isolation_objection(&self, group: usize) -> Option<String> {
+        let waits = self.isolation.isolated && self.lan.held_back().has(group);
         waits.then(|| "no ping node answers".to_owned())
     }
 }

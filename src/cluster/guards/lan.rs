@@ -15,7 +15,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
-use crate::cluster::{Action, Answer, Class, Instant, Order, Record, Set, Status, Step};
+use crate::cluster::{Action, Answer, Class, GroupSet, Instant, Order, Record, Set, Status, Step};
 use crate::config::{AddressPolicy, OnAnswer, OnClaim, ResourceKind};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
@@ -64,7 +64,7 @@ pub(in crate::cluster) struct Lan {
     policies: Vec<AddressPolicy>,
     asked: Vec<Asked>,
     /// What we do not take although its owner is dead.
-    held_back: Set,
+    held_back: GroupSet,
     /// Groups that an operator wants taken no matter which machine has their addresses.
     #[serde(default)]
     cleared: Vec<usize>,
@@ -85,7 +85,7 @@ struct Claim {
 
 impl Lan {
     /// What we do not take, because somebody still answers for it.
-    pub(in crate::cluster) fn held_back(&self) -> Set {
+    pub(in crate::cluster) fn held_back(&self) -> GroupSet {
         self.held_back
     }
 }
@@ -109,7 +109,7 @@ impl Core {
     /// Takes what is not answered any more, or begins to ask when the peer is late.
     pub(in crate::cluster) fn judge_answers(&mut self) {
         let now = self.now.monotonic;
-        if self.lan.held_back != Set::NONE {
+        if !self.lan.held_back.is_none() {
             if self.peer_alive() {
                 self.hold_over();
                 // It may have nothing of what we left to the machine that answers, and may have said so already.
@@ -121,7 +121,7 @@ impl Core {
         }
         let late = self.asking_due().is_some_and(|due| due <= now);
         if late && !self.asking() {
-            let wanted = Set::ALL.without(self.groups.held());
+            let wanted = self.groups.all().without(self.groups.held());
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         } else if !late && self.asking() {
             self.hold_over();
@@ -137,7 +137,7 @@ impl Core {
     fn asking_due(&self) -> Option<Instant> {
         let index = self.peer()?;
         let decided = self.ownership.decision != Decision::Shutdown;
-        let wanted = Set::ALL.without(self.groups.held());
+        let wanted = self.groups.all().without(self.groups.held());
         if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
             return None;
         }
@@ -157,9 +157,9 @@ impl Core {
     }
 
     /// The addresses to ask for, of groups whose policy fits.
-    fn to_ask(&self, set: Set, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
+    fn to_ask(&self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
         let groups = self.groups.list().iter().zip(&self.lan.policies).enumerate();
-        let groups = groups.filter(|(index, (_, policy))| set.has(self.groups.class(*index)) && fits(policy));
+        let groups = groups.filter(|(index, (_, policy))| set.has(*index) && fits(policy));
         let steps = groups.flat_map(|(group, (found, _))| {
             let resources = found.resources.iter().enumerate();
             let addresses = resources.filter(|(_, resource)| matches!(resource.kind, ResourceKind::Address(_)));
@@ -169,7 +169,7 @@ impl Core {
     }
 
     /// Asks for them. `mac`: who is known to answer.
-    fn ask_for(&mut self, set: Set, fits: impl Fn(&AddressPolicy) -> bool, mac: Option<&str>) {
+    fn ask_for(&mut self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool, mac: Option<&str>) {
         for step in self.to_ask(set, fits) {
             self.ask_for_one(step, Purpose::Taking, mac);
         }
@@ -195,7 +195,7 @@ impl Core {
 
     /// The peer is heard again, or left with a word: what the LAN answers does not matter.
     pub(in crate::cluster) fn hold_over(&mut self) {
-        self.lan.held_back = Set::NONE;
+        self.lan.held_back = GroupSet::NONE;
         self.lan.cleared.clear();
         self.isolation.end();
         self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
@@ -220,14 +220,15 @@ impl Core {
         self.lan.asked.iter().find(|asked| of(asked.step.group) && self.keeps(asked))
     }
 
-    fn blocked(&self, set: Set) -> Set {
+    /// The part of `set` that is not free, by classes: they move as a whole.
+    fn blocked(&self, set: GroupSet) -> GroupSet {
         let isolated = self.is_isolated();
         let kept = |class| {
             let cleared = self.lan.cleared.iter().any(|group| self.groups.class(*group) == class);
             let answered = || self.kept(|group| self.groups.class(group) == class).is_some();
-            set.has(class) && (isolated && !cleared || answered())
+            isolated && !cleared || answered()
         };
-        Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }
+        set.common(self.groups.members(Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }))
     }
 
     /// The peer has nothing any more: takes what is free, holds back what somebody still answers for.
@@ -235,17 +236,17 @@ impl Core {
         if self.forgoes_for_maintenance() {
             return;
         }
-        let wanted = Set::ALL.without(self.groups.held());
+        let wanted = self.groups.all().without(self.groups.held());
         let wanted = wanted.without(self.forgoes_unready(wanted));
         if !self.asking() && !self.ownership.other.left() {
             // It died without having been late: then it was we who slept.
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         }
         let blocked = self.blocked(wanted);
-        if blocked != Set::NONE && self.is_isolated() {
+        if !blocked.is_none() && self.is_isolated() {
             self.isolation_begins();
         }
-        if blocked == Set::NONE {
+        if blocked.is_none() {
             self.hold_over();
             self.free_to_take(wanted);
             return;
@@ -260,8 +261,8 @@ impl Core {
         self.free_to_take(wanted.without(blocked));
     }
 
-    fn free_to_take(&mut self, set: Set) {
-        if set != Set::NONE {
+    fn free_to_take(&mut self, set: GroupSet) {
+        if !set.is_none() {
             self.raise(Fact::FreeToTake { set });
         }
     }
@@ -271,14 +272,14 @@ impl Core {
         let waiting = self.lan.held_back;
         let free = waiting.without(self.blocked(waiting)).without(self.barred());
         let decided = self.ownership.decided() && !self.peer_alive() && !self.maintenance.on();
-        if free == Set::NONE || !decided {
+        if free.is_none() || !decided {
             return;
         }
         self.lan.held_back = waiting.without(free);
         if self.lan.cleared.is_empty() && !self.isolation_ends() {
             self.log(Record::NobodyAnswers { node: self.peer_name() });
         }
-        if self.lan.held_back == Set::NONE {
+        if self.lan.held_back.is_none() {
             self.hold_over();
         }
         self.free_to_take(free);
@@ -288,23 +289,23 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let waits = group < self.groups.list().len() && !self.peer_alive();
-        let waits = waits.then(|| self.groups.class(group)).filter(|class| !self.groups.held().has(*class));
+        let waits = waits && !self.groups.held().has(group);
         let answer = match waits {
-            None => Answer::NotHeld,
-            Some(_) if self.maintenance.on() => Answer::Maintenance,
-            Some(_) if self.fencing.waiting() => Answer::NotReset,
-            Some(_) if self.clear_unready(group) => {
+            false => Answer::NotHeld,
+            true if self.maintenance.on() => Answer::Maintenance,
+            true if self.fencing.waiting() => Answer::NotReset,
+            true if self.clear_unready(group) => {
                 let (key, _) = self.groups.words(Step { group, resource: 0 });
                 self.log(Record::HoldCleared { group: key, node: self.peer_name() });
                 Answer::Done
             }
-            Some(class) if !self.lan.held_back.has(class) => Answer::NotHeld,
-            Some(class) => {
+            true if !self.lan.held_back.has(group) => Answer::NotHeld,
+            true => {
                 let (key, _) = self.groups.words(Step { group, resource: 0 });
                 self.log(Record::HoldCleared { group: key, node: self.peer_name() });
                 self.lan.cleared.push(group);
                 self.take_what_is_free();
-                if self.lan.held_back.has(class) { Answer::StillHeld } else { Answer::Done }
+                if self.lan.held_back.has(group) { Answer::StillHeld } else { Answer::Done }
             }
         };
         self.raise(Fact::Answered { id, answer });
@@ -312,7 +313,7 @@ impl Core {
 
     /// Which machine answers for an address of a group that is held back.
     pub(super) fn lan_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back.has(self.groups.class(group));
+        let waits = self.lan.held_back.has(group);
         let asked = self.kept(|other| other == group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))
@@ -396,7 +397,7 @@ impl Core {
 
     /// Gives up the class of a group whose address the peer claims.
     pub(in crate::cluster) fn hold_yielded(&mut self, step: Step, mac: &str) {
-        let set = self.groups.class(step.group).into();
+        let set = self.groups.around(step.group);
         self.lan.held_back = self.lan.held_back.with(set);
         self.ask_for(set, |_| true, Some(mac));
     }
@@ -454,10 +455,9 @@ impl Core {
         let mut groups: Vec<usize> = self.lan.lost.iter().map(|step| step.group).collect();
         groups.dedup();
         for group in groups {
-            let class = self.groups.class(group);
             let runs = self.lan.lost.iter().any(|step| step.group == group && self.groups.runs(*step));
-            let ours = runs && self.groups.held().has(class);
-            let claimed = self.peer_alive() && self.ownership.other.holds.has(class.swapped());
+            let ours = runs && self.groups.wanted(group);
+            let claimed = self.peer_alive() && self.ownership.other.holds.has(group);
             let restoring = |asked: &Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
             let silent = self.lan.asked.iter().filter(|asked| restoring(asked)).all(|asked| asked.silent);
             let leaving = !runs && self.lan.lost.iter().any(|step| step.group == group && self.groups.is_up(*step));

@@ -55,7 +55,7 @@ impl Core {
         if self.leftovers.has(step) {
             self.leftovers.0.retain(|found| found.step != step);
             if self.is_address(step) {
-                self.raise(Fact::LeftoverGone { set: self.groups.class(step.group).into() });
+                self.raise(Fact::LeftoverGone { set: self.groups.around(step.group) });
             }
             let (group, resource) = self.groups.words(step);
             self.log(Record::LeftoverGone { group, resource });
@@ -122,7 +122,7 @@ impl Core {
     }
 
     fn peer_has(&self, group: usize) -> bool {
-        self.peer_alive() && self.ownership.other.holds.swapped().has(self.groups.class(group))
+        self.peer_alive() && self.ownership.other.holds.has(group)
     }
 
     fn is_address(&self, step: Step) -> bool {
@@ -135,12 +135,8 @@ impl Core {
     fn is_meant(&self, step: Step) -> bool {
         let list = self.groups.list();
         let Some(resource) = list[step.group].resources.get(step.resource) else { return true };
-        let same = |other: &ResourceKind| match (&resource.kind, other) {
-            (ResourceKind::Address(one), ResourceKind::Address(other)) => one.address == other.address,
-            (one, other) => one.unit().is_some() && one.unit() == other.unit(),
-        };
         list.iter().enumerate().any(|(group, found)| {
-            let names = found.resources.iter().enumerate().filter(|(_, other)| same(&other.kind));
+            let names = found.resources.iter().enumerate().filter(|(_, other)| resource.kind.is_same(&other.kind));
             let up = |resource: usize| self.groups.is_up(Step { group, resource });
             names.into_iter().any(|(resource, _)| self.groups.wanted(group) || up(resource))
         })

@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::{Class, Record, Set, Step, UnitNews};
+use crate::cluster::{Record, Step, UnitNews};
 
 /// The switch.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Core {
 
     /// The peer is gone. True if nothing of it is taken, because this node is in maintenance; that is said once.
     pub(in crate::cluster) fn forgoes_for_maintenance(&mut self) -> bool {
-        if self.maintenance.on && self.groups.held() != Set::ALL {
+        if self.maintenance.on && self.groups.held() != self.groups.all() {
             self.log(Record::MaintenanceForgoes { node: self.peer_name() });
         }
         self.maintenance.on
@@ -85,9 +85,9 @@ impl Core {
     }
 
     /// Why a group that nobody has is not taken.
-    pub(super) fn maintenance_objection(&self, class: Class) -> Option<String> {
+    pub(super) fn maintenance_objection(&self, group: usize) -> Option<String> {
         let gone = !self.peer_alive() || self.ownership.other.left();
-        let waits = self.maintenance.on && gone && !self.groups.held().has(class);
+        let waits = self.maintenance.on && gone && !self.groups.wanted(group);
         waits.then(|| "this node is in maintenance".to_owned())
     }
 

@@ -35,10 +35,9 @@ use super::core::Core;
 impl Core {
     /// Why a group is not taken although its owner is gone, if anything objects.
     pub(super) fn objection(&self, group: usize) -> Option<String> {
-        let class = self.groups.class(group);
-        self.fencing_objection(class)
-            .or_else(|| self.maintenance_objection(class))
-            .or_else(|| self.isolation_objection(class))
+        self.fencing_objection(group)
+            .or_else(|| self.maintenance_objection(group))
+            .or_else(|| self.isolation_objection(group))
             .or_else(|| self.ready_objection(group))
             .or_else(|| self.lan_objection(group))
     }

@@ -11,8 +11,8 @@ use super::checks::CheckState;
 use super::condition::ResourceState;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::ownership::exchange::Obstacle;
-use crate::cluster::{Class, Record, Set, Step};
+use crate::cluster::ownership::obstacle::Obstacle;
+use crate::cluster::{GroupSet, Record, Set, Step};
 
 /// What was said about readiness.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl Core {
             // What an operator wanted taken in place of a dead peer is not meant any more.
             self.readiness.cleared.clear();
         }
-        let unready = self.unready();
+        let unready = self.groups.touched(self.unready());
         let before = std::mem::replace(&mut self.readiness.told, unready);
         if unready == before || !self.membership.running() {
             return;
@@ -78,50 +78,48 @@ impl Core {
         })
     }
 
-    /// The classes of which this node could not serve a group.
-    pub(in crate::cluster) fn unready(&self) -> Set {
-        let unready = |class| self.groups.of(class).any(|group| self.unready_reason(group).is_some());
-        Set { local: unready(Class::Local), foreign: unready(Class::Foreign) }
+    /// The groups that this node could not serve, and those that move with them.
+    pub(in crate::cluster) fn unready(&self) -> GroupSet {
+        let unready = (0..self.groups.list().len()).filter(|group| self.unready_reason(*group).is_some());
+        self.groups.members(self.groups.touched(GroupSet::new(unready, Set::NONE)))
     }
 
-    /// The classes with a group that this node does not take even if nobody else serves it.
+    /// The groups that this node does not take even if nobody else serves them, and those that move with them.
     ///
     /// A unit that runs on both nodes, and not here at the moment, keeps nothing from being taken then: it is started
     /// again and again, and the other groups of its class are served meanwhile.
-    pub(in crate::cluster) fn barred(&self) -> Set {
-        let barred = |class| self.groups.of(class).any(|group| self.barring_check(group).is_some());
-        Set { local: barred(Class::Local), foreign: barred(Class::Foreign) }
+    pub(in crate::cluster) fn barred(&self) -> GroupSet {
+        let barred = (0..self.groups.list().len()).filter(|group| self.barring_check(*group).is_some());
+        self.groups.members(self.groups.touched(GroupSet::new(barred, Set::NONE)))
     }
 
-    /// What an hbd peer says that it could not serve, in our words.
-    pub(in crate::cluster) fn peer_unready(&self) -> Set {
-        self.peer_node().map_or(Set::NONE, |peer| peer.unready.swapped())
+    /// What an hbd peer says that it could not serve.
+    pub(in crate::cluster) fn peer_unready(&self) -> GroupSet {
+        self.peer_node().map_or(GroupSet::NONE, |peer| self.groups.members(peer.unready.swapped()))
     }
 
-    /// Whether the peer is ready for this set, in our words.
+    /// Whether the peer is ready for this set.
     ///
     /// # Errors
     /// [`Obstacle::PeerNotReady`].
-    pub(in crate::cluster) fn may_give(&self, set: Set) -> Result<(), Obstacle> {
-        if set.common(self.peer_unready()) == Set::NONE { Ok(()) } else { Err(Obstacle::PeerNotReady) }
+    pub(in crate::cluster) fn may_give(&self, set: GroupSet) -> Result<(), Obstacle> {
+        if set.common(self.peer_unready()).is_none() { Ok(()) } else { Err(Obstacle::PeerNotReady) }
     }
 
     /// Whether a check that was never run, or a unit that is being started, keeps something of this set from being
     /// taken: the next moment will tell.
-    pub(in crate::cluster) fn awaits_first_check(&self, set: Set) -> bool {
-        let groups = (0..self.groups.list().len()).filter(|group| set.has(self.groups.class(*group)));
+    pub(in crate::cluster) fn awaits_first_check(&self, set: GroupSet) -> bool {
         let starts = |step: Step| self.resource_state(step).0 == ResourceState::Starting;
         let untested = |group| {
             self.ready_checks(group).any(|(_, state, _)| state == CheckState::Untested)
                 || self.everywhere.steps().any(|step| step.group == group && starts(step))
         };
-        groups.into_iter().any(untested)
+        set.iter().any(untested)
     }
 
     /// The groups of a set that this node could not serve, each with its reason.
-    fn unready_groups(&self, set: Set) -> String {
-        let groups = (0..self.groups.list().len()).filter(|group| set.has(self.groups.class(*group)));
-        let named = groups.filter_map(|group| {
+    fn unready_groups(&self, set: GroupSet) -> String {
+        let named = set.iter().filter_map(|group| {
             let reason = self.unready_reason(group)?;
             let (key, _) = self.groups.words(Step { group, resource: 0 });
             Some(format!("{key} ({reason})"))
@@ -130,30 +128,29 @@ impl Core {
     }
 
     /// The peer is gone. The part of what it leaves that this node could not serve, which is not taken; that is said.
-    pub(in crate::cluster) fn forgoes_unready(&mut self, set: Set) -> Set {
+    pub(in crate::cluster) fn forgoes_unready(&mut self, set: GroupSet) -> GroupSet {
         let unready = set.common(self.barred());
-        if unready != Set::NONE && !self.awaits_first_check(unready) {
+        if !unready.is_none() && !self.awaits_first_check(unready) {
             let groups = self.unready_groups(unready);
             self.complain(Record::NotReadyForgoes { node: self.peer_name(), groups });
         }
         unready
     }
 
-    /// The peer wants to give this, in our words. True if it gets no answer, because this node could not serve it.
-    pub(in crate::cluster) fn refuses_unready(&mut self, set: Set) -> bool {
+    /// The peer wants to give this. True if it gets no answer, because this node could not serve it.
+    pub(in crate::cluster) fn refuses_unready(&mut self, set: GroupSet) -> bool {
         let unready = set.common(self.unready());
-        if unready != Set::NONE {
+        if !unready.is_none() {
             let groups = self.unready_groups(unready);
             self.complain(Record::NotReadyRefuses { node: self.peer_name(), groups });
         }
-        unready != Set::NONE
+        !unready.is_none()
     }
 
     /// Why a group that nobody serves is not taken here.
     pub(super) fn ready_objection(&self, group: usize) -> Option<String> {
-        let class = self.groups.class(group);
         let served = self.peer_alive() && !self.ownership.other.left();
-        let served = served && self.ownership.other.holds.has(class.swapped());
+        let served = served && self.ownership.other.holds.has(group);
         let reason = self.barring_check(group).filter(|_| !served)?;
         Some(format!("this node is not ready for it ({reason})"))
     }

@@ -15,7 +15,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::message::MessageSaid;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Class, Record, Set, Status};
+use crate::cluster::{Class, GroupSet, Record, Status};
 use crate::config::AutoFailback;
 use crate::wire::Message;
 
@@ -49,7 +49,7 @@ impl Core {
     /// We became active beside a living peer: as soon as it can hear us, it is asked for our groups.
     pub(in crate::cluster) fn legacy_begins(&mut self) {
         let gone = self.peer_node().is_none_or(|peer| peer.status == Status::Dead) || self.ownership.other.left();
-        if !gone && !self.peer_kind().is_nice() {
+        if !gone && !self.peer_kind().is_nice() && !self.leave.begun() {
             self.timers.set(Timer::LegacyPeer, self.now.monotonic + PEER_PATIENCE);
             self.legacy_check();
         }
@@ -63,7 +63,8 @@ impl Core {
         if !self.peer_kind().is_nice() {
             // It says nothing about its resources: what we do not serve, it does.
             let serves = self.peer_active() && !self.ownership.other.left();
-            let holds = if serves { Set::ALL.without(self.groups.held()).swapped() } else { Set::NONE };
+            let others = self.groups.all().without(self.groups.held());
+            let holds = if serves { others } else { GroupSet::NONE };
             self.ownership.other_is_legacy(holds);
             self.legacy_check();
             return;
@@ -107,7 +108,7 @@ impl Core {
             self.ask_for_groups();
         } else {
             self.legacy.asking.clear();
-            self.take(Set::LOCAL);
+            self.take(self.groups.local());
             self.say_acquired("ip-request-resp");
         }
     }
@@ -220,7 +221,7 @@ impl Core {
         }
     }
 
-    /// Wants one group up, or down. A class that is complete by it is claimed.
+    /// Wants one group up, or down. One that we get is claimed.
     fn want_one(&mut self, group: usize, wanted: bool) {
         let before = self.groups.held();
         self.groups.want_group(group, wanted, self.now.monotonic, &mut self.out);
@@ -248,7 +249,7 @@ impl Core {
     pub(in crate::cluster) fn legacy_returned(&mut self, node: usize) {
         if Some(node) == self.peer() && !self.peer_kind().is_nice() && self.ownership.decided() {
             self.timers.set(Timer::LegacyRestart, self.now.monotonic + RESTART_PATIENCE);
-            self.raise(Fact::StorageAtStake { set: Set::ALL });
+            self.raise(Fact::StorageAtStake { set: self.groups.all() });
         }
     }
 
@@ -270,7 +271,7 @@ impl Core {
     /// A real Heartbeat that returned from a partition has not restarted itself: each keeps its own.
     pub(in crate::cluster) fn legacy_restart_overdue(&mut self) {
         self.log(Record::ConflictLost { node: self.peer_name() });
-        self.release(Set::FOREIGN);
+        self.release(self.groups.foreign());
         self.groups.announce(self.groups.held(), &mut self.out);
         self.legacy.asking = self.groups.of(Class::Local).filter(|group| !self.groups.wanted(*group)).collect();
         self.ask_for_groups();

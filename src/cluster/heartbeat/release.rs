@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::peer::send::Side;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Instant, Set};
+use crate::cluster::{GroupSet, Instant};
 
 /// One that waits for our first word gives up by itself after ten seconds, but a wrong word makes it wait for an hour
 /// (03 §16 no. 9): nothing is said before it must have.
@@ -79,14 +80,14 @@ impl Core {
 
     /// `done` for what we have released because it asked, or for its sake: it may hang in the exchange in which it
     /// asked (03 §14.3, last row).
-    pub(in crate::cluster) fn release_after_wish(&mut self, set: Set) {
+    pub(in crate::cluster) fn release_after_wish(&mut self, set: GroupSet) {
         if self.peer_kind().is_hbd() || !self.groups.settled(set) {
             return;
         }
         if self.now.monotonic < self.release.not_before {
             self.release_after(Duration::ZERO, false);
         } else {
-            self.send_ask(set, "done");
+            self.send_ask(set, "done", Side::Giver);
         }
     }
 
@@ -102,7 +103,8 @@ impl Core {
         let kind = self.peer_kind();
         if kind.is_hbd() || !kind.is_nice() || !self.peer_alive() || !self.ownership.decided() {
             self.cancel_release();
-        } else if self.exchange.busy() || self.ownership.other.releasing() || !self.groups.settled(Set::ALL) {
+        } else if self.exchange.busy() || self.ownership.other.releasing() || !self.groups.settled(self.groups.all())
+        {
             self.timers.set(Timer::Release, now + LATER);
         } else if self.peer_is_late() {
             // Due again: it stays due, and is put off.
@@ -119,10 +121,10 @@ impl Core {
     /// nothing to be taken: a `done` for nothing makes it one who has taken, a second one lets it go (03 §4.5.2).
     fn free_heartbeat(&mut self) {
         self.raise(Fact::PeerReleased);
-        let spare = Set::ALL.without(self.groups.held());
-        self.send_ask(spare, "done");
-        if spare == Set::NONE {
-            self.send_ask(spare, "done");
+        let spare = self.groups.all().without(self.groups.held());
+        self.send_ask(spare, "done", Side::Giver);
+        if spare.is_none() {
+            self.send_ask(spare, "done", Side::Giver);
         }
         self.send_resource(true, None);
         self.raise(Fact::Reported);

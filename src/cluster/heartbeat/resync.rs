@@ -46,9 +46,10 @@ impl Core {
         if ownership.other.decided {
             self.resync.in_vain = 0;
         }
-        self.resync.settled |= self.groups.held().local;
+        let local = self.groups.local();
+        self.resync.settled |= local.without(self.groups.held()).is_none();
         let in_flux = !ownership.other.decided && self.resync.in_vain < ATTEMPTS;
-        let ours_there = !self.resync.settled && ownership.other.holds.foreign && !kind.is_hbd();
+        let ours_there = !self.resync.settled && local.without(ownership.other.holds).is_none() && !kind.is_hbd();
         let idle = ownership.decided()
             && !ownership.other.releasing()
             && !ownership.other.left()

@@ -6,7 +6,7 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::{Class, Record, Set};
+use crate::cluster::{GroupSet, Record, Set};
 use crate::config::{Group, Resource};
 
 /// Scripts of resource.d that give a node exclusive use of a disk (03 §2.4).
@@ -24,18 +24,18 @@ fn is_storage(resource: &Resource) -> bool {
 
 impl Core {
     /// The part of `set` that has storage in one of its groups. Classes move as a whole.
-    fn with_storage(&self, set: Set) -> Set {
+    fn with_storage(&self, set: GroupSet) -> GroupSet {
         let groups = self.groups.list();
         let storage = |group: &Group| group.resources.iter().any(is_storage);
-        let any = |class| set.has(class) && self.groups.of(class).any(|index| storage(&groups[index]));
-        Set { local: any(Class::Local), foreign: any(Class::Foreign) }
+        let found = GroupSet::new((0..groups.len()).filter(|group| storage(&groups[*group])), Set::NONE);
+        set.common(self.groups.members(self.groups.touched(found)))
     }
 
     /// A living Heartbeat runs what we run, or may: storage goes down here, and comes back when the peer has let go
     /// of it.
-    pub(in crate::cluster) fn let_go_of_storage(&mut self, at_stake: Set) {
+    pub(in crate::cluster) fn let_go_of_storage(&mut self, at_stake: GroupSet) {
         let storage = self.with_storage(at_stake.common(self.groups.held()));
-        if storage == Set::NONE || self.peer_kind().is_hbd() {
+        if storage.is_none() || self.peer_kind().is_hbd() {
             return;
         }
         self.log(Record::StorageLetGo { node: self.peer_name() });

@@ -14,6 +14,18 @@ impl Core {
         differs.into_iter().map(str::to_owned).collect()
     }
 
+    /// Whether the peer said that its haresources is ours.
+    pub(in crate::cluster) fn same_haresources(&self) -> bool {
+        let ours = &self.settings.fingerprint;
+        let theirs = self.peer_node().and_then(|peer| peer.fingerprint.as_ref());
+        theirs.is_some_and(|theirs| theirs.haresources == ours.haresources)
+    }
+
+    /// Whether the peer said that its haresources is another one than ours.
+    pub(in crate::cluster) fn other_haresources(&self) -> bool {
+        self.peer_node().is_some_and(|peer| peer.fingerprint.is_some()) && !self.same_haresources()
+    }
+
     /// A status of a node.
     pub(in crate::cluster) fn configuration_heard(&mut self, from: usize, said: Option<Fingerprint>) {
         if self.nodes[from].fingerprint == said {

@@ -12,7 +12,7 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Record, Set};
+use crate::cluster::{Action, Record};
 use crate::wire::Message;
 
 /// How long a stop waits for a peer that has not decided or for a standby exchange, before it goes on regardless.
@@ -55,7 +55,7 @@ impl Core {
         }
         self.log(Record::ShutdownBegins {});
         if !self.membership.active() {
-            if self.groups.settled(Set::ALL) && self.groups.held() == Set::NONE {
+            if self.groups.settled(self.groups.all()) && self.groups.held().is_none() {
                 // We hold nothing and were never asked for anything: nobody waits for a farewell.
                 self.finish();
             } else {
@@ -94,13 +94,13 @@ impl Core {
     pub(in crate::cluster) fn release_everything(&mut self) {
         self.ownership.decision = Decision::Shutdown;
         self.log(Record::GivingUpAll {});
-        self.release(Set::ALL);
+        self.release(self.groups.all());
         self.send_resource(false, Some("shutdown"));
     }
 
     /// Groups have gone down. `shutdone` is never said before the last of them (03 §14.1 rule 9).
     pub(in crate::cluster) fn leave_settled(&mut self) {
-        if self.leave.phase == Phase::Releasing && self.groups.settled(Set::ALL) {
+        if self.leave.phase == Phase::Releasing && self.groups.settled(self.groups.all()) {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
             self.leave.phase = Phase::Lingering;

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::guards::condition::Condition;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Instant, Record, Set};
+use crate::cluster::{Action, Adoption, GroupSet, Instant, Record, Step};
+use crate::config::Group;
 
 /// How much longer than deadtime we ask our peers to wait for our successor (02 §9.2).
 const RESTART_RAISE: Duration = Duration::from_secs(30);
@@ -50,10 +52,32 @@ impl Succession {
 impl Core {
     /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still
     /// wait for us: each step is ordered again, and is at its end at once where the resource runs.
-    pub(in crate::cluster) fn adopt(&mut self, set: Set) {
-        self.log(Record::Adopting { set: set.to_string() });
-        self.take_in_maintenance_too(set);
+    pub(in crate::cluster) fn adopt(&mut self, adoption: &Adoption) {
+        let Adoption { held, moved, failback } = *adoption;
+        let set = held.common(self.groups.all());
+        self.log(Record::Adopting { set: self.groups.name(set) });
+        self.ownership.to_return = moved.common(set).common(self.groups.foreign());
+        for group in self.ownership.to_return.iter() {
+            let Group { key, node, .. } = self.groups.list()[group].clone();
+            self.log(Record::PreferenceChanged { group: key, node });
+        }
+        self.ownership.plan_failback(failback);
+        self.take_up(set);
+        if self.maintenance.on() {
+            self.doubt_units(set);
+        }
         self.raise(Fact::GroupsMaySettle);
+    }
+
+    /// In maintenance no unit is started, so nobody knows how these are until the service manager has said it.
+    fn doubt_units(&mut self, set: GroupSet) {
+        for group in set.iter() {
+            let resources = self.groups.list()[group].resources.iter().enumerate();
+            let units = resources.filter(|(_, resource)| resource.kind.unit().is_some());
+            for resource in units.map(|(resource, _)| resource).collect::<Vec<_>>() {
+                self.conditions.note(Step { group, resource }, Condition::Unknown);
+            }
+        }
     }
 
     /// The service manager wants to start us again at once. A stop under way goes first.
@@ -84,8 +108,26 @@ impl Core {
         }
     }
 
-    /// What we hold, for whom to note it who may have to give it to our successor or to release it.
-    pub fn holds(&self) -> Set {
-        self.groups.held()
+    /// Those of the groups that we hold which are to go to the peer, by a changed haresources: to be noted as well.
+    pub fn returns(&self) -> GroupSet {
+        self.ownership.to_return.common(self.groups.held())
+    }
+
+    /// Whether what we took because the peer went away, or was worse connected, is to go back to it: to be noted as
+    /// well.
+    pub fn plans_failback(&self) -> bool {
+        self.ownership.plans_failback() || self.ipfail.peer_was_worse()
+    }
+
+    /// Whether the peer is known to understand Heartbeat's two classes only.
+    pub fn peer_knows_classes_only(&self) -> bool {
+        self.peer_node().is_some_and(|peer| peer.generation != 0) && !self.says_groups()
+    }
+
+    /// What we hold, to be noted for our successor, or for `hbd --release`. It has every class that is held whole,
+    /// even one that has groups: the successor's file may have none for it.
+    pub fn holds(&self) -> GroupSet {
+        let held = self.groups.held();
+        GroupSet::new(held.iter(), self.groups.classes(held))
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::{Answer, Record, Set, Status, Step};
+use crate::cluster::{Answer, Record, Status, Step};
 use crate::config::ResourceKind;
 
 impl Core {
@@ -15,7 +15,7 @@ impl Core {
             Answer::Already
         } else if self.leave.begun() {
             Answer::Leaving
-        } else if on && (self.exchange.busy() || !self.groups.settled(Set::ALL)) {
+        } else if on && (self.exchange.busy() || !self.groups.settled(self.groups.all())) {
             Answer::Busy
         } else {
             if on {
@@ -52,7 +52,7 @@ impl Core {
     pub(in crate::cluster) fn take_what_is_left(&mut self) {
         let decided = self.ownership.decided() && !self.fencing.waiting() && !self.maintenance.on();
         let dead = self.peer_node().is_some_and(|peer| peer.status == Status::Dead);
-        if decided && (dead || self.ownership.other.left()) && self.groups.held() != Set::ALL {
+        if decided && (dead || self.ownership.other.left()) && self.groups.held() != self.groups.all() {
             self.raise(Fact::PeerHasNothing);
         }
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::state::{Decision, Presence};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::peer::message::Report;
+use crate::cluster::peer::message::{Holding, Report};
 use crate::cluster::timers::Timer;
-use crate::cluster::{Record, Set, Status};
+use crate::cluster::{GroupSet, Record, Set, Status};
 use crate::wire::Message;
 
 /// Two nodes that start together wait this long before each takes its own (T10, 03 §4.2).
@@ -25,8 +25,16 @@ const STARTINGS_IN_VAIN: u32 = 3;
 impl Core {
     /// We became active (03 §4.2, first row), or learn late that the peer speaks the nice protocol.
     pub(in crate::cluster) fn acquire_begins(&mut self) {
+        if self.ownership.decision == Decision::Shutdown {
+            // A stop has begun to release what we took up before anybody was heard.
+            return;
+        }
         self.ownership.decision = Decision::Starting;
         self.send_starting();
+        if !self.groups.held().is_none() {
+            // What our predecessor held was perhaps served by both while nobody was here to hear it.
+            self.raise(Fact::TakenUp);
+        }
         let Some(peer) = self.peer_node() else { return };
         if peer.status == Status::Dead {
             self.raise(Fact::PeerDead);
@@ -42,17 +50,25 @@ impl Core {
         if self.peer_kind().is_nice() {
             self.ownership.starting_sent += 1;
             self.timers.set(Timer::Starting, self.now.monotonic + STARTING_RETRY);
-            self.send(Message::new("starting"));
+            let mut message = Message::new("starting");
+            if !self.groups.held().is_none() && self.says_groups() {
+                self.add_holding(&mut message);
+            }
+            self.send(message);
         }
     }
 
     /// `starting`: the peer's communication came up and it wants to know what we hold. A report of a later number has
-    /// overtaken it if it comes late; then only the answer is due.
-    pub(in crate::cluster) fn starting_received(&mut self, seq: u64) {
+    /// overtaken it if it comes late; then only the answer is due. An hbd may hold what its predecessor held, and
+    /// says so.
+    pub(in crate::cluster) fn starting_received(&mut self, seq: u64, said: &Holding) {
         if self.ownership.other.has_overtaken(seq) {
             self.wait_for_local_takeover();
             self.send_resource(self.ownership.decided(), None);
         } else {
+            if said.groups.is_some() {
+                self.ownership.other.holds = self.said_to_hold(Set::NONE, said);
+            }
             self.peer_is_starting();
         }
     }
@@ -96,8 +112,9 @@ impl Core {
             return;
         }
         let awaited_from_heartbeat = self.exchange.accepted() && !self.peer_kind().is_hbd();
+        let hold = self.said_to_hold(report.hold, &report.holding);
         let ownership = &mut self.ownership;
-        ownership.other.reports(seq, &report, awaited_from_heartbeat);
+        ownership.other.reports(seq, &report, hold, awaited_from_heartbeat);
         // What a script adds says nothing of what the daemon has decided.
         if report.full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;
@@ -110,15 +127,27 @@ impl Core {
         self.raise(Fact::ReportCounts(report));
     }
 
+    /// What the peer says that it holds. While its file may be another one, what it runs counts as well, whatever it
+    /// calls that.
+    fn said_to_hold(&self, classes: Set, said: &Holding) -> GroupSet {
+        let keys = said.groups.as_ref().map(|groups| groups.iter().map(|(key, _)| key.as_str()));
+        self.groups.meant(classes.swapped(), keys).with(self.groups.called_otherwise(&said.resources))
+    }
+
     /// The peer said what it holds before we have decided. What it took up while we were away is its own now.
     pub(in crate::cluster) fn check_adoption(&mut self) {
         if matches!(self.ownership.decision, Decision::Stable | Decision::Shutdown) {
             return;
         }
-        let lost = self.groups.held().common(self.ownership.other.holds.swapped());
-        if lost != Set::NONE {
-            self.log(Record::AdoptionLost { node: self.peer_name(), set: lost.to_string() });
-            self.release(lost);
+        let lost = self.groups.held().common(self.ownership.other.holds);
+        if !lost.is_none() {
+            self.log(Record::AdoptionLost { node: self.peer_name(), set: self.groups.name(lost) });
+            if self.peer_kind().is_hbd() {
+                // It announces its addresses again when it hears that they are gone here.
+                self.raise(Fact::LetGo { set: lost });
+            } else {
+                self.release(lost);
+            }
         }
     }
 
@@ -149,9 +178,8 @@ impl Core {
     fn decide(&mut self, reason: &str) {
         self.timers.stop(Timer::TakeLocal);
         self.ownership.decision = Decision::Stable;
-        if !self.ownership.other.holds.foreign {
-            self.take(Set::LOCAL);
-        }
+        let free = self.groups.local().without(self.ownership.other.holds);
+        self.take(free);
         self.send_resource(true, None);
         self.raise(Fact::Reported);
         self.log(Record::LocalTransitionCompleted {});
@@ -232,7 +260,7 @@ impl Core {
     }
 
     /// Takes what nobody has any more.
-    pub(in crate::cluster) fn take_from_peer(&mut self, set: Set) {
+    pub(in crate::cluster) fn take_from_peer(&mut self, set: GroupSet) {
         self.log(Record::AcquiringFrom { node: self.peer_name() });
         self.ownership.taking = true;
         self.take(set);

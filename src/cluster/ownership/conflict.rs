@@ -5,6 +5,7 @@
 //! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
 //! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,8 @@ use crate::cluster::peer::claims::Claims;
 use crate::cluster::peer::message::Report;
 use crate::cluster::peer::node::Node;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Class, Instant, Record, Set, Step};
+use crate::cluster::{Class, GroupSet, Instant, Record, Set, Step};
+use crate::wire::Message;
 
 /// Period at which two hbd nodes repeat their claims while they are in conflict.
 const CLAIM_PERIOD: Duration = Duration::from_secs(1);
@@ -27,16 +29,30 @@ const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(15);
 const ANNOUNCE_AFTER_RETURN: Duration = Duration::from_secs(2);
 /// How long nobody may hold a class before we act: messages of an exchange cross.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(3);
+/// The same where the nodes disagree about whose a group is.
+const DISAGREEMENT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The groups of a set: a class without a group cannot be wrong.
+fn without_empty(set: GroupSet) -> GroupSet {
+    GroupSet::new(set.iter(), Set::NONE)
+}
+
 /// What is wrong, and since when.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Conflict {
     theirs: Option<Claims>,
-    both: Set,
+    /// When the peer claimed each group that it holds, by keys, if it says so.
+    #[serde(default)]
+    their_groups: Option<Vec<(String, u64)>>,
+    both: GroupSet,
     /// When `both` began.
     both_since: Instant,
     /// How many groups we held when `both` began.
     began_with: Option<usize>,
-    nobody: Set,
+    nobody: GroupSet,
+    /// When `nobody` began.
+    #[serde(default)]
+    nobody_since: Instant,
     /// Until when a real Heartbeat that returned from a partition may take to restart itself.
     restart_due: Option<Instant>,
     /// How often a real Heartbeat was asked in vain to end the present conflict.
@@ -51,7 +67,7 @@ pub(in crate::cluster) struct Conflict {
 impl Conflict {
     /// Whether both nodes hold something.
     pub(in crate::cluster) fn both_hold(&self) -> bool {
-        self.both != Set::NONE
+        !self.both.is_none()
     }
 
     /// Since when an hbd peer that we hear does not hear us.
@@ -65,14 +81,15 @@ impl Core {
     /// restart itself because of a partition.
     pub(in crate::cluster) fn conflict_open(&self) -> bool {
         self.conflict.both_hold()
-            || self.ownership.stopping() != Set::NONE
+            || !self.ownership.stopping().is_none()
             || self.conflict.restart_due.is_some_and(|due| self.now.monotonic < due)
     }
 
     /// Our claims as they stand now or, during a conflict, as they stood when it began.
     pub(in crate::cluster) fn claims(&self) -> Claims {
-        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.count(self.groups.held()));
-        Claims { held, ..self.ownership.claims() }
+        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.held().count());
+        let of = |class| self.ownership.claims().of_class(class, self.groups.of(class));
+        Claims { local: of(Class::Local), foreign: of(Class::Foreign), held }
     }
 
     /// The peer says that it has declared us dead, and we hear it. An hbd that hears us again says so
@@ -101,12 +118,16 @@ impl Core {
     pub(in crate::cluster) fn conflict_reappeared(&mut self, known: bool) {
         let (now, hbd) = (self.now.monotonic, self.peer_kind().is_hbd());
         if known || hbd {
-            // The loser may have yielded before it could tell us.
-            self.timers.set(Timer::AnnounceAfterReturn, now + ANNOUNCE_AFTER_RETURN);
+            self.announce_soon();
         }
         if !hbd {
             self.conflict.restart_due = Some(now + HEARTBEAT_PATIENCE);
         }
+    }
+
+    /// The loser of a conflict may have yielded before it could tell us: we announce what we hold then.
+    pub(in crate::cluster) fn announce_soon(&mut self) {
+        self.timers.set(Timer::AnnounceAfterReturn, self.now.monotonic + ANNOUNCE_AFTER_RETURN);
     }
 
     /// An hbd peer that is back gets our claims.
@@ -130,12 +151,13 @@ impl Core {
 
     /// The loser of a conflict says which groups it no longer runs: announce them, even if a newer report has
     /// overtaken this one, and even if we never knew that there was a conflict.
-    pub(in crate::cluster) fn conflict_released(&mut self, released: Set) {
-        let released = released.swapped();
+    pub(in crate::cluster) fn conflict_released(&mut self, report: &Report) {
+        let keys = report.released_keys.as_ref().map(|keys| keys.iter().map(String::as_str));
+        let released = self.groups.meant(report.released.swapped(), keys);
         let kept = released.common(self.groups.held());
-        if kept != Set::NONE {
+        if !kept.is_none() {
             self.conflict.both = self.conflict.both.without(kept);
-            if self.conflict.both == Set::NONE {
+            if self.conflict.both.is_none() {
                 self.both_ended();
             }
             self.conflict_won(kept);
@@ -150,6 +172,9 @@ impl Core {
         if let Some(claims) = report.claims {
             self.conflict.theirs = claims;
         }
+        if report.full {
+            self.conflict.their_groups = report.holding.groups.clone();
+        }
         self.audit_both();
         self.audit_nobody();
     }
@@ -159,14 +184,14 @@ impl Core {
         if !self.may_judge() {
             return;
         }
-        let (hold, other) = (self.groups.held(), self.ownership.other.holds.swapped());
+        let (hold, other) = (self.groups.held(), self.ownership.other.holds);
         // What a dead peer leaves is taken, or not, by other rules. What is nobody's is looked for when it is back.
         let told = self.peer_alive() && self.ownership.other.decided && !self.conflict.silent_since_return;
         // Somebody on the LAN has what we held back, whatever a report from before says.
         let nobody = if told {
-            self.existing(Set::ALL.without(hold).without(other)).without(self.lan.held_back())
+            without_empty(self.groups.all().without(hold).without(other)).without(self.lan.held_back())
         } else {
-            Set::NONE
+            GroupSet::NONE
         };
         self.nobody_changed(nobody);
     }
@@ -176,31 +201,24 @@ impl Core {
         self.ownership.decided() && !self.exchange.busy() && !self.ownership.other.releasing()
     }
 
-    /// The part of `set` that has groups.
-    fn existing(&self, set: Set) -> Set {
-        Set {
-            local: set.local && self.groups.count(Set::LOCAL) > 0,
-            foreign: set.foreign && self.groups.count(Set::FOREIGN) > 0,
-        }
-    }
-
     /// The half of [`Core::audit`] that may be done at any time: what the peer last claimed is claimed.
     pub(in crate::cluster) fn audit_both(&mut self) {
         if self.may_judge() {
-            let both = self.existing(self.groups.held().common(self.ownership.other.holds.swapped()));
+            let both = without_empty(self.groups.held().common(self.ownership.other.holds));
             self.both_changed(both);
-            if both != Set::NONE {
+            if !both.is_none() {
                 self.resolve();
             }
         }
     }
 
-    fn both_changed(&mut self, both: Set) {
+    fn both_changed(&mut self, both: GroupSet) {
         let before = std::mem::replace(&mut self.conflict.both, both);
-        if before == Set::NONE && both != Set::NONE {
+        if before.is_none() && !both.is_none() {
+            let classes = self.groups.touched(both);
             self.conflict.began_with = Some(self.claims().held);
             self.conflict.both_since = self.now.monotonic;
-            for (present, whose) in [(both.local, "our"), (both.foreign, "foreign")] {
+            for (present, whose) in [(classes.local, "our"), (classes.foreign, "foreign")] {
                 if present {
                     self.log(Record::BothOwn { whose: whose.to_owned() });
                 }
@@ -212,33 +230,35 @@ impl Core {
                 // It may know nothing of it yet, and the sooner it does the sooner one of us lets go.
                 self.send_resource(true, None);
             }
-        } else if before != Set::NONE && both == Set::NONE {
+        } else if !before.is_none() && both.is_none() {
             self.both_ended();
             self.conflict.asked_in_vain = 0;
         }
-        if both != Set::NONE && before.without(both) != Set::NONE && !self.peer_kind().is_hbd() {
+        if !both.is_none() && !before.without(both).is_none() && !self.peer_kind().is_hbd() {
             // One class is settled: it listens, so let the other one not wait.
             self.conflict.asked_in_vain = 0;
             self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
         }
         let kept = before.without(both).common(self.groups.held());
-        if kept != Set::NONE {
+        if !kept.is_none() {
             self.conflict_won(kept);
         }
     }
 
     /// Nothing is claimed twice any more. What nobody has is still to be acted on.
     fn both_ended(&mut self) {
-        if self.conflict.nobody == Set::NONE {
+        if self.conflict.nobody.is_none() {
             self.timers.stop(Timer::Conflict);
         }
         self.conflict.began_with = None;
     }
 
-    fn nobody_changed(&mut self, nobody: Set) {
+    fn nobody_changed(&mut self, nobody: GroupSet) {
         let before = std::mem::replace(&mut self.conflict.nobody, nobody);
-        if before == Set::NONE && nobody != Set::NONE {
-            for (present, whose) in [(nobody.local, "our local"), (nobody.foreign, "foreign")] {
+        if before.is_none() && !nobody.is_none() {
+            self.conflict.nobody_since = self.now.monotonic;
+            let classes = self.groups.touched(nobody);
+            for (present, whose) in [(classes.local, "our local"), (classes.foreign, "foreign")] {
                 if present {
                     self.log(Record::NoOneOwns { whose: whose.to_owned() });
                 }
@@ -247,7 +267,7 @@ impl Core {
         }
     }
 
-    fn conflict_won(&mut self, kept: Set) {
+    fn conflict_won(&mut self, kept: GroupSet) {
         self.log(Record::ConflictWon { node: self.peer_name() });
         self.groups.announce(kept, &mut self.out);
     }
@@ -255,15 +275,15 @@ impl Core {
     /// The peer is gone or new: whatever was wrong is over, and what we kept is announced. What we still stop goes on
     /// running until it has stopped, for a new peer as well.
     pub(in crate::cluster) fn conflict_over(&mut self) {
-        self.conflict.theirs = None;
+        (self.conflict.theirs, self.conflict.their_groups) = (None, None);
         self.timers.stop(Timer::Conflict);
         self.conflict.restart_due = None;
         self.conflict.asked_in_vain = 0;
-        self.conflict.nobody = Set::NONE;
+        self.conflict.nobody = GroupSet::NONE;
         self.conflict.began_with = None;
         (self.conflict.deaf, self.conflict.silent_since_return) = (None, false);
         let both = std::mem::take(&mut self.conflict.both);
-        if both != Set::NONE {
+        if !both.is_none() {
             self.conflict_won(both);
         }
     }
@@ -272,40 +292,51 @@ impl Core {
     fn resolve(&mut self) {
         let Some(theirs) = self.conflict.theirs else { return };
         let lost = self.lost(theirs);
-        if lost != Set::NONE {
+        if !lost.is_none() {
             self.lose(lost);
         }
     }
 
-    fn lose(&mut self, lost: Set) {
+    fn lose(&mut self, lost: GroupSet) {
         self.log(Record::ConflictLost { node: self.peer_name() });
         self.let_go(lost);
     }
 
     /// Releases `lost`; the peer is told that we do, and when it is done.
-    pub(in crate::cluster) fn let_go(&mut self, lost: Set) {
+    pub(in crate::cluster) fn let_go(&mut self, lost: GroupSet) {
         self.conflict.both = self.conflict.both.without(lost);
         self.ownership.mark_stopping(lost);
         self.release(lost);
         self.conflict_settled();
     }
 
-    fn lost(&self, theirs: Claims) -> Set {
+    fn lost(&self, theirs: Claims) -> GroupSet {
         let ours = self.claims();
-        let lose = |class: Class| {
+        let lose = |group: &usize| {
             let held_less = theirs.held.cmp(&ours.held);
-            let claimed_later = ours.of(class).cmp(&theirs.of(class.swapped()));
+            let claimed_later = self.claimed_later(*group, theirs);
             let sorts_last = self.settings.node.cmp(&self.peer_name());
             held_less.then(claimed_later).then(sorts_last).is_gt()
         };
-        let both = self.conflict.both;
-        Set { local: both.local && lose(Class::Local), foreign: both.foreign && lose(Class::Foreign) }
+        GroupSet::new(self.conflict.both.iter().filter(lose), Set::NONE)
+    }
+
+    /// How the moment at which we claimed a group compares with the peer's. A group that is called otherwise in its
+    /// file was claimed at no moment that could be compared.
+    fn claimed_later(&self, group: usize, theirs: Claims) -> Ordering {
+        let Some(claims) = &self.conflict.their_groups else {
+            let class = self.groups.class(group);
+            return self.claims().of(class).cmp(&theirs.of(class.swapped()));
+        };
+        let (key, _) = self.groups.words(Step { group, resource: 0 });
+        let theirs = claims.iter().find(|(other, _)| *other == key);
+        theirs.map_or(Ordering::Equal, |(_, claimed)| self.ownership.claims().of(group).cmp(claimed))
     }
 
     /// The groups of a loser, or of a giver whose exchange was cancelled, may be down.
     pub(in crate::cluster) fn conflict_settled(&mut self) {
         let lost = self.ownership.stopping();
-        if lost != Set::NONE && self.groups.settled(lost) {
+        if !lost.is_none() && self.groups.settled(lost) {
             self.ownership.has_stopped();
             // Any other may wait for the answer to a `me` of its own, and would hang for this word.
             let asked_in_vain = self.conflict.asked_in_vain > 0;
@@ -314,11 +345,11 @@ impl Core {
     }
 
     /// They are down: say so, and say which, so that the node that has them announces them.
-    pub(in crate::cluster) fn report_released(&mut self, lost: Set) {
+    pub(in crate::cluster) fn report_released(&mut self, lost: GroupSet) {
         let leaves = self.ownership.decision == Decision::Shutdown;
         let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
-        self.send(report.with("hbd_released", lost.word()));
-        if self.conflict.both == Set::NONE {
+        self.send(self.with_released(report, lost));
+        if self.conflict.both.is_none() {
             self.conflict.began_with = None;
             self.conflict.asked_in_vain = 0;
         }
@@ -326,11 +357,16 @@ impl Core {
 
     /// An address of this set was left over here, and is gone: the node that has the set announces its addresses. To
     /// a node that has just come up everything is announced anyway.
-    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: Set) {
+    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: GroupSet) {
         if self.ownership.decided() && self.peer_kind().is_hbd() && !self.exchange.busy() {
             let report = self.resource_message(true, None);
-            self.send(report.with("hbd_released", set.word()));
+            self.send(self.with_released(report, set));
         }
+    }
+
+    fn with_released(&self, report: Message, set: GroupSet) -> Message {
+        let report = report.with("hbd_released", self.groups.classes(set).word());
+        if self.says_groups() { report.with("hbd_released_groups", &self.groups.keys(set)) } else { report }
     }
 
     fn conflict_period(&self) -> Duration {
@@ -356,7 +392,7 @@ impl Core {
 
     /// What was done may not help: it is looked at again.
     pub(in crate::cluster) fn conflict_again(&mut self) {
-        if self.conflict.both.with(self.conflict.nobody) != Set::NONE {
+        if !self.conflict.both.with(self.conflict.nobody).is_none() {
             self.timers.set(Timer::Conflict, self.now.monotonic + self.conflict_period());
         }
     }
@@ -365,7 +401,7 @@ impl Core {
     /// judging. It will not say so again.
     fn changed_unseen(&mut self) -> bool {
         let before = self.conflict.both;
-        if before != Set::NONE {
+        if !before.is_none() {
             self.audit_both();
         }
         self.conflict.both != before
@@ -375,20 +411,30 @@ impl Core {
     /// would have both of us serve for as long as that lasts: only we can end it.
     fn act_with_hbd(&mut self) {
         let both = self.conflict.both;
-        if both != Set::NONE && self.peer_ignores_claims() {
+        if !both.is_none() && self.peer_ignores_claims() {
             self.lose(both);
             return;
         }
-        if self.conflict.nobody.local && !self.exchange.busy() && !self.maintenance.on() {
-            if self.barred().local {
+        let ours = self.conflict.nobody.common(self.ours_to_take());
+        if !ours.is_none() && !self.exchange.busy() && !self.maintenance.on() {
+            if !ours.common(self.barred()).is_none() {
                 // Perhaps the peer can serve it: nobody else will.
-                let _ = self.begin_exchange(Set::LOCAL);
+                let _ = self.begin_exchange(ours);
             } else {
-                self.conflict.nobody.local = false;
-                self.take(Set::LOCAL);
+                self.conflict.nobody = self.conflict.nobody.without(ours);
+                self.ownership.return_when_agreed(ours.common(self.groups.foreign()));
+                self.take(ours);
             }
         }
         self.send_resource(true, None);
+    }
+
+    /// What we take that nobody has: our own. If the nodes disagree about whose a group is, each may leave it to the
+    /// other: the one whose name sorts first takes it when the other has had its time.
+    fn ours_to_take(&self) -> GroupSet {
+        let waited = self.now.monotonic.since(self.conflict.nobody_since) >= DISAGREEMENT_PATIENCE;
+        let disputed = self.other_haresources() && self.settings.node < self.peer_name() && waited;
+        if disputed { self.groups.all() } else { self.groups.local() }
     }
 
     /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are
@@ -401,25 +447,28 @@ impl Core {
 
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
-        let nobody = if self.maintenance.on() { Set::NONE } else { self.conflict.nobody };
+        let nobody = if self.maintenance.on() { GroupSet::NONE } else { self.conflict.nobody };
         let both = self.conflict.both;
-        if both != Set::NONE {
+        if !both.is_none() {
             self.conflict.asked_in_vain += 1;
         }
+        let (local, foreign) = (self.groups.local(), self.groups.foreign());
+        let wrong = self.groups.touched(both.with(nobody));
+        let unready = both.is_none() && !nobody.common(local).common(self.barred()).is_none();
         if self.conflict.asked_in_vain > 1 {
             self.raise(Fact::YieldToHeartbeat { set: both });
-        } else if both == Set::NONE && nobody.local && self.barred().local {
-            let _ = self.begin_exchange(Set::LOCAL);
-        } else if both.local || nobody.local {
-            self.send_takeover(Set::LOCAL);
-        } else if both.foreign || nobody.foreign {
-            let _ = self.begin_exchange(Set::FOREIGN);
+        } else if unready {
+            let _ = self.begin_exchange(local);
+        } else if wrong.local {
+            self.send_takeover(local);
+        } else if wrong.foreign {
+            let _ = self.begin_exchange(foreign);
         }
     }
 
     /// It did not do what we asked: it may hang in an exchange for an hour (03 §0 no. 10). One of us must let go,
     /// and it will not.
-    pub(in crate::cluster) fn yield_to_heartbeat(&mut self, both: Set) {
+    pub(in crate::cluster) fn yield_to_heartbeat(&mut self, both: GroupSet) {
         self.ownership.other.decided = true;
         self.lose(both);
     }
@@ -434,7 +483,7 @@ impl Core {
 
     /// The peer claims an address that we serve, and does not hear us: the group's class is given up.
     pub(in crate::cluster) fn yield_group(&mut self, step: Step) {
-        let set = self.groups.class(step.group).into();
+        let set = self.groups.around(step.group);
         if self.peer_node().is_some_and(Node::is_heartbeat) {
             self.release(set);
         } else {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::groups::Operation;
 use crate::cluster::core::Core;
-use crate::cluster::{Action, Outcome, Record, Set, Step};
+use crate::cluster::{Action, GroupSet, Outcome, Record, Set, Step};
 use crate::config::Group;
 
 /// One of them.
@@ -190,13 +190,14 @@ impl Core {
         }
     }
 
-    /// The classes of the groups that this resource serves: of a unit that both nodes run, those that are held here.
-    pub(in crate::cluster) fn served_with(&self, step: Step) -> Set {
+    /// The groups that this resource serves, and those that move with them: of a unit that both nodes run, those that
+    /// are held here.
+    pub(in crate::cluster) fn served_with(&self, step: Step) -> GroupSet {
         if !self.everywhere.has(step) {
-            return self.groups.class(step.group).into();
+            return self.groups.around(step.group);
         }
         let all = self.everywhere.all(step);
-        let held = all.into_iter().filter(|step| self.groups.wanted(step.group));
-        held.fold(Set::NONE, |set, step| set.with(self.groups.class(step.group).into()))
+        let held = all.into_iter().map(|step| step.group).filter(|group| self.groups.wanted(*group));
+        self.groups.members(self.groups.touched(GroupSet::new(held, Set::NONE)))
     }
 }

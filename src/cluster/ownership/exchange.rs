@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::obstacle::Obstacle;
 use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::peer::message::{Ask, AskWord};
-use crate::cluster::peer::send::ask;
+use crate::cluster::peer::message::{Ask, AskWord, SetSaid};
+use crate::cluster::peer::send::Side;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Answer, Instant, Record, Set, Status, Step};
+use crate::cluster::{Answer, GroupSet, Instant, Record, Step};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
@@ -34,15 +35,15 @@ enum Phase {
     #[default]
     Idle,
     /// Giver: we said `me` and wait for `other`.
-    Asked(Set),
+    Asked(GroupSet),
     /// Giver: we got `other` and stop the set.
-    Releasing(Set),
+    Releasing(GroupSet),
     /// Giver: we said `done` and wait for the taker's.
-    Released(Set),
+    Released(GroupSet),
     /// Taker: we said `other` and wait for the giver's `done`.
-    Accepted(Set),
-    /// Taker: we got `done` and start the set; the word is the giver's.
-    Acquiring(Set),
+    Accepted(GroupSet),
+    /// Taker: we got `done` and start the set.
+    Acquiring(GroupSet),
 }
 
 /// One exchange.
@@ -59,7 +60,7 @@ pub(in crate::cluster) struct Exchange {
     /// When we said `other` last.
     accepted_at: Instant,
     /// A `me` of a real Heartbeat that came since, and its `seq`.
-    asked_again: Option<(Set, u64)>,
+    asked_again: Option<(GroupSet, u64)>,
 }
 
 impl Exchange {
@@ -79,67 +80,25 @@ impl Exchange {
     }
 }
 
-/// Why no exchange can begin now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cluster) enum Obstacle {
-    /// The peer has begun anew and is not up yet.
-    PeerReturns,
-    /// The peer is dead or has left.
-    PeerGone,
-    /// The peer speaks Heartbeat's first protocol, which has no exchange.
-    Legacy,
-    /// We are in maintenance, and it is not about what both hold.
-    Maintenance,
-    /// The peer is.
-    PeerMaintenance,
-    /// The peer could not serve what it would get.
-    PeerNotReady,
-    /// An exchange is under way, or a real Heartbeat may hang in one.
-    UnderWay,
-    /// We have not decided what we hold, or are leaving.
-    Undecided,
-    /// The peer has not decided what it holds.
-    PeerUndecided,
-}
-
 impl Core {
-    /// Whether an exchange may begin.
-    ///
-    /// # Errors
-    /// The first of the things that stand in its way.
-    pub(in crate::cluster) fn may_begin(&self) -> Result<(), Obstacle> {
-        let returns = self.peer_node().is_some_and(|node| node.status == Status::Init && node.last_status.is_some());
-        let contested = self.conflict.both_hold();
-        let obstacles = [
-            (returns, Obstacle::PeerReturns),
-            (!self.peer_alive() || self.ownership.other.left(), Obstacle::PeerGone),
-            (!self.peer_kind().is_nice(), Obstacle::Legacy),
-            (!contested && self.maintenance.on(), Obstacle::Maintenance),
-            (!contested && self.peer_in_maintenance(), Obstacle::PeerMaintenance),
-            (self.exchange.busy() || self.release_pending(), Obstacle::UnderWay),
-            (!self.ownership.decided(), Obstacle::Undecided),
-            (!self.ownership.other.decided, Obstacle::PeerUndecided),
-        ];
-        obstacles.into_iter().find(|(present, _)| *present).map_or(Ok(()), |(_, obstacle)| Err(obstacle))
-    }
-
     /// Says `me` if nothing stands in the way.
     ///
     /// # Errors
     /// What does: try again later.
-    pub(in crate::cluster) fn begin_exchange(&mut self, set: Set) -> Result<(), Obstacle> {
-        self.begin_exchange_saying(set, ask(set, "me"))
+    pub(in crate::cluster) fn begin_exchange(&mut self, set: GroupSet) -> Result<(), Obstacle> {
+        let me = self.ask_message(set, "me", Side::Giver);
+        self.begin_exchange_saying(set, me)
     }
 
     /// The same with a `me` of the caller's.
     ///
     /// # Errors
     /// As [`Core::begin_exchange`].
-    pub(in crate::cluster) fn begin_exchange_saying(&mut self, set: Set, me: Message) -> Result<(), Obstacle> {
+    pub(in crate::cluster) fn begin_exchange_saying(&mut self, set: GroupSet, me: Message) -> Result<(), Obstacle> {
         self.may_begin().and_then(|()| self.may_give(set))?;
         self.ownership.other.decided = false;
         self.enter(Phase::Asked(set), REPLY_TIMEOUT);
-        self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: set.to_string() });
+        self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: self.groups.name(set) });
         self.send(me);
         Ok(())
     }
@@ -158,8 +117,9 @@ impl Core {
     }
 
     /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
-    pub(in crate::cluster) fn takeover_received(&mut self, set: Set) {
-        if !self.refuses_for_maintenance() && set != Set::NONE && self.begin_exchange(set.swapped()).is_err() {
+    pub(in crate::cluster) fn takeover_received(&mut self, said: &SetSaid) {
+        let set = self.groups.meant(said.classes.swapped(), said.keys());
+        if !self.refuses_for_maintenance() && !set.is_none() && self.begin_exchange(set).is_err() {
             self.log_in_flux(&self.settings.node.clone());
         }
     }
@@ -185,13 +145,16 @@ impl Core {
         if self.ownership.decision == Decision::Shutdown || seq < self.exchange.voided {
             return;
         }
-        if let Some(set) = ask.set {
+        if let Some(said) = &ask.set {
+            // The words are the giver's: ours in `other`. A `done` counts for its set only if the peer gives.
+            let words = if ask.word == AskWord::Other { said.classes } else { said.classes.swapped() };
+            let set = self.groups.meant(words, said.keys());
             self.raise(Fact::ExchangeWord { seq, set, ask });
         }
     }
 
     /// A word of the peer that is not void.
-    pub(in crate::cluster) fn word_received(&mut self, seq: u64, set: Set, word: AskWord) {
+    pub(in crate::cluster) fn word_received(&mut self, seq: u64, set: GroupSet, word: AskWord) {
         match word {
             AskWord::Me => self.me_received(set, seq),
             AskWord::Other => self.other_received(set, seq),
@@ -200,7 +163,7 @@ impl Core {
         }
     }
 
-    fn me_received(&mut self, set: Set, seq: u64) {
+    fn me_received(&mut self, set: GroupSet, seq: u64) {
         match self.exchange.phase {
             Phase::Idle => self.accept(set, seq),
             // The giver has begun anew: it never got our `other`. A real taker would hang for an hour (03 §4.5.4).
@@ -220,7 +183,7 @@ impl Core {
         }
     }
 
-    fn other_received(&mut self, set: Set, seq: u64) {
+    fn other_received(&mut self, set: GroupSet, seq: u64) {
         match self.exchange.phase {
             Phase::Asked(_) => self.give(set, seq),
             // It forgot its first, and will wait for what we say to this one: what it said in between voids nothing.
@@ -235,7 +198,7 @@ impl Core {
         }
     }
 
-    fn done_received(&mut self, set: Set, seq: u64) {
+    fn done_received(&mut self, set: GroupSet, seq: u64) {
         let releasing = self.ownership.other.releasing();
         match self.exchange.phase {
             Phase::Released(_) => self.finish_giving(),
@@ -259,9 +222,9 @@ impl Core {
 
     /// Taker: is it still to be had? A giver that has given up says so, one that has not says `done` once more
     /// (docs/DECISIONS.md "What was given before we slept is asked for again").
-    fn repeat_other(&mut self, set: Set) {
+    fn repeat_other(&mut self, set: GroupSet) {
         self.exchange.accepted_at = self.now.monotonic;
-        self.send_ask(set, "other");
+        self.send_ask(set, "other", Side::Taker);
     }
 
     /// Giver: an hbd that asks once more has slept, and did not trust our `done`.
@@ -269,25 +232,30 @@ impl Core {
         if let Phase::Released(set) = self.exchange.phase
             && self.peer_kind().is_hbd()
         {
-            self.send_ask(set, "done");
+            self.send_ask(set, "done", Side::Giver);
         }
     }
 
     /// The exchange that we had begun is cancelled in favour of the one that the peer began at the same time.
-    pub(in crate::cluster) fn accept_instead(&mut self, set: Set, seq: u64) {
+    pub(in crate::cluster) fn accept_instead(&mut self, set: GroupSet, seq: u64) {
         self.ownership.other.decided = true;
         self.accept(set, seq);
     }
 
     /// Taker: we can have it if both sides have decided.
-    fn accept(&mut self, set: Set, seq: u64) {
+    fn accept(&mut self, set: GroupSet, seq: u64) {
         let node = self.peer_name();
         if !self.ownership.other.decided || !self.ownership.decided() {
             self.log_in_flux(&node);
             return;
         }
-        let new = set.swapped().without(self.groups.held());
-        if new != Set::NONE && (self.refuses_for_maintenance() || self.refuses_unready(new)) {
+        if set.is_none() {
+            // Its file has groups that ours has not.
+            self.complain(Record::GivesUnknown { node });
+            return;
+        }
+        let new = set.without(self.groups.held());
+        if !new.is_none() && (self.refuses_for_maintenance() || self.refuses_unready(new)) {
             return;
         }
         self.raise(Fact::ExchangeAccepted { set });
@@ -296,8 +264,8 @@ impl Core {
         // never have heeded it itself (03 §4.5.4).
         self.enter(Phase::Accepted(set), REPLY_TIMEOUT);
         (self.exchange.accepted_at, self.exchange.answered) = (self.now.monotonic, seq);
-        self.log(Record::StandbyWanted { node, set: set.to_string() });
-        self.send_ask(set, "other");
+        self.log(Record::StandbyWanted { node, set: self.groups.name_there(set) });
+        self.send_ask(set, "other", Side::Taker);
     }
 
     /// A repeated `me` of a real Heartbeat has two causes. (a) The operator asked twice: a second `other` would now
@@ -317,14 +285,14 @@ impl Core {
     }
 
     /// Giver: the peer can take it. The set of this message counts, not that of ours (03 §16 no. 2).
-    fn give(&mut self, set: Set, seq: u64) {
+    fn give(&mut self, set: GroupSet, seq: u64) {
         if !self.ownership.decided() {
             return;
         }
         self.enter(Phase::Releasing(set), WORK_TIMEOUT);
         self.exchange.answered = seq;
         self.ownership.other.decided = false;
-        self.log(Record::StandbyCanTake { node: self.peer_name(), set: set.to_string() });
+        self.log(Record::StandbyCanTake { node: self.peer_name(), set: self.groups.name(set) });
         self.release(set);
         self.send_resource(false, Some("standby"));
         self.exchange_settled();
@@ -340,7 +308,7 @@ impl Core {
     }
 
     /// Taker: the giver has released it.
-    fn acquire(&mut self, set: Set) {
+    fn acquire(&mut self, set: GroupSet) {
         if !self.ownership.decided() {
             return;
         }
@@ -349,8 +317,11 @@ impl Core {
         self.ownership.other.ends_release();
         self.ownership.other.holds = self.ownership.other.holds.without(set);
         // What we serve already was perhaps served by both.
-        self.groups.announce(set.swapped().common(self.groups.held()), &mut self.out);
-        self.take_given(set.swapped());
+        self.groups.announce(set.common(self.groups.held()), &mut self.out);
+        if self.says_groups() && !self.same_haresources() {
+            self.ownership.return_when_agreed(set.common(self.groups.foreign()));
+        }
+        self.take_given(set);
         self.exchange_settled();
     }
 
@@ -368,15 +339,15 @@ impl Core {
             Phase::Releasing(set) if self.groups.settled(set) => {
                 let hbd = self.peer_kind().is_hbd();
                 self.enter(Phase::Released(set), if hbd { WORK_TIMEOUT } else { HEARTBEAT_TIMEOUT });
-                self.send_ask(set, "done");
+                self.send_ask(set, "done", Side::Giver);
                 if hbd && self.ownership.other.decided {
                     self.peer_reports_decided();
                 }
             }
-            Phase::Acquiring(set) if self.groups.settled(set.swapped()) => {
+            Phase::Acquiring(set) if self.groups.settled(set) => {
                 self.end_phase();
-                self.log(Record::StandbyAcquired { set: set.to_string() });
-                self.send_ask(set, "done");
+                self.log(Record::StandbyAcquired { set: self.groups.name_there(set) });
+                self.send_ask(set, "done", Side::Taker);
                 self.send_resource(true, None);
                 self.raise(Fact::ExchangeAcquired);
             }
@@ -388,7 +359,7 @@ impl Core {
     /// taken us for dead in the middle of it.
     pub(in crate::cluster) fn peer_reports_decided(&mut self) {
         let other = self.ownership.other.holds;
-        let contested = other.swapped().common(self.groups.held()) != Set::NONE;
+        let contested = !other.common(self.groups.held()).is_none();
         let hbd = self.peer_kind().is_hbd();
         let now = self.now.monotonic;
         match self.exchange.phase {
@@ -398,8 +369,8 @@ impl Core {
                 self.exchange.late_other_counts = !hbd;
             }
             // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
-            Phase::Accepted(set) if hbd && contested => self.send_ask(set, "other"),
-            Phase::Released(set) if other.swapped().common(set) == set => self.finish_giving(),
+            Phase::Accepted(set) if hbd && contested => self.send_ask(set, "other", Side::Taker),
+            Phase::Released(set) if other.common(set) == set => self.finish_giving(),
             // It may be on its way, or not taking at all.
             Phase::Released(_) if !hbd => self.timers.hasten(Timer::Exchange, now + HEARTBEAT_DOUBT),
             // An hbd says this when it has released, and its `done` is on its way, or when it has given up.

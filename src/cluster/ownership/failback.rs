@@ -1,11 +1,12 @@
-//! What we took because the peer went away goes back when it has decided: auto_failback (03 §5.2).
+//! What we took because the peer went away goes back when it has decided: auto_failback (03 §5.2). So does what we
+//! hold and prefers the peer by a changed haresources, when both nodes have read that.
 //!
 //! Owns when that is tried. How a set moves is the exchange's ([`super::exchange`]).
 
 use std::time::Duration;
 
 use super::state::Decision;
-use crate::cluster::Set;
+use crate::cluster::GroupSet;
 use crate::cluster::core::Core;
 use crate::cluster::timers::Timer;
 use crate::config::AutoFailback;
@@ -17,23 +18,35 @@ impl Core {
     /// Gives back what is the peer's, if it can be given now.
     pub(in crate::cluster) fn check_failback(&mut self) {
         self.timers.stop(Timer::Failback);
-        if !self.ownership.need_failback {
+        let (returns, to_return) = (self.ownership.need_failback, self.ownership.to_return);
+        if !returns && to_return.is_none() {
             return;
         }
-        let wanted = self.groups.held().foreign
+        let set = if returns { self.groups.foreign() } else { to_return.common(self.groups.held()) };
+        let theirs = self.groups.held().common(set);
+        let wanted = !theirs.is_none()
             && self.settings.auto_failback != AutoFailback::Off
             && self.ownership.decision != Decision::Shutdown;
         if !wanted {
-            self.ownership.need_failback = false;
+            (self.ownership.need_failback, self.ownership.to_return) = (false, GroupSet::NONE);
             return;
         }
         // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
         // status was lost and who is still dead to us.
-        let hindered = self.conflict_open() || self.peer_is_worse_connected() || self.undone_lately(Set::FOREIGN);
+        let disagree = self.other_haresources() || !returns && !self.same_haresources();
+        let hindered =
+            disagree || self.conflict_open() || self.peer_is_worse_connected() || self.undone_lately(theirs);
         if self.peer_alive() && !hindered {
-            let _ = self.begin_exchange(Set::FOREIGN);
+            let _ = self.begin_exchange(set);
         }
         self.timers.set(Timer::Failback, self.now.monotonic + CHECK_AGAIN);
+    }
+
+    /// A status of the peer, which may say that it has read the file by which some of what we hold is its own now.
+    pub(in crate::cluster) fn preference_agreed(&mut self) {
+        if !self.ownership.to_return.is_none() && self.same_haresources() {
+            self.timers.set_if_unset(Timer::Failback, self.now.monotonic + CHECK_AGAIN);
+        }
     }
 
     /// The peer is back, and nothing that it says may show us a change: what we took from it is still to go back.

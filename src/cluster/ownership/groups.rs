@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::event::{Action, Outcome, Step};
+use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::{Class, Set};
 use crate::cluster::api::time::Instant;
@@ -80,7 +81,7 @@ pub struct Groups {
     left_alone: bool,
     /// Resources that run on both nodes: no step of their groups starts or stops them.
     #[serde(default)]
-    passed_over: BTreeSet<Step>,
+    pub(super) passed_over: BTreeSet<Step>,
     /// The classes that are held although they have no group: they are spoken of all the same (03 §1).
     held_without_groups: Set,
 }
@@ -110,19 +111,25 @@ impl Groups {
         if self.groups[group].node == self.node { Class::Local } else { Class::Foreign }
     }
 
-    /// Number of groups in `set`.
-    pub fn count(&self, set: Set) -> usize {
-        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).count()
+    /// Wants every group in `set` up, or down, and takes the first steps.
+    pub fn want(&mut self, set: GroupSet, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        let held = self.held_without_groups;
+        self.held_without_groups = if wanted { held.with(set.empty()) } else { held.without(set.empty()) };
+        for index in set.iter() {
+            self.want_group(index, wanted, now, out);
+        }
     }
 
-    /// Wants every group in `set` up, or down, and takes the first steps.
-    pub fn want(&mut self, set: Set, wanted: bool, now: Instant, out: &mut Vec<Action>) {
-        let held = self.held_without_groups;
-        self.held_without_groups = if wanted { held.with(set) } else { held.without(set) };
-        for index in 0..self.groups.len() {
-            if set.has(self.class(index)) {
-                self.want_group(index, wanted, now, out);
-            }
+    /// Takes up what runs here already, as far as anybody knows: each resource is started again in its place, which
+    /// is nothing where it runs, and all of them are stopped if the group is given up before that is known.
+    pub fn adopt(&mut self, set: GroupSet, now: Instant, out: &mut Vec<Action>) {
+        self.held_without_groups = self.held_without_groups.with(set.empty());
+        for index in set.iter() {
+            let all = self.groups[index].resources.len();
+            let run = &mut self.runs[index];
+            (run.wanted, run.settled, run.running, run.broken) = (true, false, all, (0..all).collect());
+            out.push(Action::Log(self.notice(index, true)));
+            self.advance(index, now, out);
         }
     }
 
@@ -290,17 +297,14 @@ impl Groups {
     }
 
     /// Whether every group in `set` is where it was wanted, or has failed and is down.
-    pub fn settled(&self, set: Set) -> bool {
-        (0..self.groups.len()).filter(|group| set.has(self.class(*group))).all(|group| self.runs[group].settled)
+    pub fn settled(&self, set: GroupSet) -> bool {
+        set.iter().all(|group| self.runs[group].settled)
     }
 
-    /// What we hold, in Heartbeat's two classes: those of which every group is to run here.
-    pub fn held(&self) -> Set {
-        let held = |class| match self.of(class).next() {
-            Some(_) => self.of(class).all(|group| self.wanted(group)),
-            None => self.held_without_groups.has(class),
-        };
-        Set { local: held(Class::Local), foreign: held(Class::Foreign) }
+    /// What we hold: every group that is to run here.
+    pub fn held(&self) -> GroupSet {
+        let groups = (0..self.groups.len()).filter(|group| self.wanted(*group));
+        GroupSet::new(groups, self.held_without_groups)
     }
 
     /// Whether a group is to run here, that is, whether we hold it.
@@ -313,10 +317,10 @@ impl Groups {
         self.runs[group].settled
     }
 
-    /// The classes with a group that is to run here and could not be started.
-    pub fn failed(&self) -> Set {
-        let failed = |class| self.of(class).any(|group| self.runs[group].wanted && self.runs[group].failed.is_some());
-        Set { local: failed(Class::Local), foreign: failed(Class::Foreign) }
+    /// The groups that are to run here and could not be started.
+    pub fn failed(&self) -> GroupSet {
+        let failed = |group: &usize| self.runs[*group].wanted && self.runs[*group].failed.is_some();
+        GroupSet::new((0..self.groups.len()).filter(failed), Set::NONE)
     }
 
     /// The groups of `class`, by index.
@@ -330,14 +334,13 @@ impl Groups {
     }
 
     /// Whether every group in `set` runs here, all of it.
-    pub fn active(&self, set: Set) -> bool {
-        let groups = (0..self.groups.len()).filter(|group| set.has(self.class(*group)));
-        groups.into_iter().all(|group| self.state(group).0 == GroupState::Active)
+    pub fn active(&self, set: GroupSet) -> bool {
+        set.iter().all(|group| self.state(group).0 == GroupState::Active)
     }
 
     /// Announces every resource of `set` that runs.
-    pub fn announce(&self, set: Set, out: &mut Vec<Action>) {
-        for group in (0..self.groups.len()).filter(|group| set.has(self.class(*group))) {
+    pub fn announce(&self, set: GroupSet, out: &mut Vec<Action>) {
+        for group in set.iter() {
             self.announce_group(group, out);
         }
     }
@@ -406,7 +409,8 @@ impl Groups {
         let down = (!up).then(|| run.running.checked_sub(1)).flatten();
         let passed = |resource: &usize| self.passed_over.contains(&Step { group: index, resource: *resource });
         if let Some(resource) = next.or(down).filter(passed) {
-            run.running = if up { resource + 1 } else { resource };
+            run.running = if up { run.running.max(resource + 1) } else { resource };
+            run.broken.remove(&resource);
             return self.advance(index, now, out);
         }
         if let Some(resource) = next {

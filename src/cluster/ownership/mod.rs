@@ -6,11 +6,13 @@
 //! | module | question it answers |
 //! |---|---|
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
+//! | [`sets`] | how is a set of groups spoken of? (03 §1, 05 §3.8) |
 //! | [`everywhere`] | which unit that both nodes run is up here? |
 //! | [`state`] | who holds what, as far as both have said? (03 §4.1) |
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
 //! | [`failback`] | when does it go back? (03 §5.2) |
 //! | [`exchange`] | how does a set move while both live? (03 §4.5) |
+//! | [`obstacle`] | what keeps an exchange from beginning? |
 //! | [`operator`] | may an operator's move begin, and how did it end? |
 //! | [`undo`] | what we give does not stop: what now? |
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
@@ -21,6 +23,8 @@ pub(in crate::cluster) mod everywhere;
 pub(in crate::cluster) mod exchange;
 pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
+pub(in crate::cluster) mod obstacle;
 pub(in crate::cluster) mod operator;
+pub(in crate::cluster) mod sets;
 pub(in crate::cluster) mod state;
 pub(in crate::cluster) mod undo;

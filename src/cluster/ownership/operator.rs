@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Obstacle;
+use super::obstacle::Obstacle;
 use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Answer, Awaited, Instant, Record, Set};
+use crate::cluster::{Action, Answer, Awaited, GroupSet, Instant, Record, Set};
 
 /// How long a move that an operator asked for may wait until it begins: a real Heartbeat that started alone refuses
 /// every exchange for ten seconds, without a word (03 §16 no. 18). The texts of hbctl, org.hbd1(5) and the catalog
@@ -25,8 +25,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 struct Move {
     id: u64,
     direction: MoveDirection,
-    /// The groups, in our words.
-    set: Set,
+    /// The groups.
+    set: GroupSet,
     /// Until when it may be begun.
     until: Instant,
 }
@@ -42,10 +42,10 @@ pub(in crate::cluster) enum MoveDirection {
 
 impl Move {
     /// What is to run here in the end.
-    fn wanted_here(&self) -> Set {
+    fn wanted_here(&self) -> GroupSet {
         match self.direction {
             MoveDirection::Here => self.set,
-            MoveDirection::ToPeer => Set::NONE,
+            MoveDirection::ToPeer => GroupSet::NONE,
         }
     }
 }
@@ -77,6 +77,7 @@ enum Delay {
 impl Core {
     /// An operator wants the peer to serve, or us. The set is in our words.
     pub(in crate::cluster) fn move_requested(&mut self, id: u64, direction: MoveDirection, set: Set) {
+        let set = self.groups.members(set);
         let request = Move { id, direction, set, until: self.now.monotonic + MOVE_PATIENCE };
         if self.operator.waiting.is_some() && !self.is_already(&request) {
             self.answer(id, Answer::Busy);
@@ -88,8 +89,8 @@ impl Core {
     fn is_already(&self, request: &Move) -> bool {
         let hold = self.groups.held();
         match request.direction {
-            MoveDirection::ToPeer => hold.common(request.set) == Set::NONE,
-            MoveDirection::Here => request.set.without(hold) == Set::NONE,
+            MoveDirection::ToPeer => hold.common(request.set).is_none(),
+            MoveDirection::Here => request.set.without(hold).is_none(),
         }
     }
 
@@ -175,14 +176,14 @@ impl Core {
     fn delay_unready(&self, request: &Move) -> Option<Delay> {
         let hold = self.groups.held();
         match request.direction {
-            MoveDirection::ToPeer if request.set.common(hold).common(self.peer_unready()) != Set::NONE => {
+            MoveDirection::ToPeer if !request.set.common(hold).common(self.peer_unready()).is_none() => {
                 Some(Delay::Refused(Answer::PeerNotReady))
             }
             MoveDirection::Here => {
                 let unready = request.set.without(hold).common(self.unready());
                 let first = self.awaits_first_check(unready);
                 let delay = if first { Delay::Passing(Awaited::ThisNode) } else { Delay::Refused(Answer::NotReady) };
-                (unready != Set::NONE).then_some(delay)
+                (!unready.is_none()).then_some(delay)
             }
             MoveDirection::ToPeer => None,
         }

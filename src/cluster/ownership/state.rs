@@ -3,16 +3,15 @@
 //! Owns the two masks, how far each side has decided, and our claims. [`Core::take`] and [`Core::release`] change
 //! what we hold and set the groups going; why something is taken or released is decided elsewhere.
 //!
-//! What we hold is known for each group ([`super::groups`]); Heartbeat's two classes are how it is spoken of on the
-//! wire, and are derived from the groups ([`super::groups::Groups::held`]). What the peer holds is known in classes
-//! only, because it says no more.
+//! What each node holds is known for each group ([`super::groups`]); Heartbeat's two classes are how it is spoken of
+//! on the wire, and are derived from the groups ([`super::groups::Groups::classes`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::peer::claims::Claims;
+use crate::cluster::peer::claims::ClaimTimes;
 use crate::cluster::peer::message::{Info, Report};
-use crate::cluster::{Record, Set};
+use crate::cluster::{GroupSet, Record};
 
 /// How far we have come in deciding what we own (03 §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,8 +48,8 @@ pub(in crate::cluster) enum Presence {
 /// What the peer has said of its resources.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct OtherSide {
-    /// What it holds, in its own words.
-    pub(in crate::cluster) holds: Set,
+    /// What it holds.
+    pub(in crate::cluster) holds: GroupSet,
     /// Whether it has decided what it holds. True as well of one that is dead or has left: nothing of it is awaited.
     pub(in crate::cluster) decided: bool,
     /// See [`Presence`].
@@ -58,7 +57,7 @@ pub(in crate::cluster) struct OtherSide {
     /// `seq` of the last absolute report of its present incarnation; `None` if there was none since its death.
     pub(in crate::cluster) reported: Option<u64>,
     /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
-    added: Option<(u64, Set)>,
+    added: Option<(u64, GroupSet)>,
 }
 
 impl OtherSide {
@@ -98,11 +97,11 @@ impl OtherSide {
 
     /// It has nothing any more, and nothing of it is awaited.
     pub(super) fn has_nothing(&mut self, presence: Presence) {
-        (self.holds, self.decided, self.presence) = (Set::NONE, true, presence);
+        (self.holds, self.decided, self.presence) = (GroupSet::NONE, true, presence);
     }
 
-    /// Takes in a report that was not overtaken.
-    pub(super) fn reports(&mut self, seq: u64, report: &Report, awaited_from_heartbeat: bool) {
+    /// Takes in a report that was not overtaken, which says that it holds `hold`.
+    pub(super) fn reports(&mut self, seq: u64, report: &Report, hold: GroupSet, awaited_from_heartbeat: bool) {
         if report.info != Info::None {
             self.begins_release();
         } else if report.stable == Some(true) && !awaited_from_heartbeat {
@@ -113,13 +112,13 @@ impl OtherSide {
         if report.full {
             // One that was lost and comes late knows nothing of what was added since.
             let since = self.added.filter(|(order, _)| *order > seq);
-            self.holds = report.hold.with(since.map(|(_, set)| set).unwrap_or_default());
+            self.holds = hold.with(since.map(|(_, set)| set).unwrap_or_default());
             self.reported = Some(seq);
-        } else if report.hold == Set::NONE {
-            self.holds = Set::NONE;
+        } else if hold.is_none() {
+            self.holds = GroupSet::NONE;
         } else {
-            self.added = Some((seq, report.hold));
-            self.holds = self.holds.with(report.hold);
+            self.added = Some((seq, hold));
+            self.holds = self.holds.with(hold);
         }
     }
 }
@@ -128,15 +127,18 @@ impl OtherSide {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Ownership {
     /// When we claimed what we hold, for an hbd peer.
-    claims: Claims,
+    claims: ClaimTimes,
     /// What is to be another's, and still on its way down here.
-    stopping: Set,
+    stopping: GroupSet,
     /// How far we are.
     pub(in crate::cluster) decision: Decision,
     /// What the peer has said.
     pub(in crate::cluster) other: OtherSide,
     /// We took the peer's groups because it went away.
     pub(super) need_failback: bool,
+    /// We have taken these up from our predecessor, and by a changed haresources they prefer the peer.
+    #[serde(default)]
+    pub(in crate::cluster) to_return: GroupSet,
     /// Groups are on their way up that the peer left; a record says when they are up.
     pub(super) taking: bool,
     acquired_once: bool,
@@ -150,33 +152,49 @@ impl Ownership {
         self.decision == Decision::Stable
     }
 
+    /// The nodes disagree about whose these are, and we take them: they go to the peer when both have read the same
+    /// file and that says so.
+    pub(super) fn return_when_agreed(&mut self, set: GroupSet) {
+        self.to_return = self.to_return.with(set);
+    }
+
+    /// Whether we took the peer's groups because it went away.
+    pub(in crate::cluster) fn plans_failback(&self) -> bool {
+        self.need_failback
+    }
+
+    /// Our predecessor may have taken the peer's groups because it went away.
+    pub(in crate::cluster) fn plan_failback(&mut self, planned: bool) {
+        self.need_failback = planned;
+    }
+
     /// When we claimed what.
-    pub(in crate::cluster) fn claims(&self) -> Claims {
-        self.claims
+    pub(in crate::cluster) fn claims(&self) -> &ClaimTimes {
+        &self.claims
     }
 
     /// What is to be another's, and still on its way down here.
-    pub(in crate::cluster) fn stopping(&self) -> Set {
+    pub(in crate::cluster) fn stopping(&self) -> GroupSet {
         self.stopping
     }
 
     /// These are to be another's, and still on their way down.
-    pub(in crate::cluster) fn mark_stopping(&mut self, set: Set) {
+    pub(in crate::cluster) fn mark_stopping(&mut self, set: GroupSet) {
         self.stopping = self.stopping.with(set);
     }
 
     /// Nothing is on its way down for another any more.
     pub(in crate::cluster) fn has_stopped(&mut self) {
-        self.stopping = Set::NONE;
+        self.stopping = GroupSet::NONE;
     }
 
-    /// In Heartbeat's first protocol groups move one by one; these classes are complete now.
-    pub(in crate::cluster) fn claim(&mut self, new: Set, wall_ms: u64) {
+    /// In Heartbeat's first protocol groups move one by one; this is claimed now.
+    pub(in crate::cluster) fn claim(&mut self, new: GroupSet, wall_ms: u64) {
         self.claims.made(new, wall_ms);
     }
 
-    /// There is no transition in Heartbeat's first protocol: the peer has decided, and holds this in its own words.
-    pub(in crate::cluster) fn other_is_legacy(&mut self, holds: Set) {
+    /// There is no transition in Heartbeat's first protocol: the peer has decided, and holds this.
+    pub(in crate::cluster) fn other_is_legacy(&mut self, holds: GroupSet) {
         (self.other.holds, self.other.decided) = (holds, true);
     }
 
@@ -187,21 +205,21 @@ impl Ownership {
 }
 
 impl Core {
-    /// Marks the classes as held at once, so that no report in between can tempt the peer, and starts their groups.
+    /// Marks the groups as held at once, so that no report in between can tempt the peer, and starts their groups.
     /// In maintenance, and of what this node could not serve, only what is held already.
-    pub(in crate::cluster) fn take(&mut self, set: Set) {
+    pub(in crate::cluster) fn take(&mut self, set: GroupSet) {
         let barred = self.barred().without(self.groups.held());
         self.take_given(set.without(barred));
     }
 
     /// The same with what the peer has given up for us: if this node is not ready any more, nobody else has it.
-    pub(in crate::cluster) fn take_given(&mut self, set: Set) {
+    pub(in crate::cluster) fn take_given(&mut self, set: GroupSet) {
         let set = if self.maintenance.on() { set.common(self.groups.held()) } else { set };
         self.take_in_maintenance_too(set);
     }
 
     /// The same in maintenance, too: for what runs here already.
-    pub(in crate::cluster) fn take_in_maintenance_too(&mut self, set: Set) {
+    pub(in crate::cluster) fn take_in_maintenance_too(&mut self, set: GroupSet) {
         let wall_ms = self.wall_ms();
         let new = set.without(self.groups.held());
         let ownership = &mut self.ownership;
@@ -210,8 +228,15 @@ impl Core {
         self.groups.want(set, true, self.now.monotonic, &mut self.out);
     }
 
-    /// Marks the classes as given up and stops their groups.
-    pub(in crate::cluster) fn release(&mut self, set: Set) {
+    /// What runs here already, left by our predecessor, is ours.
+    pub(in crate::cluster) fn take_up(&mut self, set: GroupSet) {
+        let wall_ms = self.wall_ms();
+        self.ownership.claims.made(set, wall_ms);
+        self.groups.adopt(set, self.now.monotonic, &mut self.out);
+    }
+
+    /// Marks the groups as given up and stops them.
+    pub(in crate::cluster) fn release(&mut self, set: GroupSet) {
         self.groups.want(set, false, self.now.monotonic, &mut self.out);
     }
 
@@ -235,6 +260,6 @@ impl Core {
             && ownership.other.decided
             && !self.fencing.waiting()
             && !self.exchange.busy()
-            && self.groups.settled(Set::ALL)
+            && self.groups.settled(self.groups.all())
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::{Instant, Record, Set, Step};
+use crate::cluster::{GroupSet, Instant, Record, Step};
 
 /// A giver that could not stop a resource so often, a second apart, keeps the set.
 const ATTEMPTS: u32 = 3;
@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(600);
 
 /// What could not be given lately.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(in crate::cluster) struct Undone(Option<(Set, Instant)>);
+pub(in crate::cluster) struct Undone(Option<(GroupSet, Instant)>);
 
 impl Core {
     /// A resource does not stop. Nobody would serve its set for as long as that lasts: the set stays here, where all
@@ -32,7 +32,7 @@ impl Core {
     }
 
     /// Everything of the set runs here again.
-    pub(in crate::cluster) fn keep_what_was_given(&mut self, set: Set, step: Step) {
+    pub(in crate::cluster) fn keep_what_was_given(&mut self, set: GroupSet, step: Step) {
         let (group, resource) = self.groups.words(step);
         self.log(Record::MoveUndone { group, resource, node: self.peer_name() });
         self.undone = Undone(Some((set, self.now.monotonic + REST)));
@@ -50,8 +50,8 @@ impl Core {
     }
 
     /// Whether something of this set could not be given a while ago.
-    pub(in crate::cluster) fn undone_lately(&self, set: Set) -> bool {
+    pub(in crate::cluster) fn undone_lately(&self, set: GroupSet) -> bool {
         let now = self.now.monotonic;
-        self.undone.0.is_some_and(|(undone, until)| now < until && undone.common(set) != Set::NONE)
+        self.undone.0.is_some_and(|(undone, until)| now < until && !undone.common(set).is_none())
     }
 }

@@ -1,11 +1,12 @@
 //! The claims of two hbd nodes that hold the same groups: what [`crate::cluster::ownership::conflict`] compares (05
 //! §4.1). Decides nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Class, Set};
+use crate::cluster::{Class, GroupSet};
 
 /// What a node bases its claim on, in its own words: the field `hbd_claim`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,21 +29,47 @@ impl Claims {
         }
     }
 
-    /// These classes are claimed now.
-    pub(in crate::cluster) fn made(&mut self, set: Set, wall_ms: u64) {
-        if set.local {
-            self.local = wall_ms;
-        }
-        if set.foreign {
-            self.foreign = wall_ms;
-        }
-    }
-
     /// Reads the field; `None` if it is malformed.
     pub(in crate::cluster) fn parse(text: &str) -> Option<Claims> {
         let mut numbers = text.split(',');
         let mut hex = || u64::from_str_radix(numbers.next()?, 16).ok();
         Some(Claims { local: hex()?, foreign: hex()?, held: usize::try_from(hex()?).ok()? })
+    }
+}
+
+/// When a node claimed what, wall-clock milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct ClaimTimes {
+    groups: BTreeMap<usize, u64>,
+    /// Of classes that have no group.
+    local: u64,
+    foreign: u64,
+}
+
+impl ClaimTimes {
+    /// This is claimed now.
+    pub(in crate::cluster) fn made(&mut self, set: GroupSet, wall_ms: u64) {
+        self.groups.extend(set.iter().map(|group| (group, wall_ms)));
+        if set.empty().local {
+            self.local = wall_ms;
+        }
+        if set.empty().foreign {
+            self.foreign = wall_ms;
+        }
+    }
+
+    /// When the group was claimed last; 0 for never.
+    pub(in crate::cluster) fn of(&self, group: usize) -> u64 {
+        self.groups.get(&group).copied().unwrap_or_default()
+    }
+
+    /// When the last of these groups was claimed; if there are none, when their class was.
+    pub(in crate::cluster) fn of_class(&self, class: Class, groups: impl Iterator<Item = usize>) -> u64 {
+        let empty = match class {
+            Class::Local => self.local,
+            Class::Foreign => self.foreign,
+        };
+        groups.map(|group| self.of(group)).max().unwrap_or(empty)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What software the peer runs, as far as it has shown it.
 
+use super::node::Node;
+use crate::cluster::GROUPS_EXTENSION;
 use crate::cluster::core::Core;
 use crate::config::AutoFailback;
 
@@ -29,6 +31,14 @@ impl PeerKind {
 }
 
 impl Core {
+    /// Whether sets are said to the peer group by group: to an hbd that reads that, and to one of which no status was
+    /// heard yet, which may be one and judges us by what it hears first.
+    pub(in crate::cluster) fn says_groups(&self) -> bool {
+        let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
+        let reads = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= GROUPS_EXTENSION);
+        self.peer_node().is_some_and(|peer| reads(peer) || stranger(peer))
+    }
+
     /// What the peer is. [`PeerKind::Unknown`] if there is no peer.
     pub(in crate::cluster) fn peer_kind(&self) -> PeerKind {
         let peer = self.peer_node();

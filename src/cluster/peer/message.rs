@@ -32,13 +32,13 @@ pub(in crate::cluster) enum MessageSaid {
     /// `shutdone` (03 §6.5).
     Shutdone,
     /// `starting` (03 §4.2).
-    Starting,
+    Starting(Holding),
     /// `resource` (03 §4.3).
     Resource(Report),
     /// `ask_resources` (03 §4.5).
     Ask(Ask),
-    /// `hb_takeover` (03 §6.6): what the sender wants, in its own words. Nothing where the word is unknown.
-    Takeover(Set),
+    /// `hb_takeover` (03 §6.6): what the sender wants. Nothing where the word is unknown.
+    Takeover(SetSaid),
     /// `ip-request` (03 §6.7): the group's key.
     IpRequest(Option<String>),
     /// `ip-request-resp`: the group's key; `None` if it says anything but `ok`.
@@ -47,6 +47,33 @@ pub(in crate::cluster) enum MessageSaid {
     Ipfail(IpfailSaid),
     /// Any other type: it proves that its sender lives.
     Other,
+}
+
+/// A set of groups as a node says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cluster) struct SetSaid {
+    /// The two classes.
+    pub(in crate::cluster) classes: Set,
+    /// `hbd_groups`: the groups by their keys, which count instead (05 §3.8).
+    #[serde(default)]
+    pub(in crate::cluster) keys: Option<Vec<String>>,
+}
+
+impl SetSaid {
+    /// The keys, if there are any.
+    pub(in crate::cluster) fn keys(&self) -> Option<impl Iterator<Item = &str>> {
+        self.keys.as_ref().map(|keys| keys.iter().map(String::as_str))
+    }
+
+    fn of(message: &Message, classes: Set) -> SetSaid {
+        let keys = message.text("hbd_groups").map(|text| words(text).map(str::to_owned).collect());
+        SetSaid { classes, keys }
+    }
+}
+
+/// The words of a field; none if it says `-`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().filter(|word| *word != "-")
 }
 
 /// What a `status` says.
@@ -73,6 +100,25 @@ pub(in crate::cluster) struct StatusSaid {
     pub(in crate::cluster) degraded: Vec<String>,
 }
 
+/// What an hbd holds, as it says it (05 §3.8).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(in crate::cluster) struct Holding {
+    /// `hbd_groups`: the keys of all groups that it holds, and when it claimed each.
+    pub(in crate::cluster) groups: Option<Vec<(String, u64)>>,
+    /// `hbd_resources`: the key of each, and what it runs for it, as [`crate::config::ResourceKind::identity`] names
+    /// it.
+    pub(in crate::cluster) resources: Vec<(String, Vec<String>)>,
+}
+
+impl Holding {
+    fn of(message: &Message) -> Holding {
+        Holding {
+            groups: message.text("hbd_groups").map(claimed),
+            resources: resources(message.text("hbd_resources").unwrap_or_default()),
+        }
+    }
+}
+
 /// What a `resource` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) struct Report {
@@ -94,6 +140,12 @@ pub(in crate::cluster) struct Report {
     pub(in crate::cluster) claims: Option<Option<Claims>>,
     /// `hbd_unfit`: keys of groups that it cannot serve, and for how long.
     pub(in crate::cluster) unfit: Vec<(String, Duration)>,
+    /// What it holds, group by group.
+    #[serde(default)]
+    pub(in crate::cluster) holding: Holding,
+    /// `hbd_released_groups`: what `hbd_released` says, by keys.
+    #[serde(default)]
+    pub(in crate::cluster) released_keys: Option<Vec<String>>,
 }
 
 /// Why a report comes.
@@ -121,12 +173,12 @@ pub(in crate::cluster) enum AskWord {
 }
 
 /// What an `ask_resources` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) struct Ask {
     /// `info`.
     pub(in crate::cluster) word: AskWord,
     /// `rsc_hold` in the giver's words, everything where it is missing; `None` if it is nothing or unknown.
-    pub(in crate::cluster) set: Option<Set>,
+    pub(in crate::cluster) set: Option<SetSaid>,
     /// `from_id=ipfail`: the sender's ipfail wants it.
     pub(in crate::cluster) from_ipfail: bool,
 }
@@ -172,14 +224,17 @@ impl MessageSaid {
             "query-cstatus" => MessageSaid::ClientWanted(text("cn").zip(text("from_id"))),
             "stonith" => MessageSaid::Stonith { node: text("node"), result: text("result") },
             "shutdone" => MessageSaid::Shutdone,
-            "starting" => MessageSaid::Starting,
+            "starting" => MessageSaid::Starting(Holding::of(message)),
             "resource" => MessageSaid::Resource(Report::of(message)),
             "ask_resources" => MessageSaid::Ask(Ask::of(message)),
-            "hb_takeover" => MessageSaid::Takeover(match message.text("rsc_hold") {
-                Some("failback") => Set::LOCAL,
-                Some(word) => Set::parse(word).unwrap_or(Set::NONE),
-                None => Set::ALL,
-            }),
+            "hb_takeover" => {
+                let classes = match message.text("rsc_hold") {
+                    Some("failback") => Set::LOCAL,
+                    Some(word) => Set::parse(word).unwrap_or(Set::NONE),
+                    None => Set::ALL,
+                };
+                MessageSaid::Takeover(SetSaid::of(message, classes))
+            }
             "ip-request" => MessageSaid::IpRequest(text("ipaddr")),
             "ip-request-resp" => MessageSaid::IpResponse(text("ipaddr").filter(|_| message.text("ok") == Some("OK"))),
             "hbapi-clstat" if message.text("st") == Some("join") => ipfail(IpfailWord::Joined),
@@ -198,7 +253,7 @@ impl MessageSaid {
     pub(in crate::cluster) fn is_nice(&self) -> bool {
         matches!(
             self,
-            MessageSaid::Starting | MessageSaid::Resource(_) | MessageSaid::Ask(_) | MessageSaid::Takeover(_)
+            MessageSaid::Starting(_) | MessageSaid::Resource(_) | MessageSaid::Ask(_) | MessageSaid::Takeover(_)
         )
     }
 
@@ -246,8 +301,26 @@ impl Report {
             released: message.text("hbd_released").and_then(Set::parse).unwrap_or_default(),
             claims: message.text("hbd_claim").map(Claims::parse),
             unfit: unfit(message.text("hbd_unfit").unwrap_or_default()),
+            holding: Holding::of(message),
+            released_keys: message.text("hbd_released_groups").map(|text| words(text).map(str::to_owned).collect()),
         }
     }
+}
+
+/// `KEY RESOURCE RESOURCE… ; KEY RESOURCE…`.
+fn resources(text: &str) -> Vec<(String, Vec<String>)> {
+    let group = |text: &str| {
+        let mut words = words(text).map(str::to_owned);
+        Some((words.next()?, words.collect()))
+    };
+    text.split(" ; ").filter_map(group).collect()
+}
+
+/// `KEY TIME KEY TIME …`, TIME hexadecimal; what is malformed is left out.
+fn claimed(text: &str) -> Vec<(String, u64)> {
+    let words: Vec<&str> = words(text).collect();
+    let pairs = words.chunks_exact(2);
+    pairs.filter_map(|pair| Some((pair[0].to_owned(), u64::from_str_radix(pair[1], 16).ok()?))).collect()
 }
 
 /// `KEY SECONDS KEY SECONDS …`; what is malformed is left out.
@@ -273,9 +346,10 @@ impl Ask {
                 _ => AskWord::Unknown,
             },
             set: match message.text("rsc_hold") {
-                Some(word) => Set::parse(word).filter(|set| *set != Set::NONE),
-                None => Some(Set::ALL),
-            },
+                Some(word) => Set::parse(word).map(|classes| SetSaid::of(message, classes)),
+                None => Some(SetSaid::of(message, Set::ALL)),
+            }
+            .filter(|said| said.classes != Set::NONE || said.keys.is_some()),
             from_ipfail: message.text("from_id") == Some("ipfail"),
         }
     }

@@ -144,6 +144,8 @@ impl Node {
         self.acknowledged = 0;
         self.last_status = None;
         self.last_status_order = (0, 0);
+        // It may have read another file.
+        self.fingerprint = None;
         self.generation = generation;
     }
 

@@ -1,8 +1,17 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
 use crate::cluster::core::Core;
-use crate::cluster::{Action, EXTENSIONS, Set, Status};
+use crate::cluster::{Action, EXTENSIONS, GroupSet, Set, Status, Step};
 use crate::wire::{Message, Value};
+
+/// On which side of an exchange we are: its sets are in the giver's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum Side {
+    /// We give.
+    Giver,
+    /// We take.
+    Taker,
+}
 
 impl Core {
     /// Adds the control fields in their order, keeps sequenced messages for retransmission, and sends.
@@ -47,7 +56,7 @@ impl Core {
             .with("dt", &format!("{:x}", dead_time.as_millis()))
             .with("protocol", "1")
             .with("hbd", &format!("{EXTENSIONS} {}", env!("CARGO_PKG_VERSION")));
-        let cut = self.cut();
+        let cut = self.groups.touched(self.cut());
         if cut != Set::NONE && self.peer_kind().is_hbd() {
             message.set_text("hbd_cut", cut.word());
         }
@@ -66,7 +75,7 @@ impl Core {
         if !degraded.is_empty() && self.peer_kind().is_hbd() {
             message.set_text("hbd_degraded", &degraded.join(" "));
         }
-        let unready = self.unready();
+        let unready = self.groups.touched(self.unready());
         if unready != Set::NONE && (stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_unready", unready.word());
         }
@@ -84,10 +93,10 @@ impl Core {
     /// The message of [`Core::send_resource`], not yet sent.
     pub(in crate::cluster) fn resource_message(&self, stable: bool, info: Option<&str>) -> Message {
         // While a giver, or the loser of a conflict, still stops, nothing it says may sound as if it had.
-        let releasing = self.ownership.stopping() != Set::NONE || self.exchange.releasing();
+        let releasing = !self.ownership.stopping().is_none() || self.exchange.releasing();
         let (stable, info) = if releasing { (false, info.or(Some("standby"))) } else { (stable, info) };
         let mut message = Message::new("resource")
-            .with("rsc_hold", self.groups.held().word())
+            .with("rsc_hold", self.groups.classes(self.groups.held()).word())
             .with("rtype", "full")
             .with("isstable", if stable { "1" } else { "0" });
         if let Some(info) = info {
@@ -102,7 +111,30 @@ impl Core {
                 message.set_text("hbd_unfit", &unfit);
             }
         }
+        if self.says_groups() {
+            self.add_holding(&mut message);
+        }
         message
+    }
+
+    /// Each group that we hold, and since when. A peer whose file may be another one knows them perhaps by what they
+    /// run only.
+    pub(in crate::cluster) fn add_holding(&self, message: &mut Message) {
+        let held = self.groups.held();
+        let claimed = held.iter().map(|group| {
+            let (key, _) = self.groups.words(Step { group, resource: 0 });
+            format!("{key} {:x}", self.ownership.claims().of(group))
+        });
+        let claimed: Vec<String> = claimed.collect();
+        message.set_text("hbd_groups", if claimed.is_empty() { "-".to_owned() } else { claimed.join(" ") }.as_str());
+        if !self.same_haresources() && !held.is_none() {
+            message.set_text("hbd_resources", &self.groups.identities(held));
+        }
+    }
+
+    /// A message about a set, with its groups for a peer that reads them.
+    pub(in crate::cluster) fn with_groups(&self, message: Message, set: GroupSet) -> Message {
+        if self.says_groups() { message.with("hbd_groups", &self.groups.keys(set)) } else { message }
     }
 
     /// Our report, with the word that we know of no exchange. Only an hbd is told so, which reports in its turn; a
@@ -113,19 +145,24 @@ impl Core {
     }
 
     /// `hb_takeover`: asks the peer to give. The set is in our words.
-    pub(in crate::cluster) fn send_takeover(&mut self, set: Set) {
-        self.send(Message::new("hb_takeover").with("rsc_hold", set.word()));
+    pub(in crate::cluster) fn send_takeover(&mut self, set: GroupSet) {
+        let message = Message::new("hb_takeover").with("rsc_hold", self.groups.classes(set).word());
+        self.send(self.with_groups(message, set));
     }
 
     /// `ask_resources`, one word of the standby exchange (03 §4.5).
-    pub(in crate::cluster) fn send_ask(&mut self, set: Set, word: &str) {
-        self.send(ask(set, word));
+    pub(in crate::cluster) fn send_ask(&mut self, set: GroupSet, word: &str, side: Side) {
+        let message = self.ask_message(set, word, side);
+        self.send(message);
     }
-}
 
-/// The message of [`Core::send_ask`], not yet sent.
-pub(in crate::cluster) fn ask(set: Set, word: &str) -> Message {
-    Message::new("ask_resources").with("rsc_hold", set.word()).with("info", word)
+    /// The message of [`Core::send_ask`], not yet sent.
+    pub(in crate::cluster) fn ask_message(&self, set: GroupSet, word: &str, side: Side) -> Message {
+        let classes = self.groups.classes(set);
+        let giver = if side == Side::Giver { classes } else { classes.swapped() };
+        let message = Message::new("ask_resources").with("rsc_hold", giver.word()).with("info", word);
+        self.with_groups(message, set)
+    }
 }
 
 /// Whether messages of this type carry no sequence number (02 §3).

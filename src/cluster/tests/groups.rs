@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::ownership::groups::Groups;
-use crate::cluster::{Action, GroupState, Instant, Outcome, Set, Step};
+use crate::cluster::{Action, GroupSet, GroupState, Instant, Outcome, Set, Step};
 use crate::config::{Group, Resource, ResourceKind};
 
 fn groups() -> Groups {
@@ -31,27 +31,27 @@ fn step(group: usize, resource: usize) -> Step {
 fn starts_left_to_right_and_stops_right_to_left() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-    assert!(!groups.settled(Set::LOCAL));
+    assert!(!groups.settled(groups.local()));
     groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
-    assert!(groups.settled(Set::ALL));
+    assert!(groups.settled(groups.all()));
     assert_eq!(groups.state(0), (GroupState::Active, 2));
-    groups.want(Set::ALL, false, NOW, &mut out);
+    groups.want(groups.all(), false, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
     let expected =
         [Action::Start(step(0, 0)), Action::Start(step(0, 1)), Action::Stop(step(0, 1)), Action::Stop(step(0, 0))];
     assert_eq!(steps(&out), expected);
-    assert!(groups.settled(Set::ALL));
+    assert!(groups.settled(groups.all()));
 }
 
 #[test]
 fn a_change_of_mind_waits_for_the_running_step() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
-    groups.want(Set::LOCAL, false, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
     assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
     assert_eq!(groups.state(0).0, GroupState::Stopping);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
@@ -62,13 +62,13 @@ fn a_change_of_mind_waits_for_the_running_step() {
 fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
     assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
     groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
     assert_eq!(groups.state(0), (GroupState::Failed, 0));
-    assert!(groups.settled(Set::LOCAL));
+    assert!(groups.settled(groups.local()));
     let later = groups.next_deadline().unwrap();
     out.clear();
     groups.tick(later, &mut out);
@@ -80,9 +80,9 @@ fn a_stop_that_fails_ten_times_is_escalated_once() {
     let mut groups = groups();
     let mut out = Vec::new();
     let mut now = NOW;
-    groups.want(Set::LOCAL, true, now, &mut out);
+    groups.want(groups.local(), true, now, &mut out);
     groups.ended(step(0, 0), Outcome::Started, now, &mut out);
-    groups.want(Set::LOCAL, false, now, &mut out);
+    groups.want(groups.local(), false, now, &mut out);
     groups.ended(step(0, 1), Outcome::Started, now, &mut out);
     groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
     for attempt in 1..=12 {
@@ -98,12 +98,12 @@ fn a_stop_that_fails_ten_times_is_escalated_once() {
 fn a_failed_stop_is_repeated_and_never_called_done() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
-    groups.want(Set::LOCAL, false, NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
-    assert!(!groups.settled(Set::LOCAL));
+    assert!(!groups.settled(groups.local()));
     let again = groups.next_deadline().unwrap();
     out.clear();
     groups.tick(again, &mut out);
@@ -114,7 +114,7 @@ fn a_failed_stop_is_repeated_and_never_called_done() {
 fn a_resource_that_hangs_is_stopped_and_started_in_its_place() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
     out.clear();
@@ -134,15 +134,29 @@ fn a_resource_that_hangs_is_stopped_and_started_in_its_place() {
 fn a_group_that_is_given_up_forgets_what_was_to_be_started_again() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.want(Set::LOCAL, true, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
     groups.replace(step(0, 0), NOW, &mut out);
-    groups.want(Set::LOCAL, false, NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
     out.clear();
     groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
     assert_eq!(steps(&out), [Action::Stop(step(0, 1))], "from the right, whatever stopped before");
     groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
     assert_eq!(groups.state(0), (GroupState::Stopped, 0));
+}
+
+#[test]
+fn heartbeat_speaks_of_whole_classes() {
+    let groups = groups();
+    let one = |group| GroupSet::new([group], Set::NONE);
+    assert_eq!(groups.classes(one(0)), Set::LOCAL);
+    assert_eq!(groups.name_there(one(0)), "foreign");
+    let larger = Groups::new("nodea", [groups.list(), &groups.list()[..1]].concat());
+    assert_eq!((larger.classes(one(0)), larger.touched(one(0))), (Set::NONE, Set::LOCAL));
+    assert_eq!(larger.name(GroupSet::new([0, 1], Set::NONE)), "a1 b1", "no word of Heartbeat's means that");
+    let alone = Groups::new("nodea", groups.list()[..1].to_vec());
+    assert_eq!(alone.classes(one(0)), Set::LOCAL, "a class without groups is not held because of that");
+    assert_eq!(alone.classes(alone.all()), Set::ALL, "and is spoken of all the same");
 }

@@ -2,7 +2,7 @@
 //! runs where it should.
 
 use super::*;
-use crate::cluster::GroupState;
+use crate::cluster::{Adoption, GroupSet, GroupState, UnitNews};
 
 const A1: Step = Step { group: 0, resource: 0 };
 
@@ -166,13 +166,21 @@ fn of_two_owners_one_releases_in_maintenance_too() {
 fn a_restarted_hbd_takes_up_what_it_held_and_nothing_else() {
     let mut bench = Bench::with(|_| {});
     bench.request(Request::Maintenance(true));
-    bench.feed(Event::Adopt(Set::LOCAL));
+    bench.feed(Event::Adopt(Box::new(Adoption {
+        held: GroupSet::new([0], Set::LOCAL),
+        moved: GroupSet::NONE,
+        failback: false,
+    })));
     bench.feed(Event::Start);
     let mut bench = bench.activated();
     bench.says("starting", &[]);
     bench.resource("none", "1", None);
     bench.run(20_000);
     assert_eq!(bench.view().hold, Set::LOCAL);
+    assert_eq!(bench.view().groups[0].state, GroupState::Degraded, "systemd has not said yet what runs");
+    for resource in 0..2 {
+        bench.feed(Event::Unit { step: Step { group: 0, resource }, news: UnitNews::Up });
+    }
     assert_eq!(bench.view().groups[0].state, GroupState::Active);
 
     let mut bench = Bench::with(|_| {});
@@ -233,7 +241,12 @@ fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_uni
     };
     let mut bench = Bench::with(|settings| address(&mut settings.groups[0]));
     bench.request(Request::Maintenance(true));
-    bench.feed(Event::Adopt(Set::LOCAL));
+    bench.feed(Event::Adopt(Box::new(Adoption {
+        held: GroupSet::new([0], Set::LOCAL),
+        moved: GroupSet::NONE,
+        failback: false,
+    })));
     assert_eq!(bench.story(), ["start a1"], "an address is ours to keep, a2 is a unit");
+    bench.feed(Event::Unit { step: Step { group: 0, resource: 1 }, news: UnitNews::Up });
     assert_eq!(bench.view().groups[0].state, GroupState::Active);
 }

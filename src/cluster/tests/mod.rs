@@ -1,6 +1,7 @@
 //! Tests of the core in the order of chapters 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
 //! messages the test writes. The peer is a real Heartbeat unless a test gives it the field `hbd`.
 
+mod agreement;
 mod carrier;
 mod checks;
 mod comparison;
@@ -109,6 +110,8 @@ struct Peer {
     dt: u64,
     /// The field `hbd` of its statuses: an hbd peer.
     hbd: Option<&'static str>,
+    /// The field `hbd_conf` of its statuses: what an hbd peer has read.
+    conf: Option<&'static str>,
     /// When its next status is due; `None` while it is silent.
     beat: Option<Duration>,
 }
@@ -134,7 +137,7 @@ impl Bench {
     fn with(change: impl FnOnce(&mut Settings)) -> Bench {
         let mut settings = settings();
         change(&mut settings);
-        let peer = Peer { generation: 0x100, seq: 0, st: "init", dt: 0x1770, hbd: None, beat: None };
+        let peer = Peer { generation: 0x100, seq: 0, st: "init", dt: 0x1770, hbd: None, conf: None, beat: None };
         let core = Core::new(settings);
         Bench {
             core,
@@ -284,6 +287,7 @@ impl Bench {
         let (st, dt) = (self.peer.st, format!("{:x}", self.peer.dt));
         let mut fields = vec![("st", st), ("dt", dt.as_str()), ("protocol", "1")];
         fields.extend(self.peer.hbd.map(|hbd| ("hbd", hbd)));
+        fields.extend(self.peer.conf.map(|conf| ("hbd_conf", conf)));
         self.message("status", &fields)
     }
 

@@ -2,13 +2,14 @@
 //! may adopt.
 
 use super::*;
-use crate::cluster::{Answer, Set};
+use crate::cluster::{Adoption, Answer, GroupSet, Set};
 
 /// A core whose predecessor held `set`, started, with nothing heard yet.
 fn successor(set: Set, hbd: Option<&'static str>) -> Bench {
     let mut bench = Bench::with(|settings| settings.generation += 1);
     bench.peer.hbd = hbd;
-    bench.feed(Event::Adopt(set));
+    let held = bench.core.groups.members(set);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
     bench.feed(Event::Start);
     bench
 }

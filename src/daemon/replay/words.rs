@@ -19,7 +19,11 @@ pub fn is_routine(message: &Message) -> bool {
 /// What an event says; `None` if it is not worth a line.
 pub fn event(event: &Event, settings: &Settings) -> Option<String> {
     let text = match event {
-        Event::Adopt(set) => format!("the daemon finds what its predecessor held: [{set}]"),
+        Event::Adopt(adoption) => {
+            let keys =
+                adoption.held.iter().filter_map(|group| settings.groups.get(group).map(|group| group.key.as_str()));
+            format!("the daemon finds what its predecessor held: [{}]", keys.collect::<Vec<_>>().join(" "))
+        }
         Event::Start => "the daemon starts".to_owned(),
         Event::Received { message, .. } if is_routine(message) => return None,
         Event::Received { link, message } => {

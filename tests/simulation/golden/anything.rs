@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hbd::cluster::{
-    Action, AddressNews, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, UnitNews,
+    Action, AddressNews, Adoption, Core, Event, GroupSet, Instant, Moment, Outcome, Request, Set, Settings, Step,
+    UnitNews,
 };
 use hbd::config::{
     Address, AddressPolicy, AutoFailback, Connectivity, Fingerprint, Group, Health, OnAnswer, OnClaim, Resource,
@@ -144,7 +145,7 @@ struct Pair {
     /// Left-overs whose stop is under way.
     leftovers: [VecDeque<Step>; 2],
     /// What a core that hands over held.
-    left_behind: [Option<Set>; 2],
+    left_behind: [Option<GroupSet>; 2],
     cut: [bool; 2],
     requests: u64,
 }
@@ -216,7 +217,7 @@ impl Pair {
             self.feed(node, Event::Policies(policies));
         }
         if let Some(held) = self.left_behind[node].take() {
-            self.feed(node, Event::Adopt(held));
+            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
         }
         self.feed(node, Event::Start);
     }

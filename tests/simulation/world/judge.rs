@@ -18,10 +18,12 @@ impl World {
             running: [nodes[0].units.running, nodes[1].units.running],
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
             parted: !self.wire.whole()
-                || nodes.iter().any(|node| !node.lan || node.stall.is_some() || node.units.troubled(now)),
+                || nodes
+                    .iter()
+                    .any(|node| !node.lan || node.stall.is_some() || node.left.is_some() || node.units.troubled(now)),
             watched: self.cluster.watched
                 && !self.cluster.mixed()
-                && nodes.iter().all(|node| node.lan && !node.units.troubled(now)),
+                && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
             // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
             // node if takeover_needs_ping says so.
@@ -76,7 +78,8 @@ impl World {
             if lost || owners.len() > 1 {
                 return Err(format!("group {group} is served by {owners:?} at the end"));
             }
-            if !moved && living == [true, true] && owners != [group] {
+            let agreed = self.nodes[0].read == self.nodes[1].read;
+            if !moved && living == [true, true] && agreed && owners != [self.nodes[0].read[group]] {
                 return Err(format!("group {group} is not at its preferred node at the end"));
             }
         }

@@ -90,6 +90,18 @@ impl World {
         self.push(delay, node, Happening::Tells(event));
     }
 
+    /// A daemon that starts is told which units run.
+    pub(super) fn finds_units(&mut self, node: usize) {
+        let first = usize::from(self.cluster.watched);
+        let steps = (0..GROUPS).flat_map(|group| (first..RESOURCES).map(move |resource| Step { group, resource }));
+        for step in steps.collect::<Vec<_>>() {
+            let found = self.nodes[node].units.running[step.group][step.resource];
+            if found && self.cluster.nodes[node] == Kind::Hbd {
+                self.tells(node, Event::Unit { step, news: UnitNews::Up });
+            }
+        }
+    }
+
     fn keep_down(&mut self, node: usize, step: Step, for_ms: u64, by_hand: bool) {
         self.nodes[node].units.kept_down[step.group][step.resource] = true;
         self.push(Duration::from_millis(for_ms), node, Happening::DownOver { step, by_hand });

@@ -11,14 +11,14 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
+use hbd::cluster::{AddressNews, Adoption, Event, Instant, Moment, Outcome, Request, Step};
 use hbd::config::AddressPolicy;
 use hbd::wire::Message;
 
 use crate::golden::Trace;
 use crate::invariants::Invariants;
 use crate::machine::{Deed, Machine, request};
-use crate::node::{LEASE, Node, Stall, name};
+use crate::node::{LEASE, Left, Node, Stall, name};
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, RESOURCES};
 use crate::wire::Wire;
@@ -134,6 +134,11 @@ impl World {
             }
             Fault::Kill { node } => self.kill(node),
             Fault::Stop { node } => self.ask(node, Request::Shutdown),
+            Fault::Restart { node, after_ms } => {
+                self.nodes[node].back_after = Duration::from_millis(after_ms);
+                self.ask(node, Request::Restart);
+            }
+            Fault::Edit { node, preferred } => self.nodes[node].file = preferred,
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
@@ -173,7 +178,13 @@ impl World {
         if self.nodes[node].maintenance {
             self.ask(node, Request::Maintenance(true));
         }
+        if let Some(left) = self.nodes[node].left.take() {
+            let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
+            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback })));
+        }
+        self.nodes[node].read = self.nodes[node].file;
         self.feed(node, Event::Start);
+        self.finds_units(node);
         if self.cluster.pings {
             self.push(Duration::from_millis(1), node, Happening::Pings);
         }
@@ -381,6 +392,7 @@ impl World {
             Deed::Log(record) => self.logged(node, &record),
             Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
             Deed::Exit => self.ended(node),
+            Deed::HandOver(left) => self.hands_over(node, left),
             Deed::Restart(pause) => {
                 self.ended(node);
                 self.push(pause, node, Happening::Starts);
@@ -391,6 +403,14 @@ impl World {
                 self.push(Duration::from_secs(20), node, Happening::Starts);
             }
         }
+    }
+
+    /// The daemon ends, and what it ran runs on.
+    fn hands_over(&mut self, node: usize, left: Left) {
+        self.invariants.disturbed(self.now);
+        self.tell(|| format!("** {} gives way to its successor", name(node)));
+        let pause = self.nodes[node].hand_over(left);
+        self.push(pause, node, Happening::Starts);
     }
 
     fn ended(&mut self, node: usize) {

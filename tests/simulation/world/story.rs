@@ -20,7 +20,7 @@ impl World {
     pub(super) fn tell_message(&mut self, node: usize, message: &Message) {
         let kind = message.kind().unwrap_or_default();
         if self.story.is_some() && !matches!(kind, "status" | "ip-request-resp") && !kind.starts_with("NS_") {
-            let fields = ["dest", "rsc_hold", "isstable", "info", "hbd_released", "hbd_void", "seq"];
+            let fields = ["dest", "rsc_hold", "isstable", "info", "hbd_groups", "hbd_released", "hbd_void", "seq"];
             let said: Vec<_> =
                 fields.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?))).collect();
             self.tell(|| format!("{}  >>> {kind} {}", name(node), said.join(" ")));

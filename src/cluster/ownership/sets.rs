@@ -1,0 +1,110 @@
+//! Sets of groups, and how they are spoken of: in Heartbeat's two classes (03 §1), and by keys (05 §3.8).
+//!
+//! Owns no state: it reads the list of the groups ([`super::groups`]).
+
+use super::groups::Groups;
+use crate::cluster::api::event::Step;
+use crate::cluster::api::group_set::GroupSet;
+use crate::cluster::api::set::{Class, Set};
+
+impl Groups {
+    /// The classes that have no group.
+    fn empty(&self) -> Set {
+        let empty = |class| self.of(class).next().is_none();
+        Set { local: empty(Class::Local), foreign: empty(Class::Foreign) }
+    }
+
+    /// Everything in these classes.
+    pub fn members(&self, classes: Set) -> GroupSet {
+        let groups = (0..self.list().len()).filter(|group| classes.has(self.class(*group)));
+        GroupSet::new(groups, self.empty().common(classes))
+    }
+
+    /// Everything.
+    pub fn all(&self) -> GroupSet {
+        self.members(Set::ALL)
+    }
+
+    /// Our own groups.
+    pub fn local(&self) -> GroupSet {
+        self.members(Set::LOCAL)
+    }
+
+    /// The other node's groups.
+    pub fn foreign(&self) -> GroupSet {
+        self.members(Set::FOREIGN)
+    }
+
+    /// The group and all others of its class, with which it moves.
+    pub fn around(&self, group: usize) -> GroupSet {
+        self.members(self.class(group).into())
+    }
+
+    /// The classes of which everything is in `set`: how Heartbeat speaks of it.
+    pub fn classes(&self, set: GroupSet) -> Set {
+        let whole = |class: Class| self.members(class.into()).without(set).is_none();
+        Set { local: whole(Class::Local), foreign: whole(Class::Foreign) }
+    }
+
+    /// The classes of which anything is in `set`.
+    pub fn touched(&self, set: GroupSet) -> Set {
+        let any = |class: Class| !self.members(class.into()).common(set).is_none();
+        Set { local: any(Class::Local), foreign: any(Class::Foreign) }
+    }
+
+    /// The set in words: Heartbeat's where it has one for it, otherwise the keys of its groups.
+    pub fn name(&self, set: GroupSet) -> String {
+        if self.members(self.classes(set)) == set {
+            return self.classes(set).to_string();
+        }
+        self.keys(set)
+    }
+
+    /// The same as the other node would call it.
+    pub fn name_there(&self, set: GroupSet) -> String {
+        let classes = self.classes(set);
+        if self.members(classes) == set { classes.swapped().to_string() } else { self.name(set) }
+    }
+
+    /// What a node means that says these classes, in our words, and perhaps these keys. Of a key that we do not have
+    /// it means nothing to us.
+    pub fn meant<'a>(&self, classes: Set, keys: Option<impl Iterator<Item = &'a str>>) -> GroupSet {
+        let Some(keys) = keys else { return self.members(classes) };
+        let keys: Vec<&str> = keys.collect();
+        let named = (0..self.list().len()).filter(|group| keys.contains(&self.list()[*group].key.as_str()));
+        GroupSet::new(named, self.members(classes).empty())
+    }
+
+    /// The groups that have a resource of one of these groups, each a key and its resources, where the key is unknown
+    /// here.
+    pub fn called_otherwise(&self, others: &[(String, Vec<String>)]) -> GroupSet {
+        let unknown = others.iter().filter(|(key, _)| self.find(key).is_none());
+        let runs: Vec<&String> = unknown.flat_map(|(_, resources)| resources).collect();
+        let shares = |group: &usize| {
+            let mut own = (0..self.list()[*group].resources.len()).filter_map(|index| self.identity(*group, index));
+            own.any(|identity| runs.contains(&&identity))
+        };
+        GroupSet::new((0..self.list().len()).filter(shares), Set::NONE)
+    }
+
+    /// What a resource is on the machine that serves its group. `None` for a unit that runs on both nodes.
+    fn identity(&self, group: usize, resource: usize) -> Option<String> {
+        let passed = self.passed_over.contains(&Step { group, resource });
+        (!passed).then(|| self.list()[group].resources[resource].kind.identity())
+    }
+
+    /// What these groups run, as [`ResourceKind::identity`] names it: `KEY RESOURCE RESOURCE…`, joined by ` ; `.
+    pub fn identities(&self, set: GroupSet) -> String {
+        let line = |group: usize| {
+            let resources = (0..self.list()[group].resources.len()).filter_map(|index| self.identity(group, index));
+            [vec![self.list()[group].key.clone()], resources.collect()].concat().join(" ")
+        };
+        set.iter().map(line).collect::<Vec<_>>().join(" ; ")
+    }
+
+    /// The keys of these groups; `-` for none.
+    pub fn keys(&self, set: GroupSet) -> String {
+        let keys: Vec<&str> = set.iter().filter_map(|group| Some(self.list().get(group)?.key.as_str())).collect();
+        if keys.is_empty() { "-".to_owned() } else { keys.join(" ") }
+    }
+}
