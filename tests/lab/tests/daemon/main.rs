@@ -67,6 +67,7 @@ const TESTS: &[(&str, Play)] = &[
         "succession::an_hbd_that_cannot_come_back_releases_everything",
         succession::an_hbd_that_cannot_come_back_releases_everything,
     ),
+    ("succession::a_changed_preference_moves_in_order", succession::a_changed_preference_moves_in_order),
     (
         "succession::a_restart_releases_what_is_no_longer_wanted",
         succession::a_restart_releases_what_is_no_longer_wanted,

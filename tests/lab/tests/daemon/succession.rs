@@ -123,6 +123,45 @@ pub fn a_restart_releases_what_is_no_longer_wanted(pair: &mut Pair) -> Result<St
     Ok(String::new())
 }
 
+/// The preferred node of the only group is changed on both nodes, and hbd restarted on each, after each other and at
+/// once. There are never two owners, the group goes on where it runs until both nodes have read the file, and then it
+/// moves in order.
+pub fn a_changed_preference_moves_in_order(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    let words = "192.168.17.200/24/eth0 httpd\n";
+    let write = |pair: &Pair, owner: &str| {
+        [A, B]
+            .into_iter()
+            .try_for_each(|index| pair.node(index).write("/etc/ha.d/haresources", &format!("{owner} {words}")))
+    };
+    write(pair, NODES[B].name)?;
+    let since = now();
+    pair.node(A).run(&["systemctl", "restart", HBD])?;
+    pair.wait_record(A, since, "prefers node nodeb now", SOON)?;
+    pair.lab.wait_stable(A, since, START)?;
+    wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))?;
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    pair.node(B).run(&["systemctl", "restart", HBD])?;
+    pair.wait_with_one_owner("nodeb to have the address", START, || {
+        pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
+    })?;
+    pair.wait_unit(A, HTTPD, "inactive", SOON)?;
+    pair.wait_unit(B, HTTPD, "active", SOON)?;
+
+    write(pair, NODES[A].name)?;
+    for index in [A, B] {
+        pair.node(index).run(&["systemctl", "restart", "--no-block", HBD])?;
+    }
+    pair.wait_with_one_owner("nodea to have the address", START, || {
+        pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
+    })?;
+    pair.wait_unit(B, HTTPD, "inactive", SOON)?;
+    pair.wait_unit(A, HTTPD, "active", SOON)?;
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    Ok(String::new())
+}
+
 /// A unit that notes the order of its own stop and whether the address and hbd were there.
 const WITNESS: &str = r#"[Service]
 ExecStart=/bin/sleep infinity
