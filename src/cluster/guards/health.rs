@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;
-use crate::cluster::{Answer, Class, GroupSet, Instant, Record, Set, Step, UnitNews};
+use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Step, UnitNews};
 use crate::config;
 
 /// Pause before a unit that may not move is started again here.

@@ -64,6 +64,7 @@ impl Core {
 
     /// The stop that we ordered has ended.
     pub(in crate::cluster) fn leftover_ended(&mut self, step: Step, outcome: Outcome) {
+        self.groups.cleared(step, self.now.monotonic, &mut self.out);
         match outcome {
             Outcome::Failed(reason) if self.leftovers.has(step) => {
                 let (group, resource) = self.groups.words(step);
@@ -117,6 +118,7 @@ impl Core {
         }
         if stops && !found.stopping {
             found.stopping = true;
+            self.groups.clears(found.step);
             self.out.push(Action::StopLeftover(found.step));
         }
     }

@@ -82,6 +82,9 @@ pub struct Groups {
     /// Resources that run on both nodes: no step of their groups starts or stops them.
     #[serde(default)]
     pub(super) passed_over: BTreeSet<Step>,
+    /// Left-overs whose stop has not ended: a start in that moment would be undone by it.
+    #[serde(default)]
+    clearing: BTreeSet<Step>,
     /// The classes that are held although they have no group: they are spoken of all the same (03 §1).
     held_without_groups: Set,
 }
@@ -96,6 +99,7 @@ impl Groups {
             runs,
             left_alone: false,
             passed_over: BTreeSet::new(),
+            clearing: BTreeSet::new(),
             held_without_groups: Set::NONE,
         }
     }
@@ -268,6 +272,26 @@ impl Groups {
         self.left_alone = alone;
     }
 
+    /// The stop of a left-over begins: no group starts it before [`Groups::cleared`].
+    pub fn clears(&mut self, step: Step) {
+        self.clearing.insert(step);
+    }
+
+    /// The stop of a left-over has ended.
+    pub fn cleared(&mut self, step: Step, now: Instant, out: &mut Vec<Action>) {
+        if self.clearing.remove(&step) {
+            for index in 0..self.runs.len() {
+                self.advance(index, now, out);
+            }
+        }
+    }
+
+    /// Whether a stop is under way that takes down what `step` starts, be it for another group that names it as well.
+    fn is_being_cleared(&self, step: Step) -> bool {
+        let kind = |step: &Step| &self.groups[step.group].resources[step.resource].kind;
+        self.clearing.iter().any(|other| kind(other).is_same(kind(&step)))
+    }
+
     /// Takes the steps whose pause is over.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
         for index in 0..self.runs.len() {
@@ -421,7 +445,10 @@ impl Groups {
                 run.broken.remove(&resource);
                 return self.advance(index, now, out);
             }
-            run.pending = Some(Operation::Start);
+            if self.is_being_cleared(Step { group: index, resource }) {
+                return;
+            }
+            self.runs[index].pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource }));
         } else if let Some(resource) = down {
             run.pending = Some(Operation::Stop);

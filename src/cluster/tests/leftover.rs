@@ -78,6 +78,22 @@ fn what_is_taken_over_meanwhile_is_no_left_over() {
 }
 
 #[test]
+fn what_is_wanted_while_it_is_stopped_starts_when_it_is_down() {
+    let mut bench = standby(Leftovers::Stop).activated().decided("local");
+    bench.feed(Event::Unit { step: B2, news: UnitNews::Up });
+    assert!(bench.story().contains(&"stop left-over b2".to_owned()));
+    bench.peer_silent();
+    bench.run(60_000);
+    let story = bench.story();
+    assert!(story.contains(&"start b1".to_owned()), "{story:?}");
+    assert!(!story.contains(&"start b2".to_owned()), "its stop would take it down again: {story:?}");
+    ended(&mut bench, B2, Outcome::Stopped);
+    assert_eq!(bench.story()[0], "start b2");
+    bench.run(1_000);
+    assert_eq!(bench.view().groups[1].resources[1].state, ResourceState::Active);
+}
+
+#[test]
 fn hbd_toml_can_leave_units_and_have_them_named() {
     let mut bench = standby(Leftovers::Report).activated().decided("local");
     bench.feed(Event::Unit { step: B2, news: UnitNews::Up });

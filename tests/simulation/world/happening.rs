@@ -18,6 +18,8 @@ pub(super) enum Happening {
     Ended(Step, Outcome),
     /// systemd tells what became of a unit, or the kernel of an address.
     Tells(Event),
+    /// The stop of a left-over ends.
+    Cleared(Step),
     /// systemd starts a unit again by itself.
     Restarts(Step),
     /// What kept a resource down is over: somebody starts it (`by_hand`), or hbd may.

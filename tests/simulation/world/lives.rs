@@ -129,15 +129,23 @@ impl World {
         }
     }
 
-    /// Stops what hbd found. Jobs of systemd, and requests to the kernel, take effect in their order.
+    /// Stops what hbd found: an address at once, a unit when its job ends, whatever has been asked for meanwhile.
     pub(super) fn stop_leftover(&mut self, node: usize, step: Step) {
         if self.nodes[node].units.is_everywhere((step.group, step.resource)) {
             self.break_with(format!("{} stops {step:?}, which both nodes run", name(node)));
         }
+        let address = step.resource == 0;
+        if address {
+            self.nodes[node].units.running[step.group][step.resource] = false;
+        }
+        let delay = Duration::from_micros(self.random.between(300, if address { 80_000 } else { 4_000_000 }));
+        self.push(delay, node, Happening::Cleared(step));
+    }
+
+    /// What hbd found is down.
+    pub(super) fn cleared(&mut self, node: usize, step: Step) {
         self.nodes[node].units.running[step.group][step.resource] = false;
-        let delay = Duration::from_micros(self.random.between(300, 80_000));
-        let ended = Event::LeftoverEnded { step, outcome: Outcome::Stopped };
-        self.push(delay, node, Happening::Tells(ended));
+        self.feed(node, Event::LeftoverEnded { step, outcome: Outcome::Stopped });
     }
 
     /// What somebody stopped is started again.

@@ -301,6 +301,7 @@ impl World {
                 self.lease_ends(node);
             }
             Happening::Tells(event) if current => self.feed(node, event),
+            Happening::Cleared(step) if current => self.cleared(node, step),
             Happening::Restarts(step) if current => self.restarts(node, step),
             Happening::DownOver { step, by_hand } if current => self.down_over(node, step, by_hand),
             Happening::Wakes if current => self.wakes(node),
