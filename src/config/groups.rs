@@ -20,6 +20,18 @@ pub struct Group {
     pub line: usize,
 }
 
+impl Group {
+    /// Whether the group runs what `resource` is on a machine, be it written otherwise.
+    pub fn names(&self, resource: &Resource) -> bool {
+        self.resources.iter().any(|other| resource.kind.is_same(&other.kind))
+    }
+
+    /// Whether both groups run the same thing somewhere.
+    pub fn shares(&self, other: &Group) -> bool {
+        self.resources.iter().any(|resource| other.names(resource))
+    }
+}
+
 /// One word of haresources with what it means here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {

@@ -183,9 +183,7 @@ pub async fn reboot() -> Result<(), ReleaseError> {
 
 /// What is in the old groups and in none of the new ones, as groups to be released.
 pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
-    let wanted = |resource: &Resource| {
-        new.iter().flat_map(|group| &group.resources).any(|other| resource.kind.is_same(&other.kind))
-    };
+    let wanted = |resource: &Resource| new.iter().any(|group| group.names(resource));
     let rest = |group: &Group| {
         let resources = group.resources.iter().filter(|resource| !wanted(resource)).cloned().collect();
         Group { resources, ..group.clone() }

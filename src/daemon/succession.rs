@@ -100,11 +100,8 @@ pub fn take_up(
 /// other node. An address that is not there has lost its lease, and somebody else may have it by now.
 fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>) -> Adoption {
     let hold = beat.hold;
-    let names =
-        |group: &Group, resource: &Resource| group.resources.iter().any(|other| resource.kind.is_same(&other.kind));
-    let ran =
-        |resource: &Resource| hold.iter().filter_map(|index| old.get(index)).any(|group| names(group, resource));
-    let elsewhere = |resource: &Resource| !ran(resource) && old.iter().any(|group| names(group, resource));
+    let ran = |resource: &Resource| hold.iter().filter_map(|index| old.get(index)).any(|group| group.names(resource));
+    let elsewhere = |resource: &Resource| !ran(resource) && old.iter().any(|group| group.names(resource));
     let lost = |resource: &Resource| match &resource.kind {
         ResourceKind::Address(address) => ran(resource) && !present.contains(&address.address),
         _ => false,
@@ -114,8 +111,7 @@ fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>)
     let held = (0..new.len()).filter(|index| runs(&new[*index]));
     let held = GroupSet::new(held, hold.empty());
     let moved = held.iter().filter(|index| {
-        let of_old = |old_index: &usize| old[*old_index].resources.iter().any(|found| names(&new[*index], found));
-        let before = hold.iter().find(|index| *index < old.len() && of_old(index));
+        let before = hold.iter().find(|before| old.get(*before).is_some_and(|group| group.shares(&new[*index])));
         before.is_some_and(|before| old[before].node != new[*index].node || beat.returns.has(before))
     });
     Adoption { held, moved: GroupSet::new(moved, Set::NONE), failback: beat.failback }
@@ -137,11 +133,7 @@ fn present() -> HashSet<IpAddr> {
 fn keep_preferences(old: &[Group], adopted: &mut Adoption, new: &mut [Group]) {
     for index in std::mem::take(&mut adopted.moved).iter() {
         let group = &mut new[index];
-        let shares = |other: &&Group| {
-            let named = |found: &Resource| other.resources.iter().any(|other| found.kind.is_same(&other.kind));
-            group.resources.iter().any(named)
-        };
-        let Some(before) = old.iter().find(shares) else { continue };
+        let Some(before) = old.iter().find(|before| before.shares(group)) else { continue };
         warn!(
             "{} prefers node {} by haresources, and runs here as {}'s while the peer is a Heartbeat: stop and start hbd \
              here, which moves it, to put that in force (hbd-migration(7))",
@@ -193,14 +185,7 @@ mod tests {
     fn groups_are_remembered_and_not_their_class() {
         let old = [group("nodea", &["a", "b"]), group("nodeb", &["c"])];
         let hold = GroupSet::new([0], Set::LOCAL);
-        let beat = Beat {
-            until: Duration::ZERO,
-            hold,
-            returns: GroupSet::NONE,
-            planned: true,
-            classes_only: false,
-            failback: false,
-        };
+        let beat = Beat { planned: true, ..beat(Duration::ZERO, hold) };
         let adopted = |new: &[Group]| to_adopt(&old, beat, new, &HashSet::new()).held.iter().collect::<Vec<_>>();
         assert_eq!(adopted(&old), [0]);
         assert_eq!(
@@ -214,23 +199,18 @@ mod tests {
         assert_eq!(adopted(&[group("nodea", &["c"]), group("nodea", &["x"])]), [0; 0], "nothing of it ran here");
     }
 
+    /// What a daemon that did not end as planned has noted.
+    fn beat(until: Duration, hold: GroupSet) -> Beat {
+        Beat { until, hold, returns: GroupSet::NONE, planned: false, classes_only: false, failback: false }
+    }
+
     fn noted(left: i64, hold: GroupSet) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         let now = moment().monotonic.0;
         let span = Duration::from_secs(left.unsigned_abs());
         let until = if left < 0 { now.saturating_sub(span) } else { now + span };
         Held { kept: vec![now], ..Held::default() }.write(directory.path()).unwrap();
-        BeatFile::open(directory.path())
-            .unwrap()
-            .write(Beat {
-                until,
-                hold,
-                returns: GroupSet::NONE,
-                planned: false,
-                classes_only: false,
-                failback: false,
-            })
-            .unwrap();
+        BeatFile::open(directory.path()).unwrap().write(beat(until, hold)).unwrap();
         directory
     }
 
@@ -238,14 +218,7 @@ mod tests {
     fn a_changed_preference_is_put_in_force_where_the_peer_can_be_told() {
         let old = [group("nodea", &["a", "b"])];
         let hold = GroupSet::new([0], Set::LOCAL);
-        let beat = Beat {
-            until: Duration::ZERO,
-            hold,
-            returns: GroupSet::NONE,
-            planned: true,
-            classes_only: false,
-            failback: false,
-        };
+        let beat = Beat { planned: true, ..beat(Duration::ZERO, hold) };
         let mut new = [group("nodeb", &["a", "b"])];
         let mut adopted = to_adopt(&old, beat, &new, &HashSet::new());
         assert_eq!((adopted.held.count(), adopted.moved.count()), (1, 1));
