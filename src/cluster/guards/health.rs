@@ -396,7 +396,7 @@ impl Core {
     /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance,
     /// for an exchange may be under way now, or the peer be away.
     pub(in crate::cluster) fn offer_failed(&mut self) {
-        let failed = self.groups.members(self.groups.touched(self.groups.failed()));
+        let failed = self.groups.moving_with(self.groups.failed());
         let failed = failed.without(self.peer_unfit_for(failed));
         let now = self.now.monotonic;
         let hindered = self.health.offered_lately(now) || self.undone_lately(failed);

@@ -81,7 +81,7 @@ impl Core {
     /// The groups that this node could not serve, and those that move with them.
     pub(in crate::cluster) fn unready(&self) -> GroupSet {
         let unready = (0..self.groups.list().len()).filter(|group| self.unready_reason(*group).is_some());
-        self.groups.members(self.groups.touched(GroupSet::new(unready, Set::NONE)))
+        self.groups.moving_with(GroupSet::new(unready, Set::NONE))
     }
 
     /// The groups that this node does not take even if nobody else serves them, and those that move with them.
@@ -90,7 +90,7 @@ impl Core {
     /// again and again, and the other groups of its class are served meanwhile.
     pub(in crate::cluster) fn barred(&self) -> GroupSet {
         let barred = (0..self.groups.list().len()).filter(|group| self.barring_check(*group).is_some());
-        self.groups.members(self.groups.touched(GroupSet::new(barred, Set::NONE)))
+        self.groups.moving_with(GroupSet::new(barred, Set::NONE))
     }
 
     /// What an hbd peer says that it could not serve.

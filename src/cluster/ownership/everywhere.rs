@@ -198,6 +198,6 @@ impl Core {
         }
         let all = self.everywhere.all(step);
         let held = all.into_iter().map(|step| step.group).filter(|group| self.groups.wanted(*group));
-        self.groups.members(self.groups.touched(GroupSet::new(held, Set::NONE)))
+        self.groups.moving_with(GroupSet::new(held, Set::NONE))
     }
 }

@@ -52,6 +52,11 @@ impl Groups {
         Set { local: any(Class::Local), foreign: any(Class::Foreign) }
     }
 
+    /// All groups of the classes of which anything is in `set`: they move with it.
+    pub fn moving_with(&self, set: GroupSet) -> GroupSet {
+        self.members(self.touched(set))
+    }
+
     /// The set in words: Heartbeat's where it has one for it, otherwise the keys of its groups.
     pub fn name(&self, set: GroupSet) -> String {
         if self.members(self.classes(set)) == set {
