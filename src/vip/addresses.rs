@@ -142,8 +142,8 @@ fn first(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-/// Whether the network contains the address; never across families.
-pub(super) fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+/// Whether the network, of which any address is given, contains the address; never across families.
+pub(crate) fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
     network.is_ipv4() == address.is_ipv4() && first(network, prefix) == first(address, prefix)
 }
 

@@ -74,6 +74,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
+pub(crate) use addresses::covers;
 pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};

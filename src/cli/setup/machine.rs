@@ -10,6 +10,7 @@ use if_addrs::IfAddr;
 
 use super::error::SetupError;
 use crate::config::{Files, Host};
+use crate::vip::covers;
 
 /// Interfaces on which no other machine is: of containers, of virtual machines, of bridges between them.
 const INTERNAL: [&str; 7] = ["docker", "veth", "virbr", "br-", "cni", "cali", "podman"];
@@ -24,17 +25,7 @@ pub(super) struct OwnAddress {
 impl OwnAddress {
     /// Whether another address belongs to the same network.
     pub fn is_network_of(self, other: IpAddr) -> bool {
-        match (self.address, other) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let host_bits = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
-                u32::from(own) | host_bits == u32::from(other) | host_bits
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let host_bits = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
-                u128::from(own) | host_bits == u128::from(other) | host_bits
-            }
-            _ => false,
-        }
+        covers(self.address, self.prefix, other)
     }
 }
 
