@@ -109,7 +109,7 @@ impl Core {
             CheckOutcome::Passed => self.check_passed(check, &rule),
             CheckOutcome::Failed(reason) => self.check_failed(check, &rule, reason),
             CheckOutcome::NotRun(reason) => {
-                let (group, check_name) = (self.group_key(rule.group), rule.name.clone());
+                let (group, check_name) = (self.groups.key(rule.group).to_owned(), rule.name.clone());
                 self.log(Record::CheckNotRun { group, check: check_name, reason: reason.clone() });
                 let known = &mut self.checks.list[check];
                 known.reason = Some(reason);
@@ -135,7 +135,7 @@ impl Core {
         if !failed {
             return;
         }
-        let (group, check) = (self.group_key(rule.group), rule.name.clone());
+        let (group, check) = (self.groups.key(rule.group).to_owned(), rule.name.clone());
         match rule.purpose {
             CheckPurpose::Service => {
                 self.log(Record::CheckPasses { group, check });
@@ -152,7 +152,7 @@ impl Core {
         known.failures = known.failures.saturating_add(1);
         known.reason = Some(reason.clone());
         let (state, failures) = (known.state, known.failures);
-        let (group, name) = (self.group_key(rule.group), rule.name.clone());
+        let (group, name) = (self.groups.key(rule.group).to_owned(), rule.name.clone());
         if failures == 1 && state != CheckState::Failing {
             self.log(Record::CheckFailed { group: group.clone(), check: name.clone(), reason: reason.clone() });
         }
@@ -177,7 +177,7 @@ impl Core {
     /// `fall` failures in a row, once more.
     fn service_fails(&mut self, rule: &CheckRule, reason: String, count: u32) {
         let step = self.everywhere.first(Step { group: rule.group, resource: rule.restart });
-        let (group, resource) = (self.group_key(rule.group), self.groups.words(step).1);
+        let (group, resource) = (self.groups.key(rule.group).to_owned(), self.groups.words(step).1);
         let check = rule.name.clone();
         self.log(Record::CheckFails { group, resource, check: check.clone(), count, reason: reason.clone() });
         // What does not run for another reason is not restarted because of its check.
@@ -197,10 +197,6 @@ impl Core {
         let rules = self.settings.checks.iter().zip(&self.checks.list);
         let ready = rules.filter(move |(rule, _)| rule.group == group && rule.purpose == CheckPurpose::Ready);
         ready.map(|(rule, known)| (rule, known.state, known.reason.as_deref()))
-    }
-
-    fn group_key(&self, group: usize) -> String {
-        self.groups.words(Step { group, resource: 0 }).0
     }
 
     /// After every event: begins and ends checks with what they watch.

@@ -208,7 +208,7 @@ impl Core {
         let ill: Vec<String> = (0..self.groups.list().len())
             .filter(|group| self.groups.wanted(*group))
             .filter(ill)
-            .map(|group| self.groups.list()[group].key.clone())
+            .map(|group| self.groups.key(group).to_owned())
             .collect();
         if ill != self.conditions.told {
             self.conditions.told = ill;

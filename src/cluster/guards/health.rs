@@ -307,7 +307,7 @@ impl Core {
     fn peer_is_unfit(&self, group: usize) -> bool {
         let set = self.groups.around(group);
         let now = self.now.monotonic;
-        let in_class = |key: &str| set.iter().any(|index| self.groups.list()[index].key == key);
+        let in_class = |key: &str| set.iter().any(|index| self.groups.key(index) == key);
         self.peer_unready().has(group)
             || self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
     }
@@ -414,7 +414,7 @@ impl Core {
         if self.peer_kind().is_hbd() || back.is_none() || now.since(at) >= within {
             return;
         }
-        let keys: Vec<_> = (back.iter()).map(|index| (self.groups.list()[index].key.clone(), now + within)).collect();
+        let keys: Vec<_> = (back.iter()).map(|index| (self.groups.key(index).to_owned(), now + within)).collect();
         self.health.peer_unfit.extend(keys);
     }
 

@@ -288,27 +288,29 @@ impl Core {
     /// An operator knows who answers for the addresses of a group, or why no ping node does, and wants it taken all
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
-        let waits = group < self.groups.list().len() && !self.peer_alive();
-        let waits = waits && !self.groups.held().has(group);
-        let answer = match waits {
-            false => Answer::NotHeld,
-            true if self.maintenance.on() => Answer::Maintenance,
-            true if self.fencing.waiting() => Answer::NotReset,
-            true if self.clear_unready(group) => {
-                let (key, _) = self.groups.words(Step { group, resource: 0 });
-                self.log(Record::HoldCleared { group: key, node: self.peer_name() });
-                Answer::Done
-            }
-            true if !self.lan.held_back.has(group) => Answer::NotHeld,
-            true => {
-                let (key, _) = self.groups.words(Step { group, resource: 0 });
-                self.log(Record::HoldCleared { group: key, node: self.peer_name() });
-                self.lan.cleared.push(group);
-                self.take_what_is_free();
-                if self.lan.held_back.has(group) { Answer::StillHeld } else { Answer::Done }
-            }
+        let known = group < self.groups.list().len();
+        let answer = if !known || self.peer_alive() || self.groups.held().has(group) {
+            Answer::NotHeld
+        } else if self.maintenance.on() {
+            Answer::Maintenance
+        } else if self.fencing.waiting() {
+            Answer::NotReset
+        } else if self.clear_unready(group) {
+            self.log_hold_cleared(group);
+            Answer::Done
+        } else if !self.lan.held_back.has(group) {
+            Answer::NotHeld
+        } else {
+            self.log_hold_cleared(group);
+            self.lan.cleared.push(group);
+            self.take_what_is_free();
+            if self.lan.held_back.has(group) { Answer::StillHeld } else { Answer::Done }
         };
         self.raise(Fact::Answered { id, answer });
+    }
+
+    fn log_hold_cleared(&mut self, group: usize) {
+        self.log(Record::HoldCleared { group: self.groups.key(group).to_owned(), node: self.peer_name() });
     }
 
     /// Which machine answers for an address of a group that is held back.

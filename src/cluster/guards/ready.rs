@@ -121,8 +121,7 @@ impl Core {
     fn unready_groups(&self, set: GroupSet) -> String {
         let named = set.iter().filter_map(|group| {
             let reason = self.unready_reason(group)?;
-            let (key, _) = self.groups.words(Step { group, resource: 0 });
-            Some(format!("{key} ({reason})"))
+            Some(format!("{} ({reason})", self.groups.key(group)))
         });
         named.collect::<Vec<_>>().join(", ")
     }

@@ -129,7 +129,7 @@ impl Core {
             self.complain(Record::RequestUnanswered { node });
         }
         for group in self.legacy.asking.clone() {
-            let key = self.groups.list()[group].key.clone();
+            let key = self.groups.key(group).to_owned();
             self.send(Message::new("ip-request").with("ipaddr", &key));
         }
     }
@@ -196,7 +196,7 @@ impl Core {
     /// Maintenance is over: what the peer asked for meanwhile is given.
     pub(in crate::cluster) fn answer_kept_requests(&mut self) {
         for group in std::mem::take(&mut self.legacy.kept) {
-            let key = self.groups.list()[group].key.clone();
+            let key = self.groups.key(group).to_owned();
             self.ip_request_received(Some(key));
         }
     }
@@ -216,7 +216,7 @@ impl Core {
                 self.legacy.owed.push((group, owned));
                 continue;
             }
-            let key = self.groups.list()[group].key.clone();
+            let key = self.groups.key(group).to_owned();
             self.answer_ip_request(&key, owned);
         }
     }

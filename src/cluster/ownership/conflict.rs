@@ -328,8 +328,7 @@ impl Core {
             let class = self.groups.class(group);
             return self.claims().of(class).cmp(&theirs.of(class.swapped()));
         };
-        let (key, _) = self.groups.words(Step { group, resource: 0 });
-        let theirs = claims.iter().find(|(other, _)| *other == key);
+        let theirs = claims.iter().find(|(other, _)| other == self.groups.key(group));
         theirs.map_or(Ordering::Equal, |(_, claimed)| self.ownership.claims().of(group).cmp(claimed))
     }
 

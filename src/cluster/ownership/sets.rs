@@ -102,14 +102,29 @@ impl Groups {
     pub fn identities(&self, set: GroupSet) -> String {
         let line = |group: usize| {
             let resources = (0..self.list()[group].resources.len()).filter_map(|index| self.identity(group, index));
-            [vec![self.list()[group].key.clone()], resources.collect()].concat().join(" ")
+            [vec![self.key(group).to_owned()], resources.collect()].concat().join(" ")
         };
         set.iter().map(line).collect::<Vec<_>>().join(" ; ")
     }
 
+    /// The name of a group on the wire and in logs. Empty if there is no such group.
+    pub fn key(&self, group: usize) -> &str {
+        self.list().get(group).map_or("", |group| group.key.as_str())
+    }
+
     /// The keys of these groups; `-` for none.
     pub fn keys(&self, set: GroupSet) -> String {
-        let keys: Vec<&str> = set.iter().filter_map(|group| Some(self.list().get(group)?.key.as_str())).collect();
-        if keys.is_empty() { "-".to_owned() } else { keys.join(" ") }
+        said(set.iter().map(|group| self.key(group).to_owned()))
     }
+
+    /// The keys of these groups, each with a number in hexadecimal; `-` for none.
+    pub fn keys_with(&self, set: GroupSet, number: impl Fn(usize) -> u64) -> String {
+        said(set.iter().map(|group| format!("{} {:x}", self.key(group), number(group))))
+    }
+}
+
+/// The words as a field says them (05 §3.8): `-` for none.
+fn said(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(" ") }
 }

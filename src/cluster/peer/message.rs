@@ -66,9 +66,13 @@ impl SetSaid {
     }
 
     fn of(message: &Message, classes: Set) -> SetSaid {
-        let keys = message.text("hbd_groups").map(|text| words(text).map(str::to_owned).collect());
-        SetSaid { classes, keys }
+        SetSaid { classes, keys: keys(message, "hbd_groups") }
     }
+}
+
+/// The keys in a field, if the message has it.
+fn keys(message: &Message, field: &str) -> Option<Vec<String>> {
+    message.text(field).map(|text| words(text).map(str::to_owned).collect())
 }
 
 /// The words of a field; none if it says `-`.
@@ -302,7 +306,7 @@ impl Report {
             claims: message.text("hbd_claim").map(Claims::parse),
             unfit: unfit(message.text("hbd_unfit").unwrap_or_default()),
             holding: Holding::of(message),
-            released_keys: message.text("hbd_released_groups").map(|text| words(text).map(str::to_owned).collect()),
+            released_keys: keys(message, "hbd_released_groups"),
         }
     }
 }

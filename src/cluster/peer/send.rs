@@ -1,7 +1,7 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
 use crate::cluster::core::Core;
-use crate::cluster::{Action, EXTENSIONS, GroupSet, Set, Status, Step};
+use crate::cluster::{Action, EXTENSIONS, GroupSet, Set, Status};
 use crate::wire::{Message, Value};
 
 /// On which side of an exchange we are: its sets are in the giver's words.
@@ -121,12 +121,8 @@ impl Core {
     /// run only.
     pub(in crate::cluster) fn add_holding(&self, message: &mut Message) {
         let held = self.groups.held();
-        let claimed = held.iter().map(|group| {
-            let (key, _) = self.groups.words(Step { group, resource: 0 });
-            format!("{key} {:x}", self.ownership.claims().of(group))
-        });
-        let claimed: Vec<String> = claimed.collect();
-        message.set_text("hbd_groups", if claimed.is_empty() { "-".to_owned() } else { claimed.join(" ") }.as_str());
+        let claims = self.ownership.claims();
+        message.set_text("hbd_groups", &self.groups.keys_with(held, |group| claims.of(group)));
         if !self.same_haresources() && !held.is_none() {
             message.set_text("hbd_resources", &self.groups.identities(held));
         }
