@@ -34,6 +34,7 @@ pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
         links: Vec::new(),
         groups: Vec::new(),
         broken_devices: snapshot.broken_devices.clone(),
+        start_problems: snapshot.start_problems.clone(),
         decisions: snapshot.decisions.clone(),
         ..*snapshot
     }
@@ -431,6 +432,13 @@ impl ManagerObject {
     #[zbus(property)]
     fn broken_devices(&self) -> Vec<String> {
         self.see(|data| data.broken_devices.clone())
+    }
+
+    /// What a start of hbd needs and would not find as of now, or does without: a sentence each. It is looked at every
+    /// 20 s, and at each Reload.
+    #[zbus(property)]
+    fn start_problems(&self) -> Vec<String> {
+        self.see(|data| data.start_problems.clone())
     }
 
     /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority

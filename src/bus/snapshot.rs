@@ -40,6 +40,9 @@ pub struct Snapshot {
     pub groups: Vec<GroupSnapshot>,
     /// Fencing devices that do not answer, a sentence each.
     pub broken_devices: Vec<String>,
+    /// What a start of hbd would not find, or finds wrong, as of now, a sentence each.
+    #[serde(default)]
+    pub start_problems: Vec<String>,
     /// The last decisions, oldest first.
     pub decisions: Vec<DecisionSnapshot>,
     /// How many decisions there were in all.

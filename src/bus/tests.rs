@@ -122,6 +122,7 @@ fn example() -> Snapshot {
             }],
         }],
         broken_devices: Vec::new(),
+        start_problems: Vec::new(),
         decisions: Vec::new(),
         decided: 0,
     }

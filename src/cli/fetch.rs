@@ -113,6 +113,7 @@ fn from_manager(mut from: Properties) -> Snapshot {
             .remove("BrokenDevices")
             .and_then(|value| Variant::from(value).try_into().ok())
             .unwrap_or_default(),
+        start_problems: take_list(&mut from, "StartProblems"),
         decisions: decisions.into_iter().map(decision).collect(),
         version: take(&mut from, "Version"),
         node: take(&mut from, "NodeName"),

@@ -65,6 +65,11 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
         "Whether this node's resources are left alone.",
         [(vec![], flag(snapshot.maintenance))],
     );
+    page.metric(
+        "hbd_start_problems",
+        "How many things a start of hbd would not find, or finds wrong: hbctl status names them.",
+        [(vec![], snapshot.start_problems.len() as f64)],
+    );
     page.metric("hbd_generation", "Grows with each start of hbd.", [(vec![], snapshot.generation as f64)]);
     page.metric("hbd_deadtime_seconds", "deadtime of ha.cf.", [(vec![], seconds(snapshot.deadtime_usec))]);
     let others = || snapshot.nodes.iter().filter(|node| !node.local);

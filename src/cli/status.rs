@@ -58,6 +58,7 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         troubles.push(format!("Link {}:{} is dead.", link.node, link.name));
     }
     troubles.extend(snapshot.broken_devices.iter().cloned());
+    troubles.extend(snapshot.start_problems.iter().cloned());
     troubles
 }
 

@@ -89,6 +89,7 @@ fn healthy() -> Snapshot {
             checks: Vec::new(),
         }],
         broken_devices: Vec::new(),
+        start_problems: Vec::new(),
         decisions: vec![DecisionSnapshot {
             usec: 800_000,
             priority: 6,
@@ -135,6 +136,7 @@ fn what_is_wrong_comes_last_and_in_words() {
     snapshot.groups[0].state = "failed".to_owned();
     snapshot.groups[0].resources[1].state = "failed".to_owned();
     snapshot.broken_devices.push("Fencing device x of node nodeb does not answer.".to_owned());
+    snapshot.start_problems.push("The generation number is not saved.".to_owned());
     let text = render(&snapshot, 1_400_000, false);
     assert!(
         text.ends_with(
@@ -142,7 +144,8 @@ fn what_is_wrong_comes_last_and_in_words() {
              Resource apache of group 10.0.0.100 failed: see systemctl status apache2.service\n\
              Node nodeb is dead.\n\
              Link nodeb:eth1 is dead.\n\
-             Fencing device x of node nodeb does not answer.\n"
+             Fencing device x of node nodeb does not answer.\n\
+             The generation number is not saved.\n"
         ),
         "{text}"
     );

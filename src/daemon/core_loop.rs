@@ -269,6 +269,10 @@ impl CoreLoop {
                 self.history.broken_devices = broken;
                 false
             }
+            Input::StartProblems(problems) => {
+                self.history.start_problems = problems;
+                false
+            }
             Input::Keys { keys, done } => {
                 self.links.use_keys(*keys);
                 // The client that asked may have gone.
@@ -377,15 +381,19 @@ impl CoreLoop {
     /// Shows the state if it changed.
     fn publish(&mut self, shown: &mut Option<View>) {
         let view = self.core.view();
-        let news = {
+        let problems = &self.history.start_problems;
+        let (news, before) = {
             let told = self.snapshots.borrow();
-            told.decided != self.history.decided() || told.broken_devices != self.history.broken_devices
+            let news = told.decided != self.history.decided()
+                || told.broken_devices != self.history.broken_devices
+                || told.start_problems != *problems;
+            (news, shown.as_ref().map(|shown| status_line(shown, &told.start_problems)))
         };
         if shown.as_ref() == Some(&view) && !news {
             return;
         }
-        let line = status_line(&view);
-        if shown.as_ref().is_none_or(|shown| status_line(shown) != line) {
+        let line = status_line(&view, problems);
+        if before.is_none_or(|before| before != line) {
             self.notifier.send(ServiceNotice::Status(line));
         }
         let mut snapshot = snapshot(&self.config, self.generation, &view);

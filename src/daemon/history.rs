@@ -50,6 +50,8 @@ pub struct DecisionHistory {
     decided: u64,
     /// Fencing devices that do not answer, a sentence each.
     pub broken_devices: Vec<String>,
+    /// What a start of hbd would not find now, a sentence each.
+    pub start_problems: Vec<String>,
 }
 
 impl DecisionHistory {
@@ -62,6 +64,7 @@ impl DecisionHistory {
             decisions: VecDeque::new(),
             decided: 0,
             broken_devices: Vec::new(),
+            start_problems: Vec::new(),
             nodes,
             links,
         }
@@ -109,6 +112,7 @@ impl DecisionHistory {
             }
         }
         snapshot.broken_devices.clone_from(&self.broken_devices);
+        snapshot.start_problems.clone_from(&self.start_problems);
         snapshot.decisions = self.decisions.iter().cloned().collect();
         snapshot.decided = self.decided;
     }
@@ -146,6 +150,7 @@ mod tests {
             decisions: VecDeque::new(),
             decided: 0,
             broken_devices: Vec::new(),
+            start_problems: Vec::new(),
         }
     }
 

@@ -1,20 +1,24 @@
 //! Who we are across restarts: generation and uuid, in Heartbeat's own files and formats (02 §4.1, 04 §4), so that a
 //! node changes over and back and its peers never take it for a replay.
 //!
-//! Owns `/var/lib/heartbeat/hb_generation` and `hb_uuid`. Never guesses: a file that cannot be understood stops the
-//! start, because a lower generation than the peers know locks us out until they restart.
+//! Owns `/var/lib/heartbeat/hb_generation` and `hb_uuid`, and `identity.json` in RuntimeDirectory=, a copy for the next
+//! daemon since the machine booted. A file that cannot be written is no reason to end: the number used is then above
+//! everything that is known, and the caller is told what is not saved. A file that cannot be understood, with no copy,
+//! stops the start, because a lower generation than the peers know locks us out until they restart.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use log::warn;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::config::{GenerationMethod, UuidFrom};
-use crate::util::error::{FileError, failed};
+use super::{held, state_file};
+use crate::config::{Config, GenerationMethod, UuidFrom};
+use crate::util::error::{FileError, error_chain, failed};
 
 /// Where Heartbeat keeps its state.
 pub const STATE_DIRECTORY: &str = "/var/lib/heartbeat";
@@ -22,9 +26,6 @@ pub const STATE_DIRECTORY: &str = "/var/lib/heartbeat";
 /// Why we do not know who we are.
 #[derive(Debug, Error)]
 pub enum IdentityError {
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
     /// The generation file holds no number.
     #[error(
         "{} does not hold a number: the peers would take every message for a replay. Write a number above the \
@@ -44,7 +45,7 @@ pub enum IdentityError {
 }
 
 /// Generation and uuid of this start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Larger than at any start before.
     pub generation: u64,
@@ -52,72 +53,150 @@ pub struct Identity {
     pub uuid: [u8; 16],
 }
 
-impl Identity {
-    /// Reads, advances and writes back what is in `directory`.
+/// Where an identity is kept, and how it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// `/var/lib/heartbeat`.
+    pub state: PathBuf,
+    /// RuntimeDirectory=.
+    pub runtime: PathBuf,
+    /// Our name.
+    pub node: String,
+    /// `hbgenmethod`.
+    pub generation: GenerationMethod,
+    /// `uuidfrom`.
+    pub uuid: UuidFrom,
+}
+
+impl Register {
+    /// On this machine, by this configuration.
+    pub fn of(config: &Config) -> Register {
+        Register {
+            state: PathBuf::from(STATE_DIRECTORY),
+            runtime: PathBuf::from(held::DIRECTORY),
+            node: config.node.clone(),
+            generation: config.generation_method,
+            uuid: config.uuid_from,
+        }
+    }
+
+    /// Advances what the files and the last daemon's copy say, and saves it before it is used. The error beside it is
+    /// the reason why it is not saved.
     ///
     /// # Errors
-    /// See [`IdentityError`]; nothing has been changed that would matter to a later start.
-    pub fn load(
-        directory: &Path,
-        node: &str,
-        generation: GenerationMethod,
-        uuid: UuidFrom,
-    ) -> Result<Identity, IdentityError> {
-        fs::create_dir_all(directory).map_err(failed("create", directory))?;
-        let generation = match generation {
-            GenerationMethod::Time => seconds_now(),
-            GenerationMethod::File => next_generation(&directory.join("hb_generation"))?,
+    /// See [`IdentityError`]; nothing has been changed.
+    pub fn advance(&self) -> Result<(Identity, Option<FileError>), IdentityError> {
+        let mut identity = self.next()?;
+        let saved = self.save(identity);
+        if saved.is_err() {
+            // After a reboot the file will say what it says now, and the clock more than today.
+            identity.generation = identity.generation.max(self.now());
+        }
+        self.note(identity);
+        Ok((identity, saved.err()))
+    }
+
+    /// What [`Register::advance`] would give if everything could be written.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn next(&self) -> Result<Identity, IdentityError> {
+        let noted = self.noted();
+        let generation = match self.generation {
+            GenerationMethod::Time => noted.map_or(0, |noted| noted.generation + 1).max(self.now()),
+            GenerationMethod::File => self.next_generation(noted.map(|noted| noted.generation))?,
         };
-        let uuid = match uuid {
-            UuidFrom::NodeName => uuid_of_name(node),
-            UuidFrom::File => stored_uuid(&directory.join("hb_uuid"))?,
+        let uuid = match self.uuid {
+            UuidFrom::NodeName => uuid_of_name(&self.node),
+            UuidFrom::File => self.known_uuid(noted.map(|noted| noted.uuid))?,
         };
         Ok(Identity { generation, uuid })
     }
-}
 
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
-}
-
-/// The number in the file plus one; the time plus one if there is no file. Written back and synced before it is used.
-fn next_generation(path: &Path) -> Result<u64, IdentityError> {
-    let last = match fs::read(path) {
-        Ok(bytes) => {
-            let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse::<u64>().ok());
-            number.ok_or_else(|| IdentityError::Generation { path: path.to_owned() })?
+    /// Writes to the files what they do not say yet. A generation is never lowered.
+    ///
+    /// # Errors
+    /// When one of the files cannot be written.
+    pub fn save(&self, identity: Identity) -> Result<(), FileError> {
+        fs::create_dir_all(&self.state).map_err(failed("create", &self.state))?;
+        let path = self.state.join("hb_generation");
+        let behind = !matches!(read_number(&path), Ok(Some(number)) if number >= identity.generation);
+        if self.generation == GenerationMethod::File && behind {
+            state_file::write(&path, format!("{:>15}\n", identity.generation).as_bytes())?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => seconds_now(),
-        Err(source) => return Err(failed("read", path)(source).into()),
-    };
-    let generation = last + 1;
-    replace(path, format!("{generation:>15}\n").as_bytes())?;
-    Ok(generation)
-}
-
-fn stored_uuid(path: &Path) -> Result<[u8; 16], IdentityError> {
-    match fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| IdentityError::Uuid { path: path.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let uuid = Uuid::new_v4().into_bytes();
-            replace(path, &uuid)?;
-            Ok(uuid)
+        let path = self.state.join("hb_uuid");
+        if self.uuid == UuidFrom::File && fs::read(&path).map_or(true, |bytes| bytes != identity.uuid) {
+            state_file::write(&path, &identity.uuid)?;
         }
-        Err(source) => Err(failed("read", path)(source).into()),
+        Ok(())
+    }
+
+    /// The number in the file, or the copy's if that is higher, plus one; the time plus one if neither is known.
+    fn next_generation(&self, noted: Option<u64>) -> Result<u64, IdentityError> {
+        let path = self.state.join("hb_generation");
+        let last = match read_number(&path) {
+            Ok(number) => number.max(noted),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData && noted.is_none() => {
+                return Err(IdentityError::Generation { path });
+            }
+            Err(_) => noted,
+        };
+        last.unwrap_or_else(|| self.now()).checked_add(1).ok_or(IdentityError::Generation { path })
+    }
+
+    fn known_uuid(&self, noted: Option<[u8; 16]>) -> Result<[u8; 16], IdentityError> {
+        let path = self.state.join("hb_uuid");
+        match fs::read(&path) {
+            Ok(bytes) => match (bytes.try_into(), noted) {
+                (Ok(uuid), _) => Ok(uuid),
+                (Err(_), Some(noted)) => Ok(noted),
+                (Err(_), None) => Err(IdentityError::Uuid { path }),
+            },
+            Err(_) => Ok(noted.unwrap_or_else(|| Uuid::new_v4().into_bytes())),
+        }
+    }
+
+    /// Seconds since 1970. A clock that is before the newest of our files is wrong: those were written with another.
+    fn now(&self) -> u64 {
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let files = ["", "hb_generation", "hb_uuid"].map(|name| self.state.join(name));
+        let written = files.iter().filter_map(|path| fs::metadata(path).ok()?.modified().ok()).map(seconds).max();
+        seconds(SystemTime::now()).max(written.unwrap_or(0)).max(1)
+    }
+
+    fn noted(&self) -> Option<Identity> {
+        let text = fs::read(self.copy()).ok()?;
+        let found: Identity = serde_json::from_slice(&text).ok()?;
+        (found.generation < u64::MAX).then_some(found)
+    }
+
+    fn note(&self, identity: Identity) {
+        let path = self.copy();
+        let noted = serde_json::to_vec(&identity).map_err(io::Error::from).map_err(failed("write", &path));
+        let noted = noted.and_then(|text| {
+            fs::create_dir_all(&self.runtime).map_err(failed("create", &self.runtime))?;
+            state_file::write(&path, &text)
+        });
+        if let Err(error) = noted {
+            warn!("{}: only the files in {} say who this node is", error_chain(&error), self.state.display());
+        }
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.runtime.join("identity.json")
     }
 }
 
-/// All or nothing, on the disk when it returns.
-fn replace(path: &Path, content: &[u8]) -> Result<(), IdentityError> {
-    let new = path.with_extension("new");
-    let write = || -> io::Result<()> {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-    };
-    Ok(write().map_err(failed("write", path))?)
+/// The number in the file; `None` without a file. [`io::ErrorKind::InvalidData`] for something else.
+fn read_number(path: &Path) -> io::Result<Option<u64>> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
+            number.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// `uuidfrom nodename` (01 §1.5.4): a hash of the name seeds the C library's generator, whose numbers are the digits.
@@ -150,39 +229,140 @@ fn glibc_rand(seed: u32) -> impl Iterator<Item = u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
     use super::*;
 
-    fn load(directory: &Path) -> Result<Identity, IdentityError> {
-        Identity::load(directory, "nodea", GenerationMethod::File, UuidFrom::File)
+    /// A machine with a state directory and a runtime directory.
+    fn machine() -> (tempfile::TempDir, Register) {
+        let root = tempfile::tempdir().unwrap();
+        let [state, runtime] = ["state", "run"].map(|name| root.path().join(name));
+        fs::create_dir(&state).unwrap();
+        let node = "nodea".to_owned();
+        let register = Register { state, runtime, node, generation: GenerationMethod::File, uuid: UuidFrom::File };
+        (root, register)
+    }
+
+    /// Nothing can be written to the state directory: neither a second file, nor over what is there.
+    fn fill(register: &Register) {
+        for name in ["hb_generation", "hb_uuid"] {
+            let path = register.state.join(name);
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_dir(&path);
+            fs::create_dir(&path).unwrap();
+            fs::create_dir_all(path.with_extension("new")).unwrap();
+        }
+    }
+
+    fn empty(register: &Register) {
+        for name in ["hb_generation", "hb_generation.new", "hb_uuid", "hb_uuid.new"] {
+            fs::remove_dir(register.state.join(name)).unwrap();
+        }
+    }
+
+    fn saved(register: &Register) -> Identity {
+        let (identity, unsaved) = register.advance().unwrap();
+        assert!(unsaved.is_none(), "{unsaved:?}");
+        identity
+    }
+
+    fn clock() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
     }
 
     #[test]
     fn the_generation_rises_in_heartbeats_own_format() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("hb_generation"), b"     1795306704\n").unwrap();
-        assert_eq!(load(directory.path()).unwrap().generation, 1_795_306_705);
-        let text = fs::read_to_string(directory.path().join("hb_generation")).unwrap();
-        assert_eq!(text, "     1795306705\n");
-        assert_eq!(load(directory.path()).unwrap().generation, 1_795_306_706);
+        let (_root, register) = machine();
+        let path = register.state.join("hb_generation");
+        fs::write(&path, b"     1795306704\n").unwrap();
+        assert_eq!(saved(&register).generation, 1_795_306_705);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "     1795306705\n");
+        assert_eq!(saved(&register).generation, 1_795_306_706);
     }
 
     #[test]
     fn a_first_start_begins_at_the_time_and_keeps_its_uuid() {
-        let directory = tempfile::tempdir().unwrap();
-        let before = seconds_now();
-        let first = load(directory.path()).unwrap();
+        let (_root, register) = machine();
+        let before = clock();
+        let first = saved(&register);
         assert!(first.generation > before);
-        assert_eq!(load(directory.path()).unwrap().uuid, first.uuid);
-        assert_eq!(fs::read(directory.path().join("hb_uuid")).unwrap(), first.uuid);
+        assert_eq!(saved(&register).uuid, first.uuid);
+        assert_eq!(fs::read(register.state.join("hb_uuid")).unwrap(), first.uuid);
     }
 
     #[test]
     fn garbage_is_refused_with_what_to_write() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("hb_generation"), b"oops").unwrap();
-        let error = load(directory.path()).unwrap_err().to_string();
+        let (_root, register) = machine();
+        let path = register.state.join("hb_generation");
+        fs::write(&path, b"oops").unwrap();
+        let error = register.advance().unwrap_err().to_string();
         assert!(error.contains("hb_generation") && error.contains("date +%s"), "{error}");
-        assert_eq!(fs::read(directory.path().join("hb_generation")).unwrap(), b"oops");
+        assert_eq!(fs::read(&path).unwrap(), b"oops");
+    }
+
+    #[test]
+    fn garbage_is_mended_while_the_last_daemon_is_remembered() {
+        let (_root, register) = machine();
+        let first = saved(&register);
+        fs::write(register.state.join("hb_generation"), b"oops").unwrap();
+        fs::write(register.state.join("hb_uuid"), b"oops").unwrap();
+        let second = saved(&register);
+        assert_eq!(second, Identity { generation: first.generation + 1, ..first });
+        assert_eq!(read_number(&register.state.join("hb_generation")).unwrap(), Some(second.generation));
+    }
+
+    #[test]
+    fn a_state_directory_that_cannot_be_written_ends_nothing_and_lowers_nothing() {
+        let (_root, register) = machine();
+        let first = saved(&register);
+        fill(&register);
+        let before = clock();
+        let (second, unsaved) = register.advance().unwrap();
+        assert!(unsaved.is_some());
+        assert_eq!(second.uuid, first.uuid);
+        assert!(second.generation > first.generation && second.generation >= before);
+        let (third, _) = register.advance().unwrap();
+        assert!(third.generation > second.generation, "also within one second");
+
+        // There is room again: what is in force is saved.
+        empty(&register);
+        register.save(third).unwrap();
+        assert_eq!(read_number(&register.state.join("hb_generation")).unwrap(), Some(third.generation));
+        register.save(first).unwrap();
+        assert_eq!(read_number(&register.state.join("hb_generation")).unwrap(), Some(third.generation), "never back");
+        assert_eq!(saved(&register).generation, third.generation + 1);
+    }
+
+    #[test]
+    fn after_a_reboot_with_the_disk_still_full_the_clock_tells_a_higher_number() {
+        let (_root, register) = machine();
+        fill(&register);
+        let (first, _) = register.advance().unwrap();
+        fs::remove_dir_all(&register.runtime).unwrap();
+        let before = clock();
+        let (second, unsaved) = register.advance().unwrap();
+        assert!(unsaved.is_some());
+        assert!(second.generation >= before.max(first.generation));
+    }
+
+    #[test]
+    fn a_clock_before_our_own_files_is_not_believed() {
+        let (_root, register) = machine();
+        let later = SystemTime::now() + Duration::from_secs(1_000_000);
+        let uuid = File::create(register.state.join("hb_uuid")).unwrap();
+        uuid.set_len(16).unwrap();
+        uuid.set_modified(later).unwrap();
+        assert!(saved(&register).generation > clock() + 999_000);
+    }
+
+    #[test]
+    fn two_starts_in_one_second_by_the_clock_differ() {
+        let (_root, register) = machine();
+        let register = Register { generation: GenerationMethod::Time, ..register };
+        let (first, second) = (saved(&register), saved(&register));
+        assert!(second.generation > first.generation);
+        assert!(!register.state.join("hb_generation").exists());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Input {
         /// Those that are not, a sentence each.
         broken: Vec<String>,
     },
+    /// It was looked whether a start of hbd would find all that it needs.
+    StartProblems(Vec<String>),
     /// authkeys was read again and is good.
     Keys {
         /// The new keys.

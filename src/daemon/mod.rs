@@ -9,6 +9,7 @@
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
 //! | `checks` | [`crate::checks`] |
 //! | `notify` | [`notify`]: sd_notify |
+//! | `self-check` | [`self_check`]: whether a start of hbd would find all that it needs |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
@@ -40,7 +41,9 @@ pub mod records;
 pub mod release;
 pub mod replay;
 mod runtime;
+mod self_check;
 pub mod snapshot;
+mod state_file;
 mod succession;
 pub mod watchdog;
 
@@ -66,13 +69,14 @@ use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
 use error::{EXIT_CONFIGURATION, StartError};
-use identity::Identity;
+use identity::{Identity, Register};
 use input::Input;
 use links::Links;
 use notify::Notifier;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
 use runtime::{runtime, variables};
+use self_check::SelfCheck;
 
 /// How long an hbd that ends waits for what is still to be told.
 const TELLING: Duration = Duration::from_secs(1);
@@ -247,8 +251,8 @@ fn refuse(diagnostics: &[Diagnostic]) {
 
 /// Opens everything, runs the core to its end, and tidies up.
 fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartError> {
-    let directory = Path::new(identity::STATE_DIRECTORY);
-    let identity = Identity::load(directory, &config.node, config.generation_method, config.uuid_from)?;
+    let register = Register::of(&config);
+    let (identity, unsaved) = register.advance()?;
     info!("Heartbeat generation: {}", identity.generation);
     let succession =
         succession::take_up(Path::new(held::DIRECTORY), &mut config.groups, &config.children, &config.units)?;
@@ -287,6 +291,7 @@ fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, St
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
     };
     let checks = start_checks(&config, bus.inputs.clone())?;
+    SelfCheck { register, identity, unsaved }.spawn(bus.inputs.clone()).map_err(StartError::Thread)?;
     let told = bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {

@@ -43,6 +43,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
             .collect(),
         groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
         broken_devices: Vec::new(),
+        start_problems: Vec::new(),
         decisions: Vec::new(),
         decided: 0,
     }
@@ -207,8 +208,8 @@ fn resource_word(state: ResourceState) -> &'static str {
     }
 }
 
-/// The STATUS= line of `systemctl status hbd`.
-pub fn status_line(view: &View) -> String {
+/// The STATUS= line of `systemctl status hbd`. `start_problems`: what a start of hbd would not find now.
+pub fn status_line(view: &View, start_problems: &[String]) -> String {
     let in_state = |state: GroupState| {
         let keys = view.groups.iter().filter(move |group| group.state == state).map(|group| group.key.as_str());
         keys.collect::<Vec<_>>().join(", ")
@@ -233,5 +234,7 @@ pub fn status_line(view: &View) -> String {
         .iter()
         .filter_map(|group| group.held_back.as_ref().map(|why| format!("; not taking {}: {why}", group.key)));
     let maintenance = if view.maintenance { "in maintenance; " } else { "" };
-    format!("{maintenance}{}; {groups}; {}{}", view.state, peers.join(", "), held_back.collect::<String>())
+    let problems = start_problems.first().map(|problem| format!("; {problem}")).unwrap_or_default();
+    let held_back = held_back.collect::<String>();
+    format!("{maintenance}{}; {groups}; {}{held_back}{problems}", view.state, peers.join(", "))
 }

@@ -343,6 +343,10 @@ records! {
         "node {node} runs with another {files} than this node: make the files of both nodes equal and restart hbd where they were wrong";
     ConfigurationAlike { node: String } Info "f1d20b7ea86c4c95932e5a0c74d8b6f3"
         "node {node} runs with the same ha.cf and haresources as this node again";
+    StartProblem { problem: String } Error "f180e7aa534d425caacd4f1fe0e47d82"
+        "{problem}";
+    StartProblemsOver {} Info "9fb42daf90414d03a5d45ace4df51d02"
+        "a start of hbd would find all that it needs again";
     PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
         "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
     StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
