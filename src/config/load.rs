@@ -32,6 +32,8 @@ pub struct Loaded {
     pub keys: Option<AuthKeys>,
     /// Everything found, sorted by file, line and column.
     pub diagnostics: Vec<Diagnostic>,
+    /// The only error: this machine's name is that of no node of ha.cf. It may get another later.
+    pub stranger: bool,
 }
 
 /// Reads all files and checks them as a whole. The caller decides what to do with the findings: a daemon logs them
@@ -43,12 +45,12 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if let Some(word) = &ha_cf.pacemaker {
         // Such a file is Pacemaker's: whatever else is found in it is a consequence.
         findings.keep_lines(&[(word.location.file.to_path_buf(), word.location.line)]);
-        return Loaded { config: None, keys: None, diagnostics: findings.into_sorted() };
+        return Loaded { config: None, keys: None, diagnostics: findings.into_sorted(), stranger: false };
     }
     let keys = authkeys::read(files, &mut findings);
     let mut hbd_toml = read_hbd_toml(files, host, &mut scalars, &mut findings);
     scalars.report_without_effect(&mut findings);
-    let node = node_name(files, host, &mut findings);
+    let node = node_name(files, host, &ha_cf.nodes, &mut findings);
     let before = findings.errors();
     let groups = read_haresources(files, &ha_cf, &hbd_toml.aliases, &node, &mut findings);
     // A group with a refused word is missing, and tables for it would be reported as unknown.
@@ -91,10 +93,12 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         checks.run(&mut findings);
     }
     let sound = !findings.has_errors();
+    let unknown = !ha_cf.nodes.is_empty() && ha_cf.nodes.iter().all(|known| known.text != node);
+    let stranger = unknown && findings.errors() == 1;
     let config = layers
         .filter(|_| sound)
         .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks));
-    Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted() }
+    Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
 /// The settings in force; `None` through a fault of hbd only, which is reported.
@@ -206,8 +210,9 @@ fn read_haresources(
     }
 }
 
-/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else `uname -n` (02 §4.1).
-fn node_name(files: &Files, host: &Host, findings: &mut Findings) -> String {
+/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else the node that `uname -n` stands
+/// for (02 §4.1).
+fn node_name(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Findings) -> String {
     let path = &files.nodeinfo;
     match std::fs::read(path).map(|bytes| text_of(&bytes)) {
         Ok(text) => match text.split_once('\n') {
@@ -220,7 +225,27 @@ fn node_name(files: &Files, host: &Host, findings: &mut Findings) -> String {
         },
         Err(error) => report_unreadable(path, &error, findings),
     }
-    host.node_name.to_ascii_lowercase()
+    node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
+}
+
+/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks. Heartbeat
+/// knows the former only.
+fn node_of_host(files: &Files, name: String, nodes: &[FileWord], findings: &mut Findings) -> String {
+    if nodes.iter().any(|node| node.text == name) {
+        return name;
+    }
+    let extends = |long: &str, short: &str| {
+        !short.is_empty()
+            && !short.contains('.')
+            && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let mut near = nodes.iter().filter(|node| extends(&node.text, &name) || extends(&name, &node.text));
+    let (Some(node), None) = (near.next(), near.next()) else { return name };
+    let message = format!("this machine is named {name}, taken for node {}: only the domain differs", node.text);
+    let nodeinfo = files.nodeinfo.display();
+    let help = format!("Heartbeat would not start: name this machine {0}, or `echo {0} > {nodeinfo}`", node.text);
+    findings.warning(node, message, help);
+    node.text.clone()
 }
 
 /// Puts together what has been read and checked.

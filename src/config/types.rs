@@ -13,7 +13,7 @@ use super::service_checks::ServiceCheck;
 use super::unit_types::{UnitLimits, UnitPolicies};
 
 /// The configuration, checked as a whole (04).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Our own node name, lower case (`uname -n` or nodeinfo, 02 §4.1).
     pub node: String,

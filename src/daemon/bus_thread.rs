@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ use super::input::Input;
 use super::keys;
 use super::maintenance;
 use super::notify::{Notifier, ServiceNotice};
+use super::self_check::Look;
+use super::start_check;
 use super::watchdog;
 use crate::bus::{self, Call, OperatorRequest, Snapshot};
 use crate::cluster::Request;
-use crate::config::{self, Files, Host, NotifyProgram};
+use crate::config::{Files, NotifyProgram};
 use crate::journal;
 use crate::units::{self, Notice, Systemd};
 
@@ -46,6 +49,8 @@ pub struct BusThread {
     pub notifier: Notifier,
     /// The files to read again.
     pub files: Files,
+    /// The thread that looks at them, told when they were read again.
+    pub look: Sender<Look>,
     /// Nodes that the core wants reset.
     pub orders: UnboundedReceiver<String>,
     /// The devices.
@@ -71,8 +76,19 @@ impl BusThread {
     }
 
     async fn run(self, all_told: oneshot::Sender<()>) {
-        let BusThread { commands, announced, program, snapshots, inputs, notifier, files, orders, fencer, watchdog } =
-            self;
+        let BusThread {
+            commands,
+            announced,
+            program,
+            snapshots,
+            inputs,
+            notifier,
+            files,
+            look,
+            orders,
+            fencer,
+            watchdog,
+        } = self;
         let fencer = Arc::new(fencer);
         let (calls, received) = mpsc::channel(16);
         let reports = inputs.clone();
@@ -80,6 +96,7 @@ impl BusThread {
             inputs: inputs.clone(),
             notifier: notifier.clone(),
             files: files.clone(),
+            look: look.clone(),
             fencer: Arc::clone(&fencer),
         };
         let report = move |report| {
@@ -91,7 +108,7 @@ impl BusThread {
             units::group_target::follow_groups(Builder::system, announced.lists),
             tell_program(program, announced.notices, all_told),
             bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
-            serve_signals(&inputs, &notifier, &files),
+            serve_signals(&inputs, &notifier, &files, &look),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),
             watchdog::guard(watchdog),
@@ -112,7 +129,7 @@ async fn tell_program(
     let _ = all_told.send(());
 }
 
-async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) {
+async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files, look: &Sender<Look>) {
     let listen = || -> std::io::Result<_> {
         let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
         let ends =
@@ -128,11 +145,11 @@ async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, fil
     };
     loop {
         tokio::select! {
-            _ = terminate.recv() => { let _ = inputs.send(stop_or_restart(files).await); }
+            _ = terminate.recv() => { let _ = inputs.send(stop_or_restart().await); }
             _ = interrupt.recv() => { let _ = inputs.send(Input::Shutdown); }
             _ = more.recv() => { set_debug(journal::debug().saturating_add(1)); }
             _ = less.recv() => { set_debug(journal::debug().saturating_sub(1)); }
-            _ = hangup.recv() => { let _ = reload(inputs, notifier, files).await; }
+            _ = hangup.recv() => { let _ = reload(inputs, notifier, files, look).await; }
         }
     }
 }
@@ -146,18 +163,19 @@ fn set_debug(level: u8) -> String {
 }
 
 /// SIGTERM means a stop, unless systemd says that it is the first half of a restart and the second half can succeed.
-async fn stop_or_restart(files: &Files) -> Input {
+async fn stop_or_restart() -> Input {
     let ask = async { Systemd::new(Builder::system().build().await.ok()?).await.ok()?.own_job().await };
     match timeout(ASK_LIMIT, ask).await.ok().flatten().as_deref() {
         Some("restart" | "try-restart") => {}
         _ => return Input::Shutdown,
     }
-    let sound = Host::of_this_machine().is_ok_and(|host| config::load(files, &host).config.is_some());
-    if sound {
-        return Input::Restart;
+    match start_check::ask_successor().await {
+        Ok(()) => Input::Restart,
+        Err(why) => {
+            error!("hbd would not start again ({why}): releasing everything first");
+            Input::Shutdown
+        }
     }
-    error!("hbd would not start again with the files as they are (see `hbd --check`): releasing everything first");
-    Input::Shutdown
 }
 
 /// What answers calls from the bus.
@@ -165,6 +183,7 @@ struct Answering {
     inputs: UnboundedSender<Input>,
     notifier: Notifier,
     files: Files,
+    look: Sender<Look>,
     fencer: Arc<Fencer>,
 }
 
@@ -180,7 +199,7 @@ impl Answering {
         match call {
             Call::Operator(request) => self.hand_over(request).await,
             Call::Reload { reply } => {
-                let _ = reply.send(reload(&self.inputs, &self.notifier, &self.files).await);
+                let _ = reply.send(reload(&self.inputs, &self.notifier, &self.files, &self.look).await);
             }
             Call::Debug { level, reply } => {
                 let _ = reply.send(set_debug(level));
@@ -218,7 +237,12 @@ impl Answering {
 }
 
 /// Reads authkeys again and puts it in force. A bad file changes nothing, and says so.
-async fn reload(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files) -> Result<Vec<String>, String> {
+async fn reload(
+    inputs: &UnboundedSender<Input>,
+    notifier: &Notifier,
+    files: &Files,
+    look: &Sender<Look>,
+) -> Result<Vec<String>, String> {
     notifier.send(ServiceNotice::Reloading);
     let outcome = match keys::reload(files) {
         Ok(keys) => {
@@ -238,5 +262,7 @@ async fn reload(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Fi
         }
     };
     notifier.send(ServiceNotice::Ready);
+    // The thread has ended with the core.
+    let _ = look.send(if outcome.is_ok() { Look::KeysReloaded } else { Look::Again });
     outcome
 }

@@ -7,6 +7,9 @@ use crate::{journal, vip};
 
 /// Exit status when the configuration is wrong; systemd shows NOTCONFIGURED (04 §5.4).
 pub(super) const EXIT_CONFIGURATION: u8 = 6;
+/// Exit status when this machine's name is no node's: not in RestartPreventExitStatus=, so systemd tries again
+/// (EX_TEMPFAIL of sysexits(3)).
+pub(super) const EXIT_NAMELESS: u8 = 75;
 
 /// Why the daemon did not start.
 #[derive(Debug, Error)]

@@ -15,6 +15,7 @@
 //! | journal | [`crate::journal`] |
 
 mod announcements;
+mod awaited_name;
 pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
@@ -27,6 +28,7 @@ pub mod fencing;
 pub mod held;
 pub mod history;
 pub mod identity;
+pub mod in_force;
 pub mod input;
 pub mod keys;
 pub mod links;
@@ -43,6 +45,7 @@ pub mod replay;
 mod runtime;
 mod self_check;
 pub mod snapshot;
+pub mod start_check;
 mod state_file;
 mod succession;
 pub mod watchdog;
@@ -68,7 +71,7 @@ use announcements::Announcements;
 use bus_thread::BusThread;
 use core_loop::CoreLoop;
 use effects::Effects;
-use error::{EXIT_CONFIGURATION, StartError};
+use error::{EXIT_CONFIGURATION, EXIT_NAMELESS, StartError};
 use identity::{Identity, Register};
 use input::Input;
 use links::Links;
@@ -76,7 +79,8 @@ use notify::Notifier;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
 use runtime::{runtime, variables};
-use self_check::SelfCheck;
+use self_check::{ConfigurationFiles, SelfCheck};
+use start_check::{Footing, Refusal};
 
 /// How long an hbd that ends waits for what is still to be told.
 const TELLING: Duration = Duration::from_secs(1);
@@ -89,6 +93,9 @@ struct Arguments {
     /// be used)
     #[arg(long, conflicts_with = "release")]
     check: bool,
+    /// Say whether a start would succeed now; starts nothing (asked by a running hbd before it is restarted)
+    #[arg(long, hide = true, conflicts_with_all = ["check", "release"])]
+    check_start: bool,
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
@@ -121,6 +128,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.check {
         check::check(&files())
+    } else if arguments.check_start {
+        start_check::check_start(&files())
     } else if let Some(words) = &arguments.script {
         return script(words);
     } else if let Some(directory) = &arguments.vacate {
@@ -209,19 +218,30 @@ fn vacate(directory: &Path) -> ExitCode {
 }
 
 fn start() -> Result<ExitCode, StartError> {
-    let host = Host::of_this_machine().map_err(StartError::Name)?;
+    let mut host = Host::of_this_machine().map_err(StartError::Name)?;
     let files = files();
-    let loaded = config::load(&files, &host);
-    let _journal = journal::init(journal_options(loaded.config.as_ref()))?;
-    for diagnostic in &loaded.diagnostics {
+    let runtime = Path::new(held::DIRECTORY);
+    let mut found = start_check::examine(&files, &host, runtime);
+    if let Err(refusal) = found {
+        (host, found) = awaited_name::wait(&files, host, runtime, refusal);
+    }
+    let _journal = journal::init(journal_options(found.as_ref().ok().map(|footing| &footing.config)))?;
+    let diagnostics = match &found {
+        Ok(Footing { diagnostics, .. }) | Err(Refusal { diagnostics, .. }) => diagnostics,
+    };
+    for diagnostic in diagnostics {
         records::write_diagnostic(diagnostic);
     }
-    let (Some(config), Some(keys)) = (loaded.config, loaded.keys) else {
-        refuse(&loaded.diagnostics);
-        return Ok(ExitCode::from(EXIT_CONFIGURATION));
+    let footing = match found {
+        Ok(footing) => footing,
+        Err(refusal) => {
+            refuse(&refusal.diagnostics);
+            return Ok(ExitCode::from(if refusal.stranger { EXIT_NAMELESS } else { EXIT_CONFIGURATION }));
+        }
     };
     info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
-    serve(config, keys::keyring(&keys)?, files)
+    let keys = keys::keyring(&footing.keys)?;
+    serve(footing.config, keys, ConfigurationFiles { files, host, fresh: footing.fresh })
 }
 
 fn journal_options(config: Option<&Config>) -> journal::Options {
@@ -250,7 +270,7 @@ fn refuse(diagnostics: &[Diagnostic]) {
 }
 
 /// Opens everything, runs the core to its end, and tidies up.
-fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, StartError> {
+fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Result<ExitCode, StartError> {
     let register = Register::of(&config);
     let (identity, unsaved) = register.advance()?;
     info!("Heartbeat generation: {}", identity.generation);
@@ -276,6 +296,7 @@ fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, St
     let (snapshots, shown) = watch::channel(first);
     let (commander, commands) = unbounded_channel();
     let (fence, orders) = unbounded_channel();
+    let (look, looks) = std::sync::mpsc::channel();
     let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone(), variables(&config));
     let (announcements, announced) = Announcements::new(&config);
     let bus = BusThread {
@@ -285,13 +306,15 @@ fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, St
         snapshots: shown,
         inputs: sender,
         notifier: notifier.clone(),
-        files,
+        files: sources.files.clone(),
+        look,
         orders,
         fencer,
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
     };
     let checks = start_checks(&config, bus.inputs.clone())?;
-    SelfCheck { register, identity, unsaved }.spawn(bus.inputs.clone()).map_err(StartError::Thread)?;
+    let check = SelfCheck { register, identity, unsaved, sources, config: config.clone() };
+    check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
     let told = bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {
@@ -337,6 +360,7 @@ fn serve(mut config: Config, keys: Keyring, files: Files) -> Result<ExitCode, St
         own_watchdog.into_iter().for_each(OwnWatchdog::leave);
     } else {
         drop(own_watchdog);
+        in_force::forget(Path::new(held::DIRECTORY))?;
         held::forget(Path::new(held::DIRECTORY))?;
         // Everything is released and the peers know. That it takes too long is no reason to stay.
         let _ = runtime.block_on(async { tokio::time::timeout(TELLING, told).await });

@@ -4,21 +4,46 @@
 //! Owns a thread, because a disk that hangs must not delay a heartbeat. Decides nothing: it says what it finds, in the
 //! log when that changes, and to the core's thread, which shows it.
 
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use log::warn;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::identity::{Identity, Register};
+use super::in_force::{self, KeepError};
 use super::input::Input;
-use super::{records, state_file};
+use super::{records, start_check, state_file};
 use crate::cluster::Record;
+use crate::config::{Config, Files, Host};
 use crate::util::error::{FileError, error_chain};
 
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_secs(20);
-/// How often, in periods, a file is made in the state directory to see whether one can be made.
+/// How often, in looks, a file is made in the state directory to see whether one can be made.
 const PROBE_EVERY: u32 = 3;
+
+/// Where the configuration in force comes from.
+#[derive(Debug, Clone)]
+pub struct ConfigurationFiles {
+    /// The files.
+    pub files: Files,
+    /// The machine as it was when they were read.
+    pub host: Host,
+    /// Whether they are what is in force, and to be kept for a successor.
+    pub fresh: bool,
+}
+
+/// Why it is looked out of turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Somebody asked for a reload that was refused.
+    Again,
+    /// authkeys was read again and is in force.
+    KeysReloaded,
+}
 
 /// What the thread looks at.
 #[derive(Debug)]
@@ -29,6 +54,10 @@ pub struct SelfCheck {
     pub identity: Identity,
     /// Why they are not saved.
     pub unsaved: Option<FileError>,
+    /// The files.
+    pub sources: ConfigurationFiles,
+    /// What they said.
+    pub config: Config,
 }
 
 impl SelfCheck {
@@ -36,12 +65,13 @@ impl SelfCheck {
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn spawn(self, inputs: UnboundedSender<Input>) -> std::io::Result<()> {
-        thread::Builder::new().name("self-check".to_owned()).spawn(move || self.run(&inputs))?;
+    pub fn spawn(self, inputs: UnboundedSender<Input>, looks: Receiver<Look>) -> std::io::Result<()> {
+        thread::Builder::new().name("self-check".to_owned()).spawn(move || self.run(&inputs, &looks))?;
         Ok(())
     }
 
-    fn run(mut self, inputs: &UnboundedSender<Input>) {
+    fn run(mut self, inputs: &UnboundedSender<Input>, looks: &Receiver<Look>) {
+        let mut not_kept = self.keep();
         let (mut said, mut unwritable) = (Vec::new(), None);
         for round in 0u32.. {
             if self.unsaved.is_some() && round > 0 {
@@ -50,7 +80,8 @@ impl SelfCheck {
             if round % PROBE_EVERY == 0 {
                 unwritable = state_file::probe(&self.register.state).err();
             }
-            let problems = self.problems(unwritable.as_ref());
+            let mut problems = start_check::problems(&self.sources.files, self.runtime());
+            problems.extend(self.not_written(unwritable.as_ref(), not_kept.as_ref()));
             if problems != said {
                 tell(&said, &problems);
                 if inputs.send(Input::StartProblems(problems.clone())).is_err() {
@@ -58,17 +89,48 @@ impl SelfCheck {
                 }
                 said = problems;
             }
-            thread::sleep(PERIOD);
+            match looks.recv_timeout(PERIOD) {
+                Ok(Look::KeysReloaded) => self.keep_keys(),
+                Ok(Look::Again) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if not_kept.is_some() {
+                not_kept = self.keep();
+            }
         }
     }
 
-    fn problems(&self, unwritable: Option<&FileError>) -> Vec<String> {
+    fn runtime(&self) -> &Path {
+        &self.register.runtime
+    }
+
+    /// Keeps the files for a successor; why that is impossible.
+    fn keep(&self) -> Option<KeepError> {
+        let ConfigurationFiles { files, host, fresh } = &self.sources;
+        let kept = if *fresh { in_force::keep(files, host, &self.config, self.runtime()) } else { Ok(()) };
+        kept.err()
+    }
+
+    fn keep_keys(&self) {
+        if let Err(error) = in_force::keep_keys(&self.sources.files, self.runtime()) {
+            warn!("the old keys are kept for a start that cannot read authkeys: {}", error_chain(&error));
+        }
+    }
+
+    /// What could not be written, a sentence each.
+    fn not_written(&self, unwritable: Option<&FileError>, not_kept: Option<&KeepError>) -> Vec<String> {
         let unsaved = self.unsaved.as_ref().map(|error| self.not_saved(error));
         let full = unwritable.map(|error| {
             format!("The state directory takes no file ({}): make room, or mount it writable.", error_chain(error))
         });
-        // The one implies the other.
-        unsaved.or(full).into_iter().collect()
+        let kept = not_kept.map(|error| {
+            let reason = error_chain(error);
+            format!(
+                "The files in force are not kept ({reason}): with a mistake in them hbd could not be started again."
+            )
+        });
+        // Of the first two the one implies the other.
+        unsaved.or(full).into_iter().chain(kept).collect()
     }
 
     fn not_saved(&self, error: &FileError) -> String {
@@ -95,32 +157,62 @@ fn tell(before: &[String], now: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::fs;
+    use std::sync::mpsc::channel;
+
+    use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::config::{GenerationMethod, UuidFrom};
+    use crate::config;
+    use crate::daemon::start_check::tests::Machine;
+
+    /// What hbd does once it has started on this machine.
+    fn check(machine: &Machine) -> SelfCheck {
+        let config = config::load(&machine.files, &machine.host).config.unwrap();
+        let register = Register {
+            state: machine.root.path().join("state"),
+            runtime: machine.runtime(),
+            ..Register::of(&config)
+        };
+        let (identity, unsaved) = register.advance().unwrap();
+        let sources = ConfigurationFiles { files: machine.files.clone(), host: machine.host.clone(), fresh: true };
+        SelfCheck { register, identity, unsaved, sources, config }
+    }
 
     #[test]
     fn what_is_not_saved_is_said_once_with_what_to_do() {
-        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new();
         // A file where the state directory should be.
-        let state = root.path().join("state");
-        std::fs::write(&state, "").unwrap();
-        let register = Register {
-            state: state.clone(),
-            runtime: root.path().join("run"),
-            node: "nodea".to_owned(),
-            generation: GenerationMethod::File,
-            uuid: UuidFrom::File,
-        };
-        let (identity, unsaved) = register.advance().unwrap();
-        let mut check = SelfCheck { register, identity, unsaved };
-        let unwritable = state_file::probe(&PathBuf::from(&state)).err();
-        let said = check.problems(unwritable.as_ref());
-        assert!(said.len() == 1 && said[0].starts_with(&format!("Generation {} ", identity.generation)), "{said:?}");
+        let state = machine.root.path().join("state");
+        fs::write(&state, "").unwrap();
+        let mut check = check(&machine);
+        let unwritable = state_file::probe(&state).err();
+        let said = check.not_written(unwritable.as_ref(), None);
+        assert!(said.len() == 1 && said[0].starts_with(&format!("Generation {} ", check.identity.generation)));
         assert!(said[0].contains("Make room"), "{said:?}");
         check.unsaved = None;
-        assert!(check.problems(unwritable.as_ref())[0].contains("takes no file"));
-        assert!(check.problems(None).is_empty());
+        assert!(check.not_written(unwritable.as_ref(), None)[0].contains("takes no file"));
+        assert!(check.not_written(None, None).is_empty());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_before_a_restart_and_forgotten_when_it_is_mended() {
+        let machine = Machine::new();
+        let (inputs, mut shown) = unbounded_channel();
+        let (look, looks) = channel();
+        check(&machine).spawn(inputs, looks).unwrap();
+        // This machine's own name is none of the nodes', which is the first thing said.
+        let said = shown.blocking_recv();
+        let Some(Input::StartProblems(said)) = said else { panic!("{said:?}") };
+        assert!(said.len() == 1 && said[0].contains("goes on as nodea"), "{said:?}");
+        machine.write("etc/hbd/hbd.toml", "nonsense");
+        look.send(Look::Again).unwrap();
+        let Some(Input::StartProblems(said)) = shown.blocking_recv() else { panic!() };
+        assert!(said[0].contains("last in force"), "{said:?}");
+        machine.write("etc/ha.d/nodeinfo", "nodea\n");
+        machine.write("etc/hbd/hbd.toml", "");
+        look.send(Look::Again).unwrap();
+        let Some(Input::StartProblems(said)) = shown.blocking_recv() else { panic!() };
+        assert!(said.is_empty(), "{said:?}");
     }
 }

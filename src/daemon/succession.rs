@@ -91,7 +91,7 @@ pub fn take_up(
         }
     }
     let held = Held { groups: groups.to_vec(), kept, children: children.to_vec(), units: units.clone() };
-    held.write(directory)?;
+    held.write(directory).or_else(|error| note_of_predecessor(directory, error))?;
     Ok(Inheritance { beat: BeatFile::open(directory)?, adopted, begun })
 }
 
@@ -141,6 +141,15 @@ fn keep_preferences(old: &[Group], adopted: &mut Adoption, new: &mut [Group]) {
         );
         group.node = before.node.clone();
     }
+}
+
+/// With `/run` full, what the last daemon noted has to do: hbd serves the same groups, but for a change since.
+fn note_of_predecessor(directory: &Path, error: FileError) -> Result<(), FileError> {
+    if !matches!(Held::read(directory), Ok(Some(_))) {
+        return Err(error);
+    }
+    warn!("{}: after a crash what the last hbd noted there is released or taken up", error_chain(&error));
+    Ok(())
 }
 
 fn release_now(groups: &[Group], children: &[Child], units: &UnitPolicies) {
@@ -244,6 +253,18 @@ mod tests {
             take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap().begin(),
             Adoption::default()
         );
+    }
+
+    #[test]
+    fn a_full_runtime_directory_ends_no_start_that_has_a_predecessor() {
+        let directory = noted(3600, GroupSet::new([], Set::LOCAL));
+        std::fs::create_dir(directory.path().join("held.new")).unwrap();
+        let before = Held::read(directory.path()).unwrap();
+        let inheritance = take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap();
+        assert_eq!(inheritance.begin().held, GroupSet::new([], Set::LOCAL));
+        assert_eq!(Held::read(directory.path()).unwrap(), before);
+        held::forget(directory.path()).unwrap();
+        take_up(directory.path(), &mut [], &[], &UnitPolicies::default()).unwrap_err();
     }
 
     #[test]

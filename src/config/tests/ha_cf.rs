@@ -333,17 +333,37 @@ fn our_own_name_has_to_be_a_node() {
     assert_eq!(error.message, "Current node [other] not in configuration!");
     assert_eq!(place(&error), ("ha.cf".into(), 5, 12, "nodeb"));
     assert!(error.help.contains("add `node other`"), "{}", error.help);
-    node.host = Host::named("NodeA.Example.com");
-    let error = node.error();
-    assert_eq!(error.message, "Current node [nodea.example.com] not in configuration!");
-    assert_eq!(place(&error), ("ha.cf".into(), 5, 6, "nodea"));
-    assert!(
-        error.help.contains("write `node nodea.example.com`") && error.help.contains("nodeinfo"),
-        "{}",
-        error.help
-    );
+    assert!(node.load().stranger, "it may get its name later");
     node.host = Host::named("NODEB");
     assert_eq!(node.config().node, "nodeb");
+    assert!(!node.load().stranger);
+    node.write("etc/ha.d/authkeys", b"nonsense\n");
+    node.host = Host::named("other");
+    assert!(!node.load().stranger, "another name would not help");
+}
+
+#[test]
+fn a_name_that_differs_by_the_domain_only_is_the_nodes() {
+    let mut node = Node::with("");
+    node.host = Host::named("NodeA.Example.com");
+    assert_eq!(node.config().node, "nodea");
+    let warning = node.finding(Severity::Warning, "this machine is named nodea.example.com, taken for node nodea");
+    assert_eq!(place(&warning), ("ha.cf".into(), 5, 6, "nodea"));
+    assert!(warning.help.contains("nodeinfo"), "{}", warning.help);
+    // Two domains are two machines, and of two that fit neither is taken.
+    let node_of = |lines: &str, name: &str| {
+        let mut node = Node::new(&PLAIN.replace("node nodea nodeb", lines));
+        node.host = Host::named(name);
+        node.load().config.map(|config| config.node)
+    };
+    assert_eq!(node_of("node db.one.example web", "db"), Some("db.one.example".to_owned()));
+    assert_eq!(node_of("node db.one.example web", "db.two.example"), None);
+    assert_eq!(node_of("node db.one.example db.two.example", "db"), None);
+    assert_eq!(node_of("node db web", "db2.example"), None);
+    // What nodeinfo says was meant.
+    node.write("etc/ha.d/nodeinfo", b"nodea.example.com\n");
+    assert_eq!(node.error().message, "Current node [nodea.example.com] not in configuration!");
+    assert!(node.error().help.contains("write `node nodea.example.com`"), "{}", node.error().help);
 }
 
 #[test]

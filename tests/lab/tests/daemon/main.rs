@@ -26,6 +26,7 @@ mod operate;
 mod package;
 mod pair;
 mod removal;
+mod restart;
 mod service;
 mod succession;
 mod terminal;
@@ -72,6 +73,10 @@ const TESTS: &[(&str, Play)] = &[
         "succession::a_restart_releases_what_is_no_longer_wanted",
         succession::a_restart_releases_what_is_no_longer_wanted,
     ),
+    ("restart::a_full_disk_ends_no_restart", restart::a_full_disk_ends_no_restart),
+    ("restart::another_host_name_ends_no_restart", restart::another_host_name_ends_no_restart),
+    ("restart::a_mistake_in_a_file_ends_no_restart", restart::a_mistake_in_a_file_ends_no_restart),
+    ("restart::a_host_name_may_come_late", restart::a_host_name_may_come_late),
     (
         "succession::a_shutdown_of_the_machine_is_a_graceful_stop",
         succession::a_shutdown_of_the_machine_is_a_graceful_stop,

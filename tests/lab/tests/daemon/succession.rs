@@ -65,6 +65,8 @@ pub fn hbd_goes_on_after_a_crash(pair: &mut Pair) -> Result<String> {
 pub fn an_hbd_that_cannot_come_back_releases_everything(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let good = pair.node(A).read("/etc/ha.d/ha.cf")?.unwrap_or_default();
+    // What the next hbd would go on with.
+    pair.node(A).run(&["rm", "-r", "/run/hbd/in-force"])?;
     pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
     let since = now();
     pair.node(A).signal(HBD, "KILL")?;
@@ -84,11 +86,12 @@ pub fn an_hbd_that_cannot_come_back_releases_everything(pair: &mut Pair) -> Resu
     let since = now();
     pair.lab.start(A)?;
     pair.wait_settled(since)?;
+    pair.node(A).run(&["rm", "-r", "/run/hbd/in-force"])?;
     pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
     let since = now();
     let restart = pair.node(A).attempt(&["systemctl", "restart", HBD])?;
     expect_status("systemctl restart hbd with a mistake in ha.cf", &restart, 1)?;
-    pair.wait_record(A, since, "hbd would not start again with the files as they are", SOON)?;
+    pair.wait_record(A, since, "hbd would not start again (ha.cf:", SOON)?;
     pair.lab.wait_owner(B, SOON)?;
     pair.node(A).write("/etc/ha.d/ha.cf", &good)?;
     let since = now();
@@ -266,7 +269,7 @@ pub fn a_unit_ordered_after_hbd_makes_no_cycle(pair: &mut Pair) -> Result<String
     Ok(format!("served by the peer {:.1} s after the command", served - since))
 }
 
-fn main_process(pair: &Pair, unit: &str) -> Result<String> {
+pub fn main_process(pair: &Pair, unit: &str) -> Result<String> {
     let shown = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", unit])?;
     Ok(shown.trim().to_owned())
 }
