@@ -434,8 +434,8 @@ impl ManagerObject {
         self.see(|data| data.broken_devices.clone())
     }
 
-    /// What a start of hbd needs and would not find as of now, or does without: a sentence each. It is looked at every
-    /// 20 s, and at each Reload.
+    /// What a start of hbd needs and would not find as of now, or does without: a sentence each. It is looked at
+    /// every 20 s, and at each Reload.
     #[zbus(property)]
     fn start_problems(&self) -> Vec<String> {
         self.see(|data| data.start_problems.clone())

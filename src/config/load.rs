@@ -24,7 +24,7 @@ use super::unit_types::UnitPolicies;
 use super::value::NO_PATH;
 
 /// What [`load`] gives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The configuration; `None` if there is an error among the diagnostics.
     pub config: Option<Config>,
@@ -45,7 +45,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if let Some(word) = &ha_cf.pacemaker {
         // Such a file is Pacemaker's: whatever else is found in it is a consequence.
         findings.keep_lines(&[(word.location.file.to_path_buf(), word.location.line)]);
-        return Loaded { config: None, keys: None, diagnostics: findings.into_sorted(), stranger: false };
+        return Loaded { diagnostics: findings.into_sorted(), ..Loaded::default() };
     }
     let keys = authkeys::read(files, &mut findings);
     let mut hbd_toml = read_hbd_toml(files, host, &mut scalars, &mut findings);
@@ -61,7 +61,6 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     }
     let layers = layered(scalars, files, host, &mut findings);
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
-    // A group of haresources with an error is missing here, and its table would be reported as unknown.
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
     }
@@ -93,12 +92,16 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         checks.run(&mut findings);
     }
     let sound = !findings.has_errors();
-    let unknown = !ha_cf.nodes.is_empty() && ha_cf.nodes.iter().all(|known| known.text != node);
-    let stranger = unknown && findings.errors() == 1;
+    let stranger = findings.errors() == 1 && is_stranger(&ha_cf.nodes, &node);
     let config = layers
         .filter(|_| sound)
         .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
+}
+
+/// Whether this is the name of none of these nodes.
+fn is_stranger(nodes: &[FileWord], name: &str) -> bool {
+    !nodes.is_empty() && nodes.iter().all(|known| known.text != name)
 }
 
 /// The settings in force; `None` through a fault of hbd only, which is reported.
@@ -228,8 +231,8 @@ fn node_name(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Find
     node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
 }
 
-/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks. Heartbeat
-/// knows the former only.
+/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks.
+/// Heartbeat knows the former only.
 fn node_of_host(files: &Files, name: String, nodes: &[FileWord], findings: &mut Findings) -> String {
     if nodes.iter().any(|node| node.text == name) {
         return name;

@@ -1,5 +1,5 @@
-//! A start that comes before this machine has its name: it waits, because cloud-init, DHCP or an administrator sets the
-//! host name late.
+//! A start that comes before this machine has its name: it waits, because cloud-init, DHCP or an administrator sets
+//! the host name late.
 //!
 //! Owns the wait: short at first, so that a boot goes on without hbd, then long, after systemd has started hbd again.
 //! Never waits where there is another mistake in the files.

@@ -20,7 +20,7 @@ use super::input::Input;
 use super::keys;
 use super::maintenance;
 use super::notify::{Notifier, ServiceNotice};
-use super::self_check::Look;
+use super::self_check::SelfCheckOrder;
 use super::start_check;
 use super::watchdog;
 use crate::bus::{self, Call, OperatorRequest, Snapshot};
@@ -50,7 +50,7 @@ pub struct BusThread {
     /// The files to read again.
     pub files: Files,
     /// The thread that looks at them, told when they were read again.
-    pub look: Sender<Look>,
+    pub look: Sender<SelfCheckOrder>,
     /// Nodes that the core wants reset.
     pub orders: UnboundedReceiver<String>,
     /// The devices.
@@ -129,7 +129,12 @@ async fn tell_program(
     let _ = all_told.send(());
 }
 
-async fn serve_signals(inputs: &UnboundedSender<Input>, notifier: &Notifier, files: &Files, look: &Sender<Look>) {
+async fn serve_signals(
+    inputs: &UnboundedSender<Input>,
+    notifier: &Notifier,
+    files: &Files,
+    look: &Sender<SelfCheckOrder>,
+) {
     let listen = || -> std::io::Result<_> {
         let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
         let ends =
@@ -183,7 +188,7 @@ struct Answering {
     inputs: UnboundedSender<Input>,
     notifier: Notifier,
     files: Files,
-    look: Sender<Look>,
+    look: Sender<SelfCheckOrder>,
     fencer: Arc<Fencer>,
 }
 
@@ -241,7 +246,7 @@ async fn reload(
     inputs: &UnboundedSender<Input>,
     notifier: &Notifier,
     files: &Files,
-    look: &Sender<Look>,
+    look: &Sender<SelfCheckOrder>,
 ) -> Result<Vec<String>, String> {
     notifier.send(ServiceNotice::Reloading);
     let outcome = match keys::reload(files) {
@@ -263,6 +268,6 @@ async fn reload(
     };
     notifier.send(ServiceNotice::Ready);
     // The thread has ended with the core.
-    let _ = look.send(if outcome.is_ok() { Look::KeysReloaded } else { Look::Again });
+    let _ = look.send(if outcome.is_ok() { SelfCheckOrder::KeysReloaded } else { SelfCheckOrder::Again });
     outcome
 }

@@ -1,10 +1,10 @@
 //! Who we are across restarts: generation and uuid, in Heartbeat's own files and formats (02 §4.1, 04 §4), so that a
 //! node changes over and back and its peers never take it for a replay.
 //!
-//! Owns `/var/lib/heartbeat/hb_generation` and `hb_uuid`, and `identity.json` in RuntimeDirectory=, a copy for the next
-//! daemon since the machine booted. A file that cannot be written is no reason to end: the number used is then above
-//! everything that is known, and the caller is told what is not saved. A file that cannot be understood, with no copy,
-//! stops the start, because a lower generation than the peers know locks us out until they restart.
+//! Owns `/var/lib/heartbeat/hb_generation` and `hb_uuid`, and `identity.json` in RuntimeDirectory=, a copy for the
+//! next daemon since the machine booted. A file that cannot be written is no reason to end: the number used is then
+//! above everything that is known, and the caller is told what is not saved. A file that cannot be understood, with
+//! no copy, stops the start, because a lower generation than the peers know locks us out until they restart.
 
 use std::fs;
 use std::io;
@@ -325,7 +325,7 @@ mod tests {
         let (third, _) = register.advance().unwrap();
         assert!(third.generation > second.generation, "also within one second");
 
-        // There is room again: what is in force is saved.
+        // There is space again: what is in force is saved.
         empty(&register);
         register.save(third).unwrap();
         assert_eq!(read_number(&register.state.join("hb_generation")).unwrap(), Some(third.generation));

@@ -1,8 +1,8 @@
 //! A copy of the files that the configuration in force was read from, for a successor that cannot use what is on disk
 //! then.
 //!
-//! Owns the directory `in-force` in RuntimeDirectory=: it is gone after a reboot, and after a stop. It holds keys, and
-//! nobody but root reads it. Never decides when the copy is used: [`super::start_check`] does.
+//! Owns the directory `in-force` in RuntimeDirectory=: it is gone after a reboot, and after a stop. It holds keys,
+//! and nobody but root reads it. Never decides when the copy is used: [`super::start_check`] does.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -92,8 +92,8 @@ pub fn forget(runtime: &Path) -> Result<(), FileError> {
     remove(&runtime.join("in-force"))
 }
 
-/// The same files with their copies in place of those that people write. What else the machine has is looked for where
-/// it is.
+/// The same files with their copies in place of those that people write. What else the machine has is looked for
+/// where it is.
 fn below(files: &Files, place: &Path) -> Files {
     Files {
         ha_cf: place.join("ha.cf"),

@@ -1,8 +1,8 @@
-//! Looks from time to time whether a start of hbd would find all that it needs, and tries again to save what could not
-//! be saved.
+//! Looks from time to time whether a start of hbd would find all that it needs, and tries again to save what could
+//! not be saved.
 //!
-//! Owns a thread, because a disk that hangs must not delay a heartbeat. Decides nothing: it says what it finds, in the
-//! log when that changes, and to the core's thread, which shows it.
+//! Owns a thread, because a disk that hangs must not delay a heartbeat. Decides nothing: it says what it finds, in
+//! the log when that changes, and to the core's thread, which shows it.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -38,7 +38,7 @@ pub struct ConfigurationFiles {
 
 /// Why it is looked out of turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum SelfCheckOrder {
     /// Somebody asked for a reload that was refused.
     Again,
     /// authkeys was read again and is in force.
@@ -65,12 +65,12 @@ impl SelfCheck {
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn spawn(self, inputs: UnboundedSender<Input>, looks: Receiver<Look>) -> std::io::Result<()> {
+    pub fn spawn(self, inputs: UnboundedSender<Input>, looks: Receiver<SelfCheckOrder>) -> std::io::Result<()> {
         thread::Builder::new().name("self-check".to_owned()).spawn(move || self.run(&inputs, &looks))?;
         Ok(())
     }
 
-    fn run(mut self, inputs: &UnboundedSender<Input>, looks: &Receiver<Look>) {
+    fn run(mut self, inputs: &UnboundedSender<Input>, looks: &Receiver<SelfCheckOrder>) {
         let mut not_kept = self.keep();
         let (mut said, mut unwritable) = (Vec::new(), None);
         for round in 0u32.. {
@@ -90,8 +90,8 @@ impl SelfCheck {
                 said = problems;
             }
             match looks.recv_timeout(PERIOD) {
-                Ok(Look::KeysReloaded) => self.keep_keys(),
-                Ok(Look::Again) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(SelfCheckOrder::KeysReloaded) => self.keep_keys(),
+                Ok(SelfCheckOrder::Again) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if not_kept.is_some() {
@@ -206,12 +206,12 @@ mod tests {
         let Some(Input::StartProblems(said)) = said else { panic!("{said:?}") };
         assert!(said.len() == 1 && said[0].contains("goes on as nodea"), "{said:?}");
         machine.write("etc/hbd/hbd.toml", "nonsense");
-        look.send(Look::Again).unwrap();
+        look.send(SelfCheckOrder::Again).unwrap();
         let Some(Input::StartProblems(said)) = shown.blocking_recv() else { panic!() };
         assert!(said[0].contains("last in force"), "{said:?}");
         machine.write("etc/ha.d/nodeinfo", "nodea\n");
         machine.write("etc/hbd/hbd.toml", "");
-        look.send(Look::Again).unwrap();
+        look.send(SelfCheckOrder::Again).unwrap();
         let Some(Input::StartProblems(said)) = shown.blocking_recv() else { panic!() };
         assert!(said.is_empty(), "{said:?}");
     }

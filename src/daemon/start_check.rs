@@ -1,8 +1,9 @@
 //! What a start of hbd would run with as of now, by the very code that the start uses.
 //!
-//! Owns the choice between the files on disk and those that were last in force. A successor of an hbd that has not been
-//! stopped finds the latter in RuntimeDirectory= ([`super::in_force`]): it goes on with them where the files cannot be
-//! used, and keeps the name of its node where this machine has got another. A first start has nothing to go on with.
+//! Owns the choice between the files on disk and those that were last in force. A successor of an hbd that has not
+//! been stopped finds the latter in RuntimeDirectory= ([`super::in_force`]): it goes on with them where the files
+//! cannot be used, and keeps the name of its node where this machine has got another. A first start has nothing to go
+//! on with.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};

@@ -1,6 +1,6 @@
 //! A small file of Heartbeat's state, written so that neither a crash nor a full disk loses what it said.
 //!
-//! Owns the way of writing, and no file. The usual way makes a second file and renames it, which needs room. Where
+//! Owns the way of writing, and no file. The usual way makes a second file and renames it, which needs space. Where
 //! there is none, a file of the same length is written over in one call: its blocks are there already, and a content
 //! this short lies within one sector, which a disk writes whole or not at all.
 
@@ -18,7 +18,7 @@ use crate::util::error::{FileError, failed};
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let new = path.with_extension("new");
     replace(path, &new, content).or_else(|error| {
-        // What is left of the attempt takes up room; there may be nothing.
+        // What is left of the attempt takes up space; there may be nothing.
         let _ = fs::remove_file(&new);
         overwrite(path, content).map_err(|_| failed("write", path)(error))
     })

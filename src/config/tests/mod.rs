@@ -2,6 +2,7 @@
 
 mod accepted;
 mod checks;
+mod connectivity;
 mod corpus;
 mod fencing;
 mod foreign;
