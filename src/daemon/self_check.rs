@@ -121,7 +121,11 @@ impl SelfCheck {
     fn not_written(&self, unwritable: Option<&FileError>, not_kept: Option<&KeepError>) -> Vec<String> {
         let unsaved = self.unsaved.as_ref().map(|error| self.not_saved(error));
         let full = unwritable.map(|error| {
-            format!("The state directory takes no file ({}): make room, or mount it writable.", error_chain(error))
+            format!(
+                "The state directory takes no file ({}): make room. If it was mounted read-only: mount it writable, then \
+                 systemctl restart hbd, which sees mounts as they were when it started.",
+                error_chain(error)
+            )
         });
         let kept = not_kept.map(|error| {
             let reason = error_chain(error);
@@ -135,7 +139,8 @@ impl SelfCheck {
 
     fn not_saved(&self, error: &FileError) -> String {
         format!(
-            "Generation {} of this node is not saved ({}). Make room, or mount it writable: it is tried again every {} s. \
+            "Generation {} of this node is not saved ({}). Make room: it is tried again every {} s. If it was mounted \
+             read-only: mount it writable, then systemctl restart hbd, which sees mounts as they were when it started. \
              If the machine reboots before, and its clock is wrong then, the other node drops all that this node says \
              until its own hbd or heartbeat is restarted.",
             self.identity.generation,
