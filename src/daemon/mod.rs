@@ -9,7 +9,7 @@
 //! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
 //! | `checks` | [`crate::checks`] |
 //! | `notify` | [`notify`]: sd_notify |
-//! | `self-check` | [`self_check`]: whether a start of hbd would find all that it needs |
+//! | `self-check` | `self_check`: whether a start of hbd would find all that it needs |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
