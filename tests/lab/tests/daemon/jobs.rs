@@ -144,6 +144,8 @@ pub fn a_dead_daemons_group_waits_for_the_parts_of_its_target(pair: &mut Pair) -
     pair.wait_settled(since)?;
     pair.wait_unit(A, "lab-part.service", "active", SOON)?;
     let good = pair.node(A).read("/etc/ha.d/ha.cf")?.unwrap_or_default();
+    // What the next hbd would go on with.
+    pair.node(A).run(&["rm", "-r", "/run/hbd/in-force"])?;
     pair.node(A).write("/etc/ha.d/ha.cf", &good.replace("\ndeadtime 4\n", "\ndeadtime soon\n"))?;
     pair.node(A).signal("hbd.service", "KILL")?;
     pair.wait_unit(A, "lab-below.service", "inactive", START)?;
