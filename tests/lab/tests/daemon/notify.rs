@@ -133,6 +133,7 @@ pub fn what_is_bound_to_a_group_follows_it(pair: &mut Pair) -> Result<String> {
     let owner = wait_bound_to_owner(pair)?;
 
     // An hbd that cannot come back releases the group, and the target with it.
+    pair.node(owner).run(&["rm", "-r", "/run/hbd/in-force"])?;
     pair.node(owner).write("/etc/ha.d/authkeys", "broken")?;
     pair.node(owner).signal(HBD, "KILL")?;
     pair.lab.wait_owner(1 - owner, TAKEOVER)?;
