@@ -47,9 +47,13 @@ pub fn a_broken_file_changes_nothing(pair: &mut Pair) -> Result<String> {
     wait_until("hbd to be active", SOON, || (pair.node(A).unit_state(HBD).ok()? == "active").then_some(()))?;
     expect("MainPID", &pair.shown(A, "MainPID")?, &process)?;
     wait_for_key(pair, A, now(), "1 ")?;
-    let result = expect_calm(pair, since);
+    // A start would not find what it needs.
+    wait_until("hbctl status to name the file", SOON, || {
+        let status = pair.node(A).attempt(&["hbctl", "status"]).ok()?;
+        (status.status == Some(3) && status.stdout.contains("authkeys:2:3")).then_some(())
+    })?;
     restore(pair)?;
-    result.map(|()| String::new())
+    expect_calm(pair, since).map(|()| String::new())
 }
 
 /// Checks after more than a dead time that neither node has lost the other, and that the client has noticed nothing.
