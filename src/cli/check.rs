@@ -50,15 +50,7 @@ pub(super) fn run(
     subject: &CheckTarget,
     colour: bool,
 ) -> Result<(String, ExitCode), CliError> {
-    let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
-    let host = match &subject.root {
-        Some(root) => Host::of_another_machine(root, subject.node.as_deref()),
-        None => {
-            let here = Host::of_this_machine().map_err(CliError::Runtime)?;
-            let name = subject.node.clone().unwrap_or_else(|| here.node_name.clone());
-            Host { node_name: name, ..here }
-        }
-    };
+    let (files, host) = files_and_host(subject)?;
     let (mut report, config) = read(&files, &host, colour);
     // The units and the daemon of another node cannot be asked from here.
     if let (Some(config), None) = (&config, &subject.root) {
@@ -81,6 +73,20 @@ pub(super) fn run(
     }
     report.text.push_str("hbd can start with these files.\n");
     Ok((report.text, ExitCode::SUCCESS))
+}
+
+/// The files that are meant, and the machine that reads them.
+pub(super) fn files_and_host(subject: &CheckTarget) -> Result<(Files, Host), CliError> {
+    let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
+    let host = match &subject.root {
+        Some(root) => Host::of_another_machine(root, subject.node.as_deref()),
+        None => {
+            let here = Host::of_this_machine().map_err(CliError::Runtime)?;
+            let name = subject.node.clone().unwrap_or_else(|| here.node_name.clone());
+            Host { node_name: name, ..here }
+        }
+    };
+    Ok((files, host))
 }
 
 /// Reads the files: their findings, and the groups with the meaning of each word.

@@ -1,8 +1,8 @@
 //! `hbctl`: what hbd shows on D-Bus, for people and scripts.
 //!
 //! Owns the command line and the text. Changes nothing of a running hbd by itself: every change is a request to
-//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump` and `setup` read files of this
-//! machine, and only `setup` writes any, for a pair that does not run yet.
+//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump`, `export` and `setup` read files of
+//! this machine, and only `setup` writes any that hbd reads, for a pair that does not run yet.
 //!
 //! Exit status: 0 all is well; 1 hbd does not answer; 2 the command line is wrong; 3 hbd answers, and something is
 //! wrong; 4 the request was refused or failed; 6 the configuration has an error (`check`).
@@ -15,6 +15,7 @@ mod dump;
 mod error;
 mod events;
 mod exit;
+mod export;
 mod fence;
 mod fetch;
 mod format;
@@ -46,7 +47,7 @@ use error::CliError;
 use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
 use job::Progress::Printed;
 use setup::SetupError;
-use table::{Arguments, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
+use table::{Arguments, ConfigStep, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
@@ -91,6 +92,10 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
         HbctlCommand::Check { root, node } => {
             let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
             check::run(&runtime, bus, &subject, arguments.color.decide())
+        }
+        HbctlCommand::Config { step: ConfigStep::Export, directory, root, node } => {
+            let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
+            export::run(&subject, directory.as_deref(), arguments.color.decide())
         }
         HbctlCommand::Doctor => {
             let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));

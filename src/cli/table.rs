@@ -50,6 +50,13 @@ pub(super) enum ImportKind {
     Keepalived,
 }
 
+/// What is done with the configuration files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ConfigStep {
+    /// Translate them into the other form
+    Export,
+}
+
 /// All commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum HbctlCommand {
@@ -87,6 +94,26 @@ pub(super) enum HbctlCommand {
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
         /// Check the files as the node of this name would read them
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+    },
+    /// Translate ha.cf and haresources into tables of hbd.toml, or these tables into ha.cf and haresources
+    ///
+    /// Both forms mean the same, and the nodes of a pair may use different ones; see hbd.toml(5). Nothing that hbd
+    /// reads is changed: the files are shown, or written into a directory, with what to type to put them in force.
+    /// Exit status: 0 done, 1 a file cannot be written, 6 the files have an error, or say what the other form has no
+    /// word for.
+    Config {
+        /// What is done
+        #[arg(value_enum)]
+        step: ConfigStep,
+        /// Write into this directory (DIR/etc/hbd/hbd.toml and so on) what would be shown; no file may be there yet
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// Translate a copy below this directory, as for check
+        #[arg(long, value_name = "ROOT")]
+        root: Option<PathBuf>,
+        /// Translate the files as those of the node of this name
         #[arg(long, value_name = "NAME")]
         node: Option<String>,
     },

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::diagnostic::{FileWord, Findings};
 use super::files::Files;
+use super::form::ClusterForm;
 use super::groups::ResourceKind;
 use super::ha_cf::HaCf;
 use super::haresources::WrittenGroup;
@@ -25,6 +26,8 @@ const SMALL_INITDEAD: u128 = 10_000;
 /// Everything that the cross-checks look at.
 pub(super) struct CrossChecks<'a> {
     pub files: &'a Files,
+    /// The tables of hbd.toml in place of ha.cf and haresources.
+    pub form: &'a ClusterForm,
     pub ha_cf: &'a HaCf,
     pub layers: &'a LayeredSettings,
     pub groups: &'a [WrittenGroup],
@@ -58,15 +61,25 @@ impl CrossChecks<'_> {
         self.check_unused_aliases(findings);
     }
 
-    /// The word that set a directive; the whole of ha.cf if nothing did.
-    fn word_of(&self, key: &str) -> FileWord {
-        self.layers.word_of(key).cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf))
+    /// Where the cluster is described: `[cluster]`, or the whole of ha.cf.
+    fn whole(&self) -> FileWord {
+        self.form.place().cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf))
     }
 
-    /// The word of the first of these directives that the files set; the whole of ha.cf if they set none.
+    /// The hint for ha.cf and haresources, or that for the tables in their place.
+    fn hint<'t>(&self, lines: &'t str, tables: &'t str) -> &'t str {
+        if self.form.is_used() { tables } else { lines }
+    }
+
+    /// The word that set a directive; the whole description if nothing did.
+    fn word_of(&self, key: &str) -> FileWord {
+        self.layers.word_of(key).cloned().unwrap_or_else(|| self.whole())
+    }
+
+    /// The word of the first of these directives that the files set; the whole description if they set none.
     fn first_written(&self, keys: &[&str]) -> FileWord {
         let written = keys.iter().find_map(|key| self.layers.word_of(key));
-        written.cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf))
+        written.cloned().unwrap_or_else(|| self.whole())
     }
 
     fn check_media(&self, findings: &mut Findings) {
@@ -76,9 +89,12 @@ impl CrossChecks<'_> {
         let names: Vec<&str> = self.ha_cf.media.iter().map(|(medium, _)| medium.link_name()).collect();
         match names.first() {
             None => findings.error(
-                &FileWord::file(&self.files.ha_cf),
+                &self.whole(),
                 "No heartbeat media defined",
-                "add a line `ucast DEV PEER` for each link, PEER being the other node's address on it",
+                self.hint(
+                    "add a line `ucast DEV PEER` for each link, PEER being the other node's address on it",
+                    "add a table [[link]] with `interface` and `peer` for each link, peer being the other node's address on it",
+                ),
             ),
             Some(first) if names.iter().all(|name| name == first) => {
                 if let Some((_, word)) = self.ha_cf.media.first() {
@@ -86,7 +102,11 @@ impl CrossChecks<'_> {
                         "{first} is the only heartbeat link: if it fails, each node believes the other dead; only address \
                          probes then prevent a double takeover"
                     );
-                    findings.warning(word, message, "add a second `ucast` line over an independent interface");
+                    let help = self.hint(
+                        "add a second `ucast` line over an independent interface",
+                        "add a second [[link]] over an independent interface",
+                    );
+                    findings.warning(word, message, help);
                 }
             }
             Some(_) => {}
@@ -100,8 +120,9 @@ impl CrossChecks<'_> {
             return;
         }
         let Some(last) = nodes.last() else {
-            let help = format!("add `node {node}` and a node line for the other node");
-            findings.error(&FileWord::file(&self.files.ha_cf), "no nodes defined", help);
+            let line = format!("add `node {node}` and a node line for the other node");
+            let key = format!("write nodes = [\"{node}\", \"…\"] below [cluster]");
+            findings.error(&self.whole(), "no nodes defined", self.hint(&line, &key));
             return;
         };
         if nodes.iter().any(|known| known.text == node) {
@@ -127,7 +148,8 @@ impl CrossChecks<'_> {
                 self.files.nodeinfo.display()
             ),
             None => format!(
-                "nodes are named by `uname -n`, which is `{node}` here: add `node {node}`, or name this machine in {}",
+                "nodes are named by `uname -n`, which is `{node}` here: add `{}{node}`, or name this machine in {}",
+                self.hint("node ", ""),
                 self.files.nodeinfo.display()
             ),
         };
@@ -230,9 +252,12 @@ impl CrossChecks<'_> {
             && self.layers.settings.watchdog.as_deref().is_none_or(|path| path == Path::new(NO_PATH))
         {
             findings.warning(
-                &FileWord::file(&self.files.ha_cf),
+                &self.whole(),
                 "No STONITH device configured. No watchdog either. Shared disks are not protected.",
-                "add `watchdog /dev/watchdog`, or a stonith line if the nodes share disks",
+                self.hint(
+                    "add `watchdog /dev/watchdog`, or a stonith line if the nodes share disks",
+                    "write watchdog = \"/dev/watchdog\" below [cluster], or a table [fence.\"NODE\"] if the nodes share disks",
+                ),
             );
         }
     }
@@ -244,11 +269,12 @@ impl CrossChecks<'_> {
         if self.groups.is_empty() || nodes.is_empty() || nodes.len() == 2 || unknown {
             return;
         }
-        let at = nodes.get(2).or(nodes.first()).cloned().unwrap_or_else(|| FileWord::file(&self.files.ha_cf));
+        let at = nodes.get(2).or(nodes.first()).cloned().unwrap_or_else(|| self.whole());
         let count = nodes.len();
-        let message = format!("haresources is for exactly two nodes, ha.cf names {count}");
+        let (groups, names) = (self.hint("haresources is", "[[group]] is"), self.hint("ha.cf", "[cluster]"));
+        let message = format!("{groups} for exactly two nodes, {names} names {count}");
         let help = if count == 1 {
-            "add a node line for the other node; on a single machine systemd runs its services without hbd"
+            "name the other node, too; on a single machine systemd runs its services without hbd"
         } else {
             "leave two normal nodes; for more nodes or placement rules use Pacemaker"
         };
@@ -356,8 +382,8 @@ impl CrossChecks<'_> {
         for (word, (unit, at)) in self.aliases {
             let used = self.groups.iter().flat_map(|found| &found.group.resources).any(|r| r.word == *word);
             if !used {
-                let message = format!("no line of haresources uses the alias `{word}` (for {unit})");
-                findings.notice(at, message, "write the word exactly as it stands in haresources");
+                let message = format!("no group uses the alias `{word}` (for {unit})");
+                findings.notice(at, message, "write the word exactly as the group has it");
             }
         }
     }

@@ -1,24 +1,24 @@
-//! Reads every file, reports the findings of all stages together, and gives one [`Config`] or none.
+//! Reports the findings of all stages together, and gives one [`Config`] or none.
 //!
-//! Owns the order of the stages. The start of the daemon, its reload and `check` call the same function (04 §5.4).
+//! Owns the order of the stages behind the reading of the files. The start of the daemon, its reload and `check`
+//! call the same function (04 §5.4).
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::authkeys::{self, AuthKeys};
+use super::authkeys::AuthKeys;
 use super::checks::CrossChecks;
 use super::diagnostic::{Diagnostic, FileWord, Findings};
 use super::environment;
 use super::fencing::FencingSources;
 use super::files::Files;
 use super::groups::{Group, Recipe, ResourceKind, Transient};
-use super::ha_cf::{self, HaCf};
-use super::haresources::{self, LookupContext, WrittenGroup};
-use super::hbd_toml::{self, Aliases, HbdToml};
+use super::ha_cf::HaCf;
+use super::haresources::WrittenGroup;
+use super::hbd_toml::HbdToml;
 use super::host::Host;
 use super::service_checks::ServiceCheck;
 use super::settings::{LayeredSettings, SettingCollector};
-use super::text::text_of;
+use super::sources::{self, Sources};
 use super::types::{Config, FenceDevice};
 use super::unit_types::UnitPolicies;
 use super::value::NO_PATH;
@@ -40,21 +40,13 @@ pub struct Loaded {
 /// and exits with status 6 if `config` is `None`; `check` prints them.
 pub fn load(files: &Files, host: &Host) -> Loaded {
     let mut findings = Findings::default();
-    let mut scalars = SettingCollector::default();
-    let ha_cf = read_ha_cf(files, host, &mut scalars, &mut findings);
-    if let Some(word) = &ha_cf.pacemaker {
-        // Such a file is Pacemaker's: whatever else is found in it is a consequence.
-        findings.keep_lines(&[(word.location.file.to_path_buf(), word.location.line)]);
+    let Some(sources) = sources::read(files, host, &mut findings) else {
         return Loaded { diagnostics: findings.into_sorted(), ..Loaded::default() };
-    }
-    let keys = authkeys::read(files, &mut findings);
-    let mut hbd_toml = read_hbd_toml(files, host, &mut scalars, &mut findings);
+    };
+    let Sources { ha_cf, mut scalars, overrides, keys, mut hbd_toml, node, groups, groups_whole: whole } = sources;
+    scalars.append(overrides);
     scalars.report_without_effect(&mut findings);
-    let node = node_name(files, host, &ha_cf.nodes, &mut findings);
-    let before = findings.errors();
-    let groups = read_haresources(files, &ha_cf, &hbd_toml.aliases, &node, &mut findings);
     // A group with a refused word is missing, and tables for it would be reported as unknown.
-    let whole = findings.errors() == before;
     if whole {
         hbd_toml.services.match_groups(&groups, &mut findings);
         hbd_toml.units.match_units(&groups, &mut findings);
@@ -80,6 +72,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if let Some(layers) = &layers {
         let checks = CrossChecks {
             files,
+            form: &hbd_toml.form,
             ha_cf: &ha_cf,
             layers,
             groups: &groups,
@@ -119,136 +112,6 @@ fn layered(
             None
         }
     }
-}
-
-fn read_ha_cf(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HaCf {
-    let path = &files.ha_cf;
-    match std::fs::read(path) {
-        Ok(bytes) => {
-            let found = ha_cf::read(files, &bytes, host, scalars, findings);
-            if let Some(word) = found.pacemaker.as_ref().filter(|_| files.cib_xml.exists()) {
-                let message = format!("{} exists: this node has run Pacemaker", files.cib_xml.display());
-                findings.notice(
-                    word,
-                    message,
-                    "its resources are not in haresources; move them there or to Corosync",
-                );
-            }
-            found
-        }
-        Err(error) => {
-            let message = format!("Cannot open config file [{}]: {error}", path.display());
-            let help = "create it, or copy it from the other node and adapt the peer's address; /usr/share/doc/hbd/examples \
-                        has examples";
-            findings.error(&FileWord::file(path), message, help);
-            HaCf::default()
-        }
-    }
-}
-
-/// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
-fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HbdToml {
-    let mut tables = HbdToml::default();
-    let mut paths = vec![files.hbd_toml.clone()];
-    match drop_ins(&files.hbd_toml_dir) {
-        Ok(found) => paths.extend(found),
-        Err(error) => report_unreadable(&files.hbd_toml_dir, &error, findings),
-    }
-    for path in paths {
-        match std::fs::read(&path) {
-            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut tables, findings),
-            Err(error) => report_unreadable(&path, &error, findings),
-        }
-    }
-    hbd_toml::read_environment(&host.environment, scalars, findings);
-    tables
-}
-
-fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// A file of hbd's own may be absent. One that cannot be read is an error: its settings would be ignored silently.
-fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
-    if error.kind() != io::ErrorKind::NotFound {
-        let message = format!("cannot read {}: {error}", path.display());
-        findings.error(&FileWord::file(path), message, "make it readable, or remove it");
-    }
-}
-
-fn read_haresources(
-    files: &Files,
-    ha_cf: &HaCf,
-    aliases: &Aliases,
-    node: &str,
-    findings: &mut Findings,
-) -> Vec<WrittenGroup> {
-    let path = &files.haresources;
-    let units = aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
-    let context = LookupContext {
-        nodes: if ha_cf.is_refused(&["node"]) { &[] } else { &ha_cf.nodes },
-        aliases: &units,
-        resource_d: &files.resource_d,
-        init_d: &files.init_d,
-        agents: &files.agents,
-        fstab: &files.fstab,
-        node,
-    };
-    match std::fs::read(path) {
-        Ok(bytes) => haresources::read(path, &bytes, context, findings),
-        Err(error) => {
-            let message = format!("Cannot open resources file [{}]: {error}", path.display());
-            let help = "write lines `NODE ADDRESS SERVICE…`, the same on both nodes; the file may be empty";
-            findings.error(&FileWord::file(path), message, help);
-            Vec::new()
-        }
-    }
-}
-
-/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else the node that `uname -n` stands
-/// for (02 §4.1).
-fn node_name(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Findings) -> String {
-    let path = &files.nodeinfo;
-    match std::fs::read(path).map(|bytes| text_of(&bytes)) {
-        Ok(text) => match text.split_once('\n') {
-            Some((line, _)) => return line.trim().to_ascii_lowercase(),
-            None => findings.warning(
-                &FileWord::file(path),
-                "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
-                format!("echo NAME > {}", path.display()),
-            ),
-        },
-        Err(error) => report_unreadable(path, &error, findings),
-    }
-    node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
-}
-
-/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks.
-/// Heartbeat knows the former only.
-fn node_of_host(files: &Files, name: String, nodes: &[FileWord], findings: &mut Findings) -> String {
-    if nodes.iter().any(|node| node.text == name) {
-        return name;
-    }
-    let extends = |long: &str, short: &str| {
-        !short.is_empty()
-            && !short.contains('.')
-            && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
-    };
-    let mut near = nodes.iter().filter(|node| extends(&node.text, &name) || extends(&name, &node.text));
-    let (Some(node), None) = (near.next(), near.next()) else { return name };
-    let message = format!("this machine is named {name}, taken for node {}: only the domain differs", node.text);
-    let nodeinfo = files.nodeinfo.display();
-    let help = format!("Heartbeat would not start: name this machine {0}, or `echo {0} > {nodeinfo}`", node.text);
-    findings.warning(node, message, help);
-    node.text.clone()
 }
 
 /// Puts together what has been read and checked.

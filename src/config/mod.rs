@@ -19,6 +19,9 @@
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
 //! | `group_target` | the name of the target that stands for a group |
+//! | `form` | the words of `[cluster]`, `[[link]]`, `[[group]]`, `[[program]]`, in place of ha.cf and haresources |
+//! | `sources` | which files describe the cluster, and what they say |
+//! | `export/` | one description of the cluster translated into the other one |
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
@@ -33,9 +36,11 @@ mod checks;
 mod diagnostic;
 mod directives;
 mod environment;
+mod export;
 mod fencing;
 mod files;
 mod fingerprint;
+mod form;
 mod group_target;
 mod groups;
 mod ha_cf;
@@ -49,6 +54,7 @@ mod programs;
 mod refused;
 mod service_checks;
 mod settings;
+mod sources;
 mod text;
 mod types;
 mod unit_types;
@@ -59,6 +65,7 @@ mod tests;
 
 pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
+pub use export::{Exported, ExportedFile, export};
 pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use group_target::{GROUP_TARGETS, group_target};

@@ -89,6 +89,20 @@ impl SettingCollector {
         self.refused.insert(key);
     }
 
+    /// Puts the settings of another collector over these.
+    pub(super) fn append(&mut self, over: SettingCollector) {
+        self.settings.extend(over.settings);
+        self.refused.extend(over.refused);
+        for (directive, at) in over.without_effect {
+            self.note_treatment(directive, &at);
+        }
+    }
+
+    /// Names and texts of the values, in their order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &FileWord)> {
+        self.settings.iter().map(|setting| (setting.key, &setting.word))
+    }
+
     /// The latest value of a directive so far.
     pub(super) fn last(&self, key: &str) -> Option<(&FileWord, &Value)> {
         self.settings.iter().rev().find(|s| s.key == key).map(|s| (&s.word, &s.value))

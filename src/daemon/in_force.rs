@@ -113,14 +113,16 @@ fn copy(files: &Files, host: &Host, node: &str, place: &Path) -> Result<InForce,
     for directory in [place, &copies.hbd_toml_dir] {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed("create", directory))?;
     }
-    let pairs = [(&files.ha_cf, &copies.ha_cf), (&files.haresources, &copies.haresources)];
-    for (from, to) in pairs {
+    // A pair that hbd.toml describes has neither ha.cf nor haresources.
+    let pairs = [
+        (&files.ha_cf, &copies.ha_cf),
+        (&files.haresources, &copies.haresources),
+        (&files.hbd_toml, &copies.hbd_toml),
+    ];
+    for (from, to) in pairs.into_iter().filter(|(from, _)| from.exists()) {
         write(to, &read(from)?)?;
     }
     write(&copies.authkeys, &read(source_of_keys(files))?)?;
-    if files.hbd_toml.exists() {
-        write(&copies.hbd_toml, &read(&files.hbd_toml)?)?;
-    }
     for from in drop_ins(&files.hbd_toml_dir)? {
         if let Some(name) = from.file_name() {
             write(&copies.hbd_toml_dir.join(name), &read(&from)?)?;

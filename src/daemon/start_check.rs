@@ -240,6 +240,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_pair_that_hbd_toml_describes_is_kept_too() {
+        let machine = Machine::new();
+        fs::remove_file(&machine.files.ha_cf).unwrap();
+        fs::remove_file(&machine.files.haresources).unwrap();
+        let pair = "[cluster]\nnodes = [\"nodea\", \"nodeb\"]\n\
+                    [[link]]\ninterface = \"eth0\"\naddresses = { nodea = \"10.0.0.1\", nodeb = \"10.0.0.2\" }\n\
+                    [[group]]\nnode = \"nodea\"\nresources = [\"10.0.0.9/24/eth0\"]\n";
+        machine.write("etc/hbd/hbd.toml", pair);
+        machine.start();
+        let before = machine.examine().unwrap().config;
+        // A ha.cf beside it, and a mistake in it.
+        for (path, text) in [("etc/ha.d/ha.cf", ""), ("etc/hbd/hbd.toml", "[cluster]\nnodes = 1\n")] {
+            machine.write(path, text);
+            let footing = machine.examine().unwrap();
+            assert!(footing.config == before && !footing.fresh, "{path}: {:?}", footing.problems);
+        }
+    }
+
+    #[test]
     fn the_copy_is_for_root_only_and_follows_the_keys() {
         let machine = Machine::new();
         machine.start();

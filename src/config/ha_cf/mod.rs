@@ -4,6 +4,7 @@
 //! `checks`.
 
 mod children;
+mod form;
 mod lines;
 mod media;
 pub(super) mod stonith;
@@ -20,6 +21,7 @@ use super::settings::SettingCollector;
 use super::types::{Child, Medium, PingNode};
 use super::value::boolean;
 use children::ChildLine;
+pub(super) use form::read_form;
 use lines::Statement;
 use stonith::{StonithFrom, StonithLine};
 
@@ -84,18 +86,7 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> HaCf {
     let statements = lines::statements(&files.ha_cf, bytes, findings);
-    let mut reader = Reader {
-        files,
-        host,
-        scalars,
-        findings,
-        found: HaCf::default(),
-        node_count: 0,
-        seen: BTreeSet::new(),
-        used: BTreeMap::new(),
-        program_lines: 0,
-        clients: BTreeSet::new(),
-    };
+    let mut reader = Reader::new(files, host, scalars, findings);
     for statement in &statements {
         reader.statement(statement);
     }
@@ -119,6 +110,28 @@ impl HaCf {
     }
 }
 
+impl<'a> Reader<'a> {
+    fn new(
+        files: &'a Files,
+        host: &'a Host,
+        scalars: &'a mut SettingCollector,
+        findings: &'a mut Findings,
+    ) -> Reader<'a> {
+        Reader {
+            files,
+            host,
+            scalars,
+            findings,
+            found: HaCf::default(),
+            node_count: 0,
+            seen: BTreeSet::new(),
+            used: BTreeMap::new(),
+            program_lines: 0,
+            clients: BTreeSet::new(),
+        }
+    }
+}
+
 impl Reader<'_> {
     fn statement(&mut self, statement: &Statement) {
         let name = &statement.name;
@@ -131,10 +144,15 @@ impl Reader<'_> {
             }
             return;
         };
+        self.noting_refusal(directive.name, |reader| reader.directive(directive, statement));
+    }
+
+    /// Reads something, and marks the directive as refused if that reports an error.
+    fn noting_refusal(&mut self, directive: &'static str, read: impl FnOnce(&mut Self)) {
         let errors = self.findings.errors();
-        self.directive(directive, statement);
+        read(self);
         if self.findings.errors() > errors {
-            self.found.refused.insert(directive.name);
+            self.found.refused.insert(directive);
         }
     }
 

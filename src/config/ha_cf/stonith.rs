@@ -80,7 +80,7 @@ impl StonithLine {
     }
 
     /// The parameters: those of the line, or the first line of the file that is no comment.
-    fn parameters(&self, findings: &mut Findings) -> Option<String> {
+    pub(in crate::config) fn parameters(&self, findings: &mut Findings) -> Option<String> {
         let (file, path) = match &self.from {
             StonithFrom::Line { parameters, .. } => return Some(parameters.clone()),
             StonithFrom::File(file, path) => (file, path),

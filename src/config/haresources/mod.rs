@@ -6,6 +6,7 @@
 
 mod context;
 mod filesystem;
+mod form;
 pub(super) mod ipv4;
 mod ipv6;
 mod lines;
@@ -25,6 +26,7 @@ use lines::{LogicalLine, logical_lines};
 use resource::resource_kind;
 
 pub(super) use context::LookupContext;
+pub(super) use form::read_form;
 pub(super) use written::WrittenGroup;
 
 /// Reads haresources.

@@ -87,8 +87,8 @@ pub(super) fn check_rest(line: &LogicalLine, context: LookupContext<'_>, finding
         return false;
     }
     if let Some(word) = line.words.iter().skip(1).find(|word| named(word)) {
-        let message = format!("`{}` is a node: a line names one node, and behind it resources only", word.text);
-        let help = format!("begin a new line with it; if a service has that name, write {}.service", word.text);
+        let message = format!("`{}` is a node: a group has one node, and behind it resources only", word.text);
+        let help = format!("begin a new group with it; if a service has that name, write {}.service", word.text);
         findings.error(word, message, help);
         return false;
     }

@@ -55,9 +55,9 @@ impl AddressTables {
             }
             let help = match nearest(key, groups.iter().map(|group| group.key.as_str())) {
                 Some(near) => format!("did you mean [groups.\"{near}\"]?"),
-                None => "a group is named by the first resource of its line in haresources, as written there".into(),
+                None => "a group is named by its first resource, as written there".into(),
             };
-            findings.error(at, format!("no group of haresources is named `{key}`"), help);
+            findings.error(at, format!("no group is named `{key}`"), help);
         }
     }
 
@@ -93,18 +93,28 @@ impl AddressTables {
                 findings.error(&at, message, format!("write [groups.\"{}\"] on a line of its own", key.get_ref()));
                 continue;
             };
-            let (partial, _) =
-                self.groups.entry(key.get_ref().to_string()).or_insert_with(|| (PartialPolicy::default(), at));
-            for (key, value) in settings {
-                let name = key.get_ref().as_ref();
-                if !others.contains(&name)
-                    && !partial.read(name, value.get_ref(), &source.word(value.span()), findings)
-                {
-                    let known: Vec<&str> =
-                        ["conflict", "probe", "on_claim"].into_iter().chain(others.iter().copied()).collect();
-                    let help = key_hint(name, &known, "a group");
-                    findings.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
-                }
+            self.read_group(key.get_ref(), at, settings, others, source, findings);
+        }
+    }
+
+    /// Reads what one group says, in `[groups."KEY"]` or in `[[group]]`.
+    pub(super) fn read_group(
+        &mut self,
+        group: &str,
+        at: FileWord,
+        settings: &DeTable<'_>,
+        others: &[&str],
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
+        let (partial, _) = self.groups.entry(group.to_owned()).or_insert_with(|| (PartialPolicy::default(), at));
+        for (key, value) in settings {
+            let name = key.get_ref().as_ref();
+            if !others.contains(&name) && !partial.read(name, value.get_ref(), &source.word(value.span()), findings) {
+                let known: Vec<&str> =
+                    ["conflict", "probe", "on_claim"].into_iter().chain(others.iter().copied()).collect();
+                let help = key_hint(name, &known, "a group");
+                findings.error(&source.word(key.span()), format!("unknown key `{name}` of a group"), help);
             }
         }
     }

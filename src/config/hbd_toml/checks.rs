@@ -55,18 +55,30 @@ struct GroupChecks {
 pub(in crate::config) struct CheckTables(BTreeMap<String, GroupChecks>);
 
 impl CheckTables {
-    /// Reads these keys of `[groups."KEY"]`, which the caller has found to be a table.
-    pub(super) fn read(&mut self, groups: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+    /// Reads these keys of all `[groups."KEY"]`.
+    pub(super) fn read_groups(&mut self, groups: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         for (key, value) in groups {
-            let Some(table) = value.get_ref().as_table() else { continue };
-            let group = self.0.entry(key.get_ref().to_string()).or_default();
-            if let Some(value) = table.get("check") {
-                group.check = check_tables(value, key.get_ref(), source, findings);
+            if let Some(table) = value.get_ref().as_table() {
+                self.read_group(key.get_ref(), table, source, findings);
             }
-            if let Some(value) = table.get("ready") {
-                let probe = probes::command("ready", value, source, findings);
-                group.ready = probe.map(|probe| WrittenCheck::new(CheckPurpose::Ready, probe));
-            }
+        }
+    }
+
+    /// Reads these keys of one group, in `[groups."KEY"]` or in `[[group]]`.
+    pub(super) fn read_group(
+        &mut self,
+        key: &str,
+        table: &DeTable<'_>,
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
+        let group = self.0.entry(key.to_owned()).or_default();
+        if let Some(value) = table.get("check") {
+            group.check = check_tables(value, key, source, findings);
+        }
+        if let Some(value) = table.get("ready") {
+            let probe = probes::command("ready", value, source, findings);
+            group.ready = probe.map(|probe| WrittenCheck::new(CheckPurpose::Ready, probe));
         }
     }
 

@@ -1,4 +1,5 @@
-//! The tables `[fence."NODE"]` of hbd.toml: which fence agents reset a node, and their parameters (04 §8.6).
+//! The tables `[fence."NODE"]` of hbd.toml: which fence agents reset a node, and their parameters
+//! (04 §8.6); and device types of cluster-glue, where ha.cf is not there to name them.
 //!
 //! Owns the keys of these tables. Runs nothing.
 
@@ -8,19 +9,25 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::{TomlText, scalar_text};
+use super::source::{TomlText, key_hint, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
+use crate::config::ha_cf::stonith::{StonithFrom, StonithLine};
 use crate::config::programs::fence_program;
 use crate::config::types::{FENCE_TIMEOUT, FenceAgent, FenceProtocol};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
 
+/// The key of the parameters of `stonith`.
+const PARAMETERS: &str = "parameters";
+
 /// One table: an agent with its parameters.
 #[derive(Debug)]
 struct FenceEntry {
     at: FileWord,
     agent: Option<(String, FileWord)>,
+    /// A device type of cluster-glue, or `meatware`, as `stonith_host` of ha.cf has it.
+    stonith: Option<FileWord>,
     timeout: Duration,
     parameters: Vec<(String, String)>,
 }
@@ -83,7 +90,8 @@ impl FenceTables {
 }
 
 fn entry(table: &DeTable<'_>, at: &FileWord, source: &TomlText<'_>, findings: &mut Findings) -> FenceEntry {
-    let mut entry = FenceEntry { at: at.clone(), agent: None, timeout: FENCE_TIMEOUT, parameters: Vec::new() };
+    let mut entry =
+        FenceEntry { at: at.clone(), agent: None, stonith: None, timeout: FENCE_TIMEOUT, parameters: Vec::new() };
     for (key, value) in table {
         let (name, location) = (key.get_ref().as_ref(), source.word(value.span()));
         let Ok(text) = scalar_text(value.get_ref()) else {
@@ -93,6 +101,7 @@ fn entry(table: &DeTable<'_>, at: &FileWord, source: &TomlText<'_>, findings: &m
         };
         match name {
             "agent" => entry.agent = Some((text, location)),
+            "stonith" => entry.stonith = Some(FileWord { text, ..location }),
             "timeout" => match TIME.parse(&text) {
                 Ok(accepted) => {
                     let milliseconds = accepted.value.to_u128().and_then(|number| u64::try_from(number).ok());
@@ -114,6 +123,9 @@ fn entry(table: &DeTable<'_>, at: &FileWord, source: &TomlText<'_>, findings: &m
 
 impl FenceEntry {
     fn agent(&self, programs: &[PathBuf], findings: &mut Findings) -> Option<FenceAgent> {
+        if let Some(kind) = &self.stonith {
+            return self.stonith(kind, programs, findings);
+        }
         let Some((agent, at)) = &self.agent else {
             let help = "write agent = \"fence_ipmilan\", or what else fits; `apt install fence-agents` has them";
             findings.error(&self.at, format!("[fence.\"{}\"] names no agent", self.at.text), help);
@@ -123,5 +135,25 @@ impl FenceEntry {
         let parameters = self.parameters.clone();
         let protocol = FenceProtocol::Agent { path, parameters };
         Some(FenceAgent { name: agent.clone(), protocol, timeout: self.timeout })
+    }
+    /// What a `stonith_host` line of ha.cf with the same type and parameters is.
+    fn stonith(&self, kind: &FileWord, programs: &[PathBuf], findings: &mut Findings) -> Option<FenceAgent> {
+        if let Some((agent, at)) = &self.agent {
+            let message = format!("[fence.\"{}\"] names both the agent {agent} and `stonith`", self.at.text);
+            findings.error(
+                at,
+                message,
+                "leave one of them, or write [[fence.\"NODE\"]] twice: both are tried in turn",
+            );
+            return None;
+        }
+        if let Some((key, _)) = self.parameters.iter().find(|(key, _)| key != PARAMETERS) {
+            let help = key_hint(key, &["stonith", PARAMETERS, "timeout"], "a table with `stonith`");
+            findings.error(&self.at, format!("unknown key `{key}` beside `stonith`"), help);
+            return None;
+        }
+        let parameters = self.parameters.first().map(|(_, text)| text.clone()).unwrap_or_default();
+        let line = StonithLine { kind: kind.clone(), from: StonithFrom::Line { host: self.at.clone(), parameters } };
+        line.agent(programs, findings).map(|agent| FenceAgent { timeout: self.timeout, ..agent })
     }
 }

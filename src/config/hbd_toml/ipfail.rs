@@ -39,6 +39,11 @@ impl IpfailTable {
         }
     }
 
+    /// Whether hbd.toml says `enabled`, be it true or false.
+    pub(in crate::config) fn says_enabled(&self) -> bool {
+        self.enabled.is_some()
+    }
+
     /// Reports keys that have no effect because ha.cf has no ping node.
     pub(in crate::config) fn check(&self, ping_nodes: &[PingNode], findings: &mut Findings) {
         for (wanted, at) in [&self.enabled, &self.takeover_needs_ping].into_iter().flatten() {

@@ -7,8 +7,11 @@
 mod addresses;
 mod aliases;
 mod checks;
+mod cluster;
 pub(super) mod fence;
+mod form_groups;
 mod ipfail;
+mod links;
 mod notify;
 mod probes;
 mod record;
@@ -16,6 +19,7 @@ mod services;
 mod source;
 mod units;
 mod watchdog;
+mod words;
 
 use std::path::Path;
 
@@ -24,6 +28,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{FileWord, Findings, Location};
 use super::directives::{self, DIRECTIVES, Directive};
+use super::form::ClusterForm;
 use super::settings::SettingCollector;
 use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
@@ -39,12 +44,29 @@ use units::UnitTables;
 pub(super) use aliases::Aliases;
 
 /// The names of all tables, in the order in which hints list them.
-const TABLES: [&str; 10] =
-    ["aliases", "record", "addresses", "groups", "units", "health", "ipfail", "watchdog", "fence", "notify"];
+const TABLES: [&str; 11] = [
+    cluster::CLUSTER,
+    "aliases",
+    "record",
+    "addresses",
+    "groups",
+    "units",
+    "health",
+    "ipfail",
+    "watchdog",
+    "fence",
+    "notify",
+];
+/// The tables that stand as often as there are things of their kind.
+const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The tables: settings that ha.cf does not have.
 #[derive(Debug, Default)]
 pub(super) struct HbdToml {
+    /// `[cluster]`, `[[link]]`, `[[group]]` and `[[program]]`.
+    pub form: ClusterForm,
+    /// Whether a file is no TOML: what it would have said is not known.
+    pub unreadable: bool,
     /// `[aliases]`.
     pub aliases: Aliases,
     /// `[record]`.
@@ -77,6 +99,7 @@ pub(super) fn read(
 ) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         findings.error(&FileWord::file(path), "the file is not UTF-8", "write it in UTF-8, as TOML demands");
+        tables.unreadable = true;
         return;
     };
     let source = TomlText::new(path, text);
@@ -90,24 +113,53 @@ pub(super) fn read(
         );
     }
     if !errors.is_empty() {
+        tables.unreadable = true;
         return;
     }
-    for (key, value) in table.get_ref() {
+    read_top(table.get_ref(), &source, scalars, tables, findings);
+}
+
+/// Reads the keys and tables of a file.
+fn read_top(
+    table: &DeTable<'_>,
+    source: &TomlText<'_>,
+    scalars: &mut SettingCollector,
+    tables: &mut HbdToml,
+    findings: &mut Findings,
+) {
+    for (key, value) in table {
         let name = key.get_ref().as_ref();
         let at = source.word(key.span());
         let directive = scalar_directive(name);
         match (value.get_ref(), &directive) {
             (DeValue::Table(table), _) if TABLES.contains(&name) => {
-                tables.read_table(name, table, &source, findings);
+                if name == cluster::CLUSTER {
+                    tables.form.first.get_or_insert_with(|| at.clone());
+                    tables.form.heading.get_or_insert(at);
+                }
+                tables.read_table(name, table, source, findings);
                 if let ("watchdog", Some(device), Ok(directive)) = (name, table.get(watchdog::DEVICE), &directive) {
-                    read_scalar(directive, &source, device, scalars, findings);
+                    read_scalar(directive, source, device, scalars, findings);
                 }
             }
-            (_, Ok(directive)) => read_scalar(directive, &source, value, scalars, findings),
+            (DeValue::Array(list), _)
+                if REPEATED.contains(&name) && list.iter().all(|one| one.get_ref().is_table()) =>
+            {
+                tables.form.first.get_or_insert(at);
+                for one in list.iter() {
+                    let (Some(table), at) = (one.get_ref().as_table(), source.word(one.span())) else { continue };
+                    tables.read_repeated(name, table, at, source, findings);
+                }
+            }
+            (_, Ok(directive)) => read_scalar(directive, source, value, scalars, findings),
             (_, Err(_)) if TABLES.contains(&name) => {
                 let heading = if name == "groups" { "groups.\"KEY\"" } else { name };
                 let help = format!("write [{heading}] on a line of its own");
                 findings.error(&at, format!("`{name}` is not a table"), help);
+            }
+            (_, Err(_)) if REPEATED.contains(&name) => {
+                let help = format!("write [[{name}]] on a line of its own, once for each {name}");
+                findings.error(&at, format!("`{name}` is not a list of tables"), help);
             }
             (_, Err(help)) => findings.error(&at, format!("unknown key `{name}`"), help.clone()),
         }
@@ -118,12 +170,13 @@ impl HbdToml {
     /// Reads one of [`TABLES`].
     fn read_table(&mut self, name: &str, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         match name {
+            cluster::CLUSTER => cluster::read(table, source, &mut self.form, findings),
             "aliases" => aliases::read(table, source, &mut self.aliases, findings),
             "record" => record::read(table, source, &mut self.recording, findings),
             "addresses" => self.addresses.read_all(table, source, findings),
             "groups" => {
                 self.addresses.read_groups(table, &checks::GROUP_KEYS, source, findings);
-                self.checks.read(table, source, findings);
+                self.checks.read_groups(table, source, findings);
             }
             "units" => self.units.read(table, source, findings),
             "health" => self.services.read_health(table, source, findings),
@@ -132,6 +185,30 @@ impl HbdToml {
             "fence" => self.fencing.read(table, source, findings),
             "notify" => self.notify.read(table, source, findings),
             _ => {}
+        }
+    }
+}
+
+impl HbdToml {
+    /// Reads one of [`REPEATED`].
+    fn read_repeated(
+        &mut self,
+        name: &str,
+        table: &DeTable<'_>,
+        at: FileWord,
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
+        match name {
+            "link" => links::read(table, at, source, &mut self.form, findings),
+            "program" => cluster::read_program(table, at, source, &mut self.form, findings),
+            _ => {
+                let others: Vec<&str> = form_groups::KEYS.into_iter().chain(checks::GROUP_KEYS).collect();
+                if let Some(key) = form_groups::read(table, &at, source, &mut self.form, findings) {
+                    self.addresses.read_group(&key, at, table, &others, source, findings);
+                    self.checks.read_group(&key, table, source, findings);
+                }
+            }
         }
     }
 }
@@ -162,10 +239,12 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(TABLES)) {
+            Err(match nearest(name, names.chain(TABLES).chain(REPEATED)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
-                    let tables = TABLES.map(|table| format!("[{table}]")).join(", ");
+                    let tables = TABLES.iter().map(|table| format!("[{table}]"));
+                    let tables = tables.chain(REPEATED.iter().map(|table| format!("[[{table}]]")));
+                    let tables = tables.collect::<Vec<_>>().join(", ");
                     format!("keys are the names of ha.cf's directives with one value, and the tables {tables}")
                 }
             })

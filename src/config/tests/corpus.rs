@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::config::tests::round_trip;
 
 /// What stands below a line without a finding.
 const ACCEPTED: &str = "  accepted\n";
@@ -31,7 +32,9 @@ fn check(name: &str, least: usize, node: impl Fn(&str) -> Node) {
     let mut fresh = String::new();
     for case in cases {
         let content = case.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r");
-        let found = findings(&node(&content));
+        let node = node(&content);
+        let found = findings(&node);
+        round_trip::check(&node, case);
         assert!(!name.ends_with("broken") || found != ACCEPTED, "{case} is accepted without a word");
         let _ = write!(fresh, "{case}\n{found}");
     }
@@ -80,4 +83,14 @@ fn broken_haresources() {
 #[test]
 fn broken_hbd_toml() {
     check("hbd.toml.broken", 25, |case| Node::with("ping 10.0.0.254\n").toml(&format!("{case}\n")));
+}
+
+#[test]
+fn broken_tables_in_place_of_ha_cf() {
+    check("hbd.toml.form.broken", 35, |case| form::with(&format!("{case}\n")));
+}
+
+#[test]
+fn broken_keys_of_cluster() {
+    check("hbd.toml.cluster.broken", 30, |case| form::cluster(&format!("{case}\n")));
 }

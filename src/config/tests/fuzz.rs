@@ -84,5 +84,6 @@ proptest! {
         let loaded = node.load();
         let errors = loaded.diagnostics.iter().any(|d| d.severity == Severity::Error);
         prop_assert_eq!(loaded.config.is_none(), errors);
+        round_trip::check(&node, &text);
     }
 }

@@ -80,7 +80,7 @@ fn aliases_name_the_units_of_words() {
         .toml("[aliases]\nhttpd = \"apache2.service\"\n\"Filesystem::/dev/sdb1::/data::ext4\" = \"data.mount\"\nphp = \"php.service\"\n");
     let unit = |name: &str| ResourceKind::Unit(name.into());
     assert_eq!(units(&node)[1..], [unit("apache2.service"), unit("data.mount"), unit("nginx.service")]);
-    let notice = node.finding(Severity::Notice, "no line of haresources uses the alias `php`");
+    let notice = node.finding(Severity::Notice, "no group uses the alias `php`");
     assert_eq!(place(&notice), ("hbd.toml".into(), 4, 1, "php"));
     node.write("etc/hbd/hbd.toml.d/x.toml", b"[aliases]\nhttpd = \"httpd.service\"\n");
     assert_eq!(units(&node)[1], unit("httpd.service"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 
 /// A node with the files of an example.
-fn seed(name: &str, node_name: &str) -> Node {
+pub(super) fn seed(name: &str, node_name: &str) -> Node {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples").join(name);
     let read = |file: &str| fs::read(directory.join(file)).unwrap();
     let node = Node { host: Host::named(node_name), ..Node::new("") };

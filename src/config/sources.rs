@@ -1,0 +1,229 @@
+//! Which files describe the cluster, and what they say: ha.cf and haresources, or `[cluster]`, `[[link]]`,
+//! `[[group]]` and `[[program]]` of hbd.toml; and in both cases the rest of hbd.toml.
+//!
+//! Owns the reading of the files in their order. Rules between files are in `checks`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::authkeys::{self, AuthKeys};
+use super::diagnostic::{FileWord, Findings};
+use super::files::Files;
+use super::ha_cf::{self, HaCf};
+use super::haresources::{self, LookupContext, WrittenGroup};
+use super::hbd_toml::{self, HbdToml};
+use super::host::Host;
+use super::settings::SettingCollector;
+use super::text::text_of;
+
+/// What the files say, each word checked by itself.
+pub(super) struct Sources {
+    /// What ha.cf says, or the tables in its place.
+    pub ha_cf: HaCf,
+    /// Its settings with one value.
+    pub scalars: SettingCollector,
+    /// The settings that hbd.toml and the environment put over them.
+    pub overrides: SettingCollector,
+    /// The keys; `None` after a finding.
+    pub keys: Option<AuthKeys>,
+    /// The tables of hbd.toml.
+    pub hbd_toml: HbdToml,
+    /// Our own name.
+    pub node: String,
+    /// The groups that are whole.
+    pub groups: Vec<WrittenGroup>,
+    /// Whether no word of a group is refused.
+    pub groups_whole: bool,
+}
+
+/// Reads all files; `None` if it cannot be said which of them describe the cluster. Then the reason is reported.
+pub(super) fn read(files: &Files, host: &Host, findings: &mut Findings) -> Option<Sources> {
+    let mut scalars = SettingCollector::default();
+    let bytes = std::fs::read(&files.ha_cf);
+    let written = bytes.as_ref().ok().map(|bytes| read_ha_cf(files, bytes, host, &mut scalars, findings));
+    if let Some(word) = written.as_ref().and_then(|found| found.pacemaker.as_ref()) {
+        // Such a file is Pacemaker's: whatever else is found in it is a consequence.
+        findings.keep_lines(&[(word.location.file.to_path_buf(), word.location.line)]);
+        return None;
+    }
+    let keys = authkeys::read(files, findings);
+    let mut overrides = SettingCollector::default();
+    let hbd_toml = read_hbd_toml(files, host, &mut overrides, findings);
+    let nodes: Vec<FileWord> = match &written {
+        Some(written) => written.nodes.clone(),
+        None => hbd_toml.form.nodes.iter().map(lower_case).collect(),
+    };
+    let node = node_name(files, host, &nodes, findings);
+    let ha_cf = match (written, bytes) {
+        _ if hbd_toml.form.is_used() => {
+            refuse_second_description(files, &hbd_toml, findings)?;
+            ha_cf::read_form(&hbd_toml.form, &node, files, host, &mut scalars, findings)
+        }
+        (Some(written), _) => written,
+        // The file that is no TOML may describe the cluster.
+        (None, Err(error)) if hbd_toml.unreadable && error.kind() == io::ErrorKind::NotFound => return None,
+        (None, result) => {
+            report_missing_ha_cf(files, &result.err().unwrap_or(io::ErrorKind::NotFound.into()), findings);
+            HaCf::default()
+        }
+    };
+    let before = findings.errors();
+    let groups = read_groups(files, &ha_cf, &hbd_toml, &node, findings);
+    let groups_whole = findings.errors() == before;
+    Some(Sources { ha_cf, scalars, overrides, keys, hbd_toml, node, groups, groups_whole })
+}
+
+fn lower_case(word: &FileWord) -> FileWord {
+    FileWord { text: word.text.to_ascii_lowercase(), ..word.clone() }
+}
+
+fn read_ha_cf(
+    files: &Files,
+    bytes: &[u8],
+    host: &Host,
+    scalars: &mut SettingCollector,
+    findings: &mut Findings,
+) -> HaCf {
+    let found = ha_cf::read(files, bytes, host, scalars, findings);
+    if let Some(word) = found.pacemaker.as_ref().filter(|_| files.cib_xml.exists()) {
+        let message = format!("{} exists: this node has run Pacemaker", files.cib_xml.display());
+        findings.notice(word, message, "its resources are not in haresources; move them there or to Corosync");
+    }
+    found
+}
+
+fn report_missing_ha_cf(files: &Files, error: &io::Error, findings: &mut Findings) {
+    let message = format!("Cannot open config file [{}]: {error}", files.ha_cf.display());
+    let help = "create it, or copy it from the other node and adapt the peer's address; /usr/share/doc/hbd/examples has \
+                examples";
+    findings.error(&FileWord::file(&files.ha_cf), message, help);
+}
+
+/// Refuses ha.cf or haresources beside the tables that say the same: nobody could say which of them counts.
+fn refuse_second_description(files: &Files, hbd_toml: &HbdToml, findings: &mut Findings) -> Option<()> {
+    let there = |path: &&PathBuf| !matches!(path.try_exists(), Ok(false));
+    let second: Vec<String> =
+        [&files.ha_cf, &files.haresources].into_iter().filter(there).map(|path| path.display().to_string()).collect();
+    if second.is_empty() {
+        return Some(());
+    }
+    let at = hbd_toml.form.place()?;
+    let second = second.join(" and ");
+    let message =
+        format!("the cluster is described twice, in [{}] and in {second}", at.text.trim_matches(['[', ']']));
+    let help = format!(
+        "for a pair that never meets a Heartbeat remove {second}; otherwise remove [cluster], [[link]], [[group]] and \
+         [[program]] from hbd.toml"
+    );
+    findings.error(at, message, help);
+    None
+}
+
+/// hbd.toml, then hbd.toml.d/*.toml by name, then the environment.
+fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, findings: &mut Findings) -> HbdToml {
+    let mut tables = HbdToml::default();
+    let mut paths = vec![files.hbd_toml.clone()];
+    match drop_ins(&files.hbd_toml_dir) {
+        Ok(found) => paths.extend(found),
+        Err(error) => report_unreadable(&files.hbd_toml_dir, &error, findings),
+    }
+    for path in paths {
+        match std::fs::read(&path) {
+            Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut tables, findings),
+            Err(error) => report_unreadable(&path, &error, findings),
+        }
+    }
+    hbd_toml::read_environment(&host.environment, scalars, findings);
+    tables
+}
+
+/// The files of hbd.toml.d that are read, in their order.
+pub(super) fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A file of hbd's own may be absent. One that cannot be read is an error: its settings would be ignored silently.
+fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
+    if error.kind() != io::ErrorKind::NotFound {
+        let message = format!("cannot read {}: {error}", path.display());
+        findings.error(&FileWord::file(path), message, "make it readable, or remove it");
+    }
+}
+
+fn read_groups(
+    files: &Files,
+    ha_cf: &HaCf,
+    hbd_toml: &HbdToml,
+    node: &str,
+    findings: &mut Findings,
+) -> Vec<WrittenGroup> {
+    let path = &files.haresources;
+    let units = hbd_toml.aliases.iter().map(|(word, (unit, _))| (word.clone(), unit.clone())).collect();
+    let context = LookupContext {
+        nodes: if ha_cf.is_refused(&["node"]) { &[] } else { &ha_cf.nodes },
+        aliases: &units,
+        resource_d: &files.resource_d,
+        init_d: &files.init_d,
+        agents: &files.agents,
+        fstab: &files.fstab,
+        node,
+    };
+    if hbd_toml.form.is_used() {
+        return haresources::read_form(&hbd_toml.form.groups, context, findings);
+    }
+    match std::fs::read(path) {
+        Ok(bytes) => haresources::read(path, &bytes, context, findings),
+        Err(error) => {
+            let message = format!("Cannot open resources file [{}]: {error}", path.display());
+            let help = "write lines `NODE ADDRESS SERVICE…`, the same on both nodes; the file may be empty";
+            findings.error(&FileWord::file(path), message, help);
+            Vec::new()
+        }
+    }
+}
+
+/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else the node that `uname -n` stands
+/// for (02 §4.1).
+fn node_name(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Findings) -> String {
+    let path = &files.nodeinfo;
+    match std::fs::read(path).map(|bytes| text_of(&bytes)) {
+        Ok(text) => match text.split_once('\n') {
+            Some((line, _)) => return line.trim().to_ascii_lowercase(),
+            None => findings.warning(
+                &FileWord::file(path),
+                "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
+                format!("echo NAME > {}", path.display()),
+            ),
+        },
+        Err(error) => report_unreadable(path, &error, findings),
+    }
+    node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
+}
+
+/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks.
+/// Heartbeat knows the former only.
+fn node_of_host(files: &Files, name: String, nodes: &[FileWord], findings: &mut Findings) -> String {
+    if nodes.iter().any(|node| node.text == name) {
+        return name;
+    }
+    let extends = |long: &str, short: &str| {
+        !short.is_empty()
+            && !short.contains('.')
+            && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let mut near = nodes.iter().filter(|node| extends(&node.text, &name) || extends(&name, &node.text));
+    let (Some(node), None) = (near.next(), near.next()) else { return name };
+    let message = format!("this machine is named {name}, taken for node {}: only the domain differs", node.text);
+    let nodeinfo = files.nodeinfo.display();
+    let help = format!("Heartbeat would not start: name this machine {0}, or `echo {0} > {nodeinfo}`", node.text);
+    findings.warning(node, message, help);
+    node.text.clone()
+}
