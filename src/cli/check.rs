@@ -52,10 +52,15 @@ pub(super) fn run(
 ) -> Result<(String, ExitCode), CliError> {
     let (files, host) = files_and_host(subject)?;
     let (mut report, config) = read(&files, &host, colour);
+    if files.programs.is_empty() {
+        let text = "that machine's programs are not in the copy: whether scripts, agents and programs are installed there is \
+                    not checked";
+        report.add("notice", text, colour);
+    }
     // The units and the daemon of another node cannot be asked from here.
     if let (Some(config), None) = (&config, &subject.root) {
         runtime.block_on(async {
-            add_unit_findings(config, &mut report, colour).await;
+            add_unit_findings(config, &mut report, |_| true, colour).await;
             add_fence_agents_complaints(config, &mut report, colour).await;
             match fetch::snapshot(bus).await {
                 Ok(snapshot) => {
@@ -77,7 +82,7 @@ pub(super) fn run(
 
 /// The files that are meant, and the machine that reads them.
 pub(super) fn files_and_host(subject: &CheckTarget) -> Result<(Files, Host), CliError> {
-    let files = subject.root.as_deref().map_or_else(Files::default, Files::below);
+    let files = subject.root.as_deref().map_or_else(Files::default, Files::of_copy);
     let host = match &subject.root {
         Some(root) => Host::of_another_machine(root, subject.node.as_deref()),
         None => {
@@ -107,13 +112,18 @@ pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (FileReport, Opt
     (report, loaded.config)
 }
 
-/// Adds what systemd says of the units, and gives it.
-pub(super) async fn add_unit_findings(config: &Config, report: &mut FileReport, colour: bool) -> Vec<UnitFinding> {
+/// Adds what systemd says of the units, as far as `wanted`, and gives all of it.
+pub(super) async fn add_unit_findings(
+    config: &Config,
+    report: &mut FileReport,
+    wanted: impl Fn(&UnitFinding) -> bool,
+    colour: bool,
+) -> Vec<UnitFinding> {
     let found = survey(Builder::system(), config).await.unwrap_or_else(|error| {
         report.add("notice", &format!("the units are not checked: {}", error_chain(&error)), colour);
         Vec::new()
     });
-    found.iter().for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour));
+    found.iter().filter(|unit| wanted(unit)).for_each(|unit| report.add(unit.severity(), &unit.to_string(), colour));
     found
 }
 

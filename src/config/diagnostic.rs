@@ -3,6 +3,7 @@
 //! Owns the form of every finding. Never decides whether something is wrong.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -164,6 +165,14 @@ impl Findings {
             help,
             source_line: at.location.source.as_deref().map(str::to_owned),
         });
+    }
+
+    /// A file of hbd's own may be absent. One that cannot be read is an error: its settings would be ignored.
+    pub(super) fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() != io::ErrorKind::NotFound {
+            let message = format!("cannot read {}: {error}", path.display());
+            self.error(&FileWord::file(path), message, "make it readable, or remove it");
+        }
     }
 
     /// How many there are so far.

@@ -1,8 +1,10 @@
 //! Which files a node has and where they are.
 //!
-//! Owns the paths. Never reads a file.
+//! Owns the paths, and whether a program is there. Never reads a file.
 
 use std::path::{Path, PathBuf};
+
+use super::programs::is_executable;
 
 /// The files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,8 @@ pub struct Files {
     pub hbd_toml: PathBuf,
     /// `/etc/hbd/hbd.toml.d`: `*.toml` in it, sorted by name.
     pub hbd_toml_dir: PathBuf,
-    /// Directories of fencing programs, in the order of the search.
+    /// Directories of fencing programs, in the order of the search. Empty where the programs of the machine are not
+    /// known, as for a copy of its configuration: then the files may name any.
     pub programs: Vec<PathBuf>,
     /// `/var/lib/heartbeat/crm/cib.xml`: if it exists, this node has run Pacemaker.
     pub cib_xml: PathBuf,
@@ -64,6 +67,24 @@ impl Files {
             programs: ["usr/sbin", "usr/bin"].map(|directory| root.join(directory)).to_vec(),
             cib_xml: root.join("var/lib/heartbeat/crm/cib.xml"),
         }
+    }
+
+    /// The files of another machine, copied to another root. Programs are looked for where they were copied, too.
+    pub fn of_copy(root: &Path) -> Files {
+        let mut files = Files::below(root);
+        files.programs.retain(|directory| directory.is_dir());
+        files
+    }
+
+    /// Whether there is no program of this path. False where programs are not known.
+    pub(super) fn lacks_program(&self, path: &str) -> bool {
+        !self.programs.is_empty() && !is_executable(&self.on_this_machine(path))
+    }
+
+    /// Whether the scripts of resources are not known: neither they nor programs were copied.
+    pub(super) fn has_no_scripts(&self) -> bool {
+        let places = [&self.resource_d, &self.init_d, &self.agents];
+        self.programs.is_empty() && places.into_iter().all(|place| !place.is_dir())
     }
 
     /// The path on this machine of an absolute path in ha.cf.

@@ -26,6 +26,7 @@
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
 //! | `diagnostic`, `refused` | findings |
+//! | `node_name` | which node this machine is |
 //! | `files`, `host`, `programs`, `interface`, `text` | paths, the machine, and what the readers share |
 //!
 //! No file of this folder uses one that uses it. The readers of the four files know each other only in one direction:
@@ -50,6 +51,7 @@ mod host;
 mod interface;
 mod load;
 pub mod manual;
+mod node_name;
 mod programs;
 mod refused;
 mod service_checks;
@@ -72,6 +74,7 @@ pub use group_target::{GROUP_TARGETS, group_target};
 pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub use host::Host;
 pub use load::{Loaded, load};
+pub use node_name::node_name;
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,

@@ -13,8 +13,8 @@ use super::ha_cf::{self, HaCf};
 use super::haresources::{self, LookupContext, WrittenGroup};
 use super::hbd_toml::{self, HbdToml};
 use super::host::Host;
+use super::node_name::node_among;
 use super::settings::SettingCollector;
-use super::text::text_of;
 
 /// What the files say, each word checked by itself.
 pub(super) struct Sources {
@@ -53,7 +53,7 @@ pub(super) fn read(files: &Files, host: &Host, findings: &mut Findings) -> Optio
         Some(written) => written.nodes.clone(),
         None => hbd_toml.form.nodes.iter().map(lower_case).collect(),
     };
-    let node = node_name(files, host, &nodes, findings);
+    let node = node_among(files, host, &nodes, findings);
     let ha_cf = match (written, bytes) {
         _ if hbd_toml.form.is_used() => {
             refuse_second_description(files, &hbd_toml, findings)?;
@@ -125,12 +125,12 @@ fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, fin
     let mut paths = vec![files.hbd_toml.clone()];
     match drop_ins(&files.hbd_toml_dir) {
         Ok(found) => paths.extend(found),
-        Err(error) => report_unreadable(&files.hbd_toml_dir, &error, findings),
+        Err(error) => findings.unreadable(&files.hbd_toml_dir, &error),
     }
     for path in paths {
         match std::fs::read(&path) {
             Ok(bytes) => hbd_toml::read(&path, &bytes, scalars, &mut tables, findings),
-            Err(error) => report_unreadable(&path, &error, findings),
+            Err(error) => findings.unreadable(&path, &error),
         }
     }
     hbd_toml::read_environment(&host.environment, scalars, findings);
@@ -150,14 +150,6 @@ pub(super) fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A file of hbd's own may be absent. One that cannot be read is an error: its settings would be ignored silently.
-fn report_unreadable(path: &Path, error: &io::Error, findings: &mut Findings) {
-    if error.kind() != io::ErrorKind::NotFound {
-        let message = format!("cannot read {}: {error}", path.display());
-        findings.error(&FileWord::file(path), message, "make it readable, or remove it");
-    }
-}
-
 fn read_groups(
     files: &Files,
     ha_cf: &HaCf,
@@ -174,6 +166,7 @@ fn read_groups(
         init_d: &files.init_d,
         agents: &files.agents,
         fstab: &files.fstab,
+        scripts_elsewhere: files.has_no_scripts(),
         node,
     };
     if hbd_toml.form.is_used() {
@@ -188,42 +181,4 @@ fn read_groups(
             Vec::new()
         }
     }
-}
-
-/// Our own name, lower case: the first line of nodeinfo if it ends in a newline, else the node that `uname -n` stands
-/// for (02 §4.1).
-fn node_name(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Findings) -> String {
-    let path = &files.nodeinfo;
-    match std::fs::read(path).map(|bytes| text_of(&bytes)) {
-        Ok(text) => match text.split_once('\n') {
-            Some((line, _)) => return line.trim().to_ascii_lowercase(),
-            None => findings.warning(
-                &FileWord::file(path),
-                "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
-                format!("echo NAME > {}", path.display()),
-            ),
-        },
-        Err(error) => report_unreadable(path, &error, findings),
-    }
-    node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
-}
-
-/// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks.
-/// Heartbeat knows the former only.
-fn node_of_host(files: &Files, name: String, nodes: &[FileWord], findings: &mut Findings) -> String {
-    if nodes.iter().any(|node| node.text == name) {
-        return name;
-    }
-    let extends = |long: &str, short: &str| {
-        !short.is_empty()
-            && !short.contains('.')
-            && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'))
-    };
-    let mut near = nodes.iter().filter(|node| extends(&node.text, &name) || extends(&name, &node.text));
-    let (Some(node), None) = (near.next(), near.next()) else { return name };
-    let message = format!("this machine is named {name}, taken for node {}: only the domain differs", node.text);
-    let nodeinfo = files.nodeinfo.display();
-    let help = format!("Heartbeat would not start: name this machine {0}, or `echo {0} > {nodeinfo}`", node.text);
-    findings.warning(node, message, help);
-    node.text.clone()
 }

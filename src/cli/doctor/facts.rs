@@ -1,6 +1,7 @@
 //! Gathers the facts about this machine that the doctor judges. Changes nothing. A service that does not answer in
 //! time is a fact, too.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +14,7 @@ use zbus::Proxy;
 use zbus::connection::Builder;
 
 use crate::cli::{fetch, status};
-use crate::config::{self, Address, Config, Files, Host, ResourceKind, Severity};
+use crate::config::{self, Address, Config, Files, Host, Medium, ResourceKind, Severity};
 use crate::units::survey::{UnitFinding, starts_at_boot, survey};
 use crate::util::error::error_chain;
 use crate::vip::who_may_remove;
@@ -30,6 +31,8 @@ pub struct Facts {
     pub ruleset: Result<String, String>,
     /// Our own addresses with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
+    /// Interfaces and serial devices that the files name and this machine does not have.
+    pub absent: BTreeSet<String>,
     /// Units of haresources that are not fit to be managed.
     pub unit_findings: Result<Vec<UnitFinding>, String>,
     /// Whether systemd starts hbd at boot.
@@ -47,6 +50,7 @@ pub struct Facts {
 /// Gathers all facts. Needs a tokio runtime.
 pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     let config = read();
+    let absent = config.as_ref().map(absent).unwrap_or_default();
     let addresses: Vec<(String, IpAddr)> = if_addrs::get_if_addrs()
         .map(|found| found.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect())
         .unwrap_or_default();
@@ -66,6 +70,7 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
         }),
         config,
         addresses,
+        absent,
         removers,
     }
 }
@@ -77,6 +82,22 @@ fn read() -> Result<Config, Vec<(Severity, String)>> {
         let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
         errors.map(|found| (found.severity, found.to_string().replace("\n    hint: ", ": "))).collect()
     })
+}
+
+/// What the links and addresses need and this machine lacks.
+fn absent(config: &Config) -> BTreeSet<String> {
+    let interfaces = Host::of_this_machine().ok().and_then(|host| host.interfaces);
+    let links = config.media.iter().filter(|medium| match medium.interface() {
+        Some(device) => interfaces.as_ref().is_some_and(|known| !known.contains(device)),
+        None => !Path::new(medium.link_name()).exists(),
+    });
+    let needed =
+        config.groups.iter().flat_map(|group| &group.resources).filter_map(|resource| match &resource.kind {
+            ResourceKind::Address(address) => address.device.as_deref(),
+            _ => None,
+        });
+    let needed = needed.filter(|device| interfaces.as_ref().is_some_and(|known| !known.contains(*device)));
+    links.map(Medium::link_name).chain(needed).map(str::to_owned).collect()
 }
 
 fn ruleset() -> Result<String, String> {

@@ -15,8 +15,9 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::format::paint;
-use crate::config::{Config, FenceDevice, FenceProtocol, Medium, Severity};
+use crate::config::{Config, FenceDevice, FenceProtocol, Medium, ResourceKind, Severity};
 use crate::units::survey::UnitFinding;
+use crate::vip::Terms;
 
 pub(super) use facts::{Facts, gather};
 use finding::finding;
@@ -34,7 +35,8 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.push(finding(Grade::Ok, "configuration", "hbd can start with these files"));
             found.push(firewall::judge(&facts.ruleset, config));
             found.extend(peers(config, &facts.addresses));
-            found.push(links(config));
+            found.push(links(config, &facts.absent));
+            found.extend(absent_interfaces(config, &facts.absent));
             found.extend(boot(&facts.unit_findings, &facts.hbd_at_boot));
             found.extend(fencing(config));
         }
@@ -78,8 +80,38 @@ fn peers(config: &Config, own: &[(String, IpAddr)]) -> Vec<Finding> {
     }]
 }
 
-fn links(config: &Config) -> Finding {
-    let links: BTreeSet<&str> = config.media.iter().map(Medium::link_name).collect();
+/// Interfaces that addresses need and this machine does not have.
+fn absent_interfaces(config: &Config, absent: &BTreeSet<String>) -> Option<Finding> {
+    let addresses = config.groups.iter().flat_map(|group| &group.resources).filter_map(|resource| {
+        let ResourceKind::Address(address) = &resource.kind else { return None };
+        let device = address.device.as_ref().filter(|device| absent.contains(*device))?;
+        Some(format!("{} ({device})", address.address))
+    });
+    let addresses: Vec<String> = addresses.collect();
+    let text = format!(
+        "this machine does not have the interface of {}: it cannot serve what it is to take over; `ip link` shows the names \
+         here",
+        addresses.join(", ")
+    );
+    (!addresses.is_empty()).then(|| finding(Grade::Bad, "addresses", text))
+}
+
+/// How many links there are besides those whose interface or device is not there.
+fn links(config: &Config, absent: &BTreeSet<String>) -> Finding {
+    let (dead, links): (BTreeSet<&str>, BTreeSet<&str>) =
+        config.media.iter().map(Medium::link_name).partition(|name| absent.contains(*name));
+    if !dead.is_empty() {
+        let dead = dead.into_iter().collect::<Vec<_>>().join(", ");
+        let left = match links.len() {
+            0 => "no link is left".to_owned(),
+            1 => format!("only {} is left", links.into_iter().collect::<String>()),
+            several => format!("{several} others are left"),
+        };
+        let text = format!(
+            "this machine does not have {dead}, so that link is dead, and {left}; `ip link` shows the names here"
+        );
+        return finding(Grade::Bad, "links", text);
+    }
     if links.len() > 1 {
         return finding(Grade::Ok, "links", format!("{} independent links", links.len()));
     }
@@ -158,7 +190,24 @@ fn no_fencing(config: &Config) -> Finding {
                     storage that refuses two writers (DRBD with its own fencing, SCSI reservations)";
         return finding(Grade::Warning, "fencing", text);
     }
-    finding(Grade::Note, "fencing", "there is none; addresses are protected by leases and by asking the LAN first")
+    let addresses = config.groups.iter().flat_map(|group| &group.resources);
+    let addresses = addresses.into_iter().any(|resource| matches!(resource.kind, ResourceKind::Address(_)));
+    let no_lease = match Terms::of(&config.timing) {
+        _ if !addresses => {
+            return finding(Grade::Note, "fencing", "there is none; no address and no file system moves");
+        }
+        Ok(_) if config.lease => {
+            let text = "there is none; addresses are protected by leases and by asking the LAN first";
+            return finding(Grade::Note, "fencing", text);
+        }
+        Ok(_) => "hbd.toml turns leases off: lease = false in [addresses]".to_owned(),
+        Err(why) => why.to_string(),
+    };
+    let text = format!(
+        "there is none, and addresses have no lease: a machine that hangs keeps them, and both nodes have them until it is \
+         reset. {no_lease}"
+    );
+    finding(Grade::Warning, "fencing", text)
 }
 
 fn removers(removers: &[(String, String)]) -> Vec<Finding> {

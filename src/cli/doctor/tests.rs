@@ -41,6 +41,7 @@ fn healthy() -> Facts {
         config: Ok(config(&HA_CF.replace("ucast", "bcast eth2\nucast"), HARESOURCES)),
         ruleset: Ok(json!({ "nftables": [] }).to_string()),
         addresses: vec![("eth1".into(), "10.0.0.1".parse().unwrap())],
+        absent: BTreeSet::new(),
         unit_findings: Ok(Vec::new()),
         hbd_at_boot: Ok(true),
         removers: Vec::new(),
@@ -63,6 +64,34 @@ fn a_healthy_machine_has_nothing_worse_than_notes() {
     assert!(findings.iter().all(|finding| finding.grade <= Grade::Note), "{findings:#?}");
     let text = render(&findings, false);
     assert!(text.contains("ok       links             2 independent links\n"), "{text}");
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_no_link_and_serves_no_address() {
+    let mut facts = healthy();
+    facts.absent = BTreeSet::from(["eth2".to_owned()]);
+    let (grade, text) = about(&facts, "links");
+    assert_eq!(grade, Grade::Bad);
+    assert!(text.contains("does not have eth2") && text.contains("only eth1 is left"), "{text}");
+    facts.absent = BTreeSet::from(["eth0".to_owned()]);
+    assert_eq!(about(&facts, "links").0, Grade::Ok);
+    let (grade, text) = about(&facts, "addresses");
+    assert!(grade == Grade::Bad && text.contains("192.168.17.200 (eth0)"), "{text}");
+}
+
+#[test]
+fn addresses_without_a_lease_are_not_called_protected() {
+    let mut facts = healthy();
+    let (grade, text) = about(&facts, "fencing");
+    assert!(grade == Grade::Note && text.contains("protected by leases"), "{text}");
+    facts.config = Ok(config(&HA_CF.replace("deadtime 10", "deadtime 2500ms\ninitdead 10"), HARESOURCES));
+    let (grade, text) = about(&facts, "fencing");
+    assert!(grade == Grade::Warning && text.contains("no lease") && text.contains("deadtime"), "{text}");
+    facts.config = Ok(config_with(HA_CF, HARESOURCES, "[addresses]\nlease = false\n"));
+    let (grade, text) = about(&facts, "fencing");
+    assert!(grade == Grade::Warning && text.contains("lease = false"), "{text}");
+    facts.config = Ok(config(HA_CF, "nodea httpd\n"));
+    assert_eq!(about(&facts, "fencing").0, Grade::Note);
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn establish(
         return Err(SetupError::Existing(existing));
     }
     let mut text: String = wanted.notes.iter().map(|note| format!("note: {note}\n\n")).collect();
-    let (report, at_boot) = checked(runtime, machine, files, &node_files, colour)?;
+    let (report, at_boot) = checked(runtime, machine, files, &node_files, wanted.start, colour)?;
     text.push_str(&report.text);
     if report.failed {
         text.push_str("nothing was written: the files would have an error\n");
@@ -88,12 +88,13 @@ fn node_files(wanted: &Establishment<'_>, files: &Files) -> Vec<PlannedFile> {
 }
 
 /// Checks the files in a directory of their own, with everything else that hbd would read beside them. Gives the
-/// report, and the units that systemd starts at boot although hbd is to.
+/// report, and the units that systemd starts at boot although hbd is to; `disables`: this is about to change.
 fn checked(
     runtime: &Runtime,
     machine: &Machine,
     files: &Files,
     planned: &[PlannedFile],
+    disables: bool,
     colour: bool,
 ) -> Result<(FileReport, Vec<String>), SetupError> {
     let stage = tempfile::tempdir().map_err(failed("make a directory in", &std::env::temp_dir()))?;
@@ -112,9 +113,10 @@ fn checked(
     };
     placing::place(&planned.iter().map(moved).collect::<Vec<_>>())?;
     let (mut report, config) = check::read(&staged, &machine.host, colour);
+    let lasting = |found: &UnitFinding| !(disables && matches!(found, UnitFinding::Enabled { .. }));
     let mut at_boot = Vec::new();
     if let Some(config) = &config {
-        let findings = runtime.block_on(check::add_unit_findings(config, &mut report, colour));
+        let findings = runtime.block_on(check::add_unit_findings(config, &mut report, lasting, colour));
         at_boot.extend(findings.into_iter().filter_map(|finding| match finding {
             UnitFinding::Enabled { unit } => Some(unit),
             _ => None,

@@ -2,14 +2,13 @@
 //!
 //! Owns these questions. Changes nothing.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Stdio};
 
 use if_addrs::IfAddr;
 
 use super::error::SetupError;
-use crate::config::{Files, Host};
+use crate::config::{Files, Host, node_name};
 use crate::vip::covers;
 
 /// Interfaces on which no other machine is: of containers, of virtual machines, of bridges between them.
@@ -124,13 +123,6 @@ impl Machine {
             }
         }
     }
-}
-
-/// The name that hbd will use: the first line of nodeinfo if there is one, else `uname -n` (02 §4.1).
-fn node_name(files: &Files, host: &Host) -> String {
-    let nodeinfo = fs::read_to_string(&files.nodeinfo).unwrap_or_default();
-    let name = nodeinfo.split_once('\n').map_or(host.node_name.as_str(), |(line, _)| line.trim());
-    name.to_ascii_lowercase()
 }
 
 /// Whether systemd says that this unit runs.

@@ -11,7 +11,6 @@ use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::directives::Directive;
 use crate::config::files::Files;
 use crate::config::host::Host;
-use crate::config::programs::is_executable;
 use crate::config::types::Child;
 
 /// Heartbeat accepts user names shorter than this, in bytes.
@@ -76,7 +75,7 @@ pub(super) fn read(
         findings.error(user, message, format!("there is no such user here: `getent passwd {}`", user.text));
         legal = false;
     }
-    if !is_executable(&files.on_this_machine(&command.text)) {
+    if files.lacks_program(&command.text) {
         let message = format!("Client child command [{}] is not executable", command.text);
         findings.error(command, message, "install it, or remove the line");
         legal = false;

@@ -20,6 +20,8 @@ pub(in crate::config) struct LookupContext<'a> {
     pub agents: &'a Path,
     /// fstab(5).
     pub fstab: &'a Path,
+    /// Whether scripts and agents are not known: what takes arguments is taken for one of them.
+    pub scripts_elsewhere: bool,
     /// Our own node name.
     pub node: &'a str,
 }

@@ -52,6 +52,12 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
             None if arguments.is_empty() && script::may_be_service(name) && !is_own_word_in_another_case(name) => {
                 unit_name::full(name).map(ResourceKind::Unit)
             }
+            None if context.scripts_elsewhere
+                && !arguments.is_empty()
+                && known_script(name).is_none_or(|known| known == name) =>
+            {
+                Ok(script::assumed(word, name, arguments, context))
+            }
             None => unknown(word, name, context),
         },
     }?;
@@ -143,7 +149,16 @@ mod tests {
         let (init_d, agents, fstab, node) = (none, none, none, "nodea");
         resource_kind(
             word,
-            &LookupContext { nodes: &[], aliases: &aliases, resource_d: none, init_d, agents, fstab, node },
+            &LookupContext {
+                nodes: &[],
+                aliases: &aliases,
+                resource_d: none,
+                init_d,
+                agents,
+                fstab,
+                scripts_elsewhere: false,
+                node,
+            },
         )
     }
 

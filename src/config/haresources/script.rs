@@ -118,9 +118,7 @@ pub(super) fn find(
     let init = (!arguments.is_empty()).then(|| context.init_d.join(script));
     let found = [Some(context.resource_d.join(script)), init].into_iter().flatten().find(|path| is_executable(path));
     if let Some(path) = found {
-        let mut command = vec![path.display().to_string()];
-        command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        return Some(transient(word, Script { command, dialect: Dialect::Text, environment: environment(context) }));
+        return Some(run(word, &path, arguments, context));
     }
     if let ("SendArp", [argument]) = (script, arguments) {
         // Its script splits the argument, and takes all of it for both where there is no slash.
@@ -132,6 +130,17 @@ pub(super) fn find(
     let agent = agent(script, context)?;
     let parameters = names.iter().zip(arguments).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Some(ocf(word, script, word, &agent, parameters.collect(), context))
+}
+
+/// The script that this word must mean on a machine whose scripts are not known.
+pub(super) fn assumed(word: &str, script: &str, arguments: &[&str], context: &LookupContext<'_>) -> ResourceKind {
+    run(word, &context.resource_d.join(script), arguments, context)
+}
+
+fn run(word: &str, path: &Path, arguments: &[&str], context: &LookupContext<'_>) -> ResourceKind {
+    let mut command = vec![path.display().to_string()];
+    command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    transient(word, Script { command, dialect: Dialect::Text, environment: environment(context) })
 }
 
 /// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.
@@ -207,6 +216,9 @@ fn agent(name: &str, context: &LookupContext<'_>) -> Option<PathBuf> {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.');
     if !name.split('/').all(part) || name.split('/').count() > 2 {
         return None;
+    }
+    if context.scripts_elsewhere {
+        return Some(context.agents.join("heartbeat").join(name));
     }
     if name.contains('/') {
         return Some(context.agents.join(name)).filter(|path| is_executable(path));

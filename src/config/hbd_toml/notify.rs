@@ -8,7 +8,6 @@ use toml::de::{DeTable, DeValue};
 use super::source::{TomlText, read_values, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::files::Files;
-use crate::config::programs::is_executable;
 use crate::config::types::NotifyProgram;
 use crate::config::value::ValueKind;
 
@@ -70,7 +69,7 @@ impl NotifyTable {
     /// Reports a program that cannot be run, which hbd can do without, and keys without a program.
     pub(in crate::config) fn check(&self, files: &Files, findings: &mut Findings) {
         match (&self.command_at, self.program.command.first()) {
-            (Some(at), Some(path)) if !is_hidden(path) && !is_executable(&files.on_this_machine(path)) => {
+            (Some(at), Some(path)) if !is_hidden(path) && files.lacks_program(path) => {
                 let help = "install it, chmod +x it, or write its arguments as words of their own: \
                             command = [\"/PATH\", \"ARGUMENT\"]";
                 findings.warning(at, format!("there is no program `{path}` here, so nobody is told anything"), help);

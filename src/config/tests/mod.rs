@@ -3,6 +3,7 @@
 mod accepted;
 mod checks;
 mod connectivity;
+mod copies;
 mod corpus;
 mod fencing;
 mod foreign;
