@@ -89,6 +89,8 @@ pub(super) enum Fact {
     PeerReleased,
     /// A real Heartbeat is to be asked at `at` what it holds.
     HoldQuestion { at: Instant },
+    /// A set is to run here again that had not gone down whole.
+    WantedAgain { set: GroupSet },
     /// A step ended, or a set is wanted otherwise: groups may be where they were wanted.
     GroupsMaySettle,
     /// A resource could not be started here.
@@ -266,6 +268,7 @@ impl Core {
             Fact::PeerAnswered => each!(self; cancel_release()),
             Fact::PeerReleased => each!(self; forget_late_other()),
             Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
+            Fact::WantedAgain { set } => each!(self; wanted_again(set)),
             Fact::StartFailed { step } => each!(self; group_failed(step)),
             Fact::EverywhereFailed { step, reason } => each!(self; everywhere_failed(step, reason)),
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::{GroupState, Instant, Step, UnitNews};
+use crate::cluster::{GroupSet, GroupState, Instant, Step, UnitNews};
 
 /// Why a resource that is to run here does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub(in crate::cluster) enum Condition {
     StoppedByHand(Instant),
     /// The service manager stopped it because of something else, which the text names.
     StoppedWith(String),
+    /// The same, and that is over: it is started again as soon as its group is to run here.
+    MayRunAgain,
     /// Its address is not on this machine: its lease ended, and it is added again when nobody else has it.
     Gone,
     /// The service manager does not answer.
@@ -56,6 +58,13 @@ impl Conditions {
     pub(super) fn clear(&mut self, step: Step) -> Option<Condition> {
         let at = self.list.iter().position(|(other, _)| *other == step)?;
         Some(self.list.swap_remove(at).1)
+    }
+
+    /// What of this set is down and would not come up by itself, nor stay down by anybody's wish.
+    pub(in crate::cluster) fn down(&self, set: GroupSet) -> Vec<Step> {
+        let down = |condition: &Condition| matches!(condition, Condition::Failed(_) | Condition::MayRunAgain);
+        let found = self.iter().filter(|(step, condition)| set.has(step.group) && down(condition));
+        found.map(|(step, _)| step).collect()
     }
 
     /// Every resource with something wrong.
@@ -94,12 +103,15 @@ pub enum ResourceState {
 }
 
 impl Core {
-    /// What is shown of a resource about which nothing is done.
+    /// What is shown of a resource about which nothing is done, or not yet.
     pub(super) fn note_news(&mut self, step: Step, news: UnitNews) {
         let condition = match news {
             UnitNews::Up => {
                 self.conditions.clear(step);
                 return;
+            }
+            UnitNews::Free if matches!(self.conditions.of(step), Some(Condition::StoppedWith(_))) => {
+                Condition::MayRunAgain
             }
             UnitNews::Free => return,
             UnitNews::Stopped { ago } => Condition::StoppedByHand(self.now.monotonic - ago),
@@ -179,6 +191,7 @@ impl Core {
                 (ResourceState::StoppedByHand, text("somebody stopped it: start it, or call hbctl cleanup"))
             }
             Some(Condition::StoppedWith(cause)) => (ResourceState::StoppedWith, cause.clone()),
+            Some(Condition::MayRunAgain) => (ResourceState::StoppedWith, text("that is over")),
             Some(Condition::Gone) => {
                 (ResourceState::Gone, text("its lease ended: added again when nobody else answers for it"))
             }

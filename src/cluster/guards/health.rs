@@ -95,6 +95,10 @@ impl Core {
             self.raise(if news == UnitNews::Up { Fact::FoundRunning { step } } else { Fact::FoundDown { step } });
         }
         if !self.is_to_run(step) || self.leave.begun() {
+            if self.groups.is_up(step) {
+                // It is on its way down, and may yet be wanted here again.
+                self.note_news(step, news);
+            }
             return;
         }
         if self.ignores_for_maintenance(step, &news) {
@@ -120,7 +124,12 @@ impl Core {
         self.stop_waiting(step);
         let (group, resource) = self.groups.words(step);
         match self.conditions.clear(step) {
-            Some(Condition::StoppedByHand(_) | Condition::StoppedWith(_) | Condition::Unwatched(_)) => {
+            Some(
+                Condition::StoppedByHand(_)
+                | Condition::StoppedWith(_)
+                | Condition::MayRunAgain
+                | Condition::Unwatched(_),
+            ) => {
                 self.log(Record::UnitUpAgain { group, resource });
             }
             Some(Condition::Unknown) => self.say_known_again(),
@@ -141,6 +150,24 @@ impl Core {
             let (group, resource) = self.groups.words(step);
             self.log(Record::UnitFree { group, resource });
             self.restart_resource(step);
+        }
+    }
+
+    /// What was on its way down is to run here again. What was stopped meanwhile is left alone, or started, as usual.
+    pub(in crate::cluster) fn wanted_again(&mut self, set: GroupSet) {
+        let ill = self.conditions.iter().filter(|(step, _)| set.has(step.group) && !self.everywhere.has(*step));
+        for (step, condition) in ill.map(|(step, condition)| (step, condition.clone())).collect::<Vec<_>>() {
+            match condition {
+                Condition::StoppedByHand(at) => {
+                    self.conditions.clear(step);
+                    self.raise(Fact::UnitStopped { step, at });
+                }
+                Condition::StoppedWith(cause) => {
+                    self.conditions.clear(step);
+                    self.unit_stopped_with(step, cause);
+                }
+                _ => {}
+            }
         }
     }
 

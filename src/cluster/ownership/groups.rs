@@ -146,8 +146,10 @@ impl Groups {
         run.wanted = wanted;
         run.failed = None;
         run.failures = 0;
-        run.broken.clear();
-        run.hung.clear();
+        if !wanted {
+            run.broken.clear();
+            run.hung.clear();
+        }
         run.settled = !wanted && run.running == 0 && run.pending.is_none();
         if wanted && run.stop_again.take().is_some() {
             // A resource that would not stop is in an unknown state: start it again rather than trust it.
@@ -233,6 +235,16 @@ impl Groups {
             let again = [&run.broken, &run.hung];
             again.iter().any(|resources| resources.contains(&step.resource))
         })
+    }
+
+    /// These are down although their groups, which are about to be wanted here again, had not stopped them: each of
+    /// them is started in its place.
+    pub fn distrust(&mut self, steps: &[Step]) {
+        for step in steps {
+            if self.is_up(*step) && !self.passed_over.contains(step) {
+                self.runs[step.group].broken.insert(step.resource);
+            }
+        }
     }
 
     /// Starts a resource again that ran and has failed. The others of its group stay.

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
 use crate::cluster::peer::claims::ClaimTimes;
 use crate::cluster::peer::message::{Info, Report};
 use crate::cluster::{GroupSet, Record};
@@ -225,7 +226,11 @@ impl Core {
         let ownership = &mut self.ownership;
         ownership.claims.made(new, wall_ms);
         ownership.stopping = ownership.stopping.without(set);
+        self.groups.distrust(&self.conditions.down(new));
         self.groups.want(set, true, self.now.monotonic, &mut self.out);
+        if !new.is_none() {
+            self.raise(Fact::WantedAgain { set: new });
+        }
     }
 
     /// What runs here already, left by our predecessor, is ours.

@@ -1,6 +1,9 @@
 //! What is given does not stop (docs/DECISIONS.md "A planned move whose stop fails is undone").
 
 use super::*;
+use crate::cluster::ResourceState;
+
+const A1: Step = Step { group: 0, resource: 0 };
 
 /// The resource under way fails to stop three times, a second apart.
 fn does_not_stop(bench: &mut Bench) {
@@ -97,4 +100,56 @@ fn a_stop_of_the_daemon_goes_on_stopping() {
         bench.run(1_000);
     }
     assert!(bench.story().iter().all(|line| !line.starts_with("start ")));
+}
+
+/// Our group is given, a2 of it does not stop, and meanwhile this becomes of a1.
+fn undone_after(before: Option<UnitNews>, meanwhile: UnitNews) -> Bench {
+    let mut bench = Bench::joined_hbd("local");
+    before.into_iter().for_each(|news| bench.feed(Event::Unit { step: A1, news }));
+    bench.prompt = false;
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.fail_step();
+    bench.feed(Event::Unit { step: A1, news: meanwhile });
+    assert_ne!(bench.view().groups[0].resources[0].state, ResourceState::Active);
+    bench.run(1_000);
+    bench.fail_step();
+    bench.run(1_000);
+    bench.done.clear();
+    bench.fail_step();
+    bench.end_steps();
+    bench
+}
+
+fn started(bench: &mut Bench) -> Vec<String> {
+    bench.story().into_iter().filter(|line| line.starts_with("start ")).collect()
+}
+
+#[test]
+fn what_fails_while_a_stop_waits_is_started_again_when_the_move_is_undone() {
+    let mut bench = undone_after(None, UnitNews::Failed("it has crashed".into()));
+    assert_eq!(started(&mut bench), ["start a1", "start a2"]);
+    assert_eq!(bench.view().groups[0].resources[0].state, ResourceState::Active);
+}
+
+#[test]
+fn what_may_run_again_while_a_stop_waits_is_started_when_the_move_is_undone() {
+    let mut bench = undone_after(Some(UnitNews::StoppedWith("the database".into())), UnitNews::Free);
+    assert_eq!(started(&mut bench), ["start a1", "start a2"]);
+    assert_eq!(bench.view().groups[0].resources[0].state, ResourceState::Active);
+}
+
+#[test]
+fn what_somebody_stops_while_a_stop_waits_is_left_and_said_when_the_move_is_undone() {
+    let mut bench = undone_after(None, STOPPED);
+    assert!(bench.logged("a1 was stopped by somebody else"));
+    assert_eq!(started(&mut bench), ["start a2"]);
+    assert_eq!(bench.view().groups[0].resources[0].state, ResourceState::StoppedByHand);
+
+    let mut bench = undone_after(None, UnitNews::StoppedWith("the database".into()));
+    assert_eq!(started(&mut bench), ["start a2"]);
+    assert_eq!(bench.view().groups[0].resources[0].state, ResourceState::StoppedWith);
+    bench.feed(Event::Unit { step: A1, news: UnitNews::Free });
+    bench.end_steps();
+    assert_eq!(bench.view().groups[0].resources[0].state, ResourceState::Active);
 }
