@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Action, Event, Instant, Moment, Settings};
 
-/// The format of this version, in [`Header::format`].
-pub const FORMAT: u32 = 1;
+/// The format of this version, in [`Header::format`]: a new number whenever a field of an event changes. 1: a stop by
+/// hand had no time.
+pub const FORMAT: u32 = 2;
 
 /// One line. `S` is the core's state: [`crate::cluster::Core`] when written; unread JSON when read, because only the
 /// version that wrote it need understand it.

@@ -33,13 +33,20 @@ pub enum ReplayError {
         /// The file.
         path: PathBuf,
     },
-    /// A later version changed the format.
-    #[error("{} was recorded by hbd {version} in a format that this version does not know: use that version", path.display())]
-    Newer {
+    /// Another version has another format.
+    #[error(
+        "{} was recorded by hbd {version} in format {format}, and this hbd reads format {} only: replay it with \
+         the hbd that recorded it",
+        path.display(),
+        FORMAT
+    )]
+    OtherFormat {
         /// The file.
         path: PathBuf,
         /// Who recorded.
         version: String,
+        /// In which format.
+        format: u64,
     },
     /// A line in the middle cannot be understood.
     #[error(
@@ -89,7 +96,7 @@ impl Reader<BufReader<File>> {
     /// The recording in a file, and how it begins.
     ///
     /// # Errors
-    /// When it cannot be read, is none, or is in a later format.
+    /// When it cannot be read, is none, or is in another format.
     pub fn open(path: &Path) -> Result<(Self, Header), ReplayError> {
         let file = File::open(path).map_err(|source| ReplayError::Read { path: path.to_owned(), source })?;
         Reader::new(path, BufReader::new(file))
@@ -101,13 +108,13 @@ impl<R: BufRead> Reader<R> {
         let mut reader = Reader { path: path.to_owned(), lines, number: 0, truncated: false };
         let none = || ReplayError::NotARecording { path: path.to_owned() };
         let first = reader.bytes()?.ok_or_else(none)?;
-        // Before anything that a later format may have changed.
+        // Before anything that another format may have otherwise.
         let value: Value = serde_json::from_slice(&first).map_err(|_| none())?;
         let about = value.get("recording").ok_or_else(none)?;
         let format = about.get("format").and_then(Value::as_u64).ok_or_else(none)?;
-        if format > u64::from(FORMAT) {
+        if format != u64::from(FORMAT) {
             let version = about.get("version").and_then(Value::as_str).unwrap_or("?").to_owned();
-            return Err(ReplayError::Newer { path: path.to_owned(), version });
+            return Err(ReplayError::OtherFormat { path: path.to_owned(), version, format });
         }
         match serde_json::from_slice(&first) {
             Ok(ReadLine::Recording(header)) => Ok((reader, *header)),

@@ -10,6 +10,7 @@ use super::*;
 use crate::cluster::{Action, Event, Instant, Outcome, Request, Settings};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::daemon::recorder::Recorder;
+use crate::daemon::recorder::line::FORMAT;
 use crate::util::error::error_chain;
 
 /// So many milliseconds after the daemon's start.
@@ -332,7 +333,10 @@ fn another_version_says_so_and_what_it_cannot_read() {
         error.contains("line 2: this version cannot take up the state of a daemon that was hbd 0.0.1"),
         "{error}"
     );
-    let newer = header.replacen("\"format\":1", "\"format\":2", 1);
-    let (error, _) = refused(&session.write(&[&newer]));
-    assert!(error.contains("was recorded by hbd 0.0.1 in a format"), "{error}");
+    for format in [FORMAT - 1, FORMAT + 1] {
+        let other = header.replacen(&format!("\"format\":{FORMAT}"), &format!("\"format\":{format}"), 1);
+        let (error, _) = refused(&session.write(&[&other]));
+        let said = format!("was recorded by hbd 0.0.1 in format {format}, and this hbd reads format {FORMAT} only");
+        assert!(error.contains(&said), "{error}");
+    }
 }
