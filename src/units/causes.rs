@@ -147,12 +147,18 @@ impl Systemd {
         };
         let targets: Vec<String> =
             jobs.earlier(job).filter(starts).filter(target).map(|earlier| earlier.unit.clone()).collect();
+        // Of a job that was quickly over the type is not known: it may be the stop of another target.
+        let mut stopped = None;
         for unit in targets {
             let state = self.state(&unit).await.ok()?;
+            let comes = state.active.is_up() || state.job_type == "start";
             if self.details(state.path).await.is_ok_and(|details| details.may_isolate) {
-                return Some(Cause { unit, kind: CauseKind::Isolated });
+                if comes {
+                    return Some(Cause { unit, kind: CauseKind::Isolated });
+                }
+                stopped.get_or_insert(unit);
             }
         }
-        None
+        stopped.map(|unit| Cause { unit, kind: CauseKind::Isolated })
     }
 }
