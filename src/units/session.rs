@@ -20,6 +20,8 @@ const CALL: Duration = Duration::from_secs(10);
 
 /// How long a stuck bus may take to let us in before we try anew.
 const CONNECT: Duration = Duration::from_secs(20);
+/// How many different errors are said before there is a connection again.
+const ERRORS: usize = 4;
 
 /// The connection in use, or `None` while there is none.
 pub(super) type Session = watch::Receiver<Option<Arc<Systemd>>>;
@@ -30,27 +32,31 @@ pub(super) async fn keep_connected(
     session: watch::Sender<Option<Arc<Systemd>>>,
 ) {
     let mut backoff = BACKOFF_MIN;
-    let mut complained = false;
+    // The errors since there was a connection: each way to reach systemd has its own, and each is said once.
+    let mut said: Vec<String> = Vec::new();
+    let mut lost = false;
     loop {
         let attempt = async { Systemd::new(connect().method_timeout(CALL).build().await?).await };
         let stuck = |_| Err(UnitError::Bus(zbus::fdo::Error::TimedOut("no answer".to_owned()).into()));
         match timeout(CONNECT, attempt).await.unwrap_or_else(stuck) {
             Ok(systemd) => {
-                if complained {
+                if lost || !said.is_empty() {
                     info!("Connected to systemd again.");
                 }
+                said.clear();
                 backoff = BACKOFF_MIN;
                 let systemd = Arc::new(systemd);
                 session.send_replace(Some(Arc::clone(&systemd)));
                 systemd.closed().await;
                 session.send_replace(None);
                 warn!("The connection to the system bus is lost. Trying again.");
-                complained = true;
+                lost = true;
             }
             Err(error) => {
-                if !complained {
-                    warn!("{error}. Trying again.");
-                    complained = true;
+                let text = error.to_string();
+                if said.len() < ERRORS && !said.contains(&text) {
+                    warn!("{text}. Trying again.");
+                    said.push(text);
                 }
                 sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF_MAX);
