@@ -16,6 +16,7 @@ use super::error::{UnitError, Verb};
 use super::session::{BACKOFF_MAX, BACKOFF_MIN, Session, connected, keep_connected};
 use super::systemd::Systemd;
 use super::watch::Watched;
+use super::without_bus;
 use crate::config::{Recipe, UnitLimit};
 
 /// Serves `commands` concurrently until their sender is dropped and the last of them is reported.
@@ -89,12 +90,19 @@ impl Task {
         let Task { verb, id, .. } = self;
         let mut limit = self.limit.time;
         let begun = Instant::now();
+        let mut does_without = verb == Verb::Stop && without_bus::can_stop(&self.unit, self.recipe.as_ref());
         let outcome = loop {
             let systemd = tokio::select! {
                 systemd = connected(&mut session) => systemd,
-                () = sleep_until(begun + limit) => {
-                    break Err(UnitError::ConnectionLost);
+                () = sleep_until(begun + limit.min(without_bus::PATIENCE)), if does_without => {
+                    does_without = false;
+                    match without_bus::stop(&self.unit, limit.saturating_sub(begun.elapsed())).await {
+                        Ok(()) => break Ok(()),
+                        Err(error) => warn!("{error}"),
+                    }
+                    continue;
                 }
+                () = sleep_until(begun + limit) => break Err(UnitError::ConnectionLost),
             };
             let outcome = match systemd {
                 Err(error) => break Err(error),
