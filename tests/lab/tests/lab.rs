@@ -14,7 +14,7 @@ use hbd_lab::exchanges::{self, Asked};
 use hbd_lab::lab::NODES;
 use hbd_lab::noise::{Noise, with_wrong_key};
 use hbd_lab::process::{now, wait_until};
-use hbd_lab::round::{A, B, Round, START, Setting, State};
+use hbd_lab::round::{A, B, Round, START, Setting, State, TAKEOVER};
 use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
 use hbd_lab::{Error, Result};
@@ -22,6 +22,11 @@ use hbd_lab::{Error, Result};
 /// Longest time for a move by ipfail: deadping, two keepalives, the exchange. A real ipfail acts once a second and
 /// may postpone its decision for ten.
 const IPFAIL: Duration = Duration::from_secs(60);
+
+/// The unit that `httpd` of haresources stands for here.
+const NGINX: &str = "nginx.service";
+/// Merged over hbd.toml.
+const EVERYWHERE_FILE: &str = "/etc/hbd/hbd.toml.d/everywhere.toml";
 
 type Pairing = (&'static str, [Software; 2]);
 
@@ -34,7 +39,7 @@ const PAIRINGS: [Pairing; 3] = [
 /// The name, the state from which it starts, and what happens.
 type Scenario = (&'static str, State, fn(&mut Round) -> Result<()>);
 
-const SCENARIOS: [Scenario; 14] = [
+const SCENARIOS: [Scenario; 15] = [
     ("cold_start_together", State::Stopped, exchanges::cold_start_together),
     ("cold_start_one_after_the_other", State::Stopped, exchanges::cold_start_one_after_the_other),
     ("crash_of_the_owner", State::Settled, exchanges::crash_of_the_owner),
@@ -49,6 +54,7 @@ const SCENARIOS: [Scenario; 14] = [
     ("garbage_every_millisecond", State::Settled, garbage_every_millisecond),
     ("loss_of_the_lan_with_ipfail", State::Stopped, loss_of_the_lan_with_ipfail),
     ("legacy_failback", State::Stopped, legacy_failback),
+    ("a_service_on_both_nodes", State::Stopped, a_service_on_both_nodes),
 ];
 
 fn kill_of_hbd_alone(round: &mut Round) -> Result<()> {
@@ -155,6 +161,50 @@ fn legacy_failback(round: &mut Round) -> Result<()> {
     }
     // Only in the usual mode can it be checked that both nodes report the same.
     round.reach(&plain, State::Settled)
+}
+
+/// hbd runs nginx whatever it holds (`everywhere` of hbd.toml); on a Heartbeat nginx follows the group. Planned moves,
+/// a crash and a return go as ever, and hbd's nginx runs through all of them.
+fn a_service_on_both_nodes(round: &mut Round) -> Result<()> {
+    let setting = round.setting().clone();
+    let hbd = |index: &usize| setting.software[*index] == Software::Hbd;
+    for index in [A, B].into_iter().filter(hbd) {
+        round.lab.nodes[index].write(EVERYWHERE_FILE, "[units.\"nginx.service\"]\neverywhere = true\n")?;
+    }
+    let since = now();
+    [A, B].into_iter().try_for_each(|index| round.lab.start(index))?;
+    round.wait_settled(since)?;
+    let show = ["systemctl", "show", "--property=MainPID", "--value", NGINX];
+    let process = |round: &Round, index: usize| round.lab.nodes[index].run(&show);
+    let expect_run = |round: &Round, index: usize, runs: bool| {
+        let state = if runs { "active" } else { "inactive" };
+        let what = format!("{NGINX} on {} to be {state}", NODES[index].name);
+        wait_until(&what, TAKEOVER, || (round.lab.nodes[index].unit_state(NGINX).ok()? == state).then_some(()))
+    };
+    [A, B].into_iter().try_for_each(|index| expect_run(round, index, hbd(&index) || index == A))?;
+    let before = [process(round, A)?, process(round, B)?];
+    for asked in [Asked::Owner, Asked::Other] {
+        exchanges::planned_moves(round, asked)?;
+        [A, B].into_iter().try_for_each(|index| expect_run(round, index, hbd(&index) || index == A))?;
+    }
+    let expect_same = |round: &Round, index: usize| {
+        if hbd(&index) && process(round, index)? != before[index] {
+            return Err(Error::Unexpected(format!("{NGINX} was started anew on {}", NODES[index].name)));
+        }
+        Ok(())
+    };
+    [A, B].into_iter().try_for_each(|index| expect_same(round, index))?;
+    round.crash_of_the_owner()?;
+    expect_same(round, B)?;
+    exchanges::return_and_failback(round)?;
+    expect_same(round, B)?;
+
+    [B, A].into_iter().try_for_each(|index| round.lab.stop(index))?;
+    for index in [A, B].into_iter().filter(hbd) {
+        round.lab.nodes[index].run(&["rm", EVERYWHERE_FILE])?;
+        round.lab.nodes[index].run(&["systemctl", "stop", NGINX])?;
+    }
+    round.reach(&setting, State::Settled)
 }
 
 fn garbage_every_millisecond(round: &mut Round) -> Result<()> {
