@@ -220,11 +220,13 @@ pub fn a_shutdown_of_the_machine_is_a_graceful_stop(pair: &mut Pair) -> Result<S
 
 /// A line that administrators wrote into units because Heartbeat started them.
 const ORDER: &str = "/etc/systemd/system/nginx.service.d/lab-order.conf";
+/// A circle is broken by chance: now and then nothing would be seen of it.
+const REBOOTS: usize = 5;
 /// Seconds that a node may take to release everything in a shutdown: nothing waits for a limit.
 const QUICKLY: f64 = 10.0;
 
-/// A unit is ordered after hbd. It is named with its file and the remedy, and a reboot has no ordering cycle: hbd
-/// stops quickly and says goodbye, and the peer serves without a dead time.
+/// A unit is ordered after hbd. It is named with its file and the remedy, and no reboot has an ordering cycle: hbd
+/// stops quickly and says goodbye, the peer serves without a dead time, and the node serves again when it is back.
 pub fn a_unit_ordered_after_hbd_makes_no_cycle(pair: &mut Pair) -> Result<String> {
     pair.stop_with(None)?;
     for index in [A, B] {
@@ -244,12 +246,37 @@ pub fn a_unit_ordered_after_hbd_makes_no_cycle(pair: &mut Pair) -> Result<String
         (pair.node(A).unit_state("hbd-order.service").ok()? == "active").then_some(())
     })?;
 
+    systemctl_enable(pair, "enable")?;
+    let mut slowest: f64 = 0.0;
+    for _ in 0..REBOOTS {
+        slowest = slowest.max(reboot_the_owner(pair)?);
+    }
+    systemctl_enable(pair, "disable")?;
+
+    for index in [A, B] {
+        pair.node(index).run(&["rm", ORDER])?;
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    let settled = pair.start_with(None)?;
+    pair.wait_settled(settled)?;
+    Ok(format!("served by the peer {slowest:.1} s after each of {REBOOTS} reboots, at most"))
+}
+
+/// hbd starts at boot, or does not.
+fn systemctl_enable(pair: &Pair, verb: &str) -> Result<()> {
+    pair.node(A).run(&["systemctl", "--quiet", verb, HBD]).map(drop)
+}
+
+/// nodea reboots, nodeb serves, nodea is back and serves again; there was no ordering cycle. Returns how many seconds
+/// after the command nodeb served.
+fn reboot_the_owner(pair: &mut Pair) -> Result<f64> {
     let since = now();
     // The machine may be gone before the command has ended.
     pair.node(A).attempt(&["systemctl", "--no-block", "reboot"])?;
     pair.lab.wait_owner(B, SOON)?;
-    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)? - since;
     pair.lab.nodes[A].wait_rebooted(START)?;
+    pair.wait_settled(now())?;
     let records = pair.node(A).journal(None, since)?;
     if let Some(cycle) = records.iter().find(|record| record.message().contains("ordering cycle")) {
         return unexpected(format!("systemd says: {}", cycle.message()));
@@ -259,14 +286,10 @@ pub fn a_unit_ordered_after_hbd_makes_no_cycle(pair: &mut Pair) -> Result<String
         return unexpected(format!("hbd needed {released:.1} s to release everything"));
     }
     pair.wait_record(B, since, "Received shutdown notice from 'nodea'.", SOON)?;
-
-    for index in [A, B] {
-        pair.node(index).run(&["rm", ORDER])?;
-        pair.node(index).run(&["systemctl", "daemon-reload"])?;
-    }
-    let settled = pair.start_with(None)?;
-    pair.wait_settled(settled)?;
-    Ok(format!("served by the peer {:.1} s after the command", served - since))
+    wait_until("the status to be well", SOON, || {
+        pair.node(A).attempt(&["hbctl", "status"]).ok().filter(|output| output.status == Some(0))
+    })?;
+    Ok(served)
 }
 
 pub fn main_process(pair: &Pair, unit: &str) -> Result<String> {
