@@ -31,6 +31,7 @@ mod service;
 mod succession;
 mod terminal;
 mod unit_ends;
+mod unit_lives;
 mod units;
 mod words;
 
@@ -104,6 +105,15 @@ const TESTS: &[(&str, Play)] = &[
     ("unit_ends::every_failure_is_named", unit_ends::every_failure_is_named),
     ("unit_ends::a_package_upgrade_is_a_stop_and_a_start", unit_ends::a_package_upgrade_is_a_stop_and_a_start),
     ("unit_ends::systemd_and_the_bus_may_start_anew", unit_ends::systemd_and_the_bus_may_start_anew),
+    ("unit_lives::an_oom_kill_is_a_failure", unit_lives::an_oom_kill_is_a_failure),
+    (
+        "unit_lives::what_systemd_does_not_start_moves_the_group",
+        unit_lives::what_systemd_does_not_start_moves_the_group,
+    ),
+    ("unit_lives::every_wish_is_shown_and_left_alone", unit_lives::every_wish_is_shown_and_left_alone),
+    ("unit_lives::what_systemd_stops_by_itself_is_no_wish", unit_lives::what_systemd_stops_by_itself_is_no_wish),
+    ("unit_lives::a_left_over_is_named_and_stopped", unit_lives::a_left_over_is_named_and_stopped),
+    ("unit_lives::a_stop_without_a_bus_releases_everything", unit_lives::a_stop_without_a_bus_releases_everything),
     ("notify::what_is_bound_to_a_group_follows_it", notify::what_is_bound_to_a_group_follows_it),
     ("notify::what_hangs_outside_a_group_delays_no_move", notify::what_hangs_outside_a_group_delays_no_move),
     ("notify::a_script_of_keepaliveds_runs_unchanged", notify::a_script_of_keepaliveds_runs_unchanged),

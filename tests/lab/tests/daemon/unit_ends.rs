@@ -13,15 +13,15 @@ const GARBAGE: &str = "/etc/nginx/conf.d/lab-garbage.conf";
 /// A part of nginx's unit.
 const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/lab.conf";
 /// A part of hbd.toml: so many failures that nothing moves because of their number.
-const PATIENT: (&str, &str) = ("/etc/hbd/hbd.toml.d/lab-health.toml", "[health]\nrestarts = 99\n");
+pub const PATIENT: (&str, &str) = ("/etc/hbd/hbd.toml.d/lab-health.toml", "[health]\nrestarts = 99\n");
 
 /// A group with a unit of the test's own.
-const WEB_LINE: &str = "nodea 192.168.17.200/24/eth0 lab-web httpd\n";
-const WEB: &str = "lab-web.service";
+pub const WEB_LINE: &str = "nodea 192.168.17.200/24/eth0 lab-web httpd\n";
+pub const WEB: &str = "lab-web.service";
 /// Not in /etc, so that it can be masked.
-const WEB_FILE: &str = "/usr/lib/systemd/system/lab-web.service";
+pub const WEB_FILE: &str = "/usr/lib/systemd/system/lab-web.service";
 const WEB_DROP_IN: &str = "/etc/systemd/system/lab-web.service.d/lab.conf";
-const RUNS: &str = "[Service]\nExecStart=/bin/sleep infinity\n";
+pub const RUNS: &str = "[Service]\nExecStart=/bin/sleep infinity\n";
 
 /// A restart whose start fails is no operator's stop, whatever verb was used: the unit cannot run here, so the group
 /// moves. A reload that fails changes nothing.
@@ -101,7 +101,12 @@ pub fn what_stops_with_another_unit_comes_back_with_it(pair: &mut Pair) -> Resul
     write_web(pair, &format!("[Unit]\nRequires={base}\nAfter={base}\n{RUNS}"))?;
     let started = pair.start_with(Some(WEB_LINE))?;
     pair.wait_settled(started)?;
-    let relations = ["Requires=lab-base.service\nAfter", "Wants=lab-base.service\nPartOf", "BindsTo"];
+    let relations = [
+        "Requires=lab-base.service\nAfter",
+        "Requisite=lab-base.service\nAfter",
+        "Wants=lab-base.service\nPartOf",
+        "BindsTo",
+    ];
     for relation in relations {
         write_web(pair, &format!("[Unit]\n{relation}={base}\nConflicts=lab-other.service\n{RUNS}"))?;
         let because = format!("because {base}, which it depends on, was stopped");
@@ -221,20 +226,20 @@ pub fn systemd_and_the_bus_may_start_anew(pair: &mut Pair) -> Result<String> {
 }
 
 /// Waits until `hbctl status` on nodea ends with this status.
-fn wait_status(pair: &Pair, status: i32) -> Result<()> {
+pub fn wait_status(pair: &Pair, status: i32) -> Result<()> {
     wait_until(&format!("hbctl status to end with {status}"), SOON, || {
         pair.node(A).attempt(&["hbctl", "status"]).ok().filter(|output| output.status == Some(status))
     })
     .map(drop)
 }
 
-fn systemctl(pair: &Pair, words: &[&str]) -> Result<()> {
+pub fn systemctl(pair: &Pair, words: &[&str]) -> Result<()> {
     let command: Vec<&str> = ["systemctl", "--quiet"].into_iter().chain(words.iter().copied()).collect();
     pair.node(A).run(&command).map(drop)
 }
 
 /// The unit of the test's own, on both nodes.
-fn write_web(pair: &Pair, content: &str) -> Result<()> {
+pub fn write_web(pair: &Pair, content: &str) -> Result<()> {
     for index in [A, B] {
         pair.node(index).write(WEB_FILE, content)?;
         pair.node(index).run(&["systemctl", "daemon-reload"])?;
@@ -243,7 +248,7 @@ fn write_web(pair: &Pair, content: &str) -> Result<()> {
 }
 
 /// More of that unit, on nodea.
-fn write_part(pair: &Pair, content: &str) -> Result<()> {
+pub fn write_part(pair: &Pair, content: &str) -> Result<()> {
     pair.node(A).write(WEB_DROP_IN, content)?;
     systemctl(pair, &["daemon-reload"])
 }
@@ -282,7 +287,7 @@ fn take_back(pair: &mut Pair) -> Result<()> {
 }
 
 /// This verb stops lab-web, for that reason; it stays down and shown until the other verb ends the reason.
-fn expect_wait(pair: &Pair, verb: &[&str], because: &str, end: &[&str]) -> Result<()> {
+pub fn expect_wait(pair: &Pair, verb: &[&str], because: &str, end: &[&str]) -> Result<()> {
     let since = now();
     systemctl(pair, verb)?;
     pair.wait_record(A, since, &format!("lab-web was stopped by systemd, {because}"), SOON)?;
@@ -297,7 +302,7 @@ fn expect_wait(pair: &Pair, verb: &[&str], because: &str, end: &[&str]) -> Resul
 }
 
 /// hbd on nodea says nothing about a resource for so many seconds.
-fn expect_no_news(pair: &Pair, since: f64, seconds: f64) -> Result<()> {
+pub fn expect_no_news(pair: &Pair, since: f64, seconds: f64) -> Result<()> {
     wait_until("some looks", Duration::from_secs(60), || (now() > since + seconds).then_some(()))?;
     let told = |message: &str| ["httpd ", "lab-web ", "does not answer"].iter().any(|word| message.contains(word));
     match pair.records(A, since)?.iter().find(|record| told(record.message())) {
