@@ -2,7 +2,8 @@
 //!
 //! Owns every word spoken with `org.freedesktop.systemd1`: starting and stopping units by jobs, judging what a
 //! finished job means, and watching units for changes. Never decides whether a unit *should* run, never runs
-//! `systemctl` while there is a bus, never asks for a `daemon-reload`, and never serves anything on the bus (that is [`crate::bus`]).
+//! `systemctl` while there is a bus, never asks for a `daemon-reload`, and never serves anything on the bus (that is
+//! [`crate::bus`]).
 //!
 //! The rules (docs/DECISIONS.md "How hbd talks to systemd"):
 //!

@@ -1,7 +1,7 @@
 //! A stop while there is no system bus: by systemctl, which reaches systemd without one.
 //!
-//! Owns the one child process that the effects on units have. Only a unit that systemd alone can stop whole is stopped
-//! so: not a script, which is stopped by a unit of hbd's, and not a target, whose parts would be forgotten.
+//! Owns the one child process that the effects on units have. Only a unit that systemd alone can stop whole is
+//! stopped so: not a script, which is stopped by a unit of hbd's, and not a target, whose parts would be forgotten.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -163,8 +163,8 @@ fn legacy_failback(round: &mut Round) -> Result<()> {
     round.reach(&plain, State::Settled)
 }
 
-/// hbd runs nginx whatever it holds (`everywhere` of hbd.toml); on a Heartbeat nginx follows the group. Planned moves,
-/// a crash and a return go as ever, and hbd's nginx runs through all of them.
+/// hbd runs nginx whatever it holds (`everywhere` of hbd.toml); on a Heartbeat nginx follows the group. Planned
+/// moves, a crash and a return go as ever, and hbd's nginx runs through all of them.
 fn a_service_on_both_nodes(round: &mut Round) -> Result<()> {
     let setting = round.setting().clone();
     let hbd = |index: &usize| setting.software[*index] == Software::Hbd;

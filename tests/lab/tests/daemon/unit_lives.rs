@@ -106,8 +106,8 @@ pub fn what_systemd_does_not_start_moves_the_group(pair: &mut Pair) -> Result<St
     start(pair, RUNS).map(|()| String::new())
 }
 
-/// Every way to stop lab-web by hand is a wish, also one that goes wrong; it is over when the unit is started, also by
-/// its socket. A stop of what depends on lab-web is none.
+/// Every way to stop lab-web by hand is a wish, also one that goes wrong; it is over when the unit is started, also
+/// by its socket. A stop of what depends on lab-web is none.
 pub fn every_wish_is_shown_and_left_alone(pair: &mut Pair) -> Result<String> {
     start(pair, RUNS)?;
     for (stop, before) in [("disable", ""), ("mask", "unmask")] {
