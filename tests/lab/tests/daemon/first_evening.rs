@@ -1,6 +1,6 @@
-//! A first evening with hbd: from two plain machines to a pair whose failover was tried, with `hbctl init` and `hbctl
-//! join` and without a word of Heartbeat. docs/FIRST-EVENING.md quotes what is written to `HBD_LAB_TRANSCRIPT` with
-//! `.evening` at its end.
+//! A first evening with hbd: from two plain machines, or from a keepalived.conf, to a pair whose failover was tried,
+//! with `hbctl init` (or `import`) and `hbctl join` and without a word of Heartbeat. docs/FIRST-EVENING.md quotes what
+//! the first way writes to `HBD_LAB_TRANSCRIPT` with `.evening` at its end; the other one ends in `.keepalived`.
 
 use hbd_lab::lab::NODES;
 use hbd_lab::process::wait_until;
@@ -57,6 +57,86 @@ fn evening(terminal: &mut Terminal<'_>) -> Result<()> {
         return Err(Error::Unexpected(format!("{} command lines are too many", terminal.typed())));
     }
     Ok(())
+}
+
+/// What keepalived was told on nodea: nginx runs on both nodes, and the address is where it works.
+const KEEPALIVED: &str = "\
+vrrp_script chk_nginx {
+    script \"/usr/bin/systemctl is-active --quiet nginx\"
+    interval 2
+    fall 3
+}
+vrrp_instance VI_1 {
+    state MASTER
+    interface eth0
+    virtual_router_id 51
+    priority 101
+    advert_int 1
+    unicast_peer {
+        192.168.17.3
+    }
+    virtual_ipaddress {
+        192.168.17.200/24 dev eth0
+    }
+    track_script {
+        chk_nginx
+    }
+    notify /usr/local/bin/notified
+}
+";
+/// The script of `notify`, which is on both machines.
+const NOTIFIED: &str = "#!/bin/sh\necho \"$3\" >>/run/notified\n";
+
+/// From a keepalived.conf to a pair whose failover was tried.
+pub fn from_a_keepalived_conf_to_a_failover(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        let node = pair.node(index);
+        node.run(&["systemctl", "enable", "--now", HTTPD])?;
+        node.write_mode("/usr/local/bin/notified", NOTIFIED, 0o755)?;
+    }
+    pair.node(A).run(&["mkdir", "-p", "/etc/keepalived"])?;
+    pair.node(A).write_mode("/etc/keepalived/keepalived.conf", KEEPALIVED, 0o644)?;
+    let mut terminal = Terminal::with_package(pair)?;
+    let outcome = import(&mut terminal);
+    terminal.keep(".keepalived")?;
+    outcome?;
+    Ok(format!("{} command lines", terminal.typed()))
+}
+
+fn import(terminal: &mut Terminal<'_>) -> Result<()> {
+    terminal.types_on_both("apt-get install -y ./hbd_*.deb", &["Setting up hbd"])?;
+    let [public, link] = [NODES[B].public, NODES[B].link];
+    let import = format!(
+        "hbctl import keepalived /etc/keepalived/keepalived.conf --peer nodeb --link eth1={link} --link eth0={public} \
+         --service nginx --start"
+    );
+    terminal.types(A, &import, &["wrote /etc/ha.d/ha.cf", "nginx.service, on both nodes", CARRIED])?;
+    carry(terminal)?;
+    terminal.types(B, &format!("hbctl join --start {CARRIED}"), &["eth0: nodea is heard", "eth1: nodea is heard"])?;
+    terminal.served_by(A, START)?;
+    wait_for_notice(terminal, A)?;
+    terminal.remarks("Pull the plug of nodea");
+    terminal.pair.lab.nodes[A].power_failure()?;
+    terminal.served_by(B, TAKEOVER + TAKEOVER)?;
+    wait_for_notice(terminal, B)?;
+    terminal.remarks("Switch it on again");
+    terminal.pair.lab.nodes[A].boot()?;
+    terminal.served_by(A, START)?;
+    // As keepalived has it: only the address moves.
+    for index in [A, B] {
+        let active = terminal.pair.node(index).attempt(&["systemctl", "is-active", HTTPD])?;
+        expect("nginx on both nodes", &active.stdout.trim(), &"active")?;
+    }
+    Ok(())
+}
+
+/// Waits until the script of `notify` was told that the group runs here.
+fn wait_for_notice(terminal: &Terminal<'_>, index: usize) -> Result<()> {
+    let told = || {
+        let seen = terminal.pair.node(index).attempt(&["tail", "-n", "1", "/run/notified"]).ok()?;
+        (seen.stdout.trim() == "MASTER").then_some(())
+    };
+    wait_until("notify to be told MASTER", START, told)
 }
 
 /// What scp does; the machines have none.

@@ -179,6 +179,8 @@ const INSTALLATION: [(&str, Play); 5] = [
 const FIRST_USER: (&str, Play) = ("first_user::a_day_with_hbd", first_user::a_day_with_hbd);
 const FIRST_EVENING: (&str, Play) =
     ("first_evening::from_two_machines_to_a_failover", first_evening::from_two_machines_to_a_failover);
+const FROM_KEEPALIVED: (&str, Play) =
+    ("first_evening::from_a_keepalived_conf_to_a_failover", first_evening::from_a_keepalived_conf_to_a_failover);
 
 /// Tests that boot labs of their own.
 const INTERRUPTION: (&str, Play) =
@@ -193,5 +195,6 @@ fn main() -> std::process::ExitCode {
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
     suite.play(true, Pair::boot_plain, vec![named(FIRST_EVENING)]);
+    suite.play(true, Pair::boot_plain, vec![named(FROM_KEEPALIVED)]);
     suite.end()
 }
