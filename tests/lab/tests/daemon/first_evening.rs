@@ -1,6 +1,6 @@
 //! A first evening with hbd: from two plain machines, or from a keepalived.conf, to a pair whose failover was tried,
-//! with `hbctl init` (or `import`) and `hbctl join` and without a word of Heartbeat. docs/FIRST-EVENING.md quotes what
-//! the first way writes to `HBD_LAB_TRANSCRIPT` with `.evening` at its end; the other one ends in `.keepalived`.
+//! with `hbctl init` (or `import`) and `hbctl join` and without a word of Heartbeat. docs/FIRST-EVENING.md quotes
+//! what the first way writes to `HBD_LAB_TRANSCRIPT` with `.evening` at its end; the other one ends in `.keepalived`.
 
 use hbd_lab::lab::NODES;
 use hbd_lab::process::wait_until;
