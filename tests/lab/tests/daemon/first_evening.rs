@@ -25,6 +25,7 @@ pub fn from_two_machines_to_a_failover(pair: &mut Pair) -> Result<String> {
     terminal.keep(".evening")?;
     outcome?;
     refuses_when_all_is_done(&terminal)?;
+    one_file_means_the_same(&terminal)?;
     Ok(format!("{} command lines", terminal.typed()))
 }
 
@@ -148,6 +149,25 @@ fn carry(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.pair.node(B).write_mode(&path, &text, 0o600)?;
     terminal.shows(A, &format!("scp {CARRIED} root@{}:", NODES[B].link), "");
     Ok(())
+}
+
+/// A node whose files became one is a pair with the other one, whose files are as they were.
+fn one_file_means_the_same(terminal: &Terminal<'_>) -> Result<()> {
+    let node = terminal.pair.node(B);
+    let said = node.run(&["hbctl", "config", "export", "/root/one"])?;
+    let to_type = said.split_once("To put it in force:\n").map(|(_, lines)| lines).unwrap_or_default();
+    expect_words("what to type", to_type, &["/etc/hbd/hbd.toml", "rm /etc/ha.d/ha.cf /etc/ha.d/haresources"])?;
+    node.run(&["sh", "-ec", to_type])?;
+    for index in [A, B] {
+        let healthy = || {
+            let status = terminal.pair.node(index).attempt(&["hbctl", "status"]).ok()?;
+            (status.status == Some(0)).then_some(())
+        };
+        wait_until("both forms to be one pair", START, healthy)?;
+    }
+    let checked = node.run(&["hbctl", "check"])?;
+    expect_words("hbctl check", &checked, &["compared with what nodea runs with", "hbd can start"])?;
+    expect("a difference between the nodes", &checked.contains("runs with another file"), &false)
 }
 
 /// Neither command touches the files of a pair that serves.
