@@ -30,7 +30,7 @@ const PASSWORD: Duration = Duration::from_secs(120);
 pub(super) enum PolkitAction {
     /// Move groups.
     Switch,
-    /// Read authkeys again.
+    /// Put changed files in force.
     Reload,
     /// Forget failures.
     Cleanup,

@@ -21,13 +21,22 @@ pub struct OperatorRequest {
     pub reply: oneshot::Sender<RequestOutcome>,
 }
 
+/// How [`Call::Reload`] tells a change of the keys, which is in force at its answer. For any other change the program
+/// that answers is replaced.
+pub const KEYS_CHANGE: &str = "authkeys";
+
 /// One call for the daemon.
 #[derive(Debug)]
 pub enum Call {
     /// For the core.
     Operator(OperatorRequest),
-    /// Read authkeys again. The answer is one line per change, or why nothing was changed.
+    /// Put changed files in force. The answer is one line per change, or why nothing was changed.
     Reload {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Vec<String>, String>>,
+    },
+    /// Say what [`Call::Reload`] would change now.
+    DescribeReload {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Vec<String>, String>>,
     },

@@ -147,9 +147,11 @@ fn other(snapshot: &Snapshot) -> String {
 /// The cluster manager on this node.
 #[interface(name = "org.hbd1.Manager")]
 impl ManagerObject {
-    /// Reads authkeys again and uses the new keys, or changes nothing and fails with org.hbd1.Error.ReloadRefused,
-    /// which carries the diagnostics. Changes of the other files need a restart. Returns one line for each change.
-    /// Takes the authorisation org.hbd1.reload.
+    /// Reads ha.cf, authkeys, haresources and hbd.toml again and puts them in force, or changes nothing and fails with
+    /// org.hbd1.Error.ReloadRefused, which carries the diagnostics. Returns one line for each change. New keys, told as
+    /// "authkeys", are in force at the return. Everything else is put in force by a program that replaces this one in its process: the
+    /// name org.hbd1 changes its owner within a second or two, and Generation rises. Nothing else moves. Takes the
+    /// authorisation org.hbd1.reload.
     #[zbus(out_args("changes"))]
     async fn reload(
         &self,
@@ -158,6 +160,19 @@ impl ManagerObject {
     ) -> Result<Vec<String>, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Reload).await?;
         let answer = self.caller.send(|reply| Call::Reload { reply })?;
+        answer.await.map_err(|_| CallError::Stopping)?.map_err(ManagerError::ReloadRefused)
+    }
+
+    /// Says what Reload would change now, one line for each change, or fails as Reload would. Takes the authorisation
+    /// org.hbd1.reload.
+    #[zbus(out_args("changes"))]
+    async fn describe_reload(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<String>, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Reload).await?;
+        let answer = self.caller.send(|reply| Call::DescribeReload { reply })?;
         answer.await.map_err(|_| CallError::Stopping)?.map_err(ManagerError::ReloadRefused)
     }
 

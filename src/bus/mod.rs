@@ -45,7 +45,7 @@ mod tests_jobs;
 #[cfg(test)]
 mod tests_name;
 
-pub use call::{Call, CallError, OperatorRequest, RequestOutcome};
+pub use call::{Call, CallError, KEYS_CHANGE, OperatorRequest, RequestOutcome};
 pub use ending::{JobEnding, JobResult};
 pub use names::{NAME, ROOT};
 pub use snapshot::{

@@ -51,7 +51,10 @@ pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
     let zbus::Error::MethodError(name, text, _) = error else { return Err(CliError::NoAnswer(error)) };
     let text = text.unwrap_or_default();
     match name.as_str() {
-        "org.hbd1.Error.Refused" | "org.hbd1.Error.Busy" | "org.hbd1.Error.InvalidArgument" => Ok(text),
+        "org.hbd1.Error.Refused"
+        | "org.hbd1.Error.ReloadRefused"
+        | "org.hbd1.Error.Busy"
+        | "org.hbd1.Error.InvalidArgument" => Ok(text),
         "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
         "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text)),
         "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {

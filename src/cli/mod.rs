@@ -23,6 +23,7 @@ mod generate;
 mod job;
 mod json;
 mod metrics;
+mod reload;
 mod setup;
 mod status;
 mod table;
@@ -144,6 +145,8 @@ async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result
         RequestCommand::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
         RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
         RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
+        RequestCommand::Reload { dry_run: true } => reload::describe(bus).await,
+        RequestCommand::Reload { dry_run: false } => reload::reload(bus).await,
         RequestCommand::Upgrade { step: UpgradeStep::Begin } => upgrade::begin(),
         RequestCommand::Upgrade { step: UpgradeStep::End } => upgrade::end(bus).await,
         RequestCommand::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,

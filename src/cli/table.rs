@@ -239,6 +239,18 @@ pub(super) enum RequestCommand {
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
     },
+    /// Put changed files in force (as systemctl reload hbd), or show what that would change
+    ///
+    /// Reads ha.cf, authkeys, haresources and hbd.toml again. A mistake in any of them changes nothing, and is
+    /// printed. What is removed from haresources is released at once; a group that prefers another node than before
+    /// goes there once both nodes have read the same haresources; nothing else moves or stops. Other nodes in ha.cf
+    /// need systemctl restart hbd. Do it on one node after the other: until both have the same files, hbctl status
+    /// says which differ. Exit status: 0 in force, or nothing to change, 1 hbd does not answer, 4 refused.
+    Reload {
+        /// Change nothing, and print what would change
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Start again what a package upgrade has stopped (for hooks of package managers)
     ///
     /// begin notes the time; end has hbd start the units of this node's groups that were stopped by hand since then

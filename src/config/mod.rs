@@ -25,6 +25,7 @@
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint` | what must be the same on all nodes |
+//! | `difference` | what a reload would change, in words |
 //! | `diagnostic`, `refused` | findings |
 //! | `node_name` | which node this machine is |
 //! | `files`, `host`, `programs`, `interface`, `text` | paths, the machine, and what the readers share |
@@ -35,6 +36,7 @@
 mod authkeys;
 mod checks;
 mod diagnostic;
+mod difference;
 mod directives;
 mod environment;
 mod export;
@@ -67,6 +69,7 @@ mod tests;
 
 pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
+pub use difference::Difference;
 pub use export::{Exported, ExportedFile, export};
 pub use files::Files;
 pub use fingerprint::Fingerprint;

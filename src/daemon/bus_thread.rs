@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
@@ -17,15 +16,14 @@ use zbus::connection::Builder;
 use super::announcements::Announced;
 use super::fencing::Fencer;
 use super::input::Input;
-use super::keys;
 use super::maintenance;
 use super::notify::{Notifier, ServiceNotice};
-use super::self_check::SelfCheckOrder;
+use super::reload::Reloader;
 use super::start_check;
 use super::watchdog;
 use crate::bus::{self, Call, OperatorRequest, Snapshot};
 use crate::cluster::Request;
-use crate::config::{Files, NotifyProgram};
+use crate::config::NotifyProgram;
 use crate::journal;
 use crate::units::{self, Notice, Systemd};
 
@@ -47,10 +45,10 @@ pub struct BusThread {
     pub inputs: UnboundedSender<Input>,
     /// systemd.
     pub notifier: Notifier,
-    /// The files to read again.
-    pub files: Files,
-    /// The thread that looks at them, told when they were read again.
-    pub look: Sender<SelfCheckOrder>,
+    /// What a reload works with.
+    pub reloader: Reloader,
+    /// What systemd asked of the process that this one replaces may not have been done.
+    pub reloaded: bool,
     /// Nodes that the core wants reset.
     pub orders: UnboundedReceiver<String>,
     /// The devices.
@@ -83,8 +81,8 @@ impl BusThread {
             snapshots,
             inputs,
             notifier,
-            files,
-            look,
+            reloader,
+            reloaded,
             orders,
             fencer,
             watchdog,
@@ -92,13 +90,7 @@ impl BusThread {
         let fencer = Arc::new(fencer);
         let (calls, received) = mpsc::channel(16);
         let reports = inputs.clone();
-        let answering = Answering {
-            inputs: inputs.clone(),
-            notifier: notifier.clone(),
-            files: files.clone(),
-            look: look.clone(),
-            fencer: Arc::clone(&fencer),
-        };
+        let answering = Answering { inputs: inputs.clone(), reloader: &reloader, fencer: Arc::clone(&fencer) };
         let report = move |report| {
             // The core has ended: nobody wants to know.
             let _ = reports.send(Input::Unit(report));
@@ -108,7 +100,7 @@ impl BusThread {
             units::group_target::follow_groups(Builder::system, announced.lists),
             tell_program(program, announced.notices, all_told),
             bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
-            serve_signals(&inputs, &notifier, &files, &look),
+            serve_signals(&inputs, &reloader, reloaded),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),
             watchdog::guard(watchdog),
@@ -129,12 +121,7 @@ async fn tell_program(
     let _ = all_told.send(());
 }
 
-async fn serve_signals(
-    inputs: &UnboundedSender<Input>,
-    notifier: &Notifier,
-    files: &Files,
-    look: &Sender<SelfCheckOrder>,
-) {
+async fn serve_signals(inputs: &UnboundedSender<Input>, reloader: &Reloader, reloaded: bool) {
     let listen = || -> std::io::Result<_> {
         let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
         let ends =
@@ -148,13 +135,16 @@ async fn serve_signals(
             return;
         }
     };
+    if reloaded && let Some(input) = overheard_end().await {
+        let _ = inputs.send(input);
+    }
     loop {
         tokio::select! {
             _ = terminate.recv() => { let _ = inputs.send(stop_or_restart().await); }
             _ = interrupt.recv() => { let _ = inputs.send(Input::Shutdown); }
             _ = more.recv() => { set_debug(journal::debug().saturating_add(1)); }
             _ = less.recv() => { set_debug(journal::debug().saturating_sub(1)); }
-            _ = hangup.recv() => { let _ = reload(inputs, notifier, files, look).await; }
+            _ = hangup.recv() => { let _ = reloader.reload().await; }
         }
     }
 }
@@ -167,10 +157,24 @@ fn set_debug(level: u8) -> String {
     said
 }
 
+/// What systemd is doing with our service.
+async fn own_job() -> Option<String> {
+    let ask = async { Systemd::new(Builder::system().build().await.ok()?).await.ok()?.own_job().await };
+    timeout(ASK_LIMIT, ask).await.ok().flatten()
+}
+
+/// A SIGTERM that came while this process replaced another one was heard by neither.
+async fn overheard_end() -> Option<Input> {
+    match own_job().await.as_deref() {
+        Some("stop") => Some(Input::Shutdown),
+        Some("restart" | "try-restart") => Some(stop_or_restart().await),
+        _ => None,
+    }
+}
+
 /// SIGTERM means a stop, unless systemd says that it is the first half of a restart and the second half can succeed.
 async fn stop_or_restart() -> Input {
-    let ask = async { Systemd::new(Builder::system().build().await.ok()?).await.ok()?.own_job().await };
-    match timeout(ASK_LIMIT, ask).await.ok().flatten().as_deref() {
+    match own_job().await.as_deref() {
         Some("restart" | "try-restart") => {}
         _ => return Input::Shutdown,
     }
@@ -184,15 +188,13 @@ async fn stop_or_restart() -> Input {
 }
 
 /// What answers calls from the bus.
-struct Answering {
+struct Answering<'a> {
     inputs: UnboundedSender<Input>,
-    notifier: Notifier,
-    files: Files,
-    look: Sender<SelfCheckOrder>,
+    reloader: &'a Reloader,
     fencer: Arc<Fencer>,
 }
 
-impl Answering {
+impl Answering<'_> {
     async fn serve(self, mut calls: mpsc::Receiver<Call>) {
         while let Some(call) = calls.recv().await {
             self.answer(call).await;
@@ -204,7 +206,10 @@ impl Answering {
         match call {
             Call::Operator(request) => self.hand_over(request).await,
             Call::Reload { reply } => {
-                let _ = reply.send(reload(&self.inputs, &self.notifier, &self.files, &self.look).await);
+                let _ = reply.send(self.reloader.reload().await);
+            }
+            Call::DescribeReload { reply } => {
+                let _ = reply.send(self.reloader.describe().await);
             }
             Call::Debug { level, reply } => {
                 let _ = reply.send(set_debug(level));
@@ -239,35 +244,4 @@ impl Answering {
         // A core that has ended drops the reply, which tells the caller that hbd is stopping.
         let _ = self.inputs.send(Input::Operator(operator));
     }
-}
-
-/// Reads authkeys again and puts it in force. A bad file changes nothing, and says so.
-async fn reload(
-    inputs: &UnboundedSender<Input>,
-    notifier: &Notifier,
-    files: &Files,
-    look: &Sender<SelfCheckOrder>,
-) -> Result<Vec<String>, String> {
-    notifier.send(ServiceNotice::Reloading);
-    let outcome = match keys::reload(files) {
-        Ok(keys) => {
-            let (done, in_force) = oneshot::channel();
-            let sent = inputs.send(Input::Keys { keys: Box::new(keys), done });
-            match (sent, in_force.await) {
-                (Ok(()), Ok(())) => {
-                    info!("Rereading authentication file.");
-                    Ok(vec!["authkeys".to_owned()])
-                }
-                _ => Err("hbd is stopping".to_owned()),
-            }
-        }
-        Err(found) => {
-            error!("authkeys is not reloaded, the old keys stay in force: {found}");
-            Err(found)
-        }
-    };
-    notifier.send(ServiceNotice::Ready);
-    // The thread has ended with the core.
-    let _ = look.send(if outcome.is_ok() { SelfCheckOrder::KeysReloaded } else { SelfCheckOrder::Again });
-    outcome
 }

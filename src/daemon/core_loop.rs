@@ -74,6 +74,19 @@ pub struct CoreLoop {
     pub maintenance: bool,
     /// Where we note what we hold.
     pub ledger: Ledger,
+    /// A restart is one in place, by [`Input::Reload`].
+    pub in_place: bool,
+}
+
+/// How a core has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything is released.
+    Released,
+    /// What runs was left for a successor, which systemd starts.
+    HandedOver,
+    /// What runs was left for a successor, which takes this process's place.
+    HandedOverInPlace,
 }
 
 /// Who asked what, and is to be answered.
@@ -99,9 +112,8 @@ impl Askers {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends. Gives the recorder back, which may have something left to write, and whether what
-    /// runs was left for a successor.
-    pub async fn run(mut self) -> (Recorder, bool) {
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
+    pub async fn run(mut self) -> (Recorder, Ending) {
         self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));
         if self.maintenance {
@@ -150,7 +162,12 @@ impl CoreLoop {
                 self.end_children().await;
             }
         }
-        (self.recorder, self.ledger.handed_over)
+        let ending = match (self.ledger.handed_over, self.in_place) {
+            (false, _) => Ending::Released,
+            (true, false) => Ending::HandedOver,
+            (true, true) => Ending::HandedOverInPlace,
+        };
+        (self.recorder, ending)
     }
 
     /// What ha.cf has started is stopped after the resources (04 §9). The peers know already that we have left.
@@ -251,12 +268,17 @@ impl CoreLoop {
             Input::Unit(report) => self.unit_report(report),
             Input::Check(report) => self.check_report(report),
             // The last thing that systemd does before the reboot that we asked for is to wait for us.
-            Input::Shutdown | Input::Restart if self.effects.rebooting => true,
+            Input::Shutdown | Input::Restart | Input::Reload if self.effects.rebooting => true,
             Input::Shutdown => {
                 self.notifier.send(ServiceNotice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Shutdown })
             }
+            Input::Reload => {
+                self.in_place = true;
+                self.feed(Event::Request { id: 0, request: Request::Restart })
+            }
             Input::Restart => {
+                self.in_place = false;
                 self.notifier.send(ServiceNotice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Restart })
             }

@@ -30,6 +30,8 @@ pub(super) enum StartError {
     Runtime(#[source] std::io::Error),
     #[error("cannot write to the journal")]
     Journal(#[from] journal::JournalError),
+    #[error("cannot run the program that is to take this process's place")]
+    Successor(#[source] std::io::Error),
     #[error(transparent)]
     Replay(#[from] super::replay::ReplayError),
 }

@@ -22,6 +22,8 @@ pub enum Input {
     Shutdown,
     /// SIGTERM, and systemd is going to start us again at once.
     Restart,
+    /// The files have changed, and the program that reads them is to take this process's place.
+    Reload,
     /// An operator wants something.
     Operator(OperatorRequest),
     /// The agents of a fencing device have ended.

@@ -1,6 +1,6 @@
 //! From the text of authkeys to the keyring of the wire: the one place where `config` and `wire` meet.
 
-use crate::config::{AuthKeys, AuthMethod, Files};
+use crate::config::{AuthKeys, AuthMethod};
 use crate::wire::{Key, Keyring, KeyringError, Method};
 
 /// The keyring that these keys make.
@@ -17,16 +17,4 @@ pub fn keyring(keys: &AuthKeys) -> Result<Keyring, KeyringError> {
         (*index, Key::new(method, key.secret.clone()))
     });
     Keyring::new(keys.signing, keys_by_index.collect())
-}
-
-/// Reads authkeys again. A bad file changes nothing (04 §2.4).
-///
-/// # Errors
-/// What is wrong with it, one line per finding.
-pub fn reload(files: &Files) -> Result<Keyring, String> {
-    let keys = crate::config::load_authkeys(files).map_err(|found| {
-        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
-        lines.join("\n")
-    })?;
-    keyring(&keys).map_err(|error| error.to_string())
 }

@@ -41,6 +41,7 @@ pub mod realtime;
 pub mod recorder;
 pub mod records;
 pub mod release;
+pub mod reload;
 pub mod replay;
 mod runtime;
 mod self_check;
@@ -59,25 +60,25 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 use log::{info, warn};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::checks::CheckThread;
 use crate::cluster::{Core, Settings, asking_interval};
-use crate::config::{self, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
+use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
 use crate::util::error::error_chain;
-use crate::wire::Keyring;
 use crate::{checks, journal, units, vip};
 use announcements::Announcements;
 use bus_thread::BusThread;
-use core_loop::CoreLoop;
+use core_loop::{CoreLoop, Ending};
 use effects::Effects;
 use error::{EXIT_CONFIGURATION, EXIT_NAMELESS, StartError};
 use identity::{Identity, Register};
 use input::Input;
 use links::Links;
-use notify::Notifier;
+use notify::{Notifier, ServiceNotice};
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
+use reload::Reloader;
 use runtime::{runtime, variables};
 use self_check::{ConfigurationFiles, SelfCheck};
 use start_check::{Footing, Refusal};
@@ -96,6 +97,9 @@ struct Arguments {
     /// Say whether a start would succeed now; starts nothing (asked by a running hbd before it is restarted)
     #[arg(long, hide = true, conflicts_with_all = ["check", "release"])]
     check_start: bool,
+    /// Take the place of an hbd that has read changed files (started by hbd itself, as the same process)
+    #[arg(long, hide = true, conflicts_with_all = ["check", "check_start", "release"])]
+    reloaded: bool,
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
@@ -142,7 +146,7 @@ pub fn main() -> ExitCode {
     } else if let Some(recording) = &arguments.replay {
         replay::main(recording, arguments.json).map_err(StartError::from)
     } else {
-        start()
+        start(arguments.reloaded)
     };
     outcome.unwrap_or_else(|error| {
         let text = error_chain(&error);
@@ -217,7 +221,7 @@ fn vacate(directory: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start() -> Result<ExitCode, StartError> {
+fn start(reloaded: bool) -> Result<ExitCode, StartError> {
     let mut host = Host::of_this_machine().map_err(StartError::Name)?;
     let files = files();
     let runtime = Path::new(held::DIRECTORY);
@@ -225,7 +229,7 @@ fn start() -> Result<ExitCode, StartError> {
     if let Err(refusal) = found {
         (host, found) = awaited_name::wait(&files, host, runtime, refusal);
     }
-    let _journal = journal::init(journal_options(found.as_ref().ok().map(|footing| &footing.config)))?;
+    let journal = journal::init(journal_options(found.as_ref().ok().map(|footing| &footing.config)))?;
     let diagnostics = match &found {
         Ok(Footing { diagnostics, .. }) | Err(Refusal { diagnostics, .. }) => diagnostics,
     };
@@ -240,8 +244,18 @@ fn start() -> Result<ExitCode, StartError> {
         }
     };
     info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
-    let keys = keys::keyring(&footing.keys)?;
-    serve(footing.config, keys, ConfigurationFiles { files, host, fresh: footing.fresh })
+    let sources = ConfigurationFiles { files, host, fresh: footing.fresh };
+    match serve(footing.config, footing.keys, sources, reloaded)? {
+        Ending::Released | Ending::HandedOver => Ok(ExitCode::SUCCESS),
+        Ending::HandedOverInPlace => {
+            log::logger().flush();
+            drop(journal);
+            match reload::become_successor() {
+                Ok(never) => match never {},
+                Err(error) => Err(StartError::Successor(error)),
+            }
+        }
+    }
 }
 
 fn journal_options(config: Option<&Config>) -> journal::Options {
@@ -270,7 +284,13 @@ fn refuse(diagnostics: &[Diagnostic]) {
 }
 
 /// Opens everything, runs the core to its end, and tidies up.
-fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Result<ExitCode, StartError> {
+fn serve(
+    mut config: Config,
+    keys: AuthKeys,
+    sources: ConfigurationFiles,
+    reloaded: bool,
+) -> Result<Ending, StartError> {
+    let keyring = keys::keyring(&keys)?;
     let register = Register::of(&config);
     let (identity, unsaved) = register.advance()?;
     info!("Heartbeat generation: {}", identity.generation);
@@ -304,10 +324,18 @@ fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Resu
         announced,
         program: config.notify.clone(),
         snapshots: shown,
-        inputs: sender,
         notifier: notifier.clone(),
-        files: sources.files.clone(),
-        look,
+        reloader: Reloader {
+            files: sources.files.clone(),
+            runtime: register.runtime.clone(),
+            config: config.clone(),
+            keys: Mutex::new(keys),
+            inputs: sender.clone(),
+            notifier: notifier.clone(),
+            look,
+        },
+        reloaded,
+        inputs: sender,
         orders,
         fencer,
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
@@ -320,13 +348,16 @@ fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Resu
     if config.realtime {
         realtime(config.rtprio);
     }
+    if reloaded {
+        notifier.send(ServiceNotice::Guarded);
+    }
     let runtime = runtime()?;
-    let (recorder, handed_over) = runtime.block_on(async {
+    let (recorder, ending) = runtime.block_on(async {
         let core_loop = CoreLoop {
             core,
             recorder,
             history,
-            links: Links::open(&config, keys),
+            links: Links::open(&config, keyring),
             effects: Effects {
                 groups: config.groups.clone(),
                 policies: config.policies.clone(),
@@ -353,10 +384,11 @@ fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Resu
             adopted: succession.begin(),
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),
+            in_place: false,
         };
         core_loop.run().await
     });
-    if handed_over {
+    if ending != Ending::Released {
         own_watchdog.into_iter().for_each(OwnWatchdog::leave);
     } else {
         drop(own_watchdog);
@@ -366,7 +398,7 @@ fn serve(mut config: Config, keys: Keyring, sources: ConfigurationFiles) -> Resu
         let _ = runtime.block_on(async { tokio::time::timeout(TELLING, told).await });
     }
     recorder.finish(recorder::FAREWELL);
-    Ok(ExitCode::SUCCESS)
+    Ok(ending)
 }
 
 /// The terms of our addresses' leases, if there are any.

@@ -30,6 +30,8 @@ pub enum ServiceNotice {
     Status(String),
     /// A reload begins; [`ServiceNotice::Ready`] ends it.
     Reloading,
+    /// After a reload that replaced the process: WatchdogSec= is what it was.
+    Guarded,
     /// A stop was asked for.
     Stopping,
     /// Groups are still being stopped: do not lose patience.
@@ -120,6 +122,13 @@ fn tell(notices: &Receiver<ServiceNotice>) {
             ServiceNotice::Reloading => match NotifyState::monotonic_usec_now() {
                 Ok(now) => vec![NotifyState::Reloading, now],
                 Err(_) => vec![NotifyState::Reloading],
+            },
+            ServiceNotice::Guarded => match sd_notify::watchdog_enabled() {
+                Some(limit) => {
+                    let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
+                    vec![NotifyState::WatchdogUsec(limit), NotifyState::Watchdog]
+                }
+                None => continue,
             },
             ServiceNotice::Stopping => vec![NotifyState::Stopping],
             ServiceNotice::StillStopping => {

@@ -157,7 +157,7 @@ fn judge(status: ExitStatus, said: &str) -> Result<(), String> {
 }
 
 /// `ExecStart=` of hbd.service. /proc/self/exe would be the old program after an upgrade.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let called = std::env::args_os().next().map(PathBuf::from).filter(|path| path.is_absolute());
     called.or_else(|| std::env::current_exe().ok()).unwrap_or_else(|| PathBuf::from("/usr/sbin/hbd"))
 }
@@ -207,11 +207,12 @@ pub(super) mod tests {
             examine(&self.files, &self.host, &self.runtime())
         }
 
-        /// hbd starts, and keeps the files.
-        fn start(&self) {
+        /// hbd starts with this, and keeps the files.
+        pub fn start(&self) -> Footing {
             let footing = self.examine().unwrap();
             assert!(footing.problems.is_empty(), "{:?}", footing.problems);
             in_force::keep(&self.files, &self.host, &footing.config, &self.runtime()).unwrap();
+            footing
         }
     }
 

@@ -1,0 +1,243 @@
+//! What changed files mean for the hbd that runs: nothing, new keys, or a successor in its place.
+//!
+//! Owns the comparison of the files with what is in force. New keys go to the core's thread. Everything else is put in
+//! force as a restart does it, which moves nothing (docs/DECISIONS.md "A reload is a restart in place"): this process
+//! hands over to the program that reads the files, without ending. Never puts half of a change in force.
+
+use std::convert::Infallible;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use log::{error, info};
+use sd_notify::NotifyState;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::spawn_blocking;
+
+use super::input::Input;
+use super::keys;
+use super::notify::{Notifier, ServiceNotice};
+use super::self_check::SelfCheckOrder;
+use super::start_check::{self, Footing};
+use crate::bus::KEYS_CHANGE;
+use crate::config::{AuthKeys, Config, Diagnostic, Difference, Files, Host, Severity};
+
+/// How long the successor may take until it says WATCHDOG=1: as long as a start, which no watchdog guards.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a reload works with.
+#[derive(Debug)]
+pub struct Reloader {
+    /// The files to read again.
+    pub files: Files,
+    /// RuntimeDirectory=.
+    pub runtime: PathBuf,
+    /// The configuration in force.
+    pub config: Config,
+    /// The keys in force.
+    pub keys: Mutex<AuthKeys>,
+    /// The core's thread.
+    pub inputs: UnboundedSender<Input>,
+    /// systemd.
+    pub notifier: Notifier,
+    /// The thread that looks at the files, told when they were read again.
+    pub look: Sender<SelfCheckOrder>,
+}
+
+/// What is to be done about the files.
+#[derive(Debug, Clone, PartialEq)]
+enum Plan {
+    /// They say what is in force.
+    Nothing,
+    /// The keys differ, and nothing else.
+    Keys(AuthKeys),
+    /// This differs, a sentence each.
+    Successor(Vec<String>),
+}
+
+impl Plan {
+    fn changes(&self) -> Vec<String> {
+        match self {
+            Plan::Nothing => Vec::new(),
+            Plan::Keys(_) => vec![KEYS_CHANGE.to_owned()],
+            Plan::Successor(changes) => changes.clone(),
+        }
+    }
+}
+
+impl Reloader {
+    /// What [`Reloader::reload`] would change now, a sentence each.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    pub async fn describe(&self) -> Result<Vec<String>, String> {
+        Ok(self.plan().await?.changes())
+    }
+
+    /// Puts the files in force. Gives what changed; where a successor has to do that, it is on its way.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn reload(&self) -> Result<Vec<String>, String> {
+        self.notifier.send(ServiceNotice::Reloading);
+        let outcome = self.carry_out().await;
+        if !matches!(outcome, Ok(Plan::Successor(_))) {
+            self.notifier.send(ServiceNotice::Ready);
+        }
+        let reloaded = matches!(outcome, Ok(Plan::Keys(_)));
+        // The thread has ended with the core.
+        let _ = self.look.send(if reloaded { SelfCheckOrder::KeysReloaded } else { SelfCheckOrder::Again });
+        if let Err(found) = &outcome {
+            error!("nothing is reloaded, the old files and the old keys stay in force: {found}");
+        }
+        outcome.map(|plan| plan.changes())
+    }
+
+    async fn carry_out(&self) -> Result<Plan, String> {
+        let plan = self.plan().await?;
+        match &plan {
+            Plan::Nothing => info!("Reload: the files say what is in force."),
+            Plan::Keys(keys) => self.use_keys(keys).await?,
+            Plan::Successor(changes) => {
+                start_check::ask_successor().await?;
+                changes.iter().for_each(|change| info!("Reload: {change}"));
+                self.inputs.send(Input::Reload).map_err(|_| STOPPING.to_owned())?;
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn use_keys(&self, keys: &AuthKeys) -> Result<(), String> {
+        let keyring = keys::keyring(keys).map_err(|error| error.to_string())?;
+        let (done, in_force) = oneshot::channel();
+        let sent = self.inputs.send(Input::Keys { keys: Box::new(keyring), done });
+        if sent.is_err() || in_force.await.is_err() {
+            return Err(STOPPING.to_owned());
+        }
+        info!("Rereading authentication file.");
+        *self.keys.lock().await = keys.clone();
+        Ok(())
+    }
+
+    async fn plan(&self) -> Result<Plan, String> {
+        let (files, runtime) = (self.files.clone(), self.runtime.clone());
+        let found = spawn_blocking(move || {
+            let host =
+                Host::of_this_machine().map_err(|error| format!("cannot read this machine's name: {error}"))?;
+            let footing = start_check::examine(&files, &host, &runtime);
+            footing.map_err(|refusal| mistakes(&refusal.diagnostics))
+        });
+        // The runtime ends with the core.
+        let footing = found.await.map_err(|_| STOPPING.to_owned())??;
+        self.compare(footing, &*self.keys.lock().await)
+    }
+
+    fn compare(&self, footing: Footing, keys: &AuthKeys) -> Result<Plan, String> {
+        if !footing.fresh {
+            return Err(mistakes(&footing.diagnostics));
+        }
+        let Difference { mut changes, identity } = Difference::between(&self.config, &footing.config);
+        if !identity.is_empty() {
+            return Err(format!(
+                "{}: a reload cannot change that. `systemctl restart hbd` does, on one node after the other",
+                identity.join("; ")
+            ));
+        }
+        let new_keys = footing.keys != *keys;
+        if changes.is_empty() {
+            return Ok(if new_keys { Plan::Keys(footing.keys) } else { Plan::Nothing });
+        }
+        changes.extend(new_keys.then(|| KEYS_CHANGE.to_owned()));
+        Ok(Plan::Successor(changes))
+    }
+}
+
+const STOPPING: &str = "hbd is stopping";
+
+fn mistakes(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Becomes the program that systemd would start, in this very process: for systemd the service goes on.
+///
+/// # Errors
+/// When the kernel cannot run it. Then this process has to end, and systemd starts another one.
+pub fn become_successor() -> std::io::Result<Infallible> {
+    let limit = u32::try_from(START_LIMIT.as_micros()).unwrap_or(u32::MAX);
+    // Without systemd there is no socket, and no watchdog.
+    let _ = sd_notify::notify(&[NotifyState::WatchdogUsec(limit)]);
+    Err(Command::new(start_check::program()).arg("--reloaded").exec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::daemon::start_check::tests::Machine;
+
+    /// What a reload on this machine, which is named nodea, would do.
+    fn plan(machine: &Machine, before: &Footing) -> Result<Plan, String> {
+        let (inputs, _) = unbounded_channel();
+        let (look, _) = channel();
+        let reloader = Reloader {
+            files: machine.files.clone(),
+            runtime: machine.runtime(),
+            config: before.config.clone(),
+            keys: Mutex::new(before.keys.clone()),
+            inputs,
+            notifier: Notifier::spawn(None).unwrap(),
+            look,
+        };
+        let footing = start_check::examine(&machine.files, &machine.host, &machine.runtime());
+        let footing = footing.map_err(|refusal| mistakes(&refusal.diagnostics))?;
+        reloader.compare(footing, &before.keys)
+    }
+
+    #[test]
+    fn a_reload_does_no_more_than_the_files_ask_for() {
+        let machine = Machine::new();
+        let before = machine.start();
+        assert_eq!(plan(&machine, &before), Ok(Plan::Nothing));
+        machine.write("etc/ha.d/haresources", "# a comment\nnodea 10.0.0.9/24/eth0\n");
+        assert_eq!(plan(&machine, &before), Ok(Plan::Nothing));
+        machine.write("etc/ha.d/authkeys", "auth 1\n1 sha1 another\n");
+        assert!(matches!(plan(&machine, &before), Ok(Plan::Keys(_))));
+        machine.write("etc/ha.d/haresources", "nodeb 10.0.0.9/24/eth0\n");
+        let changes = ["group 10.0.0.9/24/eth0: prefers nodeb instead of nodea", "authkeys"];
+        assert_eq!(plan(&machine, &before), Ok(Plan::Successor(changes.map(str::to_owned).to_vec())));
+    }
+
+    #[test]
+    fn a_mistake_anywhere_changes_nothing() {
+        let spoils = [
+            ("etc/ha.d/haresources", "nodec 10.0.0.9/24/eth0\n", "haresources:1:1"),
+            ("etc/ha.d/authkeys", "", "authkeys"),
+            ("etc/hbd/hbd.toml", "nonsense = 1", "hbd.toml:1:1"),
+        ];
+        for (path, text, place) in spoils {
+            let machine = Machine::new();
+            let before = machine.start();
+            machine.write("etc/ha.d/ha.cf", "node nodea nodeb\nucast eth0 10.0.0.2\nudpport 694\ndeadtime 20\n");
+            machine.write(path, text);
+            let refused = plan(&machine, &before).unwrap_err();
+            assert!(refused.contains(place), "{refused}");
+        }
+    }
+
+    #[test]
+    fn another_node_is_refused_with_what_to_do() {
+        let machine = Machine::new();
+        let before = machine.start();
+        machine.write("etc/ha.d/ha.cf", "node nodea nodec\nucast eth0 10.0.0.2\nudpport 694\n");
+        let refused = plan(&machine, &before).unwrap_err();
+        assert!(refused.contains("nodea nodec instead of nodea nodeb"), "{refused}");
+        assert!(refused.contains("systemctl restart hbd"), "{refused}");
+    }
+}
