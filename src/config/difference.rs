@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::groups::{Group, Recipe, Resource, ResourceKind, Transient};
+use super::groups::{Group, Resource};
 use super::types::{Config, Medium};
 
 /// What is different in the newer of two configurations, a sentence without its full stop each.
@@ -146,7 +146,7 @@ impl Difference {
                 Some(before) if before.word != resource.word => {
                     self.say(format!("group {key}: {} instead of {}", resource.word, before.word));
                 }
-                Some(before) if !means_the_same(&before.kind, &resource.kind) => {
+                Some(before) if !before.kind.does_the_same(&resource.kind) => {
                     self.say(format!("group {key}: {} is now {}", resource.word, resource.kind));
                 }
                 Some(_) => {}
@@ -233,17 +233,6 @@ impl Difference {
         self.value("realtime", old.realtime, new.realtime, on_off);
         self.value("rtprio", old.rtprio, new.rtprio, u8::to_string);
     }
-}
-
-/// A script's environment has most directives of ha.cf, which are told apart.
-fn means_the_same(old: &ResourceKind, new: &ResourceKind) -> bool {
-    let script = |kind: &ResourceKind| match kind {
-        ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) => {
-            Some((script.command.clone(), script.dialect))
-        }
-        _ => None,
-    };
-    old == new || (script(old).is_some() && script(old) == script(new))
 }
 
 fn medium(medium: &Medium) -> String {

@@ -92,6 +92,19 @@ impl ResourceKind {
             (one, other) => one.unit().is_some() && one.unit() == other.unit(),
         }
     }
+
+    /// Whether a resource that [is the same](ResourceKind::is_same) also does the same: it need not be stopped where
+    /// the one has taken the other's place. The environment of a script, which has most directives of ha.cf, is none
+    /// of what it does.
+    pub fn does_the_same(&self, other: &ResourceKind) -> bool {
+        let script = |kind: &ResourceKind| match kind {
+            ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) => {
+                Some((script.command.clone(), script.dialect))
+            }
+            _ => None,
+        };
+        self == other || (script(self).is_some() && script(self) == script(other))
+    }
 }
 
 /// A unit without a file, which hbd makes from haresources with `StartTransientUnit`. It is gone when it has stopped.

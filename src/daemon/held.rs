@@ -25,6 +25,9 @@ pub const DIRECTORY: &str = "/run/hbd";
 pub struct Held {
     /// The groups of haresources as that daemon read them.
     pub groups: Vec<Group>,
+    /// What was in older groups and is still being released.
+    #[serde(default)]
+    pub leaving: Vec<Group>,
     /// When something was kept for a successor after a crash, CLOCK_BOOTTIME.
     pub kept: Vec<Duration>,
     /// `respawn` and `failfast` of ha.cf.
@@ -90,11 +93,16 @@ impl Held {
     }
 }
 
-/// Everything was released properly.
+/// The groups were released properly. What was still being released stays noted, for `hbd --release`.
 ///
 /// # Errors
-/// When a file cannot be removed.
+/// When a file cannot be removed or written.
 pub fn forget(directory: &Path) -> Result<(), FileError> {
+    if let Ok(Some(held)) = Held::read(directory)
+        && !held.leaving.is_empty()
+    {
+        return Held { groups: Vec::new(), ..held }.write(directory);
+    }
     for path in [groups_file(directory), beat_file(directory)] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),

@@ -31,6 +31,7 @@ pub mod identity;
 pub mod in_force;
 pub mod input;
 pub mod keys;
+mod leaving;
 pub mod links;
 pub mod maintenance;
 mod notices;

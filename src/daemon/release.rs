@@ -125,7 +125,8 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
         Err(why) => {
             println!("hbd --release: releasing addresses and units: {why}");
             // Neither waits for the other.
-            let (mut errors, ()) = tokio::join!(release(&held.groups, &held.units), stop_targets());
+            let all = [held.groups.clone(), held.leaving.clone()].concat();
+            let (mut errors, ()) = tokio::join!(release(&all, &held.units), stop_targets());
             errors.extend(stop_children(&held.children).await);
             if errors.is_empty() {
                 errors.extend(held::forget(directory).err().map(ReleaseError::from));
@@ -181,12 +182,23 @@ pub async fn reboot() -> Result<(), ReleaseError> {
     Ok(systemd().await?.reboot().await.map_err(Box::new)?)
 }
 
-/// What is in the old groups and in none of the new ones, as groups to be released.
+/// What of the old groups is to be released before the new ones are served: what is in none of them, and what does
+/// something else in them, such as a file system that is another one now, with the units that were started on it.
 pub fn left_over(old: &[Group], new: &[Group]) -> Vec<Group> {
-    let wanted = |resource: &Resource| new.iter().any(|group| group.names(resource));
+    let now = |resource: &Resource| {
+        new.iter().flat_map(|group| &group.resources).find(|other| other.kind.is_same(&resource.kind))
+    };
+    let changed = |resource: &Resource| now(resource).is_some_and(|other| !resource.kind.does_the_same(&other.kind));
+    let is_unit = |resource: &Resource| resource.kind.unit().is_some();
     let rest = |group: &Group| {
-        let resources = group.resources.iter().filter(|resource| !wanted(resource)).cloned().collect();
-        Group { resources, ..group.clone() }
+        let base = group.resources.iter().position(|resource| is_unit(resource) && changed(resource));
+        let leaves = |(place, resource): &(usize, &Resource)| {
+            now(resource).is_none()
+                || changed(resource)
+                || (is_unit(resource) && base.is_some_and(|base| base < *place))
+        };
+        let resources = group.resources.iter().enumerate().filter(leaves);
+        Group { resources: resources.map(|(_, resource)| resource.clone()).collect(), ..group.clone() }
     };
     old.iter().map(rest).filter(|group| !group.resources.is_empty()).collect()
 }

@@ -15,7 +15,8 @@ use log::{error, info, warn};
 
 use super::clock::moment;
 use super::held::{self, Beat, BeatFile, Held};
-use super::release::{left_over, release, stop_children};
+use super::leaving::Leaving;
+use super::release::left_over;
 use super::runtime::runtime;
 use crate::cluster::{Adoption, GroupSet, Set};
 use crate::config::{Child, Group, Resource, ResourceKind, UnitPolicies};
@@ -26,6 +27,10 @@ use crate::vip;
 const MEMORY: Duration = Duration::from_secs(600);
 /// What must be left of the peers' patience to say the first word.
 const FIRST_WORD: Duration = Duration::from_millis(200);
+/// How long a start waits for units to stop that are no longer served; they go on stopping beside it.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+/// What must be left of the peers' patience after that.
+const START_NEEDS: Duration = Duration::from_millis(1500);
 /// How long before the peers lose patience a start that hangs ends, for its ExecStopPost= to release everything.
 const RELEASE_NEEDS: Duration = Duration::from_millis(500);
 
@@ -68,6 +73,7 @@ pub fn take_up(
     let begun = Arc::new(AtomicBool::new(false));
     let mut adopted = Adoption::default();
     let mut kept = Vec::new();
+    let mut leaving = Leaving::default();
     if let Some(before) = before {
         kept = before.kept.iter().copied().filter(|at| *at + MEMORY > now).collect();
         let beat = held::last_beat(directory);
@@ -83,15 +89,19 @@ pub fn take_up(
             }
             _ => before.groups,
         };
-        let leave = before.units.without_everywhere(leave);
+        let mut leave = before.units.without_everywhere(leave);
+        leave.extend(left_over(&before.leaving, groups));
         let gone: Vec<Child> = before.children.into_iter().filter(|child| !children.contains(child)).collect();
         if !leave.is_empty() || !gone.is_empty() {
             info!("Releasing what the last hbd left and nobody is to serve.");
-            release_now(&leave, &gone, units);
+            // Whoever adopts something has to tell the peers in time.
+            let patience = (!adopted.held.is_none()).then(|| STOPS_WITHIN.min(left.saturating_sub(START_NEEDS)));
+            leaving = Leaving::begin(leave, gone, units.clone(), patience);
         }
     }
-    let held = Held { groups: groups.to_vec(), kept, children: children.to_vec(), units: units.clone() };
-    held.write(directory).or_else(|error| note_of_predecessor(directory, error))?;
+    let held =
+        Held { groups: groups.to_vec(), kept, children: children.to_vec(), units: units.clone(), ..Held::default() };
+    leaving.note(directory, held).or_else(|error| note_of_predecessor(directory, error))?;
     Ok(Inheritance { beat: BeatFile::open(directory)?, adopted, begun })
 }
 
@@ -150,19 +160,6 @@ fn note_of_predecessor(directory: &Path, error: FileError) -> Result<(), FileErr
     }
     warn!("{}: after a crash what the last hbd noted there is released or taken up", error_chain(&error));
     Ok(())
-}
-
-fn release_now(groups: &[Group], children: &[Child], units: &UnitPolicies) {
-    match runtime() {
-        Ok(runtime) => {
-            let mut errors = runtime.block_on(release(groups, units));
-            errors.extend(runtime.block_on(stop_children(children)));
-            for error in errors {
-                error!("{}", error_chain(&error));
-            }
-        }
-        Err(error) => error!("{}", error_chain(&error)),
-    }
 }
 
 /// A start that hangs must not keep what a peer is about to claim.
