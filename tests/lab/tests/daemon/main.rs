@@ -25,6 +25,7 @@ mod notify;
 mod operate;
 mod package;
 mod pair;
+mod reload;
 mod removal;
 mod restart;
 mod service;
@@ -74,6 +75,11 @@ const TESTS: &[(&str, Play)] = &[
         "succession::a_restart_releases_what_is_no_longer_wanted",
         succession::a_restart_releases_what_is_no_longer_wanted,
     ),
+    ("reload::what_changes_changes_and_nothing_else", reload::what_changes_changes_and_nothing_else),
+    ("reload::a_changed_preference_moves_when_both_know", reload::a_changed_preference_moves_when_both_know),
+    ("reload::a_mistake_changes_nothing", reload::a_mistake_changes_nothing),
+    ("reload::a_slow_stop_delays_nothing", reload::a_slow_stop_delays_nothing),
+    ("reload::a_stop_during_a_reload_is_a_stop", reload::a_stop_during_a_reload_is_a_stop),
     ("restart::a_full_disk_ends_no_restart", restart::a_full_disk_ends_no_restart),
     ("restart::another_host_name_ends_no_restart", restart::another_host_name_ends_no_restart),
     ("restart::a_mistake_in_a_file_ends_no_restart", restart::a_mistake_in_a_file_ends_no_restart),
