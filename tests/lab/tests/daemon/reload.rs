@@ -81,7 +81,7 @@ pub fn what_changes_changes_and_nothing_else(pair: &mut Pair) -> Result<String> 
     expect_words("hbctl reload", &said[A], &words)?;
     wait_well(pair)?;
     let status = pair.node(A).run(&["hbctl", "status"])?;
-    expect_words("hbctl status", &status, &["deadtime 6s", "eth1", "eth0           ucast   up"])?;
+    expect_words("hbctl status", &status, &["deadtime 6s", "eth1", "eth0          ucast   up"])?;
     if !pair.node(A).read("/var/log/lab-reload.log")?.is_some_and(|log| log.contains("heartbeat")) {
         return unexpected("nothing was written to the new logfile");
     }
