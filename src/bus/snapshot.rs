@@ -106,6 +106,9 @@ pub struct NodeSnapshot {
     /// The files in which it differs from this node.
     #[serde(default)]
     pub differing: Vec<String>,
+    /// What differs in them, a sentence without its full stop each.
+    #[serde(default)]
+    pub differences: Vec<String>,
 }
 
 /// A link to a node.

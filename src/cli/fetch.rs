@@ -149,6 +149,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         ha_cf_digest: take(&mut from, "HaCfDigest"),
         haresources_digest: take(&mut from, "HaresourcesDigest"),
         differing: take_list(&mut from, "ConfigurationDiffers"),
+        differences: take_list(&mut from, "ConfigurationDifferences"),
     }
 }
 

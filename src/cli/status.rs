@@ -18,9 +18,13 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     }
     for node in snapshot.nodes.iter().filter(|node| !node.differing.is_empty()) {
         troubles.push(format!(
-            "Node {} uses other cluster settings in {} than this node: make them equal, hbctl check lists them.",
+            "Node {} uses other cluster settings in {} than this node: {}.",
             node.name,
-            node.differing.join(" and ")
+            node.differing.join(" and "),
+            match node.differences.as_slice() {
+                [] => "make them equal, hbctl check lists them".to_owned(),
+                differences => format!("{}. Make them equal, then hbctl reload", differences.join("; ")),
+            }
         ));
     }
     for group in &snapshot.groups {

@@ -363,6 +363,7 @@ impl Core {
             MessageSaid::NodesWanted => each!(self; answer_reqnodes(from)),
             MessageSaid::Nodes(list) => each!(self; repnodes_received(from, list)),
             MessageSaid::NodeChange { change, list } => each!(self; node_change_heard(from, change, list)),
+            MessageSaid::Configuration(items) => each!(self; items_heard(from, items)),
             MessageSaid::ClientWanted(client) => each!(self; answer_client_query(from, client)),
             MessageSaid::Stonith { node, result } => each!(self; fencing_heard(from, order.seq, node, result)),
             // Resources are between us and the peer.

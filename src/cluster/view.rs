@@ -63,6 +63,9 @@ pub struct NodeView {
     /// The files that differ from ours.
     #[serde(default)]
     pub differing: Vec<String>,
+    /// What differs in them, a sentence without its full stop each.
+    #[serde(default)]
+    pub differences: Vec<String>,
     /// Its links; none for ourselves.
     pub links: Vec<LinkView>,
 }
@@ -156,6 +159,7 @@ impl Core {
             unready: if local { self.groups.touched(self.unready()) } else { node.unready },
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
+            differences: if local { Vec::new() } else { self.differences(index) },
             links: if local {
                 Vec::new()
             } else {

@@ -22,6 +22,18 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of a configuration.
     pub fn of(config: &Config) -> Fingerprint {
+        let group = |group: &Group| {
+            let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
+            format!("{} {}", group.node, words.join(" "))
+        };
+        Fingerprint {
+            ha_cf: digest(Fingerprint::settings(config)),
+            haresources: digest(config.groups.iter().map(group).collect()),
+        }
+    }
+
+    /// The lines of [`Fingerprint::ha_cf`], in no order.
+    pub(super) fn settings(config: &Config) -> Vec<String> {
         let timing = &config.timing;
         let mut ha_cf: Vec<String> = config.nodes.iter().map(|node| format!("node {node}")).collect();
         ha_cf.extend(config.ping_nodes.iter().map(|node| format!("ping {}", node.name)));
@@ -36,11 +48,7 @@ impl Fingerprint {
         ha_cf.push(format!("auto_failback {auto_failback}"));
         ha_cf.push(format!("ipfail {}", config.connectivity.ipfail));
         ha_cf.extend(config.units.everywhere().map(|unit| format!("everywhere {unit}")));
-        let group = |group: &Group| {
-            let words: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
-            format!("{} {}", group.node, words.join(" "))
-        };
-        Fingerprint { ha_cf: digest(ha_cf), haresources: digest(config.groups.iter().map(group).collect()) }
+        ha_cf
     }
 
     /// Reads what [`Fingerprint::words`] wrote on another node; `None` if `text` is not that.
@@ -66,7 +74,8 @@ impl Fingerprint {
     }
 }
 
-fn digest(mut lines: Vec<String>) -> String {
+/// 16 hexadecimal digits of these lines, in whatever order they come.
+pub(super) fn digest(mut lines: Vec<String>) -> String {
     lines.sort_unstable();
     let hash = Sha1::digest(lines.join("\n").as_bytes());
     hash.iter().take(8).fold(String::new(), |mut text, byte| {
@@ -77,12 +86,16 @@ fn digest(mut lines: Vec<String>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::{Files, Host, load};
 
-    /// The example of a cluster, changed.
     fn example(node: &str, change: impl Fn(&str) -> String) -> Fingerprint {
+        Fingerprint::of(&configuration(node, change))
+    }
+
+    /// The example of a cluster, changed.
+    pub fn configuration(node: &str, change: impl Fn(&str) -> String) -> Config {
         let directory = tempfile::tempdir().unwrap();
         let ha_d = directory.path().join("etc/ha.d");
         std::fs::create_dir_all(&ha_d).unwrap();
@@ -100,7 +113,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(ha_d.join("authkeys"), std::fs::Permissions::from_mode(0o600)).unwrap();
         let loaded = load(&Files::below(directory.path()), &Host::named(node));
-        Fingerprint::of(&loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)))
+        loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //! | `export/` | one description of the cluster translated into the other one |
 //! | `load` | the stages in their order |
 //! | `checks`, `fencing`, `environment` | what follows from several files together |
-//! | `fingerprint` | what must be the same on all nodes |
+//! | `fingerprint`, `shared_items` | what must be the same on all nodes |
 //! | `difference` | what a reload would change, in words |
 //! | `diagnostic`, `refused` | findings |
 //! | `node_name` | which node this machine is |
@@ -59,6 +59,7 @@ mod refused;
 mod service_checks;
 mod settings;
 mod sources;
+mod shared_items;
 mod text;
 mod types;
 mod unit_types;
@@ -79,6 +80,7 @@ pub use host::Host;
 pub use load::{Loaded, load};
 pub use node_name::node_name;
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
+pub use shared_items::SharedItems;
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, NotifyProgram, OnAnswer, OnClaim,

@@ -495,6 +495,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         everywhere: config.units.everywhere().map(str::to_owned).collect(),
         health: config.health.clone(),
         fingerprint: config::Fingerprint::of(config),
+        shared_items: config::SharedItems::of(config),
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),

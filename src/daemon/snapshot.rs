@@ -68,6 +68,7 @@ fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
+        differences: view.differences.clone(),
     }
 }
 

@@ -236,6 +236,7 @@ impl Node {
             },
             health: Health::default(),
             fingerprint: fingerprint(self.file),
+            shared_items: Default::default(),
             checks: Vec::new(),
         };
         self.machine = Some(match cluster.nodes[index] {

@@ -340,7 +340,9 @@ records! {
     MaintenanceIgnores { group: String, resource: String, what: String } Info "a06be8f2c7d94135b81f3e7a5d20c64b"
         "{resource} of group {group} {what}: left alone, because this node is in maintenance";
     ConfigurationDiffers { node: String, files: String } Warning "8c47e5d01f9b42a3be60d7f2a915c3e8"
-        "node {node} runs with another {files} than this node: make the files of both nodes equal and restart hbd where they were wrong";
+        "node {node} runs with another {files} than this node: make the files of both nodes equal and reload hbd where they were wrong";
+    ConfigurationDetails { node: String, differences: String } Warning "b5f0a1c62d8e4f7396b8d1e07c52a94f"
+        "what differs between this node and {node}: {differences}";
     ConfigurationAlike { node: String } Info "f1d20b7ea86c4c95932e5a0c74d8b6f3"
         "node {node} runs with the same ha.cf and haresources as this node again";
     StartProblem { problem: String } Error "f180e7aa534d425caacd4f1fe0e47d82"

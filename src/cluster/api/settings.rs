@@ -48,6 +48,9 @@ pub struct Settings {
     /// What the peer is to compare its configuration with.
     #[serde(default)]
     pub fingerprint: config::Fingerprint,
+    /// The same item by item, told to a peer that differs.
+    #[serde(default)]
+    pub shared_items: config::SharedItems,
     /// `check` and `ready` in `[groups]` of hbd.toml.
     #[serde(default)]
     pub checks: Vec<config::CheckRule>,

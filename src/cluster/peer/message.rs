@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
 use crate::cluster::{Set, Status};
-use crate::config::Fingerprint;
+use crate::config::{Fingerprint, SharedItems};
 use crate::wire::Message;
 
 /// The longest time for which a peer can say that it cannot serve a group.
@@ -23,6 +23,8 @@ pub(in crate::cluster) enum MessageSaid {
     NodesWanted,
     /// `repnodes`: the sender's nodes, as one text.
     Nodes(String),
+    /// `hbd_conf` (05 §3.9): the items of the sender's configuration; `None` if they make no sense.
+    Configuration(Option<SharedItems>),
     /// `addnode` or `delnode` (02 §8.4): which of the two, and the nodes.
     NodeChange { change: String, list: String },
     /// `query-cstatus` (02 §3.1): the client asked about, and who asks; `None` without both.
@@ -224,6 +226,7 @@ impl MessageSaid {
             "status" => MessageSaid::Status(StatusSaid::of(message)),
             "reqnodes" => MessageSaid::NodesWanted,
             "repnodes" => MessageSaid::Nodes(list()),
+            "hbd_conf" => MessageSaid::Configuration(message.text("items").and_then(SharedItems::parse)),
             "addnode" | "delnode" => MessageSaid::NodeChange { change: kind.to_owned(), list: list() },
             "query-cstatus" => MessageSaid::ClientWanted(text("cn").zip(text("from_id"))),
             "stonith" => MessageSaid::Stonith { node: text("node"), result: text("result") },

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::api::set::Set;
 use crate::cluster::api::time::Instant;
 use crate::cluster::peer::sequence::Tracking;
-use crate::config::Fingerprint;
+use crate::config::{Fingerprint, SharedItems};
 
 /// A node's status (02 §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,9 @@ pub struct Node {
     /// An hbd says what its configuration is.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// An hbd whose configuration is another one says what it is, item by item.
+    #[serde(default)]
+    pub shared_items: Option<SharedItems>,
 }
 
 impl Node {
@@ -134,6 +137,7 @@ impl Node {
             unready: Set::NONE,
             maintenance: false,
             fingerprint: None,
+            shared_items: None,
         }
     }
 
@@ -146,6 +150,7 @@ impl Node {
         self.last_status_order = (0, 0);
         // It may have read another file.
         self.fingerprint = None;
+        self.shared_items = None;
         self.generation = generation;
     }
 

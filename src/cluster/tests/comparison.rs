@@ -1,7 +1,7 @@
 //! Two hbd nodes compare their configurations.
 
 use super::*;
-use crate::config::Fingerprint;
+use crate::config::{Fingerprint, SharedItems};
 
 const OURS: &str = "0123456789abcdef fedcba9876543210";
 const OTHER: &str = "0123456789abcdef 0000000000000000";
@@ -26,12 +26,34 @@ fn a_difference_and_its_end_are_logged_once() {
     assert_eq!(
         bench.log(),
         ["node nodeb runs with another haresources than this node: make the files of both nodes \
-                             equal and restart hbd where they were wrong"]
+                             equal and reload hbd where they were wrong"]
     );
     assert_eq!(bench.view().nodes[1].differing, ["haresources"]);
     status(&mut bench, OURS);
     assert!(bench.logged("the same ha.cf and haresources as this node again"));
     assert_eq!(bench.view().nodes[1].differing, Vec::<String>::new());
+}
+
+#[test]
+fn what_differs_is_told_and_named_once() {
+    let items = |text: &str| SharedItems::parse(text).unwrap();
+    let mut bench = Bench::with(|settings| {
+        settings.fingerprint = Fingerprint::parse(OURS).unwrap();
+        settings.shared_items = items("deadtime - 10000 group x nodea,1");
+    });
+    bench.feed(Event::Start);
+    bench.peer.hbd = Some("2 0.1.0");
+    let mut bench = bench.activated().decided("local");
+    (0..3).for_each(|_| status(&mut bench, OTHER));
+    assert_eq!(bench.field("hbd_conf", "items"), ["deadtime - 10000 group x nodea,1"]);
+    for _ in 0..2 {
+        bench.says("hbd_conf", &[("items", "deadtime - 10000 group x nodeb,1")]);
+    }
+    let said = "group x prefers nodea here and nodeb on nodeb";
+    assert_eq!(bench.log()[1..], [format!("what differs between this node and nodeb: {said}")]);
+    assert_eq!(bench.view().nodes[1].differences, [said]);
+    status(&mut bench, OURS);
+    assert_eq!(bench.view().nodes[1].differences, Vec::<String>::new(), "they are alike again");
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn settings() -> Settings {
         everywhere: Vec::new(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
+        shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
     }
 }

@@ -55,6 +55,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         everywhere: Vec::new(),
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
+        shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
     }
 }

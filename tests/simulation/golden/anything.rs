@@ -101,6 +101,7 @@ impl Rules {
             everywhere: self.everywhere[node].clone(),
             health: Health { restarts: self.restarts, ..Health::default() },
             fingerprint: Fingerprint::default(),
+            shared_items: Default::default(),
             checks: Vec::new(),
         }
     }
