@@ -80,14 +80,15 @@ impl Groups {
         GroupSet::new(named, self.members(classes).empty())
     }
 
-    /// The groups that have a resource of one of these groups, each a key and its resources, where the key is unknown
-    /// here.
+    /// The groups of which something runs in one of these groups, each a key and its resources, though they have
+    /// another key: unknown here, or that of a group which has other resources here.
     pub fn called_otherwise(&self, others: &[(String, Vec<String>)]) -> GroupSet {
-        let unknown = others.iter().filter(|(key, _)| self.find(key).is_none());
-        let runs: Vec<&String> = unknown.flat_map(|(_, resources)| resources).collect();
+        let runs_elsewhere = |group: usize, identity: &String| {
+            others.iter().any(|(key, resources)| key != self.key(group) && resources.contains(identity))
+        };
         let shares = |group: &usize| {
             let mut own = (0..self.list()[*group].resources.len()).filter_map(|index| self.identity(*group, index));
-            own.any(|identity| runs.contains(&&identity))
+            own.any(|identity| runs_elsewhere(*group, &identity))
         };
         GroupSet::new((0..self.list().len()).filter(shares), Set::NONE)
     }

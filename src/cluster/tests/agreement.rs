@@ -81,6 +81,23 @@ fn what_the_peer_runs_under_another_name_is_not_taken() {
 }
 
 #[test]
+fn what_the_peer_runs_in_another_group_of_ours_is_not_taken() {
+    let mut bench = Bench::started();
+    bench.peer.hbd = Some("2 0.1.0");
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    // a2 is in a1 here, and in b1 there.
+    let runs = "b1 b1.service b2.service a2.service";
+    report(&mut bench, &[("hbd_groups", "b1 1"), ("hbd_resources", runs)]);
+    bench.run(60_000);
+    let story = bench.story();
+    assert!(!story.contains(&"start a1".to_owned()), "the peer runs a2: {story:?}");
+    report(&mut bench, &[("hbd_groups", "b1 1"), ("hbd_resources", "b1 b1.service b2.service")]);
+    bench.run(10_000);
+    assert!(bench.story().contains(&"start a1".to_owned()));
+}
+
+#[test]
 fn a_starting_hbd_says_what_it_has_taken_up() {
     let mut bench = Bench::started();
     bench.peer.hbd = Some("2 0.1.0");
