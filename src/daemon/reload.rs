@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::Duration;
 
 use log::{error, info};
@@ -170,7 +171,9 @@ pub fn become_successor() -> std::io::Result<Infallible> {
     let limit = u32::try_from(START_LIMIT.as_micros()).unwrap_or(u32::MAX);
     // Without systemd there is no socket, and no watchdog.
     let _ = sd_notify::notify(&[NotifyState::WatchdogUsec(limit)]);
-    Err(Command::new(start_check::program()).arg("--reloaded").exec())
+    // Not on this thread, which may have a realtime priority: the successor would keep it, whatever its files say.
+    let attempt = thread::Builder::new().spawn(|| Command::new(start_check::program()).arg("--reloaded").exec())?;
+    Err(attempt.join().unwrap_or_else(|_| std::io::Error::other("the thread panicked")))
 }
 
 #[cfg(test)]

@@ -94,6 +94,10 @@ pub fn what_changes_changes_and_nothing_else(pair: &mut Pair) -> Result<String> 
     wait_dead_time(now())?;
     wait_well(pair)?;
     expect("MainPID of hbd", &pair.shown(A, "MainPID")?, &process)?;
+    let scheduling = pair.node(A).run(&["chrt", "-a", "-p", &process])?;
+    if scheduling.matches("SCHED_RR").count() > 1 {
+        return unexpected(format!("more than one thread is realtime:\n{scheduling}"));
+    }
     expect("NRestarts of hbd", &pair.shown(A, "NRestarts")?, &"0".to_owned())?;
     expect_unmoved(pair, since, &server)?;
     pair.settle()?;
