@@ -147,11 +147,11 @@ fn other(snapshot: &Snapshot) -> String {
 /// The cluster manager on this node.
 #[interface(name = "org.hbd1.Manager")]
 impl ManagerObject {
-    /// Reads ha.cf, authkeys, haresources and hbd.toml again and puts them in force, or changes nothing and fails with
-    /// org.hbd1.Error.ReloadRefused, which carries the diagnostics. Returns one line for each change. New keys, told as
-    /// "authkeys", are in force at the return. Everything else is put in force by a program that replaces this one in its process: the
-    /// name org.hbd1 changes its owner within a second or two, and Generation rises. Nothing else moves. Takes the
-    /// authorisation org.hbd1.reload.
+    /// Reads ha.cf, authkeys, haresources and hbd.toml again and puts them in force, or changes nothing and fails
+    /// with org.hbd1.Error.ReloadRefused, which carries the diagnostics. Returns one line for each change. New keys,
+    /// told as "authkeys", are in force at the return. Everything else is put in force by a program that replaces
+    /// this one in its process: the name org.hbd1 changes its owner within a second or two, and Generation rises.
+    /// Nothing else moves. Takes the authorisation org.hbd1.reload.
     #[zbus(out_args("changes"))]
     async fn reload(
         &self,

@@ -104,8 +104,8 @@ impl NodeObject {
         self.0.differing.iter().map(String::as_str).collect()
     }
 
-    /// What differs in these files, a sentence without its full stop each. Empty as far as the other node has not told
-    /// it (an older hbd, or files of more than about 20 groups).
+    /// What differs in these files, a sentence without its full stop each. Empty as far as the other node has not
+    /// told it (an older hbd, or files of more than about 20 groups).
     #[zbus(property)]
     fn configuration_differences(&self) -> Vec<&str> {
         self.0.differences.iter().map(String::as_str).collect()

@@ -1,7 +1,7 @@
 //! What two configurations of one node differ in, in words: what a reload of the files would change.
 //!
-//! Owns the wording, and which differences a running hbd cannot take over. Knows no difference that is none to hbd: the
-//! line of a group, the order of comments. Prints no key, and no parameter of a fencing device.
+//! Owns the wording, and which differences a running hbd cannot take over. Knows no difference that is none to hbd:
+//! the line of a group, the order of comments. Prints no key, and no parameter of a fencing device.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use super::types::{Config, Medium};
 
 /// What is different in the newer of two configurations, a sentence without its full stop each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Difference {
+pub struct ConfigDifference {
     /// What can be put in force while hbd runs.
     pub changes: Vec<String>,
     /// What cannot: another hbd on the same machine would be another node for its peer.
     pub identity: Vec<String>,
 }
 
-impl Difference {
+impl ConfigDifference {
     /// What `new` says otherwise than `old`.
-    pub fn between(old: &Config, new: &Config) -> Difference {
-        let mut difference = Difference::default();
+    pub fn between(old: &Config, new: &Config) -> ConfigDifference {
+        let mut difference = ConfigDifference::default();
         difference.compare_identity(old, new);
         difference.compare_groups(old, new);
         difference.compare_links(old, new);
@@ -287,14 +287,14 @@ mod tests {
     }
 
     /// What is said when the files of the example become these.
-    fn said(ha_cf: &str, haresources: &str, hbd_toml: &str) -> Difference {
-        Difference::between(&configured(HA_CF, HARESOURCES, ""), &configured(ha_cf, haresources, hbd_toml))
+    fn said(ha_cf: &str, haresources: &str, hbd_toml: &str) -> ConfigDifference {
+        ConfigDifference::between(&configured(HA_CF, HARESOURCES, ""), &configured(ha_cf, haresources, hbd_toml))
     }
 
     #[test]
     fn what_means_the_same_is_no_difference() {
         let files = ("# a comment\n\n".to_owned() + HA_CF, "\n# another\n\n".to_owned() + HARESOURCES);
-        assert_eq!(said(&files.0, &files.1, "# nothing\n"), Difference::default());
+        assert_eq!(said(&files.0, &files.1, "# nothing\n"), ConfigDifference::default());
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             ("logfacility local0", "logfacility local1", "logfacility: local1 instead of local0"),
             ("keepalive 1", "keepalive 1\nlogfile /var/log/x", "logfile: /var/log/x instead of none"),
         ] {
-            let Difference { changes, identity } = said(&HA_CF.replace(from, to), HARESOURCES, "");
+            let ConfigDifference { changes, identity } = said(&HA_CF.replace(from, to), HARESOURCES, "");
             assert!(changes.contains(&change.to_owned()) && identity.is_empty(), "{to}: {changes:?}");
             // Some intervals follow from others.
             assert!(changes.iter().all(|other| !other.contains("environment")), "{to}: {changes:?}");
@@ -348,7 +348,7 @@ mod tests {
     fn no_password_is_printed() {
         let [before, after] =
             ["old", "new"].map(|word| configured(HA_CF, HARESOURCES, &HBD_TOML.replace("old", word)));
-        assert_eq!(Difference::between(&before, &after).changes, ["fencing of nodeb: changed"]);
-        assert_eq!(Difference::between(&after, &before).changes, ["fencing of nodeb: changed"]);
+        assert_eq!(ConfigDifference::between(&before, &after).changes, ["fencing of nodeb: changed"]);
+        assert_eq!(ConfigDifference::between(&after, &before).changes, ["fencing of nodeb: changed"]);
     }
 }

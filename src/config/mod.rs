@@ -72,6 +72,7 @@ pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
 pub use difference::Difference;
 pub use export::{Exported, ExportedFile, export};
+pub use difference::ConfigDifference;
 pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use group_target::{GROUP_TARGETS, group_target};

@@ -63,7 +63,8 @@ impl SharedItems {
         (text.len() <= LONGEST).then(|| items.collect::<Option<_>>().map(SharedItems)).flatten()
     }
 
-    /// What `node`, whose items are `other`, has read otherwise than this node, a sentence without its full stop each.
+    /// What `node`, whose items are `other`, has read otherwise than this node, a sentence without its full stop
+    /// each.
     pub fn differences(&self, other: &SharedItems, node: &str) -> Vec<String> {
         let mut keys: Vec<_> = self.0.keys().chain(other.0.keys()).collect();
         keys.sort_unstable();

@@ -65,7 +65,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::checks::CheckThread;
 use crate::cluster::{Core, Settings, asking_interval};
-use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, OnHang, Severity};
+use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, Severity};
 use crate::util::error::error_chain;
 use crate::{checks, journal, units, vip};
 use announcements::Announcements;
@@ -143,7 +143,7 @@ pub fn main() -> ExitCode {
         println!("{}", units::occupants::tell(directory));
         return ExitCode::SUCCESS;
     } else if arguments.release {
-        release_left_behind()
+        release::main(&files())
     } else if let Some(recording) = &arguments.replay {
         replay::main(recording, arguments.json).map_err(StartError::from)
     } else {
@@ -164,34 +164,6 @@ fn files() -> Files {
         Some(directory) => Files::default().with_credentials(Path::new(&directory)),
         None => Files::default(),
     }
-}
-
-fn release_left_behind() -> Result<ExitCode, StartError> {
-    let runtime = runtime()?;
-    let errors = runtime.block_on(async {
-        let ending = release::ServiceEnd::of_this_service().await;
-        let mut errors = release::release_or_keep(Path::new(held::DIRECTORY), &ending).await;
-        errors.extend(reboot_if_told(&ending).await);
-        errors
-    });
-    for error in &errors {
-        eprintln!("hbd --release: {}", error_chain(error));
-    }
-    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be
-/// read it is spared, as it is without the line.
-async fn reboot_if_told(ending: &release::ServiceEnd) -> Option<release::ReleaseError> {
-    let told = || {
-        let host = Host::of_this_machine().ok()?;
-        Some(config::load(&files(), &host).config?.watchdog_policy.on_hang)
-    };
-    if !ending.hung() || told() != Some(OnHang::Reboot) {
-        return None;
-    }
-    println!("hbd --release: hbd hung: rebooting this machine at once (on_hang in /etc/hbd/hbd.toml)");
-    release::reboot().await.err()
 }
 
 fn script(words: &[String]) -> ExitCode {

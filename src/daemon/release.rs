@@ -5,12 +5,17 @@
 //! released.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use super::error::StartError;
 use super::held::{self, Beat, Held};
-use crate::config::{Child, Group, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies};
+use super::runtime::runtime;
+use crate::config::{
+    self, Child, Files, Group, Host, OnHang, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies,
+};
 use crate::units::{Systemd, UnitError, Verb};
 use crate::util::error::{FileError, error_chain};
 use crate::vip::VipError;
@@ -101,6 +106,34 @@ impl ServiceEnd {
         }
         Ok(())
     }
+}
+
+/// `hbd --release`. Status 1 if anything may be left.
+pub(super) fn main(files: &Files) -> Result<ExitCode, StartError> {
+    let errors = runtime()?.block_on(async {
+        let ending = ServiceEnd::of_this_service().await;
+        let mut errors = release_or_keep(Path::new(held::DIRECTORY), &ending).await;
+        errors.extend(reboot_if_told(files, &ending).await);
+        errors
+    });
+    for error in &errors {
+        eprintln!("hbd --release: {}", error_chain(error));
+    }
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be
+/// read it is spared, as it is without the line.
+async fn reboot_if_told(files: &Files, ending: &ServiceEnd) -> Option<ReleaseError> {
+    let told = || {
+        let host = Host::of_this_machine().ok()?;
+        Some(config::load(files, &host).config?.watchdog_policy.on_hang)
+    };
+    if !ending.hung() || told() != Some(OnHang::Reboot) {
+        return None;
+    }
+    println!("hbd --release: hbd hung: rebooting this machine at once (on_hang in /etc/hbd/hbd.toml)");
+    reboot().await.err()
 }
 
 /// Releases what the last daemon left, or keeps it for the next; says which. Goes on after an error and returns all

@@ -1,8 +1,8 @@
 //! What changed files mean for the hbd that runs: nothing, new keys, or a successor in its place.
 //!
-//! Owns the comparison of the files with what is in force. New keys go to the core's thread. Everything else is put in
-//! force as a restart does it, which moves nothing (docs/DECISIONS.md "A reload is a restart in place"): this process
-//! hands over to the program that reads the files, without ending. Never puts half of a change in force.
+//! Owns the comparison of the files with what is in force. New keys go to the core's thread. Everything else is put
+//! in force as a restart does it, which moves nothing (docs/DECISIONS.md "A reload is a restart in place"): this
+//! process hands over to the program that reads the files, without ending. Never puts half of a change in force.
 
 use std::convert::Infallible;
 use std::os::unix::process::CommandExt;
@@ -24,7 +24,7 @@ use super::notify::{Notifier, ServiceNotice};
 use super::self_check::SelfCheckOrder;
 use super::start_check::{self, Footing};
 use crate::bus::KEYS_CHANGE;
-use crate::config::{AuthKeys, Config, Diagnostic, Difference, Files, Host, Severity};
+use crate::config::{AuthKeys, Config, ConfigDifference, Diagnostic, Files, Host, Severity};
 
 /// How long the successor may take until it says WATCHDOG=1: as long as a start, which no watchdog guards.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -140,7 +140,7 @@ impl Reloader {
         if !footing.fresh {
             return Err(mistakes(&footing.diagnostics));
         }
-        let Difference { mut changes, identity } = Difference::between(&self.config, &footing.config);
+        let ConfigDifference { mut changes, identity } = ConfigDifference::between(&self.config, &footing.config);
         if !identity.is_empty() {
             return Err(format!(
                 "{}: a reload cannot change that. `systemctl restart hbd` does, on one node after the other",

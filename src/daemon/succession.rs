@@ -94,7 +94,7 @@ pub fn take_up(
         let gone: Vec<Child> = before.children.into_iter().filter(|child| !children.contains(child)).collect();
         if !leave.is_empty() || !gone.is_empty() {
             info!("Releasing what the last hbd left and nobody is to serve.");
-            // Whoever adopts something has to tell the peers in time.
+            // What is adopted has to be told to the peers in time.
             let patience = (!adopted.held.is_none()).then(|| STOPS_WITHIN.min(left.saturating_sub(START_NEEDS)));
             leaving = Leaving::begin(leave, gone, units.clone(), patience);
         }

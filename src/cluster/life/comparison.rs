@@ -1,6 +1,6 @@
 //! Do both nodes run with the same configuration? Two hbd nodes tell each other digests of it in their statuses
-//! (05 §3.4), and each item of it once they differ (05 §3.9); what differs is said once for each change. Decides nothing
-//! by it.
+//! (05 §3.4), and each item of it once they differ (05 §3.9); what differs is said once for each change. Decides
+//! nothing by it.
 
 use crate::cluster::Record;
 use crate::cluster::core::Core;
