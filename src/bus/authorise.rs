@@ -4,9 +4,11 @@
 //! through to here; everything else it denies by itself.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use futures_util::StreamExt;
 use tokio::time::timeout;
 use zbus::Connection;
 use zbus::fdo::{ConnectionCredentials, DBusProxy};
@@ -20,6 +22,8 @@ use super::error::ManagerError;
 const GROUP: &str = "haclient";
 /// Callers that may be asked about at the same time; more of them are told to try again.
 const PENDING: usize = 16;
+/// How many of those may be the same user's.
+const PENDING_OF_ONE: usize = 4;
 /// How long polkit may take by itself.
 const POLKIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a person may take to give a password.
@@ -63,13 +67,27 @@ impl PolkitAction {
     }
 }
 
-/// Decides about callers, a bounded number at a time.
-#[derive(Debug)]
-pub(super) struct Gate(Semaphore);
+/// Decides about callers. Whom the bus's own word suffices for waits for nobody; others are asked about, a bounded
+/// number at a time, and of each user fewer than that.
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<HashMap<u32, usize>>);
 
-impl Default for Gate {
-    fn default() -> Self {
-        Gate(Semaphore::new(PENDING))
+/// A caller that is asked about.
+#[derive(Debug)]
+struct Asking<'a> {
+    gate: &'a Gate,
+    user: u32,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.gate.pending();
+        if let Entry::Occupied(mut count) = pending.entry(self.user) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }
 
@@ -81,9 +99,6 @@ impl Gate {
         header: &Header<'_>,
         action: PolkitAction,
     ) -> Result<(), ManagerError> {
-        let Ok(_place) = self.0.try_acquire() else {
-            return Err(ManagerError::Busy("hbd is asking about too many callers; try again".to_owned()));
-        };
         // Who has a connection to us alone was given it.
         if !bus.is_bus() {
             return Ok(());
@@ -94,8 +109,16 @@ impl Gate {
         if is_trusted(&credentials, haclient()) {
             return Ok(());
         }
+        // Nobody with a user of his own is told apart from others without one.
+        let Some(_place) = self.enter(credentials.unix_user_id().unwrap_or(u32::MAX)) else {
+            return Err(ManagerError::Busy("hbd is asking about too many callers; try again".to_owned()));
+        };
         let interactive = header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
-        match ask_polkit(bus, header, action, interactive).await {
+        let verdict = tokio::select! {
+            verdict = ask_polkit(bus, header, action, interactive) => verdict,
+            () = departure(bus, header) => return Err(refused("the caller has left the bus".to_owned())),
+        };
+        match verdict {
             Ok(Verdict::Yes) => Ok(()),
             Ok(Verdict::Challenge) => Err(refused(format!("polkit wants a password for {}", action.id()))),
             Ok(Verdict::No) => {
@@ -105,6 +128,41 @@ impl Gate {
                 Err(refused(format!("only root and members of {GROUP} may; polkit cannot be asked ({error})")))
             }
         }
+    }
+}
+
+impl Gate {
+    fn pending(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
+        // A panic in between leaves a count behind, and nothing else.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among those who are asked about; `None` if this user, or all together, have too many.
+    fn enter(&self, user: u32) -> Option<Asking<'_>> {
+        let mut pending = self.pending();
+        let (all, own) = (pending.values().sum::<usize>(), pending.get(&user).copied().unwrap_or_default());
+        if all >= PENDING || own >= PENDING_OF_ONE {
+            return None;
+        }
+        *pending.entry(user).or_default() += 1;
+        Some(Asking { gate: self, user })
+    }
+}
+
+/// Waits until the caller has left the bus; for ever where the bus does not say so.
+async fn departure(bus: &Connection, header: &Header<'_>) {
+    let watch = async {
+        let sender = header.sender()?;
+        let dbus = DBusProxy::builder(bus).cache_properties(CacheProperties::No).build().await.ok()?;
+        let mut changes = dbus.receive_name_owner_changed_with_args(&[(0, sender.as_str())]).await.ok()?;
+        // It may have left before we listened.
+        if dbus.name_has_owner(sender.clone().into()).await.ok()? {
+            changes.next().await?;
+        }
+        Some(())
+    };
+    if watch.await.is_none() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -166,6 +224,17 @@ async fn ask_polkit(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_user_takes_all_places() {
+        let gate = Gate::default();
+        let of_one: Vec<_> = (0..PENDING_OF_ONE).map(|_| gate.enter(1000).unwrap()).collect();
+        assert!(gate.enter(1000).is_none());
+        let of_others: Vec<_> = (1..).map_while(|user| gate.enter(user)).collect();
+        assert_eq!(of_one.len() + of_others.len(), PENDING);
+        drop((of_one, of_others));
+        assert!(gate.enter(1000).is_some() && gate.pending().is_empty(), "a place is free when its caller is served");
+    }
 
     #[test]
     fn a_group_is_found_by_its_whole_name() {

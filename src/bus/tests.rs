@@ -393,6 +393,81 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
     assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
 }
 
+/// A polkit that waits for a password that nobody types.
+struct PatientPolkit(mpsc::UnboundedSender<()>);
+
+#[zbus::interface(name = "org.freedesktop.PolicyKit1.Authority")]
+impl PatientPolkit {
+    async fn check_authorization(
+        &self,
+        _subject: (String, HashMap<String, OwnedVariant>),
+        _action: &str,
+        _details: HashMap<String, String>,
+        _flags: u32,
+        _cancellation: &str,
+    ) -> (bool, bool, HashMap<String, String>) {
+        self.0.send(()).unwrap();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_types_no_password_locks_nobody_out() {
+    const NOBODY: u32 = 65534;
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
+    let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>
+        <allow send_destination="org.freedesktop.PolicyKit1"/></policy>"#;
+    let Some(bus) = PrivateBus::like_system_with(policy, extra) else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
+        missing("root", "only root can call as another user: run the tests as root");
+        return;
+    }
+    let (told, mut asked) = mpsc::unbounded_channel();
+    let _polkit = bus
+        .builder()
+        .name("org.freedesktop.PolicyKit1")
+        .serve_at("/org/freedesktop/PolicyKit1/Authority", PatientPolkit(told))
+        .build()
+        .await
+        .unwrap();
+    tokio::spawn(async move {
+        while let Some(Call::Reload { reply }) = daemon.calls.recv().await {
+            let _ = reply.send(Ok(Vec::new()));
+        }
+    });
+    let hog = |user| {
+        let mut command = tokio::process::Command::new("busctl");
+        command.arg(format!("--address={}", bus.address())).arg("--allow-interactive-authorization=yes");
+        command.args(["call", NAME, ROOT, "org.hbd1.Manager", "Reload"]).uid(user);
+        command.stderr(std::process::Stdio::null()).kill_on_drop(true).spawn()
+    };
+    let Ok(hogs) = (0..16).map(|_| hog(NOBODY)).collect::<Result<Vec<_>, _>>() else {
+        missing("busctl", "install systemd");
+        return;
+    };
+    for _ in 0..4 {
+        timeout(LONG, asked.recv()).await.unwrap().unwrap();
+    }
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    timeout(LONG, manager.call::<_, _, Vec<String>>("Reload", &())).await.unwrap().unwrap();
+    // Another user is asked about, too.
+    let _other = hog(1).unwrap();
+    timeout(LONG, asked.recv()).await.unwrap().unwrap();
+    // Who has gone is asked about no longer, and others get the place.
+    drop(hogs);
+    let place = async {
+        loop {
+            let mut next = hog(NOBODY).unwrap();
+            tokio::select! {
+                asked = asked.recv() => break asked.unwrap(),
+                refused = next.wait() => assert!(!refused.unwrap().success()),
+            }
+        }
+    };
+    timeout(LONG, place).await.unwrap();
+}
+
 #[tokio::test]
 async fn introspection_explains_the_interface() {
     let Some(bus) = PrivateBus::start() else { return };

@@ -56,7 +56,8 @@ impl EventFilter {
         if self.follow {
             arguments.extend(["--follow", "--lines=1000"].map(str::to_owned));
         }
-        arguments.push("SYSLOG_IDENTIFIER=hbd".to_owned());
+        // Anybody may write records under hbd's name, but not as root.
+        arguments.extend(["SYSLOG_IDENTIFIER=hbd", "_UID=0"].map(str::to_owned));
         let fields = [
             ("HBD_GROUP", &self.group),
             ("HBD_NODE", &self.node),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::fdo::{self, ObjectManagerProxy, PropertiesProxy};
@@ -13,6 +14,7 @@ use crate::bus::{
     CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot,
     Snapshot, Traffic,
 };
+use crate::util::text::printable;
 
 /// How long the bus, and then hbd, may take for each answer.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -71,8 +73,23 @@ impl Client {
         });
         snapshot.links.sort_by_key(|link| (link.medium == "ping", link.node.clone(), link.name.clone()));
         snapshot.groups.sort_by_key(|group| group.name.clone());
-        Ok(snapshot)
+        Ok(printable_texts(snapshot)?)
     }
+}
+
+/// The same with every text made printable: names and reasons come from files, from units and from the network.
+fn printable_texts(snapshot: Snapshot) -> serde_json::Result<Snapshot> {
+    fn escape(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = printable(text),
+            Value::Array(values) => values.iter_mut().for_each(escape),
+            Value::Object(fields) => fields.values_mut().for_each(escape),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut value = serde_json::to_value(snapshot)?;
+    escape(&mut value);
+    serde_json::from_value(value)
 }
 
 /// Asks the hbd on the bus of `builder` for everything.

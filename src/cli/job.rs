@@ -8,6 +8,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use zbus::connection::Builder;
+use zbus::fdo::{self, DBusProxy};
+use zbus::names::{BusName, OwnedUniqueName};
 use zbus::proxy::MethodFlags;
 use zbus::wire::{DynamicType, Type};
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
@@ -41,7 +43,8 @@ where
     let bus = connect(builder).await?;
     let manager = manager(&bus).await?;
     // Listening begins before the call, so that no signal is missed.
-    let mut signals = listen(&bus).await?;
+    let owner = owner(&bus).await?;
+    let mut signals = listen(&bus, owner.clone()).await?;
     let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
     let job = match manager.call_with_flags::<_, _, OwnedObjectPath>(method, flags, arguments).await {
         Ok(job) => job.unwrap_or_default(),
@@ -52,7 +55,7 @@ where
         let message = tokio::select! {
             message = signals.recv() => message.ok_or(CliError::NotRunning)?,
             _ = presence.tick() => {
-                check_hbd_is_there(&bus).await?;
+                check_hbd_is_there(&bus, &owner).await?;
                 continue;
             }
         };
@@ -84,7 +87,8 @@ where
 
 /// Prints the progress until it is dropped. Ends by itself only when the signals of hbd end.
 pub(super) async fn print_progress(bus: &Connection) -> CliError {
-    let mut signals = match listen(bus).await {
+    let listening = async { listen(bus, owner(bus).await?).await };
+    let mut signals = match listening.await {
         Ok(signals) => signals,
         Err(error) => return error,
     };
@@ -101,8 +105,20 @@ fn print_line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable(text));
 }
 
-/// Every signal of the manager from now on. A task drains the stream, because a full one would block the connection.
-async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, CliError> {
+/// The connection of hbd.
+async fn owner(bus: &Connection) -> Result<OwnedUniqueName, CliError> {
+    let names = DBusProxy::new(bus).await.map_err(CliError::NoAnswer)?;
+    let name = BusName::try_from(NAME).map_err(|error| CliError::NoAnswer(error.into()))?;
+    names.get_name_owner(name).await.map_err(|error| match error {
+        fdo::Error::NameHasNoOwner(_) => CliError::NotRunning,
+        error => CliError::NoAnswer(error.into()),
+    })
+}
+
+/// Every signal of the manager on the connection `owner` from now on. A signal that is sent to us alone comes whatever
+/// we listen for, and anybody on the bus can send one. A task drains the stream, because a full one would block the
+/// connection.
+async fn listen(bus: &Connection, owner: OwnedUniqueName) -> Result<mpsc::UnboundedReceiver<Message>, CliError> {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).path(ROOT).build();
     let mut signals = match rule {
         Ok(rule) => MessageStream::for_match_rule(rule, bus, None).await.map_err(CliError::NoAnswer)?,
@@ -111,7 +127,8 @@ async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, Cl
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(Ok(message)) = signals.next().await {
-            if sender.send(message).is_err() {
+            let believed = message.header().sender().is_some_and(|sender| *sender == *owner.inner());
+            if believed && sender.send(message).is_err() {
                 break;
             }
         }
@@ -119,8 +136,13 @@ async fn listen(bus: &Connection) -> Result<mpsc::UnboundedReceiver<Message>, Cl
     Ok(receiver)
 }
 
-/// Fails if hbd has ended: no signal would then say how the job ended.
-async fn check_hbd_is_there(bus: &Connection) -> Result<(), CliError> {
+/// Fails if hbd has ended, or is another one by now: no signal would then say how the job ended.
+async fn check_hbd_is_there(bus: &Connection, before: &OwnedUniqueName) -> Result<(), CliError> {
+    if owner(bus).await? != *before {
+        return Err(CliError::Refused(
+            "hbd was restarted or reloaded before this was done; see hbctl status, and try again".to_owned(),
+        ));
+    }
     let peer = Some("org.freedesktop.DBus.Peer");
     match bus.call_method(Some(NAME), ROOT, peer, "Ping", &()).await.map_err(refusal_text) {
         Err(Err(error)) => Err(error),

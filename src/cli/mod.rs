@@ -44,6 +44,7 @@ use zbus::connection::Builder;
 use crate::bus::Snapshot;
 use crate::util::clock::now_usec;
 use crate::util::error::{error_chain, failed};
+use crate::util::text::printable_lines;
 use error::CliError;
 use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
 use job::Progress::Printed;
@@ -63,7 +64,7 @@ pub fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            let _ = writeln!(io::stderr().lock(), "hbctl: {}", error.with_remedy());
+            let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable_lines(&error.with_remedy()));
             error.exit_code()
         }
     }
@@ -168,10 +169,11 @@ fn print_metrics(
 }
 
 fn print_outcome(outcome: Result<String, String>) -> (String, ExitCode) {
-    match outcome {
-        Ok(text) => (format!("{text}\n"), ExitCode::SUCCESS),
-        Err(text) => (format!("{text}\n"), ExitCode::from(EXIT_NOT_DONE)),
-    }
+    let (text, code) = match outcome {
+        Ok(text) => (text, ExitCode::SUCCESS),
+        Err(text) => (text, ExitCode::from(EXIT_NOT_DONE)),
+    };
+    (printable_lines(&text) + "\n", code)
 }
 
 fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(String, ExitCode), CliError> {

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
+use zbus::ObjectPath;
+use zbus::fdo::DBusProxy;
+use zbus::names::UniqueName;
 
 use super::error::CliError;
 use super::status::{render, troubles};
 use super::{fetch, job, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
-    Call, CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest,
+    Call, CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ROOT,
     ResourceSnapshot, Snapshot, Traffic,
 };
 use crate::cluster::{Answer, Request, Set};
@@ -336,7 +339,22 @@ async fn what_the_bus_shows_is_what_was_put_there() {
     }
 }
 
-/// A move as hbctl waits for it, beside a daemon that ends it so; `None` without a dbus-daemon.
+/// Tells every connection of the bus that the first job was done, as anybody on it can.
+async fn lie(bus: &PrivateBus) {
+    let liar = bus.builder().build().await.unwrap();
+    let job = ObjectPath::try_from(format!("{ROOT}/job/1")).unwrap();
+    for number in 0..20 {
+        let victim = UniqueName::try_from(format!(":1.{number}")).unwrap();
+        let body = (1u32, &job, "done", "forged");
+        let signal = liar.emit_signal(Some(victim), ROOT, "org.hbd1.Manager", "JobRemoved", &body);
+        signal.await.unwrap();
+    }
+    // What was sent before an answer has arrived.
+    DBusProxy::new(&liar).await.unwrap().get_id().await.unwrap();
+}
+
+/// A move as hbctl waits for it, beside a daemon that ends it so and a program that says it was done; `None` without
+/// a dbus-daemon.
 async fn outcome_of_move(answer: Answer) -> Option<Result<String, String>> {
     let bus = PrivateBus::start()?;
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
@@ -357,6 +375,7 @@ async fn outcome_of_move(answer: Answer) -> Option<Result<String, String>> {
         else {
             panic!("another call")
         };
+        lie(&bus).await;
         reply.send(Ok(answer)).unwrap();
     };
     let arguments = ("10.0.0.100", "nodeb");
@@ -370,6 +389,26 @@ async fn a_move_is_waited_for_by_its_job() {
     assert_eq!(said, Ok("10.0.0.100 is now on nodeb".to_owned()));
     let Some(said) = outcome_of_move(Answer::Failed).await else { return };
     assert!(said.unwrap_err().contains("not everything could be started"));
+}
+
+#[tokio::test]
+async fn no_text_from_the_bus_controls_the_terminal() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut shown = healthy();
+    shown.groups[0].held_back = "\x1b]0;owned\x07".to_owned();
+    shown.groups[0].resources[0].why = "\x1b[2J".to_owned();
+    let (_snapshots, receiver) = watch::channel(Arc::new(shown));
+    let address = bus.address();
+    let connect = move || zbus::connection::Builder::address(address.as_str());
+    tokio::spawn(crate::bus::run(connect, receiver, mpsc::channel(1).0, || ()));
+    let fetched = loop {
+        match fetch::snapshot(bus.builder()).await {
+            Err(CliError::NotRunning) => tokio::task::yield_now().await,
+            fetched => break fetched.unwrap(),
+        }
+    };
+    let text = render(&fetched, 0, false);
+    assert!(text.contains("\\u{1b}]0;owned") && !text.contains('\x1b'), "{text}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// When it cannot, because the disk is full for instance.
 pub fn probe(directory: &Path) -> Result<(), FileError> {
     let path = directory.join("hbd.probe");
-    let made = File::create(&path).and_then(|mut file| file.write_all(b"hbd looks whether it can write here\n"));
+    let made = create(&path, 0o600).and_then(|mut file| file.write_all(b"hbd looks whether it can write here\n"));
     let removed = match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -39,15 +39,24 @@ pub fn probe(directory: &Path) -> Result<(), FileError> {
 }
 
 fn replace(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(new)?;
+    let mut file = create(new, 0o644)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(new, path)?;
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
+/// A new file. Heartbeat's directory belongs to another user, who must not have us write elsewhere by a symbolic link.
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(mode).open(path)
+}
+
 fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
+    let file = File::options().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
     if file.metadata()?.len() != content.len() as u64 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -70,6 +79,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new\n");
         write(&path, b"longer\n").unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"new\n", "what does not fit changes nothing");
+    }
+
+    #[test]
+    fn no_symbolic_link_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, victim] = ["hb_generation", "victim"].map(|name| directory.path().join(name));
+        for link in ["hb_generation.new", "hb_generation", "hbd.probe"] {
+            fs::write(&victim, "kept\n").unwrap();
+            let link = directory.path().join(link);
+            std::os::unix::fs::symlink(&victim, &link).unwrap();
+            write(&path, b"one\n").unwrap();
+            probe(directory.path()).unwrap();
+            assert_eq!(fs::read(&victim).unwrap(), b"kept\n", "{}", link.display());
+            assert_eq!(fs::read(&path).unwrap(), b"one\n");
+            let _ = fs::remove_file(&link);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -63,12 +63,23 @@ impl FileSink {
         let (file, _) = match self.open.take() {
             Some(open) => self.open.insert(open),
             None => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+                let file = open(path)?;
                 self.open.insert((file, Instant::now()))
             }
         };
         Ok(file)
     }
+}
+
+/// A symbolic link is root's, or it is not followed: whoever may write to the directory would choose the file.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640);
+    let roots = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink() && found.uid() == 0);
+    if !roots {
+        options.custom_flags(libc::O_NOFOLLOW);
+    }
+    options.open(path)
 }
 
 impl Sink for FileSink {

@@ -7,6 +7,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// The same for a text of several lines, whose ends are kept.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -14,5 +19,6 @@ mod tests {
     #[test]
     fn control_characters_are_escaped_and_nothing_else() {
         assert_eq!(printable("\x1b[2Jné\t\n"), "\\u{1b}[2Jné\\t\\n");
+        assert_eq!(printable_lines("a\x07\nb\n"), "a\\u{7}\nb\n");
     }
 }
