@@ -46,7 +46,8 @@ fn replace(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
-/// A new file. Heartbeat's directory belongs to another user, who must not have us write elsewhere by a symbolic link.
+/// A new file. Heartbeat's directory belongs to another user, and a symbolic link of theirs must not have us write
+/// elsewhere.
 fn create(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
