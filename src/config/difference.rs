@@ -22,6 +22,46 @@ pub struct ConfigDifference {
 impl ConfigDifference {
     /// What `new` says otherwise than `old`.
     pub fn between(old: &Config, new: &Config) -> ConfigDifference {
+        // A field that is added here is compared below.
+        let Config {
+            node: _,
+            nodes: _,
+            ping_nodes: _,
+            timing: _,
+            media: _,
+            udpport: _,
+            baud: _,
+            auto_failback: _,
+            hopfudge: _,
+            message_format: _,
+            compression: _,
+            cluster: _,
+            log_badpack: _,
+            generation_method: _,
+            uuid_from: _,
+            groups: _,
+            children: _,
+            environment: _,
+            log_facility: _,
+            log_file: _,
+            debug_file: _,
+            syslog_format: _,
+            debug: _,
+            watchdog: _,
+            watchdog_policy: _,
+            realtime: _,
+            rtprio: _,
+            fencing: _,
+            connectivity: _,
+            recording: _,
+            lease: _,
+            policies: _,
+            limits: _,
+            units: _,
+            health: _,
+            checks: _,
+            notify: _,
+        } = new;
         let mut difference = ConfigDifference::default();
         difference.compare_identity(old, new);
         difference.compare_groups(old, new);
