@@ -12,10 +12,13 @@ use crate::config::{Dialect, Mount, Script};
 use crate::util::clock::microseconds;
 
 /// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file
-/// and does not understand it when it reads the file again, after a `daemon-reload`.
+/// and does not understand it when it reads the file again, after a `daemon-reload`. Without them systemd puts the
+/// values of variables into the arguments, so each `$` of ours is doubled (systemd.service(5), "Command lines").
 pub(super) fn command(words: Vec<&str>) -> Variant<'_> {
     let program = words.first().copied().unwrap_or_default();
-    Variant::from(vec![(program, words, false)])
+    let arguments = words.iter().skip(1).map(|word| word.replace('$', "$$"));
+    let line: Vec<String> = words.first().map(|program| (*program).to_owned()).into_iter().chain(arguments).collect();
+    Variant::from(vec![(program, line, false)])
 }
 
 /// `hbd --script OPERATION DIALECT COMMAND…`, see [`super::script`].
@@ -109,4 +112,17 @@ pub(super) fn mount<'a>(mount: &'a Mount, limit: Duration) -> Vec<Property<'a>> 
     properties.extend(mount.options.as_deref().map(|options| ("Options", Variant::from(options))));
     properties.push(("TimeoutUSec", Variant::from(microseconds(limit))));
     properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_is_taken_for_a_variable() {
+        let line: Vec<(String, Vec<String>, bool)> =
+            command(vec!["/bin/$x", "$HOME", "a${b}", "$$"]).try_into().unwrap();
+        let words = ["/bin/$x", "$$HOME", "a$${b}", "$$$$"].map(str::to_owned).to_vec();
+        assert_eq!(line, [("/bin/$x".to_owned(), words, false)]);
+    }
 }

@@ -206,8 +206,15 @@ fn ocf(
 }
 
 fn transient(word: &str, script: Script) -> ResourceKind {
-    let unit = format!("hbd-{}.service", unit_name::escape(word));
-    ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) })
+    ResourceKind::Transient(Transient { unit: unit(word), recipe: Recipe::Script(script) })
+}
+
+/// The unit of a script. `hbd-order.service` is hbd's own; no other word gives a name with a second `-` of ours.
+fn unit(word: &str) -> String {
+    match word {
+        "order" => "hbd-script-order.service".to_owned(),
+        word => format!("hbd-{}.service", unit_name::escape(word)),
+    }
 }
 
 /// The agent of that name, of the provider `heartbeat` or else of the first other one by name. `PROVIDER/NAME` names
@@ -252,4 +259,16 @@ fn environment(context: &LookupContext<'_>) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_script_has_a_unit_of_hbds_own() {
+        assert_eq!(unit("order"), "hbd-script-order.service");
+        assert_eq!(unit("stop-order"), "hbd-stop\\x2dorder.service");
+        assert_eq!(unit("drbddisk::r0"), "hbd-drbddisk::r0.service");
+    }
 }
