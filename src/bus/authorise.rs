@@ -109,7 +109,7 @@ impl Gate {
         if is_trusted(&credentials, haclient()) {
             return Ok(());
         }
-        // Nobody with a user of his own is told apart from others without one.
+        // Callers of whom the bus names no user share the places of one.
         let Some(_place) = self.enter(credentials.unix_user_id().unwrap_or(u32::MAX)) else {
             return Err(ManagerError::Busy("hbd is asking about too many callers; try again".to_owned()));
         };

@@ -39,6 +39,8 @@ pub(crate) mod private_bus;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_callers;
+#[cfg(test)]
 mod tests_documents;
 #[cfg(test)]
 mod tests_jobs;

@@ -115,9 +115,9 @@ async fn owner(bus: &Connection) -> Result<OwnedUniqueName, CliError> {
     })
 }
 
-/// Every signal of the manager on the connection `owner` from now on. A signal that is sent to us alone comes whatever
-/// we listen for, and anybody on the bus can send one. A task drains the stream, because a full one would block the
-/// connection.
+/// Every signal of the manager on the connection `owner` from now on. A signal that is sent to us alone comes
+/// whatever we listen for, and anybody on the bus can send one. A task drains the stream, because a full one would
+/// block the connection.
 async fn listen(bus: &Connection, owner: OwnedUniqueName) -> Result<mpsc::UnboundedReceiver<Message>, CliError> {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).path(ROOT).build();
     let mut signals = match rule {

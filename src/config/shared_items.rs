@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_word_of_haresources_but_the_key_is_told() {
-        let text = items(|text| text.replace("web", "web::secret")).words().unwrap();
+        let text = items(|text| text.replace("web", "secret")).words().unwrap();
         assert!(text.contains("group 10.0.0.1 nodea,") && !text.contains("secret"), "{text}");
     }
 

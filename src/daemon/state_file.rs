@@ -89,12 +89,12 @@ mod tests {
         for link in ["hb_generation.new", "hb_generation", "hbd.probe"] {
             fs::write(&victim, "kept\n").unwrap();
             let link = directory.path().join(link);
+            let _ = fs::remove_file(&link);
             std::os::unix::fs::symlink(&victim, &link).unwrap();
             write(&path, b"one\n").unwrap();
             probe(directory.path()).unwrap();
             assert_eq!(fs::read(&victim).unwrap(), b"kept\n", "{}", link.display());
             assert_eq!(fs::read(&path).unwrap(), b"one\n");
-            let _ = fs::remove_file(&link);
         }
     }
 

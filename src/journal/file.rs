@@ -71,7 +71,7 @@ impl FileSink {
     }
 }
 
-/// A symbolic link is root's, or it is not followed: whoever may write to the directory would choose the file.
+/// A symbolic link is root's, or it is not followed: a user who may write to the directory would choose the file.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640);
