@@ -27,7 +27,31 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
             "refused: the other node says that it is not ready to serve what it would get, so everything stays here; \
              `hbctl status` on that node says why"
         }
+        Answer::NothingReturns => {
+            "refused: nothing of that waits here to go back to the other node; `hbctl status` shows what does, and \
+             `hbctl standby foreign` moves what prefers the other node"
+        }
+        Answer::MovesTogether => {
+            "refused: the other node knows the groups that prefer it only together; leave the group's name out"
+        }
         _ => "refused",
+    }
+}
+
+/// There is no group of this name.
+pub(super) fn no_group(name: &str) -> String {
+    format!("'{name}' is no group: write the first resource of a line of haresources, as it stands there")
+}
+
+/// `hbctl failback cancel` of a group, or of all with an empty name.
+pub(super) fn cancel_return(outcome: RequestOutcome, group: &str) -> Result<String, String> {
+    let what = if group.is_empty() { "what was to go back" } else { group };
+    match outcome? {
+        Answer::Done => Ok(format!(
+            "{what} stays on this node, until somebody moves it or the other node goes away and comes back once more"
+        )),
+        Answer::Busy => Err("refused: something is being moved right now; see `hbctl status`".to_owned()),
+        answer => Err(refusal(answer).to_owned()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::util::clock::now_usec;
 /// What is to be moved.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
-    /// "standby", "takeover" or "move".
+    /// "standby", "takeover", "move" or "failback".
     pub kind: &'static str,
     pub groups: Vec<String>,
     /// Where they are to go.
@@ -116,7 +116,7 @@ impl JobObject {
         self.id
     }
 
-    /// "standby", "takeover" or "move".
+    /// "standby", "takeover", "move" or "failback".
     #[zbus(property(emits_changed_signal = "const"), name = "Type")]
     fn kind(&self) -> &str {
         self.task.kind

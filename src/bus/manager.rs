@@ -18,7 +18,7 @@ use super::moving;
 use super::names::ROOT;
 use super::shown::Shown;
 use super::snapshot::{DecisionSnapshot, Snapshot};
-use crate::cluster::{Answer, Instant, Request, Set};
+use crate::cluster::{Answer, Instant, Request};
 
 /// What [`ManagerObject`] shows by its properties: the snapshot without what the other objects show.
 pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
@@ -69,8 +69,8 @@ impl ManagerObject {
         };
         let task = self.see(|snapshot| Task {
             kind: if here { "takeover" } else { "standby" },
-            groups: groups(snapshot, set),
-            node: if here { snapshot.node.clone() } else { other(snapshot) },
+            groups: moving::groups(snapshot, set),
+            node: if here { snapshot.node.clone() } else { moving::other_node(snapshot) },
         });
         let request = if here { Request::Takeover(set) } else { Request::Standby(set) };
         self.begin(bus, task, Ok(request), move |answer| moving::set_moved(answer, here, set)).await
@@ -127,21 +127,13 @@ impl ManagerObject {
     /// The number of a group in haresources order.
     fn group(&self, name: &str) -> Result<usize, ManagerError> {
         let found = self.see(|snapshot| snapshot.groups.iter().position(|known| known.name == name));
-        found.ok_or_else(|| ManagerError::InvalidArgument(no_group(name)))
+        found.ok_or_else(|| ManagerError::InvalidArgument(answers::no_group(name)))
     }
-}
 
-/// The groups of a set by name.
-fn groups(snapshot: &Snapshot, set: Set) -> Vec<String> {
-    let within = |preferred: &str| if preferred == snapshot.node { set.local } else { set.foreign };
-    let groups = snapshot.groups.iter().filter(|group| within(&group.preferred));
-    groups.map(|group| group.name.clone()).collect()
-}
-
-/// The other node.
-fn other(snapshot: &Snapshot) -> String {
-    let other = snapshot.nodes.iter().find(|node| node.kind == "normal" && !node.local);
-    other.map(|node| node.name.clone()).unwrap_or_default()
+    /// The same; `None` for an empty name, which means all.
+    fn group_or_all(&self, name: &str) -> Result<Option<usize>, ManagerError> {
+        if name.is_empty() { Ok(None) } else { self.group(name).map(Some) }
+    }
 }
 
 /// The cluster manager on this node.
@@ -232,6 +224,39 @@ impl ManagerObject {
         self.begin(bus, task, request, move |answer| moving::group_moved(answer, &group, &node)).await
     }
 
+    /// Returns the group of this name, or all with an empty name, to the other node now, if it is to go there by
+    /// itself (Returns of org.hbd1.Group), whatever failback_after, failback_window and start_delay of hbd.toml say.
+    /// A job, as of Standby; it is refused if nothing is to go back. Takes the authorisation org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn failback_now(
+        &self,
+        group: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
+        let index = self.group_or_all(&group)?;
+        let task = self.see(|snapshot| moving::return_task(snapshot, &group, moving::other_node(snapshot)));
+        let named = task.groups.join(", ");
+        self.begin(bus, task, Ok(Request::ReturnNow(index)), move |answer| moving::returned(answer, &named)).await
+    }
+
+    /// Keeps such groups on this node: they do not go back by themselves until the other node goes away and comes
+    /// back once more. Returns in words what was done, or fails with org.hbd1.Error.Refused if nothing is to go back,
+    /// or it is on its way. Takes the authorisation org.hbd1.switch.
+    #[zbus(out_args("outcome"))]
+    async fn failback_cancel(
+        &self,
+        group: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
+        let index = self.group_or_all(group)?;
+        let outcome = self.caller.outcome(Request::CancelReturn(index)).await?;
+        answers::cancel_return(outcome, group).map_err(ManagerError::Refused)
+    }
+
     /// Forgets the failures of the group of this name, or of all with an empty name, and tries again what waits
     /// because of them. Returns in words what was done, or fails with org.hbd1.Error.InvalidArgument for a name that
     /// is no group's, or org.hbd1.Error.Refused. Takes the authorisation org.hbd1.cleanup.
@@ -243,7 +268,7 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Cleanup).await?;
-        let index = if group.is_empty() { None } else { Some(self.group(group)?) };
+        let index = self.group_or_all(group)?;
         let outcome = self.caller.outcome(Request::Cleanup(index)).await?;
         answers::cleanup(outcome, group).map_err(ManagerError::Refused)
     }
@@ -461,7 +486,7 @@ impl ManagerObject {
     /// Changes without a signal of its own; see Transition.
     #[zbus(property(emits_changed_signal = "false"))]
     fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {
-        self.see(|data| data.decisions.iter().map(row).collect())
+        self.see(|data| data.decisions.iter().map(DecisionSnapshot::row).collect())
     }
 
     /// The generation number of this run: grows with each start.
@@ -469,13 +494,4 @@ impl ManagerObject {
     fn generation(&self) -> u64 {
         self.see(|data| data.generation)
     }
-}
-
-fn no_group(name: &str) -> String {
-    format!("'{name}' is no group: write the first resource of a line of haresources, as it stands there")
-}
-
-fn row(decision: &DecisionSnapshot) -> (u64, u8, String, String, String, String) {
-    let DecisionSnapshot { usec, priority, event, node, group, text } = decision.clone();
-    (usec, priority, event, node, group, text)
 }

@@ -6,7 +6,8 @@
 
 use super::answers::refusal;
 use super::ending::{JobEnding, JobResult};
-use super::snapshot::Snapshot;
+use super::jobs::Task;
+use super::snapshot::{GroupSnapshot, Snapshot};
 use crate::cluster::{Answer, MOVE_PATIENCE, Request, Set};
 
 /// The set of that name: all, local, foreign or failback, which is the same as foreign.
@@ -15,6 +16,19 @@ pub(super) fn parse_set(word: &str) -> Option<Set> {
         "failback" => Some(Set::FOREIGN),
         word => Set::parse(word).filter(|set| *set != Set::NONE),
     }
+}
+
+/// The groups of a set by name.
+pub(super) fn groups(snapshot: &Snapshot, set: Set) -> Vec<String> {
+    let within = |preferred: &str| if preferred == snapshot.node { set.local } else { set.foreign };
+    let groups = snapshot.groups.iter().filter(|group| within(&group.preferred));
+    groups.map(|group| group.name.clone()).collect()
+}
+
+/// The other node.
+pub(super) fn other_node(snapshot: &Snapshot) -> String {
+    let other = snapshot.nodes.iter().find(|node| node.kind == "normal" && !node.local);
+    other.map(|node| node.name.clone()).unwrap_or_default()
 }
 
 /// How the move of a set ended.
@@ -46,6 +60,21 @@ pub(super) fn group_moved(answer: Answer, group: &str, node: &str) -> JobEnding 
             JobResult::Refused,
             format!("{group} is neither here nor on {node}, so it cannot be moved; see `hbctl why {group}`"),
         ),
+        answer => failure(answer),
+    }
+}
+
+/// The return of a group, or with an empty name of all that is to go back, to the other node as a job.
+pub(super) fn return_task(seen: &Snapshot, group: &str, node: String) -> Task {
+    let returns = |known: &&GroupSnapshot| !known.returns.is_empty() && (group.is_empty() || known.name == group);
+    let groups = seen.groups.iter().filter(returns).map(|known| known.name.clone());
+    Task { kind: "failback", groups: groups.collect(), node }
+}
+
+/// How the return of these groups ended, which an operator did not want to wait for.
+pub(super) fn returned(answer: Answer, groups: &str) -> JobEnding {
+    match answer {
+        Answer::Done => JobEnding::new(JobResult::Done, format!("{groups} is back on the other node")),
         answer => failure(answer),
     }
 }
@@ -112,7 +141,6 @@ fn failure(answer: Answer) -> JobEnding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::GroupSnapshot;
     use crate::cluster::Awaited;
 
     /// nodea sees its own two groups, and one of nodeb.

@@ -249,6 +249,26 @@ impl GroupObject {
         self.0.contested
     }
 
+    /// What waits before it goes back by itself from this node to the one that it prefers: "when-well" (that node is
+    /// not there, or not well), "at" (the moment ReturnsAtUSec), "window" (the time of day ReturnsWindow) or "soon".
+    /// "" if it does not go. See FailbackNow and FailbackCancel.
+    #[zbus(property)]
+    fn returns(&self) -> &str {
+        &self.0.returns
+    }
+
+    /// When it goes back, in microseconds of CLOCK_REALTIME, as far as only time is left to wait for; else 0.
+    #[zbus(property, name = "ReturnsAtUSec")]
+    fn returns_at_usec(&self) -> u64 {
+        self.0.returns_at_usec
+    }
+
+    /// The time of day at which it goes back, "HH:MM-HH:MM" by the local clock; "" if it does not wait for that.
+    #[zbus(property)]
+    fn returns_window(&self) -> &str {
+        &self.0.returns_window
+    }
+
     /// The systemd target that is active where the group is, for units that others bind to it: hbd-group@NAME.target,
     /// the name escaped as systemd-escape(1) does. "" if the name is too long for one.
     #[zbus(property(emits_changed_signal = "const"))]

@@ -67,6 +67,14 @@ pub struct DecisionSnapshot {
     pub text: String,
 }
 
+impl DecisionSnapshot {
+    /// The decision as the bus shows it.
+    pub(super) fn row(&self) -> (u64, u8, String, String, String, String) {
+        let DecisionSnapshot { usec, priority, event, node, group, text } = self.clone();
+        (usec, priority, event, node, group, text)
+    }
+}
+
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NodeSnapshot {
@@ -162,6 +170,16 @@ pub struct GroupSnapshot {
     /// Whether another node says that it holds this group, which this node holds as well.
     #[serde(default)]
     pub contested: bool,
+    /// What waits before it goes back by itself from this node to the one that it prefers: `when-well` (that node is
+    /// not there, or not well), `at` (a moment), `window` (a time of day), `soon`; empty if it does not go.
+    #[serde(default)]
+    pub returns: String,
+    /// When, CLOCK_REALTIME; 0 unless `returns` is `at`.
+    #[serde(default)]
+    pub returns_at_usec: u64,
+    /// At which time of day, `HH:MM-HH:MM` by the local clock; empty unless `returns` is `window`.
+    #[serde(default)]
+    pub returns_window: String,
     /// The target that is active where the group is; empty if its key is too long for one.
     #[serde(default)]
     pub target: String,

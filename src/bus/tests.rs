@@ -105,6 +105,9 @@ fn example() -> Snapshot {
             held_back: String::new(),
             degraded_there: false,
             contested: false,
+            returns: String::new(),
+            returns_at_usec: 0,
+            returns_window: String::new(),
             target: "hbd-group@10.0.0.100.target".to_owned(),
             resources: vec![
                 resource("10.0.0.100", "address", "10.0.0.100/24"),

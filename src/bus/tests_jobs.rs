@@ -88,6 +88,8 @@ async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
         (2, "Takeover", vec!["failback"], Request::Takeover(Set::FOREIGN), "takeover", "nodea", vec![]),
         (3, "Takeover", vec!["all"], Request::Takeover(Set::ALL), "takeover", "nodea", vec!["10.0.0.100"]),
         (4, "Move", vec!["10.0.0.100", "nodeb"], Request::Standby(Set::LOCAL), "move", "nodeb", vec!["10.0.0.100"]),
+        (5, "FailbackNow", vec![""], Request::ReturnNow(None), "failback", "nodeb", vec![]),
+        (6, "FailbackNow", vec!["10.0.0.100"], Request::ReturnNow(Some(0)), "failback", "nodeb", vec![]),
     ] {
         let path: &'static str = format!("/org/hbd1/job/{number}").leak();
         assert_eq!(call(&client, method, &words).await.unwrap().as_str(), path);

@@ -200,6 +200,9 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         checks: checks.into_iter().map(check).collect(),
         degraded_there: take(&mut from, "DegradedThere"),
         contested: take(&mut from, "Contested"),
+        returns: take(&mut from, "Returns"),
+        returns_at_usec: take(&mut from, "ReturnsAtUSec"),
+        returns_window: take(&mut from, "ReturnsWindow"),
         target: take(&mut from, "Target"),
         resources: resources
             .into_iter()

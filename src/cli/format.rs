@@ -98,6 +98,17 @@ pub(super) fn age(usec: u64) -> String {
     }
 }
 
+/// How long it is still to something: `4 min 10 s`, `2 h 5 min`. Begun seconds count.
+pub(super) fn rest(usec: u64) -> String {
+    let seconds = usec.div_ceil(1_000_000);
+    match (seconds / 60, seconds % 60) {
+        (0, _) => format!("{seconds} s"),
+        (minutes @ ..60, 0) => format!("{minutes} min"),
+        (minutes @ ..60, seconds) => format!("{minutes} min {seconds} s"),
+        (minutes, _) => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
 /// A moment in the local time zone, as the journal writes it: `Nov 22 00:14:30`.
 pub(super) fn local_time(usec: u64) -> String {
     let moment = i64::try_from(usec).ok().and_then(|usec| jiff::Timestamp::from_microsecond(usec).ok());
@@ -129,6 +140,14 @@ mod tests {
         ];
         for (seconds, text) in table {
             assert_eq!(age(seconds * 1_000_000), text);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_to_the_second_within_an_hour() {
+        let table = [(0, "0 s"), (500_000, "1 s"), (59_000_000, "59 s"), (250_000_000, "4 min 10 s")];
+        for (usec, text) in table.into_iter().chain([(300_000_000, "5 min"), (7_500_000_000, "2 h 5 min")]) {
+            assert_eq!(rest(usec), text);
         }
     }
 

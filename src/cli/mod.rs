@@ -49,7 +49,7 @@ use error::CliError;
 use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
 use job::Progress::Printed;
 use setup::SetupError;
-use table::{Arguments, ConfigStep, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
+use table::{Arguments, ConfigStep, FailbackChoice, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
@@ -142,6 +142,12 @@ async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result
         RequestCommand::Takeover { scope } => job::run(bus, "Takeover", &(scope,), Printed).await,
         RequestCommand::Move { group, node } => {
             job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Printed).await
+        }
+        RequestCommand::Failback { choice: FailbackChoice::Now, group } => {
+            job::run(bus, "FailbackNow", &(group,), Printed).await
+        }
+        RequestCommand::Failback { choice: FailbackChoice::Cancel, group } => {
+            ask::ask(bus, "FailbackCancel", &(group,)).await
         }
         RequestCommand::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
         RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,

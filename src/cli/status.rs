@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::format::{age, bold, ha_cf_time, paint, table};
+use super::format::{age, bold, ha_cf_time, paint, rest, table};
 use crate::bus::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
@@ -174,6 +174,11 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
     if !snapshot.awaited.is_empty() {
         let _ = writeln!(text, "\nA move waits for {}.", snapshot.awaited);
     }
+    let returning = snapshot.groups.iter().filter_map(|group| Some((group, when_it_returns(group, now_usec)?)));
+    for (number, (group, when)) in returning.enumerate() {
+        let gap = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}Group {} returns to {} {when}.", group.name, group.preferred);
+    }
     let troubles = troubles(snapshot);
     if !troubles.is_empty() {
         text.push('\n');
@@ -183,6 +188,17 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         }
     }
     text
+}
+
+/// When a group goes back to the node that it prefers; `None` if it does not by itself.
+pub(super) fn when_it_returns(group: &GroupSnapshot, now_usec: u64) -> Option<String> {
+    match group.returns.as_str() {
+        "" => None,
+        "when-well" => Some("when that is there and well".to_owned()),
+        "at" => Some(format!("in {}", rest(group.returns_at_usec.saturating_sub(now_usec)))),
+        "window" => Some(format!("between {}", group.returns_window.replace('-', " and "))),
+        _ => Some("as soon as nothing is in the way".to_owned()),
+    }
 }
 
 /// The rows of a group: one for itself, and one for each of its resources.

@@ -34,6 +34,15 @@ pub(super) enum Switch {
     Off,
 }
 
+/// When what is to go back goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum FailbackChoice {
+    /// at once
+    Now,
+    /// not at all
+    Cancel,
+}
+
 /// Begin or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum UpgradeStep {
@@ -206,6 +215,20 @@ pub(super) enum RequestCommand {
         group: String,
         /// The node, as ha.cf names it
         node: String,
+    },
+    /// Return groups at once that wait to go back to the node which they prefer, or keep them here
+    ///
+    /// For groups of which `hbctl status` on this node says that they return: this node took them because the other
+    /// one was away. now moves them without waiting for failback_after, failback_window or start_delay of hbd.toml.
+    /// cancel keeps them until somebody moves them, or the other node goes away and comes back once more. Exit
+    /// status: 0 done, 1 hbd does not answer, 4 not done, with the reason: nothing waits to go back for instance.
+    Failback {
+        /// When
+        #[arg(value_enum)]
+        choice: FailbackChoice,
+        /// The group by its first resource, as status shows it; without it all that wait
+        #[arg(default_value = "", hide_default_value = true)]
+        group: String,
     },
     /// Switch maintenance mode on or off
     ///

@@ -81,15 +81,12 @@ fn healthy() -> Snapshot {
             state: "active".to_owned(),
             owner: "nodea".to_owned(),
             owner_since_usec: 800_000,
-            held_back: String::new(),
-            degraded_there: false,
-            contested: false,
             target: "hbd-group@10.0.0.100.target".to_owned(),
             resources: vec![
                 resource("address", "10.0.0.100", "10.0.0.100/24"),
                 resource("unit", "apache", "apache2.service"),
             ],
-            checks: Vec::new(),
+            ..GroupSnapshot::default()
         }],
         broken_devices: Vec::new(),
         start_problems: Vec::new(),
@@ -172,6 +169,25 @@ fn maintenance_failures_and_another_configuration_are_shown() {
         assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
     }
     assert_eq!(troubles(&snapshot).len(), 2, "a unit that was started again is no trouble");
+}
+
+#[test]
+fn a_group_that_returns_says_when_and_is_no_trouble() {
+    let mut snapshot = healthy();
+    snapshot.node = "nodeb".to_owned();
+    snapshot.groups[0].owner = "nodeb".to_owned();
+    for (returns, at, window, text) in [
+        ("at", 251_400_000, "", "in 4 min 10 s"),
+        ("window", 0, "02:00-04:00", "between 02:00 and 04:00"),
+        ("when-well", 0, "", "when that is there and well"),
+        ("soon", 0, "", "as soon as nothing is in the way"),
+    ] {
+        let group = &mut snapshot.groups[0];
+        (group.returns, group.returns_at_usec, group.returns_window) = (returns.into(), at, window.into());
+        let shown = render(&snapshot, 1_400_000, false);
+        assert!(shown.ends_with(&format!("\nGroup 10.0.0.100 returns to nodea {text}.\n")), "{shown}");
+        assert!(troubles(&snapshot).is_empty());
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::format::{age, bold, local_time, paint};
+use super::status::when_it_returns;
 use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
 use crate::util::clock::now_usec;
 use crate::util::text::printable;
@@ -51,10 +52,12 @@ fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
         "which it prefers".to_owned()
     } else {
         let dead = snapshot.nodes.iter().any(|node| node.name == group.preferred && node.status == "dead");
+        let returns = when_it_returns(group, now_usec());
         let why = match (dead, snapshot.auto_failback.as_str()) {
-            (true, _) => "which is dead",
-            (false, "off") => "auto_failback is off",
-            (false, _) => "for the reasons below",
+            (true, _) => "which is dead".to_owned(),
+            (false, _) if returns.is_some() => format!("it returns {}", returns.unwrap_or_default()),
+            (false, "off") => "auto_failback is off".to_owned(),
+            (false, _) => "for the reasons below".to_owned(),
         };
         format!("and not on {}, which it prefers: {why}", group.preferred)
     };

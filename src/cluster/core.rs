@@ -34,6 +34,7 @@ use super::liveness::startup::Membership;
 use super::ownership::conflict::Conflict;
 use super::ownership::everywhere::{Everywhere, EverywhereStart};
 use super::ownership::exchange::Exchange;
+use super::ownership::failback::Failback;
 use super::ownership::groups::Groups;
 use super::ownership::operator::{MoveDirection, Operator};
 use super::ownership::state::Ownership;
@@ -83,6 +84,8 @@ pub struct Core {
     pub(super) ownership: Ownership,
     pub(super) exchange: Exchange,
     #[serde(default)]
+    pub(super) failback: Failback,
+    #[serde(default)]
     pub(super) undone: Undone,
     pub(super) operator: Operator,
     pub(super) conflict: Conflict,
@@ -131,6 +134,7 @@ impl Core {
             everywhere,
             ownership: Ownership::default(),
             exchange: Exchange::default(),
+            failback: Failback::default(),
             undone: Undone::default(),
             operator: Operator::default(),
             conflict: Conflict::default(),
@@ -177,6 +181,7 @@ impl Core {
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => each!(self; ping_answered(node)),
             Event::LoadAverage(load) => self.load = load,
+            Event::LocalClock { utc_offset } => each!(self; utc_offset_changed(utc_offset)),
             Event::Fenced { node, outcome } => each!(self; fence_ended(&node, outcome)),
             Event::Policies(policies) => each!(self; watch_addresses(policies)),
             Event::Address { step, news } => self.address_news(step, news),
@@ -197,6 +202,8 @@ impl Core {
             Request::Cleanup(group) => each!(self; cleanup(id, group)),
             Request::StartStopped(since) => each!(self; start_stopped(id, since)),
             Request::ClearHold(group) => each!(self; hold_cleared(id, group)),
+            Request::ReturnNow(group) => each!(self; return_now(id, group)),
+            Request::CancelReturn(group) => each!(self; cancel_return(id, group)),
             Request::Maintenance(on) => each!(self; maintenance_requested(id, on)),
         }
     }

@@ -12,6 +12,7 @@ use super::api::event::{Answer, Step};
 use super::api::group_set::GroupSet;
 use super::api::time::Instant;
 use super::core::{Core, each};
+use super::ownership::operator::MoveDirection;
 use super::ownership::state::Decision;
 use super::peer::message::{Ask, AskWord, Info, MessageSaid, Report, StatusSaid};
 use super::peer::receive::{Said, Unjudged};
@@ -150,6 +151,11 @@ pub(super) enum Fact {
     /// This node's maintenance is over.
     MaintenanceOver,
 
+    /// An operator wants this to go back to the peer now.
+    ReturnWanted { id: u64, set: GroupSet },
+    /// The peer, which had given us something because it was worse connected, is not any more.
+    ConnectedAlike,
+
     // The exchange.
     /// A word of the peer that is not void.
     ExchangeWord { seq: u64, set: GroupSet, ask: Ask },
@@ -213,7 +219,7 @@ impl Core {
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
-                unready_heard(from, said.unready); preference_agreed()),
+                unready_heard(from, said.unready); start_delay_heard(from, said.start_delay); preference_agreed()),
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
@@ -226,18 +232,18 @@ impl Core {
             Fact::PeerDead => {
                 each!(self;
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    ipfail_forget();
+                    ipfail_forget(); await_wellness();
                     peer_died());
             }
             Fact::PeerLeft => {
                 each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    peer_left());
+                    await_wellness(); peer_left());
             }
             Fact::PeerRestarted => {
                 each!(self; peer_restarted();
                     restart_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    ipfail_forget(); legacy_over());
+                    ipfail_forget(); await_wellness(); legacy_over());
             }
 
             Fact::PeerReappeared { known } => {
@@ -339,6 +345,8 @@ impl Core {
             Fact::KeptHere { set, step } => each!(self; keep_what_was_given(set, step); report_undone()),
             Fact::ExchangeEnded { answer } => each!(self; answer_request(answer)),
 
+            Fact::ReturnWanted { id, set } => each!(self; move_groups(id, MoveDirection::ToPeer, set)),
+            Fact::ConnectedAlike => each!(self; plan_return()),
             Fact::Answered { id, answer } => each!(self; answer(id, answer)),
         }
     }

@@ -48,6 +48,7 @@ pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;
 pub use guards::lan::asking_interval;
+pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
 pub use peer::node::Status;
@@ -56,9 +57,8 @@ pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
-/// their keys. The fields
-/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready` and `hbd_deaf` need no
-/// number: a node that does not know them loses nothing.
+/// their keys. The fields `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready`,
+/// `hbd_start_delay` and `hbd_deaf` need no number: a node that does not know them loses nothing.
 pub const EXTENSIONS: u32 = 2;
 /// The first of them with sets of groups by their keys.
 const GROUPS_EXTENSION: u32 = 2;

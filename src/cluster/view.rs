@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Awaited, CheckView, Core, GroupState, PingedNode, ResourceState, Set, Step};
+use crate::cluster::{
+    Awaited, CheckView, Core, GroupSet, GroupState, PingedNode, ResourceState, ReturnWait, Set, Step,
+};
 use crate::config::Fingerprint;
 
 /// The whole state at one moment.
@@ -100,6 +102,9 @@ pub struct GroupView {
     /// Whether the other node says that it holds this group, which we hold as well.
     #[serde(default)]
     pub contested: bool,
+    /// What waits before it goes back to the other node, which it prefers; `None` if it does not go by itself.
+    #[serde(default)]
+    pub returns: Option<ReturnWait>,
     /// Its resources, from the left.
     #[serde(default)]
     pub resources: Vec<ResourceView>,
@@ -124,6 +129,7 @@ impl Core {
     pub fn view(&self) -> View {
         let status = self.own_status();
         let hold = self.groups.classes(self.groups.held());
+        let returning = self.pending_return();
         View {
             state: if self.leave.begun() { "stopping".to_owned() } else { status.to_string() },
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
@@ -132,7 +138,7 @@ impl Core {
             awaited: self.operator.awaited(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
             ping_nodes: self.ping_nodes.clone(),
-            groups: (0..self.groups.list().len()).map(|index| self.group_view(index)).collect(),
+            groups: (0..self.groups.list().len()).map(|index| self.group_view(index, returning)).collect(),
         }
     }
 
@@ -168,7 +174,7 @@ impl Core {
         }
     }
 
-    fn group_view(&self, index: usize) -> GroupView {
+    fn group_view(&self, index: usize, returning: GroupSet) -> GroupView {
         let group = &self.groups.list()[index];
         let (state, running) = (self.group_state(index), self.groups.state(index).1);
         let theirs = self.peer_alive() && self.ownership.other.holds.has(index);
@@ -189,6 +195,7 @@ impl Core {
             held_back: self.objection(index),
             degraded_there,
             contested: theirs && here,
+            returns: self.return_wait(returning, index),
             resources: (0..group.resources.len())
                 .map(|resource| self.resource_view(Step { group: index, resource }))
                 .collect(),

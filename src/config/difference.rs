@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::failback::{DailyWindow, FailbackPolicy};
 use super::groups::{Group, Resource};
 use super::types::{Config, Medium};
 
@@ -32,6 +33,7 @@ impl ConfigDifference {
             udpport: _,
             baud: _,
             auto_failback: _,
+            failback: _,
             hopfudge: _,
             message_format: _,
             compression: _,
@@ -141,8 +143,11 @@ impl ConfigDifference {
                 }
                 Some(before) => {
                     self.compare_group(&old.groups[before], group);
-                    let policies = (old.policies.get(before), new.policies.get(index));
-                    self.whole(&format!("group {}: [addresses], [groups]", group.key), &policies.0, &policies.1);
+                    let policy = |config: &Config, index| {
+                        (config.policies.get(index).copied(), config.failback.groups.get(index).copied().flatten())
+                    };
+                    let name = format!("group {}: [addresses], [groups]", group.key);
+                    self.whole(&name, &policy(old, before), &policy(new, index));
                 }
             }
         }
@@ -229,6 +234,7 @@ impl ConfigDifference {
 
     fn compare_decisions(&mut self, old: &Config, new: &Config) {
         self.value("auto_failback", old.auto_failback, new.auto_failback, lower);
+        self.compare_return(&old.failback, &new.failback);
         self.value("ipfail", old.connectivity.ipfail, new.connectivity.ipfail, on_off);
         let needs_ping = |config: &Config| config.connectivity.takeover_needs_ping;
         self.value("takeover_needs_ping", needs_ping(old), needs_ping(new), on_off);
@@ -239,6 +245,14 @@ impl ConfigDifference {
         let watchdog = |config: &Config| (config.watchdog.clone(), config.watchdog_policy);
         self.whole("watchdog", &watchdog(old), &watchdog(new));
         self.value("generation", old.generation_method, new.generation_method, lower);
+    }
+
+    /// When groups go back to the node that they prefer. What a group says of itself is told with the group.
+    fn compare_return(&mut self, old: &FailbackPolicy, new: &FailbackPolicy) {
+        let window = |window: &Option<DailyWindow>| window.map_or("any".to_owned(), |window| window.to_string());
+        self.value("failback_after", old.after, new.after, |after| seconds(*after));
+        self.value("failback_window", old.window, new.window, window);
+        self.value("start_delay", old.start_delay, new.start_delay, |delay| seconds(*delay));
     }
 
     /// The devices, without their parameters.

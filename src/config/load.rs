@@ -60,7 +60,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !ha_cf.lacks_ping_nodes() {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
     }
-    hbd_toml.notify.check(files, &mut findings);
+    hbd_toml.check(files, layers.as_ref(), &mut findings);
     let fencing = FencingSources {
         node: &node,
         nodes: &ha_cf.nodes,
@@ -127,7 +127,9 @@ fn assemble(
     let settings = layers.settings.clone();
     let environment = environment::for_programs(&node, layers, ha_cf.env);
     let units = with_mounts_of_fstab(hbd_toml.units.policies, &groups);
-    let policies = hbd_toml.addresses.policies(&groups.iter().map(|found| &found.group).collect::<Vec<_>>());
+    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
+    let policies = hbd_toml.addresses.policies(&known);
+    let failback = hbd_toml.failback.policy(&known);
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
@@ -137,6 +139,7 @@ fn assemble(
         udpport: settings.udpport,
         baud: settings.baud,
         auto_failback: settings.auto_failback,
+        failback,
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,
         compression: settings.compression(),

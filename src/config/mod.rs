@@ -18,6 +18,7 @@
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
+//! | `failback` | when groups return to the node that they prefer |
 //! | `group_target` | the name of the target that stands for a group |
 //! | `form` | the words of `[cluster]`, `[[link]]`, `[[group]]`, `[[program]]`, in place of ha.cf and haresources |
 //! | `sources` | which files describe the cluster, and what they say |
@@ -40,6 +41,7 @@ mod difference;
 mod directives;
 mod environment;
 mod export;
+mod failback;
 mod fencing;
 mod files;
 mod fingerprint;
@@ -72,6 +74,7 @@ pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
 pub use difference::ConfigDifference;
 pub use export::{Exported, ExportedFile, export};
+pub use failback::{DailyWindow, FailbackPolicy};
 pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use group_target::{GROUP_TARGETS, group_target};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::failback::FailbackPolicy;
 use super::groups::Group;
 use super::service_checks::ServiceCheck;
 use super::unit_types::{UnitLimits, UnitPolicies};
@@ -31,6 +32,8 @@ pub struct Config {
     pub baud: u32,
     /// Whether resources return to their preferred node.
     pub auto_failback: AutoFailback,
+    /// What hbd.toml adds to that: when groups return.
+    pub failback: FailbackPolicy,
     /// Added to the number of nodes in the field `ttl`, 0–255. No node acts upon that field (02 §2).
     pub hopfudge: u8,
     /// Whether outgoing messages carry the inner `auth` field (01 §1.4.1).

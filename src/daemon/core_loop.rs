@@ -287,6 +287,7 @@ impl CoreLoop {
                 self.feed(Event::Request { id, request })
             }
             Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
+            Input::LocalClock { utc_offset } => self.feed(Event::LocalClock { utc_offset }),
             Input::Devices { broken } => {
                 self.history.broken_devices = broken;
                 false

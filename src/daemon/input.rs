@@ -33,6 +33,11 @@ pub enum Input {
         /// Whether it was; else why not.
         outcome: Result<(), String>,
     },
+    /// The local clock is so far ahead of UTC.
+    LocalClock {
+        /// Seconds.
+        utc_offset: i32,
+    },
     /// The fencing devices were asked whether they are there.
     Devices {
         /// Those that are not, a sentence each.

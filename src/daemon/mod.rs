@@ -11,6 +11,7 @@
 //! | `notify` | [`notify`]: sd_notify |
 //! | `self-check` | `self_check`: whether a start of hbd would find all that it needs |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
+//! | `time-zone` | `time_zone`: how far the local clock is ahead |
 //! | `recorder` | [`mod@recorder`]: what happened, for [`replay`] |
 //! | journal | [`crate::journal`] |
 
@@ -50,6 +51,7 @@ pub mod snapshot;
 pub mod start_check;
 mod state_file;
 mod succession;
+mod time_zone;
 pub mod watchdog;
 
 use std::collections::BTreeSet;
@@ -316,6 +318,7 @@ fn serve(
     let checks = start_checks(&config, bus.inputs.clone())?;
     let check = SelfCheck { register, identity, unsaved, sources, config: config.clone() };
     check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
+    time_zone::watch(bus.inputs.clone()).map_err(StartError::Thread)?;
     let told = bus.spawn().map_err(StartError::Thread)?;
     manage(&config, &commander);
     if config.realtime {
@@ -459,6 +462,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         timing: config.timing,
         hopfudge: config.hopfudge,
         auto_failback: config.auto_failback,
+        failback: config.failback.clone(),
         fencing: config.fencing.iter().map(|device| device.node.clone()).collect(),
         connectivity: config.connectivity,
         links: links::names(config),

@@ -2,7 +2,9 @@
 
 use super::links;
 use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
-use crate::cluster::{CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, View};
+use crate::cluster::{
+    CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, ReturnWait, View,
+};
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
 use crate::util::clock::microseconds;
@@ -158,6 +160,15 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         held_back: view.held_back.clone().unwrap_or_default(),
         degraded_there: view.degraded_there,
         contested: view.contested,
+        returns: view.returns.map(return_word).unwrap_or_default().to_owned(),
+        returns_at_usec: match view.returns {
+            Some(ReturnWait::Until(wall)) => microseconds(wall),
+            _ => 0,
+        },
+        returns_window: match view.returns {
+            Some(ReturnWait::Window(window)) => window.to_string(),
+            _ => String::new(),
+        },
         target: group_target(group).unwrap_or_default(),
         resources: resources.collect(),
         checks: view.checks.iter().map(check).collect(),
@@ -178,6 +189,15 @@ fn check(view: &CheckView) -> CheckSnapshot {
         state: state.to_owned(),
         reason: view.reason.clone(),
         since_usec: microseconds(view.since),
+    }
+}
+
+fn return_word(wait: ReturnWait) -> &'static str {
+    match wait {
+        ReturnWait::PeerWell => "when-well",
+        ReturnWait::Until(_) => "at",
+        ReturnWait::Window(_) => "window",
+        ReturnWait::Unhindered => "soon",
     }
 }
 

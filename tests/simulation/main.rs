@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, the clients' LAN, virtual time |
 //! | `machine`, `heartbeat` | the software of a node: the core of hbd, or a model of a real Heartbeat |
-//! | `schedule` | what is done to a cluster and when |
+//! | `schedule`, `returns` | what is done to a cluster and when; when its groups go back |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | many schedules; one that fails is made short and kept |
 //! | `golden` | what the core decided in all these runs, compared with the committed digests |
@@ -25,6 +25,7 @@ mod machine;
 mod node;
 mod pairs;
 mod regressions;
+mod returns;
 mod schedule;
 mod shrink;
 mod units;

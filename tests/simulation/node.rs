@@ -224,6 +224,7 @@ impl Node {
             ping_nodes: if cluster.pings { vec!["router".to_owned()] } else { Vec::new() },
             hopfudge: 1,
             auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
+            failback: cluster.returns.policy(),
             fencing: Vec::new(),
             connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::node::timing;
+use crate::returns::Returns;
 use crate::schedule::{Cluster, Fault, Kind, Way};
 use crate::world::World;
 
@@ -146,4 +147,59 @@ fn a_ping_node_that_both_lose_moves_nothing() {
         world.run_for(seconds(20)).unwrap();
         assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
     }
+}
+
+/// Both nodes are up, groups return as `returns` says, and everything is at home.
+fn returning(nodes: [Kind; 2], returns: Returns) -> World {
+    let mut world = World::new(4, &Cluster { nodes: nodes.to_vec(), returns, ..Cluster::pair() }, true);
+    world.boot(0);
+    world.boot(1);
+    world.run_for(seconds(25)).unwrap();
+    assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
+    world
+}
+
+#[test]
+fn a_node_gets_its_groups_back_when_it_has_been_well_for_failback_after() {
+    for nodes in [PAIRS[0], PAIRS[2]] {
+        let mut world = returning(nodes, Returns { after_ms: 60_000, ..Returns::default() });
+        world.inflict(Fault::Crash { node: 0 }).unwrap();
+        world.run_for(seconds(8)).unwrap();
+        world.boot(0);
+        world.run_for(seconds(55)).unwrap();
+        assert!(world.serves(1, 0) && world.serves(1, 1), "returned too soon:\n{}", world.story());
+        world.run_for(seconds(30)).unwrap();
+        assert!(world.serves(0, 0) && !world.serves(1, 0), "no failback:\n{}", world.story());
+    }
+}
+
+#[test]
+fn a_start_delay_delays_what_the_other_node_serves_and_nothing_else() {
+    let returns = Returns { start_delay_ms: 60_000, ..Returns::default() };
+    let mut world = returning(PAIRS[0], returns);
+    world.inflict(Fault::Crash { node: 0 }).unwrap();
+    world.run_for(seconds(8)).unwrap();
+    world.boot(0);
+    world.run_for(seconds(50)).unwrap();
+    assert!(world.serves(1, 0) && world.serves(1, 1), "returned too soon:\n{}", world.story());
+    // Its delay is not over, and it is the only one left.
+    world.inflict(Fault::Crash { node: 1 }).unwrap();
+    world.run_for(timing().deadtime + Duration::from_millis(300)).unwrap();
+    assert!(world.serves(0, 0) && world.serves(0, 1), "{}", world.story());
+    world.boot(1);
+    world.run_for(seconds(70)).unwrap();
+    assert!(world.serves(0, 0) && world.serves(1, 1), "no failback:\n{}", world.story());
+}
+
+#[test]
+fn a_cancelled_return_stays_cancelled_over_a_restart() {
+    let mut world = returning(PAIRS[0], Returns { after_ms: 30_000, ..Returns::default() });
+    world.inflict(Fault::Crash { node: 0 }).unwrap();
+    world.run_for(seconds(8)).unwrap();
+    world.boot(0);
+    world.run_for(seconds(10)).unwrap();
+    world.inflict(Fault::CancelReturn { node: 1, group: None }).unwrap();
+    world.inflict(Fault::Restart { node: 1, after_ms: 500 }).unwrap();
+    world.run_for(seconds(120)).unwrap();
+    assert!(world.serves(1, 0) && world.serves(1, 1), "{}", world.story());
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hbd::cluster::Set;
 use serde::{Deserialize, Serialize};
 
+use crate::returns::Returns;
 use crate::units::{GROUPS, Life, RESOURCES, Trouble};
 use crate::world::World;
 use hbd::util::random::SplitMix64;
@@ -54,6 +55,8 @@ pub struct Cluster {
     pub watched: bool,
     #[serde(default)]
     pub everywhere: Everywhere,
+    #[serde(default)]
+    pub returns: Returns,
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -71,6 +74,7 @@ impl Cluster {
             needs_ping: false,
             watched: false,
             everywhere: Everywhere::None,
+            returns: Returns::default(),
             loss: 0,
             duplicated: 0,
             reordered: 0,
@@ -106,6 +110,7 @@ impl Cluster {
             needs_ping: false,
             watched: false,
             everywhere: Everywhere::None,
+            returns: Returns::default(),
             loss,
             duplicated,
             reordered,
@@ -189,6 +194,16 @@ pub enum Fault {
     Takeover {
         node: usize,
         set: Set,
+    },
+    /// What is to go back goes now.
+    ReturnNow {
+        node: usize,
+        group: Option<usize>,
+    },
+    /// It stays.
+    CancelReturn {
+        node: usize,
+        group: Option<usize>,
     },
     /// Something becomes of a resource without hbd's doing.
     Unit {
@@ -282,6 +297,7 @@ impl Schedule {
         schedule.add_lives();
         schedule.add_everywhere();
         schedule.add_edits();
+        schedule.add_returns();
         schedule
     }
 
@@ -442,12 +458,20 @@ impl Schedule {
         let moves = |stage: &Stage| {
             matches!(
                 stage.fault,
-                Fault::Standby { .. } | Fault::Takeover { .. } | Fault::Trouble { .. } | Fault::Unit { .. }
+                Fault::Standby { .. }
+                    | Fault::Takeover { .. }
+                    | Fault::CancelReturn { .. }
+                    | Fault::Trouble { .. }
+                    | Fault::Unit { .. }
             )
         };
         // What went to the other node while the files disagreed stays there.
         let edits = self.stages.iter().filter(|stage| matches!(stage.fault, Fault::Edit { .. })).count();
-        !self.cluster.failback || self.cluster.mixed() || edits > 2 || self.stages.iter().any(moves)
+        self.cluster.returns.leave_some()
+            || !self.cluster.failback
+            || self.cluster.mixed()
+            || edits > 2
+            || self.stages.iter().any(moves)
     }
 }
 

@@ -84,6 +84,11 @@ pub enum Event {
     },
     /// The first line of `/proc/loadavg`, for the field `ld`.
     LoadAverage(String),
+    /// How far the local clock is ahead of UTC, for the time of day: soon after [`Event::Start`], and at each change.
+    LocalClock {
+        /// Seconds; negative west of Greenwich.
+        utc_offset: i32,
+    },
     /// The policies of the groups, in haresources order: addresses are watched from now on. Before [`Event::Start`];
     /// without it nobody is asked whether an address is in use, as with Heartbeat.
     Policies(Vec<AddressPolicy>),
@@ -212,6 +217,10 @@ pub enum Request {
     StartStopped(Instant),
     /// A group that is not taken because somebody still answers for its addresses is to be taken all the same.
     ClearHold(usize),
+    /// What is to go back to the other node goes now: a group, or all of it.
+    ReturnNow(Option<usize>),
+    /// It stays until the other node goes away and comes back once more.
+    CancelReturn(Option<usize>),
     /// Leave this node's resources alone, or no longer. Also before [`Event::Start`].
     Maintenance(bool),
 }
@@ -296,6 +305,10 @@ pub enum Answer {
     PeerMaintenance,
     /// Nothing keeps this group from being taken.
     NotHeld,
+    /// Nothing of what was named is to go back to the other node.
+    NothingReturns,
+    /// Refused: the other node knows the groups that prefer one node only together.
+    MovesTogether,
     /// Done, but another group that moves together with this one is still held back.
     StillHeld,
     /// Refused: what holds the group back is that its owner is not reset.

@@ -329,6 +329,10 @@ records! {
         "{node} wants to give resources that this node could not serve, and gets no answer: {groups}";
     CleanedUp {} Info "6f17b1cf1b5143b5b960491cef97caef"
         "failures are forgotten: an operator says that their causes are mended";
+    ReturnWaits { groups: String, node: String, when: String } Info "c18302d701bb402485bc703b3cb98b36"
+        "{groups}: to return to node {node} {when}; 'hbctl failback now' does it at once, 'hbctl failback cancel' not at all";
+    ReturnCancelled { groups: String, node: String } Info "b8eec0c238b14a6286383db5b8ab3548"
+        "{groups}: an operator wants it to stay here: it does not return to node {node} until that goes away and comes back once more";
     MaintenanceBegins { node: String } Warning "7d3f0c5a94b14e6d8f21a6c0e5b97d34"
         "node {node} is in maintenance: its resources are left alone";
     MaintenanceEnds { node: String } Info "2b8e61d4f7a0433c9d52e0b19c86fa75"

@@ -24,6 +24,9 @@ pub struct Settings {
     /// Whether resources return to their preferred node. `Legacy` is `On` toward an hbd peer (docs/DECISIONS.md
     /// "auto_failback legacy or absent") and Heartbeat's first protocol toward any other.
     pub auto_failback: AutoFailback,
+    /// When resources return, and which.
+    #[serde(default)]
+    pub failback: config::FailbackPolicy,
     /// What ping nodes decide. A recording of an older hbd has none.
     #[serde(default)]
     pub connectivity: Connectivity,

@@ -345,7 +345,7 @@ impl Core {
     }
 
     /// The part of a set of which the peer failed a group a moment ago.
-    fn peer_unfit_for(&self, set: GroupSet) -> GroupSet {
+    pub(in crate::cluster) fn peer_unfit_for(&self, set: GroupSet) -> GroupSet {
         GroupSet::new(set.iter().filter(|group| self.peer_is_unfit(*group)), Set::NONE)
     }
 

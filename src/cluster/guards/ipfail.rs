@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord, IpfailSaid, IpfailWord};
 use crate::cluster::timers::Timer;
 use crate::cluster::{GroupSet, Instant, Record};
@@ -187,7 +188,10 @@ impl Core {
             return;
         }
         self.give_up_nothing();
-        if self.ipfail.peer_was_worse && self.settings.auto_failback != AutoFailback::Off {
+        if self.ipfail.peer_was_worse && !self.settings.failback.is_plain() {
+            self.ipfail.peer_was_worse = false;
+            self.raise(Fact::ConnectedAlike);
+        } else if self.ipfail.peer_was_worse && self.settings.auto_failback != AutoFailback::Off {
             self.log(Record::PingNodesBalanced { node: self.peer_name() });
             self.give_up_soon(self.groups.foreign());
         }

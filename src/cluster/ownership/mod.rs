@@ -10,7 +10,7 @@
 //! | [`everywhere`] | which unit that both nodes run is up here? |
 //! | [`state`] | who holds what, as far as both have said? (03 §4.1) |
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
-//! | [`failback`] | when does it go back? (03 §5.2) |
+//! | [`failback`] | what goes back, and when? (03 §5.2) |
 //! | [`exchange`] | how does a set move while both live? (03 §4.5) |
 //! | [`obstacle`] | what keeps an exchange from beginning? |
 //! | [`operator`] | may an operator's move begin, and how did it end? |

@@ -77,7 +77,11 @@ enum Delay {
 impl Core {
     /// An operator wants the peer to serve, or us. The set is in our words.
     pub(in crate::cluster) fn move_requested(&mut self, id: u64, direction: MoveDirection, set: Set) {
-        let set = self.groups.members(set);
+        self.move_groups(id, direction, self.groups.members(set));
+    }
+
+    /// The same with groups.
+    pub(in crate::cluster) fn move_groups(&mut self, id: u64, direction: MoveDirection, set: GroupSet) {
         let request = Move { id, direction, set, until: self.now.monotonic + MOVE_PATIENCE };
         if self.operator.waiting.is_some() && !self.is_already(&request) {
             self.answer(id, Answer::Busy);

@@ -14,6 +14,9 @@ use crate::wire::Message;
 /// The longest time for which a peer can say that it cannot serve a group.
 const LONGEST_UNFIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The longest time for which a peer can say that it wants to be given nothing back.
+const LONGEST_START_DELAY: Duration = Duration::from_secs(24 * 3600);
+
 /// A sequenced message, by its type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) enum MessageSaid {
@@ -72,6 +75,11 @@ impl SetSaid {
     }
 }
 
+/// `hbd_start_delay` in seconds, as far as it is believed.
+fn start_delay(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(LONGEST_START_DELAY)
+}
+
 /// The keys in a field, if the message has it.
 fn keys(message: &Message, field: &str) -> Option<Vec<String>> {
     message.text(field).map(|text| words(text).map(str::to_owned).collect())
@@ -99,6 +107,9 @@ pub(in crate::cluster) struct StatusSaid {
     pub(in crate::cluster) fingerprint: Option<Fingerprint>,
     /// `hbd_unready`: what it could not serve, in its own words.
     pub(in crate::cluster) unready: Set,
+    /// `hbd_start_delay`: for how long it wants to be given nothing back.
+    #[serde(default)]
+    pub(in crate::cluster) start_delay: Option<Duration>,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
     /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
@@ -281,6 +292,7 @@ impl StatusSaid {
             restarts: message.text("hbd_restart").is_some(),
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
             unready: message.text("hbd_unready").and_then(Set::parse).unwrap_or_default(),
+            start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
             maintenance: message.text("hbd_maintenance").is_some(),
             degraded: message
                 .text("hbd_degraded")

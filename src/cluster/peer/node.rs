@@ -98,6 +98,9 @@ pub struct Node {
     /// An hbd says of which groups it could not serve one, in its own words.
     #[serde(default)]
     pub unready: Set,
+    /// Before this an hbd that has just started wants to be given nothing back.
+    #[serde(default)]
+    pub settled_at: Option<Instant>,
     /// An hbd says that it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
@@ -135,6 +138,7 @@ impl Node {
             hbd: None,
             cut: Set::NONE,
             unready: Set::NONE,
+            settled_at: None,
             maintenance: false,
             fingerprint: None,
             shared_items: None,
@@ -151,6 +155,7 @@ impl Node {
         // It may have read another file.
         self.fingerprint = None;
         self.shared_items = None;
+        self.settled_at = None;
         self.generation = generation;
     }
 

@@ -79,6 +79,9 @@ impl Core {
         if unready != Set::NONE && (stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_unready", unready.word());
         }
+        if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
+            message.set_text("hbd_start_delay", &seconds.to_string());
+        }
         self.send(message);
     }
 

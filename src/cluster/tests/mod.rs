@@ -9,6 +9,7 @@ mod condition;
 mod conflict;
 mod defects;
 mod everywhere;
+mod failback;
 mod failure;
 mod fencing;
 mod groups;
@@ -87,6 +88,7 @@ fn settings() -> Settings {
         },
         hopfudge: 1,
         auto_failback: AutoFailback::On,
+        failback: Default::default(),
         fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],

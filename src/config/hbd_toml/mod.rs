@@ -8,6 +8,7 @@ mod addresses;
 mod aliases;
 mod checks;
 mod cluster;
+mod failback;
 pub(super) mod fence;
 mod form_groups;
 mod ipfail;
@@ -28,12 +29,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{FileWord, Findings, Location};
 use super::directives::{self, DIRECTIVES, Directive};
+use super::files::Files;
 use super::form::ClusterForm;
-use super::settings::SettingCollector;
+use super::settings::{LayeredSettings, SettingCollector};
 use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
 use addresses::AddressTables;
 use checks::CheckTables;
+use failback::FailbackKeys;
 use fence::FenceTables;
 use ipfail::IpfailTable;
 use notify::NotifyTable;
@@ -60,6 +63,9 @@ const TABLES: [&str; 11] = [
 /// The tables that stand as often as there are things of their kind.
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
+/// The keys of a group that are no policy of its addresses.
+const OTHER_GROUP_KEYS: [&str; 3] = [checks::GROUP_KEYS[0], checks::GROUP_KEYS[1], failback::GROUP_KEY];
+
 /// The tables: settings that ha.cf does not have.
 #[derive(Debug, Default)]
 pub(super) struct HbdToml {
@@ -75,6 +81,8 @@ pub(super) struct HbdToml {
     pub addresses: AddressTables,
     /// `check` and `ready` of `[groups]`.
     pub checks: CheckTables,
+    /// `failback_after`, `failback_window`, `start_delay`, and `failback` of `[groups]`.
+    pub failback: FailbackKeys,
     /// `[units]` and `[units."UNIT"]`.
     pub units: UnitTables,
     /// `[health]`.
@@ -151,6 +159,9 @@ fn read_top(
                     tables.read_repeated(name, table, at, source, findings);
                 }
             }
+            (found, _) if failback::KEYS.contains(&name) => {
+                tables.failback.read(name, source.word(value.span()), found, findings);
+            }
             (_, Ok(directive)) => read_scalar(directive, source, value, scalars, findings),
             (_, Err(_)) if TABLES.contains(&name) => {
                 let heading = if name == "groups" { "groups.\"KEY\"" } else { name };
@@ -167,6 +178,14 @@ fn read_top(
 }
 
 impl HbdToml {
+    /// Reports keys that ask for a program that cannot be run, or that have no effect.
+    pub(super) fn check(&self, files: &Files, layers: Option<&LayeredSettings>, findings: &mut Findings) {
+        self.notify.check(files, findings);
+        if let Some(layers) = layers {
+            self.failback.check(layers, findings);
+        }
+    }
+
     /// Reads one of [`TABLES`].
     fn read_table(&mut self, name: &str, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         match name {
@@ -175,7 +194,8 @@ impl HbdToml {
             "record" => record::read(table, source, &mut self.recording, findings),
             "addresses" => self.addresses.read_all(table, source, findings),
             "groups" => {
-                self.addresses.read_groups(table, &checks::GROUP_KEYS, source, findings);
+                self.addresses.read_groups(table, &OTHER_GROUP_KEYS, source, findings);
+                self.failback.read_groups(table, source, findings);
                 self.checks.read_groups(table, source, findings);
             }
             "units" => self.units.read(table, source, findings),
@@ -203,10 +223,11 @@ impl HbdToml {
             "link" => links::read(table, at, source, &mut self.form, findings),
             "program" => cluster::read_program(table, at, source, &mut self.form, findings),
             _ => {
-                let others: Vec<&str> = form_groups::KEYS.into_iter().chain(checks::GROUP_KEYS).collect();
+                let others: Vec<&str> = form_groups::KEYS.into_iter().chain(OTHER_GROUP_KEYS).collect();
                 if let Some(key) = form_groups::read(table, &at, source, &mut self.form, findings) {
                     self.addresses.read_group(&key, at, table, &others, source, findings);
                     self.checks.read_group(&key, table, source, findings);
+                    self.failback.read_group(&key, table, source, findings);
                 }
             }
         }
@@ -239,7 +260,7 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(TABLES).chain(REPEATED)) {
+            Err(match nearest(name, names.chain(failback::KEYS).chain(TABLES).chain(REPEATED)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     let tables = TABLES.iter().map(|table| format!("[{table}]"));

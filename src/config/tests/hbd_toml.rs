@@ -346,3 +346,52 @@ fn a_program_to_be_told_that_is_not_there_is_a_warning() {
     let hidden = Node::with("").toml("[notify]\ncommand = \"/root/tell\"\n");
     assert!(hidden.load().diagnostics.is_empty());
 }
+
+#[test]
+fn when_groups_go_back_is_written_with_times_and_a_window() {
+    let policy = |text: &str| Node::with("auto_failback on\n").toml(text).config().failback;
+    for (text, seconds) in
+        [("300", 300.0), ("\"5m\"", 300.0), ("\"1h 30m\"", 5400.0), ("\"1500ms\"", 1.5), ("0", 0.0)]
+    {
+        let after = policy(&format!("failback_after = {text}\n")).after;
+        assert_eq!(after, Duration::from_secs_f64(seconds), "{text}");
+    }
+    let both = policy("failback_window = \"22:30-1:05\"\nstart_delay = \"90s\"\n");
+    assert_eq!(both.window.map(|window| window.to_string()).as_deref(), Some("22:30-01:05"));
+    assert_eq!(both.start_delay, Duration::from_secs(90));
+    let node = Node::with("auto_failback on\n").toml("failback_window = \"02:00-04:00\"\n");
+    node.write("etc/hbd/hbd.toml.d/x.toml", b"failback_window = \"any\"\n");
+    assert_eq!(node.config().failback.window, None);
+    assert_eq!(policy("").groups.len(), Node::with("").config().groups.len());
+}
+
+#[test]
+fn a_group_says_whether_it_returns() {
+    let node = Node::with("auto_failback on\n")
+        .haresources("nodea 10.0.0.9\nnodea 10.0.0.8\nnodeb 10.0.0.7\n")
+        .toml("[groups.\"10.0.0.8\"]\nfailback = \"off\"\n[groups.\"10.0.0.7\"]\nfailback = true\n");
+    assert_eq!(node.config().failback.groups, [None, Some(false), Some(true)]);
+}
+
+#[test]
+fn mistakes_about_the_return_have_a_place_and_a_remedy() {
+    for (text, message, column, help) in [
+        ("failback_after = \"soon\"\n", "`soon` is not a time", 18, "or 5m, or 1h 30m"),
+        ("failback_after = \"-5m\"\n", "`-5m` is not a time", 18, "or 5m"),
+        ("failback_after = \"100000h\"\n", "`100000h` is not a time", 18, "or 5m"),
+        ("failback_window = \"2-4\"\n", "`2-4` is no window", 19, "\"02:00-04:00\""),
+        ("failback_window = [1]\n", "bad value for `failback_window`", 19, "\"02:00-04:00\""),
+        ("start_delay = \"25h\"\n", "longer than a day", 15, "24h"),
+        ("failback_afer = 5\n", "unknown key `failback_afer`", 1, "did you mean `failback_after`?"),
+    ] {
+        let error = Node::with("").toml(text).error();
+        assert!(error.message.contains(message) && error.help.contains(help), "{text}: {error}");
+        assert_eq!((error.line, error.column), (1, column), "{text}");
+    }
+    let node = Node::with("").haresources("nodea 10.0.0.9\n").toml("[groups.\"10.0.0.9\"]\nfailback = \"maybe\"\n");
+    let error = node.error();
+    assert_eq!((error.line, error.column, error.help.as_str()), (2, 12, "write failback = \"on\" or \"off\""));
+    let node = Node::with("auto_failback off\n").toml("failback_after = 5\n");
+    let doubt = node.finding(Severity::Warning, "auto_failback is off, so nothing returns by itself");
+    assert_eq!(place(&doubt), ("hbd.toml".into(), 1, 18, "5"));
+}

@@ -47,7 +47,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::LeftoverEnded { step, .. } => {
             format!("{}, which is not to run here, is gone", resource(*step, settings))
         }
-        Event::Policies(_) => return None,
+        Event::Policies(_) | Event::LocalClock { .. } => return None,
         Event::Address { step, news } => {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
@@ -102,6 +102,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
                 format!("an operator wants group {key} taken whoever has it")
             }
+            Request::ReturnNow(group) => {
+                format!("an operator wants {} to return now", what_returns(*group, settings))
+            }
+            Request::CancelReturn(group) => {
+                format!("an operator wants {} to stay here", what_returns(*group, settings))
+            }
             Request::Maintenance(true) => "maintenance begins".to_owned(),
             Request::Maintenance(false) => "maintenance ends".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
@@ -111,6 +117,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         },
     };
     Some(printable(&text))
+}
+
+/// What an operator names who wants something to return, or not.
+fn what_returns(group: Option<usize>, settings: &Settings) -> String {
+    let group = group.and_then(|group| settings.groups.get(group));
+    group.map_or_else(|| "what is to go back".to_owned(), |group| format!("group {}", group.key))
 }
 
 /// What an action says; `None` if it is not worth a line.

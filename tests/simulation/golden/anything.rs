@@ -92,6 +92,7 @@ impl Rules {
             timing: timing(),
             hopfudge: 1,
             auto_failback: self.failback[node],
+            failback: Default::default(),
             connectivity: self.connectivity,
             fencing: if self.fencing { NAMES.map(str::to_owned).to_vec() } else { Vec::new() },
             links: vec!["eth0".to_owned(), "eth1".to_owned()],

@@ -162,6 +162,7 @@ impl Heartbeat {
             | Event::Fenced { .. }
             | Event::Check { .. }
             | Event::LeftoverEnded { .. }
+            | Event::LocalClock { .. }
             | Event::Unit { .. } => {}
         }
         self.run_scripts();
@@ -239,7 +240,9 @@ impl Heartbeat {
             | Request::ClearHold(_)
             | Request::Maintenance(_)
             | Request::Fence(_)
-            | Request::ConfirmFenced(_) => {}
+            | Request::ConfirmFenced(_)
+            | Request::ReturnNow(_)
+            | Request::CancelReturn(_) => {}
         }
     }
 

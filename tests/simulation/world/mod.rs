@@ -158,6 +158,8 @@ impl World {
             }
             Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
             Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
+            Fault::ReturnNow { node, group } => self.ask(node, Request::ReturnNow(group)),
+            Fault::CancelReturn { node, group } => self.ask(node, Request::CancelReturn(group)),
             Fault::Maintenance { node, on } => self.maintain(node, on),
             Fault::Unit { node, step, life } => self.live(node, step, life),
         }
