@@ -52,6 +52,8 @@ pub(super) struct VrrpInstance {
     /// Seconds.
     pub interval: f64,
     pub nopreempt: bool,
+    /// `preempt_delay`, seconds.
+    pub preempt_delay: f64,
     pub peers: Vec<Ipv4Addr>,
     pub addresses: Vec<VirtualAddress>,
     pub scripts: Vec<TrackedScript>,
@@ -78,6 +80,7 @@ pub(super) fn read(statement: &ConfStatement, verdicts: &mut Verdicts) -> VrrpIn
         priority: 100,
         interval: 1.0,
         nopreempt: false,
+        preempt_delay: 0.0,
         peers: Vec::new(),
         addresses: Vec::new(),
         scripts: Vec::new(),
@@ -102,6 +105,7 @@ impl VrrpInstance {
             "priority" => self.priority = inside.number(self.priority, verdicts),
             "advert_int" => self.interval = inside.number(self.interval, verdicts),
             "nopreempt" => self.nopreempt = true,
+            "preempt_delay" => self.preempt_delay = inside.number(self.preempt_delay, verdicts),
             "unicast_peer" => self.unicast_peers(inside, verdicts),
             "virtual_ipaddress" | "virtual_ipaddress_excluded" => {
                 let interface = self.interface.clone();
@@ -166,10 +170,6 @@ fn unmatched(inside: &ConfStatement, verdicts: &mut Verdicts) {
         "track_process" => verdicts.note(
             place,
             "hbd watches units, not processes: import with --service UNIT for what belongs to it",
-        ),
-        "preempt_delay" => verdicts.note(
-            place,
-            "hbd has no delay here: what prefers a node returns at once when that comes back; --no-failback leaves it",
         ),
         keyword @ ("use_vmac" | "use_ipvlan") => verdicts.note(
             place,

@@ -11,12 +11,14 @@
 //! | `addresses` | which word of haresources is a line of virtual_ipaddress? |
 //! | `tracking` | which checks are the scripts and interfaces that it tracks? |
 //! | `notify` | which program is told? |
+//! | `returning` | when does a node get its groups back? |
 //! | `translate` | what is the pair? |
 
 mod addresses;
 mod instance;
 mod lines;
 mod notify;
+mod returning;
 #[cfg(test)]
 mod tests;
 mod tracking;

@@ -142,10 +142,8 @@ fn what_is_not_had_is_named_with_its_line_and_what_to_do_instead() {
     ] {
         assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
     }
-    let notes = import_text(&instance("preempt_delay 300\nuse_vmac\nnovelty 3")).unwrap().notes.join("\n");
-    for wanted in
-        ["conf:10: hbd has no delay here", "conf:11: use_vmac is not had", "conf:12: `novelty` has no counterpart"]
-    {
+    let notes = import_text(&instance("use_vmac\nnovelty 3")).unwrap().notes.join("\n");
+    for wanted in ["conf:10: use_vmac is not had", "conf:11: `novelty` has no counterpart"] {
         assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
     }
 }
@@ -183,6 +181,29 @@ fn the_preferred_node_is_the_one_that_the_file_says() {
     let plan = import_with(&both_backup, &wanted).unwrap().plan;
     assert_eq!(plan.groups[0].node, "nodeb");
     assert!(!plan.auto_failback);
+}
+
+#[test]
+fn delays_and_nopreempt_become_settings_of_the_return() {
+    let global = "global_defs {\nvrrp_startup_delay 5.5\n}\n";
+    let plan = import_text(&format!("{global}{}", instance("preempt_delay 300"))).unwrap().plan;
+    let settings: toml::Table = plan.settings.parse().unwrap();
+    assert_eq!((settings["failback_after"].as_float(), settings["start_delay"].as_float()), (Some(300.0), Some(5.5)));
+    assert!(plan.auto_failback && !plan.settings.contains("failback ="));
+
+    let second = instance("nopreempt").replace("VI_1", "VI_2").replace("192.168.17.200", "192.168.17.201");
+    let imported = import_text(&format!("{}{second}", instance("preempt_delay 300"))).unwrap();
+    let settings: toml::Table = imported.plan.settings.parse().unwrap();
+    let groups = settings["groups"].as_table().unwrap();
+    let off: Vec<_> = groups.iter().filter(|(_, table)| table.get("failback").is_some()).collect();
+    assert!(imported.plan.auto_failback);
+    assert_eq!(off.len(), 1);
+    assert!(off[0].0.starts_with("192.168.17.201") && off[0].1["failback"].as_str() == Some("off"));
+    assert!(!imported.notes.join("\n").contains("preempt"), "{:?}", imported.notes);
+
+    let shorter = instance("preempt_delay 30").replace("VI_1", "VI_2").replace("192.168.17.200", "192.168.17.201");
+    let notes = import_text(&format!("{}{shorter}", instance("preempt_delay 300"))).unwrap().notes.join("\n");
+    assert!(notes.contains("VI_2 has preempt_delay 30, and another has 300"), "{notes}");
 }
 
 #[test]

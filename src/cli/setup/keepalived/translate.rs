@@ -1,6 +1,7 @@
 //! The pair that a keepalived.conf describes.
 //!
-//! Owns what the blocks mean together: who prefers what, which links there are, how long silence may last.
+//! Owns what the blocks mean together: who prefers what, which links there are, how long silence may last. When
+//! groups go back is [`super::returning`]'s.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use toml::{Table, Value};
 use super::instance::{self, MAIL, VrrpInstance};
 use super::lines::{self, ConfStatement};
 use super::notify::{self, Notify, NotifyScope};
+use super::returning;
 use super::tracking::{self, VrrpScript};
 use super::verdicts::{ConfPlace, Verdicts};
 use crate::cli::setup::error::SetupError;
@@ -31,6 +33,8 @@ struct Blocks {
     instances: Vec<VrrpInstance>,
     scripts: Vec<VrrpScript>,
     sync_groups: Vec<SyncGroup>,
+    /// `vrrp_startup_delay`, seconds.
+    startup_delay: f64,
 }
 
 /// A vrrp_sync_group.
@@ -68,7 +72,7 @@ pub fn import(
     if options.deadtime.is_none() {
         options.deadtime = deadtime(&blocks.instances);
     }
-    options.no_failback |= failback_is_off(&blocks.instances, &mut verdicts);
+    options.no_failback |= returning::is_off(&blocks.instances);
     check_sync_groups(&blocks, &mut verdicts);
     let settings = settings(&blocks, &options, &mut verdicts);
     let groups = blocks.instances.iter().map(|one| group(one, &options, machine, &mut verdicts)).collect();
@@ -88,7 +92,7 @@ impl Blocks {
             "vrrp_instance" => self.instances.push(instance::read(statement, verdicts)),
             "vrrp_script" => self.scripts.push(tracking::script(statement, verdicts)),
             "vrrp_sync_group" => self.sync_groups.push(sync_group(statement, verdicts)),
-            "global_defs" => global_definitions(statement, verdicts),
+            "global_defs" => self.global_definitions(statement, verdicts),
             keyword @ ("virtual_server" | "virtual_server_group" | "real_server") => verdicts.refuse(
                 place,
                 format!(
@@ -103,6 +107,19 @@ impl Blocks {
             "vrrp_track_process" | "vrrp_track_file" | "bfd_instance" => {}
             keyword if NOT_NEEDED.contains(&keyword) => {}
             keyword => verdicts.note(place, format!("`{keyword}` has no counterpart, and nothing is made of it")),
+        }
+    }
+
+    fn global_definitions(&mut self, statement: &ConfStatement, verdicts: &mut Verdicts) {
+        for inside in &statement.block {
+            match inside.keyword() {
+                "vrrp_startup_delay" => self.startup_delay = inside.number(self.startup_delay, verdicts),
+                "notification_email" | "smtp_alert" | "smtp_alert_vrrp" => verdicts.note(&inside.place, MAIL),
+                keyword @ ("notify_fifo" | "vrrp_notify_fifo" | "lvs_sync_daemon") => verdicts
+                    .note(&inside.place, format!("`{keyword}` has no counterpart; org.hbd1(5) has signals on D-Bus")),
+                // How keepalived itself runs, names itself and announces.
+                _ => {}
+            }
         }
     }
 
@@ -126,20 +143,6 @@ impl Blocks {
             }
         }
         found
-    }
-}
-
-fn global_definitions(statement: &ConfStatement, verdicts: &mut Verdicts) {
-    for inside in &statement.block {
-        match inside.keyword() {
-            "notification_email" | "smtp_alert" | "smtp_alert_vrrp" => verdicts.note(&inside.place, MAIL),
-            keyword @ ("notify_fifo" | "vrrp_notify_fifo" | "lvs_sync_daemon") => {
-                verdicts
-                    .note(&inside.place, format!("`{keyword}` has no counterpart; org.hbd1(5) has signals on D-Bus"));
-            }
-            // How keepalived itself runs, names itself and announces.
-            _ => {}
-        }
     }
 }
 
@@ -215,21 +218,6 @@ fn deadtime(instances: &[VrrpInstance]) -> Option<u32> {
     Some((seconds as u32).max(SHORTEST_DEADTIME))
 }
 
-/// hbd has one setting for all groups.
-fn failback_is_off(instances: &[VrrpInstance], verdicts: &mut Verdicts) -> bool {
-    let off = instances.iter().any(|instance| instance.nopreempt);
-    if let Some(other) = instances.iter().find(|instance| off && !instance.nopreempt) {
-        verdicts.note(
-            &other.place,
-            format!(
-                "{} has no nopreempt, and another has: hbd has one auto_failback for all groups, which becomes off",
-                other.name
-            ),
-        );
-    }
-    off
-}
-
 /// The line of haresources.
 fn group(
     instance: &VrrpInstance,
@@ -263,12 +251,14 @@ fn group(
 
 /// hbd.toml.d: services on both nodes, as keepalived leaves them; checks; the program that is told.
 fn settings(blocks: &Blocks, options: &SetupOptions, verdicts: &mut Verdicts) -> Table {
-    let mut settings = Table::new();
+    let mut settings = returning::settings(&blocks.instances, blocks.startup_delay, verdicts);
     let mut groups = Table::new();
     let mut notified: Vec<(String, Notify)> = Vec::new();
     for instance in &blocks.instances {
         let scripts = blocks.scripts_of(instance, verdicts);
-        if let Some(table) = tracking::group_table(&scripts) {
+        let mut table = tracking::group_table(&scripts).unwrap_or_default();
+        table.extend(returning::of_group(instance, &blocks.instances));
+        if !table.is_empty() {
             groups.insert(instance.key().to_owned(), table.into());
         }
         notified.extend(instance.notify.iter().map(|notify| (instance.key().to_owned(), notify.clone())));
