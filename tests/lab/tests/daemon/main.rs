@@ -11,6 +11,7 @@ mod checks;
 mod children;
 mod conflict;
 mod everywhere;
+mod failback;
 mod fencing;
 mod first_evening;
 mod first_user;
@@ -141,6 +142,11 @@ const TESTS: &[(&str, Play)] = &[
         "bus::a_failover_is_shown_on_the_bus_and_in_the_journal",
         bus::a_failover_is_shown_on_the_bus_and_in_the_journal,
     ),
+    (
+        "failback::a_group_waits_to_go_back_and_an_operator_says_otherwise",
+        failback::a_group_waits_to_go_back_and_an_operator_says_otherwise,
+    ),
+    ("failback::a_group_goes_back_when_its_wait_is_over", failback::a_group_goes_back_when_its_wait_is_over),
     ("operate::maintenance_leaves_the_machine_alone", operate::maintenance_leaves_the_machine_alone),
     ("operate::a_group_moves_by_its_name", operate::a_group_moves_by_its_name),
     ("operate::a_polkit_rule_lets_one_user_move", operate::a_polkit_rule_lets_one_user_move),
