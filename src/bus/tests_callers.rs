@@ -7,13 +7,36 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use zbus::{OwnedVariant, Proxy};
+use zbus::{Connection, OwnedVariant, Proxy};
 
 use super::private_bus::PrivateBus;
 use super::tests::{Daemon, LONG, NODEB, read, text};
 use super::{Call, NAME, OperatorRequest, ROOT};
 use crate::cluster::{Answer, Request};
 use crate::test_needs::missing;
+
+const NOBODY: u32 = 65534;
+
+/// A bus with hbd's policy on which root may be polkit, with an hbd and a connection of root; `None` where that cannot
+/// be had.
+async fn system_bus() -> Option<(PrivateBus, Daemon, Connection)> {
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
+    let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>
+        <allow send_destination="org.freedesktop.PolicyKit1"/></policy>"#;
+    let bus = PrivateBus::like_system_with(policy, extra)?;
+    let (daemon, client) = Daemon::start(&bus).await;
+    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
+        missing("root", "only root can call as another user: run the tests as root");
+        return None;
+    }
+    Some((bus, daemon, client))
+}
+
+/// Serves this polkit until the connection is dropped.
+async fn serve_polkit(bus: &PrivateBus, authority: impl zbus::object_server::Interface) -> Connection {
+    let polkit = bus.builder().name("org.freedesktop.PolicyKit1");
+    polkit.serve_at("/org/freedesktop/PolicyKit1/Authority", authority).build().await.unwrap()
+}
 
 /// A polkit of the test's own: lets those pass whom the test names, if asked about `org.hbd1.switch`.
 struct Polkit(Arc<std::sync::Mutex<bool>>);
@@ -36,26 +59,10 @@ impl Polkit {
 }
 
 #[tokio::test]
-async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
-    const NOBODY: u32 = 65534;
-    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
-    let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>
-        <allow send_destination="org.freedesktop.PolicyKit1"/></policy>"#;
-    let Some(bus) = PrivateBus::like_system_with(policy, extra) else { return };
-    let (mut daemon, client) = Daemon::start(&bus).await;
-    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
-        missing("root", "only root can call as another user: run the tests as root");
-        return;
-    }
+async fn polkit_lets_whom_it_wants() {
+    let Some((bus, mut daemon, _client)) = system_bus().await else { return };
     let allowed = Arc::new(std::sync::Mutex::new(false));
-    let authority = Polkit(Arc::clone(&allowed));
-    let _polkit = bus
-        .builder()
-        .name("org.freedesktop.PolicyKit1")
-        .serve_at("/org/freedesktop/PolicyKit1/Authority", authority)
-        .build()
-        .await
-        .unwrap();
+    let _polkit = serve_polkit(&bus, Polkit(Arc::clone(&allowed))).await;
     let (told, mut asked) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(request) = daemon.calls.recv().await {
@@ -84,6 +91,8 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
         &["--allow-interactive-authorization=no", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
     const WITH_PASSWORD: &[&str] =
         &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
+    const SET_DEBUG: &[&str] =
+        &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "SetDebug", "y", "3"];
     let Some((success, stderr)) = call(STANDBY).await else {
         missing("busctl", "install systemd");
         return;
@@ -97,24 +106,14 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
     assert!(call(WITH_PASSWORD).await.unwrap().0);
     assert!(asked.recv().await.is_some());
 
-    assert!(
-        call(&[
-            "--allow-interactive-authorization=yes",
-            "call",
-            NAME,
-            ROOT,
-            "org.hbd1.Manager",
-            "SetDebug",
-            "y",
-            "3"
-        ])
-        .await
-        .unwrap()
-        .0
-    );
+    assert!(call(SET_DEBUG).await.unwrap().0);
     assert!(asked.recv().await.is_some());
+}
 
-    // Garbage: its sender gets errors, and hbd is asked nothing.
+#[tokio::test]
+async fn garbage_gets_errors_and_asks_hbd_nothing() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
     let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
     for number in 0..1000 {
         let result = match number % 3 {
@@ -124,7 +123,7 @@ async fn polkit_lets_whom_it_wants_and_a_flood_of_others_changes_nothing() {
         };
         assert!(result.is_err());
     }
-    assert!(asked.try_recv().is_err());
+    assert!(daemon.calls.try_recv().is_err());
     assert_eq!(text(read(&client, ROOT, "org.hbd1.Manager", "NodeName").await), "nodea");
 }
 
@@ -148,24 +147,9 @@ impl PatientPolkit {
 
 #[tokio::test]
 async fn a_user_who_types_no_password_locks_nobody_out() {
-    const NOBODY: u32 = 65534;
-    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
-    let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>
-        <allow send_destination="org.freedesktop.PolicyKit1"/></policy>"#;
-    let Some(bus) = PrivateBus::like_system_with(policy, extra) else { return };
-    let (mut daemon, client) = Daemon::start(&bus).await;
-    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
-        missing("root", "only root can call as another user: run the tests as root");
-        return;
-    }
+    let Some((bus, mut daemon, client)) = system_bus().await else { return };
     let (told, mut asked) = mpsc::unbounded_channel();
-    let _polkit = bus
-        .builder()
-        .name("org.freedesktop.PolicyKit1")
-        .serve_at("/org/freedesktop/PolicyKit1/Authority", PatientPolkit(told))
-        .build()
-        .await
-        .unwrap();
+    let _polkit = serve_polkit(&bus, PatientPolkit(told)).await;
     tokio::spawn(async move {
         while let Some(Call::Reload { reply }) = daemon.calls.recv().await {
             let _ = reply.send(Ok(Vec::new()));
@@ -213,7 +197,6 @@ fn busctl(bus: &PrivateBus, uid: u32, arguments: &[&str]) -> Option<(bool, Strin
 
 #[tokio::test]
 async fn by_the_policy_everybody_reads_and_root_asks() {
-    const NOBODY: u32 = 65534;
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
     let Some(bus) = PrivateBus::like_system(policy) else { return };
     let (mut daemon, client) = Daemon::start(&bus).await;
