@@ -108,7 +108,7 @@ fn print_line(text: &str) {
 /// The connection of hbd.
 async fn owner(bus: &Connection) -> Result<OwnedUniqueName, CliError> {
     let names = DBusProxy::new(bus).await.map_err(CliError::NoAnswer)?;
-    let name = BusName::try_from(NAME).map_err(|error| CliError::NoAnswer(error.into()))?;
+    let name = BusName::try_from(NAME).map_err(CliError::NoAnswer)?;
     names.get_name_owner(name).await.map_err(|error| match error {
         fdo::Error::NameHasNoOwner(_) => CliError::NotRunning,
         error => CliError::NoAnswer(error.into()),
