@@ -4,7 +4,7 @@
 //! Owns the form in which two nodes tell each other (05 §3.9), and the words for what differs. No key is part of it,
 //! and no word of haresources but the first of a group: the others may be passwords.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,12 @@ use crate::util::text::printable;
 /// The longest text that is sent, bytes: a serial link carries little more in a second.
 const LONGEST: usize = 1000;
 
-/// The items: what it is and its name, and the value.
+/// The items: what it is and its name, and the value. A list, because JSON has no maps by two words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SharedItems(BTreeMap<(String, String), String>);
+pub struct SharedItems(Vec<(Item, String)>);
+
+/// What an item is, and its name.
+type Item = (String, String);
 
 /// What stands for no name and no value.
 const NONE: &str = "-";
@@ -41,7 +44,7 @@ impl SharedItems {
                 None => {}
             }
         }
-        SharedItems(items)
+        SharedItems(items.into_iter().collect())
     }
 
     /// The text that is sent to another node; `None` if there is none, or if it is too long for a message.
@@ -60,16 +63,17 @@ impl SharedItems {
             [kind, name, value] => Some(((printable(kind), printable(name)), printable(value))),
             _ => None,
         });
-        (text.len() <= LONGEST).then(|| items.collect::<Option<_>>().map(SharedItems)).flatten()
+        (text.len() <= LONGEST).then(|| items.collect::<Option<Vec<_>>>().map(SharedItems)).flatten()
     }
 
     /// What `node`, whose items are `other`, has read otherwise than this node, a sentence without its full stop
     /// each.
     pub fn differences(&self, other: &SharedItems, node: &str) -> Vec<String> {
-        let mut keys: Vec<_> = self.0.keys().chain(other.0.keys()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.into_iter().flat_map(|key| difference(key, self.0.get(key), other.0.get(key), node)).collect()
+        let [ours, theirs] = [self, other].map(|items| items.0.iter().map(|(item, value)| (item, value)));
+        let (ours, theirs): (BTreeMap<_, _>, BTreeMap<_, _>) = (ours.collect(), theirs.collect());
+        let items: BTreeSet<&Item> = ours.keys().chain(theirs.keys()).copied().collect();
+        let differs = |item| difference(item, ours.get(item).copied(), theirs.get(item).copied(), node);
+        items.into_iter().flat_map(differs).collect()
     }
 }
 
@@ -150,6 +154,13 @@ mod tests {
             assert_eq!(SharedItems::parse(&theirs.words().unwrap()), Some(theirs));
         }
         assert_eq!(ours.differences(&ours, "nodeb"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn they_can_be_recorded() {
+        let items = items(str::to_owned);
+        let text = serde_json::to_string(&items).unwrap();
+        assert_eq!(serde_json::from_str::<SharedItems>(&text).unwrap(), items);
     }
 
     #[test]
