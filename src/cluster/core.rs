@@ -195,6 +195,7 @@ impl Core {
         match request {
             Request::Shutdown => each!(self; leave_requested()),
             Request::Restart => each!(self; restart_requested()),
+            Request::Farewell => each!(self; farewell_requested()),
             Request::Standby(set) => each!(self; move_requested(id, MoveDirection::ToPeer, set)),
             Request::Takeover(set) => each!(self; move_requested(id, MoveDirection::Here, set)),
             Request::Fence(node) => each!(self; fence_requested(id, node)),

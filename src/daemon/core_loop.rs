@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
+use super::Occasion;
 use super::announcements::Announcements;
 use super::beat::{self, LeaseRenewal, Ledger, is_status};
 use super::clock::moment;
@@ -76,6 +77,8 @@ pub struct CoreLoop {
     pub ledger: Ledger,
     /// A restart is one in place, by [`Input::Reload`].
     pub in_place: bool,
+    /// What the daemon was started for.
+    pub occasion: Occasion,
 }
 
 /// How a core has ended.
@@ -123,6 +126,9 @@ impl CoreLoop {
             self.feed(Event::Adopt(Box::new(self.adopted)));
         }
         let mut ended = self.feed(Event::Start);
+        if self.occasion == Occasion::Farewell {
+            ended |= self.feed(Event::Request { id: 0, request: Request::Farewell });
+        }
         self.effects.watch_interfaces();
         self.notifier.send(ServiceNotice::Ready);
         let mut shown = None;

@@ -103,6 +103,9 @@ struct Arguments {
     /// Take the place of an hbd that has read changed files (started by hbd itself, as the same process)
     #[arg(long, hide = true, conflicts_with_all = ["check", "check_start", "release"])]
     reloaded: bool,
+    /// Tell the peers that nobody follows an hbd for which they wait (started by hbd --release)
+    #[arg(long, hide = true, conflicts_with_all = ["check", "check_start", "release", "reloaded"])]
+    farewell: bool,
     /// Release what a dead hbd left behind: its addresses and units (ExecStopPost=)
     #[arg(long)]
     release: bool,
@@ -149,7 +152,11 @@ pub fn main() -> ExitCode {
     } else if let Some(recording) = &arguments.replay {
         replay::main(recording, arguments.json).map_err(StartError::from)
     } else {
-        start(arguments.reloaded)
+        start(match (arguments.reloaded, arguments.farewell) {
+            (false, false) => Occasion::Start,
+            (true, _) => Occasion::Reload,
+            (false, true) => Occasion::Farewell,
+        })
     };
     outcome.unwrap_or_else(|error| {
         let text = error_chain(&error);
@@ -196,7 +203,18 @@ fn vacate(directory: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start(reloaded: bool) -> Result<ExitCode, StartError> {
+/// What a daemon is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// To serve.
+    Start,
+    /// To serve in the place of one that has read changed files, as the same process.
+    Reload,
+    /// To tell the peers that nobody follows one for which they wait.
+    Farewell,
+}
+
+fn start(occasion: Occasion) -> Result<ExitCode, StartError> {
     let mut host = Host::of_this_machine().map_err(StartError::Name)?;
     let files = files();
     let runtime = Path::new(held::DIRECTORY);
@@ -220,7 +238,7 @@ fn start(reloaded: bool) -> Result<ExitCode, StartError> {
     };
     info!("Configuration validated. Starting heartbeat {} (hbd)", env!("CARGO_PKG_VERSION"));
     let sources = ConfigurationFiles { files, host, fresh: footing.fresh };
-    match serve(footing.config, footing.keys, sources, reloaded)? {
+    match serve(footing.config, footing.keys, sources, occasion)? {
         Ending::Released | Ending::HandedOver => Ok(ExitCode::SUCCESS),
         Ending::HandedOverInPlace => {
             log::logger().flush();
@@ -263,8 +281,9 @@ fn serve(
     mut config: Config,
     keys: AuthKeys,
     sources: ConfigurationFiles,
-    reloaded: bool,
+    occasion: Occasion,
 ) -> Result<Ending, StartError> {
+    let reloaded = occasion == Occasion::Reload;
     let keyring = keys::keyring(&keys)?;
     let register = Register::of(&config);
     let (identity, unsaved) = register.advance()?;
@@ -361,6 +380,7 @@ fn serve(
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),
             in_place: false,
+            occasion,
         };
         core_loop.run().await
     });

@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::error::StartError;
 use super::held::{self, Beat, Held};
 use super::runtime::runtime;
+use super::start_check;
 use crate::config::{
     self, Child, Files, Group, Host, OnHang, Resource, ResourceKind, Transient, UnitLimit, UnitPolicies,
 };
@@ -27,6 +28,8 @@ const SUCCESSOR_NEEDS: Duration = Duration::from_millis(1500);
 /// A daemon that crashed this often within this time is not trusted to come back. Below systemd's own limit
 /// (StartLimitBurst=5 in 10 s), after which it would not come back and nobody would release.
 const CRASHES: (usize, Duration) = (2, Duration::from_secs(60));
+/// How long the farewell may take, which lasts two seconds after the start.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(15);
 /// How long systemd may take to say whether a successor will come.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,9 @@ pub enum ReleaseError {
     /// A unit could not be stopped.
     #[error("a unit may be left running")]
     Unit(#[from] Box<UnitError>),
+    /// No hbd could tell the peers.
+    #[error("the other node could not be told, so it waits up to 30 s longer than deadtime ({0})")]
+    Farewell(String),
     /// systemd cannot be asked.
     #[error("cannot reach the system bus, so units may be left running")]
     Bus(#[from] zbus::Error),
@@ -112,7 +118,12 @@ impl ServiceEnd {
 pub(super) fn main(files: &Files) -> Result<ExitCode, StartError> {
     let errors = runtime()?.block_on(async {
         let ending = ServiceEnd::of_this_service().await;
-        let mut errors = release_or_keep(Path::new(held::DIRECTORY), &ending).await;
+        let directory = Path::new(held::DIRECTORY);
+        let awaited = held::last_beat(directory).is_some_and(|beat| beat.planned);
+        let mut errors = release_or_keep(directory, &ending).await;
+        if awaited && errors.is_empty() && held::last_beat(directory).is_none() {
+            errors.extend(farewell().await);
+        }
         errors.extend(reboot_if_told(files, &ending).await);
         errors
     });
@@ -120,6 +131,21 @@ pub(super) fn main(files: &Files) -> Result<ExitCode, StartError> {
         eprintln!("hbd --release: {}", error_chain(error));
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The peers were told to wait for a successor, and everything is released: an hbd that serves nothing tells them, so
+/// that they take over at once.
+async fn farewell() -> Option<ReleaseError> {
+    println!("hbd --release: telling the other node not to wait");
+    let mut hbd = tokio::process::Command::new(start_check::program());
+    let ended = tokio::time::timeout(FAREWELL_LIMIT, hbd.arg("--farewell").kill_on_drop(true).status()).await;
+    let reason = match ended {
+        Ok(Ok(status)) if status.success() => return None,
+        Ok(Ok(status)) => status.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no end after {} s", FAREWELL_LIMIT.as_secs()),
+    };
+    Some(ReleaseError::Farewell(reason))
 }
 
 /// `on_hang = "reboot"`: the machine goes down when systemd has killed an hbd that hung. With files that cannot be

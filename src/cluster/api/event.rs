@@ -203,6 +203,9 @@ pub enum Request {
     Shutdown,
     /// Give way to a successor on this node that is about to start: tell the peers to wait for it, and end.
     Restart,
+    /// Say at once, after [`Event::Start`] and on behalf of a predecessor whose resources were released, that nothing
+    /// is served here and nobody is to be waited for; end.
+    Farewell,
     /// Give a set of groups to the peer (`hb_standby`).
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).

@@ -38,6 +38,9 @@ enum Phase {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Leave {
     phase: Phase,
+    /// It speaks for a predecessor: the peers wait for it, also those that were not heard yet.
+    #[serde(default)]
+    farewell: bool,
 }
 
 impl Leave {
@@ -71,6 +74,15 @@ impl Core {
             self.log(Record::ShutdownDelayed {});
         }
         self.raise(Fact::PerhapsStable);
+    }
+
+    /// The peers were told to wait for a successor of the last hbd, and none comes (05 §3.2).
+    pub(in crate::cluster) fn farewell_requested(&mut self) {
+        if self.leave.begun() {
+            return;
+        }
+        self.leave.farewell = true;
+        self.begin_release();
     }
 
     fn may_leave(&self) -> bool {
@@ -110,7 +122,7 @@ impl Core {
 
     /// Everything is said: we keep beating for a peer that may have to ask for it again.
     pub(in crate::cluster) fn linger(&mut self) {
-        if self.peer_alive() && !self.ownership.other.left() {
+        if self.leave.farewell || (self.peer_alive() && !self.ownership.other.left()) {
             self.timers.set(Timer::Leave, self.now.monotonic + LINGER);
         } else {
             self.finish();

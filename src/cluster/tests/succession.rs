@@ -123,3 +123,16 @@ fn a_peer_that_announced_its_restart_is_waited_for_and_keeps_its_groups() {
     bench.feed(Event::Request { id: 9, request: Request::Takeover(Set::LOCAL) });
     assert!(bench.done.contains(&(bench.now, Action::Answer { id: 9, answer: Answer::Already })));
 }
+
+#[test]
+fn a_farewell_is_said_before_anybody_is_heard_and_takes_nothing() {
+    let mut bench = Bench::started();
+    bench.request(Request::Farewell);
+    bench.run(1_000);
+    assert_eq!(bench.sent("shutdone").len(), 1);
+    // What was lost can be asked for again.
+    assert!(!bench.story().contains(&"exit".to_owned()), "{:?}", bench.story());
+    bench.run(2_000);
+    let story = bench.story();
+    assert!(story.contains(&"exit".to_owned()) && !story.iter().any(|line| line.starts_with("start")), "{story:?}");
+}

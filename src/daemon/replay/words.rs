@@ -92,6 +92,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::Request { request, .. } => match request {
             Request::Shutdown => "the daemon is asked to stop".to_owned(),
             Request::Restart => "the daemon is asked to restart".to_owned(),
+            Request::Farewell => "the daemon is asked to say that nobody follows its predecessor".to_owned(),
             Request::Cleanup(None) => "an operator asks for a cleanup".to_owned(),
             Request::Cleanup(Some(group)) => {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());

@@ -235,6 +235,7 @@ impl Heartbeat {
             Request::Standby(set) => self.write_fifo(ask(set, "me")),
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
             Request::Restart
+            | Request::Farewell
             | Request::Cleanup(_)
             | Request::StartStopped(_)
             | Request::ClearHold(_)
