@@ -17,8 +17,8 @@ use crate::test_needs::missing;
 
 const NOBODY: u32 = 65534;
 
-/// A bus with hbd's policy on which root may be polkit, with an hbd and a connection of root; `None` where that cannot
-/// be had.
+/// A bus with hbd's policy on which root may be polkit, with an hbd and a connection of root; `None` where that
+/// cannot be had.
 async fn system_bus() -> Option<(PrivateBus, Daemon, Connection)> {
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
     let extra = r#"<policy user="root"><allow own="org.freedesktop.PolicyKit1"/>

@@ -13,7 +13,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use super::Occasion;
 use super::announcements::Announcements;
 use super::beat::{self, LeaseRenewal, Ledger, is_status};
 use super::clock::moment;
@@ -22,6 +21,7 @@ use super::history::DecisionHistory;
 use super::input::{Input, number, step};
 use super::links::{self, Heard, Links};
 use super::notify::{Notifier, ServiceNotice};
+use super::occasion::Occasion;
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{self, OperatorRequest, Snapshot};

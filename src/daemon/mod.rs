@@ -37,6 +37,7 @@ pub mod links;
 pub mod maintenance;
 mod notices;
 pub mod notify;
+pub mod occasion;
 pub mod own_watchdog;
 pub mod pings;
 pub mod realtime;
@@ -79,6 +80,7 @@ use identity::{Identity, Register};
 use input::Input;
 use links::Links;
 use notify::{Notifier, ServiceNotice};
+use occasion::Occasion;
 use own_watchdog::OwnWatchdog;
 use recorder::Recorder;
 use reload::Reloader;
@@ -201,17 +203,6 @@ fn vacate(directory: &Path) -> ExitCode {
         eprintln!("hbd --vacate: {} is still busy: {occupant}", directory.display());
     }
     ExitCode::FAILURE
-}
-
-/// What a daemon is started for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// To serve.
-    Start,
-    /// To serve in the place of one that has read changed files, as the same process.
-    Reload,
-    /// To tell the peers that nobody follows one for which they wait.
-    Farewell,
 }
 
 fn start(occasion: Occasion) -> Result<ExitCode, StartError> {
