@@ -74,7 +74,7 @@ pub fn a_group_moves_by_its_name(pair: &mut Pair) -> Result<String> {
     let reload = ["busctl", "call", "org.hbd1", "/org/hbd1", "org.hbd1.Manager", "Reload"];
     wait_until("busctl to listen", SOON, || {
         pair.node(A).run(&reload).ok()?;
-        pair.node(A).read(MONITOR).ok()?.filter(|text| text.contains("authkeys"))
+        pair.node(A).read(MONITOR).ok()?.filter(|text| text.contains("Reload"))
     })?;
     let moved = pair.node(A).attempt(&["hbctl", "move", GROUP, NODES[B].name])?;
     expect_status("hbctl move", &moved, 0)?;
