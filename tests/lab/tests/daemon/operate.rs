@@ -251,7 +251,7 @@ pub fn a_frozen_journal_delays_no_heartbeat(pair: &mut Pair) -> Result<String> {
     let dropped: usize = said.field("HBD_DROPPED").and_then(|count| count.parse().ok()).unwrap_or_default();
     let written = || {
         let records = pair.records(A, since).unwrap_or_default();
-        records.iter().filter(|record| record.message() == "Rereading authentication file.").count()
+        records.iter().filter(|record| record.message() == "Reload: the files say what is in force.").count()
     };
     // Every record is either in the journal or counted as lost.
     wait_until("every record to be written or counted", SOON, || {
