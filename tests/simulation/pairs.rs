@@ -110,8 +110,12 @@ fn one_of_two_links_is_no_partition() {
 
 /// Both nodes are up, see the ping node, and have had the time to settle.
 fn connected(failback: bool) -> World {
-    let cluster = Cluster { pings: true, failback, ..Cluster::pair() };
-    let mut world = World::new(3, &cluster, true);
+    at_home(3, &Cluster { pings: true, failback, ..Cluster::pair() })
+}
+
+/// Both nodes are up, have had the time to settle, and each serves its own group.
+fn at_home(seed: u64, cluster: &Cluster) -> World {
+    let mut world = World::new(seed, cluster, true);
     world.boot(0);
     world.boot(1);
     world.run_for(seconds(25)).unwrap();
@@ -151,12 +155,7 @@ fn a_ping_node_that_both_lose_moves_nothing() {
 
 /// Both nodes are up, groups return as `returns` says, and everything is at home.
 fn returning(nodes: [Kind; 2], returns: Returns) -> World {
-    let mut world = World::new(4, &Cluster { nodes: nodes.to_vec(), returns, ..Cluster::pair() }, true);
-    world.boot(0);
-    world.boot(1);
-    world.run_for(seconds(25)).unwrap();
-    assert!(world.serves(0, 0) && world.serves(1, 1), "{}", world.story());
-    world
+    at_home(4, &Cluster { nodes: nodes.to_vec(), returns, ..Cluster::pair() })
 }
 
 #[test]

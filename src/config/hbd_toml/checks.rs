@@ -55,15 +55,6 @@ struct GroupChecks {
 pub(in crate::config) struct CheckTables(BTreeMap<String, GroupChecks>);
 
 impl CheckTables {
-    /// Reads these keys of all `[groups."KEY"]`.
-    pub(super) fn read_groups(&mut self, groups: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
-        for (key, value) in groups {
-            if let Some(table) = value.get_ref().as_table() {
-                self.read_group(key.get_ref(), table, source, findings);
-            }
-        }
-    }
-
     /// Reads these keys of one group, in `[groups."KEY"]` or in `[[group]]`.
     pub(super) fn read_group(
         &mut self,

@@ -45,15 +45,6 @@ impl FailbackKeys {
         }
     }
 
-    /// Reads `failback` of all `[groups."KEY"]`.
-    pub(super) fn read_groups(&mut self, groups: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
-        for (key, value) in groups {
-            if let Some(table) = value.get_ref().as_table() {
-                self.read_group(key.get_ref(), table, source, findings);
-            }
-        }
-    }
-
     /// Reads `failback` of one group, in `[groups."KEY"]` or in `[[group]]`.
     pub(super) fn read_group(
         &mut self,

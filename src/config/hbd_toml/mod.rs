@@ -195,8 +195,11 @@ impl HbdToml {
             "addresses" => self.addresses.read_all(table, source, findings),
             "groups" => {
                 self.addresses.read_groups(table, &OTHER_GROUP_KEYS, source, findings);
-                self.failback.read_groups(table, source, findings);
-                self.checks.read_groups(table, source, findings);
+                let groups = table.iter().filter_map(|(key, value)| Some((key, value.get_ref().as_table()?)));
+                for (key, group) in groups {
+                    self.failback.read_group(key.get_ref(), group, source, findings);
+                    self.checks.read_group(key.get_ref(), group, source, findings);
+                }
             }
             "units" => self.units.read(table, source, findings),
             "health" => self.services.read_health(table, source, findings),
