@@ -30,6 +30,7 @@ use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
 use super::life::leave::Leave;
 use super::life::restart::Succession;
+use super::liveness::reading::Reading;
 use super::liveness::startup::Membership;
 use super::ownership::conflict::Conflict;
 use super::ownership::everywhere::{Everywhere, EverywhereStart};
@@ -78,6 +79,8 @@ pub struct Core {
     pub(super) nodes: Vec<Node>,
     pub(super) ping_nodes: Vec<PingedNode>,
     pub(super) membership: Membership,
+    #[serde(default)]
+    pub(super) reading: Reading,
     pub(super) groups: Groups,
     #[serde(default)]
     pub(super) everywhere: Everywhere,
@@ -130,6 +133,7 @@ impl Core {
             nodes: Vec::new(),
             ping_nodes: settings.ping_nodes.iter().map(|name| PingedNode::new(name)).collect(),
             membership: Membership::default(),
+            reading: Reading::default(),
             groups,
             everywhere,
             ownership: Ownership::default(),
@@ -175,6 +179,7 @@ impl Core {
             Event::Start => each!(self; start(); start_everywhere()),
             Event::Received { link, message } => each!(self; receive(link, &message)),
             Event::Deadline => self.expire(),
+            Event::UnreadDeadline { read_until } => self.expire_unread(read_until),
             Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
             Event::Unit { step, news } => each!(self; unit_news(step, news)),
             Event::LeftoverEnded { step, outcome } => each!(self; leftover_ended(step, outcome)),

@@ -123,6 +123,23 @@ impl Timer {
         Timer::Restart,
         Timer::RequestExpiry,
     ];
+
+    /// Whether it only sends, and concludes nothing from what has not come: it need not wait until what has arrived
+    /// is read.
+    pub(super) fn only_sends(self) -> bool {
+        matches!(
+            self,
+            Timer::StartRaise
+                | Timer::Beat
+                | Timer::Retransmission
+                | Timer::Starting
+                | Timer::AnnounceAfterReturn
+                | Timer::LegacyRequest
+                | Timer::HoldQuestion
+                | Timer::ReportAgain
+                | Timer::ReportLast
+        )
+    }
 }
 
 /// The stored moments. A timer that is not in the table does not run.
@@ -183,7 +200,7 @@ impl Core {
     }
 
     /// When a timer is due, stored or derived.
-    fn due(&self, timer: Timer) -> Option<Instant> {
+    pub(super) fn due(&self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::PingSilence => self.ping_silence_due(),
             Timer::Beat => Some(self.membership.next_beat()),
@@ -200,29 +217,45 @@ impl Core {
     /// Time has passed: runs what is due, in the order of [`Timer::ALL`]. What a handler sets for now or earlier
     /// runs in the same round if it comes later in that order.
     pub(super) fn expire(&mut self) {
+        self.reading.end();
+        self.run_due(self.now.monotonic);
+    }
+
+    /// The same while packets that have arrived after `read_until` wait to be read: what only sends does not wait for
+    /// them, everything else does, for a while.
+    pub(super) fn expire_unread(&mut self, read_until: Instant) {
+        self.run_due(self.judged_until(read_until));
+        self.note_waiting();
+    }
+
+    /// Runs what is due, of judgements only those that were due at `judged`.
+    fn run_due(&mut self, judged: Instant) {
+        let now = self.now.monotonic;
         for timer in Timer::ALL {
             if !self.membership.running() {
                 return;
             }
+            let until = if timer.only_sends() { now } else { judged };
             // What is judged about the LAN changes with every other timer: the peer's death, a group that stops.
-            if timer == Timer::Lan || self.due(timer).is_some_and(|due| due <= self.now.monotonic) {
-                self.run(timer);
+            let always = timer == Timer::Lan && until == now;
+            if always || self.due(timer).is_some_and(|due| due <= until) {
+                self.run(timer, until);
             }
         }
         each!(self; restart_check());
     }
 
-    fn run(&mut self, timer: Timer) {
+    fn run(&mut self, timer: Timer, until: Instant) {
         // Three timers, one report: the handler takes all of them that are due.
         if !matches!(timer, Timer::HoldQuestion | Timer::ReportAgain | Timer::ReportLast) {
             self.timers.stop(timer);
         }
         match timer {
-            Timer::PingSilence => each!(self; find_silent_pings()),
+            Timer::PingSilence => each!(self; find_silent_pings(until)),
             Timer::StartRaise => each!(self; send_status()),
             Timer::Beat => each!(self; beat()),
             Timer::Retransmission => each!(self; request_missing()),
-            Timer::Silence => each!(self; find_silence()),
+            Timer::Silence => each!(self; find_silence(until)),
             Timer::Gate => each!(self; check_gate()),
             Timer::NodesRequest => each!(self; ask_for_nodes()),
             Timer::GroupRetry => each!(self; retry_groups()),

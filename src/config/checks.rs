@@ -46,6 +46,7 @@ impl CrossChecks<'_> {
     /// Runs all checks, in the order of 04 §5.1.
     pub(super) fn run(&self, findings: &mut Findings) {
         self.check_media(findings);
+        self.check_port(findings);
         self.check_own_name(findings);
         self.check_dead_times(findings);
         self.check_warntime(findings);
@@ -110,6 +111,26 @@ impl CrossChecks<'_> {
                 }
             }
             Some(_) => {}
+        }
+    }
+
+    /// Ports that every user may open (ip(7), ip_unprivileged_port_start).
+    fn check_port(&self, findings: &mut Findings) {
+        let port = self.layers.settings.udpport;
+        let uses = |medium: &Medium| matches!(medium, Medium::Ucast { .. } | Medium::Bcast { .. });
+        let used = self.ha_cf.media.iter().any(|(medium, _)| uses(medium));
+        if used && port >= 1024 && self.layers.all_accepted(&["udpport"]) {
+            findings.warning(
+                &self.word_of("udpport"),
+                format!(
+                    "any local user may open UDP port {port}: a program that does so before hbd starts keeps hbd from \
+                     hearing the other node"
+                ),
+                self.hint(
+                    "write `udpport 694`, or another port below 1024, on both nodes",
+                    "write `udpport = 694`, or another port below 1024, on both nodes",
+                ),
+            );
         }
     }
 

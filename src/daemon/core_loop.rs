@@ -19,11 +19,13 @@ use super::clock::moment;
 use super::effects::Effects;
 use super::history::DecisionHistory;
 use super::input::{Input, number, step};
-use super::links::{self, Heard, Links};
+use super::links::{self, Links};
 use super::notify::{Notifier, ServiceNotice};
 use super::occasion::Occasion;
+use super::pulse::Pulse;
 use super::recorder::Recorder;
 use super::snapshot::{count, snapshot, status_line};
+use super::turn::{self, Rest};
 use crate::bus::{self, OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
 use crate::cluster::{
@@ -33,8 +35,6 @@ use crate::config::Config;
 use crate::util::error::error_chain;
 use crate::{units, vip};
 
-/// Inputs taken in a row before timers get their turn.
-const BURST: usize = 64;
 /// How often systemd is asked for patience while groups are being stopped.
 const PATIENCE_PERIOD: Duration = Duration::from_secs(30);
 
@@ -118,7 +118,7 @@ impl CoreLoop {
     /// Runs until the core ends. Gives the recorder back, which may have something left to write.
     pub async fn run(mut self) -> (Recorder, Ending) {
         self.feed(Event::Policies(self.config.policies.clone()));
-        self.feed(Event::LoadAverage(load_average()));
+        self.feed(Event::LoadAverage(turn::load_average()));
         if self.maintenance {
             self.feed(Event::Request { id: 0, request: Request::Maintenance(true) });
         }
@@ -133,28 +133,34 @@ impl CoreLoop {
         self.notifier.send(ServiceNotice::Ready);
         let mut shown = None;
         let mut children = self.config.children.is_empty();
-        let mut alive_at = moment().monotonic;
-        let mut patience_at = alive_at;
+        let mut patience_at = moment().monotonic;
+        let mut pulse = Pulse::new(self.watchdog_period, patience_at);
+        let (mut rest, mut woken) = (Rest::default(), true);
         while !ended {
-            let busy = self.take_in(&mut ended);
-            self.publish(&mut shown);
+            let turn = self.take_in(&mut ended);
+            if turn.news || std::mem::take(&mut woken) {
+                self.publish(&mut shown);
+            }
             if !children && shown.as_ref().is_some_and(|view: &View| view.state == "active") {
                 children = true;
                 self.effects.start_children(&self.config);
             }
             let now = moment().monotonic;
-            if let Some(period) = self.watchdog_period
-                && now >= alive_at
-            {
+            if turn.on_time {
+                pulse.on_time(now);
+            }
+            if pulse.take_due(now) {
                 self.notifier.send(ServiceNotice::Alive);
-                alive_at = now + period;
             }
             if now >= patience_at && shown.as_ref().is_some_and(|view: &View| view.state == "stopping") {
                 self.notifier.send(ServiceNotice::StillStopping);
                 patience_at = now + PATIENCE_PERIOD;
             }
-            if !busy && !ended {
-                ended = self.wait(self.watchdog_period.map(|_| alive_at)).await;
+            if turn.busy {
+                rest.take(now).await;
+            } else if !ended {
+                rest = Rest::default();
+                (ended, woken) = self.wait(pulse.due()).await;
             }
         }
         if self.ledger.handed_over {
@@ -194,48 +200,22 @@ impl CoreLoop {
         }
     }
 
-    /// Packets, inputs, then time. True if more is waiting.
-    fn take_in(&mut self, ended: &mut bool) -> bool {
-        let mut events = Vec::new();
-        let mut busy = self.links.receive(|heard| {
-            events.push(match heard {
-                Heard::Message { link, message } => Event::Received { link, message },
-                Heard::PingAnswer { node } => Event::PingAnswered { node },
-            });
-        });
-        for event in events {
-            *ended |= self.feed(event);
-        }
-        for count in 0.. {
-            let Ok(input) = self.inputs.try_recv() else { break };
-            *ended |= self.input(input);
-            if count == BURST {
-                busy = true;
-                break;
-            }
-        }
-        if !busy && self.core.next_deadline().is_some_and(|due| due <= moment().monotonic) {
-            self.feed(Event::LoadAverage(load_average()));
-            *ended |= self.feed(Event::Deadline);
-        }
-        busy
-    }
-
-    /// Waits for whatever comes first. An input that ends the wait is handled; true if it ended the core.
-    async fn wait(&mut self, alive_at: Option<Instant>) -> bool {
+    /// Waits for whatever comes first. An input that ends the wait is handled: whether it ended the core, and whether
+    /// there was one.
+    async fn wait(&mut self, alive_at: Option<Instant>) -> (bool, bool) {
         let now = moment().monotonic;
         let due = self.core.next_deadline().into_iter().chain(alive_at).min();
         let pause = due.map_or(Duration::from_secs(3600), |due| due.since(now));
         tokio::select! {
             biased;
-            () = self.links.wait() => false,
-            input = self.inputs.recv() => input.is_some_and(|input| self.input(input)),
-            () = sleep_until(TokioInstant::now() + pause) => false,
+            () = self.links.wait() => (false, false),
+            input = self.inputs.recv() => (input.is_some_and(|input| self.input(input)), true),
+            () = sleep_until(TokioInstant::now() + pause) => (false, false),
         }
     }
 
     /// Lets the core handle one event. True if it ended.
-    fn feed(&mut self, event: Event) -> bool {
+    pub(super) fn feed(&mut self, event: Event) -> bool {
         self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         self.history.actions(&actions);
@@ -268,7 +248,7 @@ impl CoreLoop {
         ended
     }
 
-    fn input(&mut self, input: Input) -> bool {
+    pub(super) fn input(&mut self, input: Input) -> bool {
         match input {
             Input::Vip(report) => self.vip_report(report),
             Input::Unit(report) => self.unit_report(report),
@@ -450,12 +430,4 @@ fn warn_of_removal(addresses: &[IpAddr], device: &str, often: bool, hint: Option
     } else {
         warn!("{what} removed from {device} by somebody else and put back at once{hint}");
     }
-}
-
-/// The first line of /proc/loadavg for the field `ld`; procfs does not block.
-fn load_average() -> String {
-    std::fs::read_to_string("/proc/loadavg")
-        .ok()
-        .and_then(|text| text.lines().next().map(str::to_owned))
-        .unwrap_or_else(|| "n/a".to_owned())
 }

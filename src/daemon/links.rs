@@ -14,7 +14,11 @@ use futures_util::future::select_all;
 use log::{debug, info, warn};
 use tokio::time::sleep_until;
 
+use super::backlog::Backlog;
+use super::clock::moment;
+use super::flood::{FloodGauge, FloodOrder};
 use super::pings::Pings;
+use crate::cluster;
 use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, MESSAGE_MAX, MediaError, MediaLink, MessageForm};
 use crate::util::error::error_chain;
@@ -28,6 +32,8 @@ const MENTION: Duration = Duration::from_secs(60);
 const SENDERS: usize = 16;
 /// Datagrams taken from one link in a row before timers get their turn.
 const BURST: usize = 64;
+/// The same in time: long datagrams take long to verify.
+const BURST_TIME: Duration = Duration::from_millis(1);
 
 /// What came in.
 #[derive(Debug)]
@@ -57,6 +63,10 @@ struct Medium {
     /// Messages that were not for us to read.
     bad: u64,
     rejected: Rejected,
+    backlog: Backlog,
+    gauge: FloodGauge,
+    /// When a flood was mentioned last.
+    flood_mentioned: Option<Instant>,
 }
 
 /// What passed over all media of a link since the start.
@@ -103,13 +113,19 @@ impl Links {
     pub fn open(config: &Config, keys: Keyring) -> Links {
         let names = names(config);
         let defaults = Defaults { udpport: config.udpport, baud: config.baud };
-        let media = config.media.iter().map(|medium| Medium {
-            index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
-            link: MediaLink::new(medium.clone(), defaults),
-            open_error: None,
-            send_error: false,
-            bad: 0,
-            rejected: Rejected::default(),
+        let media = config.media.iter().map(|medium| {
+            let link = MediaLink::new(medium.clone(), defaults);
+            Medium {
+                index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
+                gauge: FloodGauge::new(link.peer(), Instant::now()),
+                link,
+                open_error: None,
+                send_error: false,
+                bad: 0,
+                rejected: Rejected::default(),
+                backlog: Backlog::default(),
+                flood_mentioned: None,
+            }
         });
         let mut links = Links {
             media: media.collect(),
@@ -201,32 +217,17 @@ impl Links {
             self.reopen();
         }
         let mut more = false;
-        let mention = self.mention_rejected;
         for medium in &mut self.media {
-            let mut taken = 0;
-            while taken < BURST {
-                match medium.link.try_recv(&mut self.buffer) {
-                    Ok((length, source)) => match wire::decode(&self.buffer[..length], &self.keys) {
-                        Ok(message) => {
-                            debug!(HBD_LINK = medium.link.name(); "received {}", about(&message));
-                            heard(Heard::Message { link: medium.index, message });
-                        }
-                        Err(error) => {
-                            medium.bad += 1;
-                            if mention {
-                                medium.rejected.count(&error, source, medium.link.name());
-                            }
-                        }
-                    },
-                    // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next
-                    // send tells.
-                    Err(_) => break,
-                }
-                taken += 1;
-            }
-            more |= taken == BURST;
+            more |= medium.receive(&mut self.buffer, &self.keys, self.mention_rejected, &mut heard);
+            medium.weigh_flood();
         }
         more | self.pings.receive(&self.keys, &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
+    }
+
+    /// What had arrived by then is handed over.
+    pub fn read_until(&self) -> cluster::Instant {
+        let media = self.media.iter().map(|medium| medium.backlog.read_until());
+        media.chain(self.pings.read_until()).min().unwrap_or_else(|| moment().monotonic)
     }
 
     fn reopen(&mut self) {
@@ -249,6 +250,60 @@ fn about(message: &Message) -> String {
 }
 
 impl Medium {
+    /// Takes what has arrived, up to a bound. True if there may be more.
+    fn receive(&mut self, buffer: &mut [u8], keys: &Keyring, mention: bool, heard: &mut impl FnMut(Heard)) -> bool {
+        let started = Instant::now();
+        let mut taken = 0;
+        while taken < BURST && started.elapsed() < BURST_TIME {
+            // Nothing queued; or an ICMP error of an earlier send, or the interface went down: the next send tells.
+            let Ok((length, source)) = self.link.try_recv(buffer) else {
+                self.backlog.emptied(moment().monotonic);
+                return false;
+            };
+            taken += 1;
+            match wire::decode(&buffer[..length], keys) {
+                Ok(message) => {
+                    debug!(HBD_LINK = self.link.name(); "received {}", about(&message));
+                    source.into_iter().for_each(|source| self.gauge.authentic(source));
+                    heard(Heard::Message { link: self.index, message });
+                }
+                Err(error) => {
+                    self.bad += 1;
+                    source.into_iter().for_each(|source| self.gauge.rejected(source));
+                    if mention {
+                        self.rejected.count(&error, source, self.link.name());
+                    }
+                }
+            }
+        }
+        self.backlog.took(moment().monotonic, taken, self.link.capacity());
+        true
+    }
+
+    /// In a flood the kernel drops most of it.
+    fn weigh_flood(&mut self) {
+        let now = Instant::now();
+        let Some(order) = self.gauge.judge(now) else { return };
+        let name = self.link.name();
+        let done = match &order {
+            FloodOrder::Shield { known, share, .. } => self.link.shield(known, (f64::from(u32::MAX) * share) as u32),
+            FloodOrder::Lift => self.link.unshield(),
+        };
+        if let Err(error) = done {
+            warn!(HBD_LINK = name; "cannot have the kernel filter what arrives on link {name}: {error}");
+        }
+        let FloodOrder::Shield { rate, example: Some(example), begins: true, .. } = order else { return };
+        if self.flood_mentioned.is_none_or(|mentioned| now - mentioned >= MENTION) {
+            self.flood_mentioned = Some(now);
+            warn!(
+                HBD_LINK = name;
+                "{rate:.0} packets a second that nobody with our key has sent arrive on link {name}, from {example} for \
+                 instance: the kernel drops most of them until it is over. A rule of the firewall keeps them out: \
+                 `hbctl doctor` shows one"
+            );
+        }
+    }
+
     fn sent(&mut self, result: io::Result<()>) {
         let name = self.link.name();
         match result {
@@ -268,6 +323,7 @@ impl Medium {
         let name = self.link.name();
         match result {
             Ok(()) => {
+                self.gauge.reopened();
                 if self.open_error.take().is_some() {
                     info!(HBD_LINK = name; "link {name} is open");
                 }

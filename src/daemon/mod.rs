@@ -17,6 +17,7 @@
 
 mod announcements;
 mod awaited_name;
+pub mod backlog;
 pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
@@ -26,6 +27,7 @@ pub mod devices;
 pub mod effects;
 mod error;
 pub mod fencing;
+pub mod flood;
 pub mod held;
 pub mod history;
 pub mod identity;
@@ -40,6 +42,7 @@ pub mod notify;
 pub mod occasion;
 pub mod own_watchdog;
 pub mod pings;
+pub mod pulse;
 pub mod realtime;
 pub mod recorder;
 pub mod records;
@@ -53,6 +56,7 @@ pub mod start_check;
 mod state_file;
 mod succession;
 mod time_zone;
+mod turn;
 pub mod watchdog;
 
 use std::collections::BTreeSet;

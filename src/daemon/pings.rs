@@ -8,6 +8,9 @@ use std::net::IpAddr;
 
 use log::{info, warn};
 
+use super::backlog::Backlog;
+use super::clock::moment;
+use crate::cluster;
 use crate::config::{MessageFormat, PingNode};
 use crate::media::Pinger;
 use crate::wire::{self, Keyring, Message};
@@ -19,6 +22,8 @@ const BURST: usize = 64;
 #[derive(Debug)]
 pub struct Pings {
     sockets: Vec<Pinger>,
+    /// Of each socket.
+    backlogs: Vec<Backlog>,
     nodes: Vec<Node>,
     /// The number of the last request; every node is asked with the same.
     counter: u64,
@@ -60,8 +65,10 @@ impl Pings {
                 None
             }
         };
+        let sockets: Vec<_> = samples.into_iter().flatten().filter_map(open).collect();
         Pings {
-            sockets: samples.into_iter().flatten().filter_map(open).collect(),
+            backlogs: vec![Backlog::default(); sockets.len()],
+            sockets,
             nodes: nodes.iter().map(Node::new).collect(),
             counter: 0,
         }
@@ -94,12 +101,9 @@ impl Pings {
     /// Takes what has arrived and names every node that answered, by its number. True if there may be more.
     pub fn receive(&mut self, keys: &Keyring, buffer: &mut [u8], mut answered: impl FnMut(usize)) -> bool {
         let mut more = false;
-        for socket in &self.sockets {
-            for taken in 0.. {
-                if taken == BURST {
-                    more = true;
-                    break;
-                }
+        for (socket, backlog) in self.sockets.iter().zip(&mut self.backlogs) {
+            let mut taken = 0;
+            while taken < BURST {
                 match socket.try_recv(buffer) {
                     Ok(Some((host, _, payload))) => {
                         if let Some(index) = answer(&mut self.nodes, self.counter, host, payload, keys) {
@@ -109,9 +113,22 @@ impl Pings {
                     Ok(None) => {}
                     Err(_) => break,
                 }
+                taken += 1;
+            }
+            let now = moment().monotonic;
+            if taken == BURST {
+                backlog.took(now, taken, socket.capacity());
+                more = true;
+            } else {
+                backlog.emptied(now);
             }
         }
         more
+    }
+
+    /// What had arrived by then at each socket is taken.
+    pub fn read_until(&self) -> impl Iterator<Item = cluster::Instant> {
+        self.backlogs.iter().map(Backlog::read_until)
     }
 
     /// The sockets, to wait for.

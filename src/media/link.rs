@@ -9,6 +9,9 @@ use super::udp::Udp;
 use super::{MediaError, bcast, device, ucast};
 use crate::config::Medium;
 
+/// More messages than the buffer of a terminal holds.
+const SERIAL_CAPACITY: usize = 4096;
+
 /// What passed over a link since it was made; datagrams (on a serial line texts), not messages. Reopening does not
 /// reset them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -148,6 +151,47 @@ impl MediaLink {
             Err(error) => self.close_if_gone(error),
         }
         received
+    }
+
+    /// How many messages may wait to be received at most; 0 while closed.
+    pub fn capacity(&self) -> usize {
+        match &self.open {
+            Some(Open::Udp(_, medium)) => medium.capacity(),
+            Some(Open::Serial(_)) => SERIAL_CAPACITY,
+            None => 0,
+        }
+    }
+
+    /// The address of the one peer that the medium is for, if it is for one.
+    pub fn peer(&self) -> Option<IpAddr> {
+        match &self.medium {
+            Medium::Ucast { peer, .. } => Some(*peer),
+            Medium::Bcast { .. } | Medium::Mcast { .. } | Medium::Serial { .. } => None,
+        }
+    }
+
+    /// See [`Udp::shield`]; without effect on a serial line, and over when the link closes.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn shield(&self, known: &[IpAddr], strangers: u32) -> io::Result<()> {
+        match &self.open {
+            Some(Open::Udp(_, medium)) => medium.shield(known, strangers),
+            _ => Ok(()),
+        }
+    }
+
+    /// See [`Udp::unshield`].
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn unshield(&self) -> io::Result<()> {
+        match &self.open {
+            Some(Open::Udp(_, medium)) => medium.unshield(),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until [`MediaLink::try_recv`] is worth a try, which also goes on writing what a slow line has not

@@ -57,8 +57,11 @@ fn open6(device: &str, index: u32, address: Ipv6Addr, group: MulticastGroup) -> 
     Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
 }
 
-/// Every socket with the group gets a copy, so no SO_REUSEPORT, which other programs would have to set as well.
+/// Every socket with the group gets a copy, whoever opened it: SO_REUSEADDR takes nothing from anybody here, and other
+/// programs may have the group, too. SO_REUSEPORT is for a `ucast` line with the same port.
 fn bind(socket: &Socket, address: IpAddr, port: u16) -> io::Result<()> {
     socket.set_reuse_address(true)?;
+    let _ = socket.set_reuse_port(true);
+    udp::enlarge(socket);
     socket.bind(&SocketAddr::new(address, port).into())
 }

@@ -13,9 +13,12 @@ mod link;
 mod mcast;
 mod ping;
 mod serial;
+mod sieve;
 mod ucast;
 mod udp;
 
+#[cfg(test)]
+mod flood_tests;
 #[cfg(test)]
 mod reopening_tests;
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use super::{sieve, udp};
+
 /// Types of ICMP (RFC 792) and ICMPv6 (RFC 4443).
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
@@ -39,8 +41,17 @@ impl Pinger {
             if six { (Domain::IPV6, Protocol::ICMPV6) } else { (Domain::IPV4, Protocol::ICMPV4) };
         let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
         socket.set_nonblocking(true)?;
+        let identifier = identifier.to_ne_bytes();
+        // Without it every ICMP packet of the machine would wake the caller.
+        socket.attach_filter(&sieve::echo_replies(six, if six { ECHO_REPLY_6 } else { ECHO_REPLY }, identifier))?;
+        udp::enlarge(&socket);
         let socket = UdpSocket::from_std(StdSocket::from(std::os::fd::OwnedFd::from(socket)))?;
-        Ok(Pinger { socket, six, identifier: identifier.to_ne_bytes() })
+        Ok(Pinger { socket, six, identifier })
+    }
+
+    /// How many packets the receive buffer holds at most.
+    pub fn capacity(&self) -> usize {
+        udp::capacity(socket2::SockRef::from(&self.socket).recv_buffer_size())
     }
 
     /// Whether it is for the family of this host.
@@ -69,13 +80,13 @@ impl Pinger {
     }
 
     /// Takes the next answer to a request of ours: who answered, the request's number, and its payload in front of
-    /// the buffer. `None` when what arrived is something else; a host hears all ICMP that reaches the machine.
+    /// the buffer. `None` when what arrived is something else, which the kernel mostly keeps back.
     ///
     /// # Errors
     ///
     /// `WouldBlock` when nothing is queued, else what the kernel says.
     pub fn try_recv<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<(IpAddr, u16, &'a [u8])>> {
-        let (length, from) = self.socket.try_recv_from(buffer)?;
+        let (length, from) = udp::receive(&self.socket, buffer)?;
         let packet = &buffer[..length];
         // An IPv4 raw socket gives the IP header as well; its low four bits are its length in words (RFC 791 §3.1).
         let skip = if self.six { 0 } else { packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4) };
@@ -85,7 +96,7 @@ impl Pinger {
             return Ok(None);
         }
         let sequence = u16::from_be_bytes([answer[6], answer[7]]);
-        Ok(Some((from.ip(), sequence, &answer[HEADER..])))
+        Ok(Some((from, sequence, &answer[HEADER..])))
     }
 
     /// Waits until [`Pinger::try_recv`] is worth a try. Safe to cancel.

@@ -4,11 +4,21 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use rustix::net::{RecvFlags, recvfrom, sockopt};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+use super::sieve;
 
 /// IPTOS_LOWDELAY, what a real Heartbeat's ucast datagrams carry.
 const LOW_DELAY: u32 = 0x10;
+
+/// What a receive buffer is to hold, in bytes; the kernel takes twice that, because it counts its own part, too. A
+/// flood of 80,000 packets a second fills it in a tenth of a second.
+const BUFFER: usize = 4 << 20;
+/// What the shortest datagram takes of it at least, with the kernel's own part.
+const DATAGRAM_MIN: usize = 512;
 
 /// An open UDP medium.
 #[derive(Debug)]
@@ -42,7 +52,32 @@ impl Udp {
     ///
     /// What the kernel says.
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
-        self.receiver.try_recv_from(buffer).map(|(length, source)| (length, source.ip()))
+        receive(&self.receiver, buffer)
+    }
+
+    /// How many datagrams the receive buffer holds at most: when so many are read, all is read that was queued
+    /// before.
+    pub fn capacity(&self) -> usize {
+        capacity(SockRef::from(&self.receiver).recv_buffer_size())
+    }
+
+    /// In a flood: has the kernel drop what cannot be a message, and of what other sources send than the `known`
+    /// ones all but the share `strangers` of 2^32. Sources beyond a number count as strangers.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; nothing is dropped then.
+    pub fn shield(&self, known: &[IpAddr], strangers: u32) -> io::Result<()> {
+        SockRef::from(&self.receiver).attach_filter(&sieve::shield(known, strangers))
+    }
+
+    /// The flood is over: everything is received again.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn unshield(&self) -> io::Result<()> {
+        SockRef::from(&self.receiver).detach_filter()
     }
 
     /// Waits until [`Udp::try_recv`] is worth a try. Safe to cancel.
@@ -53,6 +88,31 @@ impl Udp {
     pub async fn readable(&self) -> io::Result<()> {
         self.receiver.readable().await
     }
+}
+
+/// Takes one packet, and asks the kernel each time: tokio knows only what it knew when the thread last waited, and a
+/// socket that filled up while another one was read would look empty.
+pub(super) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
+    let received = recvfrom(socket, buffer, RecvFlags::DONTWAIT);
+    if received == Err(rustix::io::Errno::AGAIN) {
+        // From now on the socket is waited for.
+        socket.try_io(Interest::READABLE, || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()))?;
+    }
+    let (length, _, source) = received?;
+    let source = source.and_then(|source| SocketAddr::try_from(source).ok());
+    Ok((length, source.ok_or(io::ErrorKind::AddrNotAvailable)?.ip()))
+}
+
+/// Makes room for a burst of packets. CAP_NET_ADMIN goes past the limit of the machine (net.core.rmem_max).
+pub(super) fn enlarge(socket: &Socket) {
+    if sockopt::set_socket_recv_buffer_size_force(socket, BUFFER).is_err() {
+        let _ = socket.set_recv_buffer_size(BUFFER);
+    }
+}
+
+/// Packets that a receive buffer of this size holds at most.
+pub(super) fn capacity(size: io::Result<usize>) -> usize {
+    size.unwrap_or(2 * BUFFER) / DATAGRAM_MIN
 }
 
 /// A socket of the family of `peer`, bound to the interface and to nothing else. Unconnected, so that an ICMP error
@@ -76,12 +136,15 @@ pub(super) fn hurry(socket: &Socket) {
 /// Binds a receiving socket to a port on all addresses of its interface. Where several media have one interface, the
 /// kernel spreads unicast over their sockets, which all feed the same link; without SO_REUSEPORT only the last one
 /// would hear (01 §1.8.2).
+///
+/// Not with SO_REUSEADDR, unlike Heartbeat: any user could then bind the same port with it, where ports are free for
+/// all, and the last socket gets the unicast. SO_REUSEPORT shares with sockets of the same user only (socket(7)).
 pub(super) fn listen(socket: &Socket, family: IpAddr, port: u16) -> io::Result<()> {
     let any = match family {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
-    socket.set_reuse_address(true)?;
     let _ = socket.set_reuse_port(true);
+    enlarge(socket);
     socket.bind(&SocketAddr::new(any, port).into())
 }

@@ -65,6 +65,14 @@ impl Machine {
         }
     }
 
+    /// The same while packets wait to be read.
+    pub fn next_unread_deadline(&self, read_until: Instant) -> Option<Instant> {
+        match self {
+            Machine::Hbd(core) => core.next_unread_deadline(read_until),
+            Machine::Heartbeat(model) => model.next_deadline(),
+        }
+    }
+
     /// Whether `hbctl status` or `cl_status rscstatus` says `transition`.
     pub fn in_transition(&self) -> bool {
         match self {

@@ -94,10 +94,18 @@ impl Stall {
     pub fn queue(&mut self, event: Event) {
         match event {
             Event::Received { .. } => self.packets.push(event),
-            Event::Deadline => {}
+            Event::Deadline | Event::UnreadDeadline { .. } => {}
             _ => self.inputs.push(event),
         }
     }
+}
+
+/// A receive buffer that strangers keep full.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    pub until: Duration,
+    /// How long a packet lies in the buffer.
+    pub behind: Duration,
 }
 
 /// When a node last received a new status from each other node.
@@ -145,6 +153,7 @@ pub struct Node {
     pub life: u64,
     pub units: Units,
     pub stall: Option<Stall>,
+    pub flood: Option<Flood>,
     /// Whether the kernel removed an address in this incarnation, because its lease ended.
     pub lease_ended: bool,
     /// When its next deadline is in the queue.
@@ -179,6 +188,7 @@ impl Node {
             life: 0,
             units: Units::default(),
             stall: None,
+            flood: None,
             lease_ended: false,
             wake: None,
             statuses: Statuses::default(),

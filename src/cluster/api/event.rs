@@ -41,6 +41,13 @@ pub enum Event {
     /// [`crate::cluster::Core::next_deadline`] has passed. Everything that had arrived by then must have been
     /// handed over first: a core that wakes up late was late itself, and judges nobody's silence by that.
     Deadline,
+    /// The same, while packets are still being read: [`crate::cluster::Core::next_unread_deadline`] has passed. All
+    /// that had arrived by `read_until` has been handed over. The core says what is due, and judges nobody by what
+    /// may be queued; but not for ever, because a flood would keep it from judging anybody.
+    UnreadDeadline {
+        /// At most now.
+        read_until: Instant,
+    },
     /// A step that the core ordered has ended.
     StepEnded {
         /// Which.

@@ -1,7 +1,7 @@
 //! Who has been silent for too long: the death of nodes and links (02 §7.4, §7.5).
 //!
 //! Owns the judgement of silence. Everything that had arrived by then has been handled before it judges
-//! ([`crate::cluster::Event::Deadline`]).
+//! ([`crate::cluster::Event::Deadline`], [`crate::cluster::Event::UnreadDeadline`]).
 
 use std::time::Duration;
 
@@ -38,17 +38,17 @@ impl Core {
         Some(since + limit + Duration::from_millis(1))
     }
 
-    /// Finds the nodes and links that have been silent for their dead time.
-    pub(in crate::cluster) fn find_silence(&mut self) {
-        let (now, own) = (self.now.monotonic, self.own());
+    /// Finds the nodes and links whose dead time was over at `until`: what arrived later is perhaps not read yet.
+    pub(in crate::cluster) fn find_silence(&mut self, until: Instant) {
+        let own = self.own();
         for index in (0..self.nodes.len()).filter(|index| Some(*index) != own) {
-            if self.death_due(index).is_some_and(|due| due <= now) {
+            if self.death_due(index).is_some_and(|due| due <= until) {
                 self.raise(Fact::NodeSilent { node: index });
             }
             let limit = self.nodes[index].dead_time;
             for link in 0..self.nodes[index].links.len() {
                 let state = &self.nodes[index].links[link];
-                if state.up && state.heard + limit <= now {
+                if state.up && state.heard + limit <= until {
                     self.raise(Fact::LinkSilent { node: index, link });
                 }
             }

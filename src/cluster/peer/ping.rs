@@ -78,10 +78,9 @@ impl Core {
         Some(due + std::time::Duration::from_millis(1))
     }
 
-    /// Finds the ping nodes that have been silent for too long.
-    pub(in crate::cluster) fn find_silent_pings(&mut self) {
-        let now = self.now.monotonic;
-        let silent = |index: &usize| self.ping_death_due(*index).is_some_and(|due| due <= now);
+    /// Finds the ping nodes that had been silent for too long at `until`.
+    pub(in crate::cluster) fn find_silent_pings(&mut self, until: Instant) {
+        let silent = |index: &usize| self.ping_death_due(*index).is_some_and(|due| due <= until);
         for ping_node in (0..self.ping_nodes.len()).filter(silent).collect::<Vec<_>>() {
             self.raise(Fact::PingNodeSilent { ping_node });
         }

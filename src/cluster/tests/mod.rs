@@ -26,6 +26,7 @@ mod membership;
 mod operator;
 mod pair;
 mod ping;
+mod reading;
 mod refused;
 mod report;
 mod resources;

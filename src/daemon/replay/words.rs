@@ -32,7 +32,9 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             format!("{source} says on {link}: {}", self::message(message))
         }
         // Routine; that one begins or ends to answer is told by the core's records.
-        Event::Deadline | Event::LoadAverage(_) | Event::PingAnswered { .. } => return None,
+        Event::Deadline | Event::UnreadDeadline { .. } | Event::LoadAverage(_) | Event::PingAnswered { .. } => {
+            return None;
+        }
         Event::StepEnded { step, outcome } => {
             let how = match outcome {
                 Outcome::Started => "has started".to_owned(),

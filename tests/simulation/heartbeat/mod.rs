@@ -156,6 +156,7 @@ impl Heartbeat {
             // Events that a Heartbeat does not know.
             Event::LoadAverage(_)
             | Event::PingAnswered { .. }
+            | Event::UnreadDeadline { .. }
             | Event::Policies(_)
             | Event::Address { .. }
             | Event::Adopt(_)

@@ -1,5 +1,6 @@
 //! The machines, the wire between them, and virtual time.
 
+mod flood;
 mod happening;
 mod judge;
 mod lan;
@@ -18,7 +19,7 @@ use hbd::wire::Message;
 use crate::golden::Trace;
 use crate::invariants::Invariants;
 use crate::machine::{Deed, Machine, request};
-use crate::node::{LEASE, Left, Node, Stall, name};
+use crate::node::{Flood, LEASE, Left, Node, Stall, name};
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, RESOURCES};
 use crate::wire::Wire;
@@ -152,6 +153,10 @@ impl World {
                 self.address_came_up(group);
             }
             Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
+            Fault::Flood { node, for_ms, behind_ms } => {
+                let until = self.now + Duration::from_millis(for_ms);
+                self.flood(node, Flood { until, behind: Duration::from_millis(behind_ms) });
+            }
             Fault::Clock { node, by_s } => self.nodes[node].clock += by_s,
             Fault::Trouble { node, trouble, for_ms } => {
                 self.nodes[node].units.trouble(self.now + Duration::from_millis(for_ms), trouble);
@@ -276,7 +281,7 @@ impl World {
         let current = next.life == self.nodes[node].life;
         match next.what {
             Happening::Arrives { link, from, message } if self.wire.carries(link, from, node) => {
-                self.feed(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
+                self.arrives(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
             }
             Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
@@ -345,24 +350,6 @@ impl World {
             if self.nodes[node].machine.as_ref().is_some_and(|machine| machine.restores(group)) {
                 self.nodes[node].units.running[group][0] = true;
             }
-        }
-    }
-
-    fn feed_deadline(&mut self, node: usize) {
-        let due = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline);
-        if due.is_some_and(|due| due.0 <= self.now) {
-            self.feed(node, Event::Deadline);
-        } else {
-            self.schedule_deadline(node);
-        }
-    }
-
-    fn schedule_deadline(&mut self, node: usize) {
-        let Some(due) = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline) else { return };
-        let due = due.0.max(self.now);
-        if self.nodes[node].wake.is_none_or(|wake| due < wake) {
-            self.nodes[node].wake = Some(due);
-            self.push(due - self.now, node, Happening::Deadline);
         }
     }
 

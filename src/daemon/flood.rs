@@ -1,0 +1,210 @@
+//! When the kernel is to drop packets before they reach us: a flood that nobody with our key sends.
+//!
+//! Owns the counts that show a flood on one medium. In quiet times everything is received, whatever its source (01
+//! §1.7): a peer may have several addresses, and its source address changes with them. In a flood, sources that have
+//! signed a message go first, and of the others a sample is taken, so that a peer with a new address is found. Pure.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Rejected packets a second from which on it is a flood.
+const FLOOD: f64 = 2_000.0;
+/// Packets a second that are taken from strangers in a flood.
+const SAMPLE: f64 = 1_000.0;
+/// How long packets are counted before it is judged.
+const WINDOW: Duration = Duration::from_millis(100);
+/// The same while the kernel drops some of them.
+const SHIELDED_WINDOW: Duration = Duration::from_secs(1);
+/// So many quiet windows in a row end it.
+const QUIET_WINDOWS: u32 = 10;
+/// Sources that are remembered as a peer's.
+const KNOWN: usize = 8;
+
+/// What the kernel is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FloodOrder {
+    /// Take all from these sources, and of the rest a share, 0 to 1.
+    Shield {
+        /// Sources that have signed, the latest last.
+        known: Vec<IpAddr>,
+        /// Of the packets of all others.
+        share: f64,
+        /// Rejected packets a second.
+        rate: f64,
+        /// Where one of them came from.
+        example: Option<IpAddr>,
+        /// The flood has just begun.
+        begins: bool,
+    },
+    /// Take everything again.
+    Lift,
+}
+
+#[derive(Debug)]
+struct Shielded {
+    share: f64,
+    quiet: u32,
+    /// A source has signed that the kernel does not know yet.
+    stale: bool,
+}
+
+/// The counts of one medium.
+#[derive(Debug)]
+pub struct FloodGauge {
+    known: Vec<IpAddr>,
+    since: Instant,
+    /// Rejected since then, from known sources and from strangers.
+    rejected: u32,
+    strangers: u32,
+    example: Option<IpAddr>,
+    shielded: Option<Shielded>,
+}
+
+impl FloodGauge {
+    /// `peer`: the source that is known before it has said anything.
+    pub fn new(peer: Option<IpAddr>, now: Instant) -> FloodGauge {
+        let known = peer.into_iter().collect();
+        FloodGauge { known, since: now, rejected: 0, strangers: 0, example: None, shielded: None }
+    }
+
+    /// A message with a good signature came from there.
+    pub fn authentic(&mut self, source: IpAddr) {
+        if self.known.last() == Some(&source) {
+            return;
+        }
+        let new = !self.known.contains(&source);
+        self.known.retain(|known| *known != source);
+        if self.known.len() == KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push(source);
+        if let Some(shielded) = self.shielded.as_mut().filter(|_| new) {
+            shielded.stale = true;
+        }
+    }
+
+    /// Something else came from there.
+    pub fn rejected(&mut self, source: IpAddr) {
+        self.rejected += 1;
+        self.strangers += u32::from(!self.known.contains(&source));
+        self.example = Some(source);
+    }
+
+    /// The socket was opened anew: nothing is dropped.
+    pub fn reopened(&mut self) {
+        self.shielded = None;
+    }
+
+    /// What is to be changed, after some packets and from time to time.
+    pub fn judge(&mut self, now: Instant) -> Option<FloodOrder> {
+        let window = if self.shielded.is_some() { SHIELDED_WINDOW } else { WINDOW };
+        let elapsed = now.saturating_duration_since(self.since);
+        let stale = self.shielded.as_ref().is_some_and(|shielded| shielded.stale);
+        if elapsed < window && !stale {
+            return None;
+        }
+        let seconds = elapsed.max(Duration::from_millis(1)).as_secs_f64();
+        let share = self.shielded.as_ref().map_or(1.0, |shielded| shielded.share);
+        let strangers = f64::from(self.strangers) / share / seconds;
+        let rate = f64::from(self.rejected - self.strangers) / seconds + strangers;
+        let example = self.example.take();
+        (self.since, self.rejected, self.strangers) = (now, 0, 0);
+        let begins = self.shielded.is_none();
+        if begins && rate < FLOOD {
+            return None;
+        }
+        let wanted = (SAMPLE / strangers.max(SAMPLE)).min(1.0);
+        let Some(shielded) = &mut self.shielded else {
+            self.shielded = Some(Shielded { share: wanted, quiet: 0, stale: false });
+            return Some(self.order(wanted, rate, example, true));
+        };
+        shielded.quiet = if rate < FLOOD / 2.0 { shielded.quiet + 1 } else { 0 };
+        if shielded.quiet >= QUIET_WINDOWS {
+            self.shielded = None;
+            return Some(FloodOrder::Lift);
+        }
+        let keeps = stale || shielded.quiet > 0 || (0.5..2.0).contains(&(wanted / shielded.share));
+        let share = if keeps { shielded.share } else { wanted };
+        let changes = shielded.stale || share != shielded.share;
+        (shielded.share, shielded.stale) = (share, false);
+        changes.then(|| self.order(share, rate, example, false))
+    }
+
+    fn order(&self, share: f64, rate: f64, example: Option<IpAddr>, begins: bool) -> FloodOrder {
+        FloodOrder::Shield { known: self.known.clone(), share, rate, example, begins }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 3));
+    const STRANGER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
+
+    /// `count` packets from a source within so many milliseconds.
+    fn pours(gauge: &mut FloodGauge, now: &mut Instant, source: IpAddr, count: u32, ms: u64) -> Option<FloodOrder> {
+        (0..count).for_each(|_| gauge.rejected(source));
+        *now += Duration::from_millis(ms);
+        gauge.judge(*now)
+    }
+
+    #[test]
+    fn a_few_wrong_packets_are_no_flood() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        for _ in 0..100 {
+            assert_eq!(pours(&mut gauge, &mut now, STRANGER, 100, 100), None, "1,000 a second");
+        }
+    }
+
+    #[test]
+    fn in_a_flood_strangers_are_sampled_until_it_is_over() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        let Some(FloodOrder::Shield { known, share, begins: true, .. }) =
+            pours(&mut gauge, &mut now, STRANGER, 8_000, 100)
+        else {
+            panic!("80,000 a second are a flood")
+        };
+        assert_eq!(known, [PEER]);
+        assert!((0.012..0.013).contains(&share), "{share}");
+        for _ in 0..30 {
+            assert_eq!(pours(&mut gauge, &mut now, STRANGER, 1_000, 1_000), None, "it goes on");
+        }
+        let orders: Vec<_> = (0..10).filter_map(|_| pours(&mut gauge, &mut now, STRANGER, 3, 1_000)).collect();
+        assert_eq!(orders, [FloodOrder::Lift]);
+    }
+
+    #[test]
+    fn a_peer_that_speaks_from_another_address_is_let_in_at_once() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        pours(&mut gauge, &mut now, STRANGER, 8_000, 100).unwrap();
+        gauge.authentic(OTHER);
+        let Some(FloodOrder::Shield { known, begins: false, .. }) = gauge.judge(now) else { panic!("it is new") };
+        assert_eq!(known, [PEER, OTHER]);
+        gauge.authentic(PEER);
+        assert_eq!(gauge.judge(now), None, "both are known");
+    }
+
+    #[test]
+    fn who_signs_is_remembered_and_old_addresses_are_forgotten() {
+        let now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        (1..=8).for_each(|host| gauge.authentic(IpAddr::from([10, 0, 1, host])));
+        assert_eq!(gauge.known.len(), KNOWN);
+        assert!(!gauge.known.contains(&PEER));
+    }
+
+    #[test]
+    fn a_flood_from_the_peers_own_address_makes_no_strangers() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        let Some(FloodOrder::Shield { share, .. }) = pours(&mut gauge, &mut now, PEER, 8_000, 100) else {
+            panic!("it is a flood")
+        };
+        assert!((share - 1.0).abs() < f64::EPSILON, "{share}");
+    }
+}
