@@ -116,6 +116,7 @@ bench: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 bench: prepare
 	@command -v keepalived >/dev/null 2>&1 || [ -x /usr/sbin/keepalived ] || $(SUDO) apt-get install -qq -y --no-install-recommends keepalived
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench addresses
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) bench --bench flood
 	@$(SUDO) tests/lab/base plain >/dev/null
 	@$(MAKE) --no-print-directory deb >/dev/null
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) run --quiet --package hbd-lab --bin moves

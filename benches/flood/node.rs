@@ -24,7 +24,7 @@ cp \"$1\"/* /etc/ha.d/
 chmod 600 /etc/ha.d/authkeys
 mount -t tmpfs none /var/lib
 mount -t tmpfs none /run
-mkdir /run/hbd
+mkdir -p /run/hbd /var/lib/hbd /var/lib/heartbeat
 hostname \"$2\"
 exec \"$3\"";
 

@@ -30,6 +30,7 @@ use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
 use super::life::leave::Leave;
 use super::life::restart::Succession;
+use super::liveness::hearing::Hearing;
 use super::liveness::reading::Reading;
 use super::liveness::startup::Membership;
 use super::ownership::conflict::Conflict;
@@ -81,6 +82,8 @@ pub struct Core {
     pub(super) membership: Membership,
     #[serde(default)]
     pub(super) reading: Reading,
+    #[serde(default)]
+    pub(super) hearing: Hearing,
     pub(super) groups: Groups,
     #[serde(default)]
     pub(super) everywhere: Everywhere,
@@ -134,6 +137,7 @@ impl Core {
             ping_nodes: settings.ping_nodes.iter().map(|name| PingedNode::new(name)).collect(),
             membership: Membership::default(),
             reading: Reading::default(),
+            hearing: Hearing::default(),
             groups,
             everywhere,
             ownership: Ownership::default(),
@@ -180,6 +184,7 @@ impl Core {
             Event::Received { link, message } => each!(self; receive(link, &message)),
             Event::Deadline => self.expire(),
             Event::UnreadDeadline { read_until } => self.expire_unread(read_until),
+            Event::Link { link, ability } => each!(self; link_ability(link, ability)),
             Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
             Event::Unit { step, news } => each!(self; unit_news(step, news)),
             Event::LeftoverEnded { step, outcome } => each!(self; leftover_ended(step, outcome)),

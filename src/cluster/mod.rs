@@ -37,7 +37,8 @@ mod timers;
 mod view;
 
 pub use api::event::{
-    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, Order, Outcome, Request, Step, UnitNews,
+    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Outcome, Request, Step,
+    UnitNews,
 };
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::record::{Priority, Record, Subject};

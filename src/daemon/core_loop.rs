@@ -20,12 +20,13 @@ use super::effects::Effects;
 use super::history::DecisionHistory;
 use super::input::{Input, number, step};
 use super::links::{self, Links};
+use super::load::load_average;
 use super::notify::{Notifier, ServiceNotice};
 use super::occasion::Occasion;
 use super::pulse::Pulse;
 use super::recorder::Recorder;
+use super::rest::Rest;
 use super::snapshot::{count, snapshot, status_line};
-use super::turn::{self, Rest};
 use crate::bus::{self, OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
 use crate::cluster::{
@@ -115,10 +116,10 @@ impl Askers {
 }
 
 impl CoreLoop {
-    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
-    pub async fn run(mut self) -> (Recorder, Ending) {
+    /// Tells the core how things are, and has it start. True if it ended.
+    fn begin(&mut self) -> bool {
         self.feed(Event::Policies(self.config.policies.clone()));
-        self.feed(Event::LoadAverage(turn::load_average()));
+        self.feed(Event::LoadAverage(load_average()));
         if self.maintenance {
             self.feed(Event::Request { id: 0, request: Request::Maintenance(true) });
         }
@@ -129,6 +130,12 @@ impl CoreLoop {
         if self.occasion == Occasion::Farewell {
             ended |= self.feed(Event::Request { id: 0, request: Request::Farewell });
         }
+        ended
+    }
+
+    /// Runs until the core ends. Gives the recorder back, which may have something left to write.
+    pub async fn run(mut self) -> (Recorder, Ending) {
+        let mut ended = self.begin();
         self.effects.watch_interfaces();
         self.notifier.send(ServiceNotice::Ready);
         let mut shown = None;
@@ -390,18 +397,18 @@ impl CoreLoop {
     /// Shows the state if it changed.
     fn publish(&mut self, shown: &mut Option<View>) {
         let view = self.core.view();
-        let problems = &self.history.start_problems;
+        let problems = self.history.problems();
         let (news, before) = {
             let told = self.snapshots.borrow();
             let news = told.decided != self.history.decided()
                 || told.broken_devices != self.history.broken_devices
-                || told.start_problems != *problems;
+                || told.start_problems != problems;
             (news, shown.as_ref().map(|shown| status_line(shown, &told.start_problems)))
         };
         if shown.as_ref() == Some(&view) && !news {
             return;
         }
-        let line = status_line(&view, problems);
+        let line = status_line(&view, &problems);
         if before.is_none_or(|before| before != line) {
             self.notifier.send(ServiceNotice::Status(line));
         }

@@ -52,6 +52,8 @@ pub struct DecisionHistory {
     pub broken_devices: Vec<String>,
     /// What a start of hbd would not find now, a sentence each.
     pub start_problems: Vec<String>,
+    /// Why links cannot receive.
+    pub link_problems: Vec<String>,
 }
 
 impl DecisionHistory {
@@ -65,6 +67,7 @@ impl DecisionHistory {
             decided: 0,
             broken_devices: Vec::new(),
             start_problems: Vec::new(),
+            link_problems: Vec::new(),
             nodes,
             links,
         }
@@ -95,6 +98,11 @@ impl DecisionHistory {
         }
     }
 
+    /// What a start of hbd would not find now.
+    pub fn problems(&self) -> Vec<String> {
+        self.link_problems.iter().chain(&self.start_problems).cloned().collect()
+    }
+
     /// Adds what it remembers to what is about to be shown.
     pub fn enrich(&mut self, snapshot: &mut Snapshot) {
         for (group, known) in snapshot.groups.iter_mut().zip(&mut self.owners) {
@@ -112,7 +120,7 @@ impl DecisionHistory {
             }
         }
         snapshot.broken_devices.clone_from(&self.broken_devices);
-        snapshot.start_problems.clone_from(&self.start_problems);
+        snapshot.start_problems = self.problems();
         snapshot.decisions = self.decisions.iter().cloned().collect();
         snapshot.decided = self.decided;
     }
@@ -151,6 +159,7 @@ mod tests {
             decided: 0,
             broken_devices: Vec::new(),
             start_problems: Vec::new(),
+            link_problems: Vec::new(),
         }
     }
 

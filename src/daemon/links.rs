@@ -18,7 +18,8 @@ use super::backlog::Backlog;
 use super::clock::moment;
 use super::flood::{FloodGauge, FloodOrder};
 use super::pings::Pings;
-use crate::cluster;
+use super::port_holders::PortHolders;
+use crate::cluster::{self, LinkAbility};
 use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, MESSAGE_MAX, MediaError, MediaLink, MessageForm};
 use crate::util::error::error_chain;
@@ -59,6 +60,8 @@ struct Medium {
     /// Index in [`crate::cluster::Settings::links`].
     index: usize,
     open_error: Option<String>,
+    /// The port that another program has.
+    taken: Option<u16>,
     send_error: bool,
     /// Messages that were not for us to read.
     bad: u64,
@@ -95,6 +98,18 @@ pub struct Links {
     mention_rejected: bool,
     buffer: Vec<u8>,
     reopen_at: Option<Instant>,
+    port_holders: PortHolders,
+    /// What the caller knows.
+    told: LinkState,
+}
+
+/// What the links can do, by their numbers, and what keeps some of them from hearing, a sentence each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// In the order of [`names`].
+    pub abilities: Vec<LinkAbility>,
+    /// Empty if all of them can receive.
+    pub problems: Vec<String>,
 }
 
 /// The distinct link names in ha.cf order: several media on one interface share a link (01 §1.8.1).
@@ -120,6 +135,7 @@ impl Links {
                 gauge: FloodGauge::new(link.peer(), Instant::now()),
                 link,
                 open_error: None,
+                taken: None,
                 send_error: false,
                 bad: 0,
                 rejected: Rejected::default(),
@@ -136,6 +152,8 @@ impl Links {
             mention_rejected: config.log_badpack,
             buffer: vec![0; MESSAGE_MAX],
             reopen_at: None,
+            port_holders: PortHolders::default(),
+            told: LinkState { abilities: vec![LinkAbility::Whole; names.len()], problems: Vec::new() },
         };
         links.reopen();
         links
@@ -167,7 +185,7 @@ impl Links {
     pub fn send(&mut self, message: &Message) {
         debug!("sending {}", about(message));
         for form in [MessageForm::Datagram, MessageForm::Text] {
-            if self.media.iter().any(|medium| medium.link.form() == form && medium.link.is_open()) {
+            if self.media.iter().any(|medium| medium.link.form() == form && medium.link.can_send()) {
                 self.send_as(form, message);
             }
         }
@@ -191,7 +209,7 @@ impl Links {
                 return;
             }
         };
-        for medium in self.media.iter_mut().filter(|medium| medium.link.form() == form && medium.link.is_open()) {
+        for medium in self.media.iter_mut().filter(|medium| medium.link.form() == form && medium.link.can_send()) {
             let sent = medium.link.send(&bytes);
             medium.sent(sent);
         }
@@ -230,11 +248,32 @@ impl Links {
         media.chain(self.pings.read_until()).min().unwrap_or_else(|| moment().monotonic)
     }
 
+    /// What the links can do now, if that has changed since it was asked last.
+    pub fn changed_state(&mut self) -> Option<LinkState> {
+        let mut state =
+            LinkState { abilities: vec![LinkAbility::Closed; self.told.abilities.len()], ..LinkState::default() };
+        for medium in &self.media {
+            let ability = medium.ability();
+            state.abilities[medium.index] = state.abilities[medium.index].max(ability);
+            if ability == LinkAbility::SendOnly {
+                state.problems.extend(medium.open_error.as_ref().map(|error| format!("{error}.")));
+            }
+        }
+        if !state.problems.is_empty() && !state.abilities.contains(&LinkAbility::Whole) {
+            state.problems.push("This node hears no other node, and judges none by its silence.".to_owned());
+        }
+        if state == self.told {
+            return None;
+        }
+        self.told = state.clone();
+        Some(state)
+    }
+
     fn reopen(&mut self) {
         self.reopen_at = None;
         for medium in self.media.iter_mut().filter(|medium| !medium.link.is_open()) {
             let opened = medium.link.try_open();
-            medium.opened(opened);
+            medium.opened(opened, &mut self.port_holders);
         }
         if self.media.iter().any(|medium| !medium.link.is_open()) {
             self.reopen_at = Some(Instant::now() + REOPEN);
@@ -298,8 +337,8 @@ impl Medium {
             warn!(
                 HBD_LINK = name;
                 "{rate:.0} packets a second that nobody with our key has sent arrive on link {name}, from {example} for \
-                 instance: the kernel drops most of them until it is over. A rule of the firewall keeps them out: \
-                 `hbctl doctor` shows one"
+                 instance. Until it is over the kernel drops what begins unlike a message, and most of what strange \
+                 addresses send. A rule of the firewall keeps them out: `hbctl doctor` shows one"
             );
         }
     }
@@ -319,22 +358,39 @@ impl Medium {
         }
     }
 
-    fn opened(&mut self, result: Result<(), MediaError>) {
+    fn ability(&self) -> LinkAbility {
+        match (self.link.is_open(), self.link.can_send()) {
+            (true, _) => LinkAbility::Whole,
+            (false, true) => LinkAbility::SendOnly,
+            (false, false) => LinkAbility::Closed,
+        }
+    }
+
+    fn opened(&mut self, result: Result<(), MediaError>, holders: &mut PortHolders) {
         let name = self.link.name();
-        match result {
+        let text = match result {
             Ok(()) => {
                 self.gauge.reopened();
+                self.taken.take().into_iter().for_each(|port| holders.forget(port));
                 if self.open_error.take().is_some() {
                     info!(HBD_LINK = name; "link {name} is open");
                 }
+                return;
             }
-            Err(error) => {
-                let text = error_chain(&error);
-                if self.open_error.as_ref() != Some(&text) {
-                    warn!(HBD_LINK = name; "{text}. Trying again every second");
-                    self.open_error = Some(text);
-                }
+            Err(MediaError::PortInUse { port, .. }) => {
+                self.taken = Some(port);
+                let Some(holder) = holders.of(port) else { return };
+                let by = if holder.is_empty() { "another program".to_owned() } else { holder };
+                format!(
+                    "UDP port {port} on {name} is taken by {by}: link {name} sends from another port and receives nothing. \
+                     Stop that program, hbd takes the port when it is free"
+                )
             }
+            Err(error) => error_chain(&error),
+        };
+        if self.open_error.as_ref() != Some(&text) {
+            warn!(HBD_LINK = name; "{text}. Trying again every second");
+            self.open_error = Some(text);
         }
     }
 }

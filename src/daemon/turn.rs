@@ -3,21 +3,14 @@
 //! Owns the bounds. A flood of packets must not delay what is due: our own status leaves between turns however much
 //! is queued, and the core knows how far the queue is read before it judges anybody's silence.
 
-use std::time::Duration;
-
 use super::clock::moment;
 use super::core_loop::CoreLoop;
 use super::links::Heard;
-use crate::cluster::{Event, Instant};
+use super::load::load_average;
+use crate::cluster::Event;
 
 /// Inputs taken in a row before timers get their turn.
 const BURST: usize = 64;
-/// Busy for so long, the thread lets others run, which matters on a machine with one processor: its priority is
-/// realtime, and those that carry its decisions out are not.
-const BUSY_LIMIT: Duration = Duration::from_millis(8);
-/// For so long. What arrives meanwhile finds room in the receive buffers.
-const REST: Duration = Duration::from_millis(1);
-
 /// What a turn has found.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Turn {
@@ -27,24 +20,6 @@ pub(super) struct Turn {
     pub news: bool,
     /// Nothing that is due waits.
     pub on_time: bool,
-}
-
-/// Since when the thread has not waited.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rest(Option<Instant>);
-
-impl Rest {
-    /// Between two busy turns.
-    pub async fn take(&mut self, now: Instant) {
-        let since = *self.0.get_or_insert(now);
-        if now.since(since) < BUSY_LIMIT {
-            // The runtime looks at its sockets and timers.
-            tokio::task::yield_now().await;
-        } else {
-            self.0 = None;
-            tokio::time::sleep(REST).await;
-        }
-    }
 }
 
 impl CoreLoop {
@@ -58,6 +33,13 @@ impl CoreLoop {
                 Heard::PingAnswer { node } => Event::PingAnswered { node },
             });
         });
+        if let Some(state) = self.links.changed_state() {
+            turn.news = true;
+            self.history.link_problems = state.problems;
+            for (link, ability) in state.abilities.into_iter().enumerate() {
+                *ended |= self.feed(Event::Link { link, ability });
+            }
+        }
         for event in events {
             turn.news = true;
             *ended |= self.feed(event);
@@ -90,12 +72,4 @@ impl CoreLoop {
         };
         due.filter(|due| *due <= moment().monotonic).map(|_| event)
     }
-}
-
-/// The first line of /proc/loadavg for the field `ld`; procfs does not block.
-pub(super) fn load_average() -> String {
-    std::fs::read_to_string("/proc/loadavg")
-        .ok()
-        .and_then(|text| text.lines().next().map(str::to_owned))
-        .unwrap_or_else(|| "n/a".to_owned())
 }

@@ -20,9 +20,7 @@ pub(super) fn open(device: &str, port: u16) -> Result<Udp, MediaError> {
         let family = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let sender = udp::socket(device, family)?;
         sender.set_broadcast(true)?;
-        let receiver = udp::socket(device, family)?;
-        udp::listen(&receiver, family, port)?;
-        Udp::new(sender, receiver, SocketAddr::new(everybody.into(), port))
+        Udp::new(sender, udp::listen(device, family, port)?, SocketAddr::new(everybody.into(), port))
     };
     open().map_err(|source| MediaError::opening(device, port, source))
 }

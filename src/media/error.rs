@@ -19,11 +19,8 @@ pub enum MediaError {
         /// The interface that ha.cf names.
         device: String,
     },
-    /// Another program has the port to itself.
-    #[error(
-        "UDP port {port} on {device} is in use; stop the program that has it, such as a running Heartbeat \
-         (`ss -ulpn sport = {port}` shows it)"
-    )]
+    /// Another program has the port to itself: what is sent leaves from another port, and nothing is received.
+    #[error("UDP port {port} on {device} is in use (`ss -ulpn sport = {port}` shows the program)")]
     PortInUse {
         /// The interface that ha.cf names.
         device: String,

@@ -77,9 +77,18 @@ impl MediaLink {
         }
     }
 
-    /// Whether there are sockets. A link closes itself when its interface or line is gone.
+    /// Whether it can send and receive. A link closes itself when its interface or line is gone.
     pub fn is_open(&self) -> bool {
+        self.can_send() && !self.is_deaf()
+    }
+
+    /// Whether it can send at least.
+    pub fn can_send(&self) -> bool {
         self.open.is_some()
+    }
+
+    fn is_deaf(&self) -> bool {
+        matches!(&self.open, Some(Open::Udp(_, medium)) if medium.is_deaf())
     }
 
     /// What passed so far.
@@ -87,26 +96,31 @@ impl MediaLink {
         self.counters
     }
 
-    /// Opens a closed link; an open one stays as it is. A few system calls, no waiting. Must be called inside a tokio
-    /// runtime with I/O.
+    /// Opens a closed link, or one that cannot receive; an open one stays as it is. A few system calls, no waiting.
+    /// Must be called inside a tokio runtime with I/O.
     ///
     /// # Errors
     ///
-    /// See [`MediaError`]; the link stays closed and can be tried again.
+    /// See [`MediaError`]; the link stays closed and can be tried again. With `PortInUse` it can send meanwhile.
     pub fn try_open(&mut self) -> Result<(), MediaError> {
-        if self.open.is_some() {
+        if self.is_open() {
             return Ok(());
         }
         let Defaults { udpport, baud } = self.defaults;
+        let mut used = udpport;
         self.open = Some(match &self.medium {
             Medium::Ucast { device, peer } => Open::Udp(device::index(device)?, ucast::open(device, *peer, udpport)?),
             Medium::Bcast { device } => Open::Udp(device::index(device)?, bcast::open(device, udpport)?),
             Medium::Mcast { device, group, port, ttl, looped } => {
+                used = *port;
                 let group = MulticastGroup { address: *group, port: *port, ttl: *ttl, looped: *looped };
                 Open::Udp(device::index(device)?, mcast::open(device, group)?)
             }
             Medium::Serial { device } => Open::Serial(Box::new(Serial::open(device, baud)?)),
         });
+        if self.is_deaf() {
+            return Err(MediaError::opening(self.name(), used, io::Error::from_raw_os_error(libc::EADDRINUSE)));
+        }
         Ok(())
     }
 

@@ -40,9 +40,10 @@ fn open4(device: &str, index: u32, address: Ipv4Addr, own: Ipv4Addr, group: Mult
     sender.set_multicast_if_v4(&own)?;
     sender.set_multicast_loop_v4(group.looped)?;
     sender.set_multicast_ttl_v4(group.ttl.into())?;
-    let receiver = udp::socket(device, group.address)?;
-    bind(&receiver, group.address, group.port)?;
-    receiver.join_multicast_v4_n(&address, &InterfaceIndexOrAddress::Index(index))?;
+    let receiver = bind(udp::socket(device, group.address)?, group.address, group.port)?;
+    if let Some(receiver) = &receiver {
+        receiver.join_multicast_v4_n(&address, &InterfaceIndexOrAddress::Index(index))?;
+    }
     Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
 }
 
@@ -51,17 +52,18 @@ fn open6(device: &str, index: u32, address: Ipv6Addr, group: MulticastGroup) -> 
     sender.set_multicast_if_v6(index)?;
     sender.set_multicast_loop_v6(group.looped)?;
     sender.set_multicast_hops_v6(group.ttl.into())?;
-    let receiver = udp::socket(device, group.address)?;
-    bind(&receiver, Ipv6Addr::UNSPECIFIED.into(), group.port)?;
-    receiver.join_multicast_v6(&address, index)?;
+    let receiver = bind(udp::socket(device, group.address)?, Ipv6Addr::UNSPECIFIED.into(), group.port)?;
+    if let Some(receiver) = &receiver {
+        receiver.join_multicast_v6(&address, index)?;
+    }
     Udp::new(sender, receiver, SocketAddr::new(group.address, group.port))
 }
 
-/// Every socket with the group gets a copy, whoever opened it: SO_REUSEADDR takes nothing from anybody here, and other
-/// programs may have the group, too. SO_REUSEPORT is for a `ucast` line with the same port.
-fn bind(socket: &Socket, address: IpAddr, port: u16) -> io::Result<()> {
+/// Every socket with the group gets a copy, so that SO_REUSEADDR takes nothing from us, and other programs may have
+/// the group, too. SO_REUSEPORT is for a `ucast` line with the same port.
+fn bind(socket: Socket, address: IpAddr, port: u16) -> io::Result<Option<Socket>> {
     socket.set_reuse_address(true)?;
     let _ = socket.set_reuse_port(true);
-    udp::enlarge(socket);
-    socket.bind(&SocketAddr::new(address, port).into())
+    udp::enlarge(&socket);
+    udp::bind(socket, SocketAddr::new(address, port))
 }

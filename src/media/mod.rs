@@ -9,6 +9,7 @@ mod bcast;
 mod device;
 mod error;
 mod framing;
+mod holder;
 mod link;
 mod mcast;
 mod ping;
@@ -27,6 +28,7 @@ mod serial_tests;
 mod tests;
 
 pub use error::MediaError;
+pub use holder::port_holders;
 pub use link::{Counters, Defaults, MediaLink, MessageForm};
 pub use ping::Pinger;
 pub use serial::Serial;

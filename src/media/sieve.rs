@@ -1,5 +1,5 @@
 //! Which packets the kernel queues for a socket: programs of the classic BPF (socket(7), SO_ATTACH_FILTER). What is
-//! dropped there neither wakes the daemon nor takes room in its receive buffer.
+//! dropped there neither wakes the daemon nor takes space in its receive buffer.
 //!
 //! Pure: makes programs, attaches none.
 
@@ -78,7 +78,7 @@ pub(super) fn shield(known: &[IpAddr], strangers: u32) -> Vec<SockFilter> {
         refuse(),
     ];
     for source in known.iter().take(KNOWN_MAX) {
-        // The source address is at byte 12 of an IPv4 header (RFC 791 §3.1), at byte 8 of an IPv6 header (RFC 8200 §3).
+        // The source address is at byte 12 of an IPv4 header (RFC 791 §3.1), at byte 8 of an IPv6 one (RFC 8200 §3).
         let (octets, first) = match source {
             IpAddr::V4(address) => (address.octets().to_vec(), 12),
             IpAddr::V6(address) => (address.octets().to_vec(), 8),

@@ -185,10 +185,26 @@ fn two_lines_on_one_interface_share_the_port() {
 fn a_port_in_use_is_named() {
     with_cable(|peer| {
         addresses(&peer);
-        let _heartbeat = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
-        let error = run(async { ucast::open("eth0", THERE.into(), PORT).unwrap_err() });
-        assert!(matches!(error, MediaError::PortInUse { .. }), "{error}");
-        assert!(error.to_string().contains("694"), "{error}");
+        let heartbeat = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
+        let far = peer_socket(&peer);
+        run(async {
+            let mut link = link();
+            let error = link.try_open().unwrap_err();
+            assert!(matches!(error, MediaError::PortInUse { .. }), "{error}");
+            assert!(error.to_string().contains("694"), "{error}");
+            // The peer hears us all the same, and we take the port when it is free.
+            assert!(link.can_send() && !link.is_open());
+            link.send(b"here").unwrap();
+            let mut buffer = [0; 16];
+            assert_eq!(far.recv(&mut buffer).unwrap(), 4);
+            assert_eq!(link.try_recv(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert!(link.try_open().is_err(), "still taken");
+            drop(heartbeat);
+            link.try_open().unwrap();
+            assert!(link.is_open());
+            far.send_to(b"back", (HERE, PORT)).unwrap();
+            assert_eq!(heard(&mut link, &mut buffer).await, 4);
+        });
     });
 }
 

@@ -17,9 +17,7 @@ pub(super) fn open(device: &str, peer: IpAddr, port: u16) -> Result<Udp, MediaEr
         if peer.is_ipv4() {
             udp::hurry(&sender);
         }
-        let receiver = udp::socket(device, peer)?;
-        udp::listen(&receiver, peer, port)?;
-        Udp::new(sender, receiver, SocketAddr::new(peer, port))
+        Udp::new(sender, udp::listen(device, peer, port)?, SocketAddr::new(peer, port))
     };
     open().map_err(|source| MediaError::opening(device, port, source))
 }

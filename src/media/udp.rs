@@ -24,15 +24,22 @@ const DATAGRAM_MIN: usize = 512;
 #[derive(Debug)]
 pub struct Udp {
     sender: Socket,
-    receiver: UdpSocket,
+    /// `None` while another program has the port.
+    receiver: Option<UdpSocket>,
     destination: SockAddr,
 }
 
 impl Udp {
     /// Puts the parts together: sends to `destination`, whatever sent to it receives `receiver`. Must be called
     /// inside a tokio runtime with I/O.
-    pub(super) fn new(sender: Socket, receiver: Socket, destination: SocketAddr) -> io::Result<Udp> {
-        Ok(Udp { sender, receiver: UdpSocket::from_std(receiver.into())?, destination: destination.into() })
+    pub(super) fn new(sender: Socket, receiver: Option<Socket>, destination: SocketAddr) -> io::Result<Udp> {
+        let receiver = receiver.map(|receiver| UdpSocket::from_std(receiver.into())).transpose()?;
+        Ok(Udp { sender, receiver, destination: destination.into() })
+    }
+
+    /// Whether it can only send, because another program has the port.
+    pub fn is_deaf(&self) -> bool {
+        self.receiver.is_none()
     }
 
     /// Sends one datagram. Never waits.
@@ -52,13 +59,16 @@ impl Udp {
     ///
     /// What the kernel says.
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<(usize, IpAddr)> {
-        receive(&self.receiver, buffer)
+        match &self.receiver {
+            Some(receiver) => receive(receiver, buffer),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// How many datagrams the receive buffer holds at most: when so many are read, all is read that was queued
     /// before.
     pub fn capacity(&self) -> usize {
-        capacity(SockRef::from(&self.receiver).recv_buffer_size())
+        self.receiver.as_ref().map_or(0, |receiver| capacity(SockRef::from(receiver).recv_buffer_size()))
     }
 
     /// In a flood: has the kernel drop what cannot be a message, and of what other sources send than the `known`
@@ -68,7 +78,8 @@ impl Udp {
     ///
     /// What the kernel says; nothing is dropped then.
     pub fn shield(&self, known: &[IpAddr], strangers: u32) -> io::Result<()> {
-        SockRef::from(&self.receiver).attach_filter(&sieve::shield(known, strangers))
+        let program = sieve::shield(known, strangers);
+        self.receiver.as_ref().map_or(Ok(()), |receiver| SockRef::from(receiver).attach_filter(&program))
     }
 
     /// The flood is over: everything is received again.
@@ -77,7 +88,7 @@ impl Udp {
     ///
     /// What the kernel says.
     pub fn unshield(&self) -> io::Result<()> {
-        SockRef::from(&self.receiver).detach_filter()
+        self.receiver.as_ref().map_or(Ok(()), |receiver| SockRef::from(receiver).detach_filter())
     }
 
     /// Waits until [`Udp::try_recv`] is worth a try. Safe to cancel.
@@ -86,7 +97,10 @@ impl Udp {
     ///
     /// When the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
-        self.receiver.readable().await
+        match &self.receiver {
+            Some(receiver) => receiver.readable().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -103,7 +117,7 @@ pub(super) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, source.ok_or(io::ErrorKind::AddrNotAvailable)?.ip()))
 }
 
-/// Makes room for a burst of packets. CAP_NET_ADMIN goes past the limit of the machine (net.core.rmem_max).
+/// Makes space for a burst of packets. CAP_NET_ADMIN goes past the limit of the machine (net.core.rmem_max).
 pub(super) fn enlarge(socket: &Socket) {
     if sockopt::set_socket_recv_buffer_size_force(socket, BUFFER).is_err() {
         let _ = socket.set_recv_buffer_size(BUFFER);
@@ -133,18 +147,28 @@ pub(super) fn hurry(socket: &Socket) {
     let _ = socket.set_tos_v4(LOW_DELAY);
 }
 
-/// Binds a receiving socket to a port on all addresses of its interface. Where several media have one interface, the
-/// kernel spreads unicast over their sockets, which all feed the same link; without SO_REUSEPORT only the last one
-/// would hear (01 §1.8.2).
+/// A receiving socket for a port on all addresses of an interface; `None` if another program has the port. Where
+/// several media have one interface, the kernel spreads unicast over their sockets, which all feed the same link;
+/// without SO_REUSEPORT only the last one would hear (01 §1.8.2).
 ///
 /// Not with SO_REUSEADDR, unlike Heartbeat: any user could then bind the same port with it, where ports are free for
 /// all, and the last socket gets the unicast. SO_REUSEPORT shares with sockets of the same user only (socket(7)).
-pub(super) fn listen(socket: &Socket, family: IpAddr, port: u16) -> io::Result<()> {
+pub(super) fn listen(device: &str, family: IpAddr, port: u16) -> io::Result<Option<Socket>> {
     let any = match family {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
+    let socket = socket(device, family)?;
     let _ = socket.set_reuse_port(true);
-    enlarge(socket);
-    socket.bind(&SocketAddr::new(any, port).into())
+    enlarge(&socket);
+    bind(socket, SocketAddr::new(any, port))
+}
+
+/// The socket when it is bound; `None` if another program has the port.
+pub(super) fn bind(socket: Socket, address: SocketAddr) -> io::Result<Option<Socket>> {
+    match socket.bind(&address.into()) {
+        Ok(()) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -15,6 +15,7 @@ use zbus::connection::Builder;
 
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Files, Host, Medium, ResourceKind, Severity};
+use crate::daemon::port_holders::others_with;
 use crate::units::survey::{UnitFinding, starts_at_boot, survey};
 use crate::util::error::error_chain;
 use crate::vip::who_may_remove;
@@ -29,6 +30,8 @@ pub struct Facts {
     pub config: Result<Config, Vec<(Severity, String)>>,
     /// `nft -j list ruleset`.
     pub ruleset: Result<String, String>,
+    /// Other programs that have the port of the heartbeats.
+    pub port_holders: Vec<String>,
     /// Our own addresses with their interfaces.
     pub addresses: Vec<(String, IpAddr)>,
     /// Interfaces and serial devices that the files name and this machine does not have.
@@ -57,6 +60,7 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     let removers = config.as_ref().map(removers).unwrap_or_default();
     Facts {
         ruleset: ruleset(),
+        port_holders: config.as_ref().map(|config| others_with(config.udpport)).unwrap_or_default(),
         unit_findings: match &config {
             Ok(config) => survey(bus(), config).await.map_err(|error| error_chain(&error)),
             Err(_) => Ok(Vec::new()),

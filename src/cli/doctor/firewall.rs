@@ -77,7 +77,7 @@ struct Chain<'a> {
     drops: bool,
 }
 
-fn items<'a>(ruleset: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(ruleset: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
     let list = ruleset.get("nftables").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(move |item| item.get(kind))
 }
@@ -146,10 +146,15 @@ impl Chain<'_> {
 
 /// Whether a condition holds for a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum RuleMatch {
+pub(super) enum RuleMatch {
     No,
     Unknown,
     Yes,
+}
+
+/// Whether a condition about a port holds for this one.
+pub(super) fn matches_port(condition: &Value, port: u16) -> RuleMatch {
+    matches_heartbeat(condition, port, &[])
 }
 
 fn matches_heartbeat(condition: &Value, port: u16, devices: &[&str]) -> RuleMatch {

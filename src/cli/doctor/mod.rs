@@ -7,6 +7,7 @@
 mod facts;
 mod finding;
 mod firewall;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,8 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         Ok(config) => {
             found.push(finding(Grade::Ok, "configuration", "hbd can start with these files"));
             found.push(firewall::judge(&facts.ruleset, config));
+            found.extend(strangers::judge(&facts.ruleset, config));
+            found.extend(strangers::port(&facts.port_holders, config));
             found.extend(peers(config, &facts.addresses));
             found.push(links(config, &facts.absent));
             found.extend(absent_interfaces(config, &facts.absent));

@@ -40,6 +40,7 @@ fn healthy() -> Facts {
     Facts {
         config: Ok(config(&HA_CF.replace("ucast", "bcast eth2\nucast"), HARESOURCES)),
         ruleset: Ok(json!({ "nftables": [] }).to_string()),
+        port_holders: Vec::new(),
         addresses: vec![("eth1".into(), "10.0.0.1".parse().unwrap())],
         absent: BTreeSet::new(),
         unit_findings: Ok(Vec::new()),
@@ -104,6 +105,47 @@ fn the_peers_address_must_not_be_our_own() {
     assert_eq!(grade, Grade::Bad);
     assert!(text.contains("ucast eth1 10.0.0.2 is this machine's own address (on eth1)"), "{text}");
     assert_eq!(about(&facts, "links").0, Grade::Warning);
+}
+
+#[test]
+fn a_rule_against_strangers_is_suggested_where_none_is() {
+    let mut facts = healthy();
+    let (grade, text) = about(&facts, "strangers");
+    assert_eq!(grade, Grade::Note);
+    assert!(
+        text.contains("nft add rule inet hbd strangers iifname eth1 udp dport 694 ip saddr != '{ 10.0.0.2 }' drop"),
+        "{text}"
+    );
+    assert!(!text.contains("eth2"), "a broadcast comes from any address: {text}");
+    let matches = |protocol: &str, field: &str, op: &str, right: serde_json::Value| json!({ "match": { "op": op, "left": { "payload": { "protocol": protocol, "field": field } }, "right": right } });
+    let rule = |port: u16| {
+        let expr = [
+            matches("udp", "dport", "==", json!(port)),
+            matches("ip", "saddr", "!=", json!("10.0.0.2")),
+            json!({ "drop": null }),
+        ];
+        let rule = json!({ "rule": { "family": "inet", "table": "hbd", "chain": "strangers", "expr": expr } });
+        Ok(json!({ "nftables": [rule] }).to_string())
+    };
+    facts.ruleset = rule(694);
+    assert_eq!(about(&facts, "strangers").1, "");
+    facts.ruleset = rule(53);
+    assert_ne!(about(&facts, "strangers").1, "");
+    facts.ruleset = Err("nft is not installed".into());
+    assert_eq!(about(&facts, "strangers").1, "", "nobody can tell");
+}
+
+#[test]
+fn the_port_must_be_hbds_alone() {
+    let mut facts = healthy();
+    assert_eq!(about(&facts, "port").1, "");
+    facts.port_holders = vec!["rpc.statd (process 712, user 108, rpc-statd.service)".into()];
+    let (grade, text) = about(&facts, "port");
+    assert!(grade == Grade::Bad && text.contains("taken by rpc.statd (process 712"), "{text}");
+    facts.port_holders.clear();
+    facts.config = Ok(config(&format!("udpport 1694\n{HA_CF}"), HARESOURCES));
+    let (grade, text) = about(&facts, "port");
+    assert!(grade == Grade::Warning && text.contains("1694"), "{text}");
 }
 
 #[test]

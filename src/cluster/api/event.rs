@@ -69,6 +69,13 @@ pub enum Event {
         /// How.
         news: UnitNews,
     },
+    /// What a link can do has changed. In the beginning all are whole.
+    Link {
+        /// Index in [`crate::cluster::Settings::links`].
+        link: usize,
+        /// What it can do now.
+        ability: LinkAbility,
+    },
     /// Somebody asked for something. All but `Shutdown` and `Restart` are answered by [`Action::Answer`] with the
     /// same `id`.
     Request {
@@ -116,6 +123,17 @@ pub enum Event {
         /// How it ended.
         outcome: CheckOutcome,
     },
+}
+
+/// What one of our links can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LinkAbility {
+    /// Nothing: its interface or line is not there.
+    Closed,
+    /// It sends, and receives nothing: another program has its port.
+    SendOnly,
+    /// It sends and receives.
+    Whole,
 }
 
 /// How a check of a service ended.

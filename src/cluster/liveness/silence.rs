@@ -26,7 +26,7 @@ impl Core {
     /// When this node is to be declared dead; strictly after (02 §7.5).
     pub(in crate::cluster) fn death_due(&self, index: usize) -> Option<Instant> {
         let node = &self.nodes[index];
-        if node.status == Status::Dead {
+        if node.status == Status::Dead || self.hears_nothing() {
             return None;
         }
         let (since, limit) = match (self.membership.phase, node.last_status.or(node.noticed)) {
@@ -35,6 +35,7 @@ impl Core {
             (_, Some(last)) => (last, node.dead_time),
             (_, None) => (self.membership.started(), self.settings.timing.initdead),
         };
+        let since = since.max(self.hearing_since().unwrap_or(since));
         Some(since + limit + Duration::from_millis(1))
     }
 

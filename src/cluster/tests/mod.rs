@@ -14,6 +14,7 @@ mod failure;
 mod fencing;
 mod groups;
 mod health;
+mod hearing;
 mod hold;
 mod impostor;
 mod ipfail;
@@ -45,7 +46,9 @@ mod unstick;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Answer, Core, Event, Instant, Moment, Outcome, Request, Set, Settings, Step, UnitNews, View};
+use super::{
+    Action, Answer, Core, Event, Instant, LinkAbility, Moment, Outcome, Request, Set, Settings, Step, UnitNews, View,
+};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
 

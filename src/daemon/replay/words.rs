@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::cluster::{
-    Action, AddressNews, CheckOutcome, Event, Order, Outcome, Priority, Request, Settings, Step, UnitNews,
+    Action, AddressNews, CheckOutcome, Event, LinkAbility, Order, Outcome, Priority, Request, Settings, Step,
+    UnitNews,
 };
 use crate::util::text::printable;
 use crate::wire::{Message, Value};
@@ -34,6 +35,15 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         // Routine; that one begins or ends to answer is told by the core's records.
         Event::Deadline | Event::UnreadDeadline { .. } | Event::LoadAverage(_) | Event::PingAnswered { .. } => {
             return None;
+        }
+        Event::Link { link, ability } => {
+            let link = settings.links.get(*link).map_or("?", String::as_str);
+            let can = match ability {
+                LinkAbility::Closed => "is not there",
+                LinkAbility::SendOnly => "can send and not receive",
+                LinkAbility::Whole => "can send and receive",
+            };
+            format!("link {link} {can}")
         }
         Event::StepEnded { step, outcome } => {
             let how = match outcome {

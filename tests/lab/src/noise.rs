@@ -1,4 +1,4 @@
-//! An intruder on a third port of the heartbeat link: sends one datagram every millisecond.
+//! An intruder on a third port of the heartbeat link: sends one datagram every millisecond, or as many as it can.
 //!
 //! As with the client, the intruder is this same program, started again inside the intruder's namespace. Garbage is
 //! sent to hbd only. A real Heartbeat's main process dies within seconds of datagrams that begin like a message, and
@@ -18,6 +18,8 @@ pub(crate) const ROLE: &str = "lab-noise";
 
 /// Second argument, for garbage. Any other second argument is the datagram in hexadecimal. The targets follow.
 const GARBAGE: &str = "garbage";
+/// In front of a datagram that is sent without any pause.
+const FLOOD: &str = "flood:";
 
 /// Time between two datagrams to one node.
 const PACE: Duration = Duration::from_millis(1);
@@ -29,6 +31,8 @@ pub enum Noise {
     Garbage,
     /// This datagram, for example one of a node with a wrong digest: that is what a wrong key looks like.
     Datagram(Vec<u8>),
+    /// The same, as fast as a processor can.
+    Flood(Vec<u8>),
 }
 
 /// A running intruder; it ends when dropped.
@@ -43,7 +47,8 @@ impl Intruder {
         let program = std::env::current_exe().map_err(Error::file("this program"))?;
         let what = match noise {
             Noise::Garbage => GARBAGE.to_owned(),
-            Noise::Datagram(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Noise::Datagram(bytes) => hexadecimal(bytes),
+            Noise::Flood(bytes) => format!("{FLOOD}{}", hexadecimal(bytes)),
         };
         let helper = Command::new("ip")
             .args(["netns", "exec", namespace])
@@ -56,6 +61,10 @@ impl Intruder {
             .map_err(|error| Error::Command { command: ROLE.to_owned(), reason: error.to_string() })?;
         Ok(Intruder { helper })
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Intruder {
@@ -89,16 +98,21 @@ pub(crate) fn helper_main(mut arguments: impl Iterator<Item = String>) {
         .filter(|node| names.iter().any(|name| name == node.name))
         .map(|node| SocketAddrV4::new(node.link, HEARTBEAT_PORT))
         .collect();
+    let (pace, what) = what.strip_prefix(FLOOD).map_or((PACE, what.as_str()), |what| (Duration::ZERO, what));
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let fixed: Vec<u8> =
         (0..what.len() / 2).filter_map(|at| u8::from_str_radix(&what[2 * at..2 * at + 2], 16).ok()).collect();
-    let sent = send_for_ever(&targets, || if what == GARBAGE { dice.garbage() } else { fixed.clone() });
+    let sent = send_for_ever(&targets, pace, || if what == GARBAGE { dice.garbage() } else { fixed.clone() });
     if let Err(error) = sent {
         eprintln!("{ROLE}: {error}");
     }
 }
 
-fn send_for_ever(targets: &[SocketAddrV4], mut datagram: impl FnMut() -> Vec<u8>) -> std::io::Result<()> {
+fn send_for_ever(
+    targets: &[SocketAddrV4],
+    pace: Duration,
+    mut datagram: impl FnMut() -> Vec<u8>,
+) -> std::io::Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     let mut next = Instant::now();
     loop {
@@ -106,8 +120,10 @@ fn send_for_ever(targets: &[SocketAddrV4], mut datagram: impl FnMut() -> Vec<u8>
             // A node that is off cannot be reached. The other one is sent to all the same.
             let _ = socket.send_to(&datagram(), target);
         }
-        next += PACE;
-        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        if pace > Duration::ZERO {
+            next += pace;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
     }
 }
 

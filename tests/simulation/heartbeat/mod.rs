@@ -164,6 +164,7 @@ impl Heartbeat {
             | Event::Check { .. }
             | Event::LeftoverEnded { .. }
             | Event::LocalClock { .. }
+            | Event::Link { .. }
             | Event::Unit { .. } => {}
         }
         self.run_scripts();

@@ -5,6 +5,7 @@
 
 mod address;
 mod addresses6;
+mod attacks;
 mod bus;
 mod busy;
 mod checks;
@@ -135,6 +136,8 @@ const TESTS: &[(&str, Play)] = &[
     ("service::a_mistake_in_ha_cf_refuses_the_start", service::a_mistake_in_ha_cf_refuses_the_start),
     ("service::a_hanging_daemon_is_killed", service::a_hanging_daemon_is_killed),
     ("service::realtime_or_one_warning", service::realtime_or_one_warning),
+    ("attacks::flood", attacks::flood),
+    ("attacks::a_taken_port", attacks::a_taken_port),
     ("keys::a_new_key_moves_nothing", keys::a_new_key_moves_nothing),
     ("keys::a_broken_file_changes_nothing", keys::a_broken_file_changes_nothing),
     ("bus::everybody_may_read_and_root_may_reload", bus::everybody_may_read_and_root_may_reload),
