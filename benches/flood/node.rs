@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::site::{NODES, PORT};
 
 /// How often a node says that it lives.
-pub const KEEPALIVE: Duration = Duration::from_millis(100);
+pub const KEEPALIVE: Duration = Duration::from_millis(20);
 /// How long a start may take.
 const START_LIMIT: Duration = Duration::from_secs(60);
 

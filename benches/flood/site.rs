@@ -49,9 +49,10 @@ impl Site {
             let namespace = site.namespace(name);
             run(&["ip", "netns", "add", &namespace])?;
             run(&[
-                "ip", "-n", &switch, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
+                "ip", "-n", &switch, "link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns",
+                &namespace,
             ])?;
-            run(&["ip", "-n", &switch, "link", "set", name, "master", "switch", "up"])?;
+            run(&["ip", "-n", &switch, "link", "set", "dev", name, "master", "switch", "up"])?;
             run(&["ip", "-n", &namespace, "address", "add", &format!("{address}/24"), "dev", "eth0"])?;
             run(&["ip", "-n", &namespace, "link", "set", "lo", "up"])?;
             run(&["ip", "-n", &namespace, "link", "set", "eth0", "up"])?;
