@@ -1,5 +1,6 @@
-//! The bus thread: units by jobs, the interface org.hbd1, signals and reload, on one runtime. Whatever hangs here, on
-//! the bus or on the disk, delays no heartbeat.
+//! The bus thread: units by jobs, signals and reload, on one runtime. Whatever hangs here, on the bus or on the disk,
+//! delays no heartbeat. The interface org.hbd1 has a thread beside it: everybody may ask it, and as often as they
+//! like, which must not delay a unit.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,37 +59,26 @@ pub struct BusThread {
 }
 
 impl BusThread {
-    /// Starts the thread. What comes back ends when the core has, and the program of `[notify]` was told everything.
+    /// Starts both threads. What comes back ends when the core has, and the program of `[notify]` was told
+    /// everything.
     ///
     /// # Errors
     /// When no thread can be made.
     pub fn spawn(self) -> std::io::Result<oneshot::Receiver<()>> {
         let (all, told) = oneshot::channel();
-        thread::Builder::new().name("bus".to_owned()).spawn(move || {
-            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(self.run(all)),
-                Err(error) => error!("the bus thread has no runtime, so no unit can be started: {error}"),
-            }
+        let (calls, received) = mpsc::channel(16);
+        let (snapshots, notifier) = (self.snapshots.clone(), self.notifier.clone());
+        on_thread("interface", || {
+            bus::run(Builder::system, snapshots, calls, move || notifier.send(ServiceNotice::Shown))
         })?;
+        on_thread("bus", || self.run(all, received))?;
         Ok(told)
     }
 
-    async fn run(self, all_told: oneshot::Sender<()>) {
-        let BusThread {
-            commands,
-            announced,
-            program,
-            snapshots,
-            inputs,
-            notifier,
-            reloader,
-            reloaded,
-            orders,
-            fencer,
-            watchdog,
-        } = self;
+    async fn run(self, all_told: oneshot::Sender<()>, received: mpsc::Receiver<Call>) {
+        let BusThread { commands, announced, program, inputs, reloader, reloaded, orders, fencer, watchdog, .. } =
+            self;
         let fencer = Arc::new(fencer);
-        let (calls, received) = mpsc::channel(16);
         let reports = inputs.clone();
         let answering = Answering { inputs: inputs.clone(), reloader: &reloader, fencer: Arc::clone(&fencer) };
         let report = move |report| {
@@ -99,7 +89,6 @@ impl BusThread {
             units::run(Builder::system, commands, report),
             units::group_target::follow_groups(Builder::system, announced.lists),
             tell_program(program, announced.notices, all_told),
-            bus::run(Builder::system, snapshots, calls, || notifier.send(ServiceNotice::Shown)),
             serve_signals(&inputs, &reloader, reloaded),
             fencer.serve(orders, &inputs),
             fencer.watch_devices(&inputs),
@@ -107,6 +96,18 @@ impl BusThread {
             answering.serve(received),
         );
     }
+}
+
+/// Has a thread of its own do this, on a runtime of its own.
+fn on_thread<F: Future<Output = ()>>(
+    name: &'static str,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> std::io::Result<()> {
+    let begin = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work()),
+        Err(error) => error!("thread {name} has no runtime, so nothing of what it does is done: {error}"),
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(begin).map(drop)
 }
 
 async fn tell_program(

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | main | [`core_loop`]: packets, timers, the core; realtime |
 //! | `vip` | [`crate::vip`] |
-//! | `bus` | [`bus_thread`]: [`crate::units`], [`crate::bus`], signals, reload |
+//! | `bus`, `interface` | [`bus_thread`]: [`crate::units`], signals, reload; [`crate::bus`] |
 //! | `checks` | [`crate::checks`] |
 //! | `notify` | [`notify`]: sd_notify |
 //! | `self-check` | `self_check`: whether a start of hbd would find all that it needs |

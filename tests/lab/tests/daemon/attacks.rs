@@ -9,6 +9,8 @@ use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, Pair, SOON, TAKEOVER, expect_status, expect_words, unexpected};
 
+/// A client that asks too much.
+const QUESTIONS: &str = "/usr/local/bin/lab-questions";
 /// Another program with the port of the heartbeats, for as long as the node is told.
 const PORT_THIEF: &str = "lab-thief.service";
 
@@ -74,4 +76,44 @@ pub fn a_taken_port(pair: &mut Pair) -> Result<String> {
     pair.wait_record(B, freed, "is open", SOON)?;
     pair.wait_settled(freed)?;
     Ok(format!("settled {:.1} s after the port was free", now() - freed))
+}
+
+/// An ordinary user asks both hbds for everything they show, thirty times at once and without end, by four
+/// connections: a move works, and no heartbeat is late.
+pub fn questions_without_end(pair: &mut Pair) -> Result<String> {
+    pair.settle()?;
+    for index in [A, B] {
+        pair.node(index).write_mode(QUESTIONS, include_str!("flood.pl"), 0o755)?;
+        for number in 1..=4 {
+            let unit = format!("--unit=lab-asker-{number}");
+            let words = [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                "-p",
+                "User=nobody",
+                &unit,
+                "perl",
+                QUESTIONS,
+                "objects",
+                "90",
+            ];
+            pair.node(index).run(&words)?;
+        }
+    }
+    let since = now();
+    pair.node(B).run(&["hbctl", "takeover"])?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)? - since;
+    for index in [A, B] {
+        for number in 1..=4 {
+            // One that hbd or the bus had sent away would be gone.
+            let stopped = pair.node(index).attempt(&["systemctl", "stop", &format!("lab-asker-{number}.service")])?;
+            expect_status("the end of a client that was still there", &stopped, 0)?;
+        }
+        if let Some(record) = pair.records(index, since)?.iter().find(|one| one.message().contains("Late heartbeat"))
+        {
+            return unexpected(format!("{}: {}", NODES[index].name, record.message()));
+        }
+    }
+    Ok(format!("served by nodeb {served:.1} s after the command"))
 }

@@ -1,6 +1,7 @@
 # A client of the system bus that behaves badly, with nothing but Perl's core: the D-Bus wire format by hand.
 #
 #   garbage COUNT   calls of org.hbd1 that make no sense, and connections that send rubbish
+#   objects SECONDS  GetManagedObjects, thirty at a time, again and again
 #   reload COUNT    Reload, again and again, which hbd logs each time
 #   deaf SECONDS    subscribes to everything that org.hbd1 signals, and never reads it
 use strict;
@@ -83,6 +84,17 @@ if ($mode eq 'garbage') {
     }
     $reap->() while $waiting;
     print "$errors errors\n";
+} elsif ($mode eq 'objects') {
+    my ($asked, $answered, $end) = (0, 0, time + $count);
+    my @objects = ('org.hbd1', '/org/hbd1', 'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects', '', '');
+    while (time < $end) {
+        for (; $asked < $answered + 30; $asked++) {
+            syswrite($bus, message(@objects));
+        }
+        answer($bus);
+        $answered++;
+    }
+    print "$answered answers\n";
 } elsif ($mode eq 'reload') {
     for (1 .. $count) {
         syswrite($bus, message('org.hbd1', '/org/hbd1', $manager, 'Reload', '', ''));

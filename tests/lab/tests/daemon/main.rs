@@ -138,6 +138,7 @@ const TESTS: &[(&str, Play)] = &[
     ("service::realtime_or_one_warning", service::realtime_or_one_warning),
     ("attacks::flood", attacks::flood),
     ("attacks::a_taken_port", attacks::a_taken_port),
+    ("attacks::questions_without_end", attacks::questions_without_end),
     ("keys::a_new_key_moves_nothing", keys::a_new_key_moves_nothing),
     ("keys::a_broken_file_changes_nothing", keys::a_broken_file_changes_nothing),
     ("bus::everybody_may_read_and_root_may_reload", bus::everybody_may_read_and_root_may_reload),
