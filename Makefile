@@ -42,7 +42,7 @@ toolchain:
 	@CARGO=$(CARGO) tests/toolchain/ready
 
 build: toolchain
-	$(CARGO) build --release --bins
+	$(CARGO) build --release --bins --locked
 
 deb: build
 	packaging/deb/build
@@ -181,11 +181,14 @@ install:
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
-	install -D -m 644 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
+	# It may get passwords of fencing devices.
+	install -D -m 600 packaging/hbd.toml $(DESTDIR)/etc/hbd/hbd.toml
 	install -D -m 644 packaging/needrestart.conf $(DESTDIR)/etc/needrestart/conf.d/hbd.conf
 	install -d $(DESTDIR)/etc/hbd/hbd.toml.d $(DESTDIR)/etc/ha.d
 	install -D -m 644 LICENSE-MIT $(DOCDIR)/LICENSE-MIT
 	install -D -m 644 LICENSE-APACHE $(DOCDIR)/LICENSE-APACHE
+	packaging/notices | gzip -9n >$(GENERATED)/NOTICES.gz
+	install -D -m 644 $(GENERATED)/NOTICES.gz $(DOCDIR)/NOTICES.gz
 	for page in README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md RELEASE.md $$(find docs -name '*.md'); do \
 		install -D -m 644 $$page $(DOCDIR)/$$page || exit 1; \
 	done
