@@ -65,6 +65,12 @@ impl PolkitAction {
             PolkitAction::ClearHold => "org.hbd1.clear-hold",
         }
     }
+
+    /// Whether the group haclient may do it. To take what somebody else still answers for can make two owners: root
+    /// decides that, or whom polkit lets.
+    fn is_for_group(self) -> bool {
+        self != PolkitAction::ClearHold
+    }
 }
 
 /// Decides about callers. Whom the bus's own word suffices for waits for nobody; others are asked about, a bounded
@@ -106,7 +112,7 @@ impl Gate {
         let refused = |why: String| ManagerError::NotAllowed(format!("access denied: {why}"));
         let credentials = credentials(bus, header).await.map_err(|error| refused(error.to_string()))?;
         let haclient = || std::fs::read_to_string("/etc/group").ok().and_then(|text| group_id(&text, GROUP));
-        if is_trusted(&credentials, haclient()) {
+        if is_trusted(&credentials, if action.is_for_group() { haclient() } else { None }) {
             return Ok(());
         }
         // Callers of whom the bus names no user share the places of one.
@@ -122,12 +128,30 @@ impl Gate {
             Ok(Verdict::Yes) => Ok(()),
             Ok(Verdict::Challenge) => Err(refused(format!("polkit wants a password for {}", action.id()))),
             Ok(Verdict::No) => {
-                Err(refused(format!("only root, members of {GROUP}, and whom polkit lets ({}) may", action.id())))
+                let group = if action.is_for_group() { format!(", members of {GROUP},") } else { String::new() };
+                Err(refused(format!("only root{group} and whom polkit lets ({}) may", action.id())))
             }
             Err(error) => {
-                Err(refused(format!("only root and members of {GROUP} may; polkit cannot be asked ({error})")))
+                let group = if action.is_for_group() { format!(" and members of {GROUP}") } else { String::new() };
+                Err(refused(format!("only root{group} may; polkit cannot be asked ({error})")))
             }
         }
+    }
+}
+
+/// Refuses every caller but root, by the bus's own word and whatever the bus's policy lets through: a reset moves
+/// everything, and cannot be undone.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn pass_root(bus: &Connection, header: &Header<'_>) -> Result<(), String> {
+    if !bus.is_bus() {
+        return Ok(());
+    }
+    match credentials(bus, header).await {
+        Ok(credentials) if is_trusted(&credentials, None) => Ok(()),
+        Ok(_) => Err("access denied: only root may".to_owned()),
+        Err(error) => Err(format!("access denied: {error}")),
     }
 }
 
@@ -234,6 +258,14 @@ mod tests {
         assert_eq!(of_one.len() + of_others.len(), PENDING);
         drop((of_one, of_others));
         assert!(gate.enter(1000).is_some() && gate.pending().is_empty(), "a place is free when its caller is served");
+    }
+
+    #[test]
+    fn haclient_does_not_clear_a_hold() {
+        let refused: Vec<_> = PolkitAction::ALL.into_iter().filter(|action| !action.is_for_group()).collect();
+        assert_eq!(refused, [PolkitAction::ClearHold]);
+        let rules = include_str!("../../packaging/hbd.rules");
+        assert!(rules.contains("action.id != \"org.hbd1.clear-hold\""), "polkit must not let them either");
     }
 
     #[test]

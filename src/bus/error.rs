@@ -32,6 +32,8 @@ impl From<CallError> for ManagerError {
 pub enum FencingError {
     /// The node was not reset, or nothing waits for that; the text says why.
     NotFenced(String),
+    /// The caller is not root.
+    NotAllowed(String),
     /// hbd is stopping, or has too much to do.
     Busy(String),
 }

@@ -2,9 +2,11 @@
 
 use std::sync::PoisonError;
 
-use zbus::interface;
+use zbus::message::Header;
+use zbus::{Connection, interface};
 
 use super::answers;
+use super::authorise::pass_root;
 use super::call::{Call, CallError, Caller};
 use super::error::FencingError;
 use super::shown::Shown;
@@ -44,7 +46,14 @@ impl FencingObject {
     /// whether it is there. Returns in words when that is done, or fails with org.hbd1.Error.NotFenced, which says
     /// why. Only root may call it.
     #[zbus(out_args("outcome"))]
-    async fn fence(&self, node: String, dry_run: bool) -> Result<String, FencingError> {
+    async fn fence(
+        &self,
+        node: String,
+        dry_run: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, FencingError> {
+        pass_root(bus, &header).await.map_err(FencingError::NotAllowed)?;
         let (index, node) = self.node(&node)?;
         let answer = if dry_run {
             let tested = self.caller.send(|reply| Call::TestFencing { node: node.clone(), reply })?;
@@ -58,7 +67,13 @@ impl FencingObject {
     /// Says that a node, whose reset failed and is waited for, is off for certain: what it had is taken over. Fails
     /// with org.hbd1.Error.NotFenced if nothing waits for that. Only root may call it.
     #[zbus(out_args("outcome"))]
-    async fn confirm_fenced(&self, node: String) -> Result<String, FencingError> {
+    async fn confirm_fenced(
+        &self,
+        node: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, FencingError> {
+        pass_root(bus, &header).await.map_err(FencingError::NotAllowed)?;
         let (index, node) = self.node(&node)?;
         let outcome = self.caller.outcome(Request::ConfirmFenced(index)).await?;
         answers::confirm_fenced(outcome, &node).map_err(FencingError::NotFenced)

@@ -187,6 +187,34 @@ async fn a_user_who_types_no_password_locks_nobody_out() {
     timeout(LONG, place).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_bus_that_lets_everything_through_lets_nobody_reset_a_node() {
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/dbus/org.hbd1.conf");
+    let loose = r#"<policy context="mandatory"><allow send_destination="org.hbd1"/></policy>"#;
+    let Some(bus) = PrivateBus::like_system_with(policy, loose) else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    if client.peer_creds().await.unwrap().unix_user_id() != Some(0) {
+        missing("root", "only root can call as another user: run the tests as root");
+        return;
+    }
+    let bus = Arc::new(bus);
+    let attacks: [&[&str]; 3] = [
+        &["call", NAME, ROOT, "org.hbd1.Fencing", "Fence", "sb", "nodeb", "false"],
+        &["call", NAME, ROOT, "org.hbd1.Fencing", "Fence", "sb", "nodeb", "true"],
+        &["call", NAME, ROOT, "org.hbd1.Fencing", "ConfirmFenced", "s", "nodeb"],
+    ];
+    for arguments in attacks {
+        let bus = Arc::clone(&bus);
+        let attack = tokio::task::spawn_blocking(move || busctl(&bus, NOBODY, arguments)).await.unwrap();
+        let Some((success, stderr)) = attack else {
+            missing("busctl", "install systemd");
+            return;
+        };
+        assert!(!success && stderr.contains("only root may"), "{arguments:?}: {stderr}");
+    }
+    assert!(daemon.calls.try_recv().is_err(), "hbd was asked nothing");
+}
+
 /// Runs busctl on `bus` as `uid`; whether it succeeded, and what it said.
 fn busctl(bus: &PrivateBus, uid: u32, arguments: &[&str]) -> Option<(bool, String)> {
     let mut command = Command::new("busctl");
