@@ -3,6 +3,7 @@
 use crate::cluster::{Priority, Record};
 use crate::config::{Diagnostic, Group, Severity};
 use crate::journal;
+use crate::util::text::printable;
 
 /// The units that a record is about: that of its resource, or else all of its group. `systemctl status` shows it
 /// with them.
@@ -14,8 +15,8 @@ fn units<'a>(record: &'a Record, groups: &'a [Group]) -> impl Iterator<Item = &'
     resources.filter_map(|resource| resource.kind.unit())
 }
 
-/// Queues a record of the core with its fields. Never blocks.
-pub fn write(record: &Record, groups: &[Group]) {
+/// The fields of a record. A name may come from the network.
+fn fields(record: &Record, groups: &[Group]) -> Vec<(&'static str, String)> {
     let subject = record.subject();
     let fields = [
         ("HBD_EVENT", Some(record.event())),
@@ -25,14 +26,22 @@ pub fn write(record: &Record, groups: &[Group]) {
         ("HBD_RESOURCE", subject.resource),
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let fields: Vec<_> = fields.chain(units(record, groups).map(|unit| ("OBJECT_SYSTEMD_UNIT", unit))).collect();
+    let fields = fields.chain(units(record, groups).map(|unit| ("OBJECT_SYSTEMD_UNIT", unit)));
+    fields.map(|(name, value)| (name, printable(value))).collect()
+}
+
+/// Queues a record of the core with its fields. Never blocks.
+pub fn write(record: &Record, groups: &[Group]) {
+    let fields = fields(record, groups);
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let priority = match record.priority() {
         Priority::Critical => journal::SyslogPriority::Crit,
         Priority::Error => journal::SyslogPriority::Err,
         Priority::Warning => journal::SyslogPriority::Warning,
         Priority::Info => journal::SyslogPriority::Info,
     };
-    journal::write(priority, Some(record.message_id()), &fields, record.text());
+    // One line, whatever is in a name: it must not begin a record of its own in a file.
+    journal::write(priority, Some(record.message_id()), &fields, printable(&record.text()));
 }
 
 /// Queues what is wrong with a configuration.
@@ -52,6 +61,16 @@ pub fn write_diagnostic(diagnostic: &Diagnostic) {
 mod tests {
     use super::*;
     use crate::config::{Address, Resource, ResourceKind};
+
+    #[test]
+    fn a_name_from_the_network_controls_no_terminal_and_begins_no_line() {
+        let node = "x\n2026/11/29_12:00:00 CRIT: node nodeb: is dead\u{1b}[2J".to_owned();
+        let record = Record::UnknownNode { node };
+        let shown = fields(&record, &[]).into_iter().map(|(_, value)| value).chain([printable(&record.text())]);
+        for text in shown {
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
 
     #[test]
     fn a_record_is_shown_with_the_units_it_is_about() {

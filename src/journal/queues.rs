@@ -11,6 +11,7 @@ use super::kinds::RecordKind;
 use super::queue::Queue;
 use super::record::{JournalRecord, SyslogPriority};
 use crate::util::clock::now_usec;
+use crate::util::text::printable_lines;
 
 /// How long [`JournalHandle::flush`] waits at most.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -53,8 +54,9 @@ pub fn kind(priority: SyslogPriority, kind: &RecordKind, fields: &[(&str, &str)]
     write(priority, Some(kind.id), &[&event, fields].concat(), text);
 }
 
-/// Queues a record everywhere.
+/// Queues a record everywhere. Its text may be of several lines, and controls no terminal.
 pub(super) fn push(record: JournalRecord) {
+    let record = JournalRecord { text: printable_lines(&record.text), ..record };
     let Some([journal, files @ ..]) = QUEUES.get().map(Vec::as_slice) else { return };
     for file in files {
         file.push(record.clone());
