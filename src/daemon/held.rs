@@ -6,8 +6,8 @@
 //! tmpfs never waits. A graceful stop removes both.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +63,15 @@ fn beat_file(directory: &Path) -> PathBuf {
     directory.join("beat")
 }
 
+/// A new file that only root may read: the parameters of OCF agents may be passwords.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+}
+
 impl Held {
     /// Notes that everything in these groups may be held from now on.
     ///
@@ -73,7 +82,7 @@ impl Held {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from).map_err(failed("write", &path))?;
         let new = path.with_extension("new");
-        fs::write(&new, text).map_err(failed("write", &new))?;
+        write_private(&new, &text).map_err(failed("write", &new))?;
         fs::rename(&new, &path).map_err(failed("write", &path))
     }
 
@@ -163,6 +172,8 @@ pub fn last_beat(directory: &Path) -> Option<Beat> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::cluster::Set;
 
@@ -200,6 +211,8 @@ mod tests {
         held.write(directory.path()).unwrap();
         BeatFile::open(directory.path()).unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), Some(held));
+        let mode = fs::metadata(directory.path().join("held.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "parameters of agents may be passwords");
         forget(directory.path()).unwrap();
         forget(directory.path()).unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), None);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use zbus::Variant;
 
+use super::environment;
 use super::error::{UnitError, Verb};
 use super::recipe::{command, common};
 use super::systemd::JobWish;
@@ -48,7 +49,7 @@ impl Systemd {
             // A machine that is going down may still have to reset the other one.
             ("DefaultDependencies", Variant::from(false)),
             ("ExecStart", command(errand.words.clone())),
-            ("Environment", Variant::from(errand.environment.to_vec())),
+            environment::property(errand.unit, errand.environment)?,
             ("SuccessExitStatus", Variant::from((errand.accepted.to_vec(), Vec::<i32>::new()))),
             ("KillMode", Variant::from(if errand.background { "process" } else { "control-group" })),
             ("TimeoutStartUSec", Variant::from(microseconds(errand.limit))),
@@ -56,6 +57,8 @@ impl Systemd {
         ]);
         properties.extend(errand.input.map(|input| ("StandardInputFile", Variant::from(input))));
         let wish = JobWish { verb: Verb::Start, unit: errand.unit, made_of: Some(&properties) };
-        self.change(wish, errand.limit + MARGIN).await
+        let outcome = self.change(wish, errand.limit + MARGIN).await;
+        environment::forget(errand.unit);
+        outcome
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use zbus::Variant;
 
+use super::environment;
 use super::error::{UnitError, Verb};
 use super::recipe::{command, common};
 use super::systemd::{JobWish, Systemd};
@@ -45,7 +46,7 @@ impl Systemd {
             // The program must not keep a shutdown waiting, nor be refused while one goes on.
             ("DefaultDependencies", Variant::from(false)),
             ("ExecStart", command(check.words.clone())),
-            ("Environment", Variant::from(check.environment.to_vec())),
+            environment::property(check.unit, check.environment)?,
             ("StandardOutputFileToTruncate", Variant::from(check.output)),
             ("StandardError", Variant::from("inherit")),
             ("LogLevelMax", Variant::from(WARNING)),
@@ -54,6 +55,8 @@ impl Systemd {
             ("KillSignal", Variant::from(SIGKILL)),
         ]);
         let wish = JobWish { verb: Verb::Start, unit: check.unit, made_of: Some(&properties) };
-        self.change(wish, check.limit + MARGIN).await
+        let outcome = self.change(wish, check.limit + MARGIN).await;
+        environment::forget(check.unit);
+        outcome
     }
 }

@@ -13,6 +13,7 @@ use zbus::Variant;
 
 use super::changes::News;
 use super::command::UnitReport;
+use super::environment;
 use super::error::{UnitError, Verb};
 use super::proxy::Property;
 use super::recipe::command;
@@ -35,12 +36,7 @@ const ENOUGH: i32 = 100;
 const LIVES: (u32, Duration) = (11, Duration::from_secs(330));
 
 /// A service for one program. `own` is hbd's unit: at a shutdown of the machine programs stay until hbd has stopped.
-fn service<'a>(
-    child: &'a Child,
-    environment: &'a [String],
-    line: &'a str,
-    own: &'a Option<String>,
-) -> Vec<Property<'a>> {
+fn service<'a>(child: &'a Child, line: &'a str, own: &'a Option<String>) -> Vec<Property<'a>> {
     let word = if child.failfast { "failfast" } else { "respawn" };
     let mut properties = vec![
         ("Description", Variant::from(format!("hbd {word} of {}: {}", child.user, child.command))),
@@ -49,7 +45,6 @@ fn service<'a>(
         ("AddRef", Variant::from(true)),
         ("Type", Variant::from("simple")),
         ("User", Variant::from(child.user.as_str())),
-        ("Environment", Variant::from(environment.to_vec())),
         ("ExecStart", command(vec!["/bin/sh", "-c", line])),
         ("Restart", Variant::from(if child.failfast { "on-success" } else { "always" })),
         ("RestartUSec", Variant::from(1_000_000_u64)),
@@ -72,7 +67,8 @@ impl Systemd {
         // systemd takes variables out of a command line before the shell sees it; `$$` is one `$`.
         let line = format!("exec {}", child.command.replace('$', "$$"));
         let own = self.own_id().await;
-        let properties = service(child, environment, &line, &own);
+        let mut properties = service(child, &line, &own);
+        properties.push(environment::property(&child.unit, environment)?);
         let wish = JobWish { verb: Verb::Start, unit: &child.unit, made_of: Some(&properties) };
         self.change(wish, MARGIN).await
     }
@@ -82,7 +78,9 @@ impl Systemd {
     /// # Errors
     /// As [`Systemd::stop`].
     pub async fn stop_child(&self, child: &Child) -> Result<(), UnitError> {
-        self.stop_or_kill(&child.unit, STOP + MARGIN).await
+        self.stop_or_kill(&child.unit, STOP + MARGIN).await?;
+        environment::forget(&child.unit);
+        Ok(())
     }
 }
 
@@ -221,8 +219,8 @@ mod tests {
     fn a_service_is_what_the_line_says() {
         let own = Some("hbd.service".to_owned());
         let value = |failfast, name: &str| {
-            let (child, environment) = (child(failfast), ["HA_X=1".to_owned()]);
-            let properties = service(&child, &environment, "exec x", &own);
+            let child = child(failfast);
+            let properties = service(&child, "exec x", &own);
             properties.into_iter().find(|(known, _)| *known == name).map(|(_, value)| format!("{value:?}"))
         };
         let has = |failfast, name: &str, text: &str| {
@@ -234,7 +232,7 @@ mod tests {
         has(false, "RestartPreventExitStatus", "100");
         assert_eq!(value(true, "RestartPreventExitStatus"), None);
         has(false, "User", "hacluster");
-        has(false, "Environment", "HA_X=1");
+        assert_eq!(value(false, "Environment"), None, "every user may read that");
         has(false, "Before", "hbd.service");
     }
 }

@@ -1,10 +1,12 @@
 //! Why a unit is not where it should be, and what was meant to become of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::state::ActiveState;
+use crate::util::error::FileError;
 
 /// What a job was meant to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +118,14 @@ pub enum UnitError {
         verb: Verb,
         /// The deadline.
         after: Duration,
+    },
+    /// Its environment cannot be written down for systemd.
+    #[error("{unit} cannot be started: {source}")]
+    Environment {
+        /// The unit's name.
+        unit: String,
+        /// What went wrong.
+        source: Arc<FileError>,
     },
     /// The connection to the bus is gone; a new [`super::Systemd`] must be made.
     #[error("the connection to the system bus is lost")]

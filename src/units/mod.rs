@@ -46,6 +46,7 @@ mod changes;
 mod command;
 mod details;
 mod ends;
+mod environment;
 mod error;
 mod jobs;
 mod limits;

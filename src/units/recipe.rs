@@ -11,6 +11,11 @@ use super::proxy::Property;
 use crate::config::{Dialect, Mount, Script};
 use crate::util::clock::microseconds;
 
+/// `NAME=VALUE` of a script's environment.
+pub(super) fn variables(script: &Script) -> Vec<String> {
+    script.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
 /// One command line. Not with the flags of `ExecStartEx`: systemd 252 writes that very word into the unit's file
 /// and does not understand it when it reads the file again, after a `daemon-reload`. Without them systemd puts the
 /// values of variables into the arguments, so each `$` of ours is doubled (systemd.service(5), "Command lines").
@@ -41,11 +46,10 @@ pub(super) fn common<'a>(description: String) -> Vec<Property<'a>> {
     ]
 }
 
-fn service<'a>(script: &'a Script) -> Vec<Property<'a>> {
-    let environment: Vec<String> = script.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+/// The environment is in a file of its own ([`super::environment`]).
+fn service<'a>() -> Vec<Property<'a>> {
     vec![
         ("Type", Variant::from("oneshot")),
-        ("Environment", Variant::from(environment)),
         // What the script leaves running is the resource; only its own stop ends it, as ever (sysvinit's rule).
         ("KillMode", Variant::from("process")),
     ]
@@ -54,7 +58,7 @@ fn service<'a>(script: &'a Script) -> Vec<Property<'a>> {
 /// The service that stands for a script's resource: active from its `start` to its `stop`.
 pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
     let mut properties = common(format!("hbd resource {}", script.command.join(" ")));
-    properties.extend(service(script));
+    properties.extend(service());
     properties.extend([
         ("RemainAfterExit", Variant::from(true)),
         ("ExecStart", wrapped(program, "start", script)),
@@ -69,7 +73,7 @@ pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration
 /// same.
 pub(super) fn stop_once<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
     let mut properties = common(format!("hbd stop of {}", script.command.join(" ")));
-    properties.extend(service(script));
+    properties.extend(service());
     properties.extend(helper(wrapped(program, "stop", script), limit));
     properties
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::environment;
 use super::error::{UnitError, Verb};
 use super::occupants::first_few;
 use super::recipe;
@@ -31,7 +32,11 @@ impl Systemd {
         let program = own_program();
         let properties = match recipe {
             Recipe::Mount(mount) => recipe::mount(mount, limit),
-            Recipe::Script(script) => recipe::resource(&program, script, limit),
+            Recipe::Script(script) => {
+                let mut properties = recipe::resource(&program, script, limit);
+                properties.push(environment::property(unit, &recipe::variables(script))?);
+                properties
+            }
         };
         self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
     }
@@ -84,14 +89,21 @@ impl Systemd {
                 let _ = self.call(self.manager.unref_unit(unit)).await;
             }
             if result.is_ok_and(|result| result == "success") {
+                environment::forget(unit);
                 return Ok(());
             }
         }
         let helper = unit.replacen("hbd-", "hbd-stop-", 1);
         let program = own_program();
-        let properties = recipe::stop_once(&program, script, limit);
+        let mut properties = recipe::stop_once(&program, script, limit);
+        properties.push(environment::property(&helper, &recipe::variables(script))?);
         let wish = JobWish { verb: Verb::Start, unit: &helper, made_of: Some(&properties) };
-        self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop))
+        let outcome = self.change(wish, limit).await.map_err(|error| error.meaning(Verb::Stop));
+        environment::forget(&helper);
+        if outcome.is_ok() {
+            environment::forget(unit);
+        }
+        outcome
     }
 }
 
