@@ -96,6 +96,13 @@ impl NodeObject {
         self.0.maintenance
     }
 
+    /// How the node's last packet was signed, and on its own node how its packets are: "crc", "md5", "sha1" or
+    /// "hmac-sha256"; "" before the first packet, and for ping nodes.
+    #[zbus(property)]
+    fn signed_with(&self) -> &str {
+        &self.0.signed_with
+    }
+
     /// The files in which this node and the node that you ask differ, as far as all nodes must have the same:
     /// "ha.cf", "haresources". Empty if there is no difference, and for what does not say so (a Heartbeat, an older
     /// hbd).

@@ -102,6 +102,9 @@ pub struct NodeSnapshot {
     /// Whether it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
+    /// How its last packet was signed, or ours are: `crc`, `md5`, `sha1`, `hmac-sha256`; empty before the first.
+    #[serde(default)]
+    pub signed_with: String,
     /// The groups that it could not serve, or that move together with such a group.
     #[serde(default)]
     pub not_ready: Vec<String>,

@@ -32,6 +32,8 @@ pub(super) enum CliError {
     Runtime(#[source] io::Error),
     #[error(transparent)]
     Write(#[from] FileError),
+    #[error("cannot get random bytes from the kernel")]
+    Random(#[source] io::Error),
     #[error("{0}")]
     Refused(String),
 }

@@ -162,6 +162,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         holds: take(&mut from, "Resources"),
         in_transition: take(&mut from, "InTransition"),
         maintenance: take(&mut from, "Maintenance"),
+        signed_with: take(&mut from, "SignedWith"),
         not_ready: take_list(&mut from, "NotReady"),
         ha_cf_digest: take(&mut from, "HaCfDigest"),
         haresources_digest: take(&mut from, "HaresourcesDigest"),

@@ -20,10 +20,12 @@ mod fence;
 mod fetch;
 mod format;
 mod generate;
+mod genkey;
 mod job;
 mod json;
 mod metrics;
 mod reload;
+mod secret_key;
 mod setup;
 mod status;
 mod table;
@@ -122,6 +124,7 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
         HbctlCommand::Import { kind: ImportKind::Keepalived, file, options } => {
             setup::import_keepalived(&runtime, file, options, arguments.color.decide()).map_err(refused)
         }
+        HbctlCommand::Genkey(options) => genkey::run(options),
         HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(failed("write", directory))

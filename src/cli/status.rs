@@ -159,9 +159,10 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         let last_heard =
             if node.local { "this node".to_owned() } else { last_heard(node.last_status_usec, now_usec) };
         let status = if node.maintenance { format!("{} (maintenance)", node.status) } else { node.status.clone() };
-        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), last_heard]
+        let signed = if node.signed_with.is_empty() { "-" } else { &node.signed_with };
+        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), signed.to_owned(), last_heard]
     });
-    text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "LAST HEARD"], nodes, colour));
+    text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "SIGNS WITH", "LAST HEARD"], nodes, colour));
     let links = snapshot.links.iter().map(|link| {
         let last_heard = last_heard(link.last_heard_usec, now_usec);
         [link.node.clone(), link.name.clone(), link.medium.clone(), link.status.clone(), last_heard]

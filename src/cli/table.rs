@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::dump::DumpOptions;
 use super::events::EventFilter;
 use super::format::ColourChoice;
+use super::genkey::GenkeyOptions;
 use super::setup::{JoinOptions, SetupOptions};
 
 /// The sets of groups, in Heartbeat's words (03 §1).
@@ -176,6 +177,11 @@ pub(super) enum HbctlCommand {
         #[command(flatten)]
         options: SetupOptions,
     },
+    /// Make a key for authkeys that nobody can guess
+    ///
+    /// Prints a line for /etc/ha.d/authkeys, and on standard error what to do with it. Exit status: 0 done, 1 the
+    /// file exists, or cannot be written.
+    Genkey(GenkeyOptions),
     #[command(flatten)]
     Request(RequestCommand),
     /// Write the man pages and the completions into a directory (for packagers)

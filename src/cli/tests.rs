@@ -71,7 +71,7 @@ fn healthy() -> Snapshot {
         initdead_usec: 60_000_000,
         nodes: vec![
             NodeSnapshot { local: true, hbd: true, ..node("nodea", "active", "local") },
-            node("nodeb", "active", "foreign"),
+            NodeSnapshot { signed_with: "sha1".to_owned(), ..node("nodeb", "active", "foreign") },
             ping,
         ],
         links: vec![link("nodeb", "eth1"), link("10.0.0.1", "10.0.0.1")],
@@ -109,10 +109,10 @@ Node nodea: active, holds local resources
 hbd 0.1.0, cluster web, generation 12, auto_failback off
 keepalive 500ms, warntime 5s, deadtime 10s, initdead 60s
 
-NODE      STATUS  HOLDS    RUNS       LAST HEARD
-nodea     active  local    hbd        this node
-nodeb     active  foreign  heartbeat  0.4 s ago
-10.0.0.1  ping    -        (ping)     0.4 s ago
+NODE      STATUS  HOLDS    RUNS       SIGNS WITH  LAST HEARD
+nodea     active  local    hbd        -           this node
+nodeb     active  foreign  heartbeat  sha1        0.4 s ago
+10.0.0.1  ping    -        (ping)     -           0.4 s ago
 
 LINK TO   ON        MEDIUM  STATUS  LAST HEARD
 nodeb     eth1      bcast   up      0.4 s ago

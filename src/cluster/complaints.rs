@@ -21,7 +21,19 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Complaints(BTreeMap<String, Instant>);
 
+fn key(record: &Record) -> String {
+    format!("{} {}", record.event(), record.subject().node.unwrap_or_default())
+}
+
 impl Core {
+    /// Whether [`Core::complain`] would log this record at `now`.
+    pub(super) fn may_complain(&self, now: Instant, record: &Record) -> bool {
+        let Complaints(complaints) = &self.complaints;
+        let recent = |said: &&Instant| now.since(**said) < PERIOD;
+        complaints.values().filter(recent).count() < REMEMBERED
+            && complaints.get(&key(record)).filter(recent).is_none()
+    }
+
     /// Logs the record, unless it was logged for the same node within the last minute.
     pub(super) fn complain(&mut self, record: Record) {
         let now = self.now.monotonic;
@@ -30,7 +42,7 @@ impl Core {
         if complaints.len() >= REMEMBERED {
             return;
         }
-        let key = format!("{} {}", record.event(), record.subject().node.unwrap_or_default());
+        let key = key(&record);
         // A complaint that is not logged does not count: a stranger that stays is named again every minute.
         if let Entry::Vacant(entry) = complaints.entry(key) {
             entry.insert(now);

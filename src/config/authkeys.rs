@@ -5,12 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::auth_method::{self, AuthMethod};
 use super::diagnostic::{Diagnostic, FileWord, Findings, Location, Severity};
 use super::files::Files;
+use super::ownership;
 use super::text;
+
+/// What to write for a method.
+const METHODS_HELP: &str = "write hmac-sha256 (two hbds only), sha1, md5 or crc, lower case";
+
+/// What to write instead of crc.
+const CRC_HELP: &str =
+    "use `hmac-sha256 KEY` on two hbds, or `sha1 KEY` beside a Heartbeat; `hbctl genkey` makes one";
 
 /// Highest key number.
 const MAX_INDEX: u8 = 15;
@@ -39,17 +48,6 @@ impl fmt::Debug for AuthKey {
     }
 }
 
-/// A method of authkeys (01 §1.6.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// A checksum without a key: no protection.
-    Crc,
-    /// HMAC-MD5.
-    Md5,
-    /// HMAC-SHA1.
-    Sha1,
-}
-
 /// Reads only authkeys, as a reload does. Warnings are not returned; [`super::load()`] reports them.
 ///
 /// # Errors
@@ -67,8 +65,8 @@ pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
     let path = credential.unwrap_or(&files.authkeys);
     let whole = FileWord::file(path);
     let shown = path.display();
-    let content = std::fs::metadata(path).and_then(|meta| Ok((meta.permissions().mode(), std::fs::read(path)?)));
-    let (mode, bytes) = match content {
+    let content = std::fs::metadata(path).and_then(|meta| Ok((meta, std::fs::read(path)?)));
+    let (meta, bytes) = match content {
         Ok(content) => content,
         Err(error) => {
             findings.error(
@@ -82,6 +80,7 @@ pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
     let chmod = format!("chmod 600 {shown}");
     // The mode of a credential is systemd's affair; an ACL may show as permissions of the group.
     let mut legal = true;
+    let mode = meta.mode();
     if credential.is_none() {
         if mode & 0o044 != 0 {
             let message =
@@ -92,6 +91,7 @@ pub(super) fn read(files: &Files, findings: &mut Findings) -> Option<AuthKeys> {
             let message = format!("[{shown}] may be written by others (mode is {:03o})", mode & 0o777);
             findings.warning(&whole, message, chmod);
         }
+        ownership::check_owner(path, &meta, findings);
     }
     parse(path, &bytes, findings).filter(|_| legal)
 }
@@ -243,7 +243,8 @@ impl Parser<'_> {
 
     /// `N METHOD KEY`. As in Heartbeat the blank between number and method may be missing.
     fn key(&mut self, line: usize, tokens: &[Token<'_>]) {
-        let usage = "write `N METHOD KEY`, for example `1 sha1 KEY`: N from 0 to 15, METHOD sha1, md5 or crc";
+        let usage = "write `N METHOD KEY`, for example `1 sha1 KEY`: N from 0 to 15, METHOD hmac-sha256, sha1, md5 or \
+                     crc";
         let parts = tokens.split_first().and_then(|(first, others)| {
             let (number, rest) = first.number()?;
             let glued = Some(rest).filter(|rest| !rest.bytes.is_empty());
@@ -290,21 +291,15 @@ impl Parser<'_> {
     /// Method and key of line `N METHOD [KEY]`.
     fn method(&mut self, line: usize, key_number: u8, method: Token<'_>, key: Option<&Token<'_>>) -> Option<AuthKey> {
         let name = String::from_utf8_lossy(method.bytes);
-        let kind = match method.bytes {
-            b"crc" => AuthMethod::Crc,
-            b"md5" => AuthMethod::Md5,
-            b"sha1" => AuthMethod::Sha1,
-            _ => {
+        let known = AuthMethod::NAMES.iter().find(|(name, _)| name.as_bytes() == method.bytes);
+        let kind = match known {
+            Some((_, kind)) => *kind,
+            None => {
                 // If the method was left out, this word is the key: only words that look like a method are shown.
-                let lower = name.to_ascii_lowercase();
-                let known = [
-                    "crc32", "crc", "md5", "sha", "sha1", "sha-1", "sha2", "sha224", "sha256", "sha384", "sha512",
-                    "none", "hmac",
-                ];
-                let shown = if known.contains(&lower.as_str()) { name.as_ref() } else { "" };
+                let shown = if auth_method::looks_like_one(&name) { name.as_ref() } else { "" };
                 let at = self.at(line, method.column, shown);
                 let brackets = if shown.is_empty() { "…" } else { shown };
-                self.refuse(&at, format!("Invalid authtype [{brackets}]"), "write sha1, md5 or crc, lower case");
+                self.refuse(&at, format!("Invalid authtype [{brackets}]"), METHODS_HELP);
                 return None;
             }
         };
@@ -323,15 +318,27 @@ impl Parser<'_> {
             }
             (AuthMethod::Crc, None) => {
                 let message = format!("key {key_number} is crc: anybody on the network can forge packets");
-                self.findings.warning(&at, message, "use `sha1 KEY` on both nodes");
+                self.findings.warning(&at, message, CRC_HELP);
                 Some(AuthKey { method: kind, secret: Vec::new() })
             }
             (_, None) => {
                 self.refuse(&at, format!("Auth method [{name}] requires a key"), "write a key of one word behind it");
                 None
             }
-            (_, Some(key)) => Some(AuthKey { method: kind, secret: key.bytes.to_vec() }),
+            (_, Some(key)) => {
+                self.weigh(line, key_number, key);
+                Some(AuthKey { method: kind, secret: key.bytes.to_vec() })
+            }
         }
+    }
+
+    /// Warns of a key that can be guessed. It may be in use at both nodes, so it is not refused.
+    fn weigh(&mut self, line: usize, key_number: u8, key: &Token<'_>) {
+        let Some(weakness) = auth_method::weakness(key.bytes) else { return };
+        let help = "write a key that `hbctl genkey` has made, the same on both nodes; hbd.toml(5), [keys], says how to \
+                    change keys while both run";
+        let at = self.at(line, key.column, "");
+        self.findings.warning(&at, format!("key {key_number} {weakness}"), help);
     }
 
     fn finish(mut self) -> Option<AuthKeys> {
@@ -374,7 +381,28 @@ mod tests {
         let keys = keys.unwrap();
         assert_eq!((keys.signing, keys.keys.len()), (2, 1));
         assert_eq!(keys.keys[&2], AuthKey { method: AuthMethod::Sha1, secret: b"HI!".to_vec() });
-        assert_eq!(found, []);
+        assert_eq!(found.len(), 1, "a sample: {found:?}");
+    }
+
+    #[test]
+    fn a_key_that_can_be_guessed_is_warned_of_and_never_shown() {
+        let warned = |key: &str| {
+            let (keys, found) = parsed(format!("auth 1\n1 sha1 {key}\n").as_bytes());
+            assert!(keys.is_some(), "it may be in use");
+            assert!(found.iter().all(|one| !one.render(false).contains(key)), "{found:?}");
+            found.into_iter().map(|one| one.message).collect::<Vec<_>>().join("\n")
+        };
+        assert!(warned("Hello!").contains("samples"));
+        assert!(warned("f00f00f00f00f00").contains("fewer than 16 bytes"));
+        assert_eq!(warned("f00f00f00f00f00f"), "");
+    }
+
+    #[test]
+    fn hmac_sha256_is_a_method_and_what_looks_like_it_is_told() {
+        let (keys, found) = parsed(b"auth 1\n1 sha1 0123456789abcdef\n2 hmac-sha256 0123456789abcdef\n");
+        assert_eq!((keys.unwrap().keys[&2].method, found), (AuthMethod::HmacSha256, vec![]));
+        let (_, found) = parsed(b"auth 1\n1 hmac-sha512 0123456789abcdef\n");
+        assert!(found[0].message.contains("[hmac-sha512]") && found[0].help.contains("hmac-sha256"), "{found:?}");
     }
 
     #[test]
@@ -387,9 +415,11 @@ mod tests {
 
     #[test]
     fn later_lines_win() {
-        let (keys, found) = parsed(b"auth 1\n1 sha1 old\n1 sha1 new\nauth 2\n2 md5 two\n");
+        let (keys, found) = parsed(
+            b"auth 1\n1 sha1 old-old-old-old-old\n1 sha1 new-new-new-new-new\nauth 2\n2 md5 two-two-two-two\n",
+        );
         let keys = keys.unwrap();
-        assert_eq!((keys.signing, keys.keys[&1].secret.as_slice()), (2, b"new".as_slice()));
+        assert_eq!((keys.signing, keys.keys[&1].secret.as_slice()), (2, b"new-new-new-new-new".as_slice()));
         assert_eq!((found[0].severity, found[0].line), (Severity::Warning, 3));
     }
 

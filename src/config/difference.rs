@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::auth_method::AuthMethod;
 use super::failback::{DailyWindow, FailbackPolicy};
 use super::groups::{Group, Resource};
 use super::types::{Config, Medium};
@@ -56,6 +57,7 @@ impl ConfigDifference {
             fencing: _,
             connectivity: _,
             recording: _,
+            required_method: _,
             lease: _,
             policies: _,
             limits: _,
@@ -213,6 +215,7 @@ impl ConfigDifference {
         self.members(&old.ping_nodes, &new.ping_nodes, |node| format!("ping node {}", node.name));
         self.value("hopfudge", old.hopfudge, new.hopfudge, u8::to_string);
         self.value("the form of messages", old.message_format, new.message_format, lower);
+        self.value("[keys] require", old.required_method, new.required_method, AuthMethod::to_string);
         self.whole("compression", &old.compression, &new.compression);
         self.value("cluster", old.cluster.as_str(), new.cluster.as_str(), |name| format!("\"{name}\""));
     }

@@ -68,6 +68,20 @@ impl fmt::Display for ResourceKind {
     }
 }
 
+impl Group {
+    /// The same group for decisions, recordings and whatever else people see: what is in the environment of scripts
+    /// may be a password.
+    pub fn without_environment(&self) -> Group {
+        let mut group = self.clone();
+        for resource in &mut group.resources {
+            if let ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) = &mut resource.kind {
+                script.environment.clear();
+            }
+        }
+        group
+    }
+}
+
 impl ResourceKind {
     /// The unit that stands for the resource; `None` for an address.
     pub fn unit(&self) -> Option<&str> {

@@ -61,6 +61,11 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
     }
     hbd_toml.check(files, layers.as_ref(), &mut findings);
+    hbd_toml.keys.check(keys.as_ref(), &mut findings);
+    // Of a copy the modes are not those of the files.
+    if !host.elsewhere {
+        sources::check_ownership(files, &ha_cf, &hbd_toml, &mut findings);
+    }
     let fencing = FencingSources {
         node: &node,
         nodes: &ha_cf.nodes,
@@ -162,6 +167,7 @@ fn assemble(
         fencing,
         connectivity: hbd_toml.ipfail.connectivity(ha_cf.ipfail.is_some()),
         recording: hbd_toml.recording,
+        required_method: hbd_toml.keys.required(),
         lease: hbd_toml.addresses.lease(),
         policies,
         limits: hbd_toml.units.limits,

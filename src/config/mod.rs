@@ -12,7 +12,8 @@
 //! | `ha_cf/` | ha.cf: its lines, its media, the programs it starts, its stonith lines |
 //! | `haresources/` | haresources: its groups, and what each word means on this machine |
 //! | `hbd_toml/` | hbd.toml and the variables `HBD_*`: one file for each table |
-//! | `authkeys` | authkeys |
+//! | `authkeys`, `auth_method` | authkeys; its methods, and which keys are worth nothing |
+//! | `ownership` | who may change or read the files |
 //! | `directives`, `value` | the table of ha.cf's directives, and what values they take |
 //! | `manual` | hbd-ha.cf(5), made from that table |
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
@@ -34,6 +35,7 @@
 //! No file of this folder uses one that uses it. The readers of the four files know each other only in one direction:
 //! hbd.toml names groups and units of haresources.
 
+mod auth_method;
 mod authkeys;
 mod checks;
 mod diagnostic;
@@ -56,6 +58,7 @@ mod interface;
 mod load;
 pub mod manual;
 mod node_name;
+mod ownership;
 mod programs;
 mod refused;
 mod service_checks;
@@ -70,7 +73,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use authkeys::{AuthKey, AuthKeys, AuthMethod, load_authkeys};
+pub use auth_method::AuthMethod;
+pub use authkeys::{AuthKey, AuthKeys, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
 pub use difference::ConfigDifference;
 pub use export::{Exported, ExportedFile, export};

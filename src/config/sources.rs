@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use super::authkeys::{self, AuthKeys};
 use super::diagnostic::{FileWord, Findings};
 use super::files::Files;
+use super::ha_cf::stonith::StonithLine;
 use super::ha_cf::{self, HaCf};
 use super::haresources::{self, LookupContext, WrittenGroup};
 use super::hbd_toml::{self, HbdToml};
 use super::host::Host;
 use super::node_name::node_among;
+use super::ownership;
 use super::settings::SettingCollector;
 
 /// What the files say, each word checked by itself.
@@ -135,6 +137,25 @@ fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, fin
     }
     hbd_toml::read_environment(&host.environment, scalars, findings);
     tables
+}
+
+/// Warns of files that others can change, or read although they have passwords.
+pub(super) fn check_ownership(files: &Files, ha_cf: &HaCf, hbd_toml: &HbdToml, findings: &mut Findings) {
+    let lines = ha_cf.fencing.iter().filter_map(StonithLine::secret_file);
+    let secret: Vec<&Path> = lines.chain(hbd_toml.fencing.secret_files()).collect();
+    let main = [&files.ha_cf, &files.haresources, &files.hbd_toml].into_iter().map(PathBuf::as_path);
+    let mut paths: Vec<&Path> = main.collect();
+    // A file for each device, and drop-ins.
+    let drop_ins = drop_ins(&files.hbd_toml_dir).unwrap_or_default();
+    paths.extend(drop_ins.iter().map(PathBuf::as_path));
+    paths.extend(secret.iter().copied());
+    let mut seen: Vec<&Path> = Vec::new();
+    for path in paths {
+        if !seen.contains(&path) {
+            seen.push(path);
+            ownership::check_file(path, secret.contains(&path), findings);
+        }
+    }
 }
 
 /// The files of hbd.toml.d that are read, in their order.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::auth_method::AuthMethod;
 use super::failback::FailbackPolicy;
 use super::groups::Group;
 use super::service_checks::ServiceCheck;
@@ -76,6 +77,8 @@ pub struct Config {
     pub fencing: Vec<FenceDevice>,
     /// Which decisions depend on ping nodes.
     pub connectivity: Connectivity,
+    /// `require` in `[keys]` of hbd.toml: the weakest method that signs and is believed.
+    pub required_method: AuthMethod,
     /// `[record]` of hbd.toml.
     pub recording: Recording,
     /// `lease` in `[addresses]` of hbd.toml: whether addresses get a lifetime in the kernel.

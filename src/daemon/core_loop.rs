@@ -3,17 +3,17 @@
 //! Owns the core. Reads what is queued before it judges anybody's silence: a daemon that wakes up late was late
 //! itself. Never waits for anything but packets, inputs and time.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::announcements::Announcements;
+use super::askers::Askers;
 use super::beat::{self, LeaseRenewal, Ledger, is_status};
 use super::clock::moment;
 use super::effects::Effects;
@@ -26,12 +26,11 @@ use super::occasion::Occasion;
 use super::pulse::Pulse;
 use super::recorder::Recorder;
 use super::rest::Rest;
+use super::signatures::Signatures;
 use super::snapshot::{count, snapshot, status_line};
-use crate::bus::{self, OperatorRequest, Snapshot};
+use crate::bus::{OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
-use crate::cluster::{
-    AddressNews, Adoption, Answer, CheckOutcome, Core, Event, Instant, Outcome, Request, UnitNews, View,
-};
+use crate::cluster::{AddressNews, Adoption, CheckOutcome, Core, Event, Instant, Outcome, Request, UnitNews, View};
 use crate::config::Config;
 use crate::util::error::error_chain;
 use crate::{units, vip};
@@ -50,6 +49,8 @@ pub struct CoreLoop {
     pub history: DecisionHistory,
     /// The media.
     pub links: Links,
+    /// How the packets of each node are signed.
+    pub signatures: Signatures,
     /// The other threads.
     pub effects: Effects,
     /// What the other threads send.
@@ -91,28 +92,6 @@ pub enum Ending {
     HandedOver,
     /// What runs was left for a successor, which takes this process's place.
     HandedOverInPlace,
-}
-
-/// Who asked what, and is to be answered.
-#[derive(Debug, Default)]
-pub struct Askers {
-    last: u64,
-    waiting: HashMap<u64, oneshot::Sender<bus::RequestOutcome>>,
-}
-
-impl Askers {
-    fn add(&mut self, reply: oneshot::Sender<bus::RequestOutcome>) -> u64 {
-        self.last += 1;
-        self.waiting.insert(self.last, reply);
-        self.last
-    }
-
-    fn answer(&mut self, id: u64, answer: Answer) {
-        if let Some(reply) = self.waiting.remove(&id) {
-            // The client that asked may have gone.
-            let _ = reply.send(Ok(answer));
-        }
-    }
 }
 
 impl CoreLoop {
@@ -226,6 +205,7 @@ impl CoreLoop {
         self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         self.history.actions(&actions);
+        self.links.sign_for(&self.core.announced_keys());
         // Before the status is sent, and so never later than what the peer counts from.
         let told = actions.iter().any(is_status);
         if let Some(renewal) = self.lease.renewal(told) {
@@ -402,7 +382,8 @@ impl CoreLoop {
             let told = self.snapshots.borrow();
             let news = told.decided != self.history.decided()
                 || told.broken_devices != self.history.broken_devices
-                || told.start_problems != problems;
+                || told.start_problems != problems
+                || self.signatures.differ(&told, self.links.signing_method());
             (news, shown.as_ref().map(|shown| status_line(shown, &told.start_problems)))
         };
         if shown.as_ref() == Some(&view) && !news {
@@ -414,6 +395,7 @@ impl CoreLoop {
         }
         let mut snapshot = snapshot(&self.config, self.generation, &view);
         self.history.enrich(&mut snapshot);
+        self.signatures.show(&mut snapshot, self.links.signing_method());
         count(&mut snapshot, &links::names(&self.config), &self.links.traffic());
         self.announcements.show(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));

@@ -19,11 +19,13 @@ use super::clock::moment;
 use super::flood::{FloodGauge, FloodOrder};
 use super::pings::Pings;
 use super::port_holders::PortHolders;
+use super::signing::SigningKeys;
 use crate::cluster::{self, LinkAbility};
 use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, MESSAGE_MAX, MediaError, MediaLink, MessageForm};
 use crate::util::error::error_chain;
-use crate::wire::{self, DecodeError, Keyring, Message, TextCarrier};
+use crate::util::text::printable;
+use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Method, TextCarrier};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -45,6 +47,8 @@ pub enum Heard {
         link: usize,
         /// The message.
         message: Message,
+        /// How it was signed.
+        method: Method,
     },
     /// A ping node answered.
     PingAnswer {
@@ -91,7 +95,7 @@ struct Rejected(HashMap<Option<IpAddr>, (u64, Instant)>);
 pub struct Links {
     media: Vec<Medium>,
     pings: Pings,
-    keys: Keyring,
+    keys: SigningKeys,
     format: MessageFormat,
     compression: Compression,
     /// `log_badpack`.
@@ -146,7 +150,7 @@ impl Links {
         let mut links = Links {
             media: media.collect(),
             pings: Pings::open(&config.ping_nodes),
-            keys,
+            keys: SigningKeys::new(keys),
             format: config.message_format,
             compression: config.compression,
             mention_rejected: config.log_badpack,
@@ -177,20 +181,37 @@ impl Links {
 
     /// Signs and verifies with these keys from now on.
     pub fn use_keys(&mut self, keys: Keyring) {
-        self.keys = keys;
+        self.keys.replace(keys);
+    }
+
+    /// Signs from now on so that all other nodes can verify it, given what each says of its keys.
+    pub fn sign_for(&mut self, peers: &[Option<&str>]) {
+        self.keys.sign_for(peers);
+    }
+
+    /// How packets are signed now.
+    pub fn signing_method(&self) -> Method {
+        self.keys.ring().signing_method()
+    }
+
+    /// Packets that were damaged or wrongly signed, on all media since the start.
+    pub fn bad(&self) -> u64 {
+        self.media.iter().map(|medium| medium.bad).sum()
     }
 
     /// Sends on every medium, and with a status pings the ping nodes. A medium that fails is mentioned once, and
     /// again when it works.
     pub fn send(&mut self, message: &Message) {
         debug!("sending {}", about(message));
+        let announcing = self.keys.announcing(message);
+        let message = announcing.as_ref().unwrap_or(message);
         for form in [MessageForm::Datagram, MessageForm::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.can_send()) {
                 self.send_as(form, message);
             }
         }
         if let (Some("status"), Some(ts)) = (message.kind(), message.text("ts")) {
-            self.pings.send(ts, self.format, &self.keys);
+            self.pings.send(ts, self.format, self.keys.ring());
         }
         if self.reopen_at.is_none() && self.media.iter().any(|medium| !medium.link.is_open()) {
             self.reopen_at = Some(Instant::now() + REOPEN);
@@ -199,8 +220,10 @@ impl Links {
 
     fn send_as(&mut self, form: MessageForm, message: &Message) {
         let encoded = match form {
-            MessageForm::Datagram => wire::encode_compressed(message, self.format, self.compression, &self.keys),
-            MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, &self.keys),
+            MessageForm::Datagram => {
+                wire::encode_compressed(message, self.format, self.compression, self.keys.ring())
+            }
+            MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, self.keys.ring()),
         };
         let bytes = match encoded {
             Ok(bytes) => bytes,
@@ -236,10 +259,10 @@ impl Links {
         }
         let mut more = false;
         for medium in &mut self.media {
-            more |= medium.receive(&mut self.buffer, &self.keys, self.mention_rejected, &mut heard);
+            more |= medium.receive(&mut self.buffer, self.keys.ring(), self.mention_rejected, &mut heard);
             medium.weigh_flood();
         }
-        more | self.pings.receive(&self.keys, &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
+        more | self.pings.receive(self.keys.ring(), &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
     }
 
     /// What had arrived by then is handed over.
@@ -285,7 +308,7 @@ impl Links {
 fn about(message: &Message) -> String {
     let names = ["t", "st", "src", "dest", "seq", "info", "rsc_hold"];
     let fields = names.iter().filter_map(|name| Some(format!("{name}={}", message.text(name)?)));
-    fields.collect::<Vec<_>>().join(" ")
+    printable(&fields.collect::<Vec<_>>().join(" "))
 }
 
 impl Medium {
@@ -300,11 +323,11 @@ impl Medium {
                 return false;
             };
             taken += 1;
-            match wire::decode(&buffer[..length], keys) {
-                Ok(message) => {
+            match wire::decode_signed(&buffer[..length], keys) {
+                Ok((message, method)) => {
                     debug!(HBD_LINK = self.link.name(); "received {}", about(&message));
                     source.into_iter().for_each(|source| self.gauge.authentic(source));
-                    heard(Heard::Message { link: self.index, message });
+                    heard(Heard::Message { link: self.index, message, method });
                 }
                 Err(error) => {
                     self.bad += 1;
@@ -414,6 +437,9 @@ impl Rejected {
         let number = std::mem::take(count);
         *mentioned = now;
         let hint = match error {
+            DecodeError::Authentication(AuthenticationError::Refused(..)) => {
+                " Give the sender the hmac-sha256 key of this node, or lower `require`: it is dead for this node."
+            }
             DecodeError::Authentication(_) => " Does the sender have the same /etc/ha.d/authkeys?",
             _ => "",
         };

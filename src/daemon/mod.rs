@@ -16,6 +16,7 @@
 //! | journal | [`crate::journal`] |
 
 mod announcements;
+mod askers;
 mod awaited_name;
 pub mod backlog;
 pub mod beat;
@@ -54,7 +55,9 @@ pub mod replay;
 pub mod rest;
 mod runtime;
 mod self_check;
-pub mod snapshot;
+pub mod signatures;
+mod signing;
+mod snapshot;
 pub mod start_check;
 mod state_file;
 mod succession;
@@ -75,7 +78,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::checks::CheckThread;
 use crate::cluster::{Core, Settings, asking_interval};
-use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, Severity};
+use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Group, Host, Severity};
 use crate::util::error::error_chain;
 use crate::{checks, journal, units, vip};
 use announcements::Announcements;
@@ -282,7 +285,7 @@ fn serve(
     occasion: Occasion,
 ) -> Result<Ending, StartError> {
     let reloaded = occasion == Occasion::Reload;
-    let keyring = keys::keyring(&keys)?;
+    let keyring = keys::keyring(&keys, config.required_method)?;
     let register = Register::of(&config);
     let (identity, unsaved) = register.advance()?;
     info!("Heartbeat generation: {}", identity.generation);
@@ -351,6 +354,7 @@ fn serve(
             recorder,
             history,
             links: Links::open(&config, keyring),
+            signatures: signatures::Signatures::default(),
             effects: Effects {
                 groups: config.groups.clone(),
                 policies: config.policies.clone(),
@@ -372,7 +376,7 @@ fn serve(
             snapshots,
             generation: identity.generation,
             config,
-            askers: core_loop::Askers::default(),
+            askers: askers::Askers::default(),
             lease: beat::LeaseRenewal::new(lease),
             adopted: succession.begin(),
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
@@ -442,10 +446,8 @@ fn start_checks(
 ) -> Result<UnboundedSender<checks::CheckCommand>, StartError> {
     let thread =
         CheckThread { checks: config.checks.clone(), groups: config.groups.clone(), environment: variables(config) };
-    let report = move |report| {
-        // The core has ended: nobody wants to know.
-        let _ = inputs.send(Input::Check(report));
-    };
+    // When the core has ended nobody wants to know.
+    let report = move |report| drop(inputs.send(Input::Check(report)));
     thread.spawn(report).map_err(StartError::Thread)
 }
 
@@ -484,7 +486,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         fencing: config.fencing.iter().map(|device| device.node.clone()).collect(),
         connectivity: config.connectivity,
         links: links::names(config),
-        groups: config.groups.clone(),
+        groups: config.groups.iter().map(Group::without_environment).collect(),
         leftovers: config.limits.leftovers,
         everywhere: config.units.everywhere().map(str::to_owned).collect(),
         health: config.health.clone(),

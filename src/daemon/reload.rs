@@ -112,7 +112,7 @@ impl Reloader {
     }
 
     async fn use_keys(&self, keys: &AuthKeys) -> Result<(), String> {
-        let keyring = keys::keyring(keys).map_err(|error| error.to_string())?;
+        let keyring = keys::keyring(keys, self.config.required_method).map_err(|error| error.to_string())?;
         let (done, in_force) = oneshot::channel();
         let sent = self.inputs.send(Input::Keys { keys: Box::new(keyring), done });
         if sent.is_err() || in_force.await.is_err() {

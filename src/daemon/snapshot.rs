@@ -66,6 +66,7 @@ fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
         holds: view.holds.to_string(),
         in_transition: view.in_transition,
         maintenance: view.maintenance,
+        signed_with: String::new(),
         not_ready: groups.iter().filter(unready).map(|group| group.key.clone()).collect(),
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),

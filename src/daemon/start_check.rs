@@ -119,7 +119,7 @@ pub(super) fn check_start(files: &Files) -> Result<ExitCode, StartError> {
     let host = Host::of_this_machine().map_err(StartError::Name)?;
     match examine(files, &host, Path::new(held::DIRECTORY)) {
         Ok(footing) => {
-            keys::keyring(&footing.keys)?;
+            keys::keyring(&footing.keys, footing.config.required_method)?;
             Register::of(&footing.config).next()?;
             footing.problems.iter().for_each(|problem| eprintln!("{problem}"));
             Ok(ExitCode::SUCCESS)

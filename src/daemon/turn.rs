@@ -7,6 +7,7 @@ use super::clock::moment;
 use super::core_loop::CoreLoop;
 use super::links::Heard;
 use super::load::load_average;
+use super::recorder::line::Ignored;
 use crate::cluster::Event;
 
 /// Inputs taken in a row before timers get their turn.
@@ -26,13 +27,9 @@ impl CoreLoop {
     /// Packets, inputs, then time.
     pub(super) fn take_in(&mut self, ended: &mut bool) -> Turn {
         let mut turn = Turn::default();
-        let mut events = Vec::new();
-        turn.busy = self.links.receive(|heard| {
-            events.push(match heard {
-                Heard::Message { link, message } => Event::Received { link, message },
-                Heard::PingAnswer { node } => Event::PingAnswered { node },
-            });
-        });
+        let (mut packets, bad) = (Vec::new(), self.links.bad());
+        turn.busy = self.links.receive(|heard| packets.push(heard));
+        self.recorder.ignore(Ignored { old: 0, bad: self.links.bad() - bad });
         if let Some(state) = self.links.changed_state() {
             turn.news = true;
             self.history.link_problems = state.problems;
@@ -40,7 +37,9 @@ impl CoreLoop {
                 *ended |= self.feed(Event::Link { link, ability });
             }
         }
-        for event in events {
+        for heard in packets {
+            // Judged when those before it have been handled.
+            let Some(event) = self.heeded(heard) else { continue };
             turn.news = true;
             *ended |= self.feed(event);
         }
@@ -60,6 +59,21 @@ impl CoreLoop {
         }
         turn.on_time = self.due_deadline(turn.busy).is_none();
         turn
+    }
+
+    /// What the core is to be told of a packet; nothing if that would change nothing, which is counted only: anybody
+    /// can send a packet that was valid once, again and again.
+    fn heeded(&mut self, heard: Heard) -> Option<Event> {
+        let (link, message, method) = match heard {
+            Heard::PingAnswer { node } => return Some(Event::PingAnswered { node }),
+            Heard::Message { link, message, method } => (link, message, method),
+        };
+        if !self.core.heeds(moment().monotonic, link, &message) {
+            self.recorder.ignore(Ignored { old: 1, bad: 0 });
+            return None;
+        }
+        self.signatures.note(message.text("src").unwrap_or_default(), method, &self.config.nodes);
+        Some(Event::Received { link, message })
     }
 
     /// The deadline that has passed, if one has.

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::limits::{MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
+use super::method::Method;
 
 /// Why a datagram was dropped (01 §1.10, rows 1 to 19).
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum AuthenticationError {
     /// The digest of the key that the packet names is another.
     #[error("the digest differs: the peer has another key {0} in authkeys, or the message was damaged")]
     Digest(u32),
+    /// The key that the packet names is weaker than `require` of hbd.toml asks for. Its digest was not looked at.
+    #[error("the message is signed with key {0} by {1}, which `require` in [keys] of hbd.toml refuses")]
+    Refused(u32, Method),
 }
 
 /// Why a compressed message was not accepted.

@@ -1,38 +1,24 @@
-//! The keys of authkeys and what they sign (01 §1.6.4, §1.6.5). Owns secrets, digests and their comparison; never
-//! reads a file and never prints a secret.
+//! The keys of authkeys and what they sign (01 §1.6.4, §1.6.5). Owns secrets, digests and their comparison, and the
+//! choice of the key that signs (docs/DECISIONS.md "A digest that no Heartbeat sees"); never reads a file and never
+//! prints a secret.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
+use sha2::Sha256;
 
 use super::error::AuthenticationError;
+use super::method::Method;
 
 /// The highest key index (01 §1.6.1).
 pub const MAX_KEY_INDEX: u8 = 15;
 
-/// How a key makes a digest (01 §1.6.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// CRC-32 without a secret: finds damage, stops nobody.
-    Crc,
-    /// HMAC-MD5 (RFC 2104).
-    Md5,
-    /// HMAC-SHA1 (RFC 2104).
-    Sha1,
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Method::Crc => "crc",
-            Method::Md5 => "md5",
-            Method::Sha1 => "sha1",
-        })
-    }
-}
+/// What the fingerprint of a key is the digest of. No packet begins like it.
+const FINGERPRINTED: &[u8] = b"hbd: fingerprint of a key";
 
 /// One line of authkeys without its index. `Debug` shows the method only.
 #[derive(Clone)]
@@ -48,6 +34,7 @@ enum State {
     Crc,
     Md5(Hmac<Md5>),
     Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
 }
 
 impl Key {
@@ -59,6 +46,7 @@ impl Key {
             Method::Crc => State::Crc,
             Method::Md5 => State::Md5(Hmac::new_from_slice(&secret).expect("HMAC takes any length")),
             Method::Sha1 => State::Sha1(Hmac::new_from_slice(&secret).expect("HMAC takes any length")),
+            Method::HmacSha256 => State::Sha256(Hmac::new_from_slice(&secret).expect("HMAC takes any length")),
         };
         Key { method, secret, state }
     }
@@ -74,6 +62,7 @@ impl Key {
             State::Crc => format!("{:x}", crc([bytes])),
             State::Md5(mac) => hex(&mac.clone().chain_update(bytes).finalize().into_bytes()),
             State::Sha1(mac) => hex(&mac.clone().chain_update(bytes).finalize().into_bytes()),
+            State::Sha256(mac) => hex(&mac.clone().chain_update(bytes).finalize().into_bytes()),
         }
     }
 
@@ -83,7 +72,15 @@ impl Key {
             State::Crc => format!("{:x}", crc(parts)).as_bytes() == digest,
             State::Md5(mac) => unhex::<16>(digest).is_some_and(|tag| verify(mac.clone(), parts, &tag)),
             State::Sha1(mac) => unhex::<20>(digest).is_some_and(|tag| verify(mac.clone(), parts, &tag)),
+            State::Sha256(mac) => unhex::<32>(digest).is_some_and(|tag| verify(mac.clone(), parts, &tag)),
         }
+    }
+
+    /// 32 bits that tell this key from another one of the same index: too few to find the key by them alone.
+    fn fingerprint(&self) -> String {
+        let mut digest = self.digest(FINGERPRINTED);
+        digest.truncate(8);
+        digest
     }
 }
 
@@ -113,17 +110,25 @@ pub enum KeyringError {
     /// A `crc` key with a secret.
     #[error("key {0}: crc takes no secret: write `{0} crc`, or choose sha1")]
     SecretForCrc(u8),
-    /// An `md5` or `sha1` key without a secret.
+    /// A key other than `crc` without a secret.
     #[error("key {0}: {1} needs a secret: write `{0} {1} SECRET`")]
     NoSecret(u8, Method),
+    /// No key is as strong as is required.
+    #[error("there is no {0} key, which `require` in [keys] of hbd.toml asks for: `hbctl genkey` makes one")]
+    TooWeak(Method),
 }
 
 /// All keys of authkeys and the index that signs. Cheap to use, to compare and to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyring {
+    /// `auth N`.
     signing: u8,
-    signer: Key,
     keys: BTreeMap<u8, Key>,
+    /// The weakest method that signs or is believed.
+    required: Method,
+    /// What signs now.
+    signer_index: u8,
+    signer: Key,
 }
 
 impl Keyring {
@@ -136,17 +141,37 @@ impl Keyring {
             match (key.method, key.secret.is_empty()) {
                 _ if index > MAX_KEY_INDEX => return Err(KeyringError::Index(index)),
                 (Method::Crc, false) => return Err(KeyringError::SecretForCrc(index)),
-                (Method::Md5 | Method::Sha1, true) => return Err(KeyringError::NoSecret(index, key.method)),
-                _ => {}
+                (Method::Crc, true) | (_, false) => {}
+                (_, true) => return Err(KeyringError::NoSecret(index, key.method)),
             }
         }
         let signer = keys.get(&signing).ok_or(KeyringError::NoSigningKey(signing))?.clone();
-        Ok(Keyring { signing, signer, keys })
+        let mut ring = Keyring { signing, keys, required: Method::Crc, signer_index: signing, signer };
+        ring.sign_for(&[]);
+        Ok(ring)
+    }
+
+    /// The same keys, of which none that is weaker than `required` signs or is believed.
+    ///
+    /// # Errors
+    /// No key is as strong.
+    pub fn requiring(mut self, required: Method) -> Result<Self, KeyringError> {
+        if self.keys.values().all(|key| key.method < required) {
+            return Err(KeyringError::TooWeak(required));
+        }
+        self.required = required;
+        self.sign_for(&[]);
+        Ok(self)
     }
 
     /// The index of the key that signs.
     pub fn signing_index(&self) -> u8 {
-        self.signing
+        self.signer_index
+    }
+
+    /// The method of the key that signs.
+    pub fn signing_method(&self) -> Method {
+        self.signer.method
     }
 
     /// The keys by index.
@@ -154,24 +179,70 @@ impl Keyring {
         &self.keys
     }
 
+    /// Which strong keys this node verifies, for the other nodes to know: `INDEX:FINGERPRINT` each, separated by
+    /// blanks. `None` without such a key.
+    pub fn announcement(&self) -> Option<String> {
+        let words = self.strong().map(|(index, key)| format!("{index}:{}", key.fingerprint()));
+        Some(words.collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+    }
+
+    /// Chooses the key that signs. `peers` has what each other node says it verifies ([`Keyring::announcement`]);
+    /// nothing for one that says nothing, or of which nothing is heard. A packet is for all of them, so a strong key
+    /// signs only if all know it. Of several that one is chosen which `auth` names, else that with the highest index.
+    /// Without one the key signs that a node verifies of which nothing is known.
+    pub fn sign_for(&mut self, peers: &[Option<&str>]) {
+        let known = |index: u8, key: &Key| {
+            let word = format!("{index}:{}", key.fingerprint());
+            peers.iter().all(|peer| peer.is_some_and(|text| text.split_ascii_whitespace().any(|known| known == word)))
+        };
+        let all_speak = !peers.is_empty() && peers.iter().all(Option::is_some);
+        let shared = self.strong().filter(|(index, key)| all_speak && known(*index, key)).map(|(index, _)| index);
+        let index = shared.max_by_key(|index| (*index == self.signing, *index)).unwrap_or(self.stranger_index());
+        if index != self.signer_index
+            && let Some(key) = self.keys.get(&index)
+        {
+            self.signer = key.clone();
+            self.signer_index = index;
+        }
+    }
+
+    /// The key for a node of which nothing is known: the one that `auth` names, unless only an hbd knows it or it is
+    /// too weak.
+    fn stranger_index(&self) -> u8 {
+        let legal = || self.keys.iter().filter(|(_, key)| key.method >= self.required);
+        let named = |index: u8| legal().any(|(legal, _)| *legal == index);
+        let classic = legal().filter(|(_, key)| !key.method.is_strong());
+        let best = classic.max_by_key(|(index, key)| (**index == self.signing, key.method, Reverse(**index)));
+        match best {
+            Some((index, _)) => *index,
+            None if named(self.signing) => self.signing,
+            None => legal().next().map_or(self.signing, |(index, _)| *index),
+        }
+    }
+
+    fn strong(&self) -> impl Iterator<Item = (u8, &Key)> {
+        self.keys.iter().filter(|(_, key)| key.method.is_strong()).map(|(index, key)| (*index, key))
+    }
+
     /// `index SP digest` of `bytes` by the signing key: the text of a trailer and of the field `auth`.
     pub fn sign(&self, bytes: &[u8]) -> String {
-        format!("{} {}", self.signing, self.signer.digest(bytes))
+        format!("{} {}", self.signer_index, self.signer.digest(bytes))
     }
 
     /// Checks that `text` (`index SP digest`; extra blanks and further words are ignored, 01 §1.10) signs the
-    /// concatenation of `parts`.
+    /// concatenation of `parts`. Gives the method that signed.
     ///
     /// Method and secret are those of the line that the packet names, never of our own signing line
     /// (01 §1.6.5, consequences 1 and 3).
     ///
     /// # Errors
-    /// No index or no digest in `text`, an index that is not in the file, or another digest.
+    /// No index or no digest in `text`, an index that is not in the file, a method that is too weak, or another
+    /// digest.
     pub fn verify<'a>(
         &self,
         parts: impl IntoIterator<Item = &'a [u8]>,
         text: &[u8],
-    ) -> Result<(), AuthenticationError> {
+    ) -> Result<Method, AuthenticationError> {
         let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let (Some(index), Some(digest)) = (words.next(), words.next()) else {
             return Err(AuthenticationError::Missing);
@@ -179,7 +250,10 @@ impl Keyring {
         let index = decimal(index).ok_or(AuthenticationError::Missing)?;
         let key = u8::try_from(index).ok().and_then(|index| self.keys.get(&index));
         let key = key.ok_or(AuthenticationError::UnknownKey(index))?;
-        if key.matches(parts, digest) { Ok(()) } else { Err(AuthenticationError::Digest(index)) }
+        if key.method < self.required {
+            return Err(AuthenticationError::Refused(index, key.method));
+        }
+        if key.matches(parts, digest) { Ok(key.method) } else { Err(AuthenticationError::Digest(index)) }
     }
 }
 

@@ -11,6 +11,7 @@ mod keyring;
 mod limits;
 mod list;
 mod message;
+mod method;
 mod netstring;
 mod peek;
 mod plain;
@@ -18,9 +19,10 @@ mod plain;
 mod tests;
 
 pub use error::{AuthenticationError, CompressionError, DecodeError, EncodeError, Malformed};
-pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Method};
+pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX};
 pub use limits::{MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
 pub use message::{Field, Message, Value};
+pub use method::Method;
 pub use peek::peek;
 
 use crate::config::{Compression, MessageFormat};
@@ -36,22 +38,30 @@ use classic::needs_netstring;
 /// # Errors
 /// See [`DecodeError`]; the packet is to be dropped.
 pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Message, DecodeError> {
+    decode_signed(datagram, keys).map(|(message, _)| message)
+}
+
+/// What [`decode`] gives, and the method of the key that signed it.
+///
+/// # Errors
+/// As there.
+pub fn decode_signed(datagram: &[u8], keys: &Keyring) -> Result<(Message, Method), DecodeError> {
     // The media readers' buffers end here too, and no peer can send more.
     if datagram.len() >= MAX_ENCODED {
         return Err(DecodeError::TooLarge(datagram.len()));
     }
-    let message = if datagram.starts_with(netstring::START) {
+    let (message, method) = if datagram.starts_with(netstring::START) {
         let sealed = netstring::unseal(datagram)?;
-        keys.verify([sealed.signed], sealed.trailer.ok_or(AuthenticationError::Missing)?)?;
-        netstring::parse(sealed.signed, 0)?
+        let method = keys.verify([sealed.signed], sealed.trailer.ok_or(AuthenticationError::Missing)?)?;
+        (netstring::parse(sealed.signed, 0)?, method)
     } else if datagram.starts_with(classic::START) {
         let sealed = classic::unseal(datagram)?;
-        keys.verify(sealed.signed(), sealed.auth().ok_or(AuthenticationError::Missing)?)?;
-        classic::parse(datagram, 0)?
+        let method = keys.verify(sealed.signed(), sealed.auth().ok_or(AuthenticationError::Missing)?)?;
+        (classic::parse(datagram, 0)?, method)
     } else {
         return Err(DecodeError::UnknownStart);
     };
-    Ok(compress::expand(message)?)
+    Ok((compress::expand(message)?, method))
 }
 
 /// [`encode_compressed`] where nobody has asked for anything but the defaults.

@@ -49,7 +49,13 @@ impl Machine {
     pub fn handle(&mut self, now: Moment, event: Event, record: impl FnOnce(&[Action])) -> Vec<Deed> {
         match self {
             Machine::Hbd(core) => {
+                let heeded = match &event {
+                    Event::Received { link, message } => core.heeds(now.monotonic, *link, message),
+                    _ => true,
+                };
                 let actions = core.handle(now, event);
+                // The daemon does not even hand over what is not heeded.
+                assert!(heeded || actions.is_empty(), "{actions:?}");
                 record(&actions);
                 assert_eq!(core.check(), Ok(()), "after {actions:?}");
                 actions.into_iter().map(|action| deed(core, action)).collect()

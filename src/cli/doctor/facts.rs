@@ -13,8 +13,9 @@ use tokio::time::timeout;
 use zbus::Proxy;
 use zbus::connection::Builder;
 
+use crate::bus::Snapshot;
 use crate::cli::{fetch, status};
-use crate::config::{self, Address, Config, Files, Host, Medium, ResourceKind, Severity};
+use crate::config::{self, Address, Config, Diagnostic, Files, Host, Medium, ResourceKind, Severity};
 use crate::daemon::port_holders::others_with;
 use crate::units::survey::{UnitFinding, starts_at_boot, survey};
 use crate::util::error::error_chain;
@@ -27,7 +28,7 @@ const TIMEDATED_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Facts {
     /// The configuration, or the errors in the files.
-    pub config: Result<Config, Vec<(Severity, String)>>,
+    pub config: ConfigReading,
     /// `nft -j list ruleset`.
     pub ruleset: Result<String, String>,
     /// Other programs that have the port of the heartbeats.
@@ -46,13 +47,18 @@ pub struct Facts {
     pub synchronised: Result<bool, String>,
     /// Files with wrong permissions, a sentence each with what to do.
     pub permissions: Vec<String>,
+    /// What authkeys has that can be guessed or forged, a sentence each with what to do.
+    pub keys: Vec<String>,
+    /// The other nodes that run hbd, as the hbd that runs here knows them, and how their packets are signed.
+    pub signatures: Vec<(String, String)>,
     /// What is wrong by the account of the hbd that runs here; `Err` if it does not answer.
     pub running: Result<Vec<String>, String>,
 }
 
 /// Gathers all facts. Needs a tokio runtime.
 pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
-    let config = read();
+    let (config, keys) = read();
+    let snapshot = fetch::snapshot(bus()).await;
     let absent = config.as_ref().map(absent).unwrap_or_default();
     let addresses: Vec<(String, IpAddr)> = if_addrs::get_if_addrs()
         .map(|found| found.into_iter().map(|interface| (interface.name.clone(), interface.ip())).collect())
@@ -68,7 +74,9 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
         hbd_at_boot: starts_at_boot(bus(), "hbd.service").await.map_err(|error| error_chain(&error)),
         synchronised: synchronised(bus()).await,
         permissions: permissions(),
-        running: fetch::snapshot(bus()).await.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
+        keys,
+        signatures: snapshot.as_ref().map(signatures).unwrap_or_default(),
+        running: snapshot.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
             let text = error_chain(&error);
             text.lines().next().unwrap_or_default().to_owned()
         }),
@@ -79,13 +87,29 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
     }
 }
 
-fn read() -> Result<Config, Vec<(Severity, String)>> {
-    let host = Host::of_this_machine().map_err(|error| vec![(Severity::Error, error.to_string())])?;
-    let loaded = config::load(&Files::default(), &host);
-    loaded.config.ok_or_else(|| {
-        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-        errors.map(|found| (found.severity, found.to_string().replace("\n    hint: ", ": "))).collect()
-    })
+/// The configuration, or the errors in the files.
+pub type ConfigReading = Result<Config, Vec<(Severity, String)>>;
+
+/// The configuration or its errors, and what is wrong with the keys.
+fn read() -> (ConfigReading, Vec<String>) {
+    let host = match Host::of_this_machine() {
+        Ok(host) => host,
+        Err(error) => return (Err(vec![(Severity::Error, error.to_string())]), Vec::new()),
+    };
+    let files = Files::default();
+    let config::Loaded { config, diagnostics, .. } = config::load(&files, &host);
+    let sentence = |found: &Diagnostic| found.to_string().replace("\n    hint: ", ": ");
+    let of = |severity| diagnostics.iter().filter(move |found: &&Diagnostic| found.severity == severity);
+    // What the file's mode is worth is told with those of the others.
+    let keys = of(Severity::Warning).filter(|found| found.file == files.authkeys && found.line > 0);
+    let keys = keys.map(sentence).collect();
+    let errors = || of(Severity::Error).map(|found| (found.severity, sentence(found))).collect();
+    (config.ok_or_else(errors), keys)
+}
+
+fn signatures(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let peers = snapshot.nodes.iter().filter(|node| node.hbd && !node.local && !node.signed_with.is_empty());
+    peers.map(|node| (node.name.clone(), node.signed_with.clone())).collect()
 }
 
 /// What the links and addresses need and this machine lacks.

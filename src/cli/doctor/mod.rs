@@ -47,12 +47,25 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     found.extend(removers(&facts.removers));
     found.push(clock(&facts.synchronised));
     found.extend(facts.permissions.iter().map(|text| finding(Grade::Warning, "permissions", text.clone())));
+    found.extend(facts.keys.iter().map(|text| finding(Grade::Warning, "keys", text.clone())));
+    found.extend(facts.signatures.iter().map(signature));
     found.push(match &facts.running {
         Ok(troubles) if troubles.is_empty() => finding(Grade::Ok, "hbd", "runs, and reports nothing wrong"),
         Ok(troubles) => finding(Grade::Warning, "hbd", troubles.join(" ")),
         Err(why) => finding(Grade::Note, "hbd", format!("cannot be asked: {why}")),
     });
     found
+}
+
+/// How another hbd signs its packets.
+fn signature((node, method): &(String, String)) -> Finding {
+    if method == "hmac-sha256" {
+        return finding(Grade::Ok, "keys", format!("{node} signs with hmac-sha256"));
+    }
+    let text = format!(
+        "{node} runs hbd, and signs with {method}: both can have hmac-sha256 without an interruption, hbctl genkey says how"
+    );
+    finding(Grade::Note, "keys", text)
 }
 
 /// Finds `ucast` lines to this machine itself: if there are no others, the node hears only itself and believes the

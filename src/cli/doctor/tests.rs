@@ -48,6 +48,8 @@ fn healthy() -> Facts {
         removers: Vec::new(),
         synchronised: Ok(true),
         permissions: Vec::new(),
+        keys: Vec::new(),
+        signatures: vec![("nodeb".to_owned(), "hmac-sha256".to_owned())],
         running: Ok(Vec::new()),
     }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{Files, load_authkeys};
+use crate::config::{AuthMethod, Files, load_authkeys};
 use crate::daemon::keys::keyring;
 use crate::util::error::{error_chain, failed};
 use crate::wire::Keyring;
@@ -58,7 +58,7 @@ fn read_keys(path: &Path) -> Result<Keyring, DumpError> {
         let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
         refused(lines.join("\n"))
     })?;
-    keyring(&keys).map_err(|error| refused(error_chain(&error)))
+    keyring(&keys, AuthMethod::Crc).map_err(|error| refused(error_chain(&error)))
 }
 
 fn read_file(path: &Path, mut printer: Printer<'_, impl Write>) -> Result<(), DumpError> {

@@ -42,11 +42,11 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
+use crate::cli::secret_key::SecretKey;
 use crate::config::Files;
 use carried::CarriedFile;
 use establish::{Establishment, establish};
 use machine::Machine;
-use plan::SecretKey;
 use proposal::Proposal;
 use questions::Dialogue;
 
@@ -66,7 +66,7 @@ pub(super) fn init(
     if asked {
         Dialogue::new(&machine, io::stdin().lock(), io::stdout()).complete(&mut options)?;
     }
-    let proposal = proposal::propose(&options, &machine, SecretKey::random()?)?;
+    let proposal = proposal::propose(&options, &machine, SecretKey::random().map_err(SetupError::Random)?)?;
     if asked {
         Dialogue::new(&machine, io::stdin().lock(), io::stdout()).confirm(&proposal.plan)?;
     }
@@ -82,7 +82,7 @@ pub(super) fn import_keepalived(
 ) -> Result<(String, ExitCode), SetupError> {
     let machine = Machine::of_this_machine()?;
     machine::refuse_while_running()?;
-    let proposal = keepalived::import(file, options, &machine, SecretKey::random()?)?;
+    let proposal = keepalived::import(file, options, &machine, SecretKey::random().map_err(SetupError::Random)?)?;
     if options.start && machine::runs("keepalived") {
         let problem = "--start: keepalived runs here. First, on both nodes: systemctl disable --now keepalived";
         return Err(SetupError::Unfit(vec![problem.to_owned()]));

@@ -1,16 +1,11 @@
 //! What both nodes have to agree about: the value from which the files of each of them are made, and which the file
 //! for the other node carries.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 
-use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::error::SetupError;
-
-/// Bytes of a new key: more than the digest that it is for.
-const KEY_BYTES: usize = 32;
+use crate::cli::secret_key::SecretKey;
 
 /// A new pair. The node on which `hbctl init` ran is always the first of two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,36 +46,4 @@ pub(super) struct PlannedGroup {
     pub node: String,
     /// Its resources as haresources writes them. Never empty.
     pub resources: Vec<String>,
-}
-
-/// The secret of authkeys, in hexadecimal. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct SecretKey(String);
-
-impl SecretKey {
-    /// A new one from the kernel's random numbers.
-    ///
-    /// # Errors
-    /// Where the kernel refuses.
-    pub fn random() -> Result<SecretKey, SetupError> {
-        let mut bytes = [0_u8; KEY_BYTES];
-        // Up to 256 bytes come whole (getrandom(2)).
-        let filled = getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|e| SetupError::Random(e.into()))?;
-        if filled != KEY_BYTES {
-            return Err(SetupError::Random(std::io::ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(SecretKey(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-
-    /// Its text, for the two files that contain it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretKey(…)")
-    }
 }

@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::error::SetupError;
 use super::machine::{Machine, OwnInterface};
 use super::options::{AddressOption, DEADTIME, LinkOption, SetupOptions};
-use super::plan::{PairPlan, PlannedGroup, PlannedLink, SecretKey};
+use super::plan::{PairPlan, PlannedGroup, PlannedLink};
+use crate::cli::secret_key::SecretKey;
 
 /// A plan, and what the administrator should know of it.
 #[derive(Debug)]

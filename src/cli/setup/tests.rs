@@ -17,11 +17,12 @@ use super::fitting::fit;
 use super::machine::{Machine, OwnAddress, OwnInterface};
 use super::options::SetupOptions;
 use super::placing::place;
-use super::plan::{PairPlan, SecretKey};
+use super::plan::PairPlan;
 use super::proposal::propose;
 use super::questions::Dialogue;
 use super::starting::heard_text;
 use crate::bus::{LinkSnapshot, Snapshot};
+use crate::cli::secret_key::SecretKey;
 use crate::config::{self, Files, Host};
 
 #[derive(Debug, Parser)]

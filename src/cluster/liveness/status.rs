@@ -28,6 +28,7 @@ impl Core {
         let introduced = node.hbd.is_none() && said.hbd.is_some();
         node.hbd = said.hbd;
         node.cut = said.cut;
+        node.keys.clone_from(&said.keys);
         node.last_status = Some(now);
         node.last_status_wall = Some(self.now.wall);
         node.last_status_order = (order.seq, order.ts);

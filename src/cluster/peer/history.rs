@@ -58,6 +58,13 @@ impl History {
         self.sent.push_back(Sent { seq, message, resent: None });
     }
 
+    /// Whether [`History::lookup`] would answer.
+    pub fn answers(&self, seq: u64, now: Instant, quiet: Duration) -> bool {
+        let sent = self.sent.iter().find(|sent| sent.seq == seq);
+        let resent = sent.and_then(|sent| sent.resent);
+        seq <= self.last && resent.is_none_or(|resent| now.since(resent) >= quiet)
+    }
+
     /// Answers a request for `seq`. The same number is not resent within `quiet`.
     pub fn lookup(&mut self, seq: u64, now: Instant, quiet: Duration) -> Lookup {
         if seq > self.last {

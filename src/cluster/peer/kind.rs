@@ -1,8 +1,8 @@
 //! What software the peer runs, as far as it has shown it.
 
 use super::node::Node;
-use crate::cluster::GROUPS_EXTENSION;
 use crate::cluster::core::Core;
+use crate::cluster::{GROUPS_EXTENSION, Status};
 use crate::config::AutoFailback;
 
 /// What the peer is.
@@ -31,6 +31,15 @@ impl PeerKind {
 }
 
 impl Core {
+    /// Which strong keys each other node says that it verifies. Nothing for a node that says nothing, as a Heartbeat
+    /// does, and for one of which nothing is heard: it may come back as another.
+    pub fn announced_keys(&self) -> Vec<Option<&str>> {
+        let own = self.own();
+        let others = self.nodes.iter().enumerate().filter(|(index, _)| Some(*index) != own).map(|(_, node)| node);
+        let heard = |node: &Node| node.last_status.is_some() && node.status != Status::Dead;
+        others.map(|node| node.keys.as_deref().filter(|_| heard(node))).collect()
+    }
+
     /// Whether sets are said to the peer group by group: to an hbd that reads that, and to one of which no status was
     /// heard yet, which may be one and judges us by what it hears first.
     pub(in crate::cluster) fn says_groups(&self) -> bool {

@@ -110,6 +110,9 @@ pub(in crate::cluster) struct StatusSaid {
     /// `hbd_start_delay`: for how long it wants to be given nothing back.
     #[serde(default)]
     pub(in crate::cluster) start_delay: Option<Duration>,
+    /// `hbd_keys`: which strong keys it verifies; the core only keeps it.
+    #[serde(default)]
+    pub(in crate::cluster) keys: Option<String>,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
     /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
@@ -294,6 +297,7 @@ impl StatusSaid {
             unready: message.text("hbd_unready").and_then(Set::parse).unwrap_or_default(),
             start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
             maintenance: message.text("hbd_maintenance").is_some(),
+            keys: message.text("hbd_keys").map(str::to_owned),
             degraded: message
                 .text("hbd_degraded")
                 .unwrap_or_default()

@@ -10,6 +10,7 @@
 //! | [`link`] | on which links is a node heard? (02 §7.4) |
 //! | [`receive`] | is this message for us, and new? (02 §5) |
 //! | [`message`] | what does it say? |
+//! | [`heeded`] | would this message change anything? |
 //! | [`claims`] | since when does a node hold its groups? (05 §4.1) |
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
 //! | [`history`] | what did we send? (02 §6.1) |
@@ -18,6 +19,7 @@
 //! | [`ping`] | which ping nodes answer? (02 §7.9) |
 
 pub(in crate::cluster) mod claims;
+pub(in crate::cluster) mod heeded;
 pub(in crate::cluster) mod history;
 pub(in crate::cluster) mod kind;
 pub(in crate::cluster) mod link;

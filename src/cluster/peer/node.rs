@@ -107,6 +107,9 @@ pub struct Node {
     /// An hbd says which groups it holds that do not run whole, by their keys.
     #[serde(default)]
     pub degraded: Vec<String>,
+    /// An hbd says which strong keys it verifies ([`crate::wire::Keyring::announcement`]).
+    #[serde(default)]
+    pub keys: Option<String>,
     /// An hbd says what its configuration is.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
@@ -140,6 +143,7 @@ impl Node {
             unready: Set::NONE,
             settled_at: None,
             maintenance: false,
+            keys: None,
             fingerprint: None,
             shared_items: None,
         }
@@ -156,6 +160,7 @@ impl Node {
         self.fingerprint = None;
         self.shared_items = None;
         self.settled_at = None;
+        self.keys = None;
         self.generation = generation;
     }
 

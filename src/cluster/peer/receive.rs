@@ -25,9 +25,9 @@ pub(in crate::cluster) struct SentOrder {
 
 /// The header of a sequenced message.
 #[derive(Debug, Clone, Copy)]
-struct Header {
-    order: SentOrder,
-    generation: u64,
+pub(super) struct MessageHeader {
+    pub(super) order: SentOrder,
+    pub(super) generation: u64,
 }
 
 /// A sequenced message of the present incarnation of its sender that is not judged yet.
@@ -56,11 +56,11 @@ pub(in crate::cluster) struct Said {
 
 /// A header that no node can have sent: the message proves nothing, not even that its sender lives (01 §1.10 rows 21
 /// to 23).
-struct Unusable;
+pub(super) struct Unusable;
 
-impl Header {
+impl MessageHeader {
     /// The header, or `None` for a message that has no sequence number by its type.
-    fn of(kind: &str, message: &Message) -> Result<Option<Header>, Unusable> {
+    pub(super) fn of(kind: &str, message: &Message) -> Result<Option<MessageHeader>, Unusable> {
         let number = |name| message.get(name).map(|_| hex(message, name).ok_or(Unusable)).transpose();
         let ts = number("ts")?.filter(|ts| *ts != 0).ok_or(Unusable)?;
         let seq = number("seq")?;
@@ -69,7 +69,7 @@ impl Header {
         }
         let seq = seq.filter(|seq| *seq != 0).ok_or(Unusable)?;
         let generation = number("hg")?.unwrap_or(0);
-        Ok(Some(Header { order: SentOrder { seq, ts }, generation }))
+        Ok(Some(MessageHeader { order: SentOrder { seq, ts }, generation }))
     }
 }
 
@@ -79,16 +79,21 @@ pub(super) fn hex(message: &Message, name: &str) -> Option<u64> {
 }
 
 /// A uuid that is present, well-formed and not all zero.
-fn uuid(message: &Message, name: &str) -> Option<[u8; 16]> {
+pub(super) fn uuid(message: &Message, name: &str) -> Option<[u8; 16]> {
     let uuid: [u8; 16] = message.binary(name)?.try_into().ok()?;
     (uuid != [0; 16]).then_some(uuid)
+}
+
+/// Whether a message without a number is meant for this node.
+pub(super) fn is_for(message: &Message, node: &str) -> bool {
+    message.text("dest").is_none_or(|dest| dest == node)
 }
 
 impl Core {
     /// Steps 1 to 12 of 02 §5.
     pub(in crate::cluster) fn receive(&mut self, link: usize, message: &Message) {
         let (Some(kind), Some(src)) = (message.kind(), message.text("src")) else { return };
-        let Ok(header) = Header::of(kind, message) else { return };
+        let Ok(header) = MessageHeader::of(kind, message) else { return };
         let Some(from) = self.sender(src, uuid(message, "srcuuid")) else { return };
         self.nodes[from].heard = true;
         match header {
@@ -165,7 +170,7 @@ impl Core {
             self.refused(from, message);
             return;
         }
-        if message.text("dest").is_some_and(|dest| dest != self.settings.node) {
+        if !is_for(message, &self.settings.node) {
             return;
         }
         self.heard_on(from, link);
@@ -181,7 +186,7 @@ impl Core {
     ///
     /// Unlike Heartbeat, which waits for a status, any message of a higher generation is a new incarnation: a status
     /// that was overtaken would otherwise set the numbers back and have old messages asked for, and obeyed, twice.
-    fn is_of_present_incarnation(&mut self, from: usize, header: Header) -> bool {
+    fn is_of_present_incarnation(&mut self, from: usize, header: MessageHeader) -> bool {
         let now = self.now.monotonic;
         let node = &mut self.nodes[from];
         if header.generation < node.generation {

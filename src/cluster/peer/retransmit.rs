@@ -3,6 +3,7 @@
 //! Owns the answers to `NS_rexmit`, `NS_nak_rexmit` and `NS_ackmsg`. What was sent is kept by [`super::history`],
 //! what is missing is known to [`super::sequence`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::history::{Lookup, MAX_RESENT};
@@ -21,14 +22,8 @@ impl Core {
 
     /// `NS_rexmit`: send again, or say that we cannot (02 §6.3). The numbers are decimal.
     pub(super) fn resend(&mut self, from: usize, message: &Message) {
-        let decimal = |name| message.text(name).and_then(|text| text.parse::<u64>().ok());
-        let (Some(first), Some(last)) = (decimal("firstseq").filter(|first| *first > 0), decimal("lastseq")) else {
-            return;
-        };
-        let first = first.max(self.nodes[from].acknowledged + 1);
-        let last = last.min(self.history.last_seq()).min(first.saturating_add(MAX_RESENT - 1));
-        let quiet = self.settings.timing.max_rexmit_delay.saturating_sub(Duration::from_millis(10));
-        for seq in first..=last {
+        let quiet = self.resend_pause();
+        for seq in self.requested(from, message) {
             match self.history.lookup(seq, self.now.monotonic, quiet) {
                 Lookup::Resend(message) => self.out.push(Action::Send(message)),
                 Lookup::Ignore => {}
@@ -39,6 +34,26 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Whether [`Core::resend`] would do anything.
+    pub(super) fn would_resend(&self, now: Instant, from: usize, message: &Message) -> bool {
+        self.requested(from, message).any(|seq| self.history.answers(seq, now, self.resend_pause()))
+    }
+
+    /// The numbers that a `NS_rexmit` asks for, as far as they are looked up.
+    fn requested(&self, from: usize, message: &Message) -> RangeInclusive<u64> {
+        let decimal = |name| message.text(name).and_then(|text| text.parse::<u64>().ok());
+        let (Some(first), Some(last)) = (decimal("firstseq").filter(|first| *first > 0), decimal("lastseq")) else {
+            return RangeInclusive::new(1, 0);
+        };
+        let first = first.max(self.nodes[from].acknowledged + 1);
+        first..=last.min(self.history.last_seq()).min(first.saturating_add(MAX_RESENT - 1))
+    }
+
+    /// Within this time the same number is not sent twice.
+    fn resend_pause(&self) -> Duration {
+        self.settings.timing.max_rexmit_delay.saturating_sub(Duration::from_millis(10))
     }
 
     /// `NS_nak_rexmit`: that number will never come, no matter which node asked for it (02 §6.4). The number is

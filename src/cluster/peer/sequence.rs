@@ -90,6 +90,24 @@ impl Tracking {
         Verdict::Keep { lost: Some((last + 1, seq - 1)), gave_up: false }
     }
 
+    /// What [`Tracking::accept`] would say, as far as it matters whether the message counts.
+    pub fn expected(&self, seq: u64, now: Instant) -> Verdict {
+        let keep = Verdict::Keep { lost: None, gave_up: false };
+        match self.last {
+            Some(last) if seq == last => Verdict::Duplicate,
+            Some(last) if seq < last => {
+                let overtaken = self.overtaken.contains(&seq) && now <= self.overtaken_until;
+                if overtaken || self.misses(seq) { keep } else { Verdict::Drop }
+            }
+            _ => keep,
+        }
+    }
+
+    /// Whether `seq` is waited for.
+    pub fn misses(&self, seq: u64) -> bool {
+        self.missing.contains_key(&seq)
+    }
+
     /// The sender cannot send `seq` again. Whether we were waiting for it.
     pub fn give_up(&mut self, seq: u64) -> bool {
         self.missing.remove(&seq).is_some()

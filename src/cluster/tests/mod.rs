@@ -15,6 +15,7 @@ mod fencing;
 mod groups;
 mod health;
 mod hearing;
+mod heeded;
 mod hold;
 mod impostor;
 mod ipfail;
@@ -209,7 +210,13 @@ impl Bench {
     fn feed(&mut self, event: Event) {
         let timed = event == Event::Deadline;
         let moment = Moment { monotonic: Instant(self.now), wall: Duration::from_secs(WALL) + self.now };
+        let heeded = match &event {
+            Event::Received { link, message } => self.core.heeds(moment.monotonic, *link, message),
+            _ => true,
+        };
         let actions = self.core.handle(moment, event);
+        // The daemon does not even hand over what is not heeded.
+        assert!(heeded || actions.is_empty(), "{actions:?}");
         assert_eq!(self.core.check(), Ok(()), "after {actions:?}");
         self.note_report(timed, &actions);
         for action in actions {

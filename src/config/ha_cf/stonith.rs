@@ -2,7 +2,7 @@
 //!
 //! Owns what the device types of cluster-glue mean here. Runs nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::programs::{fence_program, program};
@@ -54,6 +54,15 @@ impl StonithLine {
         match &self.from {
             StonithFrom::File(..) => true,
             StonithFrom::Line { host, .. } => host.text == "*" || host.text.eq_ignore_ascii_case(node),
+        }
+    }
+
+    /// The file that has the parameters, if there are any.
+    pub(in crate::config) fn secret_file(&self) -> Option<&Path> {
+        match &self.from {
+            StonithFrom::File(_, path) => Some(path),
+            StonithFrom::Line { parameters, .. } if parameters.is_empty() => None,
+            StonithFrom::Line { .. } => Some(&self.kind.location.file),
         }
     }
 
@@ -110,7 +119,8 @@ impl StonithLine {
         let mut pairs = Vec::new();
         for word in parameters.split_whitespace() {
             let Some((name, value)) = word.split_once('=') else {
-                let message = format!("Invalid Stonith configuration parameter [{word}]");
+                // The word may be a password.
+                let message = "Invalid Stonith configuration parameter […]".to_owned();
                 findings.error(&self.kind, message, format!("{agent} takes words of the form name=value"));
                 return None;
             };

@@ -4,7 +4,7 @@
 //! Owns the keys of these tables. Runs nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
@@ -77,6 +77,12 @@ impl FenceTables {
         self.0.contains_key(node)
     }
 
+    /// The files that have parameters like a password.
+    pub(in crate::config) fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let secret = |entry: &&FenceEntry| entry.parameters.iter().any(|(name, _)| is_secret(name));
+        self.0.values().flatten().filter(secret).map(|entry| entry.at.location.file.as_ref())
+    }
+
     /// The agents of a node that are installed here; `None` if no table is for the node.
     pub(in crate::config) fn agents(
         &self,
@@ -89,11 +95,17 @@ impl FenceTables {
     }
 }
 
+/// Whether a parameter of this name is nobody's to read.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [PARAMETERS, "pass", "secret", "token", "key", "community"].iter().any(|word| name.contains(word))
+}
+
 fn entry(table: &DeTable<'_>, at: &FileWord, source: &TomlText<'_>, findings: &mut Findings) -> FenceEntry {
     let mut entry =
         FenceEntry { at: at.clone(), agent: None, stonith: None, timeout: FENCE_TIMEOUT, parameters: Vec::new() };
     for (key, value) in table {
-        let (name, location) = (key.get_ref().as_ref(), source.word(value.span()));
+        let (name, location) = (key.get_ref().as_ref(), source.place(value.span()));
         let Ok(text) = scalar_text(value.get_ref()) else {
             let message = format!("bad value for `{name}` of [fence.\"{}\"]", at.text);
             findings.error(&location, message, "write one value: a string, a number, true or false");

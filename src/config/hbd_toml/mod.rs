@@ -12,6 +12,7 @@ mod failback;
 pub(super) mod fence;
 mod form_groups;
 mod ipfail;
+mod keys;
 mod links;
 mod notify;
 mod probes;
@@ -39,6 +40,7 @@ use checks::CheckTables;
 use failback::FailbackKeys;
 use fence::FenceTables;
 use ipfail::IpfailTable;
+use keys::KeysTable;
 use notify::NotifyTable;
 use services::ServiceTables;
 use source::{NoScalar, TomlText, scalar_text};
@@ -47,7 +49,7 @@ use units::UnitTables;
 pub(super) use aliases::Aliases;
 
 /// The names of all tables, in the order in which hints list them.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     cluster::CLUSTER,
     "aliases",
     "record",
@@ -58,6 +60,7 @@ const TABLES: [&str; 11] = [
     "ipfail",
     "watchdog",
     "fence",
+    "keys",
     "notify",
 ];
 /// The tables that stand as often as there are things of their kind.
@@ -95,6 +98,8 @@ pub(super) struct HbdToml {
     pub watchdog: WatchdogPolicy,
     /// `[notify]`.
     pub notify: NotifyTable,
+    /// `[keys]`.
+    pub keys: KeysTable,
 }
 
 /// Reads one TOML file. Keys of ha.cf go to `scalars`; tables go to `tables`, over those of earlier files.
@@ -113,7 +118,7 @@ pub(super) fn read(
     let source = TomlText::new(path, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let at = source.word(error.span().unwrap_or(0..0));
+        let at = source.mistake(error.span().unwrap_or(0..0));
         findings.error(
             &at,
             error.message().trim_end().replace('\n', ", "),
@@ -206,6 +211,7 @@ impl HbdToml {
             "ipfail" => self.ipfail.read(table, source, findings),
             "watchdog" => watchdog::read(table, source, &mut self.watchdog, findings),
             "fence" => self.fencing.read(table, source, findings),
+            "keys" => self.keys.read(table, source, findings),
             "notify" => self.notify.read(table, source, findings),
             _ => {}
         }

@@ -21,7 +21,35 @@ impl<'a> TomlText<'a> {
         TomlText { file: path.into(), text }
     }
 
-    /// The text of a span with its line and column. A span over several lines is cut at the first line's end.
+    /// The place of a span whose text may be a secret.
+    pub(super) fn place(&self, span: std::ops::Range<usize>) -> FileWord {
+        let mut place = self.word(span);
+        place.text.clear();
+        place
+    }
+
+    /// The place where a file is no TOML. What stands there is kept only if it can be no password.
+    pub(super) fn mistake(&self, span: std::ops::Range<usize>) -> FileWord {
+        let at = self.word(span.clone());
+        if at.location.source.is_some() { at } else { self.place(span) }
+    }
+
+    /// Whether this line may have a password: it is a parameter in a table `[fence]`, or looks like one.
+    fn is_secret(&self, line_start: usize, line: &str) -> bool {
+        let (line, lower) = (line.trim_start(), line.to_ascii_lowercase());
+        if line.starts_with('[')
+            || ["agent", "stonith ", "stonith=", "timeout"].iter().any(|key| line.starts_with(key))
+        {
+            return lower.contains("pass");
+        }
+        let mut tables = self.text[..line_start].lines().map(str::trim_start);
+        let table = tables.rfind(|line| line.starts_with('[')).unwrap_or_default();
+        let table = table.trim_start_matches('[').trim_start().trim_start_matches(['"', '\'']);
+        table.starts_with("fence") || lower.contains("fence") || lower.contains("pass")
+    }
+
+    /// The text of a span with its line and column, and the line unless it may have a password. A span over several
+    /// lines is cut at the first line's end.
     pub(super) fn word(&self, span: std::ops::Range<usize>) -> FileWord {
         let start =
             (0..=span.start.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
@@ -35,7 +63,7 @@ impl<'a> TomlText<'a> {
                 file: self.file.clone(),
                 line: before.matches('\n').count() + 1,
                 column: self.text[line_start..start].chars().count() + 1,
-                source: Some(line.into()),
+                source: (!self.is_secret(line_start, line)).then(|| line.into()),
             },
         }
     }

@@ -128,3 +128,63 @@ fn mistakes_have_a_remedy() {
     let node = with_programs("stonith_host * rhcs/apc 10.0.0.7\n", &["fence_apc"]);
     assert!(node.error().help.contains("name=value"));
 }
+
+#[test]
+fn no_mistake_shows_a_password_of_a_device() {
+    let tables = [
+        "[fence.nodeb]\nagent = \"fence_x\"\npassword = \"hunter2\n",
+        "[fence.nodeb]\nagent = \"fence_x\"\npassword = hunter2\n",
+        "[fence.nodeb]\nagent = \"fence_x\"\npassword = [\"hunter2\"]\n",
+        "[fence.nodeb]\nagent = \"fence_x\"\nlogin = \"hunter2\\nx\"\n",
+        "[fence.nodeb]\nagent = \"fence_x\"\npasswd \"hunter2\"\n",
+        "[fence.nodeb]\nlogin = 1\nlogin = \"hunter2\"\n",
+        "[fence]\nnodeb = { agent = \"fence_x\", login = hunter2 }\n",
+        "[[fence.\"nodeb\"]]\nagent = \"fence_x\"\nplug = hunter2\n",
+        "fence.nodeb.login = hunter2\n",
+        "[fence.nodec]\nagent = \"fence_x\"\npassword = \"hunter2\"\n",
+        "[fence.nodeb]\npassword = \"hunter2\"\n",
+    ];
+    for table in tables {
+        let node = with_programs("", &["fence_x"]).toml(table);
+        refused_without_password(&node, table);
+    }
+    for line in ["stonith_host * rhcs/x hunter2\n", "stonith_host nodea rhcs/x login=a hunter2\n"] {
+        refused_without_password(&with_programs(line, &["fence_x", "stonith"]), line);
+    }
+}
+
+/// What `hbctl check` and the journal show of the mistake.
+#[track_caller]
+fn refused_without_password(node: &Node, what: &str) {
+    let loaded = node.load();
+    assert!(loaded.config.is_none(), "{what}");
+    for found in loaded.diagnostics {
+        let shown = format!("{found}\n{}\n{found:?}", found.render(false));
+        assert!(!shown.contains("hunter2"), "{what}: {shown}");
+    }
+}
+
+#[test]
+fn a_file_with_a_password_that_others_may_read_is_warned_of() {
+    let node = with_programs("", &["fence_x"]).toml("[fence.nodeb]\nagent = \"fence_x\"\npassword = \"x\"\n");
+    node.chmod("etc/hbd/hbd.toml", 0o644);
+    let found = node.finding(Severity::Warning, "passwords of fencing devices");
+    assert!(found.help.starts_with("chmod 600 "), "{}", found.help);
+    node.chmod("etc/hbd/hbd.toml", 0o600);
+    assert!(!node.load().diagnostics.iter().any(|found| found.message.contains("passwords")));
+    node.chmod("etc/ha.d/haresources", 0o666);
+    node.finding(Severity::Warning, "may be written by others");
+}
+
+#[test]
+fn what_is_required_of_keys_must_be_possible() {
+    let node = Node::with("").toml("[keys]\nrequire = \"hmac-sha256\"\n");
+    assert!(node.error().message.contains("no such key"), "{:?}", node.error());
+    node.write("etc/ha.d/authkeys", b"auth 1\n1 sha1 0123456789abcdef\n2 hmac-sha256 0123456789abcdef\n");
+    assert_eq!(node.config().required_method, AuthMethod::HmacSha256);
+    assert!(node.finding(Severity::Notice, "a Heartbeat").help.contains("hbctl status"));
+    let node = Node::with("").toml("[keys]\nrequire = \"sha1\"\n");
+    node.write("etc/ha.d/authkeys", b"auth 1\n1 md5 0123456789abcdef\n2 sha1 0123456789abcdef\n");
+    assert!(node.error().message.contains("`auth 1` of authkeys names a md5 key"));
+    assert!(Node::with("").toml("[keys]\nrequire = \"sha256\"\n").error().message.contains("require"));
+}

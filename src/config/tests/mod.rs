@@ -43,7 +43,7 @@ impl Node {
         node.write("dev/null", b"");
         node.chmod("bin/true", 0o755);
         node.write("etc/ha.d/ha.cf", ha_cf.as_bytes());
-        node.write("etc/ha.d/authkeys", b"auth 1\n1 sha1 key\n");
+        node.write("etc/ha.d/authkeys", b"auth 1\n1 sha1 a-key-of-the-tests\n");
         node.chmod("etc/ha.d/authkeys", 0o600);
         node.write("etc/ha.d/haresources", b"");
         node

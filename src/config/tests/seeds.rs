@@ -89,6 +89,7 @@ fn fedora8() {
                 "warning ha.cf:0 No STONITH device configured. No watchdo".to_owned(),
                 format!("warning ha.cf:5 {device} is the only heartbeat link: if it f"),
                 "notice ha.cf:6 `udpport` after `ucast` (ha.cf:5) has no".to_owned(),
+                "warning authkeys:3 key 2 is one of the samples in documents".to_owned(),
             ]
         );
         let config = node.config();

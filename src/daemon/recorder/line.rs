@@ -64,9 +64,35 @@ pub struct Happened {
     pub when: Stamp,
     /// What.
     pub event: Event,
+    /// Packets since the event before that changed nothing, and so are none: copies, and what was signed otherwise.
+    #[serde(default, skip_serializing_if = "Ignored::is_none")]
+    pub ignored: Ignored,
     /// The decisions, to compare with.
     #[serde(flatten)]
     pub deeds: Deeds,
+}
+
+/// Packets that were not handed over to the core.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ignored {
+    /// Authentic, but a copy, of an earlier incarnation, or of nobody.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub old: u64,
+    /// Damaged, or with a wrong digest.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub bad: u64,
+}
+
+impl Ignored {
+    fn is_none(&self) -> bool {
+        *self == Ignored::default()
+    }
+}
+
+// serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a list of actions comes down to: their kinds, and a digest of what they contain.

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::cluster::{Action, Core, Event, Instant, Moment, Settings};
 use crate::util::error::{FileError, error_chain};
-use line::{FORMAT, Header};
+use line::{FORMAT, Header, Ignored};
 use ring::{Create, Ring};
 use tape::{Entry, Tape};
 
@@ -57,6 +57,8 @@ struct Queue {
     state_wanted: Arc<AtomicBool>,
     /// Events since the queue was found full.
     dropped: u64,
+    /// Packets since the last event that are none.
+    ignored: Ignored,
     /// Before then the state is not offered again.
     patience: Instant,
     /// Closed when the thread has ended.
@@ -110,7 +112,22 @@ impl Recorder {
             }
         };
         thread::Builder::new().name("recorder".to_owned()).spawn(record).map_err(RecorderError::Thread)?;
-        Ok(Recorder(Some(Queue { sender, state_wanted, dropped: 0, patience: Instant::default(), ended })))
+        Ok(Recorder(Some(Queue {
+            sender,
+            state_wanted,
+            dropped: 0,
+            ignored: Ignored::default(),
+            patience: Instant::default(),
+            ended,
+        })))
+    }
+
+    /// Packets that are not handed over to the core, because they change nothing: the next event tells their number.
+    pub fn ignore(&mut self, packets: Ignored) {
+        if let Some(Queue { ignored, .. }) = &mut self.0 {
+            ignored.old += packets.old;
+            ignored.bad += packets.bad;
+        }
     }
 
     /// Lets the core handle one event, and hands over what happened. Never blocks.
@@ -120,7 +137,8 @@ impl Recorder {
         let copy = event.clone();
         let actions = core.handle(now, event);
         if queue.dropped == 0 {
-            open &= queue.offer(Entry::Event(now, copy, actions.clone()));
+            let ignored = std::mem::take(&mut queue.ignored);
+            open &= queue.offer(Entry::Event(now, copy, ignored, actions.clone()));
         } else {
             queue.dropped += 1;
         }

@@ -130,7 +130,8 @@ fn what_the_queue_does_not_take_is_a_gap_with_a_state_after_it() {
     let (sender, entries) = sync_channel(2);
     let state_wanted = Arc::new(AtomicBool::new(false));
     let (_alive, ended) = sync_channel(0);
-    let queue = Queue { sender, state_wanted, dropped: 0, patience: Instant::default(), ended };
+    let queue =
+        Queue { sender, state_wanted, dropped: 0, ignored: Ignored::default(), patience: Instant::default(), ended };
     let (mut recorder, mut core) = (Recorder(Some(queue)), Core::new(settings("nodea")));
     for second in 0..5 {
         recorder.handle(&mut core, moment(second * 1_000), load(second));
@@ -179,10 +180,10 @@ fn what_does_not_fit_before_the_state_comes_is_a_gap_in_the_next_file() {
     let header = Header { format: FORMAT, version, part: 1, started: moment(0).into(), settings: settings.clone() };
     let (sender, entries) = sync_channel(1000);
     for number in 0..200 {
-        sender.send(Entry::Event(moment(number), load(number), Vec::new())).unwrap();
+        sender.send(Entry::Event(moment(number), load(number), Ignored::default(), Vec::new())).unwrap();
     }
     sender.send(Entry::Gap(3, Box::new(Core::new(settings)))).unwrap();
-    sender.send(Entry::Event(moment(999), load(999), Vec::new())).unwrap();
+    sender.send(Entry::Event(moment(999), load(999), Ignored::default(), Vec::new())).unwrap();
     drop(sender);
     Tape { ring, header, state_wanted: &wanted, lost: 0 }.run(&entries).unwrap();
     let files = files(directory.path());
@@ -208,4 +209,24 @@ fn decisions_are_told_apart_by_what_matters() {
     assert_ne!(send("1 0.1.0", "up").crc, send("1 0.1.0", "active").crc);
     assert_eq!(send("1 0.1.0", "up").did, ["send status"]);
     assert_eq!(Deeds::of(&[]), Deeds::default());
+}
+
+#[test]
+fn packets_that_are_ignored_are_counted_and_take_no_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut recorder, mut core) = recorder(directory.path(), 1 << 20, ring::create);
+    for _ in 0..400_000 {
+        recorder.ignore(Ignored { old: 1, bad: 0 });
+    }
+    recorder.ignore(Ignored { old: 0, bad: 7 });
+    recorder.handle(&mut core, moment(1), load(1));
+    recorder.handle(&mut core, moment(2), load(2));
+    recorder.finish(DISK_LIMIT);
+    assert!(total(directory.path()) < 16 << 10);
+    let counted = lines(&files(directory.path())[0]).into_iter().filter_map(|line| match line {
+        RecordingLine::Event(happened) => Some(happened.ignored),
+        _ => None,
+    });
+    let counted: Vec<_> = counted.filter(|ignored| *ignored != Ignored::default()).collect();
+    assert_eq!(counted, [Ignored { old: 400_000, bad: 7 }]);
 }

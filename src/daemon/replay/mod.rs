@@ -64,7 +64,8 @@ pub fn replay(path: &Path, json: bool, out: impl Write) -> Result<Summary, Repla
                 timeline.gap(dropped)?;
             }
             ReadLine::Event(happened) => {
-                let Happened { when, event, deeds } = *happened;
+                let Happened { when, event, ignored, deeds } = *happened;
+                timeline.ignored(ignored);
                 let actions = core.handle(Moment::from(when), event.clone());
                 summary.events += 1;
                 timeline.event(when, &event, &actions)?;

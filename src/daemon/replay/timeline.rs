@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::words;
 use crate::cluster::{Action, Event, Moment};
-use crate::daemon::recorder::line::{Deeds, Header, Stamp};
+use crate::daemon::recorder::line::{Deeds, Header, Ignored, Stamp};
 use crate::util::text::printable;
 
 /// What came of it.
@@ -44,12 +44,13 @@ pub struct Timeline<W> {
     out: W,
     sent: usize,
     received: usize,
+    ignored: Ignored,
 }
 
 impl<W: Write> Timeline<W> {
     /// Shows the replay of what `header` begins.
     pub fn new(header: Header, json: bool, out: W) -> Self {
-        Timeline { header, json, out, sent: 0, received: 0 }
+        Timeline { header, json, out, sent: 0, received: 0, ignored: Ignored::default() }
     }
 
     /// Seconds since the daemon's start.
@@ -96,6 +97,12 @@ impl<W: Write> Timeline<W> {
         self.sent += actions.iter().filter(sent).count();
         self.received += usize::from(matches!(event, Event::Received { message, .. } if words::is_routine(message)));
         Ok(())
+    }
+
+    /// Packets that the daemon ignored before the next event.
+    pub fn ignored(&mut self, packets: Ignored) {
+        self.ignored.old += packets.old;
+        self.ignored.bad += packets.bad;
     }
 
     /// Events are missing.
@@ -181,7 +188,19 @@ impl<W: Write> Timeline<W> {
 
     fn routine(&mut self) -> io::Result<()> {
         let (sent, received) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.received));
-        if sent + received == 0 || self.json {
+        if self.json {
+            return Ok(());
+        }
+        let Ignored { old, bad } = std::mem::take(&mut self.ignored);
+        if old + bad > 0 {
+            let what = "(packets that were ignored:";
+            writeln!(
+                self.out,
+                "{:21}{what} {old} copies, old or of strangers; {bad} damaged or wrongly signed)",
+                ""
+            )?;
+        }
+        if sent + received == 0 {
             return Ok(());
         }
         writeln!(self.out, "{:21}(statuses and acknowledgements: {sent} sent, {received} received)", "")

@@ -6,6 +6,7 @@ mod defects;
 mod formats;
 mod malformed;
 mod properties;
+mod strong;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::import;
+use crate::cli::secret_key::SecretKey;
 use crate::cli::setup::error::SetupError;
 use crate::cli::setup::files;
 use crate::cli::setup::machine::{Machine, OwnAddress, OwnInterface};
 use crate::cli::setup::options::SetupOptions;
 use crate::cli::setup::placing::place;
-use crate::cli::setup::plan::SecretKey;
 use crate::cli::setup::proposal::Proposal;
 use crate::config::{self, CheckProbe, CheckPurpose, Config, Files, Host};
 

@@ -13,10 +13,10 @@ use super::notify::{self, Notify, NotifyScope};
 use super::returning;
 use super::tracking::{self, VrrpScript};
 use super::verdicts::{ConfPlace, Verdicts};
+use crate::cli::secret_key::SecretKey;
 use crate::cli::setup::error::SetupError;
 use crate::cli::setup::machine::Machine;
 use crate::cli::setup::options::{LinkOption, SetupOptions};
-use crate::cli::setup::plan::SecretKey;
 use crate::cli::setup::proposal::{ImportedGroup, ImportedPair, Proposal, propose_imported};
 
 /// Blocks that VRRP needs no word for in hbd.
