@@ -118,6 +118,13 @@ impl NodeObject {
         self.0.differences.iter().map(String::as_str).collect()
     }
 
+    /// Why the node is heard and does not count as alive, a sentence without its full stop: nothing shows that what
+    /// comes is not a repetition of packets recorded earlier. "" if that is not so.
+    #[zbus(property)]
+    fn doubt(&self) -> &str {
+        &self.0.doubt
+    }
+
     /// Digest of what the node's ha.cf says and all nodes must have the same; "" if the node did not say so.
     #[zbus(property)]
     fn ha_cf_digest(&self) -> &str {

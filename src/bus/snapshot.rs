@@ -120,6 +120,9 @@ pub struct NodeSnapshot {
     /// What differs in them, a sentence without its full stop each.
     #[serde(default)]
     pub differences: Vec<String>,
+    /// Why it is heard and does not count as alive; empty if that is not so.
+    #[serde(default)]
+    pub doubt: String,
 }
 
 /// A link to a node.

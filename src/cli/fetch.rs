@@ -168,6 +168,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         haresources_digest: take(&mut from, "HaresourcesDigest"),
         differing: take_list(&mut from, "ConfigurationDiffers"),
         differences: take_list(&mut from, "ConfigurationDifferences"),
+        doubt: take(&mut from, "Doubt"),
     }
 }
 

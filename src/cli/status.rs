@@ -56,7 +56,8 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         troubles.push(format!("Node {} is moving resources, or has not decided yet what it holds.", node.name));
     }
     for node in snapshot.nodes.iter().filter(|node| node.status == "dead") {
-        troubles.push(format!("Node {} is dead.", node.name));
+        let doubt = if node.doubt.is_empty() { String::new() } else { format!(": {}", node.doubt) };
+        troubles.push(format!("Node {} is dead{doubt}.", node.name));
     }
     for link in snapshot.links.iter().filter(|link| link.status == "dead") {
         troubles.push(format!("Link {}:{} is dead.", link.node, link.name));
@@ -127,6 +128,9 @@ fn remedy(group: &GroupSnapshot) -> String {
     match group.held_back.as_str() {
         why if why.contains("maintenance") => ".".to_owned(),
         why if why.contains("not ready") => format!(": if it is after all, hbctl clear-hold {}", group.name),
+        why if why.contains("may not hear") => {
+            format!(", and no address shows whether it serves: if it does not, hbctl clear-hold {}", group.name)
+        }
         why if why.contains("not reset") => {
             ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
         }

@@ -168,7 +168,11 @@ impl Core {
         core.nodes = (core.settings.nodes.clone().iter())
             .map(|name| {
                 let trigger = core.random.below(ACK_PERIOD);
-                Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger)
+                let mut node = Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger);
+                if let Some(known) = core.settings.known_peers.iter().find(|known| known.node == *name) {
+                    node.is_known(known);
+                }
+                node
             })
             .collect();
         core

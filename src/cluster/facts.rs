@@ -31,6 +31,8 @@ pub(super) enum Fact {
     Received(Unjudged),
     /// It was new.
     Said(Said),
+    /// The peer is heard, and does not know this daemon, or does not show that it does.
+    SenderUnaware,
     /// Somebody speaks under the peer's name to whom we do not listen.
     PeerIgnored,
 
@@ -198,17 +200,18 @@ impl Core {
     /// Who hears what, in which order.
     fn hear(&mut self, fact: Fact) {
         match fact {
-            Fact::NodeHeard => each!(self; check_gate()),
+            Fact::NodeHeard => each!(self; check_gate(); greeted()),
             Fact::NewIncarnation { node, known } => {
-                each!(self; fencing_heard_from(node); new_incarnation(node, known); send_status());
+                each!(self; fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status());
             }
             Fact::Returned { node } => each!(self; returning_after_partition(node); fencing_heard_from(node);
                 reset_disproved(node); legacy_returned(node)),
             Fact::Received(packet) => each!(self; judge_packet(packet)),
             Fact::Said(said) => self.hear_said(said),
+            Fact::SenderUnaware => each!(self; send_status()),
             Fact::PeerIgnored => each!(self; resync_ignored()),
 
-            Fact::NodeSilent { node } => each!(self; declare_dead(node)),
+            Fact::NodeSilent { node } => each!(self; remember(node); declare_dead(node)),
             Fact::LinkSilent { node, link } => each!(self; declare_link_dead(node, link)),
             Fact::PingNodeSilent { ping_node } => each!(self; declare_ping_dead(ping_node)),
             Fact::PingNodeBack => {
@@ -222,7 +225,7 @@ impl Core {
                 unready_heard(from, said.unready); start_delay_heard(from, said.start_delay); preference_agreed()),
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
-                each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf());
+                each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf(); peer_has_started());
             }
 
             // The peer is gone, in three ways; the row says what each of them ends. Only one that is dead may still
@@ -308,7 +311,7 @@ impl Core {
                 each!(self; cancel_exchange(); release_everything(); restart_check(); leave_settled())
             }
             Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
-            Fact::Ended => each!(self; end_membership()),
+            Fact::Ended => each!(self; remember_all(); end_membership()),
             Fact::MaintenanceOver => each!(self; health_anew(); say_maintenance_over(); answer_kept_requests();
                 take_what_is_left(); retry_groups()),
 

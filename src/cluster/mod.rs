@@ -43,7 +43,7 @@ pub use api::event::{
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
-pub use api::settings::Settings;
+pub use api::settings::{KnownPeer, Settings};
 pub use api::time::{Instant, Moment};
 pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
@@ -52,14 +52,18 @@ pub use guards::lan::asking_interval;
 pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
+pub use peer::heard::{Doubt, Doubted, HeardLives};
 pub use peer::node::Status;
 pub use peer::ping::PingedNode;
 pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
-/// their keys. The fields `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready`,
-/// `hbd_start_delay` and `hbd_deaf` need no number: a node that does not know them loses nothing.
-pub const EXTENSIONS: u32 = 2;
+/// their keys; 3 = what was heard of the receiver, in every message. The fields `hbd_restart`, `hbd_unfit`,
+/// `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys` and `hbd_deaf` need no
+/// number: a node that does not know them loses nothing.
+pub const EXTENSIONS: u32 = 3;
 /// The first of them with sets of groups by their keys.
 const GROUPS_EXTENSION: u32 = 2;
+/// The first of them that says what it has heard.
+const FRESHNESS_EXTENSION: u32 = 3;

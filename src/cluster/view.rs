@@ -68,6 +68,9 @@ pub struct NodeView {
     /// What differs in them, a sentence without its full stop each.
     #[serde(default)]
     pub differences: Vec<String>,
+    /// Why it is heard and does not count as alive, a sentence without its full stop; empty if that is not so.
+    #[serde(default)]
+    pub doubt: String,
     /// Its links; none for ourselves.
     pub links: Vec<LinkView>,
 }
@@ -166,6 +169,7 @@ impl Core {
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
             differences: if local { Vec::new() } else { self.differences(index) },
+            doubt: if Some(index) == self.peer() { self.doubt_in_words() } else { String::new() },
             links: if local {
                 Vec::new()
             } else {

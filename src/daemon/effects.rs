@@ -13,7 +13,7 @@ use super::input::number;
 use super::links::Links;
 use super::records;
 use crate::checks::CheckCommand;
-use crate::cluster::{Action, Answer, Order, Step};
+use crate::cluster::{Action, Answer, KnownPeer, Order, Step};
 use crate::config::{
     AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits, UnitPolicies,
 };
@@ -38,6 +38,8 @@ pub struct Effects {
     pub units: UnboundedSender<units::UnitCommand>,
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,
+    /// What the next daemon is to know of the other nodes.
+    pub memory: std::sync::mpsc::Sender<KnownPeer>,
     /// The thread of the checks.
     pub checks: UnboundedSender<CheckCommand>,
     /// How long units may take, and what happens when one does not stop.
@@ -76,6 +78,11 @@ impl Effects {
                     links.send(&message);
                     continue;
                 }
+                Action::Remember(known) => {
+                    // Its thread ends after us.
+                    let _ = self.memory.send(known);
+                    continue;
+                }
                 Action::Log(record) => {
                     records::write(&record, &self.groups);
                     continue;
@@ -89,9 +96,7 @@ impl Effects {
                     continue;
                 }
                 Action::Fence { node } => {
-                    if let Err(unsent) = self.fence.send(node) {
-                        aftermath.not_fenced.push(unsent.0);
-                    }
+                    aftermath.not_fenced.extend(self.fence.send(node).err().map(|unsent| unsent.0));
                     continue;
                 }
                 Action::Check { check, run } => {
@@ -104,8 +109,7 @@ impl Effects {
                     continue;
                 }
                 Action::HandOver => {
-                    aftermath.exit = true;
-                    aftermath.handed_over = true;
+                    (aftermath.exit, aftermath.handed_over) = (true, true);
                     continue;
                 }
                 Action::Escalate(step) => {

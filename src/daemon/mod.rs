@@ -24,6 +24,7 @@ pub mod bus_thread;
 pub(crate) mod check;
 pub mod clock;
 pub mod core_loop;
+mod core_settings;
 pub mod devices;
 pub mod effects;
 mod error;
@@ -35,6 +36,7 @@ pub mod identity;
 pub mod in_force;
 pub mod input;
 pub mod keys;
+mod known_peers;
 mod leaving;
 pub mod links;
 pub mod load;
@@ -78,7 +80,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::checks::CheckThread;
 use crate::cluster::{Core, Settings, asking_interval};
-use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Group, Host, Severity};
+use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, Severity};
 use crate::util::error::error_chain;
 use crate::{checks, journal, units, vip};
 use announcements::Announcements;
@@ -86,8 +88,9 @@ use bus_thread::BusThread;
 use core_loop::{CoreLoop, Ending};
 use effects::Effects;
 use error::{EXIT_CONFIGURATION, EXIT_NAMELESS, StartError};
-use identity::{Identity, Register};
+use identity::Register;
 use input::Input;
+use known_peers::{PeerFiles, PeerMemory};
 use links::Links;
 use notify::{Notifier, ServiceNotice};
 use occasion::Occasion;
@@ -303,7 +306,10 @@ fn serve(
         // The core has ended: nobody wants to know.
         let _ = vip_reports.send(Input::Vip(report));
     })?;
-    let settings = settings(&config, identity);
+    let files = PeerFiles::here();
+    let known_peers = files.read();
+    let (memory, peer_memory) = PeerMemory::start(files, known_peers.clone()).map_err(StartError::Thread)?;
+    let settings = core_settings::settings(&config, identity, known_peers);
     let recorder = start_recorder(&config, &settings);
     let history = history::DecisionHistory::new(&settings);
     let core = Core::new(settings);
@@ -364,6 +370,7 @@ fn serve(
                 vip,
                 units: commander,
                 fence,
+                memory,
                 checks,
                 limits: config.limits,
                 unit_policies: config.units.clone(),
@@ -395,6 +402,7 @@ fn serve(
         // Everything is released and the peers know. That it takes too long is no reason to stay.
         let _ = runtime.block_on(async { tokio::time::timeout(TELLING, told).await });
     }
+    peer_memory.finish();
     recorder.finish(recorder::FAREWELL);
     Ok(ending)
 }
@@ -469,31 +477,5 @@ fn realtime(priority: u8) {
         if let Err(error) = outcome {
             warn!("{}", error_chain(&error));
         }
-    }
-}
-
-fn settings(config: &Config, identity: Identity) -> Settings {
-    Settings {
-        node: config.node.clone(),
-        nodes: config.nodes.clone(),
-        ping_nodes: config.ping_nodes.iter().map(|node| node.name.clone()).collect(),
-        uuid: identity.uuid,
-        generation: identity.generation,
-        timing: config.timing,
-        hopfudge: config.hopfudge,
-        auto_failback: config.auto_failback,
-        failback: config.failback.clone(),
-        fencing: config.fencing.iter().map(|device| device.node.clone()).collect(),
-        connectivity: config.connectivity,
-        links: links::names(config),
-        groups: config.groups.iter().map(Group::without_environment).collect(),
-        leftovers: config.limits.leftovers,
-        everywhere: config.units.everywhere().map(str::to_owned).collect(),
-        health: config.health.clone(),
-        fingerprint: config::Fingerprint::of(config),
-        shared_items: config::SharedItems::of(config),
-        checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
-        // Two nodes that start in the same moment differ in their uuid.
-        seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }
 }

@@ -72,6 +72,7 @@ fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
         differences: view.differences.clone(),
+        doubt: view.doubt.clone(),
     }
 }
 

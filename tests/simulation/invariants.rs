@@ -11,6 +11,8 @@ use crate::units::{GROUPS, Running};
 /// to end (3.3 s). Or a node that was stalled ignores, for a warntime, a peer that has lost its uuid meanwhile
 /// (02 §4.1), and the peer's next status comes a keepalive later. Then follow the exchange and the time to stop.
 const BOTH: Duration = Duration::from_millis(3_500);
+/// Two hbd nodes that have heard each other for so long, on a cable that loses nothing, never serve both.
+const CALM: Duration = Duration::from_secs(10);
 /// Added where messages are lost. A lost report is asked for again when a later status shows the gap, and that status
 /// and the next one may be lost as well.
 const LOST: Duration = Duration::from_secs(2);
@@ -48,6 +50,7 @@ pub struct Observation {
 #[derive(Debug, Default)]
 pub struct Invariants {
     mixed: bool,
+    lossy: bool,
     /// How long both may serve.
     both_limit: Duration,
     parted: bool,
@@ -79,12 +82,17 @@ impl Invariants {
             (false, true) => BOTH + LOST,
             (false, false) => BOTH,
         };
-        Invariants { mixed, both_limit, ..Invariants::default() }
+        Invariants { mixed, lossy, both_limit, ..Invariants::default() }
     }
 
     /// Something was done to the cluster: the time without an owner counts from now.
     pub fn disturbed(&mut self, now: Duration) {
         self.disturbed = now;
+    }
+
+    /// Somebody added an address: for a moment both nodes may have it.
+    pub fn added_by_hand(&mut self, now: Duration) {
+        self.healed = now;
     }
 
     /// A real Heartbeat claims `group` and does not run it, for example because it could not start it. The group
@@ -134,7 +142,9 @@ impl Invariants {
         }
         let began = *self.both[group].get_or_insert(observation.now);
         let since = if observation.watched { began.max(self.unwatched) } else { began.max(self.healed) };
-        if (observation.watched || !observation.parted) && observation.now - since > self.both_limit {
+        let calm = !self.mixed && !self.lossy && !observation.parted && began > self.healed + CALM;
+        let limit = if calm { Duration::ZERO } else { self.both_limit };
+        if (observation.watched || !observation.parted) && observation.now - since > limit {
             return Err(format!("both nodes serve group {group}"));
         }
         self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Action, Core, Event, GroupState, Instant, Moment, Order, Record, Request, Step};
+use hbd::cluster::{Action, Core, Event, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step};
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
@@ -18,6 +18,8 @@ pub enum Deed {
     Announce(Step),
     Address(Step, Order),
     Log(Record),
+    /// The state directory keeps this of another node.
+    Remember(KnownPeer),
     /// A line that a real Heartbeat would log.
     Say(String),
     Exit,
@@ -77,6 +79,12 @@ impl Machine {
             Machine::Hbd(core) => core.next_unread_deadline(read_until),
             Machine::Heartbeat(model) => model.next_deadline(),
         }
+    }
+
+    /// Which generation of a node an hbd knows.
+    pub fn knows_generation(&self, node: &str) -> Option<u64> {
+        let Machine::Hbd(core) = self else { return None };
+        core.view().nodes.iter().find(|shown| shown.name == node).map(|shown| shown.generation)
     }
 
     /// Whether `hbctl status` or `cl_status rscstatus` says `transition`.
@@ -150,6 +158,7 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::StopLeftover(step) => Deed::StopLeftover(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
+        Action::Remember(known) => Deed::Remember(known),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `world`, `node`, `units`, `wire` | the machines, what runs on them, the cables, the clients' LAN, virtual time |
 //! | `machine`, `heartbeat` | the software of a node: the core of hbd, or a model of a real Heartbeat |
-//! | `schedule`, `floods`, `returns` | what is done to a cluster and when; floods; when its groups go back |
+//! | `schedule`, `additions`, `floods`, `returns` | what is done to a cluster and when; when its groups go back |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | many schedules; one that fails is made short and kept |
 //! | `golden` | what the core decided in all these runs, compared with the committed digests |
@@ -16,6 +16,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod additions;
 mod campaign;
 mod captures;
 mod floods;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, Event, GroupSet, Set, Settings};
+use hbd::cluster::{Core, Event, GroupSet, KnownPeer, Set, Settings};
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
@@ -122,7 +122,14 @@ struct Heard {
 }
 
 impl Statuses {
-    pub fn heard(&mut self, now: Duration, message: &Message) {
+    /// `generation`: of a receiver that is an hbd. It does not believe an hbd that does not know it.
+    pub fn heard(&mut self, now: Duration, message: &Message, generation: Option<u64>) {
+        let knows = |heard: &str| {
+            heard.split(' ').step_by(2).any(|known| generation.is_none_or(|own| known == format!("{own:x}")))
+        };
+        if message.text("hbd_heard").is_some_and(|heard| !knows(heard)) {
+            return;
+        }
         let number = |field| message.text(field).and_then(|text| u64::from_str_radix(text, 16).ok());
         let (Some("status"), Some(src)) = (message.kind(), message.text("src")) else { return };
         let (Some(generation), Some(seq)) = (number("hg"), number("seq")) else { return };
@@ -167,6 +174,8 @@ pub struct Node {
     pub clock: i64,
     /// The state directory is empty.
     pub state_lost: bool,
+    /// What the state directory says of the other nodes.
+    pub known_peers: Vec<KnownPeer>,
     /// The state directory says that this node is in maintenance.
     pub maintenance: bool,
     /// The preferred node of each group, as haresources says.
@@ -175,6 +184,8 @@ pub struct Node {
     pub read: [usize; GROUPS],
     /// What the last daemon left, if it gave way to a successor.
     pub left: Option<Left>,
+    /// Until when its peer waits for its successor, of which it may have heard nothing.
+    pub waited_for: Duration,
     /// How long after that the successor starts.
     pub back_after: Duration,
     generation: u64,
@@ -196,14 +207,27 @@ impl Node {
             lan: true,
             clock: 0,
             state_lost: false,
+            known_peers: Vec::new(),
             maintenance: false,
             file: std::array::from_fn(|group| group),
             read: std::array::from_fn(|group| group),
             left: None,
+            waited_for: Duration::ZERO,
             back_after: Duration::ZERO,
             generation: 0,
             uuid: [index as u8 + 1; 16],
         }
+    }
+
+    /// Keeps this of another node.
+    pub fn remember(&mut self, known: KnownPeer) {
+        self.known_peers.retain(|other| other.node != known.node);
+        self.known_peers.push(known);
+    }
+
+    /// The generation of the daemon that runs, or ran last.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub fn wall(&self, now: Duration) -> Duration {
@@ -218,6 +242,7 @@ impl Node {
             // 6), no node can do anything about it: the simulator leaves that out.
             self.generation = self.generation.max(self.wall(now).as_secs());
             self.uuid[0] = self.uuid[0].wrapping_add(0x10);
+            self.known_peers.clear();
         }
         self.generation += 1;
         self.life += 1;
@@ -249,6 +274,7 @@ impl Node {
             fingerprint: fingerprint(self.file),
             shared_items: Default::default(),
             checks: Vec::new(),
+            known_peers: self.known_peers.clone(),
         };
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),

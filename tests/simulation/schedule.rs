@@ -118,6 +118,17 @@ impl Cluster {
     }
 }
 
+/// Which part of what was recorded is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// Everything that anybody said, beginning so long ago.
+    Ago { ms: u64 },
+    /// How the other node started, so many of its lives ago.
+    Start { lives_ago: usize },
+    /// The last that the other node said in a life.
+    End { lives_ago: usize },
+}
+
 /// One thing done to the cluster. Times are milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
@@ -218,6 +229,18 @@ pub enum Fault {
         step: (usize, usize),
         life: Life,
     },
+    /// Somebody without a key repeats to a node what was said once: so many milliseconds of it, so often.
+    Replay {
+        node: usize,
+        part: Part,
+        for_ms: u64,
+        times: u64,
+    },
+    /// Somebody holds back what is sent to a node, and lets all of it go after this time.
+    Hold {
+        node: usize,
+        for_ms: u64,
+    },
     /// An operator begins or ends the maintenance of an hbd. Nothing else ends it, no crash and no restart.
     Maintenance {
         node: usize,
@@ -306,128 +329,8 @@ impl Schedule {
         schedule.add_edits();
         schedule.add_returns();
         schedule.add_floods();
+        schedule.add_attacks();
         schedule
-    }
-
-    /// In every third pair both hbd nodes run the last unit of each group, and it does not always run well.
-    fn add_everywhere(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x000e_7e27);
-        if !self.cluster.serves() || random.below(3) != 0 {
-            return;
-        }
-        self.cluster.everywhere = if random.below(2) == 0 { Everywhere::Each } else { Everywhere::Shared };
-        for _ in 0..random.below(5) {
-            let at = random.between(2, self.stages.len() as u64) as usize;
-            let (node, step) = (random.below(2) as usize, (random.below(GROUPS as u64) as usize, RESOURCES - 1));
-            let for_ms = random.between(100, 30_000);
-            let lives = [Life::Falls, Life::Restarts, Life::StoppedByHand { for_ms }, Life::StoppedWith { for_ms }];
-            let fault = match random.below(6) {
-                0 | 1 => {
-                    let trouble = Trouble { step, start: true, hang: random.below(2) == 0 };
-                    Fault::Trouble { node, trouble, for_ms }
-                }
-                other => Fault::Unit { node, step, life: lives[other as usize - 2] },
-            };
-            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
-        }
-    }
-
-    /// In every third pair of hbd nodes units fail, restart, are stopped and started by others.
-    fn add_lives(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x0011_fe5a);
-        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
-            return;
-        }
-        for _ in 0..random.between(1, 6) {
-            let at = random.between(2, self.stages.len() as u64) as usize;
-            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
-            let for_ms = random.between(100, 30_000);
-            let life = match random.below(6) {
-                0 | 1 => Life::Falls,
-                2 => Life::Restarts,
-                3 => Life::StoppedByHand { for_ms },
-                4 => Life::StoppedWith { for_ms },
-                _ => Life::StartedByHand,
-            };
-            let fault = Fault::Unit { node: random.below(2) as usize, step, life };
-            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
-        }
-    }
-
-    /// In every third pair of hbd nodes daemons are restarted at any moment, and the preferred nodes of the groups
-    /// are changed, on one node and then on the other.
-    fn add_edits(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x00ed_1750);
-        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
-            return;
-        }
-        for _ in 0..random.between(1, 5) {
-            let at = random.between(2, self.stages.len() as u64) as usize;
-            let node = random.below(2) as usize;
-            let preferred = std::array::from_fn(|_| random.below(2) as usize);
-            let fault = match random.below(3) {
-                0 => Fault::Edit { node, preferred },
-                _ => Fault::Restart { node, after_ms: random.between(100, 2_500) },
-            };
-            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
-        }
-        // In the end both nodes read the same file, at once or one after the other.
-        let preferred = std::array::from_fn(|_| random.below(2) as usize);
-        let mut nodes = [0, 1];
-        if random.below(2) == 0 {
-            nodes.reverse();
-        }
-        for node in nodes {
-            self.stages.push(Stage { pause_ms: random.below(20_000), fault: Fault::Edit { node, preferred } });
-        }
-        for node in nodes {
-            let fault = Fault::Restart { node, after_ms: random.between(100, 2_500) };
-            self.stages.push(Stage { pause_ms: random.below(2) * random.below(30_000), fault });
-        }
-    }
-
-    /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one.
-    fn add_watch(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x0007_a5c1);
-        if !self.cluster.serves() || random.below(3) != 0 {
-            return;
-        }
-        self.cluster.watched = true;
-        for _ in 0..random.below(3) {
-            let at = random.between(2, self.stages.len() as u64) as usize;
-            let group = random.below(GROUPS as u64) as usize;
-            let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
-            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
-        }
-    }
-
-    /// In every fifth pair an operator puts a node into maintenance, sometimes twice, and may forget to end it.
-    fn add_maintenance(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x003a_117e);
-        if !self.cluster.serves() || random.below(5) != 0 {
-            return;
-        }
-        for _ in 0..random.between(1, 4) {
-            let at = random.between(1, self.stages.len() as u64) as usize;
-            let fault = Fault::Maintenance { node: random.below(2) as usize, on: random.below(3) != 0 };
-            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
-        }
-    }
-
-    /// Every fourth pair of hbd nodes has a ping node, and sometimes a node no longer reaches it. Drawn from a random
-    /// sequence of its own: the schedules of all other seeds are the same as before there were ping nodes.
-    fn add_pings(&mut self) {
-        let mut random = SplitMix64::new(self.seed ^ 0x0001_c390);
-        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
-            return;
-        }
-        self.cluster.pings = true;
-        self.cluster.needs_ping = random.below(3) == 0;
-        for _ in 0..random.between(1, 5) {
-            let at = random.between(2, self.stages.len() as u64) as usize;
-            let fault = Fault::Lan { node: random.below(2) as usize, up: random.below(3) == 0 };
-            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
-        }
     }
 
     /// Plays it to the end; the reason if an invariant broke.

@@ -21,7 +21,7 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 20] = [
+const BELOW: [&str; 21] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/ready.rs",
     "guards/isolation.rs",
@@ -38,6 +38,7 @@ const BELOW: [&str; 20] = [
     "ownership/state.rs",
     "peer/claims.rs",
     // Messages: what was received, what is sent, what is kept of both.
+    "peer/freshness.rs",
     "peer/history.rs",
     "peer/kind.rs",
     "peer/message.rs",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
+use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
 use crate::config::AddressPolicy;
 use crate::wire::Message;
@@ -382,6 +383,8 @@ pub enum Action {
         /// The number that its results carry; `None` ends it.
         run: Option<u64>,
     },
+    /// Keep this for the next daemon, across a reboot; it replaces what was kept of the same node.
+    Remember(KnownPeer),
     /// Write this to the log.
     Log(Record),
     /// Tell the asker of request `id` how it ended.

@@ -163,6 +163,10 @@ records! {
         "Deadtime value may be too small.";
     Replay { node: String, generation: u64, known: u64 } Error "b9fc651986e3476c8153ca6d8ca4824e"
         "should_drop_message: attempted replay attack [{node}]? [gen = {generation}, curgen = {known}]";
+    NotBelieved { node: String } Warning "b1481f431cfc63c4e4e33acb945402c4"
+        "node {node} is heard, and does not know this daemon: nothing that it says is believed. Either it does not hear this node (look at its links and its firewall), or somebody repeats packets recorded earlier";
+    GenerationWentBack { node: String, generation: u64, known: u64 } Warning "9ce81149f2aa5efef7ddc0d7d949a067"
+        "node {node} has started with generation {generation}, and had {known} before: its /var/lib/heartbeat/hb_generation was set back. It knows this daemon, so it is believed";
     UnknownNode { node: String } Error "04412cc7079345e38ea503ecdecbe669"
         "process_status_message: bad node [{node}] in message";
     Impostor { node: String } Error "fd3a8183ce0e433c88af4920b7a9fea7"

@@ -57,4 +57,20 @@ pub struct Settings {
     /// `check` and `ready` in `[groups]` of hbd.toml.
     #[serde(default)]
     pub checks: Vec<config::CheckRule>,
+    /// What an earlier daemon on this node has noted of the others.
+    #[serde(default)]
+    pub known_peers: Vec<KnownPeer>,
+}
+
+/// What is known of another node across our starts (05 §3.12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPeer {
+    /// Its name.
+    pub node: String,
+    /// The highest generation of it that counted.
+    pub generation: u64,
+    /// The highest number of that generation when this was noted.
+    pub seq: u64,
+    /// Whether that incarnation said what it had heard of us.
+    pub shows_freshness: bool,
 }

@@ -87,6 +87,12 @@ impl Core {
         }
     }
 
+    /// Whether the incarnation of the peer that we know was reset: it has nothing any more.
+    pub(super) fn peer_was_reset(&self) -> bool {
+        let peer = self.peer_node().map(|peer| peer.generation);
+        self.fencing.done.is_some_and(|(done, _)| Some(done) == peer)
+    }
+
     /// Nothing of the dead peer is taken before it is reset.
     pub(in crate::cluster) fn fence_before_takeover(&mut self) {
         self.fencing.waiting = true;

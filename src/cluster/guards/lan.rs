@@ -84,6 +84,11 @@ struct Claim {
 }
 
 impl Lan {
+    /// What to do about the addresses of a group; `None` if nobody watches addresses.
+    pub(super) fn policy(&self, group: usize) -> Option<&AddressPolicy> {
+        self.policies.get(group)
+    }
+
     /// What we do not take, because somebody still answers for it.
     pub(in crate::cluster) fn held_back(&self) -> GroupSet {
         self.held_back
@@ -103,7 +108,9 @@ impl Core {
         let services = self.lan.asked.iter().filter_map(|asked| asked.service_gone).map(|gone| gone + patience);
         let verdicts = self.lan.asked.iter().filter(|asked| asked.mac.is_none()).map(|asked| self.verdict_due(asked));
         let taken = self.taken_by_then().filter(|_| !self.lan.lost.is_empty());
-        begin.into_iter().chain(services.chain(verdicts).chain(taken).filter(|due| *due > now)).min()
+        let doubt = self.doubt_ends().filter(|_| !self.lan.held_back.is_none());
+        let begin = begin.into_iter().chain(doubt.filter(|due| *due > now));
+        begin.chain(services.chain(verdicts).chain(taken).filter(|due| *due > now)).min()
     }
 
     /// Takes what is not answered any more, or begins to ask when the peer is late.
@@ -157,7 +164,7 @@ impl Core {
     }
 
     /// The addresses to ask for, of groups whose policy fits.
-    fn to_ask(&self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
+    pub(super) fn to_ask(&self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
         let groups = self.groups.list().iter().zip(&self.lan.policies).enumerate();
         let groups = groups.filter(|(index, (_, policy))| set.has(*index) && fits(policy));
         let steps = groups.flat_map(|(group, (found, _))| {
@@ -226,7 +233,8 @@ impl Core {
         let kept = |class| {
             let cleared = self.lan.cleared.iter().any(|group| self.groups.class(*group) == class);
             let answered = || self.kept(|group| self.groups.class(group) == class).is_some();
-            isolated && !cleared || answered()
+            let doubtful = || !cleared && self.doubtful(class);
+            isolated && !cleared || answered() || doubtful()
         };
         set.common(self.groups.members(Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }))
     }

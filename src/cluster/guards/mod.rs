@@ -8,6 +8,7 @@
 //! | [`maintenance`] | does an operator work here? |
 //! | [`isolation`] | is it we who are cut off? |
 //! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
+//! | [`doubt`] | is a peer that is heard and not believed perhaps alive? (05 §3.12) |
 //! | [`health`] | a resource failed: again here, or to the peer? |
 //! | [`checks`] | does a service do its work? |
 //! | [`ready`] | could this node serve a group that it does not run? |
@@ -20,6 +21,7 @@
 pub(in crate::cluster) mod carrier;
 pub(in crate::cluster) mod checks;
 pub(in crate::cluster) mod condition;
+pub(in crate::cluster) mod doubt;
 pub(in crate::cluster) mod fencing;
 pub(in crate::cluster) mod health;
 pub(in crate::cluster) mod ipfail;
@@ -40,5 +42,6 @@ impl Core {
             .or_else(|| self.isolation_objection(group))
             .or_else(|| self.ready_objection(group))
             .or_else(|| self.lan_objection(group))
+            .or_else(|| self.doubt_objection(group))
     }
 }

@@ -24,6 +24,9 @@ const LINGER: Duration = Duration::from_secs(2);
 enum Phase {
     #[default]
     Not,
+    /// What a predecessor held is to be given up; that waits until a peer is heard, because an hbd believes only a
+    /// node that knows it (05 §3.12).
+    Greeting,
     /// Waiting for stability.
     Waiting,
     /// Groups are being stopped.
@@ -63,7 +66,7 @@ impl Core {
                 self.finish();
             } else {
                 // Adopted from our predecessor.
-                self.begin_release();
+                self.greet();
             }
             return;
         }
@@ -82,7 +85,21 @@ impl Core {
             return;
         }
         self.leave.farewell = true;
-        self.begin_release();
+        self.greet();
+    }
+
+    /// Waits until the peer is heard, which then knows us.
+    fn greet(&mut self) {
+        self.leave.phase = Phase::Greeting;
+        self.timers.set(Timer::Leave, self.now.monotonic + LINGER);
+        self.greeted();
+    }
+
+    /// A peer may have been heard, to which a farewell is to be said.
+    pub(in crate::cluster) fn greeted(&mut self) {
+        if self.leave.phase == Phase::Greeting && self.peer_node().is_none_or(|peer| peer.heard) {
+            self.begin_release();
+        }
     }
 
     fn may_leave(&self) -> bool {
@@ -132,7 +149,7 @@ impl Core {
     /// A stop has waited, or lingered, long enough.
     pub(in crate::cluster) fn leave_due(&mut self) {
         match self.leave.phase {
-            Phase::Waiting => self.begin_release(),
+            Phase::Greeting | Phase::Waiting => self.begin_release(),
             Phase::Lingering => self.finish(),
             _ => {}
         }

@@ -4,9 +4,9 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::peer::header::SentOrder;
 use crate::cluster::peer::message::{MessageSaid, StatusSaid};
-use crate::cluster::peer::receive::SentOrder;
-use crate::cluster::{Record, Status};
+use crate::cluster::{FRESHNESS_EXTENSION, Record, Status};
 
 impl Core {
     /// `status` (02 §7.2).
@@ -58,9 +58,12 @@ impl Core {
         let node = &mut self.nodes[from];
         let known = node.last_status.is_some();
         // Only an hbd says this, even if its first status was lost.
-        let introduced = node.hbd.is_none() && body.shows_hbd();
-        if introduced {
-            node.hbd = Some(1);
+        let shown = if node.shows_freshness { Some(FRESHNESS_EXTENSION) } else { body.shows_hbd().then_some(1) };
+        let introduced = node.hbd.is_none() && shown.is_some();
+        node.hbd = node.hbd.or(shown);
+        if matches!(body, MessageSaid::NodesWanted | MessageSaid::Starting(_)) {
+            // It starts: whatever both served alone is asked about by `starting`.
+            node.gone = false;
         }
         if node.alive() {
             if introduced && Some(from) == self.peer() {

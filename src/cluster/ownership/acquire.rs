@@ -30,7 +30,10 @@ impl Core {
             return;
         }
         self.ownership.decision = Decision::Starting;
-        self.send_starting();
+        // One that is dead is not asked: if it starts at this moment it would think that neither has anything yet.
+        if self.peer_node().is_none_or(|peer| peer.status != Status::Dead || peer.is_heartbeat()) {
+            self.send_starting();
+        }
         if !self.groups.held().is_none() {
             // What our predecessor held was perhaps served by both while nobody was here to hear it.
             self.raise(Fact::TakenUp);
@@ -70,6 +73,13 @@ impl Core {
                 self.ownership.other.holds = self.said_to_hold(Set::NONE, said);
             }
             self.peer_is_starting();
+        }
+    }
+
+    /// The peer takes what we had: it has decided since it said `starting`.
+    pub(in crate::cluster) fn peer_has_started(&mut self) {
+        if self.ownership.other.presence == Presence::Starting {
+            self.ownership.other.presence = Presence::Here;
         }
     }
 

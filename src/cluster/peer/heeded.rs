@@ -4,7 +4,9 @@
 //! the recording within seconds. What [`super::receive`] drops without a trace is found here by the same rules; where
 //! the two differ, this module must say that the message is heeded.
 
-use super::receive::{MessageHeader, hex, is_for, uuid};
+use super::freshness::Freshness;
+use super::header::{MessageHeader, hex};
+use super::receive::{is_for, uuid};
 use super::sequence::Verdict;
 use crate::cluster::core::Core;
 use crate::cluster::{Instant, Record, Status};
@@ -30,15 +32,15 @@ impl Core {
             return known || self.may_complain(now, &Record::UnknownNode { node });
         };
         let known = &self.nodes[from];
+        if let Some(heeded) = header.and_then(|header| self.heeds_doubtful(now, from, header, message)) {
+            return heeded;
+        }
         if !known.heard || sender.is_some() && known.uuid != sender {
             return true;
         }
         let Some(MessageHeader { order, generation }) = header else {
-            return self.heeds_unsequenced(now, from, link, kind, message);
+            return self.heeds_unsequenced(now, from, kind, message);
         };
-        if generation < known.generation {
-            return self.may_complain(now, &Record::Replay { node, generation, known: known.generation });
-        }
         if generation > known.generation {
             return true;
         }
@@ -52,20 +54,41 @@ impl Core {
         }
     }
 
-    fn heeds_unsequenced(&self, now: Instant, from: usize, link: usize, kind: &str, message: &Message) -> bool {
+    /// Whether a message is heeded that nothing shows to be of now, or that shows that its sender lost its
+    /// generation; `None` for any other.
+    fn heeds_doubtful(&self, now: Instant, from: usize, header: MessageHeader, message: &Message) -> Option<bool> {
+        let (known, generation) = (&self.nodes[from], header.generation);
+        let freshness = self.freshness(from, generation, message);
+        if self.lost_its_generation(from, header, freshness) {
+            return Some(true);
+        }
+        let answered = self.told_lately(now, from).is_none();
+        if generation < known.generation {
+            let record = Record::Replay { node: known.name.clone(), generation, known: known.generation };
+            return Some(answered || self.may_complain(now, &record));
+        }
+        let missed = generation == known.generation && known.tracking.misses(header.order.seq);
+        (freshness == Freshness::Unproven).then_some(answered || missed)
+    }
+
+    fn heeds_unsequenced(&self, now: Instant, from: usize, kind: &str, message: &Message) -> bool {
         let number = |name| hex(message, name);
+        let (known, generation) = (&self.nodes[from], number("hg").unwrap_or_default());
+        let unproven = self.freshness(from, generation, message) == Freshness::Unproven;
+        if unproven || !known.alive() || generation != known.generation {
+            return false;
+        }
         if kind == "NS_nak_rexmit" {
             return number("firstseq").is_some_and(|seq| self.nodes[from].tracking.misses(seq));
         }
         if !is_for(message, &self.settings.node) {
             return false;
         }
-        let asked = match kind {
+        match kind {
             "NS_rexmit" => self.would_resend(now, from, message),
             "NS_ackmsg" => number("ackseq").is_some_and(|ack| ack > self.nodes[from].acknowledged),
             _ => false,
-        };
-        asked || self.proves_link(now, from, link)
+        }
     }
 
     /// Whether it is time to note again that a node is heard on a link.

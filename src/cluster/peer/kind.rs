@@ -51,7 +51,7 @@ impl Core {
     /// What the peer is. [`PeerKind::Unknown`] if there is no peer.
     pub(in crate::cluster) fn peer_kind(&self) -> PeerKind {
         let peer = self.peer_node();
-        if peer.is_some_and(|node| node.hbd.is_some()) {
+        if peer.is_some_and(Node::is_hbd) {
             PeerKind::Hbd
         } else if self.settings.auto_failback == AutoFailback::Legacy {
             PeerKind::HeartbeatLegacy

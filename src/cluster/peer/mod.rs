@@ -12,6 +12,9 @@
 //! | [`message`] | what does it say? |
 //! | [`heeded`] | would this message change anything? |
 //! | [`claims`] | since when does a node hold its groups? (05 §4.1) |
+//! | [`header`] | what tells a message from every other one? (02 §2) |
+//! | [`heard`] | what was heard of it, believed or not? |
+//! | [`freshness`] | is it of now, or a repetition from before our start? (05 §3.12) |
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
 //! | [`history`] | what did we send? (02 §6.1) |
 //! | [`retransmit`] | what is asked for, sent and acknowledged again? (02 §6.3 to §6.5) |
@@ -19,6 +22,9 @@
 //! | [`ping`] | which ping nodes answer? (02 §7.9) |
 
 pub(in crate::cluster) mod claims;
+pub(in crate::cluster) mod freshness;
+pub(in crate::cluster) mod header;
+pub(in crate::cluster) mod heard;
 pub(in crate::cluster) mod heeded;
 pub(in crate::cluster) mod history;
 pub(in crate::cluster) mod kind;

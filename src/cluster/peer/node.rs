@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::set::Set;
+use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
+use crate::cluster::peer::heard::{Doubted, HeardLives};
 use crate::cluster::peer::sequence::Tracking;
 use crate::config::{Fingerprint, SharedItems};
 
@@ -116,6 +118,18 @@ pub struct Node {
     /// An hbd whose configuration is another one says what it is, item by item.
     #[serde(default)]
     pub shared_items: Option<SharedItems>,
+    /// What was heard of it, believed or not.
+    #[serde(default)]
+    pub heard_up_to: HeardLives,
+    /// Its present incarnation says what it has heard of us.
+    #[serde(default)]
+    pub shows_freshness: bool,
+    /// Our number when a message of it counted last.
+    #[serde(default)]
+    pub outlived: u64,
+    /// It was heard since, and nothing of it was believed.
+    #[serde(default)]
+    pub doubted: Option<Doubted>,
 }
 
 impl Node {
@@ -146,7 +160,18 @@ impl Node {
             keys: None,
             fingerprint: None,
             shared_items: None,
+            heard_up_to: HeardLives::default(),
+            shows_freshness: false,
+            outlived: 0,
+            doubted: None,
         }
+    }
+
+    /// An earlier daemon of ours has noted this of it: what is not newer is a repetition.
+    pub fn is_known(&mut self, known: &KnownPeer) {
+        self.generation = known.generation;
+        self.tracking.seen_before(known.seq);
+        self.shows_freshness = known.shows_freshness;
     }
 
     /// Forgets what a former incarnation sent (02 §5 step 12).
@@ -162,6 +187,7 @@ impl Node {
         self.settled_at = None;
         self.keys = None;
         self.generation = generation;
+        self.shows_freshness = false;
     }
 
     /// Whether its last status is younger than `warntime`.
@@ -169,9 +195,14 @@ impl Node {
         self.last_status.is_some_and(|last| now.since(last) < warntime)
     }
 
+    /// Whether it is an hbd, as its last status says, or what it says has heard of us.
+    pub fn is_hbd(&self) -> bool {
+        self.hbd.is_some() || self.shows_freshness
+    }
+
     /// Whether it was heard, and is no hbd.
     pub fn is_heartbeat(&self) -> bool {
-        self.generation != 0 && self.hbd.is_none()
+        self.generation != 0 && !self.is_hbd()
     }
 
     /// Whether it counts as alive: it was heard and is not dead.

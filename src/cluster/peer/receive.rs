@@ -6,28 +6,23 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::freshness::Freshness;
+use super::header::{MessageHeader, SentOrder, hex};
+use super::heard::Doubt;
 use super::message::MessageSaid;
-use super::send::is_unsequenced;
 use super::sequence::Verdict;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::{Record, Status};
 use crate::wire::Message;
 
-/// What orders the sequenced messages of one incarnation (02 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::cluster) struct SentOrder {
-    /// Sequence number, from 1.
-    pub(in crate::cluster) seq: u64,
-    /// The sender's wall clock, seconds since 1970.
-    pub(in crate::cluster) ts: u64,
-}
-
-/// The header of a sequenced message.
+/// Which node sent a message, as its name and its uuid say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MessageHeader {
-    pub(super) order: SentOrder,
-    pub(super) generation: u64,
+struct Sender {
+    /// In the node table.
+    index: usize,
+    /// The uuid is another one than before: noted when the message counts.
+    new_uuid: Option<[u8; 16]>,
 }
 
 /// A sequenced message of the present incarnation of its sender that is not judged yet.
@@ -54,30 +49,6 @@ pub(in crate::cluster) struct Said {
     pub(in crate::cluster) body: MessageSaid,
 }
 
-/// A header that no node can have sent: the message proves nothing, not even that its sender lives (01 §1.10 rows 21
-/// to 23).
-pub(super) struct Unusable;
-
-impl MessageHeader {
-    /// The header, or `None` for a message that has no sequence number by its type.
-    pub(super) fn of(kind: &str, message: &Message) -> Result<Option<MessageHeader>, Unusable> {
-        let number = |name| message.get(name).map(|_| hex(message, name).ok_or(Unusable)).transpose();
-        let ts = number("ts")?.filter(|ts| *ts != 0).ok_or(Unusable)?;
-        let seq = number("seq")?;
-        if is_unsequenced(kind) {
-            return Ok(None);
-        }
-        let seq = seq.filter(|seq| *seq != 0).ok_or(Unusable)?;
-        let generation = number("hg")?.unwrap_or(0);
-        Ok(Some(MessageHeader { order: SentOrder { seq, ts }, generation }))
-    }
-}
-
-/// Lower-case hexadecimal without prefix (02 §2).
-pub(super) fn hex(message: &Message, name: &str) -> Option<u64> {
-    u64::from_str_radix(message.text(name)?, 16).ok()
-}
-
 /// A uuid that is present, well-formed and not all zero.
 pub(super) fn uuid(message: &Message, name: &str) -> Option<[u8; 16]> {
     let uuid: [u8; 16] = message.binary(name)?.try_into().ok()?;
@@ -94,11 +65,14 @@ impl Core {
     pub(in crate::cluster) fn receive(&mut self, link: usize, message: &Message) {
         let (Some(kind), Some(src)) = (message.kind(), message.text("src")) else { return };
         let Ok(header) = MessageHeader::of(kind, message) else { return };
-        let Some(from) = self.sender(src, uuid(message, "srcuuid")) else { return };
-        self.nodes[from].heard = true;
+        let Some(sender) = self.sender(src, uuid(message, "srcuuid")) else { return };
+        let from = sender.index;
         match header {
             Some(header) => {
-                if self.is_of_present_incarnation(from, header) {
+                self.note_heard(from, header);
+                let freshness = self.freshness(from, header.generation, message);
+                if self.is_of_present_incarnation(from, header, freshness) {
+                    self.counts(sender);
                     let (order, for_us) = (header.order, self.is_for_us(message));
                     self.raise(Fact::Received(Unjudged {
                         from,
@@ -109,8 +83,15 @@ impl Core {
                     }));
                 }
             }
-            None => self.receive_unsequenced(from, link, kind, message),
+            None => self.receive_unsequenced(from, kind, message),
         }
+    }
+
+    /// A message of this node counts: it is heard.
+    fn counts(&mut self, sender: Sender) {
+        let node = &mut self.nodes[sender.index];
+        node.uuid = sender.new_uuid.or(node.uuid);
+        node.heard = true;
         self.raise(Fact::NodeHeard);
     }
 
@@ -118,7 +99,7 @@ impl Core {
     /// borrowed our name or our uuid (02 §13 traps 3 and 4): a real Heartbeat would adopt its generation and die of
     /// it. Nor may one borrow the name of a living node, or its uuid; of two that share a uuid each is who it says
     /// it is.
-    fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<usize> {
+    fn sender(&mut self, src: &str, uuid: Option<[u8; 16]>) -> Option<Sender> {
         let ours = uuid == Some(self.settings.uuid);
         if src == self.settings.node {
             if !ours {
@@ -135,10 +116,10 @@ impl Core {
             (Some(named), Some(other)) if named != other => {
                 let other = self.nodes[other].name.clone();
                 self.complain(Record::SharedUuid { node: src.to_owned(), other });
-                Some(named)
+                Some(Sender { index: named, new_uuid: None })
             }
             (Some(named), None) if uuid.is_some() => self.new_uuid(named, uuid),
-            (_, Some(index)) | (Some(index), None) => Some(index),
+            (_, Some(index)) | (Some(index), None) => Some(Sender { index, new_uuid: None }),
             (None, None) => {
                 self.complain(Record::UnknownNode { node: src.to_owned() });
                 None
@@ -148,10 +129,10 @@ impl Core {
 
     /// A node is heard with another uuid than before. It may have been installed anew, but not while the machine that
     /// had the name until now still speaks: its last status is younger than warntime.
-    fn new_uuid(&mut self, index: usize, uuid: Option<[u8; 16]>) -> Option<usize> {
+    fn new_uuid(&mut self, index: usize, uuid: Option<[u8; 16]>) -> Option<Sender> {
         let left = Some(index) == self.peer() && self.ownership.other.left();
         let (now, warntime) = (self.now.monotonic, self.settings.timing.warntime);
-        let node = &mut self.nodes[index];
+        let node = &self.nodes[index];
         let speaks = node.speaks(now, warntime);
         if node.uuid.is_some() && node.status != Status::Dead && speaks && !left {
             let node = node.name.clone();
@@ -161,11 +142,19 @@ impl Core {
             }
             return None;
         }
-        node.uuid = uuid;
-        Some(index)
+        Some(Sender { index, new_uuid: uuid })
     }
 
-    fn receive_unsequenced(&mut self, from: usize, link: usize, kind: &str, message: &Message) {
+    /// Messages without a number, which anybody may repeat: they count only from a living node in its present
+    /// incarnation, and prove neither that it lives nor that a link carries anything. Statuses do, once in every
+    /// keepalive.
+    fn receive_unsequenced(&mut self, from: usize, kind: &str, message: &Message) {
+        let generation = hex(message, "hg").unwrap_or_default();
+        let unproven = self.freshness(from, generation, message) == Freshness::Unproven;
+        let node = &self.nodes[from];
+        if unproven || !node.alive() || generation != node.generation {
+            return;
+        }
         if kind == "NS_nak_rexmit" {
             self.refused(from, message);
             return;
@@ -173,7 +162,6 @@ impl Core {
         if !is_for(message, &self.settings.node) {
             return;
         }
-        self.heard_on(from, link);
         match kind {
             "NS_rexmit" => self.resend(from, message),
             "NS_ackmsg" => self.acknowledged(from, message),
@@ -182,19 +170,30 @@ impl Core {
     }
 
     /// Step 12: restart and partition check. False if the message is older than the node's present incarnation, or
-    /// than its death.
+    /// than its death, or if nothing shows that it is not a repetition of an earlier one (05 §3.12).
     ///
     /// Unlike Heartbeat, which waits for a status, any message of a higher generation is a new incarnation: a status
     /// that was overtaken would otherwise set the numbers back and have old messages asked for, and obeyed, twice.
-    fn is_of_present_incarnation(&mut self, from: usize, header: MessageHeader) -> bool {
+    fn is_of_present_incarnation(&mut self, from: usize, header: MessageHeader, freshness: Freshness) -> bool {
         let now = self.now.monotonic;
-        let node = &mut self.nodes[from];
-        if header.generation < node.generation {
-            let (node, known) = (node.name.clone(), node.generation);
-            self.complain(Record::Replay { node, generation: header.generation, known });
+        let back = self.lost_its_generation(from, header, freshness);
+        if back {
+            self.complain_of_generation(from, header.generation);
+        }
+        if header.generation < self.nodes[from].generation && !back {
+            self.refuse_generation(from, header.generation);
             return false;
         }
-        if header.generation > node.generation {
+        if freshness == Freshness::Unproven {
+            if header.generation == self.nodes[from].generation {
+                // It was said before we were there, and will not be said otherwise.
+                self.nodes[from].tracking.give_up(header.order.seq);
+            }
+            self.doubt(from, Doubt::Unaware);
+            return false;
+        }
+        let node = &mut self.nodes[from];
+        if header.generation > node.generation || back {
             let known = node.generation != 0;
             node.restart(header.generation, now);
             self.raise(Fact::NewIncarnation { node: from, known });
@@ -205,6 +204,7 @@ impl Core {
             // Death has reset the tracking; what came since then must not be forgotten again.
             self.raise(Fact::Returned { node: from });
         }
+        self.note_fresh(from, freshness);
         true
     }
 

@@ -6,8 +6,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::header::hex;
 use super::history::{Lookup, MAX_RESENT};
-use super::receive::hex;
 use crate::cluster::core::Core;
 use crate::cluster::{Action, Instant, Record};
 use crate::wire::Message;

@@ -1,5 +1,6 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
+use super::heard::FIELD;
 use crate::cluster::core::Core;
 use crate::cluster::{Action, EXTENSIONS, GroupSet, Set, Status};
 use crate::wire::{Message, Value};
@@ -22,6 +23,9 @@ impl Core {
 
     fn complete(&mut self, mut message: Message) -> Message {
         let sequenced = !is_unsequenced(message.kind().unwrap_or_default());
+        if let Some(heard) = self.heard_of_peer(message.kind() == Some("status")) {
+            message.set_text(FIELD, &heard);
+        }
         if let Some(uuid) = message.text("dest").and_then(|dest| self.uuid_of(dest)) {
             message.set("destuuid", Value::Binary(uuid.to_vec()));
         }

@@ -58,10 +58,23 @@ impl Tracking {
         *self = Tracking { floor, ..Tracking::default() };
     }
 
+    /// Numbers up to this one were seen by our predecessor.
+    pub fn seen_before(&mut self, floor: u64) {
+        self.floor = floor;
+    }
+
+    /// The highest number seen of this incarnation.
+    pub fn last_seq(&self) -> u64 {
+        self.last.unwrap_or(self.floor)
+    }
+
     /// Judges `seq`, which came at `now`. `first_request` gives the moment at which a number just found missing is
     /// to be asked for.
     pub fn accept(&mut self, seq: u64, now: Instant, first_request: impl FnMut() -> Instant) -> Verdict {
         let Some(last) = self.last else {
+            if seq <= self.floor {
+                return Verdict::Drop;
+            }
             self.last = Some(seq);
             let first = (self.floor + 1).max(seq.saturating_sub(MAX_OVERTAKEN)).max(1);
             self.overtaken = (first..seq).collect();

@@ -30,6 +30,7 @@ mod pair;
 mod ping;
 mod reading;
 mod refused;
+mod replay;
 mod report;
 mod resources;
 mod resync;
@@ -105,6 +106,7 @@ fn settings() -> Settings {
         fingerprint: crate::config::Fingerprint::default(),
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
+        known_peers: Vec::new(),
     }
 }
 
@@ -118,6 +120,8 @@ struct Peer {
     dt: u64,
     /// The field `hbd` of its statuses: an hbd peer.
     hbd: Option<&'static str>,
+    /// The field `hbd_heard` of its messages: what it has heard of us.
+    heard: Option<&'static str>,
     /// The field `hbd_conf` of its statuses: what an hbd peer has read.
     conf: Option<&'static str>,
     /// When its next status is due; `None` while it is silent.
@@ -145,7 +149,16 @@ impl Bench {
     fn with(change: impl FnOnce(&mut Settings)) -> Bench {
         let mut settings = settings();
         change(&mut settings);
-        let peer = Peer { generation: 0x100, seq: 0, st: "init", dt: 0x1770, hbd: None, conf: None, beat: None };
+        let peer = Peer {
+            generation: 0x100,
+            seq: 0,
+            st: "init",
+            dt: 0x1770,
+            hbd: None,
+            heard: None,
+            conf: None,
+            beat: None,
+        };
         let core = Core::new(settings);
         Bench {
             core,
@@ -331,14 +344,13 @@ impl Bench {
     /// A message of the peer without sequence number.
     fn unsequenced(&self, kind: &str, fields: &[(&str, &str)]) -> Message {
         let mut message = Message::new(kind);
-        for (name, value) in fields {
+        for (name, value) in fields.iter().copied().chain(self.peer.heard.map(|heard| ("hbd_heard", heard))) {
             message.set_text(name, value);
         }
         message.set_text("src", "nodeb");
         message.set("srcuuid", Value::Binary(THEIRS.to_vec()));
         message.set_text("hg", &format!("{:x}", self.peer.generation));
-        message.set_text("ts", &format!("{:x}", WALL + self.now.as_secs()));
-        message.with("ttl", "3")
+        message.with("ts", &format!("{:x}", WALL + self.now.as_secs())).with("ttl", "3")
     }
 
     fn hears(&mut self, message: Message) {
@@ -467,7 +479,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Fence { node } => Some(format!("fence {node}")),
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::HandOver => Some("hand over".into()),
-        Action::Answer { .. } | Action::Log(_) | Action::Check { .. } => None,
+        Action::Answer { .. } | Action::Log(_) | Action::Check { .. } | Action::Remember(_) => None,
     }
 }
 

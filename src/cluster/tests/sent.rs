@@ -60,10 +60,10 @@ fn seq_rises_by_one_and_is_hexadecimal() {
 #[test]
 fn a_status_announces_the_extensions_after_what_a_real_node_knows() {
     let bench = Bench::started();
-    assert_fields(&bench, "status", "t st dt protocol hbd", C);
+    assert_fields(&bench, "status", "t st dt protocol hbd hbd_heard", C);
     let status = last(&bench, "status");
     assert_eq!((status.text("protocol"), status.text("dt")), (Some("1"), Some("1770")));
-    assert_eq!(status.text("hbd"), Some(concat!("2 ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(status.text("hbd"), Some(concat!("3 ", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn starting_and_resource() {
 fn claims_are_sent_to_an_hbd_only() {
     let mut bench = Bench::joined_hbd("local");
     bench.says("starting", &[]);
-    assert_fields(&bench, "resource", "t rsc_hold rtype isstable hbd_claim", C);
+    assert_fields(&bench, "resource", "t rsc_hold rtype isstable hbd_claim hbd_heard", C);
     let mut bench = Bench::joined("local");
     bench.says("starting", &[]);
     assert_fields(&bench, "resource", "t rsc_hold rtype isstable", C);

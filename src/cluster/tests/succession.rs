@@ -125,10 +125,17 @@ fn a_peer_that_announced_its_restart_is_waited_for_and_keeps_its_groups() {
 }
 
 #[test]
-fn a_farewell_is_said_before_anybody_is_heard_and_takes_nothing() {
+fn a_farewell_is_said_to_the_peer_that_is_heard_or_to_nobody_and_takes_nothing() {
     let mut bench = Bench::started();
     bench.request(Request::Farewell);
     bench.run(1_000);
+    // An hbd would not believe a node that does not know it.
+    assert!(bench.sent("shutdone").is_empty());
+    bench.peer_status();
+    assert_eq!(bench.sent("shutdone").len(), 1);
+    let mut bench = Bench::started();
+    bench.request(Request::Farewell);
+    bench.run(2_500);
     assert_eq!(bench.sent("shutdone").len(), 1);
     // What was lost can be asked for again.
     assert!(!bench.story().contains(&"exit".to_owned()), "{:?}", bench.story());

@@ -58,6 +58,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         fingerprint: crate::config::Fingerprint::default(),
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
+        known_peers: Vec::new(),
     }
 }
 

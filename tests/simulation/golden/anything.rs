@@ -104,6 +104,7 @@ impl Rules {
             fingerprint: Fingerprint::default(),
             shared_items: Default::default(),
             checks: Vec::new(),
+            known_peers: Vec::new(),
         }
     }
 

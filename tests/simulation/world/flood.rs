@@ -28,7 +28,7 @@ impl World {
         let Some(Flood { behind, .. }) = flooded else { return self.feed(node, event) };
         if let Event::Received { message, .. } = &event {
             // From now on it must not be declared dead for want of it.
-            self.nodes[node].statuses.heard(self.now, message);
+            self.status_arrives(node, message);
         }
         self.push(behind, node, Happening::Tells(event));
     }

@@ -14,6 +14,13 @@ pub(super) enum Happening {
         from: usize,
         message: Arc<Message>,
     },
+    /// A message of the past, which somebody repeats.
+    Repeated {
+        link: usize,
+        message: Arc<Message>,
+    },
+    /// What was held back on its way to the node goes on.
+    LetGo,
     Deadline,
     Ended(Step, Outcome),
     /// systemd tells what became of a unit, or the kernel of an address.

@@ -17,7 +17,7 @@ impl World {
             alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
             running: [nodes[0].units.running, nodes[1].units.running],
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
-            parted: !self.wire.whole()
+            parted: self.apart()
                 || nodes
                     .iter()
                     .any(|node| !node.lan || node.stall.is_some() || node.left.is_some() || node.units.troubled(now)),
@@ -30,6 +30,7 @@ impl World {
             excused: self.lan.disturbed(now)
                 || nodes.iter().any(|node| {
                     node.maintenance
+                        || node.machine.is_none() && now < node.waited_for
                         || node.units.unsteady(now)
                         || node.units.start_troubled(now)
                         || self.cluster.needs_ping && !node.lan
@@ -39,6 +40,11 @@ impl World {
             self.break_with(broken);
         }
         self.check_truth();
+    }
+
+    /// Whether some node does not hear some other in time.
+    pub(super) fn apart(&self) -> bool {
+        !self.wire.whole() || self.attacker.holds()
     }
 
     fn misled(&self) -> [bool; GROUPS] {

@@ -36,7 +36,7 @@ impl World {
         }
         // An address that is added by hand where hbd does not run, or where it takes the group for its own because it
         // hears nobody, is a second owner that nothing could prevent.
-        if address && (self.nodes[node].stall.is_some() || !self.wire.whole()) {
+        if address && (self.nodes[node].stall.is_some() || self.apart()) {
             return;
         }
         let units = &mut self.nodes[node].units;
@@ -50,6 +50,9 @@ impl World {
         }
         units.lived = Some(node_life);
         units.set((step.group, step.resource), !up);
+        if address {
+            self.invariants.added_by_hand(self.now);
+        }
         let reason = || "simulated".to_owned();
         match life {
             Life::Falls => self.tells(node, Event::Unit { step, news: UnitNews::Failed(reason()) }),
@@ -165,7 +168,7 @@ impl World {
         }
         self.truth.looked = self.now;
         for (node, group) in (0..2).flat_map(|node| (0..GROUPS).map(move |group| (node, group))) {
-            let excused = self.nodes[node].stall.is_some() || self.nodes[node].lease_ended || !self.wire.whole();
+            let excused = self.nodes[node].stall.is_some() || self.nodes[node].lease_ended || self.apart();
             let shown = self.nodes[node].machine.as_ref().and_then(|machine| machine.shown(group));
             let (here, there) = (self.serves(node, group), self.serves(1 - node, group));
             let limit = shown.and_then(|shown| {

@@ -1,10 +1,12 @@
 //! The machines, the wire between them, and virtual time.
 
+mod attacker;
 mod flood;
 mod happening;
 mod judge;
 mod lan;
 mod lives;
+mod starts;
 mod story;
 
 use std::cmp::Reverse;
@@ -12,14 +14,13 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{AddressNews, Adoption, Event, Instant, Moment, Outcome, Request, Step};
-use hbd::config::AddressPolicy;
+use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
 use hbd::wire::Message;
 
 use crate::golden::Trace;
 use crate::invariants::Invariants;
 use crate::machine::{Deed, Machine, request};
-use crate::node::{Flood, LEASE, Left, Node, Stall, name};
+use crate::node::{Flood, Node, name};
 use crate::schedule::{Cluster, Fault, Kind};
 use crate::units::{GROUPS, RESOURCES};
 use crate::wire::Wire;
@@ -46,6 +47,7 @@ pub struct World {
     trace: Trace,
     broken: Option<String>,
     truth: lives::Truth,
+    attacker: attacker::Attacker,
     /// Every message with its time and its sender; `None` if they are not collected.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
@@ -68,6 +70,7 @@ impl World {
             trace: Trace::default(),
             broken: None,
             truth: lives::Truth::default(),
+            attacker: attacker::Attacker::default(),
             sent: None,
         }
     }
@@ -123,7 +126,9 @@ impl World {
             self.boot(node);
             return Ok(());
         }
-        self.invariants.disturbed(self.now);
+        if !matches!(fault, Fault::Replay { .. }) {
+            self.invariants.disturbed(self.now);
+        }
         self.tell(|| format!("** {fault:?}"));
         match fault {
             Fault::Boot { .. } => {}
@@ -166,67 +171,13 @@ impl World {
             Fault::ReturnNow { node, group } => self.ask(node, Request::ReturnNow(group)),
             Fault::CancelReturn { node, group } => self.ask(node, Request::CancelReturn(group)),
             Fault::Maintenance { node, on } => self.maintain(node, on),
+            Fault::Replay { node, part, for_ms, times } => {
+                self.replay(node, part, Duration::from_millis(for_ms), times);
+            }
+            Fault::Hold { node, for_ms } => self.hold(node, Duration::from_millis(for_ms)),
             Fault::Unit { node, step, life } => self.live(node, step, life),
         }
         Ok(())
-    }
-
-    pub fn boot(&mut self, node: usize) {
-        if self.nodes[node].machine.is_some() {
-            return;
-        }
-        self.invariants.disturbed(self.now);
-        self.tell(|| format!("** {} boots", name(node)));
-        let (now, seed) = (self.now, self.random.below(u64::MAX));
-        self.nodes[node].boot(node, &self.cluster, now, seed);
-        if self.cluster.watched {
-            self.feed(node, Event::Policies(vec![AddressPolicy::default(); GROUPS]));
-        }
-        if self.nodes[node].maintenance {
-            self.ask(node, Request::Maintenance(true));
-        }
-        if let Some(left) = self.nodes[node].left.take() {
-            let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
-            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback })));
-        }
-        self.nodes[node].read = self.nodes[node].file;
-        self.feed(node, Event::Start);
-        self.finds_units(node);
-        if self.cluster.pings {
-            self.push(Duration::from_millis(1), node, Happening::Pings);
-        }
-    }
-
-    /// Power failure.
-    fn crash(&mut self, node: usize) {
-        if self.nodes[node].machine.is_some() {
-            self.invariants.disturbed(self.now);
-            self.power_off(node);
-            self.check();
-        }
-    }
-
-    /// Only the daemon dies: systemd stops its resources (ExecStopPost) and starts it again. For a real Heartbeat
-    /// nothing does that: the watchdog reboots the machine.
-    fn kill(&mut self, node: usize) {
-        if self.nodes[node].machine.is_some() {
-            self.invariants.disturbed(self.now);
-            self.nodes[node].end();
-            self.lan.forget(node);
-            self.check();
-            let pause = if self.cluster.nodes[node] == Kind::Hbd { 150 } else { 20_000 };
-            self.push(Duration::from_millis(pause), node, Happening::Starts);
-        }
-    }
-
-    fn stall(&mut self, node: usize, span: Duration) {
-        if self.nodes[node].machine.is_some() && self.nodes[node].stall.is_none() {
-            self.nodes[node].stall = Some(Stall { since: self.now, ..Stall::default() });
-            self.push(span, node, Happening::Wakes);
-            if self.cluster.nodes[node] == Kind::Hbd {
-                self.push(LEASE, node, Happening::LeaseEnds(self.now));
-            }
-        }
     }
 
     fn ask(&mut self, node: usize, wish: Request) {
@@ -280,9 +231,13 @@ impl World {
         let node = next.node;
         let current = next.life == self.nodes[node].life;
         match next.what {
-            Happening::Arrives { link, from, message } if self.wire.carries(link, from, node) => {
+            Happening::Arrives { link, from, message }
+                if self.wire.carries(link, from, node) && !self.held_back(node, link, from, &message) =>
+            {
                 self.arrives(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
             }
+            Happening::Repeated { link, message } => self.repeated(node, link, &message),
+            Happening::LetGo => self.let_go(node),
             Happening::Starts if current => self.boot(node),
             Happening::Ended(step, outcome) if current => {
                 self.nodes[node].units.ended(step, &outcome);
@@ -358,10 +313,19 @@ impl World {
             stall.queue(event);
             return;
         }
-        let moment = Moment { monotonic: Instant(self.now), wall: self.nodes[node].wall(self.now) };
         if let Event::Received { message, .. } = &event {
-            self.nodes[node].statuses.heard(self.now, message);
+            self.status_arrives(node, message);
         }
+        self.feed_unnoticed(node, event);
+    }
+
+    /// The same of something that nobody counts as a word of the other node.
+    fn feed_unnoticed(&mut self, node: usize, event: Event) {
+        if let Some(stall) = &mut self.nodes[node].stall {
+            stall.queue(event);
+            return;
+        }
+        let moment = Moment { monotonic: Instant(self.now), wall: self.nodes[node].wall(self.now) };
         let Some(machine) = self.nodes[node].machine.as_mut() else { return };
         let trace = &mut self.trace;
         let deeds = machine.handle(moment, event, |actions| trace.fold(node, moment, actions));
@@ -379,6 +343,7 @@ impl World {
             Deed::StopLeftover(step) => self.stop_leftover(node, step),
             Deed::Announce(step) => self.invariants.announced(step.group, node),
             Deed::Address(step, order) => self.address_order(node, step, order),
+            Deed::Remember(known) => self.nodes[node].remember(known),
             Deed::Log(record) => self.logged(node, &record),
             Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
             Deed::Exit => self.ended(node),
@@ -395,37 +360,13 @@ impl World {
         }
     }
 
-    /// The daemon ends, and what it ran runs on.
-    fn hands_over(&mut self, node: usize, left: Left) {
-        self.invariants.disturbed(self.now);
-        self.tell(|| format!("** {} gives way to its successor", name(node)));
-        let pause = self.nodes[node].hand_over(left);
-        self.push(pause, node, Happening::Starts);
-    }
-
-    fn ended(&mut self, node: usize) {
-        // What somebody started by hand a moment ago is not hbd's.
-        let lived = self.nodes[node].units.lived.is_some();
-        let before = self.nodes[node].units.running;
-        self.nodes[node].end();
-        if self.nodes[node].units.running != before && !lived {
-            self.break_with(format!("{} ended with resources running", name(node)));
-        }
-        self.invariants.disturbed(self.now);
-        self.lan.forget(node);
-    }
-
-    fn power_off(&mut self, node: usize) {
-        self.nodes[node].power_off();
-        self.lan.forget(node);
-    }
-
     fn send(&mut self, node: usize, message: Message) {
         if let Some(sent) = &mut self.sent {
             sent.push((self.now - EPOCH, node, message.clone()));
         }
         self.tell_message(node, &message);
         let message = Arc::new(message);
+        self.attacker.record(self.now, Arc::clone(&message));
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
             for (link, delay) in self.wire.deliveries(node, to, &mut self.random) {
                 self.push(delay, to, Happening::Arrives { link, from: node, message: Arc::clone(&message) });

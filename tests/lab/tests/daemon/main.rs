@@ -29,6 +29,7 @@ mod package;
 mod pair;
 mod reload;
 mod removal;
+mod repetition;
 mod restart;
 mod service;
 mod succession;
@@ -170,6 +171,7 @@ const TESTS: &[(&str, Play)] = &[
     ),
     ("conflict::with_conflict_takeover_both_nodes_serve", conflict::with_conflict_takeover_both_nodes_serve),
     ("conflict::a_foreign_claim_is_logged_and_defended", conflict::a_foreign_claim_is_logged_and_defended),
+    ("repetition::a_recorded_start_moves_nothing", repetition::a_recorded_start_moves_nothing),
     ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
     ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
     ("lease::a_dead_process_loses_its_address_in_time", lease::a_dead_process_loses_its_address_in_time),

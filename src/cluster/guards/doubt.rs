@@ -1,0 +1,59 @@
+//! Is a peer that is heard and not believed perhaps alive? (05 §3.12)
+//!
+//! Owns that objection, and its words. Never judges a message: [`crate::cluster::peer::freshness`] does.
+
+use crate::cluster::core::Core;
+use crate::cluster::peer::heard::{Doubt, Doubted};
+use crate::cluster::{Class, GroupSet, Instant, Set};
+use crate::config::OnAnswer;
+
+impl Core {
+    /// Whether the peer may live and have this class, because it is heard, and no address of it shows whether it
+    /// does: either it does not hear us, or somebody repeats its old packets.
+    pub(super) fn doubtful(&self, class: Class) -> bool {
+        let silent_to_all = |group: usize| {
+            let set = GroupSet::new([group], Set::NONE);
+            self.to_ask(set, |_| true).is_empty()
+        };
+        let holds = |group: usize| self.lan.policy(group).is_some_and(|policy| policy.conflict == OnAnswer::Hold);
+        !self.peer_was_reset()
+            && self.doubted_peer().is_some()
+            && self.groups.of(class).any(|group| holds(group) && silent_to_all(group))
+    }
+
+    /// Why a group is not taken, if it is for a peer that is heard and not believed.
+    pub(super) fn doubt_objection(&self, group: usize) -> Option<String> {
+        let waits = self.lan.held_back().has(group) && self.doubtful(self.groups.class(group));
+        waits.then(|| format!("{} is heard, and may not hear this node", self.peer_name()))
+    }
+
+    /// Since when the peer, which does not count as alive, is heard in a way that proves nothing, if it is still.
+    pub(in crate::cluster) fn doubted_peer(&self) -> Option<Doubted> {
+        let peer = self.peer_node().filter(|peer| !peer.alive())?;
+        peer.doubted.filter(|doubted| self.now.monotonic.since(doubted.at) < peer.dead_time)
+    }
+
+    /// Why the peer is heard and does not count as alive, and what to do; empty if that is not so.
+    pub(in crate::cluster) fn doubt_in_words(&self) -> String {
+        let Some((peer, doubted)) = self.peer_node().zip(self.doubted_peer()) else { return String::new() };
+        match doubted.doubt {
+            Doubt::Unaware => {
+                "it is heard and does not know this daemon, so either it does not hear this node (look \
+                               at its links and its firewall), or somebody repeats packets recorded earlier"
+                    .to_owned()
+            }
+            Doubt::LowerGeneration(generation) => format!(
+                "it is heard with generation {generation}, and had {known} before, so either somebody repeats packets \
+                 recorded earlier, or its /var/lib/heartbeat/hb_generation was set back: then stop Heartbeat there, \
+                 write a number above {known} into that file and start it",
+                known = peer.generation
+            ),
+        }
+    }
+
+    /// When the last message that proves nothing will be older than the peer's dead time.
+    pub(in crate::cluster) fn doubt_ends(&self) -> Option<Instant> {
+        let doubted = self.doubted_peer()?;
+        Some(doubted.at + self.peer_node()?.dead_time)
+    }
+}

@@ -1,0 +1,178 @@
+//! What is added to a random schedule in some of the seeds, each from a random sequence of its own: a new addition
+//! leaves the schedules of all other seeds as they were.
+
+use crate::schedule::{Everywhere, Fault, Kind, Part, Schedule, Stage};
+use crate::units::{GROUPS, Life, RESOURCES, Trouble};
+use hbd::util::random::SplitMix64;
+
+impl Schedule {
+    /// In every third pair both hbd nodes run the last unit of each group, and it does not always run well.
+    pub fn add_everywhere(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x000e_7e27);
+        if !self.cluster.serves() || random.below(3) != 0 {
+            return;
+        }
+        self.cluster.everywhere = if random.below(2) == 0 { Everywhere::Each } else { Everywhere::Shared };
+        for _ in 0..random.below(5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let (node, step) = (random.below(2) as usize, (random.below(GROUPS as u64) as usize, RESOURCES - 1));
+            let for_ms = random.between(100, 30_000);
+            let lives = [Life::Falls, Life::Restarts, Life::StoppedByHand { for_ms }, Life::StoppedWith { for_ms }];
+            let fault = match random.below(6) {
+                0 | 1 => {
+                    let trouble = Trouble { step, start: true, hang: random.below(2) == 0 };
+                    Fault::Trouble { node, trouble, for_ms }
+                }
+                other => Fault::Unit { node, step, life: lives[other as usize - 2] },
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
+    }
+
+    /// In every third pair of hbd nodes units fail, restart, are stopped and started by others.
+    pub fn add_lives(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0011_fe5a);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 6) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
+            let for_ms = random.between(100, 30_000);
+            let life = match random.below(6) {
+                0 | 1 => Life::Falls,
+                2 => Life::Restarts,
+                3 => Life::StoppedByHand { for_ms },
+                4 => Life::StoppedWith { for_ms },
+                _ => Life::StartedByHand,
+            };
+            let fault = Fault::Unit { node: random.below(2) as usize, step, life };
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
+    }
+
+    /// In every third pair of hbd nodes daemons are restarted at any moment, and the preferred nodes of the groups
+    /// are changed, on one node and then on the other.
+    pub fn add_edits(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x00ed_1750);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let node = random.below(2) as usize;
+            let preferred = std::array::from_fn(|_| random.below(2) as usize);
+            let fault = match random.below(3) {
+                0 => Fault::Edit { node, preferred },
+                _ => Fault::Restart { node, after_ms: random.between(100, 2_500) },
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+        // In the end both nodes read the same file, at once or one after the other.
+        let preferred = std::array::from_fn(|_| random.below(2) as usize);
+        let mut nodes = [0, 1];
+        if random.below(2) == 0 {
+            nodes.reverse();
+        }
+        for node in nodes {
+            self.stages.push(Stage { pause_ms: random.below(20_000), fault: Fault::Edit { node, preferred } });
+        }
+        for node in nodes {
+            let fault = Fault::Restart { node, after_ms: random.between(100, 2_500) };
+            self.stages.push(Stage { pause_ms: random.below(2) * random.below(30_000), fault });
+        }
+    }
+
+    /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one.
+    pub fn add_watch(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0007_a5c1);
+        if !self.cluster.serves() || random.below(3) != 0 {
+            return;
+        }
+        self.cluster.watched = true;
+        for _ in 0..random.below(3) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let group = random.below(GROUPS as u64) as usize;
+            let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
+    /// In every fifth pair an operator puts a node into maintenance, sometimes twice, and may forget to end it.
+    pub fn add_maintenance(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x003a_117e);
+        if !self.cluster.serves() || random.below(5) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 4) {
+            let at = random.between(1, self.stages.len() as u64) as usize;
+            let fault = Fault::Maintenance { node: random.below(2) as usize, on: random.below(3) != 0 };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
+    /// Every fourth pair of hbd nodes has a ping node, and sometimes a node no longer reaches it. Drawn from a random
+    /// sequence of its own: the schedules of all other seeds are the same as before there were ping nodes.
+    pub fn add_pings(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0001_c390);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
+            return;
+        }
+        self.cluster.pings = true;
+        self.cluster.needs_ping = random.below(3) == 0;
+        for _ in 0..random.between(1, 5) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let fault = Fault::Lan { node: random.below(2) as usize, up: random.below(3) == 0 };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
+    /// In every third pair of hbd nodes somebody without a key has recorded everything, and repeats parts of it, most
+    /// of all when a daemon has just started.
+    pub fn add_attacks(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x00a7_7ac4);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(3) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 4) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let node = random.below(2) as usize;
+            let fault = match random.below(5) {
+                0 => Fault::Hold { node, for_ms: random.between(500, 15_000) },
+                _ => replay(&mut random, node),
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(8_000), fault });
+        }
+        if random.below(2) == 0 {
+            self.attack_a_start(&mut random);
+        }
+    }
+
+    /// A node starts, while the other one serves or is off, and what the other one said once is repeated to it.
+    fn attack_a_start(&mut self, random: &mut SplitMix64) {
+        let node = random.below(2) as usize;
+        let other = 1 - node;
+        let mut add = |pause_ms: u64, fault: Fault| self.stages.push(Stage { pause_ms, fault });
+        match random.below(3) {
+            0 => add(random.below(20_000), Fault::Crash { node: other }),
+            1 => add(random.below(20_000), Fault::Stop { node: other }),
+            _ => {}
+        }
+        add(random.below(20_000), Fault::Crash { node });
+        add(random.below(8_000), Fault::Boot { node });
+        for _ in 0..random.between(1, 3) {
+            add(random.below(1_500), replay(random, node));
+        }
+        add(random.below(60_000), Fault::Boot { node: other });
+    }
+}
+
+fn replay(random: &mut SplitMix64, node: usize) -> Fault {
+    let lives_ago = random.below(3) as usize;
+    let part = match random.below(4) {
+        0 => Part::Ago { ms: random.below(120_000) },
+        1 => Part::End { lives_ago },
+        _ => Part::Start { lives_ago },
+    };
+    Fault::Replay { node, part, for_ms: random.between(500, 30_000), times: random.between(1, 5) }
+}
