@@ -315,6 +315,7 @@ fn serve(
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);
+    let seen = shown.clone();
     let (commander, commands) = unbounded_channel();
     let (fence, orders) = unbounded_channel();
     let (look, looks) = std::sync::mpsc::channel();
@@ -332,6 +333,7 @@ fn serve(
             config: config.clone(),
             keys: Mutex::new(keys),
             inputs: sender.clone(),
+            snapshots: seen,
             notifier: notifier.clone(),
             look,
         },

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use log::{error, info};
 use sd_notify::NotifyState;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::input::Input;
@@ -23,8 +24,8 @@ use super::keys;
 use super::notify::{Notifier, ServiceNotice};
 use super::self_check::SelfCheckOrder;
 use super::start_check::{self, Footing};
-use crate::bus::KEYS_CHANGE;
-use crate::config::{AuthKeys, Config, ConfigDifference, Diagnostic, Files, Host, Severity};
+use crate::bus::{KEYS_CHANGE, NodeSnapshot, Snapshot};
+use crate::config::{AuthKeys, AuthMethod, Config, ConfigDifference, Diagnostic, Files, Host, Severity};
 
 /// How long the successor may take until it says WATCHDOG=1: as long as a start, which no watchdog guards.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -42,6 +43,8 @@ pub struct Reloader {
     pub keys: Mutex<AuthKeys>,
     /// The core's thread.
     pub inputs: UnboundedSender<Input>,
+    /// What is shown of the other nodes: with what they sign.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// systemd.
     pub notifier: Notifier,
     /// The thread that looks at the files, told when they were read again.
@@ -147,6 +150,14 @@ impl Reloader {
                 identity.join("; ")
             ));
         }
+        let others = &self.snapshots.borrow().nodes;
+        if let Some(node) = others.iter().find(|node| !is_believed(node, &footing)) {
+            let NodeSnapshot { name, signed_with, .. } = node;
+            return Err(format!(
+                "node {name} signs with {signed_with}, which would not count any more: it would be dead for this node. \
+                 Change the files of {name} first, and wait until hbctl status shows it signing with what is left"
+            ));
+        }
         let new_keys = footing.keys != *keys;
         if changes.is_empty() {
             return Ok(if new_keys { Plan::Keys(footing.keys) } else { Plan::Nothing });
@@ -154,6 +165,14 @@ impl Reloader {
         changes.extend(new_keys.then(|| KEYS_CHANGE.to_owned()));
         Ok(Plan::Successor(changes))
     }
+}
+
+/// Whether a node that is heard would still be believed with these files, as far as the method of its digests tells.
+fn is_believed(node: &NodeSnapshot, footing: &Footing) -> bool {
+    let required = footing.config.required_method;
+    let counts = |method: &AuthMethod| *method >= required && method.to_string() == node.signed_with;
+    let heard = !node.local && node.status != "dead" && !node.signed_with.is_empty();
+    !heard || footing.keys.keys.values().any(|key| counts(&key.method))
 }
 
 const STOPPING: &str = "hbd is stopping";
@@ -187,6 +206,19 @@ mod tests {
 
     /// What a reload on this machine, which is named nodea, would do.
     fn plan(machine: &Machine, before: &Footing) -> Result<Plan, String> {
+        plan_beside("", machine, before)
+    }
+
+    /// The same beside a node that signs with this method.
+    fn plan_beside(signed_with: &str, machine: &Machine, before: &Footing) -> Result<Plan, String> {
+        let peer = NodeSnapshot {
+            name: "nodeb".to_owned(),
+            status: "active".to_owned(),
+            signed_with: signed_with.to_owned(),
+            ..NodeSnapshot::default()
+        };
+        let shown = Snapshot { nodes: vec![peer], ..Snapshot::default() };
+        let (_, snapshots) = watch::channel(Arc::new(shown));
         let (inputs, _) = unbounded_channel();
         let (look, _) = channel();
         let reloader = Reloader {
@@ -195,6 +227,7 @@ mod tests {
             config: before.config.clone(),
             keys: Mutex::new(before.keys.clone()),
             inputs,
+            snapshots,
             notifier: Notifier::spawn(None).unwrap(),
             look,
         };
@@ -232,6 +265,22 @@ mod tests {
             let refused = plan(&machine, &before).unwrap_err();
             assert!(refused.contains(place), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_method_with_which_the_other_node_signs_is_not_given_up() {
+        let machine = Machine::new();
+        let before = machine.start();
+        let strong = "auth 2\n1 sha1 secret\n2 hmac-sha256 0123456789abcdef0123456789abcdef\n";
+        machine.write("etc/ha.d/authkeys", strong);
+        assert!(matches!(plan_beside("sha1", &machine, &before), Ok(Plan::Keys(_))));
+        machine.write("etc/hbd/hbd.toml", "[keys]\nrequire = \"hmac-sha256\"\n");
+        let refused = plan_beside("sha1", &machine, &before).unwrap_err();
+        assert!(refused.contains("nodeb signs with sha1") && refused.contains("hbctl status"), "{refused}");
+        assert!(matches!(plan_beside("hmac-sha256", &machine, &before), Ok(Plan::Successor(_))));
+        machine.write("etc/hbd/hbd.toml", "");
+        machine.write("etc/ha.d/authkeys", "auth 1\n1 md5 secret\n");
+        plan_beside("sha1", &machine, &before).unwrap_err();
     }
 
     #[test]
