@@ -270,6 +270,9 @@ const REST: Duration = Duration::from_secs(75);
 /// late, and hbd waits 15 s after each of them before it acts.
 const REST_MIXED: Duration = Duration::from_secs(180);
 
+/// The longest move that begins at the end of that: two steps of a real Heartbeat for each word, and both groups.
+const LAST_MOVE: Duration = Duration::from_secs(15);
+
 /// The longest stop of a healthy real Heartbeat: half a second for each of its steps, the time to stop its resources,
 /// and the two seconds between its last steps (02 §9.1).
 const STOP: Duration = Duration::from_secs(15);
@@ -345,6 +348,10 @@ impl Schedule {
         world.end_maintenance();
         world.end_unit_lives();
         world.run_for(if self.cluster.mixed() { REST_MIXED } else { REST })?;
+        if world.settled(self.moved_by_hand()).is_err() {
+            // A failback_window may have opened a moment ago.
+            world.run_for(LAST_MOVE)?;
+        }
         world.settled(self.moved_by_hand())?;
         self.stop_heartbeat(world)
     }

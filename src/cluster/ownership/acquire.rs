@@ -103,13 +103,15 @@ impl Core {
     }
 
     /// The peer is starting too: each takes its own after ten seconds. Two hbd nodes need no such wait, their own
-    /// groups are disjoint. A peer that has not said `starting` may be stopping, which looks the same (03 §6.5): it
+    /// groups are disjoint; unless they have read different files: then the one whose name sorts last takes what the
+    /// report of the first one leaves. A peer that has not said `starting` may be stopping, which looks the same (03 §6.5): it
     /// will say `shutdone`, or that it is stable.
     fn wait_for_local_takeover(&mut self) {
         let undecided =
             matches!(self.ownership.decision, Decision::Starting | Decision::BothStarting | Decision::Received);
         if undecided && !self.timers.is_set(Timer::TakeLocal) {
-            let wait = if self.peer_kind().is_hbd() { Duration::ZERO } else { LOCAL_TAKEOVER };
+            let disjoint = self.same_haresources() || self.settings.node < self.peer_name();
+            let wait = if self.peer_kind().is_hbd() && disjoint { Duration::ZERO } else { LOCAL_TAKEOVER };
             self.timers.stop(Timer::Starting);
             self.timers.set(Timer::TakeLocal, self.now.monotonic + wait);
         }

@@ -32,6 +32,9 @@ impl Core {
             return known || self.may_complain(now, &Record::UnknownNode { node });
         };
         let known = &self.nodes[from];
+        if sender.is_some() && known.uuid.is_some() && known.uuid != sender {
+            return true;
+        }
         if let Some(heeded) = header.and_then(|header| self.heeds_doubtful(now, from, header, message)) {
             return heeded;
         }

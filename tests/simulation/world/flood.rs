@@ -33,6 +33,11 @@ impl World {
         self.push(behind, node, Happening::Tells(event));
     }
 
+    /// Whether packets wait to be read.
+    pub(super) fn is_flooded(&self, node: usize) -> bool {
+        self.read_until(node).is_some()
+    }
+
     /// What is read by now, if not everything.
     fn read_until(&self, node: usize) -> Option<Duration> {
         let flood = self.nodes[node].flood?;

@@ -26,8 +26,10 @@ impl World {
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
             // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
-            // node if takeover_needs_ping says so.
+            // node if takeover_needs_ping says so. Classes move as a whole: to a node that has read another file one
+            // may have a group that is served, and one that is not.
             excused: self.lan.disturbed(now)
+                || self.apart() && nodes[0].read != nodes[1].read
                 || nodes.iter().any(|node| {
                     node.maintenance
                         || node.machine.is_none() && now < node.waited_for

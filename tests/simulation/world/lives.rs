@@ -93,14 +93,19 @@ impl World {
         self.push(delay, node, Happening::Tells(event));
     }
 
-    /// A daemon that starts is told which units run.
+    /// A daemon that starts is told which units run, and which addresses are on its machine.
     pub(super) fn finds_units(&mut self, node: usize) {
-        let first = usize::from(self.cluster.watched);
-        let steps = (0..GROUPS).flat_map(|group| (first..RESOURCES).map(move |resource| Step { group, resource }));
+        let steps = (0..GROUPS).flat_map(|group| (0..RESOURCES).map(move |resource| Step { group, resource }));
         for step in steps.collect::<Vec<_>>() {
             let found = self.nodes[node].units.running[step.group][step.resource];
             if found && self.cluster.nodes[node] == Kind::Hbd {
-                self.tells(node, Event::Unit { step, news: UnitNews::Up });
+                self.tells(
+                    node,
+                    match self.cluster.watched && step.resource == 0 {
+                        true => Event::Address { step, news: AddressNews::Found },
+                        false => Event::Unit { step, news: UnitNews::Up },
+                    },
+                );
             }
         }
     }

@@ -33,6 +33,8 @@ impl World {
         }
         self.tell(|| format!("{}: {}", name(node), record.text()));
         if let Record::NodeDead { node: dead } = record
+            // A flooded node judges by what had come when its deadline fell, and more may have come since.
+            && !self.is_flooded(node)
             && let Some(silence) = self.nodes[node].statuses.recent(self.now, dead)
         {
             self.break_with(format!("{} declares {dead} dead {silence:?} after a status from it", name(node)));
