@@ -127,6 +127,20 @@ impl Schedule {
         }
     }
 
+    /// In every fourth pair of hbd nodes a disk is full for a while.
+    pub fn add_full_disks(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x00f0_11d1);
+        if self.cluster.nodes != [Kind::Hbd; 2] || random.below(4) != 0 {
+            return;
+        }
+        let node = random.below(2) as usize;
+        let from = random.below(self.stages.len() as u64) as usize;
+        let until = random.between(from as u64 + 1, self.stages.len() as u64) as usize;
+        let pause_ms = random.below(3_000);
+        self.stages.insert(until, Stage { pause_ms, fault: Fault::FullDisk { node, full: false } });
+        self.stages.insert(from, Stage { pause_ms, fault: Fault::FullDisk { node, full: true } });
+    }
+
     /// In every third pair of hbd nodes somebody without a key has recorded everything, and repeats parts of it, most
     /// of all when a daemon has just started.
     pub fn add_attacks(&mut self) {

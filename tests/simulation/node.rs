@@ -108,6 +108,13 @@ pub struct Flood {
     pub behind: Duration,
 }
 
+/// What survives a power failure.
+#[derive(Debug, Clone, Default)]
+struct OnDisk {
+    generation: u64,
+    known_peers: Vec<KnownPeer>,
+}
+
 /// When a node last received a new status from each other node.
 #[derive(Debug, Default)]
 pub struct Statuses(Vec<Heard>);
@@ -174,7 +181,11 @@ pub struct Node {
     pub clock: i64,
     /// The state directory is empty.
     pub state_lost: bool,
-    /// What the state directory says of the other nodes.
+    /// The disk with the state directory takes nothing.
+    pub disk_full: bool,
+    /// What is on that disk. The rest is in a file system that the next boot of the machine empties.
+    on_disk: OnDisk,
+    /// What is kept of the other nodes.
     pub known_peers: Vec<KnownPeer>,
     /// The state directory says that this node is in maintenance.
     pub maintenance: bool,
@@ -207,6 +218,8 @@ impl Node {
             lan: true,
             clock: 0,
             state_lost: false,
+            disk_full: false,
+            on_disk: OnDisk::default(),
             known_peers: Vec::new(),
             maintenance: false,
             file: std::array::from_fn(|group| group),
@@ -223,6 +236,14 @@ impl Node {
     pub fn remember(&mut self, known: KnownPeer) {
         self.known_peers.retain(|other| other.node != known.node);
         self.known_peers.push(known);
+        self.save();
+    }
+
+    /// What is kept goes to the disk, if that takes it.
+    fn save(&mut self) {
+        if !self.disk_full {
+            self.on_disk = OnDisk { generation: self.generation, known_peers: self.known_peers.clone() };
+        }
     }
 
     /// The generation of the daemon that runs, or ran last.
@@ -245,6 +266,11 @@ impl Node {
             self.known_peers.clear();
         }
         self.generation += 1;
+        if self.disk_full {
+            // As src/daemon/identity.rs: the disk will say after the next boot what it says now.
+            self.generation = self.generation.max(self.wall(now).as_secs());
+        }
+        self.save();
         self.life += 1;
         if cluster.nodes[index] == Kind::Hbd {
             self.units.everywhere = cluster.everywhere;
@@ -318,6 +344,8 @@ impl Node {
     pub fn power_off(&mut self) {
         self.end();
         self.units.running = Default::default();
+        let OnDisk { generation, known_peers } = self.on_disk.clone();
+        (self.generation, self.known_peers) = (generation, known_peers);
     }
 
     /// The software has ended. What it ran is gone, but for the units that both nodes run.

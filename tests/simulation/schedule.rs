@@ -166,6 +166,11 @@ pub enum Fault {
     LoseState {
         node: usize,
     },
+    /// The disk with the state directory takes nothing any more, or does again.
+    FullDisk {
+        node: usize,
+        full: bool,
+    },
     /// One link or all of them, as seen from a node.
     Cut {
         link: Option<usize>,
@@ -333,6 +338,7 @@ impl Schedule {
         schedule.add_returns();
         schedule.add_floods();
         schedule.add_attacks();
+        schedule.add_full_disks();
         schedule
     }
 

@@ -145,6 +145,7 @@ impl World {
                 self.ask(node, Request::Restart);
             }
             Fault::Edit { node, preferred } => self.nodes[node].file = preferred,
+            Fault::FullDisk { node, full } => self.nodes[node].disk_full = full,
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
@@ -186,6 +187,10 @@ impl World {
 
     /// Maintenance that hbd refuses is not noted in the state directory.
     fn maintain(&mut self, node: usize, on: bool) {
+        if on && self.nodes[node].disk_full {
+            // A restart would end it: refused.
+            return;
+        }
         self.ask(node, Request::Maintenance(on));
         let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
         let hbd = self.cluster.nodes[node] == Kind::Hbd;
