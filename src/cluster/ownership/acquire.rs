@@ -104,8 +104,8 @@ impl Core {
 
     /// The peer is starting too: each takes its own after ten seconds. Two hbd nodes need no such wait, their own
     /// groups are disjoint; unless they have read different files: then the one whose name sorts last takes what the
-    /// report of the first one leaves. A peer that has not said `starting` may be stopping, which looks the same (03 §6.5): it
-    /// will say `shutdone`, or that it is stable.
+    /// report of the first one leaves. A peer that has not said `starting` may be stopping, which looks the same (03
+    /// §6.5): it will say `shutdone`, or that it is stable.
     fn wait_for_local_takeover(&mut self) {
         let undecided =
             matches!(self.ownership.decision, Decision::Starting | Decision::BothStarting | Decision::Received);
