@@ -208,7 +208,7 @@ impl Core {
                 reset_disproved(node); legacy_returned(node)),
             Fact::Received(packet) => each!(self; judge_packet(packet)),
             Fact::Said(said) => self.hear_said(said),
-            Fact::SenderUnaware => each!(self; send_status()),
+            Fact::SenderUnaware => each!(self; introduce()),
             Fact::PeerIgnored => each!(self; resync_ignored()),
 
             Fact::NodeSilent { node } => each!(self; remember(node); declare_dead(node)),
@@ -220,9 +220,11 @@ impl Core {
             Fact::ConnectionsChanged => each!(self; ipfail_ask()),
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
-            Fact::StatusHeard { from, said } => each!(self; configuration_heard(from, said.fingerprint.clone());
+            Fact::StatusHeard { from, said } => {
+                each!(self; remember_number(from); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
-                unready_heard(from, said.unready); start_delay_heard(from, said.start_delay); preference_agreed()),
+                unready_heard(from, said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
+            }
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
                 each!(self; exchange_voided(seq); legacy_declared_dead(); peer_went_deaf(); peer_has_started());
@@ -239,7 +241,7 @@ impl Core {
                     peer_died());
             }
             Fact::PeerLeft => {
-                each!(self; say_shutdown_notice(); fencing_called_off(); hold_over();
+                each!(self; remember_all(); say_shutdown_notice(); fencing_called_off(); hold_over();
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
                     await_wellness(); peer_left());
             }

@@ -78,6 +78,10 @@ impl Effects {
                     links.send(&message);
                     continue;
                 }
+                Action::SendSignedOtherwise(message) => {
+                    links.send_signed_otherwise(&message);
+                    continue;
+                }
                 Action::Remember(known) => {
                     // Its thread ends after us.
                     let _ = self.memory.send(known);

@@ -51,6 +51,8 @@ struct Shielded {
 /// The counts of one medium.
 #[derive(Debug)]
 pub struct FloodGauge {
+    /// The source that is known before it has said anything: no other one displaces it.
+    peer: Option<IpAddr>,
     known: Vec<IpAddr>,
     since: Instant,
     /// Rejected since then, from known sources and from strangers.
@@ -61,10 +63,10 @@ pub struct FloodGauge {
 }
 
 impl FloodGauge {
-    /// `peer`: the source that is known before it has said anything.
+    /// `peer`: see the field.
     pub fn new(peer: Option<IpAddr>, now: Instant) -> FloodGauge {
         let known = peer.into_iter().collect();
-        FloodGauge { known, since: now, rejected: 0, strangers: 0, example: None, shielded: None }
+        FloodGauge { peer, known, since: now, rejected: 0, strangers: 0, example: None, shielded: None }
     }
 
     /// A message with a good signature came from there.
@@ -75,7 +77,9 @@ impl FloodGauge {
         let new = !self.known.contains(&source);
         self.known.retain(|known| *known != source);
         if self.known.len() == KNOWN {
-            self.known.remove(0);
+            // A recorded packet is authentic, too, from any address.
+            let oldest = self.known.iter().position(|known| Some(*known) != self.peer);
+            oldest.map(|oldest| self.known.remove(oldest));
         }
         self.known.push(source);
         if let Some(shielded) = self.shielded.as_mut().filter(|_| new) {
@@ -195,7 +199,7 @@ mod tests {
         let mut gauge = FloodGauge::new(Some(PEER), now);
         (1..=8).for_each(|host| gauge.authentic(IpAddr::from([10, 0, 1, host])));
         assert_eq!(gauge.known.len(), KNOWN);
-        assert!(!gauge.known.contains(&PEER));
+        assert!(gauge.known.contains(&PEER), "repetitions of its packets from elsewhere do not displace it");
     }
 
     #[test]

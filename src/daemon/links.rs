@@ -207,7 +207,8 @@ impl Links {
         let message = announcing.as_ref().unwrap_or(message);
         for form in [MessageForm::Datagram, MessageForm::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.can_send()) {
-                self.send_as(form, message);
+                let ring = self.keys.ring().clone();
+                self.send_as(form, message, &ring);
             }
         }
         if let (Some("status"), Some(ts)) = (message.kind(), message.text("ts")) {
@@ -218,12 +219,21 @@ impl Links {
         }
     }
 
-    fn send_as(&mut self, form: MessageForm, message: &Message) {
-        let encoded = match form {
-            MessageForm::Datagram => {
-                wire::encode_compressed(message, self.format, self.compression, self.keys.ring())
+    /// Sends on every medium, signed with each other key that may sign.
+    pub fn send_signed_otherwise(&mut self, message: &Message) {
+        let announcing = self.keys.announcing(message);
+        let message = announcing.as_ref().unwrap_or(message);
+        for ring in self.keys.ring().signed_otherwise() {
+            for form in [MessageForm::Datagram, MessageForm::Text] {
+                self.send_as(form, message, &ring);
             }
-            MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, self.keys.ring()),
+        }
+    }
+
+    fn send_as(&mut self, form: MessageForm, message: &Message, ring: &Keyring) {
+        let encoded = match form {
+            MessageForm::Datagram => wire::encode_compressed(message, self.format, self.compression, ring),
+            MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, ring),
         };
         let bytes = match encoded {
             Ok(bytes) => bytes,

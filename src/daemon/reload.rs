@@ -155,7 +155,8 @@ impl Reloader {
             let NodeSnapshot { name, signed_with, .. } = node;
             return Err(format!(
                 "node {name} signs with {signed_with}, which would not count any more: it would be dead for this node. \
-                 Change the files of {name} first, and wait until hbctl status shows it signing with what is left"
+                 Change the files of {name} first, and wait until hbctl status shows it signing with what is left; if both have to give up \
+                 that method, `systemctl restart hbd` on each moves nothing"
             ));
         }
         let new_keys = footing.keys != *keys;

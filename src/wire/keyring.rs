@@ -220,6 +220,18 @@ impl Keyring {
         }
     }
 
+    /// The same keys, once for each other key that may sign and is not the one that signs now: the classic one, and the
+    /// strong ones.
+    pub fn signed_otherwise(&self) -> Vec<Keyring> {
+        let strong = self.strong().map(|(index, _)| index);
+        let others = strong.chain([self.stranger_index()]).filter(|index| *index != self.signer_index);
+        let ring = |index: u8| {
+            let signer = self.keys.get(&index)?.clone();
+            Some(Keyring { signer_index: index, signer, ..self.clone() })
+        };
+        others.filter_map(ring).collect()
+    }
+
     fn strong(&self) -> impl Iterator<Item = (u8, &Key)> {
         self.keys.iter().filter(|(_, key)| key.method.is_strong()).map(|(index, key)| (*index, key))
     }

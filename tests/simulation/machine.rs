@@ -153,6 +153,7 @@ pub fn request(request: Request) -> Event {
 fn deed(core: &Core, action: Action) -> Deed {
     match action {
         Action::Send(message) => Deed::Send(message),
+        Action::SendSignedOtherwise(_) => Deed::Say("says that with its other keys, too".to_owned()),
         Action::Start(step) => Deed::Start(step),
         Action::Stop(step) => Deed::Stop(step),
         Action::StopLeftover(step) => Deed::StopLeftover(step),

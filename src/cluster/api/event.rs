@@ -353,6 +353,9 @@ pub enum Answer {
 pub enum Action {
     /// Send on every medium.
     Send(Message),
+    /// Send this, which was just sent, again, signed with each other key that may sign: its receiver does
+    /// not know us, so it is not known which key it verifies.
+    SendSignedOtherwise(Message),
     /// Start this resource; answer with [`Event::StepEnded`].
     Start(Step),
     /// Stop this resource; answer with [`Event::StepEnded`].

@@ -25,8 +25,8 @@ const STARTINGS_IN_VAIN: u32 = 3;
 impl Core {
     /// We became active (03 §4.2, first row), or learn late that the peer speaks the nice protocol.
     pub(in crate::cluster) fn acquire_begins(&mut self) {
-        if self.ownership.decision == Decision::Shutdown {
-            // A stop has begun to release what we took up before anybody was heard.
+        if self.ownership.decision == Decision::Shutdown || self.leave.begun() {
+            // A stop has begun to release what we took up before anybody was heard, or is about to.
             return;
         }
         self.ownership.decision = Decision::Starting;

@@ -10,7 +10,7 @@
 //! says.
 
 use super::header::MessageHeader;
-use super::heard::{Doubt, Doubted, FIELD, HeardLives};
+use super::heard::{Doubt, Doubted, FIELD, HeardLives, HeardUpTo};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::{Action, FRESHNESS_EXTENSION, Instant, KnownPeer, Record};
@@ -26,6 +26,9 @@ pub(super) enum Freshness {
     /// Its sender knows no such generation, or does not say although it could.
     Unproven,
 }
+
+/// Of a node that does not say what it has heard of us a number is kept after so many: about one in a minute.
+const REMEMBERED_EVERY: u64 = 50;
 
 impl Core {
     /// What we say of what we have heard of the peer; `None` in a cluster without one. A real Heartbeat is told it in
@@ -52,7 +55,9 @@ impl Core {
             || node.shows_freshness && node.generation == generation;
         match heard {
             Some(heard) => {
-                let known = heard.iter().find(|heard| heard.generation == ours);
+                // Nobody has heard what we have not said: we were set back, and it is a repetition.
+                let said = |heard: &&HeardUpTo| heard.seq > node.proof_floor && heard.seq <= self.history.last_seq();
+                let known = heard.iter().find(|heard| heard.generation == ours).filter(said);
                 known.map_or(Freshness::Unproven, |known| Freshness::Proven { our_seq: known.seq })
             }
             None if could => Freshness::Unproven,
@@ -119,6 +124,15 @@ impl Core {
         }
     }
 
+    /// A status of this node was taken in. One that does not say what it has heard of us is remembered by its number,
+    /// from time to time.
+    pub(in crate::cluster) fn remember_number(&mut self, index: usize) {
+        let node = &self.nodes[index];
+        if !node.shows_freshness && node.tracking.last_seq() >= node.remembered + REMEMBERED_EVERY {
+            self.remember(index);
+        }
+    }
+
     /// What the next daemon must know of this node.
     pub(in crate::cluster) fn remember(&mut self, index: usize) {
         let node = &self.nodes[index];
@@ -131,6 +145,7 @@ impl Core {
             seq: node.tracking.last_seq(),
             shows_freshness: node.shows_freshness,
         };
+        self.nodes[index].remembered = known.seq;
         self.out.push(Action::Remember(known));
     }
 

@@ -39,6 +39,11 @@ impl HeardLives {
         }
     }
 
+    /// Whether a message of this number would change what is said of the highest generation.
+    pub(super) fn is_behind(&self, generation: u64, seq: u64) -> bool {
+        HeardUpTo { generation, seq } > self.highest
+    }
+
     /// Reads the field: pairs of generation and number, lower-case hexadecimal; what is malformed is left out.
     pub(super) fn parse(text: &str) -> Vec<HeardUpTo> {
         let words: Vec<&str> = text.split(' ').collect();

@@ -38,6 +38,9 @@ impl Core {
         if let Some(heeded) = header.and_then(|header| self.heeds_doubtful(now, from, header, message)) {
             return heeded;
         }
+        if header.is_some_and(|header| self.is_history(from, header, message)) {
+            return false;
+        }
         if !known.heard || sender.is_some() && known.uuid != sender {
             return true;
         }
@@ -70,8 +73,17 @@ impl Core {
             let record = Record::Replay { node: known.name.clone(), generation, known: known.generation };
             return Some(answered || self.may_complain(now, &record));
         }
+        // The sender must hear of what it says, however many repetitions come: one can be news once.
+        let news = known.heard_up_to.is_behind(generation, header.order.seq);
         let missed = generation == known.generation && known.tracking.misses(header.order.seq);
-        (freshness == Freshness::Unproven).then_some(answered || missed)
+        (freshness == Freshness::Unproven).then_some(answered || missed || news)
+    }
+
+    fn is_history(&self, from: usize, header: MessageHeader, message: &Message) -> bool {
+        let known = &self.nodes[from];
+        let freshness = self.freshness(from, header.generation, message);
+        let back = self.lost_its_generation(from, header, freshness);
+        header.generation == known.generation && !back && known.tracking.is_history(header.order.seq)
     }
 
     fn heeds_unsequenced(&self, now: Instant, from: usize, kind: &str, message: &Message) -> bool {

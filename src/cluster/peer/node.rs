@@ -127,6 +127,12 @@ pub struct Node {
     /// Our number when a message of it counted last.
     #[serde(default)]
     pub outlived: u64,
+    /// What it says that knows no later number of ours is of a life that it has lost.
+    #[serde(default)]
+    pub proof_floor: u64,
+    /// Its number that was kept last for the next daemon.
+    #[serde(default)]
+    pub remembered: u64,
     /// It was heard since, and nothing of it was believed.
     #[serde(default)]
     pub doubted: Option<Doubted>,
@@ -163,6 +169,8 @@ impl Node {
             heard_up_to: HeardLives::default(),
             shows_freshness: false,
             outlived: 0,
+            proof_floor: 0,
+            remembered: 0,
             doubted: None,
         }
     }

@@ -193,7 +193,14 @@ impl Core {
             return false;
         }
         let node = &mut self.nodes[from];
+        if header.generation == node.generation && !back && node.tracking.is_history(header.order.seq) {
+            return false;
+        }
         if header.generation > node.generation || back {
+            if back {
+                // What the life that is gone said afterwards would be a new one.
+                node.proof_floor = node.outlived;
+            }
             let known = node.generation != 0;
             node.restart(header.generation, now);
             self.raise(Fact::NewIncarnation { node: from, known });

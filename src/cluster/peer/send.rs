@@ -53,7 +53,7 @@ impl Core {
     }
 
     /// `status`, with the dead time we ask our peers for (02 §3.1, §4.2) and the extensions we speak.
-    pub(in crate::cluster) fn send_status(&mut self) {
+    fn status_message(&self) -> Message {
         let (status, dead_time) = (self.own_status(), self.announced_dead_time());
         let mut message = Message::new("status")
             .with("st", status.word())
@@ -86,7 +86,21 @@ impl Core {
         if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_start_delay", &seconds.to_string());
         }
+        message
+    }
+
+    /// `status`.
+    pub(in crate::cluster) fn send_status(&mut self) {
+        let message = self.status_message();
         self.send(message);
+    }
+
+    /// `status` for a node that does not know us. Which key it verifies it says in messages that count only when it
+    /// knows us.
+    pub(in crate::cluster) fn introduce(&mut self) {
+        let message = self.complete(self.status_message());
+        self.out.push(Action::Send(message.clone()));
+        self.out.push(Action::SendSignedOtherwise(message));
     }
 
     /// `resource`, the absolute report of what we hold (03 §3). An hbd peer is also told since when.

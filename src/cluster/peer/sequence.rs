@@ -72,7 +72,7 @@ impl Tracking {
     /// to be asked for.
     pub fn accept(&mut self, seq: u64, now: Instant, first_request: impl FnMut() -> Instant) -> Verdict {
         let Some(last) = self.last else {
-            if seq <= self.floor {
+            if self.is_history(seq) {
                 return Verdict::Drop;
             }
             self.last = Some(seq);
@@ -112,8 +112,15 @@ impl Tracking {
                 let overtaken = self.overtaken.contains(&seq) && now <= self.overtaken_until;
                 if overtaken || self.misses(seq) { keep } else { Verdict::Drop }
             }
+            _ if self.is_history(seq) => Verdict::Drop,
             _ => keep,
         }
+    }
+
+    /// Whether nothing of this incarnation was heard since its death, or our start, and `seq` is not newer than what
+    /// was heard before.
+    pub fn is_history(&self, seq: u64) -> bool {
+        self.last.is_none() && seq <= self.floor
     }
 
     /// Whether `seq` is waited for.

@@ -26,6 +26,11 @@ fn hbd(mut bench: Bench, heard: &'static str) -> Bench {
     bench
 }
 
+/// That the peer has heard our last message.
+fn latest(bench: &Bench) -> &'static str {
+    Box::leak(format!("77 {:x}", bench.core.history.last_seq()).into_boxed_str())
+}
+
 fn remembered(bench: &Bench) -> Option<&KnownPeer> {
     let of = |(_, action): &'_ (Duration, Action)| matches!(action, Action::Remember(_));
     bench.done.iter().rev().find(|action| of(action)).map(|(_, action)| match action {
@@ -65,6 +70,8 @@ fn a_peer_that_does_not_know_us_is_told_at_once_and_believed_as_soon_as_it_does(
     let told = bench.sent("status");
     assert_eq!(told.len(), before + 1);
     assert_eq!(told[before].text("hbd_heard"), Some("100 1"));
+    // It may verify another key than the one that signs: it says so in what is not believed yet.
+    assert!(bench.done.iter().any(|(_, action)| matches!(action, Action::SendSignedOtherwise(_))));
     assert!(bench.sent("reqnodes").is_empty());
     bench.peer.heard = Some(PRESENT);
     bench.peer_status();
@@ -132,11 +139,49 @@ fn an_hbd_that_lost_its_generation_comes_in_again_by_itself() {
         (bench.peer.generation, bench.peer.seq) = (lower, 0);
         bench.peer_beats("active", 0xfa0);
         assert_eq!(bench.view().nodes[1].status, "dead");
-        bench.peer.heard = Some("77 ffff");
+        bench.peer.heard = Some(latest(&bench));
         bench.peer_beats("active", 0xfa0);
         assert_eq!((bench.view().nodes[1].status.as_str(), bench.view().nodes[1].generation), ("active", lower));
         assert!(bench.logged("was set back"));
+        // Recorded in the life that it has lost.
+        (bench.peer.generation, bench.peer.seq, bench.peer.heard) = (0x100, 0x40, Some(PRESENT));
+        bench.says("starting", &[]);
+        assert_eq!(bench.view().nodes[1].generation, lower);
     }
+}
+
+/// Our own disk was set back, and this generation has been before.
+#[test]
+fn nobody_has_heard_what_we_have_not_said() {
+    let mut bench = hbd(Bench::started(), "77 400");
+    bench.peer_beats("active", 0xfa0);
+    bench.says("starting", &[]);
+    assert_eq!(bench.view().nodes[1].generation, 0);
+}
+
+#[test]
+fn a_repetition_calls_off_no_reset() {
+    let mut bench = Bench::with(|settings| {
+        settings.known_peers = vec![known(0x100, 100, false)];
+        settings.fencing = vec!["nodeb".into()];
+    });
+    bench.feed(Event::Start);
+    bench.run(11_000);
+    assert!(bench.done.iter().any(|(_, action)| matches!(action, Action::Fence { .. })));
+    bench.peer.seq = 50;
+    bench.peer_status();
+    bench.says("starting", &[]);
+    assert!(!bench.logged("it is let live") && bench.view().nodes[1].status == "dead");
+}
+
+#[test]
+fn of_a_heartbeat_a_number_is_kept_about_once_a_minute_and_at_its_farewell() {
+    let mut bench = Bench::joined("local");
+    bench.run(120_000);
+    let kept = bench.done.iter().filter(|(_, action)| matches!(action, Action::Remember(_))).count();
+    assert!((1..=3).contains(&kept), "{kept}");
+    bench.says("shutdone", &[]);
+    assert_eq!(remembered(&bench).map(|known| known.seq), Some(bench.peer.seq));
 }
 
 #[test]

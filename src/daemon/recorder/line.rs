@@ -152,6 +152,9 @@ fn kind_and_content(action: &Action) -> (String, String) {
             let content = serde_json::to_string(&message).unwrap_or_default();
             (format!("send {}", message.kind().unwrap_or("?")), content)
         }
+        Action::SendSignedOtherwise(message) => {
+            ("send signed otherwise".to_owned(), message.kind().unwrap_or("?").to_owned())
+        }
         Action::Start(step) => (format!("start {}.{}", step.group, step.resource), String::new()),
         Action::Stop(step) => (format!("stop {}.{}", step.group, step.resource), String::new()),
         Action::StopLeftover(step) => (format!("stop left-over {}.{}", step.group, step.resource), String::new()),

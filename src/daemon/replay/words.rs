@@ -168,7 +168,7 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
             format!("{level}{}", record.text())
         }
         // For the next daemon only.
-        Action::Remember(_) => return None,
+        Action::Remember(_) | Action::SendSignedOtherwise(_) => return None,
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
         Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),

@@ -38,6 +38,20 @@ fn a_strong_key_signs_only_if_every_other_node_says_that_it_has_this_very_key() 
     assert_eq!(keys.signing_index(), 1);
 }
 
+/// A node that does not know us says which keys it verifies in messages that do not count yet.
+#[test]
+fn a_node_is_introduced_with_each_key_that_may_sign() {
+    let indices = |ring: &Keyring| ring.signed_otherwise().iter().map(Keyring::signing_index).collect::<Vec<_>>();
+    let mut both = ring(1, &[CLASSIC, STRONG, STRONGER]);
+    assert_eq!(indices(&both), [2, 3], "a peer that requires a strong key refuses the classic one");
+    let theirs = both.announcement().unwrap();
+    both.sign_for(&[Some(&theirs)]);
+    assert_eq!(indices(&both), [2, 1], "a peer that has lost the strong keys refuses them");
+    assert_eq!(indices(&ring(1, &[CLASSIC])), [0; 0]);
+    let strong = both.requiring(Method::HmacSha256).unwrap();
+    assert!(!indices(&strong).contains(&1), "nothing weaker signs");
+}
+
 #[test]
 fn auth_may_name_the_strong_key_and_a_stranger_still_gets_the_classic_one() {
     let both = ring(2, &[CLASSIC, STRONG]);
