@@ -73,24 +73,8 @@ impl Effects {
     pub fn carry_out(&mut self, actions: Vec<Action>, links: &mut Links) -> Aftermath {
         let mut aftermath = Aftermath::default();
         for action in actions {
+            let Some(action) = self.tell(action, links) else { continue };
             let step = match action {
-                Action::Send(message) => {
-                    links.send(&message);
-                    continue;
-                }
-                Action::SendSignedOtherwise(message) => {
-                    links.send_signed_otherwise(&message);
-                    continue;
-                }
-                Action::Remember(known) => {
-                    // Its thread ends after us.
-                    let _ = self.memory.send(known);
-                    continue;
-                }
-                Action::Log(record) => {
-                    records::write(&record, &self.groups);
-                    continue;
-                }
                 Action::Address { step, order } => {
                     self.address_order(step, order);
                     continue;
@@ -127,12 +111,26 @@ impl Effects {
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
+                Action::Send(_) | Action::SendSignedOtherwise(_) | Action::Remember(_) | Action::Log(_) => continue,
             };
             if let Err(reason) = self.hand_over(step.0, step.1) {
                 aftermath.lost.push((step.0, reason));
             }
         }
         aftermath
+    }
+
+    /// Says what is only to be said: to the other nodes, to the next daemon, to the log. Gives back everything else.
+    fn tell(&mut self, action: Action, links: &mut Links) -> Option<Action> {
+        match action {
+            Action::Send(message) => links.send(&message),
+            Action::SendSignedOtherwise(message) => links.send_signed_otherwise(&message),
+            // The thread ends after us.
+            Action::Remember(known) => drop(self.memory.send(known)),
+            Action::Log(record) => records::write(&record, &self.groups),
+            other => return Some(other),
+        }
+        None
     }
 
     /// The address of a step, if it is one.

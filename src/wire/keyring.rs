@@ -220,8 +220,8 @@ impl Keyring {
         }
     }
 
-    /// The same keys, once for each other key that may sign and is not the one that signs now: the classic one, and the
-    /// strong ones.
+    /// The same keys, once for each other key that may sign and is not the one that signs now: the classic one, and
+    /// the strong ones.
     pub fn signed_otherwise(&self) -> Vec<Keyring> {
         let strong = self.strong().map(|(index, _)| index);
         let others = strong.chain([self.stranger_index()]).filter(|index| *index != self.signer_index);
