@@ -41,7 +41,7 @@ pub fn a_broken_file_changes_nothing(pair: &mut Pair) -> Result<String> {
     pair.node(A).write_mode(AUTHKEYS, BROKEN, 0o600)?;
     let reload = pair.node(A).attempt(&["systemctl", "reload", HBD])?;
     let refused = pair.wait_record(A, since, "the old keys stay in force", SOON)?;
-    expect_words("the record", refused.message(), &["authkeys:2:3: Invalid authtype", "hint: write sha1"])?;
+    expect_words("the record", refused.message(), &["authkeys:2:3: Invalid authtype", "hint: write hmac-sha256"])?;
     expect("its priority", &refused.priority(), &3)?;
     expect_status("systemctl reload", &reload, 1)?;
     wait_until("hbd to be active", SOON, || (pair.node(A).unit_state(HBD).ok()? == "active").then_some(()))?;

@@ -30,6 +30,8 @@ pub fn a_recorded_start_moves_nothing(pair: &mut Pair) -> Result<String> {
     let started = now();
     pair.lab.start(A)?;
     pair.wait_settled(started)?;
+    // Long enough to be mentioned when it is repeated.
+    pair.lab.wait_said(A, "status", now() + 5.0, SOON)?;
     let recording = recorded(pair, A, started)?;
     pair.lab.stop(A)?;
     pair.lab.wait_owner(B, TAKEOVER)?;
