@@ -28,7 +28,7 @@ const FILES: [&str; 15] = [
     "644 root:root /usr/share/man/man5/hbd-ha.cf.5.gz",
     "644 root:root /usr/share/bash-completion/completions/hbctl",
     "644 root:root /usr/share/doc/hbd/examples/seed-centos65/nodea.ha.cf",
-    "644 root:root /etc/hbd/hbd.toml",
+    "600 root:root /etc/hbd/hbd.toml",
     "755 root:root /etc/ha.d",
     "755 root:root /var/lib/heartbeat",
 ];
