@@ -207,8 +207,8 @@ impl Links {
         let message = announcing.as_ref().unwrap_or(message);
         for form in [MessageForm::Datagram, MessageForm::Text] {
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.can_send()) {
-                let ring = self.keys.ring().clone();
-                self.send_as(form, message, &ring);
+                let encoded = self.encoded(form, message, self.keys.ring());
+                self.send_encoded(form, encoded);
             }
         }
         if let (Some("status"), Some(ts)) = (message.kind(), message.text("ts")) {
@@ -225,23 +225,24 @@ impl Links {
         let message = announcing.as_ref().unwrap_or(message);
         for ring in self.keys.ring().signed_otherwise() {
             for form in [MessageForm::Datagram, MessageForm::Text] {
-                self.send_as(form, message, &ring);
+                let encoded = self.encoded(form, message, &ring);
+                self.send_encoded(form, encoded);
             }
         }
     }
 
-    fn send_as(&mut self, form: MessageForm, message: &Message, ring: &Keyring) {
+    /// The bytes of a message for media of this form; `None` if there are none, which is mentioned.
+    fn encoded(&self, form: MessageForm, message: &Message, ring: &Keyring) -> Option<Vec<u8>> {
         let encoded = match form {
             MessageForm::Datagram => wire::encode_compressed(message, self.format, self.compression, ring),
             MessageForm::Text => wire::encode_classic(message, TextCarrier::Serial, ring),
         };
-        let bytes = match encoded {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
-                return;
-            }
-        };
+        let unfit = |error| warn!("cannot encode {}: {error}", message.kind().unwrap_or("a message"));
+        encoded.map_err(unfit).ok()
+    }
+
+    fn send_encoded(&mut self, form: MessageForm, encoded: Option<Vec<u8>>) {
+        let Some(bytes) = encoded else { return };
         for medium in self.media.iter_mut().filter(|medium| medium.link.form() == form && medium.link.can_send()) {
             let sent = medium.link.send(&bytes);
             medium.sent(sent);

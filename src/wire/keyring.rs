@@ -224,7 +224,9 @@ impl Keyring {
     /// the strong ones.
     pub fn signed_otherwise(&self) -> Vec<Keyring> {
         let strong = self.strong().map(|(index, _)| index);
-        let others = strong.chain([self.stranger_index()]).filter(|index| *index != self.signer_index);
+        let stranger =
+            Some(self.stranger_index()).filter(|stranger| self.strong().all(|(index, _)| index != *stranger));
+        let others = strong.chain(stranger).filter(|index| *index != self.signer_index);
         let ring = |index: u8| {
             let signer = self.keys.get(&index)?.clone();
             Some(Keyring { signer_index: index, signer, ..self.clone() })

@@ -109,8 +109,8 @@ impl Core {
         let verdicts = self.lan.asked.iter().filter(|asked| asked.mac.is_none()).map(|asked| self.verdict_due(asked));
         let taken = self.taken_by_then().filter(|_| !self.lan.lost.is_empty());
         let doubt = self.doubt_ends().filter(|_| !self.lan.held_back.is_none());
-        let begin = begin.into_iter().chain(doubt.filter(|due| *due > now));
-        begin.chain(services.chain(verdicts).chain(taken).filter(|due| *due > now)).min()
+        let later = services.chain(verdicts).chain(taken).chain(doubt).filter(|due| *due > now);
+        begin.into_iter().chain(later).min()
     }
 
     /// Takes what is not answered any more, or begins to ask when the peer is late.

@@ -11,6 +11,7 @@
 
 use super::header::MessageHeader;
 use super::heard::{Doubt, Doubted, FIELD, HeardLives, HeardUpTo};
+use super::message::extensions;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::{Action, FRESHNESS_EXTENSION, Instant, KnownPeer, Record};
@@ -50,8 +51,7 @@ impl Core {
         }
         let (ours, node) = (self.settings.generation, &self.nodes[from]);
         let heard = message.text(FIELD).map(HeardLives::parse);
-        let extensions = message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse::<u32>().ok());
-        let could = extensions.is_some_and(|number| number >= FRESHNESS_EXTENSION)
+        let could = extensions(message).is_some_and(|number| number >= FRESHNESS_EXTENSION)
             || node.shows_freshness && node.generation == generation;
         match heard {
             Some(heard) => {

@@ -38,9 +38,6 @@ impl Core {
         if let Some(heeded) = header.and_then(|header| self.heeds_doubtful(now, from, header, message)) {
             return heeded;
         }
-        if header.is_some_and(|header| self.is_history(from, header, message)) {
-            return false;
-        }
         if !known.heard || sender.is_some() && known.uuid != sender {
             return true;
         }
@@ -60,8 +57,8 @@ impl Core {
         }
     }
 
-    /// Whether a message is heeded that nothing shows to be of now, or that shows that its sender lost its
-    /// generation; `None` for any other.
+    /// Whether a message is heeded that nothing shows to be of now, that an earlier daemon or an earlier life of its
+    /// sender has shown us, or that shows that its sender lost its generation; `None` for any other.
     fn heeds_doubtful(&self, now: Instant, from: usize, header: MessageHeader, message: &Message) -> Option<bool> {
         let (known, generation) = (&self.nodes[from], header.generation);
         let freshness = self.freshness(from, generation, message);
@@ -76,14 +73,10 @@ impl Core {
         // The sender must hear of what it says, however many repetitions come: one can be news once.
         let news = known.heard_up_to.is_behind(generation, header.order.seq);
         let missed = generation == known.generation && known.tracking.misses(header.order.seq);
-        (freshness == Freshness::Unproven).then_some(answered || missed || news)
-    }
-
-    fn is_history(&self, from: usize, header: MessageHeader, message: &Message) -> bool {
-        let known = &self.nodes[from];
-        let freshness = self.freshness(from, header.generation, message);
-        let back = self.lost_its_generation(from, header, freshness);
-        header.generation == known.generation && !back && known.tracking.is_history(header.order.seq)
+        if freshness == Freshness::Unproven {
+            return Some(answered || missed || news);
+        }
+        (generation == known.generation && known.tracking.is_history(header.order.seq)).then_some(false)
     }
 
     fn heeds_unsequenced(&self, now: Instant, from: usize, kind: &str, message: &Message) -> bool {

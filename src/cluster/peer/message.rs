@@ -75,6 +75,11 @@ impl SetSaid {
     }
 }
 
+/// `hbd`: the extension number (05 §3.1); `None` for what is not a number.
+pub(super) fn extensions(message: &Message) -> Option<u32> {
+    message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok())
+}
+
 /// `hbd_start_delay` in seconds, as far as it is believed.
 fn start_delay(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST_START_DELAY)
@@ -290,7 +295,7 @@ impl StatusSaid {
         StatusSaid {
             status: message.text("st").and_then(Status::parse).filter(|status| *status != Status::Dead),
             dead_time: milliseconds.map(Duration::from_millis),
-            hbd: message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok()),
+            hbd: extensions(message),
             cut: message.text("hbd_cut").and_then(Set::parse).unwrap_or_default(),
             restarts: message.text("hbd_restart").is_some(),
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
