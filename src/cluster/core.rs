@@ -212,6 +212,8 @@ impl Core {
             Request::Farewell => each!(self; farewell_requested()),
             Request::Standby(set) => each!(self; move_requested(id, MoveDirection::ToPeer, set)),
             Request::Takeover(set) => each!(self; move_requested(id, MoveDirection::Here, set)),
+            Request::StandbyGroups(set) => each!(self; move_groups(id, MoveDirection::ToPeer, set)),
+            Request::TakeoverGroups(set) => each!(self; move_groups(id, MoveDirection::Here, set)),
             Request::Fence(node) => each!(self; fence_requested(id, node)),
             Request::ConfirmFenced(node) => each!(self; fenced_by_hand(id, node)),
             Request::Cleanup(group) => each!(self; cleanup(id, group)),

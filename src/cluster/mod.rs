@@ -67,3 +67,5 @@ pub const EXTENSIONS: u32 = 3;
 const GROUPS_EXTENSION: u32 = 2;
 /// The first of them that says what it has heard.
 const FRESHNESS_EXTENSION: u32 = 3;
+/// The first of them whose groups move one by one.
+const ALONE_EXTENSION: u32 = 4;

@@ -21,6 +21,9 @@ pub struct View {
     /// Whether our resources are left alone.
     #[serde(default)]
     pub maintenance: bool,
+    /// Whether the two nodes move groups one by one (05 §3.13); if not, all groups that prefer one node move together.
+    #[serde(default)]
+    pub groups_move_alone: bool,
     /// What an operator's move waits for, if one waits.
     pub awaited: Option<Awaited>,
     /// The node table, in ha.cf order.
@@ -138,6 +141,7 @@ impl Core {
             resource_state: if self.is_stable() { hold.to_string() } else { "transition".to_owned() },
             hold,
             maintenance: self.maintenance.on(),
+            groups_move_alone: self.groups_move_alone(),
             awaited: self.operator.awaited(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
             ping_nodes: self.ping_nodes.clone(),

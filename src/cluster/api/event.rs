@@ -236,6 +236,10 @@ pub enum Request {
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
     Takeover(Set),
+    /// The same as [`Request::Standby`] with groups one by one.
+    StandbyGroups(GroupSet),
+    /// The same as [`Request::Takeover`] with groups one by one.
+    TakeoverGroups(GroupSet),
     /// Reset node number N of [`crate::cluster::Settings::nodes`] with its fencing device.
     Fence(usize),
     /// A human says that node number N, whose reset is waited for, is off.

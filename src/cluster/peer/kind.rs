@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use crate::cluster::core::Core;
-use crate::cluster::{GROUPS_EXTENSION, Status};
+use crate::cluster::{ALONE_EXTENSION, GROUPS_EXTENSION, Status};
 use crate::config::AutoFailback;
 
 /// What the peer is.
@@ -46,6 +46,14 @@ impl Core {
         let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
         let reads = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= GROUPS_EXTENSION);
         self.peer_node().is_some_and(|peer| reads(peer) || stranger(peer))
+    }
+
+    /// Whether groups move one by one between the peer and us (05 §3.13). If not, they move by Heartbeat's classes.
+    /// Of a peer of which nothing was heard nobody knows, and nothing has to be said to it.
+    pub(in crate::cluster) fn groups_move_alone(&self) -> bool {
+        let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
+        let moves = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= ALONE_EXTENSION);
+        self.peer_node().is_none_or(|peer| moves(peer) || stranger(peer))
     }
 
     /// What the peer is. [`PeerKind::Unknown`] if there is no peer.

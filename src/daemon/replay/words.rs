@@ -125,6 +125,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             Request::Maintenance(false) => "maintenance ends".to_owned(),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
+            Request::StandbyGroups(set) => format!("an operator asks for standby of {} groups", set.count()),
+            Request::TakeoverGroups(set) => format!("an operator asks for takeover of {} groups", set.count()),
             Request::Fence(node) => format!("an operator wants {} reset", name(*node, settings)),
             Request::ConfirmFenced(node) => format!("an operator says that {} is off", name(*node, settings)),
         },
