@@ -3,6 +3,7 @@
 //! Owns the sentences but for those about moves ([`super::moving`]). A text in `Err` becomes an error on the bus.
 
 use super::call::RequestOutcome;
+use super::snapshot::Snapshot;
 use crate::cluster::Answer;
 
 /// Why nothing was even begun.
@@ -39,8 +40,21 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
 }
 
 /// There is no group of this name.
-pub(super) fn no_group(name: &str) -> String {
-    format!("'{name}' is no group: write the first resource of a line of haresources, as it stands there")
+pub(super) fn no_group(seen: &Snapshot, name: &str) -> String {
+    format!("'{name}' is no group: write {}", known_groups(seen))
+}
+
+/// The names of the groups in a sentence. Of very many the first ones, and where the others are shown.
+pub(super) fn known_groups(seen: &Snapshot) -> String {
+    const NAMED: usize = 12;
+    let names: Vec<&str> = seen.groups.iter().map(|group| group.name.as_str()).collect();
+    match names.as_slice() {
+        [] => "one of haresources, which has none".to_owned(),
+        names if names.len() > NAMED => {
+            format!("{} or one of the others that `hbctl status` shows", names[..NAMED].join(", "))
+        }
+        names => names.join(", "),
+    }
 }
 
 /// `hbctl failback cancel` of a group, or of all with an empty name.

@@ -14,31 +14,11 @@ use super::call::{Call, CallError, Caller};
 use super::ending::{JobEnding, JobResult};
 use super::error::ManagerError;
 use super::jobs::{Jobs, Task};
-use super::moving;
+use super::moving::PlannedMove;
 use super::names::ROOT;
 use super::shown::Shown;
 use super::snapshot::{DecisionSnapshot, Snapshot};
-use crate::cluster::{Answer, Instant, Request};
-
-/// What [`ManagerObject`] shows by its properties: the snapshot without what the other objects show.
-pub(super) fn manager_data(snapshot: &Snapshot) -> Snapshot {
-    Snapshot {
-        version: snapshot.version.clone(),
-        node: snapshot.node.clone(),
-        cluster: snapshot.cluster.clone(),
-        state: snapshot.state.clone(),
-        resource_state: snapshot.resource_state.clone(),
-        awaited: snapshot.awaited.clone(),
-        auto_failback: snapshot.auto_failback.clone(),
-        nodes: Vec::new(),
-        links: Vec::new(),
-        groups: Vec::new(),
-        broken_devices: snapshot.broken_devices.clone(),
-        start_problems: snapshot.start_problems.clone(),
-        decisions: snapshot.decisions.clone(),
-        ..*snapshot
-    }
-}
+use crate::cluster::{Instant, Request};
 
 /// `org.hbd1.Manager`.
 pub struct ManagerObject {
@@ -61,30 +41,15 @@ impl ManagerObject {
         piece(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Moves all groups of a scope, as a job.
-    async fn move_class(&self, bus: &Connection, here: bool, scope: &str) -> Result<OwnedObjectPath, ManagerError> {
-        let Some(set) = moving::parse_set(scope) else {
-            let text = format!("'{scope}' is no set of groups: write all, local, foreign or failback");
-            return Err(ManagerError::InvalidArgument(text));
-        };
-        let task = self.see(|snapshot| Task {
-            kind: if here { "takeover" } else { "standby" },
-            groups: moving::groups(snapshot, set),
-            node: if here { snapshot.node.clone() } else { moving::other_node(snapshot) },
-        });
-        let request = if here { Request::Takeover(set) } else { Request::Standby(set) };
-        self.begin(bus, task, Ok(request), move |answer| moving::set_moved(answer, here, set)).await
-    }
-
-    /// Hands a move to the daemon and shows it as a job, which `ending` ends when the core has answered. What need
-    /// not or cannot be handed over is a job that has ended already.
+    /// Hands a move to the daemon and shows it as a job, which ends when the core has answered. What need not or
+    /// cannot be handed over is a job that has ended already. A text in place of a move says what is wrong with the
+    /// caller's words.
     async fn begin(
         &self,
         bus: &Connection,
-        task: Task,
-        request: Result<Request, JobEnding>,
-        ending: impl FnOnce(Answer) -> JobEnding + Send + 'static,
+        planned: Result<PlannedMove, String>,
     ) -> Result<OwnedObjectPath, ManagerError> {
+        let PlannedMove { task, request, ending } = planned.map_err(ManagerError::InvalidArgument)?;
         let outcome = match request {
             Ok(request) => Ok(self.caller.request(request)?),
             Err(ended) => Err(ended),
@@ -124,10 +89,10 @@ impl ManagerObject {
         Ok(shown)
     }
 
-    /// The number of a group in haresources order.
+    /// The place of a group in haresources.
     fn group(&self, name: &str) -> Result<usize, ManagerError> {
-        let found = self.see(|snapshot| snapshot.groups.iter().position(|known| known.name == name));
-        found.ok_or_else(|| ManagerError::InvalidArgument(answers::no_group(name)))
+        self.see(|seen| seen.place_of(name).ok_or_else(|| answers::no_group(seen, name)))
+            .map_err(ManagerError::InvalidArgument)
     }
 
     /// The same; `None` for an empty name, which means all.
@@ -180,7 +145,7 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        self.move_class(bus, false, scope).await
+        self.begin(bus, self.see(|seen| PlannedMove::of_scope(seen, false, scope))).await
     }
 
     /// Takes the groups of `scope` from the other node; words and job as Standby. Takes the authorisation
@@ -193,35 +158,48 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        self.move_class(bus, true, scope).await
+        self.begin(bus, self.see(|seen| PlannedMove::of_scope(seen, true, scope))).await
     }
 
-    /// Moves one group to a node, as a job. Heartbeat's protocol moves all groups that prefer a node together: where
-    /// others would go along, the job is refused, and its message says which and how to move all of them. Takes the
-    /// authorisation org.hbd1.switch.
+    /// Gives these groups to the other node, as Standby does with a scope. If the other node is a Heartbeat or an
+    /// older hbd (GroupsMoveAlone) and other groups would go along, the job is refused, and its message says which and
+    /// how to move all of them. Takes the authorisation org.hbd1.switch.
     #[zbus(out_args("job"))]
-    async fn r#move(
+    async fn standby_groups(
         &self,
-        group: String,
-        node: String,
+        groups: Vec<String>,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        self.group(&group)?;
-        let nodes = self.see(|snapshot| {
-            let nodes = snapshot.nodes.iter().filter(|node| node.kind == "normal");
-            nodes.map(|node| node.name.clone()).collect::<Vec<_>>()
-        });
-        if !nodes.contains(&node) {
-            return Err(ManagerError::InvalidArgument(format!(
-                "'{node}' is no node of ha.cf: write {}",
-                nodes.join(" or ")
-            )));
-        }
-        let task = Task { kind: "move", groups: vec![group.clone()], node: node.clone() };
-        let request = self.see(|snapshot| moving::request_for_group(snapshot, &group, &node));
-        self.begin(bus, task, request, move |answer| moving::group_moved(answer, &group, &node)).await
+        self.begin(bus, self.see(|seen| PlannedMove::of_groups(seen, false, &groups))).await
+    }
+
+    /// Takes these groups from the other node; the rest is as with StandbyGroups. Takes the authorisation
+    /// org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn takeover_groups(
+        &self,
+        groups: Vec<String>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
+        self.begin(bus, self.see(|seen| PlannedMove::of_groups(seen, true, &groups))).await
+    }
+
+    /// Moves one group to a node, as a job. If other groups would go along it is refused as by StandbyGroups. Takes
+    /// the authorisation org.hbd1.switch.
+    #[zbus(out_args("job"))]
+    async fn r#move(
+        &self,
+        group: &str,
+        node: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedObjectPath, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Switch).await?;
+        self.begin(bus, self.see(|seen| PlannedMove::of_group(seen, group, node))).await
     }
 
     /// Returns the group of this name, or all with an empty name, to the other node now, if it is to go there by
@@ -230,15 +208,13 @@ impl ManagerObject {
     #[zbus(out_args("job"))]
     async fn failback_now(
         &self,
-        group: String,
+        group: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        let index = self.group_or_all(&group)?;
-        let task = self.see(|snapshot| moving::return_task(snapshot, &group, moving::other_node(snapshot)));
-        let named = task.groups.join(", ");
-        self.begin(bus, task, Ok(Request::ReturnNow(index)), move |answer| moving::returned(answer, &named)).await
+        let place = self.group_or_all(group)?;
+        self.begin(bus, Ok(self.see(|seen| PlannedMove::of_return(seen, place)))).await
     }
 
     /// Keeps such groups on this node: they do not go back by themselves until the other node goes away and comes
@@ -429,6 +405,13 @@ impl ManagerObject {
     #[zbus(property)]
     fn resource_state(&self) -> String {
         self.see(|data| data.resource_state.clone())
+    }
+
+    /// Whether the two nodes move groups one by one. If not, the other node is a Heartbeat or an older hbd, and all
+    /// groups that prefer one node move together.
+    #[zbus(property)]
+    fn groups_move_alone(&self) -> bool {
+        self.see(|data| data.groups_move_alone)
     }
 
     /// What a job waits for, at most 20 s, before anything is moved, in words; "" for nothing.

@@ -8,7 +8,7 @@ use zbus::object_server::{Interface, InterfaceRef};
 use zbus::{Connection, OwnedVariant, Variant, fdo};
 
 use super::jobs::Jobs;
-use super::manager::{ManagerObject, manager_data};
+use super::manager::ManagerObject;
 use super::names::ROOT;
 use super::objects::{GroupObject, LinkObject, Mirror, NodeObject, ResourceObject};
 use super::path::encode;
@@ -69,7 +69,7 @@ impl Publisher {
             return Ok(());
         }
         let object = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
-        let same = manager_data(&was) == manager_data(snapshot);
+        let same = was.of_manager() == snapshot.of_manager();
         // Its lock may be taken for long by its caller: what it shows is beside it.
         let before = if same { Properties::new() } else { shown(bus, &object, &*object.get().await).await? };
         *self.manager.write().unwrap_or_else(PoisonError::into_inner) = snapshot.clone();

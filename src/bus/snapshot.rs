@@ -18,6 +18,9 @@ pub struct Snapshot {
     /// Whether this node's resources are left alone.
     #[serde(default)]
     pub maintenance: bool,
+    /// Whether the two nodes move groups one by one; if not, all groups that prefer one node move together.
+    #[serde(default)]
+    pub groups_move_alone: bool,
     /// What a move waits for before it begins; empty for nothing.
     pub awaited: String,
     /// `auto_failback`: `on`, `off`, `legacy`.
@@ -229,6 +232,38 @@ pub struct ResourceSnapshot {
     /// How often it has failed on this node lately; `cleanup` forgets it.
     #[serde(default)]
     pub failures: u32,
+}
+
+impl Snapshot {
+    /// The place of the group that somebody calls so.
+    pub fn place_of(&self, word: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.name == word)
+    }
+
+    /// The other node with resources; `None` if there is none.
+    pub fn other_node(&self) -> Option<&NodeSnapshot> {
+        self.nodes.iter().find(|node| node.kind == "normal" && !node.local)
+    }
+
+    /// What `org.hbd1.Manager` shows by its properties: all that the other objects do not show.
+    pub(super) fn of_manager(&self) -> Snapshot {
+        Snapshot {
+            version: self.version.clone(),
+            node: self.node.clone(),
+            cluster: self.cluster.clone(),
+            state: self.state.clone(),
+            resource_state: self.resource_state.clone(),
+            awaited: self.awaited.clone(),
+            auto_failback: self.auto_failback.clone(),
+            nodes: Vec::new(),
+            links: Vec::new(),
+            groups: Vec::new(),
+            broken_devices: self.broken_devices.clone(),
+            start_problems: self.start_problems.clone(),
+            decisions: self.decisions.clone(),
+            ..*self
+        }
+    }
 }
 
 impl GroupSnapshot {

@@ -87,6 +87,7 @@ fn example() -> Snapshot {
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
         maintenance: false,
+        groups_move_alone: true,
         awaited: String::new(),
         auto_failback: "off".to_owned(),
         generation: 12,

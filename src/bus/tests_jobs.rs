@@ -10,7 +10,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy
 use super::private_bus::PrivateBus;
 use super::tests::{Daemon, LONG, managed, read, text};
 use super::{Call, DecisionSnapshot, NAME, OperatorRequest, ROOT, RequestOutcome};
-use crate::cluster::{Answer, Request, Set};
+use crate::cluster::{Answer, GroupSet, Request, Set};
 
 /// Every signal of the manager, drained from now on: member and body.
 async fn signals(client: &Connection) -> mpsc::UnboundedReceiver<Message> {
@@ -83,11 +83,12 @@ async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
     let (mut daemon, client) = Daemon::start(&bus).await;
     let mut signals = signals(&client).await;
     let peer_gone = "refused: the other node is dead or has left; see `hbctl status`";
+    let first = GroupSet::new([0], Set::NONE);
     for (number, method, words, request, kind, node, groups) in [
         (1, "Standby", vec!["local"], Request::Standby(Set::LOCAL), "standby", "nodeb", vec!["10.0.0.100"]),
         (2, "Takeover", vec!["failback"], Request::Takeover(Set::FOREIGN), "takeover", "nodea", vec![]),
         (3, "Takeover", vec!["all"], Request::Takeover(Set::ALL), "takeover", "nodea", vec!["10.0.0.100"]),
-        (4, "Move", vec!["10.0.0.100", "nodeb"], Request::Standby(Set::LOCAL), "move", "nodeb", vec!["10.0.0.100"]),
+        (4, "Move", vec!["10.0.0.100", "nodeb"], Request::StandbyGroups(first), "move", "nodeb", vec!["10.0.0.100"]),
         (5, "FailbackNow", vec![""], Request::ReturnNow(None), "failback", "nodeb", vec![]),
         (6, "FailbackNow", vec!["10.0.0.100"], Request::ReturnNow(Some(0)), "failback", "nodeb", vec![]),
     ] {
@@ -108,6 +109,35 @@ async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
         assert_eq!(next(&mut signals).await, ("JobRemoved".to_owned(), end));
         assert!(!managed(&client).await.contains(&path.to_owned()));
     }
+}
+
+#[tokio::test]
+async fn groups_are_moved_by_name_and_the_property_says_how() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut signals = signals(&client).await;
+    let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
+    let groups = GroupSet::new([0], Set::NONE);
+    for (alone, method, wanted) in [
+        (true, "StandbyGroups", Request::StandbyGroups(groups)),
+        (true, "TakeoverGroups", Request::TakeoverGroups(groups)),
+        (false, "StandbyGroups", Request::Standby(Set::LOCAL)),
+    ] {
+        let mut told = manager.receive_property_changed::<bool>("GroupsMoveAlone").await;
+        daemon.change(|snapshot| snapshot.groups_move_alone = alone);
+        while timeout(LONG, told.next()).await.unwrap().unwrap().get().await.unwrap() != alone {}
+        let path: OwnedObjectPath = manager.call(method, &(vec!["10.0.0.100"],)).await.unwrap();
+        let (request, reply) = operator_request(daemon.calls.recv().await);
+        assert_eq!(request, wanted);
+        assert_eq!(next(&mut signals).await.0, "JobNew");
+        reply.send(Ok(Answer::Done)).unwrap();
+        let (member, words) = next(&mut signals).await;
+        assert_eq!((member.as_str(), words[0].as_str(), words[1].as_str()), ("JobRemoved", path.as_str(), "done"));
+        assert!(words[2].ends_with(" node: 10.0.0.100"), "{}", words[2]);
+    }
+    let error =
+        manager.call::<_, _, OwnedObjectPath>("StandbyGroups", &(vec!["mail"],)).await.unwrap_err().to_string();
+    assert!(error.contains("InvalidArgument") && error.contains("write 10.0.0.100, or a set"), "{error}");
 }
 
 #[tokio::test]

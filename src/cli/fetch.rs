@@ -138,6 +138,7 @@ fn from_manager(mut from: Properties) -> Snapshot {
         state: take(&mut from, "State"),
         resource_state: take(&mut from, "ResourceState"),
         maintenance: take(&mut from, "Maintenance"),
+        groups_move_alone: take(&mut from, "GroupsMoveAlone"),
         awaited: take(&mut from, "Awaited"),
         auto_failback: take(&mut from, "AutoFailback"),
         generation: take(&mut from, "Generation"),

@@ -24,6 +24,7 @@ mod genkey;
 mod job;
 mod json;
 mod metrics;
+mod moves;
 mod reload;
 mod secret_key;
 mod setup;
@@ -141,8 +142,8 @@ fn refused(error: SetupError) -> CliError {
 /// Sends hbd the request of an operator and waits for its answer: done, or why not.
 async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result<Result<String, String>, CliError> {
     match request {
-        RequestCommand::Standby { scope } => job::run(bus, "Standby", &(scope,), Printed).await,
-        RequestCommand::Takeover { scope } => job::run(bus, "Takeover", &(scope,), Printed).await,
+        RequestCommand::Standby { groups } => moves::run(bus, "Standby", groups).await,
+        RequestCommand::Takeover { groups } => moves::run(bus, "Takeover", groups).await,
         RequestCommand::Move { group, node } => {
             job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Printed).await
         }

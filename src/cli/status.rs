@@ -140,10 +140,19 @@ fn remedy(group: &GroupSnapshot) -> String {
     }
 }
 
+/// The end of the line about this hbd, where two groups cannot be moved one by one.
+fn moving_together(snapshot: &Snapshot) -> &'static str {
+    let shared = |group: &GroupSnapshot| {
+        snapshot.groups.iter().filter(|other| other.preferred == group.preferred).nth(1).is_some()
+    };
+    let together = !snapshot.groups_move_alone && snapshot.other_node().is_some();
+    if together && snapshot.groups.iter().any(shared) { ", groups move together" } else { "" }
+}
+
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
 pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
-        "{} {}: {}, holds {} resources\nhbd {}, cluster {}, generation {}, auto_failback {}\n\
+        "{} {}: {}, holds {} resources\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
          keepalive {}, warntime {}, deadtime {}, initdead {}\n\n",
         bold("Node", colour),
         snapshot.node,
@@ -153,6 +162,7 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         snapshot.cluster,
         snapshot.generation,
         snapshot.auto_failback,
+        moving_together(snapshot),
         ha_cf_time(snapshot.keepalive_usec),
         ha_cf_time(snapshot.warntime_usec),
         ha_cf_time(snapshot.deadtime_usec),

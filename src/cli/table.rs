@@ -10,10 +10,8 @@ use super::dump::DumpOptions;
 use super::events::EventFilter;
 use super::format::ColourChoice;
 use super::genkey::GenkeyOptions;
+use super::moves::ScopeOrGroup;
 use super::setup::{JoinOptions, SetupOptions};
-
-/// The sets of groups, in Heartbeat's words (03 §1).
-const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
 
 /// Query and control hbd
 #[derive(Debug, Parser)]
@@ -197,25 +195,28 @@ pub(super) enum HbctlCommand {
 pub(super) enum RequestCommand {
     /// Give resource groups to the other node, and wait until they run there
     ///
-    /// Prints the progress on standard error. Exit status: 0 moved, or nothing to move, 1 hbd does not answer, 4 not
-    /// moved, with the reason.
+    /// Names one set of groups, or groups one by one. If the other node is a Heartbeat or an older hbd, all groups
+    /// that prefer one node move together: if other groups than those named would move as well, nothing is moved, and
+    /// the text says which groups and how to move all of them. Prints the progress on standard error. Exit status: 0
+    /// moved, or nothing to move, 1 hbd does not answer, 4 not moved, with the reason.
     Standby {
-        /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback)
-        #[arg(default_value = "all", value_parser = SCOPES)]
-        scope: String,
+        /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback),
+        /// or groups by name, as status shows them
+        #[arg(default_value = "all", value_parser = ScopeOrGroup, hide_possible_values = true)]
+        groups: Vec<String>,
     },
     /// Take resource groups from the other node, and wait until they run here
     ///
-    /// Exit status: as standby.
+    /// As standby, in the other direction.
     Takeover {
         /// Which groups, as in standby
-        #[arg(default_value = "all", value_parser = SCOPES)]
-        scope: String,
+        #[arg(default_value = "all", value_parser = ScopeOrGroup, hide_possible_values = true)]
+        groups: Vec<String>,
     },
     /// Move one resource group to a node, and wait until it runs there
     ///
-    /// Heartbeat's protocol moves all groups that prefer one node together. If other groups would move as well,
-    /// nothing is moved, and the text says which groups and how to move all of them. Exit status: as standby.
+    /// If the other node is a Heartbeat or an older hbd, and other groups would move as well, nothing is moved, as in
+    /// standby. Exit status: as standby.
     Move {
         /// The group by its first resource, as status shows it
         group: String,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+use clap::Parser;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use zbus::ObjectPath;
@@ -13,13 +14,14 @@ use zbus::names::UniqueName;
 
 use super::error::CliError;
 use super::status::{render, troubles};
-use super::{fetch, job, json, table};
+use super::table::{Arguments, HbctlCommand};
+use super::{fetch, json, table};
 use crate::bus::private_bus::PrivateBus;
 use crate::bus::{
     Call, CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ROOT,
     ResourceSnapshot, Snapshot, Traffic,
 };
-use crate::cluster::{Answer, Request, Set};
+use crate::cluster::{Answer, GroupSet, Request, Set};
 
 fn node(name: &str, status: &str, holds: &str) -> NodeSnapshot {
     NodeSnapshot {
@@ -61,6 +63,7 @@ fn healthy() -> Snapshot {
         state: "active".to_owned(),
         resource_state: "local".to_owned(),
         maintenance: false,
+        groups_move_alone: true,
         awaited: String::new(),
         auto_failback: "off".to_owned(),
         cluster: "web".to_owned(),
@@ -371,7 +374,7 @@ async fn lie(bus: &PrivateBus) {
 
 /// A move as hbctl waits for it, beside a daemon that ends it so and a program that says it was done; `None` without
 /// a dbus-daemon.
-async fn outcome_of_move(answer: Answer) -> Option<Result<String, String>> {
+async fn outcome_of_move(words: &[&str], wanted: Request, answer: Answer) -> Option<Result<String, String>> {
     let bus = PrivateBus::start()?;
     let (_snapshots, receiver) = watch::channel(Arc::new(healthy()));
     let (sender, mut calls) = mpsc::channel(1);
@@ -386,25 +389,74 @@ async fn outcome_of_move(answer: Answer) -> Option<Result<String, String>> {
         tokio::task::yield_now().await;
     }
     let daemon = async {
-        let Some(Call::Operator(OperatorRequest { request: Request::Standby(Set::LOCAL), reply })) =
-            calls.recv().await
-        else {
+        let Some(Call::Operator(OperatorRequest { request, reply })) = calls.recv().await else {
             panic!("another call")
         };
+        assert_eq!(request, wanted);
         lie(&bus).await;
         reply.send(Ok(answer)).unwrap();
     };
-    let arguments = ("10.0.0.100", "nodeb");
-    let (said, ()) = tokio::join!(job::run(bus.builder(), "Move", &arguments, job::Progress::Quiet), daemon);
+    let arguments = Arguments::try_parse_from(["hbctl"].iter().chain(words)).unwrap();
+    let HbctlCommand::Request(request) = arguments.command else { panic!("no request") };
+    let (said, ()) = tokio::join!(super::send_request(bus.builder(), &request), daemon);
     Some(said.unwrap())
 }
 
 #[tokio::test]
 async fn a_move_is_waited_for_by_its_job() {
-    let Some(said) = outcome_of_move(Answer::Done).await else { return };
+    let group = GroupSet::new([0], Set::NONE);
+    let words = ["move", "10.0.0.100", "NodeB"];
+    let Some(said) = outcome_of_move(&words, Request::StandbyGroups(group), Answer::Done).await else { return };
     assert_eq!(said, Ok("10.0.0.100 is now on nodeb".to_owned()));
-    let Some(said) = outcome_of_move(Answer::Failed).await else { return };
+    let Some(said) = outcome_of_move(&words, Request::StandbyGroups(group), Answer::Failed).await else { return };
     assert!(said.unwrap_err().contains("not everything could be started"));
+}
+
+#[tokio::test]
+async fn a_word_that_is_no_scope_is_the_name_of_a_group() {
+    let group = GroupSet::new([0], Set::NONE);
+    for (words, wanted, text) in [
+        (vec!["standby"], Request::Standby(Set::ALL), "all resources are now on the other node"),
+        (vec!["takeover", "foreign"], Request::Takeover(Set::FOREIGN), "the foreign resources are now on this node"),
+        (vec!["standby", "10.0.0.100"], Request::StandbyGroups(group), "now on the other node: 10.0.0.100"),
+        (vec!["takeover", "10.0.0.100"], Request::TakeoverGroups(group), "now on this node: 10.0.0.100"),
+    ] {
+        let Some(said) = outcome_of_move(&words, wanted, Answer::Done).await else { return };
+        assert_eq!(said, Ok(text.to_owned()), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_and_a_group_are_not_moved_together() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let words = ["10.0.0.100", "local"].map(str::to_owned);
+    let said = super::moves::run(bus.builder(), "Standby", &words).await.unwrap();
+    assert!(said.unwrap_err().starts_with("'local' is a set of groups: write it alone"));
+}
+
+#[test]
+fn the_shells_complete_scopes_and_the_help_claims_no_more() {
+    let command = table::command();
+    let standby = command.find_subcommand("standby").unwrap();
+    let groups = standby.get_positionals().next().unwrap();
+    let completed: Vec<_> = groups.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    assert_eq!(completed, ["all", "local", "foreign", "failback"]);
+    assert!(!standby.clone().render_long_help().to_string().contains("possible values"));
+}
+
+#[test]
+fn the_text_says_where_groups_cannot_be_moved_alone() {
+    let mut snapshot = healthy();
+    snapshot.groups_move_alone = false;
+    assert!(!render(&snapshot, 1_400_000, false).contains("move together"), "there is one group");
+    let second = GroupSnapshot { name: "10.0.0.101".to_owned(), ..snapshot.groups[0].clone() };
+    snapshot.groups.push(second);
+    assert!(render(&snapshot, 1_400_000, false).contains(", auto_failback off, groups move together\n"));
+    snapshot.groups[1].preferred = "nodeb".to_owned();
+    assert!(!render(&snapshot, 1_400_000, false).contains("move together"), "one group of each node");
+    snapshot.groups[1].preferred = "nodea".to_owned();
+    snapshot.nodes.retain(|node| node.local);
+    assert!(!render(&snapshot, 1_400_000, false).contains("move together"), "there is no other node");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         state: view.state.clone(),
         resource_state: view.resource_state.clone(),
         maintenance: view.maintenance,
+        groups_move_alone: view.groups_move_alone,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
