@@ -11,8 +11,9 @@ use tokio::io::unix::AsyncFd;
 use super::arp::{self, ArpOperation, ETHERTYPE_ARP, MacBytes};
 use super::ndisc::{self, ETHERTYPE_IPV6};
 
-/// The longest frame that is looked at.
-pub(super) const FRAME_MAX: usize = 128;
+/// The longest frame that is looked at: a whole one of Ethernet, because the checksum of an advertisement is over all
+/// of it.
+pub(super) const FRAME_MAX: usize = 1514;
 
 /// Sends gratuitous ARP, unsolicited neighbour advertisements, and probes. Needs CAP_NET_RAW to open.
 #[derive(Debug)]
@@ -93,12 +94,17 @@ impl PacketListener {
 
     /// For neighbour advertisements. On a tokio runtime.
     pub(super) fn for_advertisements(index: u32) -> io::Result<PacketListener> {
-        // Anything but advertisements stays in the kernel: this would be all IPv6 traffic.
+        // Anything but advertisements stays in the kernel: this would be all IPv6 traffic. So do those that came from
+        // beyond a router, and those with a code that there is none of.
         let program = vec![
-            filter(LOAD, 0, 0, 20),
-            filter(EQUALS, 0, 3, ndisc::ICMPV6.into()),
+            filter(LOAD, 0, 0, ndisc::NEXT_HEADER as u32),
+            filter(EQUALS, 0, 7, ndisc::ICMPV6.into()),
+            filter(LOAD, 0, 0, ndisc::HOP_LIMIT as u32),
+            filter(EQUALS, 0, 5, ndisc::LINK_ONLY.into()),
             filter(LOAD, 0, 0, ndisc::MESSAGE as u32),
-            filter(EQUALS, 0, 1, ndisc::ADVERTISEMENT.into()),
+            filter(EQUALS, 0, 3, ndisc::ADVERTISEMENT.into()),
+            filter(LOAD, 0, 0, ndisc::MESSAGE as u32 + 1),
+            filter(EQUALS, 0, 1, 0),
             filter(RETURN, 0, 0, FRAME_MAX as u32),
             filter(RETURN, 0, 0, 0),
         ];
@@ -109,10 +115,12 @@ impl PacketListener {
         // Protocol 0 until it is bound: nothing unfiltered, and nothing of another interface, gets in.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
         socket.set_nonblocking(true)?;
-        // Our own announcements, which the kernel shows to every listener as well, stay there.
+        // Our own announcements, which the kernel shows to every listener as well, stay there; so does what an
+        // interface in promiscuous mode receives for others, which the kernel does not heed either.
         let own = [
             filter(LOAD, 0, 0, PACKET_TYPE),
-            filter(EQUALS, 0, 1, libc::PACKET_OUTGOING.into()),
+            filter(EQUALS, 1, 0, libc::PACKET_OUTGOING.into()),
+            filter(EQUALS, 0, 1, libc::PACKET_OTHERHOST.into()),
             filter(RETURN, 0, 0, 0),
         ];
         socket.attach_filter(&own.into_iter().chain(program).collect::<Vec<_>>())?;

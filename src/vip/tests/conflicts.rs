@@ -122,6 +122,68 @@ fn a_claim_is_told_and_defended_once() {
     });
 }
 
+/// An advertisement with one byte changed, and the checksum made right for it.
+fn forged(at: usize, value: u8) -> Vec<u8> {
+    let mut frame = ndisc::unsolicited(FOREIGN, VIP6, false);
+    let before = u16::from_be_bytes([frame[at & !1], frame[at | 1]]);
+    frame[at] = value;
+    let after = u16::from_be_bytes([frame[at & !1], frame[at | 1]]);
+    if at >= ndisc::MESSAGE {
+        // RFC 1624: the new sum follows from the old one and from what has changed.
+        let sum = u16::from_be_bytes([frame[56], frame[57]]);
+        let total = u32::from(!sum) + u32::from(!before) + u32::from(after);
+        let folded = (total & 0xffff) + (total >> 16);
+        let folded = ((folded & 0xffff) + (folded >> 16)) as u16;
+        frame[56..58].copy_from_slice(&(!folded).to_be_bytes());
+    }
+    frame
+}
+
+#[test]
+fn an_advertisement_from_beyond_a_router_is_no_claim() {
+    with_cable(|peer| {
+        let room = Room::open();
+        room.add(1, &on(VIP6, 64));
+        let mut wrong_sum = ndisc::unsolicited(FOREIGN, VIP6, false);
+        wrong_sum[57] ^= 1;
+        for frame in [forged(ndisc::HOP_LIMIT, 64), forged(ndisc::MESSAGE + 1, 1), wrong_sum] {
+            peer_sends(&peer, frame.clone());
+            peer_sends(&peer, frame);
+        }
+        assert!(room.reports.recv_timeout(Duration::from_millis(300)).is_err(), "nothing is told");
+        peer_sends(&peer, ndisc::unsolicited(FOREIGN, VIP6, false));
+        let report = room.report();
+        assert!(matches!(report, VipReport::Claimed { id: 1, again: false, .. }), "{report:?}");
+    });
+}
+
+/// The kernel's filter alone: what it lets through has not been judged by hbd yet.
+#[test]
+fn the_filter_keeps_forged_advertisements_out() {
+    with_cable(|peer| {
+        let index = testnet::rtnetlink_run(|handle| async move {
+            let mut links = handle.link().get().match_name("eth0".to_owned()).execute();
+            links.try_next().await.unwrap().unwrap().header.index
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let heard = runtime.block_on(async {
+            let ear = packet::PacketListener::for_advertisements(index).unwrap();
+            let sound = ndisc::unsolicited(FOREIGN, VIP6, false);
+            let mut to_another_machine = sound.clone();
+            to_another_machine[..6].copy_from_slice(&[2, 0, 0, 0, 0, 0x77]);
+            let forgeries =
+                [forged(ndisc::HOP_LIMIT, 64), forged(ndisc::MESSAGE + 1, 1), forged(ndisc::MESSAGE, 135)];
+            for frame in forgeries.into_iter().chain([to_another_machine, sound]) {
+                peer_sends(&peer, frame);
+            }
+            let mut frame = [0; packet::FRAME_MAX];
+            let length = tokio::time::timeout(NEWS_LIMIT, ear.hear(&mut frame)).await.unwrap().unwrap();
+            frame[..length].to_vec()
+        });
+        assert_eq!(heard, ndisc::unsolicited(FOREIGN, VIP6, false));
+    });
+}
+
 #[test]
 fn neither_our_own_announcements_nor_probes_are_claims() {
     with_cable(|peer| {
