@@ -60,6 +60,7 @@ impl ConfigDifference {
             required_method: _,
             lease: _,
             policies: _,
+            address_options: _,
             limits: _,
             units: _,
             health: _,
@@ -146,7 +147,8 @@ impl ConfigDifference {
                 Some(before) => {
                     self.compare_group(&old.groups[before], group);
                     let policy = |config: &Config, index| {
-                        (config.policies.get(index).copied(), config.failback.groups.get(index).copied().flatten())
+                        let failback = config.failback.groups.get(index).copied().flatten();
+                        (config.policies.get(index).copied(), config.address_options.get(index).cloned(), failback)
                     };
                     let name = format!("group {}: [addresses], [groups]", group.key);
                     self.whole(&name, &policy(old, before), &policy(new, index));

@@ -55,6 +55,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
+        hbd_toml.address_options.check(&known, &mut findings);
     }
     let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
     if !ha_cf.lacks_ping_nodes() {
@@ -134,6 +135,7 @@ fn assemble(
     let units = with_mounts_of_fstab(hbd_toml.units.policies, &groups);
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     let policies = hbd_toml.addresses.policies(&known);
+    let address_options = hbd_toml.address_options.options(&known);
     let failback = hbd_toml.failback.policy(&known);
     Config {
         node,
@@ -170,6 +172,7 @@ fn assemble(
         required_method: hbd_toml.keys.required(),
         lease: hbd_toml.addresses.lease(),
         policies,
+        address_options,
         limits: hbd_toml.units.limits,
         units,
         health: hbd_toml.services.health,

@@ -19,6 +19,7 @@
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
+//! | `address_options`, `routes` | how addresses are put on an interface and announced, and what comes with them |
 //! | `failback` | when groups return to the node that they prefer |
 //! | `group_target` | the name of the target that stands for a group |
 //! | `form` | the words of `[cluster]`, `[[link]]`, `[[group]]`, `[[program]]`, in place of ha.cf and haresources |
@@ -35,6 +36,7 @@
 //! No file of this folder uses one that uses it. The readers of the four files know each other only in one direction:
 //! hbd.toml names groups and units of haresources.
 
+mod address_options;
 mod auth_method;
 mod authkeys;
 mod checks;
@@ -61,6 +63,7 @@ mod node_name;
 mod ownership;
 mod programs;
 mod refused;
+mod routes;
 mod service_checks;
 mod settings;
 mod shared_items;
@@ -73,6 +76,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use address_options::{AddressOptions, AnnouncePolicy};
 pub use auth_method::AuthMethod;
 pub use authkeys::{AuthKey, AuthKeys, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};
@@ -86,6 +90,7 @@ pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind,
 pub use host::Host;
 pub use load::{Loaded, load};
 pub use node_name::node_name;
+pub use routes::{GroupRoute, GroupRule};
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use shared_items::SharedItems;
 pub use types::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::address_options::AddressOptions;
 use super::auth_method::AuthMethod;
 use super::failback::FailbackPolicy;
 use super::groups::Group;
@@ -85,6 +86,8 @@ pub struct Config {
     pub lease: bool,
     /// `[addresses]` and `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
     pub policies: Vec<AddressPolicy>,
+    /// How their addresses are put on an interface and announced, in the same order.
+    pub address_options: Vec<AddressOptions>,
     /// `[units]` of hbd.toml: the limits of all units.
     pub limits: UnitLimits,
     /// `[units]` and `[units."UNIT"]` of hbd.toml: what hbd may do to a unit.

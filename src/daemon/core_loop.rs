@@ -114,6 +114,7 @@ impl CoreLoop {
 
     /// Runs until the core ends. Gives the recorder back, which may have something left to write.
     pub async fn run(mut self) -> (Recorder, Ending) {
+        self.effects.configure_addresses();
         let mut ended = self.begin();
         self.effects.watch_interfaces();
         self.notifier.send(ServiceNotice::Ready);

@@ -3,7 +3,7 @@
 //!
 //! Only hands over; nothing here waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use log::{error, warn};
@@ -15,7 +15,8 @@ use super::records;
 use crate::checks::CheckCommand;
 use crate::cluster::{Action, Answer, KnownPeer, Order, Step};
 use crate::config::{
-    AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits, UnitPolicies,
+    AddressOptions, AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits,
+    UnitPolicies,
 };
 use crate::{units, vip};
 
@@ -26,6 +27,8 @@ pub struct Effects {
     pub groups: Vec<Group>,
     /// What to do about their addresses when somebody else uses them, in the same order.
     pub policies: Vec<AddressPolicy>,
+    /// How these are put on an interface and announced, in the same order.
+    pub address_options: Vec<AddressOptions>,
     /// Between two questions whether anybody has an address.
     pub asking_interval: Duration,
     /// Addresses that are being added again without being a step of their group, by number.
@@ -174,16 +177,33 @@ impl Effects {
         self.rebooting = self.units.send(units::UnitCommand::Reboot).is_ok();
     }
 
+    /// Tells the address thread how each address is to be added and announced, before it is.
+    pub fn configure_addresses(&self) {
+        let last: BTreeMap<usize, Step> = self.addresses().map(|(step, _)| (step.group, step)).collect();
+        for (step, _) in self.addresses() {
+            let mut options = self.address_options.get(step.group).cloned().unwrap_or_default();
+            if last.get(&step.group) != Some(&step) {
+                options = options.without_routes();
+            }
+            self.tell_vip(vip::VipCommand::Configure { id: number(step), options });
+        }
+    }
+
     /// Asks the address thread to report from now on which interfaces can serve.
     pub fn watch_interfaces(&self) {
-        for (group, found) in self.groups.iter().enumerate() {
-            for resource in 0..found.resources.len() {
-                let step = Step { group, resource };
-                if let Some(address) = self.address(step) {
-                    self.tell_vip(vip::VipCommand::Watch { id: number(step), address: address.clone() });
-                }
-            }
+        for (step, address) in self.addresses() {
+            self.tell_vip(vip::VipCommand::Watch { id: number(step), address: address.clone() });
         }
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = (Step, &crate::config::Address)> {
+        let resources =
+            |(group, found): (usize, &Group)| (0..found.resources.len()).map(move |resource| (group, resource));
+        let steps = self.groups.iter().enumerate().flat_map(resources);
+        steps.filter_map(|(group, resource)| {
+            let step = Step { group, resource };
+            Some((step, self.address(step)?))
+        })
     }
 
     /// The programs of `respawn` and `failfast` are to run from now on.

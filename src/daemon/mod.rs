@@ -366,6 +366,7 @@ fn serve(
             effects: Effects {
                 groups: config.groups.clone(),
                 policies: config.policies.clone(),
+                address_options: config.address_options.clone(),
                 asking_interval: asking_interval(config.timing.deadtime),
                 restoring: BTreeSet::new(),
                 clearing: BTreeSet::new(),

@@ -12,12 +12,12 @@ use super::error::VipError;
 use super::herald::{Announcement, Herald, HeraldReport};
 use super::kernel;
 use super::lease::expiry;
-use super::place::{Placement, place};
+use super::place::Placement;
 use super::removals::Removals;
 use super::request::{self, BATCH};
 use super::schedule::Schedule;
 use super::worker::{HeldAddress, Worker};
-use crate::config::Address;
+use crate::config::{Address, AnnouncePolicy};
 
 /// Of many addresses these are served first: they wait for few others.
 const FIRST: usize = 8;
@@ -42,6 +42,14 @@ struct Run {
 
 impl<R: Fn(VipReport)> Worker<R> {
     pub(super) async fn add(&mut self, wishes: &[VipCommand]) {
+        let others: Vec<VipCommand>;
+        let wishes = if self.cares.is_empty() {
+            wishes
+        } else {
+            let mut awaits = |wanted: &&VipCommand| wish(wanted).is_some_and(|(id, _)| self.awaits_routes(id));
+            others = wishes.iter().filter(|wanted| !awaits(wanted)).cloned().collect();
+            &others
+        };
         if self.lease.lifetime(Instant::now(), wishes.len()) == Some(0) {
             self.deferred.extend_from_slice(wishes);
             return;
@@ -54,7 +62,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         for batch in iter::once(first).chain(others.chunks(BATCH)) {
             let mut placed = Vec::with_capacity(batch.len());
             for (id, address) in batch.iter().filter_map(wish) {
-                match place(&self.network, address) {
+                match self.place_of(id, address) {
                     Ok(place) => placed.push((id, address.clone(), place)),
                     Err(_) => unplaced.push((id, address)),
                 }
@@ -75,7 +83,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         for batch in unplaced.chunks(BATCH) {
             let mut placed = Vec::with_capacity(batch.len());
             for &(id, address) in batch {
-                match place(&self.network, address) {
+                match self.place_of(id, address) {
                     Ok(place) => placed.push((id, address.clone(), place)),
                     Err(error) => (self.report)(VipReport::Failed { id, error }),
                 }
@@ -109,13 +117,24 @@ impl<R: Fn(VipReport)> Worker<R> {
             let Placement { address, index, .. } = place;
             let known = run.neighbourhoods.entry((index, address.is_ipv6()));
             let Neighbourhood { mac, router } = *known.or_insert_with(|| self.neighbourhood(&place));
+            // With a pace it is told below, when its turn comes.
+            let mac = mac.filter(|_| self.announce_policy(id).pace.is_zero());
             acknowledged.push((Announcement { id, address, index, mac, router, at }, wanted, place));
         }
         run.herald.announce(acknowledged.iter().map(|(announcement, ..)| *announcement).collect());
         for (announcement, wanted, place) in acknowledged {
             run.added.push(announcement.id);
             self.hold(wanted, place, &announcement, expires);
+            if !self.announce_policy(announcement.id).pace.is_zero()
+                && let Err(source) = self.send_announcement(announcement.id)
+            {
+                self.report_failing(announcement.id, source);
+            }
         }
+    }
+
+    fn announce_policy(&self, id: u64) -> AnnouncePolicy {
+        self.options.get(&id).map(|options| options.announce).unwrap_or_default()
     }
 
     fn neighbourhood(&self, place: &Placement) -> Neighbourhood {
@@ -145,7 +164,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             router,
             place,
             order: self.additions,
-            schedule: Schedule::announced(at),
+            schedule: Schedule::announced(self.announce_policy(id), at),
             failing: false,
             expires,
             back_at: None,
@@ -186,12 +205,16 @@ impl<R: Fn(VipReport)> Worker<R> {
         if let Some(source) = error {
             self.report_failing(id, source);
         }
+        if let Err(error) = self.put_routes(id) {
+            let report = self.take_back(id, |_, _| error);
+            return (self.report)(report);
+        }
         let Some(HeldAddress { place: Placement { device, prefix, .. }, .. }) = self.held.get(&id) else { return };
         (self.report)(VipReport::Added { id, device: device.clone(), prefix: *prefix, at });
     }
 
     /// Undoes an addition to an interface that turned out to be of no use.
-    fn take_back(&mut self, id: u64, why: fn(IpAddr, String) -> VipError) -> VipReport {
+    fn take_back(&mut self, id: u64, why: impl FnOnce(IpAddr, String) -> VipError) -> VipReport {
         let Some(HeldAddress { place: Placement { address, index, device, .. }, .. }) = self.held.remove(&id) else {
             return VipReport::Removed { id };
         };

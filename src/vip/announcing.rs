@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::arp::MacBytes;
 use super::command::{VipCommand, VipReport};
 use super::error::VipError;
-use super::schedule::Schedule;
+use super::pacing::WaitingFrame;
 use super::worker::Worker;
 
 /// Repetitions sent on an interface before the thread looks at its channel again, and the pause until the next lot:
@@ -22,7 +22,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         let VipCommand::Announce { id, address } = command else { return };
         match self.held.get_mut(id) {
             Some(held) => {
-                held.schedule = Schedule::announced(Instant::now());
+                held.schedule = held.schedule.restarted(Instant::now());
                 held.failing = false;
                 if let Err(source) = self.send_announcement(*id) {
                     self.report_failing(*id, source);
@@ -41,7 +41,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         let due: Vec<(u64, u32)> = self
             .held
             .iter()
-            .filter(|(_, held)| held.schedule.due() <= now)
+            .filter(|(_, held)| held.schedule.due().is_some_and(|due| due <= now))
             .map(|(id, held)| (*id, held.place.index))
             .collect();
         for (id, index) in due {
@@ -63,9 +63,15 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// Sends it once, in every form, unless the address is gone, its lease is over, or its interface has no
-    /// neighbours. Both forms are tried; the first error is returned.
+    /// neighbours. Both forms are tried; the first error is returned. With a pace it is sent when its turn comes.
     pub(super) fn send_announcement(&mut self, id: u64) -> io::Result<()> {
         let Some((index, mac, address, router)) = self.announcement(id) else { return Ok(()) };
+        if let Some(pace) = self.held.get(&id).map(|held| held.schedule.policy().pace).filter(|pace| !pace.is_zero())
+        {
+            self.pacer.announce(index, id, address.is_ipv4(), pace);
+            self.send_waiting(Instant::now());
+            return Ok(());
+        }
         let request = self.announcer.announce(index, mac, address, router);
         if request.is_ok()
             && let Some(held) = self.held.get_mut(&id)
@@ -73,6 +79,22 @@ impl<R: Fn(VipReport)> Worker<R> {
             held.failing = false;
         }
         request.and(self.announcer.announce_reply(index, mac, address))
+    }
+
+    /// Sends the frames whose turn has come.
+    pub(super) fn send_waiting(&mut self, now: Instant) {
+        while let Some(WaitingFrame { id, reply, .. }) = self.pacer.pop(now, |id| self.held.contains_key(&id)) {
+            let Some((index, mac, address, router)) = self.announcement(id) else { continue };
+            let sent = if reply {
+                self.announcer.announce_reply(index, mac, address)
+            } else {
+                self.announcer.announce(index, mac, address, router)
+            };
+            match sent {
+                Err(source) => self.report_failing(id, source),
+                Ok(()) => self.held.get_mut(&id).into_iter().for_each(|held| held.failing &= reply),
+            }
+        }
     }
 
     /// What there is to say of a held address: interface, MAC, address, and whether we are a router.
@@ -102,7 +124,7 @@ impl<R: Fn(VipReport)> Worker<R> {
     pub(super) fn announce_all_on(&mut self, index: u32) {
         let now = Instant::now();
         for held in self.held.values_mut().filter(|held| held.place.index == index) {
-            held.schedule = Schedule::from_now(now);
+            held.schedule = held.schedule.beginning_at(now);
             if held.back_at.is_some() {
                 held.back_at = Some(now);
             }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::error::VipError;
-use crate::config::Address;
+use crate::config::{Address, AddressOptions};
 
 /// What the address thread is told. `id` is the caller's name for the address and comes back in the [`VipReport`]s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,14 @@ pub enum VipCommand {
         id: u64,
         /// What haresources says.
         address: Address,
+    },
+    /// How an address is to be put on its interface and announced, from its next addition on. Without this command as
+    /// [`AddressOptions::default`] says.
+    Configure {
+        /// The id that the address has or will have.
+        id: u64,
+        /// What hbd.toml says.
+        options: AddressOptions,
     },
     /// Remove the address, under whatever prefix and label it is there, and stop announcing it. From the interface it
     /// was added to; if this process did not add it, from the interface that haresources names, else from every

@@ -144,12 +144,47 @@ pub enum VipError {
         /// The label given.
         label: String,
     },
+    /// The kernel refused a route or a rule that belongs to an address.
+    #[error("cannot add the {what} of hbd.toml{}", route_hint(source))]
+    Route {
+        /// What it is, and as it was written.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The kernel refused to remove one.
+    #[error("cannot remove the {what} of hbd.toml; remove it by hand (`ip route`, `ip rule`)")]
+    RouteStays {
+        /// What it is, and as it was written.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Some were gone and are there again.
+    #[error("somebody removed what belongs to an address, and hbd has put it back: {what}")]
+    RoutesBack {
+        /// What they are, and as they were written.
+        what: String,
+    },
     /// The thread could not be started.
     #[error("cannot start the address thread")]
     Thread(#[source] io::Error),
     /// The thread has ended; nothing that it is told has an effect any more.
     #[error("the address thread has ended")]
     Ended,
+}
+
+/// What to write instead of a route that the kernel refuses.
+fn route_hint(answer: &io::Error) -> &'static str {
+    match answer.raw_os_error() {
+        Some(libc::EEXIST) => "; another one has its place, so write another metric, table or priority",
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => {
+            "; its router is on no network here: write onlink, or correct via"
+        }
+        Some(libc::ENODEV) => "; its interface is not here: correct dev",
+        Some(libc::EINVAL) => "; is its src an address of this machine?",
+        _ => "",
+    }
 }
 
 /// What a network's prefix length mostly is, for a hint.

@@ -78,6 +78,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
         targets.sort_unstable_by_key(|&(order, ..)| std::cmp::Reverse(order));
         for &(_, id, ..) in &targets {
+            self.take_routes(id);
             self.held.remove(&id);
         }
         for batch in targets.chunks(BATCH) {

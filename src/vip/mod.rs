@@ -18,8 +18,9 @@
 //!
 //! Announcements are gratuitous ARP in both forms, request and reply, and with IPv6 an unsolicited neighbour
 //! advertisement: once when the kernel has acknowledged the address, again after 50 ms, 200 ms, 1.1 s and 3 s, then
-//! every 60 s while it is held; and anew when the interface gets another MAC address or its carrier back, and when
-//! somebody else who claimed the address has stopped.
+//! every 10 s for two minutes and every 60 s while it is held, unless `announce` of hbd.toml says otherwise; and anew
+//! when the interface gets another MAC address or its carrier back, and when somebody else who claimed the address
+//! has stopped.
 //!
 //! | module | owns |
 //! |---|---|
@@ -27,15 +28,16 @@
 //! | `worker` | the loop, and what is held |
 //! | `adding`, `removing`, `announcing` | the three commands |
 //! | `herald` | the first announcements of what is being added, of many by a second thread while the kernel adds |
-//! | `schedule` | when an announcement is repeated |
+//! | `schedule`, `pacing` | when an announcement is repeated, and how fast frames may follow each other |
 //! | `leasing`, `lease` | how long the kernel keeps an address |
 //! | `restoring`, `removals`, `remover` | addresses that somebody else removed |
+//! | `routing`, `route_care` | routes and rules that belong to an address |
 //! | `strays` | addresses that are here and not held |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
 //! | `network`, `addresses`, `monitor`, `place` | what the network here looks like, and where an address goes in it |
 //! | `release` | what is left of an hbd that is gone |
 //! | `error` | why something could not be done |
-//! | `request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
+//! | `request`, `route_request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
 
 mod adding;
 mod addresses;
@@ -51,6 +53,7 @@ mod listen;
 mod monitor;
 mod ndisc;
 mod network;
+mod pacing;
 mod packet;
 mod place;
 mod probe;
@@ -60,6 +63,9 @@ mod remover;
 mod removing;
 mod request;
 mod restoring;
+mod route_care;
+mod route_request;
+mod routing;
 mod schedule;
 mod strays;
 mod watches;

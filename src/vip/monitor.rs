@@ -10,13 +10,15 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::rule::RuleMessage;
 use rtnetlink::sys::AsyncSocket;
-use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder};
+use rtnetlink::{Handle, IpVersion, MulticastGroup, RouteMessageBuilder};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::task::JoinHandle;
 
 use super::error::VipError;
 use super::network::{Change, Network};
+use super::route_request::is_ours;
 
 /// A dump that takes longer than this is given up; it takes milliseconds.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +58,8 @@ impl Monitor {
             MulticastGroup::Ipv4Route,
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv6Route,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
         ];
         let (mut connection, handle, notices) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|source| VipError::Netlink { doing: "listen for changes", source })?;
@@ -103,7 +107,13 @@ pub(super) fn apply(network: &mut Network, message: &RouteNetlinkMessage) -> Cha
         RouteNetlinkMessage::NewAddress(address) => network.new_address(address),
         RouteNetlinkMessage::DelAddress(address) => return network.del_address(address),
         RouteNetlinkMessage::NewRoute(route) => network.new_route(route),
-        RouteNetlinkMessage::DelRoute(route) => network.del_route(route),
+        RouteNetlinkMessage::DelRoute(route) => {
+            network.del_route(route);
+            if is_ours(message) {
+                return Change::RouteGone;
+            }
+        }
+        RouteNetlinkMessage::DelRule(_) if is_ours(message) => return Change::RouteGone,
         _ => {}
     }
     Change::Nothing
@@ -121,12 +131,23 @@ pub(super) async fn addresses(handle: &Handle) -> Result<Vec<AddressMessage>, Vi
     addresses.map_err(|source| VipError::List { what: "addresses", source })
 }
 
-async fn routes(handle: &Handle) -> Result<Vec<RouteMessage>, VipError> {
+/// All routes of both families, in all tables.
+pub(super) async fn routes(handle: &Handle) -> Result<Vec<RouteMessage>, VipError> {
     let families = [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
     let mut all = Vec::new();
     for family in families {
         let routes: Result<Vec<_>, _> = handle.route().get(family).execute().try_collect().await;
         all.extend(routes.map_err(|source| VipError::List { what: "routes", source })?);
+    }
+    Ok(all)
+}
+
+/// All rules of both families.
+pub(super) async fn rules(handle: &Handle) -> Result<Vec<RuleMessage>, VipError> {
+    let mut all = Vec::new();
+    for family in [IpVersion::V4, IpVersion::V6] {
+        let rules: Result<Vec<_>, _> = handle.rule().get(family).execute().try_collect().await;
+        all.extend(rules.map_err(|source| VipError::List { what: "rules", source })?);
     }
     Ok(all)
 }

@@ -15,7 +15,8 @@ use super::arp::MacBytes;
 
 /// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
 /// `proto` in `ip -details address`.
-pub(super) const OURS: AddressProtocol = AddressProtocol::Other(0x48);
+pub(super) const OURS: AddressProtocol = AddressProtocol::Other(OURS_BYTE);
+pub(super) const OURS_BYTE: u8 = 0x48;
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) enum Change {
     LinkGone { index: u32 },
     /// The address was removed from the interface: by us, by somebody else, or because its lifetime was over.
     AddressGone { index: u32, address: IpAddr },
+    /// A route or a rule of hbd's is gone.
+    RouteGone,
 }
 
 /// Index, destination, prefix length, metric.

@@ -22,13 +22,16 @@ pub(super) struct Placement {
     pub(super) label: Option<String>,
     /// Whether the kernel may create a route for the prefix.
     pub(super) prefix_route: bool,
+    /// Whether the kernel may choose it as the source of a connection.
+    pub(super) preferred: bool,
 }
 
 /// Decides interface, prefix, broadcast address and flags.
 ///
 /// The interface is the one given, or that of the most specific directly connected network that covers the address.
 /// The prefix is the one given, or that network's. The broadcast address is the one given, or the network's last
-/// address; a /31, a /32 and IPv6 have none. There is no label unless one was given. The interface must be up.
+/// address; a /31, a /32 and IPv6 have none. There is no label unless one was given. The interface must be up. An
+/// IPv6 address is not preferred.
 pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, VipError> {
     let address = wanted.address;
     match &wanted.label {
@@ -70,6 +73,7 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, Vi
         },
         label: wanted.label.clone(),
         prefix_route: !network.needs_no_prefix_route(link.index, address, prefix),
+        preferred: address.is_ipv4(),
         device,
     })
 }

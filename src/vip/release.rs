@@ -6,14 +6,18 @@ use std::net::IpAddr;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::rule::RuleAttribute;
 
 use super::error::VipError;
+use super::route_request::PROTOCOL;
 use super::{kernel, monitor, network};
 use crate::config::Address;
 
 /// Removes from this machine those of the addresses that a hbd added (they carry its mark, IFA_PROTO 0x48) and that
 /// are on the interface given, if one is. Others are left alone. Kernels before 5.18 keep no mark: there, address and
 /// interface decide, because an address left behind would have two owners.
+///
+/// All routes and rules with the same mark go first.
 ///
 /// Goes on after an error and returns all of them; none means that nothing of ours is left. Needs CAP_NET_ADMIN and a
 /// tokio runtime with I/O and time.
@@ -52,7 +56,7 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
         links.iter().filter_map(|link| Some((link.header.index, name_of(link)?))).collect();
     let marked = kernel::keeps_marker();
 
-    let mut errors = Vec::new();
+    let mut errors = release_routes(handle).await;
     // Backwards: a network's first address goes last, so that the kernel never has to promote another.
     for message in present.into_iter().rev() {
         let Some(address) = local(&message) else { continue };
@@ -75,12 +79,42 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
     errors
 }
 
-/// `None` if the address is gone: that was the aim.
-fn failure(address: IpAddr, device: &str, error: &rtnetlink::Error) -> Option<VipError> {
-    let source = match error {
+/// Removes all routes and rules with hbd's mark, whatever they belong to.
+async fn release_routes(handle: &rtnetlink::Handle) -> Vec<VipError> {
+    let listed = async { Ok((monitor::rules(handle).await?, monitor::routes(handle).await?)) };
+    let (rules, routes) = match listed.await {
+        Ok(listed) => listed,
+        Err(error) => return vec![error],
+    };
+    let mut errors = Vec::new();
+    for rule in rules.into_iter().rev().filter(|rule| rule.attributes.contains(&RuleAttribute::Protocol(PROTOCOL))) {
+        let what = format!("rule with the mark of hbd ({:?})", rule.attributes);
+        errors.extend(handle.rule().del(rule).execute().await.err().and_then(|error| stays(what, &error)));
+    }
+    for route in routes.into_iter().rev().filter(|route| route.header.protocol == PROTOCOL) {
+        let what = format!("route with the mark of hbd ({:?})", route.attributes);
+        errors.extend(handle.route().del(route).execute().await.err().and_then(|error| stays(what, &error)));
+    }
+    errors
+}
+
+/// `None` if it is gone: that was the aim.
+fn stays(what: String, error: &rtnetlink::Error) -> Option<VipError> {
+    let source = answer(error);
+    let gone = matches!(source.raw_os_error(), Some(libc::ESRCH | libc::ENOENT));
+    (!gone).then_some(VipError::RouteStays { what, source })
+}
+
+fn answer(error: &rtnetlink::Error) -> std::io::Error {
+    match error {
         rtnetlink::Error::NetlinkError(answer) => answer.to_io(),
         other => std::io::Error::other(other.to_string()),
-    };
+    }
+}
+
+/// `None` if the address is gone: that was the aim.
+fn failure(address: IpAddr, device: &str, error: &rtnetlink::Error) -> Option<VipError> {
+    let source = answer(error);
     let gone = matches!(source.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV));
     (!gone).then(|| VipError::Remove { address, device: device.to_string(), source })
 }

@@ -27,6 +27,9 @@ impl<R: Fn(VipReport)> Worker<R> {
             self.relist().await;
         }
         let mut targets: Vec<Removal> = Vec::new();
+        for (id, _) in wishes.iter().rev() {
+            self.take_routes(*id);
+        }
         for (id, address) in wishes {
             let (order, indices) = self.whereabouts(id, address);
             if indices.is_empty() {

@@ -31,10 +31,14 @@ const REQUEST_LENGTH: usize = 96;
 /// More attributes than these has none.
 const ATTRIBUTES: usize = 7;
 
+/// The lifetime that does not end (INFINITY_LIFE_TIME of the kernel).
+const FOREVER: u32 = u32::MAX;
+
 /// One request.
 pub(super) type NetlinkRequest = NetlinkMessage<RouteNetlinkMessage>;
 
-/// RTM_NEWADDR: adds the address for so many seconds (`None`: for ever), or fails with EEXIST.
+/// RTM_NEWADDR: adds the address, deprecated unless it is preferred, for so many seconds (`None`: for ever), or fails
+/// with EEXIST.
 pub(super) fn add(place: &Placement, lifetime: Option<u32>) -> NetlinkRequest {
     new_address(place, lifetime, NLM_F_CREATE | NLM_F_EXCL)
 }
@@ -92,11 +96,12 @@ fn new_address(place: &Placement, lifetime: Option<u32>, flags: u16) -> NetlinkR
     if !wanted.is_empty() {
         attributes.push(AddressAttribute::Flags(wanted));
     }
-    if let Some(seconds) = lifetime {
+    if lifetime.is_some() || !place.preferred {
         let mut info = CacheInfo::default();
-        // Equal, or the address would be deprecated before it goes.
-        info.ifa_preferred = seconds;
-        info.ifa_valid = seconds;
+        info.ifa_valid = lifetime.unwrap_or(FOREVER);
+        // Equal, or the address would be deprecated before it goes. None at all deprecates it from the beginning:
+        // then no program connects from it that has not chosen it (RFC 6724 §5 rule 3).
+        info.ifa_preferred = if place.preferred { info.ifa_valid } else { 0 };
         attributes.push(AddressAttribute::CacheInfo(info));
     }
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));

@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::lease::expiry;
-use super::place::place;
+use super::place::{Placement, place};
 use super::removals::PAUSE;
 use super::remover;
 use super::request::{self, BATCH};
-use super::schedule::Schedule;
 use super::worker::Worker;
 
 /// Addresses of one interface that are back.
@@ -69,7 +68,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             if self.network.link(held.place.index).is_none() {
                 // The interface was made anew, perhaps.
                 match place(&self.network, &held.wanted) {
-                    Ok(place) => held.place = place,
+                    Ok(place) => held.place = Placement { preferred: held.place.preferred, ..place },
                     Err(_) => continue,
                 }
             }
@@ -101,9 +100,11 @@ impl<R: Fn(VipReport)> Worker<R> {
         let Some(held) = self.held.get_mut(&id) else { return };
         held.back_at = None;
         held.expires = lifetime.map(|seconds| expiry(now, seconds));
-        held.schedule = Schedule::announced(now);
+        held.schedule = held.schedule.restarted(now);
         let place = &held.place;
-        self.network.note_added(place.index, place.address, place.prefix, place.prefix_route);
+        let address = place.address;
+        self.network.note_added(place.index, address, place.prefix, place.prefix_route);
+        self.routes_follow(id, address, now);
         if let Err(source) = self.send_announcement(id) {
             self.report_failing(id, source);
         }

@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use socket2::{Domain, Protocol, Socket, Type};
 
+mod announce;
 mod conflicts;
 mod ipv6;
 mod kinds;
@@ -19,6 +20,7 @@ mod many;
 mod overtaking;
 mod released;
 mod restored;
+mod routes;
 
 use super::*;
 use crate::config::Address;

@@ -9,7 +9,6 @@ use super::error::VipError;
 use super::listen::Claim;
 use super::place::place;
 use super::probe::{Probe, ProbeVerdict};
-use super::schedule::Schedule;
 use super::watches::{Contest, DEFEND};
 use super::worker::Worker;
 use crate::config::Address;
@@ -54,9 +53,18 @@ impl<R: Fn(VipReport)> Worker<R> {
         while let Some(claim) = self.listener.try_next() {
             self.hear(claim);
         }
-        for (&id, (probe, _)) in &mut self.watches.probes {
-            if probe.due() > now {
-                continue;
+        let mut due: Vec<_> = self.watches.probes.iter().map(|(&id, (probe, _))| (probe.due(), id)).collect();
+        due.retain(|(due, _)| *due <= now);
+        // Where not all can be sent, the one that has waited longest goes first.
+        due.sort_unstable();
+        for (_, id) in due {
+            let pace = self.options.get(&id).map(|options| options.announce.pace).unwrap_or_default();
+            let Some((probe, _)) = self.watches.probes.get_mut(&id) else { continue };
+            if !pace.is_zero() {
+                if self.pacer.free_at(probe.index).is_some_and(|free_at| free_at > now) {
+                    continue;
+                }
+                self.pacer.sent(probe.index, now, pace);
             }
             if let Some(mac) = self.network.link(probe.index).and_then(|link| link.mac) {
                 // A question that could not be sent is one without an answer: nobody there can be reached.
@@ -110,7 +118,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         for held in self.held.values_mut() {
             if held.contest.as_ref().is_some_and(|contest| contest.over() <= now) {
                 held.contest = None;
-                held.schedule = Schedule::from_now(now);
+                held.schedule = held.schedule.beginning_at(now);
             }
         }
     }

@@ -14,13 +14,15 @@ use super::lease::{Lease, Terms};
 use super::listen::Listener;
 use super::monitor::{KernelNotice, Monitor, apply};
 use super::network::{Change, Network};
+use super::pacing::Pacer;
 use super::packet::Announcer;
-use super::place::Placement;
+use super::place::{Placement, place};
 use super::removals::Removals;
 use super::request::Requests;
+use super::route_care::RouteCare;
 use super::schedule::Schedule;
 use super::watches::{Contest, Watches};
-use crate::config::Address;
+use crate::config::{Address, AddressOptions};
 
 /// Commands taken from the channel at once: a large takeover is not interrupted by what the kernel tells of it.
 const TAKE: usize = 1024;
@@ -53,6 +55,10 @@ pub(super) struct Worker<R> {
     pub(super) monitor: Monitor,
     pub(super) network: Network,
     pub(super) held: BTreeMap<u64, HeldAddress>,
+    /// By id of the address, held or not.
+    pub(super) options: BTreeMap<u64, AddressOptions>,
+    /// By id of a held address with routes or rules.
+    pub(super) cares: BTreeMap<u64, RouteCare>,
     pub(super) additions: u64,
     /// Interfaces whose `promote_secondaries` we have seen to.
     pub(super) promoting: BTreeSet<u32>,
@@ -61,6 +67,7 @@ pub(super) struct Worker<R> {
     pub(super) deferred: Vec<VipCommand>,
     pub(super) listener: Listener,
     pub(super) watches: Watches,
+    pub(super) pacer: Pacer,
     pub(super) report: R,
 }
 
@@ -77,12 +84,15 @@ impl<R: Fn(VipReport)> Worker<R> {
             monitor,
             network,
             held: BTreeMap::new(),
+            options: BTreeMap::new(),
+            cares: BTreeMap::new(),
             additions: 0,
             promoting: BTreeSet::new(),
             lease: Lease::new(lease),
             deferred: Vec::new(),
             listener: Listener::new(),
             watches: Watches::new(),
+            pacer: Pacer::default(),
             report,
         })
     }
@@ -127,6 +137,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             match &run[0] {
                 VipCommand::Add { .. } => self.add(run).await,
                 VipCommand::Remove { .. } => self.remove(run).await,
+                VipCommand::Configure { .. } => self.options.extend(run.iter().filter_map(options)),
                 VipCommand::Announce { .. } => run.iter().for_each(|command| self.announce(command)),
                 VipCommand::Renew { .. } => self.renew(run).await,
                 VipCommand::Stretch { lifetime } => self.stretch(*lifetime),
@@ -137,24 +148,36 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
+    /// Where an address goes, and in which form.
+    pub(super) fn place_of(&self, id: u64, wanted: &Address) -> Result<Placement, VipError> {
+        let mut place = place(&self.network, wanted)?;
+        place.preferred =
+            self.options.get(&id).map_or(place.preferred, |options| options.is_preferred(place.address));
+        Ok(place)
+    }
+
     /// When [`Worker::on_time`] has something to do.
     fn next_due(&self) -> Option<Instant> {
-        let held = self.held.values().map(|held| {
-            let others = [held.expires, held.back_at, held.contest.as_ref().map(Contest::over)];
-            others.into_iter().flatten().fold(held.schedule.due(), Instant::min)
-        });
-        held.chain(self.watches.next_due()).min()
+        let held = self
+            .held
+            .values()
+            .map(|held| [held.schedule.due(), held.expires, held.back_at, held.contest.as_ref().map(Contest::over)]);
+        let paced = |id| self.options.get(&id).is_some_and(|options| !options.announce.pace.is_zero());
+        let questions = self.watches.next_due(|id, index| self.pacer.free_at(index).filter(|_| paced(id)));
+        held.flatten().flatten().chain(questions).chain(self.pacer.next_due()).chain(self.routes_due()).min()
     }
 
     fn on_time(&mut self) {
         let now = Instant::now();
         self.expire(now);
         self.put_back_due(now);
+        self.look_after_routes(now);
         self.contests_over(now);
         self.ask(now);
         self.look_again(now);
         self.look_for_strays(now);
         self.repeat(now);
+        self.send_waiting(now);
     }
 
     /// Takes in what the kernel told. An error means that the notifications are over.
@@ -188,8 +211,13 @@ impl<R: Fn(VipReport)> Worker<R> {
             Change::LinkFresh { index } => {
                 self.announce_all_on(index);
                 self.look_at_interfaces();
+                self.doubt_routes(Instant::now());
             }
-            Change::LinkChanged => self.look_at_interfaces(),
+            Change::LinkChanged => {
+                self.look_at_interfaces();
+                self.doubt_routes(Instant::now());
+            }
+            Change::RouteGone => self.doubt_routes(Instant::now()),
             Change::LinkGone { index } => {
                 self.promoting.remove(&index);
                 self.listener.forget(index);
@@ -213,6 +241,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         let gone = self.ids(|held| !network.has(held.place.index, held.place.address));
         self.missing(gone);
         self.look_at_interfaces();
+        self.doubt_routes(Instant::now());
     }
 
     /// The held addresses that are there, as far as we know, and meet a condition.
@@ -220,4 +249,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         let there = self.held.iter().filter(|(_, held)| held.back_at.is_none() && wanted(held));
         there.map(|(id, _)| *id).collect()
     }
+}
+
+fn options(command: &VipCommand) -> Option<(u64, AddressOptions)> {
+    if let VipCommand::Configure { id, options } = command { Some((*id, options.clone())) } else { None }
 }

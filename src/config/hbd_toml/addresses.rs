@@ -61,8 +61,14 @@ impl AddressTables {
         }
     }
 
-    /// Reads `[addresses]`; its keys replace those of earlier files.
-    pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+    /// Reads `[addresses]`; its keys replace those of earlier files. `others` are keys that the caller reads.
+    pub(super) fn read_all(
+        &mut self,
+        table: &DeTable<'_>,
+        others: &[&str],
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let at = source.word(value.span());
@@ -71,8 +77,10 @@ impl AddressTables {
                     DeValue::Boolean(lease) => self.lease = Some(*lease),
                     _ => findings.error(&at, "bad value for `lease` in [addresses]", "write lease = true or false"),
                 }
-            } else if !self.all.read(name, value.get_ref(), &at, findings) {
-                let help = key_hint(name, &["lease", "conflict", "probe", "on_claim"], "[addresses]");
+            } else if !others.contains(&name) && !self.all.read(name, value.get_ref(), &at, findings) {
+                let known = ["lease", "conflict", "probe", "on_claim"];
+                let known: Vec<&str> = known.into_iter().chain(others.iter().copied()).collect();
+                let help = key_hint(name, &known, "[addresses]");
                 findings.error(&source.word(key.span()), format!("unknown key `{name}` in [addresses]"), help);
             }
         }

@@ -90,10 +90,10 @@ impl FailbackKeys {
 }
 
 /// What is wrong with a value, and what to write instead where that is known.
-type BadValue = (String, Option<String>);
+pub(super) type BadValue = (String, Option<String>);
 
 /// A time as ha.cf has it, or with minutes and hours: `300`, `1500ms`, `5m`, `1h 30m`.
-fn span(text: &str) -> Result<Duration, BadValue> {
+pub(super) fn span(text: &str) -> Result<Duration, BadValue> {
     let bad = || (format!("`{text}` is not a time"), Some("write seconds (300), or 5m, or 1h 30m".to_owned()));
     if let Ok(accepted) = (ValueKind::Time { zero: true }).parse(text) {
         let milliseconds = accepted.value.to_u128().and_then(|number| u64::try_from(number).ok());

@@ -4,6 +4,7 @@
 //! Owns which keys and tables there are: a key for each directive of ha.cf with one value, and a file of this folder
 //! for each table. The toml crate parses; the layers are in `settings`.
 
+mod address_options;
 mod addresses;
 mod aliases;
 mod checks;
@@ -35,6 +36,7 @@ use super::form::ClusterForm;
 use super::settings::{LayeredSettings, SettingCollector};
 use super::types::{Recording, WatchdogPolicy};
 use super::value::nearest;
+use address_options::AddressOptionTables;
 use addresses::AddressTables;
 use checks::CheckTables;
 use failback::FailbackKeys;
@@ -67,7 +69,10 @@ const TABLES: [&str; 12] = [
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 3] = [checks::GROUP_KEYS[0], checks::GROUP_KEYS[1], failback::GROUP_KEY];
+const OTHER_GROUP_KEYS: [&str; 7] = {
+    let ([check, ready], [preferred, announce, routes, rules]) = (checks::GROUP_KEYS, address_options::GROUP_KEYS);
+    [check, ready, failback::GROUP_KEY, preferred, announce, routes, rules]
+};
 
 /// The tables: settings that ha.cf does not have.
 #[derive(Debug, Default)]
@@ -82,6 +87,8 @@ pub(super) struct HbdToml {
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
     pub addresses: AddressTables,
+    /// `preferred` and `announce` of both, `routes` and `rules` of `[groups]`.
+    pub address_options: AddressOptionTables,
     /// `check` and `ready` of `[groups]`.
     pub checks: CheckTables,
     /// `failback_after`, `failback_window`, `start_delay`, and `failback` of `[groups]`.
@@ -197,13 +204,17 @@ impl HbdToml {
             cluster::CLUSTER => cluster::read(table, source, &mut self.form, findings),
             "aliases" => aliases::read(table, source, &mut self.aliases, findings),
             "record" => record::read(table, source, &mut self.recording, findings),
-            "addresses" => self.addresses.read_all(table, source, findings),
+            "addresses" => {
+                self.addresses.read_all(table, &address_options::KEYS, source, findings);
+                self.address_options.read_all(table, source, findings);
+            }
             "groups" => {
                 self.addresses.read_groups(table, &OTHER_GROUP_KEYS, source, findings);
                 let groups = table.iter().filter_map(|(key, value)| Some((key, value.get_ref().as_table()?)));
                 for (key, group) in groups {
                     self.failback.read_group(key.get_ref(), group, source, findings);
                     self.checks.read_group(key.get_ref(), group, source, findings);
+                    self.address_options.read_group(key.get_ref(), group, source, findings);
                 }
             }
             "units" => self.units.read(table, source, findings),
@@ -237,6 +248,7 @@ impl HbdToml {
                     self.addresses.read_group(&key, at, table, &others, source, findings);
                     self.checks.read_group(&key, table, source, findings);
                     self.failback.read_group(&key, table, source, findings);
+                    self.address_options.read_group(&key, table, source, findings);
                 }
             }
         }

@@ -144,9 +144,96 @@ fn addresses_are_leased_and_held_unless_told_otherwise() {
 }
 
 #[test]
+fn an_ipv6_address_is_preferred_as_a_source_only_if_somebody_says_so() {
+    let lines = "nodea IPv6addr::2001:db8:0:0:0:0:0:9/64/eth0 web\n\
+                 nodea IPv6addr::2001:db8:0:0:0:0:0:8/64/eth0 IPsrcaddr::2001:db8:0:0:0:0:0:8\n";
+    let node = || {
+        let node = Node::with("").haresources(lines);
+        node.write("etc/ha.d/resource.d/IPsrcaddr", b"#!/bin/sh\n");
+        node.chmod("etc/ha.d/resource.d/IPsrcaddr", 0o755);
+        node
+    };
+    let preferred = |toml: &str| -> Vec<bool> {
+        let config = node().toml(toml).config();
+        let addresses = ["2001:db8::9", "2001:db8::8"].map(|text| text.parse().unwrap());
+        config.address_options.iter().zip(addresses).map(|(options, address)| options.is_preferred(address)).collect()
+    };
+    assert_eq!(preferred(""), [false, true]);
+    assert_eq!(preferred("[addresses]\npreferred = true\n"), [true, true]);
+    assert_eq!(preferred("[groups.\"IPv6addr::2001:db8:0:0:0:0:0:9/64/eth0\"]\npreferred = true\n"), [true, true]);
+    let both =
+        "[addresses]\npreferred = true\n[groups.\"IPv6addr::2001:db8:0:0:0:0:0:9/64/eth0\"]\npreferred = \"no\"\n";
+    assert_eq!(preferred(both), [false, true]);
+}
+
+#[test]
+fn announcements_are_timed_for_all_groups_and_for_one() {
+    let toml = "[addresses]\nannounce = { repeat = 10, refresh = \"5m\", pace = \"100ms\" }\n\
+                [groups.\"10.0.0.101\"]\nannounce = { refresh = 0, delay = \"2s\" }\n";
+    let config = Node::with("").haresources("nodea 10.0.0.100 httpd\nnodeb 10.0.0.101\n").toml(toml).config();
+    let (seconds, pace) = (Duration::from_secs, Duration::from_millis(100));
+    let [all, own] = [&config.address_options[0], &config.address_options[1]].map(|options| options.announce);
+    assert_eq!(all, AnnouncePolicy { repeat: 10, delay: seconds(10), refresh: seconds(300), pace });
+    assert_eq!(own, AnnouncePolicy { repeat: 10, delay: seconds(2), refresh: seconds(0), pace });
+}
+
+#[test]
+fn routes_and_rules_belong_to_a_group_and_know_its_address() {
+    let toml = "[groups.\"10.0.0.100\"]\n\
+                routes = [\"default via 10.0.0.1 src VIP table 100\", \"10.9.0.0/16 via 10.0.0.2\"]\n\
+                rules = [\"from VIP table 100 priority 100\"]\n";
+    let config = Node::with("").haresources("nodea 10.0.0.100 httpd\nnodeb 10.0.0.101\n").toml(toml).config();
+    let [ours, other] = &config.address_options[..] else { panic!("two groups") };
+    let vip: std::net::IpAddr = "10.0.0.100".parse().unwrap();
+    assert_eq!((ours.routes.len(), ours.routes[0].source, ours.routes[0].table), (2, Some(vip), 100));
+    assert_eq!(ours.rules[0].from, Some((vip, 32)));
+    assert!(other.routes.is_empty() && other.rules.is_empty());
+    assert!(ours.without_routes().routes.is_empty());
+}
+
+#[test]
+fn mistakes_about_routes_have_a_place_and_a_remedy() {
+    let table = [
+        ("routes = \"default\"\n", "`routes` of a group is no list", (2, 10), "routes = [\"default via"),
+        ("rules = [3]\n", "`rules` of a group is no list", (2, 9), "rules = [\"from VIP"),
+        (
+            "routes = [\"default vai 10.0.0.1\"]\n",
+            "route `default vai 10.0.0.1`: `vai`",
+            (2, 11),
+            "words are via, dev",
+        ),
+        ("rules = [\"from VIP table 100\"]\n", "it has no priority", (2, 10), "priority 100"),
+    ];
+    for (text, message, place, help) in table {
+        let text = format!("[groups.\"10.0.0.100\"]\n{text}");
+        let error = Node::with("").haresources("nodea 10.0.0.100 httpd\n").toml(&text).error();
+        assert!(error.message.contains(message), "{text:?}: {}", error.message);
+        assert_eq!((error.line, error.column), place, "{text:?}: {error}");
+        assert!(error.help.contains(help), "{text:?}: {}", error.help);
+    }
+    let toml = "[groups.httpd]\nroutes = [\"default via 10.0.0.1\"]\n";
+    let error = Node::with("").haresources("nodea httpd\n").toml(toml).error();
+    assert!(error.message.contains("has no address that its routes"), "{error}");
+    let toml = "[addresses]\nroutes = []\n";
+    let error = Node::with("").haresources("nodea 10.0.0.100\n").toml(toml).error();
+    assert!(error.message.contains("unknown key `routes` in [addresses]"), "{error}");
+}
+
+#[test]
 fn mistakes_about_addresses_have_a_remedy() {
     let table = [
         ("[addresses]\nlease = 3\n", "bad value for `lease`", "true or false"),
+        ("[addresses]\npreferred = 3\n", "bad value for `preferred`", "true or false"),
+        ("[addresses]\nannounce = 3\n", "`announce` is not a table", "announce = { repeat = 5"),
+        (
+            "[addresses]\nannounce = { repeat = 0 }\n",
+            "`repeat` of `announce`: `0` is no such number",
+            "from 1 to 100",
+        ),
+        ("[addresses]\nannounce = { delay = \"9ms\" }\n", "`9ms` is too short", "write 1s or more, or 0"),
+        ("[addresses]\nannounce = { refresh = \"x\" }\n", "`x` is not a time", "or 5m"),
+        ("[addresses]\nannounce = { pace = \"1m\" }\n", "`1m` is too long", "10s or less"),
+        ("[addresses]\nannounce = { paces = \"1s\" }\n", "unknown key `paces` of `announce`", "did you mean `pace`?"),
         ("[addresses]\nleas = true\n", "unknown key `leas`", "did you mean `lease`?"),
         ("[addresses]\nconflict = \"fight\"\n", "bad value for `conflict`", "\"takeover\""),
         ("[addresses]\nprobe = \"http\"\n", "bad value for `probe`", "tcp:80"),

@@ -1,0 +1,235 @@
+//! How addresses are put on an interface and announced: `preferred` and `announce` in `[addresses]` for all groups
+//! and in `[groups."KEY"]` for one, and there `routes` and `rules`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::failback::span;
+use super::source::{NoScalar, TomlText, key_hint, scalar_text};
+use crate::config::address_options::{AddressOptions, AnnouncePolicy, source_of};
+use crate::config::diagnostic::{FileWord, Findings};
+use crate::config::groups::{Group, ResourceKind};
+use crate::config::refused::Refused;
+use crate::config::routes;
+use crate::config::value::boolean;
+
+/// The keys of `[addresses]` that this module reads.
+pub(super) const KEYS: [&str; 2] = ["preferred", "announce"];
+/// The keys of `[groups."KEY"]` that this module reads.
+pub(super) const GROUP_KEYS: [&str; 4] = ["preferred", "announce", "routes", "rules"];
+
+/// The keys of `announce`.
+const ANNOUNCE_KEYS: [&str; 4] = ["repeat", "delay", "refresh", "pace"];
+/// More announcements than this, or a longer pause between two frames, are a mistake.
+const MOST_REPEATS: u32 = 100;
+const LONGEST_PACE: Duration = Duration::from_secs(10);
+/// Announcements more often than this are what `repeat` and `pace` are for.
+const SHORTEST_SPAN: Duration = Duration::from_secs(1);
+
+/// What one table sets.
+#[derive(Debug, Clone, Default)]
+struct PartialOptions {
+    preferred: Option<bool>,
+    announce: PartialAnnounce,
+    /// As they are written: what they mean depends on the group's addresses.
+    routes: Option<Vec<FileWord>>,
+    rules: Option<Vec<FileWord>>,
+}
+
+/// The keys of `announce` that one table sets.
+#[derive(Debug, Clone, Copy, Default)]
+struct PartialAnnounce {
+    repeat: Option<u32>,
+    delay: Option<Duration>,
+    refresh: Option<Duration>,
+    pace: Option<Duration>,
+}
+
+/// What the files set. A key replaces the same key of earlier files.
+#[derive(Debug, Default)]
+pub(in crate::config) struct AddressOptionTables {
+    all: PartialOptions,
+    groups: BTreeMap<String, PartialOptions>,
+}
+
+impl AddressOptionTables {
+    /// Reads [`KEYS`] of `[addresses]`.
+    pub(super) fn read_all(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+        self.all.read(table, source, findings);
+    }
+
+    /// Reads [`GROUP_KEYS`] of one group, in `[groups."KEY"]` or in `[[group]]`.
+    pub(super) fn read_group(
+        &mut self,
+        key: &str,
+        table: &DeTable<'_>,
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
+        let own = self.groups.entry(key.to_owned()).or_default();
+        own.read(table, source, findings);
+        for (name, place) in [("routes", &mut own.routes), ("rules", &mut own.rules)] {
+            if let Some(found) = table.get(name) {
+                *place = texts(name, found, source, findings).or(place.take());
+            }
+        }
+    }
+
+    /// Reports routes and rules that cannot be put into the kernel.
+    pub(in crate::config) fn check(&self, groups: &[&Group], findings: &mut Findings) {
+        for group in groups {
+            let Some(own) = self.groups.get(&group.key) else { continue };
+            let vips = addresses(group);
+            let mut judge = |what: &str, at: &FileWord, refused: Option<Refused>| {
+                if let Some(Refused { why, help }) = refused {
+                    findings.error(at, format!("{what} `{}`: {why}", at.text), help);
+                }
+            };
+            let (routes, rules) = (own.routes.iter().flatten(), own.rules.iter().flatten());
+            routes.for_each(|at| judge("route", at, routes::route(&at.text, &vips).err()));
+            rules.for_each(|at| judge("rule", at, routes::rule(&at.text, &vips).err()));
+            let first = own.routes.iter().chain(&own.rules).flatten().next();
+            if let Some(at) = first.filter(|_| vips.is_empty()) {
+                let help = "give the group an address, or set the routes elsewhere";
+                findings.error(at, "the group has no address that its routes and rules could come with", help);
+            }
+        }
+    }
+
+    /// The options of every group, in their order.
+    pub(in crate::config) fn options(&self, groups: &[&Group]) -> Vec<AddressOptions> {
+        let none = PartialOptions::default();
+        let options = |group: &&Group| {
+            let own = self.groups.get(&group.key).unwrap_or(&none);
+            let vips = addresses(group);
+            AddressOptions {
+                preferred: own.preferred.or(self.all.preferred).unwrap_or_default(),
+                source: source_of(group),
+                announce: own.announce.over(self.all.announce),
+                routes: own.routes.iter().flatten().filter_map(|at| routes::route(&at.text, &vips).ok()).collect(),
+                rules: own.rules.iter().flatten().filter_map(|at| routes::rule(&at.text, &vips).ok()).collect(),
+            }
+        };
+        groups.iter().map(options).collect()
+    }
+}
+
+impl PartialOptions {
+    fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+        if let Some(found) = table.get("preferred") {
+            match scalar_text(found.get_ref()).ok().as_deref().and_then(boolean) {
+                Some(preferred) => self.preferred = Some(preferred),
+                None => findings.error(
+                    &source.word(found.span()),
+                    "bad value for `preferred`",
+                    "write preferred = true or false",
+                ),
+            }
+        }
+        if let Some(found) = table.get("announce") {
+            self.announce.read(found, source, findings);
+        }
+    }
+}
+
+impl PartialAnnounce {
+    fn over(self, all: PartialAnnounce) -> AnnouncePolicy {
+        let usual = AnnouncePolicy::default();
+        AnnouncePolicy {
+            repeat: self.repeat.or(all.repeat).unwrap_or(usual.repeat),
+            delay: self.delay.or(all.delay).unwrap_or(usual.delay),
+            refresh: self.refresh.or(all.refresh).unwrap_or(usual.refresh),
+            pace: self.pace.or(all.pace).unwrap_or(usual.pace),
+        }
+    }
+
+    fn read(&mut self, found: &Spanned<DeValue<'_>>, source: &TomlText<'_>, findings: &mut Findings) {
+        let Some(table) = found.get_ref().as_table() else {
+            let help = "write announce = { repeat = 5, delay = \"10s\", refresh = \"1m\" }, for example";
+            return findings.error(&source.word(found.span()), "`announce` is not a table", help);
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if !ANNOUNCE_KEYS.contains(&name) {
+                let help = key_hint(name, &ANNOUNCE_KEYS, "`announce`");
+                findings.error(&source.word(key.span()), format!("unknown key `{name}` of `announce`"), help);
+                continue;
+            }
+            let read = scalar_text(value.get_ref()).map_err(|NoScalar { why, help }| (why, help));
+            if let Err((why, help)) = read.and_then(|text| self.keep(name, &text)) {
+                let help = help.unwrap_or_else(|| "write one value behind the equals sign".to_owned());
+                findings.error(
+                    &source.word(value.span()),
+                    format!("bad value for `{name}` of `announce`: {why}"),
+                    help,
+                );
+            }
+        }
+    }
+
+    fn keep(&mut self, name: &str, text: &str) -> Result<(), (String, Option<String>)> {
+        let refuse = |why: &str, help: String| Err((format!("`{text}` {why}"), Some(help)));
+        if name == "repeat" {
+            return match text.parse().ok().filter(|repeat| (1..=MOST_REPEATS).contains(repeat)) {
+                Some(repeat) => {
+                    self.repeat = Some(repeat);
+                    Ok(())
+                }
+                None => refuse("is no such number", format!("write a whole number from 1 to {MOST_REPEATS}")),
+            };
+        }
+        let time = span(text)?;
+        match name {
+            "pace" if time > LONGEST_PACE => {
+                refuse("is too long", "write 10s or less, for example 100ms for ten frames in a second".to_owned())
+            }
+            "pace" => {
+                self.pace = Some(time);
+                Ok(())
+            }
+            _ if !time.is_zero() && time < SHORTEST_SPAN => {
+                refuse("is too short", "write 1s or more, or 0 for no such announcements".to_owned())
+            }
+            "delay" => {
+                self.delay = Some(time);
+                Ok(())
+            }
+            _ => {
+                self.refresh = Some(time);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The addresses of a group in their order.
+fn addresses(group: &Group) -> Vec<IpAddr> {
+    let address =
+        |kind: &ResourceKind| if let ResourceKind::Address(address) = kind { Some(address.address) } else { None };
+    group.resources.iter().filter_map(|resource| address(&resource.kind)).collect()
+}
+
+/// A list of texts; reports anything else.
+fn texts(
+    name: &str,
+    found: &Spanned<DeValue<'_>>,
+    source: &TomlText<'_>,
+    findings: &mut Findings,
+) -> Option<Vec<FileWord>> {
+    let text = |one: &Spanned<DeValue<'_>>| {
+        let text = one.get_ref().as_str()?.to_owned();
+        Some(FileWord { text, ..source.word(one.span()) })
+    };
+    let list = found.get_ref().as_array().and_then(|list| list.iter().map(text).collect::<Option<Vec<_>>>());
+    if list.is_none() {
+        let example =
+            if name == "rules" { "from VIP table 100 priority 100" } else { "default via 192.168.17.1 src VIP" };
+        let help = format!("write {name} = [\"{example}\"], for example");
+        findings.error(&source.word(found.span()), format!("`{name}` of a group is no list of texts"), help);
+    }
+    list
+}
