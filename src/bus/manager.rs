@@ -162,8 +162,8 @@ impl ManagerObject {
     }
 
     /// Gives these groups to the other node, as Standby does with a scope. If the other node is a Heartbeat or an
-    /// older hbd (GroupsMoveAlone) and other groups would go along, the job is refused, and its message says which and
-    /// how to move all of them. Takes the authorisation org.hbd1.switch.
+    /// older hbd (GroupsMoveAlone) and other groups would go along, the job is refused, and its message says which
+    /// and how to move all of them. Takes the authorisation org.hbd1.switch.
     #[zbus(out_args("job"))]
     async fn standby_groups(
         &self,

@@ -216,10 +216,16 @@ pub struct GroupObject(GroupSnapshot);
 /// A resource group: a line of haresources, whose resources move together.
 #[interface(name = "org.hbd1.Group")]
 impl GroupObject {
-    /// The group's name: the first resource of its line.
+    /// The group's name: name of hbd.toml, or its key if it has none. Methods take either.
     #[zbus(property(emits_changed_signal = "const"))]
     fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Its key, by which the nodes and the journal (HBD_GROUP) name it: the first resource of its line.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn key(&self) -> &str {
+        &self.0.key
     }
 
     /// The node it belongs to by haresources.

@@ -161,8 +161,11 @@ pub struct Traffic {
 /// A resource group, that is a line of haresources.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupSnapshot {
-    /// The group's key: its first resource as written (03 §2).
+    /// What it is called: `name` of hbd.toml, or its key if it has none.
     pub name: String,
+    /// Its key: its first resource as written (03 §2).
+    #[serde(default)]
+    pub key: String,
     /// The preferred node.
     pub preferred: String,
     /// `stopped`, `starting`, `active` (all of it runs), `degraded` (something of it does not), `stopping`, `failed`.
@@ -235,9 +238,9 @@ pub struct ResourceSnapshot {
 }
 
 impl Snapshot {
-    /// The place of the group that somebody calls so.
+    /// The place of the group that somebody calls so, by its name or its key. No name is the key of another group.
     pub fn place_of(&self, word: &str) -> Option<usize> {
-        self.groups.iter().position(|group| group.name == word)
+        self.groups.iter().position(|group| group.name == word || group.key == word)
     }
 
     /// The other node with resources; `None` if there is none.

@@ -99,6 +99,7 @@ fn example() -> Snapshot {
         links: vec![link.clone(), link],
         groups: vec![GroupSnapshot {
             name: "10.0.0.100".to_owned(),
+            key: "10.0.0.100".to_owned(),
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),

@@ -135,9 +135,18 @@ async fn groups_are_moved_by_name_and_the_property_says_how() {
         assert_eq!((member.as_str(), words[0].as_str(), words[1].as_str()), ("JobRemoved", path.as_str(), "done"));
         assert!(words[2].ends_with(" node: 10.0.0.100"), "{}", words[2]);
     }
+    daemon.change(|snapshot| snapshot.groups[0].name = "web".to_owned());
+    let shown = async { while !managed(&client).await.contains(&"/org/hbd1/group/web".to_owned()) {} };
+    timeout(LONG, shown).await.unwrap();
+    let key = read(&client, "/org/hbd1/group/web", "org.hbd1.Group", "Key").await;
+    assert_eq!(text(key), "10.0.0.100");
+    for word in ["web", "10.0.0.100"] {
+        let _: OwnedObjectPath = manager.call("Move", &(word, "nodeb")).await.unwrap();
+        drop(operator_request(daemon.calls.recv().await));
+    }
     let error =
         manager.call::<_, _, OwnedObjectPath>("StandbyGroups", &(vec!["mail"],)).await.unwrap_err().to_string();
-    assert!(error.contains("InvalidArgument") && error.contains("write 10.0.0.100, or a set"), "{error}");
+    assert!(error.contains("InvalidArgument") && error.contains("write web, or a set"), "{error}");
 }
 
 #[tokio::test]

@@ -101,12 +101,14 @@ pub(super) fn read(files: &Files, host: &Host, colour: bool) -> (FileReport, Opt
     for diagnostic in &loaded.diagnostics {
         report.text.push_str(&format!("{}\n\n", diagnostic.render(colour)));
     }
-    let groups = loaded.config.iter().flat_map(|config| config.groups.iter().map(move |group| (config, group)));
-    for (config, group) in groups {
-        report.text.push_str(&format!("resource group {} of {}:\n", bold(&group.key, colour), group.node));
-        for resource in &group.resources {
-            let both = if config.units.is_everywhere(&resource.kind) { ", on both nodes" } else { "" };
-            report.text.push_str(&format!("  {}  {}{both}\n", resource.word, resource.kind));
+    if let Some(config) = &loaded.config {
+        for (group, name) in config.groups.iter().zip(&config.group_names) {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            report.text.push_str(&format!("resource group {}{name} of {}:\n", bold(&group.key, colour), group.node));
+            for resource in &group.resources {
+                let both = if config.units.is_everywhere(&resource.kind) { ", on both nodes" } else { "" };
+                report.text.push_str(&format!("  {}  {}{both}\n", resource.word, resource.kind));
+            }
         }
     }
     (report, loaded.config)

@@ -12,12 +12,13 @@ use serde_json::Value;
 use super::error::CliError;
 use super::format::{local_time, paint};
 use super::why::level;
+use crate::bus::Snapshot;
 use crate::util::text::printable;
 
 /// Which events.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct EventFilter {
-    /// About this group, by its first resource
+    /// About this group, by its name (while hbd runs) or its first resource
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
     /// About this node
@@ -47,6 +48,17 @@ pub(super) struct EventFilter {
 }
 
 impl EventFilter {
+    /// The same with the key of the group that is named, by which the journal knows it. The running hbd knows the
+    /// names; without it a key is needed.
+    pub(super) fn with_key(&self, ask: impl FnOnce() -> Option<Snapshot>) -> EventFilter {
+        let key = |word: &String| {
+            let snapshot = ask()?;
+            Some(snapshot.groups.get(snapshot.place_of(word)?)?.key.clone())
+        };
+        let group = self.group.as_ref().map(|word| key(word).unwrap_or_else(|| word.clone()));
+        EventFilter { group, ..self.clone() }
+    }
+
     /// The arguments of journalctl, which shows records that match all fields.
     fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> =
@@ -147,6 +159,7 @@ fn text(record: &Value, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::GroupSnapshot;
 
     fn filter(lines: usize) -> EventFilter {
         EventFilter {
@@ -184,6 +197,16 @@ mod tests {
         assert!(text.lines().next().unwrap().ends_with("NodeDead                 node nodeb: is dead"), "{text}");
         assert!(text.contains(r"HeldBack                 Hi\u{1b}"), "{text}");
         assert_eq!(shown(1).lines().count(), 1);
+    }
+
+    #[test]
+    fn the_journal_knows_a_group_by_its_key() {
+        let group = GroupSnapshot { name: "web".into(), key: "10.0.0.1".into(), ..GroupSnapshot::default() };
+        let named = EventFilter { group: Some("web".to_owned()), ..filter(0) };
+        let shown = || Some(Snapshot { groups: vec![group.clone()], ..Snapshot::default() });
+        assert_eq!(named.with_key(shown).group.as_deref(), Some("10.0.0.1"));
+        assert_eq!(filter(0).with_key(shown).group.as_deref(), Some("10.0.0.1"));
+        assert_eq!(named.with_key(|| None).group.as_deref(), Some("web"), "hbd does not run");
     }
 
     #[test]

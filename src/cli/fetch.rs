@@ -193,8 +193,12 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
     let check =
         |(name, purpose, state, reason, since_usec)| CheckSnapshot { name, purpose, state, reason, since_usec };
     let reasons: Vec<String> = take_list(&mut from, "Reasons");
+    let name: String = take(&mut from, "Name");
+    let key: String = take(&mut from, "Key");
     GroupSnapshot {
-        name: take(&mut from, "Name"),
+        // A group of an older hbd has only a key, which it calls its name.
+        key: if key.is_empty() { name.clone() } else { key },
+        name,
         preferred: take(&mut from, "PreferredNode"),
         state: take(&mut from, "State"),
         owner: take(&mut from, "Owner"),

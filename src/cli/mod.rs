@@ -110,7 +110,8 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             Ok((doctor::render(&findings, arguments.color.decide()), code))
         }
         HbctlCommand::Events(filter) => {
-            events::run(filter, &mut io::stdout().lock(), arguments.color.decide())?;
+            let filter = filter.with_key(|| runtime.block_on(fetch::snapshot(bus)).ok());
+            events::run(&filter, &mut io::stdout().lock(), arguments.color.decide())?;
             Ok((String::new(), ExitCode::SUCCESS))
         }
         HbctlCommand::Dump(options) => {

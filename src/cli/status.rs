@@ -111,8 +111,8 @@ fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
         .collect();
     match group.state.as_str() {
         "failed" if troubles.is_empty() => troubles.push(format!(
-            "Group {} could not be started here, and is tried again: see journalctl -u hbd HBD_GROUP={0}",
-            group.name
+            "Group {} could not be started here, and is tried again: see journalctl -u hbd HBD_GROUP={}",
+            group.name, group.key
         )),
         "starting" | "stopping" => troubles.push(format!("Group {} is {} here.", group.name, group.state)),
         "degraded" if troubles.is_empty() => {

@@ -84,7 +84,7 @@ pub(super) enum HbctlCommand {
     /// Shows the last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0 shown, 1
     /// hbd does not answer, 4 there is no such group.
     Why {
-        /// The group by its first resource, as status shows it; without it all groups
+        /// The group by its name, as status shows it, or by its first resource; without it all groups
         group: Option<String>,
     },
     /// Show what hbd wrote into the journal at each transition
@@ -218,7 +218,7 @@ pub(super) enum RequestCommand {
     /// If the other node is a Heartbeat or an older hbd, and other groups would move as well, nothing is moved, as in
     /// standby. Exit status: as standby.
     Move {
-        /// The group by its first resource, as status shows it
+        /// The group by its name, as status shows it, or by its first resource
         group: String,
         /// The node, as ha.cf names it
         node: String,
@@ -233,7 +233,7 @@ pub(super) enum RequestCommand {
         /// When
         #[arg(value_enum)]
         choice: FailbackChoice,
-        /// The group by its first resource, as status shows it; without it all that wait
+        /// The group by its name, as status shows it, or by its first resource; without it all that wait
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
     },
@@ -257,7 +257,7 @@ pub(super) enum RequestCommand {
     /// yields, and the group is held back again. Exit status: 0 taken over, 1 hbd does not answer, 4 the group is not
     /// held back, or for another reason.
     ClearHold {
-        /// The group by its first resource, as status shows it
+        /// The group by its name, as status shows it, or by its first resource
         group: String,
     },
     /// Forget the failures of groups on this node, after their cause is mended
@@ -265,7 +265,7 @@ pub(super) enum RequestCommand {
     /// hbd then tries again to start resources that could not be started, failed too often, or were stopped by hand.
     /// Exit status: 0 done, 1 hbd does not answer, 4 there is no such group.
     Cleanup {
-        /// The group by its first resource, as status shows it; without it all groups
+        /// The group by its name, as status shows it, or by its first resource; without it all groups
         #[arg(default_value = "", hide_default_value = true)]
         group: String,
     },

@@ -80,6 +80,7 @@ fn healthy() -> Snapshot {
         links: vec![link("nodeb", "eth1"), link("10.0.0.1", "10.0.0.1")],
         groups: vec![GroupSnapshot {
             name: "10.0.0.100".to_owned(),
+            key: "10.0.0.100".to_owned(),
             preferred: "nodea".to_owned(),
             state: "active".to_owned(),
             owner: "nodea".to_owned(),

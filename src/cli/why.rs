@@ -10,11 +10,10 @@ use crate::util::text::printable;
 
 /// The text; `None` if there is no such group.
 pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) -> Option<String> {
-    let groups: Vec<&GroupSnapshot> =
-        snapshot.groups.iter().filter(|group| wanted.is_none_or(|wanted| group.name == wanted)).collect();
-    if wanted.is_some() && groups.is_empty() {
-        return None;
-    }
+    let groups: Vec<&GroupSnapshot> = match wanted {
+        None => snapshot.groups.iter().collect(),
+        Some(word) => vec![&snapshot.groups[snapshot.place_of(word)?]],
+    };
     let mut text = String::new();
     for group in &groups {
         // Writing to a String cannot fail.
@@ -22,7 +21,7 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
     }
     // A decision about no group, such as a node's death, may be the cause of what happened to this group.
     let of_interest = |decision: &&DecisionSnapshot| {
-        wanted.is_none_or(|wanted| decision.group.is_empty() || decision.group == wanted)
+        decision.group.is_empty() || groups.iter().any(|group| group.name == decision.group) || wanted.is_none()
     };
     text.push_str(if snapshot.decisions.is_empty() {
         "\nNothing was decided since hbd started here; `hbctl events` shows what was before.\n"
@@ -130,6 +129,11 @@ mod tests {
         assert!(text.contains("node nodea: is dead") && text.contains("one is active here"), "{text}");
         assert!(!text.contains("10.0.0.2") && !text.contains("did not start"), "{text}");
         assert_eq!(render(&snapshot(), Some("10.0.0.9"), false), None);
+        let mut named = snapshot();
+        (named.groups[0].name, named.groups[0].key) = ("web".to_owned(), "10.0.0.1".to_owned());
+        named.decisions[1].group = "web".to_owned();
+        let text = render(&named, Some("10.0.0.1"), false).unwrap();
+        assert!(text.starts_with("web: on this node") && text.contains("one is active here"), "{text}");
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl ConfigDifference {
             generation_method: _,
             uuid_from: _,
             groups: _,
+            group_names: _,
             children: _,
             environment: _,
             log_facility: _,
@@ -150,6 +151,10 @@ impl ConfigDifference {
                         let failback = config.failback.groups.get(index).copied().flatten();
                         (config.policies.get(index).copied(), config.address_options.get(index).cloned(), failback)
                     };
+                    let name = |config: &Config, index: usize| config.group_names.get(index).cloned().flatten();
+                    let shown = |name: &Option<String>| name.as_deref().unwrap_or("none").to_owned();
+                    let what = format!("group {}: name", group.key);
+                    self.value(&what, name(old, before), name(new, index), shown);
                     let name = format!("group {}: [addresses], [groups]", group.key);
                     self.whole(&name, &policy(old, before), &policy(new, index));
                 }
@@ -390,6 +395,15 @@ mod tests {
         ] {
             assert_eq!(said(HA_CF, haresources, "").changes, changes, "{haresources}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_group_is_told_with_the_one_before() {
+        let name = |name: &str| format!("[groups.\"10.0.0.2\"]\nname = \"{name}\"\n");
+        assert_eq!(said(HA_CF, HARESOURCES, &name("mail")).changes, ["group 10.0.0.2: name: mail instead of none"]);
+        let [before, after] = ["mail", "post"].map(|word| configured(HA_CF, HARESOURCES, &name(word)));
+        let changes = ConfigDifference::between(&before, &after).changes;
+        assert_eq!(changes, ["group 10.0.0.2: name: post instead of mail"]);
     }
 
     #[test]

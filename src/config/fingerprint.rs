@@ -12,8 +12,8 @@ use super::types::{AutoFailback, Config};
 /// A digest of 16 hexadecimal digits for each file that must be the same on all nodes; empty if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, and the units that run on both nodes,
-    /// in any order of the lines.
+    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, the names of groups, and the units
+    /// that run on both nodes, in any order of the lines.
     pub ha_cf: String,
     /// The groups with their nodes and words, in any order of the lines.
     pub haresources: String,
@@ -47,6 +47,8 @@ impl Fingerprint {
         };
         ha_cf.push(format!("auto_failback {auto_failback}"));
         ha_cf.push(format!("ipfail {}", config.connectivity.ipfail));
+        let names = config.groups.iter().zip(&config.group_names);
+        ha_cf.extend(names.filter_map(|(group, name)| Some(format!("name {} {}", group.key, name.as_ref()?))));
         ha_cf.extend(config.units.everywhere().map(|unit| format!("everywhere {unit}")));
         ha_cf
     }
@@ -99,12 +101,14 @@ pub(super) mod tests {
         let directory = tempfile::tempdir().unwrap();
         let ha_d = directory.path().join("etc/ha.d");
         std::fs::create_dir_all(&ha_d).unwrap();
+        std::fs::create_dir_all(directory.path().join("etc/hbd")).unwrap();
         let files = [
             (
                 "ha.cf",
                 "udpport 694\nbcast eth1\nkeepalive 1\ndeadtime 10\nauto_failback on\nnode nodea\nnode nodeb\n",
             ),
             ("haresources", "nodea 10.0.0.1 web\nnodeb 10.0.0.2\n"),
+            ("../hbd/hbd.toml", "[groups.\"10.0.0.1\"]\nname = \"site\"\n"),
             ("authkeys", "auth 1\n1 crc\n"),
         ];
         for (name, text) in files {
@@ -130,6 +134,7 @@ pub(super) mod tests {
         for (from, to, file) in [
             ("deadtime 10", "deadtime 20", "ha.cf"),
             ("auto_failback on", "auto_failback off", "ha.cf"),
+            ("name = \"site\"", "name = \"www\"", "ha.cf"),
             ("nodea 10.0.0.1 web", "nodea 10.0.0.1 web db", "haresources"),
             ("nodeb 10.0.0.2", "nodea 10.0.0.2", "haresources"),
         ] {

@@ -57,6 +57,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         hbd_toml.addresses.check_groups(&known, &mut findings);
         hbd_toml.address_options.check(&known, &mut findings);
     }
+    hbd_toml.names.check(&known, &ha_cf.nodes, &mut findings);
     let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
     if !ha_cf.lacks_ping_nodes() {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
@@ -137,6 +138,7 @@ fn assemble(
     let policies = hbd_toml.addresses.policies(&known);
     let address_options = hbd_toml.address_options.options(&known);
     let failback = hbd_toml.failback.policy(&known);
+    let group_names = hbd_toml.names.names(&known);
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),
@@ -154,6 +156,7 @@ fn assemble(
         log_badpack: settings.log_badpack,
         generation_method: settings.hbgenmethod,
         uuid_from: settings.uuidfrom,
+        group_names,
         groups: groups.into_iter().map(|found| with_environment(found.group, &environment)).collect(),
         children: ha_cf.children,
         environment,

@@ -40,6 +40,10 @@ impl SharedItems {
         for line in Fingerprint::settings(config) {
             match line.split_once(' ') {
                 Some((kind @ ("node" | "ping" | "everywhere"), name)) => add(kind, name, NONE),
+                Some((kind @ "name", named)) => {
+                    let (key, name) = named.split_once(' ').unwrap_or((named, NONE));
+                    add(kind, key, name);
+                }
                 Some((kind, value)) => add(kind, NONE, value),
                 None => {}
             }
@@ -85,6 +89,7 @@ fn difference(
 ) -> Vec<String> {
     let what = match kind.as_str() {
         "ping" => format!("ping node {name}"),
+        "name" => format!("the name of group {name}"),
         _ if name == NONE => kind.clone(),
         _ => format!("{kind} {name}"),
     };
@@ -139,6 +144,8 @@ mod tests {
         for (from, to, said) in [
             ("deadtime 10", "deadtime 20", "deadtime is 10 s here and 20 s on nodeb"),
             ("auto_failback on", "auto_failback off", "auto_failback is on here and off on nodeb"),
+            ("name = \"site\"", "name = \"www\"", "the name of group 10.0.0.1 is site here and www on nodeb"),
+            ("name = \"site\"", "", "the name of group 10.0.0.1 is not on nodeb"),
             ("node nodeb\n", "node nodeb\nping 10.0.0.254\n", "ping node 10.0.0.254 is on nodeb only"),
             ("nodeb 10.0.0.2\n", "", "group 10.0.0.2 is not on nodeb"),
             ("nodeb 10.0.0.2", "nodea 10.0.0.2", "group 10.0.0.2 prefers nodeb here and nodea on nodeb"),

@@ -52,6 +52,8 @@ pub struct Config {
     pub uuid_from: UuidFrom,
     /// The resource groups of haresources in file order.
     pub groups: Vec<Group>,
+    /// `name` in `[groups]` of hbd.toml: one entry for each of `groups`, in the same order.
+    pub group_names: Vec<Option<String>>,
     /// `respawn` and `failfast`: programs that run while this node is active, in file order.
     pub children: Vec<Child>,
     /// The environment of every program that hbd starts: `env`, and the directives of ha.cf as `HA_NAME` (04 §1.12).
@@ -98,6 +100,19 @@ pub struct Config {
     pub checks: Vec<ServiceCheck>,
     /// `[notify]` of hbd.toml; `None` without a program.
     pub notify: Option<NotifyProgram>,
+}
+
+impl Config {
+    /// What people call the group at this place of `groups`: its name, or its key if it has none.
+    pub fn group_name(&self, group: usize) -> &str {
+        let key = || self.groups.get(group).map_or("", |group| group.key.as_str());
+        self.group_names.get(group).and_then(Option::as_deref).unwrap_or_else(key)
+    }
+
+    /// The same of each group, in the order of `groups`.
+    pub fn names_of_groups(&self) -> impl Iterator<Item = &str> {
+        (0..self.groups.len()).map(|group| self.group_name(group))
+    }
 }
 
 /// What to do about an address of ours that another machine uses: `[addresses]` and `[groups]` of hbd.toml

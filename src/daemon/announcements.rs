@@ -38,7 +38,7 @@ impl Announcements {
         let (notices, notices_end) = unbounded_channel();
         let writer = config.notify.as_ref().map(|program| NoticeWriter::new(config, program));
         let announcements = Announcements {
-            targets: config.groups.iter().map(group_target).collect(),
+            targets: config.names_of_groups().map(group_target).collect(),
             wanted: Vec::new(),
             lists,
             notices: writer.map(|writer| (writer, notices)),

@@ -21,8 +21,9 @@ pub(super) fn check(files: &Files) -> Result<ExitCode, StartError> {
         eprintln!("{}", diagnostic.render(false));
     }
     let Some(config) = loaded.config else { return Ok(ExitCode::from(EXIT_CONFIGURATION)) };
-    for group in &config.groups {
-        println!("resource group {} of {}:", group.key, group.node);
+    for (group, name) in config.groups.iter().zip(&config.group_names) {
+        let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        println!("resource group {}{name} of {}:", group.key, group.node);
         for resource in &group.resources {
             println!("  {}  {}", resource.word, resource.kind);
         }

@@ -385,12 +385,12 @@ impl CoreLoop {
                 || told.broken_devices != self.history.broken_devices
                 || told.start_problems != problems
                 || self.signatures.differ(&told, self.links.signing_method());
-            (news, shown.as_ref().map(|shown| status_line(shown, &told.start_problems)))
+            (news, shown.as_ref().map(|shown| status_line(&self.config, shown, &told.start_problems)))
         };
         if shown.as_ref() == Some(&view) && !news {
             return;
         }
-        let line = status_line(&view, &problems);
+        let line = status_line(&self.config, &view, &problems);
         if before.is_none_or(|before| before != line) {
             self.notifier.send(ServiceNotice::Status(line));
         }

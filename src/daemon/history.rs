@@ -3,10 +3,11 @@
 //!
 //! Watches what goes into the core and comes out of it. Bounded; costs a packet no allocation.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::bus::{DecisionSnapshot, Snapshot};
 use crate::cluster::{Action, Event, Record, Settings};
+use crate::config::Config;
 use crate::util::clock::now_usec;
 
 /// Decisions that are kept.
@@ -40,6 +41,8 @@ struct Ownership {
 /// The memory.
 #[derive(Debug)]
 pub struct DecisionHistory {
+    /// What the groups are called, by their keys.
+    names: BTreeMap<String, String>,
     nodes: Vec<String>,
     links: Vec<String>,
     /// By node and link, CLOCK_REALTIME in microseconds; 0 for never.
@@ -58,7 +61,8 @@ pub struct DecisionHistory {
 
 impl DecisionHistory {
     /// Nothing has happened yet.
-    pub fn new(settings: &Settings) -> DecisionHistory {
+    pub fn new(settings: &Settings, config: &Config) -> DecisionHistory {
+        let named = config.groups.iter().zip(config.names_of_groups());
         let (nodes, links) = (settings.nodes.clone(), settings.links.clone());
         DecisionHistory {
             heard: vec![vec![0; links.len()]; nodes.len()],
@@ -68,6 +72,7 @@ impl DecisionHistory {
             broken_devices: Vec::new(),
             start_problems: Vec::new(),
             link_problems: Vec::new(),
+            names: named.map(|(group, name)| (group.key.clone(), name.to_owned())).collect(),
             nodes,
             links,
         }
@@ -90,7 +95,7 @@ impl DecisionHistory {
             _ => None,
         });
         for record in records {
-            self.decisions.push_back(decision(record));
+            self.decisions.push_back(decision(record, &self.names));
             self.decided += 1;
             if self.decisions.len() > KEPT {
                 self.decisions.pop_front();
@@ -131,14 +136,16 @@ impl DecisionHistory {
     }
 }
 
-fn decision(record: &Record) -> DecisionSnapshot {
+/// The core calls groups by their keys, and so does the text, which is that of the journal.
+fn decision(record: &Record, names: &BTreeMap<String, String>) -> DecisionSnapshot {
     let subject = record.subject();
+    let group = subject.group.unwrap_or_default();
     DecisionSnapshot {
         usec: now_usec(),
         priority: record.priority() as u8,
         event: record.event().to_owned(),
         node: subject.node.unwrap_or_default().to_owned(),
-        group: subject.group.unwrap_or_default().to_owned(),
+        group: names.get(group).map_or(group, String::as_str).to_owned(),
         text: record.text(),
     }
 }
@@ -151,6 +158,7 @@ mod tests {
 
     fn history() -> DecisionHistory {
         DecisionHistory {
+            names: [("10.0.0.9".to_owned(), "web".to_owned())].into(),
             nodes: vec!["nodea".to_owned(), "nodeb".to_owned()],
             links: vec!["eth1".to_owned(), "eth2".to_owned()],
             heard: vec![vec![0; 2]; 2],
@@ -207,6 +215,15 @@ mod tests {
         assert_eq!(decisions.len(), KEPT);
         assert_eq!(history.decided(), KEPT as u64 + 3);
         assert_eq!((decisions[0].event.as_str(), decisions[0].group.as_str()), ("GroupActive", "3"));
+    }
+
+    #[test]
+    fn a_decision_is_about_the_group_by_its_name() {
+        let mut history = history();
+        history.actions(&[Action::Log(Record::GroupActive { group: "10.0.0.9".into() })]);
+        let decisions = shown(&mut history, "").decisions;
+        assert_eq!(decisions[0].group, "web");
+        assert!(decisions[0].text.contains("10.0.0.9"), "the text is that of the journal");
     }
 
     #[test]

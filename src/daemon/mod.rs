@@ -311,7 +311,7 @@ fn serve(
     let (memory, peer_memory) = PeerMemory::start(files, known_peers.clone()).map_err(StartError::Thread)?;
     let settings = core_settings::settings(&config, identity, known_peers);
     let recorder = start_recorder(&config, &settings);
-    let history = history::DecisionHistory::new(&settings);
+    let history = history::DecisionHistory::new(&settings, &config);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);

@@ -57,7 +57,7 @@ pub struct NoticeWriter {
 impl NoticeWriter {
     /// Goes on where a predecessor that was restarted has stopped.
     pub fn new(config: &Config, program: &NotifyProgram) -> NoticeWriter {
-        let targets = config.groups.iter().map(group_target).collect();
+        let targets = config.names_of_groups().map(group_target).collect();
         let file = Path::new(held::DIRECTORY).join("told");
         NoticeWriter::with(&config.node, variables(config), targets, program.keepalived, file)
     }
@@ -95,7 +95,7 @@ impl NoticeWriter {
     fn groups(&mut self, snapshot: &Snapshot) -> Vec<Notice> {
         let mut notices = Vec::new();
         for (index, group) in snapshot.groups.iter().enumerate() {
-            let known = self.told.groups.contains_key(&group.name);
+            let known = self.told.groups.contains_key(&group.key);
             let settled = known || snapshot.resource_state != "transition";
             let Some(word) = group_word(group, settled) else { continue };
             let event = format!("group-{word}");
@@ -106,7 +106,7 @@ impl NoticeWriter {
             } else {
                 (word, vec![event.as_str(), group.name.as_str()])
             };
-            if self.told.groups.insert(group.name.clone(), shown.to_owned()).as_deref() == Some(shown) {
+            if self.told.groups.insert(group.key.clone(), shown.to_owned()).as_deref() == Some(shown) {
                 continue;
             }
             let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
@@ -114,6 +114,7 @@ impl NoticeWriter {
             let about = [
                 ("EVENT", event),
                 ("GROUP", group.name.clone()),
+                ("GROUP_KEY", group.key.clone()),
                 ("TARGET", target),
                 ("STATE", word.to_owned()),
                 ("OWNER", group.owner.clone()),
@@ -256,6 +257,7 @@ mod tests {
             nodes: vec![normal("nodea", "active", true), normal("nodeb", peer, false)],
             groups: vec![GroupSnapshot {
                 name: KEY.into(),
+                key: KEY.into(),
                 preferred: "nodeb".into(),
                 state: group.into(),
                 ..GroupSnapshot::default()
@@ -317,6 +319,7 @@ mod tests {
         let wanted = [
             ("HBD_EVENT", "group-active"),
             ("HBD_GROUP", KEY),
+            ("HBD_GROUP_KEY", KEY),
             ("HBD_TARGET", "hbd-group@10.0.0.1.target"),
             ("HBD_STATE", "active"),
             ("HBD_OWNER", "nodea"),
@@ -386,5 +389,19 @@ mod tests {
         for event in NO_REASON {
             assert!(Record::IDS.iter().any(|(name, _)| *name == event), "{event}");
         }
+    }
+
+    #[test]
+    fn a_group_is_told_by_its_name_and_a_new_name_is_no_news() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(false, directory.path());
+        let mut named = snapshot("active", "active");
+        named.groups[0].name = "web".into();
+        let notices = writer.compare(&named);
+        assert_eq!(events(&notices)[0], "group-active web");
+        assert_eq!(variable(&notices[0], "HBD_GROUP"), Some("web"));
+        assert_eq!(variable(&notices[0], "HBD_GROUP_KEY"), Some(KEY));
+        named.groups[0].name = "www".into();
+        assert!(writer.compare(&named).is_empty());
     }
 }

@@ -35,7 +35,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         nodes: view
             .nodes
             .iter()
-            .map(|node| node_snapshot(node, &view.groups))
+            .map(|node| node_snapshot(node, config, &view.groups))
             .chain(view.ping_nodes.iter().map(|node| ping_node(node, timing)))
             .collect(),
         links: view
@@ -44,7 +44,12 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
             .flat_map(|node| link_snapshots(config, node))
             .chain(view.ping_nodes.iter().map(ping_link))
             .collect(),
-        groups: config.groups.iter().zip(&view.groups).map(|(group, view)| group_snapshot(group, view)).collect(),
+        groups: config
+            .names_of_groups()
+            .zip(&config.groups)
+            .zip(&view.groups)
+            .map(|((name, group), view)| group_snapshot(name, group, view))
+            .collect(),
         broken_devices: Vec::new(),
         start_problems: Vec::new(),
         decisions: Vec::new(),
@@ -52,9 +57,9 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
     }
 }
 
-fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
-    let unready =
-        |group: &&GroupView| if group.node == view.name { view.unready.local } else { view.unready.foreign };
+fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> NodeSnapshot {
+    let unready = |group: &GroupView| if group.node == view.name { view.unready.local } else { view.unready.foreign };
+    let not_ready = config.names_of_groups().zip(groups).filter(|(_, group)| unready(group));
     NodeSnapshot {
         name: view.name.clone(),
         kind: "normal".to_owned(),
@@ -68,7 +73,7 @@ fn node_snapshot(view: &NodeView, groups: &[GroupView]) -> NodeSnapshot {
         in_transition: view.in_transition,
         maintenance: view.maintenance,
         signed_with: String::new(),
-        not_ready: groups.iter().filter(unready).map(|group| group.key.clone()).collect(),
+        not_ready: not_ready.map(|(name, _)| name.to_owned()).collect(),
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
@@ -139,7 +144,7 @@ fn medium_words(config: &Config, link: &str) -> String {
     distinct.join(",")
 }
 
-fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
+fn group_snapshot(name: &str, group: &Group, view: &GroupView) -> GroupSnapshot {
     let resources = group.resources.iter().enumerate().map(|(index, resource)| {
         let (kind, target) = match &resource.kind {
             ResourceKind::Address(address) => ("address", address.address.to_string()),
@@ -155,7 +160,8 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
         }
     });
     GroupSnapshot {
-        name: view.key.clone(),
+        name: name.to_owned(),
+        key: view.key.clone(),
         preferred: view.node.clone(),
         state: state_word(view.state).to_owned(),
         owner: view.owner.clone().unwrap_or_default(),
@@ -172,7 +178,7 @@ fn group_snapshot(group: &Group, view: &GroupView) -> GroupSnapshot {
             Some(ReturnWait::Window(window)) => window.to_string(),
             _ => String::new(),
         },
-        target: group_target(group).unwrap_or_default(),
+        target: group_target(name).unwrap_or_default(),
         resources: resources.collect(),
         checks: view.checks.iter().map(check).collect(),
     }
@@ -233,19 +239,19 @@ fn resource_word(state: ResourceState) -> &'static str {
 }
 
 /// The STATUS= line of `systemctl status hbd`. `start_problems`: what a start of hbd would not find now.
-pub fn status_line(view: &View, start_problems: &[String]) -> String {
+pub fn status_line(config: &Config, view: &View, start_problems: &[String]) -> String {
     let in_state = |state: GroupState| {
-        let keys = view.groups.iter().filter(move |group| group.state == state).map(|group| group.key.as_str());
-        keys.collect::<Vec<_>>().join(", ")
+        let groups = config.names_of_groups().zip(&view.groups).filter(move |(_, group)| group.state == state);
+        groups.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     };
     let mut groups = match in_state(GroupState::Active) {
-        keys if keys.is_empty() => "serves nothing".to_owned(),
-        keys => format!("serves {keys}"),
+        names if names.is_empty() => "serves nothing".to_owned(),
+        names => format!("serves {names}"),
     };
     for (state, words) in [(GroupState::Degraded, "NOT WHOLE"), (GroupState::Failed, "FAILED")] {
-        let keys = in_state(state);
-        if !keys.is_empty() {
-            groups.push_str(&format!("; {words}: {keys}, see hbctl status"));
+        let names = in_state(state);
+        if !names.is_empty() {
+            groups.push_str(&format!("; {words}: {names}, see hbctl status"));
         }
     }
     let peers = view.nodes.iter().filter(|node| !node.local).map(|node| {
@@ -253,12 +259,70 @@ pub fn status_line(view: &View, start_problems: &[String]) -> String {
         format!("{} {} ({up}/{} links)", node.name, node.status, node.links.len())
     });
     let peers: Vec<_> = peers.collect();
-    let held_back = view
-        .groups
-        .iter()
-        .filter_map(|group| group.held_back.as_ref().map(|why| format!("; not taking {}: {why}", group.key)));
+    let held_back = config.names_of_groups().zip(&view.groups);
+    let held_back =
+        held_back.filter_map(|(name, group)| Some(format!("; not taking {name}: {}", group.held_back.as_ref()?)));
     let maintenance = if view.maintenance { "in maintenance; " } else { "" };
     let problems = start_problems.first().map(|problem| format!("; {problem}")).unwrap_or_default();
     let held_back = held_back.collect::<String>();
     format!("{maintenance}{}; {groups}; {}{held_back}{problems}", view.state, peers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::cluster::Core;
+    use crate::config::{Files, Host, load};
+    use crate::daemon::core_settings::settings;
+    use crate::daemon::identity::Identity;
+
+    /// nodea with two groups, of which the first one has a name, and what its core shows.
+    fn example() -> (Config, View) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("etc/ha.d/ha.cf", "bcast eth1\nauto_failback on\nnode nodea nodeb\n"),
+            ("etc/ha.d/haresources", "nodea 10.0.0.1 web\nnodea 10.0.0.2\n"),
+            ("etc/ha.d/authkeys", "auth 1\n1 crc\n"),
+            ("etc/hbd/hbd.toml", "[groups.\"10.0.0.1\"]\nname = \"site\"\n"),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let loaded = load(&Files::below(root.path()), &Host::named("nodea"));
+        let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        let core = Core::new(settings(&config, Identity { generation: 1, uuid: [1; 16] }, Vec::new()));
+        (config, core.view())
+    }
+
+    #[test]
+    fn a_group_is_shown_by_its_name_with_its_key() {
+        let (config, mut view) = example();
+        view.nodes[0].unready.local = true;
+        let shown = snapshot(&config, 1, &view);
+        let [named, other] = shown.groups.as_slice() else { panic!("{shown:?}") };
+        assert_eq!((named.name.as_str(), named.key.as_str()), ("site", "10.0.0.1"));
+        assert_eq!((other.name.as_str(), other.key.as_str()), ("10.0.0.2", "10.0.0.2"));
+        assert_eq!(named.target, "hbd-group@site.target");
+        assert_eq!(shown.nodes[0].not_ready, ["site", "10.0.0.2"]);
+        assert_eq!(
+            (shown.place_of("site"), shown.place_of("10.0.0.1"), shown.place_of("web")),
+            (Some(0), Some(0), None)
+        );
+    }
+
+    #[test]
+    fn the_line_of_systemctl_status_has_the_names() {
+        let (config, mut view) = example();
+        view.groups[0].state = GroupState::Active;
+        view.groups[1].held_back = Some("of a test".to_owned());
+        let line = status_line(&config, &view, &[]);
+        assert!(line.contains("; serves site; ") && line.contains("; not taking 10.0.0.2: of a test"), "{line}");
+        view.groups[0].state = GroupState::Failed;
+        assert!(status_line(&config, &view, &[]).contains("; FAILED: site, see hbctl status"));
+    }
 }

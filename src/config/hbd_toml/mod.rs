@@ -15,6 +15,7 @@ mod form_groups;
 mod ipfail;
 mod keys;
 mod links;
+mod names;
 mod notify;
 mod probes;
 mod record;
@@ -43,6 +44,7 @@ use failback::FailbackKeys;
 use fence::FenceTables;
 use ipfail::IpfailTable;
 use keys::KeysTable;
+use names::NameTable;
 use notify::NotifyTable;
 use services::ServiceTables;
 use source::{NoScalar, TomlText, scalar_text};
@@ -69,9 +71,9 @@ const TABLES: [&str; 12] = [
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 7] = {
+const OTHER_GROUP_KEYS: [&str; 8] = {
     let ([check, ready], [preferred, announce, routes, rules]) = (checks::GROUP_KEYS, address_options::GROUP_KEYS);
-    [check, ready, failback::GROUP_KEY, preferred, announce, routes, rules]
+    [check, ready, failback::GROUP_KEY, names::GROUP_KEY, preferred, announce, routes, rules]
 };
 
 /// The tables: settings that ha.cf does not have.
@@ -91,6 +93,8 @@ pub(super) struct HbdToml {
     pub address_options: AddressOptionTables,
     /// `check` and `ready` of `[groups]`.
     pub checks: CheckTables,
+    /// `name` of `[groups]`.
+    pub names: NameTable,
     /// `failback_after`, `failback_window`, `start_delay`, and `failback` of `[groups]`.
     pub failback: FailbackKeys,
     /// `[units]` and `[units."UNIT"]`.
@@ -213,6 +217,7 @@ impl HbdToml {
                 let groups = table.iter().filter_map(|(key, value)| Some((key, value.get_ref().as_table()?)));
                 for (key, group) in groups {
                     self.failback.read_group(key.get_ref(), group, source, findings);
+                    self.names.read_group(key.get_ref(), group, source, findings);
                     self.checks.read_group(key.get_ref(), group, source, findings);
                     self.address_options.read_group(key.get_ref(), group, source, findings);
                 }
@@ -249,6 +254,7 @@ impl HbdToml {
                     self.checks.read_group(&key, table, source, findings);
                     self.failback.read_group(&key, table, source, findings);
                     self.address_options.read_group(&key, table, source, findings);
+                    self.names.read_group(&key, table, source, findings);
                 }
             }
         }

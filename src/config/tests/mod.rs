@@ -12,6 +12,7 @@ mod fuzz;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
+mod names;
 mod round_trip;
 mod rows;
 mod seeds;

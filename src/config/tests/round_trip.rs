@@ -123,12 +123,18 @@ fn hbd_toml_keeps_its_comments_and_its_other_tables() {
 fn what_a_group_says_of_itself_and_drop_ins_go_along() {
     let node = Node::with("");
     translate(&node).unwrap();
-    let group = b"[[group]]\nnode = \"nodeb\"\nresources = [\"10.0.0.8\", \"nginx\"]\nprobe = \"tcp:80\"\n\
+    let group =
+        b"[[group]]\nnode = \"nodeb\"\nresources = [\"10.0.0.8\", \"nginx\"]\nprobe = \"tcp:80\"\nname = \"web\"\n\
                   [group.check]\ntcp = 80\n[health]\nrestarts = 1\n";
     node.write("etc/hbd/hbd.toml.d/web.toml", group);
     check(&node, "a group in a drop-in");
     let text = fs::read_to_string(node.files().hbd_toml_dir.join("web.toml")).unwrap();
     assert!(text.contains("restarts = 1"), "{text}");
+    let node = Node::with("").haresources("nodea 10.0.0.9/24/eth0 httpd\n");
+    let node = node.toml("[groups.\"10.0.0.9/24/eth0\"]\nname = \"mine\" # kept\n");
+    check(&node, "a name");
+    let text = fs::read_to_string(node.files().hbd_toml).unwrap();
+    assert!(text.contains("name = \"mine\" # kept"), "{text}");
 }
 
 #[test]
