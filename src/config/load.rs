@@ -135,8 +135,7 @@ fn assemble(
     let environment = environment::for_programs(&node, layers, ha_cf.env);
     let units = with_mounts_of_fstab(hbd_toml.units.policies, &groups);
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
-    let policies = hbd_toml.addresses.policies(&known);
-    let address_options = hbd_toml.address_options.options(&known);
+    let (policies, address_options) = (hbd_toml.addresses.policies(&known), hbd_toml.address_options.options(&known));
     let failback = hbd_toml.failback.policy(&known);
     let group_names = hbd_toml.names.names(&known);
     Config {

@@ -145,10 +145,13 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// The address is there already: mark it as ours. If it went away in between, this adds it. An IPv6 address
-    /// keeps the prefix length that it has.
+    /// keeps the prefix length that it has; one that the kernel does not use is made anew.
     fn adopt(&mut self, place: &mut Placement, lifetime: Option<u32>) -> io::Result<()> {
         if place.address.is_ipv6() {
             place.prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);
+        }
+        if self.network.is_duplicate(place.index, place.address) {
+            return self.replace(place, lifetime);
         }
         let answer = self.requests.submit(vec![request::renew(place, lifetime)]).pop();
         answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
@@ -169,6 +172,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             expires,
             back_at: None,
             removals: Removals::default(),
+            oddity: None,
             contest: None,
         };
         self.held.insert(id, held);
@@ -180,6 +184,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             let Some(index) = self.held.get(&id).map(|held| held.place.index) else { continue };
             self.promote_secondaries(index);
             self.listen_for(id);
+            self.compare_held(id);
         }
         for outcome in herald.finish() {
             self.told(outcome);

@@ -19,6 +19,8 @@ pub(super) struct Present {
     pub(super) prefix_route: bool,
     /// Whether hbd added it.
     pub(super) ours: bool,
+    /// Whether the kernel found it on another machine and does not use it (IFA_F_DADFAILED).
+    pub(super) duplicate: bool,
 }
 
 /// How many addresses are in one network of one interface.
@@ -52,13 +54,17 @@ pub(super) struct PresentAddresses {
 }
 
 impl PresentAddresses {
-    /// It is there, as described.
-    pub(super) fn insert(&mut self, key: AddressKey, present: Present) {
+    /// It is there, as described. False if that was known.
+    pub(super) fn insert(&mut self, key: AddressKey, present: Present) -> bool {
+        if self.present.get(&key) == Some(&present) {
+            return false;
+        }
         let members = self.networks.entry(network_of(key, &present)).or_default();
         *members = members.with(Members::of(&present));
         if let Some(old) = self.present.insert(key, present) {
             self.leave(network_of(key, &old), &old);
         }
+        true
     }
 
     /// It is gone.
@@ -156,7 +162,7 @@ mod tests {
     }
 
     fn present(network: &str, ours: bool) -> Present {
-        Present { network: ip(network), prefix_route: !ours, ours }
+        Present { network: ip(network), prefix_route: !ours, ours, duplicate: false }
     }
 
     fn around(addresses: &PresentAddresses, address: &str) -> Vec<(u32, u8)> {

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::oddity::AddressOddity;
+
 /// Why an address could not be added, removed or announced, or why the thread could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum VipError {
@@ -165,6 +167,16 @@ pub enum VipError {
     RoutesBack {
         /// What they are, and as they were written.
         what: String,
+    },
+    /// A held address is not as it was added.
+    #[error("{address} on {device}: {oddity}")]
+    OddAddress {
+        /// The address held.
+        address: IpAddr,
+        /// The interface it was added to.
+        device: String,
+        /// What is odd.
+        oddity: AddressOddity,
     },
     /// The thread could not be started.
     #[error("cannot start the address thread")]

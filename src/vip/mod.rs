@@ -31,6 +31,7 @@
 //! | `schedule`, `pacing` | when an announcement is repeated, and how fast frames may follow each other |
 //! | `leasing`, `lease` | how long the kernel keeps an address |
 //! | `restoring`, `removals`, `remover` | addresses that somebody else removed |
+//! | `comparing`, `oddity` | held addresses that are there in another form |
 //! | `routing`, `route_care` | routes and rules that belong to an address |
 //! | `strays` | addresses that are here and not held |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
@@ -44,6 +45,7 @@ mod addresses;
 mod announcing;
 mod arp;
 mod command;
+mod comparing;
 mod error;
 mod herald;
 mod kernel;
@@ -53,6 +55,7 @@ mod listen;
 mod monitor;
 mod ndisc;
 mod network;
+mod oddity;
 mod pacing;
 mod packet;
 mod place;
@@ -84,6 +87,7 @@ pub(crate) use addresses::covers;
 pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
+pub use oddity::AddressOddity;
 pub use release::{present, release};
 pub(crate) use remover::hint as who_may_remove;
 

@@ -104,7 +104,7 @@ pub(super) fn apply(network: &mut Network, message: &RouteNetlinkMessage) -> Cha
     match message {
         RouteNetlinkMessage::NewLink(link) => return network.new_link(link),
         RouteNetlinkMessage::DelLink(link) => return network.del_link(link),
-        RouteNetlinkMessage::NewAddress(address) => network.new_address(address),
+        RouteNetlinkMessage::NewAddress(address) => return network.new_address(address),
         RouteNetlinkMessage::DelAddress(address) => return network.del_address(address),
         RouteNetlinkMessage::NewRoute(route) => network.new_route(route),
         RouteNetlinkMessage::DelRoute(route) => {

@@ -47,6 +47,8 @@ pub(super) enum Change {
     Nothing,
     /// The interface has a new MAC address or a carrier again: neighbours and switches have to learn anew.
     LinkFresh { index: u32 },
+    /// There is something new about an address that is there.
+    AddressThere { address: IpAddr },
     /// The interface is new, went down, came up, lost its carrier, or has another name.
     LinkChanged,
     /// The interface is gone, and all its addresses with it.
@@ -85,6 +87,16 @@ impl Network {
     /// The prefix length that the address has on the interface. An IPv6 address has exactly one there.
     pub(super) fn prefix_of(&self, index: u32, address: IpAddr) -> Option<u8> {
         self.addresses.under(index, address).next().map(|(&(_, _, prefix), _)| prefix)
+    }
+
+    /// Whether the address is on the interface with that prefix length.
+    pub(super) fn has_prefix(&self, index: u32, address: IpAddr, prefix: u8) -> bool {
+        self.addresses.under(index, address).any(|(&(_, _, found), _)| found == prefix)
+    }
+
+    /// Whether the kernel has found the address on another machine, and does not use it.
+    pub(super) fn is_duplicate(&self, index: u32, address: IpAddr) -> bool {
+        self.addresses.under(index, address).any(|(_, present)| present.duplicate)
     }
 
     /// All MAC addresses of this machine.
@@ -136,7 +148,8 @@ impl Network {
 
     /// Notes that the kernel has acknowledged an address of ours, ahead of its notification.
     pub(super) fn note_added(&mut self, index: u32, address: IpAddr, prefix: u8, prefix_route: bool) {
-        self.addresses.insert((index, address, prefix), Present { network: address, prefix_route, ours: true });
+        let present = Present { network: address, prefix_route, ours: true, duplicate: false };
+        self.addresses.insert((index, address, prefix), present);
     }
 
     /// Notes that the address is gone from the interface, ahead of the kernel's notification.
@@ -172,10 +185,10 @@ impl Network {
     }
 
     /// RTM_NEWADDR.
-    pub(super) fn new_address(&mut self, message: &AddressMessage) {
-        if let Some((key, present)) = parse_address(message) {
-            self.addresses.insert(key, present);
-        }
+    pub(super) fn new_address(&mut self, message: &AddressMessage) -> Change {
+        let Some((key, present)) = parse_address(message) else { return Change::Nothing };
+        let news = self.addresses.insert(key, present);
+        if news { Change::AddressThere { address: key.1 } } else { Change::Nothing }
     }
 
     /// RTM_DELADDR.
@@ -183,7 +196,7 @@ impl Network {
         let Some((key, _)) = parse_address(message) else { return Change::Nothing };
         self.addresses.remove(key);
         let (index, address, _) = key;
-        if self.has(index, address) { Change::Nothing } else { Change::AddressGone { index, address } }
+        Change::AddressGone { index, address }
     }
 
     /// RTM_NEWROUTE.
@@ -242,7 +255,8 @@ fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
     }
     let local = local.or(network)?;
     let prefix_route = !flags.contains(AddressFlags::Noprefixroute);
-    let present = Present { network: network.unwrap_or(local), prefix_route, ours };
+    let duplicate = flags.contains(AddressFlags::Dadfailed);
+    let present = Present { network: network.unwrap_or(local), prefix_route, ours, duplicate };
     Some(((message.header.index, local, message.header.prefix_len), present))
 }
 

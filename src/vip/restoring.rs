@@ -96,7 +96,7 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// Notes and announces an address that is there again.
-    fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
+    pub(super) fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
         let Some(held) = self.held.get_mut(&id) else { return };
         held.back_at = None;
         held.expires = lifetime.map(|seconds| expiry(now, seconds));

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 mod announce;
 mod conflicts;
+mod forms;
 mod ipv6;
 mod kinds;
 mod leases;

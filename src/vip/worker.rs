@@ -14,6 +14,7 @@ use super::lease::{Lease, Terms};
 use super::listen::Listener;
 use super::monitor::{KernelNotice, Monitor, apply};
 use super::network::{Change, Network};
+use super::oddity::AddressOddity;
 use super::pacing::Pacer;
 use super::packet::Announcer;
 use super::place::{Placement, place};
@@ -44,6 +45,8 @@ pub(super) struct HeldAddress {
     /// When it is put back; `None` while it is there.
     pub(super) back_at: Option<Instant>,
     pub(super) removals: Removals,
+    /// In which other form it is there, as last told.
+    pub(super) oddity: Option<AddressOddity>,
     /// Somebody else claims it.
     pub(super) contest: Option<Contest>,
 }
@@ -225,8 +228,11 @@ impl<R: Fn(VipReport)> Worker<R> {
                 self.look_at_interfaces();
             }
             Change::AddressGone { index, address } => {
-                gone.extend(self.ids(|held| held.place.index == index && held.place.address == address));
+                let one = |held: &HeldAddress| held.place.index == index && held.place.address == address;
+                gone.extend(self.ids(|held| one(held) && !self.is_in_place(held)));
+                self.compare(address);
             }
+            Change::AddressThere { address } => self.compare(address),
         }
     }
 
@@ -237,9 +243,9 @@ impl<R: Fn(VipReport)> Worker<R> {
             Ok(network) => self.network = network,
             Err(error) => return (self.report)(VipReport::Warning { error }),
         }
-        let network = &self.network;
-        let gone = self.ids(|held| !network.has(held.place.index, held.place.address));
+        let gone = self.ids(|held| !self.is_in_place(held));
         self.missing(gone);
+        self.compare_all();
         self.look_at_interfaces();
         self.doubt_routes(Instant::now());
     }

@@ -21,7 +21,7 @@ pub(super) fn shortest() -> Option<Terms> {
 }
 
 /// The lifetime that `ip address` shows, in whole seconds; `None` for ever.
-fn lifetime(address: impl Into<IpAddr>) -> Option<u32> {
+pub(super) fn lifetime(address: impl Into<IpAddr>) -> Option<u32> {
     let message = find(address).expect("the address is there");
     let info: Option<CacheInfo> = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::CacheInfo(info) => Some(*info),

@@ -1,0 +1,92 @@
+//! Held addresses that are there in another form than they were added in: somebody has changed them, or added them
+//! elsewhere as well. Put right where that costs no client, told otherwise.
+//!
+//! A lifetime that somebody has changed is set anew by the next renewal of the lease.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::command::VipReport;
+use super::error::VipError;
+use super::oddity::AddressOddity;
+use super::place::Placement;
+use super::request;
+use super::worker::{HeldAddress, Worker};
+
+impl<R: Fn(VipReport)> Worker<R> {
+    /// Whether it is there as it was added, as far as its prefix length says so. An IPv6 address is on an interface
+    /// with one prefix length only.
+    pub(super) fn is_in_place(&self, held: &HeldAddress) -> bool {
+        let Placement { address, index, prefix, .. } = held.place;
+        match address {
+            IpAddr::V4(_) => self.network.has_prefix(index, address, prefix),
+            IpAddr::V6(_) => self.network.has(index, address),
+        }
+    }
+
+    /// The kernel has told something new of an address: compares it with what is held.
+    pub(super) fn compare(&mut self, address: IpAddr) {
+        let held = self.held.iter().filter(|(_, held)| held.place.address == address);
+        let ids: Vec<u64> = held.map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.compare_held(id));
+    }
+
+    /// Everything is known anew.
+    pub(super) fn compare_all(&mut self) {
+        let ids: Vec<u64> = self.held.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.compare_held(id));
+    }
+
+    /// Compares one held address with what is there.
+    pub(super) fn compare_held(&mut self, id: u64) {
+        let Some(held) = self.held.get(&id).filter(|held| held.back_at.is_none()) else { return };
+        let oddity = self.oddity(held);
+        if oddity == held.oddity {
+            return;
+        }
+        if oddity == Some(AddressOddity::Duplicate) {
+            self.make_anew(id);
+        }
+        let Some(held) = self.held.get_mut(&id) else { return };
+        // Made anew, it is odd no more.
+        held.oddity = oddity.clone().filter(|oddity| *oddity != AddressOddity::Duplicate);
+        let (address, device) = (held.place.address, held.place.device.clone());
+        if let Some(oddity) = oddity {
+            (self.report)(VipReport::Warning { error: VipError::OddAddress { address, device, oddity } });
+        }
+    }
+
+    fn oddity(&self, held: &HeldAddress) -> Option<AddressOddity> {
+        let Placement { address, index, prefix, .. } = held.place;
+        if self.network.is_duplicate(index, address) {
+            return Some(AddressOddity::Duplicate);
+        }
+        let found = self.network.prefix_of(index, address).filter(|found| address.is_ipv6() && *found != prefix);
+        let prefix = found.map(|found| AddressOddity::Prefix { found, wanted: prefix });
+        prefix.or_else(|| {
+            let other = self.network.holders(address).find(|link| link.index != index)?;
+            Some(AddressOddity::Elsewhere { device: other.name.clone() })
+        })
+    }
+
+    /// Nobody could use it as it was.
+    fn make_anew(&mut self, id: u64) {
+        let now = Instant::now();
+        let lifetime = self.lease.lifetime(now, self.held.len());
+        let Some(held) = self.held.get(&id).filter(|_| lifetime != Some(0)) else { return };
+        let place = held.place.clone();
+        match self.replace(&place, lifetime) {
+            Ok(()) => self.is_there(id, now, lifetime),
+            Err(_) => self.missing(vec![id]),
+        }
+    }
+
+    /// Removes an address and adds it as it is to be.
+    pub(super) fn replace(&mut self, place: &Placement, lifetime: Option<u32>) -> io::Result<()> {
+        let prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);
+        let removal = request::remove(place.index, place.address, prefix);
+        let answer = self.requests.submit(vec![removal, request::add(place, lifetime)]).pop();
+        answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
+    }
+}
