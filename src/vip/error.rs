@@ -162,6 +162,14 @@ pub enum VipError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A route of somebody else went with its source address, and does not come back with it.
+    #[error("cannot put back the {what}, which went with its source address; set it again by hand")]
+    SourcedRoute {
+        /// Where it leads.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// Some were gone and are there again.
     #[error("somebody removed what belongs to an address, and hbd has put it back: {what}")]
     RoutesBack {

@@ -33,12 +33,13 @@
 //! | `restoring`, `removals`, `remover` | addresses that somebody else removed |
 //! | `comparing`, `oddity` | held addresses that are there in another form |
 //! | `routing`, `route_care` | routes and rules that belong to an address |
+//! | `sourced` | routes of others that have an address as their source |
 //! | `strays` | addresses that are here and not held |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
 //! | `network`, `addresses`, `monitor`, `place` | what the network here looks like, and where an address goes in it |
 //! | `release` | what is left of an hbd that is gone |
 //! | `error` | why something could not be done |
-//! | `request`, `route_request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
+//! | `mark`, `request`, `route_request`, `packet`, `arp`, `ndisc`, `kernel` | bytes to the kernel and to the wire |
 
 mod adding;
 mod addresses;
@@ -52,6 +53,7 @@ mod kernel;
 mod lease;
 mod leasing;
 mod listen;
+mod mark;
 mod monitor;
 mod ndisc;
 mod network;
@@ -70,6 +72,7 @@ mod route_care;
 mod route_request;
 mod routing;
 mod schedule;
+mod sourced;
 mod strays;
 mod watches;
 mod watching;

@@ -12,11 +12,12 @@ use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, Rou
 
 use super::addresses::{AddressKey, Present, PresentAddresses, covers};
 use super::arp::MacBytes;
+use super::mark::MARK;
+use super::sourced::SourcedRoutes;
 
 /// IFA_PROTO of the addresses that hbd added ('H'): how it knows its own after a crash. Newer iproute2 shows it as
 /// `proto` in `ip -details address`.
-pub(super) const OURS: AddressProtocol = AddressProtocol::Other(OURS_BYTE);
-pub(super) const OURS_BYTE: u8 = 0x48;
+pub(super) const OURS: AddressProtocol = AddressProtocol::Other(MARK);
 
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,7 @@ pub(super) struct Network {
     links: BTreeMap<u32, Interface>,
     addresses: PresentAddresses,
     routes: BTreeSet<RouteKey>,
+    pub(super) sourced: SourcedRoutes,
 }
 
 impl Network {
@@ -201,6 +203,7 @@ impl Network {
 
     /// RTM_NEWROUTE.
     pub(super) fn new_route(&mut self, message: &RouteMessage) {
+        self.sourced.come(message);
         if let Some(key) = parse_route(message) {
             self.routes.insert(key);
         }
@@ -208,6 +211,7 @@ impl Network {
 
     /// RTM_DELROUTE.
     pub(super) fn del_route(&mut self, message: &RouteMessage) {
+        self.sourced.go(message);
         if let Some(key) = parse_route(message) {
             self.routes.remove(&key);
         }

@@ -9,7 +9,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::rule::RuleAttribute;
 
 use super::error::VipError;
-use super::route_request::PROTOCOL;
+use super::mark::PROTOCOL;
 use super::{kernel, monitor, network};
 use crate::config::Address;
 

@@ -30,6 +30,9 @@ impl<R: Fn(VipReport)> Worker<R> {
         for (id, _) in wishes.iter().rev() {
             self.take_routes(*id);
         }
+        for (_, wanted) in &wishes {
+            self.lost_routes.remove(&wanted.address);
+        }
         for (id, address) in wishes {
             let (order, indices) = self.whereabouts(id, address);
             if indices.is_empty() {

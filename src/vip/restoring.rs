@@ -104,6 +104,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         let place = &held.place;
         let address = place.address;
         self.network.note_added(place.index, address, place.prefix, place.prefix_route);
+        self.put_back_sourced(address);
         self.routes_follow(id, address, now);
         if let Err(source) = self.send_announcement(id) {
             self.report_failing(id, source);

@@ -5,18 +5,13 @@
 use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
-use netlink_packet_route::route::{
-    RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
-};
+use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::network::OURS_BYTE;
+use super::mark::PROTOCOL;
 use super::request::NetlinkRequest;
 use crate::config::{GroupRoute, GroupRule};
-
-/// The mark of routes and rules.
-pub(super) const PROTOCOL: RouteProtocol = RouteProtocol::Other(OURS_BYTE);
 
 /// RTM_NEWROUTE: fails with EEXIST if there is a route to the same destination with the same metric.
 pub(super) fn add_route(route: &GroupRoute, index: u32) -> NetlinkRequest {
@@ -33,6 +28,14 @@ pub(super) fn add_route(route: &GroupRoute, index: u32) -> NetlinkRequest {
     attributes.push(RouteAttribute::Oif(index));
     attributes.extend(route.gateway.map(|gateway| RouteAttribute::Gateway(gateway.into())));
     attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(source.into())));
+    created(RouteNetlinkMessage::NewRoute(message))
+}
+
+/// RTM_NEWROUTE for a route of somebody else as it was: fails with EEXIST if there is one in its place.
+pub(super) fn add_again(route: &RouteMessage) -> NetlinkRequest {
+    let mut message = route.clone();
+    // The others say how it was with the interface.
+    message.header.flags &= RouteFlags::Onlink;
     created(RouteNetlinkMessage::NewRoute(message))
 }
 

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::command::VipReport;
 use super::error::VipError;
+use super::network::Network;
 use super::removals::PAUSE;
 use super::request::NetlinkRequest;
 use super::route_care::RouteCare;
-use super::route_request::{add_route, add_rule, remove_route, remove_rule};
+use super::route_request::{add_again, add_route, add_rule, remove_route, remove_rule};
+use super::sourced::words;
 use super::worker::Worker;
 use crate::config::{AddressOptions, GroupRoute, GroupRule};
 
@@ -81,6 +83,42 @@ impl<R: Fn(VipReport)> Worker<R> {
         };
         for owner in self.cares.keys().copied().filter(concerned).collect::<Vec<_>>() {
             self.put_again(owner, now);
+        }
+    }
+
+    /// A held address is gone: remembers the routes of others that go with it.
+    pub(super) fn note_sourced(&mut self, address: IpAddr) {
+        let routes = self.network.sourced.of(address);
+        if !routes.is_empty() && self.held.values().any(|held| held.place.address == address) {
+            self.lost_routes.insert(address, routes);
+        }
+    }
+
+    /// The same for all held addresses, of which one or the other may be gone since what is known from `before`.
+    pub(super) fn note_lost_with(&mut self, before: &Network) {
+        let gone = self.held.values().filter(|held| !self.is_in_place(held)).map(|held| held.place.address);
+        let lost = gone.map(|address| (address, before.sourced.of(address))).filter(|(_, routes)| !routes.is_empty());
+        let lost: Vec<_> = lost.collect();
+        for (address, routes) in lost {
+            self.lost_routes.entry(address).or_insert(routes);
+        }
+    }
+
+    /// It is there again, and so are these.
+    pub(super) fn put_back_sourced(&mut self, address: IpAddr) {
+        let mut back = Vec::new();
+        for route in self.lost_routes.remove(&address).unwrap_or_default() {
+            match self.ask_kernel(add_again(&route)) {
+                Ok(()) => back.push(words(&route)),
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
+                Err(source) => {
+                    let error = VipError::SourcedRoute { what: words(&route), source };
+                    (self.report)(VipReport::Warning { error });
+                }
+            }
+        }
+        if !back.is_empty() {
+            (self.report)(VipReport::Warning { error: VipError::RoutesBack { what: back.join(", ") } });
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::RouteMessage;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::command::{VipCommand, VipReport};
@@ -62,6 +64,8 @@ pub(super) struct Worker<R> {
     pub(super) options: BTreeMap<u64, AddressOptions>,
     /// By id of a held address with routes or rules.
     pub(super) cares: BTreeMap<u64, RouteCare>,
+    /// Routes of others that have gone with a held address, by that.
+    pub(super) lost_routes: BTreeMap<IpAddr, Vec<RouteMessage>>,
     pub(super) additions: u64,
     /// Interfaces whose `promote_secondaries` we have seen to.
     pub(super) promoting: BTreeSet<u32>,
@@ -89,6 +93,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             held: BTreeMap::new(),
             options: BTreeMap::new(),
             cares: BTreeMap::new(),
+            lost_routes: BTreeMap::new(),
             additions: 0,
             promoting: BTreeSet::new(),
             lease: Lease::new(lease),
@@ -228,6 +233,7 @@ impl<R: Fn(VipReport)> Worker<R> {
                 self.look_at_interfaces();
             }
             Change::AddressGone { index, address } => {
+                self.note_sourced(address);
                 let one = |held: &HeldAddress| held.place.index == index && held.place.address == address;
                 gone.extend(self.ids(|held| one(held) && !self.is_in_place(held)));
                 self.compare(address);
@@ -240,7 +246,10 @@ impl<R: Fn(VipReport)> Worker<R> {
     /// not answer.
     pub(super) async fn relist(&mut self) {
         match self.monitor.list().await {
-            Ok(network) => self.network = network,
+            Ok(network) => {
+                let before = std::mem::replace(&mut self.network, network);
+                self.note_lost_with(&before);
+            }
             Err(error) => return (self.report)(VipReport::Warning { error }),
         }
         let gone = self.ids(|held| !self.is_in_place(held));

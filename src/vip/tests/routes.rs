@@ -227,3 +227,36 @@ fn a_route_of_ipv6_gets_its_source_back() {
         assert!(!ip(&["-6", "route", "show"]).contains("2001:db8:99::"));
     });
 }
+
+/// As IPsrcaddr of resource-agents sets them: without them the machine is cut off.
+#[test]
+fn the_routes_of_others_come_back_with_their_source() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        let room = Room::open();
+        room.add(1, &wanted(VIP));
+        ip(&["route", "replace", "10.99.0.0/24", "dev", "eth0", "src", "10.99.0.100"]);
+        ip(&["route", "add", "default", "via", "10.99.0.254", "src", "10.99.0.100"]);
+        ip(&["route", "add", "172.20.0.0/16", "via", "10.99.0.254", "src", "10.99.0.100"]);
+        ip(&["route", "del", "172.20.0.0/16"]);
+        for _ in 0..2 {
+            testnet::del_address("eth0", VIP);
+            let (mut address, mut back) = (false, false);
+            while !(address && back) {
+                match room.report() {
+                    VipReport::Restored { .. } => address = true,
+                    VipReport::Warning { error: VipError::RoutesBack { what } } => {
+                        back = what.contains("route default")
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            let now = routes();
+            assert!(now.contains("default via 10.99.0.254 dev eth0 src 10.99.0.100"), "{now}");
+            assert!(now.contains("10.99.0.0/24 dev eth0 scope link src 10.99.0.100"), "{now}");
+            assert!(!now.contains("172.20.0.0/16"), "somebody had removed it: {now}");
+        }
+        room.remove(1, &wanted(VIP));
+        assert!(!routes().contains("src 10.99.0.100"), "{}", routes());
+    });
+}
