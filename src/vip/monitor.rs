@@ -147,7 +147,13 @@ pub(super) async fn rules(handle: &Handle) -> Result<Vec<RuleMessage>, VipError>
     let mut all = Vec::new();
     for family in [IpVersion::V4, IpVersion::V6] {
         let rules: Result<Vec<_>, _> = handle.rule().get(family).execute().try_collect().await;
-        all.extend(rules.map_err(|source| VipError::List { what: "rules", source })?);
+        match rules {
+            Ok(rules) => all.extend(rules),
+            // A kernel without IPv6 (ipv6.disable=1), or without rules, has none.
+            Err(rtnetlink::Error::NetlinkError(answer))
+                if answer.to_io().raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
+            Err(source) => return Err(VipError::List { what: "rules", source }),
+        }
     }
     Ok(all)
 }
