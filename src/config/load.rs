@@ -55,7 +55,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
-        hbd_toml.address_options.check(&known, &mut findings);
+        hbd_toml.address_options.check(files, &known, &mut findings);
     }
     hbd_toml.names.check(&known, &ha_cf.nodes, &mut findings);
     let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };

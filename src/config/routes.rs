@@ -3,6 +3,7 @@
 //!
 //! Owns the syntax. What is in force here is put into the kernel by the thread of the addresses.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::refused::{Refused, refuse};
@@ -10,13 +11,35 @@ use super::value::nearest;
 
 /// The word that stands for the group's own address.
 const VIP: &str = "VIP";
-/// Tables with a name that every kernel knows; the others have their names in files of iproute2.
-const TABLES: [(&str, u32); 2] = [("main", 254), ("default", 253)];
+/// The table in which routes are looked up that belong to no other.
+const MAIN: u32 = 254;
 
 const ROUTE_KEYS: [&str; 7] = ["via", "dev", "src", "table", "metric", "scope", "onlink"];
 const RULE_KEYS: [&str; 4] = ["from", "to", "table", "priority"];
 const ROUTE_EXAMPLE: &str = "write \"default via 192.168.17.1 src VIP table 100\", for example";
 const RULE_EXAMPLE: &str = "write \"from VIP table 100 priority 100\", for example";
+
+/// What the words of an entry stand for on this machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RouteWords<'a> {
+    /// The addresses of the group in their order, for `VIP`.
+    pub vips: &'a [IpAddr],
+    /// The numbers of tables by their names.
+    pub tables: &'a BTreeMap<String, u32>,
+}
+
+/// The numbers of tables by their names, from texts in the form of `rt_tables`: a number and a name on each line. A
+/// later text wins.
+pub(super) fn table_names<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, u32> {
+    let mut names = BTreeMap::from([("main".to_owned(), MAIN), ("default".to_owned(), 253)]);
+    for line in texts.into_iter().flat_map(str::lines) {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        if let (Some(Ok(number)), Some(name)) = (words.next().map(str::parse), words.next()) {
+            names.insert(name.to_owned(), number);
+        }
+    }
+    names
+}
 
 /// A network: its first address and its prefix length.
 type Prefix = (IpAddr, u8);
@@ -63,11 +86,12 @@ pub struct GroupRule {
     pub priority: u32,
 }
 
-/// Reads an entry of `routes`. `vips`: the addresses of the group in their order, for the word `VIP`.
+/// Reads an entry of `routes`.
 ///
 /// # Errors
 /// When it is none that hbd can put into the kernel, with what to write.
-pub(super) fn route(text: &str, vips: &[IpAddr]) -> Result<GroupRoute, Refused> {
+pub(super) fn route(text: &str, stand: RouteWords<'_>) -> Result<GroupRoute, Refused> {
+    let RouteWords { vips, tables } = stand;
     let words: Vec<&str> = text.split_whitespace().collect();
     let Some((&first, rest)) = words.split_first() else { return refuse("it is empty", ROUTE_EXAMPLE) };
     let family = family(&words, vips, ROUTE_EXAMPLE)?;
@@ -78,7 +102,7 @@ pub(super) fn route(text: &str, vips: &[IpAddr]) -> Result<GroupRoute, Refused> 
         gateway: None,
         source: None,
         device: None,
-        table: TABLES[0].1,
+        table: MAIN,
         metric: None,
         link_scope: false,
         onlink: false,
@@ -91,7 +115,7 @@ pub(super) fn route(text: &str, vips: &[IpAddr]) -> Result<GroupRoute, Refused> 
             "via" => route.gateway = Some(address(value()?, family, vips)?),
             "src" => route.source = Some(address(value()?, family, vips)?),
             "dev" => route.device = Some(value()?.to_owned()),
-            "table" => route.table = table(value()?)?,
+            "table" => route.table = table(value()?, tables)?,
             "metric" => route.metric = Some(number(key, value()?)?),
             "scope" => match value()? {
                 "link" => route.link_scope = true,
@@ -110,11 +134,12 @@ pub(super) fn route(text: &str, vips: &[IpAddr]) -> Result<GroupRoute, Refused> 
     Ok(route)
 }
 
-/// Reads an entry of `rules`. `vips`: as for [`route`].
+/// Reads an entry of `rules`.
 ///
 /// # Errors
 /// When it is none that hbd can put into the kernel, with what to write.
-pub(super) fn rule(text: &str, vips: &[IpAddr]) -> Result<GroupRule, Refused> {
+pub(super) fn rule(text: &str, stand: RouteWords<'_>) -> Result<GroupRule, Refused> {
+    let RouteWords { vips, tables } = stand;
     let words: Vec<&str> = text.split_whitespace().collect();
     let family = family(&words, vips, RULE_EXAMPLE)?;
     let (mut from, mut to, mut routes, mut priority) = (None, None, None, None);
@@ -124,7 +149,7 @@ pub(super) fn rule(text: &str, vips: &[IpAddr]) -> Result<GroupRule, Refused> {
         match key {
             "from" => from = Some(value()?).filter(|word| *word != "all"),
             "to" => to = Some(value()?).filter(|word| *word != "all"),
-            "table" | "lookup" => routes = Some(table(value()?)?),
+            "table" | "lookup" => routes = Some(table(value()?, tables)?),
             "priority" | "pref" => priority = Some(number(key, value()?)?),
             other => return unknown(other, &RULE_KEYS, RULE_EXAMPLE),
         }
@@ -193,16 +218,14 @@ fn has_host_bits(address: IpAddr, length: u8) -> bool {
     }
 }
 
-fn table(word: &str) -> Result<u32, Refused> {
-    if let Some((_, number)) = TABLES.iter().find(|(name, _)| *name == word) {
-        return Ok(*number);
-    }
-    match word.parse() {
+fn table(word: &str, tables: &BTreeMap<String, u32>) -> Result<u32, Refused> {
+    let number = tables.get(word).copied().or_else(|| word.parse().ok());
+    match number {
         // 255 is the kernel's own.
-        Ok(number) if number > 0 && number != 255 => Ok(number),
+        Some(number) if number > 0 && number != 255 => Ok(number),
         _ => refuse(
             format!("`{word}` is no table"),
-            "write its number from 1 to 4294967295 but 255 (names are in /etc/iproute2/rt_tables), or main",
+            "write its number, from 1 to 4294967295 but not 255, main, or a name of /etc/iproute2/rt_tables",
         ),
     }
 }
@@ -237,6 +260,21 @@ mod tests {
 
     fn vips() -> [IpAddr; 2] {
         [ip("192.168.17.200"), ip("2001:db8::c8")]
+    }
+
+    fn route(text: &str, vips: &[IpAddr]) -> Result<GroupRoute, Refused> {
+        super::route(text, RouteWords { vips, tables: &table_names(["7 isp # second line\n"]) })
+    }
+
+    fn rule(text: &str, vips: &[IpAddr]) -> Result<GroupRule, Refused> {
+        super::rule(text, RouteWords { vips, tables: &table_names(["# none\n"]) })
+    }
+
+    #[test]
+    fn tables_have_names() {
+        let names = table_names(["254 main\n100\tvip\n# 9 none\n\n0x10 hex\n", "101 vip # later\n"]);
+        assert_eq!((names.get("vip"), names.get("none"), names.get("main")), (Some(&101), None, Some(&254)));
+        assert_eq!(route("default dev eth0 table isp", &vips()).unwrap().table, 7);
     }
 
     #[test]

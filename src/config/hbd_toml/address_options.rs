@@ -2,7 +2,9 @@
 //! and in `[groups."KEY"]` for one, and there `routes` and `rules`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -12,9 +14,10 @@ use super::failback::span;
 use super::source::{NoScalar, TomlText, key_hint, scalar_text};
 use crate::config::address_options::{AddressOptions, AnnouncePolicy, source_of};
 use crate::config::diagnostic::{FileWord, Findings};
+use crate::config::files::Files;
 use crate::config::groups::{Group, ResourceKind};
 use crate::config::refused::Refused;
-use crate::config::routes;
+use crate::config::routes::{self, RouteWords};
 use crate::config::value::boolean;
 
 /// The keys of `[addresses]` that this module reads.
@@ -54,6 +57,8 @@ struct PartialAnnounce {
 pub(in crate::config) struct AddressOptionTables {
     all: PartialOptions,
     groups: BTreeMap<String, PartialOptions>,
+    /// The numbers of this machine's tables of routes by their names.
+    tables: BTreeMap<String, u32>,
 }
 
 impl AddressOptionTables {
@@ -79,19 +84,21 @@ impl AddressOptionTables {
         }
     }
 
-    /// Reports routes and rules that cannot be put into the kernel.
-    pub(in crate::config) fn check(&self, groups: &[&Group], findings: &mut Findings) {
+    /// Reports routes and rules that cannot be put into the kernel on this machine.
+    pub(in crate::config) fn check(&mut self, files: &Files, groups: &[&Group], findings: &mut Findings) {
+        self.tables = table_names(files);
         for group in groups {
             let Some(own) = self.groups.get(&group.key) else { continue };
             let vips = addresses(group);
+            let words = RouteWords { vips: &vips, tables: &self.tables };
             let mut judge = |what: &str, at: &FileWord, refused: Option<Refused>| {
                 if let Some(Refused { why, help }) = refused {
                     findings.error(at, format!("{what} `{}`: {why}", at.text), help);
                 }
             };
             let (routes, rules) = (own.routes.iter().flatten(), own.rules.iter().flatten());
-            routes.for_each(|at| judge("route", at, routes::route(&at.text, &vips).err()));
-            rules.for_each(|at| judge("rule", at, routes::rule(&at.text, &vips).err()));
+            routes.for_each(|at| judge("route", at, routes::route(&at.text, words).err()));
+            rules.for_each(|at| judge("rule", at, routes::rule(&at.text, words).err()));
             let first = own.routes.iter().chain(&own.rules).flatten().next();
             if let Some(at) = first.filter(|_| vips.is_empty()) {
                 let help = "give the group an address, or set the routes elsewhere";
@@ -106,12 +113,13 @@ impl AddressOptionTables {
         let options = |group: &&Group| {
             let own = self.groups.get(&group.key).unwrap_or(&none);
             let vips = addresses(group);
+            let words = RouteWords { vips: &vips, tables: &self.tables };
             AddressOptions {
                 preferred: own.preferred.or(self.all.preferred).unwrap_or_default(),
                 source: source_of(group),
                 announce: own.announce.over(self.all.announce),
-                routes: own.routes.iter().flatten().filter_map(|at| routes::route(&at.text, &vips).ok()).collect(),
-                rules: own.rules.iter().flatten().filter_map(|at| routes::rule(&at.text, &vips).ok()).collect(),
+                routes: own.routes.iter().flatten().filter_map(|at| routes::route(&at.text, words).ok()).collect(),
+                rules: own.rules.iter().flatten().filter_map(|at| routes::rule(&at.text, words).ok()).collect(),
             }
         };
         groups.iter().map(options).collect()
@@ -204,6 +212,14 @@ impl PartialAnnounce {
             }
         }
     }
+}
+
+/// The tables that iproute2 knows by a name.
+fn table_names(files: &Files) -> BTreeMap<String, u32> {
+    let read = |path: PathBuf| fs::read_to_string(path).ok();
+    let directories = ["/usr/share/iproute2", "/etc/iproute2"].map(|path| files.on_this_machine(path));
+    let texts: Vec<String> = directories.iter().filter_map(|directory| read(directory.join("rt_tables"))).collect();
+    routes::table_names(texts.iter().map(String::as_str))
 }
 
 /// The addresses of a group in their order.

@@ -189,6 +189,12 @@ fn routes_and_rules_belong_to_a_group_and_know_its_address() {
     assert_eq!(ours.rules[0].from, Some((vip, 32)));
     assert!(other.routes.is_empty() && other.rules.is_empty());
     assert!(ours.without_routes().routes.is_empty());
+
+    let toml = "[groups.\"10.0.0.100\"]\nroutes = [\"default via 10.0.0.1 table isp\"]\n";
+    let node = Node::with("").haresources("nodea 10.0.0.100 httpd\n").toml(toml);
+    assert!(node.error().message.contains("`isp` is no table"));
+    node.write("etc/iproute2/rt_tables", b"254 main\n100 isp\n");
+    assert_eq!(node.config().address_options[0].routes[0].table, 100);
 }
 
 #[test]
