@@ -401,7 +401,8 @@ impl ManagerObject {
         self.see(|data| data.maintenance)
     }
 
-    /// What this node holds: "none", "local", "foreign", "all", or "transition" while that changes.
+    /// What this node holds: "none", "local", "foreign", "all", or "transition" while that changes. A part of the
+    /// local or foreign groups counts; Owner of org.hbd1.Group says which.
     #[zbus(property)]
     fn resource_state(&self) -> String {
         self.see(|data| data.resource_state.clone())

@@ -71,7 +71,8 @@ impl NodeObject {
         self.0.last_status_usec
     }
 
-    /// What the node says it holds: "none", "local", "foreign", "all" or "transition"; "" for ping nodes.
+    /// What the node says it holds: "none", "local", "foreign", "all" or "transition"; "" for ping nodes. As with
+    /// ResourceState of org.hbd1.Manager, a part of the local or foreign groups counts.
     #[zbus(property)]
     fn resources(&self) -> &str {
         &self.0.holds

@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub cluster: String,
     /// Our own state: `init`, `up`, `active`, `stopping`.
     pub state: String,
-    /// What we hold: `none`, `local`, `foreign`, `all`, or `transition`.
+    /// What we hold: `none`, `local`, `foreign`, `all`, or `transition`; a part of a class counts.
     pub resource_state: String,
     /// Whether this node's resources are left alone.
     #[serde(default)]

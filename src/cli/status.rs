@@ -149,15 +149,48 @@ fn moving_together(snapshot: &Snapshot) -> &'static str {
     if together && snapshot.groups.iter().any(shared) { ", groups move together" } else { "" }
 }
 
+/// What a node holds, in Heartbeat's words, and group by group where it holds a part of a class: a word would say
+/// more than is so. Whether it holds a part, for the grammar.
+fn holding(snapshot: &Snapshot, node: &NodeSnapshot) -> (String, bool) {
+    const NAMED: usize = 3;
+    let held = |group: &GroupSnapshot| group.owner == node.name || (group.contested && !node.local);
+    let (mut classes, mut names) = (Vec::new(), Vec::new());
+    for (class, own) in [("local", true), ("foreign", false)] {
+        let members = snapshot.groups.iter().filter(|group| (group.preferred == node.name) == own);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = members.partition(|group| held(group));
+        if !here.is_empty() && !elsewhere.is_empty() {
+            names.extend(here.into_iter().map(|group| group.name.as_str()));
+        } else if node.holds == class || node.holds == "all" {
+            classes.push(class);
+        }
+    }
+    if names.is_empty() {
+        return (node.holds.clone(), false);
+    }
+    let more = names.len().saturating_sub(NAMED);
+    classes.extend(names.into_iter().take(NAMED));
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (classes.join(", ") + &more, true)
+}
+
+/// The same of this node in a sentence.
+fn holding_here(snapshot: &Snapshot) -> String {
+    let here = snapshot.nodes.iter().find(|node| node.local).map(|node| holding(snapshot, node));
+    match here {
+        Some((groups, true)) if snapshot.resource_state != "transition" => groups,
+        _ => format!("{} resources", snapshot.resource_state),
+    }
+}
+
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
 pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
-        "{} {}: {}, holds {} resources\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
+        "{} {}: {}, holds {}\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
          keepalive {}, warntime {}, deadtime {}, initdead {}\n\n",
         bold("Node", colour),
         snapshot.node,
         paint(&snapshot.state, &snapshot.state, colour),
-        snapshot.resource_state,
+        holding_here(snapshot),
         snapshot.version,
         snapshot.cluster,
         snapshot.generation,
@@ -169,12 +202,12 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         ha_cf_time(snapshot.initdead_usec),
     );
     let nodes = snapshot.nodes.iter().map(|node| {
-        let holds = if node.holds.is_empty() { "-" } else { &node.holds };
+        let holds = if node.holds.is_empty() { "-".to_owned() } else { holding(snapshot, node).0 };
         let last_heard =
             if node.local { "this node".to_owned() } else { last_heard(node.last_status_usec, now_usec) };
         let status = if node.maintenance { format!("{} (maintenance)", node.status) } else { node.status.clone() };
         let signed = if node.signed_with.is_empty() { "-" } else { &node.signed_with };
-        [node.name.clone(), status, holds.to_owned(), software(node).to_owned(), signed.to_owned(), last_heard]
+        [node.name.clone(), status, holds, software(node).to_owned(), signed.to_owned(), last_heard]
     });
     text.push_str(&table(["NODE", "STATUS", "HOLDS", "RUNS", "SIGNS WITH", "LAST HEARD"], nodes, colour));
     let links = snapshot.links.iter().map(|link| {
@@ -256,5 +289,58 @@ fn last_heard(then_usec: u64, now_usec: u64) -> String {
         _ if then_usec == 0 => "never".to_owned(),
         ago if ago < 60_000_000 => format!("{:.1} s ago", ago as f64 / 1e6),
         ago => format!("{} ago", age(ago)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// nodea and nodeb, and five groups that prefer nodea and one that prefers nodeb; nodea holds the first `here`.
+    fn split(here: usize, holds: [&str; 2]) -> Snapshot {
+        let node = |name: &str, holds: &str| NodeSnapshot {
+            name: name.to_owned(),
+            kind: "normal".to_owned(),
+            local: name == "nodea",
+            holds: holds.to_owned(),
+            ..NodeSnapshot::default()
+        };
+        let group = |number: usize| GroupSnapshot {
+            name: format!("g{number}"),
+            preferred: if number < 5 { "nodea" } else { "nodeb" }.to_owned(),
+            owner: if number < here { "nodea" } else { "nodeb" }.to_owned(),
+            ..GroupSnapshot::default()
+        };
+        Snapshot {
+            node: "nodea".to_owned(),
+            state: "active".to_owned(),
+            resource_state: holds[0].to_owned(),
+            nodes: vec![node("nodea", holds[0]), node("nodeb", holds[1])],
+            groups: (0..6).map(group).collect(),
+            ..Snapshot::default()
+        }
+    }
+
+    fn shown(snapshot: &Snapshot) -> (String, String, String) {
+        let holding = |node: usize| holding(snapshot, &snapshot.nodes[node]).0;
+        (render(snapshot, 0, false).lines().next().unwrap_or_default().to_owned(), holding(0), holding(1))
+    }
+
+    #[test]
+    fn what_a_node_holds_of_a_split_class_is_named() {
+        let (head, ours, theirs) = shown(&split(1, ["local", "all"]));
+        assert_eq!(head, "Node nodea: active, holds g0");
+        assert_eq!((ours.as_str(), theirs.as_str()), ("g0", "local, g1, g2, g3 and 1 more"));
+        let (head, ours, theirs) = shown(&split(5, ["local", "local"]));
+        assert_eq!(head, "Node nodea: active, holds local resources");
+        assert_eq!((ours.as_str(), theirs.as_str()), ("local", "local"));
+        let (head, _, theirs) = shown(&split(0, ["none", "all"]));
+        assert_eq!((head.as_str(), theirs.as_str()), ("Node nodea: active, holds none resources", "all"));
+    }
+
+    #[test]
+    fn a_node_in_transition_says_so() {
+        let snapshot = Snapshot { resource_state: "transition".to_owned(), ..split(1, ["local", "all"]) };
+        assert_eq!(shown(&snapshot).0, "Node nodea: active, holds transition resources");
     }
 }

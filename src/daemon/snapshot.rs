@@ -3,7 +3,7 @@
 use super::links;
 use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{
-    CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, ReturnWait, View,
+    CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, ReturnWait, Set, View,
 };
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
@@ -17,7 +17,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         node: config.node.clone(),
         cluster: config.cluster.clone(),
         state: view.state.clone(),
-        resource_state: view.resource_state.clone(),
+        resource_state: resource_state(view),
         maintenance: view.maintenance,
         groups_move_alone: view.groups_move_alone,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
@@ -57,6 +57,22 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
     }
 }
 
+/// The classes of which a node holds anything, in its own words (03 §1). The core names those of which it holds all,
+/// because Heartbeat's protocol has a word only for them; to people `none` would say that nothing runs there.
+fn touched(node: &NodeView, groups: &[GroupView]) -> Set {
+    let holds = |group: &&GroupView| group.owner.as_ref() == Some(&node.name) || (group.contested && !node.local);
+    let class = |group: &GroupView| if group.node == node.name { Set::LOCAL } else { Set::FOREIGN };
+    groups.iter().filter(holds).fold(node.holds, |set, group| set.with(class(group)))
+}
+
+/// The same of this node, or that it is not decided.
+fn resource_state(view: &View) -> String {
+    match view.nodes.iter().find(|node| node.local) {
+        Some(node) if view.resource_state != "transition" => touched(node, &view.groups).to_string(),
+        _ => view.resource_state.clone(),
+    }
+}
+
 fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> NodeSnapshot {
     let unready = |group: &GroupView| if group.node == view.name { view.unready.local } else { view.unready.foreign };
     let not_ready = config.names_of_groups().zip(groups).filter(|(_, group)| unready(group));
@@ -69,7 +85,7 @@ fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> Node
         generation: view.generation,
         deadtime_usec: microseconds(view.dead_time),
         last_status_usec: view.last_status.map_or(0, microseconds),
-        holds: view.holds.to_string(),
+        holds: touched(view, groups).to_string(),
         in_transition: view.in_transition,
         maintenance: view.maintenance,
         signed_with: String::new(),
@@ -313,6 +329,25 @@ mod tests {
             (shown.place_of("site"), shown.place_of("10.0.0.1"), shown.place_of("web")),
             (Some(0), Some(0), None)
         );
+    }
+
+    #[test]
+    fn a_node_with_a_part_of_a_class_does_not_hold_none() {
+        let (config, mut view) = example();
+        let state = |view: &View| {
+            let shown = snapshot(&config, 1, view);
+            (shown.resource_state, shown.nodes[0].holds.clone(), shown.nodes[1].holds.clone())
+        };
+        let words = |ours: &str, local: &str, theirs: &str| (ours.to_owned(), local.to_owned(), theirs.to_owned());
+        view.resource_state = "none".to_owned();
+        (view.groups[0].owner, view.groups[1].owner) = (Some("nodeb".to_owned()), Some("nodea".to_owned()));
+        assert_eq!(state(&view), words("local", "local", "foreign"));
+        view.groups[1].owner = Some("nodeb".to_owned());
+        assert_eq!(state(&view), words("none", "none", "foreign"));
+        view.groups[1].owner = Some("nodea".to_owned());
+        view.groups[1].contested = true;
+        view.resource_state = "transition".to_owned();
+        assert_eq!(state(&view), words("transition", "local", "foreign"));
     }
 
     #[test]
