@@ -201,7 +201,7 @@ impl Core {
             Event::Address { step, news } => self.address_news(step, news),
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
         }
-        each!(self; check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; hold_whole_classes(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
         std::mem::take(&mut self.out)
     }
 
@@ -212,8 +212,8 @@ impl Core {
             Request::Farewell => each!(self; farewell_requested()),
             Request::Standby(set) => each!(self; move_requested(id, MoveDirection::ToPeer, set)),
             Request::Takeover(set) => each!(self; move_requested(id, MoveDirection::Here, set)),
-            Request::StandbyGroups(set) => each!(self; move_groups(id, MoveDirection::ToPeer, set)),
-            Request::TakeoverGroups(set) => each!(self; move_groups(id, MoveDirection::Here, set)),
+            Request::StandbyGroups(set) => each!(self; move_named(id, MoveDirection::ToPeer, set)),
+            Request::TakeoverGroups(set) => each!(self; move_named(id, MoveDirection::Here, set)),
             Request::Fence(node) => each!(self; fence_requested(id, node)),
             Request::ConfirmFenced(node) => each!(self; fenced_by_hand(id, node)),
             Request::Cleanup(group) => each!(self; cleanup(id, group)),

@@ -141,7 +141,7 @@ pub(super) enum Fact {
     /// It is the peer's claim, and we yield.
     ClaimYielded { step: Step, mac: String },
     /// A failed group, or one that we cannot serve, was offered to the peer.
-    OfferedToPeer,
+    OfferedToPeer { set: GroupSet },
     /// Something changed for which a stop or a restart may have waited.
     PerhapsStable,
     /// A stop gives up everything now.
@@ -223,7 +223,7 @@ impl Core {
             Fact::StatusHeard { from, said } => {
                 each!(self; remember_number(from); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
-                unready_heard(from, said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
+                unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
             }
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
@@ -307,7 +307,7 @@ impl Core {
             Fact::AddressSilent => self.judge_lan(),
             Fact::ClaimRepeated { step, mac, at } => each!(self; weigh_claim(step, mac, at)),
             Fact::ClaimYielded { step, mac } => each!(self; yield_group(step); hold_yielded(step, &mac)),
-            Fact::OfferedToPeer => each!(self; note_offer()),
+            Fact::OfferedToPeer { set } => each!(self; note_offer(set)),
             Fact::PerhapsStable => each!(self; restart_check(); leave_check()),
             Fact::LeaveBegins => {
                 each!(self; cancel_exchange(); release_everything(); restart_check(); leave_settled())

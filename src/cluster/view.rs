@@ -59,9 +59,9 @@ pub struct NodeView {
     /// Whether it says that it is in maintenance, or we are.
     #[serde(default)]
     pub maintenance: bool,
-    /// Of which groups it could not serve one, in its own words.
+    /// Keys of the groups that it could not serve.
     #[serde(default)]
-    pub unready: Set,
+    pub unready: Vec<String>,
     /// What it says that its configuration is; `None` for a Heartbeat and an older hbd.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
@@ -169,7 +169,7 @@ impl Core {
             },
             in_transition: if local { !self.is_stable() } else { node.alive() && !self.ownership.other.decided },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
-            unready: if local { self.groups.touched(self.unready()) } else { node.unready },
+            unready: self.unready_keys(index),
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
             differences: if local { Vec::new() } else { self.differences(index) },
@@ -180,6 +180,12 @@ impl Core {
                 links.map(|(name, link)| LinkView { name: name.clone(), up: link.up }).collect()
             },
         }
+    }
+
+    fn unready_keys(&self, node: usize) -> Vec<String> {
+        let local = Some(node) == self.own();
+        let unready = if local { self.unready() } else { self.groups.said_there(&self.nodes[node].unready) };
+        unready.iter().map(|group| self.groups.key(group).to_owned()).collect()
     }
 
     fn group_view(&self, index: usize, returning: GroupSet) -> GroupView {

@@ -4,7 +4,7 @@
 
 use super::identity::Identity;
 use super::links;
-use crate::cluster::{KnownPeer, Settings};
+use crate::cluster::{EXTENSIONS, KnownPeer, Settings};
 use crate::config::{self, Config, Group};
 
 /// What the core is started with. `known_peers`: what an earlier daemon has noted of the other nodes.
@@ -30,6 +30,7 @@ pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>
         shared_items: config::SharedItems::of(config),
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         known_peers,
+        extensions: EXTENSIONS,
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),
     }

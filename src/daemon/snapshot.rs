@@ -74,7 +74,7 @@ fn resource_state(view: &View) -> String {
 }
 
 fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> NodeSnapshot {
-    let unready = |group: &GroupView| if group.node == view.name { view.unready.local } else { view.unready.foreign };
+    let unready = |group: &GroupView| view.unready.contains(&group.key);
     let not_ready = config.names_of_groups().zip(groups).filter(|(_, group)| unready(group));
     NodeSnapshot {
         name: view.name.clone(),

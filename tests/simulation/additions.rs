@@ -2,7 +2,8 @@
 //! leaves the schedules of all other seeds as they were.
 
 use crate::schedule::{Everywhere, Fault, Kind, Part, Schedule, Stage};
-use crate::units::{GROUPS, Life, RESOURCES, Trouble};
+use crate::units::{FEW, GROUPS, Life, RESOURCES, Trouble};
+use hbd::cluster::EXTENSIONS;
 use hbd::util::random::SplitMix64;
 
 impl Schedule {
@@ -15,7 +16,7 @@ impl Schedule {
         self.cluster.everywhere = if random.below(2) == 0 { Everywhere::Each } else { Everywhere::Shared };
         for _ in 0..random.below(5) {
             let at = random.between(2, self.stages.len() as u64) as usize;
-            let (node, step) = (random.below(2) as usize, (random.below(GROUPS as u64) as usize, RESOURCES - 1));
+            let (node, step) = (random.below(2) as usize, (random.below(FEW as u64) as usize, RESOURCES - 1));
             let for_ms = random.between(100, 30_000);
             let lives = [Life::Falls, Life::Restarts, Life::StoppedByHand { for_ms }, Life::StoppedWith { for_ms }];
             let fault = match random.below(6) {
@@ -37,7 +38,7 @@ impl Schedule {
         }
         for _ in 0..random.between(1, 6) {
             let at = random.between(2, self.stages.len() as u64) as usize;
-            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
+            let step = (random.below(FEW as u64) as usize, random.below(RESOURCES as u64) as usize);
             let for_ms = random.between(100, 30_000);
             let life = match random.below(6) {
                 0 | 1 => Life::Falls,
@@ -61,7 +62,7 @@ impl Schedule {
         for _ in 0..random.between(1, 5) {
             let at = random.between(2, self.stages.len() as u64) as usize;
             let node = random.below(2) as usize;
-            let preferred = std::array::from_fn(|_| random.below(2) as usize);
+            let preferred = preferences(&mut random);
             let fault = match random.below(3) {
                 0 => Fault::Edit { node, preferred },
                 _ => Fault::Restart { node, after_ms: random.between(100, 2_500) },
@@ -69,7 +70,7 @@ impl Schedule {
             self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
         }
         // In the end both nodes read the same file, at once or one after the other.
-        let preferred = std::array::from_fn(|_| random.below(2) as usize);
+        let preferred = preferences(&mut random);
         let mut nodes = [0, 1];
         if random.below(2) == 0 {
             nodes.reverse();
@@ -92,7 +93,7 @@ impl Schedule {
         self.cluster.watched = true;
         for _ in 0..random.below(3) {
             let at = random.between(2, self.stages.len() as u64) as usize;
-            let group = random.below(GROUPS as u64) as usize;
+            let group = random.below(FEW as u64) as usize;
             let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
             self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
         }
@@ -179,6 +180,67 @@ impl Schedule {
         }
         add(random.below(60_000), Fault::Boot { node: other });
     }
+}
+
+impl Schedule {
+    /// In every second pair there are one to six groups, preferred by whichever node, that fail and are moved one by
+    /// one. In some pairs of hbd nodes one or both are of an older release at first, and are updated.
+    pub fn add_groups(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0096_0095);
+        if !self.cluster.serves() || random.below(2) != 0 {
+            return;
+        }
+        let groups = random.between(1, GROUPS as u64) as usize;
+        self.cluster.groups = groups;
+        self.cluster.preferred = std::array::from_fn(|_| random.below(2) as usize);
+        for _ in 0..random.below(8) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let fault = group_fault(&mut random, groups);
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault });
+        }
+        // A release before the second extension cannot tell whose a group is by a changed file (05 §3.8).
+        let edited = self.stages.iter().any(|stage| matches!(stage.fault, Fault::Edit { .. }));
+        if self.cluster.nodes == [Kind::Hbd; 2] && !edited && random.below(3) == 0 {
+            self.add_updates(&mut random);
+        }
+    }
+
+    /// Releases of several ages meet, and are updated node by node.
+    fn add_updates(&mut self, random: &mut SplitMix64) {
+        self.cluster.extensions = std::array::from_fn(|_| random.between(1, u64::from(EXTENSIONS)) as u32);
+        for node in 0..2 {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let fault = Fault::Restart { node, after_ms: random.between(100, 2_500) };
+            self.stages.insert(at, Stage { pause_ms: random.below(3_000), fault });
+            self.stages.insert(at, Stage { pause_ms: random.below(12_000), fault: Fault::Update { node } });
+        }
+    }
+}
+
+/// Something that concerns some of several groups.
+fn group_fault(random: &mut SplitMix64, groups: usize) -> Fault {
+    let node = random.below(2) as usize;
+    let step = (random.below(groups as u64) as usize, random.below(RESOURCES as u64) as usize);
+    let for_ms = random.between(500, 30_000);
+    match random.below(8) {
+        0..=3 => {
+            let groups = random.between(1, (1 << groups) - 1) as u8;
+            Fault::Move { node, groups, here: random.below(2) == 0 }
+        }
+        4 | 5 => {
+            let trouble = Trouble { step, start: random.below(3) != 0, hang: random.below(3) == 0 };
+            Fault::Trouble { node, trouble, for_ms }
+        }
+        6 => Fault::Unit { node, step, life: Life::Falls },
+        _ => Fault::ReturnNow { node, group: Some(step.0) },
+    }
+}
+
+/// The node that each of the first groups prefers; the others prefer the nodes in turns.
+fn preferences(random: &mut SplitMix64) -> [usize; GROUPS] {
+    let mut preferred = std::array::from_fn(|group| group % 2);
+    preferred[..FEW].fill_with(|| random.below(2) as usize);
+    preferred
 }
 
 fn replay(random: &mut SplitMix64, node: usize) -> Fault {

@@ -31,6 +31,8 @@ const ANNOUNCED: Duration = Duration::from_secs(4);
 /// The cluster as an outsider sees it.
 pub struct Observation {
     pub now: Duration,
+    /// How many groups there are.
+    pub groups: usize,
     pub alive: [bool; 2],
     pub running: [Running; 2],
     pub heartbeat: [bool; 2],
@@ -125,7 +127,7 @@ impl Invariants {
         if observation.excused {
             self.disturbed = observation.now;
         }
-        for group in 0..GROUPS {
+        for group in 0..observation.groups {
             // The address is the first resource of each group.
             let serving = [observation.running[0][group][0], observation.running[1][group][0]];
             self.two_owners(observation, group, serving)?;

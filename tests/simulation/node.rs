@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, Event, GroupSet, KnownPeer, Set, Settings};
+use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings};
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
@@ -15,8 +15,8 @@ use crate::units::{GROUPS, RESOURCES, Units};
 /// and the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
 pub const LEASE: Duration = Duration::from_millis(3_300);
 
-/// The last unit of each group. With [`Everywhere::Shared`] the first one is both groups'.
-const EVERYWHERE: [&str; GROUPS] = ["nodea-2.service", "nodeb-2.service"];
+/// What the words of each group begin with.
+const GROUP_NAMES: [&str; GROUPS] = ["nodea", "nodeb", "third", "fourth", "fifth", "sixth"];
 
 /// The wall clock when virtual time was zero.
 const WALL: i64 = 1_700_000_000;
@@ -50,20 +50,25 @@ fn groups(cluster: &Cluster, preferred: [usize; GROUPS]) -> Vec<Group> {
                 broadcast: None,
             }),
             false if word.ends_with("-2") && cluster.everywhere == Everywhere::Shared => {
-                ResourceKind::Unit(EVERYWHERE[0].to_owned())
+                ResourceKind::Unit(last_unit(0))
             }
             false => ResourceKind::Unit(format!("{word}.service")),
         };
         Resource { word, kind }
     };
-    (0..GROUPS)
+    (0..cluster.groups)
         .map(|line| Group {
             node: name(preferred[line]).to_owned(),
-            key: format!("{}-0", name(line)),
-            resources: (0..RESOURCES).map(|index| resource(line, format!("{}-{index}", name(line)))).collect(),
+            key: format!("{}-0", GROUP_NAMES[line]),
+            resources: (0..RESOURCES).map(|index| resource(line, format!("{}-{index}", GROUP_NAMES[line]))).collect(),
             line: line + 1,
         })
         .collect()
+}
+
+/// The last unit of a group. With [`Everywhere::Shared`] the first one is all groups'.
+fn last_unit(group: usize) -> String {
+    format!("{}-2.service", GROUP_NAMES[group])
 }
 
 /// What a node tells the other one of its files.
@@ -193,6 +198,10 @@ pub struct Node {
     pub file: [usize; GROUPS],
     /// The same as the daemon has read it that runs, or ran last.
     pub read: [usize; GROUPS],
+    /// The protocol extensions that the installed hbd speaks.
+    pub extensions: u32,
+    /// The same of the daemon that runs, or ran last.
+    pub speaks: u32,
     /// What the last daemon left, if it gave way to a successor.
     pub left: Option<Left>,
     /// Until when its peer waits for its successor, of which it may have heard nothing.
@@ -204,7 +213,8 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(index: usize) -> Self {
+    pub fn new(index: usize, cluster: &Cluster) -> Self {
+        let extensions = cluster.extensions.get(index).copied().unwrap_or(EXTENSIONS);
         Node {
             machine: None,
             life: 0,
@@ -222,8 +232,10 @@ impl Node {
             on_disk: OnDisk::default(),
             known_peers: Vec::new(),
             maintenance: false,
-            file: std::array::from_fn(|group| group),
-            read: std::array::from_fn(|group| group),
+            file: cluster.preferred,
+            read: cluster.preferred,
+            extensions,
+            speaks: extensions,
             left: None,
             waited_for: Duration::ZERO,
             back_after: Duration::ZERO,
@@ -294,14 +306,16 @@ impl Node {
             leftovers: Default::default(),
             everywhere: match cluster.everywhere {
                 Everywhere::None => Vec::new(),
-                _ => EVERYWHERE.map(str::to_owned).to_vec(),
+                _ => (0..cluster.groups).map(last_unit).collect(),
             },
             health: Health::default(),
             fingerprint: fingerprint(self.file),
             shared_items: Default::default(),
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
+            extensions: self.extensions,
         };
+        self.speaks = self.extensions;
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),
             Kind::Heartbeat => Machine::Heartbeat(Box::new(Heartbeat::new(settings))),

@@ -7,7 +7,7 @@ use hbd::util::random::SplitMix64;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Fault, Schedule, Stage};
-use crate::units::GROUPS;
+use crate::units::{FEW, GROUPS, for_each_group};
 
 /// The settings, the same on both nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct Returns {
     #[serde(default)]
     pub window: Option<DailyWindow>,
     /// `failback` of each group.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "for_each_group")]
     pub groups: [Option<bool>; GROUPS],
 }
 
@@ -31,7 +31,9 @@ impl Returns {
         let window = (random.below(3) == 0 && from != to).then_some(DailyWindow { from, to });
         let mut groups = [None; GROUPS];
         if random.below(3) == 0 {
-            groups = std::array::from_fn(|_| [None, Some(true), Some(false)][random.below(3) as usize]);
+            for group in &mut groups[..FEW] {
+                *group = [None, Some(true), Some(false)][random.below(3) as usize];
+            }
         }
         Returns { after_ms, start_delay_ms, window, groups }
     }
@@ -67,7 +69,7 @@ impl Schedule {
 /// An operator wants something to return now, or not at all.
 fn wish(random: &mut SplitMix64) -> Fault {
     let node = random.below(2) as usize;
-    let group = (random.below(2) == 0).then(|| random.below(GROUPS as u64) as usize);
+    let group = (random.below(2) == 0).then(|| random.below(FEW as u64) as usize);
     match random.below(2) {
         0 => Fault::ReturnNow { node, group },
         _ => Fault::CancelReturn { node, group },

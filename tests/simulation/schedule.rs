@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use hbd::cluster::Set;
+use hbd::cluster::{EXTENSIONS, Set};
 use serde::{Deserialize, Serialize};
 
 use crate::returns::Returns;
-use crate::units::{GROUPS, Life, RESOURCES, Trouble};
+use crate::units::{FEW, GROUPS, Life, RESOURCES, Trouble, for_each_group};
 use crate::world::World;
 use hbd::util::random::SplitMix64;
 
@@ -42,6 +42,15 @@ pub enum Everywhere {
 pub struct Cluster {
     pub nodes: Vec<Kind>,
     pub links: usize,
+    /// How many groups there are.
+    #[serde(default = "few")]
+    pub groups: usize,
+    /// The node that each of them prefers at first.
+    #[serde(default = "in_turns", deserialize_with = "for_each_group")]
+    pub preferred: [usize; GROUPS],
+    /// The protocol extensions that each hbd speaks at first; an update gives it all of them.
+    #[serde(default = "newest")]
+    pub extensions: [u32; 2],
     /// `auto_failback on`, or else `off`.
     pub failback: bool,
     /// A ping node, and ipfail on both.
@@ -63,12 +72,27 @@ pub struct Cluster {
     pub reordered: u64,
 }
 
+fn few() -> usize {
+    FEW
+}
+
+fn in_turns() -> [usize; GROUPS] {
+    std::array::from_fn(|group| group % 2)
+}
+
+fn newest() -> [u32; 2] {
+    [EXTENSIONS; 2]
+}
+
 impl Cluster {
     /// A pair of hbd nodes on one good cable.
     pub fn pair() -> Self {
         Cluster {
             nodes: vec![Kind::Hbd; 2],
             links: 1,
+            groups: FEW,
+            preferred: in_turns(),
+            extensions: newest(),
             failback: true,
             pings: false,
             needs_ping: false,
@@ -105,6 +129,9 @@ impl Cluster {
         Cluster {
             nodes,
             links,
+            groups: FEW,
+            preferred: in_turns(),
+            extensions: newest(),
             failback,
             pings: false,
             needs_ping: false,
@@ -160,7 +187,12 @@ pub enum Fault {
     /// haresources is edited: the preferred node of each group. The next daemon reads it.
     Edit {
         node: usize,
+        #[serde(deserialize_with = "for_each_group")]
         preferred: [usize; GROUPS],
+    },
+    /// The package of a newer release is installed: the next daemon speaks all extensions.
+    Update {
+        node: usize,
     },
     /// The state directory is empty at the next start.
     LoseState {
@@ -218,6 +250,12 @@ pub enum Fault {
         node: usize,
         set: Set,
     },
+    /// Groups by themselves, each a bit: to the other node, or here.
+    Move {
+        node: usize,
+        groups: u8,
+        here: bool,
+    },
     /// What is to go back goes now.
     ReturnNow {
         node: usize,
@@ -251,6 +289,21 @@ pub enum Fault {
         node: usize,
         on: bool,
     },
+}
+
+impl Fault {
+    /// The same for a cluster of so many groups: another group is meant where there is none of that number.
+    pub fn within(mut self, groups: usize) -> Fault {
+        match &mut self {
+            Fault::Stranger { group, .. }
+            | Fault::Trouble { trouble: Trouble { step: (group, _), .. }, .. }
+            | Fault::Unit { step: (group, _), .. }
+            | Fault::ReturnNow { group: Some(group), .. }
+            | Fault::CancelReturn { group: Some(group), .. } => *group %= groups,
+            _ => {}
+        }
+        self
+    }
 }
 
 /// A fault and the pause before it.
@@ -302,7 +355,7 @@ fn fault(random: &mut SplitMix64, cluster: &Cluster) -> Fault {
         12 => Fault::Clock { node, by_s: random.between(0, 20_000) as i64 - 10_000 },
         13 => Fault::LoseState { node },
         14 => {
-            let step = (random.below(GROUPS as u64) as usize, random.below(RESOURCES as u64) as usize);
+            let step = (random.below(FEW as u64) as usize, random.below(RESOURCES as u64) as usize);
             let trouble = Trouble { step, start: random.below(2) == 0, hang: random.below(2) == 0 };
             Fault::Trouble { node, trouble, for_ms: random.between(500, 20_000) }
         }
@@ -339,6 +392,7 @@ impl Schedule {
         schedule.add_floods();
         schedule.add_attacks();
         schedule.add_full_disks();
+        schedule.add_groups();
         schedule
     }
 
@@ -384,6 +438,7 @@ impl Schedule {
                 stage.fault,
                 Fault::Standby { .. }
                     | Fault::Takeover { .. }
+                    | Fault::Move { .. }
                     | Fault::CancelReturn { .. }
                     | Fault::Trouble { .. }
                     | Fault::Unit { .. }

@@ -3,16 +3,28 @@
 use std::time::Duration;
 
 use hbd::cluster::{Outcome, Step};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::schedule::Everywhere;
 
-/// Groups in haresources: one for each node.
-pub const GROUPS: usize = 2;
+/// The largest number of groups in haresources.
+pub const GROUPS: usize = 6;
+/// How many there are unless a schedule says otherwise: one for each node.
+pub const FEW: usize = 2;
 /// Resources per group: an address and two services.
 pub const RESOURCES: usize = 3;
 
 pub type Running = [[bool; RESOURCES]; GROUPS];
+
+/// Reads a list with a value for each group, which may have fewer than there can be.
+pub fn for_each_group<'de, T, D>(from: D) -> Result<[T; GROUPS], D::Error>
+where
+    T: Default + Copy + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let list = Vec::<T>::deserialize(from)?;
+    Ok(std::array::from_fn(|group| list.get(group).copied().unwrap_or_default()))
+}
 
 /// An operation that goes wrong for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

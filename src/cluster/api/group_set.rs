@@ -37,6 +37,14 @@ impl GroupSet {
         set
     }
 
+    /// This group alone.
+    ///
+    /// # Panics
+    /// As [`GroupSet::new`].
+    pub fn one(group: usize) -> GroupSet {
+        GroupSet::new([group], Set::NONE)
+    }
+
     /// Whether nothing is in it.
     pub fn is_none(self) -> bool {
         self == GroupSet::NONE

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::EXTENSIONS;
 use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 
 /// See the module.
@@ -60,6 +61,14 @@ pub struct Settings {
     /// What an earlier daemon on this node has noted of the others.
     #[serde(default)]
     pub known_peers: Vec<KnownPeer>,
+    /// The protocol extensions that we speak, at most [`crate::cluster::EXTENSIONS`]: fewer where an older release is
+    /// played (05 §3.1).
+    #[serde(default = "all_extensions")]
+    pub extensions: u32,
+}
+
+fn all_extensions() -> u32 {
+    EXTENSIONS
 }
 
 /// What is known of another node across our starts (05 §3.12).

@@ -36,11 +36,16 @@ impl Core {
         GroupSet::new(self.carrier.down.iter().map(|step| step.group), Set::NONE)
     }
 
+    /// What an hbd peer says that its interfaces cannot serve.
+    pub(in crate::cluster) fn peer_cut(&self) -> GroupSet {
+        self.peer_node().map_or(GroupSet::NONE, |peer| self.groups.said_there(&peer.cut))
+    }
+
     pub(in crate::cluster) fn carrier_changed(&mut self, step: Step, up: bool) {
         if step.group >= self.groups.list().len() || self.carrier.down.contains(&step) != up {
             return;
         }
-        let before = self.groups.touched(self.cut());
+        let before = self.moving_with(self.cut());
         let (group, resource) = self.groups.words(step);
         if up {
             self.carrier.down.retain(|other| *other != step);
@@ -49,11 +54,11 @@ impl Core {
             self.carrier.down.push(step);
             self.log(Record::InterfaceCut { group, resource });
         }
-        let after = self.groups.touched(self.cut());
+        let after = self.moving_with(self.cut());
         if after == before {
             return;
         }
-        if after == Set::NONE {
+        if after.is_none() {
             self.timers.stop(Timer::Carrier);
         } else {
             self.timers.set(Timer::Carrier, self.now.monotonic + CARRIER_LOSS);
@@ -66,10 +71,10 @@ impl Core {
     /// Gives to the peer what it can serve and we cannot.
     pub(in crate::cluster) fn carrier_due(&mut self) {
         self.timers.set(Timer::Carrier, self.now.monotonic + AGAIN);
-        let cut = self.groups.touched(self.cut().common(self.groups.held()));
+        let cut = self.moving_with(self.cut().common(self.groups.held()));
         let Some(peer) = self.peer_node() else { return };
-        let set = self.groups.members(cut.without(peer.cut.swapped()));
-        let asked = peer.hbd.is_none() && self.health.offered_lately(self.now.monotonic);
+        let set = cut.without(self.peer_cut()).without(self.peer_unready());
+        let asked = peer.hbd.is_none() && self.health.offered_lately(set, self.now.monotonic);
         if set.is_none()
             || asked
             || self.undone_lately(set)
@@ -78,7 +83,7 @@ impl Core {
         {
             return;
         }
-        self.raise(Fact::OfferedToPeer);
+        self.raise(Fact::OfferedToPeer { set });
         self.log(Record::GivenUpForCarrier { node: self.peer_name(), set: self.groups.name(set) });
     }
 }

@@ -4,26 +4,25 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::peer::heard::{Doubt, Doubted};
-use crate::cluster::{Class, GroupSet, Instant, Set};
+use crate::cluster::{GroupSet, Instant, Set};
 use crate::config::OnAnswer;
 
 impl Core {
-    /// Whether the peer may live and have this class, because it is heard, and no address of it shows whether it
-    /// does: either it does not hear us, or somebody repeats its old packets.
-    pub(super) fn doubtful(&self, class: Class) -> bool {
-        let silent_to_all = |group: usize| {
-            let set = GroupSet::new([group], Set::NONE);
-            self.to_ask(set, |_| true).is_empty()
-        };
+    /// What the peer, which is heard, may have, because no address of it shows whether it does: either the peer does
+    /// not hear us, or somebody repeats its old packets.
+    pub(super) fn doubtful(&self) -> GroupSet {
+        if self.peer_was_reset() || self.doubted_peer().is_none() {
+            return GroupSet::NONE;
+        }
+        let silent_to_all = |group: usize| self.to_ask(GroupSet::one(group), |_| true).is_empty();
         let holds = |group: usize| self.lan.policy(group).is_some_and(|policy| policy.conflict == OnAnswer::Hold);
-        !self.peer_was_reset()
-            && self.doubted_peer().is_some()
-            && self.groups.of(class).any(|group| holds(group) && silent_to_all(group))
+        let doubtful = (0..self.groups.list().len()).filter(|group| holds(*group) && silent_to_all(*group));
+        self.moving_with(GroupSet::new(doubtful, Set::NONE))
     }
 
     /// Why a group is not taken, if it is for a peer that is heard and not believed.
     pub(super) fn doubt_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back().has(group) && self.doubtful(self.groups.class(group));
+        let waits = self.lan.held_back().has(group) && self.doubtful().has(group);
         waits.then(|| format!("{} is heard, and may not hear this node", self.peer_name()))
     }
 

@@ -2,7 +2,7 @@
 //! §14.3). Heartbeat never had this.
 //!
 //! Owns the failures of this node within the time that hbd.toml gives, and what an hbd peer said about its own. A
-//! unit is started again in its place; when it fails too often, or cannot even be started, its class goes to the
+//! unit is started again in its place; when it fails too often, or cannot even be started, its group goes to the
 //! peer, which may be a real Heartbeat. Never to a peer that failed the same group a moment ago, and never to
 //! nobody: then it is tried here again and again, loudly. What the service manager stopped because of something else
 //! is started again when that is over; what somebody stopped on purpose is [`super::stopped`]'s. What is shown of
@@ -46,9 +46,9 @@ pub(in crate::cluster) struct Failures {
     peer_unfit: Vec<(String, Instant)>,
     /// What went to the peer because of a failure, and when.
     moved: Option<(GroupSet, Instant)>,
-    /// Before this nothing that failed here, or cannot be served here, is offered to the peer again: both would
-    /// otherwise send it to and fro.
-    offer_again: Option<Instant>,
+    /// What failed here, or cannot be served here, and was offered to the peer, and before when it is not offered
+    /// again: both would otherwise send it to and fro.
+    offers: Vec<(GroupSet, Instant)>,
 }
 
 /// What becomes of a resource that failed if nobody does anything.
@@ -65,9 +65,9 @@ enum Otherwise {
 }
 
 impl Failures {
-    /// Whether something was offered to the peer lately.
-    pub(super) fn offered_lately(&self, now: Instant) -> bool {
-        self.offer_again.is_some_and(|again| now < again)
+    /// Whether something of this set was offered to the peer lately.
+    pub(super) fn offered_lately(&self, set: GroupSet, now: Instant) -> bool {
+        self.offers.iter().any(|(offered, again)| now < *again && !offered.common(set).is_none())
     }
 
     fn count(&self, step: Step) -> usize {
@@ -318,11 +318,11 @@ impl Core {
         let set = self.peer_could_serve(step);
         let now = self.now.monotonic;
         // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
-        let again = !self.peer_kind().is_hbd() && self.health.offered_lately(now);
+        let again = !self.peer_kind().is_hbd() && self.health.offered_lately(set, now);
         let can = self.peer_alive() && !set.is_none() && !again && !self.undone_lately(set);
         let moves = can && self.begin_exchange(set).is_ok();
         if moves {
-            self.note_offer();
+            self.note_offer(set);
             self.moved_by_failure(set);
             let given = self.everywhere.all(step).into_iter().find(|step| set.has(step.group));
             let (group, _) = self.groups.words(given.unwrap_or(step));
@@ -332,11 +332,10 @@ impl Core {
     }
 
     fn peer_is_unfit(&self, group: usize) -> bool {
-        let set = self.groups.around(group);
+        let set = self.around(group);
         let now = self.now.monotonic;
-        let in_class = |key: &str| set.iter().any(|index| self.groups.key(index) == key);
-        self.peer_unready().has(group)
-            || self.health.peer_unfit.iter().any(|(key, until)| *until > now && in_class(key))
+        let among = |key: &str| set.iter().any(|index| self.groups.key(index) == key);
+        self.peer_unready().has(group) || self.health.peer_unfit.iter().any(|(key, until)| *until > now && among(key))
     }
 
     /// This set goes to the peer because it fails here.
@@ -405,30 +404,38 @@ impl Core {
     }
 
     /// Something that failed here, or cannot be served here, was offered to the peer.
-    pub(in crate::cluster) fn note_offer(&mut self) {
-        self.health.offer_again = Some(self.now.monotonic + OFFER_PERIOD);
+    pub(in crate::cluster) fn note_offer(&mut self, set: GroupSet) {
+        let now = self.now.monotonic;
+        self.health.offers.retain(|(offered, again)| now < *again && !offered.without(set).is_none());
+        self.health.offers.push((set, now + OFFER_PERIOD));
     }
 
     /// The peer did not react to what may have been such an offer.
     pub(in crate::cluster) fn note_offer_unanswered(&mut self) {
         let retry = self.now.monotonic + OFFER_RETRY;
-        self.health.offer_again = self.health.offer_again.map(|again| again.min(retry));
+        for (_, again) in &mut self.health.offers {
+            *again = retry.min(*again);
+        }
     }
 
     /// The peer that it was offered to is gone.
     pub(in crate::cluster) fn forget_offer(&mut self) {
-        self.health.offer_again = None;
+        self.health.offers.clear();
     }
 
     /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance,
     /// for an exchange may be under way now, or the peer be away.
     pub(in crate::cluster) fn offer_failed(&mut self) {
-        let failed = self.groups.moving_with(self.groups.failed());
+        let failed = self.moving_with(self.groups.failed());
         let failed = failed.without(self.peer_unfit_for(failed));
         let now = self.now.monotonic;
-        let hindered = self.health.offered_lately(now) || self.undone_lately(failed);
-        if !failed.is_none() && !hindered && self.begin_exchange(failed).is_ok() {
-            self.note_offer();
+        let hindered = |group: &usize| {
+            let set = self.around(*group);
+            self.health.offered_lately(set, now) || self.undone_lately(set)
+        };
+        let failed = GroupSet::new(failed.iter().filter(|group| !hindered(group)), Set::NONE);
+        if !failed.is_none() && self.begin_exchange(failed).is_ok() {
+            self.note_offer(failed);
             self.moved_by_failure(failed);
         }
     }
@@ -470,7 +477,8 @@ impl Core {
             |step: Step| group.is_none_or(|group| everywhere.all(step).into_iter().any(|same| same.group == group));
         self.health.failures.retain(|failure| !meant(failure.step));
         // What was mended may fail again, and the peer may serve then. What it gives back it gives for the operator.
-        (self.health.offer_again, self.health.moved) = (None, None);
+        self.health.offers.clear();
+        self.health.moved = None;
         let ill = self.conditions.iter().filter(|(_, condition)| **condition != Condition::Gone);
         let again: Vec<Step> = ill.map(|(step, _)| step).filter(|step| meant(*step)).collect();
         self.health.waiting.retain(|(step, _)| !meant(*step));

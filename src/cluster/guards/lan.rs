@@ -222,21 +222,19 @@ impl Core {
         asked.purpose == Purpose::Taking && !dead_service && !cleared && (asked.mac.is_some() || unknown)
     }
 
-    /// The first address of a class, or of a group, that somebody has.
-    fn kept(&self, of: impl Fn(usize) -> bool) -> Option<&Asked> {
-        self.lan.asked.iter().find(|asked| of(asked.step.group) && self.keeps(asked))
+    /// The first address of a group that somebody has.
+    fn kept(&self, group: usize) -> Option<&Asked> {
+        self.lan.asked.iter().find(|asked| asked.step.group == group && self.keeps(asked))
     }
 
-    /// The part of `set` that is not free, by classes: they move as a whole.
+    /// The part of `set` that is not free, with what moves along.
     fn blocked(&self, set: GroupSet) -> GroupSet {
-        let isolated = self.is_isolated();
-        let kept = |class| {
-            let cleared = self.lan.cleared.iter().any(|group| self.groups.class(*group) == class);
-            let answered = || self.kept(|group| self.groups.class(group) == class).is_some();
-            let doubtful = || !cleared && self.doubtful(class);
-            isolated && !cleared || answered() || doubtful()
-        };
-        set.common(self.groups.members(Set { local: kept(Class::Local), foreign: kept(Class::Foreign) }))
+        let moving = |groups: &mut dyn Iterator<Item = usize>| self.moving_with(GroupSet::new(groups, Set::NONE));
+        let cleared = moving(&mut self.lan.cleared.iter().copied());
+        let answered = self.lan.asked.iter().filter(|asked| self.keeps(asked)).map(|asked| asked.step.group);
+        let answered = moving(&mut { answered });
+        let perhaps = if self.is_isolated() { self.groups.all() } else { self.doubtful() };
+        set.common(perhaps.without(cleared).with(answered))
     }
 
     /// The peer has nothing any more: takes what is free, holds back what somebody still answers for.
@@ -261,7 +259,7 @@ impl Core {
         }
         self.lan.held_back = blocked;
         for group in 0..self.groups.list().len() {
-            let Some(asked) = self.kept(|other| other == group) else { continue };
+            let Some(asked) = self.kept(group) else { continue };
             let (step, Some(mac)) = (asked.step, asked.mac.clone()) else { continue };
             let (group, resource) = self.groups.words(step);
             self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac });
@@ -324,7 +322,7 @@ impl Core {
     /// Which machine answers for an address of a group that is held back.
     pub(super) fn lan_objection(&self, group: usize) -> Option<String> {
         let waits = self.lan.held_back.has(group);
-        let asked = self.kept(|other| other == group).filter(|_| waits)?;
+        let asked = self.kept(group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))
     }
@@ -405,9 +403,9 @@ impl Core {
         self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.to_owned() });
     }
 
-    /// Gives up the class of a group whose address the peer claims.
+    /// What moves with a group whose address the peer claims was given up.
     pub(in crate::cluster) fn hold_yielded(&mut self, step: Step, mac: &str) {
-        let set = self.groups.around(step.group);
+        let set = self.around(step.group);
         self.lan.held_back = self.lan.held_back.with(set);
         self.ask_for(set, |_| true, Some(mac));
     }

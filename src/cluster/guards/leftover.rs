@@ -55,7 +55,7 @@ impl Core {
         if self.leftovers.has(step) {
             self.leftovers.0.retain(|found| found.step != step);
             if self.is_address(step) {
-                self.raise(Fact::LeftoverGone { set: self.groups.around(step.group) });
+                self.raise(Fact::LeftoverGone { set: self.around(step.group) });
             }
             let (group, resource) = self.groups.words(step);
             self.log(Record::LeftoverGone { group, resource });

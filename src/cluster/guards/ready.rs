@@ -12,13 +12,14 @@ use super::condition::ResourceState;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::obstacle::Obstacle;
+use crate::cluster::peer::message::SetSaid;
 use crate::cluster::{GroupSet, Record, Set, Step};
 
 /// What was said about readiness.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Readiness {
     /// What our statuses say that we are not ready for.
-    told: Set,
+    told: GroupSet,
     /// Groups that an operator wants taken although this node is not ready.
     cleared: Vec<usize>,
 }
@@ -30,7 +31,7 @@ impl Core {
             // What an operator wanted taken in place of a dead peer is not meant any more.
             self.readiness.cleared.clear();
         }
-        let unready = self.groups.touched(self.unready());
+        let unready = self.unready();
         let before = std::mem::replace(&mut self.readiness.told, unready);
         if unready == before || !self.membership.running() {
             return;
@@ -38,7 +39,7 @@ impl Core {
         if self.peer_kind().is_hbd() {
             self.send_status();
         }
-        if before.without(unready) != Set::NONE {
+        if !before.without(unready).is_none() {
             self.raise(Fact::ReadyAgain);
         }
     }
@@ -81,7 +82,7 @@ impl Core {
     /// The groups that this node could not serve, and those that move with them.
     pub(in crate::cluster) fn unready(&self) -> GroupSet {
         let unready = (0..self.groups.list().len()).filter(|group| self.unready_reason(*group).is_some());
-        self.groups.moving_with(GroupSet::new(unready, Set::NONE))
+        self.moving_with(GroupSet::new(unready, Set::NONE))
     }
 
     /// The groups that this node does not take even if nobody else serves them, and those that move with them.
@@ -90,12 +91,12 @@ impl Core {
     /// again and again, and the other groups of its class are served meanwhile.
     pub(in crate::cluster) fn barred(&self) -> GroupSet {
         let barred = (0..self.groups.list().len()).filter(|group| self.barring_check(*group).is_some());
-        self.groups.moving_with(GroupSet::new(barred, Set::NONE))
+        self.moving_with(GroupSet::new(barred, Set::NONE))
     }
 
     /// What an hbd peer says that it could not serve.
     pub(in crate::cluster) fn peer_unready(&self) -> GroupSet {
-        self.peer_node().map_or(GroupSet::NONE, |peer| self.groups.members(peer.unready.swapped()))
+        self.peer_node().map_or(GroupSet::NONE, |peer| self.groups.said_there(&peer.unready))
     }
 
     /// Whether the peer is ready for this set.
@@ -164,8 +165,8 @@ impl Core {
     }
 
     /// A node's status says what it could not serve; only an hbd's counts.
-    pub(in crate::cluster) fn unready_heard(&mut self, from: usize, said: Set) {
+    pub(in crate::cluster) fn unready_heard(&mut self, from: usize, said: &SetSaid) {
         let node = &mut self.nodes[from];
-        node.unready = if node.hbd.is_some() { said } else { Set::NONE };
+        node.unready = if node.hbd.is_some() { said.clone() } else { SetSaid::default() };
     }
 }

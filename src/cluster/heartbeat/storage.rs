@@ -28,7 +28,7 @@ impl Core {
         let groups = self.groups.list();
         let storage = |group: &Group| group.resources.iter().any(is_storage);
         let found = GroupSet::new((0..groups.len()).filter(|group| storage(&groups[*group])), Set::NONE);
-        set.common(self.groups.moving_with(found))
+        set.common(self.moving_with(found))
     }
 
     /// A living Heartbeat runs what we run, or may: storage goes down here, and comes back when the peer has let go

@@ -27,7 +27,7 @@ impl Core {
         node.dead_time = said.dead_time.unwrap_or(node.dead_time);
         let introduced = node.hbd.is_none() && said.hbd.is_some();
         node.hbd = said.hbd;
-        node.cut = said.cut;
+        node.cut = said.cut.clone();
         node.keys.clone_from(&said.keys);
         node.last_status = Some(now);
         node.last_status_wall = Some(self.now.wall);

@@ -1,8 +1,8 @@
 //! Both nodes hold the same groups, or nobody does, while both live (03 §8, §14.3; docs/DECISIONS.md "A partition
 //! heals and the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
 //!
-//! Two hbd nodes compare what each announces and come to the same result: who holds less, else who claimed later,
-//! else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
+//! Two hbd nodes compare what each announces and come to the same result: who holds less, unless groups move alone,
+//! else who claimed later, else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
 //! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
 
 use std::cmp::Ordering;
@@ -312,8 +312,10 @@ impl Core {
 
     fn lost(&self, theirs: Claims) -> GroupSet {
         let ours = self.claims();
+        let alone = self.peer_moves_alone();
         let lose = |group: &usize| {
-            let held_less = theirs.held.cmp(&ours.held);
+            // Of groups that move alone each has a history of its own.
+            let held_less = if alone { Ordering::Equal } else { theirs.held.cmp(&ours.held) };
             let claimed_later = self.claimed_later(*group, theirs);
             let sorts_last = self.settings.node.cmp(&self.peer_name());
             held_less.then(claimed_later).then(sorts_last).is_gt()
@@ -480,9 +482,9 @@ impl Core {
         }
     }
 
-    /// The peer claims an address that we serve, and does not hear us: the group's class is given up.
+    /// The peer claims an address that we serve, and does not hear us: the group is given up, with what moves along.
     pub(in crate::cluster) fn yield_group(&mut self, step: Step) {
-        let set = self.groups.around(step.group);
+        let set = self.around(step.group);
         if self.peer_node().is_some_and(Node::is_heartbeat) {
             self.release(set);
         } else {

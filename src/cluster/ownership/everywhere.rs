@@ -194,10 +194,10 @@ impl Core {
     /// are held here.
     pub(in crate::cluster) fn served_with(&self, step: Step) -> GroupSet {
         if !self.everywhere.has(step) {
-            return self.groups.around(step.group);
+            return self.around(step.group);
         }
         let all = self.everywhere.all(step);
         let held = all.into_iter().map(|step| step.group).filter(|group| self.groups.wanted(*group));
-        self.groups.moving_with(GroupSet::new(held, Set::NONE))
+        self.moving_with(GroupSet::new(held, Set::NONE))
     }
 }

@@ -53,12 +53,13 @@ impl Core {
         if !returns && to_return.is_none() {
             return;
         }
-        let set = self.returning();
-        let theirs = self.groups.held().common(set);
-        if theirs.is_none() || self.ownership.decision == Decision::Shutdown {
+        let all = self.returning();
+        if self.groups.held().common(all).is_none() || self.ownership.decision == Decision::Shutdown {
             self.forget_return();
             return;
         }
+        let set = self.can_return(all);
+        let theirs = self.groups.held().common(set);
         // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
         // status was lost and who is still dead to us.
         let disagree = self.other_haresources() || !returns && !self.same_haresources();
@@ -69,6 +70,16 @@ impl Core {
             let _ = self.begin_exchange(set);
         }
         self.timers.set(Timer::Failback, self.now.monotonic + CHECK_AGAIN);
+    }
+
+    /// The part of what goes back that goes now, because the peer could serve it and this node could stop it lately.
+    /// Where nothing could, or groups do not move alone, all of it: what keeps it is found then.
+    fn can_return(&self, all: GroupSet) -> GroupSet {
+        let theirs = self.groups.held().common(all);
+        let kept = self.peer_unready().with(self.peer_cut()).with(self.peer_unfit_for(theirs));
+        let kept = kept.with(self.undone_of(theirs));
+        let ready = theirs.without(kept);
+        if self.groups_move_alone() && !ready.is_none() && ready != theirs { ready } else { all }
     }
 
     /// What goes back, as the exchange is to say it: all of the peer's class, unless groups say otherwise. A peer
@@ -168,7 +179,6 @@ impl Core {
     /// Whether the peer could serve these groups: it is up, says nothing against it, and is not worse connected.
     fn peer_is_well(&self, theirs: GroupSet) -> bool {
         let Some(peer) = self.peer_node() else { return false };
-        let cut = self.groups.members(peer.cut.swapped());
         let undecided = !self.ownership.other.decided && !self.exchange.busy();
         peer.alive()
             && !self.ownership.other.left()
@@ -176,7 +186,7 @@ impl Core {
             && !self.peer_in_maintenance()
             && !self.peer_is_worse_connected()
             && self.may_give(theirs).is_ok()
-            && theirs.common(cut).is_none()
+            && theirs.common(self.peer_cut()).is_none()
             && self.peer_unfit_for(theirs).is_none()
     }
 

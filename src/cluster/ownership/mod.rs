@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
 //! | [`sets`] | how is a set of groups spoken of? (03 §1, 05 §3.8) |
+//! | [`company`] | what moves along with a group? (05 §3.13) |
 //! | [`everywhere`] | which unit that both nodes run is up here? |
 //! | [`state`] | who holds what, as far as both have said? (03 §4.1) |
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
@@ -18,6 +19,7 @@
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
 
 pub(in crate::cluster) mod acquire;
+pub(in crate::cluster) mod company;
 pub(in crate::cluster) mod conflict;
 pub(in crate::cluster) mod everywhere;
 pub(in crate::cluster) mod exchange;

@@ -80,6 +80,15 @@ impl Core {
         self.move_groups(id, direction, self.groups.members(set));
     }
 
+    /// The same with groups that the operator named. Refused if others would move along.
+    pub(in crate::cluster) fn move_named(&mut self, id: u64, direction: MoveDirection, named: GroupSet) {
+        if named.is_none() || self.moving_with(named) != named {
+            self.answer(id, Answer::MovesTogether);
+        } else {
+            self.move_groups(id, direction, named);
+        }
+    }
+
     /// The same with groups.
     pub(in crate::cluster) fn move_groups(&mut self, id: u64, direction: MoveDirection, set: GroupSet) {
         let request = Move { id, direction, set, until: self.now.monotonic + MOVE_PATIENCE };

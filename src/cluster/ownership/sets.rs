@@ -6,6 +6,7 @@ use super::groups::Groups;
 use crate::cluster::api::event::Step;
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::set::{Class, Set};
+use crate::cluster::peer::message::SetSaid;
 
 impl Groups {
     /// The classes that have no group.
@@ -35,11 +36,6 @@ impl Groups {
         self.members(Set::FOREIGN)
     }
 
-    /// The group and all others of its class, with which it moves.
-    pub fn around(&self, group: usize) -> GroupSet {
-        self.members(self.class(group).into())
-    }
-
     /// The classes of which everything is in `set`: how Heartbeat speaks of it.
     pub fn classes(&self, set: GroupSet) -> Set {
         let whole = |class: Class| self.members(class.into()).without(set).is_none();
@@ -52,8 +48,8 @@ impl Groups {
         Set { local: any(Class::Local), foreign: any(Class::Foreign) }
     }
 
-    /// All groups of the classes of which anything is in `set`: they move with it.
-    pub fn moving_with(&self, set: GroupSet) -> GroupSet {
+    /// All groups of the classes of which anything is in `set`.
+    pub fn whole_classes(&self, set: GroupSet) -> GroupSet {
         self.members(self.touched(set))
     }
 
@@ -78,6 +74,11 @@ impl Groups {
         let keys: Vec<&str> = keys.collect();
         let named = (0..self.list().len()).filter(|group| keys.contains(&self.list()[*group].key.as_str()));
         GroupSet::new(named, self.members(classes).empty())
+    }
+
+    /// What the other node says in its statuses, whose classes are ours swapped.
+    pub fn said_there(&self, said: &SetSaid) -> GroupSet {
+        self.meant(said.classes.swapped(), said.keys())
     }
 
     /// The groups of which something runs in one of these groups, each a key and its resources, though they have

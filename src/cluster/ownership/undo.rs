@@ -16,9 +16,9 @@ const ATTEMPTS: u32 = 3;
 /// For so long nobody but an operator tries to give the set again: each attempt interrupts what runs.
 const REST: Duration = Duration::from_secs(600);
 
-/// What could not be given lately.
+/// What could not be given lately, and until when that counts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(in crate::cluster) struct Undone(Option<(GroupSet, Instant)>);
+pub(in crate::cluster) struct Undone(Vec<(GroupSet, Instant)>);
 
 impl Core {
     /// A resource does not stop. Nobody would serve its set for as long as that lasts: the set stays here, where all
@@ -35,7 +35,9 @@ impl Core {
     pub(in crate::cluster) fn keep_what_was_given(&mut self, set: GroupSet, step: Step) {
         let (group, resource) = self.groups.words(step);
         self.log(Record::MoveUndone { group, resource, node: self.peer_name() });
-        self.undone = Undone(Some((set, self.now.monotonic + REST)));
+        let now = self.now.monotonic;
+        self.undone.0.retain(|(_, until)| now < *until);
+        self.undone.0.push((set, now + REST));
         self.take_in_maintenance_too(set);
     }
 
@@ -49,9 +51,15 @@ impl Core {
         }
     }
 
+    /// The part of this set that could not be given a while ago.
+    pub(in crate::cluster) fn undone_of(&self, set: GroupSet) -> GroupSet {
+        let now = self.now.monotonic;
+        let lately = self.undone.0.iter().filter(|(_, until)| now < *until);
+        lately.fold(GroupSet::NONE, |found, (undone, _)| found.with(undone.common(set)))
+    }
+
     /// Whether something of this set could not be given a while ago.
     pub(in crate::cluster) fn undone_lately(&self, set: GroupSet) -> bool {
-        let now = self.now.monotonic;
-        self.undone.0.is_some_and(|(undone, until)| now < until && !undone.common(set).is_none())
+        !self.undone_of(set).is_none()
     }
 }

@@ -35,13 +35,15 @@ impl Core {
     /// What we say of what we have heard of the peer; `None` in a cluster without one. A real Heartbeat is told it in
     /// statuses only: it may have given way to an hbd.
     pub(super) fn heard_of_peer(&self, in_status: bool) -> Option<String> {
-        let peer = self.peer_node().filter(|peer| in_status || !peer.is_heartbeat());
+        let says = self.settings.extensions >= FRESHNESS_EXTENSION;
+        let peer = self.peer_node().filter(|peer| says && (in_status || !peer.is_heartbeat()));
         peer.map(|peer| peer.heard_up_to.to_string())
     }
 
     /// A message came, whether it counts or not: its sender is told so.
     pub(super) fn note_heard(&mut self, from: usize, header: MessageHeader) {
-        self.nodes[from].heard_up_to.note(header.generation, header.order.seq);
+        let node = &mut self.nodes[from];
+        node.heard_up_to.note(header.generation, header.order.seq, node.generation);
     }
 
     /// Whether this is of now. Resources are between us and the peer: nobody else can move anything.

@@ -23,20 +23,31 @@ pub(in crate::cluster) struct HeardUpTo {
 pub struct HeardLives {
     /// Of the highest generation: repetitions of older ones do not change it.
     highest: HeardUpTo,
-    /// Of a lower one that was heard last: the node may have lost its generation.
+    /// Of the life that counts, where that is not the highest: the node had lost its generation.
+    #[serde(default)]
+    counting: Option<HeardUpTo>,
+    /// Of another one that was heard last: the node may have lost its generation.
     latest: Option<HeardUpTo>,
 }
 
 impl HeardLives {
-    /// A message came.
-    pub(super) fn note(&mut self, generation: u64, seq: u64) {
+    /// A message came. `counting`: the generation of the node that counts.
+    pub(super) fn note(&mut self, generation: u64, seq: u64, counting: u64) {
         let heard = HeardUpTo { generation, seq };
-        if generation >= self.highest.generation {
-            self.highest = heard.max(self.highest);
-        } else {
-            self.latest =
-                Some(self.latest.filter(|latest| latest.generation == generation).max(Some(heard)).unwrap_or(heard));
+        // Repetitions of other lives do not hide the one that counts, which waits to be told.
+        if self.counting.is_none_or(|known| known.generation != counting) {
+            let known = self.latest.filter(|latest| latest.generation == counting);
+            self.counting = known.filter(|known| known.generation < self.highest.generation);
         }
+        let slot = match generation {
+            _ if generation >= self.highest.generation => {
+                self.highest = heard.max(self.highest);
+                return;
+            }
+            _ if generation == counting => &mut self.counting,
+            _ => &mut self.latest,
+        };
+        *slot = slot.filter(|known| known.generation == generation).max(Some(heard));
     }
 
     /// Whether a message of this number would change what is said of the highest generation.
@@ -62,7 +73,8 @@ impl fmt::Display for HeardUpTo {
 impl fmt::Display for HeardLives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.highest.fmt(f)?;
-        self.latest.map_or(Ok(()), |latest| write!(f, " {latest}"))
+        let latest = self.latest.filter(|latest| self.counting.is_none_or(|c| c.generation != latest.generation));
+        self.counting.into_iter().chain(latest).try_for_each(|heard| write!(f, " {heard}"))
     }
 }
 
@@ -96,16 +108,30 @@ mod tests {
     fn an_older_generation_does_not_hide_the_highest() {
         let mut heard = HeardLives::default();
         assert_eq!(heard.to_string(), "0 0");
-        heard.note(7, 20);
-        heard.note(7, 18);
+        heard.note(7, 20, 7);
+        heard.note(7, 18, 7);
         assert_eq!(heard.to_string(), "7 14");
-        heard.note(5, 3);
-        heard.note(5, 2);
+        heard.note(5, 3, 7);
+        heard.note(5, 2, 7);
         assert_eq!(heard.to_string(), "7 14 5 3");
-        heard.note(6, 1);
+        heard.note(6, 1, 7);
         assert_eq!(heard.to_string(), "7 14 6 1");
-        heard.note(8, 1);
+        heard.note(8, 1, 8);
         assert_eq!(HeardLives::parse(&heard.to_string())[0], HeardUpTo { generation: 8, seq: 1 });
+    }
+
+    #[test]
+    fn no_repetition_hides_the_life_that_counts_of_a_node_that_lost_its_generation() {
+        let mut heard = HeardLives::default();
+        heard.note(7, 20, 7);
+        heard.note(2, 3, 7);
+        heard.note(2, 4, 2);
+        assert_eq!(heard.to_string(), "7 14 2 4");
+        heard.note(1, 9, 2);
+        heard.note(7, 18, 2);
+        assert_eq!(heard.to_string(), "7 14 2 4 1 9");
+        heard.note(2, 10, 2);
+        assert_eq!(heard.to_string(), "7 14 2 a 1 9");
     }
 
     #[test]

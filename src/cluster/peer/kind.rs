@@ -45,15 +45,22 @@ impl Core {
     pub(in crate::cluster) fn says_groups(&self) -> bool {
         let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
         let reads = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= GROUPS_EXTENSION);
-        self.peer_node().is_some_and(|peer| reads(peer) || stranger(peer))
+        let ours = self.settings.extensions >= GROUPS_EXTENSION;
+        ours && self.peer_node().is_some_and(|peer| reads(peer) || stranger(peer))
     }
 
     /// Whether groups move one by one between the peer and us (05 §3.13). If not, they move by Heartbeat's classes.
     /// Of a peer of which nothing was heard nobody knows, and nothing has to be said to it.
     pub(in crate::cluster) fn groups_move_alone(&self) -> bool {
         let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
+        let ours = self.settings.extensions >= ALONE_EXTENSION;
+        self.peer_moves_alone() || ours && self.peer_node().is_none_or(stranger)
+    }
+
+    /// Whether the peer has shown that its groups move one by one.
+    pub(in crate::cluster) fn peer_moves_alone(&self) -> bool {
         let moves = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= ALONE_EXTENSION);
-        self.peer_node().is_none_or(|peer| moves(peer) || stranger(peer))
+        self.settings.extensions >= ALONE_EXTENSION && self.peer_node().is_some_and(moves)
     }
 
     /// What the peer is. [`PeerKind::Unknown`] if there is no peer.

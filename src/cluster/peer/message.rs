@@ -55,7 +55,7 @@ pub(in crate::cluster) enum MessageSaid {
 }
 
 /// A set of groups as a node says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct SetSaid {
     /// The two classes.
     pub(in crate::cluster) classes: Set,
@@ -72,6 +72,12 @@ impl SetSaid {
 
     fn of(message: &Message, classes: Set) -> SetSaid {
         SetSaid { classes, keys: keys(message, "hbd_groups") }
+    }
+
+    /// The classes in one field of a status and the groups in another one; nothing if it has neither.
+    fn in_status(message: &Message, [classes, groups]: [&str; 2]) -> SetSaid {
+        let classes = message.text(classes).and_then(Set::parse).unwrap_or_default();
+        SetSaid { classes, keys: keys(message, groups) }
     }
 }
 
@@ -95,6 +101,11 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace().filter(|word| *word != "-")
 }
 
+/// What a node's interfaces cannot serve: the classes, and the groups (05 §3.13).
+pub(super) const CUT_FIELDS: [&str; 2] = ["hbd_cut", "hbd_cut_groups"];
+/// The same of what it is not ready to serve.
+pub(super) const UNREADY_FIELDS: [&str; 2] = ["hbd_unready", "hbd_unready_groups"];
+
 /// What a `status` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) struct StatusSaid {
@@ -105,13 +116,13 @@ pub(in crate::cluster) struct StatusSaid {
     /// `hbd`: the extensions of an hbd.
     pub(in crate::cluster) hbd: Option<u32>,
     /// `hbd_cut`: what its interfaces cannot serve, in its own words.
-    pub(in crate::cluster) cut: Set,
+    pub(in crate::cluster) cut: SetSaid,
     /// `hbd_restart`: it gives way to a successor.
     pub(in crate::cluster) restarts: bool,
     /// `hbd_conf`.
     pub(in crate::cluster) fingerprint: Option<Fingerprint>,
     /// `hbd_unready`: what it could not serve, in its own words.
-    pub(in crate::cluster) unready: Set,
+    pub(in crate::cluster) unready: SetSaid,
     /// `hbd_start_delay`: for how long it wants to be given nothing back.
     #[serde(default)]
     pub(in crate::cluster) start_delay: Option<Duration>,
@@ -296,10 +307,10 @@ impl StatusSaid {
             status: message.text("st").and_then(Status::parse).filter(|status| *status != Status::Dead),
             dead_time: milliseconds.map(Duration::from_millis),
             hbd: extensions(message),
-            cut: message.text("hbd_cut").and_then(Set::parse).unwrap_or_default(),
+            cut: SetSaid::in_status(message, CUT_FIELDS),
             restarts: message.text("hbd_restart").is_some(),
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
-            unready: message.text("hbd_unready").and_then(Set::parse).unwrap_or_default(),
+            unready: SetSaid::in_status(message, UNREADY_FIELDS),
             start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
             maintenance: message.text("hbd_maintenance").is_some(),
             keys: message.text("hbd_keys").map(str::to_owned),

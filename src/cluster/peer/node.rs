@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
 use crate::cluster::peer::heard::{Doubted, HeardLives};
+use crate::cluster::peer::message::SetSaid;
 use crate::cluster::peer::sequence::Tracking;
 use crate::config::{Fingerprint, SharedItems};
 
@@ -96,10 +96,10 @@ pub struct Node {
     /// The protocol extensions it showed in its status, if it is an hbd.
     pub hbd: Option<u32>,
     /// An hbd says which groups its interfaces cannot serve, in its own words.
-    pub cut: Set,
-    /// An hbd says of which groups it could not serve one, in its own words.
+    pub cut: SetSaid,
+    /// An hbd says which groups it could not serve, in its own words.
     #[serde(default)]
-    pub unready: Set,
+    pub unready: SetSaid,
     /// Before this an hbd that has just started wants to be given nothing back.
     #[serde(default)]
     pub settled_at: Option<Instant>,
@@ -159,8 +159,8 @@ impl Node {
             heard: false,
             links: vec![Link::default(); links],
             hbd: None,
-            cut: Set::NONE,
-            unready: Set::NONE,
+            cut: SetSaid::default(),
+            unready: SetSaid::default(),
             settled_at: None,
             maintenance: false,
             keys: None,

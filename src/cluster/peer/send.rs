@@ -1,8 +1,9 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
 use super::heard::FIELD;
+use super::message::{CUT_FIELDS, UNREADY_FIELDS};
 use crate::cluster::core::Core;
-use crate::cluster::{Action, EXTENSIONS, GroupSet, Set, Status};
+use crate::cluster::{Action, GroupSet, Status};
 use crate::wire::{Message, Value};
 
 /// On which side of an exchange we are: its sets are in the giver's words.
@@ -59,10 +60,9 @@ impl Core {
             .with("st", status.word())
             .with("dt", &format!("{:x}", dead_time.as_millis()))
             .with("protocol", "1")
-            .with("hbd", &format!("{EXTENSIONS} {}", env!("CARGO_PKG_VERSION")));
-        let cut = self.groups.touched(self.cut());
-        if cut != Set::NONE && self.peer_kind().is_hbd() {
-            message.set_text("hbd_cut", cut.word());
+            .with("hbd", &format!("{} {}", self.settings.extensions, env!("CARGO_PKG_VERSION")));
+        if self.peer_kind().is_hbd() {
+            self.add_unable(&mut message, self.cut(), CUT_FIELDS);
         }
         if self.succession.leaving() {
             message.set_text("hbd_restart", "1");
@@ -79,14 +79,23 @@ impl Core {
         if !degraded.is_empty() && self.peer_kind().is_hbd() {
             message.set_text("hbd_degraded", &degraded.join(" "));
         }
-        let unready = self.groups.touched(self.unready());
-        if unready != Set::NONE && (stranger || self.peer_kind().is_hbd()) {
-            message.set_text("hbd_unready", unready.word());
+        if stranger || self.peer_kind().is_hbd() {
+            self.add_unable(&mut message, self.unready(), UNREADY_FIELDS);
         }
         if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_start_delay", &seconds.to_string());
         }
         message
+    }
+
+    /// What we cannot serve, if there is anything: in classes, and group by group for a peer that moves groups alone.
+    fn add_unable(&self, message: &mut Message, set: GroupSet, [classes, groups]: [&str; 2]) {
+        if !set.is_none() {
+            message.set_text(classes, self.groups.touched(set).word());
+        }
+        if !set.is_none() && self.groups_move_alone() {
+            message.set_text(groups, &self.groups.keys(set));
+        }
     }
 
     /// `status`.

@@ -251,7 +251,7 @@ fn an_operator_may_have_it_taken_all_the_same() {
 #[test]
 fn an_hbd_peer_is_told_at_once() {
     let mut bench = beside_hbd();
-    assert_eq!(bench.core.view().nodes[0].unready, Set::FOREIGN, "before the first result");
+    assert_eq!(bench.core.view().nodes[0].unready, ["b1"], "before the first result");
     bench.done.clear();
     bench.check_passes(READY_B);
     assert_eq!(bench.field("status", "hbd_unready"), ["-"]);
@@ -275,7 +275,7 @@ fn an_hbd_peer_is_told_at_once() {
 fn a_move_to_a_node_that_is_not_ready_is_refused() {
     let mut bench = beside_hbd();
     bench.peer_says_unready("foreign");
-    assert_eq!(bench.view().nodes[1].unready, Set::FOREIGN);
+    assert_eq!(bench.view().nodes[1].unready, ["a1"]);
     bench.request(Request::Standby(Set::LOCAL));
     assert_eq!((answers(&bench), bench.story()), (vec![Answer::PeerNotReady], Vec::<String>::new()));
     // Each status says all that is so.

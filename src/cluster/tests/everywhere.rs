@@ -55,9 +55,9 @@ fn it_is_started_when_this_node_starts_whatever_it_holds() {
     bench.feed(Event::Start);
     assert_eq!(bench.story(), ["start a2", "start b2"], "before anything is decided");
     assert_eq!(state(&bench, B2), ResourceState::Starting);
-    assert!(bench.view().nodes[0].unready.foreign, "it does not run yet");
+    assert_eq!(bench.view().nodes[0].unready, ["a1", "b1"], "neither runs yet");
     bench.end_steps();
-    assert_eq!((state(&bench, B2), bench.view().nodes[0].unready), (ResourceState::Active, Set::NONE));
+    assert_eq!((state(&bench, B2), bench.view().nodes[0].unready.len()), (ResourceState::Active, 0));
     assert!(bench.logged("b2 runs here, as it does on both nodes: it stays when group b1 moves"));
     bench.prompt = true;
     let mut bench = bench.activated();
@@ -109,11 +109,11 @@ fn on_the_standby_it_is_started_again_and_the_peer_knows_meanwhile() {
     bench.prompt = false;
     fails(&mut bench, B2);
     assert_eq!(bench.story(), ["start b2"]);
-    assert_eq!(bench.view().nodes[0].unready, Set::FOREIGN);
+    assert_eq!(bench.view().nodes[0].unready, ["b1"]);
     fails(&mut bench, B2);
     assert_eq!((bench.story(), state(&bench, B2)), (Vec::new(), ResourceState::Failed), "once is enough");
     bench.end_steps();
-    assert_eq!((bench.view().nodes[0].unready, state(&bench, B2)), (Set::NONE, ResourceState::Active));
+    assert_eq!((bench.view().nodes[0].unready.len(), state(&bench, B2)), (0, ResourceState::Active));
     let told = bench.field("status", "hbd_unready");
     assert_eq!(told, ["-"], "and the first of the two was told before");
 }
@@ -150,10 +150,10 @@ fn what_fails_too_often_where_its_group_is_moves_the_group_and_is_tried_again_th
     bench.ask("local", "done");
     assert!(!bench.story().contains(&"stop a2".into()));
     assert_eq!(state(&bench, A2), ResourceState::Failed);
-    assert!(bench.view().nodes[0].unready.local);
+    assert_eq!(bench.view().nodes[0].unready, ["a1"]);
     bench.run(30_000);
     assert!(bench.story().contains(&"start a2".into()));
-    assert_eq!((state(&bench, A2), bench.view().nodes[0].unready), (ResourceState::Active, Set::NONE));
+    assert_eq!((state(&bench, A2), bench.view().nodes[0].unready.len()), (ResourceState::Active, 0));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn one_unit_of_two_groups_is_one_unit() {
     news(&mut bench, A2, STOPPED);
     news(&mut bench, B2, STOPPED);
     assert_eq!([A2, B2].map(|step| state(&bench, step)), [ResourceState::StoppedByHand; 2]);
-    assert_eq!(bench.view().nodes[0].unready, Set::FOREIGN, "what it holds it serves as it can");
+    assert_eq!(bench.view().nodes[0].unready, ["b1"], "what it holds it serves as it can");
     bench.request(Request::Cleanup(Some(1)));
     assert_eq!((bench.story()[0].as_str(), state(&bench, B2)), ("start a2", ResourceState::Active));
 }
@@ -210,9 +210,9 @@ fn what_somebody_stopped_is_left_alone_unless_hbd_toml_says_otherwise() {
     let mut bench = beside(false);
     news(&mut bench, B2, STOPPED);
     assert_eq!((bench.story(), state(&bench, B2)), (Vec::new(), ResourceState::StoppedByHand));
-    assert_eq!(bench.view().nodes[0].unready, Set::FOREIGN);
+    assert_eq!(bench.view().nodes[0].unready, ["b1"]);
     news(&mut bench, B2, UnitNews::Up);
-    assert_eq!((bench.view().nodes[0].unready, state(&bench, B2)), (Set::NONE, ResourceState::Active));
+    assert_eq!((bench.view().nodes[0].unready.len(), state(&bench, B2)), (0, ResourceState::Active));
     let mut bench = set_up(false, |settings| settings.health.stopped = WhenStopped::Restart);
     bench.feed(Event::Start);
     bench.story();
@@ -242,7 +242,7 @@ fn in_maintenance_nothing_of_it_is_started() {
     let story = bench.story();
     let started: Vec<&String> = story.iter().filter(|line| line.ends_with('2')).collect();
     assert_eq!(started, ["start a2", "start b2"]);
-    assert_eq!(bench.view().nodes[0].unready, Set::NONE);
+    assert_eq!(bench.view().nodes[0].unready, Vec::<String>::new());
 }
 
 #[test]

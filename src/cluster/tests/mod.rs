@@ -2,6 +2,7 @@
 //! messages the test writes. The peer is a real Heartbeat unless a test gives it the field `hbd`.
 
 mod agreement;
+mod alone;
 mod carrier;
 mod checks;
 mod comparison;
@@ -49,7 +50,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Action, Answer, Core, Event, Instant, LinkAbility, Moment, Outcome, Request, Set, Settings, Step, UnitNews, View,
+    Action, Answer, Core, EXTENSIONS, Event, Instant, LinkAbility, Moment, Outcome, Request, Set, Settings, Step,
+    UnitNews, View,
 };
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
@@ -107,11 +109,12 @@ fn settings() -> Settings {
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
         known_peers: Vec::new(),
+        extensions: EXTENSIONS,
     }
 }
 
 /// nodeb.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Peer {
     generation: u64,
     seq: u64,
@@ -149,16 +152,7 @@ impl Bench {
     fn with(change: impl FnOnce(&mut Settings)) -> Bench {
         let mut settings = settings();
         change(&mut settings);
-        let peer = Peer {
-            generation: 0x100,
-            seq: 0,
-            st: "init",
-            dt: 0x1770,
-            hbd: None,
-            heard: None,
-            conf: None,
-            beat: None,
-        };
+        let peer = Peer { generation: 0x100, st: "init", dt: 0x1770, ..Peer::default() };
         let core = Core::new(settings);
         Bench {
             core,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cluster::{Action, Event, Instant, Outcome, Request, Settings};
+use crate::cluster::{Action, EXTENSIONS, Event, Instant, Outcome, Request, Settings};
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::daemon::recorder::Recorder;
 use crate::daemon::recorder::line::FORMAT;
@@ -59,6 +59,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
         known_peers: Vec::new(),
+        extensions: EXTENSIONS,
     }
 }
 

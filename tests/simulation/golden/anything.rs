@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hbd::cluster::{
-    Action, AddressNews, Adoption, Core, Event, GroupSet, Instant, Moment, Outcome, Request, Set, Settings, Step,
-    UnitNews,
+    Action, AddressNews, Adoption, Core, EXTENSIONS, Event, GroupSet, Instant, Moment, Outcome, Request, Set,
+    Settings, Step, UnitNews,
 };
 use hbd::config::{
     Address, AddressPolicy, AutoFailback, Connectivity, Fingerprint, Group, Health, OnAnswer, OnClaim, Resource,
@@ -105,6 +105,7 @@ impl Rules {
             shared_items: Default::default(),
             checks: Vec::new(),
             known_peers: Vec::new(),
+            extensions: EXTENSIONS,
         }
     }
 

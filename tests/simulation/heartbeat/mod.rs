@@ -237,6 +237,8 @@ impl Heartbeat {
             Request::Standby(set) => self.write_fifo(ask(set, "me")),
             Request::Takeover(set) => self.write_fifo(Message::new("hb_takeover").with("rsc_hold", set.word())),
             Request::Restart
+            | Request::StandbyGroups(_)
+            | Request::TakeoverGroups(_)
             | Request::Farewell
             | Request::Cleanup(_)
             | Request::StartStopped(_)

@@ -5,6 +5,7 @@ use crate::invariants::Observation;
 use crate::node::name;
 use crate::schedule::Kind;
 use crate::units::{GROUPS, RESOURCES};
+use hbd::cluster::EXTENSIONS;
 
 impl World {
     pub(super) fn check(&mut self) {
@@ -14,6 +15,7 @@ impl World {
         let (now, nodes) = (self.now, &self.nodes);
         let observation = Observation {
             now,
+            groups: self.cluster.groups,
             alive: [nodes[0].machine.is_some(), nodes[1].machine.is_some()],
             running: [nodes[0].units.running, nodes[1].units.running],
             heartbeat: [self.cluster.nodes[0], self.cluster.nodes[1]].map(|kind| kind == Kind::Heartbeat),
@@ -26,10 +28,10 @@ impl World {
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
             // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
-            // node if takeover_needs_ping says so. Classes move as a whole: to a node that has read another file one
-            // may have a group that is served, and one that is not.
+            // node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
+            // read another file, a group that is served and one that is not.
             excused: self.lan.disturbed(now)
-                || self.apart() && nodes[0].read != nodes[1].read
+                || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()
                 || nodes.iter().any(|node| {
                     node.maintenance
                         || node.machine.is_none() && now < node.waited_for
@@ -47,6 +49,11 @@ impl World {
     /// Whether some node does not hear some other in time.
     pub(super) fn apart(&self) -> bool {
         !self.wire.whole() || self.attacker.holds()
+    }
+
+    /// Whether a node that runs, or ran last, moves classes as a whole.
+    fn classes_move(&self) -> bool {
+        self.cluster.mixed() || self.nodes.iter().any(|node| node.speaks < EXTENSIONS)
     }
 
     fn misled(&self) -> [bool; GROUPS] {
@@ -72,12 +79,12 @@ impl World {
         for (node, found) in self.nodes.iter().enumerate().filter(|(_, node)| node.machine.is_some()) {
             let everywhere = |group: &usize| found.units.is_everywhere((*group, RESOURCES - 1));
             if let Some(group) =
-                (0..GROUPS).filter(everywhere).find(|group| !found.units.running[*group][RESOURCES - 1])
+                (0..self.cluster.groups).filter(everywhere).find(|group| !found.units.running[*group][RESOURCES - 1])
             {
                 return Err(format!("the last unit of group {group} does not run on {} at the end", name(node)));
             }
         }
-        for group in (0..GROUPS).filter(|_| self.cluster.serves()) {
+        for group in (0..self.cluster.groups).filter(|_| self.cluster.serves()) {
             let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
             let lost = living.contains(&true) && owners.is_empty() && !self.invariants.is_claimed_in_vain(group);
             if self.misled()[group] {

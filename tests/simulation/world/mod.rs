@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{AddressNews, Event, Instant, Moment, Outcome, Request, Step};
+use hbd::cluster::{AddressNews, EXTENSIONS, Event, GroupSet, Instant, Moment, Outcome, Request, Set, Step};
 use hbd::wire::Message;
 
 use crate::golden::Trace;
@@ -61,7 +61,7 @@ impl World {
             random: SplitMix64::new(seed),
             queue: BinaryHeap::new(),
             order: 0,
-            nodes: (0..cluster.nodes.len()).map(Node::new).collect(),
+            nodes: (0..cluster.nodes.len()).map(|index| Node::new(index, cluster)).collect(),
             wire: Wire::new(cluster),
             lan: Lan::default(),
             invariants: Invariants::new(cluster.mixed(), cluster.loss > 0),
@@ -122,6 +122,7 @@ impl World {
     }
 
     pub fn inflict(&mut self, fault: Fault) -> Result<(), String> {
+        let fault = fault.within(self.cluster.groups);
         if let Fault::Boot { node } = fault {
             self.boot(node);
             return Ok(());
@@ -145,6 +146,7 @@ impl World {
                 self.ask(node, Request::Restart);
             }
             Fault::Edit { node, preferred } => self.nodes[node].file = preferred,
+            Fault::Update { node } => self.nodes[node].extensions = EXTENSIONS,
             Fault::FullDisk { node, full } => self.nodes[node].disk_full = full,
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
@@ -169,6 +171,11 @@ impl World {
             }
             Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
             Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
+            Fault::Move { node, groups, here } => {
+                let named = (0..self.cluster.groups).filter(|group| groups & (1 << group) != 0);
+                let set = GroupSet::new(named, Set::NONE);
+                self.ask(node, if here { Request::TakeoverGroups(set) } else { Request::StandbyGroups(set) });
+            }
             Fault::ReturnNow { node, group } => self.ask(node, Request::ReturnNow(group)),
             Fault::CancelReturn { node, group } => self.ask(node, Request::CancelReturn(group)),
             Fault::Maintenance { node, on } => self.maintain(node, on),

@@ -1,0 +1,180 @@
+//! Groups move one by one between two hbds of extension 4, and by classes beside any other peer (05 §3.13).
+
+use super::*;
+use crate::cluster::{Adoption, CheckOutcome, GroupSet};
+use crate::config::{CheckPurpose, CheckRule};
+
+/// The groups of this file: a1 and c1 prefer nodea, b1 and d1 nodeb.
+const A: usize = 0;
+const B: usize = 1;
+const C: usize = 2;
+const D: usize = 3;
+const NEWEST: &str = "4 0.1.0";
+
+fn four_groups(settings: &mut Settings) {
+    for (key, node) in [("c1", "nodea"), ("d1", "nodeb")] {
+        let kind = ResourceKind::Unit(format!("{key}.service"));
+        let resources = vec![Resource { word: key.into(), kind }];
+        settings.groups.push(Group { node: node.into(), key: key.into(), resources, line: 1 });
+    }
+}
+
+fn started(change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = Bench::with(|settings| {
+        four_groups(settings);
+        change(settings);
+    });
+    bench.feed(Event::Start);
+    bench
+}
+
+/// Beside an hbd of the newest release that has b1 and d1.
+fn beside_hbd(change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = started(change);
+    (bench.peer.hbd, bench.peer.heard) = (Some(NEWEST), Some("77 1"));
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    reports(&mut bench, "b1 1 d1 1");
+    bench.run(12_000);
+    bench.done.clear();
+    bench
+}
+
+fn reports(bench: &mut Bench, groups: &str) {
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "1,0,1")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", groups)]].concat());
+}
+
+/// A word of the exchange about these groups.
+fn word(bench: &mut Bench, groups: &str, word: &str) {
+    bench.says("ask_resources", &[("rsc_hold", "none"), ("info", word), ("hbd_groups", groups)]);
+}
+
+fn named(groups: &[usize]) -> GroupSet {
+    GroupSet::new(groups.iter().copied(), Set::NONE)
+}
+
+/// The groups that are to run here.
+fn held(bench: &Bench) -> Vec<usize> {
+    let here = |group: &usize| bench.view().groups[*group].owner.as_deref() == Some("nodea");
+    (0..bench.view().groups.len()).filter(here).collect()
+}
+
+fn unit(group: usize) -> Step {
+    Step { group, resource: 0 }
+}
+
+#[test]
+fn an_operator_moves_one_group_of_two_that_prefer_a_node() {
+    let mut bench = beside_hbd(|_| {});
+    assert_eq!(held(&bench), [A, C]);
+    bench.request(Request::StandbyGroups(named(&[C])));
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["c1"]);
+    word(&mut bench, "c1", "other");
+    assert_eq!(held(&bench), [A], "and a1 was not touched");
+    reports(&mut bench, "b1 1 c1 2 d1 1");
+    word(&mut bench, "c1", "done");
+    assert_eq!(answers(&bench), [Answer::Done]);
+    assert_eq!(bench.view().resource_state, "none", "no class is whole");
+    bench.done.clear();
+    bench.request(Request::TakeoverGroups(named(&[C, D])));
+    assert_eq!(bench.field("hb_takeover", "hbd_groups"), ["c1 d1"]);
+}
+
+#[test]
+fn a_failed_unit_takes_its_own_group_along_only() {
+    let mut bench = beside_hbd(|settings| settings.health.restarts = 0);
+    bench.feed(Event::Unit { step: unit(C), news: UnitNews::Failed("exit code 1".into()) });
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["c1"]);
+    word(&mut bench, "c1", "other");
+    assert_eq!(held(&bench), [A]);
+}
+
+#[test]
+fn a_group_that_fails_is_offered_although_another_one_was_a_moment_ago() {
+    let mut bench = beside_hbd(|_| {});
+    bench.prompt = false;
+    for (group, others) in [(C, "b1 1 c1 2 d1 1"), (A, "a1 3 b1 1 c1 2 d1 1")] {
+        let key = ["a1", "b1", "c1", "d1"][group];
+        bench.feed(Event::Unit { step: unit(group), news: UnitNews::Failed("exit code 1".into()) });
+        bench.fail_step();
+        bench.end_steps();
+        word(&mut bench, key, "other");
+        bench.end_steps();
+        reports(&mut bench, others);
+        word(&mut bench, key, "done");
+        bench.run(2_000);
+        bench.end_steps();
+    }
+    assert_eq!(held(&bench), Vec::<usize>::new(), "{:#?}", bench.log());
+}
+
+#[test]
+fn beside_a_heartbeat_the_groups_of_a_class_move_together() {
+    let mut bench = started(|_| {}).activated().decided("local");
+    assert!(!bench.view().groups_move_alone);
+    bench.request(Request::StandbyGroups(named(&[C])));
+    assert_eq!((answers(&bench), bench.sent("ask_resources").len()), (vec![Answer::MovesTogether], 0));
+    bench.request(Request::StandbyGroups(named(&[A, C])));
+    assert_eq!(bench.field("ask_resources", "rsc_hold"), ["local"]);
+}
+
+/// Our predecessor held c1 of its own, and one of the groups of the peer, which was an hbd and is a Heartbeat now.
+fn beside_a_new_heartbeat(prepare: impl FnOnce(&mut Bench)) -> Bench {
+    let mut bench = Bench::with(four_groups);
+    let held = named(&[A, C, D]);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
+    bench.feed(Event::Start);
+    prepare(&mut bench);
+    bench.activated()
+}
+
+#[test]
+fn a_peer_that_knows_classes_only_is_told_of_a_class_that_is_held_whole() {
+    let mut bench = beside_a_new_heartbeat(|_| {});
+    bench.says("starting", &[]);
+    bench.resource("none", "1", None);
+    bench.run(15_000);
+    assert_eq!(held(&bench), [A, B, C, D], "it would have taken d1, too, with b1");
+    assert_eq!(bench.field("resource", "rsc_hold").last().unwrap(), "all");
+}
+
+#[test]
+fn the_part_of_a_class_is_given_up_where_the_peer_has_the_rest() {
+    let mut bench = beside_hbd(|_| {});
+    bench.request(Request::TakeoverGroups(named(&[D])));
+    word(&mut bench, "d1", "me");
+    word(&mut bench, "d1", "done");
+    reports(&mut bench, "b1 1");
+    assert_eq!(held(&bench), [A, C, D]);
+    // The same node, with another software that says that it has its class.
+    (bench.peer.hbd, bench.peer.heard) = (None, None);
+    bench.peer_restarts();
+    bench.peer_beats("active", 0xfa0);
+    bench.says("starting", &[]);
+    bench.resource("local", "1", None);
+    bench.run(60_000);
+    assert_eq!(held(&bench), [A, C]);
+}
+
+fn ready(settings: &mut Settings) {
+    let rule = |group| CheckRule {
+        group,
+        name: format!("ready for {group}"),
+        purpose: CheckPurpose::Ready,
+        fall: 1,
+        rise: 1,
+        restart: 0,
+    };
+    settings.checks = vec![rule(B), rule(D)];
+}
+
+#[test]
+fn a_node_that_is_not_ready_for_one_group_takes_the_others() {
+    let mut bench = beside_hbd(ready);
+    bench.feed(Event::Check { check: 0, run: bench.checks[&0], outcome: CheckOutcome::Failed("no".into()) });
+    bench.feed(Event::Check { check: 1, run: bench.checks[&1], outcome: CheckOutcome::Passed });
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(held(&bench), [A, C, D]);
+}
