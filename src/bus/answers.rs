@@ -32,6 +32,10 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
             "refused: nothing of that waits here to go back to the other node; `hbctl status` shows what does, and \
              `hbctl standby foreign` moves what prefers the other node"
         }
+        Answer::KeptApart => {
+            "refused: it would meet a group there that hbd.toml keeps apart from it (apart); move that one away first, \
+             or both with `hbctl standby` or `hbctl takeover`"
+        }
         Answer::MovesTogether => {
             "refused: the other node knows the groups that prefer it only together; leave the group's name out"
         }

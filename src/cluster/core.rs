@@ -123,7 +123,9 @@ impl Core {
     /// A core that has sent nothing yet. Its first event is [`Event::Start`].
     pub fn new(settings: Settings) -> Self {
         let everywhere = Everywhere::new(&settings.groups, &settings.everywhere);
-        let groups = Groups::new(&settings.node, settings.groups.clone()).passing_over(everywhere.steps());
+        let groups = Groups::new(&settings.node, settings.groups.clone())
+            .arranged(&settings.arrangement)
+            .passing_over(everywhere.steps());
         let mut core = Core {
             now: Moment { monotonic: Instant::default(), wall: Duration::ZERO },
             out: Vec::new(),
@@ -201,7 +203,7 @@ impl Core {
             Event::Address { step, news } => self.address_news(step, news),
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
         }
-        each!(self; hold_whole_classes(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
         std::mem::take(&mut self.out)
     }
 

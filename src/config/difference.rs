@@ -35,6 +35,7 @@ impl ConfigDifference {
             baud: _,
             auto_failback: _,
             failback: _,
+            arrangement: _,
             hopfudge: _,
             message_format: _,
             compression: _,
@@ -148,8 +149,10 @@ impl ConfigDifference {
                 Some(before) => {
                     self.compare_group(&old.groups[before], group);
                     let policy = |config: &Config, index| {
-                        let failback = config.failback.groups.get(index).copied().flatten();
-                        (config.policies.get(index).copied(), config.address_options.get(index).cloned(), failback)
+                        let options = config.address_options.get(index).cloned();
+                        let returns = config.failback.groups.get(index).copied().flatten();
+                        let priority = config.arrangement.priority.get(index).copied();
+                        (config.policies.get(index).copied(), options, returns, priority)
                     };
                     let name = |config: &Config, index: usize| config.group_names.get(index).cloned().flatten();
                     let shown = |name: &Option<String>| name.as_deref().unwrap_or("none").to_owned();
@@ -245,6 +248,7 @@ impl ConfigDifference {
     fn compare_decisions(&mut self, old: &Config, new: &Config) {
         self.value("auto_failback", old.auto_failback, new.auto_failback, lower);
         self.compare_return(&old.failback, &new.failback);
+        self.compare_arrangement(old, new);
         self.value("ipfail", old.connectivity.ipfail, new.connectivity.ipfail, on_off);
         let needs_ping = |config: &Config| config.connectivity.takeover_needs_ping;
         self.value("takeover_needs_ping", needs_ping(old), needs_ping(new), on_off);
@@ -263,6 +267,19 @@ impl ConfigDifference {
         self.value("failback_after", old.after, new.after, |after| seconds(*after));
         self.value("failback_window", old.window, new.window, window);
         self.value("start_delay", old.start_delay, new.start_delay, |delay| seconds(*delay));
+    }
+
+    /// What stays together or apart. The priority of a group is told with the group.
+    fn compare_arrangement(&mut self, old: &Config, new: &Config) {
+        let named = |config: &Config, lists: &[Vec<usize>]| -> Vec<Vec<String>> {
+            let keys = |list: &Vec<usize>| list.iter().map(|group| config.groups[*group].key.clone()).collect();
+            lists.iter().map(keys).collect()
+        };
+        let together = |config: &Config| named(config, &config.arrangement.together);
+        let apart = |config: &Config| named(config, &config.arrangement.apart);
+        self.whole("together", &together(old), &together(new));
+        self.whole("apart", &apart(old), &apart(new));
+        self.whole("parallel_starts", &old.arrangement.parallel_starts, &new.arrangement.parallel_starts);
     }
 
     /// The devices, without their parameters.

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::arrangement::Arrangement;
 use super::authkeys::AuthKeys;
 use super::checks::CrossChecks;
 use super::diagnostic::{Diagnostic, FileWord, Findings};
@@ -58,6 +59,8 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         hbd_toml.address_options.check(files, &known, &mut findings);
     }
     hbd_toml.names.check(&known, &ha_cf.nodes, &mut findings);
+    let arrangement =
+        if whole { hbd_toml.arrangement.arrangement(&known, &mut findings) } else { Arrangement::default() };
     let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
     if !ha_cf.lacks_ping_nodes() {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
@@ -95,7 +98,8 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let stranger = findings.errors() == 1 && is_stranger(&ha_cf.nodes, &node);
     let config = layers
         .filter(|_| sound)
-        .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks));
+        .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks))
+        .map(|config| Config { arrangement, ..config });
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
@@ -148,6 +152,7 @@ fn assemble(
         baud: settings.baud,
         auto_failback: settings.auto_failback,
         failback,
+        arrangement: Arrangement::default(),
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,
         compression: settings.compression(),

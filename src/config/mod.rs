@@ -20,6 +20,7 @@
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
 //! | `address_options`, `routes` | how addresses are put on an interface and announced, and what comes with them |
+//! | `arrangement` | which groups stay together or apart, and which start first |
 //! | `failback` | when groups return to the node that they prefer |
 //! | `group_target` | the name of the target that stands for a group |
 //! | `form` | the words of `[cluster]`, `[[link]]`, `[[group]]`, `[[program]]`, in place of ha.cf and haresources |
@@ -37,6 +38,7 @@
 //! hbd.toml names groups and units of haresources.
 
 mod address_options;
+mod arrangement;
 mod auth_method;
 mod authkeys;
 mod checks;
@@ -77,6 +79,7 @@ mod value;
 mod tests;
 
 pub use address_options::{AddressOptions, AnnouncePolicy};
+pub use arrangement::Arrangement;
 pub use auth_method::AuthMethod;
 pub use authkeys::{AuthKey, AuthKeys, load_authkeys};
 pub use diagnostic::{Diagnostic, Severity};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::address_options::AddressOptions;
+use super::arrangement::Arrangement;
 use super::auth_method::AuthMethod;
 use super::failback::FailbackPolicy;
 use super::groups::Group;
@@ -36,6 +37,8 @@ pub struct Config {
     pub auto_failback: AutoFailback,
     /// What hbd.toml adds to that: when groups return.
     pub failback: FailbackPolicy,
+    /// Which groups stay together or apart, and which start first.
+    pub arrangement: Arrangement,
     /// Added to the number of nodes in the field `ttl`, 0–255. No node acts upon that field (02 §2).
     pub hopfudge: u8,
     /// Whether outgoing messages carry the inner `auth` field (01 §1.4.1).

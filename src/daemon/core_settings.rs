@@ -19,6 +19,7 @@ pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>
         hopfudge: config.hopfudge,
         auto_failback: config.auto_failback,
         failback: config.failback.clone(),
+        arrangement: config.arrangement.clone(),
         fencing: config.fencing.iter().map(|device| device.node.clone()).collect(),
         connectivity: config.connectivity,
         links: links::names(config),

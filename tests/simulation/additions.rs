@@ -203,6 +203,11 @@ impl Schedule {
         if self.cluster.nodes == [Kind::Hbd; 2] && !edited && random.below(3) == 0 {
             self.add_updates(&mut random);
         }
+        if !edited && random.below(3) == 0 {
+            let node = random.below(2) as usize;
+            self.cluster.together =
+                vec![(0..groups).filter(|group| self.cluster.preferred[*group] == node).collect()];
+        }
     }
 
     /// Releases of several ages meet, and are updated node by node.

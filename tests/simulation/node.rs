@@ -298,6 +298,7 @@ impl Node {
             hopfudge: 1,
             auto_failback: if cluster.failback { AutoFailback::On } else { AutoFailback::Off },
             failback: cluster.returns.policy(),
+            arrangement: cluster.arrangement(),
             fencing: Vec::new(),
             connectivity: Connectivity { ipfail: cluster.pings, takeover_needs_ping: cluster.needs_ping },
             links: (0..cluster.links).map(|link| format!("eth{}", link + 1)).collect(),

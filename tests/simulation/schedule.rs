@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use hbd::cluster::{EXTENSIONS, Set};
+use hbd::config::Arrangement;
 use serde::{Deserialize, Serialize};
 
 use crate::returns::Returns;
@@ -51,6 +52,9 @@ pub struct Cluster {
     /// The protocol extensions that each hbd speaks at first; an update gives it all of them.
     #[serde(default = "newest")]
     pub extensions: [u32; 2],
+    /// The groups that stay together.
+    #[serde(default)]
+    pub together: Vec<Vec<usize>>,
     /// `auto_failback on`, or else `off`.
     pub failback: bool,
     /// A ping node, and ipfail on both.
@@ -93,6 +97,7 @@ impl Cluster {
             groups: FEW,
             preferred: in_turns(),
             extensions: newest(),
+            together: Vec::new(),
             failback: true,
             pings: false,
             needs_ping: false,
@@ -103,6 +108,11 @@ impl Cluster {
             duplicated: 0,
             reordered: 0,
         }
+    }
+
+    /// What hbd.toml says of the groups.
+    pub fn arrangement(&self) -> Arrangement {
+        Arrangement { together: self.together.clone(), ..Arrangement::default() }
     }
 
     /// Resources are for exactly two nodes (03 §1).
@@ -132,6 +142,7 @@ impl Cluster {
             groups: FEW,
             preferred: in_turns(),
             extensions: newest(),
+            together: Vec::new(),
             failback,
             pings: false,
             needs_ping: false,

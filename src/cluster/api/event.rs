@@ -342,6 +342,8 @@ pub enum Answer {
     NothingReturns,
     /// Refused: the other node knows the groups that prefer one node only together.
     MovesTogether,
+    /// Refused: groups would meet on one node that hbd.toml keeps apart.
+    KeptApart,
     /// Done, but another group that moves together with this one is still held back.
     StillHeld,
     /// Refused: what holds the group back is that its owner is not reset.

@@ -309,6 +309,8 @@ records! {
         "{resource} runs again";
     GroupMoves { group: String, node: String } Critical "d78d65dc238c4cb6b74a0966f7cba2fa"
         "resource group {group} goes to node {node} because it fails here";
+    CompanyReunites { groups: String, node: String } Info "5f0c2d8e7b914a36a1d4c9e83b60f27a"
+        "{groups} go to node {node}, which has the group that hbd.toml keeps them together with";
     KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
         "{resource} fails here again and again, and the other node cannot serve its group either: trying again here in {seconds} s";
     EverywhereRuns { group: String, resource: String } Info "8d5b0c37e1f24a6995c84f7e20b1d36a"

@@ -28,6 +28,9 @@ pub struct Settings {
     /// When resources return, and which.
     #[serde(default)]
     pub failback: config::FailbackPolicy,
+    /// Which groups stay together or apart, and which start first.
+    #[serde(default)]
+    pub arrangement: config::Arrangement,
     /// What ping nodes decide. A recording of an older hbd has none.
     #[serde(default)]
     pub connectivity: Connectivity,

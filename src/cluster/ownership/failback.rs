@@ -77,7 +77,7 @@ impl Core {
     fn can_return(&self, all: GroupSet) -> GroupSet {
         let theirs = self.groups.held().common(all);
         let kept = self.peer_unready().with(self.peer_cut()).with(self.peer_unfit_for(theirs));
-        let kept = kept.with(self.undone_of(theirs));
+        let kept = self.moving_with(kept.with(self.undone_of(theirs)).common(theirs));
         let ready = theirs.without(kept);
         if self.groups_move_alone() && !ready.is_none() && ready != theirs { ready } else { all }
     }
@@ -103,7 +103,8 @@ impl Core {
         let returns = self.settings.auto_failback != AutoFailback::Off;
         let said = |group: usize| self.settings.failback.groups.get(group).copied().flatten();
         let staying = (0..self.groups.list().len()).filter(|group| !said(*group).unwrap_or(returns));
-        GroupSet::new(staying, if returns { Set::NONE } else { Set::ALL })
+        let staying = GroupSet::new(staying, if returns { Set::NONE } else { Set::ALL });
+        self.with_company(staying).without(self.too_close(self.groups.held()))
     }
 
     /// The groups that we hold and that are to go back.

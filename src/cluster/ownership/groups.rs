@@ -13,7 +13,7 @@ use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::{Class, Set};
 use crate::cluster::api::time::Instant;
-use crate::config::{Group, ResourceKind};
+use crate::config::{Arrangement, Group, ResourceKind};
 
 /// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
 const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
@@ -68,6 +68,9 @@ struct Run {
     hung: BTreeSet<usize>,
     /// What was wanted is reached, and a record has said so.
     settled: bool,
+    /// It has begun to start units, and is not up yet: one of those that may at once.
+    #[serde(default)]
+    starts_units: bool,
 }
 
 /// All groups of haresources.
@@ -86,12 +89,19 @@ pub struct Groups {
     #[serde(default)]
     clearing: BTreeSet<Step>,
     /// The classes that are held although they have no group: they are spoken of all the same (03 §1).
-    held_without_groups: Set,
+    pub(super) held_without_groups: Set,
+    /// The groups in the order in which they start.
+    #[serde(default)]
+    order: Vec<usize>,
+    /// How many groups start units at once, at least 1; `None` for all of them.
+    #[serde(default)]
+    parallel_starts: Option<usize>,
 }
 
 impl Groups {
     /// The groups as `node` sees them; none runs.
     pub fn new(node: &str, groups: Vec<Group>) -> Self {
+        let order = (0..groups.len()).collect();
         let runs = groups.iter().map(|_| Run { settled: true, ..Run::default() }).collect();
         Groups {
             node: node.to_owned(),
@@ -101,7 +111,16 @@ impl Groups {
             passed_over: BTreeSet::new(),
             clearing: BTreeSet::new(),
             held_without_groups: Set::NONE,
+            order,
+            parallel_starts: None,
         }
+    }
+
+    /// The same, which start in this order, so many at once.
+    pub fn arranged(mut self, arrangement: &Arrangement) -> Self {
+        self.order = arrangement.order(self.groups.len());
+        self.parallel_starts = arrangement.parallel_starts;
+        self
     }
 
     /// The same, whose steps neither start nor stop these resources.
@@ -119,7 +138,7 @@ impl Groups {
     pub fn want(&mut self, set: GroupSet, wanted: bool, now: Instant, out: &mut Vec<Action>) {
         let held = self.held_without_groups;
         self.held_without_groups = if wanted { held.with(set.empty()) } else { held.without(set.empty()) };
-        for index in set.iter() {
+        for index in self.order.clone().into_iter().filter(|index| set.has(*index)) {
             self.want_group(index, wanted, now, out);
         }
     }
@@ -160,6 +179,7 @@ impl Groups {
             out.push(Action::Log(self.notice(index, wanted)));
         }
         self.advance(index, now, out);
+        self.let_others_start(index, now, out);
     }
 
     /// Takes in how a step ended and takes the next one. True if the group could not be started.
@@ -213,6 +233,7 @@ impl Groups {
             }
         }
         self.advance(step.group, now, out);
+        self.let_others_start(step.group, now, out);
         failed
     }
 
@@ -332,31 +353,19 @@ impl Groups {
         self.runs.iter().filter_map(retry).min()
     }
 
-    /// Whether every group in `set` is where it was wanted, or has failed and is down.
-    pub fn settled(&self, set: GroupSet) -> bool {
-        set.iter().all(|group| self.runs[group].settled)
-    }
-
-    /// What we hold: every group that is to run here.
-    pub fn held(&self) -> GroupSet {
-        let groups = (0..self.groups.len()).filter(|group| self.wanted(*group));
-        GroupSet::new(groups, self.held_without_groups)
-    }
-
     /// Whether a group is to run here, that is, whether we hold it.
     pub fn wanted(&self, group: usize) -> bool {
         self.runs[group].wanted
     }
 
+    /// Whether a group could not be started, and is to be tried again.
+    pub(super) fn has_failed(&self, group: usize) -> bool {
+        self.runs[group].failed.is_some()
+    }
+
     /// Whether one group is where it was wanted, or has failed and is down.
     pub fn group_settled(&self, group: usize) -> bool {
         self.runs[group].settled
-    }
-
-    /// The groups that are to run here and could not be started.
-    pub fn failed(&self) -> GroupSet {
-        let failed = |group: &usize| self.runs[*group].wanted && self.runs[*group].failed.is_some();
-        GroupSet::new((0..self.groups.len()).filter(failed), Set::NONE)
     }
 
     /// The groups of `class`, by index.
@@ -367,18 +376,6 @@ impl Groups {
     /// The group of that key, as written in haresources.
     pub fn find(&self, key: &str) -> Option<usize> {
         self.groups.iter().position(|group| group.key == key)
-    }
-
-    /// Whether every group in `set` runs here, all of it.
-    pub fn active(&self, set: GroupSet) -> bool {
-        set.iter().all(|group| self.state(group).0 == GroupState::Active)
-    }
-
-    /// Announces every resource of `set` that runs.
-    pub fn announce(&self, set: GroupSet, out: &mut Vec<Action>) {
-        for group in set.iter() {
-            self.announce_group(group, out);
-        }
     }
 
     /// Whether the resource runs here and is meant to.
@@ -457,9 +454,11 @@ impl Groups {
                 run.broken.remove(&resource);
                 return self.advance(index, now, out);
             }
-            if self.is_being_cleared(Step { group: index, resource }) {
+            let first = !address && self.runs[index].broken.is_empty();
+            if self.is_being_cleared(Step { group: index, resource }) || first && self.waits_for_others(index) {
                 return;
             }
+            self.runs[index].starts_units |= first;
             self.runs[index].pending = Some(Operation::Start);
             out.push(Action::Start(Step { group: index, resource }));
         } else if let Some(resource) = down {
@@ -472,6 +471,24 @@ impl Groups {
             }
             let group = self.groups[index].key.clone();
             out.push(Action::Log(if up { Record::GroupActive { group } } else { Record::GroupStopped { group } }));
+        }
+    }
+
+    /// Whether so many groups start units that this one waits.
+    fn waits_for_others(&self, index: usize) -> bool {
+        let starting = || self.runs.iter().filter(|run| run.starts_units).count();
+        !self.runs[index].starts_units && self.parallel_starts.is_some_and(|most| starting() >= most)
+    }
+
+    /// A group starts no units any more. Those that waited for that go on.
+    fn let_others_start(&mut self, index: usize, now: Instant, out: &mut Vec<Action>) {
+        let run = &mut self.runs[index];
+        let starts = run.wanted && run.failed.is_none() && !run.settled;
+        if run.starts_units && !starts {
+            run.starts_units = false;
+            for other in self.order.clone() {
+                self.advance(other, now, out);
+            }
         }
     }
 

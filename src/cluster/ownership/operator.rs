@@ -80,12 +80,20 @@ impl Core {
         self.move_groups(id, direction, self.groups.members(set));
     }
 
-    /// The same with groups that the operator named. Refused if others would move along.
+    /// The same with groups that the operator named, and those that are kept together with them. Refused if others
+    /// would move along because of the peer, and if groups would meet that are kept apart.
     pub(in crate::cluster) fn move_named(&mut self, id: u64, direction: MoveDirection, named: GroupSet) {
-        if named.is_none() || self.moving_with(named) != named {
+        let set = self.moving_with(named);
+        let there = match direction {
+            MoveDirection::ToPeer => self.ownership.other.holds,
+            MoveDirection::Here => self.groups.held(),
+        };
+        if named.is_none() || !self.groups_move_alone() && set != named {
             self.answer(id, Answer::MovesTogether);
+        } else if self.meets(there, set) {
+            self.answer(id, Answer::KeptApart);
         } else {
-            self.move_groups(id, direction, named);
+            self.move_groups(id, direction, set);
         }
     }
 

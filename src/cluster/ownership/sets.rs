@@ -2,8 +2,8 @@
 //!
 //! Owns no state: it reads the list of the groups ([`super::groups`]).
 
-use super::groups::Groups;
-use crate::cluster::api::event::Step;
+use super::groups::{GroupState, Groups};
+use crate::cluster::api::event::{Action, Step};
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::set::{Class, Set};
 use crate::cluster::peer::message::SetSaid;
@@ -34,6 +34,35 @@ impl Groups {
     /// The other node's groups.
     pub fn foreign(&self) -> GroupSet {
         self.members(Set::FOREIGN)
+    }
+
+    /// What we hold: every group that is to run here.
+    pub fn held(&self) -> GroupSet {
+        let groups = (0..self.list().len()).filter(|group| self.wanted(*group));
+        GroupSet::new(groups, self.held_without_groups)
+    }
+
+    /// Whether every group in `set` is where it was wanted, or has failed and is down.
+    pub fn settled(&self, set: GroupSet) -> bool {
+        set.iter().all(|group| self.group_settled(group))
+    }
+
+    /// Whether every group in `set` runs here, all of it.
+    pub fn active(&self, set: GroupSet) -> bool {
+        set.iter().all(|group| self.state(group).0 == GroupState::Active)
+    }
+
+    /// The groups that are to run here and could not be started.
+    pub fn failed(&self) -> GroupSet {
+        let failed = (0..self.list().len()).filter(|group| self.wanted(*group) && self.has_failed(*group));
+        GroupSet::new(failed, Set::NONE)
+    }
+
+    /// Announces every resource of `set` that runs.
+    pub fn announce(&self, set: GroupSet, out: &mut Vec<Action>) {
+        for group in set.iter() {
+            self.announce_group(group, out);
+        }
     }
 
     /// The classes of which everything is in `set`: how Heartbeat speaks of it.

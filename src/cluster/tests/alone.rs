@@ -178,3 +178,66 @@ fn a_node_that_is_not_ready_for_one_group_takes_the_others() {
     bench.run(10_000);
     assert_eq!(held(&bench), [A, C, D]);
 }
+
+fn together(settings: &mut Settings) {
+    settings.arrangement.together = vec![vec![A, C]];
+}
+
+#[test]
+fn groups_that_are_kept_together_move_and_fail_together() {
+    let mut bench = beside_hbd(together);
+    bench.request(Request::StandbyGroups(named(&[C])));
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["a1 c1"]);
+    let mut bench = beside_hbd(|settings| {
+        together(settings);
+        settings.health.restarts = 0;
+    });
+    bench.feed(Event::Unit { step: unit(C), news: UnitNews::Failed("exit code 1".into()) });
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["a1 c1"]);
+}
+
+#[test]
+fn groups_that_were_parted_meet_where_the_first_of_them_is() {
+    let mut bench = beside_hbd(|settings| settings.arrangement.together = vec![vec![B, D]]);
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(held(&bench), [A, B, C, D]);
+    bench.peer.beat = Some(bench.now);
+    bench.run(1_000);
+    // It was cut off with them; of b1 it had the older claim, of d1 this node.
+    reports(&mut bench, "b1 1 d1 ffffffffffffff");
+    bench.run(2_000);
+    reports(&mut bench, "b1 1");
+    bench.done.clear();
+    bench.run(2_000);
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["d1"]);
+    assert!(bench.logged("d1 go to node nodeb, which has the group"));
+}
+
+#[test]
+fn an_operator_brings_no_groups_together_that_are_kept_apart() {
+    let mut bench = beside_hbd(|settings| settings.arrangement.apart = vec![vec![A, B]]);
+    bench.request(Request::StandbyGroups(named(&[A])));
+    bench.request(Request::TakeoverGroups(named(&[B])));
+    assert_eq!(answers(&bench), [Answer::KeptApart, Answer::KeptApart]);
+    bench.request(Request::StandbyGroups(named(&[C])));
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["c1"]);
+}
+
+#[test]
+fn groups_that_are_kept_apart_part_again_whatever_auto_failback_says() {
+    let mut bench = beside_hbd(|settings| {
+        settings.auto_failback = AutoFailback::Off;
+        settings.arrangement.apart = vec![vec![A, B]];
+    });
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(held(&bench), [A, B, C, D]);
+    bench.peer_restarts();
+    bench.peer_beats("active", 0xfa0);
+    bench.says("starting", &[]);
+    reports(&mut bench, "-");
+    bench.done.clear();
+    bench.run(5_000);
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["b1"]);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::ownership::groups::Groups;
 use crate::cluster::{Action, GroupSet, GroupState, Instant, Outcome, Set, Step};
-use crate::config::{Group, Resource, ResourceKind};
+use crate::config::{Arrangement, Group, Resource, ResourceKind};
 
 fn groups() -> Groups {
     let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
@@ -159,4 +159,39 @@ fn heartbeat_speaks_of_whole_classes() {
     let alone = Groups::new("nodea", groups.list()[..1].to_vec());
     assert_eq!(alone.classes(one(0)), Set::LOCAL, "a class without groups is not held because of that");
     assert_eq!(alone.classes(alone.all()), Set::ALL, "and is spoken of all the same");
+}
+
+/// The groups g0 to g3, each a unit.
+fn arranged(arrangement: &Arrangement) -> Groups {
+    let group = |word: &str| Group {
+        node: "nodea".into(),
+        key: word.into(),
+        resources: vec![Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) }],
+        line: 1,
+    };
+    Groups::new("nodea", ["g0", "g1", "g2", "g3"].map(group).to_vec()).arranged(arrangement)
+}
+
+#[test]
+fn the_group_of_the_highest_priority_starts_first() {
+    let mut groups = arranged(&Arrangement { priority: vec![0, 0, 7, -1], ..Arrangement::default() });
+    let mut out = Vec::new();
+    groups.want(groups.all(), true, NOW, &mut out);
+    assert_eq!(steps(&out), [2, 0, 1, 3].map(|group| Action::Start(step(group, 0))));
+}
+
+#[test]
+fn no_more_groups_start_units_at_once_than_hbd_toml_says() {
+    let mut groups = arranged(&Arrangement { parallel_starts: Some(2), ..Arrangement::default() });
+    let mut out = Vec::new();
+    groups.want(groups.all(), true, NOW, &mut out);
+    assert_eq!(steps(&out), [0, 1].map(|group| Action::Start(step(group, 0))));
+    groups.ended(step(1, 0), Outcome::Started, NOW, &mut out);
+    assert_eq!(steps(&out)[2..], [Action::Start(step(2, 0))], "one is up");
+    groups.ended(step(0, 0), Outcome::Failed("no".into()), NOW, &mut out);
+    let started: Vec<_> = steps(&out).into_iter().filter(|action| matches!(action, Action::Start(_))).collect();
+    assert_eq!(started.last(), Some(&Action::Start(step(3, 0))), "one has failed");
+    groups.want(GroupSet::one(3), false, NOW, &mut out);
+    groups.ended(step(2, 0), Outcome::Started, NOW, &mut out);
+    assert!(!groups.settled(GroupSet::one(3)), "its start is under way, and then it is stopped");
 }

@@ -97,6 +97,7 @@ fn settings() -> Settings {
         hopfudge: 1,
         auto_failback: AutoFailback::On,
         failback: Default::default(),
+        arrangement: Default::default(),
         fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth0".into(), "eth1".into()],

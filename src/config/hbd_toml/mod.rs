@@ -7,6 +7,7 @@
 mod address_options;
 mod addresses;
 mod aliases;
+mod arrangement;
 mod checks;
 mod cluster;
 mod failback;
@@ -51,6 +52,7 @@ use source::{NoScalar, TomlText, scalar_text};
 use units::UnitTables;
 
 pub(super) use aliases::Aliases;
+use arrangement::ArrangementKeys;
 
 /// The names of all tables, in the order in which hints list them.
 const TABLES: [&str; 12] = [
@@ -71,9 +73,9 @@ const TABLES: [&str; 12] = [
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 8] = {
+const OTHER_GROUP_KEYS: [&str; 9] = {
     let ([check, ready], [preferred, announce, routes, rules]) = (checks::GROUP_KEYS, address_options::GROUP_KEYS);
-    [check, ready, failback::GROUP_KEY, names::GROUP_KEY, preferred, announce, routes, rules]
+    [check, ready, failback::GROUP_KEY, arrangement::GROUP_KEY, names::GROUP_KEY, preferred, announce, routes, rules]
 };
 
 /// The tables: settings that ha.cf does not have.
@@ -97,6 +99,8 @@ pub(super) struct HbdToml {
     pub names: NameTable,
     /// `failback_after`, `failback_window`, `start_delay`, and `failback` of `[groups]`.
     pub failback: FailbackKeys,
+    /// `together`, `apart`, `parallel_starts`, and `priority` of `[groups]`.
+    pub arrangement: ArrangementKeys,
     /// `[units]` and `[units."UNIT"]`.
     pub units: UnitTables,
     /// `[health]`.
@@ -178,6 +182,9 @@ fn read_top(
             (found, _) if failback::KEYS.contains(&name) => {
                 tables.failback.read(name, source.word(value.span()), found, findings);
             }
+            (found, _) if arrangement::KEYS.contains(&name) => {
+                tables.arrangement.read(name, source.word(value.span()), found, source, findings);
+            }
             (_, Ok(directive)) => read_scalar(directive, source, value, scalars, findings),
             (_, Err(_)) if TABLES.contains(&name) => {
                 let heading = if name == "groups" { "groups.\"KEY\"" } else { name };
@@ -218,6 +225,7 @@ impl HbdToml {
                 for (key, group) in groups {
                     self.failback.read_group(key.get_ref(), group, source, findings);
                     self.names.read_group(key.get_ref(), group, source, findings);
+                    self.arrangement.read_group(key.get_ref(), group, source, findings);
                     self.checks.read_group(key.get_ref(), group, source, findings);
                     self.address_options.read_group(key.get_ref(), group, source, findings);
                 }
@@ -255,6 +263,7 @@ impl HbdToml {
                     self.failback.read_group(&key, table, source, findings);
                     self.address_options.read_group(&key, table, source, findings);
                     self.names.read_group(&key, table, source, findings);
+                    self.arrangement.read_group(&key, table, source, findings);
                 }
             }
         }
@@ -287,15 +296,20 @@ fn scalar_directive(name: &str) -> Result<&'static Directive, String> {
         Some(_) => Err(format!("`{name}` can stand in ha.cf only")),
         None => {
             let names = DIRECTIVES.iter().filter(|directive| directive.overridable()).map(|directive| directive.name);
-            Err(match nearest(name, names.chain(failback::KEYS).chain(TABLES).chain(REPEATED)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let tables = TABLES.iter().map(|table| format!("[{table}]"));
-                    let tables = tables.chain(REPEATED.iter().map(|table| format!("[[{table}]]")));
-                    let tables = tables.collect::<Vec<_>>().join(", ");
-                    format!("keys are the names of ha.cf's directives with one value, and the tables {tables}")
-                }
-            })
+            Err(
+                match nearest(
+                    name,
+                    names.chain(failback::KEYS).chain(arrangement::KEYS).chain(TABLES).chain(REPEATED),
+                ) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => {
+                        let tables = TABLES.iter().map(|table| format!("[{table}]"));
+                        let tables = tables.chain(REPEATED.iter().map(|table| format!("[[{table}]]")));
+                        let tables = tables.collect::<Vec<_>>().join(", ");
+                        format!("keys are the names of ha.cf's directives with one value, and the tables {tables}")
+                    }
+                },
+            )
         }
     }
 }

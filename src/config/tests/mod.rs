@@ -1,6 +1,7 @@
 //! Tests of `config` as a whole: files in, configuration and findings out.
 
 mod accepted;
+mod arrangement;
 mod checks;
 mod connectivity;
 mod copies;

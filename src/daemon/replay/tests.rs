@@ -47,6 +47,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         hopfudge: 1,
         auto_failback: AutoFailback::On,
         failback: Default::default(),
+        arrangement: Default::default(),
         fencing: Vec::new(),
         connectivity: Connectivity::default(),
         links: vec!["eth1".to_owned()],

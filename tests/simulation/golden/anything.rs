@@ -93,6 +93,7 @@ impl Rules {
             hopfudge: 1,
             auto_failback: self.failback[node],
             failback: Default::default(),
+            arrangement: Default::default(),
             connectivity: self.connectivity,
             fencing: if self.fencing { NAMES.map(str::to_owned).to_vec() } else { Vec::new() },
             links: vec!["eth0".to_owned(), "eth1".to_owned()],

@@ -76,6 +76,11 @@ impl World {
                 return Err(format!("{} does not know who lives at the end", name(index)));
             }
         }
+        let owner = |group: &usize| (0..2).find(|node| self.serves(*node, *group));
+        let parted = |list: &&Vec<usize>| list.iter().any(|group| owner(group) != list.first().and_then(owner));
+        if let Some(list) = self.cluster.together.iter().find(parted) {
+            return Err(format!("groups {list:?} are not together at the end"));
+        }
         for (node, found) in self.nodes.iter().enumerate().filter(|(_, node)| node.machine.is_some()) {
             let everywhere = |group: &usize| found.units.is_everywhere((*group, RESOURCES - 1));
             if let Some(group) =
