@@ -19,6 +19,7 @@
 mod additions;
 mod campaign;
 mod captures;
+mod exploration;
 mod floods;
 mod golden;
 mod heartbeat;
@@ -65,6 +66,14 @@ fn random_schedules_keep_the_invariants() {
     if variable("HBD_SCHEDULES").is_none() && variable("HBD_FIRST").is_none() {
         golden::compare("schedules", &summary.digests);
     }
+}
+
+#[test]
+fn two_groups_move_fail_and_are_cut_off_in_every_order() {
+    let depth = variable("HBD_DEPTH").map_or(exploration::DEPTH, |depth| depth as usize);
+    let explored = exploration::explore(depth).unwrap_or_else(|broken| panic!("{broken}"));
+    println!("{} situations within {depth} events, {} of them at its end", explored.situations, explored.ends);
+    assert!(explored.ends > 1_000, "{explored:?}");
 }
 
 #[test]

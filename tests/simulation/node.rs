@@ -71,6 +71,19 @@ fn last_unit(group: usize) -> String {
     format!("{}-2.service", GROUP_NAMES[group])
 }
 
+/// Two hbds that were never started, whose groups prefer the first of them and are one unit each. A unit that fails
+/// moves its group.
+pub fn pair_of_cores(groups: usize) -> [Core; 2] {
+    let cluster = Cluster { groups, preferred: [0; GROUPS], ..Cluster::pair() };
+    [0, 1].map(|index| {
+        let mut node = Node::new(index, &cluster);
+        node.generation = 1;
+        let mut settings = node.settings(index, &cluster, 1);
+        settings.groups.iter_mut().for_each(|group| group.resources.truncate(1));
+        Core::new(settings)
+    })
+}
+
 /// What a node tells the other one of its files.
 fn fingerprint(preferred: [usize; GROUPS]) -> Fingerprint {
     let digest = preferred.iter().fold(0, |digest, node| digest * 16 + node);
@@ -268,27 +281,10 @@ impl Node {
         now + Duration::from_secs(seconds)
     }
 
-    /// Reads the state directory and starts the software.
-    pub fn boot(&mut self, index: usize, cluster: &Cluster, now: Duration, seed: u64) {
-        if std::mem::take(&mut self.state_lost) {
-            // 02 §4.1: wall clock plus one. Where the clock was also set back behind the old generation (02 §13 trap
-            // 6), no node can do anything about it: the simulator leaves that out.
-            self.generation = self.generation.max(self.wall(now).as_secs());
-            self.uuid[0] = self.uuid[0].wrapping_add(0x10);
-            self.known_peers.clear();
-        }
-        self.generation += 1;
-        if self.disk_full {
-            // As src/daemon/identity.rs: the disk will say after the next boot what it says now.
-            self.generation = self.generation.max(self.wall(now).as_secs());
-        }
-        self.save();
-        self.life += 1;
-        if cluster.nodes[index] == Kind::Hbd {
-            self.units.everywhere = cluster.everywhere;
-        }
+    /// What the daemon is started with.
+    fn settings(&self, index: usize, cluster: &Cluster, seed: u64) -> Settings {
         let nodes: Vec<_> = (0..cluster.nodes.len()).map(|index| name(index).to_owned()).collect();
-        let settings = Settings {
+        Settings {
             node: name(index).to_owned(),
             nodes,
             uuid: self.uuid,
@@ -315,7 +311,29 @@ impl Node {
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
             extensions: self.extensions,
-        };
+        }
+    }
+
+    /// Reads the state directory and starts the software.
+    pub fn boot(&mut self, index: usize, cluster: &Cluster, now: Duration, seed: u64) {
+        if std::mem::take(&mut self.state_lost) {
+            // 02 §4.1: wall clock plus one. Where the clock was also set back behind the old generation (02 §13 trap
+            // 6), no node can do anything about it: the simulator leaves that out.
+            self.generation = self.generation.max(self.wall(now).as_secs());
+            self.uuid[0] = self.uuid[0].wrapping_add(0x10);
+            self.known_peers.clear();
+        }
+        self.generation += 1;
+        if self.disk_full {
+            // As src/daemon/identity.rs: the disk will say after the next boot what it says now.
+            self.generation = self.generation.max(self.wall(now).as_secs());
+        }
+        self.save();
+        self.life += 1;
+        if cluster.nodes[index] == Kind::Hbd {
+            self.units.everywhere = cluster.everywhere;
+        }
+        let settings = self.settings(index, cluster, seed);
         self.speaks = self.extensions;
         self.machine = Some(match cluster.nodes[index] {
             Kind::Hbd => Machine::Hbd(Box::new(Core::new(settings))),

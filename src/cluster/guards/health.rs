@@ -273,6 +273,8 @@ impl Core {
     fn move_or_wait(&mut self, step: Step, itself: bool) {
         let moves = self.move_away(step);
         if moves && !self.everywhere.has(step) {
+            // The peer may not answer, or die before it has the group.
+            self.look_again(step, FLUX, itself);
             return;
         }
         let pause = if !moves && self.peer_may_serve(step) { FLUX } else { KEEP_TRYING };
@@ -372,6 +374,11 @@ impl Core {
         let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
         self.health.waiting = later;
         for (step, _) in due {
+            if self.exchange.busy() && !self.everywhere.has(step) && self.is_to_run(step) {
+                // It is perhaps on its way to the peer.
+                self.look_again(step, FLUX, false);
+                continue;
+            }
             let stays = self.is_to_run(step) && !self.move_away(step);
             if stays || self.everywhere.has(step) {
                 self.restart_resource(step);

@@ -125,7 +125,8 @@ impl Core {
         }
     }
 
-    /// The loser of a conflict may have yielded before it could tell us: we announce what we hold then.
+    /// The loser of a conflict may have yielded before it could tell us, or before we believed it; a new incarnation may
+    /// have served alone before we heard it. We announce what we hold then.
     pub(in crate::cluster) fn announce_soon(&mut self) {
         self.timers.set(Timer::AnnounceAfterReturn, self.now.monotonic + ANNOUNCE_AFTER_RETURN);
     }

@@ -264,3 +264,21 @@ fn after_a_cleanup_what_fails_again_goes_to_the_peer_again() {
     exhaust(&mut bench, A2);
     assert!(bench.story().contains(&"ask_resources local me".to_owned()));
 }
+
+#[test]
+fn what_fails_and_cannot_be_given_because_nobody_answers_is_started_here() {
+    for dies in [false, true] {
+        let mut bench = Bench::joined_hbd("local");
+        bench.feed(Event::Unit {
+            step: Step { group: 0, resource: 1 },
+            news: UnitNews::Exhausted("too often".into()),
+        });
+        assert_eq!(bench.story(), ["ask_resources local me"]);
+        if dies {
+            bench.peer_silent();
+        }
+        bench.run(30_000);
+        let story = bench.story();
+        assert!(story.iter().any(|line| line == "start a2" || line == "ask_resources local me"), "{story:?}");
+    }
+}

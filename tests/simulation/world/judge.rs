@@ -76,8 +76,10 @@ impl World {
                 return Err(format!("{} does not know who lives at the end", name(index)));
             }
         }
-        let owner = |group: &usize| (0..2).find(|node| self.serves(*node, *group));
-        let parted = |list: &&Vec<usize>| list.iter().any(|group| owner(group) != list.first().and_then(owner));
+        let parted = |list: &&Vec<usize>| {
+            let serves = |node: usize| list.iter().any(|group| self.serves(node, *group));
+            !self.cluster.mixed() && serves(0) && serves(1)
+        };
         if let Some(list) = self.cluster.together.iter().find(parted) {
             return Err(format!("groups {list:?} are not together at the end"));
         }

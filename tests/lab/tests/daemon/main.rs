@@ -16,6 +16,7 @@ mod failback;
 mod fencing;
 mod first_evening;
 mod first_user;
+mod groups;
 mod health;
 mod hooks;
 mod install;
@@ -49,6 +50,9 @@ const TESTS: &[(&str, Play)] = &[
     ("interruption::machines_share_no_control_groups", interruption::machines_share_no_control_groups),
     ("address::shorthand_becomes_addresses", address::shorthand_becomes_addresses),
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
+    ("groups::an_operator_moves_one_group_of_three", groups::an_operator_moves_one_group_of_three),
+    ("groups::a_failed_unit_moves_its_own_group_only", groups::a_failed_unit_moves_its_own_group_only),
+    ("groups::active_active_through_a_crash_and_back", groups::active_active_through_a_crash_and_back),
     ("units::units_start_and_stop_in_the_order_of_the_line", units::units_start_and_stop_in_the_order_of_the_line),
     ("units::a_unit_that_does_not_exist_moves_the_group", units::a_unit_that_does_not_exist_moves_the_group),
     ("words::scripts_agents_and_file_systems", words::scripts_agents_and_file_systems),

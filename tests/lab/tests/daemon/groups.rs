@@ -1,0 +1,113 @@
+//! Several groups: each moves, fails and returns alone, and none stops another one.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use hbd_lab::Result;
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_or_explain};
+
+use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words};
+
+/// Two groups of one node, and one of the other: active/active.
+const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\nnodea 192.168.17.201/24/eth0 second\n\
+                           nodeb 192.168.17.202/24/eth0 third\n";
+const SECOND: &str = "192.168.17.201/24/eth0";
+const THIRD: &str = "192.168.17.202/24/eth0";
+const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 201);
+const THIRD_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 202);
+
+/// Both nodes serve what prefers them.
+fn settled(pair: &mut Pair) -> Result<()> {
+    pair.stop_with(Some(HARESOURCES))?;
+    for index in [A, B] {
+        for unit in ["second", "third"] {
+            let file = "[Service]\nExecStart=/bin/sleep infinity\n";
+            pair.node(index).write(&format!("/etc/systemd/system/{unit}.service"), file)?;
+        }
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    let since = pair.start_with(Some(HARESOURCES))?;
+    pair.wait_settled(since)?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)
+}
+
+/// Waits until the address and the unit of a group are on this node, and on no other.
+fn wait_where(pair: &Pair, index: usize, address: Ipv4Addr, unit: &str, limit: Duration) -> Result<()> {
+    wait_or_explain(&format!("{address} and {unit} on {}", NODES[index].name), limit, || {
+        for (node, wanted) in [(index, true), (1 - index, false)] {
+            if !pair.node(node).is_on() {
+                continue;
+            }
+            let text = |error: hbd_lab::Error| error.to_string();
+            let active = pair.node(node).unit_state(unit).map_err(text)? == "active";
+            let holds = pair.node(node).holds(address).map_err(text)?;
+            if (holds, active) != (wanted, wanted) {
+                return Err(format!("{}: address {holds}, unit {active}", NODES[node].name));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One of two groups that prefer a node goes to the other node and back, and a client of the other group notices
+/// nothing.
+pub fn an_operator_moves_one_group_of_three(pair: &mut Pair) -> Result<String> {
+    settled(pair)?;
+    let since = now();
+    let said = pair.node(A).run(&["hbctl", "move", SECOND, NODES[B].name])?;
+    expect_words("hbctl move", &said, &[SECOND, "is now on nodeb"])?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    let status = pair.node(B).attempt(&["hbctl", "status"])?;
+    expect_status("hbctl status", &status, 0)?;
+    // From where it is now, and to where it was.
+    pair.node(B).run(&["hbctl", "standby", SECOND, THIRD])?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+    wait_where(pair, A, THIRD_ADDRESS, "third.service", SOON)?;
+    pair.node(B).run(&["hbctl", "takeover", THIRD])?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    pair.expect_undisturbed(A, since)?;
+    let unknown = pair.node(A).attempt(&["hbctl", "move", "fourth", NODES[B].name])?;
+    expect_words("hbctl move of no group", &unknown.stderr, &["fourth"])?;
+    Ok(String::new())
+}
+
+/// A unit that fails takes its own group along, and not the other one of its node.
+pub fn a_failed_unit_moves_its_own_group_only(pair: &mut Pair) -> Result<String> {
+    settled(pair)?;
+    let since = now();
+    let broken = "[Service]\nExecStart=/bin/false\nType=oneshot\n";
+    pair.node(A).write("/etc/systemd/system/second.service", broken)?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    pair.node(A).run(&["systemctl", "kill", "--kill-whom=all", "--signal=SEGV", "second.service"])?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
+    pair.wait_record(A, since, "192.168.17.201/24/eth0 ", SOON)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    pair.expect_undisturbed(A, since)?;
+    pair.node(A).write("/etc/systemd/system/second.service", "[Service]\nExecStart=/bin/sleep infinity\n")?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    pair.node(A).run(&["hbctl", "cleanup"])?;
+    pair.node(A).run(&["hbctl", "takeover", SECOND])?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+    Ok(String::new())
+}
+
+/// Each node serves what prefers it; one loses its power and returns. The groups of the other one are not touched.
+pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String> {
+    settled(pair)?;
+    let since = pair.lab.nodes[A].power_failure()?;
+    pair.wait_record(B, since, "node nodea: is dead", TAKEOVER)?;
+    pair.lab.wait_owner(B, TAKEOVER)?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", TAKEOVER)?;
+    let third = pair.node(B).run(&["systemctl", "show", "--value", "--property=InvocationID", "third.service"])?;
+    pair.lab.nodes[A].boot()?;
+    pair.lab.start(A)?;
+    pair.lab.wait_owner(A, START)?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", START)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    let still = pair.node(B).run(&["systemctl", "show", "--value", "--property=InvocationID", "third.service"])?;
+    expect("the run of third.service", &still, &third)?;
+    Ok(String::new())
+}
