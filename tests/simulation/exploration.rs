@@ -16,7 +16,7 @@ use hbd::wire::Message;
 use crate::node::pair_of_cores;
 
 /// Events that follow one another, in an ordinary run.
-pub const DEPTH: usize = 9;
+pub const DEPTH: usize = 8;
 /// How long a cluster is given to come to rest.
 const REST: Duration = Duration::from_secs(60);
 /// Two groups, each of them one unit.
