@@ -59,8 +59,11 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         hbd_toml.address_options.check(files, &known, &mut findings);
     }
     hbd_toml.names.check(&known, &ha_cf.nodes, &mut findings);
-    let arrangement =
-        if whole { hbd_toml.arrangement.arrangement(&known, &mut findings) } else { Arrangement::default() };
+    let arrangement = if whole {
+        hbd_toml.arrangement.arrangement(&known, &hbd_toml.names.names(&known), &mut findings)
+    } else {
+        Arrangement::default()
+    };
     let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
     if !ha_cf.lacks_ping_nodes() {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);

@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_group_is_shown_by_its_name_with_its_key() {
         let (config, mut view) = example();
-        view.nodes[0].unready.local = true;
+        view.nodes[0].unready = config.groups.iter().map(|group| group.key.clone()).collect();
         let shown = snapshot(&config, 1, &view);
         let [named, other] = shown.groups.as_slice() else { panic!("{shown:?}") };
         assert_eq!((named.name.as_str(), named.key.as_str()), ("site", "10.0.0.1"));

@@ -78,10 +78,16 @@ impl ArrangementKeys {
         }
     }
 
-    /// What the keys say of these groups. Reports groups that there are not, and that cannot be kept so.
-    pub(in crate::config) fn arrangement(&self, groups: &[&Group], findings: &mut Findings) -> Arrangement {
+    /// What the keys say of these groups, each named by its key, or by its name if it has one. Reports groups that there
+    /// are not, and that cannot be kept so.
+    pub(in crate::config) fn arrangement(
+        &self,
+        groups: &[&Group],
+        names: &[Option<String>],
+        findings: &mut Findings,
+    ) -> Arrangement {
         let mut resolve = |key, lists: &[Vec<FileWord>]| -> Vec<Vec<usize>> {
-            lists.iter().map(|list| resolve(key, list, groups, findings)).collect()
+            lists.iter().map(|list| resolve(key, list, groups, names, findings)).collect()
         };
         let arrangement = Arrangement {
             together: resolve(TOGETHER, &self.together),
@@ -150,18 +156,29 @@ fn lists(value: &DeValue<'_>, source: &TomlText<'_>) -> Option<Vec<Vec<FileWord>
 }
 
 /// The places of these groups in haresources, in that order.
-fn resolve(key: &str, list: &[FileWord], groups: &[&Group], findings: &mut Findings) -> Vec<usize> {
+fn resolve(
+    key: &str,
+    list: &[FileWord],
+    groups: &[&Group],
+    names: &[Option<String>],
+    findings: &mut Findings,
+) -> Vec<usize> {
     let mut found = Vec::new();
     for word in list {
-        match groups.iter().position(|group| group.key == word.text) {
+        let named = || names.iter().position(|name| name.as_ref() == Some(&word.text));
+        match groups.iter().position(|group| group.key == word.text).or_else(named) {
             Some(group) if found.contains(&group) => {
                 findings.error(word, format!("`{}` stands twice in `{key}`", word.text), "leave one of them out");
             }
             Some(group) => found.push(group),
             None => {
-                let help = match nearest(&word.text, groups.iter().map(|group| group.key.as_str())) {
+                let known =
+                    groups.iter().map(|group| group.key.as_str()).chain(names.iter().flatten().map(String::as_str));
+                let help = match nearest(&word.text, known) {
                     Some(near) => format!("did you mean \"{near}\"?"),
-                    None => "a group is named by its first resource, as written in haresources".to_owned(),
+                    None => {
+                        "a group is named by its name, or by its first resource, as written in haresources".to_owned()
+                    }
                 };
                 findings.error(word, format!("no group is named `{}`", word.text), help);
             }

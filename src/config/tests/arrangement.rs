@@ -17,6 +17,9 @@ fn groups_are_kept_together_and_apart_by_their_names() {
         parallel_starts: Some(2),
     };
     assert_eq!(config.arrangement, expected);
+    let named = "together = [\"web\", \"10.0.0.8\"]\n[groups.\"10.0.0.7\"]\nname = \"web\"\n";
+    let config = Node::with("").haresources(GROUPS).toml(named).config();
+    assert_eq!(config.arrangement.together, [[0, 1]]);
     let none = Node::with("").haresources(GROUPS).config().arrangement;
     assert_eq!(none, Arrangement { priority: vec![0; 3], ..Arrangement::default() });
 }
