@@ -138,7 +138,7 @@ impl Recorder {
         let actions = core.handle(now, event);
         if queue.dropped == 0 {
             let ignored = std::mem::take(&mut queue.ignored);
-            open &= queue.offer(Entry::Event(now, copy, ignored, actions.clone()));
+            open &= queue.offer(Entry::Event(now, Box::new(copy), ignored, actions.clone()));
         } else {
             queue.dropped += 1;
         }

@@ -20,7 +20,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub enum Entry {
     /// What happened and what the core did about it.
-    Event(Moment, Event, Ignored, Vec<Action>),
+    Event(Moment, Box<Event>, Ignored, Vec<Action>),
     /// The state that was asked for.
     State(Box<Core>),
     /// So many events could not be handed over; this is the state after them.
@@ -81,12 +81,12 @@ impl Tape<'_> {
     fn take(&mut self, entry: Entry) -> Result<(), RecordError> {
         match entry {
             Entry::Event(moment, mut event, ignored, actions) => {
-                if let Event::Received { message, .. } = &mut event {
+                if let Event::Received { message, .. } = event.as_mut() {
                     // Verified before the core saw it, and of no use to anybody later.
                     message.remove("auth");
                 }
                 let deeds = Deeds::of(&actions);
-                let happened = Happened { when: moment.into(), event, ignored, deeds };
+                let happened = Happened { when: moment.into(), event: *event, ignored, deeds };
                 let line = bytes(&RecordingLine::Event(Box::new(happened)))?;
                 if self.lost > 0 || !self.ring.append(&line)? {
                     self.lost += 1;

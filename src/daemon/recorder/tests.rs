@@ -180,10 +180,10 @@ fn what_does_not_fit_before_the_state_comes_is_a_gap_in_the_next_file() {
     let header = Header { format: FORMAT, version, part: 1, started: moment(0).into(), settings: settings.clone() };
     let (sender, entries) = sync_channel(1000);
     for number in 0..200 {
-        sender.send(Entry::Event(moment(number), load(number), Ignored::default(), Vec::new())).unwrap();
+        sender.send(Entry::Event(moment(number), Box::new(load(number)), Ignored::default(), Vec::new())).unwrap();
     }
     sender.send(Entry::Gap(3, Box::new(Core::new(settings)))).unwrap();
-    sender.send(Entry::Event(moment(999), load(999), Ignored::default(), Vec::new())).unwrap();
+    sender.send(Entry::Event(moment(999), Box::new(load(999)), Ignored::default(), Vec::new())).unwrap();
     drop(sender);
     Tape { ring, header, state_wanted: &wanted, lost: 0 }.run(&entries).unwrap();
     let files = files(directory.path());
