@@ -248,7 +248,7 @@ impl Core {
             Fact::PeerRestarted => {
                 each!(self; peer_restarted();
                     restart_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    ipfail_forget(); await_wellness(); legacy_over(); announce_soon());
+                    ipfail_forget(); await_wellness(); legacy_over());
             }
 
             Fact::PeerReappeared { known } => {

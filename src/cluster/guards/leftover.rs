@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Outcome, Record, Step};
+use crate::cluster::{Action, GroupSet, Outcome, Record, Step};
 use crate::config::{Leftovers, ResourceKind};
 
 /// A unit waits for a decision, and what did not stop for the next attempt.
@@ -120,6 +120,15 @@ impl Core {
             found.stopping = true;
             self.groups.clears(found.step);
             self.out.push(Action::StopLeftover(found.step));
+        }
+    }
+
+    /// An address of this set was left over here, and is gone: the node that has the set announces its addresses. To
+    /// a node that has just come up everything is announced anyway.
+    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: GroupSet) {
+        if self.ownership.decided() && self.peer_kind().is_hbd() && !self.exchange.busy() {
+            let report = self.resource_message(true, None);
+            self.send(self.with_released(report, set));
         }
     }
 

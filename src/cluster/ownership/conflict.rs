@@ -60,6 +60,9 @@ pub(in crate::cluster) struct Conflict {
     /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a
     /// real Heartbeat's scripts say only adds to it.
     silent_since_return: bool,
+    /// What we have released for a peer that we do not hear: it may not have believed that, and is told again.
+    #[serde(default)]
+    released_unheard: GroupSet,
     /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
     deaf: Option<Instant>,
 }
@@ -125,8 +128,7 @@ impl Core {
         }
     }
 
-    /// The loser of a conflict may have yielded before it could tell us, or before we believed it; a new incarnation may
-    /// have served alone before we heard it. We announce what we hold then.
+    /// The loser of a conflict may have yielded before it could tell us: we announce what we hold then.
     pub(in crate::cluster) fn announce_soon(&mut self) {
         self.timers.set(Timer::AnnounceAfterReturn, self.now.monotonic + ANNOUNCE_AFTER_RETURN);
     }
@@ -141,6 +143,10 @@ impl Core {
             self.send_void();
         } else {
             self.send_resource(true, None);
+        }
+        let unheard = std::mem::take(&mut self.conflict.released_unheard).without(self.groups.held());
+        if !unheard.is_none() {
+            self.report_released(unheard);
         }
     }
 
@@ -351,22 +357,17 @@ impl Core {
         let leaves = self.ownership.decision == Decision::Shutdown;
         let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
         self.send(self.with_released(report, lost));
+        if !self.peer_alive() {
+            self.conflict.released_unheard = self.conflict.released_unheard.with(lost);
+        }
         if self.conflict.both.is_none() {
             self.conflict.began_with = None;
             self.conflict.asked_in_vain = 0;
         }
     }
 
-    /// An address of this set was left over here, and is gone: the node that has the set announces its addresses. To
-    /// a node that has just come up everything is announced anyway.
-    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: GroupSet) {
-        if self.ownership.decided() && self.peer_kind().is_hbd() && !self.exchange.busy() {
-            let report = self.resource_message(true, None);
-            self.send(self.with_released(report, set));
-        }
-    }
-
-    fn with_released(&self, report: Message, set: GroupSet) -> Message {
+    /// A report that says as well that these are down here.
+    pub(in crate::cluster) fn with_released(&self, report: Message, set: GroupSet) -> Message {
         let report = report.with("hbd_released", self.groups.classes(set).word());
         if self.says_groups() { report.with("hbd_released_groups", &self.groups.keys(set)) } else { report }
     }

@@ -27,7 +27,8 @@ fn hbd(mut bench: Bench, heard: &'static str) -> Bench {
 }
 
 /// That the peer has heard our last message.
-fn latest(bench: &Bench) -> &'static str {
+/// What a peer says that has heard our last message.
+pub(super) fn latest(bench: &Bench) -> &'static str {
     Box::leak(format!("77 {:x}", bench.core.history.last_seq()).into_boxed_str())
 }
 
