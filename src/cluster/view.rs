@@ -21,7 +21,7 @@ pub struct View {
     /// Whether our resources are left alone.
     #[serde(default)]
     pub maintenance: bool,
-    /// Whether the two nodes move groups one by one (05 §3.13); if not, all groups that prefer one node move together.
+    /// Whether the two nodes move groups one by one (05 §3.13). If not, groups that prefer one node move together.
     #[serde(default)]
     pub groups_move_alone: bool,
     /// What an operator's move waits for, if one waits.

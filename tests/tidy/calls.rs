@@ -21,7 +21,7 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 21] = [
+const BELOW: [&str; 22] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/ready.rs",
     "guards/isolation.rs",
@@ -35,6 +35,7 @@ const BELOW: [&str; 21] = [
     // Which groups are held, and by whom; starting and stopping them.
     "ownership/everywhere.rs",
     "ownership/groups.rs",
+    "ownership/sets.rs",
     "ownership/state.rs",
     "peer/claims.rs",
     // Messages: what was received, what is sent, what is kept of both.

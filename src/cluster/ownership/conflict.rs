@@ -2,8 +2,9 @@
 //! heals and the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
 //!
 //! Two hbd nodes compare what each announces and come to the same result: who holds less, unless groups move alone,
-//! else who claimed later, else who sorts last by name releases; the other announces its addresses again; nothing restarts. With a real
-//! Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
+//! else who claimed later, else who sorts last by name releases; the other announces its addresses again; nothing
+//! restarts. With a real Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does
+//! not.
 
 use std::cmp::Ordering;
 use std::time::Duration;

@@ -368,16 +368,6 @@ impl Groups {
         self.runs[group].settled
     }
 
-    /// The groups of `class`, by index.
-    pub fn of(&self, class: Class) -> impl Iterator<Item = usize> + '_ {
-        (0..self.groups.len()).filter(move |group| self.class(*group) == class)
-    }
-
-    /// The group of that key, as written in haresources.
-    pub fn find(&self, key: &str) -> Option<usize> {
-        self.groups.iter().position(|group| group.key == key)
-    }
-
     /// Whether the resource runs here and is meant to.
     pub fn runs(&self, step: Step) -> bool {
         self.runs.get(step.group).is_some_and(|run| run.wanted && run.failed.is_none() && step.resource < run.running)

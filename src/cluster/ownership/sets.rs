@@ -36,6 +36,16 @@ impl Groups {
         self.members(Set::FOREIGN)
     }
 
+    /// The groups of `class`, by index.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = usize> + '_ {
+        (0..self.list().len()).filter(move |group| self.class(*group) == class)
+    }
+
+    /// The group of that key, as written in haresources.
+    pub fn find(&self, key: &str) -> Option<usize> {
+        self.list().iter().position(|group| group.key == key)
+    }
+
     /// What we hold: every group that is to run here.
     pub fn held(&self) -> GroupSet {
         let groups = (0..self.list().len()).filter(|group| self.wanted(*group));

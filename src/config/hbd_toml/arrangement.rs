@@ -78,8 +78,8 @@ impl ArrangementKeys {
         }
     }
 
-    /// What the keys say of these groups, each named by its key, or by its name if it has one. Reports groups that there
-    /// are not, and that cannot be kept so.
+    /// What the keys say of these groups, each named by its key, or by its name if it has one. Reports groups that
+    /// there are not, and that cannot be kept so.
     pub(in crate::config) fn arrangement(
         &self,
         groups: &[&Group],
