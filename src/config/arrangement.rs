@@ -11,8 +11,8 @@ pub struct Arrangement {
     pub together: Vec<Vec<usize>>,
     /// Groups of which an operator brings no two to one node. All of one prefer different nodes.
     pub apart: Vec<Vec<usize>>,
-    /// The higher, the sooner a group starts where a node takes several; 0 where hbd.toml says nothing, and beyond the
-    /// end.
+    /// The higher, the sooner a group starts where a node takes several; 0 where hbd.toml says nothing, and past the
+    /// end of the list.
     pub priority: Vec<i32>,
     /// How many groups start units at once, at least 1; `None` for all of them.
     pub parallel_starts: Option<usize>,

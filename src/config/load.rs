@@ -47,24 +47,18 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let Sources { ha_cf, mut scalars, overrides, keys, mut hbd_toml, node, groups, groups_whole: whole } = sources;
     scalars.append(overrides);
     scalars.report_without_effect(&mut findings);
-    // A group with a refused word is missing, and tables for it would be reported as unknown.
+    let layers = layered(scalars, files, host, &mut findings);
+    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if whole {
         hbd_toml.services.match_groups(&groups, &mut findings);
         hbd_toml.units.match_units(&groups, &mut findings);
     }
-    let layers = layered(scalars, files, host, &mut findings);
-    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
         hbd_toml.address_options.check(files, &known, &mut findings);
     }
     hbd_toml.names.check(&known, &ha_cf.nodes, &mut findings);
-    let arrangement = if whole {
-        hbd_toml.arrangement.arrangement(&known, &hbd_toml.names.names(&known), &mut findings)
-    } else {
-        Arrangement::default()
-    };
-    let service_checks = if whole { hbd_toml.checks.checks(&known, &mut findings) } else { Vec::new() };
+    let (arrangement, service_checks) = said_of_groups(&hbd_toml, &known, whole, &mut findings);
     if !ha_cf.lacks_ping_nodes() {
         hbd_toml.ipfail.check(&ha_cf.ping_nodes, &mut findings);
     }
@@ -106,6 +100,21 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
+/// What hbd.toml says of these groups beyond their addresses. A group with a refused word is missing, and what is said
+/// of it would be reported as unknown: then nothing is read.
+fn said_of_groups(
+    hbd_toml: &HbdToml,
+    groups: &[&Group],
+    whole: bool,
+    findings: &mut Findings,
+) -> (Arrangement, Vec<ServiceCheck>) {
+    if !whole {
+        return Default::default();
+    }
+    let names = hbd_toml.names.names(groups);
+    (hbd_toml.arrangement.arrangement(groups, &names, findings), hbd_toml.checks.checks(groups, findings))
+}
+
 /// Whether this is the name of none of these nodes.
 fn is_stranger(nodes: &[FileWord], name: &str) -> bool {
     !nodes.is_empty() && nodes.iter().all(|known| known.text != name)
@@ -143,8 +152,7 @@ fn assemble(
     let units = with_mounts_of_fstab(hbd_toml.units.policies, &groups);
     let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     let (policies, address_options) = (hbd_toml.addresses.policies(&known), hbd_toml.address_options.options(&known));
-    let failback = hbd_toml.failback.policy(&known);
-    let group_names = hbd_toml.names.names(&known);
+    let (failback, group_names) = (hbd_toml.failback.policy(&known), hbd_toml.names.names(&known));
     Config {
         node,
         nodes: ha_cf.nodes.into_iter().map(|word| word.text).collect(),

@@ -8,6 +8,7 @@
 //! | `schedule`, `additions`, `floods`, `returns` | what is done to a cluster and when; when its groups go back |
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | many schedules; one that fails is made short and kept |
+//! | `exploration` | everything that can happen to two groups within a few events, in every order |
 //! | `golden` | what the core decided in all these runs, compared with the committed digests |
 //! | `pairs`, `captures` | a few simple stories; the model compared with captures of real Heartbeats |
 //!

@@ -21,7 +21,7 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 22] = [
+const BELOW: [&str; 23] = [
     // Switches that keep others from acting, and what is said instead.
     "guards/ready.rs",
     "guards/isolation.rs",
@@ -47,6 +47,7 @@ const BELOW: [&str; 22] = [
     "peer/retransmit.rs",
     "peer/send.rs",
     "peer/sequence.rs",
+    "peer/set_said.rs",
     "life/comparison.rs",
     "liveness/beat.rs",
 ];

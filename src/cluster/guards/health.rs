@@ -43,7 +43,7 @@ pub(in crate::cluster) struct Failures {
     /// Broken resources and when to look at them again.
     waiting: Vec<(Step, Instant)>,
     /// Groups that the peer cannot serve, by their keys, and until when that counts.
-    peer_unfit: Vec<(String, Instant)>,
+    pub(super) peer_unfit: Vec<(String, Instant)>,
     /// What went to the peer because of a failure, and when.
     moved: Option<(GroupSet, Instant)>,
     /// What failed here, or cannot be served here, and was offered to the peer, and before when it is not offered
@@ -75,7 +75,7 @@ impl Failures {
     }
 
     /// When this node may serve the group again; `None` if it may.
-    fn unfit_until(&self, group: usize, policy: &config::Health) -> Option<Instant> {
+    pub(super) fn unfit_until(&self, group: usize, policy: &config::Health) -> Option<Instant> {
         let own = self.failures.iter().filter(|failure| failure.step.group == group);
         let enough = |failure: &&Failure| failure.fatal || self.count(failure.step) > policy.restarts as usize;
         own.filter(enough).map(|failure| failure.at + policy.within).max()
@@ -384,30 +384,6 @@ impl Core {
                 self.restart_resource(step);
             }
         }
-    }
-
-    /// Keys of the groups that failed here, each with the seconds for which that counts: the field `hbd_unfit`.
-    pub(in crate::cluster) fn unfit(&self) -> Option<String> {
-        let now = self.now.monotonic;
-        let list = self.groups.list().iter().enumerate();
-        let unfit = list.filter_map(|(index, group)| {
-            let until = self.health.unfit_until(index, &self.settings.health)?;
-            let seconds = until.since(now).as_secs();
-            (seconds > 0).then(|| format!("{} {seconds}", group.key))
-        });
-        let unfit: Vec<_> = unfit.collect();
-        (!unfit.is_empty()).then(|| unfit.join(" "))
-    }
-
-    /// The peer's report says what it cannot serve. What it does not say is well again.
-    pub(in crate::cluster) fn health_heard(&mut self, unfit: &[(String, Duration)]) {
-        if !self.peer_kind().is_hbd() {
-            return;
-        }
-        let now = self.now.monotonic;
-        // Its groups are ours: whatever else is named can be no more than there are.
-        let known = unfit.iter().take(self.groups.list().len());
-        self.health.peer_unfit = known.map(|(key, time)| (key.clone(), now + *time)).collect();
     }
 
     /// Something that failed here, or cannot be served here, was offered to the peer.

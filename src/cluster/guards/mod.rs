@@ -10,6 +10,7 @@
 //! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
 //! | [`doubt`] | is a peer that is heard and not believed perhaps alive? (05 §3.12) |
 //! | [`health`] | a resource failed: again here, or to the peer? |
+//! | [`unfit`] | how do two hbds tell each other of it? (05 §4.3) |
 //! | [`checks`] | does a service do its work? |
 //! | [`ready`] | could this node serve a group that it does not run? |
 //! | [`condition`] | what is known of the resources that are to run here and do not? |
@@ -31,6 +32,7 @@ pub(in crate::cluster) mod leftover;
 pub(in crate::cluster) mod maintenance;
 pub(in crate::cluster) mod ready;
 pub(in crate::cluster) mod stopped;
+pub(in crate::cluster) mod unfit;
 
 use super::core::Core;
 

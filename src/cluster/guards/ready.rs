@@ -12,7 +12,7 @@ use super::condition::ResourceState;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::obstacle::Obstacle;
-use crate::cluster::peer::message::SetSaid;
+use crate::cluster::peer::set_said::SetSaid;
 use crate::cluster::{GroupSet, Record, Set, Step};
 
 /// What was said about readiness.

@@ -6,7 +6,7 @@ use super::groups::{GroupState, Groups};
 use crate::cluster::api::event::{Action, Step};
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::set::{Class, Set};
-use crate::cluster::peer::message::SetSaid;
+use crate::cluster::peer::set_said::SetSaid;
 
 impl Groups {
     /// The classes that have no group.

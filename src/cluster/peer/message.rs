@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
+use super::set_said::{CUT_FIELDS, SetSaid, UNREADY_FIELDS, keys, words};
 use crate::cluster::{Set, Status};
 use crate::config::{Fingerprint, SharedItems};
 use crate::wire::Message;
@@ -54,33 +55,6 @@ pub(in crate::cluster) enum MessageSaid {
     Other,
 }
 
-/// A set of groups as a node says it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(in crate::cluster) struct SetSaid {
-    /// The two classes.
-    pub(in crate::cluster) classes: Set,
-    /// `hbd_groups`: the groups by their keys, which count instead (05 §3.8).
-    #[serde(default)]
-    pub(in crate::cluster) keys: Option<Vec<String>>,
-}
-
-impl SetSaid {
-    /// The keys, if there are any.
-    pub(in crate::cluster) fn keys(&self) -> Option<impl Iterator<Item = &str>> {
-        self.keys.as_ref().map(|keys| keys.iter().map(String::as_str))
-    }
-
-    fn of(message: &Message, classes: Set) -> SetSaid {
-        SetSaid { classes, keys: keys(message, "hbd_groups") }
-    }
-
-    /// The classes in one field of a status and the groups in another one; nothing if it has neither.
-    fn in_status(message: &Message, [classes, groups]: [&str; 2]) -> SetSaid {
-        let classes = message.text(classes).and_then(Set::parse).unwrap_or_default();
-        SetSaid { classes, keys: keys(message, groups) }
-    }
-}
-
 /// `hbd`: the extension number (05 §3.1); `None` for what is not a number.
 pub(super) fn extensions(message: &Message) -> Option<u32> {
     message.text("hbd").and_then(|hbd| hbd.split(' ').next()?.parse().ok())
@@ -90,21 +64,6 @@ pub(super) fn extensions(message: &Message) -> Option<u32> {
 fn start_delay(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST_START_DELAY)
 }
-
-/// The keys in a field, if the message has it.
-fn keys(message: &Message, field: &str) -> Option<Vec<String>> {
-    message.text(field).map(|text| words(text).map(str::to_owned).collect())
-}
-
-/// The words of a field; none if it says `-`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split_whitespace().filter(|word| *word != "-")
-}
-
-/// What a node's interfaces cannot serve: the classes, and the groups (05 §3.13).
-pub(super) const CUT_FIELDS: [&str; 2] = ["hbd_cut", "hbd_cut_groups"];
-/// The same of what it is not ready to serve.
-pub(super) const UNREADY_FIELDS: [&str; 2] = ["hbd_unready", "hbd_unready_groups"];
 
 /// What a `status` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //! | [`link`] | on which links is a node heard? (02 §7.4) |
 //! | [`receive`] | is this message for us, and new? (02 §5) |
 //! | [`message`] | what does it say? |
+//! | [`set_said`] | which groups does it mean? (03 §1, 05 §3.8) |
 //! | [`heeded`] | would this message change anything? |
 //! | [`claims`] | since when does a node hold its groups? (05 §4.1) |
 //! | [`header`] | what tells a message from every other one? (02 §2) |
@@ -36,3 +37,4 @@ pub(in crate::cluster) mod receive;
 pub(in crate::cluster) mod retransmit;
 pub(in crate::cluster) mod send;
 pub(in crate::cluster) mod sequence;
+pub(in crate::cluster) mod set_said;

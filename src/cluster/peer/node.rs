@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
 use crate::cluster::peer::heard::{Doubted, HeardLives};
-use crate::cluster::peer::message::SetSaid;
 use crate::cluster::peer::sequence::Tracking;
+use crate::cluster::peer::set_said::SetSaid;
 use crate::config::{Fingerprint, SharedItems};
 
 /// A node's status (02 §1.2).

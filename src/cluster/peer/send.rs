@@ -1,7 +1,7 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
 use super::heard::FIELD;
-use super::message::{CUT_FIELDS, UNREADY_FIELDS};
+use super::set_said::{CUT_FIELDS, UNREADY_FIELDS};
 use crate::cluster::core::Core;
 use crate::cluster::{Action, GroupSet, Status};
 use crate::wire::{Message, Value};

@@ -151,11 +151,7 @@ impl World {
             Fault::LoseState { node } => self.nodes[node].state_lost = true,
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
-            Fault::Lan { node, up } => {
-                self.nodes[node].lan = up;
-                // A node announces its addresses again when the carrier comes back.
-                (0..GROUPS).for_each(|group| self.address_came_up(group));
-            }
+            Fault::Lan { node, up } => self.lan_changes(node, up),
             Fault::Stranger { group, for_ms } => {
                 self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
                 self.address_came_up(group);
@@ -171,11 +167,7 @@ impl World {
             }
             Fault::Standby { node, set } => self.ask(node, Request::Standby(set)),
             Fault::Takeover { node, set } => self.ask(node, Request::Takeover(set)),
-            Fault::Move { node, groups, here } => {
-                let named = (0..self.cluster.groups).filter(|group| groups & (1 << group) != 0);
-                let set = GroupSet::new(named, Set::NONE);
-                self.ask(node, if here { Request::TakeoverGroups(set) } else { Request::StandbyGroups(set) });
-            }
+            Fault::Move { node, groups, here } => self.move_groups(node, groups, here),
             Fault::ReturnNow { node, group } => self.ask(node, Request::ReturnNow(group)),
             Fault::CancelReturn { node, group } => self.ask(node, Request::CancelReturn(group)),
             Fault::Maintenance { node, on } => self.maintain(node, on),
@@ -186,6 +178,18 @@ impl World {
             Fault::Unit { node, step, life } => self.live(node, step, life),
         }
         Ok(())
+    }
+
+    /// A node announces its addresses again when the carrier comes back.
+    fn lan_changes(&mut self, node: usize, up: bool) {
+        self.nodes[node].lan = up;
+        (0..GROUPS).for_each(|group| self.address_came_up(group));
+    }
+
+    fn move_groups(&mut self, node: usize, groups: u8, here: bool) {
+        let named = (0..self.cluster.groups).filter(|group| groups & (1 << group) != 0);
+        let set = GroupSet::new(named, Set::NONE);
+        self.ask(node, if here { Request::TakeoverGroups(set) } else { Request::StandbyGroups(set) });
     }
 
     fn ask(&mut self, node: usize, wish: Request) {
