@@ -100,8 +100,8 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
-/// What hbd.toml says of these groups beyond their addresses. A group with a refused word is missing, and what is said
-/// of it would be reported as unknown: then nothing is read.
+/// What hbd.toml says of these groups beyond their addresses. A group with a refused word is missing, and what is
+/// said of it would be reported as unknown: then nothing is read.
 fn said_of_groups(
     hbd_toml: &HbdToml,
     groups: &[&Group],
