@@ -178,6 +178,7 @@ install:
 	install -D -m 644 -t $(DOCDIR)/examples/seed-fedora8 tests/examples/seed-fedora8/*
 	install -D -m 644 packaging/examples/hbd-mail.service $(DOCDIR)/examples/hbd-mail@.service
 	install -D -m 644 packaging/examples/pair.toml $(DOCDIR)/examples/pair.toml
+	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf

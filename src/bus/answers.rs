@@ -96,8 +96,8 @@ pub(super) fn clear_hold(outcome: RequestOutcome, group: &str) -> Result<String,
     match outcome? {
         Answer::Done => Ok(format!("taking over {group}; what answers for it now must not serve it")),
         Answer::StillHeld => Ok(format!(
-            "{group} may be taken, but not alone: other groups of the same node move together with it and are still \
-             held back; see `hbctl status`, and clear them, too"
+            "{group} may be taken, but not alone: other groups move together with it and are still held \
+             back; see `hbctl status`, and clear them, too"
         )),
         Answer::NotHeld => Err(format!("refused: nothing holds {group} back; see `hbctl why {group}`")),
         Answer::NotReset => Err(format!(

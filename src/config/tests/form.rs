@@ -62,6 +62,19 @@ fn the_installed_example_serves_both_nodes() {
 }
 
 #[test]
+fn the_example_of_two_serving_nodes_keeps_its_groups_together_and_apart() {
+    let node = node(include_str!("../../../packaging/examples/active-active.toml"));
+    for unit in ["mariadb", "reports"] {
+        node.write(&format!("etc/systemd/system/{unit}.service"), b"[Service]\nExecStart=/bin/true\n");
+    }
+    let loaded = node.load();
+    assert_eq!(loaded.diagnostics, []);
+    let arrangement = loaded.config.unwrap().arrangement;
+    assert_eq!((&*arrangement.together, &*arrangement.apart), (&[vec![0, 1]][..], &[vec![1, 2]][..]));
+    assert_eq!(arrangement.order(3), [1, 0, 2]);
+}
+
+#[test]
 fn one_file_serves_both_nodes() {
     let text = FORM.replace("peer = \"10.1.0.2\"", "addresses = { nodea = \"10.1.0.1\", nodeb = \"10.1.0.2\" }");
     let text = text.replace("\"eth1\"", "{ nodea = \"eth1\", nodeb = \"ens5\" }");

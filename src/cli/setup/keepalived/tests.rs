@@ -229,6 +229,17 @@ fn two_instances_are_two_groups_and_a_sync_group_needs_one_state() {
 }
 
 #[test]
+fn the_instances_of_a_sync_group_stay_together() {
+    let second = instance("").replace("VI_1", "VI_2").replace(".200/", ".201/");
+    let both = format!("{}{second}", instance(""));
+    assert!(!import_text(&both).unwrap().plan.settings.contains("together"), "each moves alone");
+    let proposal = import_text(&format!("{both}vrrp_sync_group VG {{\ngroup {{\nVI_1\nVI_2\n}}\n}}\n")).unwrap();
+    let settings: toml::Table = proposal.plan.settings.parse().unwrap();
+    let together = settings["together"].to_string();
+    assert_eq!(together, "[[\"192.168.17.200/24/eth0\", \"192.168.17.201/24/eth0\"]]");
+}
+
+#[test]
 fn includes_conditions_and_parameters_are_read_as_keepalived_reads_them() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("conf.d")).unwrap();

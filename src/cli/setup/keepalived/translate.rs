@@ -166,7 +166,7 @@ fn sync_group(statement: &ConfStatement, verdicts: &mut Verdicts) -> SyncGroup {
     group
 }
 
-/// Groups that prefer one node move together, and no others do.
+/// Groups that are kept together prefer the same node.
 fn check_sync_groups(blocks: &Blocks, verdicts: &mut Verdicts) {
     for group in &blocks.sync_groups {
         let of = |name: &String| blocks.instances.iter().find(|instance| instance.name == *name);
@@ -174,17 +174,20 @@ fn check_sync_groups(blocks: &Blocks, verdicts: &mut Verdicts) {
         if states.windows(2).any(|pair| pair[0] != pair[1]) {
             verdicts.refuse(
                 &group.place,
-                "the instances of this sync group have different states: in hbd those move together that prefer the same node. \
+                "the instances of this sync group have different states: in hbd those stay together that prefer the same node. \
                  Write the same state in all of them",
             );
         }
     }
-    if blocks.instances.len() > 1 && blocks.sync_groups.is_empty() {
-        verdicts.note(
-            &blocks.instances[1].place,
-            "there is no sync group, but hbd moves all groups together that prefer the same node",
-        );
-    }
+}
+
+/// `together` of hbd.toml: the keys of the groups of each sync group.
+fn together(blocks: &Blocks) -> Vec<Value> {
+    let keys = |group: &SyncGroup| -> Vec<Value> {
+        let members = blocks.instances.iter().filter(|instance| group.members.contains(&instance.name));
+        members.map(|instance| Value::from(instance.key())).collect()
+    };
+    blocks.sync_groups.iter().map(keys).filter(|keys| keys.len() > 1).map(Value::from).collect()
 }
 
 /// The machine without what keepalived may serve on it at this moment: that is not its own.
@@ -267,6 +270,10 @@ fn settings(blocks: &Blocks, options: &SetupOptions, verdicts: &mut Verdicts) ->
         let first = blocks.instances.iter().find(|instance| group.members.contains(&instance.name));
         let key = first.map_or("", VrrpInstance::key);
         notified.extend(group.notify.iter().map(|notify| (key.to_owned(), notify.clone())));
+    }
+    let together = together(blocks);
+    if !together.is_empty() {
+        settings.insert("together".to_owned(), together.into());
     }
     if !groups.is_empty() {
         settings.insert("groups".to_owned(), groups.into());
