@@ -5,6 +5,7 @@
 # make rpm      the same as RPM
 # make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
+# make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
 # make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs
@@ -33,7 +34,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop check deny msrv prepare bases simulate golden fuzz install install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz install install-compat clean
 
 all: build
 
@@ -82,7 +83,9 @@ test: prepare
 	$(SAY) "the laboratory: real nodes"
 	$(LAB) --no-run
 	@HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}2 $(LAB) --test lab --test media --test stonith >$(TARGET)/lab.log 2>&1 & second=$$!; \
-	$(LAB) --lib --bins --test daemon; status=$$?; wait $$second || status=$$?; cat $(TARGET)/lab.log; exit $$status
+	HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}3 HBD_LAB_SHARE=2/2 $(LAB) --test daemon >$(TARGET)/daemon.log 2>&1 & third=$$!; \
+	HBD_LAB_SHARE=1/2 $(LAB) --lib --bins --test daemon; status=$$?; wait $$third || status=$$?; wait $$second || status=$$?; \
+	cat $(TARGET)/daemon.log $(TARGET)/lab.log; exit $$status
 
 interop: prepare
 	@$(SUDO) true
@@ -90,6 +93,18 @@ interop: prepare
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-interop && wait $$bases
 	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
+
+# The commit of version 0.1.0, before groups moved one by one.
+LAST_RELEASE = 4d5b292
+last-release: prepare deb
+	@$(SUDO) true
+	@[ -d $(TARGET)/last-release ] || git clone --quiet . $(TARGET)/last-release
+	@git -C $(TARGET)/last-release checkout --quiet $(LAST_RELEASE)
+	$(SAY) "the package of the last release"
+	@$(MAKE) --no-print-directory -C $(TARGET)/last-release deb
+	@$(SUDO) tests/lab/base plain >/dev/null
+	@package=$$(ls $(CURDIR)/$(TARGET)/last-release/dist/hbd_*.deb) && \
+		HBD_LAST_RELEASE=$$package $(CARGO) test --package hbd-lab --test daemon -- groups::the_last_release
 
 check: toolchain
 	$(SAY) "format, lints, documentation"

@@ -37,10 +37,35 @@ pub struct Test<'a, S> {
     pub play: Play<'a, S>,
 }
 
+/// Which tests of a program are played, where several runs of it share them: `HBD_LAB_SHARE=1/2` and `2/2`. Most of a
+/// test's time is waiting.
+#[derive(Debug)]
+struct Share {
+    own: usize,
+    of: usize,
+    next: usize,
+}
+
+impl Share {
+    fn from_environment() -> Share {
+        let text = std::env::var("HBD_LAB_SHARE").unwrap_or_default();
+        let numbers = text.split_once('/').and_then(|(own, of)| Some((own.parse().ok()?, of.parse().ok()?)));
+        let (own, of) = numbers.filter(|(own, of)| (1..=*of).contains(own)).unwrap_or((1, 1));
+        Share { own, of, next: 0 }
+    }
+
+    /// Whether the next test of the program is one of ours.
+    fn takes_next(&mut self) -> bool {
+        self.next += 1;
+        self.next % self.of == self.own % self.of
+    }
+}
+
 /// A run of a test program.
 #[derive(Debug)]
 pub struct Suite {
     words: Vec<String>,
+    share: Share,
     budget: Duration,
     lacks: Vec<String>,
     begun: Instant,
@@ -67,6 +92,7 @@ impl Suite {
         Suite {
             budget,
             words: std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect(),
+            share: Share::from_environment(),
             lacks: missing(),
             begun: Instant::now(),
             passed: 0,
@@ -79,7 +105,9 @@ impl Suite {
     /// Plays the selected ones of these tests in order, on machines that `boot` makes when the first is wanted.
     pub fn play<S: Stage>(&mut self, needs_package: bool, boot: impl Fn() -> Result<S>, tests: Vec<Test<'_, S>>) {
         let wanted = |name: &str| self.words.is_empty() || self.words.iter().any(|word| name.contains(word));
-        let (chosen, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(|test| wanted(&test.name));
+        let share = &mut self.share;
+        let chosen = |test: &Test<'_, S>| share.takes_next() && wanted(&test.name);
+        let (chosen, others): (Vec<_>, Vec<_>) = tests.into_iter().partition(chosen);
         self.filtered += others.len();
         if let Some(why) = self.reason_to_skip(needs_package) {
             for test in &chosen {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_or_explain};
+use hbd_lab::software::package;
 
 use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words};
 
@@ -109,5 +110,40 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
     wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
     let still = pair.node(B).run(&["systemctl", "show", "--value", "--property=InvocationID", "third.service"])?;
     expect("the run of third.service", &still, &third)?;
+    Ok(String::new())
+}
+
+/// Where `make last-release` has built the package of the last release.
+const LAST_RELEASE: &str = "HBD_LAST_RELEASE";
+
+/// A node still has the last release, which knows classes only: groups move together, and the refusal says why. Then it
+/// is updated: nothing moves for that, and from then on each group moves alone.
+pub fn the_last_release_is_updated_node_by_node(pair: &mut Pair) -> Result<String> {
+    let Some(last_release) = std::env::var_os(LAST_RELEASE) else {
+        return Ok(format!("not played: {LAST_RELEASE} names no package; see make last-release"));
+    };
+    settled(pair)?;
+    pair.stop_with(Some(HARESOURCES))?;
+    pair.node(B).install(last_release.as_ref())?;
+    let since = pair.start_with(Some(HARESOURCES))?;
+    pair.wait_settled(since)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    let refused = pair.node(A).attempt(&["hbctl", "move", SECOND, NODES[B].name])?;
+    expect_status("hbctl move beside the last release", &refused, 4)?;
+    expect_words("hbctl move beside the last release", &refused.stderr, &["cannot be moved without", "older hbd"])?;
+    pair.node(A).run(&["hbctl", "standby", "local"])?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
+    pair.node(A).run(&["hbctl", "takeover", "local"])?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+
+    let since = now();
+    pair.node(B).install(&package()?)?;
+    pair.node(B).run(&["systemctl", "restart", "hbd.service"])?;
+    pair.lab.wait_stable(B, since, START)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    pair.expect_undisturbed(A, since)?;
+    pair.node(A).run(&["hbctl", "move", SECOND, NODES[B].name])?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
+    pair.expect_undisturbed(A, since)?;
     Ok(String::new())
 }
