@@ -72,8 +72,8 @@ demo: prepare
 	$(SAY) "two machines"
 	@$(SUDO) $(TARGET)/debug/demo
 
-# The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: two of them at once, of
-# which one is heard when the other has finished.
+# The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: three of them at once, of
+# which one is heard while it runs, the others when it has finished.
 test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 test: LAB = $(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
 test: prepare
