@@ -116,8 +116,8 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
 /// Where `make last-release` has built the package of the last release.
 const LAST_RELEASE: &str = "HBD_LAST_RELEASE";
 
-/// A node still has the last release, which knows classes only: groups move together, and the refusal says why. Then it
-/// is updated: nothing moves for that, and from then on each group moves alone.
+/// A node still has the last release, which knows classes only: groups move together, and the refusal says why. Then
+/// it is updated: nothing moves for that, and from then on each group moves alone.
 pub fn the_last_release_is_updated_node_by_node(pair: &mut Pair) -> Result<String> {
     let Some(last_release) = std::env::var_os(LAST_RELEASE) else {
         return Ok(format!("not played: {LAST_RELEASE} names no package; see make last-release"));
