@@ -187,6 +187,7 @@ impl Effects {
             }
             self.tell_vip(vip::VipCommand::Configure { id: number(step), options });
         }
+        self.tell_vip(vip::VipCommand::Sweep);
     }
 
     /// Asks the address thread to report from now on which interfaces can serve.

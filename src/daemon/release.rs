@@ -185,7 +185,11 @@ pub async fn release_or_keep(directory: &Path, ending: &ServiceEnd) -> Vec<Relea
             println!("hbd --release: releasing addresses and units: {why}");
             // Neither waits for the other.
             let all = [held.groups.clone(), held.leaving.clone()].concat();
-            let (mut errors, ()) = tokio::join!(release(&all, &held.units), stop_targets());
+            let has_addresses = all.iter().flat_map(|group| &group.resources).any(is_address);
+            // They go before the addresses, which may be their sources.
+            let routes = if has_addresses { crate::vip::release_routes().await } else { Vec::new() };
+            let (released, ()) = tokio::join!(release(&all, &held.units), stop_targets());
+            let mut errors: Vec<ReleaseError> = routes.into_iter().map(ReleaseError::from).chain(released).collect();
             errors.extend(stop_children(&held.children).await);
             if errors.is_empty() {
                 errors.extend(held::forget(directory).err().map(ReleaseError::from));
@@ -218,6 +222,10 @@ pub async fn release(groups: &[Group], policies: &UnitPolicies) -> Vec<ReleaseEr
         errors.extend(stop(&units, policies).await);
     }
     errors
+}
+
+fn is_address(resource: &Resource) -> bool {
+    matches!(resource.kind, ResourceKind::Address(_))
 }
 
 /// Asks for the stop of all groups' targets. That it fails keeps nothing else from being released.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
 use zbus::Variant;
 
 use super::error::UnitError;
@@ -19,6 +20,8 @@ use crate::util::error::failed;
 const DIRECTORY: &str = "environment";
 /// RuntimeDirectory= where systemd has not told it.
 const RUNTIME: &str = "/run/hbd";
+/// A file's name may have 255 bytes, and the name of a unit nearly as many before it is escaped.
+const LONGEST_NAME: usize = 200;
 /// What a backslash protects within double quotes (systemd.exec(5), "EnvironmentFile").
 const SPECIAL: [char; 4] = ['"', '\\', '`', '$'];
 
@@ -40,6 +43,12 @@ fn file(unit: &str) -> PathBuf {
         } else {
             name.push_str(&format!("_{byte:02x}"));
         }
+    }
+    if name.len() > LONGEST_NAME {
+        // Its beginning is for people, the digest tells it from others.
+        let digest: String = Sha256::digest(unit.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        name.truncate(LONGEST_NAME - digest.len());
+        name.push_str(&digest);
     }
     directory().join(name)
 }
@@ -124,5 +133,14 @@ mod tests {
     fn nothing_in_a_value_is_interpreted() {
         let variables = ["A=a b".to_owned(), "B=\"$x`\\'#=\n;".to_owned(), "C=".to_owned()];
         assert_eq!(text(&variables), "A=\"a b\"\nB=\"\\\"\\$x\\`\\\\'#=\n;\"\nC=\"\"\n");
+    }
+
+    #[test]
+    fn the_longest_units_have_files_of_their_own() {
+        let unit = |last: &str| format!("hbd-{}{last}.service", "a-b_c\\".repeat(35));
+        let [one, other] = [unit("1"), unit("2")].map(|unit| file(&unit));
+        assert!(one != other && one.file_name().unwrap().len() <= LONGEST_NAME);
+        property(&unit("1"), &["SECRET=hunter2".to_owned()]).unwrap();
+        forget(&unit("1"));
     }
 }

@@ -214,8 +214,12 @@ impl<R: Fn(VipReport)> Worker<R> {
             let report = self.take_back(id, |_, _| error);
             return (self.report)(report);
         }
-        let Some(HeldAddress { place: Placement { device, prefix, .. }, .. }) = self.held.get(&id) else { return };
-        (self.report)(VipReport::Added { id, device: device.clone(), prefix: *prefix, at });
+        let Some(HeldAddress { place: Placement { address, device, prefix, .. }, .. }) = self.held.get(&id) else {
+            return;
+        };
+        let (address, device, prefix) = (*address, device.clone(), *prefix);
+        self.put_back_sourced(address);
+        (self.report)(VipReport::Added { id, device, prefix, at });
     }
 
     /// Undoes an addition to an interface that turned out to be of no use.

@@ -77,7 +77,8 @@ impl<R: Fn(VipReport)> Worker<R> {
             return;
         }
         targets.sort_unstable_by_key(|&(order, ..)| std::cmp::Reverse(order));
-        for &(_, id, ..) in &targets {
+        for &(_, id, _, address) in &targets {
+            self.note_sourced(address);
             self.take_routes(id);
             self.held.remove(&id);
         }

@@ -91,7 +91,7 @@ pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
 pub use oddity::AddressOddity;
-pub use release::{present, release};
+pub use release::{present, release, release_routes};
 pub(crate) use remover::hint as who_may_remove;
 
 /// The address thread's command channel. When it is dropped the thread finishes what it was told and ends; the

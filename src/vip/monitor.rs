@@ -10,13 +10,14 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
-use netlink_packet_route::rule::RuleMessage;
+use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use rtnetlink::sys::AsyncSocket;
 use rtnetlink::{Handle, IpVersion, MulticastGroup, RouteMessageBuilder};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::task::JoinHandle;
 
 use super::error::VipError;
+use super::mark::PROTOCOL;
 use super::network::{Change, Network};
 use super::route_request::is_ours;
 
@@ -94,6 +95,19 @@ impl Monitor {
                 network.new_route(&route);
             }
             Ok(network)
+        };
+        tokio::time::timeout(LIST_TIMEOUT, listing).await.unwrap_or(Err(VipError::ListTimeout(LIST_TIMEOUT)))
+    }
+}
+
+impl Monitor {
+    /// Lists the rules and routes that have hbd's mark.
+    pub(super) async fn belongings(&self) -> Result<(Vec<RuleMessage>, Vec<RouteMessage>), VipError> {
+        let listing = async {
+            let mut listed = (rules(&self.handle).await?, routes(&self.handle).await?);
+            listed.0.retain(|rule| rule.attributes.contains(&RuleAttribute::Protocol(PROTOCOL)));
+            listed.1.retain(|route| route.header.protocol == PROTOCOL);
+            Ok(listed)
         };
         tokio::time::timeout(LIST_TIMEOUT, listing).await.unwrap_or(Err(VipError::ListTimeout(LIST_TIMEOUT)))
     }

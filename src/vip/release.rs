@@ -17,8 +17,6 @@ use crate::config::Address;
 /// are on the interface given, if one is. Others are left alone. Kernels before 5.18 keep no mark: there, address and
 /// interface decide, because an address left behind would have two owners.
 ///
-/// All routes and rules with the same mark go first.
-///
 /// Goes on after an error and returns all of them; none means that nothing of ours is left. Needs CAP_NET_ADMIN and a
 /// tokio runtime with I/O and time.
 pub async fn release(addresses: &[Address]) -> Vec<VipError> {
@@ -29,6 +27,21 @@ pub async fn release(addresses: &[Address]) -> Vec<VipError> {
     };
     let reader = tokio::spawn(connection);
     let errors = release_with(&handle, addresses).await;
+    reader.abort();
+    errors
+}
+
+/// Removes all routes and rules with hbd's mark, whatever they belong to: before [`release`] of all addresses.
+///
+/// Goes on after an error and returns all of them. Needs CAP_NET_ADMIN and a tokio runtime with I/O and time.
+pub async fn release_routes() -> Vec<VipError> {
+    let opened = rtnetlink::new_connection();
+    let (connection, handle, _) = match opened {
+        Ok(opened) => opened,
+        Err(source) => return vec![VipError::Netlink { doing: "open a socket", source }],
+    };
+    let reader = tokio::spawn(connection);
+    let errors = release_routes_with(&handle).await;
     reader.abort();
     errors
 }
@@ -56,7 +69,7 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
         links.iter().filter_map(|link| Some((link.header.index, name_of(link)?))).collect();
     let marked = kernel::keeps_marker();
 
-    let mut errors = release_routes(handle).await;
+    let mut errors = Vec::new();
     // Backwards: a network's first address goes last, so that the kernel never has to promote another.
     for message in present.into_iter().rev() {
         let Some(address) = local(&message) else { continue };
@@ -79,8 +92,7 @@ async fn release_with(handle: &rtnetlink::Handle, wanted: &[Address]) -> Vec<Vip
     errors
 }
 
-/// Removes all routes and rules with hbd's mark, whatever they belong to.
-async fn release_routes(handle: &rtnetlink::Handle) -> Vec<VipError> {
+async fn release_routes_with(handle: &rtnetlink::Handle) -> Vec<VipError> {
     let listed = async { Ok((monitor::rules(handle).await?, monitor::routes(handle).await?)) };
     let (rules, routes) = match listed.await {
         Ok(listed) => listed,

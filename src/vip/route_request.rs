@@ -11,7 +11,11 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::mark::PROTOCOL;
 use super::request::NetlinkRequest;
+use super::sourced::identity;
 use crate::config::{GroupRoute, GroupRule};
+
+/// The metric of an IPv6 route of which none is said (IP6_RT_PRIO_USER of the kernel).
+const IPV6_METRIC: u32 = 1024;
 
 /// RTM_NEWROUTE: fails with EEXIST if there is a route to the same destination with the same metric.
 pub(super) fn add_route(route: &GroupRoute, index: u32) -> NetlinkRequest {
@@ -71,6 +75,29 @@ pub(super) fn is_ours(message: &RouteNetlinkMessage) -> bool {
     }
 }
 
+/// Whether a listed route is this one, wherever it leads.
+pub(super) fn is_route(listed: &RouteMessage, route: &GroupRoute) -> bool {
+    listed.header.address_family == family(route.ipv4) && identity(listed) == identity(&route_message(route))
+}
+
+/// Whether a listed rule is this one.
+pub(super) fn is_rule(listed: &RuleMessage, rule: &GroupRule) -> bool {
+    let wanted = rule_message(rule);
+    let (one, other) = (&listed.header, &wanted.header);
+    (one.family, one.src_len, one.dst_len) == (other.family, other.src_len, other.dst_len)
+        && wanted.attributes.iter().all(|attribute| listed.attributes.contains(attribute))
+}
+
+/// RTM_DELROUTE for a listed route of ours.
+pub(super) fn remove_listed_route(route: RouteMessage) -> NetlinkRequest {
+    request(RouteNetlinkMessage::DelRoute(route))
+}
+
+/// RTM_DELRULE for a listed rule of ours.
+pub(super) fn remove_listed_rule(rule: RuleMessage) -> NetlinkRequest {
+    request(RouteNetlinkMessage::DelRule(rule))
+}
+
 fn route_message(route: &GroupRoute) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(route.ipv4);
@@ -82,7 +109,9 @@ fn route_message(route: &GroupRoute) -> RouteMessage {
         message.header.destination_prefix_length = length;
         message.attributes.push(RouteAttribute::Destination(network.into()));
     }
-    message.attributes.extend(route.metric.map(RouteAttribute::Priority));
+    // The kernel adds an IPv6 route without a metric with this one, and would remove one with any.
+    let metric = route.metric.or((!route.ipv4).then_some(IPV6_METRIC));
+    message.attributes.extend(metric.map(RouteAttribute::Priority));
     message
 }
 

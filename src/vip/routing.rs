@@ -8,13 +8,19 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::rule::RuleMessage;
+
 use super::command::VipReport;
 use super::error::VipError;
 use super::network::Network;
 use super::removals::PAUSE;
 use super::request::NetlinkRequest;
 use super::route_care::RouteCare;
-use super::route_request::{add_again, add_route, add_rule, remove_route, remove_rule};
+use super::route_request::{
+    add_again, add_route, add_rule, is_route, is_rule, remove_listed_route, remove_listed_rule, remove_route,
+    remove_rule,
+};
 use super::sourced::words;
 use super::worker::Worker;
 use crate::config::{AddressOptions, GroupRoute, GroupRule};
@@ -57,6 +63,28 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
         self.cares.insert(id, RouteCare::default());
         Ok(())
+    }
+
+    /// Removes what has hbd's mark and belongs to no address.
+    pub(super) async fn sweep(&mut self) {
+        let (rules, routes) = match self.monitor.belongings().await {
+            Ok(listed) => listed,
+            Err(error) => return (self.report)(VipReport::Warning { error }),
+        };
+        let known = || self.options.values();
+        let stray_rule = |rule: &RuleMessage| !known().any(|one| one.rules.iter().any(|other| is_rule(rule, other)));
+        let stray_route =
+            |route: &RouteMessage| !known().any(|one| one.routes.iter().any(|other| is_route(route, other)));
+        let rules: Vec<_> = rules.into_iter().filter(stray_rule).map(remove_listed_rule).collect();
+        let routes: Vec<_> = routes.into_iter().filter(stray_route).map(remove_listed_route).collect();
+        for removal in rules.into_iter().chain(routes) {
+            if let Err(source) = self.ask_kernel(removal)
+                && !is_absent(&source)
+            {
+                let what = "a route or rule of an hbd before this one".to_owned();
+                (self.report)(VipReport::Warning { error: VipError::RouteStays { what, source } });
+            }
+        }
     }
 
     /// Removes what belongs to an address that is about to be removed, held or not.
@@ -128,9 +156,12 @@ impl<R: Fn(VipReport)> Worker<R> {
         for item in items(&options.routes, &options.rules) {
             whole &= self.put(id, &item).is_ok();
         }
-        if let Some(care) = self.cares.get_mut(&id).filter(|_| !whole) {
-            care.missing.get_or_insert(now);
-            care.due = Some(now + PAUSE);
+        if let Some(care) = self.cares.get_mut(&id) {
+            if !whole {
+                care.missing.get_or_insert(now);
+            }
+            // Also where all is there: somebody may wait for that.
+            care.due = Some(if whole { now } else { now + PAUSE });
         }
     }
 
@@ -220,8 +251,11 @@ impl<R: Fn(VipReport)> Worker<R> {
     fn put(&mut self, id: u64, item: &RouteItem<'_>) -> io::Result<()> {
         match self.add_item(id, item) {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                self.ask_kernel(item.removal()).map_err(|_| error)?;
-                self.add_item(id, item)
+                match self.ask_kernel(item.removal()) {
+                    Err(removal) if !is_absent(&removal) => Err(error),
+                    // Where it was somebody else's, the second attempt says so.
+                    _ => self.add_item(id, item),
+                }
             }
             other => other,
         }

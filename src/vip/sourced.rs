@@ -30,8 +30,9 @@ impl SourcedRoutes {
         let others = !matches!(message.header.protocol, RouteProtocol::Kernel | PROTOCOL);
         let simple = !message.attributes.iter().any(|attribute| matches!(attribute, RouteAttribute::NhId(_)));
         if message.header.kind == RouteType::Unicast && others && simple && source(message).is_some() {
-            if self.0.len() < MOST {
-                self.0.insert(identity(message), message.clone());
+            let identity = identity(message);
+            if self.0.len() < MOST || self.0.contains_key(&identity) {
+                self.0.insert(identity, message.clone());
             }
         } else {
             self.0.remove(&identity(message));
@@ -69,12 +70,13 @@ fn source(message: &RouteMessage) -> Option<IpAddr> {
     })
 }
 
-fn identity(message: &RouteMessage) -> RouteIdentity {
+pub(super) fn identity(message: &RouteMessage) -> RouteIdentity {
     let (mut table, mut destination, mut metric) = (message.header.table.into(), None, 0);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Table(number) => table = *number,
             RouteAttribute::Destination(RouteAddress::Inet(network)) => destination = Some(IpAddr::V4(*network)),
+            RouteAttribute::Destination(RouteAddress::Inet6(network)) => destination = Some(IpAddr::V6(*network)),
             RouteAttribute::Priority(number) => metric = *number,
             _ => {}
         }

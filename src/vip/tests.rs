@@ -190,7 +190,7 @@ fn mac_of(device: &str) -> arp::MacBytes {
 
 fn release_now(addresses: &[Address]) -> Vec<VipError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(release(addresses))
+    runtime.block_on(async { release_routes().await.into_iter().chain(release(addresses).await).collect() })
 }
 
 #[test]

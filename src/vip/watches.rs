@@ -81,12 +81,12 @@ impl Watches {
         ServiceProbe(tokio::spawn(try_service(id, service, self.news.clone())))
     }
 
-    /// When something is due next. A question waits until `free_at` of its id and interface.
-    pub fn next_due(&self, free_at: impl Fn(u64, u32) -> Option<Instant>) -> Option<Instant> {
+    /// When something is due next.
+    pub fn next_due(&self) -> Option<Instant> {
         let strays =
             self.strays.values().filter_map(|stray| if let Stray::Seen(at) = stray { Some(*at) } else { None });
-        let probes = self.probes.iter().map(|(&id, (probe, _))| free_at(id, probe.index).max(Some(probe.due())));
-        probes.flatten().chain(self.look_at).chain(strays).min()
+        let probes = self.probes.values().map(|(probe, _)| probe.due());
+        probes.chain(self.look_at).chain(strays).min()
     }
 
     /// The next change of a service. Never ends; safe to cancel.

@@ -15,6 +15,9 @@ use crate::config::Address;
 
 /// Interfaces that cannot serve are looked at again: addresses and routes may have come since.
 const LOOK: Duration = Duration::from_secs(1);
+/// No interface has this index (netdevice(7)).
+const NO_INTERFACE: u32 = 0;
+
 impl<R: Fn(VipReport)> Worker<R> {
     pub(super) fn watch(&mut self, command: &VipCommand) {
         match command {
@@ -32,18 +35,19 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     fn begin_probe(&mut self, id: u64, wanted: &Address, interval: Duration, service: Option<u16>) {
         let address = wanted.address;
-        let place = match place(&self.network, wanted) {
-            Ok(place) => place,
-            Err(error) => return (self.report)(VipReport::Warning { error }),
-        };
+        let place = place(&self.network, wanted).map_err(|error| (self.report)(VipReport::Warning { error })).ok();
         // Before the first question: its answer is quick.
-        if let Err(source) = self.listener.listen(place.index, address) {
-            let error = VipError::Listen { device: place.device, source };
+        if let Some(place) = &place
+            && let Err(source) = self.listener.listen(place.index, address)
+        {
+            let error = VipError::Listen { device: place.device.clone(), source };
             (self.report)(VipReport::Warning { error });
         }
+        // On an interface that is down or gone nobody can be asked, and nobody answers.
+        let index = place.map_or(NO_INTERFACE, |place| place.index);
         let service = service.map(|port| self.watches.probe_service(id, SocketAddr::new(address, port)));
         let now = Instant::now();
-        self.watches.probes.insert(id, (Probe::new(address, place.index, interval, now), service));
+        self.watches.probes.insert(id, (Probe::new(address, index, interval, now), service));
         self.ask(now);
     }
 
@@ -55,17 +59,9 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
         let mut due: Vec<_> = self.watches.probes.iter().map(|(&id, (probe, _))| (probe.due(), id)).collect();
         due.retain(|(due, _)| *due <= now);
-        // Where not all can be sent, the one that has waited longest goes first.
         due.sort_unstable();
         for (_, id) in due {
-            let pace = self.options.get(&id).map(|options| options.announce.pace).unwrap_or_default();
             let Some((probe, _)) = self.watches.probes.get_mut(&id) else { continue };
-            if !pace.is_zero() {
-                if self.pacer.free_at(probe.index).is_some_and(|free_at| free_at > now) {
-                    continue;
-                }
-                self.pacer.sent(probe.index, now, pace);
-            }
             if let Some(mac) = self.network.link(probe.index).and_then(|link| link.mac) {
                 // A question that could not be sent is one without an answer: nobody there can be reached.
                 let _ = self.announcer.probe(probe.index, mac, probe.address);

@@ -146,6 +146,7 @@ impl<R: Fn(VipReport)> Worker<R> {
                 VipCommand::Add { .. } => self.add(run).await,
                 VipCommand::Remove { .. } => self.remove(run).await,
                 VipCommand::Configure { .. } => self.options.extend(run.iter().filter_map(options)),
+                VipCommand::Sweep => self.sweep().await,
                 VipCommand::Announce { .. } => run.iter().for_each(|command| self.announce(command)),
                 VipCommand::Renew { .. } => self.renew(run).await,
                 VipCommand::Stretch { lifetime } => self.stretch(*lifetime),
@@ -170,8 +171,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             .held
             .values()
             .map(|held| [held.schedule.due(), held.expires, held.back_at, held.contest.as_ref().map(Contest::over)]);
-        let paced = |id| self.options.get(&id).is_some_and(|options| !options.announce.pace.is_zero());
-        let questions = self.watches.next_due(|id, index| self.pacer.free_at(index).filter(|_| paced(id)));
+        let questions = self.watches.next_due();
         held.flatten().flatten().chain(questions).chain(self.pacer.next_due()).chain(self.routes_due()).min()
     }
 
@@ -237,8 +237,13 @@ impl<R: Fn(VipReport)> Worker<R> {
                 let one = |held: &HeldAddress| held.place.index == index && held.place.address == address;
                 gone.extend(self.ids(|held| one(held) && !self.is_in_place(held)));
                 self.compare(address);
+                // With the last address of an interface the kernel drops its routes without a word.
+                self.doubt_routes(Instant::now());
             }
-            Change::AddressThere { address } => self.compare(address),
+            Change::AddressThere { address } => {
+                self.compare(address);
+                self.doubt_routes(Instant::now());
+            }
         }
     }
 

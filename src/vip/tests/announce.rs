@@ -40,9 +40,10 @@ fn with_a_pace_no_two_frames_are_closer_and_every_address_is_told_before_any_in_
     });
 }
 
+/// Whether somebody has an address must be known before it is taken, whatever a switch counts.
 #[test]
-fn questions_keep_the_pace_as_well() {
-    const PACE: Duration = Duration::from_millis(50);
+fn questions_do_not_wait_for_the_pace() {
+    const PACE: Duration = Duration::from_secs(5);
     with_cable(|_peer| {
         testnet::add_address("eth0", HOST, 24);
         let room = Room::open();
@@ -53,17 +54,9 @@ fn questions_keep_the_pace_as_well() {
             let interval = Duration::from_millis(10);
             room.handle.send(VipCommand::Probe { id, address, interval, service: None }).unwrap();
         }
-        let mut silent = Vec::new();
-        for _ in 0..4 {
-            match room.report() {
-                VipReport::Silent { id } => silent.push(id),
-                other => panic!("{other:?}"),
-            }
-        }
-        silent.sort_unstable();
-        assert_eq!(silent, [1, 2, 3, 4], "none is forgotten");
-        // Three questions each, and the moment of the fourth.
-        assert!(begun.elapsed() >= PACE * 12, "{:?}", begun.elapsed());
+        let silent = (0..4).map(|_| room.report()).filter(|report| matches!(report, VipReport::Silent { .. }));
+        assert_eq!(silent.count(), 4);
+        assert!(begun.elapsed() < PACE, "{:?}", begun.elapsed());
     });
 }
 
