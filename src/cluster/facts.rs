@@ -161,6 +161,8 @@ pub(super) enum Fact {
     // The exchange.
     /// A word of the peer that is not void.
     ExchangeWord { seq: u64, set: GroupSet, ask: Ask },
+    /// The peer has released what it gives us, and it is taken here.
+    PeerGives { set: GroupSet },
     /// We accept what the peer gives.
     ExchangeAccepted { set: GroupSet },
     /// Both began at the same time, and ours is the one to be given up.
@@ -168,7 +170,7 @@ pub(super) enum Fact {
     /// The peer knows of no exchange any more.
     ExchangeVoid,
     /// The peer's next word is overdue; `unanswered`: it has not reacted at all.
-    ExchangeOverdue { unanswered: bool },
+    ExchangeOverdue { unanswered: bool, set: GroupSet },
     /// We have given, and the peer has taken.
     ExchangeGiven,
     /// The peer has given, and we have taken.
@@ -178,7 +180,7 @@ pub(super) enum Fact {
     /// That exchange is over, and its set is to stay here.
     KeptHere { set: GroupSet, step: Step },
     /// An exchange ended without that.
-    ExchangeEnded { answer: Answer },
+    ExchangeEnded { answer: Answer, set: GroupSet },
 
     /// An operator's request is answered.
     Answered { id: u64, answer: Answer },
@@ -324,13 +326,14 @@ impl Core {
                 }
                 each!(self; word_received(seq, set, ask.word));
             }
+            Fact::PeerGives { set } => each!(self; keep_given(set)),
             Fact::ExchangeAccepted { set } => each!(self; note_given_back(set)),
             Fact::ExchangeYielded { set, seq } => each!(self; cancel_exchange(); accept_instead(set, seq)),
             Fact::ExchangeVoid => {
                 each!(self; call_off_exchange(); report_after_exchange(); repeat_report_soon(); audit_both());
             }
-            Fact::ExchangeOverdue { unanswered } => {
-                each!(self; note_offer_unanswered());
+            Fact::ExchangeOverdue { unanswered, set } => {
+                each!(self; note_offer_unanswered(set));
                 if unanswered {
                     each!(self; peer_is_silent());
                 }
@@ -348,7 +351,9 @@ impl Core {
                     answer_request(Answer::NotReleased { resource, reason }); restart_check(); leave_check())
             }
             Fact::KeptHere { set, step } => each!(self; keep_what_was_given(set, step); report_undone()),
-            Fact::ExchangeEnded { answer } => each!(self; answer_request(answer)),
+            Fact::ExchangeEnded { answer, set } => {
+                each!(self; note_offer_unanswered(set); answer_request(answer))
+            }
 
             Fact::ReturnWanted { id, set } => each!(self; move_groups(id, MoveDirection::ToPeer, set)),
             Fact::ConnectedAlike => each!(self; plan_return()),

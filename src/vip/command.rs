@@ -26,8 +26,8 @@ pub enum VipCommand {
         /// What hbd.toml says.
         options: AddressOptions,
     },
-    /// All addresses are configured: removes the routes and rules of hbd's that belong to none of them. A predecessor with
-    /// another hbd.toml has left them.
+    /// All addresses are configured: removes the routes and rules of hbd's that belong to none of them. A predecessor
+    /// with another hbd.toml has left them.
     Sweep,
     /// Remove the address, under whatever prefix and label it is there, and stop announcing it. From the interface it
     /// was added to; if this process did not add it, from the interface that haresources names, else from every

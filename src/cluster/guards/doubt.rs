@@ -14,10 +14,22 @@ impl Core {
         if self.peer_was_reset() || self.doubted_peer().is_none() {
             return GroupSet::NONE;
         }
+        self.moving_with(self.unaskable())
+    }
+
+    /// The groups that are to be held back where somebody has them, and have no address by which that could be asked.
+    fn unaskable(&self) -> GroupSet {
         let silent_to_all = |group: usize| self.to_ask(GroupSet::one(group), |_| true).is_empty();
         let holds = |group: usize| self.lan.policy(group).is_some_and(|policy| policy.conflict == OnAnswer::Hold);
-        let doubtful = (0..self.groups.list().len()).filter(|group| holds(*group) && silent_to_all(*group));
-        self.moving_with(GroupSet::new(doubtful, Set::NONE))
+        let unaskable = (0..self.groups.list().len()).filter(|group| holds(*group) && silent_to_all(*group));
+        GroupSet::new(unaskable, Set::NONE)
+    }
+
+    /// These groups, of which somebody else has an address: that is a sign that the peer lives, and then it has as
+    /// well what has no address and prefers the same node.
+    pub(in crate::cluster) fn with_unaskable(&self, answered: GroupSet) -> GroupSet {
+        let class = self.groups.whole_classes(answered);
+        self.moving_with(answered.with(class.common(self.unaskable())))
     }
 
     /// Why a group is not taken, if it is for a peer that is heard and not believed.

@@ -49,6 +49,9 @@ pub(in crate::cluster) struct Failures {
     /// What failed here, or cannot be served here, and was offered to the peer, and before when it is not offered
     /// again: both would otherwise send it to and fro.
     offers: Vec<(GroupSet, Instant)>,
+    /// What the peer did not take a moment ago, and until when that counts.
+    #[serde(default)]
+    unanswered: Vec<(GroupSet, Instant)>,
 }
 
 /// What becomes of a resource that failed if nobody does anything.
@@ -228,7 +231,7 @@ impl Core {
         self.note_failure(step, otherwise == Otherwise::Refused);
         let count = self.health.count(step);
         self.log(Record::UnitFailed { group, resource, reason, count });
-        if self.exchange.busy() && !self.everywhere.has(step) {
+        if self.exchange.concerns(step.group) && !self.everywhere.has(step) {
             // What it is about may be on its way to the peer: looked at again when that is over.
             self.look_again(step, FLUX, itself);
         } else if otherwise == Otherwise::Refused || count > self.settings.health.restarts as usize {
@@ -320,7 +323,8 @@ impl Core {
         let set = self.peer_could_serve(step);
         let now = self.now.monotonic;
         // A real Heartbeat does not say what it failed to start: it gets what failed here once in a while only.
-        let again = !self.peer_kind().is_hbd() && self.health.offered_lately(set, now);
+        let offered = !self.peer_kind().is_hbd() && self.health.offered_lately(set, now);
+        let again = offered || self.unanswered_lately(set);
         let can = self.peer_alive() && !set.is_none() && !again && !self.undone_lately(set);
         let moves = can && self.begin_exchange(set).is_ok();
         if moves {
@@ -374,7 +378,7 @@ impl Core {
         let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
         self.health.waiting = later;
         for (step, _) in due {
-            if self.exchange.busy() && !self.everywhere.has(step) && self.is_to_run(step) {
+            if self.exchange.concerns(step.group) && !self.everywhere.has(step) && self.is_to_run(step) {
                 // It is perhaps on its way to the peer.
                 self.look_again(step, FLUX, false);
                 continue;
@@ -393,17 +397,27 @@ impl Core {
         self.health.offers.push((set, now + OFFER_PERIOD));
     }
 
-    /// The peer did not react to what may have been such an offer.
-    pub(in crate::cluster) fn note_offer_unanswered(&mut self) {
-        let retry = self.now.monotonic + OFFER_RETRY;
-        for (_, again) in &mut self.health.offers {
+    /// The peer did not react to what may have been such an offer of these, or it came to nothing.
+    pub(in crate::cluster) fn note_offer_unanswered(&mut self, set: GroupSet) {
+        let (now, retry) = (self.now.monotonic, self.now.monotonic + OFFER_RETRY);
+        let concerned = |offered: &GroupSet| !offered.common(set).is_none();
+        for (_, again) in self.health.offers.iter_mut().filter(|(offered, _)| concerned(offered)) {
             *again = retry.min(*again);
         }
+        self.health.unanswered.retain(|(_, until)| now < *until);
+        self.health.unanswered.push((set, retry));
+    }
+
+    /// Whether the peer did not take something of this set a moment ago: then it is tried here.
+    fn unanswered_lately(&self, set: GroupSet) -> bool {
+        let now = self.now.monotonic;
+        self.health.unanswered.iter().any(|(offered, until)| now < *until && !offered.common(set).is_none())
     }
 
     /// The peer that it was offered to is gone.
     pub(in crate::cluster) fn forget_offer(&mut self) {
         self.health.offers.clear();
+        self.health.unanswered.clear();
     }
 
     /// Groups that could not be started here: if the peer is well, it may try (03 §14.3). Repeated at every chance,

@@ -232,7 +232,7 @@ impl Core {
         let moving = |groups: &mut dyn Iterator<Item = usize>| self.moving_with(GroupSet::new(groups, Set::NONE));
         let cleared = moving(&mut self.lan.cleared.iter().copied());
         let answered = self.lan.asked.iter().filter(|asked| self.keeps(asked)).map(|asked| asked.step.group);
-        let answered = moving(&mut { answered });
+        let answered = self.with_unaskable(GroupSet::new(answered, Set::NONE));
         let perhaps = if self.is_isolated() { self.groups.all() } else { self.doubtful() };
         set.common(perhaps.without(cleared).with(answered))
     }
@@ -405,7 +405,7 @@ impl Core {
 
     /// What moves with a group whose address the peer claims was given up.
     pub(in crate::cluster) fn hold_yielded(&mut self, step: Step, mac: &str) {
-        let set = self.around(step.group);
+        let set = self.with_unaskable(GroupSet::one(step.group));
         self.lan.held_back = self.lan.held_back.with(set);
         self.ask_for(set, |_| true, Some(mac));
     }

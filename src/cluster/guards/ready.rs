@@ -85,13 +85,16 @@ impl Core {
         self.moving_with(GroupSet::new(unready, Set::NONE))
     }
 
-    /// The groups that this node does not take even if nobody else serves them, and those that move with them.
+    /// The groups that this node does not take even if nobody else serves them, and beside a peer that knows classes
+    /// only those that move with them.
     ///
     /// A unit that runs on both nodes, and not here at the moment, keeps nothing from being taken then: it is started
     /// again and again, and the other groups of its class are served meanwhile.
     pub(in crate::cluster) fn barred(&self) -> GroupSet {
         let barred = (0..self.groups.list().len()).filter(|group| self.barring_check(*group).is_some());
-        self.moving_with(GroupSet::new(barred, Set::NONE))
+        let barred = GroupSet::new(barred, Set::NONE);
+        // What is kept together is parted rather than left without an owner.
+        if self.groups_move_alone() { barred } else { self.groups.whole_classes(barred) }
     }
 
     /// What an hbd peer says that it could not serve.

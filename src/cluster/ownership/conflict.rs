@@ -2,9 +2,8 @@
 //! heals and the peer is an hbd", "A partition heals and the peer is a real Heartbeat").
 //!
 //! Two hbd nodes compare what each announces and come to the same result: who holds less, unless groups move alone,
-//! else who claimed later, else who sorts last by name releases; the other announces its addresses again; nothing
-//! restarts. With a real Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does
-//! not.
+//! else who claimed later, else who sorts last by name releases; the other announces its addresses again. Beside a
+//! real Heartbeat we keep serving while it restarts itself, and use the standby exchange if it does not.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -382,7 +381,8 @@ impl Core {
         if !self.ownership.decided() || !self.peer_alive() {
             return;
         }
-        if self.release_pending() {
+        let loser_stops = self.peer_kind().is_hbd() && self.ownership.other.releasing();
+        if self.release_pending() || loser_stops {
             self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
             return;
         }
@@ -421,13 +421,15 @@ impl Core {
         }
         let ours = self.conflict.nobody.common(self.ours_to_take());
         if !ours.is_none() && !self.exchange.busy() && !self.maintenance.on() {
-            if !ours.common(self.barred()).is_none() {
+            let barred = ours.common(self.barred());
+            let free = ours.without(barred);
+            if free.is_none() {
                 // Perhaps the peer can serve it: nobody else will.
-                let _ = self.begin_exchange(ours);
+                let _ = self.begin_exchange(barred.without(self.peer_unready()));
             } else {
-                self.conflict.nobody = self.conflict.nobody.without(ours);
-                self.ownership.return_when_agreed(ours.common(self.groups.foreign()));
-                self.take(ours);
+                self.conflict.nobody = self.conflict.nobody.without(free);
+                self.ownership.return_when_agreed(free.common(self.groups.foreign()));
+                self.take(free);
             }
         }
         self.send_resource(true, None);
@@ -487,7 +489,7 @@ impl Core {
 
     /// The peer claims an address that we serve, and does not hear us: the group is given up, with what moves along.
     pub(in crate::cluster) fn yield_group(&mut self, step: Step) {
-        let set = self.around(step.group);
+        let set = self.with_unaskable(GroupSet::one(step.group));
         if self.peer_node().is_some_and(Node::is_heartbeat) {
             self.release(set);
         } else {

@@ -75,6 +75,23 @@ impl Exchange {
         matches!(self.phase, Phase::Accepted(_))
     }
 
+    /// The set that is under way.
+    fn set(&self) -> Option<GroupSet> {
+        match self.phase {
+            Phase::Idle => None,
+            Phase::Asked(set)
+            | Phase::Releasing(set)
+            | Phase::Released(set)
+            | Phase::Accepted(set)
+            | Phase::Acquiring(set) => Some(set),
+        }
+    }
+
+    /// Whether this group is under way.
+    pub(in crate::cluster) fn concerns(&self, group: usize) -> bool {
+        self.set().is_some_and(|set| set.has(group))
+    }
+
     /// Whether an exchange is under way.
     pub(in crate::cluster) fn busy(&self) -> bool {
         self.phase != Phase::Idle
@@ -314,6 +331,7 @@ impl Core {
             return;
         }
         self.raise(Fact::PeerAnswered);
+        self.raise(Fact::PeerGives { set });
         self.enter(Phase::Acquiring(set), WORK_TIMEOUT);
         self.ownership.other.ends_release();
         self.ownership.other.holds = self.ownership.other.holds.without(set);
@@ -425,10 +443,11 @@ impl Core {
         }
         let asked = matches!(self.exchange.phase, Phase::Asked(_));
         let unanswered = asked || self.exchange.accepted();
+        let set = self.exchange.set().unwrap_or_default();
         self.log(Record::StandbyNoReply {});
         self.end_exchange();
         self.exchange.late_other_counts = asked;
-        self.raise(Fact::ExchangeOverdue { unanswered });
+        self.raise(Fact::ExchangeOverdue { unanswered, set });
     }
 
     /// The peer died, left or restarted: the exchange is void. What we were giving or taking is decided anew by
@@ -446,8 +465,9 @@ impl Core {
         if self.exchange.busy() {
             self.log(Record::StandbyCancelled {});
         }
+        let set = self.exchange.set().unwrap_or_default();
         self.end_exchange();
-        self.raise(Fact::ExchangeEnded { answer });
+        self.raise(Fact::ExchangeEnded { answer, set });
     }
 
     /// The same for a new incarnation of the peer, which counts its messages anew.

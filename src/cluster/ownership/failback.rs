@@ -59,27 +59,28 @@ impl Core {
             return;
         }
         let set = self.can_return(all);
-        let theirs = self.groups.held().common(set);
+        let waiting = set.is_none();
+        let theirs = self.groups.held().common(if waiting { all } else { set });
         // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
         // status was lost and who is still dead to us.
         let disagree = self.other_haresources() || !returns && !self.same_haresources();
         let hindered =
             disagree || self.conflict_open() || self.peer_is_worse_connected() || self.undone_lately(theirs);
         let due = self.return_is_due(theirs);
-        if self.peer_alive() && !hindered && due {
+        if self.peer_alive() && !hindered && due && !waiting {
             let _ = self.begin_exchange(set);
         }
         self.timers.set(Timer::Failback, self.now.monotonic + CHECK_AGAIN);
     }
 
     /// The part of what goes back that goes now, because the peer could serve it and this node could stop it lately.
-    /// Where nothing could, or groups do not move alone, all of it: what keeps it is found then.
+    /// Where groups do not move alone all of it: what keeps it is found then.
     fn can_return(&self, all: GroupSet) -> GroupSet {
         let theirs = self.groups.held().common(all);
         let kept = self.peer_unready().with(self.peer_cut()).with(self.peer_unfit_for(theirs));
         let kept = self.moving_with(kept.with(self.undone_of(theirs)).common(theirs));
         let ready = theirs.without(kept);
-        if self.groups_move_alone() && !ready.is_none() && ready != theirs { ready } else { all }
+        if self.peer_moves_alone() && ready != theirs { ready } else { all }
     }
 
     /// What goes back, as the exchange is to say it: all of the peer's class, unless groups say otherwise. A peer
@@ -112,6 +113,14 @@ impl Core {
         let groups = self.returning().common(self.groups.held()).iter();
         let leaves = self.ownership.decision == Decision::Shutdown;
         GroupSet::new(groups.filter(|_| !leaves), Set::NONE)
+    }
+
+    /// The peer gives us something: that stays, and only what was to go back before still is.
+    pub(in crate::cluster) fn keep_given(&mut self, given: GroupSet) {
+        if self.ownership.need_failback && self.peer_moves_alone() {
+            let rest = self.pending_return().without(given);
+            (self.ownership.need_failback, self.ownership.to_return) = (false, rest);
+        }
     }
 
     /// Nothing is to go back any more.

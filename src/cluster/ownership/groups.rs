@@ -138,8 +138,13 @@ impl Groups {
     pub fn want(&mut self, set: GroupSet, wanted: bool, now: Instant, out: &mut Vec<Action>) {
         let held = self.held_without_groups;
         self.held_without_groups = if wanted { held.with(set.empty()) } else { held.without(set.empty()) };
+        let mut freed = false;
         for index in self.order.clone().into_iter().filter(|index| set.has(*index)) {
-            self.want_group(index, wanted, now, out);
+            freed |= self.change_wish(index, wanted, now, out);
+        }
+        // Not before all of them are given up: another one of them would be started for a moment.
+        if freed {
+            self.let_others_start(now, out);
         }
     }
 
@@ -158,9 +163,16 @@ impl Groups {
 
     /// [`Groups::want`] for one group.
     pub fn want_group(&mut self, index: usize, wanted: bool, now: Instant, out: &mut Vec<Action>) {
+        if self.change_wish(index, wanted, now, out) {
+            self.let_others_start(now, out);
+        }
+    }
+
+    /// The same, without a look at the groups that wait. True if one of them may start units now.
+    fn change_wish(&mut self, index: usize, wanted: bool, now: Instant, out: &mut Vec<Action>) -> bool {
         let run = &mut self.runs[index];
         if run.wanted == wanted {
-            return;
+            return false;
         }
         run.wanted = wanted;
         run.failed = None;
@@ -179,7 +191,7 @@ impl Groups {
             out.push(Action::Log(self.notice(index, wanted)));
         }
         self.advance(index, now, out);
-        self.let_others_start(index, now, out);
+        self.starts_no_more(index)
     }
 
     /// Takes in how a step ended and takes the next one. True if the group could not be started.
@@ -233,7 +245,9 @@ impl Groups {
             }
         }
         self.advance(step.group, now, out);
-        self.let_others_start(step.group, now, out);
+        if self.starts_no_more(step.group) {
+            self.let_others_start(now, out);
+        }
         failed
     }
 
@@ -378,22 +392,6 @@ impl Groups {
         self.runs.get(step.group).is_some_and(|run| step.resource < run.running)
     }
 
-    /// Name of the group and word of the resource.
-    pub fn words(&self, step: Step) -> (String, String) {
-        let group = self.groups.get(step.group);
-        let resource = group.and_then(|group| group.resources.get(step.resource));
-        (
-            group.map(|group| group.key.clone()).unwrap_or_default(),
-            resource.map(|resource| resource.word.clone()).unwrap_or_default(),
-        )
-    }
-
-    /// [`Groups::announce`] for one group.
-    pub fn announce_group(&self, group: usize, out: &mut Vec<Action>) {
-        let running = 0..self.runs[group].running;
-        out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
-    }
-
     /// The groups in file order.
     pub fn list(&self) -> &[Group] {
         &self.groups
@@ -470,15 +468,19 @@ impl Groups {
         !self.runs[index].starts_units && self.parallel_starts.is_some_and(|most| starting() >= most)
     }
 
-    /// A group starts no units any more. Those that waited for that go on.
-    fn let_others_start(&mut self, index: usize, now: Instant, out: &mut Vec<Action>) {
+    /// Whether a group has just ended to start units.
+    fn starts_no_more(&mut self, index: usize) -> bool {
         let run = &mut self.runs[index];
         let starts = run.wanted && run.failed.is_none() && !run.settled;
-        if run.starts_units && !starts {
-            run.starts_units = false;
-            for other in self.order.clone() {
-                self.advance(other, now, out);
-            }
+        !starts && std::mem::take(&mut run.starts_units)
+    }
+
+    /// Those that waited until fewer groups start units go on, one that has failed after the others.
+    fn let_others_start(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let (failed, well): (Vec<_>, Vec<_>) =
+            self.order.iter().copied().partition(|group| self.runs[*group].failures > 0);
+        for other in well.into_iter().chain(failed) {
+            self.advance(other, now, out);
         }
     }
 

@@ -46,6 +46,22 @@ impl Groups {
         self.list().iter().position(|group| group.key == key)
     }
 
+    /// Name of the group and word of the resource.
+    pub fn words(&self, step: Step) -> (String, String) {
+        let group = self.list().get(step.group);
+        let resource = group.and_then(|group| group.resources.get(step.resource));
+        (
+            group.map(|group| group.key.clone()).unwrap_or_default(),
+            resource.map(|resource| resource.word.clone()).unwrap_or_default(),
+        )
+    }
+
+    /// [`Groups::announce`] for one group.
+    pub fn announce_group(&self, group: usize, out: &mut Vec<Action>) {
+        let running = 0..self.state(group).1;
+        out.extend(running.map(|resource| Action::Announce(Step { group, resource })));
+    }
+
     /// What we hold: every group that is to run here.
     pub fn held(&self) -> GroupSet {
         let groups = (0..self.list().len()).filter(|group| self.wanted(*group));

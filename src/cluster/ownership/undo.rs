@@ -37,7 +37,7 @@ impl Core {
         self.log(Record::MoveUndone { group, resource, node: self.peer_name() });
         let now = self.now.monotonic;
         self.undone.0.retain(|(_, until)| now < *until);
-        self.undone.0.push((set, now + REST));
+        self.undone.0.push((self.around(step.group), now + REST));
         self.take_in_maintenance_too(set);
     }
 

@@ -279,6 +279,6 @@ fn what_fails_and_cannot_be_given_because_nobody_answers_is_started_here() {
         }
         bench.run(30_000);
         let story = bench.story();
-        assert!(story.iter().any(|line| line == "start a2" || line == "ask_resources local me"), "{story:?}");
+        assert!(story.contains(&"start a2".to_owned()), "{story:?}");
     }
 }

@@ -71,7 +71,7 @@ pub fn an_operator_moves_one_group_of_three(pair: &mut Pair) -> Result<String> {
     wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
     pair.expect_undisturbed(A, since)?;
     let unknown = pair.node(A).attempt(&["hbctl", "move", "fourth", NODES[B].name])?;
-    expect_words("hbctl move of no group", &unknown.stderr, &["fourth"])?;
+    expect_words("hbctl move of no group", &format!("{}{}", unknown.stdout, unknown.stderr), &["fourth"])?;
     Ok(String::new())
 }
 
