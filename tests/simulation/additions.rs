@@ -212,7 +212,11 @@ impl Schedule {
 
     /// Releases of several ages meet, and are updated node by node.
     fn add_updates(&mut self, random: &mut SplitMix64) {
-        self.cluster.extensions = std::array::from_fn(|_| random.between(1, u64::from(EXTENSIONS)) as u32);
+        // A release before the third extension believes repetitions, and does not find out that it was set back (05
+        // §3.12).
+        let hostile = |fault| matches!(fault, Fault::Replay { .. } | Fault::Hold { .. } | Fault::FullDisk { .. });
+        let oldest = if self.stages.iter().any(|stage| hostile(stage.fault)) { 3 } else { 1 };
+        self.cluster.extensions = std::array::from_fn(|_| random.between(oldest, u64::from(EXTENSIONS)) as u32);
         for node in 0..2 {
             let at = random.between(2, self.stages.len() as u64) as usize;
             let fault = Fault::Restart { node, after_ms: random.between(100, 2_500) };

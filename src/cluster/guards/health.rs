@@ -69,7 +69,7 @@ enum Otherwise {
 
 impl Failures {
     /// Whether something of this set was offered to the peer lately.
-    pub(super) fn offered_lately(&self, set: GroupSet, now: Instant) -> bool {
+    pub(in crate::cluster) fn offered_lately(&self, set: GroupSet, now: Instant) -> bool {
         self.offers.iter().any(|(offered, again)| now < *again && !offered.common(set).is_none())
     }
 

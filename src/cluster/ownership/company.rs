@@ -38,15 +38,22 @@ impl Core {
         if self.settings.arrangement.together.is_empty() || !self.groups_move_alone() || !self.is_stable() {
             return;
         }
-        let (held, theirs) = (self.groups.held(), self.ownership.other.holds);
+        let (held, theirs, now) = (self.groups.held(), self.ownership.other.holds, self.now.monotonic);
+        let unable = self.peer_cut().with(self.peer_unready());
+        let goes = |part: &GroupSet| {
+            part.common(unable).is_none()
+                && self.peer_unfit_for(*part).is_none()
+                && !self.undone_lately(*part)
+                && !self.health.offered_lately(*part, now)
+        };
         let parted = self.companies().filter_map(|company| {
             let first = company.iter().next()?;
-            let part = company.common(held);
-            (theirs.has(first) && !held.has(first)).then_some(part)
+            (theirs.has(first) && !held.has(first)).then_some(company.common(held))
         });
-        let part = parted.fold(GroupSet::NONE, GroupSet::with);
-        let unfit = !self.peer_unfit_for(part).is_none() || self.undone_lately(part) || self.leave.begun();
-        if !part.is_none() && !unfit && self.begin_exchange(part).is_ok() {
+        let part = parted.filter(goes).fold(GroupSet::NONE, GroupSet::with);
+        if !part.is_none() && !self.leave.begun() && self.begin_exchange(part).is_ok() {
+            // Not again and again: the files of the nodes may say different things.
+            self.raise(Fact::OfferedToPeer { set: part });
             self.log(Record::CompanyReunites { groups: self.groups.keys(part), node: self.peer_name() });
         }
     }
