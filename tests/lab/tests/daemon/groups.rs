@@ -130,7 +130,8 @@ pub fn the_last_release_is_updated_node_by_node(pair: &mut Pair) -> Result<Strin
     wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
     let refused = pair.node(A).attempt(&["hbctl", "move", SECOND, NODES[B].name])?;
     expect_status("hbctl move beside the last release", &refused, 4)?;
-    expect_words("hbctl move beside the last release", &refused.stderr, &["cannot be moved without", "older hbd"])?;
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    expect_words("hbctl move beside the last release", &said, &["cannot be moved without", "older hbd"])?;
     pair.node(A).run(&["hbctl", "standby", "local"])?;
     wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
     pair.node(A).run(&["hbctl", "takeover", "local"])?;
