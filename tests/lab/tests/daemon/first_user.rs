@@ -53,13 +53,18 @@ fn installed(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.served_by(A, START)
 }
 
-/// The status, a move to the other node and back.
-fn tried(terminal: &mut Terminal<'_>) -> Result<()> {
+/// The address is there before the last service is.
+fn all_is_well(terminal: &Terminal<'_>) -> Result<()> {
     let healthy = || {
         let status = terminal.pair.node(A).attempt(&["hbctl", "status"]).ok()?;
         (status.status == Some(0)).then_some(())
     };
-    wait_until("all to be well", START, healthy)?;
+    wait_until("all to be well", START, healthy)
+}
+
+/// The status, a move to the other node and back.
+fn tried(terminal: &mut Terminal<'_>) -> Result<()> {
+    all_is_well(terminal)?;
     terminal.types(A, "hbctl status", &["nodea", "nodeb", "active", "192.168.17.200/24/eth0", "eth1"])?;
     terminal.types(B, "systemctl status hbd --no-pager --lines=3", &["Active: active (running)", "nodea"])?;
     terminal.remarks("Give the service to the other node, and take it back");
@@ -149,5 +154,6 @@ fn there_and_back(terminal: &mut Terminal<'_>) -> Result<()> {
         terminal.pair.lab.wait_stable(index, since, START)?;
     }
     terminal.served_by(A, START)?;
+    all_is_well(terminal)?;
     terminal.types(A, "hbctl status", &["nodea", "nodeb"]).map(drop)
 }
