@@ -270,6 +270,14 @@ impl GroupObject {
         self.0.contested
     }
 
+    /// Which machines answer for its addresses beside their owner, as far as this node knows: a router with proxy
+    /// ARP, or a machine that was given the address by mistake. Each as "MAC on INTERFACE answers for ADDRESS as
+    /// well". A machine that is gone is in it for three more minutes.
+    #[zbus(property)]
+    fn strangers(&self) -> &[String] {
+        &self.0.strangers
+    }
+
     /// What waits before it goes back by itself from this node to the one that it prefers: "when-well" (that node is
     /// not there, or not well), "at" (the moment ReturnsAtUSec), "window" (the time of day ReturnsWindow) or "soon".
     /// "" if it does not go. See FailbackNow and FailbackCancel.

@@ -182,6 +182,9 @@ pub struct GroupSnapshot {
     /// Whether another node says that it holds this group, which this node holds as well.
     #[serde(default)]
     pub contested: bool,
+    /// Which machines answer for its addresses beside their owner, a sentence without its full stop each.
+    #[serde(default)]
+    pub strangers: Vec<String>,
     /// What waits before it goes back by itself from this node to the one that it prefers: `when-well` (that node is
     /// not there, or not well), `at` (a moment), `window` (a time of day), `soon`; empty if it does not go.
     #[serde(default)]

@@ -107,6 +107,7 @@ fn example() -> Snapshot {
             held_back: String::new(),
             degraded_there: false,
             contested: false,
+            strangers: vec!["02:00:00:00:00:09 on eth0 answers for 10.0.0.100 as well".to_owned()],
             returns: String::new(),
             returns_at_usec: 0,
             returns_window: String::new(),

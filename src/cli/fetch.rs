@@ -207,6 +207,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         checks: checks.into_iter().map(check).collect(),
         degraded_there: take(&mut from, "DegradedThere"),
         contested: take(&mut from, "Contested"),
+        strangers: take_list(&mut from, "Strangers"),
         returns: take(&mut from, "Returns"),
         returns_at_usec: take(&mut from, "ReturnsAtUSec"),
         returns_window: take(&mut from, "ReturnsWindow"),

@@ -40,13 +40,7 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         }
         troubles.extend(troubles_here(group));
         troubles.extend(group.checks.iter().filter_map(|check| check_trouble(group, check)));
-        if group.contested {
-            troubles.push(format!("Group {} is held by both nodes: see hbctl why {0}", group.name));
-        }
-        if group.degraded_there {
-            troubles
-                .push(format!("Group {} does not run whole on {}: see hbctl status there.", group.name, group.owner));
-        }
+        troubles.extend(troubles_elsewhere(group));
     }
     for node in snapshot.nodes.iter().filter(|node| !node.local && !node.not_ready.is_empty()) {
         let groups = node.not_ready.join(", ");
@@ -79,6 +73,21 @@ fn check_trouble(group: &GroupSnapshot, check: &CheckSnapshot) -> Option<String>
         }
         _ => None,
     }
+}
+
+/// What is wrong with a group on other machines.
+fn troubles_elsewhere(group: &GroupSnapshot) -> Vec<String> {
+    let name = &group.name;
+    let strangers = group.strangers.iter();
+    let mut troubles: Vec<String> =
+        strangers.map(|stranger| format!("{stranger}: take the address of group {name} away from it.")).collect();
+    if group.contested {
+        troubles.push(format!("Group {name} is held by both nodes: see hbctl why {name}"));
+    }
+    if group.degraded_there {
+        troubles.push(format!("Group {name} does not run whole on {}: see hbctl status there.", group.owner));
+    }
+    troubles
 }
 
 /// What is wrong with a group on this node.

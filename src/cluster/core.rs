@@ -15,6 +15,7 @@ use super::complaints::Complaints;
 use super::facts::Fact;
 use super::guards::carrier::Carrier;
 use super::guards::checks::Checks;
+use super::guards::claimed::ClaimedAddresses;
 use super::guards::condition::Conditions;
 use super::guards::fencing::Fencing;
 use super::guards::health::Failures;
@@ -22,9 +23,12 @@ use super::guards::ipfail::Ipfail;
 use super::guards::isolation::Isolation;
 use super::guards::lan::Lan;
 use super::guards::leftover::LeftoverList;
+use super::guards::lost::LostLeases;
+use super::guards::machines::Machines;
 use super::guards::maintenance::Maintenance;
 use super::guards::ready::Readiness;
 use super::guards::stopped::StoppedUnits;
+use super::guards::survey::Survey;
 use super::heartbeat::legacy::Legacy;
 use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
@@ -96,6 +100,14 @@ pub struct Core {
     pub(super) operator: Operator,
     pub(super) conflict: Conflict,
     pub(super) lan: Lan,
+    #[serde(default)]
+    pub(super) lost: LostLeases,
+    #[serde(default)]
+    pub(super) claimed: ClaimedAddresses,
+    #[serde(default)]
+    pub(super) machines: Machines,
+    #[serde(default)]
+    pub(super) survey: Survey,
     pub(super) ipfail: Ipfail,
     pub(super) isolation: Isolation,
     pub(super) fencing: Fencing,
@@ -149,6 +161,10 @@ impl Core {
             operator: Operator::default(),
             conflict: Conflict::default(),
             lan: Lan::default(),
+            lost: LostLeases::default(),
+            claimed: ClaimedAddresses::default(),
+            machines: Machines::default(),
+            survey: Survey::default(),
             ipfail: Ipfail::default(),
             isolation: Isolation::default(),
             fencing: Fencing::default(),
@@ -167,17 +183,22 @@ impl Core {
             succession: Succession::default(),
             settings,
         };
-        core.nodes = (core.settings.nodes.clone().iter())
+        core.add_nodes();
+        core
+    }
+
+    /// The node table, with what an earlier daemon has noted of each node.
+    fn add_nodes(&mut self) {
+        self.nodes = (self.settings.nodes.clone().iter())
             .map(|name| {
-                let trigger = core.random.below(ACK_PERIOD);
-                let mut node = Node::new(name, core.settings.timing.deadtime, core.settings.links.len(), trigger);
-                if let Some(known) = core.settings.known_peers.iter().find(|known| known.node == *name) {
+                let trigger = self.random.below(ACK_PERIOD);
+                let mut node = Node::new(name, self.settings.timing.deadtime, self.settings.links.len(), trigger);
+                if let Some(known) = self.settings.known_peers.iter().find(|known| known.node == *name) {
                     node.is_known(known);
                 }
                 node
             })
             .collect();
-        core
     }
 
     /// Takes in one event and returns what is to be done about it, in order.
@@ -200,6 +221,7 @@ impl Core {
             Event::LocalClock { utc_offset } => each!(self; utc_offset_changed(utc_offset)),
             Event::Fenced { node, outcome } => each!(self; fence_ended(&node, outcome)),
             Event::Policies(policies) => each!(self; watch_addresses(policies)),
+            Event::OwnMacs { macs, more } => each!(self; own_macs_changed(macs, more)),
             Event::Address { step, news } => self.address_news(step, news),
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
         }
@@ -233,10 +255,19 @@ impl Core {
             AddressNews::Found => each!(self; found_running(step)),
             AddressNews::Absent => each!(self; leftover_gone(step)),
             AddressNews::Restored => each!(self; resource_changed(step)),
-            AddressNews::Answered { mac } => each!(self; address_answered(step, mac)),
+            AddressNews::Answered { mac, device } => {
+                each!(self; note_machine(&mac, &device); address_answered(step, mac, device))
+            }
+            AddressNews::Unanswered { mac } => each!(self; address_unanswered(step, &mac)),
+            AddressNews::Surveyed { device, machines } => {
+                each!(self; note_machines(&machines, &device); surveyed(step, device, machines))
+            }
+            AddressNews::AskedBy { mac, device } => each!(self; note_machine(&mac, &device)),
             AddressNews::Silent => each!(self; address_silent(step)),
             AddressNews::Service { answers } => each!(self; service_changed(step, answers)),
-            AddressNews::Claimed { mac, again } => each!(self; address_claimed(step, mac, again)),
+            AddressNews::Claimed { mac, device, again } => {
+                each!(self; note_machine(&mac, &device); address_claimed(step, mac, device, again))
+            }
             AddressNews::Carrier { up } => each!(self; carrier_changed(step, up)),
         }
     }

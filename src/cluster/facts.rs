@@ -12,6 +12,7 @@ use super::api::event::{Answer, Step};
 use super::api::group_set::GroupSet;
 use super::api::time::Instant;
 use super::core::{Core, each};
+use super::guards::claimed::RepeatedClaim;
 use super::ownership::operator::MoveDirection;
 use super::ownership::state::Decision;
 use super::peer::message::{Ask, AskWord, Info, MessageSaid, Report, StatusSaid};
@@ -136,10 +137,20 @@ pub(super) enum Fact {
     ConflictActedOn,
     /// Nobody answers for an address any more.
     AddressSilent,
-    /// Somebody repeated a claim to an address that we serve, at `at`.
-    ClaimRepeated { step: Step, mac: String, at: Instant },
-    /// It is the peer's claim, and we yield.
-    ClaimYielded { step: Step, mac: String },
+    /// Somebody repeated a claim to an address that we serve.
+    ClaimRepeated(RepeatedClaim),
+    /// A machine that is not the peer's claims what we serve.
+    StrangerClaimed { step: Step, mac: String, device: String },
+    /// These machines answer for what the living peer holds, and `others` for what we hold.
+    AnsweredForPeer { machines: Vec<String>, others: Vec<String> },
+    /// The lease of an address that is to be ours has ended.
+    LeaseLost { step: Step },
+    /// Nobody is asked any more about the leases that a group has lost; these addresses come back.
+    LeaseSettled { group: usize, back: Vec<Step> },
+    /// The peer says MAC addresses that we did not know.
+    PeerMacsKnown,
+    /// It is the peer's claim, or may be, and we yield.
+    ClaimYielded(RepeatedClaim),
     /// A failed group, or one that we cannot serve, was offered to the peer.
     OfferedToPeer { set: GroupSet },
     /// Something changed for which a stop or a restart may have waited.
@@ -220,10 +231,10 @@ impl Core {
                 each!(self; check_gate(); ipfail_ask(); judge_lan());
             }
             Fact::ConnectionsChanged => each!(self; ipfail_ask()),
-            Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins()),
+            Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins(); survey_soon()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => {
-                each!(self; remember_number(from); configuration_heard(from, said.fingerprint.clone());
+                each!(self; remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
             }
@@ -307,8 +318,15 @@ impl Core {
             Fact::YieldToHeartbeat { set } => each!(self; cancel_exchange(); yield_to_heartbeat(set)),
             Fact::ConflictActedOn => each!(self; conflict_again()),
             Fact::AddressSilent => self.judge_lan(),
-            Fact::ClaimRepeated { step, mac, at } => each!(self; weigh_claim(step, mac, at)),
-            Fact::ClaimYielded { step, mac } => each!(self; yield_group(step); hold_yielded(step, &mac)),
+            Fact::ClaimRepeated(claim) => each!(self; weigh_claim(claim)),
+            Fact::ClaimYielded(claim) => each!(self; yield_group(claim.step); hold_yielded(&claim)),
+            Fact::StrangerClaimed { step, mac, device } => each!(self; note_stranger(step, &mac, &device)),
+            Fact::AnsweredForPeer { machines, others } => {
+                each!(self; note_seen(&machines, &others); name_strangers());
+            }
+            Fact::LeaseLost { step } => each!(self; ask_to_restore(step)),
+            Fact::LeaseSettled { group, back } => each!(self; ask_to_restore_no_more(group); add_again(back)),
+            Fact::PeerMacsKnown => each!(self; survey_soon()),
             Fact::OfferedToPeer { set } => each!(self; note_offer(set)),
             Fact::PerhapsStable => each!(self; restart_check(); leave_check()),
             Fact::LeaveBegins => {

@@ -59,13 +59,16 @@ pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
-/// their keys; 3 = what was heard of the receiver, in every message; 4 = groups move one by one. The fields
-/// `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`,
-/// `hbd_keys` and `hbd_deaf` need no number: a node that does not know them loses nothing.
-pub const EXTENSIONS: u32 = 4;
+/// their keys; 3 = what was heard of the receiver, in every message; 4 = groups move one by one; 5 = the MAC
+/// addresses of the sender's machine. The fields `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`,
+/// `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys` and `hbd_deaf` need no number: a node that does not
+/// know them loses nothing.
+pub const EXTENSIONS: u32 = 5;
 /// The first of them with sets of groups by their keys.
 const GROUPS_EXTENSION: u32 = 2;
 /// The first of them that says what it has heard.
 const FRESHNESS_EXTENSION: u32 = 3;
 /// The first of them whose groups move one by one.
 const ALONE_EXTENSION: u32 = 4;
+/// The first of them that says its MAC addresses.
+const MACHINES_EXTENSION: u32 = 5;

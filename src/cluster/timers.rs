@@ -79,6 +79,8 @@ pub(super) enum Timer {
     Health,
     /// What runs here and is not to is stopped, or looked at again.
     Leftover,
+    /// Another address is asked for, its owner or not.
+    Survey,
     /// A restart goes on without waiting for an exchange.
     Restart,
     /// A request of an operator that waits is refused. Looked at after every event.
@@ -87,7 +89,7 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All of them, in the order in which they run.
-    pub(super) const ALL: [Timer; 34] = [
+    pub(super) const ALL: [Timer; 35] = [
         Timer::PingSilence,
         Timer::StartRaise,
         Timer::Beat,
@@ -120,6 +122,7 @@ impl Timer {
         Timer::Leave,
         Timer::Health,
         Timer::Leftover,
+        Timer::Survey,
         Timer::Restart,
         Timer::RequestExpiry,
     ];
@@ -138,6 +141,7 @@ impl Timer {
                 | Timer::HoldQuestion
                 | Timer::ReportAgain
                 | Timer::ReportLast
+                | Timer::Survey
         )
     }
 }
@@ -282,6 +286,7 @@ impl Core {
             Timer::Leave => each!(self; leave_due()),
             Timer::Health => each!(self; health_retry()),
             Timer::Leftover => each!(self; stop_leftovers()),
+            Timer::Survey => each!(self; survey_due()),
         }
     }
 }

@@ -108,6 +108,9 @@ pub struct GroupView {
     /// Whether the other node says that it holds this group, which we hold as well.
     #[serde(default)]
     pub contested: bool,
+    /// Which machines answer for its addresses beside their owner, a sentence without its full stop each.
+    #[serde(default)]
+    pub strangers: Vec<String>,
     /// What waits before it goes back to the other node, which it prefers; `None` if it does not go by itself.
     #[serde(default)]
     pub returns: Option<ReturnWait>,
@@ -209,6 +212,7 @@ impl Core {
             held_back: self.objection(index),
             degraded_there,
             contested: theirs && here,
+            strangers: self.strangers_in_words(index),
             returns: self.return_wait(returning, index),
             resources: (0..group.resources.len())
                 .map(|resource| self.resource_view(Step { group: index, resource }))

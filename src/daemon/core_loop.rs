@@ -294,15 +294,29 @@ impl CoreLoop {
             vip::VipReport::Expired { id } => return self.address_news(id, AddressNews::Expired),
             vip::VipReport::Found { id } => return self.address_news(id, AddressNews::Found),
             vip::VipReport::Absent { id } => return self.address_news(id, AddressNews::Absent),
-            vip::VipReport::Answered { id, mac } => {
-                return self.address_news(id, AddressNews::Answered { mac: mac.to_string() });
+            vip::VipReport::Answered { id, mac, device } => {
+                return self.address_news(id, AddressNews::Answered { mac: mac.to_string(), device });
+            }
+            vip::VipReport::Unanswered { id, mac } => {
+                return self.address_news(id, AddressNews::Unanswered { mac: mac.to_string() });
+            }
+            vip::VipReport::Surveyed { id, device, machines } => {
+                let machines = machines.iter().map(ToString::to_string).collect();
+                return self.address_news(id, AddressNews::Surveyed { device, machines });
+            }
+            vip::VipReport::AskedBy { id, mac, device } => {
+                return self.address_news(id, AddressNews::AskedBy { mac: mac.to_string(), device });
+            }
+            vip::VipReport::OwnMacs { macs } => {
+                let macs = macs.iter().map(ToString::to_string).collect();
+                return self.feed(Event::OwnMacs { macs, more: false });
             }
             vip::VipReport::Silent { id } => return self.address_news(id, AddressNews::Silent),
             vip::VipReport::Service { id, answers } => {
                 return self.address_news(id, AddressNews::Service { answers });
             }
-            vip::VipReport::Claimed { id, mac, again } => {
-                return self.address_news(id, AddressNews::Claimed { mac: mac.to_string(), again });
+            vip::VipReport::Claimed { id, mac, device, again } => {
+                return self.address_news(id, AddressNews::Claimed { mac: mac.to_string(), device, again });
             }
             vip::VipReport::Carrier { id, up } => return self.address_news(id, AddressNews::Carrier { up }),
             vip::VipReport::Restored { addresses, device, often, hint } => {

@@ -237,6 +237,8 @@ impl Effects {
                 vip::VipCommand::Probe { id, address, interval: self.asking_interval, service }
             }
             Order::ProbeEnd => vip::VipCommand::ProbeEnd { id },
+            Order::Survey => vip::VipCommand::Survey { id, address },
+            Order::Defend => vip::VipCommand::Defend { id },
             Order::Restore => {
                 self.restoring.insert(id);
                 vip::VipCommand::Add { id, address }

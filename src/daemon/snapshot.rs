@@ -185,6 +185,7 @@ fn group_snapshot(name: &str, group: &Group, view: &GroupView) -> GroupSnapshot 
         held_back: view.held_back.clone().unwrap_or_default(),
         degraded_there: view.degraded_there,
         contested: view.contested,
+        strangers: view.strangers.clone(),
         returns: view.returns.map(return_word).unwrap_or_default().to_owned(),
         returns_at_usec: match view.returns {
             Some(ReturnWait::Until(wall)) => microseconds(wall),

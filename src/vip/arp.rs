@@ -48,6 +48,15 @@ pub(super) fn claimed(frame: &[u8]) -> Option<(Ipv4Addr, MacBytes)> {
     Some((Ipv4Addr::from(sender), mac)).filter(|(sender, _)| !sender.is_unspecified())
 }
 
+/// Whose address is asked for by somebody who does not say who asks, and that machine's MAC (RFC 5227 §1.1).
+pub(super) fn probed(frame: &[u8]) -> Option<(Ipv4Addr, MacBytes)> {
+    // Ethernet, IPv4, a request of nobody.
+    let question = frame.get(12..22)? == [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, ArpOperation::Request as u8];
+    let mac: MacBytes = frame.get(22..28)?.try_into().ok()?;
+    let (sender, target) = (frame.get(28..32)?, <[u8; 4]>::try_from(frame.get(38..42)?).ok()?);
+    (question && sender == [0; 4]).then_some((Ipv4Addr::from(target), mac))
+}
+
 fn frame(
     operation: ArpOperation,
     mac: MacBytes,
@@ -106,6 +115,11 @@ mod tests {
         );
         assert_eq!(probe(MAC, VIP).as_slice(), expected);
         assert_eq!(claimed(&expected), None);
+        assert_eq!(probed(&expected), Some((VIP, MAC)));
+        assert_eq!(probed(&gratuitous(ArpOperation::Request, MAC, VIP)), None);
+        for length in 0..expected.len() {
+            assert_eq!(probed(&expected[..length]), None, "{length}");
+        }
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub enum VipCommand {
         lifetime: Duration,
     },
     /// Ask the LAN, again and again, whether anybody has this address, and report each change
-    /// ([`VipReport::Answered`], [`VipReport::Silent`], [`VipReport::Service`]). Three questions without an answer
-    /// are silence.
+    /// ([`VipReport::Answered`], [`VipReport::Unanswered`], [`VipReport::Silent`], [`VipReport::Service`]). Three
+    /// questions without an answer are silence.
     Probe {
         /// As in the reports.
         id: u64,
@@ -72,6 +72,18 @@ pub enum VipCommand {
     /// Stop asking.
     ProbeEnd {
         /// The id of the probe.
+        id: u64,
+    },
+    /// Ask the LAN once who has this address, ourselves or not, and report it ([`VipReport::Surveyed`]).
+    Survey {
+        /// As in the report.
+        id: u64,
+        /// What haresources says.
+        address: Address,
+    },
+    /// Announce a held address whenever somebody claims it, at most twice a second, until the claims have ended.
+    Defend {
+        /// The id it was added with.
         id: u64,
     },
     /// Report from now on whether the interface of this address can serve it ([`VipReport::Carrier`]), held or not,
@@ -153,6 +165,38 @@ pub enum VipReport {
         id: u64,
         /// Whose interface answers.
         mac: MacAddress,
+        /// Our interface, on which that was heard.
+        device: String,
+    },
+    /// This machine does not answer any more for an address that we ask for, and others do.
+    Unanswered {
+        /// The id of the probe.
+        id: u64,
+        /// Its MAC address.
+        mac: MacAddress,
+    },
+    /// Who answered within a second. Not told of an address that could not be asked for.
+    Surveyed {
+        /// From the command.
+        id: u64,
+        /// Our interface, on which it was asked for.
+        device: String,
+        /// Everybody but ourselves.
+        machines: Vec<MacAddress>,
+    },
+    /// Somebody asks whether anybody has an address that we hold. Told once of each machine, of a few.
+    AskedBy {
+        /// The id it was added with.
+        id: u64,
+        /// Who.
+        mac: MacAddress,
+        /// Our interface, on which that was heard.
+        device: String,
+    },
+    /// The MAC addresses of this machine, at the start and at each change.
+    OwnMacs {
+        /// Those of the interfaces of watched addresses first. Without ports of bridges, on which nobody is answered.
+        macs: Vec<MacAddress>,
     },
     /// Nobody answers for an address that we ask for.
     Silent {
@@ -173,7 +217,9 @@ pub enum VipReport {
         id: u64,
         /// Who.
         mac: MacAddress,
-        /// The claim is repeated although we defended the address. Told once in ten seconds.
+        /// Our interface, on which that was heard.
+        device: String,
+        /// The claim is repeated although we defended the address. Told once in ten seconds of each machine.
         again: bool,
     },
     /// A held address could not be announced. Told when announcing begins to fail, not for every repetition.

@@ -15,12 +15,14 @@ use super::packet::{FRAME_MAX, PacketListener};
 /// Claims that wait for the loop. What does not fit is dropped: who means it says it again.
 const QUEUE: usize = 1024;
 
-/// Somebody said on an interface that an address is at a MAC.
+/// Somebody said on an interface that an address is at a MAC, or asked for it from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) index: u32,
     pub(super) address: IpAddr,
     pub(super) mac: MacBytes,
+    /// It only asks whether anybody has the address.
+    pub(super) question: bool,
 }
 
 /// All that is listened to.
@@ -92,9 +94,11 @@ async fn pass_on(ear: PacketListener, index: u32, claims: mpsc::Sender<Claim>) {
                 let frame = &frame[..length];
                 let arp = arp::claimed(frame).map(|(address, mac)| (IpAddr::V4(address), mac));
                 let claimed = arp.or_else(|| ndisc::claimed(frame).map(|(address, mac)| (IpAddr::V6(address), mac)));
-                if let Some((address, mac)) = claimed {
+                let probed = || arp::probed(frame).map(|(address, mac)| (IpAddr::V4(address), mac, true));
+                let said = claimed.map(|(address, mac)| (address, mac, false)).or_else(probed);
+                if let Some((address, mac, question)) = said {
                     // A full queue: see `QUEUE`.
-                    let _ = claims.try_send(Claim { index, address, mac });
+                    let _ = claims.try_send(Claim { index, address, mac, question });
                 }
             }
             Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}

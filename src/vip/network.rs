@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::link::{InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
 
 use super::addresses::{AddressKey, Present, PresentAddresses, covers};
@@ -31,6 +31,8 @@ pub(super) struct Interface {
     /// Has a carrier (IFF_RUNNING).
     pub(super) running: bool,
     pub(super) loopback: bool,
+    /// A port of a bridge, whose frames are the bridge's.
+    pub(super) bridged: bool,
 }
 
 /// A directly connected network, from a route without gateway or from an address.
@@ -104,6 +106,20 @@ impl Network {
     /// All MAC addresses of this machine.
     pub(super) fn is_own_mac(&self, mac: MacBytes) -> bool {
         self.links.values().any(|link| link.mac == Some(mac))
+    }
+
+    /// The MAC addresses of this machine, each once, those of interfaces in `first` before others. Not those of ports
+    /// of bridges: a machine with containers has many, and answers on the bridge.
+    pub(super) fn macs(&self, first: &[u32]) -> Vec<MacBytes> {
+        let mut links: Vec<&Interface> = self.links.values().filter(|link| !link.bridged).collect();
+        links.sort_by_key(|link| (!first.contains(&link.index), link.index));
+        let mut macs = Vec::new();
+        for mac in links.into_iter().filter_map(|link| link.mac) {
+            if !macs.contains(&mac) {
+                macs.push(mac);
+            }
+        }
+        macs
     }
 
     /// The interfaces that have the address, loopback excepted (LVS real servers keep theirs on `lo`).
@@ -221,8 +237,10 @@ impl Network {
 fn parse_link(message: &LinkMessage) -> Option<Interface> {
     let mut name = None;
     let mut mac = None;
+    let mut bridged = false;
     for attribute in &message.attributes {
         match attribute {
+            LinkAttribute::LinkInfo(infos) => bridged = infos.iter().any(is_bridged),
             LinkAttribute::IfName(value) => name = Some(value.clone()),
             LinkAttribute::Address(value) => mac = MacBytes::try_from(value.as_slice()).ok(),
             _ => {}
@@ -237,7 +255,17 @@ fn parse_link(message: &LinkMessage) -> Option<Interface> {
         up: flags.contains(LinkFlags::Up),
         running: flags.contains(LinkFlags::Running),
         loopback: flags.contains(LinkFlags::Loopback),
+        bridged,
     })
+}
+
+/// Whether an interface is a port of a bridge, of the kernel's or of Open vSwitch.
+fn is_bridged(info: &LinkInfo) -> bool {
+    match info {
+        LinkInfo::PortKind(InfoPortKind::Bridge) => true,
+        LinkInfo::PortKind(InfoPortKind::Other(kind)) => kind == "openvswitch",
+        _ => false,
+    }
 }
 
 fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {

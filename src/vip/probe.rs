@@ -9,11 +9,17 @@ use super::arp::MacBytes;
 /// Probes in a row without an answer that make silence (RFC 5227 PROBE_NUM).
 const PROBES: u32 = 3;
 
+/// So many machines that answer for one address are told apart; of more the one that was heard longest ago is
+/// forgotten.
+const MACHINES: usize = 16;
+
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProbeVerdict {
-    /// Somebody answers, after silence or for the first time, or another than before.
+    /// This machine answers, which did not before.
     Answered(MacBytes),
+    /// This machine does not answer any more, and others do.
+    Unanswered(MacBytes),
     /// Nobody answers, for the first time or any more.
     Silent,
 }
@@ -26,15 +32,18 @@ pub(super) struct Probe {
     pub(super) index: u32,
     interval: Duration,
     due: Instant,
+    /// How many questions in a row nobody has answered.
     unanswered: u32,
-    /// `None`: not known yet.
-    last: Option<ProbeVerdict>,
+    /// Silence was told, and nobody has answered since.
+    silent: bool,
+    /// Who answers, and how many questions in a row this one has not; who was heard last comes last.
+    machines: Vec<(MacBytes, u32)>,
 }
 
 impl Probe {
     /// A probe whose first question is due now.
     pub(super) fn new(address: IpAddr, index: u32, interval: Duration, now: Instant) -> Probe {
-        Probe { address, index, interval, due: now, unanswered: 0, last: None }
+        Probe { address, index, interval, due: now, unanswered: 0, silent: false, machines: Vec::new() }
     }
 
     /// When the next question is to be sent.
@@ -44,21 +53,36 @@ impl Probe {
 
     /// A question is sent now; if the ones before were not answered, that is news. A thread that was late has not
     /// listened either: questions that it missed do not count as unanswered.
-    pub(super) fn asked(&mut self, now: Instant) -> Option<ProbeVerdict> {
-        let verdict =
-            (self.unanswered >= PROBES).then_some(ProbeVerdict::Silent).filter(|silent| self.last != Some(*silent));
-        self.last = verdict.or(self.last);
+    pub(super) fn asked(&mut self, now: Instant) -> Vec<ProbeVerdict> {
+        let quiet = |(_, unanswered): &(MacBytes, u32)| *unanswered >= PROBES;
+        let gone: Vec<MacBytes> =
+            self.machines.iter().filter(|machine| quiet(machine)).map(|(mac, _)| *mac).collect();
+        self.machines.retain(|machine| !quiet(machine));
+        let verdicts = if !self.machines.is_empty() {
+            gone.into_iter().map(ProbeVerdict::Unanswered).collect()
+        } else if self.unanswered >= PROBES && !self.silent {
+            self.silent = true;
+            vec![ProbeVerdict::Silent]
+        } else {
+            Vec::new()
+        };
+        self.machines.iter_mut().for_each(|(_, unanswered)| *unanswered += 1);
         self.unanswered = (self.unanswered + 1).min(PROBES);
         self.due = now + self.interval;
-        verdict
+        verdicts
     }
 
     /// Somebody claims the address.
     pub(super) fn answered(&mut self, mac: MacBytes) -> Option<ProbeVerdict> {
-        self.unanswered = 0;
-        let verdict = Some(ProbeVerdict::Answered(mac)).filter(|verdict| self.last != Some(*verdict));
-        self.last = verdict.or(self.last);
-        verdict
+        (self.unanswered, self.silent) = (0, false);
+        let known = self.machines.iter().position(|(machine, _)| *machine == mac);
+        if let Some(at) = known {
+            self.machines.remove(at);
+        } else if self.machines.len() >= MACHINES {
+            self.machines.remove(0);
+        }
+        self.machines.push((mac, 0));
+        known.is_none().then_some(ProbeVerdict::Answered(mac))
     }
 }
 
@@ -75,7 +99,7 @@ mod tests {
 
     /// Asks when it is due and returns what that told, so often.
     fn ask(probe: &mut Probe, times: usize) -> Vec<Option<ProbeVerdict>> {
-        (0..times).map(|_| probe.asked(probe.due())).collect()
+        (0..times).map(|_| probe.asked(probe.due()).pop()).collect()
     }
 
     #[test]
@@ -103,5 +127,33 @@ mod tests {
         probe.answered(MAC);
         assert_eq!(ask(&mut probe, 4), [None, None, None, Some(ProbeVerdict::Silent)]);
         assert_eq!(probe.answered(MAC), Some(ProbeVerdict::Answered(MAC)));
+    }
+
+    #[test]
+    fn of_two_that_answer_each_is_told_once_and_the_one_that_ends_is_told() {
+        let mut probe = probe(Instant::now());
+        let other = [2, 0, 0, 0, 0, 8];
+        for round in 0..5 {
+            assert_eq!(probe.asked(probe.due()), []);
+            let told = [MAC, other].map(|mac| probe.answered(mac).is_some());
+            assert_eq!(told, [round == 0; 2]);
+        }
+        let mut verdicts = Vec::new();
+        for _ in 0..5 {
+            verdicts.extend(probe.asked(probe.due()));
+            assert_eq!(probe.answered(other), None);
+        }
+        assert_eq!(verdicts, [ProbeVerdict::Unanswered(MAC)]);
+        assert_eq!(ask(&mut probe, 5), [None, None, None, Some(ProbeVerdict::Silent), None]);
+    }
+
+    #[test]
+    fn a_stranger_with_many_mac_addresses_takes_no_memory() {
+        let mut probe = probe(Instant::now());
+        for last in 0..=255 {
+            probe.answered([2, 0, 0, 0, 0, last]);
+        }
+        assert_eq!(probe.machines.len(), MACHINES);
+        assert_eq!(probe.answered([2, 0, 0, 0, 0, 255]), None);
     }
 }

@@ -107,6 +107,7 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     /// Works until the channel is closed and empty, or the kernel's notifications cannot be had any more.
     pub(super) async fn run(mut self, mut inbox: UnboundedReceiver<VipCommand>) {
+        self.tell_own_macs();
         let mut commands = Vec::with_capacity(TAKE);
         loop {
             let due = self.next_due();
@@ -150,7 +151,11 @@ impl<R: Fn(VipReport)> Worker<R> {
                 VipCommand::Announce { .. } => run.iter().for_each(|command| self.announce(command)),
                 VipCommand::Renew { .. } => self.renew(run).await,
                 VipCommand::Stretch { lifetime } => self.stretch(*lifetime),
-                VipCommand::Probe { .. } | VipCommand::ProbeEnd { .. } | VipCommand::Watch { .. } => {
+                VipCommand::Probe { .. }
+                | VipCommand::ProbeEnd { .. }
+                | VipCommand::Survey { .. }
+                | VipCommand::Defend { .. }
+                | VipCommand::Watch { .. } => {
                     run.iter().for_each(|command| self.watch(command));
                 }
             }
@@ -170,7 +175,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         let held = self
             .held
             .values()
-            .map(|held| [held.schedule.due(), held.expires, held.back_at, held.contest.as_ref().map(Contest::over)]);
+            .map(|held| [held.schedule.due(), held.expires, held.back_at, held.contest.as_ref().map(Contest::due)]);
         let questions = self.watches.next_due();
         held.flatten().flatten().chain(questions).chain(self.pacer.next_due()).chain(self.routes_due()).min()
     }
@@ -182,6 +187,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         self.look_after_routes(now);
         self.contests_over(now);
         self.ask(now);
+        self.end_questions(now);
         self.look_again(now);
         self.look_for_strays(now);
         self.repeat(now);
@@ -218,10 +224,12 @@ impl<R: Fn(VipReport)> Worker<R> {
             Change::Nothing => {}
             Change::LinkFresh { index } => {
                 self.announce_all_on(index);
+                self.tell_own_macs();
                 self.look_at_interfaces();
                 self.doubt_routes(Instant::now());
             }
             Change::LinkChanged => {
+                self.tell_own_macs();
                 self.look_at_interfaces();
                 self.doubt_routes(Instant::now());
             }
@@ -259,6 +267,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
         let gone = self.ids(|held| !self.is_in_place(held));
         self.missing(gone);
+        self.tell_own_macs();
         self.compare_all();
         self.look_at_interfaces();
         self.doubt_routes(Instant::now());

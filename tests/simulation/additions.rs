@@ -84,7 +84,8 @@ impl Schedule {
         }
     }
 
-    /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one.
+    /// In every third pair hbd asks the LAN before it takes an address, and sometimes a third machine uses one, or a
+    /// router answers for all.
     pub fn add_watch(&mut self) {
         let mut random = SplitMix64::new(self.seed ^ 0x0007_a5c1);
         if !self.cluster.serves() || random.below(3) != 0 {
@@ -95,6 +96,14 @@ impl Schedule {
             let at = random.between(2, self.stages.len() as u64) as usize;
             let group = random.below(FEW as u64) as usize;
             let fault = Fault::Stranger { group, for_ms: random.between(100, 20_000) };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+        self.cluster.proxy = random.below(3) == 0;
+        for _ in 0..random.below(3) {
+            // Longer than it takes until a node that yields or waits for it is missed.
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let group = random.below(FEW as u64) as usize;
+            let fault = Fault::Stranger { group, for_ms: random.between(20_000, 90_000) };
             self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
         }
     }

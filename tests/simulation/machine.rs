@@ -136,6 +136,11 @@ impl Machine {
         })
     }
 
+    /// Whether an hbd can tell its peer's machine from others on an interface.
+    pub fn recognises_peer_on(&self, device: &str) -> bool {
+        matches!(self, Machine::Hbd(core) if core.recognises_peer_on(device))
+    }
+
     /// The nodes that count as active here; `None` if this is not an hbd.
     pub fn active_nodes(&self) -> Option<Vec<bool>> {
         match self {

@@ -66,6 +66,9 @@ pub struct Cluster {
     /// The first resource of each group is an address, and hbd asks the LAN before it takes it.
     #[serde(default)]
     pub watched: bool,
+    /// A router on the LAN answers for every address.
+    #[serde(default)]
+    pub proxy: bool,
     #[serde(default)]
     pub everywhere: Everywhere,
     #[serde(default)]
@@ -102,6 +105,7 @@ impl Cluster {
             pings: false,
             needs_ping: false,
             watched: false,
+            proxy: false,
             everywhere: Everywhere::None,
             returns: Returns::default(),
             loss: 0,
@@ -147,6 +151,7 @@ impl Cluster {
             pings: false,
             needs_ping: false,
             watched: false,
+            proxy: false,
             everywhere: Everywhere::None,
             returns: Returns::default(),
             loss,

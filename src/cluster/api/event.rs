@@ -107,6 +107,14 @@ pub enum Event {
     /// The policies of the groups, in haresources order: addresses are watched from now on. Before [`Event::Start`];
     /// without it nobody is asked whether an address is in use, as with Heartbeat.
     Policies(Vec<AddressPolicy>),
+    /// The MAC addresses of this machine's interfaces, as `02:00:c0:a8:11:03`: when they are known, and at each
+    /// change.
+    OwnMacs {
+        /// Those of the groups' addresses first.
+        macs: Vec<String>,
+        /// There are others.
+        more: bool,
+    },
     /// Something happened to an address.
     Address {
         /// Which.
@@ -163,6 +171,28 @@ pub enum AddressNews {
     Answered {
         /// Whose MAC address answers.
         mac: String,
+        /// The interface on which it was heard. A recording of an older hbd has none.
+        #[serde(default)]
+        device: String,
+    },
+    /// This machine does not answer for it any more, and others do.
+    Unanswered {
+        /// Its MAC address.
+        mac: String,
+    },
+    /// Who answered the question of [`Order::Survey`].
+    Surveyed {
+        /// The interface on which it was asked.
+        device: String,
+        /// The MAC addresses of all that answered, without this machine's.
+        machines: Vec<String>,
+    },
+    /// Somebody asks on the LAN whether anybody has it, while we have it.
+    AskedBy {
+        /// Whose MAC address.
+        mac: String,
+        /// The interface on which that was heard.
+        device: String,
     },
     /// Nobody answers for it, or nobody does any more.
     Silent,
@@ -175,6 +205,9 @@ pub enum AddressNews {
     Claimed {
         /// Whose MAC address.
         mac: String,
+        /// The interface on which it was heard. A recording of an older hbd has none.
+        #[serde(default)]
+        device: String,
         /// The claim is repeated although the address was defended.
         again: bool,
     },
@@ -189,10 +222,14 @@ pub enum AddressNews {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Ask the LAN again and again whether anybody has it; answer with [`AddressNews::Answered`],
-    /// [`AddressNews::Silent`] and [`AddressNews::Service`] at each change.
+    /// [`AddressNews::Unanswered`], [`AddressNews::Silent`] and [`AddressNews::Service`] at each change.
     Probe,
     /// Ask no more.
     ProbeEnd,
+    /// Ask once who has it; answer with [`AddressNews::Surveyed`].
+    Survey,
+    /// Announce it whenever somebody claims it, until the claims have ended.
+    Defend,
     /// Its lease had ended, and it is ours still: add it again. Not a step of its group; answer with
     /// [`AddressNews::Restored`] or [`AddressNews::Expired`].
     Restore,

@@ -229,16 +229,24 @@ records! {
         "the conflict with node {node} is over: announcing our addresses again";
     StorageLetGo { node: String } Critical "9a9e76e7aed54507aefe8ea62b8f15d4"
         "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
-    HeldBack { group: String, resource: String, node: String, mac: String } Critical "67fedb0317ba44f4a5bfb64279f45e61"
-        "{node} is dead, but its address {resource} is still answered by {mac}: not taking over group {group} until nobody answers. If that node must be ignored, switch it off, or write conflict = \"takeover\" into hbd.toml";
+    HeldBack { group: String, resource: String, node: String, mac: String, whose: String } Critical "67fedb0317ba44f4a5bfb64279f45e61"
+        "{node} is dead, but its address {resource} is still answered by {mac} ({whose}): not taking over group {group} until nobody answers. If that node must be ignored, switch it off, or write conflict = \"takeover\" into hbd.toml";
     HoldCleared { group: String, node: String } Critical "c1a5b96e5d0f4a6db0f3f0b7e2a94c18"
         "an operator knows who has the addresses of group {group}: taking it over from {node}, whoever answers";
+    TakenFromStranger { group: String, resource: String, node: String, mac: String, device: String } Error "f7175268ab2a49a3a5f61323587c0351"
+        "{resource} is answered by {mac} on {device}, which is no machine of {node}'s: taking over group {group} all the same. Take the address away from that machine, or switch off proxy ARP there";
     NobodyAnswers { node: String } Info "38e33279658a432cb08a682f1ed19793"
         "nobody answers for the addresses of {node} any more: taking them over";
     AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"
         "{mac} claims our address {resource}: announcing it again. Which machine has that MAC address, and why does it use an address of group {group}?";
-    GroupYielded { group: String, resource: String, node: String, mac: String } Critical "da91ba5bd94f44ffbcc4e3111284ea1a"
-        "{mac} goes on claiming our address {resource}, and {node}, which we cannot hear, seems to serve it as well: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
+    StrangerClaims { group: String, resource: String, node: String, mac: String, device: String } Error "060e2aa48e1247f28a4b417ae53ea8b3"
+        "{mac} on {device} claims our address {resource}, and is no machine of {node}'s: the address stays here and is announced against it. Find that machine, and take the address away from it";
+    AnsweredBeside { group: String, resource: String, mac: String, device: String } Warning "20f937fd458e4bdca4917622951dd216"
+        "{mac} on {device} answers for {resource} as well, beside its owner: a router with proxy ARP, or a machine that was given the address by mistake. Clients may reach that instead of group {group}";
+    AnsweredBesideOver { mac: String } Info "b415239d8a3d40bca2e17f7bc50751a2"
+        "{mac} does not answer for addresses of our groups any more";
+    GroupYielded { group: String, resource: String, node: String, mac: String, whose: String } Critical "da91ba5bd94f44ffbcc4e3111284ea1a"
+        "{mac} ({whose}) goes on claiming our address {resource}, and {node} cannot be heard: releasing group {group}. Mend the heartbeat links; to fight instead write on_claim = \"defend\" into hbd.toml";
     LeaseLost { group: String, resource: String } Critical "d61d0c9957ee46cbbbb867b8af2ace7c"
         "we were silent for so long that the lease of {resource} ended: asking whether somebody else has it before it is added again. What held up this machine, or hbd?";
     AddressRestored { group: String, resource: String } Info "52d8737eef5a41e3842a5da15be5861d"

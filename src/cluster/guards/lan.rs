@@ -1,10 +1,9 @@
-//! Does somebody still have what we are about to take, or take what we have? (docs/DECISIONS.md "The peer is silent
-//! but its address is answered", "Somebody claims an address we serve")
+//! Does somebody still have what we are about to take? (docs/DECISIONS.md "The peer is silent but its address is
+//! answered")
 //!
-//! Asks when the peer is late, so that the answer is known when it is dead; holds back what is still answered, and
-//! takes it when nobody answers any more. Yields to a peer that we cannot hear and that serves, too: to a real
-//! Heartbeat, because it never will, to an hbd what belongs to that. Adds an address whose lease we lost only if
-//! nobody else has taken it. Never sends a packet: the thread of the addresses does.
+//! Asks when the peer is late, so that the answer is known when it is dead; holds back what the peer's machine still
+//! answers for, or one that may be the peer's, and takes it when that answers no more. Adds an address whose lease we
+//! lost only if the peer has not taken it. Never sends a packet: the thread of the addresses does.
 
 use std::time::Duration;
 
@@ -12,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::guards::condition::Condition;
+use crate::cluster::guards::claimed::RepeatedClaim;
+use crate::cluster::guards::machines::Whose;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
-use crate::cluster::{Action, Answer, Class, GroupSet, Instant, Order, Record, Set, Status, Step};
-use crate::config::{AddressPolicy, OnAnswer, OnClaim, ResourceKind};
+use crate::cluster::{Action, Answer, GroupSet, Instant, Order, Record, Set, Step};
+use crate::config::{AddressPolicy, OnAnswer, ResourceKind};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
 /// dead time.
@@ -30,9 +30,6 @@ const VERDICT: u32 = 5;
 
 /// So many addresses of a group are asked for: a node that has a group has all of it, and asking is a broadcast.
 const ASKED: usize = 4;
-
-/// What waited in our sockets while we slept is heard within this time.
-const WAITED: Duration = Duration::from_millis(250);
 
 /// Why we ask for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +46,28 @@ struct Asked {
     step: Step,
     purpose: Purpose,
     since: Instant,
-    /// Who answers; `None` if nobody does, or none has yet.
-    mac: Option<String>,
+    /// Who answers.
+    #[serde(default)]
+    machines: Vec<Answerer>,
+    /// The peer's machine has answered since it was silent last.
+    #[serde(default)]
+    peer_answered: bool,
     /// Nobody answers, for certain.
     silent: bool,
     /// Since when its service does not accept connections.
     service_gone: Option<Instant>,
+}
+
+/// A machine that answers for an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Answerer {
+    mac: String,
+    /// The interface on which it was heard.
+    device: String,
+    /// When that was first.
+    since: Instant,
+    /// It answered while the peer's machine did.
+    beside: bool,
 }
 
 /// What we know about others who use our addresses.
@@ -68,19 +81,6 @@ pub(in crate::cluster) struct Lan {
     /// Groups that an operator wants taken no matter which machine has their addresses.
     #[serde(default)]
     cleared: Vec<usize>,
-    /// Addresses whose lease we lost, and that are still to be ours.
-    lost: Vec<Step>,
-    /// Who has repeated a claim to what we serve, since the peer was heard last.
-    #[serde(default)]
-    claims: Vec<Claim>,
-}
-
-/// Somebody goes on claiming an address that we serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Claim {
-    step: Step,
-    mac: String,
-    at: Instant,
 }
 
 impl Lan {
@@ -106,8 +106,9 @@ impl Core {
         let patience = self.settings.timing.deadtime;
         let begin = self.asking_due().filter(|_| !self.asking());
         let services = self.lan.asked.iter().filter_map(|asked| asked.service_gone).map(|gone| gone + patience);
-        let verdicts = self.lan.asked.iter().filter(|asked| asked.mac.is_none()).map(|asked| self.verdict_due(asked));
-        let taken = self.taken_by_then().filter(|_| !self.lan.lost.is_empty());
+        let open = self.lan.asked.iter().filter(|asked| self.holder(asked).is_none());
+        let verdicts = open.map(|asked| self.verdict_due(asked));
+        let taken = self.taken_by_then();
         let doubt = self.doubt_ends().filter(|_| !self.lan.held_back.is_none());
         let later = services.chain(verdicts).chain(taken).chain(doubt).filter(|due| *due > now);
         begin.into_iter().chain(later).min()
@@ -175,18 +176,31 @@ impl Core {
         steps.collect()
     }
 
-    /// Asks for them. `mac`: who is known to answer.
-    fn ask_for(&mut self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool, mac: Option<&str>) {
+    /// Asks for them. `claim`: who is known to answer.
+    fn ask_for(&mut self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool, claim: Option<&RepeatedClaim>) {
         for step in self.to_ask(set, fits) {
-            self.ask_for_one(step, Purpose::Taking, mac);
+            self.ask_for_one(step, Purpose::Taking, claim);
         }
     }
 
-    fn ask_for_one(&mut self, step: Step, purpose: Purpose, mac: Option<&str>) {
+    fn ask_for_one(&mut self, step: Step, purpose: Purpose, claim: Option<&RepeatedClaim>) {
         self.ask_no_more(|asked| asked.step == step);
-        let mac = mac.map(str::to_owned);
         let since = self.now.monotonic;
-        self.lan.asked.push(Asked { step, purpose, since, mac, silent: false, service_gone: None });
+        let answerer = |claim: &RepeatedClaim| {
+            let RepeatedClaim { mac, device, .. } = claim.clone();
+            Answerer { mac, device, since, beside: false }
+        };
+        let machines = claim.map(answerer).into_iter().collect();
+        let peer_answered = claim.is_some();
+        self.lan.asked.push(Asked {
+            step,
+            purpose,
+            since,
+            machines,
+            peer_answered,
+            silent: false,
+            service_gone: None,
+        });
         self.out.push(Action::Address { step, order: Order::Probe });
     }
 
@@ -213,13 +227,25 @@ impl Core {
         asked.since + asking_interval(self.settings.timing.deadtime) * VERDICT
     }
 
+    /// The peer's machine, or one that may be that, which answers for this address. One that is not the peer's for
+    /// certain keeps nobody from taking it. If the peer's machine has answered, that is one that did so at the same
+    /// time: the peer may have got another MAC address meanwhile.
+    fn holder<'a>(&self, asked: &'a Asked) -> Option<&'a Answerer> {
+        let stranger = |machine: &Answerer| {
+            let proven =
+                machine.beside || !asked.peer_answered || self.answered_beside_peer(&machine.mac, &machine.device);
+            proven && self.whose(&machine.mac, &machine.device) == Whose::Strangers
+        };
+        asked.machines.iter().find(|machine| !stranger(machine))
+    }
+
     /// Whether somebody has this address, or may have it, as far as that keeps us from taking it.
     fn keeps(&self, asked: &Asked) -> bool {
         let now = self.now.monotonic;
         let dead_service = asked.service_gone.is_some_and(|gone| now.since(gone) >= self.settings.timing.deadtime);
         let cleared = self.lan.cleared.contains(&asked.step.group);
-        let unknown = asked.mac.is_none() && !asked.silent && now < self.verdict_due(asked);
-        asked.purpose == Purpose::Taking && !dead_service && !cleared && (asked.mac.is_some() || unknown)
+        let unknown = !asked.silent && now < self.verdict_due(asked);
+        asked.purpose == Purpose::Taking && !dead_service && !cleared && (unknown || self.holder(asked).is_some())
     }
 
     /// The first address of a group that somebody has.
@@ -252,6 +278,7 @@ impl Core {
         if !blocked.is_none() && self.is_isolated() {
             self.isolation_begins();
         }
+        self.name_bystanders(wanted.without(blocked));
         if blocked.is_none() {
             self.hold_over();
             self.free_to_take(wanted);
@@ -260,9 +287,10 @@ impl Core {
         self.lan.held_back = blocked;
         for group in 0..self.groups.list().len() {
             let Some(asked) = self.kept(group) else { continue };
-            let (step, Some(mac)) = (asked.step, asked.mac.clone()) else { continue };
+            let (step, Some(machine)) = (asked.step, self.holder(asked).cloned()) else { continue };
             let (group, resource) = self.groups.words(step);
-            self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac });
+            let whose = self.whose_in_words(&machine.mac, &machine.device);
+            self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac: machine.mac, whose });
         }
         self.free_to_take(wanted.without(blocked));
     }
@@ -270,6 +298,17 @@ impl Core {
     fn free_to_take(&mut self, set: GroupSet) {
         if !set.is_none() {
             self.raise(Fact::FreeToTake { set });
+        }
+    }
+
+    /// Says which machines answer for what is taken all the same, because they are not the peer's.
+    fn name_bystanders(&mut self, set: GroupSet) {
+        let asked = self.lan.asked.iter().filter(|asked| set.has(asked.step.group) && self.holder(asked).is_none());
+        let bystanders: Vec<_> =
+            asked.filter_map(|asked| Some((asked.step, asked.machines.first().cloned()?))).collect();
+        for (step, Answerer { mac, device, .. }) in bystanders {
+            let (group, resource) = self.groups.words(step);
+            self.log(Record::TakenFromStranger { group, resource, node: self.peer_name(), mac, device });
         }
     }
 
@@ -282,6 +321,7 @@ impl Core {
             return;
         }
         self.lan.held_back = waiting.without(free);
+        self.name_bystanders(free);
         if self.lan.cleared.is_empty() && !self.isolation_ends() {
             self.log(Record::NobodyAnswers { node: self.peer_name() });
         }
@@ -324,19 +364,41 @@ impl Core {
         let waits = self.lan.held_back.has(group);
         let asked = self.kept(group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
-        Some(format!("{resource} is answered by {}", asked.mac.as_ref()?))
+        let Answerer { mac, device, .. } = self.holder(asked)?;
+        Some(format!("{resource} is answered by {mac}, {}", self.whose_in_words(mac, device)))
     }
 
-    pub(in crate::cluster) fn address_answered(&mut self, step: Step, mac: String) {
-        if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
-            asked.mac = Some(mac);
-            asked.silent = false;
+    pub(in crate::cluster) fn address_answered(&mut self, step: Step, mac: String, device: String) {
+        let peers = self.whose(&mac, &device) == Whose::Peers;
+        let since = self.now.monotonic;
+        let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) else { return };
+        asked.silent = false;
+        asked.peer_answered |= peers;
+        asked.machines.retain(|machine| machine.mac != mac);
+        // Who answered before is another machine than the one that has just begun.
+        asked.machines.iter_mut().for_each(|machine| machine.beside |= peers);
+        asked.machines.push(Answerer { mac, device, since, beside: false });
+    }
+
+    /// One of those that answered does not any more.
+    pub(in crate::cluster) fn address_unanswered(&mut self, step: Step, mac: &str) {
+        let patience = asking_interval(self.settings.timing.deadtime) * VERDICT;
+        let now = self.now.monotonic;
+        let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) else { return };
+        let Some(at) = asked.machines.iter().position(|machine| machine.mac == mac) else { return };
+        let gone = asked.machines.remove(at);
+        // It has left a few questions unanswered: who answers for longer answered while it did.
+        let peers = self.whose(&gone.mac, &gone.device) == Whose::Peers;
+        if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step && peers) {
+            asked.machines.iter_mut().for_each(|machine| machine.beside |= machine.since + patience <= now);
         }
+        self.raise(Fact::AddressSilent);
     }
 
     pub(in crate::cluster) fn address_silent(&mut self, step: Step) {
         if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
-            asked.mac = None;
+            asked.machines.clear();
+            asked.peer_answered = false;
             asked.silent = true;
         }
         self.raise(Fact::AddressSilent);
@@ -349,138 +411,43 @@ impl Core {
         }
     }
 
-    /// Somebody else claims an address that we serve; the thread of the addresses has defended it once.
-    pub(in crate::cluster) fn address_claimed(&mut self, step: Step, mac: String, again: bool) {
-        if !self.groups.runs(step) {
-            return;
-        }
-        let (group, resource) = self.groups.words(step);
-        self.complain(Record::AddressClaimed { group, resource, mac: mac.clone() });
-        if again {
-            self.lan.claims.retain(|claim| claim.step != step);
-            self.lan.claims.push(Claim { step, mac, at: self.now.monotonic });
-            self.weigh_claims();
-        }
-    }
-
-    /// Weighs again what others claimed when we had not known yet whether the peer is dead.
-    pub(in crate::cluster) fn weigh_claims(&mut self) {
-        for Claim { step, mac, at } in std::mem::take(&mut self.lan.claims) {
-            self.raise(Fact::ClaimRepeated { step, mac, at });
-        }
-    }
-
-    /// Yields to a machine that claims what we serve, if it is the peer; as long as we do not know, the claim is
-    /// kept.
-    pub(in crate::cluster) fn weigh_claim(&mut self, step: Step, mac: String, at: Instant) {
-        let (now, patience) = (self.now.monotonic, self.settings.timing.deadtime);
-        let heard = self.peer_node().and_then(|node| node.last_status).unwrap_or_default();
-        if !self.groups.runs(step) {
-            return;
-        }
-        if self.yields(step) {
-            self.log_yield(step, &mac);
-            self.raise(Fact::ClaimYielded { step, mac });
-        } else if at > heard && now.since(at) <= patience {
-            self.lan.claims.push(Claim { step, mac, at });
-        }
-    }
-
-    /// Whether it is probably the peer that claims this, which does not hear us either, even if we have never heard
-    /// it since we started. A real Heartbeat will never let go; of two hbd nodes the one that the group does not
-    /// belong to does.
-    fn yields(&self, step: Step) -> bool {
-        let yields = self.lan.policies.get(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
-        let ours = self.groups.class(step.group) == Class::Local;
-        let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
-        let silent = self.peer_node().filter(parted);
-        let deaf = silent.is_some_and(|node| !ours || node.is_heartbeat()) && !self.ownership.other.left();
-        yields && deaf && self.ownership.decided()
-    }
-
-    fn log_yield(&mut self, step: Step, mac: &str) {
-        let (group, resource) = self.groups.words(step);
-        self.log(Record::GroupYielded { group, resource, node: self.peer_name(), mac: mac.to_owned() });
-    }
-
     /// What moves with a group whose address the peer claims was given up.
-    pub(in crate::cluster) fn hold_yielded(&mut self, step: Step, mac: &str) {
-        let set = self.with_unaskable(GroupSet::one(step.group));
+    pub(in crate::cluster) fn hold_yielded(&mut self, claim: &RepeatedClaim) {
+        let set = self.with_unaskable(GroupSet::one(claim.step.group));
         self.lan.held_back = self.lan.held_back.with(set);
-        self.ask_for(set, |_| true, Some(mac));
+        self.ask_for(set, |_| true, Some(claim));
     }
 
-    /// The lease of an address ended: we were silent for too long. The peer may have taken it, and its claim may
-    /// still be on its way; so we ask before it is added again.
-    pub(in crate::cluster) fn address_expired(&mut self, step: Step) {
-        if !self.groups.is_up(step) || self.lan.lost.contains(&step) {
-            return;
-        }
-        if !self.groups.runs(step) {
-            // On its way down; but should the group be wanted again before this address is reached, it must come
-            // back.
-            self.lan.lost.push(step);
-            return;
-        }
-        self.conditions.note(step, Condition::Gone);
-        let (group, resource) = self.groups.words(step);
-        self.log(Record::LeaseLost { group, resource });
-        self.lan.lost.push(step);
-        let asked = |asked: &&Asked| asked.step.group == step.group && asked.purpose == Purpose::Restoring;
-        if self.lan.asked.iter().filter(asked).count() < ASKED {
+    /// Whether an address may come back: nobody answers for it, or machines only that are not the peer's.
+    fn is_free(&self, asked: &Asked) -> bool {
+        let strangers = !asked.machines.is_empty() && self.holder(asked).is_none();
+        asked.silent || strangers && self.now.monotonic >= self.verdict_due(asked)
+    }
+
+    /// Asks for an address whose lease we lost, unless enough of its group are asked for.
+    pub(in crate::cluster) fn ask_to_restore(&mut self, step: Step) {
+        if self.restoring(step.group).count() < ASKED {
             self.ask_for_one(step, Purpose::Restoring, None);
         }
     }
 
-    /// A peer that hears nothing of us asks at the same time as we do, and hears as little as we do: it goes first,
-    /// and we add again what it has not taken within a dead time.
-    fn peer_may_be_taking(&self) -> bool {
-        self.taken_by_then().is_some_and(|then| self.now.monotonic < then)
+    fn restoring(&self, group: usize) -> impl Iterator<Item = &Asked> {
+        let ours = move |asked: &&Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
+        self.lan.asked.iter().filter(ours)
     }
 
-    /// When a peer will have taken what it takes that does not hear us, as far as we know.
-    fn taken_by_then(&self) -> Option<Instant> {
-        let deaf = self.conflict.deaf().filter(|_| self.peer_alive());
-        deaf.into_iter()
-            .chain(self.unheard_since_our_sleep())
-            .max()
-            .map(|since| since + self.settings.timing.deadtime)
+    /// Whether the addresses of a group whose leases we lost may come back, as far as the LAN is asked.
+    pub(super) fn may_restore(&self, group: usize) -> bool {
+        self.restoring(group).all(|asked| self.is_free(asked))
     }
 
-    /// When we woke up, if the peer was alive before and has said nothing since that had not waited for us: it may
-    /// have declared us dead meanwhile.
-    fn unheard_since_our_sleep(&self) -> Option<Instant> {
+    pub(in crate::cluster) fn ask_to_restore_no_more(&mut self, group: usize) {
+        self.ask_no_more(|asked| asked.step.group == group && asked.purpose == Purpose::Restoring);
+    }
+
+    /// Since when we ask for addresses whose leases we lost.
+    pub(super) fn restoring_since(&self) -> Option<Instant> {
         let restoring = self.lan.asked.iter().filter(|asked| asked.purpose == Purpose::Restoring);
-        let woke = restoring.map(|asked| asked.since).min()?;
-        let heard = self.peer_node()?.last_status?;
-        let long_gone = heard + self.settings.timing.deadtime * 2 < woke;
-        (!long_gone && heard < woke + WAITED).then_some(woke)
-    }
-
-    /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
-    /// claim them; forgets them when the group is not to run here any more.
-    pub(in crate::cluster) fn restore_lost(&mut self) {
-        let mut groups: Vec<usize> = self.lan.lost.iter().map(|step| step.group).collect();
-        groups.dedup();
-        for group in groups {
-            let runs = self.lan.lost.iter().any(|step| step.group == group && self.groups.runs(*step));
-            let ours = runs && self.groups.wanted(group);
-            let claimed = self.peer_alive() && self.ownership.other.holds.has(group);
-            let restoring = |asked: &Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
-            let silent = self.lan.asked.iter().filter(|asked| restoring(asked)).all(|asked| asked.silent);
-            let leaving = !runs && self.lan.lost.iter().any(|step| step.group == group && self.groups.is_up(*step));
-            if leaving || ours && (claimed || !silent || self.peer_may_be_taking()) {
-                continue;
-            }
-            let (back, others) = std::mem::take(&mut self.lan.lost).into_iter().partition(|step| step.group == group);
-            self.lan.lost = others;
-            self.ask_no_more(restoring);
-            let back: Vec<Step> = back;
-            for step in back.into_iter().filter(|step| ours && self.groups.runs(*step)).collect::<Vec<_>>() {
-                let (group, resource) = self.groups.words(step);
-                self.log(Record::AddressRestored { group, resource });
-                self.out.push(Action::Address { step, order: Order::Restore });
-            }
-        }
+        restoring.map(|asked| asked.since).min()
     }
 }

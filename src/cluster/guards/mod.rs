@@ -7,7 +7,11 @@
 //! | [`fencing`] | is the dead node really dead? (03 §7, 04 §8) |
 //! | [`maintenance`] | does an operator work here? |
 //! | [`isolation`] | is it we who are cut off? |
-//! | [`lan`] | does somebody still have what we are about to take, or take what we have? |
+//! | [`lan`] | does somebody still have what we are about to take? |
+//! | [`lost`] | is an address still ours whose lease ended? |
+//! | [`claimed`] | does somebody claim what we serve? |
+//! | [`machines`] | whose machine is it? |
+//! | [`survey`] | who answers for our addresses beside their owner? |
 //! | [`doubt`] | is a peer that is heard and not believed perhaps alive? (05 §3.12) |
 //! | [`health`] | a resource failed: again here, or to the peer? |
 //! | [`unfit`] | how do two hbds tell each other of it? (05 §4.3) |
@@ -21,6 +25,7 @@
 
 pub(in crate::cluster) mod carrier;
 pub(in crate::cluster) mod checks;
+pub(in crate::cluster) mod claimed;
 pub(in crate::cluster) mod condition;
 pub(in crate::cluster) mod doubt;
 pub(in crate::cluster) mod fencing;
@@ -29,9 +34,12 @@ pub(in crate::cluster) mod ipfail;
 pub(in crate::cluster) mod isolation;
 pub(in crate::cluster) mod lan;
 pub(in crate::cluster) mod leftover;
+pub(in crate::cluster) mod lost;
+pub(in crate::cluster) mod machines;
 pub(in crate::cluster) mod maintenance;
 pub(in crate::cluster) mod ready;
 pub(in crate::cluster) mod stopped;
+pub(in crate::cluster) mod survey;
 pub(in crate::cluster) mod unfit;
 
 use super::core::Core;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
+use super::own_macs::{self, MacsSaid};
 use super::set_said::{CUT_FIELDS, SetSaid, UNREADY_FIELDS, keys, words};
 use crate::cluster::{Set, Status};
 use crate::config::{Fingerprint, SharedItems};
@@ -88,6 +89,9 @@ pub(in crate::cluster) struct StatusSaid {
     /// `hbd_keys`: which strong keys it verifies; the core only keeps it.
     #[serde(default)]
     pub(in crate::cluster) keys: Option<String>,
+    /// `hbd_macs`: the MAC addresses of its machine.
+    #[serde(default)]
+    pub(in crate::cluster) macs: Option<MacsSaid>,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
     /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
@@ -271,6 +275,7 @@ impl StatusSaid {
             fingerprint: message.text("hbd_conf").and_then(Fingerprint::parse),
             unready: SetSaid::in_status(message, UNREADY_FIELDS),
             start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
+            macs: message.text(own_macs::FIELD).map(MacsSaid::parse),
             maintenance: message.text("hbd_maintenance").is_some(),
             keys: message.text("hbd_keys").map(str::to_owned),
             degraded: message

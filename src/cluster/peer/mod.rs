@@ -19,6 +19,7 @@
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
 //! | [`history`] | what did we send? (02 §6.1) |
 //! | [`retransmit`] | what is asked for, sent and acknowledged again? (02 §6.3 to §6.5) |
+//! | [`own_macs`] | how are the MAC addresses of a machine said? (05 §3.14) |
 //! | [`send`] | how are our messages built and numbered? |
 //! | [`ping`] | which ping nodes answer? (02 §7.9) |
 
@@ -32,6 +33,7 @@ pub(in crate::cluster) mod kind;
 pub(in crate::cluster) mod link;
 pub(in crate::cluster) mod message;
 pub(in crate::cluster) mod node;
+pub(in crate::cluster) mod own_macs;
 pub(in crate::cluster) mod ping;
 pub(in crate::cluster) mod receive;
 pub(in crate::cluster) mod retransmit;

@@ -1,9 +1,10 @@
 //! Building and numbering what we send (01 §1.5, 02 §2, §6.1).
 
 use super::heard::FIELD;
+use super::own_macs;
 use super::set_said::{CUT_FIELDS, UNREADY_FIELDS};
 use crate::cluster::core::Core;
-use crate::cluster::{Action, GroupSet, Status};
+use crate::cluster::{Action, GroupSet, MACHINES_EXTENSION, Status};
 use crate::wire::{Message, Value};
 
 /// On which side of an exchange we are: its sets are in the giver's words.
@@ -84,6 +85,10 @@ impl Core {
         }
         if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_start_delay", &seconds.to_string());
+        }
+        let speaks = self.settings.extensions >= MACHINES_EXTENSION && (stranger || self.peer_kind().is_hbd());
+        if let Some(macs) = self.own_macs().filter(|_| speaks) {
+            message.set_text(own_macs::FIELD, &macs);
         }
         message
     }

@@ -11,7 +11,7 @@ use crate::config::{Address, AddressPolicy, OnAnswer, OnClaim};
 const MAC: &str = "02:00:c0:a8:11:03";
 
 /// The first resource of each group is an address; the peer holds its own, we hold ours.
-fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
+pub(super) fn watched(policy: AddressPolicy, hbd: bool) -> Bench {
     watched_with(policy, hbd, |_| {})
 }
 
@@ -22,7 +22,7 @@ fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Setti
 }
 
 /// Started, without any message of the peer yet.
-fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
+pub(super) fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {
@@ -36,12 +36,12 @@ fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     bench
 }
 
-fn news(bench: &mut Bench, group: usize, news: AddressNews) {
+pub(super) fn news(bench: &mut Bench, group: usize, news: AddressNews) {
     bench.feed(Event::Address { step: Step { group, resource: 0 }, news });
 }
 
 fn answered(bench: &mut Bench, group: usize) {
-    news(bench, group, AddressNews::Answered { mac: MAC.into() });
+    news(bench, group, AddressNews::Answered { mac: MAC.into(), device: "eth0".into() });
 }
 
 #[test]
@@ -99,8 +99,11 @@ fn an_answered_address_is_held_back_and_logged_until_nobody_answers() {
     bench.run(2_500);
     answered(&mut bench, 1);
     bench.run(60_000);
-    assert!(bench.logged("b1 is still answered by 02:00:c0:a8:11:03: not taking over group b1"), "{:?}", bench.log());
-    assert_eq!(bench.view().groups[1].held_back.as_deref(), Some("b1 is answered by 02:00:c0:a8:11:03"));
+    let whose = "perhaps nodeb, whose MAC addresses are not known";
+    let said = format!("b1 is still answered by {MAC} ({whose}): not taking over group b1");
+    assert!(bench.logged(&said), "{:?}", bench.log());
+    let shown = format!("b1 is answered by {MAC}, {whose}");
+    assert_eq!(bench.view().groups[1].held_back.as_deref(), Some(&*shown));
     assert!(!bench.story().contains(&"start b1".to_owned()));
     assert_eq!(bench.view().groups[0].state, GroupState::Active, "our own goes on");
     news(&mut bench, 1, AddressNews::Silent);
@@ -225,7 +228,7 @@ fn a_peer_that_leaves_properly_is_believed() {
 
 #[test]
 fn a_claim_is_logged_and_yielded_to_only_if_a_silent_peer_repeats_it() {
-    let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
+    let claim = |again| AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again };
     // (field `hbd` of the peer, whether the peer is silent, policy, whether we yield to the second claim)
     let table = [
         (false, true, OnClaim::Yield, true),
@@ -259,7 +262,7 @@ fn a_claim_is_logged_and_yielded_to_only_if_a_silent_peer_repeats_it() {
 /// The claim and the peer's death count together, also if the peer was only late when it claimed.
 #[test]
 fn a_claim_of_a_late_peer_is_yielded_to_when_the_peer_is_dead() {
-    let claim = |again| AddressNews::Claimed { mac: MAC.into(), again };
+    let claim = |again| AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again };
     for heard_since in [false, true] {
         let mut bench = watched(AddressPolicy::default(), false);
         bench.peer_silent();
@@ -293,7 +296,7 @@ fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
     }
     never_heard.run(20_000);
     for mut bench in [heard, never_heard] {
-        let claimed = |again| AddressNews::Claimed { mac: MAC.into(), again };
+        let claimed = |again| AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again };
         let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
         assert_eq!(states(&bench), [GroupState::Active; 2]);
         for group in [0, 1] {
@@ -410,7 +413,7 @@ fn a_cleared_group_is_held_back_again_if_the_address_is_still_claimed() {
     let mut bench = held_back(AddressPolicy::default());
     bench.request(Request::ClearHold(1));
     for again in [false, true] {
-        news(&mut bench, 1, AddressNews::Claimed { mac: MAC.into(), again });
+        news(&mut bench, 1, AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again });
     }
     assert_eq!(bench.view().hold, Set::LOCAL, "{:?}", bench.log());
     assert!(bench.view().groups[1].held_back.is_some());

@@ -24,6 +24,7 @@ mod leave;
 mod leftover;
 mod legacy;
 mod liveness;
+mod machines;
 mod maintenance;
 mod membership;
 mod operator;
@@ -50,8 +51,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Action, Answer, Core, EXTENSIONS, Event, Instant, LinkAbility, Moment, Outcome, Request, Set, Settings, Step,
-    UnitNews, View,
+    Action, Answer, Core, EXTENSIONS, Event, Instant, LinkAbility, Moment, Order, Outcome, Request, Set, Settings,
+    Step, UnitNews, View,
 };
 use crate::config::{AutoFailback, Connectivity, Group, Health, Resource, ResourceKind, Timing};
 use crate::wire::{Message, Value};
@@ -128,6 +129,8 @@ struct Peer {
     heard: Option<&'static str>,
     /// The field `hbd_conf` of its statuses: what an hbd peer has read.
     conf: Option<&'static str>,
+    /// The field `hbd_macs` of its statuses: the MAC addresses of an hbd peer.
+    macs: Option<&'static str>,
     /// When its next status is due; `None` while it is silent.
     beat: Option<Duration>,
 }
@@ -310,6 +313,7 @@ impl Bench {
         let mut fields = vec![("st", st), ("dt", dt.as_str()), ("protocol", "1")];
         fields.extend(self.peer.hbd.map(|hbd| ("hbd", hbd)));
         fields.extend(self.peer.conf.map(|conf| ("hbd_conf", conf)));
+        fields.extend(self.peer.macs.map(|macs| ("hbd_macs", macs)));
         self.message("status", &fields)
     }
 
@@ -472,6 +476,7 @@ fn tell(action: &Action) -> Option<String> {
         Action::Escalate(step) => Some(format!("escalate {}", word(step))),
         Action::Exit => Some("exit".into()),
         Action::Fence { node } => Some(format!("fence {node}")),
+        Action::Address { order: Order::Survey, .. } => None,
         Action::Address { step, order } => Some(format!("{order:?} {}", word(step)).to_lowercase()),
         Action::HandOver => Some("hand over".into()),
         _ => None,

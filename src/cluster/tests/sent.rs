@@ -63,7 +63,7 @@ fn a_status_announces_the_extensions_after_what_a_real_node_knows() {
     assert_fields(&bench, "status", "t st dt protocol hbd hbd_heard", C);
     let status = last(&bench, "status");
     assert_eq!((status.text("protocol"), status.text("dt")), (Some("1"), Some("1770")));
-    assert_eq!(status.text("hbd"), Some(concat!("4 ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(status.text("hbd"), Some(concat!("5 ", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]

@@ -59,18 +59,26 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
         Event::LeftoverEnded { step, .. } => {
             format!("{}, which is not to run here, is gone", resource(*step, settings))
         }
-        Event::Policies(_) | Event::LocalClock { .. } => return None,
+        Event::Policies(_) | Event::LocalClock { .. } | Event::OwnMacs { .. } => return None,
         Event::Address { step, news } => {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
                 AddressNews::Restored => "is here again".to_owned(),
                 AddressNews::Found => "is on this machine, and hbd has not added it".to_owned(),
                 AddressNews::Absent => "is not on this machine any more".to_owned(),
-                AddressNews::Answered { mac } => format!("is answered by {mac}"),
+                AddressNews::Answered { mac, .. } => format!("is answered by {mac}"),
+                AddressNews::Unanswered { mac } => format!("is not answered by {mac} any more"),
+                AddressNews::Surveyed { machines, .. } if machines.is_empty() => {
+                    "was asked for: nobody else answered".to_owned()
+                }
+                AddressNews::Surveyed { machines, .. } => {
+                    format!("was asked for: {} answered", machines.join(" and "))
+                }
+                AddressNews::AskedBy { mac, .. } => format!("is asked for by {mac}"),
                 AddressNews::Silent => "is answered by nobody".to_owned(),
                 AddressNews::Service { answers: true } => "accepts connections".to_owned(),
                 AddressNews::Service { answers: false } => "accepts no connections".to_owned(),
-                AddressNews::Claimed { mac, again } => {
+                AddressNews::Claimed { mac, again, .. } => {
                     format!("is claimed by {mac}{}", if *again { " again" } else { "" })
                 }
                 AddressNews::Carrier { up: true } => "can be served here".to_owned(),
@@ -156,6 +164,8 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
                 Order::Probe => format!("asks whether anybody has {resource}"),
                 Order::ProbeEnd => format!("asks no more about {resource}"),
                 Order::Restore => format!("adds {resource} again"),
+                Order::Survey => format!("asks who has {resource}"),
+                Order::Defend => format!("defends {resource} whenever it is claimed"),
             }
         }
         Action::Check { check, run: Some(_) } => format!("begins {}", self::check(*check, settings)),

@@ -58,7 +58,7 @@ fn who_has_an_address_answers_until_it_is_gone() {
             room.handle.send(probe(id, address.clone())).unwrap();
             let mac = loop {
                 match room.report() {
-                    VipReport::Answered { id: told, mac } if told == id => break mac,
+                    VipReport::Answered { id: told, mac, .. } if told == id => break mac,
                     VipReport::Silent { .. } => {}
                     other => panic!("{other:?}"),
                 }
@@ -108,7 +108,7 @@ fn a_claim_is_told_and_defended_once() {
             while listener.hear(Duration::from_millis(2200)).is_some() {}
             peer_sends(&peer, frame.clone());
             let report = room.report();
-            let VipReport::Claimed { id: told, mac, again: false } = report else { panic!("{report:?}") };
+            let VipReport::Claimed { id: told, mac, again: false, .. } = report else { panic!("{report:?}") };
             assert_eq!((told, mac), (id, MacAddress(FOREIGN)));
             if id == 1 {
                 assert_eq!(listener.hear(NEWS_LIMIT).map(|heard| heard.address), Some(VIP));
@@ -191,6 +191,8 @@ fn neither_our_own_announcements_nor_probes_are_claims() {
         let room = Room::open();
         room.add(1, &wanted(VIP));
         peer_sends(&peer, arp::probe(FOREIGN, VIP).to_vec());
+        let report = room.report();
+        assert!(matches!(report, VipReport::AskedBy { id: 1, .. }), "{report:?}");
         room.handle.send(VipCommand::Announce { id: 1, address: wanted(VIP) }).unwrap();
         assert!(room.reports.recv_timeout(Duration::from_millis(300)).is_err());
     });

@@ -325,10 +325,10 @@ impl Pair {
             2 => Event::Unit { step, news: UnitNews::Stopped { ago: self.within(500) } },
             3 => Event::Unit { step, news: UnitNews::Up },
             4 => address(AddressNews::Expired),
-            5 => address(AddressNews::Answered { mac: mac() }),
+            5 => address(AddressNews::Answered { mac: mac(), device: "eth0".to_owned() }),
             6 | 7 => address(AddressNews::Silent),
             8 => address(AddressNews::Service { answers: self.chance(2) }),
-            9 => address(AddressNews::Claimed { mac: mac(), again: self.chance(2) }),
+            9 => address(AddressNews::Claimed { mac: mac(), device: "eth0".to_owned(), again: self.chance(2) }),
             10 => address(AddressNews::Carrier { up: self.chance(2) }),
             11 => {
                 let outcome = if self.chance(2) { Ok(()) } else { Err("no".to_owned()) };

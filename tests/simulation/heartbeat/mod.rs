@@ -158,6 +158,7 @@ impl Heartbeat {
             | Event::PingAnswered { .. }
             | Event::UnreadDeadline { .. }
             | Event::Policies(_)
+            | Event::OwnMacs { .. }
             | Event::Address { .. }
             | Event::Adopt(_)
             | Event::Fenced { .. }

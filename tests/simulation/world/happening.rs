@@ -40,6 +40,14 @@ pub(super) enum Happening {
     LeaseEnds(Duration),
     /// A question about an address is asked on the LAN.
     Asks(u64),
+    /// The question who has an address goes out, once.
+    Surveys(Step),
+    /// Its answers are in.
+    Surveyed(Step),
+    /// A stranger claims the address of a group once more.
+    StrangerClaims {
+        group: usize,
+    },
     /// An address that had lost its lease is added again.
     Restored(Step),
     /// Somebody else announces an address.

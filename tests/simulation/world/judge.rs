@@ -5,7 +5,11 @@ use crate::invariants::Observation;
 use crate::node::name;
 use crate::schedule::Kind;
 use crate::units::{GROUPS, RESOURCES};
-use hbd::cluster::EXTENSIONS;
+
+/// From this extension on groups move one by one (05 §3.13).
+const MOVES_ALONE: u32 = 4;
+/// From this extension on nodes say their MAC addresses (05 §3.14).
+const SAYS_MACS: u32 = 5;
 
 impl World {
     pub(super) fn check(&mut self) {
@@ -30,7 +34,7 @@ impl World {
             // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
             // node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
             // read another file, a group that is served and one that is not.
-            excused: self.lan.disturbed(now)
+            excused: self.lan_misleads()
                 || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()
                 || nodes.iter().any(|node| {
                     node.maintenance
@@ -46,6 +50,16 @@ impl World {
         self.check_truth();
     }
 
+    /// Whether a stranger's answers may keep a node from serving: they do not, where it knows its peer's machine.
+    fn lan_misleads(&self) -> bool {
+        let knows = |node: usize| {
+            self.nodes[node].machine.as_ref().is_none_or(|machine| machine.recognises_peer_on(super::lan::DEVICE))
+        };
+        // Of a peer that does not say its MAC addresses a machine that answered for it may be its own.
+        let said = !self.cluster.mixed() && self.nodes.iter().all(|node| node.speaks >= SAYS_MACS);
+        (self.cluster.proxy || self.lan.disturbed(self.now)) && !(said && (0..self.nodes.len()).all(knows))
+    }
+
     /// Whether some node does not hear some other in time.
     pub(super) fn apart(&self) -> bool {
         !self.wire.whole() || self.attacker.holds()
@@ -53,7 +67,7 @@ impl World {
 
     /// Whether a node that runs, or ran last, moves classes as a whole.
     fn classes_move(&self) -> bool {
-        self.cluster.mixed() || self.nodes.iter().any(|node| node.speaks < EXTENSIONS)
+        self.cluster.mixed() || self.nodes.iter().any(|node| node.speaks < MOVES_ALONE)
     }
 
     fn misled(&self) -> [bool; GROUPS] {
@@ -93,7 +107,10 @@ impl World {
         }
         for group in (0..self.cluster.groups).filter(|_| self.cluster.serves()) {
             let owners: Vec<_> = (0..2).filter(|node| self.serves(*node, group)).collect();
-            let lost = living.contains(&true) && owners.is_empty() && !self.invariants.is_claimed_in_vain(group);
+            let lost = living.contains(&true)
+                && owners.is_empty()
+                && !self.invariants.is_claimed_in_vain(group)
+                && !self.lan_misleads();
             if self.misled()[group] {
                 continue;
             }

@@ -16,15 +16,31 @@ const IN_VAIN: u32 = 3;
 /// defended the address.
 pub const CLAIMS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(250)];
 
-/// A node asks whether an address is in use.
+/// The one interface of a node on this LAN.
+pub const DEVICE: &str = "eth0";
+/// Of the machine that uses an address by mistake, and of the router that answers for every address.
+const STRANGER: &str = "02:de:ad:00:00:01";
+const PROXY: &str = "02:de:ad:00:00:02";
+/// How long answers to one question are waited for (src/vip/watches.rs).
+const ANSWERS: Duration = Duration::from_secs(1);
+/// How often a stranger claims the address that it uses.
+const STRANGER_CLAIMS: Duration = Duration::from_secs(3);
+
+/// A node's MAC address.
+pub fn mac(node: usize) -> String {
+    format!("02:00:00:00:00:{:02x}", node + 1)
+}
+
+/// A node asks whether an address is in use, as src/vip/probe.rs does.
 #[derive(Debug)]
 struct Probe {
     id: u64,
     node: usize,
     step: Step,
-    /// What the node was told last: whether another machine answers.
-    told: Option<bool>,
+    /// Who answers, and how many questions this one has left unanswered.
+    machines: Vec<(String, u32)>,
     in_vain: u32,
+    silent: bool,
 }
 
 /// The questions that the simulated nodes ask, and until when a third machine uses which address.
@@ -63,8 +79,9 @@ impl Lan {
             return None;
         }
         self.last += 1;
-        self.probes.push(Probe { id: self.last, node, step, told: None, in_vain: 0 });
-        Some(self.last)
+        let id = self.last;
+        self.probes.push(Probe { id, node, step, machines: Vec::new(), in_vain: 0, silent: false });
+        Some(id)
     }
 
     /// The node's power is gone.
@@ -82,16 +99,39 @@ impl Lan {
         self.probes.iter().find(|probe| probe.node == node && probe.step.group == group).map(|probe| probe.id)
     }
 
-    /// One question was asked. Returns what the node does not know yet.
-    pub fn asked(&mut self, id: u64, answered: bool) -> Option<AddressNews> {
-        let probe = self.probes.iter_mut().find(|probe| probe.id == id)?;
-        probe.in_vain = if answered { 0 } else { probe.in_vain + 1 };
-        let news = match answered {
-            true => Some(AddressNews::Answered { mac: "02:00:00:00:00:01".to_owned() }),
-            false if probe.in_vain >= IN_VAIN => Some(AddressNews::Silent),
-            false => None,
+    /// These machines said that they have an address. Returns what the node does not know yet.
+    fn heard(&mut self, id: u64, answers: Vec<String>) -> Vec<AddressNews> {
+        let Some(probe) = self.probes.iter_mut().find(|probe| probe.id == id) else { return Vec::new() };
+        let mut news = Vec::new();
+        for mac in answers {
+            (probe.in_vain, probe.silent) = (0, false);
+            match probe.machines.iter_mut().find(|(known, _)| *known == mac) {
+                Some((_, unanswered)) => *unanswered = 0,
+                None => {
+                    probe.machines.push((mac.clone(), 0));
+                    news.push(AddressNews::Answered { mac, device: DEVICE.to_owned() });
+                }
+            }
+        }
+        news
+    }
+
+    /// One question was asked, and these answered. Returns what the node does not know yet.
+    fn asked(&mut self, id: u64, answers: Vec<String>) -> Vec<AddressNews> {
+        let Some(probe) = self.probes.iter_mut().find(|probe| probe.id == id) else { return Vec::new() };
+        let quiet = |(mac, unanswered): &(String, u32)| *unanswered + 1 >= IN_VAIN && !answers.contains(mac);
+        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut probe.machines).into_iter().partition(quiet);
+        probe.machines = stay.into_iter().map(|(mac, unanswered)| (mac, unanswered + 1)).collect();
+        probe.in_vain += 1;
+        let mut news: Vec<_> = if !probe.machines.is_empty() || !answers.is_empty() {
+            gone.into_iter().map(|(mac, _)| AddressNews::Unanswered { mac }).collect()
+        } else if probe.in_vain >= IN_VAIN && !std::mem::replace(&mut probe.silent, true) {
+            vec![AddressNews::Silent]
+        } else {
+            Vec::new()
         };
-        news.filter(|_| probe.told.replace(answered) != Some(answered))
+        news.extend(self.heard(id, answers));
+        news
     }
 }
 
@@ -108,30 +148,82 @@ impl World {
     }
 
     pub(super) fn address_order(&mut self, node: usize, step: Step, order: Order) {
-        if order == Order::Restore {
-            self.push(Duration::from_millis(1), node, Happening::Restored(step));
-        } else if let Some(id) = self.lan.order(node, step, order) {
-            self.push(Duration::from_millis(1), node, Happening::Asks(id));
+        match order {
+            Order::Restore => self.push(Duration::from_millis(1), node, Happening::Restored(step)),
+            Order::Survey => {
+                self.push(Duration::from_millis(1), node, Happening::Surveys(step));
+                self.push(ANSWERS, node, Happening::Surveyed(step));
+            }
+            // What clients see is not simulated.
+            Order::Defend => {}
+            Order::Probe | Order::ProbeEnd => {
+                if let Some(id) = self.lan.order(node, step, order) {
+                    self.push(Duration::from_millis(1), node, Happening::Asks(id));
+                }
+            }
         }
     }
 
-    /// Whether another node on the LAN has the address of `group`.
-    fn elsewhere(&self, node: usize, group: usize) -> bool {
+    /// Which other machines on the LAN use the address of `group`.
+    pub(super) fn users(&self, node: usize, group: usize) -> Vec<String> {
+        if !self.nodes[node].lan {
+            return Vec::new();
+        }
         let has = |other: &Node| other.lan && other.units.running[group][0];
-        self.nodes[node].lan
-            && (self.lan.stranger(group, self.now)
-                || (0..self.nodes.len()).any(|other| other != node && has(&self.nodes[other])))
+        let nodes = (0..self.nodes.len()).filter(|other| *other != node && has(&self.nodes[*other])).map(mac);
+        nodes.chain(self.lan.stranger(group, self.now).then(|| STRANGER.to_owned())).collect()
+    }
+
+    /// Which other machines answer a question of `node` for the address of `group`: the router before the others.
+    fn answerers(&self, node: usize, group: usize) -> Vec<String> {
+        let proxy = (self.cluster.proxy && self.nodes[node].lan).then(|| PROXY.to_owned());
+        proxy.into_iter().chain(self.users(node, group)).collect()
+    }
+
+    fn address_news(&mut self, node: usize, step: Step, news: Vec<AddressNews>) {
+        for news in news {
+            self.feed(node, Event::Address { step, news });
+        }
     }
 
     pub(super) fn asks(&mut self, node: usize, id: u64) {
         let Some(step) = self.lan.step(id) else { return };
         if self.nodes[node].stall.is_none() {
-            let answered = self.elsewhere(node, step.group);
-            if let Some(news) = self.lan.asked(id, answered) {
-                self.feed(node, Event::Address { step, news });
-            }
+            let answers = self.answerers(node, step.group);
+            let news = self.lan.asked(id, answers);
+            self.address_news(node, step, news);
         }
         self.push(Lan::interval(), node, Happening::Asks(id));
+    }
+
+    /// A node asks once who has an address; one that has it hears that.
+    pub(super) fn surveys(&mut self, node: usize, step: Step) {
+        for other in 0..self.nodes.len() {
+            let hears = self.nodes[other].lan && self.nodes[other].units.running[step.group][0];
+            if other != node && self.nodes[node].lan && hears {
+                let news = AddressNews::AskedBy { mac: mac(node), device: DEVICE.to_owned() };
+                self.feed(other, Event::Address { step, news });
+            }
+        }
+    }
+
+    pub(super) fn survey_ends(&mut self, node: usize, step: Step) {
+        let machines = self.answerers(node, step.group);
+        let news = AddressNews::Surveyed { device: DEVICE.to_owned(), machines };
+        self.feed(node, Event::Address { step, news });
+    }
+
+    /// A third machine uses the address of `group`, and claims it again and again.
+    pub(super) fn stranger_comes(&mut self, group: usize, for_ms: u64) {
+        self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
+        self.stranger_claims(group);
+    }
+
+    pub(super) fn stranger_claims(&mut self, group: usize) {
+        if self.lan.stranger(group, self.now) {
+            self.address_came_up(group);
+            self.push(STRANGER_CLAIMS, 0, Happening::StrangerClaims { group });
+        }
     }
 
     /// A node announces the address of `group`. Every other owner hears the announcement, and the node hears theirs
@@ -148,14 +240,22 @@ impl World {
 
     /// An announcement of `group` reached `node`.
     pub(super) fn hears_announcement(&mut self, node: usize, group: usize) {
-        let here = self.nodes[node].stall.is_none() && self.elsewhere(node, group);
+        let here = self.nodes[node].stall.is_none();
         let Some(id) = self.lan.asked_by(node, group).filter(|_| here) else { return };
-        if let (Some(step), Some(news)) = (self.lan.step(id), self.lan.asked(id, true)) {
-            self.feed(node, Event::Address { step, news });
+        let users = self.users(node, group);
+        let news = self.lan.heard(id, users);
+        if let Some(step) = self.lan.step(id) {
+            self.address_news(node, step, news);
         }
     }
 
-    pub(super) fn hears_claim(&self, node: usize, group: usize) -> bool {
-        self.nodes[node].units.running[group][0] && self.elsewhere(node, group)
+    /// Others claim what `node` serves.
+    pub(super) fn hears_claims(&mut self, node: usize, group: usize, again: bool) {
+        for mac in self.users(node, group) {
+            if self.nodes[node].units.running[group][0] {
+                let news = AddressNews::Claimed { mac, device: DEVICE.to_owned(), again };
+                self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });
+            }
+        }
     }
 }

@@ -152,10 +152,7 @@ impl World {
             Fault::Cut { link, node, way } => self.wire.cut(link, node, way),
             Fault::Heal => self.heal(),
             Fault::Lan { node, up } => self.lan_changes(node, up),
-            Fault::Stranger { group, for_ms } => {
-                self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
-                self.address_came_up(group);
-            }
+            Fault::Stranger { group, for_ms } => self.stranger_comes(group, for_ms),
             Fault::Stall { node, for_ms } => self.stall(node, Duration::from_millis(for_ms)),
             Fault::Flood { node, for_ms, behind_ms } => {
                 let until = self.now + Duration::from_millis(for_ms);
@@ -290,10 +287,10 @@ impl World {
                 self.address_came_up(step.group);
             }
             Happening::Announced { group } if current => self.hears_announcement(node, group),
-            Happening::Claimed { group, again } if current && self.hears_claim(node, group) => {
-                let news = AddressNews::Claimed { mac: "02:00:00:00:00:01".to_owned(), again };
-                self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });
-            }
+            Happening::Claimed { group, again } if current => self.hears_claims(node, group, again),
+            Happening::Surveys(step) if current => self.surveys(node, step),
+            Happening::Surveyed(step) if current => self.survey_ends(node, step),
+            Happening::StrangerClaims { group } => self.stranger_claims(group),
             Happening::Pings if current => {
                 if self.nodes[node].lan {
                     self.feed(node, Event::PingAnswered { node: 0 });

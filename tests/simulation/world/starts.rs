@@ -26,6 +26,7 @@ impl World {
         self.nodes[node].boot(node, &self.cluster, now, seed);
         if self.cluster.watched {
             self.feed(node, Event::Policies(vec![AddressPolicy::default(); GROUPS]));
+            self.feed(node, Event::OwnMacs { macs: vec![super::lan::mac(node)], more: false });
         }
         if self.nodes[node].maintenance {
             self.ask(node, Request::Maintenance(true));
