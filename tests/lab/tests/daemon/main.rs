@@ -33,6 +33,7 @@ mod removal;
 mod repetition;
 mod restart;
 mod service;
+mod strangers;
 mod succession;
 mod terminal;
 mod unit_ends;
@@ -176,6 +177,15 @@ const TESTS: &[(&str, Play)] = &[
     ),
     ("conflict::with_conflict_takeover_both_nodes_serve", conflict::with_conflict_takeover_both_nodes_serve),
     ("conflict::a_foreign_claim_is_logged_and_defended", conflict::a_foreign_claim_is_logged_and_defended),
+    (
+        "strangers::the_only_living_node_serves_on_beside_a_stranger",
+        strangers::the_only_living_node_serves_on_beside_a_stranger,
+    ),
+    ("strangers::proxy_arp_is_found_and_holds_no_takeover", strangers::proxy_arp_is_found_and_holds_no_takeover),
+    (
+        "strangers::the_peers_own_answer_holds_beside_proxy_arp",
+        strangers::the_peers_own_answer_holds_beside_proxy_arp,
+    ),
     ("repetition::a_recorded_start_moves_nothing", repetition::a_recorded_start_moves_nothing),
     ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
     ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
