@@ -94,6 +94,7 @@ fn settings(groups: usize) -> Settings {
         shared_items: Default::default(),
         checks: Vec::new(),
         known_peers: Vec::new(),
+        witness: None,
         extensions: EXTENSIONS,
     }
 }

@@ -224,6 +224,7 @@ impl Core {
             Event::OwnMacs { macs, more } => each!(self; own_macs_changed(macs, more)),
             Event::Address { step, news } => self.address_news(step, news),
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
+            Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
         each!(self; hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
         std::mem::take(&mut self.out)

@@ -45,6 +45,7 @@ pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::{KnownPeer, Settings};
 pub use api::time::{Instant, Moment};
+pub use api::witness::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;

@@ -164,6 +164,7 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::StopLeftover(step) => Deed::StopLeftover(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
+        Action::Witness { .. } | Action::Assured { .. } => Deed::Say("has no witness".to_owned()),
         Action::Remember(known) => Deed::Remember(known),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),

@@ -310,6 +310,7 @@ impl Node {
             shared_items: Default::default(),
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
+            witness: None,
             extensions: self.extensions,
         }
     }

@@ -10,6 +10,7 @@ use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
+use crate::cluster::api::witness::{WitnessNews, WitnessOrder};
 use crate::config::AddressPolicy;
 use crate::wire::Message;
 
@@ -131,6 +132,13 @@ pub enum Event {
         run: u64,
         /// How it ended.
         outcome: CheckOutcome,
+    },
+    /// The witness has answered [`Action::Witness`].
+    Witness {
+        /// The number of the order.
+        number: u64,
+        /// What it said.
+        news: WitnessNews,
     },
 }
 
@@ -428,6 +436,19 @@ pub enum Action {
         check: usize,
         /// The number that its results carry; `None` ends it.
         run: Option<u64>,
+    },
+    /// The witness is to do this; answer with [`Event::Witness`].
+    Witness {
+        /// The number of the order: larger than that of every order before.
+        number: u64,
+        /// What it is to do.
+        order: WitnessOrder,
+    },
+    /// No other node takes what we hold within a dead time of that moment: leases of addresses run from there. With
+    /// a witness only, and then no status renews them.
+    Assured {
+        /// At most now. One that lies a dead time back ends them.
+        since: Instant,
     },
     /// Keep this for the next daemon, across a reboot; it replaces what was kept of the same node.
     Remember(KnownPeer),

@@ -8,6 +8,7 @@
 //! | [`set`] | Heartbeat's two classes of groups (03 §1) |
 //! | [`settings`] | what the core must know at start |
 //! | [`time`] | the core's notion of time |
+//! | [`witness`] | what is asked of a witness, and what it says |
 
 pub(in crate::cluster) mod event;
 pub(in crate::cluster) mod group_set;
@@ -15,3 +16,4 @@ pub(in crate::cluster) mod record;
 pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;
 pub(in crate::cluster) mod time;
+pub(in crate::cluster) mod witness;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::EXTENSIONS;
+use crate::cluster::api::witness::WitnessRules;
 use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 
 /// See the module.
@@ -64,6 +65,9 @@ pub struct Settings {
     /// What an earlier daemon on this node has noted of the others.
     #[serde(default)]
     pub known_peers: Vec<KnownPeer>,
+    /// `[witness]` of hbd.toml.
+    #[serde(default)]
+    pub witness: Option<WitnessRules>,
     /// The protocol extensions that we speak, at most [`crate::cluster::EXTENSIONS`]: fewer where an older release is
     /// played (05 §3.1).
     #[serde(default = "all_extensions")]

@@ -21,6 +21,7 @@
 //! | [`stopped`] | what has somebody stopped on purpose? |
 //! | [`leftover`] | what runs here and is not to? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
+//! | [`witness`] | whose vote does the witness give us? (05 §3.14) |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
 pub(in crate::cluster) mod carrier;
@@ -41,6 +42,7 @@ pub(in crate::cluster) mod ready;
 pub(in crate::cluster) mod stopped;
 pub(in crate::cluster) mod survey;
 pub(in crate::cluster) mod unfit;
+pub(in crate::cluster) mod witness;
 
 use super::core::Core;
 

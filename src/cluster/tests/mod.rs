@@ -111,6 +111,7 @@ fn settings() -> Settings {
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
         known_peers: Vec::new(),
+        witness: None,
         extensions: EXTENSIONS,
     }
 }

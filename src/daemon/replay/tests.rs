@@ -60,6 +60,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         shared_items: crate::config::SharedItems::default(),
         checks: Vec::new(),
         known_peers: Vec::new(),
+        witness: None,
         extensions: EXTENSIONS,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::{
     Action, AddressNews, CheckOutcome, Event, LinkAbility, Order, Outcome, Priority, Request, Settings, Step,
-    UnitNews,
+    UnitNews, WitnessNews,
 };
 use crate::util::text::printable;
 use crate::wire::{Message, Value};
@@ -60,6 +60,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             format!("{}, which is not to run here, is gone", resource(*step, settings))
         }
         Event::Policies(_) | Event::LocalClock { .. } | Event::OwnMacs { .. } => return None,
+        Event::Witness { news, .. } => match news {
+            WitnessNews::Ours { .. } => "the witness says that the key is ours".to_owned(),
+            WitnessNews::Theirs { holder, .. } => format!("the witness says that {holder} has the key"),
+            WitnessNews::Nobodys { .. } => "the witness says that nobody has the key".to_owned(),
+            WitnessNews::Failed(reason) => format!("the witness does not answer: {reason}"),
+        },
         Event::Address { step, news } => {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
@@ -179,8 +185,9 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
             };
             format!("{level}{}", record.text())
         }
-        // For the next daemon only.
-        Action::Remember(_) | Action::SendSignedOtherwise(_) => return None,
+        Action::Witness { order, .. } => format!("asks the witness: {order:?}"),
+        // Routine, or for the next daemon only.
+        Action::Assured { .. } | Action::Remember(_) | Action::SendSignedOtherwise(_) => return None,
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
         Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),

@@ -106,6 +106,7 @@ impl Rules {
             shared_items: Default::default(),
             checks: Vec::new(),
             known_peers: Vec::new(),
+            witness: None,
             extensions: EXTENSIONS,
         }
     }

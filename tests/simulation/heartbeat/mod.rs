@@ -163,6 +163,7 @@ impl Heartbeat {
             | Event::Adopt(_)
             | Event::Fenced { .. }
             | Event::Check { .. }
+            | Event::Witness { .. }
             | Event::LeftoverEnded { .. }
             | Event::LocalClock { .. }
             | Event::Link { .. }
