@@ -13,6 +13,7 @@ use super::api::settings::Settings;
 use super::api::time::{Instant, Moment};
 use super::complaints::Complaints;
 use super::facts::Fact;
+use super::guards::assurance::Assurance;
 use super::guards::carrier::Carrier;
 use super::guards::checks::Checks;
 use super::guards::claimed::ClaimedAddresses;
@@ -29,11 +30,13 @@ use super::guards::maintenance::Maintenance;
 use super::guards::ready::Readiness;
 use super::guards::stopped::StoppedUnits;
 use super::guards::survey::Survey;
+use super::guards::witness::Witness;
 use super::heartbeat::legacy::Legacy;
 use super::heartbeat::release::Release;
 use super::heartbeat::resync::Resync;
 use super::life::leave::Leave;
 use super::life::restart::Succession;
+use super::liveness::echo::Echo;
 use super::liveness::hearing::Hearing;
 use super::liveness::reading::Reading;
 use super::liveness::startup::Membership;
@@ -88,6 +91,8 @@ pub struct Core {
     pub(super) reading: Reading,
     #[serde(default)]
     pub(super) hearing: Hearing,
+    #[serde(default)]
+    pub(super) echo: Echo,
     pub(super) groups: Groups,
     #[serde(default)]
     pub(super) everywhere: Everywhere,
@@ -124,6 +129,10 @@ pub struct Core {
     pub(super) checks: Checks,
     #[serde(default)]
     pub(super) readiness: Readiness,
+    #[serde(default)]
+    pub(super) assurance: Assurance,
+    #[serde(default)]
+    pub(super) witness: Witness,
     pub(super) legacy: Legacy,
     pub(super) resync: Resync,
     pub(super) release: Release,
@@ -152,6 +161,7 @@ impl Core {
             membership: Membership::default(),
             reading: Reading::default(),
             hearing: Hearing::default(),
+            echo: Echo::default(),
             groups,
             everywhere,
             ownership: Ownership::default(),
@@ -176,6 +186,8 @@ impl Core {
             maintenance: Maintenance::default(),
             checks: Checks::new(&settings.checks),
             readiness: Readiness::default(),
+            assurance: Assurance::default(),
+            witness: Witness::default(),
             legacy: Legacy::default(),
             resync: Resync::default(),
             release: Release::default(),
@@ -205,6 +217,8 @@ impl Core {
     pub fn handle(&mut self, now: Moment, event: Event) -> Vec<Action> {
         debug_assert!(self.facts.is_empty() && self.out.is_empty(), "the event before this one is not over");
         self.now = now;
+        // What a packet changes about the witness is due at once, and one that is not heeded changes nothing.
+        let received = matches!(event, Event::Received { .. });
         match event {
             Event::Adopt(adoption) => each!(self; adopt(&adoption)),
             Event::Start => each!(self; start(); start_everywhere()),
@@ -227,6 +241,9 @@ impl Core {
             Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
         each!(self; hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
+        if !received {
+            each!(self; follow_assurance(); follow_witness());
+        }
         std::mem::take(&mut self.out)
     }
 

@@ -77,6 +77,12 @@ pub(super) enum Fact {
     ResetNotNeeded,
     /// Nobody has this any more.
     FreeToTake { set: GroupSet },
+    /// With a required witness: it is not certain any more that nobody takes these.
+    Unassured { set: GroupSet },
+    /// The peer has taken in a later status of ours.
+    StatusConfirmed,
+    /// The witness has given us its key.
+    KeyOurs,
     /// Nothing is held back any more for what the LAN answers.
     HoldOver,
     /// A report of the peer that no newer one has overtaken.
@@ -215,10 +221,12 @@ impl Core {
         match fact {
             Fact::NodeHeard => each!(self; check_gate(); greeted()),
             Fact::NewIncarnation { node, known } => {
-                each!(self; fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status());
+                each!(self; forget_echo(node); peer_is_on(node); fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status());
             }
-            Fact::Returned { node } => each!(self; returning_after_partition(node); fencing_heard_from(node);
-                reset_disproved(node); legacy_returned(node)),
+            Fact::Returned { node } => {
+                each!(self; peer_is_on(node); returning_after_partition(node); fencing_heard_from(node);
+                reset_disproved(node); legacy_returned(node))
+            }
             Fact::Received(packet) => each!(self; judge_packet(packet)),
             Fact::Said(said) => self.hear_said(said),
             Fact::SenderUnaware => each!(self; introduce()),
@@ -234,7 +242,7 @@ impl Core {
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins(); survey_soon()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => {
-                each!(self; remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
+                each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
             }
@@ -308,6 +316,9 @@ impl Core {
             Fact::GroupsMaySettle => each!(self; exchange_settled(); takeover_settled(); conflict_settled();
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
+            Fact::Unassured { set } => each!(self; let_go(set); report_let_go(); hold_unassured(set)),
+            Fact::StatusConfirmed => each!(self; tell_leases()),
+            Fact::KeyOurs => each!(self; tell_leases(); judge_lan()),
             Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
             Fact::LoserStopped { set, asked_in_vain } => {
                 if asked_in_vain {

@@ -33,6 +33,9 @@ pub(super) enum Timer {
     /// The questions on the LAN begin, or their answers count. Derived. Must follow [`Timer::Silence`]: whether we
     /// ask for an address, or take it, depends on whether the peer is late or dead at this very moment.
     Lan,
+    /// The witness is asked for its key, or what is not certain any more without it is released. Derived. Must follow
+    /// [`Timer::Silence`].
+    Witness,
     /// ipfail gives up what the better connected peer is to serve (03 §10.2).
     GiveUp,
     /// ipfail compares the numbers of ping nodes once more.
@@ -99,6 +102,7 @@ impl Timer {
         Timer::NodesRequest,
         Timer::GroupRetry,
         Timer::Lan,
+        Timer::Witness,
         Timer::GiveUp,
         Timer::PingComparison,
         Timer::Fencing,
@@ -213,6 +217,7 @@ impl Core {
             Timer::Gate => self.gate_opens().then_some(self.now.monotonic),
             Timer::GroupRetry => self.groups.next_deadline(),
             Timer::Lan => self.lan_due(),
+            Timer::Witness => self.witness_due(),
             Timer::Health => self.health_due(),
             stored => self.timers.get(stored),
         }
@@ -264,6 +269,7 @@ impl Core {
             Timer::NodesRequest => each!(self; ask_for_nodes()),
             Timer::GroupRetry => each!(self; retry_groups()),
             Timer::Lan => self.judge_lan(),
+            Timer::Witness => each!(self; judge_assurance(until); follow_witness()),
             Timer::GiveUp => each!(self; ipfail_give_up()),
             Timer::PingComparison => each!(self; ipfail_ask()),
             Timer::Fencing => each!(self; fencing_due()),

@@ -18,7 +18,7 @@ use super::held::{self, Beat, BeatFile, Held};
 use super::leaving::Leaving;
 use super::release::left_over;
 use super::runtime::runtime;
-use crate::cluster::{Adoption, GroupSet, Set};
+use crate::cluster::{Adoption, GroupSet, Instant, Set};
 use crate::config::{Child, Group, Resource, ResourceKind, UnitPolicies};
 use crate::util::error::{FileError, error_chain};
 use crate::vip;
@@ -124,7 +124,12 @@ fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>)
         let before = hold.iter().find(|before| old.get(*before).is_some_and(|group| group.shares(&new[*index])));
         before.is_some_and(|before| old[before].node != new[*index].node || beat.returns.has(before))
     });
-    Adoption { held, moved: GroupSet::new(moved, Set::NONE), failback: beat.failback }
+    Adoption {
+        held,
+        moved: GroupSet::new(moved, Set::NONE),
+        failback: beat.failback,
+        assured_until: Some(Instant(beat.until)),
+    }
 }
 
 /// The addresses on this machine. None if the kernel does not say: then nothing is taken up.

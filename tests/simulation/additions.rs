@@ -1,7 +1,7 @@
 //! What is added to a random schedule in some of the seeds, each from a random sequence of its own: a new addition
 //! leaves the schedules of all other seeds as they were.
 
-use crate::schedule::{Everywhere, Fault, Kind, Part, Schedule, Stage};
+use crate::schedule::{Everywhere, Fault, Kind, Part, Schedule, Stage, Way};
 use crate::units::{FEW, GROUPS, Life, RESOURCES, Trouble};
 use hbd::cluster::EXTENSIONS;
 use hbd::util::random::SplitMix64;
@@ -269,4 +269,32 @@ fn replay(random: &mut SplitMix64, node: usize) -> Fault {
         _ => Part::Start { lives_ago },
     };
     Fault::Replay { node, part, for_ms: random.between(500, 30_000), times: random.between(1, 5) }
+}
+
+impl Schedule {
+    /// In every third pair of hbd nodes of this release a witness is required. It cannot be reached for a while, or is
+    /// restored from a backup, and everything between the nodes is cut.
+    pub fn add_witness(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x0e7c_d000);
+        let newest = self.cluster.extensions == [EXTENSIONS; 2];
+        if self.cluster.nodes != [Kind::Hbd; 2] || !newest || random.below(3) != 0 {
+            return;
+        }
+        (self.cluster.witness, self.cluster.watched) = (true, true);
+        for _ in 0..random.between(1, 6) {
+            let at = random.between(2, self.stages.len() as u64) as usize;
+            let node = random.below(2) as usize;
+            let fault = match random.below(8) {
+                0..=2 => Fault::WitnessCut { node, cut: random.below(4) != 0 },
+                3 => Fault::WitnessDown { for_ms: random.between(500, 30_000) },
+                4 => Fault::WitnessRestored,
+                _ => {
+                    let way = [Way::Both, Way::Both, Way::In, Way::Out][random.below(4) as usize];
+                    self.stages.insert(at, Stage { pause_ms: 0, fault: Fault::Lan { node, up: false } });
+                    Fault::Cut { link: None, node, way }
+                }
+            };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
 }

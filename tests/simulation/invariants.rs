@@ -42,6 +42,8 @@ pub struct Observation {
     /// Every node asks the LAN before it takes an address, and the LAN is whole: two owners are not excused by a
     /// partition of the heartbeat links.
     pub watched: bool,
+    /// A witness is required: two owners are not excused by anything.
+    pub witness: bool,
     /// A group may be down, because it cannot or must not be started.
     pub excused: bool,
     /// Per group: what a real Heartbeat reports of the group is wrong, and its peer has no way to find out.
@@ -57,6 +59,8 @@ pub struct Invariants {
     both_limit: Duration,
     parted: bool,
     healed: Duration,
+    /// When somebody last added an address.
+    by_hand: Option<Duration>,
     /// The last moment at which a partition excused two owners.
     unwatched: Duration,
     disturbed: Duration,
@@ -94,6 +98,7 @@ impl Invariants {
 
     /// Somebody added an address: for a moment both nodes may have it.
     pub fn added_by_hand(&mut self, now: Duration) {
+        self.by_hand = Some(now);
         self.healed = now;
     }
 
@@ -143,6 +148,9 @@ impl Invariants {
             return Ok(());
         }
         let began = *self.both[group].get_or_insert(observation.now);
+        if observation.witness && self.by_hand.is_none_or(|at| observation.now > at + CALM) {
+            return Err(format!("both nodes serve group {group}, with a witness"));
+        }
         let since = if observation.watched { began.max(self.unwatched) } else { began.max(self.healed) };
         let calm = !self.mixed && !self.lossy && !observation.parted && began > self.healed + CALM;
         let limit = if calm { Duration::ZERO } else { self.both_limit };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Action, Core, Event, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step};
+use hbd::cluster::{
+    Action, Core, Event, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step, WitnessOrder,
+};
 use hbd::wire::Message;
 
 use crate::heartbeat::Heartbeat;
@@ -18,6 +20,10 @@ pub enum Deed {
     Announce(Step),
     Address(Step, Order),
     Log(Record),
+    /// The witness is to do something, by the number of the order.
+    Witness(u64, WitnessOrder),
+    /// Leases of addresses run from here.
+    Assured(Duration),
     /// The state directory keeps this of another node.
     Remember(KnownPeer),
     /// A line that a real Heartbeat would log.
@@ -164,15 +170,20 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::StopLeftover(step) => Deed::StopLeftover(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
-        Action::Witness { .. } | Action::Assured { .. } => Deed::Say("has no witness".to_owned()),
+        Action::Witness { number, order } => Deed::Witness(number, order),
+        Action::Assured { since } => Deed::Assured(since.0),
         Action::Remember(known) => Deed::Remember(known),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
-        Action::HandOver => {
-            Deed::HandOver(Left { held: core.holds(), returns: core.returns(), failback: core.plans_failback() })
-        }
+        Action::HandOver => Deed::HandOver(Left {
+            held: core.holds(),
+            returns: core.returns(),
+            failback: core.plans_failback(),
+            assured_for: core.assured_for(),
+            at: Duration::ZERO,
+        }),
         Action::Exit => Deed::Exit,
         Action::Address { step, order } => Deed::Address(step, order),
     }

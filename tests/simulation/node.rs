@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings};
+use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings, WitnessRules};
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
@@ -14,6 +14,9 @@ use crate::units::{GROUPS, RESOURCES, Units};
 /// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s,
 /// and the removal comes up to a tenth later (docs/DECISIONS.md "Leases").
 pub const LEASE: Duration = Duration::from_millis(3_300);
+
+/// For how long the witness gives its key.
+pub const TTL: Duration = Duration::from_secs(10);
 
 /// What the words of each group begin with.
 const GROUP_NAMES: [&str; GROUPS] = ["nodea", "nodeb", "third", "fourth", "fifth", "sixth"];
@@ -96,6 +99,10 @@ pub struct Left {
     pub held: GroupSet,
     pub returns: GroupSet,
     pub failback: bool,
+    /// How long nobody takes it; `None` without a witness.
+    pub assured_for: Option<Duration>,
+    /// When.
+    pub at: Duration,
 }
 
 /// What waits for a daemon that does not get to run. Packets and inputs wait in different queues.
@@ -188,6 +195,8 @@ pub struct Node {
     pub flood: Option<Flood>,
     /// Whether the kernel removed an address in this incarnation, because its lease ended.
     pub lease_ended: bool,
+    /// Until when the kernel keeps the addresses, where a witness is used.
+    pub leased_until: Duration,
     /// When its next deadline is in the queue.
     pub wake: Option<Duration>,
     pub statuses: Statuses,
@@ -235,6 +244,7 @@ impl Node {
             stall: None,
             flood: None,
             lease_ended: false,
+            leased_until: Duration::ZERO,
             wake: None,
             statuses: Statuses::default(),
             told: Duration::ZERO,
@@ -310,7 +320,7 @@ impl Node {
             shared_items: Default::default(),
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
-            witness: None,
+            witness: cluster.witness.then_some(WitnessRules { required: true, ttl: TTL }),
             extensions: self.extensions,
         }
     }
@@ -372,6 +382,11 @@ impl Node {
             heartbeat && !machine.in_transition() && machine.heartbeat_claims(group) != running
         };
         self.machine.as_ref().is_some_and(wrong)
+    }
+
+    /// The groups whose address is here.
+    pub fn addresses(&self) -> Vec<usize> {
+        (0..GROUPS).filter(|group| self.units.running[*group][0]).collect()
     }
 
     /// Power failure: the software and everything it ran are gone.

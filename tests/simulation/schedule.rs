@@ -73,6 +73,9 @@ pub struct Cluster {
     pub everywhere: Everywhere,
     #[serde(default)]
     pub returns: Returns,
+    /// A witness is required.
+    #[serde(default)]
+    pub witness: bool,
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -108,6 +111,7 @@ impl Cluster {
             proxy: false,
             everywhere: Everywhere::None,
             returns: Returns::default(),
+            witness: false,
             loss: 0,
             duplicated: 0,
             reordered: 0,
@@ -154,6 +158,7 @@ impl Cluster {
             proxy: false,
             everywhere: Everywhere::None,
             returns: Returns::default(),
+            witness: false,
             loss,
             duplicated,
             reordered,
@@ -300,6 +305,17 @@ pub enum Fault {
         node: usize,
         for_ms: u64,
     },
+    /// A node cannot reach the witness, or can again.
+    WitnessCut {
+        node: usize,
+        cut: bool,
+    },
+    /// The witness answers nobody.
+    WitnessDown {
+        for_ms: u64,
+    },
+    /// A backup of the witness is restored.
+    WitnessRestored,
     /// An operator begins or ends the maintenance of an hbd. Nothing else ends it, no crash and no restart.
     Maintenance {
         node: usize,
@@ -409,6 +425,7 @@ impl Schedule {
         schedule.add_attacks();
         schedule.add_full_disks();
         schedule.add_groups();
+        schedule.add_witness();
         schedule
     }
 

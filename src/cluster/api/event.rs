@@ -23,6 +23,9 @@ pub struct Adoption {
     pub moved: GroupSet,
     /// Whether the predecessor had taken the other node's groups because that was gone.
     pub failback: bool,
+    /// Until when it was certain that nobody takes them, where a witness is used.
+    #[serde(default)]
+    pub assured_until: Option<Instant>,
 }
 
 /// Something happened outside.

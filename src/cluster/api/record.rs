@@ -235,6 +235,20 @@ records! {
         "an operator knows who has the addresses of group {group}: taking it over from {node}, whoever answers";
     TakenFromStranger { group: String, resource: String, node: String, mac: String, device: String } Error "f7175268ab2a49a3a5f61323587c0351"
         "{resource} is answered by {mac} on {device}, which is no machine of {node}'s: taking over group {group} all the same. Take the address away from that machine, or switch off proxy ARP there";
+    Unassured { node: String, reason: String } Critical "3dd25402e2154136874d1f5405c85688"
+        "{node} is not heard, and {reason}: releasing everything here, because {node} may take it. Mend the links to {node} and to the witness; to go on without a witness write required = false under [witness] in hbd.toml";
+    KeyTaken { node: String } Info "e7c9867f0a1a41a4addd7a65481c087e"
+        "the witness has given this node its key: {node}, which is not heard, takes nothing";
+    KeyDenied { node: String } Warning "cd26be53864f4877ba7d9026177d897f"
+        "the witness has given its key to {node}: this node takes nothing, and keeps nothing that {node} does not confirm";
+    KeyLost { reason: String } Error "9609f286992940748e8145b062ef3b16"
+        "the key of the witness is not this node's any more: {reason}";
+    WitnessSilent { reason: String } Warning "57e460b5f4114ffc94d9498c90f537a6"
+        "the witness does not answer ({reason}): as long as the nodes hear each other nothing depends on it. Look at its endpoints under [witness] in hbd.toml";
+    WitnessAnswers {} Info "0fdcc9ee43bc4d969d3f77b27da81f28"
+        "the witness answers again";
+    WitnessReplaced { reason: String } Warning "0fb1a90ce01d4647a04dea2eecd9c105"
+        "the witness is not as it was: {reason}. The nodes hear each other, so it counts from now on as it is";
     NobodyAnswers { node: String } Info "38e33279658a432cb08a682f1ed19793"
         "nobody answers for the addresses of {node} any more: taking them over";
     AddressClaimed { group: String, resource: String, mac: String } Error "6ce01c85340d420083bcbe195087858a"

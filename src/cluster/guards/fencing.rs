@@ -145,6 +145,7 @@ impl Core {
         self.log(Record::NodeReset { node: node.clone() });
         self.fencing.failures = 0;
         self.timers.stop(Timer::Fencing);
+        self.peer_is_off();
         self.fencing.done = self.peer_node().map(|peer| (peer.generation, self.now.monotonic));
         self.send(Message::new("stonith").with("node", &node).with("result", "OK"));
         // A stop that came meanwhile wants nothing. A node that is still heard will be silent soon, or was not reset.

@@ -260,7 +260,8 @@ impl Core {
         let answered = self.lan.asked.iter().filter(|asked| self.keeps(asked)).map(|asked| asked.step.group);
         let answered = self.with_unaskable(GroupSet::new(answered, Set::NONE));
         let perhaps = if self.is_isolated() { self.groups.all() } else { self.doubtful() };
-        set.common(perhaps.without(cleared).with(answered))
+        let keyless = if self.lacks_key() { self.groups.all() } else { GroupSet::NONE };
+        set.common(perhaps.without(cleared).with(answered).with(keyless))
     }
 
     /// The peer has nothing any more: takes what is free, holds back what somebody still answers for.
@@ -416,6 +417,14 @@ impl Core {
         let set = self.with_unaskable(GroupSet::one(claim.step.group));
         self.lan.held_back = self.lan.held_back.with(set);
         self.ask_for(set, |_| true, Some(claim));
+    }
+
+    /// These were released because nothing was certain of them any more: they are taken again when they are free, if
+    /// the peer is gone. From one that comes back they are asked for, or given.
+    pub(in crate::cluster) fn hold_unassured(&mut self, set: GroupSet) {
+        if !self.peer_alive() {
+            self.lan.held_back = self.lan.held_back.with(set);
+        }
     }
 
     /// Whether an address may come back: nobody answers for it, or machines only that are not the peer's.

@@ -21,9 +21,11 @@
 //! | [`stopped`] | what has somebody stopped on purpose? |
 //! | [`leftover`] | what runs here and is not to? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
+//! | [`assurance`] | how long is it certain that nobody takes what we hold? |
 //! | [`witness`] | whose vote does the witness give us? (05 §3.14) |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
+pub(in crate::cluster) mod assurance;
 pub(in crate::cluster) mod carrier;
 pub(in crate::cluster) mod checks;
 pub(in crate::cluster) mod claimed;
@@ -52,6 +54,7 @@ impl Core {
         self.fencing_objection(group)
             .or_else(|| self.maintenance_objection(group))
             .or_else(|| self.isolation_objection(group))
+            .or_else(|| self.witness_objection(group))
             .or_else(|| self.ready_objection(group))
             .or_else(|| self.lan_objection(group))
             .or_else(|| self.doubt_objection(group))

@@ -53,7 +53,8 @@ impl Core {
     /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still
     /// wait for us: each step is ordered again, and is at its end at once where the resource runs.
     pub(in crate::cluster) fn adopt(&mut self, adoption: &Adoption) {
-        let Adoption { held, moved, failback } = *adoption;
+        let Adoption { held, moved, failback, assured_until } = *adoption;
+        self.inherit_assurance(assured_until);
         let set = held.common(self.groups.all());
         self.log(Record::Adopting { set: self.groups.name(set) });
         self.ownership.to_return = moved.common(set).common(self.groups.foreign());

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | [`startup`] | when are we active? |
 //! | [`beat`] | when do we say our next status, and have we slept through one? |
+//! | [`echo`] | which of our statuses has the peer heard? |
 //! | [`hearing`] | can we hear anybody at all? |
 //! | [`reading`] | what may be judged while packets wait to be read? |
 //! | [`silence`] | who has been silent for too long? |
 //! | [`status`] | what does a status, or any other sign of life, tell us of its sender? |
 
 pub(in crate::cluster) mod beat;
+pub(in crate::cluster) mod echo;
 pub(in crate::cluster) mod hearing;
 pub(in crate::cluster) mod reading;
 pub(in crate::cluster) mod silence;

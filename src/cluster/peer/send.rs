@@ -28,6 +28,7 @@ impl Core {
         if let Some(heard) = self.heard_of_peer(message.kind() == Some("status")) {
             message.set_text(FIELD, &heard);
         }
+        self.add_echo(&mut message);
         if let Some(uuid) = message.text("dest").and_then(|dest| self.uuid_of(dest)) {
             message.set("destuuid", Value::Binary(uuid.to_vec()));
         }
@@ -36,6 +37,9 @@ impl Core {
         let seq = sequenced.then(|| self.history.next_seq());
         if let Some(seq) = seq {
             message.set_text("seq", &format!("{seq:x}"));
+        }
+        if let Some(seq) = seq.filter(|_| message.kind() == Some("status")) {
+            self.note_status_said(seq);
         }
         message.set_text("hg", &format!("{:x}", self.settings.generation));
         message.set_text("ts", &format!("{:x}", self.now.wall.as_secs().max(1)));

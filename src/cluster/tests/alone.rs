@@ -128,7 +128,12 @@ fn beside_a_heartbeat_the_groups_of_a_class_move_together() {
 fn beside_a_new_heartbeat(prepare: impl FnOnce(&mut Bench)) -> Bench {
     let mut bench = Bench::with(four_groups);
     let held = named(&[A, C, D]);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
+    bench.feed(Event::Adopt(Box::new(Adoption {
+        held,
+        moved: GroupSet::NONE,
+        failback: false,
+        assured_until: None,
+    })));
     bench.feed(Event::Start);
     prepare(&mut bench);
     bench.activated()

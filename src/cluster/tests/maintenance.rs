@@ -170,6 +170,7 @@ fn a_restarted_hbd_takes_up_what_it_held_and_nothing_else() {
         held: GroupSet::new([0], Set::LOCAL),
         moved: GroupSet::NONE,
         failback: false,
+        assured_until: None,
     })));
     bench.feed(Event::Start);
     let mut bench = bench.activated();
@@ -245,6 +246,7 @@ fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_uni
         held: GroupSet::new([0], Set::LOCAL),
         moved: GroupSet::NONE,
         failback: false,
+        assured_until: None,
     })));
     assert_eq!(bench.story(), ["start a1"], "an address is ours to keep, a2 is a unit");
     bench.feed(Event::Unit { step: Step { group: 0, resource: 1 }, news: UnitNews::Up });

@@ -9,7 +9,12 @@ fn successor(set: Set, hbd: Option<&'static str>) -> Bench {
     let mut bench = Bench::with(|settings| settings.generation += 1);
     bench.peer.hbd = hbd;
     let held = bench.core.groups.members(set);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
+    bench.feed(Event::Adopt(Box::new(Adoption {
+        held,
+        moved: GroupSet::NONE,
+        failback: false,
+        assured_until: None,
+    })));
     bench.feed(Event::Start);
     bench
 }

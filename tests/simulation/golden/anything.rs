@@ -223,7 +223,15 @@ impl Pair {
             self.feed(node, Event::Policies(policies));
         }
         if let Some(held) = self.left_behind[node].take() {
-            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved: GroupSet::NONE, failback: false })));
+            self.feed(
+                node,
+                Event::Adopt(Box::new(Adoption {
+                    held,
+                    moved: GroupSet::NONE,
+                    failback: false,
+                    assured_until: None,
+                })),
+            );
         }
         self.feed(node, Event::Start);
     }

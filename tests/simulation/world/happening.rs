@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Event, Outcome, Step};
+use hbd::cluster::{Event, Outcome, Step, WitnessOrder};
 use hbd::wire::Message;
 
 /// One thing that happens to the cluster.
@@ -38,6 +38,14 @@ pub(super) enum Happening {
     Wakes,
     /// The lease of the addresses ends, of a daemon that has been stalled since this time.
     LeaseEnds(Duration),
+    /// A lease that a core with a witness has told of may be over.
+    LeaseOver,
+    /// What a node ordered of the witness at that time reaches it.
+    Ordered {
+        sent: Duration,
+        number: u64,
+        order: WitnessOrder,
+    },
     /// A question about an address is asked on the LAN.
     Asks(u64),
     /// The question who has an address goes out, once.

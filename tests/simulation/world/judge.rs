@@ -31,10 +31,12 @@ impl World {
                 && !self.cluster.mixed()
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
+            witness: self.cluster.witness,
             // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
             // node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
             // read another file, a group that is served and one that is not.
             excused: self.lan_misleads()
+                || self.wants_witness()
                 || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()
                 || nodes.iter().any(|node| {
                     node.maintenance
@@ -58,6 +60,18 @@ impl World {
         // Of a peer that does not say its MAC addresses a machine that answered for it may be its own.
         let said = !self.cluster.mixed() && self.nodes.iter().all(|node| node.speaks >= SAYS_MACS);
         (self.cluster.proxy || self.lan.disturbed(self.now)) && !(said && (0..self.nodes.len()).all(knows))
+    }
+
+    /// Whether nothing can be served, because the nodes need the witness and it is out of reach. Where one hears the
+    /// other and is not heard, neither may take what the other one has let go of.
+    fn wants_witness(&self) -> bool {
+        let can_ask = |(index, node): (usize, &crate::node::Node)| {
+            node.machine.is_some() && node.stall.is_none() && self.witness.reached_by(index, self.now)
+        };
+        let alone = self.apart() || self.nodes.iter().any(|node| node.machine.is_none() || node.stall.is_some());
+        self.cluster.witness
+            && alone
+            && (!self.nodes.iter().enumerate().any(can_ask) || self.apart() && !self.wire.silent())
     }
 
     /// Whether some node does not hear some other in time.

@@ -8,6 +8,7 @@ mod lan;
 mod lives;
 mod starts;
 mod story;
+mod witness;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -48,6 +49,7 @@ pub struct World {
     broken: Option<String>,
     truth: lives::Truth,
     attacker: attacker::Attacker,
+    witness: witness::Witness,
     /// Every message with its time and its sender; `None` if they are not collected.
     pub sent: Option<Vec<(Duration, usize, Message)>>,
 }
@@ -71,6 +73,7 @@ impl World {
             broken: None,
             truth: lives::Truth::default(),
             attacker: attacker::Attacker::default(),
+            witness: witness::Witness::default(),
             sent: None,
         }
     }
@@ -173,6 +176,9 @@ impl World {
             }
             Fault::Hold { node, for_ms } => self.hold(node, Duration::from_millis(for_ms)),
             Fault::Unit { node, step, life } => self.live(node, step, life),
+            Fault::WitnessCut { node, cut } => self.witness_cut(node, cut),
+            Fault::WitnessDown { for_ms } => self.witness_down(Duration::from_millis(for_ms)),
+            Fault::WitnessRestored => self.witness_restored(),
         }
         Ok(())
     }
@@ -215,6 +221,7 @@ impl World {
     pub fn heal(&mut self) {
         self.invariants.disturbed(self.now);
         self.wire.heal();
+        self.witness_mended();
         self.nodes.iter_mut().for_each(|node| node.lan = true);
         (0..GROUPS).for_each(|group| self.address_came_up(group));
     }
@@ -252,6 +259,15 @@ impl World {
             Happening::Repeated { link, message } => self.repeated(node, link, &message),
             Happening::LetGo => self.let_go(node),
             Happening::Starts if current => self.boot(node),
+            Happening::LeaseOver => self.end_leases(node),
+            Happening::Ordered { sent, number, order } => self.witness_asked(node, current, sent, number, order),
+            Happening::Ended(step, Outcome::Started) if current && self.not_leased(node, step) => {
+                // src/vip adds an address when the core is heard again.
+                self.push(Duration::from_millis(50), node, Happening::Ended(step, Outcome::Started));
+            }
+            Happening::Restored(step) if current && self.not_leased(node, step) => {
+                self.feed(node, Event::Address { step, news: AddressNews::Expired });
+            }
             Happening::Ended(step, outcome) if current => {
                 self.nodes[node].units.ended(step, &outcome);
                 if outcome == Outcome::Started && step.resource == 0 {
@@ -348,8 +364,15 @@ impl World {
         }
     }
 
+    /// Whether this is an address, and the leases are over.
+    fn not_leased(&self, node: usize, step: Step) -> bool {
+        self.cluster.witness && step.resource == 0 && self.nodes[node].leased_until <= self.now
+    }
+
     fn act(&mut self, node: usize, deed: Deed) {
         match deed {
+            Deed::Witness(number, order) => self.witness_ordered(node, number, order),
+            Deed::Assured(since) => self.leases_run(node, since),
             Deed::Send(message) => self.send(node, message),
             Deed::Start(step) => self.operate(node, step, true),
             Deed::Stop(step) => self.operate(node, step, false),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Adoption, Event, Request};
+use hbd::cluster::{Adoption, Event, Instant, Request};
 use hbd::config::AddressPolicy;
 
 use super::{Happening, World};
@@ -32,8 +32,9 @@ impl World {
             self.ask(node, Request::Maintenance(true));
         }
         if let Some(left) = self.nodes[node].left.take() {
+            let assured_until = left.assured_for.map(|span| Instant(left.at + span));
             let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
-            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback })));
+            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback, assured_until })));
         }
         self.nodes[node].read = self.nodes[node].file;
         self.feed(node, Event::Start);
@@ -69,14 +70,15 @@ impl World {
         if self.nodes[node].machine.is_some() && self.nodes[node].stall.is_none() {
             self.nodes[node].stall = Some(Stall { since: self.now, ..Stall::default() });
             self.push(span, node, Happening::Wakes);
-            if self.cluster.nodes[node] == Kind::Hbd {
+            if self.cluster.nodes[node] == Kind::Hbd && !self.cluster.witness {
                 self.push(LEASE, node, Happening::LeaseEnds(self.now));
             }
         }
     }
 
     /// The daemon ends, and what it ran runs on.
-    pub(super) fn hands_over(&mut self, node: usize, left: Left) {
+    pub(super) fn hands_over(&mut self, node: usize, mut left: Left) {
+        left.at = self.now;
         self.invariants.disturbed(self.now);
         self.tell(|| format!("** {} gives way to its successor", name(node)));
         self.nodes[node].waited_for = self.now + PATIENCE;
