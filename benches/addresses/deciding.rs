@@ -95,6 +95,7 @@ fn settings(groups: usize) -> Settings {
         checks: Vec::new(),
         known_peers: Vec::new(),
         witness: None,
+        known_witness: None,
         extensions: EXTENSIONS,
     }
 }

@@ -187,7 +187,7 @@ impl Core {
             checks: Checks::new(&settings.checks),
             readiness: Readiness::default(),
             assurance: Assurance::default(),
-            witness: Witness::default(),
+            witness: Witness::new(settings.known_witness),
             legacy: Legacy::default(),
             resync: Resync::default(),
             release: Release::default(),

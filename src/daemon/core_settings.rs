@@ -32,6 +32,7 @@ pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         known_peers,
         witness: None,
+        known_witness: None,
         extensions: EXTENSIONS,
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),

@@ -114,7 +114,7 @@ impl Effects {
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
-                Action::Witness { .. } | Action::Assured { .. } => continue,
+                Action::Witness { .. } | Action::Assured { .. } | Action::RememberWitness(_) => continue,
                 Action::Send(_) | Action::SendSignedOtherwise(_) | Action::Remember(_) | Action::Log(_) => continue,
             };
             if let Err(reason) = self.hand_over(step.0, step.1) {

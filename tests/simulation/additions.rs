@@ -281,10 +281,14 @@ impl Schedule {
             return;
         }
         (self.cluster.witness, self.cluster.watched) = (true, true);
+        // A node that forgets how far the witness had come cannot tell that it has gone back.
+        let forgets = |fault| matches!(fault, Fault::LoseState { .. } | Fault::FullDisk { .. });
+        let forgetful = self.stages.iter().any(|stage| forgets(stage.fault));
         for _ in 0..random.between(1, 6) {
             let at = random.between(2, self.stages.len() as u64) as usize;
             let node = random.below(2) as usize;
             let fault = match random.below(8) {
+                4 if forgetful => continue,
                 0..=2 => Fault::WitnessCut { node, cut: random.below(4) != 0 },
                 3 => Fault::WitnessDown { for_ms: random.between(500, 30_000) },
                 4 => Fault::WitnessRestored,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hbd::cluster::{
     Action, Core, Event, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step, WitnessOrder,
+    WitnessStamp,
 };
 use hbd::wire::Message;
 
@@ -26,6 +27,8 @@ pub enum Deed {
     Assured(Duration),
     /// The state directory keeps this of another node.
     Remember(KnownPeer),
+    /// The same of the witness.
+    RememberWitness(WitnessStamp),
     /// A line that a real Heartbeat would log.
     Say(String),
     Exit,
@@ -172,6 +175,7 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::Log(record) => Deed::Log(record),
         Action::Witness { number, order } => Deed::Witness(number, order),
         Action::Assured { since } => Deed::Assured(since.0),
+        Action::RememberWitness(stamp) => Deed::RememberWitness(stamp),
         Action::Remember(known) => Deed::Remember(known),
         Action::Answer { answer, .. } => Deed::Say(format!("answers: {answer:?}")),
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings, WitnessRules};
+use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings, WitnessRules, WitnessStamp};
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
@@ -138,6 +138,7 @@ pub struct Flood {
 struct OnDisk {
     generation: u64,
     known_peers: Vec<KnownPeer>,
+    known_witness: Option<WitnessStamp>,
 }
 
 /// When a node last received a new status from each other node.
@@ -214,6 +215,8 @@ pub struct Node {
     on_disk: OnDisk,
     /// What is kept of the other nodes.
     pub known_peers: Vec<KnownPeer>,
+    /// How far the witness had come.
+    known_witness: Option<WitnessStamp>,
     /// The state directory says that this node is in maintenance.
     pub maintenance: bool,
     /// The preferred node of each group, as haresources says.
@@ -254,6 +257,7 @@ impl Node {
             disk_full: false,
             on_disk: OnDisk::default(),
             known_peers: Vec::new(),
+            known_witness: None,
             maintenance: false,
             file: cluster.preferred,
             read: cluster.preferred,
@@ -274,10 +278,20 @@ impl Node {
         self.save();
     }
 
+    /// Keeps this of the witness.
+    pub fn remember_witness(&mut self, stamp: WitnessStamp) {
+        self.known_witness = Some(stamp);
+        self.save();
+    }
+
     /// What is kept goes to the disk, if that takes it.
     fn save(&mut self) {
         if !self.disk_full {
-            self.on_disk = OnDisk { generation: self.generation, known_peers: self.known_peers.clone() };
+            self.on_disk = OnDisk {
+                generation: self.generation,
+                known_peers: self.known_peers.clone(),
+                known_witness: self.known_witness,
+            };
         }
     }
 
@@ -321,6 +335,7 @@ impl Node {
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
             witness: cluster.witness.then_some(WitnessRules { required: true, ttl: TTL }),
+            known_witness: self.known_witness,
             extensions: self.extensions,
         }
     }
@@ -333,6 +348,7 @@ impl Node {
             self.generation = self.generation.max(self.wall(now).as_secs());
             self.uuid[0] = self.uuid[0].wrapping_add(0x10);
             self.known_peers.clear();
+            self.known_witness = None;
         }
         self.generation += 1;
         if self.disk_full {
@@ -393,8 +409,8 @@ impl Node {
     pub fn power_off(&mut self) {
         self.end();
         self.units.running = Default::default();
-        let OnDisk { generation, known_peers } = self.on_disk.clone();
-        (self.generation, self.known_peers) = (generation, known_peers);
+        let OnDisk { generation, known_peers, known_witness } = self.on_disk.clone();
+        (self.generation, self.known_peers, self.known_witness) = (generation, known_peers, known_witness);
     }
 
     /// The software has ended. What it ran is gone, but for the units that both nodes run.

@@ -10,7 +10,7 @@ use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::time::Instant;
-use crate::cluster::api::witness::{WitnessNews, WitnessOrder};
+use crate::cluster::api::witness::{WitnessNews, WitnessOrder, WitnessStamp};
 use crate::config::AddressPolicy;
 use crate::wire::Message;
 
@@ -455,6 +455,8 @@ pub enum Action {
     },
     /// Keep this for the next daemon, across a reboot; it replaces what was kept of the same node.
     Remember(KnownPeer),
+    /// The same of the witness.
+    RememberWitness(WitnessStamp),
     /// Write this to the log.
     Log(Record),
     /// Tell the asker of request `id` how it ended.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::EXTENSIONS;
-use crate::cluster::api::witness::WitnessRules;
+use crate::cluster::api::witness::{WitnessRules, WitnessStamp};
 use crate::config::{self, AutoFailback, Connectivity, Group, Timing};
 
 /// See the module.
@@ -68,6 +68,9 @@ pub struct Settings {
     /// `[witness]` of hbd.toml.
     #[serde(default)]
     pub witness: Option<WitnessRules>,
+    /// The witness that an earlier daemon on this node saw last.
+    #[serde(default)]
+    pub known_witness: Option<WitnessStamp>,
     /// The protocol extensions that we speak, at most [`crate::cluster::EXTENSIONS`]: fewer where an older release is
     /// played (05 §3.1).
     #[serde(default = "all_extensions")]

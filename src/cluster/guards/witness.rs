@@ -61,18 +61,23 @@ pub(in crate::cluster) struct Witness {
     sent: Option<Instant>,
     /// The witness that was seen last.
     stamp: Option<WitnessStamp>,
+    /// Why nothing that it says counts, until the nodes hear each other.
+    doubt: Option<String>,
     /// Why the last order failed; `None` if it was answered.
     trouble: Option<String>,
+}
+
+impl Witness {
+    /// Nothing ordered yet. `known`: the witness that an earlier daemon saw last.
+    pub(in crate::cluster) fn new(known: Option<WitnessStamp>) -> Witness {
+        Witness { stamp: known, ..Witness::default() }
+    }
 }
 
 impl Core {
     /// Until when the key is ours for certain.
     pub(super) fn key_until(&self) -> Option<Instant> {
         self.witness.key.map(|key| key.until)
-    }
-
-    fn has_key(&self) -> bool {
-        self.key_until().is_some_and(|until| self.now.monotonic < until)
     }
 
     /// Whether the other node is known to have the key.
@@ -86,7 +91,8 @@ impl Core {
     pub(in crate::cluster) fn lacks_key(&self) -> bool {
         let Some(rules) = self.settings.witness.filter(|_| self.peer().is_some()) else { return false };
         let left = self.ownership.other.left() && self.peer_waits_until() > Some(self.now.monotonic);
-        let free = self.has_key() || self.peer_is_surely_off() || left;
+        let long_enough = self.now.monotonic + self.settings.timing.deadtime / 2;
+        let free = self.key_until() > Some(long_enough) || self.peer_is_surely_off() || left;
         !free && (rules.required || self.is_denied())
     }
 
@@ -201,7 +207,9 @@ impl Core {
             WitnessNews::Theirs { stamp, holder } => (stamp, Some(holder)),
             WitnessNews::Nobodys { stamp } => (stamp, None),
         };
-        if let Err(reason) = self.believe(sent, stamp) {
+        // To make the key ours is a change of its own.
+        let changed = sent.order == WitnessOrder::Ask && holder.as_deref() == Some(&*self.settings.node);
+        if let Err(reason) = self.believe(sent, stamp, changed.into()) {
             return self.witness_failed(sent, reason);
         }
         if self.witness.trouble.take().is_some() {
@@ -214,30 +222,30 @@ impl Core {
     }
 
     /// Whether a witness can have said this: it is the one that was seen before, and has not gone back since the
-    /// order was sent. While nothing depends on it another one may take its place.
-    fn believe(&mut self, sent: Sent, stamp: WitnessStamp) -> Result<(), String> {
-        let Some(seen) = sent.seen else {
-            self.witness.stamp = Some(stamp);
-            return Ok(());
-        };
+    /// order was sent: what it was then, and the changes that the order has made, are behind it. One that is not
+    /// believed stays so, because it forgot whose key it was, until nothing depends on it.
+    fn believe(&mut self, sent: Sent, stamp: WitnessStamp, changes: u64) -> Result<(), String> {
         let idle = self.key_needed().is_none_or(|due| self.now.monotonic < due) && self.witness.key.is_none();
-        let wrong = if stamp.cluster != seen.cluster {
-            "it is another witness than before"
-        } else if stamp.revision < seen.revision {
-            "it has gone back, perhaps to a backup"
-        } else {
-            let newer = self.witness.stamp.is_none_or(|known| known.revision < stamp.revision);
-            if newer {
-                self.witness.stamp = Some(stamp);
+        if let Some(seen) = sent.seen {
+            if stamp.cluster != seen.cluster {
+                self.witness.doubt = Some("it is another witness than before".to_owned());
+            } else if stamp.revision < seen.revision + changes {
+                self.witness.doubt = Some("it has gone back, perhaps to a backup".to_owned());
             }
-            return Ok(());
-        };
-        if sent.order == WitnessOrder::Look && idle {
-            self.log(Record::WitnessReplaced { reason: wrong.to_owned() });
-            self.witness.stamp = Some(stamp);
-            return Ok(());
         }
-        Err(wrong.to_owned())
+        match self.witness.doubt.take_if(|_| idle && sent.order == WitnessOrder::Look) {
+            Some(reason) => self.log(Record::WitnessReplaced { reason }),
+            None => self.witness.doubt.clone().map_or(Ok(()), Err)?,
+        }
+        let newer = self.witness.stamp.is_none_or(|known| {
+            known.cluster != stamp.cluster
+                || known.revision < stamp.revision
+                || sent.order == WitnessOrder::Look && idle
+        });
+        if newer && self.witness.stamp.replace(stamp) != Some(stamp) {
+            self.out.push(Action::RememberWitness(stamp));
+        }
+        Ok(())
     }
 
     fn witness_failed(&mut self, sent: Sent, reason: String) {

@@ -31,7 +31,10 @@ impl Core {
         }
         self.ownership.decision = Decision::Starting;
         // One that is dead is not asked: if it starts at this moment it would think that neither has anything yet.
-        if self.peer_node().is_none_or(|peer| peer.status != Status::Dead || peer.is_heartbeat()) {
+        if !self.ownership.stopping().is_none() {
+            // `starting` would sound as if nothing of it ran here any more.
+            self.timers.set(Timer::Starting, self.now.monotonic + CHECK_AGAIN);
+        } else if self.peer_node().is_none_or(|peer| peer.status != Status::Dead || peer.is_heartbeat()) {
             self.send_starting();
         }
         if !self.groups.held().is_none() {

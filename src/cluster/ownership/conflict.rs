@@ -436,11 +436,17 @@ impl Core {
     }
 
     /// What we take that nobody has: our own. If the nodes disagree about whose a group is, each may leave it to the
-    /// other: the one whose name sorts first takes it when the other has had its time.
+    /// other, or both may take it: the one whose name sorts first takes it when the other has had its time, and the
+    /// other one later still.
     fn ours_to_take(&self) -> GroupSet {
-        let waited = self.now.monotonic.since(self.conflict.nobody_since) >= DISAGREEMENT_PATIENCE;
-        let disputed = self.other_haresources() && self.settings.node < self.peer_name() && waited;
-        if disputed { self.groups.all() } else { self.groups.local() }
+        let waited = self.now.monotonic.since(self.conflict.nobody_since);
+        match self.settings.node < self.peer_name() {
+            _ if !self.other_haresources() => self.groups.local(),
+            true if waited >= DISAGREEMENT_PATIENCE => self.groups.all(),
+            true => self.groups.local(),
+            false if waited >= DISAGREEMENT_PATIENCE * 2 => self.groups.local(),
+            false => GroupSet::NONE,
+        }
     }
 
     /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are

@@ -112,6 +112,7 @@ fn settings() -> Settings {
         checks: Vec::new(),
         known_peers: Vec::new(),
         witness: None,
+        known_witness: None,
         extensions: EXTENSIONS,
     }
 }

@@ -164,6 +164,7 @@ fn kind_and_content(action: &Action) -> (String, String) {
         Action::Check { check, run } => (format!("check {check}"), format!("{run:?}")),
         Action::Witness { number, order } => (format!("witness {order:?}"), number.to_string()),
         Action::Assured { since } => ("assured".to_owned(), format!("{since:?}")),
+        Action::RememberWitness(stamp) => ("remember witness".to_owned(), format!("{stamp:?}")),
         Action::Remember(known) => ("remember".to_owned(), format!("{known:?}")),
         Action::Log(record) => (format!("log {}", record.event()), record.text()),
         Action::Answer { id, answer } => (format!("answer {answer:?}"), id.to_string()),

@@ -61,6 +61,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         checks: Vec::new(),
         known_peers: Vec::new(),
         witness: None,
+        known_witness: None,
         extensions: EXTENSIONS,
     }
 }

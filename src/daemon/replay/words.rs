@@ -187,7 +187,10 @@ pub fn action(action: &Action, settings: &Settings) -> Option<String> {
         }
         Action::Witness { order, .. } => format!("asks the witness: {order:?}"),
         // Routine, or for the next daemon only.
-        Action::Assured { .. } | Action::Remember(_) | Action::SendSignedOtherwise(_) => return None,
+        Action::Assured { .. }
+        | Action::RememberWitness(_)
+        | Action::Remember(_)
+        | Action::SendSignedOtherwise(_) => return None,
         Action::Answer { answer, .. } => format!("answers the operator: {answer:?}"),
         Action::Fence { node } => format!("resets {node}"),
         Action::Exit => "the daemon ends".to_owned(),

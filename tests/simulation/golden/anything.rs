@@ -107,6 +107,7 @@ impl Rules {
             checks: Vec::new(),
             known_peers: Vec::new(),
             witness: None,
+            known_witness: None,
             extensions: EXTENSIONS,
         }
     }

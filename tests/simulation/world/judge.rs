@@ -16,6 +16,9 @@ impl World {
         if !self.cluster.serves() || self.broken.is_some() {
             return;
         }
+        if self.apart() || self.nodes.iter().any(|node| node.machine.is_none()) {
+            self.witness.parted = self.now;
+        }
         let (now, nodes) = (self.now, &self.nodes);
         let observation = Observation {
             now,
@@ -71,7 +74,9 @@ impl World {
         let alone = self.apart() || self.nodes.iter().any(|node| node.machine.is_none() || node.stall.is_some());
         self.cluster.witness
             && alone
-            && (!self.nodes.iter().enumerate().any(can_ask) || self.apart() && !self.wire.silent())
+            && (self.witness.is_forgetful(self.now)
+                || !self.nodes.iter().enumerate().any(can_ask)
+                || self.apart() && !self.wire.silent())
     }
 
     /// Whether some node does not hear some other in time.

@@ -372,6 +372,7 @@ impl World {
     fn act(&mut self, node: usize, deed: Deed) {
         match deed {
             Deed::Witness(number, order) => self.witness_ordered(node, number, order),
+            Deed::RememberWitness(stamp) => self.nodes[node].remember_witness(stamp),
             Deed::Assured(since) => self.leases_run(node, since),
             Deed::Send(message) => self.send(node, message),
             Deed::Start(step) => self.operate(node, step, true),
@@ -435,6 +436,8 @@ impl World {
             self.invariants.announced(step.group, node);
         }
         let (outcome, extra) = self.nodes[node].units.outcome(self.now, step, start);
+        // An address is there at once, or later by a lease that was renewed since.
+        let extra = if self.cluster.witness && start && step.resource == 0 { Duration::ZERO } else { extra };
         let failed_here = matches!(outcome, Outcome::Failed(_)) && start;
         if failed_here && self.cluster.nodes[node] == Kind::Heartbeat {
             self.invariants.claim_in_vain(step.group);

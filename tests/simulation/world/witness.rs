@@ -11,6 +11,8 @@ use crate::node::{TTL, name, timing};
 const LIMIT: Duration = Duration::from_secs(2);
 /// A backup is at least so old when somebody restores it.
 const BACKUP: Duration = Duration::from_secs(60);
+/// While the nodes hear each other each of them has looked at it after this time, even if an answer was lost.
+const SEEN: Duration = Duration::from_secs(35);
 /// The kernel removes an address at most so late.
 const LATE: Duration = Duration::from_millis(300);
 
@@ -32,7 +34,11 @@ pub(super) struct Witness {
     down_until: Duration,
     /// The nodes that cannot reach it.
     cut: [bool; 2],
-    /// What it was, since when.
+    /// When it was restored from a backup.
+    restored: Option<Duration>,
+    /// When the nodes did not hear each other last.
+    pub(super) parted: Duration,
+    /// What it was, until when.
     past: Vec<(Duration, Option<Owned>, u64)>,
 }
 
@@ -40,6 +46,12 @@ impl Witness {
     /// Whether a node can ask it.
     pub(super) fn reached_by(&self, node: usize, now: Duration) -> bool {
         !self.cut[node] && self.down_until <= now
+    }
+
+    /// Whether it was restored, and the nodes have not had the time to see while they heard each other that it is
+    /// another one now.
+    pub(super) fn is_forgetful(&self, now: Duration) -> bool {
+        self.restored.is_some_and(|restored| now < self.parted.max(restored) + SEEN)
     }
 
     fn changes(&mut self, now: Duration, key: Option<Owned>) {
@@ -133,6 +145,7 @@ impl World {
         self.tell(|| format!("** the witness is restored to revision {revision}"));
         self.witness.key = key.map(|key| Owned { until: self.now + TTL, ..key });
         self.witness.revision = revision;
+        self.witness.restored = Some(self.now);
         self.witness.past.retain(|(until, ..)| *until <= then);
     }
 
