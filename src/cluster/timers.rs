@@ -92,7 +92,7 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All of them, in the order in which they run.
-    pub(super) const ALL: [Timer; 35] = [
+    pub(super) const ALL: [Timer; 36] = [
         Timer::PingSilence,
         Timer::StartRaise,
         Timer::Beat,

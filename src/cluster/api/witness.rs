@@ -1,4 +1,4 @@
-//! The third vote: what is asked of a witness, and what it says (docs/protocol 05 §3.14).
+//! The third vote: what is asked of a witness, and what it says (docs/protocol 05 §3.15).
 //!
 //! A witness keeps one key for the cluster: nobody's, or one node's for a time that the holder renews. Owns the words
 //! only; when it is asked, and what an answer means, [`crate::cluster::guards::witness`] decides.

@@ -1,5 +1,5 @@
 //! How long is it certain that nobody takes what we hold? With a required witness nothing is held for longer (05
-//! §3.14).
+//! §3.15).
 //!
 //! The peer takes what we hold only when it has been silent to it for a dead time, and only with the witness's key.
 //! So we may hold something until a dead time after the last of our statuses that the peer has confirmed; or for as

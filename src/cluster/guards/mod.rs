@@ -22,7 +22,7 @@
 //! | [`leftover`] | what runs here and is not to? |
 //! | [`carrier`] | can the peer serve, and we cannot? |
 //! | [`assurance`] | how long is it certain that nobody takes what we hold? |
-//! | [`witness`] | whose vote does the witness give us? (05 §3.14) |
+//! | [`witness`] | whose vote does the witness give us? (05 §3.15) |
 //! | [`ipfail`] | which node is better connected, and should serve? (03 §10) |
 
 pub(in crate::cluster) mod assurance;

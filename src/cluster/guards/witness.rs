@@ -1,4 +1,4 @@
-//! The third vote: a key at a witness, which only one of two nodes that do not hear each other can have (05 §3.14).
+//! The third vote: a key at a witness, which only one of two nodes that do not hear each other can have (05 §3.15).
 //!
 //! Nodes that hear each other ask nobody. One that has something and is not confirmed any more asks before the other
 //! one may take it; one that is about to take something of a node that is silent asks, a little later, too. So of two

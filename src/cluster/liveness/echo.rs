@@ -1,4 +1,4 @@
-//! Which of our statuses the peer has heard: how long it will not take us for dead (05 §3.14).
+//! Which of our statuses the peer has heard: how long it will not take us for dead (05 §3.15).
 //!
 //! That we hear the peer does not mean that it hears us. Where a witness is used, each of two hbd nodes says in every
 //! message which status of the other one it took in last, and says so at once when it takes one in. A node was not

@@ -444,7 +444,7 @@ impl Core {
             _ if !self.other_haresources() => self.groups.local(),
             true if waited >= DISAGREEMENT_PATIENCE => self.groups.all(),
             true => self.groups.local(),
-            false if waited >= DISAGREEMENT_PATIENCE * 2 => self.groups.local(),
+            false if waited >= DISAGREEMENT_PATIENCE + ORPHAN_PATIENCE => self.groups.local(),
             false => GroupSet::NONE,
         }
     }
