@@ -85,6 +85,11 @@ impl Core {
         self.needs_assurance().then(|| until.since(self.now.monotonic))
     }
 
+    /// Whether there is a group that is ours now. A class without groups is nobody's loss.
+    pub(super) fn holds_a_group(&self) -> bool {
+        self.groups.held().iter().next().is_some()
+    }
+
     /// Whether what we take now could be held.
     pub(in crate::cluster) fn may_hold_more(&self) -> bool {
         self.assured_for().is_none_or(|left| !left.is_zero())
@@ -97,7 +102,7 @@ impl Core {
 
     /// When what we hold must be released unless something is confirmed until then.
     pub(in crate::cluster) fn assurance_due(&self) -> Option<Instant> {
-        let holds = self.needs_assurance() && !self.groups.held().is_none();
+        let holds = self.needs_assurance() && self.holds_a_group();
         holds.then(|| self.assured_until().unwrap_or_default() - self.time_to_release())
     }
 
@@ -119,7 +124,7 @@ impl Core {
     /// far they may reach.
     pub(in crate::cluster) fn follow_assurance(&mut self) {
         let Some(left) = self.assured_for() else { return };
-        if left.is_zero() && !self.groups.held().is_none() {
+        if left.is_zero() && self.holds_a_group() {
             self.give_up_unassured();
         }
         self.tell_leases();

@@ -105,7 +105,7 @@ impl Core {
     /// When we need the key for what we have: half a dead time before the peer may take us for dead; at once if it is
     /// gone. `None` if we have nothing.
     fn keeps_by_key(&self) -> Option<Instant> {
-        let has = !self.groups.held().is_none() || !self.groups.settled(self.groups.all());
+        let has = self.holds_a_group() || !self.groups.settled(self.groups.all());
         let waits = self.peer_waits_until().filter(|_| !self.peer_is_gone()).unwrap_or_default();
         has.then(|| waits - self.settings.timing.deadtime / 2)
     }
@@ -114,7 +114,7 @@ impl Core {
     /// is gone. `None` if there is nothing that we would take.
     fn takes_by_key(&self) -> Option<Instant> {
         let wanted = self.groups.all().without(self.groups.held()).without(self.barred());
-        if wanted.is_none() || self.maintenance.on() || self.ownership.decision == Decision::Shutdown {
+        if wanted.iter().next().is_none() || self.maintenance.on() || self.ownership.decision == Decision::Shutdown {
             return None;
         }
         if self.peer_is_gone() {
@@ -175,7 +175,7 @@ impl Core {
     /// We have had the key for a while and could take nothing with it: perhaps the other node can.
     fn rest_without_use(&mut self) {
         let (now, patience) = (self.now.monotonic, self.settings.timing.deadtime * 2);
-        let unused = self.groups.held().is_none() && self.groups.settled(self.groups.all());
+        let unused = !self.holds_a_group() && self.groups.settled(self.groups.all());
         if unused && self.witness.key.is_some_and(|key| key.since + patience <= now) {
             self.witness.rests_until = Some(now + patience);
         }
