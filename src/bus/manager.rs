@@ -421,6 +421,25 @@ impl ManagerObject {
         self.see(|data| data.awaited.clone())
     }
 
+    /// What was last heard of the witness, the third vote of [witness] in hbd.toml, in words without a subject; "" if
+    /// none is configured.
+    #[zbus(property)]
+    fn witness(&self) -> String {
+        self.see(|data| data.witness.clone())
+    }
+
+    /// Whether the witness answers. While the nodes hear each other nothing depends on it.
+    #[zbus(property)]
+    fn witness_answers(&self) -> bool {
+        self.see(|data| data.witness_answers)
+    }
+
+    /// Whether the witness has given its key to this node: the other one, which is not heard, takes nothing.
+    #[zbus(property)]
+    fn witness_key(&self) -> bool {
+        self.see(|data| data.witness_key)
+    }
+
     /// Whether resources return to their preferred node: "on", "off" or "legacy".
     #[zbus(property)]
     fn auto_failback(&self) -> String {

@@ -23,6 +23,15 @@ pub struct Snapshot {
     pub groups_move_alone: bool,
     /// What a move waits for before it begins; empty for nothing.
     pub awaited: String,
+    /// What was last heard of the witness, without subject and full stop; empty if none is configured.
+    #[serde(default)]
+    pub witness: String,
+    /// Whether the witness answers.
+    #[serde(default)]
+    pub witness_answers: bool,
+    /// Whether the witness has given its key to this node.
+    #[serde(default)]
+    pub witness_key: bool,
     /// `auto_failback`: `on`, `off`, `legacy`.
     pub auto_failback: String,
     /// Our generation number (02 §4.1).
@@ -260,6 +269,7 @@ impl Snapshot {
             state: self.state.clone(),
             resource_state: self.resource_state.clone(),
             awaited: self.awaited.clone(),
+            witness: self.witness.clone(),
             auto_failback: self.auto_failback.clone(),
             nodes: Vec::new(),
             links: Vec::new(),

@@ -65,6 +65,12 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
         "Whether this node's resources are left alone.",
         [(vec![], flag(snapshot.maintenance))],
     );
+    if !snapshot.witness.is_empty() {
+        let answers = flag(snapshot.witness_answers);
+        page.metric("hbd_witness_up", "Whether the witness answers.", [(vec![], answers)]);
+        let key = flag(snapshot.witness_key);
+        page.metric("hbd_witness_key", "Whether the witness has given its key to this node.", [(vec![], key)]);
+    }
     page.metric(
         "hbd_start_problems",
         "How many things a start of hbd would not find, or finds wrong: hbctl status names them.",

@@ -13,6 +13,12 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
             "This node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.".to_owned(),
         );
     }
+    if !snapshot.witness.is_empty() && !snapshot.witness_answers {
+        troubles.push(format!(
+            "The witness {}. Nothing depends on it while the nodes hear each other; without both nothing is served.",
+            snapshot.witness
+        ));
+    }
     for node in snapshot.nodes.iter().filter(|node| node.maintenance && !node.local) {
         troubles.push(format!("Node {} is in maintenance: it takes nothing over.", node.name));
     }
@@ -191,11 +197,17 @@ fn holding_here(snapshot: &Snapshot) -> String {
     }
 }
 
+/// A line about the witness; empty without one.
+fn witness(snapshot: &Snapshot) -> String {
+    let words = &snapshot.witness;
+    if words.is_empty() { String::new() } else { format!("the witness {words}\n") }
+}
+
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
 pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
         "{} {}: {}, holds {}\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
-         keepalive {}, warntime {}, deadtime {}, initdead {}\n\n",
+         keepalive {}, warntime {}, deadtime {}, initdead {}\n{}\n",
         bold("Node", colour),
         snapshot.node,
         paint(&snapshot.state, &snapshot.state, colour),
@@ -209,6 +221,7 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         ha_cf_time(snapshot.warntime_usec),
         ha_cf_time(snapshot.deadtime_usec),
         ha_cf_time(snapshot.initdead_usec),
+        witness(snapshot),
     );
     let nodes = snapshot.nodes.iter().map(|node| {
         let holds = if node.holds.is_empty() { "-".to_owned() } else { holding(snapshot, node).0 };

@@ -26,12 +26,26 @@ pub struct View {
     pub groups_move_alone: bool,
     /// What an operator's move waits for, if one waits.
     pub awaited: Option<Awaited>,
+    /// The witness; `None` if none is configured.
+    #[serde(default)]
+    pub witness: Option<WitnessView>,
     /// The node table, in ha.cf order.
     pub nodes: Vec<NodeView>,
     /// Ping nodes, in ha.cf order.
     pub ping_nodes: Vec<PingedNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
+}
+
+/// The third vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessView {
+    /// What was last heard of it, without subject and full stop.
+    pub words: String,
+    /// Whether it answered the last order, and is believed.
+    pub well: bool,
+    /// Whether its key is this node's now.
+    pub has_key: bool,
 }
 
 /// One node.
@@ -146,6 +160,7 @@ impl Core {
             maintenance: self.maintenance.on(),
             groups_move_alone: self.groups_move_alone(),
             awaited: self.operator.awaited(),
+            witness: self.witness_view(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
             ping_nodes: self.ping_nodes.clone(),
             groups: (0..self.groups.list().len()).map(|index| self.group_view(index, returning)).collect(),

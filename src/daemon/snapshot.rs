@@ -21,6 +21,9 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         maintenance: view.maintenance,
         groups_move_alone: view.groups_move_alone,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
+        witness: view.witness.as_ref().map(|witness| witness.words.clone()).unwrap_or_default(),
+        witness_answers: view.witness.as_ref().is_some_and(|witness| witness.well),
+        witness_key: view.witness.as_ref().is_some_and(|witness| witness.has_key),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
             AutoFailback::Off => "off",

@@ -208,10 +208,17 @@ impl Core {
     /// while no agent is at it.
     pub(in crate::cluster) fn fenced_by_hand(&mut self, id: u64, node: usize) {
         let awaited = Some(node) == self.peer() && self.fencing.waiting && self.fencing.running.is_none();
-        if awaited {
+        let keyless = Some(node) == self.peer() && !self.peer_alive() && self.lacks_key();
+        if awaited || keyless {
             self.log(Record::ResetByHand { node: self.peer_name() });
-            self.reset_done();
         }
+        if awaited {
+            self.reset_done();
+        } else if keyless {
+            self.peer_is_off();
+            self.raise(Fact::KeyOurs);
+        }
+        let awaited = awaited || keyless;
         self.raise(Fact::Answered { id, answer: if awaited { Answer::Done } else { Answer::Failed } });
     }
 

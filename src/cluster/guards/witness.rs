@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
-use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp};
+use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp, WitnessView};
 
 /// Between two looks at a witness that nobody needs: to know that it is there, and how far it has come.
 const LOOK: Duration = Duration::from_secs(10);
@@ -300,6 +300,21 @@ impl Core {
             (_, Some(reason)) => format!("the witness does not answer: {reason}"),
             _ => "the witness has not answered yet".to_owned(),
         }
+    }
+
+    /// What is shown of it; `None` if none is used.
+    pub(in crate::cluster) fn witness_view(&self) -> Option<WitnessView> {
+        let (witness, _) = (&self.witness, self.settings.witness?);
+        let has_key = witness.key.is_some_and(|key| self.now.monotonic < key.until);
+        let words = match (&witness.theirs, &witness.trouble) {
+            _ if has_key => "has given its key to this node".to_owned(),
+            (_, Some(reason)) => format!("does not answer: {reason}"),
+            (Some((holder, _)), None) => format!("has given its key to {holder}"),
+            (None, None) if witness.stamp.is_none() => "was not heard yet".to_owned(),
+            (None, None) => "answers, and nobody needs its key".to_owned(),
+        };
+        let well = witness.trouble.is_none() && witness.doubt.is_none() && witness.stamp.is_some();
+        Some(WitnessView { words, well, has_key })
     }
 
     /// Why a group is not taken, if it is for want of the key.

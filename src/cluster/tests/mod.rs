@@ -46,6 +46,7 @@ mod succession;
 mod takeover;
 mod undo;
 mod unstick;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

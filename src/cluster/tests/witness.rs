@@ -1,0 +1,185 @@
+//! The third vote (05 §3.15): what a node takes and keeps with the witness's key, and without it.
+
+use super::*;
+use crate::cluster::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
+
+/// What the witness says to each order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Ours,
+    Theirs,
+    Nothing,
+}
+
+/// We and the peer hold our own groups, with a witness.
+fn joined(required: bool) -> Bench {
+    let mut bench = Bench::with(|settings| {
+        settings.witness = Some(WitnessRules { required, ttl: ms(10_000) });
+    });
+    bench.feed(Event::Start);
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    bench.resource("local", "1", None);
+    run(&mut bench, 12_000, Says::Nothing);
+    bench.done.clear();
+    bench
+}
+
+/// Time passes, and the witness answers what it is ordered.
+fn run(bench: &mut Bench, milliseconds: u64, says: Says) {
+    for _ in 0..milliseconds / 50 {
+        bench.run(50);
+        answer(bench, says, 7);
+    }
+}
+
+/// The orders that were not answered yet are.
+fn answer(bench: &mut Bench, says: Says, revision: u64) {
+    let ordered: Vec<_> = bench.done.iter().filter_map(|(_, action)| order(action)).collect();
+    let stamp = WitnessStamp { cluster: 1, revision };
+    for (number, order) in ordered {
+        let changes = order == WitnessOrder::Ask && says == Says::Ours;
+        let stamp = WitnessStamp { revision: stamp.revision + u64::from(changes), ..stamp };
+        let news = match says {
+            Says::Ours if order == WitnessOrder::Give => WitnessNews::Nobodys { stamp },
+            Says::Ours => WitnessNews::Ours { stamp },
+            Says::Theirs => WitnessNews::Theirs { stamp, holder: "nodeb".into() },
+            Says::Nothing => continue,
+        };
+        bench.feed(Event::Witness { number, news });
+    }
+}
+
+fn order(action: &Action) -> Option<(u64, WitnessOrder)> {
+    if let Action::Witness { number, order } = action { Some((*number, *order)) } else { None }
+}
+
+fn orders(bench: &Bench) -> Vec<WitnessOrder> {
+    bench.done.iter().filter_map(|(_, action)| order(action)).map(|(_, order)| order).collect()
+}
+
+/// Until when the leases may reach, after the dead time.
+fn leased(bench: &Bench) -> Option<Duration> {
+    let since = bench.done.iter().rev().find_map(|(_, action)| match action {
+        Action::Assured { since } => Some(since.0),
+        _ => None,
+    });
+    since.map(|since| since + ms(4_000))
+}
+
+#[test]
+fn who_hears_the_peer_only_looks_whether_the_witness_is_there() {
+    let mut bench = joined(true);
+    run(&mut bench, 30_000, Says::Nothing);
+    assert!(orders(&bench).iter().all(|order| *order == WitnessOrder::Look), "{:?}", orders(&bench));
+    assert!(orders(&bench).len() <= 4, "once in ten seconds: {:?}", orders(&bench));
+    assert!(bench.story().iter().all(|told| !told.starts_with("stop")));
+}
+
+#[test]
+fn a_dead_peers_groups_are_taken_with_the_key_at_its_dead_time() {
+    let mut bench = joined(true);
+    bench.peer_silent();
+    run(&mut bench, 3_900, Says::Ours);
+    assert!(bench.logged("the witness has given this node its key"), "asked before the peer is dead");
+    assert!(!bench.logged("is dead"));
+    run(&mut bench, 200, Says::Ours);
+    assert!(bench.story().contains(&"start b1".to_owned()));
+    run(&mut bench, 60_000, Says::Ours);
+    assert!(bench.story().iter().all(|told| !told.starts_with("stop")), "the key is renewed");
+}
+
+#[test]
+fn without_the_key_nothing_is_taken_and_nothing_kept_beyond_the_dead_time() {
+    for says in [Says::Nothing, Says::Theirs] {
+        let mut bench = joined(true);
+        let heard = bench.now;
+        bench.peer_silent();
+        run(&mut bench, 3_900, says);
+        let story = bench.done.iter().filter_map(|(_, action)| tell(action)).collect::<Vec<_>>();
+        assert!(story.contains(&"stop a1".to_owned()), "released before the peer may take it: {story:?}");
+        assert!(
+            leased(&bench).is_some_and(|until| until <= heard + ms(4_000)),
+            "{:?} after {heard:?}",
+            leased(&bench)
+        );
+        run(&mut bench, 30_000, says);
+        assert!(!bench.story().contains(&"start b1".to_owned()));
+        assert!(bench.view().groups[1].held_back.is_some(), "status says why");
+        run(&mut bench, 2_000, Says::Ours);
+        let story = bench.story();
+        assert!(story.contains(&"start a1".to_owned()) && story.contains(&"start b1".to_owned()), "{story:?}");
+    }
+}
+
+#[test]
+fn a_witness_that_is_preferred_and_silent_changes_nothing() {
+    let mut bench = joined(false);
+    bench.peer_silent();
+    run(&mut bench, 10_000, Says::Nothing);
+    let story = bench.story();
+    assert!(story.contains(&"start b1".to_owned()) && !story.contains(&"stop a1".to_owned()), "{story:?}");
+}
+
+#[test]
+fn a_witness_that_is_preferred_and_names_the_other_node_is_heeded() {
+    let mut bench = joined(false);
+    bench.peer_silent();
+    run(&mut bench, 10_000, Says::Theirs);
+    assert!(!bench.story().contains(&"start b1".to_owned()));
+}
+
+#[test]
+fn the_key_goes_back_when_the_peer_is_heard() {
+    let mut bench = joined(true);
+    bench.peer_silent();
+    run(&mut bench, 3_000, Says::Ours);
+    assert!(bench.view().witness.is_some_and(|witness| witness.has_key));
+    bench.peer_beats("active", 0xfa0);
+    run(&mut bench, 1_000, Says::Ours);
+    assert_eq!(orders(&bench).last(), Some(&WitnessOrder::Give));
+    assert!(bench.view().witness.is_some_and(|witness| !witness.has_key && witness.well));
+}
+
+#[test]
+fn a_peer_that_is_heard_and_does_not_hear_us_needs_the_key_as_well() {
+    let mut bench = joined(true);
+    // An hbd says which of our statuses it has taken in: none since a moment ago.
+    for _ in 0..3 {
+        bench.says("hbd_alive", &[("hbd_alive", "77 0")]);
+        run(&mut bench, 1_000, Says::Nothing);
+    }
+    assert!(orders(&bench).contains(&WitnessOrder::Ask), "{:?}", orders(&bench));
+    assert!(bench.story().contains(&"stop a1".to_owned()));
+}
+
+#[test]
+fn a_witness_that_went_back_gives_no_key() {
+    let mut bench = joined(true);
+    answer(&mut bench, Says::Theirs, 100);
+    bench.done.clear();
+    bench.peer_silent();
+    run(&mut bench, 10_000, Says::Ours);
+    assert!(!bench.story().contains(&"start b1".to_owned()));
+}
+
+#[test]
+fn a_planned_stop_of_the_peer_costs_nothing() {
+    let mut bench = joined(true);
+    bench.says("shutdone", &[("st", "dead")]);
+    run(&mut bench, 100, Says::Nothing);
+    assert!(bench.story().contains(&"start b1".to_owned()), "at once, because it has nothing");
+}
+
+#[test]
+fn a_human_who_knows_that_the_peer_is_off_stands_for_the_key() {
+    let mut bench = joined(true);
+    bench.peer_silent();
+    run(&mut bench, 6_000, Says::Nothing);
+    bench.story();
+    bench.request(Request::ConfirmFenced(1));
+    assert_eq!(answers(&bench), [Answer::Done]);
+    run(&mut bench, 60_000, Says::Nothing);
+    let story = bench.story();
+    assert!(story.contains(&"start b1".to_owned()) && !story.contains(&"stop b1".to_owned()), "{story:?}");
+}
