@@ -15,6 +15,7 @@
 //! | [`units`] | resources as systemd units: jobs and states over D-Bus |
 //! | [`fencing`] | the programs that switch another node off |
 //! | [`checks`] | checks of services, on a thread of its own |
+//! | [`witness`] | the third vote, asked through a process of its own |
 //! | [`bus`] | the D-Bus interface `org.hbd1` |
 //! | [`journal`] | log records with fields, never blocking |
 //! | [`daemon`] | starts the threads and connects the core with everything around it |
@@ -37,6 +38,7 @@ pub mod units;
 pub mod util;
 pub mod vip;
 pub mod wire;
+pub mod witness;
 
 #[cfg(test)]
 mod test_needs;
