@@ -68,6 +68,7 @@ impl ConfigDifference {
             health: _,
             checks: _,
             notify: _,
+            witness: _,
         } = new;
         let mut difference = ConfigDifference::default();
         difference.compare_identity(old, new);
@@ -256,6 +257,7 @@ impl ConfigDifference {
         self.whole("[units]", &(&old.limits, &old.units), &(&new.limits, &new.units));
         self.whole("[health]", &old.health, &new.health);
         self.members_by_node(old, new);
+        self.whole("[witness]", &old.witness, &new.witness);
         let watchdog = |config: &Config| (config.watchdog.clone(), config.watchdog_policy);
         self.whole("watchdog", &watchdog(old), &watchdog(new));
         self.value("generation", old.generation_method, new.generation_method, lower);

@@ -40,6 +40,11 @@ pub struct Files {
     pub cib_xml: PathBuf,
 }
 
+/// Whether hbd cannot see a file of this path (ProtectHome= of hbd.service).
+pub(super) fn is_hidden(path: &str) -> bool {
+    ["/home/", "/root/", "/run/user/"].iter().any(|place| path.starts_with(place))
+}
+
 impl Default for Files {
     fn default() -> Files {
         Files::below(Path::new("/"))

@@ -12,8 +12,8 @@ use super::types::{AutoFailback, Config};
 /// A digest of 16 hexadecimal digits for each file that must be the same on all nodes; empty if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, the names of groups, and the units
-    /// that run on both nodes, in any order of the lines.
+    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, the names of groups, the units that
+    /// run on both nodes, and how a witness is used, in any order of the lines.
     pub ha_cf: String,
     /// The groups with their nodes and words, in any order of the lines.
     pub haresources: String,
@@ -50,6 +50,11 @@ impl Fingerprint {
         let names = config.groups.iter().zip(&config.group_names);
         ha_cf.extend(names.filter_map(|(group, name)| Some(format!("name {} {}", group.key, name.as_ref()?))));
         ha_cf.extend(config.units.everywhere().map(|unit| format!("everywhere {unit}")));
+        // Not its endpoints: two nodes may reach the same witness in different ways.
+        ha_cf.extend(config.witness.as_ref().map(|witness| {
+            let how = if witness.required { "required" } else { "preferred" };
+            format!("witness {},{how},{}s", witness.prefix, witness.ttl.as_secs())
+        }));
         ha_cf
     }
 

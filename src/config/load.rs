@@ -3,16 +3,18 @@
 //! Owns the order of the stages behind the reading of the files. The start of the daemon, its reload and `check`
 //! call the same function (04 §5.4).
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::arrangement::Arrangement;
 use super::authkeys::AuthKeys;
 use super::checks::CrossChecks;
+use super::checks_of_witness::WitnessSources;
 use super::diagnostic::{Diagnostic, FileWord, Findings};
 use super::environment;
 use super::fencing::FencingSources;
 use super::files::Files;
-use super::groups::{Group, Recipe, ResourceKind, Transient};
+use super::groups::{Group, Recipe, Resource, ResourceKind, Transient};
 use super::ha_cf::HaCf;
 use super::haresources::WrittenGroup;
 use super::hbd_toml::HbdToml;
@@ -91,12 +93,25 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         };
         checks.run(&mut findings);
     }
+    let witness = layers.as_ref().and_then(|layers| {
+        let addresses: Vec<_> = groups.iter().flat_map(|found| &found.group.resources).filter_map(address).collect();
+        let sources = WitnessSources {
+            table: &hbd_toml.witness,
+            files,
+            timing: layers.timing(),
+            lease: hbd_toml.addresses.lease(),
+            media: &ha_cf.media,
+            addresses: &addresses,
+            elsewhere: host.elsewhere,
+        };
+        sources.witness(&mut findings)
+    });
     let sound = !findings.has_errors();
     let stranger = findings.errors() == 1 && is_stranger(&ha_cf.nodes, &node);
     let config = layers
         .filter(|_| sound)
         .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks))
-        .map(|config| Config { arrangement, ..config });
+        .map(|config| Config { arrangement, witness, ..config });
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
@@ -118,6 +133,14 @@ fn said_of_groups(
 /// Whether this is the name of none of these nodes.
 fn is_stranger(nodes: &[FileWord], name: &str) -> bool {
     !nodes.is_empty() && nodes.iter().all(|known| known.text != name)
+}
+
+/// The address that this is.
+fn address(resource: &Resource) -> Option<IpAddr> {
+    match &resource.kind {
+        ResourceKind::Address(address) => Some(address.address),
+        _ => None,
+    }
 }
 
 /// The settings in force; `None` through a fault of hbd only, which is reported.
@@ -196,6 +219,7 @@ fn assemble(
         health: hbd_toml.services.health,
         checks,
         notify: hbd_toml.notify.program(),
+        witness: None,
     }
 }
 

@@ -27,7 +27,8 @@
 //! | `sources` | which files describe the cluster, and what they say |
 //! | `export/` | one description of the cluster translated into the other one |
 //! | `load` | the stages in their order |
-//! | `checks`, `fencing`, `environment` | what follows from several files together |
+//! | `witness` | the values of `[witness]`: who has the third vote, and how it is asked for |
+//! | `checks`, `checks_of_witness`, `fencing`, `environment` | what follows from several files together |
 //! | `fingerprint`, `shared_items` | what must be the same on all nodes |
 //! | `difference` | what a reload would change, in words |
 //! | `diagnostic`, `refused` | findings |
@@ -42,6 +43,7 @@ mod arrangement;
 mod auth_method;
 mod authkeys;
 mod checks;
+mod checks_of_witness;
 mod diagnostic;
 mod difference;
 mod directives;
@@ -74,6 +76,7 @@ mod text;
 mod types;
 mod unit_types;
 mod value;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -103,3 +106,4 @@ pub use types::{
 };
 pub use unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 pub(crate) use value::nearest;
+pub use witness::{Witness, WitnessTls};

@@ -24,6 +24,17 @@ pub(super) fn check_owner(path: &Path, meta: &Metadata, findings: &mut Findings)
     }
 }
 
+/// Warns of a file with a password or a private key, named at `word`, that others can change or read.
+pub(super) fn check_secret(word: &FileWord, path: &Path, findings: &mut Findings) {
+    let Ok(meta) = std::fs::metadata(path) else { return };
+    check_owner(path, &meta, findings);
+    let (mode, shown) = (meta.mode() & 0o777, path.display());
+    if mode & 0o066 != 0 {
+        let message = format!("{shown} is a secret, and others may read or write it (mode is {mode:03o})");
+        findings.warning(word, message, format!("chmod 600 {shown}"));
+    }
+}
+
 /// Warns of a file that others can change, or, if it has secrets, read. A file that is not there has its own finding.
 pub(super) fn check_file(path: &Path, secret: bool, findings: &mut Findings) {
     let Ok(meta) = std::fs::metadata(path) else { return };

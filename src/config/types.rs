@@ -15,6 +15,7 @@ use super::failback::FailbackPolicy;
 use super::groups::Group;
 use super::service_checks::ServiceCheck;
 use super::unit_types::{UnitLimits, UnitPolicies};
+use super::witness::Witness;
 
 /// The configuration, checked as a whole (04).
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +104,8 @@ pub struct Config {
     pub checks: Vec<ServiceCheck>,
     /// `[notify]` of hbd.toml; `None` without a program.
     pub notify: Option<NotifyProgram>,
+    /// `[witness]` of hbd.toml.
+    pub witness: Option<Witness>,
 }
 
 impl Config {

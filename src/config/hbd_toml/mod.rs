@@ -24,6 +24,7 @@ mod services;
 mod source;
 mod units;
 mod watchdog;
+pub(super) mod witness;
 mod words;
 
 use std::path::Path;
@@ -50,12 +51,13 @@ use notify::NotifyTable;
 use services::ServiceTables;
 use source::{NoScalar, TomlText, scalar_text};
 use units::UnitTables;
+use witness::WitnessTable;
 
 pub(super) use aliases::Aliases;
 use arrangement::ArrangementKeys;
 
 /// The names of all tables, in the order in which hints list them.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     cluster::CLUSTER,
     "aliases",
     "record",
@@ -68,6 +70,7 @@ const TABLES: [&str; 12] = [
     "fence",
     "keys",
     "notify",
+    "witness",
 ];
 /// The tables that stand as often as there are things of their kind.
 const REPEATED: [&str; 3] = ["link", "group", "program"];
@@ -115,6 +118,8 @@ pub(super) struct HbdToml {
     pub notify: NotifyTable,
     /// `[keys]`.
     pub keys: KeysTable,
+    /// `[witness]`.
+    pub witness: WitnessTable,
 }
 
 /// Reads one TOML file. Keys of ha.cf go to `scalars`; tables go to `tables`, over those of earlier files.
@@ -163,9 +168,9 @@ fn read_top(
             (DeValue::Table(table), _) if TABLES.contains(&name) => {
                 if name == cluster::CLUSTER {
                     tables.form.first.get_or_insert_with(|| at.clone());
-                    tables.form.heading.get_or_insert(at);
+                    tables.form.heading.get_or_insert_with(|| at.clone());
                 }
-                tables.read_table(name, table, source, findings);
+                tables.read_table(name, table, at, source, findings);
                 if let ("watchdog", Some(device), Ok(directive)) = (name, table.get(watchdog::DEVICE), &directive) {
                     read_scalar(directive, source, device, scalars, findings);
                 }
@@ -210,7 +215,14 @@ impl HbdToml {
     }
 
     /// Reads one of [`TABLES`].
-    fn read_table(&mut self, name: &str, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
+    fn read_table(
+        &mut self,
+        name: &str,
+        table: &DeTable<'_>,
+        at: FileWord,
+        source: &TomlText<'_>,
+        findings: &mut Findings,
+    ) {
         match name {
             cluster::CLUSTER => cluster::read(table, source, &mut self.form, findings),
             "aliases" => aliases::read(table, source, &mut self.aliases, findings),
@@ -237,6 +249,7 @@ impl HbdToml {
             "fence" => self.fencing.read(table, source, findings),
             "keys" => self.keys.read(table, source, findings),
             "notify" => self.notify.read(table, source, findings),
+            "witness" => self.witness.read(at, table, source, findings),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::source::{TomlText, read_values, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
-use crate::config::files::Files;
+use crate::config::files::{Files, is_hidden};
 use crate::config::types::NotifyProgram;
 use crate::config::value::ValueKind;
 
@@ -15,11 +15,6 @@ use crate::config::value::ValueKind;
 const COMMAND: &str = "command";
 const KEYS: &[(&str, ValueKind)] = &[("timeout", ValueKind::Time { zero: false }), ("keepalived", ValueKind::Bool)];
 const HELP: &str = "write command = \"/PATH\", or command = [\"/PATH\", \"ARGUMENT\"]";
-
-/// Whether hbd cannot see a file of this path (ProtectHome= of hbd.service), while systemd, which runs it, can.
-fn is_hidden(path: &str) -> bool {
-    ["/home/", "/root/", "/run/user/"].iter().any(|place| path.starts_with(place))
-}
 
 /// The table.
 #[derive(Debug, Default)]
@@ -69,6 +64,7 @@ impl NotifyTable {
     /// Reports a program that cannot be run, which hbd can do without, and keys without a program.
     pub(in crate::config) fn check(&self, files: &Files, findings: &mut Findings) {
         match (&self.command_at, self.program.command.first()) {
+            // systemd, which runs it, sees it all the same.
             (Some(at), Some(path)) if !is_hidden(path) && files.lacks_program(path) => {
                 let help = "install it, chmod +x it, or write its arguments as words of their own: \
                             command = [\"/PATH\", \"ARGUMENT\"]";

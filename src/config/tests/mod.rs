@@ -18,6 +18,7 @@ mod round_trip;
 mod rows;
 mod seeds;
 mod values;
+mod witness;
 mod words;
 
 use std::fs;
