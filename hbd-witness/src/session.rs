@@ -106,8 +106,9 @@ impl Session {
 }
 
 impl Drop for Session {
+    /// hbd has hung up. What it gives back is given back all the same: that is how it ends.
     fn drop(&mut self) {
-        for (_, task) in self.under_way.values() {
+        for (_, task) in self.under_way.values().filter(|(order, _)| *order != WitnessOrder::Give) {
             task.abort();
         }
     }

@@ -1,5 +1,6 @@
 //! What happens in the moment the peers are told that we live: the leases of our addresses are renewed, and what we
-//! hold is noted for a successor, both for as long as the peers wait for us from then on.
+//! hold is noted for a successor, both for as long as the peers wait for us from then on. With a required witness the
+//! core says since when nobody takes what we hold, and both go by that.
 //!
 //! Owns the two clocks of that. Never sends a status and never decides what is held: the core does.
 
@@ -9,7 +10,7 @@ use log::warn;
 
 use super::clock::moment;
 use super::held::{Beat, BeatFile};
-use crate::cluster::{Action, Core, GroupSet};
+use crate::cluster::{self, Action, Core, GroupSet};
 use crate::vip;
 
 /// What a planned restart leaves of the peers' patience: the kernel removes an address up to a second late, and a
@@ -23,29 +24,68 @@ pub fn is_status(action: &Action) -> bool {
 
 /// The lifetime of our addresses while nobody renews them, because a successor is about to start.
 pub fn stretch(core: &Core) -> vip::VipCommand {
-    vip::VipCommand::Stretch { lifetime: core.announced_dead_time().saturating_sub(STRETCH_MARGIN) }
+    vip::VipCommand::Stretch { lifetime: patience(core).saturating_sub(STRETCH_MARGIN) }
 }
 
-/// What is renewed when a status goes out. With nothing to renew it costs nothing.
+/// How long from now on nobody takes what we hold.
+fn patience(core: &Core) -> Duration {
+    let announced = core.announced_dead_time();
+    core.assured_for().map_or(announced, |assured| assured.min(announced))
+}
+
+/// What the core has said of the moment from which nobody takes what we hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// A status goes out.
+    status: bool,
+    /// The moment, if it was said.
+    since: Option<cluster::Instant>,
+}
+
+impl Told {
+    /// What these actions say.
+    pub fn by(actions: &[Action]) -> Told {
+        let since = actions.iter().filter_map(|action| match action {
+            Action::Assured { since } => Some(*since),
+            _ => None,
+        });
+        Told { status: actions.iter().any(is_status), since: since.max() }
+    }
+
+    /// Whether the peers were told that we live.
+    pub fn peers(self) -> bool {
+        self.status
+    }
+}
+
+/// What is renewed when a status goes out, or by the word of the core. With nothing to renew it costs nothing.
 #[derive(Debug)]
 pub struct LeaseRenewal {
     /// Renewing more often is of no use; `None` without a lease.
     period: Option<Duration>,
     renewed: Option<Instant>,
+    /// A status renews nothing: only the core's word does.
+    by_word: bool,
 }
 
 impl LeaseRenewal {
-    /// By these terms; not renewed yet.
-    pub fn new(terms: Option<vip::Terms>) -> LeaseRenewal {
-        LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None }
+    /// By these terms; not renewed yet. `by_word`: the core says since when nobody takes what we hold
+    /// ([`Action::Assured`]), because a witness is required.
+    pub fn new(terms: Option<vip::Terms>, by_word: bool) -> LeaseRenewal {
+        LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None, by_word }
     }
 
-    /// The core has answered, and `told` says whether a status is among its orders. If so, the peer will wait a
-    /// dead time from now on: so may the kernel.
-    pub fn renewal(&mut self, told: bool) -> Option<vip::VipCommand> {
-        let period = self.period?;
-        let beat = Instant::now();
-        if !told || self.renewed.is_some_and(|renewed| beat < renewed + period) {
+    /// The core has answered, and `told` has what its orders say. If a status is among them, the peer will wait a dead
+    /// time from now on: so may the kernel. By the word of the core that dead time began at the moment that it names.
+    /// An old one is passed on at once, so that what has expired goes at once.
+    pub fn renewal(&mut self, told: Told) -> Option<vip::VipCommand> {
+        let (period, now) = (self.period?, Instant::now());
+        let beat = match (self.by_word, told) {
+            (true, Told { since, .. }) => now.checked_sub(moment().monotonic.since(since?))?,
+            (false, Told { status, .. }) => status.then_some(now)?,
+        };
+        let fresh = now.duration_since(beat) < period;
+        if fresh && self.renewed.is_some_and(|renewed| beat < renewed + period) {
             return None;
         }
         self.renewed = Some(beat);
@@ -76,7 +116,7 @@ impl Ledger {
             return;
         }
         self.hold = Some(hold);
-        let until = moment().monotonic.0 + core.announced_dead_time();
+        let until = moment().monotonic.0 + patience(core);
         let (returns, classes_only) = (core.returns(), core.peer_knows_classes_only());
         let (planned, failback) = (self.handed_over, core.plans_failback());
         let beat = Beat { until, hold, returns, planned, classes_only, failback };

@@ -14,7 +14,7 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use super::announcements::Announcements;
 use super::askers::Askers;
-use super::beat::{self, LeaseRenewal, Ledger, is_status};
+use super::beat::{self, LeaseRenewal, Ledger, Told};
 use super::clock::moment;
 use super::effects::Effects;
 use super::history::DecisionHistory;
@@ -30,11 +30,16 @@ use super::signatures::Signatures;
 use super::snapshot::{count, snapshot, status_line};
 use crate::bus::{OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
-use crate::cluster::{AddressNews, Adoption, CheckOutcome, Core, Event, Instant, Outcome, Request, UnitNews, View};
+use crate::cluster::{
+    AddressNews, Adoption, CheckOutcome, Core, Event, Instant, Outcome, Request, UnitNews, View, WitnessNews,
+};
 use crate::config::Config;
 use crate::util::error::error_chain;
+use crate::witness::WitnessReport;
 use crate::{units, vip};
 
+/// How long an hbd that ends waits until the process that asks the witness has got everything.
+const TELLING: Duration = Duration::from_secs(1);
 /// How often systemd is asked for patience while groups are being stopped.
 const PATIENCE_PERIOD: Duration = Duration::from_secs(30);
 
@@ -161,6 +166,8 @@ impl CoreLoop {
                 self.end_children().await;
             }
         }
+        // What was given back last must have left this process.
+        self.effects.witness.take().into_iter().for_each(|thread| thread.finish(TELLING));
         let ending = match (self.ledger.handed_over, self.in_place) {
             (false, _) => Ending::Released,
             (true, false) => Ending::HandedOver,
@@ -208,7 +215,7 @@ impl CoreLoop {
         self.history.actions(&actions);
         self.links.sign_for(&self.core.announced_keys());
         // Before the status is sent, and so never later than what the peer counts from.
-        let told = actions.iter().any(is_status);
+        let told = Told::by(&actions);
         if let Some(renewal) = self.lease.renewal(told) {
             self.effects.tell_vip(renewal);
         }
@@ -217,7 +224,7 @@ impl CoreLoop {
             self.ledger.handed_over = true;
             self.effects.tell_vip(beat::stretch(&self.core));
         }
-        self.ledger.note(&self.core, told);
+        self.ledger.note(&self.core, told.peers());
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);
@@ -230,6 +237,10 @@ impl CoreLoop {
             let outcome = CheckOutcome::NotRun("hbd's thread of the checks has ended".to_owned());
             ended |= self.feed(Event::Check { check, run, outcome });
         }
+        for number in aftermath.not_witnessed {
+            let news = WitnessNews::Failed("hbd's thread of the witness has ended".to_owned());
+            ended |= self.feed(Event::Witness { number, news });
+        }
         for (step, reason) in aftermath.lost {
             ended |= self.step_ended(number(step), Outcome::Failed(reason));
         }
@@ -241,6 +252,7 @@ impl CoreLoop {
             Input::Vip(report) => self.vip_report(report),
             Input::Unit(report) => self.unit_report(report),
             Input::Check(report) => self.check_report(report),
+            Input::Witness(WitnessReport { number, news }) => self.feed(Event::Witness { number, news }),
             // The last thing that systemd does before the reboot that we asked for is to wait for us.
             Input::Shutdown | Input::Restart | Input::Reload if self.effects.rebooting => true,
             Input::Shutdown => {

@@ -4,7 +4,7 @@
 
 use super::identity::Identity;
 use super::links;
-use crate::cluster::{EXTENSIONS, KnownPeer, Settings};
+use crate::cluster::{EXTENSIONS, KnownPeer, Settings, WitnessRules};
 use crate::config::{self, Config, Group};
 
 /// What the core is started with. `known_peers`: what an earlier daemon has noted of the other nodes.
@@ -31,7 +31,7 @@ pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>
         shared_items: config::SharedItems::of(config),
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         known_peers,
-        witness: None,
+        witness: config.witness.as_ref().map(|found| WitnessRules { required: found.required, ttl: found.ttl }),
         known_witness: None,
         extensions: EXTENSIONS,
         // Two nodes that start in the same moment differ in their uuid.

@@ -18,6 +18,7 @@ use crate::config::{
     AddressOptions, AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits,
     UnitPolicies,
 };
+use crate::witness::{WitnessCommand, WitnessHandle};
 use crate::{units, vip};
 
 /// Where actions go.
@@ -45,6 +46,8 @@ pub struct Effects {
     pub memory: std::sync::mpsc::Sender<KnownPeer>,
     /// The thread of the checks.
     pub checks: UnboundedSender<CheckCommand>,
+    /// The thread of the witness, if there is one.
+    pub witness: Option<WitnessHandle>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
     /// What may be done to units.
@@ -67,6 +70,8 @@ pub struct Aftermath {
     pub not_fenced: Vec<String>,
     /// Checks that are not run, because nobody takes orders any more, by index and number.
     pub not_checked: Vec<(usize, u64)>,
+    /// Orders to the witness that nobody takes, by number.
+    pub not_witnessed: Vec<u64>,
     /// Steps that could not even be handed over, with the reason.
     pub lost: Vec<(Step, String)>,
 }
@@ -114,8 +119,18 @@ impl Effects {
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
-                Action::Witness { .. } | Action::Assured { .. } | Action::RememberWitness(_) => continue,
-                Action::Send(_) | Action::SendSignedOtherwise(_) | Action::Remember(_) | Action::Log(_) => continue,
+                Action::Witness { number, order } => {
+                    let command = WitnessCommand { number, order };
+                    let taken = self.witness.as_ref().is_some_and(|thread| thread.send(command));
+                    aftermath.not_witnessed.extend((!taken).then_some(number));
+                    continue;
+                }
+                Action::Assured { .. }
+                | Action::RememberWitness(_)
+                | Action::Send(_)
+                | Action::SendSignedOtherwise(_)
+                | Action::Remember(_)
+                | Action::Log(_) => continue,
             };
             if let Err(reason) = self.hand_over(step.0, step.1) {
                 aftermath.lost.push((step.0, reason));

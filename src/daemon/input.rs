@@ -8,6 +8,7 @@ use crate::cluster::Step;
 use crate::units;
 use crate::vip;
 use crate::wire::Keyring;
+use crate::witness::WitnessReport;
 
 /// One thing for the core's thread.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Input {
     Unit(units::UnitReport),
     /// From the thread of the checks.
     Check(CheckReport),
+    /// From the thread of the witness.
+    Witness(WitnessReport),
     /// SIGTERM or SIGINT.
     Shutdown,
     /// SIGTERM, and systemd is going to start us again at once.

@@ -8,6 +8,7 @@
 //! | `vip` | [`crate::vip`] |
 //! | `bus`, `interface` | [`bus_thread`]: [`crate::units`], signals, reload; [`crate::bus`] |
 //! | `checks` | [`crate::checks`] |
+//! | `witness` | [`crate::witness`] |
 //! | `notify` | [`notify`]: sd_notify |
 //! | `self-check` | `self_check`: whether a start of hbd would find all that it needs |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
@@ -63,6 +64,7 @@ mod snapshot;
 pub mod start_check;
 mod state_file;
 mod succession;
+mod threads;
 mod time_zone;
 mod turn;
 pub mod watchdog;
@@ -78,11 +80,10 @@ use log::{info, warn};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, watch};
 
-use crate::checks::CheckThread;
-use crate::cluster::{Core, Settings, asking_interval};
+use crate::cluster::{Core, asking_interval};
 use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, Severity};
 use crate::util::error::error_chain;
-use crate::{checks, journal, units, vip};
+use crate::{journal, units, vip};
 use announcements::Announcements;
 use bus_thread::BusThread;
 use core_loop::{CoreLoop, Ending};
@@ -95,7 +96,6 @@ use links::Links;
 use notify::{Notifier, ServiceNotice};
 use occasion::Occasion;
 use own_watchdog::OwnWatchdog;
-use recorder::Recorder;
 use reload::Reloader;
 use runtime::{runtime, variables};
 use self_check::{ConfigurationFiles, SelfCheck};
@@ -310,7 +310,7 @@ fn serve(
     let known_peers = files.read();
     let (memory, peer_memory) = PeerMemory::start(files, known_peers.clone()).map_err(StartError::Thread)?;
     let settings = core_settings::settings(&config, identity, known_peers);
-    let recorder = start_recorder(&config, &settings);
+    let recorder = threads::recorder(&config, &settings);
     let history = history::DecisionHistory::new(&settings, &config);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
@@ -343,7 +343,9 @@ fn serve(
         fencer,
         watchdog: config.watchdog.clone().filter(|_| config.watchdog_policy.feeder == Feeder::Systemd),
     };
-    let checks = start_checks(&config, bus.inputs.clone())?;
+    let checks = threads::checks(&config, bus.inputs.clone())?;
+    let witness = threads::witness(&config, bus.inputs.clone())?;
+    let by_word = config.witness.as_ref().is_some_and(|witness| witness.required);
     let check = SelfCheck { register, identity, unsaved, sources, config: config.clone() };
     check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
     time_zone::watch(bus.inputs.clone()).map_err(StartError::Thread)?;
@@ -375,6 +377,7 @@ fn serve(
                 fence,
                 memory,
                 checks,
+                witness,
                 limits: config.limits,
                 unit_policies: config.units.clone(),
                 rebooting: false,
@@ -387,7 +390,7 @@ fn serve(
             generation: identity.generation,
             config,
             askers: askers::Askers::default(),
-            lease: beat::LeaseRenewal::new(lease),
+            lease: beat::LeaseRenewal::new(lease, by_word),
             adopted: succession.begin(),
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),
@@ -448,30 +451,6 @@ fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
         let everywhere = config.units.everywhere().map(str::to_owned).collect();
         let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), everywhere, units });
     }
-}
-
-/// The thread of the checks. It must not inherit realtime priority.
-fn start_checks(
-    config: &Config,
-    inputs: UnboundedSender<Input>,
-) -> Result<UnboundedSender<checks::CheckCommand>, StartError> {
-    let thread =
-        CheckThread { checks: config.checks.clone(), groups: config.groups.clone(), environment: variables(config) };
-    // When the core has ended nobody wants to know.
-    let report = move |report| drop(inputs.send(Input::Check(report)));
-    thread.spawn(report).map_err(StartError::Thread)
-}
-
-/// The recorder, if one is wanted. Its thread must not inherit realtime priority.
-fn start_recorder(config: &Config, settings: &Settings) -> Recorder {
-    if !config.recording.enabled {
-        return Recorder::off();
-    }
-    let directory = Path::new(recorder::DIRECTORY);
-    Recorder::start(directory, config.recording.megabytes, settings, clock::moment()).unwrap_or_else(|error| {
-        warn!("events are not recorded: {}", error_chain(&error));
-        Recorder::off()
-    })
 }
 
 /// Before the runtime is built, on the thread that runs the core.

@@ -1,5 +1,5 @@
 //! What hbd and the process that asks a witness say to each other: one JSON object a line, over a stream socket
-//! (05 §3.14.2).
+//! (05 §9).
 //!
 //! hbd connects and sends [`ToWitness::Configure`] first, and then orders; the process answers each order once, in any
 //! order. Nothing here is of etcd: another kind of witness speaks the same.
@@ -144,7 +144,9 @@ pub enum ProtocolError {
     #[error("first line not understood, column {0}")]
     First(usize),
     /// The first line is of another version.
-    #[error("version {0} of the line protocol is not spoken here, only {VERSION}: hbd and hbd-witness must be of one release")]
+    #[error(
+        "version {0} of the line protocol is not spoken here, only {VERSION}: hbd and hbd-witness must be of one release"
+    )]
     Version(u32),
 }
 
@@ -208,10 +210,7 @@ mod tests {
             limit: 2000,
             tls: Some(Tls {
                 ca: "CA".to_owned(),
-                client: Some(ClientCertificate {
-                    certificate: "OURS".to_owned(),
-                    key: Secret("hush".to_owned()),
-                }),
+                client: Some(ClientCertificate { certificate: "OURS".to_owned(), key: Secret("hush".to_owned()) }),
             }),
             user: Some(User { name: "hbd".to_owned(), password: Secret("hush".to_owned()) }),
         }
