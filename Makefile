@@ -1,7 +1,7 @@
-# make          builds hbd and hbctl
+# make          builds hbd, hbctl and hbd-witness
 # make demo     two real machines, one fails, the other serves
 # make test     everything, as .ci/run does
-# make deb      dist/hbd_VERSION_ARCH.deb and dist/hbd-heartbeat-compat_VERSION_all.deb
+# make deb      dist/hbd_VERSION_ARCH.deb, hbd-witness_VERSION_ARCH.deb and hbd-heartbeat-compat_VERSION_all.deb
 # make rpm      the same as RPM
 # make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
@@ -34,7 +34,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz install install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz install install-witness install-compat clean
 
 all: build
 
@@ -43,7 +43,7 @@ toolchain:
 	@CARGO=$(CARGO) tests/toolchain/ready
 
 build: toolchain
-	$(CARGO) build --release --bins --locked
+	$(CARGO) build --release --bins --locked --package hbd --package hbd-witness
 
 deb: build
 	packaging/deb/build
@@ -208,6 +208,16 @@ install:
 	for page in README.md SECURITY.md CONTRIBUTING.md CHANGELOG.md RELEASE.md $$(find docs -name '*.md'); do \
 		install -D -m 644 $$page $(DOCDIR)/$$page || exit 1; \
 	done
+
+# Asks the witness: a package of its own, for those who have one.
+install-witness:
+	install -D -m 755 $(RELEASE)/hbd-witness $(DESTDIR)/usr/libexec/hbd-witness
+	install -D -m 644 -t $(UNITDIR) units/hbd-witness.socket units/hbd-witness.service
+	install -d $(MANDIR)/man8 $(GENERATED) $(DESTDIR)/usr/share/doc/hbd-witness
+	gzip -9n <man/hbd-witness.8 >$(MANDIR)/man8/hbd-witness.8.gz
+	chmod 644 $(MANDIR)/man8/hbd-witness.8.gz
+	packaging/notices hbd-witness | gzip -9n >$(GENERATED)/NOTICES-witness.gz
+	install -m 644 $(GENERATED)/NOTICES-witness.gz $(DESTDIR)/usr/share/doc/hbd-witness/NOTICES.gz
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:

@@ -65,8 +65,8 @@ impl Key {
                 WitnessOrder::Ask if ours || seen.holder.is_none() => self.write(&seen, client).await?,
                 WitnessOrder::Renew if by_us => self.write(&seen, client).await?,
                 WitnessOrder::Give if ours => self.delete(&seen, client).await?,
-                // Another daemon of our name has it: ours was lost meanwhile.
-                WitnessOrder::Renew if ours => return Ok(seen.theirs()),
+                // Another daemon of our name has it: ours was lost meanwhile, and a renewal must not say that it is ours.
+                WitnessOrder::Renew if ours => return Ok(seen.theirs(" (another daemon)")),
                 _ => return Ok(self.news(seen)),
             };
             if let Some(news) = changed {
@@ -90,7 +90,7 @@ impl Key {
     fn news(&self, seen: Seen) -> WitnessNews {
         match &seen.holder {
             Some(holder) if holder.node == self.node => WitnessNews::Ours { stamp: seen.stamp },
-            Some(_) => seen.theirs(),
+            Some(_) => seen.theirs(""),
             None => WitnessNews::Nobodys { stamp: seen.stamp },
         }
     }
@@ -147,9 +147,9 @@ impl Key {
 }
 
 impl Seen {
-    fn theirs(&self) -> WitnessNews {
+    fn theirs(&self, more: &str) -> WitnessNews {
         let holder = self.holder.as_ref().map_or("", |holder| &holder.node);
-        WitnessNews::Theirs { stamp: self.stamp, holder: bounded(holder) }
+        WitnessNews::Theirs { stamp: self.stamp, holder: bounded(&format!("{holder}{more}")) }
     }
 
     fn our_lease(&self, node: &str) -> Option<i64> {

@@ -2,7 +2,7 @@
 //! fit to be managed, parameters that fence agents do not know, and differences from what the running hbd and its
 //! peer use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,6 +62,9 @@ pub(super) fn run(
         runtime.block_on(async {
             add_unit_findings(config, &mut report, |_| true, colour).await;
             add_fence_agents_complaints(config, &mut report, colour).await;
+            if let (Some(_), Some(complaint)) = (&config.witness, witness_complaint(Path::new("/"))) {
+                report.add("warning", complaint, colour);
+            }
             match fetch::snapshot(bus).await {
                 Ok(snapshot) => {
                     compare(config, &snapshot, &mut report, colour);
@@ -152,6 +155,13 @@ async fn add_fence_agents_complaints(config: &Config, report: &mut FileReport, c
             }
         }
     }
+}
+
+/// What is missing to ask the witness, on the machine whose files are below `root`.
+fn witness_complaint(root: &Path) -> Option<&'static str> {
+    let units = ["etc", "run", "usr/lib", "lib"].map(|place| root.join(place).join("systemd/system/hbd-witness.socket"));
+    let there = units.iter().any(|unit| unit.exists());
+    (!there).then_some("[witness] is never asked: install the package hbd-witness (hbd finds it without a restart)")
 }
 
 /// Says with which nodes the files were compared, so that an unreachable node is not mistaken for an equal one.
@@ -299,6 +309,16 @@ mod tests {
         let mut same = running();
         same.groups = shown(&config);
         assert_eq!(differences(&config, &same), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_package_that_is_missing_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(witness_complaint(directory.path()).unwrap().contains("install the package hbd-witness"));
+        let units = directory.path().join("usr/lib/systemd/system");
+        std::fs::create_dir_all(&units).unwrap();
+        std::fs::write(units.join("hbd-witness.socket"), "").unwrap();
+        assert_eq!(witness_complaint(directory.path()), None);
     }
 
     #[test]

@@ -25,7 +25,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("journal", &[]),
     // A request of an operator goes to the core, and its answer back, in the core's own words.
     ("bus", &["cluster"]),
-    ("daemon", &["bus", "checks", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire"]),
+    // So do orders to the witness, and its answers.
+    ("witness", &["cluster", "config"]),
+    (
+        "daemon",
+        &["bus", "checks", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire", "witness"],
+    ),
     // hbctl reads what hbd shows on the bus. `check`, `doctor`, `dump` and `generate` need no running hbd: they do
     // what hbd does at its start, with its own code.
     ("cli", &["bus", "config", "daemon", "fencing", "units", "vip", "wire"]),

@@ -153,8 +153,9 @@ fn paths<'a>(files: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 }
 
 /// Where people read: all that git has but data.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 15] = [
     "src",
+    "hbd-witness",
     "tests",
     "benches",
     "fuzz/fuzz_targets",
@@ -173,7 +174,7 @@ const PLACES: [&str; 14] = [
 #[test]
 fn references_to_files_and_headings_resolve() {
     let mut sources = source::read(&PLACES);
-    let all = source::paths(&["src", "tests", "benches", "fuzz", "docs", "packaging", "man", "units", "dbus", ".ci"]);
+    let all = source::paths(&["src", "hbd-witness", "tests", "benches", "fuzz", "docs", "packaging", "man", "units", "dbus", ".ci"]);
     let paths = paths(all.iter().map(String::as_str));
     let documents = sources.clone();
     sources.retain(|source| source.is_rust() || !source.path.starts_with("tests/"));

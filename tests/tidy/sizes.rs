@@ -10,7 +10,7 @@ use crate::syntax::parse_whole;
 const FILE: usize = 500;
 const FUNCTION: usize = 60;
 
-const PLACES: [&str; 4] = ["src", "tests", "benches", "fuzz/fuzz_targets"];
+const PLACES: [&str; 5] = ["src", "hbd-witness", "tests", "benches", "fuzz/fuzz_targets"];
 
 fn files(sources: &[Source]) -> Vec<Finding> {
     let mut found = Vec::new();

@@ -85,11 +85,11 @@ fn only_the_daemon_that_asked_renews() {
 
     // hbd was restarted: the key may be an old one's.
     let mut next = helper.configured(Configure { daemon: 2, ..configure("nodea", &[&etcd.url]) });
-    next.is_denied(Renew, "nodea");
+    next.is_denied(Renew, "nodea (another daemon)");
     next.gets(Look);
     next.gets(Ask);
     next.gets(Renew);
-    helper.configured(configure("nodea", &[&etcd.url])).is_denied(Renew, "nodea");
+    helper.configured(configure("nodea", &[&etcd.url])).is_denied(Renew, "nodea (another daemon)");
     next.finds_nobody(Give);
 }
 

@@ -11,6 +11,7 @@
 //! | `cgroup` | each machine's own control groups |
 //! | [`node`] | one machine: boot, commands, files, services, power failure |
 //! | [`process`] | programs that are started, waited for and ended |
+//! | [`witness`] | servers of etcd, and the cables to them |
 //! | [`serial`] | a null-modem cable between the nodes |
 //! | [`records`] | a node's journal |
 //! | [`capture`] | what crossed a bridge |
@@ -48,6 +49,7 @@ pub mod software;
 pub mod starvation;
 pub mod suite;
 pub mod switch;
+pub mod witness;
 
 use std::path::PathBuf;
 use std::time::Duration;

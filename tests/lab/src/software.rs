@@ -180,6 +180,11 @@ pub fn package() -> Result<PathBuf> {
     built("hbd_", "deb")
 }
 
+/// The package with the program that asks the witness, from `make deb`.
+pub fn witness_package() -> Result<PathBuf> {
+    built("hbd-witness_", "deb")
+}
+
 /// The package with Heartbeat's own commands, from `make deb`.
 pub fn compat_package() -> Result<PathBuf> {
     built("hbd-heartbeat-compat_", "deb")

@@ -118,6 +118,19 @@ impl Switch {
         self.set(&[machine], &[lan], "up")
     }
 
+    /// Parts these machines, or joins them again: nothing passes between them on either LAN, and each of them still
+    /// reaches everybody else. They keep their carriers.
+    pub fn part(&self, machines: &[&str], parted: bool) -> Result<()> {
+        let state = if parted { "on" } else { "off" };
+        let mut batch = String::new();
+        for machine in machines {
+            for lan in [Lan::Public, Lan::Heartbeat] {
+                batch.push_str(&format!("link set dev {} isolated {state}\n", lan.port(machine)));
+            }
+        }
+        run_with_input(&["bridge", "-n", &self.namespace(), "-batch", "-"], &batch).map(drop)
+    }
+
     /// Cuts all cables of a machine at once.
     pub fn cut_all(&self, machine: &str) -> Result<()> {
         self.set(&[machine], &[Lan::Public, Lan::Heartbeat], "down")

@@ -39,6 +39,7 @@ mod terminal;
 mod unit_ends;
 mod unit_lives;
 mod units;
+mod witness;
 mod words;
 
 use hbd_lab::Result;
@@ -199,6 +200,29 @@ const TESTS: &[(&str, Play)] = &[
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 
+/// Tests with an etcd, on machines of their own.
+const WITNESS: [(&str, fn(&mut witness::Voting) -> Result<String>); 10] = [
+    ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
+    ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
+    ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
+    ("witness::an_owner_at_the_witness_keeps_in_a_total_cut", witness::an_owner_at_the_witness_keeps_in_a_total_cut),
+    (
+        "witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut",
+        witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut,
+    ),
+    ("witness::with_two_votes_the_owner_stays_the_owner", witness::with_two_votes_the_owner_stays_the_owner),
+    (
+        "witness::without_any_vote_nobody_serves_until_one_is_had",
+        witness::without_any_vote_nobody_serves_until_one_is_had,
+    ),
+    ("witness::of_two_that_start_parted_one_serves", witness::of_two_that_start_parted_one_serves),
+    ("witness::a_frozen_owner_is_no_second_one", witness::a_frozen_owner_is_no_second_one),
+    (
+        "witness::three_members_outlive_their_leader_and_end_without_two",
+        witness::three_members_outlive_their_leader_and_end_without_two,
+    ),
+];
+
 /// Tests that start on machines without hbd.
 const INSTALLATION: [(&str, Play); 5] = [
     ("install::nothing_starts_by_itself", install::nothing_starts_by_itself),
@@ -225,6 +249,11 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::begin();
     let named = |(name, play): (&str, Play)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
     suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
+    let named_too = |(name, play): (&str, fn(&mut witness::Voting) -> Result<String>)| Test {
+        name: format!("daemon::{name}"),
+        play: Box::new(play),
+    };
+    suite.play(true, witness::Voting::boot, WITNESS.into_iter().map(named_too).collect());
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
     suite.play(true, Pair::boot_plain, vec![named(FIRST_EVENING)]);
