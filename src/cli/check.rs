@@ -159,7 +159,8 @@ async fn add_fence_agents_complaints(config: &Config, report: &mut FileReport, c
 
 /// What is missing to ask the witness, on the machine whose files are below `root`.
 fn witness_complaint(root: &Path) -> Option<&'static str> {
-    let units = ["etc", "run", "usr/lib", "lib"].map(|place| root.join(place).join("systemd/system/hbd-witness.socket"));
+    let units =
+        ["etc", "run", "usr/lib", "lib"].map(|place| root.join(place).join("systemd/system/hbd-witness.socket"));
     let there = units.iter().any(|unit| unit.exists());
     (!there).then_some("[witness] is never asked: install the package hbd-witness (hbd finds it without a restart)")
 }

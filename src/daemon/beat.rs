@@ -64,23 +64,21 @@ pub struct LeaseRenewal {
     /// Renewing more often is of no use; `None` without a lease.
     period: Option<Duration>,
     renewed: Option<Instant>,
-    /// A status renews nothing: only the core's word does.
-    by_word: bool,
 }
 
 impl LeaseRenewal {
-    /// By these terms; not renewed yet. `by_word`: the core says since when nobody takes what we hold
-    /// ([`Action::Assured`]), because a witness is required.
-    pub fn new(terms: Option<vip::Terms>, by_word: bool) -> LeaseRenewal {
-        LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None, by_word }
+    /// By these terms; not renewed yet.
+    pub fn new(terms: Option<vip::Terms>) -> LeaseRenewal {
+        LeaseRenewal { period: terms.map(|terms| terms.period()), renewed: None }
     }
 
     /// The core has answered, and `told` has what its orders say. If a status is among them, the peer will wait a dead
-    /// time from now on: so may the kernel. By the word of the core that dead time began at the moment that it names.
-    /// An old one is passed on at once, so that what has expired goes at once.
-    pub fn renewal(&mut self, told: Told) -> Option<vip::VipCommand> {
+    /// time from now on: so may the kernel. `by_word`: a witness is required, and no status renews anything. The core
+    /// names the moment at which the dead time began ([`Action::Assured`]); one that is old is passed on at once, so
+    /// that what has expired goes at once.
+    pub fn renewal(&mut self, told: Told, by_word: bool) -> Option<vip::VipCommand> {
         let (period, now) = (self.period?, Instant::now());
-        let beat = match (self.by_word, told) {
+        let beat = match (by_word, told) {
             (true, Told { since, .. }) => now.checked_sub(moment().monotonic.since(since?))?,
             (false, Told { status, .. }) => status.then_some(now)?,
         };
@@ -126,5 +124,60 @@ impl Ledger {
         {
             warn!("cannot note what is held, so a crash would release it: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Timing;
+    use crate::vip::VipCommand;
+
+    fn renewal() -> LeaseRenewal {
+        let seconds = Duration::from_secs;
+        let timing = Timing {
+            keepalive: seconds(1),
+            deadtime: seconds(10),
+            warntime: seconds(5),
+            initdead: seconds(20),
+            deadping: seconds(10),
+            max_rexmit_delay: Duration::from_millis(250),
+        };
+        LeaseRenewal::new(vip::Terms::of(&timing).ok())
+    }
+
+    /// The core says so, this long ago.
+    fn word(ago: Duration) -> Told {
+        let since = cluster::Instant(moment().monotonic.0 - ago);
+        Told { status: true, since: Some(since) }
+    }
+
+    fn age(command: Option<VipCommand>) -> Duration {
+        match command {
+            Some(VipCommand::Renew { beat }) => beat.elapsed(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const STATUS: Told = Told { status: true, since: None };
+
+    #[test]
+    fn a_status_renews_and_not_too_often() {
+        let mut lease = renewal();
+        assert!(age(lease.renewal(STATUS, false)) < Duration::from_secs(1));
+        assert_eq!(lease.renewal(STATUS, false), None);
+        assert_eq!(lease.renewal(Told { status: false, since: None }, false), None);
+    }
+
+    #[test]
+    fn where_a_witness_is_required_only_the_cores_word_renews() {
+        let mut lease = renewal();
+        assert_eq!(lease.renewal(STATUS, true), None);
+        let age_of_word = age(lease.renewal(word(Duration::from_millis(1500)), true));
+        assert!((Duration::from_millis(1500)..Duration::from_secs(2)).contains(&age_of_word), "{age_of_word:?}");
+        // Fresh and told already.
+        assert_eq!(lease.renewal(word(Duration::from_millis(1400)), true), None);
+        // What has expired must go now.
+        assert!(age(lease.renewal(word(Duration::from_secs(11)), true)) >= Duration::from_secs(11));
     }
 }

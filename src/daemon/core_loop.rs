@@ -216,7 +216,8 @@ impl CoreLoop {
         self.links.sign_for(&self.core.announced_keys());
         // Before the status is sent, and so never later than what the peer counts from.
         let told = Told::by(&actions);
-        if let Some(renewal) = self.lease.renewal(told) {
+        let by_word = self.core.assured_for().is_some();
+        if let Some(renewal) = self.lease.renewal(told, by_word) {
             self.effects.tell_vip(renewal);
         }
         let aftermath = self.effects.carry_out(actions, &mut self.links);

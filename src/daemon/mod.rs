@@ -345,7 +345,6 @@ fn serve(
     };
     let checks = threads::checks(&config, bus.inputs.clone())?;
     let witness = threads::witness(&config, bus.inputs.clone())?;
-    let by_word = config.witness.as_ref().is_some_and(|witness| witness.required);
     let check = SelfCheck { register, identity, unsaved, sources, config: config.clone() };
     check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
     time_zone::watch(bus.inputs.clone()).map_err(StartError::Thread)?;
@@ -390,7 +389,7 @@ fn serve(
             generation: identity.generation,
             config,
             askers: askers::Askers::default(),
-            lease: beat::LeaseRenewal::new(lease, by_word),
+            lease: beat::LeaseRenewal::new(lease),
             adopted: succession.begin(),
             maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
             ledger: beat::Ledger::new(succession.beat),

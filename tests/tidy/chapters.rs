@@ -96,7 +96,8 @@ fn check(sources: &[Source], sections: &Sections) -> Vec<Finding> {
 fn references_to_the_specification_resolve() {
     let sections = sections(&source::read(&["docs/protocol"]));
     assert!(sections.len() > 200, "docs/protocol has only {} sections", sections.len());
-    let mut sources = source::read(&["src", "hbd-witness", "tests", "benches", "docs", "README.md", "packaging", "man"]);
+    let mut sources =
+        source::read(&["src", "hbd-witness", "tests", "benches", "docs", "README.md", "packaging", "man"]);
     // These explain references by samples.
     sources.retain(|source| source.path != "docs/protocol/README.md" && !source.path.starts_with("tests/tidy/"));
     let found = check(&sources, &sections);

@@ -174,7 +174,19 @@ const PLACES: [&str; 15] = [
 #[test]
 fn references_to_files_and_headings_resolve() {
     let mut sources = source::read(&PLACES);
-    let all = source::paths(&["src", "hbd-witness", "tests", "benches", "fuzz", "docs", "packaging", "man", "units", "dbus", ".ci"]);
+    let all = source::paths(&[
+        "src",
+        "hbd-witness",
+        "tests",
+        "benches",
+        "fuzz",
+        "docs",
+        "packaging",
+        "man",
+        "units",
+        "dbus",
+        ".ci",
+    ]);
     let paths = paths(all.iter().map(String::as_str));
     let documents = sources.clone();
     sources.retain(|source| source.is_rust() || !source.path.starts_with("tests/"));
