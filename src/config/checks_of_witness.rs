@@ -13,7 +13,7 @@ use super::files::{Files, is_hidden};
 use super::hbd_toml::witness::{CA, CERT, KEY, PASSWORD_FILE, PREFIX, REQUIRED, TTL, USER, WitnessTable};
 use super::ownership;
 use super::types::{Medium, Timing};
-use super::witness::{Witness, WitnessTls};
+use super::witness::{WitnessSettings, WitnessTls};
 
 /// The prefix of the key's name where hbd.toml says nothing.
 const DEFAULT_PREFIX: &str = "/hbd/";
@@ -44,7 +44,7 @@ pub(super) struct WitnessSources<'a> {
 
 impl WitnessSources<'_> {
     /// The witness, if there is such a table without a mistake.
-    pub(super) fn witness(&self, findings: &mut Findings) -> Option<Witness> {
+    pub(super) fn witness(&self, findings: &mut Findings) -> Option<WitnessSettings> {
         let at = self.table.at.as_ref()?;
         let before = findings.errors();
         if self.table.endpoints.is_empty() && before == 0 {
@@ -60,7 +60,7 @@ impl WitnessSources<'_> {
         let mut contents = Sha256::new();
         let tls = self.tls(&mut contents, findings);
         let user = self.user(&mut contents, findings);
-        (findings.errors() == before).then(|| Witness {
+        (findings.errors() == before).then(|| WitnessSettings {
             endpoints: self.table.endpoints.iter().map(|word| word.text.clone()).collect(),
             prefix: self.table.text(PREFIX).unwrap_or(DEFAULT_PREFIX).to_owned(),
             required,

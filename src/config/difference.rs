@@ -24,52 +24,7 @@ pub struct ConfigDifference {
 impl ConfigDifference {
     /// What `new` says otherwise than `old`.
     pub fn between(old: &Config, new: &Config) -> ConfigDifference {
-        // A field that is added here is compared below.
-        let Config {
-            node: _,
-            nodes: _,
-            ping_nodes: _,
-            timing: _,
-            media: _,
-            udpport: _,
-            baud: _,
-            auto_failback: _,
-            failback: _,
-            arrangement: _,
-            hopfudge: _,
-            message_format: _,
-            compression: _,
-            cluster: _,
-            log_badpack: _,
-            generation_method: _,
-            uuid_from: _,
-            groups: _,
-            group_names: _,
-            children: _,
-            environment: _,
-            log_facility: _,
-            log_file: _,
-            debug_file: _,
-            syslog_format: _,
-            debug: _,
-            watchdog: _,
-            watchdog_policy: _,
-            realtime: _,
-            rtprio: _,
-            fencing: _,
-            connectivity: _,
-            recording: _,
-            required_method: _,
-            lease: _,
-            policies: _,
-            address_options: _,
-            limits: _,
-            units: _,
-            health: _,
-            checks: _,
-            notify: _,
-            witness: _,
-        } = new;
+        name_all_fields(new);
         let mut difference = ConfigDifference::default();
         difference.compare_identity(old, new);
         difference.compare_groups(old, new);
@@ -316,6 +271,55 @@ impl ConfigDifference {
         self.value("realtime", old.realtime, new.realtime, on_off);
         self.value("rtprio", old.rtprio, new.rtprio, u8::to_string);
     }
+}
+
+/// A field that is added here is compared by [`ConfigDifference::between`].
+fn name_all_fields(config: &Config) {
+    let Config {
+        node: _,
+        nodes: _,
+        ping_nodes: _,
+        timing: _,
+        media: _,
+        udpport: _,
+        baud: _,
+        auto_failback: _,
+        failback: _,
+        arrangement: _,
+        hopfudge: _,
+        message_format: _,
+        compression: _,
+        cluster: _,
+        log_badpack: _,
+        generation_method: _,
+        uuid_from: _,
+        groups: _,
+        group_names: _,
+        children: _,
+        environment: _,
+        log_facility: _,
+        log_file: _,
+        debug_file: _,
+        syslog_format: _,
+        debug: _,
+        watchdog: _,
+        watchdog_policy: _,
+        realtime: _,
+        rtprio: _,
+        fencing: _,
+        connectivity: _,
+        recording: _,
+        required_method: _,
+        lease: _,
+        policies: _,
+        address_options: _,
+        limits: _,
+        units: _,
+        health: _,
+        checks: _,
+        notify: _,
+        witness: _,
+    } = config;
 }
 
 fn medium(medium: &Medium) -> String {

@@ -25,6 +25,7 @@ use super::sources::{self, Sources};
 use super::types::{Config, FenceDevice};
 use super::unit_types::UnitPolicies;
 use super::value::NO_PATH;
+use super::witness::WitnessSettings;
 
 /// What [`load`] gives.
 #[derive(Debug, Clone, Default)]
@@ -70,14 +71,7 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     if !host.elsewhere {
         sources::check_ownership(files, &ha_cf, &hbd_toml, &mut findings);
     }
-    let fencing = FencingSources {
-        node: &node,
-        nodes: &ha_cf.nodes,
-        programs: &files.programs,
-        stonith: &ha_cf.fencing,
-        tables: &hbd_toml.fencing,
-    };
-    let devices = fencing.devices(&mut findings);
+    let devices = fencing(files, &node, &ha_cf, &hbd_toml, &mut findings);
     if let Some(layers) = &layers {
         let checks = CrossChecks {
             files,
@@ -93,25 +87,12 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
         };
         checks.run(&mut findings);
     }
-    let witness = layers.as_ref().and_then(|layers| {
-        let addresses: Vec<_> = groups.iter().flat_map(|found| &found.group.resources).filter_map(address).collect();
-        let sources = WitnessSources {
-            table: &hbd_toml.witness,
-            files,
-            timing: layers.timing(),
-            lease: hbd_toml.addresses.lease(),
-            media: &ha_cf.media,
-            addresses: &addresses,
-            elsewhere: host.elsewhere,
-        };
-        sources.witness(&mut findings)
-    });
+    let witness =
+        layers.as_ref().and_then(|layers| witness(files, host, layers, &ha_cf, &hbd_toml, &known, &mut findings));
     let sound = !findings.has_errors();
     let stranger = findings.errors() == 1 && is_stranger(&ha_cf.nodes, &node);
-    let config = layers
-        .filter(|_| sound)
-        .map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, devices, service_checks))
-        .map(|config| Config { arrangement, witness, ..config });
+    let beside = Beside { fencing: devices, checks: service_checks, arrangement, witness };
+    let config = layers.filter(|_| sound).map(|layers| assemble(node, ha_cf, &layers, groups, hbd_toml, beside));
     Loaded { config, keys: keys.filter(|_| sound), diagnostics: findings.into_sorted(), stranger }
 }
 
@@ -133,6 +114,49 @@ fn said_of_groups(
 /// Whether this is the name of none of these nodes.
 fn is_stranger(nodes: &[FileWord], name: &str) -> bool {
     !nodes.is_empty() && nodes.iter().all(|known| known.text != name)
+}
+
+/// What follows from several files together.
+struct Beside {
+    fencing: Vec<FenceDevice>,
+    checks: Vec<ServiceCheck>,
+    arrangement: Arrangement,
+    witness: Option<WitnessSettings>,
+}
+
+/// The devices that reset other nodes.
+fn fencing(files: &Files, node: &str, ha_cf: &HaCf, hbd_toml: &HbdToml, findings: &mut Findings) -> Vec<FenceDevice> {
+    let sources = FencingSources {
+        node,
+        nodes: &ha_cf.nodes,
+        programs: &files.programs,
+        stonith: &ha_cf.fencing,
+        tables: &hbd_toml.fencing,
+    };
+    sources.devices(findings)
+}
+
+/// `[witness]`, with what it needs of everything else.
+fn witness(
+    files: &Files,
+    host: &Host,
+    layers: &LayeredSettings,
+    ha_cf: &HaCf,
+    hbd_toml: &HbdToml,
+    groups: &[&Group],
+    findings: &mut Findings,
+) -> Option<WitnessSettings> {
+    let addresses: Vec<_> = groups.iter().flat_map(|group| &group.resources).filter_map(address).collect();
+    let sources = WitnessSources {
+        table: &hbd_toml.witness,
+        files,
+        timing: layers.timing(),
+        lease: hbd_toml.addresses.lease(),
+        media: &ha_cf.media,
+        addresses: &addresses,
+        elsewhere: host.elsewhere,
+    };
+    sources.witness(findings)
 }
 
 /// The address that this is.
@@ -167,8 +191,7 @@ fn assemble(
     layers: &LayeredSettings,
     groups: Vec<WrittenGroup>,
     hbd_toml: HbdToml,
-    fencing: Vec<FenceDevice>,
-    checks: Vec<ServiceCheck>,
+    beside: Beside,
 ) -> Config {
     let settings = layers.settings.clone();
     let environment = environment::for_programs(&node, layers, ha_cf.env);
@@ -186,7 +209,7 @@ fn assemble(
         baud: settings.baud,
         auto_failback: settings.auto_failback,
         failback,
-        arrangement: Arrangement::default(),
+        arrangement: beside.arrangement,
         hopfudge: settings.hopfudge,
         message_format: settings.msgfmt,
         compression: settings.compression(),
@@ -207,7 +230,7 @@ fn assemble(
         watchdog_policy: hbd_toml.watchdog,
         realtime: settings.realtime,
         rtprio: settings.rtprio,
-        fencing,
+        fencing: beside.fencing,
         connectivity: hbd_toml.ipfail.connectivity(ha_cf.ipfail.is_some()),
         recording: hbd_toml.recording,
         required_method: hbd_toml.keys.required(),
@@ -217,9 +240,9 @@ fn assemble(
         limits: hbd_toml.units.limits,
         units,
         health: hbd_toml.services.health,
-        checks,
+        checks: beside.checks,
         notify: hbd_toml.notify.program(),
-        witness: None,
+        witness: beside.witness,
     }
 }
 

@@ -106,4 +106,4 @@ pub use types::{
 };
 pub use unit_types::{Leftovers, StopFailure, UnitLimit, UnitLimits, UnitPolicies, UnitPolicy};
 pub(crate) use value::nearest;
-pub use witness::{Witness, WitnessTls};
+pub use witness::{WitnessSettings, WitnessTls};

@@ -15,7 +15,7 @@ use super::failback::FailbackPolicy;
 use super::groups::Group;
 use super::service_checks::ServiceCheck;
 use super::unit_types::{UnitLimits, UnitPolicies};
-use super::witness::Witness;
+use super::witness::WitnessSettings;
 
 /// The configuration, checked as a whole (04).
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,7 @@ pub struct Config {
     /// `[notify]` of hbd.toml; `None` without a program.
     pub notify: Option<NotifyProgram>,
     /// `[witness]` of hbd.toml.
-    pub witness: Option<Witness>,
+    pub witness: Option<WitnessSettings>,
 }
 
 impl Config {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// `[witness]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Witness {
+pub struct WitnessSettings {
     /// Where it is: URLs `http://HOST:PORT` or `https://HOST:PORT`. At least one.
     pub endpoints: Vec<String>,
     /// What the key's name begins with.
@@ -33,7 +33,7 @@ pub struct WitnessTls {
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
-impl Witness {
+impl WitnessSettings {
     /// The name of the key of a cluster of these nodes. `cluster` of ha.cf is no part of it: nearly every cluster is
     /// called `linux-ha`, and nothing compares that name.
     pub fn key(&self, nodes: &[String]) -> String {

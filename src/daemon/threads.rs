@@ -39,7 +39,7 @@ pub(super) fn witness(config: &Config, inputs: UnboundedSender<Input>) -> Result
     let thread = WitnessThread { config: found.clone(), key, node, daemon, socket: SOCKET.into() };
     // When the core has ended nobody wants to know.
     let report = move |report| drop(inputs.send(Input::Witness(report)));
-    thread.spawn(report).map(Some).map_err(StartError::Thread)
+    WitnessHandle::spawn(thread, report).map(Some).map_err(StartError::Thread)
 }
 
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.

@@ -1,5 +1,5 @@
-//! Which orders have no answer yet, and what is told when there is none. Every order is answered once, within a bound:
-//! by the process, or as [`WitnessNews::Failed`] when there is no connection, when it breaks, and when nothing comes.
+//! Which orders have no answer yet, and what is told when there is none. Every order is answered once, within a
+//! bound: by the process, or as [`WitnessNews::Failed`] when there is no connection, when it breaks, and when nothing comes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Connection, ConnectionError};
+use super::orders::{WitnessCommand, WitnessReport, WitnessThread};
 use super::protocol::{FromWitness, ToWitness};
-use super::{WitnessCommand, WitnessReport, WitnessThread};
 use crate::cluster::WitnessNews;
 
 /// Between two attempts to connect: the first pause, which doubles up to the longest. An order cuts it short.

@@ -9,9 +9,9 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
-use super::WitnessThread;
 use super::credentials::CredentialError;
 use super::lines::{LineBuffer, LineError};
+use super::orders::WitnessThread;
 use super::protocol::{self, FromWitness, LINE_MAX, ProtocolError, ToWitness};
 
 /// systemd starts the process for the first connection; it answers in milliseconds.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::WitnessThread;
+use super::orders::WitnessThread;
 use super::protocol::{ClientCertificate, Configure, Secret, Tls, User, VERSION};
 
 /// A file cannot be read.

@@ -10,17 +10,18 @@
 //! | [`lines`] | where does a line end, and is it too long? |
 //! | `credentials` | what is in the files that hbd.toml names? |
 //! | `connection` | how is the process reached, and what does it say? |
+//! | `orders` | what is the thread started with, what is it told, and what does it tell? |
 //! | `client` | which orders have no answer yet, and what is told when there is none? |
 
 mod client;
 mod connection;
 mod credentials;
 pub mod lines;
+mod orders;
 pub mod protocol;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -28,41 +29,7 @@ use std::time::Duration;
 use log::error;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::cluster::{WitnessNews, WitnessOrder};
-use crate::config::Witness;
-
-/// One order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WitnessCommand {
-    /// The answer carries it.
-    pub number: u64,
-    /// What the witness is to do.
-    pub order: WitnessOrder,
-}
-
-/// The answer to one order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WitnessReport {
-    /// That of the order.
-    pub number: u64,
-    /// What the witness said, or why nothing is known.
-    pub news: WitnessNews,
-}
-
-/// What the thread works with.
-#[derive(Debug, Clone)]
-pub struct WitnessThread {
-    /// `[witness]`.
-    pub config: Witness,
-    /// The cluster's key.
-    pub key: String,
-    /// Our own name.
-    pub node: String,
-    /// Another for each daemon of this node.
-    pub daemon: u64,
-    /// Where the process listens: [`protocol::SOCKET`].
-    pub socket: PathBuf,
-}
+pub use orders::{WitnessCommand, WitnessReport, WitnessThread};
 
 /// The thread. It ends when this is dropped.
 #[derive(Debug)]
@@ -71,27 +38,28 @@ pub struct WitnessHandle {
     ended: Receiver<()>,
 }
 
-impl WitnessThread {
+impl WitnessHandle {
     /// Starts the thread, which connects by itself and again. `report` is called on the thread, once for each order,
     /// and must not block.
     ///
     /// # Errors
     /// When no thread can be made.
-    pub fn spawn(self, report: impl Fn(WitnessReport) + 'static + Send) -> std::io::Result<WitnessHandle> {
+    pub fn spawn(
+        thread: WitnessThread,
+        report: impl Fn(WitnessReport) + 'static + Send,
+    ) -> std::io::Result<WitnessHandle> {
         let (commands, orders) = unbounded_channel();
         let (ends, ended) = channel();
         thread::Builder::new().name("witness".to_owned()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(client::run(self, orders, report)),
+                Ok(runtime) => runtime.block_on(client::run(thread, orders, report)),
                 Err(error) => error!("the thread of the witness has no runtime, so nobody asks it: {error}"),
             }
             drop(ends);
         })?;
         Ok(WitnessHandle { commands, ended })
     }
-}
 
-impl WitnessHandle {
     /// Hands an order over. False if the thread has ended, and there will be no answer.
     pub fn send(&self, command: WitnessCommand) -> bool {
         self.commands.send(command).is_ok()

@@ -1,8 +1,8 @@
 //! What hbd and the process that asks a witness say to each other: one JSON object a line, over a stream socket
 //! (05 §9).
 //!
-//! hbd connects and sends [`ToWitness::Configure`] first, and then orders; the process answers each order once, in any
-//! order. Nothing here is of etcd: another kind of witness speaks the same.
+//! hbd connects and sends [`ToWitness::Configure`] first, and then orders; the process answers each order once, in
+//! any order. Nothing here is of etcd: another kind of witness speaks the same.
 
 use std::fmt;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{Configure, FromWitness, ToWitness, read, read_first, write};
 use super::{WitnessCommand, WitnessHandle, WitnessReport, WitnessThread};
 use crate::cluster::{WitnessNews, WitnessOrder, WitnessStamp};
-use crate::config::{Witness, WitnessTls};
+use crate::config::{WitnessSettings, WitnessTls};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const OURS: WitnessNews = WitnessNews::Ours { stamp: WitnessStamp { cluster: 1, revision: 2 } };
@@ -21,7 +21,7 @@ struct Bench {
 }
 
 fn thread(directory: &Path) -> WitnessThread {
-    let config = Witness {
+    let config = WitnessSettings {
         endpoints: vec!["http://192.0.2.1:2379".to_owned()],
         prefix: "/hbd/".to_owned(),
         required: true,
@@ -40,7 +40,7 @@ impl Bench {
         let mut thread = thread(directory.path());
         change(&mut thread);
         let (told, reports) = channel();
-        let handle = thread.spawn(move |report| drop(told.send(report))).unwrap();
+        let handle = WitnessHandle::spawn(thread, move |report| drop(told.send(report))).unwrap();
         Bench { directory, handle, reports }
     }
 

@@ -1,7 +1,6 @@
 //! The witness: servers of etcd in a namespace of their own, and a cable from each node to it that can be cut.
 //!
-//! They run this machine's `etcd` (Debian: etcd-server), on addresses of a third network, which has nothing to do with
-//! the two LANs.
+//! They run this machine's `etcd` (Debian: etcd-server), on addresses of a third network, apart from the two LANs.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -26,7 +25,7 @@ const MEMBERS: [&str; 3] = ["192.168.5.9", "192.168.5.10", "192.168.5.11"];
 const ENDS: [&str; 2] = ["192.168.5.2/24", "192.168.5.3/24"];
 /// A busy machine needs so long to start three servers.
 const START: Duration = Duration::from_secs(40);
-/// The user that hbd is, where there is one, and his password.
+/// The user that hbd is, where there is one, and its password.
 const USER: [&str; 2] = ["hbd", "hush"];
 /// Where the files for https are on a node.
 const FILES: &str = "/etc/hbd/witness";

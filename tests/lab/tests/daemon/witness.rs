@@ -1,4 +1,4 @@
-//! A third vote: with a real etcd outside of the two nodes no cut makes two owners, and whoever reaches it serves.
+//! A third vote: with a real etcd outside of the two nodes no cut makes two owners, and a node that reaches it serves.
 //!
 //! In a total cut nothing passes between the nodes, neither on the link nor on the LAN, and the client reaches both:
 //! of two owners it would see both.
@@ -88,8 +88,8 @@ impl Voting {
     }
 }
 
-/// It runs as somebody else without a capability, is started by its socket, and is gone when hbd is. When it is killed
-/// hbd has another one.
+/// It runs as somebody else without a capability, is started by its socket, and is gone when hbd is. When it is
+/// killed hbd has another one.
 pub fn its_service_has_no_right_and_ends_with_hbd(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
     let node = voting.pair.node(A);
@@ -119,7 +119,7 @@ pub fn its_service_has_no_right_and_ends_with_hbd(voting: &mut Voting) -> Result
     Ok(String::new())
 }
 
-/// Who hears his peer asks nobody.
+/// A node that hears its peer asks nobody.
 pub fn a_dead_witness_moves_nothing(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
     let since = now();
