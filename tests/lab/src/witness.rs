@@ -139,19 +139,16 @@ impl Witness {
         self.wait_healthy()
     }
 
-    /// The member that leads the others.
+    /// The living member that leads the others.
     pub fn leader(&self) -> Result<usize> {
-        let leads = |member: &Member| {
+        for (index, member) in self.members.iter().enumerate().filter(|(_, member)| member.child.is_some()) {
             let said = self.etcdctl(&[&self.url(member)], &["endpoint", "status", "--write-out=fields"])?;
-            let field = |name: &str| {
-                let line = said.lines().find_map(|line| line.strip_prefix(&format!("\"{name}\" : ")));
-                line.map(str::to_owned).unwrap_or_default()
-            };
-            Ok(field("MemberID") == field("Leader"))
-        };
-        let found: Result<Vec<bool>> = self.members.iter().map(leads).collect();
-        let place = found?.iter().position(|leads| *leads);
-        place.ok_or_else(|| Error::Unexpected("no member of etcd leads".to_owned()))
+            let field = |name: &str| said.lines().find_map(|line| line.strip_prefix(&format!("\"{name}\" : ")));
+            if field("MemberID").is_some() && field("MemberID") == field("Leader") {
+                return Ok(index);
+            }
+        }
+        Err(Error::Unexpected("no member of etcd leads".to_owned()))
     }
 
     /// The value of the key, and nothing if it is nobody's.
