@@ -4,11 +4,17 @@
 
 use super::identity::Identity;
 use super::links;
-use crate::cluster::{EXTENSIONS, KnownPeer, Settings, WitnessRules};
+use crate::cluster::{EXTENSIONS, KnownPeer, Settings, WitnessRules, WitnessStamp};
 use crate::config::{self, Config, Group};
 
-/// What the core is started with. `known_peers`: what an earlier daemon has noted of the other nodes.
-pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>) -> Settings {
+/// What the core is started with. `known_peers`, `known_witness`: what an earlier daemon has noted of the other nodes,
+/// and of the witness.
+pub fn settings(
+    config: &Config,
+    identity: Identity,
+    known_peers: Vec<KnownPeer>,
+    known_witness: Option<WitnessStamp>,
+) -> Settings {
     Settings {
         node: config.node.clone(),
         nodes: config.nodes.clone(),
@@ -32,7 +38,7 @@ pub fn settings(config: &Config, identity: Identity, known_peers: Vec<KnownPeer>
         checks: config.checks.iter().map(|check| check.rule.clone()).collect(),
         known_peers,
         witness: config.witness.as_ref().map(|found| WitnessRules { required: found.required, ttl: found.ttl }),
-        known_witness: None,
+        known_witness,
         extensions: EXTENSIONS,
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),

@@ -10,10 +10,11 @@ use log::{error, warn};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::input::number;
+use super::known_peers::Kept;
 use super::links::Links;
 use super::records;
 use crate::checks::CheckCommand;
-use crate::cluster::{Action, Answer, KnownPeer, Order, Step};
+use crate::cluster::{Action, Answer, Order, Step};
 use crate::config::{
     AddressOptions, AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits,
     UnitPolicies,
@@ -43,7 +44,7 @@ pub struct Effects {
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,
     /// What the next daemon is to know of the other nodes.
-    pub memory: std::sync::mpsc::Sender<KnownPeer>,
+    pub memory: std::sync::mpsc::Sender<Kept>,
     /// The thread of the checks.
     pub checks: UnboundedSender<CheckCommand>,
     /// The thread of the witness, if there is one.
@@ -145,7 +146,8 @@ impl Effects {
             Action::Send(message) => links.send(&message),
             Action::SendSignedOtherwise(message) => links.send_signed_otherwise(&message),
             // The thread ends after us.
-            Action::Remember(known) => drop(self.memory.send(known)),
+            Action::Remember(known) => drop(self.memory.send(Kept::Peer(known))),
+            Action::RememberWitness(stamp) => drop(self.memory.send(Kept::Witness(stamp))),
             Action::Log(record) => records::write(&record, &self.groups),
             other => return Some(other),
         }

@@ -2,7 +2,7 @@
 //! (05 §3.12).
 //!
 //! Owns `peers.json` in StateDirectory=, its copy in RuntimeDirectory= for a disk that takes nothing, and the thread
-//! that writes both. Decides nothing: the core says what is to be kept.
+//! that writes both, and what is known of the witness. Decides nothing: the core says what is to be kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::known_witness::WitnessFiles;
 use super::{held, state_file};
-use crate::cluster::KnownPeer;
+use crate::cluster::{KnownPeer, WitnessStamp};
 use crate::util::error::{FileError, error_chain, failed};
 
 /// StateDirectory= of hbd.service.
@@ -23,9 +24,23 @@ const FILE: &str = "peers.json";
 /// How long the end of the daemon waits for the disk.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is to be kept for the next daemon.
+#[derive(Debug)]
+pub enum Kept {
+    /// Of another node.
+    Peer(KnownPeer),
+    /// Of the witness.
+    Witness(WitnessStamp),
+}
+
 /// Where the file and its copy are.
 #[derive(Debug, Clone)]
 pub struct PeerFiles([PathBuf; 2]);
+
+/// Where what is known of the witness is, on this machine.
+pub fn witness_files() -> WitnessFiles {
+    WitnessFiles::within(Path::new(held::DIRECTORY), Path::new(STATE))
+}
 
 impl PeerFiles {
     /// On this machine.
@@ -76,16 +91,34 @@ impl PeerMemory {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(files: PeerFiles, mut known: Vec<KnownPeer>) -> io::Result<(Sender<KnownPeer>, PeerMemory)> {
-        let (sender, receiver) = channel::<KnownPeer>();
+    pub fn start(
+        files: PeerFiles,
+        witness: WitnessFiles,
+        mut known: Vec<KnownPeer>,
+    ) -> io::Result<(Sender<Kept>, PeerMemory)> {
+        let (sender, receiver) = channel::<Kept>();
         let (end, ended) = channel();
         let work = move || {
-            while let Ok(peer) = receiver.recv() {
-                keep(&mut known, peer, |_, _| true);
-                receiver.try_iter().for_each(|peer| keep(&mut known, peer, |_, _| true));
-                if let Err(error) = files.write(&known) {
+            while let Ok(first) = receiver.recv() {
+                let (mut peers, mut seen) = (false, None);
+                for kept in std::iter::once(first).chain(receiver.try_iter()) {
+                    match kept {
+                        Kept::Peer(peer) => {
+                            keep(&mut known, peer, |_, _| true);
+                            peers = true;
+                        }
+                        Kept::Witness(stamp) => seen = Some(stamp),
+                    }
+                }
+                if let Some(Err(error)) = peers.then(|| files.write(&known)) {
                     warn!(
                         "{}: after a reboot recordings of the other node's earlier packets may be taken for it",
+                        error_chain(&error)
+                    );
+                }
+                if let Some(Err(error)) = seen.map(|stamp| witness.write(stamp)) {
+                    warn!(
+                        "{}: after a reboot a witness that was restored from a backup is not recognised",
                         error_chain(&error)
                     );
                 }
@@ -139,8 +172,9 @@ mod tests {
     }
 
     fn keeps(files: &PeerFiles, peers: Vec<KnownPeer>) {
-        let (sender, memory) = PeerMemory::start(files.clone(), files.read()).unwrap();
-        peers.into_iter().for_each(|peer| sender.send(peer).unwrap());
+        let nowhere = WitnessFiles::within(Path::new("/nowhere"), Path::new("/nowhere"));
+        let (sender, memory) = PeerMemory::start(files.clone(), nowhere, files.read()).unwrap();
+        peers.into_iter().for_each(|peer| sender.send(Kept::Peer(peer)).unwrap());
         drop(sender);
         memory.finish();
     }

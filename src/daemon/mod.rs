@@ -38,6 +38,7 @@ pub mod in_force;
 pub mod input;
 pub mod keys;
 mod known_peers;
+mod known_witness;
 mod leaving;
 pub mod links;
 pub mod load;
@@ -308,8 +309,9 @@ fn serve(
     })?;
     let files = PeerFiles::here();
     let known_peers = files.read();
-    let (memory, peer_memory) = PeerMemory::start(files, known_peers.clone()).map_err(StartError::Thread)?;
-    let settings = core_settings::settings(&config, identity, known_peers);
+    let (memory, peer_memory) =
+        PeerMemory::start(files, known_peers::witness_files(), known_peers.clone()).map_err(StartError::Thread)?;
+    let settings = core_settings::settings(&config, identity, known_peers, known_peers::witness_files().read());
     let recorder = threads::recorder(&config, &settings);
     let history = history::DecisionHistory::new(&settings, &config);
     let core = Core::new(settings);

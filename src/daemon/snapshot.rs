@@ -315,7 +315,7 @@ mod tests {
         }
         let loaded = load(&Files::below(root.path()), &Host::named("nodea"));
         let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-        let core = Core::new(settings(&config, Identity { generation: 1, uuid: [1; 16] }, Vec::new()));
+        let core = Core::new(settings(&config, Identity { generation: 1, uuid: [1; 16] }, Vec::new(), None));
         (config, core.view())
     }
 
