@@ -138,6 +138,11 @@ pub fn a_dead_witness_moves_nothing(voting: &mut Voting) -> Result<String> {
 /// The key is asked for ahead.
 pub fn the_outage_of_a_real_death_is_the_dead_time(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
+    // In its first seconds a node asks for more.
+    wait_until("nodea to ask for its dead time only", START, || {
+        let asked = voting.pair.lab.dead_time_asked(A, 0.0).ok()??;
+        (asked.as_secs() == u64::from(DEADTIME)).then_some(())
+    })?;
     let crash = voting.pair.lab.nodes[A].power_failure()?;
     voting.pair.lab.wait_owner(B, TAKEOVER)?;
     voting.pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
@@ -262,9 +267,14 @@ pub fn three_members_outlive_their_leader_and_end_without_two(voting: &mut Votin
     voting.settle()?;
     voting.witness.kill(0)?;
     voting.witness = Witness::start(&voting.pair.lab, 3, Reached::Securely)?;
+    let changed = now();
     for index in [A, B] {
         voting.witness.configure(voting.pair.node(index), "")?;
         voting.pair.node(index).run(&["systemctl", "reload", HBD])?;
+    }
+    // Another witness than before is believed when nothing depends on it.
+    for index in [A, B] {
+        voting.pair.wait_record(index, changed, "it counts from now on as it is", START)?;
     }
     voting.settle()?;
     let since = now();
