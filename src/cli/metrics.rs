@@ -51,10 +51,20 @@ pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
     page.metric("hbd_up", "Whether hbd answers on this machine.", [(vec![], flag(snapshot.is_some()))]);
     if let Some(snapshot) = snapshot {
         cluster(&mut page, snapshot);
+        witness(&mut page, snapshot);
         groups(&mut page, snapshot);
         checks(&mut page, snapshot);
     }
     page.0
+}
+
+fn witness(page: &mut Page, snapshot: &Snapshot) {
+    if !snapshot.witness.is_empty() {
+        let answers = flag(snapshot.witness_answers);
+        page.metric("hbd_witness_up", "Whether the witness answers.", [(vec![], answers)]);
+        let key = flag(snapshot.witness_key);
+        page.metric("hbd_witness_key", "Whether the witness has given its key to this node.", [(vec![], key)]);
+    }
 }
 
 fn cluster(page: &mut Page, snapshot: &Snapshot) {
@@ -65,12 +75,6 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
         "Whether this node's resources are left alone.",
         [(vec![], flag(snapshot.maintenance))],
     );
-    if !snapshot.witness.is_empty() {
-        let answers = flag(snapshot.witness_answers);
-        page.metric("hbd_witness_up", "Whether the witness answers.", [(vec![], answers)]);
-        let key = flag(snapshot.witness_key);
-        page.metric("hbd_witness_key", "Whether the witness has given its key to this node.", [(vec![], key)]);
-    }
     page.metric(
         "hbd_start_problems",
         "How many things a start of hbd would not find, or finds wrong: hbctl status names them.",

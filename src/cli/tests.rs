@@ -47,16 +47,19 @@ fn resource(kind: &str, word: &str, target: &str) -> ResourceSnapshot {
     }
 }
 
-fn healthy() -> Snapshot {
-    let ping = NodeSnapshot { kind: "ping".to_owned(), ..node("10.0.0.1", "ping", "") };
-    let link = |node: &str, name: &str| LinkSnapshot {
+fn link(node: &str, name: &str) -> LinkSnapshot {
+    LinkSnapshot {
         node: node.to_owned(),
         name: name.to_owned(),
         medium: if node == name { "ping" } else { "bcast" }.to_owned(),
         status: "up".to_owned(),
         last_heard_usec: 1_000_000,
         traffic: Traffic { sent: 3, received: 4, send_errors: 1, bad: 2 },
-    };
+    }
+}
+
+fn healthy() -> Snapshot {
+    let ping = NodeSnapshot { kind: "ping".to_owned(), ..node("10.0.0.1", "ping", "") };
     Snapshot {
         version: "0.1.0".to_owned(),
         node: "nodea".to_owned(),

@@ -81,6 +81,10 @@ pub(super) enum Fact {
     Unassured { set: GroupSet },
     /// The peer has taken in a later status of ours.
     StatusConfirmed,
+    /// The peer was reset, or a human says that it is off.
+    PeerIsOff,
+    /// What our predecessor held is ours; until then it was certain that nobody takes it.
+    TookUp { assured_until: Option<Instant> },
     /// The witness has given us its key.
     KeyOurs,
     /// Nothing is held back any more for what the LAN answers.
@@ -318,6 +322,8 @@ impl Core {
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
             Fact::Unassured { set } => each!(self; let_go(set); report_let_go(); hold_unassured(set)),
             Fact::StatusConfirmed => each!(self; tell_leases()),
+            Fact::PeerIsOff => each!(self; peer_is_off()),
+            Fact::TookUp { assured_until } => each!(self; inherit_assurance(assured_until)),
             Fact::KeyOurs => each!(self; tell_leases(); judge_lan()),
             Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
             Fact::LoserStopped { set, asked_in_vain } => {

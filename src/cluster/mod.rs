@@ -50,13 +50,14 @@ pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;
 pub use guards::lan::asking_interval;
+pub use guards::witness::WitnessView;
 pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
 pub use peer::heard::{Doubt, Doubted, HeardLives};
 pub use peer::node::Status;
 pub use peer::ping::PingedNode;
-pub use view::{GroupView, LinkView, NodeView, ResourceView, View, WitnessView};
+pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by

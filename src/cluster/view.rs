@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{
-    Awaited, CheckView, Core, GroupSet, GroupState, PingedNode, ResourceState, ReturnWait, Set, Step,
+    Awaited, CheckView, Core, GroupSet, GroupState, PingedNode, ResourceState, ReturnWait, Set, Step, WitnessView,
 };
 use crate::config::Fingerprint;
 
@@ -35,17 +35,6 @@ pub struct View {
     pub ping_nodes: Vec<PingedNode>,
     /// The groups, in haresources order.
     pub groups: Vec<GroupView>,
-}
-
-/// The third vote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WitnessView {
-    /// What was last heard of it, without subject and full stop.
-    pub words: String,
-    /// Whether it answered the last order, and is believed.
-    pub well: bool,
-    /// Whether its key is this node's now.
-    pub has_key: bool,
 }
 
 /// One node.

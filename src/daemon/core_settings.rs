@@ -7,7 +7,7 @@ use super::links;
 use crate::cluster::{EXTENSIONS, KnownPeer, Settings, WitnessRules, WitnessStamp};
 use crate::config::{self, Config, Group};
 
-/// What the core is started with. `known_peers`, `known_witness`: what an earlier daemon has noted of the other nodes,
+/// What the core is started with. `known_peers`, `known_witness`: what an earlier daemon has noted of other nodes,
 /// and of the witness.
 pub fn settings(
     config: &Config,

@@ -10,7 +10,7 @@ use log::{error, warn};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::input::number;
-use super::known_peers::Kept;
+use super::known_peers::Remembered;
 use super::links::Links;
 use super::records;
 use crate::checks::CheckCommand;
@@ -44,7 +44,7 @@ pub struct Effects {
     /// The bus thread's fencing devices.
     pub fence: UnboundedSender<String>,
     /// What the next daemon is to know of the other nodes.
-    pub memory: std::sync::mpsc::Sender<Kept>,
+    pub memory: std::sync::mpsc::Sender<Remembered>,
     /// The thread of the checks.
     pub checks: UnboundedSender<CheckCommand>,
     /// The thread of the witness, if there is one.
@@ -146,8 +146,8 @@ impl Effects {
             Action::Send(message) => links.send(&message),
             Action::SendSignedOtherwise(message) => links.send_signed_otherwise(&message),
             // The thread ends after us.
-            Action::Remember(known) => drop(self.memory.send(Kept::Peer(known))),
-            Action::RememberWitness(stamp) => drop(self.memory.send(Kept::Witness(stamp))),
+            Action::Remember(known) => drop(self.memory.send(Remembered::Peer(known))),
+            Action::RememberWitness(stamp) => drop(self.memory.send(Remembered::Witness(stamp))),
             Action::Log(record) => records::write(&record, &self.groups),
             other => return Some(other),
         }

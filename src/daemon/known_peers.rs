@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is to be kept for the next daemon.
 #[derive(Debug)]
-pub enum Kept {
+pub enum Remembered {
     /// Of another node.
     Peer(KnownPeer),
     /// Of the witness.
@@ -95,19 +95,19 @@ impl PeerMemory {
         files: PeerFiles,
         witness: WitnessFiles,
         mut known: Vec<KnownPeer>,
-    ) -> io::Result<(Sender<Kept>, PeerMemory)> {
-        let (sender, receiver) = channel::<Kept>();
+    ) -> io::Result<(Sender<Remembered>, PeerMemory)> {
+        let (sender, receiver) = channel::<Remembered>();
         let (end, ended) = channel();
         let work = move || {
             while let Ok(first) = receiver.recv() {
                 let (mut peers, mut seen) = (false, None);
                 for kept in std::iter::once(first).chain(receiver.try_iter()) {
                     match kept {
-                        Kept::Peer(peer) => {
+                        Remembered::Peer(peer) => {
                             keep(&mut known, peer, |_, _| true);
                             peers = true;
                         }
-                        Kept::Witness(stamp) => seen = Some(stamp),
+                        Remembered::Witness(stamp) => seen = Some(stamp),
                     }
                 }
                 if let Some(Err(error)) = peers.then(|| files.write(&known)) {
@@ -174,7 +174,7 @@ mod tests {
     fn keeps(files: &PeerFiles, peers: Vec<KnownPeer>) {
         let nowhere = WitnessFiles::within(Path::new("/nowhere"), Path::new("/nowhere"));
         let (sender, memory) = PeerMemory::start(files.clone(), nowhere, files.read()).unwrap();
-        peers.into_iter().for_each(|peer| sender.send(Kept::Peer(peer)).unwrap());
+        peers.into_iter().for_each(|peer| sender.send(Remembered::Peer(peer)).unwrap());
         drop(sender);
         memory.finish();
     }

@@ -1,4 +1,4 @@
-//! How far the witness had come when it was seen last, across starts: one that is restored from a backup has gone back
+//! How far the witness had come when it was seen last, across starts: one restored from a backup has gone back
 //! (05 §3.14).
 //!
 //! Owns `witness.json` in StateDirectory=, and its copy in RuntimeDirectory= for a disk that takes nothing. Decides

@@ -1,5 +1,6 @@
 //! Which orders have no answer yet, and what is told when there is none. Every order is answered once, within a
-//! bound: by the process, or as [`WitnessNews::Failed`] when there is no connection, when it breaks, and when nothing comes.
+//! bound: by the process, or as [`WitnessNews::Failed`] when there is no connection, when it breaks, and when nothing
+//! comes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What is added to a random schedule in some of the seeds, each from a random sequence of its own: a new addition
 //! leaves the schedules of all other seeds as they were.
 
-use crate::schedule::{Everywhere, Fault, Kind, Part, Schedule, Stage, Way};
-use crate::units::{FEW, GROUPS, Life, RESOURCES, Trouble};
+use crate::schedule::{Fault, Kind, Part, Schedule, Stage, Way};
+use crate::units::{Everywhere, FEW, GROUPS, Life, RESOURCES, Trouble};
 use hbd::cluster::EXTENSIONS;
 use hbd::util::random::SplitMix64;
 
@@ -272,8 +272,8 @@ fn replay(random: &mut SplitMix64, node: usize) -> Fault {
 }
 
 impl Schedule {
-    /// In every third pair of hbd nodes of this release a witness is required. It cannot be reached for a while, or is
-    /// restored from a backup, and everything between the nodes is cut.
+    /// In every third pair of hbd nodes of this release a witness is required. It cannot be reached for a while, or
+    /// is restored from a backup, and everything between the nodes is cut.
     pub fn add_witness(&mut self) {
         let mut random = SplitMix64::new(self.seed ^ 0x0e7c_d000);
         let newest = self.cluster.extensions == [EXTENSIONS; 2];

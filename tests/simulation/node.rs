@@ -8,8 +8,8 @@ use hbd::wire::{Message, Value};
 
 use crate::heartbeat::Heartbeat;
 use crate::machine::Machine;
-use crate::schedule::{Cluster, Everywhere, Kind};
-use crate::units::{GROUPS, RESOURCES, Units};
+use crate::schedule::{Cluster, Kind};
+use crate::units::{Everywhere, GROUPS, RESOURCES, Units};
 
 /// The kernel removes a leased address at most this long after its last renewal: `valid_lft` is deadtime less 1 s,
 /// and the removal comes up to a tenth later (docs/DECISIONS.md "Leases").

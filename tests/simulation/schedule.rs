@@ -8,7 +8,7 @@ use hbd::config::Arrangement;
 use serde::{Deserialize, Serialize};
 
 use crate::returns::Returns;
-use crate::units::{FEW, GROUPS, Life, RESOURCES, Trouble, for_each_group};
+use crate::units::{Everywhere, FEW, GROUPS, Life, RESOURCES, Trouble, for_each_group};
 use crate::world::World;
 use hbd::util::random::SplitMix64;
 
@@ -25,17 +25,6 @@ pub enum Way {
     In,
     Out,
     Both,
-}
-
-/// Which of the groups' last units both hbd nodes run, wherever the groups are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Everywhere {
-    #[default]
-    None,
-    /// Each group has its own.
-    Each,
-    /// Both groups have the same one.
-    Shared,
 }
 
 /// The nodes and their cables.

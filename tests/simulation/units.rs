@@ -5,8 +5,6 @@ use std::time::Duration;
 use hbd::cluster::{Outcome, Step};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::schedule::Everywhere;
-
 /// The largest number of groups in haresources.
 pub const GROUPS: usize = 6;
 /// How many there are unless a schedule says otherwise: one for each node.
@@ -24,6 +22,17 @@ where
 {
     let list = Vec::<T>::deserialize(from)?;
     Ok(std::array::from_fn(|group| list.get(group).copied().unwrap_or_default()))
+}
+
+/// Which of the groups' last units both hbd nodes run, wherever the groups are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Everywhere {
+    #[default]
+    None,
+    /// Each group has its own.
+    Each,
+    /// Both groups have the same one.
+    Shared,
 }
 
 /// An operation that goes wrong for a while.

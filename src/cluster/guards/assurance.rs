@@ -17,6 +17,9 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::{Action, GroupSet, Instant, Record};
 
+/// Leases are whole seconds, and end that much before what they may reach (docs/DECISIONS.md "Leases").
+const LEASE_MARGIN: Duration = Duration::from_millis(1_300);
+
 /// See the module.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Assurance {
@@ -95,9 +98,10 @@ impl Core {
         self.assured_for().is_none_or(|left| !left.is_zero())
     }
 
-    /// Before this much is left we release what we hold: time to stop services before the addresses are gone.
+    /// Before this much is left we release what we hold: time to stop services before the addresses are gone, which
+    /// is up to [`LEASE_MARGIN`] earlier.
     fn time_to_release(&self) -> Duration {
-        self.settings.timing.deadtime / 4
+        (self.settings.timing.deadtime / 4).max(LEASE_MARGIN)
     }
 
     /// When what we hold must be released unless something is confirmed until then.
@@ -106,8 +110,8 @@ impl Core {
         holds.then(|| self.assured_until().unwrap_or_default() - self.time_to_release())
     }
 
-    /// Releases what we hold if it is not certain for long enough any more. `until`: what has arrived since is perhaps
-    /// not read yet.
+    /// Releases what we hold if it is not certain for long enough any more. `until`: what has arrived since is
+    /// perhaps not read yet.
     pub(in crate::cluster) fn judge_assurance(&mut self, until: Instant) {
         if self.assurance_due().is_some_and(|due| due <= until) {
             self.give_up_unassured();

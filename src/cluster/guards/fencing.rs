@@ -145,7 +145,7 @@ impl Core {
         self.log(Record::NodeReset { node: node.clone() });
         self.fencing.failures = 0;
         self.timers.stop(Timer::Fencing);
-        self.peer_is_off();
+        self.raise(Fact::PeerIsOff);
         self.fencing.done = self.peer_node().map(|peer| (peer.generation, self.now.monotonic));
         self.send(Message::new("stonith").with("node", &node).with("result", "OK"));
         // A stop that came meanwhile wants nothing. A node that is still heard will be silent soon, or was not reset.
@@ -215,7 +215,7 @@ impl Core {
         if awaited {
             self.reset_done();
         } else if keyless {
-            self.peer_is_off();
+            self.raise(Fact::PeerIsOff);
             self.raise(Fact::KeyOurs);
         }
         let awaited = awaited || keyless;

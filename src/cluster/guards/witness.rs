@@ -14,13 +14,24 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
-use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp, WitnessView};
+use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp};
 
 /// Between two looks at a witness that nobody needs: to know that it is there, and how far it has come.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// So many orders may be under way; what is not answered by then is not waited for.
 const UNDER_WAY: usize = 8;
+
+/// The third vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessView {
+    /// What was last heard of it, without subject and full stop.
+    pub words: String,
+    /// Whether it answered the last order, and is believed.
+    pub well: bool,
+    /// Whether its key is this node's now.
+    pub has_key: bool,
+}
 
 /// An order that is not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +121,8 @@ impl Core {
         has.then(|| waits - self.settings.timing.deadtime / 2)
     }
 
-    /// When we need the key to take what a silent peer has: later than that one asks for it, if it lives; at once if it
-    /// is gone. `None` if there is nothing that we would take.
+    /// When we need the key to take what a silent peer has: later than that one asks for it, if it lives; at once if
+    /// it is gone. `None` if there is nothing that we would take.
     fn takes_by_key(&self) -> Option<Instant> {
         let wanted = self.groups.all().without(self.groups.held()).without(self.barred());
         if wanted.iter().next().is_none() || self.maintenance.on() || self.ownership.decision == Decision::Shutdown {

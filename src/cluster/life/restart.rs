@@ -54,7 +54,7 @@ impl Core {
     /// wait for us: each step is ordered again, and is at its end at once where the resource runs.
     pub(in crate::cluster) fn adopt(&mut self, adoption: &Adoption) {
         let Adoption { held, moved, failback, assured_until } = *adoption;
-        self.inherit_assurance(assured_until);
+        self.raise(Fact::TookUp { assured_until });
         let set = held.common(self.groups.all());
         self.log(Record::Adopting { set: self.groups.name(set) });
         self.ownership.to_return = moved.common(set).common(self.groups.foreign());

@@ -18,7 +18,6 @@ use crate::cluster::peer::message::Report;
 use crate::cluster::peer::node::Node;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Class, GroupSet, Instant, Record, Set, Step};
-use crate::wire::Message;
 
 /// Period at which two hbd nodes repeat their claims while they are in conflict.
 const CLAIM_PERIOD: Duration = Duration::from_secs(1);
@@ -366,12 +365,6 @@ impl Core {
         }
     }
 
-    /// A report that says as well that these are down here.
-    pub(in crate::cluster) fn with_released(&self, report: Message, set: GroupSet) -> Message {
-        let report = report.with("hbd_released", self.groups.classes(set).word());
-        if self.says_groups() { report.with("hbd_released_groups", &self.groups.keys(set)) } else { report }
-    }
-
     fn conflict_period(&self) -> Duration {
         if self.peer_kind().is_hbd() { CLAIM_PERIOD } else { HEARTBEAT_PATIENCE }
     }
@@ -435,17 +428,16 @@ impl Core {
         self.send_resource(true, None);
     }
 
-    /// What we take that nobody has: our own. If the nodes disagree about whose a group is, each may leave it to the
-    /// other, or both may take it: the one whose name sorts first takes it when the other has had its time, and the
-    /// other one later still.
+    /// What we take that nobody has: our own. Nodes that disagree about whose a group is may both leave it, or both take
+    /// it: the one whose name sorts first takes all when the other has had its time, the other its own later still.
     fn ours_to_take(&self) -> GroupSet {
-        let waited = self.now.monotonic.since(self.conflict.nobody_since);
-        match self.settings.node < self.peer_name() {
-            _ if !self.other_haresources() => self.groups.local(),
-            true if waited >= DISAGREEMENT_PATIENCE => self.groups.all(),
-            true => self.groups.local(),
-            false if waited >= DISAGREEMENT_PATIENCE + ORPHAN_PATIENCE => self.groups.local(),
-            false => GroupSet::NONE,
+        let first = self.settings.node < self.peer_name();
+        let patience = DISAGREEMENT_PATIENCE + if first { Duration::ZERO } else { ORPHAN_PATIENCE };
+        let waited = self.now.monotonic.since(self.conflict.nobody_since) >= patience;
+        match (self.other_haresources(), first, waited) {
+            (true, true, true) => self.groups.all(),
+            (true, false, false) => GroupSet::NONE,
+            _ => self.groups.local(),
         }
     }
 

@@ -172,6 +172,12 @@ impl Core {
         if self.says_groups() { message.with("hbd_groups", &self.groups.keys(set)) } else { message }
     }
 
+    /// A report that says as well that these are down here.
+    pub(in crate::cluster) fn with_released(&self, report: Message, set: GroupSet) -> Message {
+        let report = report.with("hbd_released", self.groups.classes(set).word());
+        if self.says_groups() { report.with("hbd_released_groups", &self.groups.keys(set)) } else { report }
+    }
+
     /// Our report, with the word that we know of no exchange. Only an hbd is told so, which reports in its turn; a
     /// real Heartbeat would not listen.
     pub(in crate::cluster) fn send_void(&mut self) {

@@ -2,6 +2,15 @@
 //! between two hbd nodes, and a log line where the nodes' protocols differ (03 §5, §6.7, §14.1 rules 1 and 16).
 
 use super::*;
+
+impl Bench {
+    /// [`Bench::active`] with `auto_failback legacy`, or without the directive.
+    pub(super) fn active_legacy() -> Bench {
+        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
+        bench.feed(Event::Start);
+        bench.activated()
+    }
+}
 use crate::cluster::{Answer, Set};
 
 fn nothing() -> Vec<String> {

@@ -193,13 +193,6 @@ impl Bench {
         self
     }
 
-    /// The same with `auto_failback legacy`, or without the directive.
-    fn active_legacy() -> Bench {
-        let mut bench = Bench::with(|settings| settings.auto_failback = AutoFailback::Legacy);
-        bench.feed(Event::Start);
-        bench.activated()
-    }
-
     /// We joined a stable peer that holds `hold`, as the peer sees it. Our groups are up, all repetitions are sent,
     /// the raised dead time of the start is over, and nothing of all this is left in the records.
     fn joined(hold: &str) -> Bench {

@@ -247,6 +247,20 @@ impl World {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
+    fn step_ends(&mut self, node: usize, step: Step, outcome: Outcome) {
+        self.nodes[node].units.ended(step, &outcome);
+        if outcome == Outcome::Started && step.resource == 0 {
+            self.address_came_up(step.group);
+        }
+        // A real Heartbeat declared its peer dead while it was releasing the group, and the release went on (03 §4.6,
+        // §6.4): now it claims a group that it does not run.
+        let claims = |machine: &Machine| machine.heartbeat_claims(step.group);
+        if outcome == Outcome::Stopped && self.nodes[node].machine.as_ref().is_some_and(claims) {
+            self.invariants.claim_in_vain(step.group);
+        }
+        self.feed(node, Event::StepEnded { step, outcome });
+    }
+
     fn happen(&mut self, next: Scheduled) {
         let node = next.node;
         let current = next.life == self.nodes[node].life;
@@ -268,19 +282,7 @@ impl World {
             Happening::Restored(step) if current && self.not_leased(node, step) => {
                 self.feed(node, Event::Address { step, news: AddressNews::Expired });
             }
-            Happening::Ended(step, outcome) if current => {
-                self.nodes[node].units.ended(step, &outcome);
-                if outcome == Outcome::Started && step.resource == 0 {
-                    self.address_came_up(step.group);
-                }
-                // A real Heartbeat declared its peer dead while it was releasing the group, and the release went on
-                // (03 §4.6, §6.4): now it claims a group that it does not run.
-                let claims = |machine: &Machine| machine.heartbeat_claims(step.group);
-                if outcome == Outcome::Stopped && self.nodes[node].machine.as_ref().is_some_and(claims) {
-                    self.invariants.claim_in_vain(step.group);
-                }
-                self.feed(node, Event::StepEnded { step, outcome });
-            }
+            Happening::Ended(step, outcome) if current => self.step_ends(node, step, outcome),
             Happening::Deadline if current && self.nodes[node].wake == Some(next.at) => {
                 self.nodes[node].wake = None;
                 self.feed_deadline(node);

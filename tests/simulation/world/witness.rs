@@ -128,7 +128,7 @@ impl World {
         self.push(delay, node, Happening::Tells(Event::Witness { number, news }));
     }
 
-    /// The witness answers nobody for a while; whoever has the key has it that much longer.
+    /// The witness answers nobody for a while; the node with the key has it that much longer.
     pub(super) fn witness_down(&mut self, span: Duration) {
         self.witness.down_until = self.now + span;
         if let Some(key) = &mut self.witness.key {

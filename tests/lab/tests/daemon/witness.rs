@@ -1,4 +1,4 @@
-//! A third vote: with a real etcd outside of the two nodes no cut makes two owners, and a node that reaches it serves.
+//! A third vote: with a real etcd outside of the two nodes no cut makes two owners.
 //!
 //! In a total cut nothing passes between the nodes, neither on the link nor on the LAN, and the client reaches both:
 //! of two owners it would see both.
