@@ -73,9 +73,9 @@ impl LeaseRenewal {
     }
 
     /// The core has answered, and `told` has what its orders say. If a status is among them, the peer will wait a
-    /// dead time from now on: so may the kernel. `by_word`: a witness is required, and no status renews anything. The core
-    /// names the moment at which the dead time began ([`Action::Assured`]); one that is old is passed on at once, so
-    /// that what has expired goes at once.
+    /// dead time from now on: so may the kernel. `by_word`: a witness is required, and no status renews anything. The
+    /// core names the moment at which the dead time began ([`Action::Assured`]); one that is old is passed on at
+    /// once, so that what has expired goes at once.
     pub fn renewal(&mut self, told: Told, by_word: bool) -> Option<vip::VipCommand> {
         let (period, now) = (self.period?, Instant::now());
         let beat = match (by_word, told) {

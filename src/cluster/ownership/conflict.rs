@@ -428,8 +428,8 @@ impl Core {
         self.send_resource(true, None);
     }
 
-    /// What we take that nobody has: our own. Nodes that disagree about whose a group is may both leave it, or both take
-    /// it: the one whose name sorts first takes all when the other has had its time, the other its own later still.
+    /// What we take that nobody has: our own. Nodes that disagree about whose a group is may both leave it, or both
+    /// take it: the one whose name sorts first takes all when the other has had its time, the other its own later.
     fn ours_to_take(&self) -> GroupSet {
         let first = self.settings.node < self.peer_name();
         let patience = DISAGREEMENT_PATIENCE + if first { Duration::ZERO } else { ORPHAN_PATIENCE };
