@@ -95,7 +95,7 @@ impl Core {
 
     /// Whether what we take now could be held.
     pub(in crate::cluster) fn may_hold_more(&self) -> bool {
-        self.assured_for().is_none_or(|left| !left.is_zero())
+        self.assured_for().is_none_or(|left| left > self.time_to_release())
     }
 
     /// Before this much is left we release what we hold: time to stop services before the addresses are gone, which

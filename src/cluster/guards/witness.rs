@@ -101,8 +101,9 @@ impl Core {
     /// and its next life takes nothing sooner than one that hears us would.
     pub(in crate::cluster) fn lacks_key(&self) -> bool {
         let Some(rules) = self.settings.witness.filter(|_| self.peer().is_some()) else { return false };
-        let left = self.ownership.other.left() && self.peer_waits_until() > Some(self.now.monotonic);
+        // What is taken for a shorter time would be released again at once.
         let long_enough = self.now.monotonic + self.settings.timing.deadtime / 2;
+        let left = self.ownership.other.left() && self.peer_waits_until() > Some(long_enough);
         let free = self.key_until() > Some(long_enough) || self.peer_is_surely_off() || left;
         !free && (rules.required || self.is_denied())
     }
