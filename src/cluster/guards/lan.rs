@@ -15,7 +15,7 @@ use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::machines::Whose;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
-use crate::cluster::{Action, Answer, GroupSet, Instant, Order, Record, Set, Step};
+use crate::cluster::{Action, Answer, GroupSet, Instant, Order, Record, Set, Status, Step};
 use crate::config::{AddressPolicy, OnAnswer, ResourceKind};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
@@ -420,9 +420,9 @@ impl Core {
     }
 
     /// These were released because nothing was certain of them any more: they are taken again when they are free, if
-    /// the peer is gone. From one that comes back they are asked for, or given.
+    /// the peer is dead. From one that comes back they are asked for, or given.
     pub(in crate::cluster) fn hold_unassured(&mut self, set: GroupSet) {
-        if !self.peer_alive() {
+        if self.peer_node().is_some_and(|peer| peer.status == Status::Dead) {
             self.lan.held_back = self.lan.held_back.with(set);
         }
     }
