@@ -76,7 +76,7 @@ impl Server {
             }
             words
         };
-        let starting: Vec<_> = (0..count).map(|index| command(index)).map(|words| (spawn(&words), words)).collect();
+        let starting: Vec<_> = (0..count).map(&command).map(|words| (spawn(&words), words)).collect();
         let serving = |((child, serves), command): ((Child, Serves), Vec<String>)| {
             serves();
             Server { url: command[5].clone(), child, command }

@@ -200,8 +200,11 @@ const TESTS: &[(&str, Play)] = &[
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 
+/// A test with an etcd.
+type Vote = fn(&mut witness::Voting) -> Result<String>;
+
 /// Tests with an etcd, on machines of their own.
-const WITNESS: [(&str, fn(&mut witness::Voting) -> Result<String>); 10] = [
+const WITNESS: [(&str, Vote); 10] = [
     ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
     ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
@@ -249,10 +252,7 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::begin();
     let named = |(name, play): (&str, Play)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
     suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
-    let named_too = |(name, play): (&str, fn(&mut witness::Voting) -> Result<String>)| Test {
-        name: format!("daemon::{name}"),
-        play: Box::new(play),
-    };
+    let named_too = |(name, play): (&str, Vote)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
     suite.play(true, witness::Voting::boot, WITNESS.into_iter().map(named_too).collect());
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
