@@ -157,7 +157,10 @@ impl Core {
                 None => (again, WitnessOrder::Ask),
             });
         }
-        let idle = if witness.key.is_some() || witness.perhaps_ours {
+        let idle = if witness.doubt.is_some() && witness.key.is_none() {
+            // Soon it may be needed: it is to be believed by then.
+            (again, WitnessOrder::Look)
+        } else if witness.key.is_some() || witness.perhaps_ours {
             (again, WitnessOrder::Give)
         } else {
             (witness.sent.map_or(Instant::default(), |sent| sent + LOOK), WitnessOrder::Look)

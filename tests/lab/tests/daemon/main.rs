@@ -204,7 +204,7 @@ const TESTS: &[(&str, Play)] = &[
 type Vote = fn(&mut witness::Voting) -> Result<String>;
 
 /// Tests with an etcd, on machines of their own.
-const WITNESS: [(&str, Vote); 10] = [
+const WITNESS: [(&str, Vote); 9] = [
     ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
     ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
@@ -220,10 +220,6 @@ const WITNESS: [(&str, Vote); 10] = [
     ),
     ("witness::of_two_that_start_parted_one_serves", witness::of_two_that_start_parted_one_serves),
     ("witness::a_frozen_owner_is_no_second_one", witness::a_frozen_owner_is_no_second_one),
-    (
-        "witness::three_members_outlive_their_leader_and_end_without_two",
-        witness::three_members_outlive_their_leader_and_end_without_two,
-    ),
 ];
 
 /// Tests that start on machines without hbd.
