@@ -41,7 +41,7 @@ pub fn a_recorded_start_moves_nothing(pair: &mut Pair) -> Result<String> {
     let mut repeats = repeat(pair, A, B, &recording)?;
     // The status says so while the packets come: they end before the address is taken.
     pair.wait_record(B, since, "nothing that it says is believed", SOON)?;
-    let status = pair.node(B).attempt(&["hbctl", "status"])?;
+    let status = pair.node(B).attempt(&["hbctl", "status", "--json"])?;
     expect_words("the status", &status.stdout, &["does not know this daemon"])?;
     pair.lab.wait_owner(B, START)?;
     let owned = now();
