@@ -1,5 +1,5 @@
 //! How far the witness had come when it was seen last, across starts: one restored from a backup has gone back
-//! (05 §3.14).
+//! (05 §3.15).
 //!
 //! Owns `witness.json` in StateDirectory=, and its copy in RuntimeDirectory= for a disk that takes nothing. Decides
 //! nothing; written by the thread of [`super::known_peers`].
