@@ -135,6 +135,15 @@ impl Core {
         self.death_due(self.peer()?).map(|death| death - self.settings.timing.deadtime / 4)
     }
 
+    /// Whether the nodes hear each other, both for a while to come, and we do not have the key: only then nobody may
+    /// have it.
+    fn depends_on_nobody(&self) -> bool {
+        let long_enough = Some(self.now.monotonic + self.settings.timing.deadtime / 2);
+        let heard = self.peer().and_then(|peer| self.death_due(peer)) > long_enough;
+        let confirmed = self.peer_waits_until() > long_enough && !self.peer_is_gone();
+        heard && confirmed && self.witness.key.is_none()
+    }
+
     /// When we need the key; `None` if not before something else happens.
     fn key_needed(&self) -> Option<Instant> {
         self.keeps_by_key().into_iter().chain(self.takes_by_key()).min()
@@ -157,7 +166,7 @@ impl Core {
                 None => (again, WitnessOrder::Ask),
             });
         }
-        let idle = if witness.doubt.is_some() && witness.key.is_none() {
+        let idle = if witness.doubt.is_some() && self.depends_on_nobody() {
             // Soon it may be needed: it is to be believed by then.
             (again, WitnessOrder::Look)
         } else if witness.key.is_some() || witness.perhaps_ours {
@@ -240,7 +249,7 @@ impl Core {
     /// order was sent: what it was then, and the changes that the order has made, are behind it. One that is not
     /// believed stays so, because it forgot whose key it was, until nothing depends on it.
     fn believe(&mut self, sent: Sent, stamp: WitnessStamp, changes: u64) -> Result<(), String> {
-        let idle = self.key_needed().is_none_or(|due| self.now.monotonic < due) && self.witness.key.is_none();
+        let idle = self.depends_on_nobody();
         if let Some(seen) = sent.seen {
             if stamp.cluster != seen.cluster {
                 self.witness.doubt = Some("it is another witness than before".to_owned());
