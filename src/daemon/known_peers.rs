@@ -15,7 +15,7 @@ use log::warn;
 use super::known_witness::WitnessFiles;
 use super::{held, state_file};
 use crate::cluster::{KnownPeer, WitnessStamp};
-use crate::util::error::{FileError, error_chain, failed};
+use crate::util::error::{FileError, error_chain};
 
 /// StateDirectory= of hbd.service.
 const STATE: &str = "/var/lib/hbd";
@@ -57,8 +57,8 @@ impl PeerFiles {
     pub fn read(&self) -> Vec<KnownPeer> {
         let mut known = Vec::new();
         for path in &self.0 {
-            match read(path) {
-                Ok(found) => found.into_iter().for_each(|peer| keep(&mut known, peer, newer)),
+            match state_file::read_copy::<Vec<KnownPeer>>(path) {
+                Ok(found) => found.into_iter().flatten().for_each(|peer| keep(&mut known, peer, newer)),
                 Err(error) => warn!(
                     "{}: recordings of the other node's earlier packets may be taken for it until it is heard",
                     error_chain(&error)
@@ -69,14 +69,7 @@ impl PeerFiles {
     }
 
     fn write(&self, known: &[KnownPeer]) -> Result<(), FileError> {
-        let mut text = serde_json::to_vec(known).map_err(io::Error::from).map_err(failed("write", &self.0[0]))?;
-        text.push(b'\n');
-        let written = self.0.each_ref().map(|path| {
-            let directory = path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(directory).map_err(failed("create", directory))?;
-            state_file::write(path, &text)
-        });
-        written.into_iter().collect()
+        state_file::write_copies(&self.0, &known)
     }
 }
 
@@ -146,14 +139,6 @@ fn keep(known: &mut Vec<KnownPeer>, peer: KnownPeer, replaces: impl Fn(&KnownPee
         Some(other) if replaces(other, &peer) => *other = peer,
         Some(_) => {}
         None => known.push(peer),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<KnownPeer>, FileError> {
-    match std::fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from).map_err(failed("read", path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(failed("read", path)(error)),
     }
 }
 

@@ -4,14 +4,13 @@
 //! Owns `witness.json` in StateDirectory=, and its copy in RuntimeDirectory= for a disk that takes nothing. Decides
 //! nothing; written by the thread of [`super::known_peers`].
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use log::warn;
 
 use super::state_file;
 use crate::cluster::WitnessStamp;
-use crate::util::error::{FileError, error_chain, failed};
+use crate::util::error::{FileError, error_chain};
 
 /// In both directories.
 const FILE: &str = "witness.json";
@@ -30,7 +29,7 @@ impl WitnessFiles {
     /// that cannot be read is as good as none; that is logged.
     pub fn read(&self) -> Option<WitnessStamp> {
         self.0.iter().find_map(|path| {
-            read(path).unwrap_or_else(|error| {
+            state_file::read_copy(path).unwrap_or_else(|error| {
                 warn!("{}: a witness that was restored from a backup is not recognised", error_chain(&error));
                 None
             })
@@ -39,22 +38,7 @@ impl WitnessFiles {
 
     /// Replaces what is kept.
     pub(super) fn write(&self, stamp: WitnessStamp) -> Result<(), FileError> {
-        let mut text = serde_json::to_vec(&stamp).map_err(io::Error::from).map_err(failed("write", &self.0[0]))?;
-        text.push(b'\n');
-        let written = self.0.each_ref().map(|path| {
-            let directory = path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(directory).map_err(failed("create", directory))?;
-            state_file::write(path, &text)
-        });
-        written.into_iter().collect()
-    }
-}
-
-fn read(path: &Path) -> Result<Option<WitnessStamp>, FileError> {
-    match std::fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::from).map_err(failed("read", path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path)(error)),
+        state_file::write_copies(&self.0, &stamp)
     }
 }
 

@@ -7,7 +7,10 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::util::error::{FileError, failed};
 
@@ -22,6 +25,33 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
         let _ = fs::remove_file(&new);
         overwrite(path, content).map_err(|_| failed("write", path)(error))
     })
+}
+
+/// Makes this, as JSON, the content of a file and of its copy in another directory; both are tried.
+///
+/// # Errors
+/// The first one, as of [`write`], or when a directory cannot be made.
+pub fn write_copies(paths: &[PathBuf; 2], content: &impl Serialize) -> Result<(), FileError> {
+    let mut text = serde_json::to_vec(content).map_err(io::Error::from).map_err(failed("write", &paths[0]))?;
+    text.push(b'\n');
+    let written = paths.each_ref().map(|path| {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+        write(path, &text)
+    });
+    written.into_iter().collect()
+}
+
+/// What one of them holds; `None` if it is not there.
+///
+/// # Errors
+/// When it cannot be read, or is no JSON of this kind.
+pub fn read_copy<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::from).map_err(failed("read", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
 }
 
 /// Whether a file can be made in this directory now; removed again at once.
