@@ -59,6 +59,17 @@ impl Voting {
         self.witness.wait_holder(None, START)
     }
 
+    /// In its first seconds a node asks for more than the dead time: an outage is measured only after them.
+    fn wait_ordinary_dead_time(&mut self) -> Result<()> {
+        wait_until("both to ask for the dead time only", START, || {
+            let ordinary = [A, B].map(|index| {
+                let asked = self.pair.lab.dead_time_asked(index, 0.0).ok()??;
+                (asked.as_secs() == u64::from(DEADTIME)).then_some(())
+            });
+            ordinary.iter().all(Option::is_some).then_some(())
+        })
+    }
+
     /// Nothing passes between the nodes, or everything again.
     fn part(&self, parted: bool) -> Result<()> {
         self.pair.lab.switch.part(&NODES.map(|node| node.name), parted)
@@ -138,11 +149,7 @@ pub fn a_dead_witness_moves_nothing(voting: &mut Voting) -> Result<String> {
 /// The key is asked for ahead.
 pub fn the_outage_of_a_real_death_is_the_dead_time(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
-    // In its first seconds a node asks for more.
-    wait_until("nodea to ask for its dead time only", START, || {
-        let asked = voting.pair.lab.dead_time_asked(A, 0.0).ok()??;
-        (asked.as_secs() == u64::from(DEADTIME)).then_some(())
-    })?;
+    voting.wait_ordinary_dead_time()?;
     let crash = voting.pair.lab.nodes[A].power_failure()?;
     voting.pair.lab.wait_owner(B, TAKEOVER)?;
     voting.pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
@@ -174,6 +181,7 @@ pub fn an_owner_at_the_witness_keeps_in_a_total_cut(voting: &mut Voting) -> Resu
 /// It has released everything before the other one takes it.
 pub fn an_owner_cut_from_the_witness_gives_way_in_a_total_cut(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
+    voting.wait_ordinary_dead_time()?;
     let since = now();
     voting.witness.cut(A)?;
     voting.part(true)?;
