@@ -440,6 +440,13 @@ impl ManagerObject {
         self.see(|data| data.witness_key)
     }
 
+    /// Whether this node takes and keeps nothing without the witness while the other one is not heard: "required" in
+    /// [witness] of hbd.toml.
+    #[zbus(property)]
+    fn witness_required(&self) -> bool {
+        self.see(|data| data.witness_required)
+    }
+
     /// Whether resources return to their preferred node: "on", "off" or "legacy".
     #[zbus(property)]
     fn auto_failback(&self) -> String {

@@ -32,6 +32,9 @@ pub struct Snapshot {
     /// Whether the witness has given its key to this node.
     #[serde(default)]
     pub witness_key: bool,
+    /// Whether nothing is taken or kept without the witness while the other node is not heard.
+    #[serde(default)]
+    pub witness_required: bool,
     /// `auto_failback`: `on`, `off`, `legacy`.
     pub auto_failback: String,
     /// Our generation number (02 §4.1).

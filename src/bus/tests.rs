@@ -92,6 +92,7 @@ fn example() -> Snapshot {
         witness: String::new(),
         witness_answers: false,
         witness_key: false,
+        witness_required: false,
         auto_failback: "off".to_owned(),
         generation: 12,
         keepalive_usec: 1_000_000,

@@ -143,6 +143,7 @@ fn from_manager(mut from: Properties) -> Snapshot {
         witness: take(&mut from, "Witness"),
         witness_answers: take(&mut from, "WitnessAnswers"),
         witness_key: take(&mut from, "WitnessKey"),
+        witness_required: take(&mut from, "WitnessRequired"),
         auto_failback: take(&mut from, "AutoFailback"),
         generation: take(&mut from, "Generation"),
         keepalive_usec: take(&mut from, "KeepaliveUSec"),

@@ -14,8 +14,13 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
         );
     }
     if !snapshot.witness.is_empty() && !snapshot.witness_answers {
+        let without = if snapshot.witness_required {
+            "without both nothing is served"
+        } else {
+            "without both it is as if none was configured (required = false)"
+        };
         troubles.push(format!(
-            "The witness {}. Nothing depends on it while the nodes hear each other; without both nothing is served.",
+            "The witness {}. Nothing depends on it while the nodes hear each other; {without}.",
             snapshot.witness
         ));
     }

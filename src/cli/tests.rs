@@ -71,6 +71,7 @@ fn healthy() -> Snapshot {
         witness: String::new(),
         witness_answers: false,
         witness_key: false,
+        witness_required: false,
         auto_failback: "off".to_owned(),
         cluster: "web".to_owned(),
         generation: 12,

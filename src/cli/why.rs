@@ -19,6 +19,9 @@ pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) ->
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), owner_sentence(group, snapshot));
     }
+    if let Some(vote) = vote(snapshot) {
+        let _ = writeln!(text, "{}: {vote}", bold("the witness", colour));
+    }
     // A decision about no group, such as a node's death, may be the cause of what happened to this group.
     let of_interest = |decision: &&DecisionSnapshot| {
         decision.group.is_empty() || groups.iter().any(|group| group.name == decision.group) || wanted.is_none()
@@ -61,6 +64,26 @@ fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
         format!("and not on {}, which it prefers: {why}", group.preferred)
     };
     format!("on {owner}{since}, {home}{}", what_does_not_run(group))
+}
+
+/// What the witness has to do with it; `None` without one.
+fn vote(snapshot: &Snapshot) -> Option<String> {
+    let peer = snapshot.nodes.iter().find(|node| !node.local && node.kind == "normal")?;
+    let words = printable(&snapshot.witness);
+    if words.is_empty() {
+        return None;
+    }
+    Some(if snapshot.witness_key {
+        format!("{words}: {} takes nothing as long as it is not heard", peer.name)
+    } else if peer.status != "dead" {
+        format!("{words}; the nodes hear each other, so nothing depends on it")
+    } else if snapshot.witness_required {
+        format!("{words}; {} is not heard, so this node takes and keeps nothing without the key", peer.name)
+    } else if snapshot.witness_answers {
+        format!("{words}; {} is not heard, so this node takes nothing while the key is not its own", peer.name)
+    } else {
+        format!("{words}; {} is not heard, and it is as if no witness was configured (required = false)", peer.name)
+    })
 }
 
 /// The end of the sentence if not all of the group runs.
@@ -134,6 +157,25 @@ mod tests {
         named.decisions[1].group = "web".to_owned();
         let text = render(&named, Some("10.0.0.1"), false).unwrap();
         assert!(text.starts_with("web: on this node") && text.contains("one is active here"), "{text}");
+    }
+
+    #[test]
+    fn the_vote_is_told_where_there_is_one() {
+        let mut snapshot = snapshot();
+        let line = |snapshot: &Snapshot| {
+            let text = render(snapshot, None, false).unwrap();
+            text.lines().find(|line| line.starts_with("the witness:")).map(str::to_owned)
+        };
+        assert_eq!(line(&snapshot), None);
+        snapshot.nodes[0].kind = "normal".to_owned();
+        snapshot.witness = "does not answer: no route to host".to_owned();
+        assert!(line(&snapshot).unwrap().ends_with("as if no witness was configured (required = false)"));
+        snapshot.witness_required = true;
+        assert!(line(&snapshot).unwrap().ends_with("so this node takes and keeps nothing without the key"));
+        (snapshot.witness, snapshot.witness_key) = ("has given its key to this node".to_owned(), true);
+        assert!(line(&snapshot).unwrap().ends_with("this node: nodea takes nothing as long as it is not heard"));
+        (snapshot.nodes[0].status, snapshot.witness_key) = ("active".to_owned(), false);
+        assert!(line(&snapshot).unwrap().contains("nothing depends on it"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         witness: view.witness.as_ref().map(|witness| witness.words.clone()).unwrap_or_default(),
         witness_answers: view.witness.as_ref().is_some_and(|witness| witness.well),
         witness_key: view.witness.as_ref().is_some_and(|witness| witness.has_key),
+        witness_required: view.witness.as_ref().is_some_and(|witness| witness.required),
         auto_failback: match config.auto_failback {
             AutoFailback::On => "on",
             AutoFailback::Off => "off",

@@ -4,6 +4,7 @@
 //!
 //! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
 
+mod cut;
 mod facts;
 mod finding;
 mod firewall;
@@ -42,6 +43,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.extend(absent_interfaces(config, &facts.absent));
             found.extend(boot(&facts.unit_findings, &facts.hbd_at_boot));
             found.extend(fencing(config));
+            found.extend(cut::judge(config));
         }
     }
     found.extend(removers(&facts.removers));

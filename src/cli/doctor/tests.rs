@@ -13,7 +13,7 @@ fn config(ha_cf: &str, haresources: &str) -> Config {
 }
 
 /// The same beside this hbd.toml, on a machine with the programs fence_ipmilan and stonith.
-fn config_with(ha_cf: &str, haresources: &str, hbd_toml: &str) -> Config {
+pub(super) fn config_with(ha_cf: &str, haresources: &str, hbd_toml: &str) -> Config {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let ha_d = directory.path().join("etc/ha.d");
@@ -33,8 +33,8 @@ fn config_with(ha_cf: &str, haresources: &str, hbd_toml: &str) -> Config {
     loaded.config.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
 }
 
-const HA_CF: &str = "keepalive 1\ndeadtime 10\nucast eth1 10.0.0.2\nauto_failback on\nnode nodea nodeb\n";
-const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\n";
+pub(super) const HA_CF: &str = "keepalive 1\ndeadtime 10\nucast eth1 10.0.0.2\nauto_failback on\nnode nodea nodeb\n";
+pub(super) const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\n";
 
 fn healthy() -> Facts {
     Facts {

@@ -31,6 +31,9 @@ pub struct WitnessView {
     pub well: bool,
     /// Whether its key is this node's now.
     pub has_key: bool,
+    /// Whether nothing is taken or kept without it: `required`.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// An order that is not answered yet.
@@ -328,7 +331,7 @@ impl Core {
 
     /// What is shown of it; `None` if none is used.
     pub(in crate::cluster) fn witness_view(&self) -> Option<WitnessView> {
-        let (witness, _) = (&self.witness, self.settings.witness?);
+        let (witness, rules) = (&self.witness, self.settings.witness?);
         let has_key = witness.key.is_some_and(|key| self.now.monotonic < key.until);
         let words = match (&witness.theirs, &witness.trouble) {
             _ if has_key => "has given its key to this node".to_owned(),
@@ -338,7 +341,7 @@ impl Core {
             (None, None) => "answers, and nobody needs its key".to_owned(),
         };
         let well = witness.trouble.is_none() && witness.doubt.is_none() && witness.stamp.is_some();
-        Some(WitnessView { words, well, has_key })
+        Some(WitnessView { words, well, has_key, required: rules.required })
     }
 
     /// Why a group is not taken, if it is for want of the key.
