@@ -20,6 +20,13 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
         Answer::PeerMaintenance => {
             "refused: the other node is in maintenance; `hbctl maintenance off` on that node ends that"
         }
+        Answer::GroupMaintenance => {
+            "refused: a group that this is about is in maintenance on this node; `hbctl maintenance off GROUP` ends that"
+        }
+        Answer::PeerGroupMaintenance => {
+            "refused: a group that this is about is in maintenance on the other node; `hbctl maintenance off GROUP` on \
+             that node ends that"
+        }
         Answer::NotReady => {
             "refused: this node is not ready to serve what would come here, as a check (`ready` in hbd.toml) says; see \
              `hbctl status`"
@@ -121,6 +128,17 @@ pub(super) fn maintenance(outcome: RequestOutcome, on: bool) -> Result<String, S
                 .to_owned())
         }
         answer => Err(refusal(answer).to_owned()),
+    }
+}
+
+/// `hbctl maintenance on GROUP`.
+pub(super) fn group_maintenance(outcome: RequestOutcome, on: bool, group: &str) -> Result<String, String> {
+    match outcome? {
+        Answer::Done if on => Ok(format!("{group} is in maintenance on this node: it is left alone")),
+        Answer::Done => Ok(format!("the maintenance of {group} has ended: it is started where it is to run")),
+        Answer::Already if on => Ok(format!("{group} was in maintenance already")),
+        Answer::Already => Ok(format!("{group} was not in maintenance")),
+        answer => maintenance(Ok(answer), on),
     }
 }
 

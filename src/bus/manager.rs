@@ -18,7 +18,7 @@ use super::moving::PlannedMove;
 use super::names::ROOT;
 use super::shown::Shown;
 use super::snapshot::{DecisionSnapshot, Snapshot};
-use crate::cluster::{Instant, Request};
+use crate::cluster::{GroupSet, Instant, Request};
 
 /// `org.hbd1.Manager`.
 pub struct ManagerObject {
@@ -314,6 +314,23 @@ impl ManagerObject {
         self.gate.pass(bus, &header, PolkitAction::Maintenance).await?;
         let outcome = self.caller.outcome(Request::Maintenance(on)).await?;
         answers::maintenance(outcome, on).map_err(ManagerError::Refused)
+    }
+
+    /// The same of one group, and of everything that moves along with it (`together` in hbd.toml; beside a Heartbeat
+    /// its class). The other groups are served as ever. The node on which it is called leaves the group alone; the
+    /// other one takes it if this node dies. Takes the authorisation org.hbd1.maintenance.
+    #[zbus(out_args("outcome"))]
+    async fn set_group_maintenance(
+        &self,
+        group: &str,
+        on: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, ManagerError> {
+        self.gate.pass(bus, &header, PolkitAction::Maintenance).await?;
+        let set = GroupSet::one(self.group(group)?);
+        let outcome = self.caller.outcome(Request::GroupMaintenance { set, on }).await?;
+        answers::group_maintenance(outcome, on, group).map_err(ManagerError::Refused)
     }
 
     /// A job was begun.

@@ -91,6 +91,13 @@ impl NodeObject {
         self.0.not_ready.iter().map(String::as_str).collect()
     }
 
+    /// The groups that the node leaves alone, because an operator works on them; empty if it is in maintenance as a
+    /// whole. See SetGroupMaintenance.
+    #[zbus(property)]
+    fn left_alone(&self) -> Vec<&str> {
+        self.0.left_alone.iter().map(String::as_str).collect()
+    }
+
     /// Whether the node says that it is in maintenance; a Heartbeat never is.
     #[zbus(property)]
     fn maintenance(&self) -> bool {

@@ -120,6 +120,9 @@ pub struct NodeSnapshot {
     /// How its last packet was signed, or ours are: `crc`, `md5`, `sha1`, `hmac-sha256`; empty before the first.
     #[serde(default)]
     pub signed_with: String,
+    /// The groups that it leaves alone, because an operator works on them; empty if it is in maintenance as a whole.
+    #[serde(default)]
+    pub left_alone: Vec<String>,
     /// The groups that it could not serve, or that move together with such a group.
     #[serde(default)]
     pub not_ready: Vec<String>,

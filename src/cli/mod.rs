@@ -154,7 +154,12 @@ async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result
         RequestCommand::Failback { choice: FailbackChoice::Cancel, group } => {
             ask::ask(bus, "FailbackCancel", &(group,)).await
         }
-        RequestCommand::Maintenance { state } => ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await,
+        RequestCommand::Maintenance { state, group } if group.is_empty() => {
+            ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await
+        }
+        RequestCommand::Maintenance { state, group } => {
+            ask::ask(bus, "SetGroupMaintenance", &(group, *state == Switch::On)).await
+        }
         RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
         RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
         RequestCommand::Reload { dry_run: true } => reload::describe(bus).await,

@@ -27,6 +27,14 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     for node in snapshot.nodes.iter().filter(|node| node.maintenance && !node.local) {
         troubles.push(format!("Node {} is in maintenance: it takes nothing over.", node.name));
     }
+    for node in snapshot.nodes.iter().filter(|node| !node.left_alone.is_empty()) {
+        let groups = node.left_alone.join(", ");
+        troubles.push(if node.local {
+            format!("In maintenance on this node: {groups}. `hbctl maintenance off GROUP` ends it.")
+        } else {
+            format!("In maintenance on node {}: {groups}.", node.name)
+        });
+    }
     for node in snapshot.nodes.iter().filter(|node| !node.differing.is_empty()) {
         troubles.push(format!(
             "Node {} uses other cluster settings in {} than this node: {}.",

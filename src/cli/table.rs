@@ -243,12 +243,16 @@ pub(super) enum RequestCommand {
     /// moves. The node keeps its groups and their addresses. The mode lasts until it is switched off, also over a
     /// restart of hbd or of the machine. Two things still happen: a stop of hbd releases all groups, and if both
     /// nodes serve the same group, one of them releases it. When the mode is switched off, hbd starts the groups of
-    /// this node that do not run, and takes over the groups of a dead node. Exit status: 0 done, 1 hbd does not
-    /// answer, 4 refused.
+    /// this node that do not run, and takes over the groups of a dead node. With a group's name all of this concerns
+    /// that group only, and what hbd.toml keeps together with it; the others are served as ever. Exit status: 0 done,
+    /// 1 hbd does not answer, 4 refused.
     Maintenance {
         /// The mode
         #[arg(value_enum)]
         state: Switch,
+        /// The group by its name, as status shows it, or by its first resource; without it the whole node
+        #[arg(default_value = "", hide_default_value = true)]
+        group: String,
     },
     /// Take over a group although another machine still answers for its addresses
     ///

@@ -240,7 +240,7 @@ impl Core {
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
             Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
-        each!(self; hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; follow_maintenance(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
         if !received {
             each!(self; follow_assurance(); follow_witness());
         }
@@ -264,6 +264,7 @@ impl Core {
             Request::ReturnNow(group) => each!(self; return_now(id, group)),
             Request::CancelReturn(group) => each!(self; cancel_return(id, group)),
             Request::Maintenance(on) => each!(self; maintenance_requested(id, on)),
+            Request::GroupMaintenance { set, on } => each!(self; group_maintenance_requested(id, set, on)),
         }
     }
 

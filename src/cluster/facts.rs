@@ -171,8 +171,8 @@ pub(super) enum Fact {
     Relinquished,
     /// We have ended: nothing is due any more.
     Ended,
-    /// This node's maintenance is over.
-    MaintenanceOver,
+    /// The maintenance of these groups is over on this node.
+    MaintenanceOver { set: GroupSet },
 
     /// An operator wants this to go back to the peer now.
     ReturnWanted { id: u64, set: GroupSet },
@@ -247,7 +247,7 @@ impl Core {
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => {
                 each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
-                maintenance_heard(from, said.maintenance); degraded_heard(from, &said.degraded);
+                maintenance_heard(from, said.maintenance); left_alone_heard(from, &said.left_alone); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
             }
             Fact::PeerStatus => each!(self; legacy_status()),
@@ -351,8 +351,10 @@ impl Core {
             }
             Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
             Fact::Ended => each!(self; remember_all(); end_membership()),
-            Fact::MaintenanceOver => each!(self; health_anew(); say_maintenance_over(); answer_kept_requests();
-                take_what_is_left(); retry_groups()),
+            Fact::MaintenanceOver { set } => {
+                each!(self; health_anew(set); start_what_stopped(set); answer_kept_requests();
+                take_what_is_left(); retry_groups())
+            }
 
             Fact::ExchangeWord { seq, set, ask } => {
                 each!(self; ipfail_gives(set, &ask));

@@ -62,6 +62,9 @@ pub struct NodeView {
     /// Whether it says that it is in maintenance, or we are.
     #[serde(default)]
     pub maintenance: bool,
+    /// Keys of the groups that it leaves alone, because an operator works on them.
+    #[serde(default)]
+    pub left_alone: Vec<String>,
     /// Keys of the groups that it could not serve.
     #[serde(default)]
     pub unready: Vec<String>,
@@ -176,6 +179,7 @@ impl Core {
             },
             in_transition: if local { !self.is_stable() } else { node.alive() && !self.ownership.other.decided },
             maintenance: if local { self.maintenance.on() } else { node.maintenance },
+            left_alone: self.left_alone_keys(local),
             unready: self.unready_keys(index),
             fingerprint: if local { Some(self.settings.fingerprint.clone()) } else { node.fingerprint.clone() },
             differing: if local { Vec::new() } else { self.differing(index) },
@@ -187,6 +191,13 @@ impl Core {
                 links.map(|(name, link)| LinkView { name: name.clone(), up: link.up }).collect()
             },
         }
+    }
+
+    /// None of a node that is in maintenance as a whole.
+    fn left_alone_keys(&self, local: bool) -> Vec<String> {
+        let whole = if local { self.maintenance.on() } else { self.peer_in_maintenance() };
+        let alone = if local { self.left_alone() } else { self.peer_leaves_alone() };
+        alone.iter().filter(|_| !whole).map(|group| self.groups.key(group).to_owned()).collect()
     }
 
     fn unready_keys(&self, node: usize) -> Vec<String> {

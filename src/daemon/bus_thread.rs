@@ -2,7 +2,7 @@
 //! delays no heartbeat. The interface org.hbd1 has a thread beside it: everybody may ask it, and as often as they
 //! like, which must not delay a unit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use zbus::connection::Builder;
 use super::announcements::Announced;
 use super::fencing::Fencer;
 use super::input::Input;
-use super::maintenance;
+use super::maintenance::{self, Mark};
 use super::notify::{Notifier, ServiceNotice};
 use super::reload::Reloader;
 use super::start_check;
@@ -54,6 +54,8 @@ pub struct BusThread {
     pub orders: UnboundedReceiver<String>,
     /// The devices.
     pub fencer: Fencer,
+    /// The keys of the groups, in the order of haresources.
+    pub keys: Vec<String>,
     /// `watchdog` of ha.cf.
     pub watchdog: Option<PathBuf>,
 }
@@ -76,11 +78,22 @@ impl BusThread {
     }
 
     async fn run(self, all_told: oneshot::Sender<()>, received: mpsc::Receiver<Call>) {
-        let BusThread { commands, announced, program, inputs, reloader, reloaded, orders, fencer, watchdog, .. } =
-            self;
+        let BusThread {
+            commands,
+            announced,
+            program,
+            inputs,
+            reloader,
+            reloaded,
+            orders,
+            fencer,
+            watchdog,
+            keys,
+            ..
+        } = self;
         let fencer = Arc::new(fencer);
         let reports = inputs.clone();
-        let answering = Answering { inputs: inputs.clone(), reloader: &reloader, fencer: Arc::clone(&fencer) };
+        let answering = Answering { inputs: inputs.clone(), reloader: &reloader, fencer: Arc::clone(&fencer), keys };
         let report = move |report| {
             // The core has ended: nobody wants to know.
             let _ = reports.send(Input::Unit(report));
@@ -193,6 +206,8 @@ struct Answering<'a> {
     inputs: UnboundedSender<Input>,
     reloader: &'a Reloader,
     fencer: Arc<Fencer>,
+    /// The keys of the groups, in the order of haresources.
+    keys: Vec<String>,
 }
 
 impl Answering<'_> {
@@ -229,8 +244,14 @@ impl Answering<'_> {
     async fn hand_over(&self, operator: OperatorRequest) {
         match operator.request {
             Request::Maintenance(on) => {
-                let marker = Path::new(maintenance::MARKER);
-                let _ = operator.reply.send(maintenance::set(&self.inputs, marker, on).await);
+                let mark = Mark::Node(maintenance::MARKER.into());
+                let _ = operator.reply.send(maintenance::set(&self.inputs, &mark, operator.request, on).await);
+                return;
+            }
+            Request::GroupMaintenance { set, on } => {
+                let keys = set.iter().filter_map(|group| self.keys.get(group).cloned());
+                let mark = Mark::Groups(maintenance::GROUPS.into(), keys.collect());
+                let _ = operator.reply.send(maintenance::set(&self.inputs, &mark, operator.request, on).await);
                 return;
             }
             Request::Fence(node) => {

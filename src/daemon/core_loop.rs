@@ -21,6 +21,7 @@ use super::history::DecisionHistory;
 use super::input::{Input, number, step};
 use super::links::{self, Links};
 use super::load::load_average;
+use super::maintenance::Marked;
 use super::notify::{Notifier, ServiceNotice};
 use super::occasion::Occasion;
 use super::pulse::Pulse;
@@ -78,8 +79,8 @@ pub struct CoreLoop {
     pub lease: LeaseRenewal,
     /// What our predecessor held and nobody else can have claimed.
     pub adopted: Adoption,
-    /// Whether our predecessor was in maintenance.
-    pub maintenance: bool,
+    /// What was in maintenance under our predecessor.
+    pub maintenance: Marked,
     /// Where we note what we hold.
     pub ledger: Ledger,
     /// A restart is one in place, by [`Input::Reload`].
@@ -104,8 +105,12 @@ impl CoreLoop {
     fn begin(&mut self) -> bool {
         self.feed(Event::Policies(self.config.policies.clone()));
         self.feed(Event::LoadAverage(load_average()));
-        if self.maintenance {
+        if self.maintenance.node {
             self.feed(Event::Request { id: 0, request: Request::Maintenance(true) });
+        }
+        let set = self.maintenance.set(&self.config);
+        if !set.is_none() {
+            self.feed(Event::Request { id: 0, request: Request::GroupMaintenance { set, on: true } });
         }
         if !self.adopted.held.is_none() {
             self.feed(Event::Adopt(Box::new(self.adopted)));

@@ -324,6 +324,7 @@ fn serve(
     let fencer = fencing::Fencer::new(config.nodes.clone(), config.fencing.clone(), variables(&config));
     let (announcements, announced) = Announcements::new(&config);
     let bus = BusThread {
+        keys: config.groups.iter().map(|group| group.key.clone()).collect(),
         commands,
         announced,
         program: config.notify.clone(),
@@ -393,7 +394,7 @@ fn serve(
             askers: askers::Askers::default(),
             lease: beat::LeaseRenewal::new(lease),
             adopted: succession.begin(),
-            maintenance: maintenance::is_marked(Path::new(maintenance::MARKER)),
+            maintenance: maintenance::Marked::read(Path::new(maintenance::MARKER), Path::new(maintenance::GROUPS)),
             ledger: beat::Ledger::new(succession.beat),
             in_place: false,
             occasion,

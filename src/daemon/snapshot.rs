@@ -78,8 +78,10 @@ fn resource_state(view: &View) -> String {
 }
 
 fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> NodeSnapshot {
-    let unready = |group: &GroupView| view.unready.contains(&group.key);
-    let not_ready = config.names_of_groups().zip(groups).filter(|(_, group)| unready(group));
+    let named = |keys: &[String]| -> Vec<String> {
+        let named = config.names_of_groups().zip(groups).filter(|(_, group)| keys.contains(&group.key));
+        named.map(|(name, _)| name.to_owned()).collect()
+    };
     NodeSnapshot {
         name: view.name.clone(),
         kind: "normal".to_owned(),
@@ -93,7 +95,8 @@ fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> Node
         in_transition: view.in_transition,
         maintenance: view.maintenance,
         signed_with: String::new(),
-        not_ready: not_ready.map(|(name, _)| name.to_owned()).collect(),
+        left_alone: named(&view.left_alone),
+        not_ready: named(&view.unready),
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
@@ -283,7 +286,13 @@ pub fn status_line(config: &Config, view: &View, start_problems: &[String]) -> S
     let held_back = config.names_of_groups().zip(&view.groups);
     let held_back =
         held_back.filter_map(|(name, group)| Some(format!("; not taking {name}: {}", group.held_back.as_ref()?)));
-    let maintenance = if view.maintenance { "in maintenance; " } else { "" };
+    let alone = |group: &GroupView| view.nodes.iter().any(|node| node.local && node.left_alone.contains(&group.key));
+    let alone = config.names_of_groups().zip(&view.groups).filter(|(_, group)| alone(group)).map(|(name, _)| name);
+    let maintenance = match alone.collect::<Vec<_>>().join(", ") {
+        _ if view.maintenance => "in maintenance; ".to_owned(),
+        names if names.is_empty() => names,
+        names => format!("in maintenance: {names}; "),
+    };
     let problems = start_problems.first().map(|problem| format!("; {problem}")).unwrap_or_default();
     let held_back = held_back.collect::<String>();
     format!("{maintenance}{}; {groups}; {}{held_back}{problems}", view.state, peers.join(", "))

@@ -121,6 +121,20 @@ impl Schedule {
         }
     }
 
+    /// In every fifth pair an operator puts single groups of a node into maintenance, and may forget to end it.
+    pub fn add_group_maintenance(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x003a_6209);
+        if !self.cluster.serves() || random.below(5) != 0 {
+            return;
+        }
+        for _ in 0..random.between(1, 4) {
+            let at = random.between(1, self.stages.len() as u64) as usize;
+            let (node, groups) = (random.below(2) as usize, random.between(1, 63) as u8);
+            let fault = Fault::GroupMaintenance { node, groups, on: random.below(3) != 0 };
+            self.stages.insert(at, Stage { pause_ms: random.below(15_000), fault });
+        }
+    }
+
     /// Every fourth pair of hbd nodes has a ping node, and sometimes a node no longer reaches it. Drawn from a random
     /// sequence of its own: the schedules of all other seeds are the same as before there were ping nodes.
     pub fn add_pings(&mut self) {

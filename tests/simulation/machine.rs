@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hbd::cluster::{
-    Action, Core, Event, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step, WitnessOrder,
-    WitnessStamp,
+    Action, Core, Event, GroupSet, GroupState, Instant, KnownPeer, Moment, Order, Record, Request, Step,
+    WitnessOrder, WitnessStamp,
 };
 use hbd::wire::Message;
 
@@ -115,6 +115,12 @@ impl Machine {
     /// Whether hbd leaves the resources alone.
     pub fn in_maintenance(&self) -> bool {
         matches!(self, Machine::Hbd(core) if core.in_maintenance())
+    }
+
+    /// The groups that an operator has named, which hbd leaves alone; `None` for a real Heartbeat.
+    pub fn left_alone(&self) -> Option<GroupSet> {
+        let Machine::Hbd(core) = self else { return None };
+        Some(core.groups_in_maintenance())
     }
 
     /// Whether hbd believes that the address of `group` is up: then it adds the address again when it is gone

@@ -219,6 +219,8 @@ pub struct Node {
     known_witness: Option<WitnessStamp>,
     /// The state directory says that this node is in maintenance.
     pub maintenance: bool,
+    /// The groups that it says are.
+    pub left_alone: GroupSet,
     /// The preferred node of each group, as haresources says.
     pub file: [usize; GROUPS],
     /// The same as the daemon has read it that runs, or ran last.
@@ -259,6 +261,7 @@ impl Node {
             known_peers: Vec::new(),
             known_witness: None,
             maintenance: false,
+            left_alone: GroupSet::NONE,
             file: cluster.preferred,
             read: cluster.preferred,
             extensions,

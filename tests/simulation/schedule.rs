@@ -310,6 +310,12 @@ pub enum Fault {
         node: usize,
         on: bool,
     },
+    /// The same of groups: a bit for each.
+    GroupMaintenance {
+        node: usize,
+        groups: u8,
+        on: bool,
+    },
 }
 
 impl Fault {
@@ -415,6 +421,7 @@ impl Schedule {
         schedule.add_full_disks();
         schedule.add_groups();
         schedule.add_witness();
+        schedule.add_group_maintenance();
         schedule
     }
 

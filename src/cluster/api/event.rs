@@ -304,6 +304,13 @@ pub enum Request {
     CancelReturn(Option<usize>),
     /// Leave this node's resources alone, or no longer. Also before [`Event::Start`].
     Maintenance(bool),
+    /// The same of single groups, and of everything that moves along with them. Also before [`Event::Start`].
+    GroupMaintenance {
+        /// Which; others than those of haresources count for nothing.
+        set: GroupSet,
+        /// Whether it begins.
+        on: bool,
+    },
 }
 
 /// One resource of one group, by position in haresources.
@@ -384,6 +391,10 @@ pub enum Answer {
     Maintenance,
     /// Refused: the other node is in maintenance.
     PeerMaintenance,
+    /// Refused: a group that it is about is in maintenance on this node.
+    GroupMaintenance,
+    /// Refused: a group that it is about is in maintenance on the other node.
+    PeerGroupMaintenance,
     /// Nothing keeps this group from being taken.
     NotHeld,
     /// Nothing of what was named is to go back to the other node.

@@ -365,12 +365,18 @@ records! {
         "node {node} is in maintenance: its resources are left alone";
     MaintenanceEnds { node: String } Info "2b8e61d4f7a0433c9d52e0b19c86fa75"
         "node {node} is no longer in maintenance";
+    GroupMaintenanceBegins { groups: String, node: String } Warning "26e432a4d5404f1fbaa1d7285e2c1b4c"
+        "{groups}: in maintenance on node {node}, and left alone; 'hbctl maintenance off GROUP' ends that";
+    GroupMaintenanceEnds { groups: String, node: String } Info "8b2e707d6d4d4e69b2742ef5bfd18e70"
+        "{groups}: no longer in maintenance on node {node}";
     MaintenanceForgoes { node: String } Critical "e94d7a1b30c84f5fa6280d5c3be1f796"
         "this node is in maintenance: not taking what {node} had. Nobody serves it until 'hbctl maintenance off'";
     MaintenanceRefuses { node: String } Warning "5fc2093be8d1476ab7e40f6d81a3c92e"
         "this node is in maintenance: {node} wants resources to move, and gets no answer";
-    MaintenanceIgnores { group: String, resource: String, what: String } Info "a06be8f2c7d94135b81f3e7a5d20c64b"
-        "{resource} of group {group} {what}: left alone, because this node is in maintenance";
+    MaintenanceKeeps { groups: String, node: String } Warning "3ca6ca7f6fa0404b9d7a86e625cabf24"
+        "{groups}: in maintenance on this node: {node} wants it to move, and gets no answer";
+    MaintenanceIgnores { group: String, resource: String, what: String, whose: String } Info "a06be8f2c7d94135b81f3e7a5d20c64b"
+        "{resource} of group {group} {what}: left alone, because {whose} is in maintenance";
     ConfigurationDiffers { node: String, files: String } Warning "8c47e5d01f9b42a3be60d7f2a915c3e8"
         "node {node} runs with another {files} than this node: make the files of both nodes equal and reload hbd where they were wrong";
     ConfigurationDetails { node: String, differences: String } Warning "b5f0a1c62d8e4f7396b8d1e07c52a94f"

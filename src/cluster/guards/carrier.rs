@@ -73,7 +73,7 @@ impl Core {
         self.timers.set(Timer::Carrier, self.now.monotonic + AGAIN);
         let cut = self.moving_with(self.cut().common(self.groups.held()));
         let Some(peer) = self.peer_node() else { return };
-        let set = cut.without(self.peer_cut()).without(self.peer_unready());
+        let set = cut.without(self.peer_cut()).without(self.peer_unready()).without(self.left_alone());
         let set = set.without(self.moving_with(self.undone_of(set)));
         let asked = peer.hbd.is_none() && self.health.offered_lately(set, self.now.monotonic);
         if set.is_none() || asked || self.leave.begun() || self.begin_exchange(set).is_err() {

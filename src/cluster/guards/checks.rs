@@ -182,7 +182,7 @@ impl Core {
         self.log(Record::CheckFails { group, resource, check: check.clone(), count, reason: reason.clone() });
         // What does not run for another reason is not restarted because of its check.
         let runs = matches!(self.conditions.of(step), None | Some(Condition::Failed(_)));
-        if runs && !self.maintenance.on() && !self.leave.begun() && !self.exchange.busy() {
+        if runs && !self.leaves_alone(rule.group) && !self.leave.begun() && !self.exchange.busy() {
             self.raise(Fact::ServiceFailed { step, reason: format!("check {check}: {reason}") });
         }
     }

@@ -200,7 +200,7 @@ impl Core {
 
     /// A check of the service itself says that a resource, which runs, does not serve.
     pub(in crate::cluster) fn service_failed(&mut self, step: Step, reason: String) {
-        if self.is_to_run(step) && !self.leave.begun() && !self.maintenance.on() {
+        if self.is_to_run(step) && !self.leave.begun() && !self.leaves_alone(step.group) {
             self.unit_failed(step, reason, Otherwise::Hangs);
         }
     }
@@ -369,13 +369,15 @@ impl Core {
 
     /// When a broken resource is looked at again. Nothing is in maintenance, at whose end everything is started.
     pub(in crate::cluster) fn health_due(&self) -> Option<Instant> {
-        self.health.waiting.iter().map(|(_, at)| *at).min().filter(|_| !self.maintenance.on())
+        let alone = self.left_alone();
+        self.health.waiting.iter().filter(|(step, _)| !alone.has(step.group)).map(|(_, at)| *at).min()
     }
 
     /// Tries again what waits for it.
     pub(in crate::cluster) fn health_retry(&mut self) {
-        let now = self.now.monotonic;
-        let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(|(_, at)| *at <= now);
+        let (now, alone) = (self.now.monotonic, self.left_alone());
+        let is_due = |(step, at): &(Step, Instant)| *at <= now && !alone.has(step.group);
+        let (due, later): (Vec<_>, Vec<_>) = self.health.waiting.drain(..).partition(is_due);
         self.health.waiting = later;
         for (step, _) in due {
             if self.exchange.concerns(step.group) && !self.everywhere.has(step) && self.is_to_run(step) {
@@ -424,7 +426,7 @@ impl Core {
     /// for an exchange may be under way now, or the peer be away.
     pub(in crate::cluster) fn offer_failed(&mut self) {
         let failed = self.moving_with(self.groups.failed());
-        let failed = failed.without(self.peer_unfit_for(failed));
+        let failed = failed.without(self.peer_unfit_for(failed)).without(self.left_alone());
         let now = self.now.monotonic;
         let hindered = |group: &usize| {
             let set = self.around(*group);
@@ -450,8 +452,8 @@ impl Core {
     }
 
     /// Everything that is to run here is about to be started where it does not: nothing waits for that.
-    pub(in crate::cluster) fn health_anew(&mut self) {
-        self.health.waiting.clear();
+    pub(in crate::cluster) fn health_anew(&mut self, set: GroupSet) {
+        self.health.waiting.retain(|(step, _)| !set.has(step.group));
     }
 
     /// How often this resource has failed here lately.
@@ -464,14 +466,15 @@ impl Core {
     /// An operator has mended something: failures are forgotten, what was left alone or waits is started. `None`: all
     /// groups.
     pub(in crate::cluster) fn cleanup(&mut self, id: u64, group: Option<usize>) {
-        if self.maintenance.on() {
-            self.raise(Fact::Answered { id, answer: Answer::Maintenance });
+        if let Some(answer) = self.no_cleanup(group) {
+            self.raise(Fact::Answered { id, answer });
             return;
         }
-        let now = self.now.monotonic;
+        let (now, alone) = (self.now.monotonic, self.left_alone());
         let everywhere = self.everywhere.clone();
         let meant =
             |step: Step| group.is_none_or(|group| everywhere.all(step).into_iter().any(|same| same.group == group));
+        let meant = |step: Step| meant(step) && !alone.has(step.group);
         self.health.failures.retain(|failure| !meant(failure.step));
         // What was mended may fail again, and the peer may serve then. What it gives back it gives for the operator.
         self.health.offers.clear();

@@ -229,6 +229,7 @@ impl Core {
         if !self.ipfail_runs() || returning && self.peer_is_worse_connected() {
             return;
         }
+        let set = if self.says_groups() { set.without(self.left_alone()) } else { set };
         // It may be on its way to us, in the exchange that its owner has begun.
         let nothing = set.common(self.groups.held()).is_none() && !self.exchange.busy();
         let me = Message::new("ask_resources")

@@ -340,6 +340,8 @@ impl Core {
             Answer::NotHeld
         } else if self.maintenance.on() {
             Answer::Maintenance
+        } else if self.leaves_alone(group) {
+            Answer::GroupMaintenance
         } else if self.fencing.waiting() {
             Answer::NotReset
         } else if self.clear_unready(group) {

@@ -101,7 +101,7 @@ impl Core {
     }
 
     fn act_on(&mut self, found: &mut Found, address: bool) {
-        let stops = match (self.maintenance.on(), address) {
+        let stops = match (self.leaves_alone(found.step.group), address) {
             // An administrator may serve by hand what no node has; two owners are another matter.
             (true, _) => address && self.peer_has(found.step.group),
             (false, true) => true,

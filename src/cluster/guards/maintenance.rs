@@ -9,19 +9,26 @@
 //! lets go. At the end everything that belongs here is started where it does not run, and what a dead peer left is
 //! taken.
 //!
+//! The same holds for single groups that an operator has named, with everything that moves along with them. The others
+//! go on as ever.
+//!
 //! Heartbeat has nothing like it. A real one that wants to give us something gets no answer, as from a node in
 //! flux, and keeps it; one that releases everything and leaves finds nobody who takes it. An hbd is told by the
-//! field `hbd_maintenance` of our statuses and does not even ask.
+//! field `hbd_maintenance` of our statuses, or by `hbd_left_alone` of single groups (05 §3.8), and does not even ask.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::{Record, Step, UnitNews};
+use crate::cluster::peer::set_said::SetSaid;
+use crate::cluster::{Answer, GroupSet, Record, Step, UnitNews};
 
 /// The switch.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Maintenance {
     on: bool,
+    /// The groups that an operator has named.
+    #[serde(default)]
+    groups: GroupSet,
 }
 
 impl Maintenance {
@@ -30,9 +37,19 @@ impl Maintenance {
         self.on = on;
     }
 
+    /// Begins or ends it for single groups.
+    pub(in crate::cluster) fn turn_groups(&mut self, set: GroupSet, on: bool) {
+        self.groups = if on { self.groups.with(set) } else { self.groups.without(set) };
+    }
+
     /// Whether this node's resources are left alone.
     pub(in crate::cluster) fn on(&self) -> bool {
         self.on
+    }
+
+    /// The groups that an operator has named.
+    pub(in crate::cluster) fn named(&self) -> GroupSet {
+        self.groups
     }
 }
 
@@ -40,6 +57,11 @@ impl Core {
     /// Whether this node's resources are left alone.
     pub fn in_maintenance(&self) -> bool {
         self.maintenance.on
+    }
+
+    /// The groups that an operator has named as in maintenance.
+    pub fn groups_in_maintenance(&self) -> GroupSet {
+        self.maintenance.groups
     }
 
     /// The peer is gone. True if nothing of it is taken, because this node is in maintenance; that is said once.
@@ -50,12 +72,36 @@ impl Core {
         self.maintenance.on
     }
 
-    /// The peer wants something to move. True if it gets no answer, because this node is in maintenance.
-    pub(in crate::cluster) fn refuses_for_maintenance(&mut self) -> bool {
+    /// The groups that are left alone: all, or those that an operator has named and what moves along with them.
+    pub(in crate::cluster) fn left_alone(&self) -> GroupSet {
+        match (self.maintenance.on, self.maintenance.groups) {
+            (true, _) => self.groups.all(),
+            (false, GroupSet::NONE) => GroupSet::NONE,
+            (false, named) => self.moving_with(named),
+        }
+    }
+
+    /// Whether this group is left alone.
+    pub(in crate::cluster) fn leaves_alone(&self, group: usize) -> bool {
+        self.maintenance.on || self.left_alone().has(group)
+    }
+
+    /// After every event: what moves along with a group depends on what the peer speaks.
+    pub(in crate::cluster) fn follow_maintenance(&mut self) {
+        if !self.maintenance.groups.is_none() {
+            self.groups.leave_alone(self.left_alone());
+        }
+    }
+
+    /// The peer wants this to move. True if it gets no answer, because this node, or some of it, is in maintenance.
+    pub(in crate::cluster) fn refuses_for_maintenance(&mut self, set: GroupSet) -> bool {
+        let kept = set.common(self.left_alone());
         if self.maintenance.on {
             self.complain(Record::MaintenanceRefuses { node: self.peer_name() });
+        } else if !kept.is_none() {
+            self.complain(Record::MaintenanceKeeps { node: self.peer_name(), groups: self.groups.keys(kept) });
         }
-        self.maintenance.on
+        self.maintenance.on || !kept.is_none()
     }
 
     /// Whether an hbd peer said that it is in maintenance.
@@ -63,9 +109,16 @@ impl Core {
         self.peer_node().is_some_and(|peer| peer.maintenance)
     }
 
+    /// What an hbd peer leaves alone: everything, or single groups.
+    pub(in crate::cluster) fn peer_leaves_alone(&self) -> GroupSet {
+        let Some(peer) = self.peer_node() else { return GroupSet::NONE };
+        if peer.maintenance { self.groups.all() } else { self.groups.said_there(&peer.left_alone) }
+    }
+
     /// Something became of a resource. True if that is left alone.
     pub(in crate::cluster) fn ignores_for_maintenance(&mut self, step: Step, news: &UnitNews) -> bool {
-        if self.maintenance.on {
+        let ignores = self.leaves_alone(step.group);
+        if ignores {
             let (group, resource) = self.groups.words(step);
             let what = match news {
                 UnitNews::Failed(reason) => format!("has failed ({reason})"),
@@ -79,16 +132,31 @@ impl Core {
                 UnitNews::Unknown => "is not known".to_owned(),
                 UnitNews::Up => "runs again".to_owned(),
             };
-            self.log(Record::MaintenanceIgnores { group, resource, what });
+            let whose = if self.maintenance.on { "this node" } else { "the group" }.to_owned();
+            self.log(Record::MaintenanceIgnores { group, resource, what, whose });
         }
-        self.maintenance.on
+        ignores
+    }
+
+    /// Why nothing is cleaned up now: all of that, or the named group, is left alone.
+    pub(in crate::cluster) fn no_cleanup(&self, group: Option<usize>) -> Option<Answer> {
+        let named = group.is_some_and(|group| self.leaves_alone(group));
+        let answers = [(self.maintenance.on, Answer::Maintenance), (named, Answer::GroupMaintenance)];
+        answers.into_iter().find_map(|(holds, answer)| holds.then_some(answer))
+    }
+
+    /// Why this node does not take a group that it does not hold: an operator works on it here.
+    pub(super) fn left_alone_reason(&self, group: usize) -> Option<String> {
+        let named = !self.maintenance.on && !self.groups.wanted(group) && self.leaves_alone(group);
+        named.then(|| "it is in maintenance on this node".to_owned())
     }
 
     /// Why a group that nobody has is not taken.
     pub(super) fn maintenance_objection(&self, group: usize) -> Option<String> {
         let gone = !self.peer_alive() || self.ownership.other.left();
-        let waits = self.maintenance.on && gone && !self.groups.wanted(group);
-        waits.then(|| "this node is in maintenance".to_owned())
+        let waits = gone && self.leaves_alone(group) && !self.groups.wanted(group);
+        let what = if self.maintenance.on { "this node" } else { "it" };
+        waits.then(|| format!("{what} is in maintenance"))
     }
 
     /// A node's status says whether it is in maintenance; only an hbd's counts.
@@ -100,5 +168,11 @@ impl Core {
         if changed {
             self.log(if on { Record::MaintenanceBegins { node } } else { Record::MaintenanceEnds { node } });
         }
+    }
+
+    /// A node's status says which groups it leaves alone; only an hbd's counts.
+    pub(in crate::cluster) fn left_alone_heard(&mut self, from: usize, said: &SetSaid) {
+        let node = &mut self.nodes[from];
+        node.left_alone = if node.hbd.is_some() { said.clone() } else { SetSaid::default() };
     }
 }

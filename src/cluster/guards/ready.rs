@@ -44,11 +44,11 @@ impl Core {
         }
     }
 
-    /// Why this node could not serve a group that it does not hold: its checks say so, or a unit of it that runs on
-    /// both nodes does not run here.
+    /// Why this node could not serve a group that it does not hold: an operator works on it, its checks say so, or a
+    /// unit of it that runs on both nodes does not run here.
     fn unready_reason(&self, group: usize) -> Option<String> {
         let everywhere = || self.everywhere_reason(group).filter(|_| !self.groups.wanted(group));
-        self.barring_check(group).or_else(everywhere)
+        self.left_alone_reason(group).or_else(|| self.barring_check(group)).or_else(everywhere)
     }
 
     /// What of a group that runs on both nodes does not run here.
@@ -91,7 +91,8 @@ impl Core {
     /// A unit that runs on both nodes, and not here at the moment, keeps nothing from being taken then: it is started
     /// again and again, and the other groups of its class are served meanwhile.
     pub(in crate::cluster) fn barred(&self) -> GroupSet {
-        let barred = (0..self.groups.list().len()).filter(|group| self.barring_check(*group).is_some());
+        let bars = |group: &usize| self.barring_check(*group).or_else(|| self.left_alone_reason(*group)).is_some();
+        let barred = (0..self.groups.list().len()).filter(bars);
         let barred = GroupSet::new(barred, Set::NONE);
         // What is kept together is parted rather than left without an owner.
         if self.groups_move_alone() { barred } else { self.groups.whole_classes(barred) }
@@ -154,7 +155,7 @@ impl Core {
     pub(super) fn ready_objection(&self, group: usize) -> Option<String> {
         let served = self.peer_alive() && !self.ownership.other.left();
         let served = served && self.ownership.other.holds.has(group);
-        let reason = self.barring_check(group).filter(|_| !served)?;
+        let reason = self.left_alone_reason(group).or_else(|| self.barring_check(group)).filter(|_| !served)?;
         Some(format!("this node is not ready for it ({reason})"))
     }
 

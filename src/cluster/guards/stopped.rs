@@ -81,7 +81,9 @@ impl Core {
         }
         let later = |condition: &Condition| matches!(condition, Condition::StoppedByHand(at) if *at >= since);
         let stopped = self.conditions.iter().filter(|(_, condition)| later(condition));
-        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(|step| self.is_to_run(*step)).collect();
+        let alone = self.left_alone();
+        let meant = |step: &Step| self.is_to_run(*step) && !alone.has(step.group);
+        let stopped: Vec<Step> = stopped.map(|(step, _)| step).filter(meant).collect();
         let answer = if stopped.is_empty() { Answer::Already } else { Answer::Done };
         self.stopped.again = Some(StartAgain { group: None, since, until: self.now.monotonic });
         for step in stopped {

@@ -172,7 +172,9 @@ impl Core {
         }
         let Some(key) = key else { return };
         match self.groups.find(&key).map(|group| (group, self.groups.class(group))) {
-            Some((group, Class::Foreign)) if self.groups.wanted(group) && self.refuses_for_maintenance() => {
+            Some((group, Class::Foreign))
+                if self.groups.wanted(group) && self.refuses_for_maintenance(GroupSet::one(group)) =>
+            {
                 self.legacy.kept.retain(|kept| *kept != group);
                 self.legacy.kept.push(group);
             }

@@ -64,9 +64,7 @@ impl Core {
         }
         self.ownership.plan_failback(failback);
         self.take_up(set);
-        if self.maintenance.on() {
-            self.doubt_units(set);
-        }
+        self.doubt_units(set.common(self.left_alone()));
         self.raise(Fact::GroupsMaySettle);
     }
 

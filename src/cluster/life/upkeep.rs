@@ -5,7 +5,7 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::{Answer, Record, Status, Step};
+use crate::cluster::{Answer, GroupSet, Record, Status, Step};
 use crate::config::ResourceKind;
 
 impl Core {
@@ -28,24 +28,54 @@ impl Core {
         self.raise(Fact::Answered { id, answer });
     }
 
+    /// The same of single groups.
+    pub(in crate::cluster) fn group_maintenance_requested(&mut self, id: u64, set: GroupSet, on: bool) {
+        let set = set.common(self.groups.all());
+        let named = self.maintenance.named();
+        let answer = if set.common(named) == if on { set } else { GroupSet::NONE } {
+            Answer::Already
+        } else if self.leave.begun() {
+            Answer::Leaving
+        } else if on && (self.exchange.busy() || !self.groups.settled(self.moving_with(set))) {
+            Answer::Busy
+        } else {
+            self.turn_group_maintenance(set, on);
+            Answer::Done
+        };
+        self.raise(Fact::Answered { id, answer });
+    }
+
+    fn turn_group_maintenance(&mut self, set: GroupSet, on: bool) {
+        let before = self.left_alone();
+        self.maintenance.turn_groups(set, on);
+        let after = self.left_alone();
+        self.groups.leave_alone(after);
+        let (node, groups) = (self.settings.node.clone(), self.groups.keys(self.moving_with(set)));
+        self.log(if on {
+            Record::GroupMaintenanceBegins { groups, node }
+        } else {
+            Record::GroupMaintenanceEnds { groups, node }
+        });
+        self.tell_maintenance();
+        if !on && !self.maintenance.on() {
+            self.raise(Fact::MaintenanceOver { set: before.without(after) });
+        }
+    }
+
     fn maintenance_begins(&mut self) {
         self.maintenance.turn(true);
-        self.groups.leave_alone(true);
+        self.groups.leave_alone(self.left_alone());
         self.log(Record::MaintenanceBegins { node: self.settings.node.clone() });
         self.tell_maintenance();
     }
 
     fn maintenance_ends(&mut self) {
         self.maintenance.turn(false);
-        self.groups.leave_alone(false);
-        self.raise(Fact::MaintenanceOver);
-    }
-
-    /// Tells the log and the peer, and starts what belongs here and does not run.
-    pub(in crate::cluster) fn say_maintenance_over(&mut self) {
+        let still = self.left_alone();
+        self.groups.leave_alone(still);
         self.log(Record::MaintenanceEnds { node: self.settings.node.clone() });
         self.tell_maintenance();
-        self.start_what_stopped();
+        self.raise(Fact::MaintenanceOver { set: self.groups.all().without(still) });
     }
 
     /// What a peer left that died or stopped meanwhile.
@@ -64,8 +94,9 @@ impl Core {
     }
 
     /// Whatever became of the units meanwhile: the service manager starts only those that do not run.
-    fn start_what_stopped(&mut self) {
-        let units = self.groups.list().iter().enumerate().flat_map(|(group, found)| {
+    pub(in crate::cluster) fn start_what_stopped(&mut self, set: GroupSet) {
+        let groups = self.groups.list().iter().enumerate().filter(|(group, _)| set.has(*group));
+        let units = groups.flat_map(|(group, found)| {
             let units = found.resources.iter().enumerate();
             let units = units.filter(|(_, resource)| !matches!(resource.kind, ResourceKind::Address(_)));
             units.map(move |(resource, _)| Step { group, resource })

@@ -39,7 +39,7 @@ impl Core {
             return;
         }
         let (held, theirs, now) = (self.groups.held(), self.ownership.other.holds, self.now.monotonic);
-        let unable = self.peer_cut().with(self.peer_unready());
+        let unable = self.peer_cut().with(self.peer_unready()).with(self.left_alone());
         let goes = |part: &GroupSet| {
             part.common(unable).is_none()
                 && self.peer_unfit_for(*part).is_none()

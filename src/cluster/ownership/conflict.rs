@@ -418,7 +418,7 @@ impl Core {
             let free = ours.without(barred);
             if free.is_none() {
                 // Perhaps the peer can serve it: nobody else will.
-                let _ = self.begin_exchange(barred.without(self.peer_unready()));
+                let _ = self.begin_exchange(barred.without(self.peer_unready()).without(self.left_alone()));
             } else {
                 self.conflict.nobody = self.conflict.nobody.without(free);
                 self.ownership.return_when_agreed(free.common(self.groups.foreign()));
@@ -451,7 +451,7 @@ impl Core {
 
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
-        let nobody = if self.maintenance.on() { GroupSet::NONE } else { self.conflict.nobody };
+        let nobody = self.conflict.nobody.without(self.left_alone());
         let both = self.conflict.both;
         if !both.is_none() {
             self.conflict.asked_in_vain += 1;

@@ -130,10 +130,9 @@ pub(in crate::cluster) enum EverywhereStart {
 impl Core {
     /// This node starts: what runs on both nodes need not wait for anybody.
     pub(in crate::cluster) fn start_everywhere(&mut self) {
-        if !self.maintenance.on() {
-            for step in self.everywhere.steps().collect::<Vec<_>>() {
-                self.everywhere.start(step, &mut self.out);
-            }
+        let alone = self.left_alone();
+        for step in self.everywhere.steps().filter(|step| !alone.has(step.group)).collect::<Vec<_>>() {
+            self.everywhere.start(step, &mut self.out);
         }
     }
 

@@ -113,7 +113,7 @@ impl Core {
     /// # Errors
     /// As [`Core::begin_exchange`].
     pub(in crate::cluster) fn begin_exchange_saying(&mut self, set: GroupSet, me: Message) -> Result<(), Obstacle> {
-        self.may_begin().and_then(|()| self.may_give(set))?;
+        self.may_begin().and_then(|()| self.may_give(set)).and_then(|()| self.may_part_with(set))?;
         self.ownership.other.decided = false;
         self.enter(Phase::Asked(set), REPLY_TIMEOUT);
         self.log(Record::StandbyWanted { node: self.settings.node.clone(), set: self.groups.name(set) });
@@ -137,7 +137,10 @@ impl Core {
     /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
     pub(in crate::cluster) fn takeover_received(&mut self, said: &SetSaid) {
         let set = self.groups.meant(said.classes.swapped(), said.keys());
-        if !self.refuses_for_maintenance() && !set.is_none() && self.begin_exchange(set).is_err() {
+        if !self.refuses_for_maintenance(set.common(self.groups.held()))
+            && !set.is_none()
+            && self.begin_exchange(set).is_err()
+        {
             self.log_in_flux(&self.settings.node.clone());
         }
     }
@@ -273,7 +276,7 @@ impl Core {
             return;
         }
         let new = set.without(self.groups.held());
-        if !new.is_none() && (self.refuses_for_maintenance() || self.refuses_unready(new)) {
+        if !new.is_none() && (self.refuses_for_maintenance(new) || self.refuses_unready(new)) {
             return;
         }
         self.raise(Fact::ExchangeAccepted { set });

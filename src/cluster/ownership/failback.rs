@@ -77,7 +77,8 @@ impl Core {
     /// Where groups do not move alone all of it: what keeps it is found then.
     fn can_return(&self, all: GroupSet) -> GroupSet {
         let theirs = self.groups.held().common(all);
-        let kept = self.peer_unready().with(self.peer_cut()).with(self.peer_unfit_for(theirs));
+        let kept =
+            self.peer_unready().with(self.peer_cut()).with(self.peer_unfit_for(theirs)).with(self.left_alone());
         let kept = self.moving_with(kept.with(self.undone_of(theirs)).common(theirs));
         let ready = theirs.without(kept);
         if self.peer_moves_alone() && ready != theirs { ready } else { all }

@@ -79,9 +79,9 @@ pub struct Groups {
     node: String,
     groups: Vec<Group>,
     runs: Vec<Run>,
-    /// Maintenance: what could not be started is not tried again, and no unit is started.
+    /// Groups in maintenance: what could not be started is not tried again, and no unit is started.
     #[serde(default)]
-    left_alone: bool,
+    left_alone: GroupSet,
     /// Resources that run on both nodes: no step of their groups starts or stops them.
     #[serde(default)]
     pub(super) passed_over: BTreeSet<Step>,
@@ -107,7 +107,7 @@ impl Groups {
             node: node.to_owned(),
             groups,
             runs,
-            left_alone: false,
+            left_alone: GroupSet::NONE,
             passed_over: BTreeSet::new(),
             clearing: BTreeSet::new(),
             held_without_groups: Set::NONE,
@@ -314,8 +314,8 @@ impl Groups {
         self.tick(now, out);
     }
 
-    /// Begins or ends maintenance: what could not be started is not tried again, and no unit is started.
-    pub fn leave_alone(&mut self, alone: bool) {
+    /// These groups are in maintenance: what could not be started is not tried again, and no unit is started.
+    pub fn leave_alone(&mut self, alone: GroupSet) {
         self.left_alone = alone;
     }
 
@@ -348,7 +348,7 @@ impl Groups {
                 self.advance(index, now, out);
             } else if run.running == 0
                 && run.pending.is_none()
-                && !self.left_alone
+                && !self.left_alone.has(index)
                 && run.failed.is_some_and(|again| again <= now)
             {
                 run.failed = None;
@@ -360,11 +360,12 @@ impl Groups {
 
     /// When [`Groups::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let retry = |run: &Run| {
-            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none() && !self.left_alone);
+        let retry = |(index, run): (usize, &Run)| {
+            let left_alone = self.left_alone.has(index);
+            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none() && !left_alone);
             run.stop_again.or(start)
         };
-        self.runs.iter().filter_map(retry).min()
+        self.runs.iter().enumerate().filter_map(retry).min()
     }
 
     /// Whether a group is to run here, that is, whether we hold it.
@@ -420,7 +421,7 @@ impl Groups {
             return;
         }
         let up = run.wanted && run.failed.is_none();
-        if let Some(resource) = run.hung.first().copied().filter(|_| up && !self.left_alone) {
+        if let Some(resource) = run.hung.first().copied().filter(|_| up && !self.left_alone.has(index)) {
             run.pending = Some(Operation::Stop);
             out.push(Action::Stop(Step { group: index, resource }));
             return;
@@ -436,7 +437,7 @@ impl Groups {
         }
         if let Some(resource) = next {
             let address = matches!(self.groups[index].resources[resource].kind, ResourceKind::Address(_));
-            if self.left_alone && !address {
+            if self.left_alone.has(index) && !address {
                 // In maintenance no unit is started: whatever an operator does with it counts as what was wanted.
                 run.running = run.running.max(resource + 1);
                 run.broken.remove(&resource);

@@ -1,7 +1,7 @@
 //! What keeps an exchange from beginning. Decides nothing else, and owns no state.
 
-use crate::cluster::Status;
 use crate::cluster::core::Core;
+use crate::cluster::{GroupSet, Status};
 
 /// Why no exchange can begin now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(in crate::cluster) enum Obstacle {
     PeerGone,
     /// The peer speaks Heartbeat's first protocol, which has no exchange.
     Legacy,
-    /// We are in maintenance, and it is not about what both hold.
+    /// We, or a group that is to go, are in maintenance, and it is not about what both hold.
     Maintenance,
     /// The peer is.
     PeerMaintenance,
@@ -45,5 +45,14 @@ impl Core {
             (!self.ownership.other.decided, Obstacle::PeerUndecided),
         ];
         obstacles.into_iter().find(|(present, _)| *present).map_or(Ok(()), |(_, obstacle)| Err(obstacle))
+    }
+
+    /// Whether nothing of this set is left alone here, or both nodes hold it.
+    ///
+    /// # Errors
+    /// [`Obstacle::Maintenance`].
+    pub(in crate::cluster) fn may_part_with(&self, set: GroupSet) -> Result<(), Obstacle> {
+        let kept = set.common(self.groups.held()).common(self.left_alone());
+        if self.conflict.both_hold() || kept.is_none() { Ok(()) } else { Err(Obstacle::Maintenance) }
     }
 }

@@ -179,6 +179,9 @@ impl Core {
         if self.peer_in_maintenance() {
             return Some(Delay::Refused(Answer::PeerMaintenance));
         }
+        if let Some(answer) = self.left_alone_by_either(request) {
+            return Some(Delay::Refused(answer));
+        }
         if self.operator.moving.is_some() {
             return Some(Delay::Refused(Answer::Busy));
         }
@@ -191,6 +194,18 @@ impl Core {
             _ => Awaited::Exchange,
         };
         Some(Delay::Passing(awaited))
+    }
+
+    /// Something that would move is in maintenance on one of the nodes.
+    fn left_alone_by_either(&self, request: &Move) -> Option<Answer> {
+        let hold = self.groups.held();
+        let moved = match request.direction {
+            MoveDirection::ToPeer => request.set.common(hold),
+            MoveDirection::Here => request.set.without(hold),
+        };
+        let answers =
+            [(self.left_alone(), Answer::GroupMaintenance), (self.peer_leaves_alone(), Answer::PeerGroupMaintenance)];
+        answers.into_iter().find_map(|(alone, answer)| (!moved.common(alone).is_none()).then_some(answer))
     }
 
     /// The node that would get something could not serve it.

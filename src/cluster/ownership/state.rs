@@ -215,7 +215,7 @@ impl Core {
 
     /// The same with what the peer has given up for us: if this node is not ready any more, nobody else has it.
     pub(in crate::cluster) fn take_given(&mut self, set: GroupSet) {
-        let set = if self.maintenance.on() { set.common(self.groups.held()) } else { set };
+        let set = set.without(self.left_alone().without(self.groups.held()));
         let set = self.holdable(set);
         self.take_in_maintenance_too(set);
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
 use super::own_macs::{self, MacsSaid};
-use super::set_said::{CUT_FIELDS, SetSaid, UNREADY_FIELDS, keys, words};
+use super::set_said::{CUT_FIELDS, LEFT_ALONE_FIELDS, SetSaid, UNREADY_FIELDS, keys, words};
 use crate::cluster::{Set, Status};
 use crate::config::{Fingerprint, SharedItems};
 use crate::wire::Message;
@@ -94,6 +94,9 @@ pub(in crate::cluster) struct StatusSaid {
     pub(in crate::cluster) macs: Option<MacsSaid>,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
+    /// `hbd_left_alone`: what it leaves alone of that, in its own words.
+    #[serde(default)]
+    pub(in crate::cluster) left_alone: SetSaid,
     /// `hbd_degraded`: keys of the groups that it holds and that do not run whole.
     #[serde(default)]
     pub(in crate::cluster) degraded: Vec<String>,
@@ -277,6 +280,7 @@ impl StatusSaid {
             start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
             macs: message.text(own_macs::FIELD).map(MacsSaid::parse),
             maintenance: message.text("hbd_maintenance").is_some(),
+            left_alone: SetSaid::in_status(message, LEFT_ALONE_FIELDS),
             keys: message.text("hbd_keys").map(str::to_owned),
             degraded: message
                 .text("hbd_degraded")

@@ -106,6 +106,9 @@ pub struct Node {
     /// An hbd says that it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
+    /// An hbd says which groups it leaves alone, in its own words.
+    #[serde(default)]
+    pub left_alone: SetSaid,
     /// An hbd says which groups it holds that do not run whole, by their keys.
     #[serde(default)]
     pub degraded: Vec<String>,
@@ -163,6 +166,7 @@ impl Node {
             unready: SetSaid::default(),
             settled_at: None,
             maintenance: false,
+            left_alone: SetSaid::default(),
             keys: None,
             fingerprint: None,
             shared_items: None,

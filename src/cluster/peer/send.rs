@@ -2,7 +2,7 @@
 
 use super::heard::FIELD;
 use super::own_macs;
-use super::set_said::{CUT_FIELDS, UNREADY_FIELDS};
+use super::set_said::{CUT_FIELDS, LEFT_ALONE_FIELDS, UNREADY_FIELDS};
 use crate::cluster::core::Core;
 use crate::cluster::{Action, GroupSet, MACHINES_EXTENSION, Status};
 use crate::wire::{Message, Value};
@@ -86,6 +86,8 @@ impl Core {
         }
         if stranger || self.peer_kind().is_hbd() {
             self.add_unable(&mut message, self.unready(), UNREADY_FIELDS);
+            let named = if self.maintenance.named().is_none() { GroupSet::NONE } else { self.left_alone() };
+            self.add_unable(&mut message, named, LEFT_ALONE_FIELDS);
         }
         if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_start_delay", &seconds.to_string());

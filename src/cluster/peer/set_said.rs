@@ -10,6 +10,9 @@ pub(super) const CUT_FIELDS: [&str; 2] = ["hbd_cut", "hbd_cut_groups"];
 /// The same of what it is not ready to serve.
 pub(super) const UNREADY_FIELDS: [&str; 2] = ["hbd_unready", "hbd_unready_groups"];
 
+/// The same of what it leaves alone while an operator works on it.
+pub(super) const LEFT_ALONE_FIELDS: [&str; 2] = ["hbd_left_alone", "hbd_left_alone_groups"];
+
 /// A set of groups as a node says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct SetSaid {

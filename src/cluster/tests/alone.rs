@@ -252,3 +252,104 @@ fn groups_that_are_kept_apart_part_again_whatever_auto_failback_says() {
     reports(&mut bench, "-");
     assert_eq!(bench.field("ask_resources", "hbd_groups"), ["b1"], "{:#?}", bench.log());
 }
+
+/// c1, of our a1 and c1, is in maintenance.
+fn maintained(change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = beside_hbd(change);
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: true });
+    assert_eq!(answers(&bench), [Answer::Done]);
+    assert!(bench.logged("c1: in maintenance on node nodea, and left alone"), "{:#?}", bench.log());
+    assert_eq!(bench.view().nodes[0].left_alone, ["c1"]);
+    bench.done.clear();
+    bench
+}
+
+#[test]
+fn a_group_in_maintenance_is_left_alone_and_the_others_are_not() {
+    let mut bench = maintained(|settings| settings.health.restarts = 0);
+    bench.feed(Event::Unit { step: unit(C), news: UnitNews::Failed("exit code 1".into()) });
+    bench.run(60_000);
+    assert_eq!((held(&bench), bench.sent("ask_resources").len()), (vec![A, C], 0));
+    assert!(bench.logged("c1 of group c1 has failed (exit code 1): left alone, because the group is in maintenance"));
+    bench.feed(Event::Unit { step: unit(A), news: UnitNews::Failed("exit code 1".into()) });
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["a1"]);
+}
+
+#[test]
+fn a_group_in_maintenance_moves_at_nobodys_request() {
+    let mut bench = maintained(|_| {});
+    bench.request(Request::StandbyGroups(named(&[A, C])));
+    bench.request(Request::Standby(Set::ALL));
+    bench.request(Request::Cleanup(Some(C)));
+    assert_eq!(answers(&bench), vec![Answer::GroupMaintenance; 3]);
+    bench.says("hb_takeover", &[("rsc_hold", "none"), ("hbd_groups", "c1")]);
+    assert!(bench.logged("c1: in maintenance on this node: nodeb wants it to move, and gets no answer"));
+    assert_eq!((held(&bench), bench.sent("ask_resources").len()), (vec![A, C], 0));
+    bench.request(Request::StandbyGroups(named(&[A])));
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["a1"]);
+}
+
+#[test]
+fn what_is_kept_together_is_in_maintenance_together() {
+    let mut bench = beside_hbd(together);
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: true });
+    assert_eq!(bench.view().nodes[0].left_alone, ["a1", "c1"]);
+    bench.request(Request::StandbyGroups(named(&[A])));
+    assert_eq!(answers(&bench), [Answer::Done, Answer::GroupMaintenance]);
+}
+
+#[test]
+fn a_group_in_maintenance_is_not_taken_from_a_dead_peer_before_its_end() {
+    let mut bench = beside_hbd(|_| {});
+    bench.request(Request::GroupMaintenance { set: named(&[D]), on: true });
+    bench.run(1_500);
+    let said = bench.sent("status").last().unwrap().text("hbd_left_alone_groups").map(str::to_owned);
+    assert_eq!(said.as_deref(), Some("d1"));
+    word(&mut bench, "d1", "me");
+    assert!(bench.logged("d1: in maintenance on this node: nodeb wants it to move, and gets no answer"));
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(held(&bench), [A, B, C]);
+    assert_eq!(bench.view().groups[D].held_back.as_deref(), Some("it is in maintenance"));
+    bench.done.clear();
+    bench.request(Request::ClearHold(D));
+    bench.request(Request::GroupMaintenance { set: named(&[D]), on: false });
+    bench.run(10_000);
+    assert_eq!((answers(&bench), held(&bench)), (vec![Answer::GroupMaintenance, Answer::Done], vec![A, B, C, D]));
+}
+
+#[test]
+fn at_the_end_of_its_maintenance_a_group_is_started_where_it_does_not_run() {
+    let mut bench = maintained(|_| {});
+    for group in [A, C] {
+        bench.feed(Event::Unit { step: unit(group), news: STOPPED });
+    }
+    bench.done.clear();
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: false });
+    let started = |step| bench.done.iter().any(|(_, action)| *action == Action::Start(step));
+    assert!(started(unit(C)) && !started(unit(A)), "{:?}", bench.done);
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: false });
+    assert_eq!(answers(&bench), [Answer::Done, Answer::Already]);
+}
+
+#[test]
+fn what_the_peer_has_in_maintenance_is_not_asked_of_it() {
+    let mut bench = beside_hbd(|_| {});
+    let mut status = bench.status();
+    status.set_text("hbd_left_alone", "local");
+    status.set_text("hbd_left_alone_groups", "d1");
+    bench.hears(status);
+    assert_eq!(bench.view().nodes[1].left_alone, ["d1"]);
+    bench.request(Request::TakeoverGroups(named(&[D])));
+    assert_eq!((answers(&bench), bench.sent("hb_takeover").len()), (vec![Answer::PeerGroupMaintenance], 0));
+}
+
+#[test]
+fn beside_a_heartbeat_the_class_of_a_group_in_maintenance_is_left_alone() {
+    let mut bench = started(|_| {}).activated().decided("local");
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: true });
+    assert_eq!(bench.view().nodes[0].left_alone, ["a1", "c1"]);
+    bench.says("hb_takeover", &[("rsc_hold", "foreign")]);
+    bench.run(30_000);
+    assert_eq!((held(&bench), bench.sent("ask_resources").len()), (vec![A, C], 0));
+}

@@ -137,6 +137,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             }
             Request::Maintenance(true) => "maintenance begins".to_owned(),
             Request::Maintenance(false) => "maintenance ends".to_owned(),
+            Request::GroupMaintenance { set, on: true } => format!("maintenance begins of {} groups", set.count()),
+            Request::GroupMaintenance { set, on: false } => format!("maintenance ends of {} groups", set.count()),
             Request::Standby(set) => format!("an operator asks for standby [{set}]"),
             Request::Takeover(set) => format!("an operator asks for takeover [{set}]"),
             Request::StandbyGroups(set) => format!("an operator asks for standby of {} groups", set.count()),

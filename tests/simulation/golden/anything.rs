@@ -364,6 +364,7 @@ impl Pair {
             9 if self.chance(2) => Request::StartStopped(Instant(self.now) - self.within(20_000)),
             9 => Request::Cleanup((group > 0).then_some(group)),
             10 => Request::ClearHold(group),
+            _ if self.chance(2) => Request::GroupMaintenance { set: GroupSet::one(group), on: self.chance(2) },
             _ => Request::Maintenance(self.chance(2)),
         };
         Event::Request { id: self.requests, request }

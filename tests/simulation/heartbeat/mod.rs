@@ -246,6 +246,7 @@ impl Heartbeat {
             | Request::StartStopped(_)
             | Request::ClearHold(_)
             | Request::Maintenance(_)
+            | Request::GroupMaintenance { .. }
             | Request::Fence(_)
             | Request::ConfirmFenced(_)
             | Request::ReturnNow(_)

@@ -43,6 +43,7 @@ impl World {
                 || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()
                 || nodes.iter().any(|node| {
                     node.maintenance
+                        || !node.left_alone.is_none()
                         || node.machine.is_none() && now < node.waited_for
                         || node.units.unsteady(now)
                         || node.units.start_troubled(now)

@@ -171,6 +171,7 @@ impl World {
             Fault::ReturnNow { node, group } => self.ask(node, Request::ReturnNow(group)),
             Fault::CancelReturn { node, group } => self.ask(node, Request::CancelReturn(group)),
             Fault::Maintenance { node, on } => self.maintain(node, on),
+            Fault::GroupMaintenance { node, groups, on } => self.maintain_groups(node, self.groups_of(groups), on),
             Fault::Replay { node, part, for_ms, times } => {
                 self.replay(node, part, Duration::from_millis(for_ms), times);
             }
@@ -190,9 +191,13 @@ impl World {
     }
 
     fn move_groups(&mut self, node: usize, groups: u8, here: bool) {
-        let named = (0..self.cluster.groups).filter(|group| groups & (1 << group) != 0);
-        let set = GroupSet::new(named, Set::NONE);
+        let set = self.groups_of(groups);
         self.ask(node, if here { Request::TakeoverGroups(set) } else { Request::StandbyGroups(set) });
+    }
+
+    /// The groups of these bits.
+    fn groups_of(&self, bits: u8) -> GroupSet {
+        GroupSet::new((0..self.cluster.groups).filter(|group| bits & (1 << group) != 0), Set::NONE)
     }
 
     fn ask(&mut self, node: usize, wish: Request) {
@@ -211,10 +216,25 @@ impl World {
         self.nodes[node].maintenance = hbd && heard.map_or(on, Machine::in_maintenance);
     }
 
-    /// Ends the maintenance of every node.
+    /// The same of groups. The state directory keeps what hbd has accepted.
+    fn maintain_groups(&mut self, node: usize, set: GroupSet, on: bool) {
+        if on && self.nodes[node].disk_full || self.cluster.nodes[node] != Kind::Hbd {
+            return;
+        }
+        let kept = self.nodes[node].left_alone;
+        self.ask(node, Request::GroupMaintenance { set, on });
+        let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
+        let wanted = if on { kept.with(set) } else { kept.without(set) };
+        self.nodes[node].left_alone = heard.and_then(Machine::left_alone).unwrap_or(wanted);
+    }
+
+    /// Ends the maintenance of every node and of every group.
     pub fn end_maintenance(&mut self) {
         self.invariants.disturbed(self.now);
-        (0..self.nodes.len()).for_each(|node| self.maintain(node, false));
+        for node in 0..self.nodes.len() {
+            self.maintain(node, false);
+            self.maintain_groups(node, self.groups_of(u8::MAX), false);
+        }
     }
 
     /// All links carry everything again.

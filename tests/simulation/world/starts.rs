@@ -31,6 +31,10 @@ impl World {
         if self.nodes[node].maintenance {
             self.ask(node, Request::Maintenance(true));
         }
+        let set = self.nodes[node].left_alone;
+        if !set.is_none() {
+            self.ask(node, Request::GroupMaintenance { set, on: true });
+        }
         if let Some(left) = self.nodes[node].left.take() {
             let assured_until = left.assured_for.map(|span| Instant(left.at + span));
             let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
