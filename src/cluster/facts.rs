@@ -352,7 +352,7 @@ impl Core {
             Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
             Fact::Ended => each!(self; remember_all(); end_membership()),
             Fact::MaintenanceOver { set } => {
-                each!(self; health_anew(set); start_what_stopped(set); answer_kept_requests();
+                each!(self; health_anew(set); stop_leftovers(); start_what_stopped(set); answer_kept_requests();
                 take_what_is_left(); retry_groups())
             }
 

@@ -116,6 +116,11 @@ impl UnitChanges {
         laps
     }
 
+    /// Somebody else saw it up since the last look.
+    pub(super) fn rose(&mut self) {
+        (self.alive, self.ahead) = (true, false);
+    }
+
     /// It was told that it is down.
     pub(super) fn fell(&mut self) {
         (self.up, self.alive) = (false, false);
@@ -178,6 +183,20 @@ mod tests {
         assert_eq!(changes.look(&dead, None).seen, Seen::Down);
         changes.fell();
         assert_eq!(changes.look(&dead, None).seen, Seen::Nothing);
+    }
+
+    #[test]
+    fn a_unit_that_was_up_between_two_looks_falls_again() {
+        let mut changes = UnitChanges::default();
+        let dead = state("inactive", "dead", "");
+        changes.look(&up(), None);
+        changes.look(&dead, None);
+        changes.fell();
+        changes.rose();
+        assert_eq!(changes.look(&dead, None).seen, Seen::Down);
+        changes.fell();
+        changes.rose();
+        assert_eq!(changes.look(&up(), None).seen, Seen::Up, "and is told to be up if it still is");
     }
 
     #[test]

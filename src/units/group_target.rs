@@ -112,7 +112,7 @@ impl GroupTargets {
                 },
                 event = events.recv() => match event {
                     Ok(ManagerEvent::JobRemoved(job)) => self.job_ended(systemd, &job.unit, &job.result).await,
-                    Ok(ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_)) => {}
+                    Ok(ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_) | ManagerEvent::Up(_)) => {}
                     Ok(ManagerEvent::Look) | Err(RecvError::Lagged(_)) => self.stop_strays(systemd).await,
                     Err(RecvError::Closed) => return End::Connection,
                 },

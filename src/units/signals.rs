@@ -23,6 +23,17 @@ pub(super) enum ManagerEvent {
     JobRemoved(Arc<RemovedJob>),
     /// Signals may have been lost: read the state again.
     Look,
+    /// No signal: a unit that we started was up when its state was read.
+    Up(Arc<SeenUp>),
+}
+
+/// A unit that was up for a moment, which a look at it may miss.
+#[derive(Debug)]
+pub(super) struct SeenUp {
+    /// Its primary name.
+    pub unit: String,
+    /// When its state was asked for, CLOCK_MONOTONIC in microseconds.
+    pub at: u64,
 }
 
 /// A job that was queued.

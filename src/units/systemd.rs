@@ -1,6 +1,7 @@
 //! One connection to systemd: start, stop, look.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use zbus::{Connection, OwnedObjectPath};
 use super::answer::{connection_error, error_name, error_text, is_transient};
 use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
-use super::signals::{self, ManagerEvent};
+use super::signals::{self, ManagerEvent, SeenUp};
 use super::state::{ActiveState, UnitState};
+use super::watch::monotonic;
 
 /// How often a state is read again while something is waited for, should every signal have been lost.
 pub const RECHECK: Duration = Duration::from_secs(2);
@@ -168,8 +170,10 @@ impl Systemd {
         let mut replaced = false;
         loop {
             let mut ended = self.finish(unit, &job, &mut events).await?;
+            let at = monotonic();
             let state = self.patiently(|| self.state(unit)).await?;
             if satisfied(verb, &state.active) {
+                self.tell_up(verb, &state, at);
                 return Ok(());
             }
             match state.job {
@@ -185,11 +189,20 @@ impl Systemd {
         }
     }
 
+    /// Tells those who watch the unit that a start found it up: it may be down again before they look.
+    fn tell_up(&self, verb: Verb, state: &UnitState, at: u64) {
+        if verb == Verb::Start {
+            // Nobody may be watching.
+            let _ = self.events.send(ManagerEvent::Up(Arc::new(SeenUp { unit: state.name.clone(), at })));
+        }
+    }
+
     /// Queues the job; `None` if the unit is where it should be without one.
     async fn begin(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
         let JobWish { verb, unit, made_of } = wish;
         let mut known = 0;
         loop {
+            let at = monotonic();
             let before = self.patiently(|| self.state(unit)).await?;
             match (verb, before.load.as_str()) {
                 (Verb::Start, "not-found") if made_of.is_none() => {
@@ -199,6 +212,7 @@ impl Systemd {
                 _ => {}
             }
             if before.job.is_none() && satisfied(verb, &before.active) {
+                self.tell_up(verb, &before, at);
                 return Ok(None);
             }
             // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
@@ -278,8 +292,8 @@ impl Systemd {
                     Ok(ManagerEvent::JobRemoved(removed)) if removed.job == *job => {
                         return Ok(Ended::Told(removed.result.clone()));
                     }
-                    Ok(ManagerEvent::JobRemoved(_) | ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_)) => continue,
                     Ok(ManagerEvent::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) => continue,
                     Err(broadcast::error::RecvError::Closed) => return Err(UnitError::ConnectionLost),
                 },
                 _ = tick.tick() => {}

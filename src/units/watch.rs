@@ -55,6 +55,8 @@ struct Watch {
     up_since: Option<u64>,
     /// `Restart=` was about to start it again, or did, and it has not been up since.
     lapped: bool,
+    /// When its end was judged last, CLOCK_MONOTONIC in microseconds; 0 for never.
+    judged: u64,
     /// When it is to be judged: it is down, and the end of the job that did it may be still on its way.
     judge_at: Option<Instant>,
     /// What was said of it while it is down.
@@ -77,6 +79,7 @@ impl Watched {
             changes: UnitChanges::default(),
             up_since: None,
             lapped: false,
+            judged: 0,
             judge_at: None,
             standing: None,
             cause: None,
@@ -136,8 +139,24 @@ impl Watched {
                 return concerned;
             }
             ManagerEvent::Look => return self.all(),
+            ManagerEvent::Up(seen) => {
+                let same = |watch: &Watch| watch.name == seen.unit && watch.judged < seen.at;
+                let found = self.units.iter_mut().enumerate().filter(|(_, watch)| same(watch));
+                return found.map(|(index, watch)| watch.rose(seen.at, index)).collect();
+            }
         }
         Vec::new()
+    }
+}
+
+impl Watch {
+    /// It was up at that moment: if it is down when it is looked at, that is a new end, and not the last one again.
+    fn rose(&mut self, at: u64, index: usize) -> usize {
+        if !self.changes.is_up() {
+            self.changes.rose();
+            (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
+        }
+        index
     }
 }
 
@@ -283,6 +302,7 @@ impl Systemd {
             if watched.units[index].judge_at.take_if(|at| *at <= now).is_none() {
                 continue;
             }
+            watched.units[index].judged = monotonic();
             let judged = timeout(ANSWER, self.judge_end(watched, index)).await;
             let Ok(Ok(Some((news, cause)))) = judged else {
                 watched.note_silence(report);
@@ -383,7 +403,7 @@ pub fn time_since(moment: u64) -> Duration {
 }
 
 /// CLOCK_MONOTONIC in microseconds.
-fn monotonic() -> u64 {
+pub(super) fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
@@ -404,5 +424,23 @@ impl Dirty {
 
     fn take(&self) -> Vec<usize> {
         std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::signals::SeenUp;
+
+    #[test]
+    fn an_end_after_our_start_is_judged_although_the_unit_was_never_seen_up() {
+        let mut watched = Watched::new(&["web.service".to_owned()]);
+        watched.units[0].standing = Some(News::Failed("web.service ended by itself".into()));
+        watched.units[0].judged = 100;
+        let up = |at| ManagerEvent::Up(Arc::new(SeenUp { unit: "web.service".to_owned(), at }));
+        assert_eq!(watched.hear(&up(90)), [0; 0], "it was judged since");
+        assert!(watched.units[0].standing.is_some());
+        assert_eq!(watched.hear(&up(110)), [0]);
+        assert_eq!((watched.units[0].standing.clone(), watched.units[0].up_since), (None, Some(110)));
     }
 }

@@ -136,3 +136,13 @@ fn in_maintenance_it_is_only_named() {
     bench.run(3_000);
     assert!(bench.story().contains(&"stop left-over b2".to_owned()));
 }
+
+#[test]
+fn an_address_that_was_left_alone_in_maintenance_goes_at_its_end() {
+    let mut bench = standby(Leftovers::Stop).activated().decided("none");
+    bench.request(Request::Maintenance(true));
+    bench.feed(Event::Address { step: B1, news: AddressNews::Found });
+    assert_eq!(bench.story(), [""; 0], "nobody has it");
+    bench.request(Request::Maintenance(false));
+    assert!(bench.story().contains(&"stop left-over b1".to_owned()), "the other node takes the group any moment");
+}

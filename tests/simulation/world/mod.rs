@@ -210,10 +210,18 @@ impl World {
             // A restart would end it: refused.
             return;
         }
+        self.maintenance_ends(node, on);
         self.ask(node, Request::Maintenance(on));
         let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
         let hbd = self.cluster.nodes[node] == Kind::Hbd;
         self.nodes[node].maintenance = hbd && heard.map_or(on, Machine::in_maintenance);
+    }
+
+    /// What somebody added by hand meanwhile is a left-over from now on, and the other node may take the group.
+    fn maintenance_ends(&mut self, node: usize, on: bool) {
+        if !on && self.nodes[node].units.lived.is_some() {
+            self.invariants.added_by_hand(self.now);
+        }
     }
 
     /// The same of groups. The state directory keeps what hbd has accepted.
@@ -222,6 +230,7 @@ impl World {
             return;
         }
         let kept = self.nodes[node].left_alone;
+        self.maintenance_ends(node, on);
         self.ask(node, Request::GroupMaintenance { set, on });
         let heard = self.nodes[node].machine.as_ref().filter(|_| self.nodes[node].stall.is_none());
         let wanted = if on { kept.with(set) } else { kept.without(set) };
