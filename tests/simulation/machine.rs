@@ -136,19 +136,19 @@ impl Machine {
         }
     }
 
-    /// What hbd shows of a group; `None` for a real Heartbeat.
-    pub fn shown(&self, group: usize) -> Option<Shown> {
-        let Machine::Hbd(core) = self else { return None };
+    /// What hbd shows of each group; nothing for a real Heartbeat.
+    pub fn shown(&self) -> Vec<Shown> {
+        let Machine::Hbd(core) = self else { return Vec::new() };
         let view = core.view();
-        let peer = view.nodes.iter().find(|node| !node.local)?;
-        let shown = view.groups.get(group)?;
+        let Some(peer) = view.nodes.iter().find(|node| !node.local) else { return Vec::new() };
         // One that said that it restarts is not heard for a moment, and nobody says that it is well.
         let heard = peer.dead_time <= timing().deadtime;
-        let there = heard && shown.owner.as_deref() == Some(&*peer.name) && !shown.degraded_there;
-        Some(Shown {
+        let well = peer.status == "active" && !peer.in_transition && peer.hbd == Some(true);
+        let shown = view.groups.iter().map(|shown| Shown {
             active_here: shown.state == GroupState::Active,
-            well_there: there && peer.status == "active" && !peer.in_transition && peer.hbd == Some(true),
-        })
+            well_there: heard && well && shown.owner.as_deref() == Some(&*peer.name) && !shown.degraded_there,
+        });
+        shown.collect()
     }
 
     /// Whether an hbd can tell its peer's machine from others on an interface.

@@ -62,8 +62,11 @@ impl GroupSet {
 
     /// The groups in the set, in the order of haresources.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        let used = (0..WORDS).filter(move |word| self.words[*word] != 0);
-        used.flat_map(|word| word * 64..(word + 1) * 64).filter(move |group| self.has(*group))
+        (0..WORDS).flat_map(move |word| {
+            let rest = |bits: &u64| Some(bits & (bits - 1)).filter(|rest| *rest != 0);
+            let words = std::iter::successors(Some(self.words[word]).filter(|bits| *bits != 0), rest);
+            words.map(move |bits| word * 64 + bits.trailing_zeros() as usize)
+        })
     }
 
     /// How many groups are in it.

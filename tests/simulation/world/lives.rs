@@ -5,6 +5,7 @@ use std::time::Duration;
 use hbd::cluster::{AddressNews, Event, Outcome, Step, UnitNews};
 
 use super::{Happening, World};
+use crate::machine::{Machine, Shown};
 use crate::node::{name, timing};
 use crate::schedule::Kind;
 use crate::units::{GROUPS, Life, RESOURCES};
@@ -172,9 +173,12 @@ impl World {
             return;
         }
         self.truth.looked = self.now;
-        for (node, group) in (0..2).flat_map(|node| (0..GROUPS).map(move |group| (node, group))) {
+        let shown: [Vec<Shown>; 2] =
+            [0, 1].map(|node: usize| self.nodes[node].machine.as_ref().map(Machine::shown).unwrap_or_default());
+        let groups = self.cluster.groups;
+        for (node, group) in (0..2).flat_map(|node| (0..groups).map(move |group| (node, group))) {
             let excused = self.nodes[node].stall.is_some() || self.nodes[node].lease_ended || self.apart();
-            let shown = self.nodes[node].machine.as_ref().and_then(|machine| machine.shown(group));
+            let shown = shown[node].get(group);
             let (here, there) = (self.serves(node, group), self.serves(1 - node, group));
             let limit = shown.and_then(|shown| {
                 let wrong_here = (shown.active_here && !here).then_some(BEHIND);
