@@ -248,7 +248,8 @@ impl Core {
             Fact::StatusHeard { from, said } => {
                 each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); left_alone_heard(from, &said.left_alone); degraded_heard(from, &said.degraded);
-                unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed())
+                unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed();
+                restore_lost())
             }
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {

@@ -229,11 +229,14 @@ impl Core {
 
     /// The peer's machine, or one that may be that, which answers for this address. One that is not the peer's for
     /// certain keeps nobody from taking it. If the peer's machine has answered, that is one that did so at the same
-    /// time: the peer may have got another MAC address meanwhile.
+    /// time: the peer may have got another MAC address meanwhile. A peer that is heard since would have said so.
     fn holder<'a>(&self, asked: &'a Asked) -> Option<&'a Answerer> {
+        let said_since = self.peer_node().filter(|_| self.peer_alive()).and_then(|peer| peer.last_status);
         let stranger = |machine: &Answerer| {
-            let proven =
-                machine.beside || !asked.peer_answered || self.answered_beside_peer(&machine.mac, &machine.device);
+            let proven = machine.beside
+                || !asked.peer_answered
+                || said_since.is_some_and(|said| said > machine.since + self.settings.timing.keepalive)
+                || self.answered_beside_peer(&machine.mac, &machine.device);
             proven && self.whose(&machine.mac, &machine.device) == Whose::Strangers
         };
         asked.machines.iter().find(|machine| !stranger(machine))

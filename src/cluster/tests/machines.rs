@@ -265,6 +265,20 @@ fn after_a_lost_lease_a_stranger_does_not_keep_our_address_away() {
     }
 }
 
+/// The peer had it for a moment, a stranger answers from then on, and the peer, which is heard, says no other MAC address.
+#[test]
+fn after_a_lost_lease_the_peers_short_answer_does_not_make_a_stranger_the_peer() {
+    let mut bench = recognised();
+    news(&mut bench, 0, AddressNews::Expired);
+    answered(&mut bench, 0, PEER);
+    bench.run(100);
+    answered(&mut bench, 0, STRANGER);
+    bench.run(100);
+    news(&mut bench, 0, AddressNews::Unanswered { mac: PEER.into() });
+    bench.run(5_000);
+    assert!(bench.story().contains(&"restore a1".to_owned()));
+}
+
 /// Of a Heartbeat nobody is told the MAC addresses: what answers for its addresses while it lives may be its own.
 #[test]
 fn a_heartbeat_is_known_by_its_answers_while_it_lives() {
