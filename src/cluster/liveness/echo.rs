@@ -29,8 +29,8 @@ pub(in crate::cluster) struct Echo {
     said: VecDeque<(u64, Instant)>,
     /// When we said the latest status that the peer has taken in.
     confirmed: Option<Instant>,
-    /// The peer, in its present incarnation, says what it takes in.
-    spoken: bool,
+    /// The incarnation of the peer that says what it takes in.
+    spoken: Option<u64>,
 }
 
 impl Core {
@@ -58,10 +58,11 @@ impl Core {
         }
     }
 
-    /// A message of now came from this node: what it says of our statuses.
-    pub(in crate::cluster) fn note_echo(&mut self, from: usize, message: &Message) {
+    /// A message of now came from this incarnation of a node: what it says of our statuses. What an earlier one has
+    /// confirmed stays true: the new one declares nobody dead sooner.
+    pub(in crate::cluster) fn note_echo(&mut self, from: usize, incarnation: u64, message: &Message) {
         let Some(text) = message.text(FIELD).filter(|_| Some(from) == self.peer()) else { return };
-        self.echo.spoken = true;
+        self.echo.spoken = Some(incarnation);
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
         let Some((generation, seq)) = text.split_once(' ') else { return };
         if number(generation) == Some(self.settings.generation) {
@@ -73,17 +74,14 @@ impl Core {
         }
     }
 
-    /// The peer is another incarnation, perhaps of another program. What was confirmed stays true: the new one
-    /// declares nobody dead sooner.
-    pub(in crate::cluster) fn forget_echo(&mut self, node: usize) {
-        if Some(node) == self.peer() {
-            self.echo.spoken = false;
-        }
+    /// Whether the peer, in its present incarnation, says what it takes in.
+    fn peer_confirms(&self) -> bool {
+        self.peer_node().is_some_and(|peer| Some(peer.generation) == self.echo.spoken)
     }
 
     /// A status of this node was taken in: a peer that waits for that word is told at once.
     pub(in crate::cluster) fn confirm_status(&mut self, from: usize) {
-        if self.settings.witness.is_some() && Some(from) == self.peer() && self.echo.spoken {
+        if self.settings.witness.is_some() && Some(from) == self.peer() && self.peer_confirms() {
             self.send(Message::new(FIELD));
         }
     }
@@ -91,7 +89,7 @@ impl Core {
     /// The moment within whose dead time the peer takes nothing of ours; `None` if it never heard us. Of one that
     /// does not say what it hears we must believe that it hears us when we hear it.
     pub(in crate::cluster) fn heard_by_peer(&self) -> Option<Instant> {
-        if self.echo.spoken {
+        if self.peer_confirms() {
             return self.echo.confirmed;
         }
         let peer = self.peer_node()?;

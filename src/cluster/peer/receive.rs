@@ -72,7 +72,7 @@ impl Core {
                 self.note_heard(from, header);
                 let freshness = self.freshness(from, header.generation, message);
                 if self.is_of_present_incarnation(from, header, freshness) {
-                    self.note_echo(from, message);
+                    self.note_echo(from, header.generation, message);
                     self.counts(sender);
                     let (order, for_us) = (header.order, self.is_for_us(message));
                     self.raise(Fact::Received(Unjudged {

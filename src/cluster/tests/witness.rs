@@ -148,6 +148,23 @@ fn a_peer_that_is_heard_and_does_not_hear_us_needs_the_key_as_well() {
     assert!(bench.story().contains(&"stop a1".to_owned()));
 }
 
+/// Nothing of ours has reached its new life yet: what it says first does not confirm anything.
+#[test]
+fn the_key_is_kept_until_a_new_life_of_the_peer_confirms_that_it_hears_us() {
+    let mut bench = joined(true);
+    bench.peer_silent();
+    run(&mut bench, 10_000, Says::Ours);
+    bench.done.clear();
+    (bench.peer.generation, bench.peer.seq) = (bench.peer.generation + 1, 0);
+    let fields = [("st", "init"), ("dt", "1770"), ("hbd", "1 0.1.0"), ("hbd_alive", "0 0")];
+    let status = bench.message("status", &fields);
+    bench.hears(status);
+    run(&mut bench, 1_000, Says::Ours);
+    assert!(!orders(&bench).contains(&WitnessOrder::Give), "{:?}", orders(&bench));
+    assert!(bench.view().witness.is_some_and(|witness| witness.has_key));
+    assert!(!bench.story().contains(&"stop a1".to_owned()));
+}
+
 #[test]
 fn a_witness_that_went_back_gives_no_key() {
     let mut bench = joined(true);
