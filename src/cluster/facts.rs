@@ -259,7 +259,7 @@ impl Core {
             // The peer is gone, in three ways; the row says what each of them ends. Only one that is dead may still
             // have something; only one that left has said that nothing on the LAN is its own; a new incarnation
             // takes over nothing.
-            Fact::PeerDead if self.ownership.decision == Decision::Init => {}
+            Fact::PeerDead if self.ownership.decision == Decision::Init => each!(self; peer_has_started()),
             Fact::PeerDead => {
                 each!(self;
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();

@@ -79,7 +79,8 @@ impl Core {
         }
     }
 
-    /// The peer takes what we had: it has decided since it said `starting`.
+    /// The peer takes what we had, or was silent for so long that it may have taken everything: it has decided since
+    /// it said `starting`.
     pub(in crate::cluster) fn peer_has_started(&mut self) {
         if self.ownership.other.presence == Presence::Starting {
             self.ownership.other.presence = Presence::Here;
