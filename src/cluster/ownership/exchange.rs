@@ -232,6 +232,8 @@ impl Core {
             Phase::Idle if releasing && self.ownership.other.reported.is_none_or(|reported| seq > reported) => {
                 self.acquire(set);
             }
+            // It gave on an `other` of ours that reached it late, and waits for what will not come.
+            Phase::Idle if self.peer_kind().is_hbd() => self.send_void(),
             _ => {}
         }
     }
