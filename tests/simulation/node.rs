@@ -109,16 +109,17 @@ pub struct Left {
 #[derive(Debug, Default)]
 pub struct Stall {
     pub since: Duration,
-    pub packets: Vec<Event>,
+    /// Each, and whether it is a word of the other node and not somebody's repetition.
+    pub packets: Vec<(Event, bool)>,
     pub inputs: Vec<Event>,
     /// The addresses that the kernel has removed meanwhile, by their groups.
     pub expired: Vec<usize>,
 }
 
 impl Stall {
-    pub fn queue(&mut self, event: Event) {
+    pub fn queue(&mut self, event: Event, noticed: bool) {
         match event {
-            Event::Received { .. } => self.packets.push(event),
+            Event::Received { .. } => self.packets.push((event, noticed)),
             Event::Deadline | Event::UnreadDeadline { .. } => {}
             _ => self.inputs.push(event),
         }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use zbus::Proxy;
 use zbus::connection::Builder;
 
+use super::change_over;
 use crate::bus::Snapshot;
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Diagnostic, Files, Host, Medium, ResourceKind, Severity};
@@ -51,6 +52,8 @@ pub struct Facts {
     pub keys: Vec<String>,
     /// The other nodes that run hbd, as the hbd that runs here knows them, and how their packets are signed.
     pub signatures: Vec<(String, String)>,
+    /// Groups that prefer one node and are on both, as the hbd that runs here says.
+    pub parted: Vec<String>,
     /// What is wrong by the account of the hbd that runs here; `Err` if it does not answer.
     pub running: Result<Vec<String>, String>,
 }
@@ -76,6 +79,7 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
         permissions: permissions(),
         keys,
         signatures: snapshot.as_ref().map(signatures).unwrap_or_default(),
+        parted: snapshot.as_ref().map(change_over::parted).unwrap_or_default(),
         running: snapshot.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
             let text = error_chain(&error);
             text.lines().next().unwrap_or_default().to_owned()

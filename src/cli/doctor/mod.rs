@@ -4,6 +4,7 @@
 //!
 //! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
 
+mod change_over;
 mod cut;
 mod facts;
 mod finding;
@@ -51,6 +52,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
     found.extend(facts.permissions.iter().map(|text| finding(Grade::Warning, "permissions", text.clone())));
     found.extend(facts.keys.iter().map(|text| finding(Grade::Warning, "keys", text.clone())));
     found.extend(facts.signatures.iter().map(signature));
+    found.extend(change_over::judge(&facts.parted));
     found.push(match &facts.running {
         Ok(troubles) if troubles.is_empty() => finding(Grade::Ok, "hbd", "runs, and reports nothing wrong"),
         Ok(troubles) => finding(Grade::Warning, "hbd", troubles.join(" ")),

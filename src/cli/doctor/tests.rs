@@ -50,6 +50,7 @@ fn healthy() -> Facts {
         permissions: Vec::new(),
         keys: Vec::new(),
         signatures: vec![("nodeb".to_owned(), "hmac-sha256".to_owned())],
+        parted: Vec::new(),
         running: Ok(Vec::new()),
     }
 }

@@ -86,3 +86,17 @@ fn starting_is_not_sent_again_to_an_hbd() {
     bench.run(60_000);
     assert_eq!(bench.sent("starting"), []);
 }
+
+/// It answered an `other` of ours that reached it late: without a word it would wait for our `done` for an hour.
+#[test]
+fn a_giver_of_which_we_know_no_exchange_is_told_so() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.done.clear();
+    bench.ask("local", "done");
+    assert_eq!(bench.field("resource", "hbd_void"), ["1"]);
+    assert_eq!(bench.view().hold, Set::LOCAL);
+    let mut bench = Bench::joined("local");
+    bench.done.clear();
+    bench.ask("local", "done");
+    assert!(bench.sent("resource").is_empty(), "a Heartbeat does not know the field");
+}

@@ -353,9 +353,10 @@ impl World {
         let Some(stall) = self.nodes[node].stall.take() else { return };
         self.invariants.disturbed(self.now);
         self.tell(|| format!("** {} runs again", name(node)));
-        for event in stall.packets.into_iter().chain(stall.inputs) {
-            self.feed(node, event);
+        for (event, noticed) in stall.packets {
+            if noticed { self.feed(node, event) } else { self.feed_unnoticed(node, event) }
         }
+        stall.inputs.into_iter().for_each(|event| self.feed(node, event));
         for group in stall.expired {
             let step = Step { group, resource: 0 };
             self.feed(node, Event::Address { step, news: AddressNews::Expired });
@@ -370,7 +371,7 @@ impl World {
 
     fn feed(&mut self, node: usize, event: Event) {
         if let Some(stall) = &mut self.nodes[node].stall {
-            stall.queue(event);
+            stall.queue(event, true);
             return;
         }
         if let Event::Received { message, .. } = &event {
@@ -382,7 +383,7 @@ impl World {
     /// The same of something that nobody counts as a word of the other node.
     fn feed_unnoticed(&mut self, node: usize, event: Event) {
         if let Some(stall) = &mut self.nodes[node].stall {
-            stall.queue(event);
+            stall.queue(event, false);
             return;
         }
         let moment = Moment { monotonic: Instant(self.now), wall: self.nodes[node].wall(self.now) };

@@ -85,6 +85,14 @@ impl HalfRequest {
     }
 }
 
+/// What the client knows of its neighbours, and the nodes of their connections.
+fn connections(pair: &Pair) -> String {
+    let neighbours = pair.lab.client_command(&["ip", "neigh"]).output();
+    let neighbours = neighbours.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let sockets = [A, B].map(|index| pair.node(index).attempt(&["ss", "-tan"]).map(|output| output.stdout));
+    format!("{neighbours:?}\n{sockets:?}")
+}
+
 /// Only the address moves; whatever becomes of hbd, nginx runs on; and an open connection is not left in silence.
 pub fn only_its_address_moves(pair: &mut Pair) -> Result<String> {
     start(pair)?;
@@ -99,7 +107,10 @@ pub fn only_its_address_moves(pair: &mut Pair) -> Result<String> {
         pair.client.wait_served_by(NODES[other].name, SOON)?;
         let (status, took) = open.end()?;
         if status == "124" || took > 5.0 {
-            return unexpected(format!("an open connection heard nothing for {took:.1} s"));
+            let (seen, has) = (connections(pair), NODES[other].name);
+            return unexpected(format!(
+                "an open connection heard nothing for {took:.1} s; {has} has the address\n{seen}"
+            ));
         }
         expect("how an open connection ends (1: it is reset)", &status.as_str(), &"1")?;
     }
