@@ -289,8 +289,9 @@ impl Core {
         witness.theirs = None;
         let ttl = self.settings.witness.map(|rules| rules.ttl).unwrap_or_default();
         let until = sent.at + ttl * 9 / 10;
-        if sent.order == WitnessOrder::Look || sent.number < witness.given || until <= self.now.monotonic {
-            // An earlier daemon's, or given back since, or too late to count.
+        let renewed = matches!(sent.order, WitnessOrder::Ask | WitnessOrder::Renew);
+        if !renewed || sent.number < witness.given || until <= self.now.monotonic {
+            // An earlier daemon's, or still there after it was given back, or given back since, or too late to count.
             witness.perhaps_ours |= witness.key.is_none();
             return;
         }

@@ -136,6 +136,20 @@ fn the_key_goes_back_when_the_peer_is_heard() {
     assert!(bench.view().witness.is_some_and(|witness| !witness.has_key && witness.well));
 }
 
+/// It was given back in vain, and ends when it would have ended before.
+#[test]
+fn a_key_that_is_still_ours_after_it_was_given_back_is_not_counted_on() {
+    let mut bench = joined(true);
+    bench.peer_silent();
+    run(&mut bench, 3_000, Says::Ours);
+    bench.peer_beats("active", 0xfa0);
+    bench.run(1_000);
+    let (number, _) = bench.done.iter().filter_map(|(_, action)| order(action)).next_back().unwrap();
+    let stamp = WitnessStamp { cluster: 1, revision: 99 };
+    bench.feed(Event::Witness { number, news: WitnessNews::Ours { stamp } });
+    assert!(bench.view().witness.is_some_and(|witness| !witness.has_key));
+}
+
 #[test]
 fn a_peer_that_is_heard_and_does_not_hear_us_needs_the_key_as_well() {
     let mut bench = joined(true);

@@ -114,8 +114,12 @@ impl World {
     }
 
     fn push(&mut self, delay: Duration, node: usize, what: Happening) {
+        self.push_for(self.nodes[node].life, delay, node, what);
+    }
+
+    /// The same for what an earlier life of the node's software began.
+    fn push_for(&mut self, life: u64, delay: Duration, node: usize, what: Happening) {
         self.order += 1;
-        let life = self.nodes[node].life;
         self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.order, node, life, what }));
     }
 
@@ -303,7 +307,7 @@ impl World {
             Happening::LetGo => self.let_go(node),
             Happening::Starts if current => self.boot(node),
             Happening::LeaseOver => self.end_leases(node),
-            Happening::Ordered { sent, number, order } => self.witness_asked(node, current, sent, number, order),
+            Happening::Ordered { sent, number, order } => self.witness_asked(node, next.life, sent, number, order),
             Happening::Ended(step, Outcome::Started) if current && self.not_leased(node, step) => {
                 // src/vip adds an address when the core is heard again.
                 self.push(Duration::from_millis(50), node, Happening::Ended(step, Outcome::Started));

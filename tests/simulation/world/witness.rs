@@ -93,27 +93,20 @@ impl World {
     }
 
     /// The order reaches the witness, whatever has become of the node.
-    pub(super) fn witness_asked(
-        &mut self,
-        node: usize,
-        current: bool,
-        sent: Duration,
-        number: u64,
-        order: WitnessOrder,
-    ) {
+    pub(super) fn witness_asked(&mut self, node: usize, life: u64, sent: Duration, number: u64, order: WitnessOrder) {
         let (now, late) = (self.now, sent + LIMIT);
+        let current = life == self.nodes[node].life;
         if !self.witness.reached_by(node, now) || self.random.below(50) == 0 {
             let fails = late.max(now) - now;
             if self.witness.down_until > now && self.witness.down_until < late && !self.witness.cut[node] {
                 let wait = self.witness.down_until - now;
-                self.push(wait, node, Happening::Ordered { sent, number, order });
+                self.push_for(life, wait, node, Happening::Ordered { sent, number, order });
             } else if current {
                 let news = WitnessNews::Failed("simulated".to_owned());
                 self.push(fails, node, Happening::Tells(Event::Witness { number, news }));
             }
             return;
         }
-        let life = self.nodes[node].life;
         let news = self.witness.carry_out(now, node, (life, number), order);
         self.tell(|| format!("the witness to {}: {order:?}: {news:?}", name(node)));
         if !current {
