@@ -13,6 +13,7 @@
 # make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
 # make fuzz SECONDS=600    cargo-fuzz on the parsers and the decoder; installs a nightly compiler and cargo-fuzz
 # make deny     licences and sources of the dependencies; known vulnerabilities where the database can be reached
+# make handbook   docs/handbook as HTML in target/handbook, with a search; installs mdbook where it is missing (minutes)
 # make msrv     whether the compiler that Cargo.toml names as the oldest would do
 # make install  into DESTDIR
 #
@@ -34,7 +35,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz install install-witness install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz handbook install install-witness install-compat clean
 
 all: build
 
@@ -164,6 +165,9 @@ fuzz: toolchain
 	@rustup run nightly rustc --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 	for target in datagram sealed files; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) || exit 1; done
+
+handbook:
+	@PATH="$(HOME)/.cargo/bin:$$PATH"; command -v mdbook >/dev/null || $(CARGO) install --locked mdbook; mdbook build docs/handbook
 
 install:
 	rm -rf $(GENERATED)
