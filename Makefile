@@ -184,7 +184,7 @@ install:
 	install -D -m 644 units/hbd-group.target $(UNITDIR)/hbd-group@.target
 	install -D -m 644 units/heartbeat.conf $(UNITDIR)/heartbeat.service.d/hbd.conf
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
-	for page in hbd.toml.5 org.hbd1.5 hbd-migration.7; do \
+	for page in hbd.toml.5 hbd-haresources.5 hbd-authkeys.5 org.hbd1.5 hbd-migration.7; do \
 		install -d $(MANDIR)/man$${page##*.}; \
 		gzip -9n <man/$$page >$(MANDIR)/man$${page##*.}/$$page.gz; \
 		chmod 644 $(MANDIR)/man$${page##*.}/$$page.gz; \
@@ -225,7 +225,7 @@ install-witness:
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:
-	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/heartbeat $(UNITDIR) $(MANDIR)/man1 $(MANDIR)/man8
+	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/heartbeat $(UNITDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8
 	ln -sfn hbctl $(DESTDIR)/usr/bin/cl_status
 	ln -sfn ../bin/hbctl $(DESTDIR)/usr/sbin/heartbeat
 	ln -sfn ../../bin/hbctl $(DESTDIR)/usr/share/heartbeat/hb_standby
@@ -236,6 +236,8 @@ install-compat:
 		chmod 644 $(MANDIR)/man$${page##*.}/$$page.gz; \
 	done
 	ln -sfn hb_standby.1.gz $(MANDIR)/man1/hb_takeover.1.gz
+	# Beside this package there is no Heartbeat, which has pages of these names.
+	for page in ha.cf authkeys haresources; do ln -sfn hbd-$$page.5.gz $(MANDIR)/man5/$$page.5.gz; done
 
 clean:
 	$(CARGO) clean

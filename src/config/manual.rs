@@ -189,7 +189,10 @@ pub fn page() -> String {
     for (line, reason) in STRICTER {
         let _ = writeln!(page, ".TP\n.B {}\n{}.", escaped(line), escaped(reason));
     }
-    page.push_str(".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8),\n.BR hbd.toml (5),\n.BR hbd\\-migration (7)\n");
+    page.push_str(
+        ".SH SEE ALSO\n.BR hbd (8),\n.BR hbctl (8),\n.BR hbd\\-haresources (5),\n.BR hbd\\-authkeys (5),\n\
+         .BR hbd.toml (5),\n.BR hbd\\-migration (7)\n",
+    );
     page
 }
 
