@@ -162,8 +162,14 @@ fn remedy(group: &GroupSnapshot) -> String {
         why if why.contains("not reset") => {
             ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
         }
+        why if why.contains("the witness") => {
+            ": if the other node is off for certain, hbctl confirm-fenced NODE.".to_owned()
+        }
+        why if why.contains("ping node") => {
+            format!(": if the network of this node is well, hbctl clear-hold {}", group.name)
+        }
         _ => {
-            format!(": two nodes must not serve one address. If that cannot happen: hbctl clear-hold {}", group.name)
+            format!(": find that machine. If it does not serve the group, hbctl clear-hold {}", group.name)
         }
     }
 }

@@ -11,7 +11,11 @@ pub const DATE: &str = "2026-11-22";
 
 /// What each honoured directive is for.
 const EXPLANATIONS: &[(&str, &str)] = &[
-    ("udpport", "UDP port of ucast, ucast6 and bcast. Before the first medium; behind it the line has no effect."),
+    (
+        "udpport",
+        "UDP port of ucast, ucast6 and bcast; without the line that of ha-cluster in /etc/services, if it is there. Before \
+         the first medium; behind it the line has no effect.",
+    ),
     ("baud", "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial."),
     ("serial", "Heartbeats over a null-modem cable on this device."),
     ("bcast", "Heartbeats by broadcast on this interface."),
@@ -24,7 +28,7 @@ const EXPLANATIONS: &[(&str, &str)] = &[
     ("ping6", "The same with IPv6 addresses."),
     ("ping_group", "Hosts that together are one ping node: one answer is enough."),
     ("hopfudge", "Added to the number of nodes in the field ttl."),
-    ("msgfmt", "Whether messages carry the inner signature, too."),
+    ("msgfmt", "Whether messages carry the inner digest, too."),
     (
         "compression",
         "How what is too long for one message is compressed. Compressed messages of both kinds are always understood.",
@@ -37,14 +41,18 @@ const EXPLANATIONS: &[(&str, &str)] = &[
     ("max_rexmit_delay", "Upper bound of the first, and period of further retransmission requests."),
     (
         "log_badpack",
-        "Whether packets that cannot be read or have a wrong signature are logged, once a minute for each sender. They are counted in any case: see hbctl status with --json.",
+        "Whether packets that cannot be read or have a wrong digest are logged, once a minute for each sender. They are counted in any case: see hbctl status with --json.",
     ),
     ("node", "The nodes, by `uname -n` or /etc/ha.d/nodeinfo; once each. haresources wants exactly two."),
     ("cluster", "A label, which hbctl status shows. It is not in any message and separates nothing."),
     ("keepalive", "Interval of heartbeats."),
     ("deadtime", "Silence after which the other node is dead; more than twice keepalive."),
     ("warntime", "Silence that is logged as a late heartbeat. Half of deadtime if absent."),
-    ("initdead", "deadtime while this node starts; at least deadtime, better twice that and 10 s."),
+    (
+        "initdead",
+        "deadtime while this node starts; at least deadtime, better twice that and 10 s. If absent: 12 s with a deadtime up \
+         to 6 s, twice deadtime up to 10 s, deadtime above.",
+    ),
     ("deadping", "Silence after which a ping node is dead. As deadtime if absent."),
     ("hbgenmethod", "Where the generation number comes from: /var/lib/heartbeat/hb_generation, or the clock."),
     ("uuidfrom", "Where this node's uuid comes from: /var/lib/heartbeat/hb_uuid, or its name."),
@@ -166,14 +174,17 @@ pub fn page() -> String {
     );
     page.push_str(
         ".SH DESCRIPTION\n/etc/ha.d/ha.cf is Heartbeat's file, and stays readable by a Heartbeat on the other node. One \
-         directive on a line; # begins a comment. A TIME is in seconds, with a fraction if need be, or in ms or us. What \
+         directive on a line; # begins a comment. A TIME is in seconds, with a fraction if need be, or in ms or us; hbd also \
+         reads s and min, which a Heartbeat does not. What \
          hbd has settings of its own for is in hbd.toml(5), which also overrides a directive with a single value.\n\
          .SH DIRECTIVES\n",
     );
     for directive in DIRECTIVES {
-        let syntax = if directive.syntax.is_empty() { directive.name } else { directive.syntax };
+        // A directive with an old name is explained with the new one's syntax.
+        let words = directive.syntax.split_once(' ').map_or("", |(_, words)| words);
+        let syntax = [directive.name, words].join(" ");
         // Writing into a String cannot fail.
-        let _ = writeln!(page, ".TP\n.B {}", escaped(syntax));
+        let _ = writeln!(page, ".TP\n.B {}", escaped(syntax.trim_end()));
         let explanation = explanation(directive.name);
         if !explanation.is_empty() {
             let _ = writeln!(page, "{}", escaped(explanation));

@@ -302,7 +302,7 @@ records! {
     PeerRestarts { node: String, seconds: u64 } Info "b420e6b2ed4d4f42a4f345fa764327db"
         "hbd on node {node} restarts and keeps its resources: it is dead only after {seconds} s of silence";
     UnitFailed { group: String, resource: String, reason: String, count: usize } Error "0c93901c6b444bcda81c1363c4eadb12"
-        "{resource} has failed here ({reason}), for the {count}. time lately";
+        "{resource} has failed here ({reason}): failure {count} lately";
     UnitFailedUnwatched { group: String, resource: String, reason: String } Error "104a1de5dcd0430283447051f55b544d"
         "{resource} has failed here ({reason}); nothing is done about it, because [health] in hbd.toml is off for its group";
     UnitStopped { group: String, resource: String } Warning "47423676f3f243dca72ef2df368652e2"
@@ -390,7 +390,7 @@ records! {
     PeerIsNice { node: String } Error "a60e3ef1d7d448fb96c6056a59091037"
         "node {node} speaks the protocol of 'auto_failback on' or 'off', our ha.cf says legacy or nothing: write the same line here and restart hbd; until then neither knows what the other serves";
     StandbyNeedsNice {} Info "de9be7c1c284404e9fa394d4019fb2e1"
-        "Standby mode only implemented when nice_failback on";
+        "cannot move groups: auto_failback is legacy or missing. Write auto_failback on or off into ha.cf of both nodes";
     RequestUnanswered { node: String } Error "529dc01576d84c9caa5915684633eb91"
         "node {node} does not answer our requests for our resource groups (ip-request): they stay down here until it does, leaves or dies. Does its ha.cf have the same auto_failback line as ours?";
     HaresourcesDiffer { node: String, group: String } Error "e9ea8c503b45471ab2fe09513545c006"

@@ -33,7 +33,7 @@ fn a_failed_unit_is_started_again_in_its_place() {
     fails(&mut bench, A1);
     assert_eq!(bench.story(), ["start a1"], "a2 is left alone");
     fails(&mut bench, A1);
-    assert!(bench.logged("a1 has failed here (it is broken), for the 2. time lately"));
+    assert!(bench.logged("a1 has failed here (it is broken): failure 2 lately"));
     assert_eq!(bench.story(), ["start a1"]);
     assert_eq!(bench.view().groups[0].running, 2);
 }
@@ -243,7 +243,7 @@ fn a_cleanup_forgets_failures_and_starts_again() {
     assert_eq!(bench.field("resource", "hbd_unfit"), ["-"], "the peer learns it");
     assert_eq!(bench.story().iter().filter(|line| line.starts_with("start")).count(), 2);
     fails(&mut bench, A2);
-    assert!(bench.logged("for the 1. time lately"));
+    assert!(bench.logged("failure 1 lately"));
     assert_eq!(bench.view().hold, Set::LOCAL);
 }
 

@@ -273,7 +273,7 @@ fn standby_and_takeover_are_refused_with_the_reason() {
     });
     assert_eq!(answers.collect::<Vec<_>>(), [Answer::Legacy, Answer::Legacy]);
     bench.says("hb_takeover", &[("rsc_hold", "all")]);
-    assert!(bench.logged("Standby mode only implemented when nice_failback on"));
+    assert!(bench.logged("cannot move groups: auto_failback is legacy or missing"));
     assert_eq!(bench.story(), nothing());
 }
 

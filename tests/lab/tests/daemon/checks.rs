@@ -56,7 +56,7 @@ pub fn a_service_that_hangs_is_restarted_and_then_moves(pair: &mut Pair) -> Resu
         let since = freeze(pair, A)?;
         let said = "the check of group 192.168.17.200/24/eth0 has failed 3 times in a row";
         pair.wait_record(A, since, said, SOON)?;
-        pair.wait_record(A, since, &format!("for the {count}. time lately"), SOON)?;
+        pair.wait_record(A, since, &format!("failure {count} lately"), SOON)?;
         let served = pair.client.wait_served_by(NODES[A].name, RESTART)?;
         took.push(served - since);
         wait_passing(pair)?;

@@ -23,7 +23,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
     for count in ["1", "2"] {
         let since = crash(pair, A)?;
         pair.wait_record(A, since, "httpd has failed here (nginx.service is failed, result ", SOON)?;
-        pair.wait_record(A, since, &format!("for the {count}. time lately"), SOON)?;
+        pair.wait_record(A, since, &format!("failure {count} lately"), SOON)?;
         pair.wait_unit(A, HTTPD, "active", SOON)?;
         pair.client.wait_served_by(NODES[A].name, SOON)?;
     }

@@ -54,7 +54,7 @@ pub fn each_lap_of_restart_counts(pair: &mut Pair) -> Result<String> {
     let restart = "[Unit]\nStartLimitBurst=99\n[Service]\nRestart=on-failure\nRestartSec=5\n";
     let crashed = crash_with(pair, restart)?;
     for count in ["1", "2", "3"] {
-        pair.wait_record(A, crashed, &format!("starts it again), for the {count}. time lately"), SOON)?;
+        pair.wait_record(A, crashed, &format!("starts it again): failure {count} lately"), SOON)?;
     }
     pair.wait_record(A, crashed, "goes to node nodeb because it fails here", SOON)?;
     let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
