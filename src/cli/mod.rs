@@ -32,6 +32,8 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_documents;
 mod upgrade;
 mod watch;
 mod why;

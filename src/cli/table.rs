@@ -96,7 +96,7 @@ pub(super) enum HbctlCommand {
     /// Reads the files as hbd does when it starts, and shows their mistakes and the meaning of each word of
     /// haresources. Asks systemd about the units, and fence agents about their parameters. Shows how the files differ
     /// from what the running hbd and the other node use. Exit status: 0 hbd can start with these files, 6 they have
-    /// an error.
+    /// an error, or name a unit that cannot be started.
     Check {
         /// Check a copy below this directory (DIR/etc/ha.d/ha.cf and so on), for instance of the other node's files
         #[arg(long, value_name = "DIR")]

@@ -6,6 +6,7 @@
 //! | `cycles` | no import cycle between the files of a folder |
 //! | `tables` | a module's doc names every module it declares |
 //! | `chapters`, `references`, `links` | every reference to a chapter, a heading, a file or a page resolves |
+//! | `book` | the handbook is whole; manual pages, installed files, units and tests that documents name are there |
 //! | `columns` | comment lines have at most 118 columns |
 //! | `words` | words for which the project has plainer ones |
 //! | `calls` | a module of src/cluster makes no sibling do something but through the table of facts |
@@ -20,6 +21,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod book;
 mod callgraph;
 mod calls;
 mod catalog;

@@ -6,6 +6,7 @@ mod checks;
 mod connectivity;
 mod copies;
 mod corpus;
+mod documents;
 mod fencing;
 mod foreign;
 mod form;

@@ -1,0 +1,120 @@
+//! What documents say of hbctl, compared with its own tables: each command line parses, each metric is printed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use regex_lite::Regex;
+
+use super::table;
+
+/// What an administrator reads, beside the manual pages.
+const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "SECURITY.md",
+    "docs/CONCEPTS.md",
+    "docs/PROTECTION.md",
+    "docs/FIRST-DAY.md",
+    "docs/FIRST-EVENING.md",
+    "docs/handbook/src",
+];
+
+/// What ends a command within a line of a shell.
+const SHELL: [&str; 6] = [" #", " |", " >", " 2>", " &&", ";"];
+
+fn collect(path: &Path, found: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).unwrap();
+        entries.for_each(|entry| collect(&entry.unwrap().path(), found));
+    } else {
+        found.push(path.to_owned());
+    }
+}
+
+fn documents() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    DOCUMENTS.iter().for_each(|place| collect(&root.join(place), &mut paths));
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root).unwrap().display().to_string(), text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The command of hbctl that a line is, without prompt, comment, and what the shell does with it.
+fn command(line: &str) -> Option<String> {
+    let line = line.trim();
+    let typed = line.strip_prefix("root@").and_then(|rest| rest.split_once("# ")).map_or(line, |(_, typed)| typed);
+    let end = SHELL.iter().filter_map(|mark| typed.find(mark)).min().unwrap_or(typed.len());
+    let typed = typed[..end].trim_end_matches(['…', ' ']);
+    typed.starts_with("hbctl ").then(|| typed.to_owned())
+}
+
+/// The commands in a document. A whole one is to be typed as it stands; another one is spoken of in a sentence, and may
+/// lack its arguments.
+fn commands(text: &str) -> Vec<(String, bool)> {
+    let (mut found, mut block) = (Vec::new(), None);
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
+            Event::End(TagEnd::CodeBlock) => {
+                let lines = block.take().unwrap_or_default().replace("\\\n", " ");
+                found.extend(lines.lines().filter_map(command).map(|typed| (typed, true)));
+            }
+            Event::Text(text) => {
+                if let Some(block) = &mut block {
+                    block.push_str(&text);
+                }
+            }
+            Event::Code(code) => found.extend(command(&code).map(|typed| (typed, false))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Why hbctl would not take the commands of a document.
+fn complaints(path: &str, text: &str) -> Vec<String> {
+    let refused = |(typed, whole): (String, bool)| {
+        let words = typed.split_whitespace().map(|word| word.trim_matches('"'));
+        let error = table::command().try_get_matches_from(words).err()?;
+        let spoken_of = !whole && error.kind() == ErrorKind::MissingRequiredArgument;
+        (!spoken_of).then(|| format!("{path}: {typed}: {error}"))
+    };
+    commands(text).into_iter().filter_map(refused).collect()
+}
+
+#[test]
+fn every_command_in_a_document_is_one_of_hbctl() {
+    let documents = documents();
+    let complaints: Vec<String> = documents.iter().flat_map(|(path, text)| complaints(path, text)).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let count = documents.iter().flat_map(|(_, text)| commands(text)).count();
+    assert!(count > 100, "only {count} commands were found");
+}
+
+#[test]
+fn a_command_that_hbctl_does_not_take_is_found() {
+    let text = "Ask `hbctl status --josn`, `hbctl move` or\n\n    hbctl move GROUP\n    hbctl standby GROUP…  # these\n\n\
+                ```sh\nroot@nodea:~# hbctl init --peer b \\\n    --link eth1=1.2.3.4 | cat\nhbctl retire\n```\n";
+    let found = complaints("A.md", text);
+    let names: Vec<&str> = found.iter().filter_map(|complaint| complaint.split(": ").nth(1)).collect();
+    assert_eq!(names, ["hbctl status --josn", "hbctl move GROUP", "hbctl retire"]);
+}
+
+#[test]
+fn the_handbook_explains_each_metric() {
+    let names = |pattern: &str, text: &str| {
+        let pattern = Regex::new(pattern).unwrap();
+        pattern.captures_iter(text).map(|parts| parts[1].to_owned()).collect::<BTreeSet<String>>()
+    };
+    let printed = names(r#"metric\(\s*"(hbd_\w+)""#, include_str!("metrics.rs"));
+    let page = include_str!("../../docs/handbook/src/howto/monitoring.md");
+    assert!(printed.len() > 10, "{printed:?}");
+    assert_eq!(names(r"(?m)^\| `(hbd_\w+)` \|", page), printed);
+    let asked = names(r"(hbd_\w+)", page);
+    assert!(asked.is_subset(&printed), "{asked:?}");
+}

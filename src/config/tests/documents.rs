@@ -1,0 +1,162 @@
+//! What documents say of the files, compared with the reader of the files: each sample is accepted, each default is
+//! told as it is, each key of hbd.toml is in its manual page.
+
+use std::path::{Path, PathBuf};
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use regex_lite::Regex;
+
+use super::*;
+use crate::config::types::{FENCE_TIMEOUT, Health, NotifyProgram, Recording};
+
+/// The groups that samples of hbd.toml are about, where a page shows none before them.
+const GROUPS: &str = "nodea 192.168.17.200/24/eth0 nginx\n";
+
+/// A table of each kind with a key that there is not: the hint lists those that there are.
+const TABLES: [&str; 17] = [
+    "[record]",
+    "[addresses]",
+    "[groups.\"10.0.0.1\"]",
+    "[groups.\"10.0.0.1\".check]\ntcp = 80",
+    "[units]",
+    "[units.\"x.service\"]",
+    "[health]",
+    "[ipfail]",
+    "[watchdog]",
+    "[keys]",
+    "[notify]",
+    "[witness]",
+    "[cluster]",
+    "[[link]]",
+    "[[group]]",
+    "[[program]]",
+    "[fence.\"nodeb\"]\nstonith = \"meatware\"",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { pages(&path, found) } else { found.push(path) }
+    }
+}
+
+/// The blocks of a page with their language; where one is included, the file.
+fn blocks(page: &Path) -> Vec<(String, String)> {
+    let (mut found, mut block) = (Vec::new(), None);
+    let include = Regex::new(r"(?m)^\{\{#include (.+)\}\}$").unwrap();
+    for event in Parser::new_ext(&fs::read_to_string(page).unwrap(), Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                block = Some((language.to_string(), String::new()));
+            }
+            Event::Text(text) => {
+                if let Some((_, block)) = &mut block {
+                    block.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => found.extend(block.take()),
+            _ => {}
+        }
+    }
+    for (_, text) in &mut found {
+        if let Some(parts) = include.captures(text) {
+            *text = fs::read_to_string(page.parent().unwrap().join(&parts[1])).unwrap();
+        }
+    }
+    found
+}
+
+/// The errors of a node with this haresources and hbd.toml. A pair that hbd.toml describes has neither ha.cf nor
+/// haresources. Programs of the machine are not looked for.
+fn errors(groups: &str, toml: &str) -> Vec<Diagnostic> {
+    let node = Node::with("").haresources(groups).toml(toml);
+    if toml.contains("[cluster]") {
+        ["ha.cf", "haresources"].map(|name| fs::remove_file(node.root.path().join("etc/ha.d").join(name)).unwrap());
+    }
+    let found = load(&Files::of_copy(&node.root.path().join(".")), &node.host).diagnostics;
+    found.into_iter().filter(|found| found.severity == Severity::Error).collect()
+}
+
+#[test]
+fn every_sample_in_the_handbook_is_accepted() {
+    let mut paths = Vec::new();
+    pages(&root().join("docs/handbook/src"), &mut paths);
+    let mut count = 0;
+    for path in paths {
+        let mut groups = GROUPS.to_owned();
+        for (language, text) in blocks(&path) {
+            let found = match language.as_str() {
+                "haresources" => {
+                    groups = text;
+                    errors(&groups, "")
+                }
+                "toml" => errors(&groups, &text),
+                _ => continue,
+            };
+            assert!(found.is_empty(), "{}: {found:#?}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 15, "only {count} samples were found");
+    assert!(!errors(GROUPS, "[health]\nrestart = 2\n").is_empty() && !errors("nodec 10.0.0.1\n", "").is_empty());
+}
+
+#[test]
+fn defaults_are_told_as_they_are() {
+    let page = read("man/hbd.toml.5");
+    let (health, within) = (Health::default(), Health::default().within.as_secs());
+    let told = [
+        format!("{} restarts within {within} s.", health.restarts),
+        format!("counts as failed, {}.", FENCE_TIMEOUT.as_secs()),
+        format!("by default {}.", Recording::default().megabytes),
+        format!("after which it is ended, {}.", NotifyProgram::default().timeout.as_secs()),
+    ];
+    for sentence in &told {
+        assert!(page.contains(sentence), "hbd.toml(5) does not say: {sentence}");
+    }
+    let node = Node::with("").haresources(GROUPS).toml("[groups.\"192.168.17.200/24/eth0\".check]\ntcp = 80\n");
+    let checks = node.config().checks;
+    let page = read("docs/handbook/src/failures.md");
+    let told = [
+        format!("`restarts` times ({}) within `within` ({within} s)", health.restarts),
+        format!("`fall` failures ({}), `interval` ({} s) apart", checks[0].rule.fall, checks[0].interval.as_secs()),
+    ];
+    for sentence in &told {
+        assert!(page.contains(sentence), "failures.md does not say: {sentence}");
+    }
+    assert!(page.contains("after three seconds (WatchdogSec=)"));
+    assert!(read("units/hbd.service").contains("\nWatchdogSec=3s\n"));
+}
+
+/// The words that the only hint about an unknown key lists, behind the first of these words.
+fn listed(toml: &str, behind: &str) -> Vec<String> {
+    let found = errors(GROUPS, toml);
+    let hint = found.iter().find(|found| found.message.contains("zzzzzz")).map_or("", |found| found.help.as_str());
+    let Some((_, words)) = hint.split_once(behind) else { panic!("{toml}: {hint:?} in {found:#?}") };
+    words.replace(" and ", ", ").split(", ").map(|word| word.trim().to_owned()).collect()
+}
+
+#[test]
+fn every_key_of_hbd_toml_is_in_its_manual_page() {
+    let page = read("man/hbd.toml.5").replace("\\-", "-");
+    let missing = |key: &String| !Regex::new(&format!(r"(?:^|[^\w-]){key}(?:$|[^\w-])")).unwrap().is_match(&page);
+    for table in TABLES {
+        let keys = listed(&format!("{table}\nzzzzzz = 1\n"), if table == "[keys]" { " is " } else { " are " });
+        let missing: Vec<&String> = keys.iter().filter(|key| missing(key)).collect();
+        assert!(missing.is_empty(), "hbd.toml(5) lacks keys of {table}: {missing:?}");
+    }
+    // A new table is asked for, too. In [aliases] any key may stand.
+    for table in listed("zzzzzz = 1\n", "the tables ") {
+        let name = table.trim_matches(['[', ']']);
+        let asked = TABLES.iter().any(|asked| asked.trim_start_matches('[').starts_with(name)) || name == "aliases";
+        assert!(asked, "{name} is not asked for its keys");
+    }
+}
