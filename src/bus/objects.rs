@@ -319,7 +319,7 @@ impl GroupObject {
         &self.0.state
     }
 
-    /// The resources in start order: the word of haresources, "address" or "unit", the address with its prefix or the
+    /// The resources in start order: the word of haresources, "address" or "unit", the address or the
     /// unit's name, and the state on this node in the words of State of org.hbd1.Resource.
     #[zbus(property)]
     fn resources(&self) -> Vec<(&str, &str, &str, &str)> {
@@ -394,7 +394,7 @@ impl ResourceObject {
         &self.0.1.kind
     }
 
-    /// The address with its prefix, or the unit's name.
+    /// The address, or the unit's name.
     #[zbus(property(emits_changed_signal = "const"))]
     fn target(&self) -> &str {
         &self.0.1.target

@@ -242,7 +242,7 @@ pub struct ResourceSnapshot {
     pub word: String,
     /// `address` or `unit`.
     pub kind: String,
-    /// The address with its prefix, or the unit's name.
+    /// The address, or the unit's name.
     pub target: String,
     /// `stopped`, `starting`, `active`, `stopping`, `failed`, `restarting`, `stopped-by-hand`, `stopped-with`,
     /// `gone`, `unreachable`, `unknown`, `left-over`.

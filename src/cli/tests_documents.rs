@@ -96,6 +96,47 @@ fn every_command_in_a_document_is_one_of_hbctl() {
     assert!(count > 100, "only {count} commands were found");
 }
 
+/// The commands in a manual page, in bold, spoken of.
+fn commands_in_page(text: &str) -> Vec<String> {
+    let bold = Regex::new(r#"(?m)^\.BR? "?(hbctl [a-z][^"\n(]*)"#).unwrap();
+    bold.captures_iter(&text.replace("\\-", "-")).map(|parts| parts[1].trim().to_owned()).collect()
+}
+
+#[test]
+fn every_command_in_a_manual_page_is_one_of_hbctl() {
+    let mut paths = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"), &mut paths);
+    let mut count = 0;
+    for path in paths {
+        for typed in commands_in_page(&fs::read_to_string(&path).unwrap()) {
+            let found = complaints(&path.display().to_string(), &format!("`{typed}`"));
+            assert!(found.is_empty(), "{}", found.join("\n"));
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} commands were found");
+}
+
+/// Messages quote commands, and the journal catalog speaks of them.
+#[test]
+fn every_command_in_a_message_is_one_of_hbctl() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let quoted = Regex::new(r"[`']hbctl ([a-z][a-z-]*)").unwrap();
+    let spoken_of = Regex::new(r"\bhbctl ([a-z][a-z-]*)").unwrap();
+    let (command, mut paths, mut count) = (table::command(), Vec::new(), 0);
+    let verbs: BTreeSet<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    ["src", "packaging", "units"].iter().for_each(|place| collect(&root.join(place), &mut paths));
+    for path in paths.iter().filter(|path| !path.ends_with("tests_documents.rs")) {
+        let pattern = if path.ends_with("hbd.catalog") { &spoken_of } else { &quoted };
+        for parts in pattern.captures_iter(&fs::read_to_string(path).unwrap()) {
+            let verb = &parts[1];
+            assert!(verbs.contains(verb) || verb == "and", "{}: hbctl has no {verb}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 100, "only {count} commands were found");
+}
+
 #[test]
 fn a_command_that_hbctl_does_not_take_is_found() {
     let text = "Ask `hbctl status --josn`, `hbctl move` or\n\n    hbctl move GROUP\n    hbctl standby GROUP…  # these\n\n\
