@@ -124,6 +124,16 @@ fn defaults_are_told_as_they_are() {
     }
     let node = Node::with("").haresources(GROUPS).toml("[groups.\"192.168.17.200/24/eth0\".check]\ntcp = 80\n");
     let checks = node.config().checks;
+    let (check, rule) = (&checks[0], &checks[0].rule);
+    let times = format!("interval {}, timeout {}", check.interval.as_secs(), check.timeout.as_secs());
+    let commented = [
+        format!("# a check: {times}, fall {}, rise {}\n", rule.fall, rule.rise),
+        format!("# [fence.\"NODE\"]: timeout {}\n", FENCE_TIMEOUT.as_secs()),
+        format!("# [notify]: timeout {}, keepalived false\n", NotifyProgram::default().timeout.as_secs()),
+    ];
+    for line in &commented {
+        assert!(defaults().contains(line), "hbd.toml(5) does not say: {line}");
+    }
     let page = read("docs/handbook/src/failures.md");
     let told = [
         format!("`restarts` times ({}) within `within` ({within} s)", health.restarts),
@@ -134,6 +144,32 @@ fn defaults_are_told_as_they_are() {
     }
     assert!(page.contains("after three seconds (WatchdogSec=)"));
     assert!(read("units/hbd.service").contains("\nWatchdogSec=3s\n"));
+}
+
+/// The lines under DEFAULTS in hbd.toml(5).
+fn defaults() -> String {
+    let page = read("man/hbd.toml.5");
+    let (_, section) = page.split_once(".SH DEFAULTS\n").unwrap();
+    let (_, lines) = section.split_once(".nf\n").unwrap();
+    lines.split_once("\n.fi").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_defaults_of_hbd_toml_change_nothing() {
+    let with = |toml: &str| Node::with("").haresources(GROUPS).toml(toml).config();
+    let (lines, plain) = (defaults(), with(""));
+    assert_eq!(with(&lines), plain);
+    for (key, other) in [("restarts = 2", "restarts = 3"), ("pace = 0", "pace = 1"), ("\"yield\"", "\"defend\"")] {
+        assert!(lines.contains(key) && with(&lines.replace(key, other)) != plain, "{key} has no effect");
+    }
+    // Every key of the tables stands there, if only in a comment.
+    for table in ["[addresses]", "[units]", "[health]", "[ipfail]", "[watchdog]", "[record]", "[keys]"] {
+        let (_, section) = lines.split_once(&format!("\n{table}\n")).unwrap();
+        let section = section.split("\n\n").next().unwrap_or_default();
+        let keys = listed(&format!("{table}\nzzzzzz = 1\n"), if table == "[keys]" { " is " } else { " are " });
+        let missing: Vec<&String> = keys.iter().filter(|key| !section.contains(key.as_str())).collect();
+        assert!(missing.is_empty(), "{table} lacks {missing:?}");
+    }
 }
 
 /// The words that the only hint about an unknown key lists, behind the first of these words.
