@@ -236,8 +236,10 @@ fn a_check_that_fails_is_shown_and_is_trouble() {
 #[test]
 fn a_held_back_group_comes_with_the_way_out() {
     for (why, wanted) in [
-        ("10.0.0.100 is answered by 02:00:00:00:00:01", "If that cannot happen: hbctl clear-hold 10.0.0.100"),
+        ("10.0.0.100 is answered by 02:00:00:00:00:01", "does not serve the group, hbctl clear-hold 10.0.0.100"),
         ("nodeb is not reset yet", "hbctl confirm-fenced NODE"),
+        ("the witness does not answer: x", "is off for certain, hbctl confirm-fenced NODE"),
+        ("no ping node answers", "network of this node is well, hbctl clear-hold 10.0.0.100"),
         ("this node is not ready for it (x: y)", "if it is after all, hbctl clear-hold 10.0.0.100"),
         ("this node is in maintenance", "because this node is in maintenance."),
     ] {

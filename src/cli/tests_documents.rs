@@ -53,8 +53,8 @@ fn command(line: &str) -> Option<String> {
     typed.starts_with("hbctl ").then(|| typed.to_owned())
 }
 
-/// The commands in a document. A whole one is to be typed as it stands; another one is spoken of in a sentence, and may
-/// lack its arguments.
+/// The commands in a document. A whole one is to be typed as it stands; another one is spoken of in a sentence, and
+/// may lack its arguments.
 fn commands(text: &str) -> Vec<(String, bool)> {
     let (mut found, mut block) = (Vec::new(), None);
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
@@ -128,7 +128,9 @@ fn every_command_in_a_message_is_one_of_hbctl() {
     ["src", "packaging", "units"].iter().for_each(|place| collect(&root.join(place), &mut paths));
     for path in paths.iter().filter(|path| !path.ends_with("tests_documents.rs")) {
         let pattern = if path.ends_with("hbd.catalog") { &spoken_of } else { &quoted };
-        for parts in pattern.captures_iter(&fs::read_to_string(path).unwrap()) {
+        // A captured packet is no text.
+        let text = fs::read(path).unwrap();
+        for parts in pattern.captures_iter(&String::from_utf8_lossy(&text)) {
             let verb = &parts[1];
             assert!(verbs.contains(verb) || verb == "and", "{}: hbctl has no {verb}", path.display());
             count += 1;

@@ -137,7 +137,7 @@ impl There {
     }
 }
 
-/// `hbd-ha.cf(5)` of man/hbd-ha.cf.5, and what hbctl makes of its tables.
+/// The pages in man/, as `hbd.toml(5)`, and those that are made.
 fn manual_pages() -> BTreeSet<String> {
     let names = source::paths(&["man"]).into_iter().filter_map(|path| {
         let name = path.strip_prefix("man/")?.to_owned();
