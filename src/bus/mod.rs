@@ -25,6 +25,7 @@ pub mod path;
 pub mod snapshot;
 
 mod answers;
+mod beginning;
 mod ending;
 mod error;
 mod fencing;

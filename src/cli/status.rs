@@ -8,33 +8,8 @@ use crate::bus::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, S
 /// Everything that is wrong, a sentence each; empty when all is well.
 pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     let mut troubles = Vec::new();
-    if snapshot.maintenance {
-        troubles.push(
-            "This node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.".to_owned(),
-        );
-    }
-    if !snapshot.witness.is_empty() && !snapshot.witness_answers {
-        let without = if snapshot.witness_required {
-            "without both nothing is served"
-        } else {
-            "without both it is as if none was configured (required = false)"
-        };
-        troubles.push(format!(
-            "The witness {}. Nothing depends on it while the nodes hear each other; {without}.",
-            snapshot.witness
-        ));
-    }
-    for node in snapshot.nodes.iter().filter(|node| node.maintenance && !node.local) {
-        troubles.push(format!("Node {} is in maintenance: it takes nothing over.", node.name));
-    }
-    for node in snapshot.nodes.iter().filter(|node| !node.left_alone.is_empty()) {
-        let groups = node.left_alone.join(", ");
-        troubles.push(if node.local {
-            format!("In maintenance on this node: {groups}. `hbctl maintenance off GROUP` ends it.")
-        } else {
-            format!("In maintenance on node {}: {groups}.", node.name)
-        });
-    }
+    troubles.extend(maintenance(snapshot));
+    troubles.extend(silent_witness(snapshot));
     for node in snapshot.nodes.iter().filter(|node| !node.differing.is_empty()) {
         troubles.push(format!(
             "Node {} uses other cluster settings in {} than this node: {}.",
@@ -78,6 +53,40 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<String> {
     troubles.extend(snapshot.broken_devices.iter().cloned());
     troubles.extend(snapshot.start_problems.iter().cloned());
     troubles
+}
+
+/// What is left alone while an operator works on it.
+fn maintenance(snapshot: &Snapshot) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if snapshot.maintenance {
+        troubles.push(
+            "This node is in maintenance: its resources are left alone. `hbctl maintenance off` ends it.".to_owned(),
+        );
+    }
+    for node in snapshot.nodes.iter().filter(|node| node.maintenance && !node.local) {
+        troubles.push(format!("Node {} is in maintenance: it takes nothing over.", node.name));
+    }
+    for node in snapshot.nodes.iter().filter(|node| !node.left_alone.is_empty()) {
+        let groups = node.left_alone.join(", ");
+        troubles.push(if node.local {
+            format!("In maintenance on this node: {groups}. `hbctl maintenance off GROUP` ends it.")
+        } else {
+            format!("In maintenance on node {}: {groups}.", node.name)
+        });
+    }
+    troubles
+}
+
+/// A witness that does not answer, and what that means.
+fn silent_witness(snapshot: &Snapshot) -> Option<String> {
+    let without = if snapshot.witness_required {
+        "without both nothing is served"
+    } else {
+        "without both it is as if none was configured (required = false)"
+    };
+    let words = &snapshot.witness;
+    let silent = !words.is_empty() && !snapshot.witness_answers;
+    silent.then(|| format!("The witness {words}. Nothing depends on it while the nodes hear each other; {without}."))
 }
 
 /// What a check of a group says that is not well.

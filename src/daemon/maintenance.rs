@@ -1,5 +1,5 @@
-//! Maintenance on disk: a file that says that the node is in it, and one that names single groups, so that a restart of
-//! hbd or of the machine does not end it.
+//! Maintenance on disk: a file that says that the node is in it, and one that names single groups, so that a restart
+//! of hbd or of the machine does not end it.
 //!
 //! Owns the files. What they say is there before the core knows, and gone after: a crash in between leaves the
 //! resources alone.
@@ -183,7 +183,7 @@ mod tests {
             reply.send(Ok(answer)).unwrap();
             there
         };
-        tokio::join!(set(&inputs, mark, wanted.clone(), on), core)
+        tokio::join!(set(&inputs, mark, wanted, on), core)
     }
 
     #[tokio::test]

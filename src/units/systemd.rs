@@ -15,7 +15,7 @@ use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
 use super::signals::{self, ManagerEvent, SeenUp};
 use super::state::{ActiveState, UnitState};
-use super::watch::monotonic;
+use crate::util::clock::monotonic_usec;
 
 /// How often a state is read again while something is waited for, should every signal have been lost.
 pub const RECHECK: Duration = Duration::from_secs(2);
@@ -170,7 +170,7 @@ impl Systemd {
         let mut replaced = false;
         loop {
             let mut ended = self.finish(unit, &job, &mut events).await?;
-            let at = monotonic();
+            let at = monotonic_usec();
             let state = self.patiently(|| self.state(unit)).await?;
             if satisfied(verb, &state.active) {
                 self.tell_up(verb, &state, at);
@@ -202,7 +202,7 @@ impl Systemd {
         let JobWish { verb, unit, made_of } = wish;
         let mut known = 0;
         loop {
-            let at = monotonic();
+            let at = monotonic_usec();
             let before = self.patiently(|| self.state(unit)).await?;
             match (verb, before.load.as_str()) {
                 (Verb::Start, "not-found") if made_of.is_none() => {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -24,6 +23,7 @@ use super::jobs::UnitJobs;
 use super::signals::ManagerEvent;
 use super::state::UnitState;
 use super::systemd::{LAG, RECHECK, Systemd};
+use crate::util::clock::monotonic_usec;
 
 /// Units whose signals are subscribed to: dbus-daemon allows a connection 512 match rules
 /// (`max_match_rules_per_connection`). Further units are seen by the periodic look.
@@ -122,7 +122,7 @@ impl Watched {
 
     /// Takes in what was heard of jobs. Returns the units to be looked at.
     fn hear(&mut self, event: &ManagerEvent) -> Vec<usize> {
-        let now = monotonic();
+        let now = monotonic_usec();
         match event {
             ManagerEvent::JobNew(new) => self.jobs.begin(new, now),
             ManagerEvent::Jobs(listed) => self.jobs.list(listed, now),
@@ -252,7 +252,7 @@ impl Systemd {
         match seen {
             Seen::Up => {
                 (watch.standing, watch.cause, watch.lapped) = (None, None, false);
-                watch.up_since = Some(monotonic());
+                watch.up_since = Some(monotonic_usec());
                 report(&watch.unit, News::Up);
             }
             Seen::Nothing if state.active.is_up() => {
@@ -302,7 +302,7 @@ impl Systemd {
             if watched.units[index].judge_at.take_if(|at| *at <= now).is_none() {
                 continue;
             }
-            watched.units[index].judged = monotonic();
+            watched.units[index].judged = monotonic_usec();
             let judged = timeout(ANSWER, self.judge_end(watched, index)).await;
             let Ok(Ok(Some((news, cause)))) = judged else {
                 watched.note_silence(report);
@@ -331,7 +331,7 @@ impl Systemd {
         let result = self.result_of(&state).await;
         // systemd forgets when a unit left its active state if nothing refers to the unit any more.
         let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
-        let since = left.unwrap_or_else(|| monotonic().saturating_sub(HEARD));
+        let since = left.unwrap_or_else(|| monotonic_usec().saturating_sub(HEARD));
         let job = watched.jobs.last_ended(&state.name, since);
         let (up_since, lapped) = (watch.up_since, watch.lapped);
         let end = End { state: &state, details: details.as_ref(), result: &result, job, up_since, lapped };
@@ -399,14 +399,7 @@ fn lap_text(name: &str, result: &str) -> String {
 
 /// How long ago a moment of CLOCK_MONOTONIC was, which is given in microseconds.
 pub fn time_since(moment: u64) -> Duration {
-    Duration::from_micros(monotonic().saturating_sub(moment))
-}
-
-/// CLOCK_MONOTONIC in microseconds.
-pub(super) fn monotonic() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+    Duration::from_micros(monotonic_usec().saturating_sub(moment))
 }
 
 /// Units whose signals came in since the last look.

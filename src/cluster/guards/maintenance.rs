@@ -9,8 +9,8 @@
 //! lets go. At the end everything that belongs here is started where it does not run, and what a dead peer left is
 //! taken.
 //!
-//! The same holds for single groups that an operator has named, with everything that moves along with them. The others
-//! go on as ever.
+//! The same holds for single groups that an operator has named, with everything that moves along with them. The
+//! others go on as ever.
 //!
 //! Heartbeat has nothing like it. A real one that wants to give us something gets no answer, as from a node in
 //! flux, and keeps it; one that releases everything and leaves finds nobody who takes it. An hbd is told by the

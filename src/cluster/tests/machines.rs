@@ -265,7 +265,8 @@ fn after_a_lost_lease_a_stranger_does_not_keep_our_address_away() {
     }
 }
 
-/// The peer had it for a moment, a stranger answers from then on, and the peer, which is heard, says no other MAC address.
+/// The peer had it for a moment, a stranger answers from then on, and the peer, which is heard, says no other MAC
+/// address.
 #[test]
 fn after_a_lost_lease_the_peers_short_answer_does_not_make_a_stranger_the_peer() {
     let mut bench = recognised();
