@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::auth_method::AuthMethod;
 use super::failback::{DailyWindow, FailbackPolicy};
-use super::groups::{Group, Resource};
+use super::groups::{Group, Recipe, Resource, ResourceKind, Transient};
 use super::types::{Config, Medium};
 
 /// What is different in the newer of two configurations, a sentence without its full stop each.
@@ -161,6 +161,9 @@ impl ConfigDifference {
                 }
                 Some(before) if !before.kind.does_the_same(&resource.kind) => {
                     self.say(format!("group {key}: {} is now {}", resource.word, resource.kind));
+                }
+                Some(before) if timeout(before) != timeout(resource) => {
+                    self.say(format!("group {key}: {} may take another time", resource.word));
                 }
                 Some(_) => {}
             }
@@ -320,6 +323,14 @@ fn name_all_fields(config: &Config) {
         notify: _,
         witness: _,
     } = config;
+}
+
+/// How long a program that hbd runs for this may take, where that is written.
+fn timeout(resource: &Resource) -> Option<Duration> {
+    match &resource.kind {
+        ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. }) => script.timeout,
+        _ => None,
+    }
 }
 
 fn medium(medium: &Medium) -> String {

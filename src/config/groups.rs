@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,7 @@ pub struct Transient {
 pub enum Recipe {
     /// A `.mount` unit.
     Mount(Mount),
-    /// A `.service` unit around a resource script or an OCF agent.
+    /// A `.service` unit around a program that is called at its start and at its stop.
     Script(Script),
 }
 
@@ -152,7 +153,7 @@ pub struct Mount {
     pub options: Option<String>,
 }
 
-/// A resource script or an OCF agent (03 §2.3, §12.3).
+/// A resource script or an OCF agent (03 §2.3, §12.3), or the program of `move` in hbd.toml.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// The program and the arguments before the operation. Never empty.
@@ -161,6 +162,9 @@ pub struct Script {
     pub dialect: Dialect,
     /// Variables of its environment, as names and values.
     pub environment: Vec<(String, String)>,
+    /// How long one run of it may take; `None`: as long as `[units]` of hbd.toml says.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
 }
 
 /// How a script tells whether its resource runs (03 §2.5).
@@ -170,6 +174,8 @@ pub enum Dialect {
     Text,
     /// By the exit status of `monitor`, 0 if it runs and 7 if it does not: OCF agents.
     Codes,
+    /// Not at all; it is called with `take` and `release`: the program of `move` in hbd.toml.
+    Move,
 }
 
 /// A virtual address as haresources gives it (03 §2.4). What is absent follows from the routes when the address is
@@ -196,7 +202,7 @@ mod tests {
     fn every_kind_is_told_with_what_it_does() {
         let mount = Mount { device: "/dev/sdb1".into(), directory: "/srv/x".into(), fstype: None, options: None };
         let command = vec!["/etc/ha.d/resource.d/drbddisk".into(), "r0".into()];
-        let script = Script { command, dialect: Dialect::Text, environment: Vec::new() };
+        let script = Script { command, dialect: Dialect::Text, environment: Vec::new(), timeout: None };
         let made = |unit: &str, recipe| ResourceKind::Transient(Transient { unit: unit.into(), recipe });
         let table = [
             (ResourceKind::Unit("nginx.service".into()), "unit nginx.service"),

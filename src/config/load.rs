@@ -17,7 +17,7 @@ use super::files::Files;
 use super::groups::{Group, Recipe, Resource, ResourceKind, Transient};
 use super::ha_cf::HaCf;
 use super::haresources::WrittenGroup;
-use super::hbd_toml::HbdToml;
+use super::hbd_toml::{HbdToml, MoveContext};
 use super::host::Host;
 use super::service_checks::ServiceCheck;
 use super::settings::{LayeredSettings, SettingCollector};
@@ -47,15 +47,19 @@ pub fn load(files: &Files, host: &Host) -> Loaded {
     let Some(sources) = sources::read(files, host, &mut findings) else {
         return Loaded { diagnostics: findings.into_sorted(), ..Loaded::default() };
     };
-    let Sources { ha_cf, mut scalars, overrides, keys, mut hbd_toml, node, groups, groups_whole: whole } = sources;
+    let Sources { ha_cf, mut scalars, overrides, keys, mut hbd_toml, node, mut groups, groups_whole: whole } =
+        sources;
     scalars.append(overrides);
     scalars.report_without_effect(&mut findings);
     let layers = layered(scalars, files, host, &mut findings);
-    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if whole {
         hbd_toml.services.match_groups(&groups, &mut findings);
         hbd_toml.units.match_units(&groups, &mut findings);
+        // These are no words that a table could mean.
+        let context = MoveContext { files, names: &hbd_toml.names, nodes: &ha_cf.nodes, node: &node };
+        hbd_toml.moves.add_steps(&context, &mut groups, &mut findings);
     }
+    let known: Vec<_> = groups.iter().map(|found| &found.group).collect();
     if !findings.has_errors() {
         hbd_toml.addresses.check_groups(&known, &mut findings);
         hbd_toml.address_options.check(files, &known, &mut findings);

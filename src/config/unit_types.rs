@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, ResourceKind};
+use super::groups::{Group, Recipe, ResourceKind};
 
 /// `[units]` of hbd.toml: how long units may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,14 @@ impl UnitLimit {
     /// One that hbd.toml says.
     pub fn written(time: Duration) -> UnitLimit {
         UnitLimit { time, written: true }
+    }
+
+    /// The same for a unit that hbd makes of this recipe, which may have a limit of its own.
+    pub fn of_recipe(self, recipe: Option<&Recipe>) -> UnitLimit {
+        match recipe {
+            Some(Recipe::Script(script)) => script.timeout.map_or(self, UnitLimit::written),
+            _ => self,
+        }
     }
 }
 

@@ -285,10 +285,14 @@ impl Effects {
             }
         };
         let command = match verb {
-            Verb::Start => units::UnitCommand::Start { id, unit, recipe, limit: self.limits.start },
+            Verb::Start => {
+                let limit = self.limits.start.of_recipe(recipe.as_ref());
+                units::UnitCommand::Start { id, unit, recipe, limit }
+            }
             Verb::Stop => {
                 let vacate = self.unit_policies.may_vacate(&resource.kind);
-                units::UnitCommand::Stop { id, unit, recipe, limit: self.limits.stop, vacate }
+                let limit = self.limits.stop.of_recipe(recipe.as_ref());
+                units::UnitCommand::Stop { id, unit, recipe, limit, vacate }
             }
             Verb::Announce => return Ok(()),
         };

@@ -198,7 +198,7 @@ fn script(words: &[String]) -> ExitCode {
         _ => return ExitCode::FAILURE,
     };
     let operation = if operation == "start" { ScriptOperation::Start } else { ScriptOperation::Stop };
-    let dialect = if dialect == "text" { config::Dialect::Text } else { config::Dialect::Codes };
+    let Some(dialect) = units::script::dialect(dialect) else { return ExitCode::FAILURE };
     match units::script::run(operation, dialect, command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

@@ -308,7 +308,7 @@ async fn stop(resources: &[&ResourceKind], policies: &UnitPolicies) -> Vec<Relea
         if recipe.is_some() && down {
             continue;
         }
-        let limit = UnitLimit { time: STOP_LIMIT, written: recipe.is_some() };
+        let limit = UnitLimit { time: STOP_LIMIT, written: recipe.is_some() }.of_recipe(recipe);
         let limit = systemd.limit_for(Verb::Stop, unit, limit).await;
         let stopped = systemd.stop_resource(unit, recipe, limit, policies.may_vacate(kind)).await;
         errors.extend(stopped.map_err(Box::new).err().map(ReleaseError::from));

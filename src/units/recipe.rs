@@ -8,6 +8,7 @@ use std::time::Duration;
 use zbus::Variant;
 
 use super::proxy::Property;
+use super::script::dialect_word;
 use crate::config::{Dialect, Mount, Script};
 use crate::util::clock::microseconds;
 
@@ -28,11 +29,7 @@ pub(super) fn command(words: Vec<&str>) -> Variant<'_> {
 
 /// `hbd --script OPERATION DIALECT COMMAND…`, see [`super::script`].
 fn wrapped<'a>(program: &'a str, operation: &'a str, script: &'a Script) -> Variant<'a> {
-    let dialect = match script.dialect {
-        Dialect::Text => "text",
-        Dialect::Codes => "codes",
-    };
-    let mut words = vec![program, "--script", operation, dialect];
+    let mut words = vec![program, "--script", operation, dialect_word(script.dialect)];
     words.extend(script.command.iter().map(String::as_str));
     command(words)
 }
@@ -47,18 +44,20 @@ pub(super) fn common<'a>(description: String) -> Vec<Property<'a>> {
 }
 
 /// The environment is in a file of its own ([`super::environment`]).
-fn service<'a>() -> Vec<Property<'a>> {
-    vec![
-        ("Type", Variant::from("oneshot")),
+fn service<'a>(script: &Script) -> Vec<Property<'a>> {
+    let kill = match script.dialect {
         // What the script leaves running is the resource; only its own stop ends it, as ever (sysvinit's rule).
-        ("KillMode", Variant::from("process")),
-    ]
+        Dialect::Text | Dialect::Codes => "process",
+        // A child that hangs would move the address after somebody else has it.
+        Dialect::Move => "control-group",
+    };
+    vec![("Type", Variant::from("oneshot")), ("KillMode", Variant::from(kill))]
 }
 
 /// The service that stands for a script's resource: active from its `start` to its `stop`.
 pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
     let mut properties = common(format!("hbd resource {}", script.command.join(" ")));
-    properties.extend(service());
+    properties.extend(service(script));
     properties.extend([
         ("RemainAfterExit", Variant::from(true)),
         ("ExecStart", wrapped(program, "start", script)),
@@ -73,7 +72,7 @@ pub(super) fn resource<'a>(program: &'a str, script: &'a Script, limit: Duration
 /// same.
 pub(super) fn stop_once<'a>(program: &'a str, script: &'a Script, limit: Duration) -> Vec<Property<'a>> {
     let mut properties = common(format!("hbd stop of {}", script.command.join(" ")));
-    properties.extend(service());
+    properties.extend(service(script));
     properties.extend(helper(wrapped(program, "stop", script), limit));
     properties
 }
@@ -121,6 +120,27 @@ pub(super) fn mount<'a>(mount: &'a Mount, limit: Duration) -> Vec<Property<'a>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_move_leaves_running_ends_with_it() {
+        for (dialect, word, kill) in [
+            (Dialect::Text, "text", "process"),
+            (Dialect::Codes, "codes", "process"),
+            (Dialect::Move, "move", "control-group"),
+        ] {
+            let command = vec!["/bin/move".to_owned(), "10.0.0.9".to_owned()];
+            let script = Script { command, dialect, environment: Vec::new(), timeout: None };
+            let mut properties = resource("/usr/sbin/hbd", &script, Duration::from_secs(7));
+            let mut take = |name: &str| {
+                let place = properties.iter().position(|(known, _)| *known == name).unwrap();
+                properties.swap_remove(place).1
+            };
+            assert_eq!(take("KillMode"), Variant::from(kill));
+            assert_eq!(take("TimeoutStopUSec"), Variant::from(7_000_000_u64));
+            let line: Vec<(String, Vec<String>, bool)> = take("ExecStop").try_into().unwrap();
+            assert_eq!(line[0].1[1..], ["--script", "stop", word, "/bin/move", "10.0.0.9"]);
+        }
+    }
 
     #[test]
     fn no_argument_is_taken_for_a_variable() {

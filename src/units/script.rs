@@ -1,5 +1,5 @@
-//! Running a resource script or an OCF agent by Heartbeat's rules (03 §2.5): `hbd --script`, the main process of
-//! the units that [`super::transient`] makes.
+//! Running a resource script or an OCF agent by Heartbeat's rules (03 §2.5), or the program of `move` in hbd.toml:
+//! `hbd --script`, the main process of the units that [`super::transient`] makes.
 //!
 //! Owns the judgement of what a script says. Knows nothing of units.
 
@@ -21,6 +21,27 @@ pub enum ScriptOperation {
     Stop,
 }
 
+/// The dialects by their words on the command line of `hbd --script`.
+const DIALECTS: [(&str, Dialect); 3] = [("text", Dialect::Text), ("codes", Dialect::Codes), ("move", Dialect::Move)];
+
+/// The dialect of that word; `None` if there is none.
+pub fn dialect(word: &str) -> Option<Dialect> {
+    DIALECTS.iter().find(|(known, _)| *known == word).map(|(_, dialect)| *dialect)
+}
+
+/// The word of a dialect.
+pub(super) fn dialect_word(dialect: Dialect) -> &'static str {
+    DIALECTS.iter().find(|(_, known)| *known == dialect).map_or("text", |(word, _)| *word)
+}
+
+/// What a program of this dialect is called with to start its resource, and to stop it.
+fn words(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        Dialect::Text | Dialect::Codes => ("start", "stop"),
+        Dialect::Move => ("take", "release"),
+    }
+}
+
 /// Runs `command` and returns the exit status for systemd. A start that is needed replaces this process.
 ///
 /// # Errors
@@ -34,11 +55,12 @@ pub fn run(operation: ScriptOperation, dialect: Dialect, command: &[String]) -> 
         call.args(arguments).arg(word);
         call
     };
+    let (start, stop) = words(dialect);
     match operation {
         ScriptOperation::Start if runs(dialect, &call)? == Some(true) => Ok(0),
-        ScriptOperation::Start => Err(call("start").exec()),
+        ScriptOperation::Start => Err(call(start).exec()),
         ScriptOperation::Stop => {
-            let status = call("stop").status()?;
+            let status = call(stop).status()?;
             let stopped = status.success() || (dialect == Dialect::Codes && status.code() == Some(NOT_RUNNING));
             // What evidently does not run has stopped, whatever its script says.
             Ok(if stopped || runs(dialect, &call)? == Some(false) { 0 } else { code(status) })
@@ -58,6 +80,7 @@ fn runs(dialect: Dialect, call: &impl Fn(&str) -> Command) -> io::Result<Option<
             let output = call("status").stderr(Stdio::inherit()).output()?;
             Ok(says(&String::from_utf8_lossy(&output.stdout)))
         }
+        Dialect::Move => Ok(None),
     }
 }
 
@@ -157,6 +180,16 @@ mod tests {
         for (script, status, log) in table {
             assert_eq!(stop(Dialect::Codes, script), (status, log.to_owned()), "{script}");
         }
+    }
+
+    #[test]
+    fn the_program_of_a_move_is_always_called_and_its_status_counts() {
+        assert_eq!(stop(Dialect::Move, "exit 0"), (0, "release".to_owned()));
+        assert_eq!(stop(Dialect::Move, "exit 7"), (7, "release".to_owned()));
+        for known in [Dialect::Text, Dialect::Codes, Dialect::Move] {
+            assert_eq!(dialect(dialect_word(known)), Some(known));
+        }
+        assert_eq!(dialect("other"), None);
     }
 
     #[test]

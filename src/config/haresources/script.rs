@@ -140,7 +140,7 @@ pub(super) fn assumed(word: &str, script: &str, arguments: &[&str], context: &Lo
 fn run(word: &str, path: &Path, arguments: &[&str], context: &LookupContext<'_>) -> ResourceKind {
     let mut command = vec![path.display().to_string()];
     command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-    transient(word, Script { command, dialect: Dialect::Text, environment: environment(context) })
+    transient(word, Script { command, dialect: Dialect::Text, environment: environment(context), timeout: None })
 }
 
 /// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.
@@ -202,7 +202,7 @@ fn ocf(
     );
     environment.extend(parameters.into_iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)));
     let command = vec![agent.display().to_string()];
-    transient(word, Script { command, dialect: Dialect::Codes, environment })
+    transient(word, Script { command, dialect: Dialect::Codes, environment, timeout: None })
 }
 
 fn transient(word: &str, script: Script) -> ResourceKind {

@@ -16,6 +16,7 @@ mod form_groups;
 mod ipfail;
 mod keys;
 mod links;
+mod move_steps;
 mod names;
 mod notify;
 mod probes;
@@ -46,6 +47,7 @@ use failback::FailbackKeys;
 use fence::FenceTables;
 use ipfail::IpfailTable;
 use keys::KeysTable;
+use move_steps::MoveTables;
 use names::NameTable;
 use notify::NotifyTable;
 use services::ServiceTables;
@@ -55,6 +57,7 @@ use witness::WitnessTable;
 
 pub(super) use aliases::Aliases;
 use arrangement::ArrangementKeys;
+pub(super) use move_steps::MoveContext;
 
 /// The names of all tables, in the order in which hints list them.
 const TABLES: [&str; 13] = [
@@ -76,9 +79,11 @@ const TABLES: [&str; 13] = [
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 9] = {
+const OTHER_GROUP_KEYS: [&str; 10] = {
     let ([check, ready], [preferred, announce, routes, rules]) = (checks::GROUP_KEYS, address_options::GROUP_KEYS);
-    [check, ready, failback::GROUP_KEY, arrangement::GROUP_KEY, names::GROUP_KEY, preferred, announce, routes, rules]
+    let [failback, priority, name, moves] =
+        [failback::GROUP_KEY, arrangement::GROUP_KEY, names::GROUP_KEY, move_steps::GROUP_KEY];
+    [check, ready, failback, priority, name, preferred, announce, routes, rules, moves]
 };
 
 /// The tables: settings that ha.cf does not have.
@@ -96,6 +101,8 @@ pub(super) struct HbdToml {
     pub addresses: AddressTables,
     /// `preferred` and `announce` of both, `routes` and `rules` of `[groups]`.
     pub address_options: AddressOptionTables,
+    /// `move` of `[groups]`.
+    pub moves: MoveTables,
     /// `check` and `ready` of `[groups]`.
     pub checks: CheckTables,
     /// `name` of `[groups]`.
@@ -240,6 +247,7 @@ impl HbdToml {
                     self.arrangement.read_group(key.get_ref(), group, source, findings);
                     self.checks.read_group(key.get_ref(), group, source, findings);
                     self.address_options.read_group(key.get_ref(), group, source, findings);
+                    self.moves.read_group(key.get_ref(), group, source, findings);
                 }
             }
             "units" => self.units.read(table, source, findings),
@@ -275,6 +283,7 @@ impl HbdToml {
                     self.checks.read_group(&key, table, source, findings);
                     self.failback.read_group(&key, table, source, findings);
                     self.address_options.read_group(&key, table, source, findings);
+                    self.moves.read_group(&key, table, source, findings);
                     self.names.read_group(&key, table, source, findings);
                     self.arrangement.read_group(&key, table, source, findings);
                 }

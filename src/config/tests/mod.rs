@@ -14,6 +14,7 @@ mod fuzz;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
+mod moves;
 mod names;
 mod round_trip;
 mod rows;

@@ -24,6 +24,7 @@ mod interruption;
 mod jobs;
 mod keys;
 mod lease;
+mod moves;
 mod notify;
 mod operate;
 mod package;
@@ -134,6 +135,10 @@ const TESTS: &[(&str, Play)] = &[
     ("notify::what_hangs_outside_a_group_delays_no_move", notify::what_hangs_outside_a_group_delays_no_move),
     ("notify::a_script_of_keepaliveds_runs_unchanged", notify::a_script_of_keepaliveds_runs_unchanged),
     ("notify::the_examples_mail", notify::the_examples_mail),
+    ("moves::a_program_moves_the_address_of_its_group", moves::a_program_moves_the_address_of_its_group),
+    ("moves::a_move_that_hangs_moves_the_group", moves::a_move_that_hangs_moves_the_group),
+    ("moves::the_example_moves_an_address_in_a_cloud", moves::the_example_moves_an_address_in_a_cloud),
+    ("moves::an_address_on_the_loopback_interface", moves::an_address_on_the_loopback_interface),
     ("hooks::an_upgrade_with_apt_leaves_no_unit_down", hooks::an_upgrade_with_apt_leaves_no_unit_down),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (

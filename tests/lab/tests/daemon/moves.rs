@@ -1,0 +1,167 @@
+//! Addresses that announcements do not move: the program of `move`, and an address that a routing daemon would announce.
+
+use hbd_lab::Result;
+use hbd_lab::lab::NODES;
+use hbd_lab::process::{now, wait_or_explain};
+
+use crate::pair::{A, B, HBD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
+
+/// The unit of the example's address.
+const UNIT: &str = "hbd-move-192.168.17.200.service";
+const SETTINGS: &str = "/etc/hbd/hbd.toml.d/move.toml";
+const PROGRAM: &str = "/usr/local/sbin/lab-move";
+const LOG: &str = "/var/log/lab-moved";
+/// It notes how it was called, and what was there then.
+const SCRIPT: &str = r#"there=$(ip -oneline address show dev "$HBD_INTERFACE" to "$1" | grep -c "$1/")
+echo "$2 $1 $HBD_NODE $HBD_PEER address=$there web=$(systemctl is-active nginx.service)" >>/var/log/lab-moved
+"#;
+
+/// Installs the program, a shell script, on a node.
+fn install(pair: &Pair, index: usize, script: &str) -> Result<()> {
+    pair.node(index).write_mode(PROGRAM, &format!("#!/bin/sh\n{script}"), 0o755)
+}
+
+/// Both stopped, with this value of `move`.
+fn stop_with_move(pair: &mut Pair, value: &str) -> Result<()> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        let settings = format!("[groups.\"192.168.17.200/24/eth0\"]\nmove = {value}\n");
+        pair.node(index).write(SETTINGS, &settings)?;
+        pair.node(index).run(&["rm", "-f", LOG])?;
+    }
+    Ok(())
+}
+
+/// What a stop calls must be there until then.
+fn clean(pair: &mut Pair) -> Result<()> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).run(&["rm", "-f", SETTINGS, PROGRAM, LOG])?;
+    }
+    Ok(())
+}
+
+fn called(pair: &Pair, index: usize) -> Result<Vec<String>> {
+    let text = pair.node(index).read(LOG)?.unwrap_or_default();
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn wait_called(pair: &Pair, index: usize, lines: &[&str]) -> Result<()> {
+    wait_or_explain(&format!("the program on {} to be called {lines:?}", NODES[index].name), SOON, || {
+        let seen = called(pair, index).map_err(|error| error.to_string())?;
+        if seen == lines { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+}
+
+/// It takes the address when that is on the interface and before the service starts, releases it when the service has
+/// stopped and before the address goes, and is not called by a restart of hbd.
+pub fn a_program_moves_the_address_of_its_group(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        install(pair, index, SCRIPT)?;
+    }
+    stop_with_move(pair, &format!("\"{PROGRAM}\""))?;
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    let took = "take 192.168.17.200 nodea nodeb address=1 web=inactive";
+    // A node that starts first may have served for a moment.
+    expect("the last call on nodea", &called(pair, A)?.pop().as_deref(), &Some(took))?;
+    pair.wait_unit(A, UNIT, "active", SOON)?;
+    let status = pair.node(A).run(&["hbctl", "status"])?;
+    expect_words("hbctl status", &status, &["move::192.168.17.200"])?;
+    for index in [A, B] {
+        pair.node(index).run(&["rm", "-f", LOG])?;
+    }
+
+    let since = now();
+    pair.node(A).systemctl("restart", HBD)?;
+    pair.wait_stable(since)?;
+    expect("the calls during a restart of hbd", &called(pair, A)?, &Vec::new())?;
+
+    pair.node(A).run(&["hbctl", "standby"])?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    wait_called(pair, A, &["release 192.168.17.200 nodea nodeb address=1 web=inactive"])?;
+    wait_called(pair, B, &["take 192.168.17.200 nodeb nodea address=1 web=inactive"])?;
+    pair.wait_unit(A, UNIT, "inactive", SOON)?;
+    clean(pair)?;
+    Ok(String::new())
+}
+
+/// A program that does not end in time has failed, with all that it started: it is asked to release, and the other
+/// node serves.
+pub fn a_move_that_hangs_moves_the_group(pair: &mut Pair) -> Result<String> {
+    install(pair, A, &format!("{SCRIPT}[ \"$2\" = release ] || {{ sleep 301; true; }}\n"))?;
+    install(pair, B, SCRIPT)?;
+    stop_with_move(pair, &format!("{{ command = \"{PROGRAM}\", timeout = 2 }}"))?;
+    let since = pair.start_with(None)?;
+    let failed = pair.wait_record(A, since, "did not start", START)?;
+    expect_words("the record", failed.message(), &["move::192.168.17.200"])?;
+    pair.lab.wait_owner(B, START)?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let calls = called(pair, A)?;
+    let words: Vec<&str> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+    if words.first() != Some(&"take") || words.last() != Some(&"release") {
+        return unexpected(format!("the program on nodea was called {calls:?}"));
+    }
+    expect_status("pgrep", &pair.node(A).attempt(&["pgrep", "-f", "sleep 301"])?, 1)?;
+    clean(pair)?;
+    Ok(String::new())
+}
+
+/// The example for Amazon's cloud, with a cloud that is a file: it asks for the address where that is missing, and
+/// waits until it is there.
+pub fn the_example_moves_an_address_in_a_cloud(pair: &mut Pair) -> Result<String> {
+    let example = hbd_lab::project_root().join("packaging/examples/move-aws");
+    let text = std::fs::read_to_string(&example).map_err(hbd_lab::Error::file(example.display().to_string()))?;
+    let curl = "for url; do :; done\ncase $url in */token) echo secret;; */region) echo eu-lab-1;; */interface-id) echo eni-7;; *) exit 22;; esac\n";
+    let aws = "case $2 in describe-network-interfaces) cat /run/lab-cloud;;\n\
+               *) echo \"$*\" >>/var/log/lab-moved; (sleep 2; echo 192.168.17.200 >/run/lab-cloud) & ;; esac\n";
+    for index in [A, B] {
+        let node = pair.node(index);
+        node.write_mode(PROGRAM, &text, 0o755)?;
+        node.write_mode("/usr/local/bin/curl", &format!("#!/bin/sh\n{curl}"), 0o755)?;
+        node.write_mode("/usr/local/bin/aws", &format!("#!/bin/sh\n{aws}"), 0o755)?;
+        node.write("/run/lab-cloud", "192.168.17.7\t192.168.17.8\n")?;
+    }
+    stop_with_move(pair, &format!("{{ command = \"{PROGRAM}\", timeout = 30 }}"))?;
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    let asked = "ec2 assign-private-ip-addresses --region eu-lab-1 --network-interface-id eni-7 \
+                 --private-ip-addresses 192.168.17.200 --allow-reassignment";
+    expect("what the cloud was asked on nodea", &called(pair, A)?, &vec![asked.to_owned()])?;
+    let cloud = pair.node(A).read("/run/lab-cloud")?;
+    expect("the cloud when the service is up", &cloud.as_deref(), &Some("192.168.17.200\n"))?;
+    pair.node(A).run(&["hbctl", "standby"])?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    expect("what the cloud was asked on nodea in the end", &called(pair, A)?.len(), &1)?;
+    clean(pair)?;
+    for index in [A, B] {
+        pair.node(index).run(&["rm", "-f", "/usr/local/bin/aws", "/usr/local/bin/curl", "/run/lab-cloud"])?;
+    }
+    Ok(String::new())
+}
+
+/// An address on `lo`, as the recipes for routing daemons have it, and a unit that would announce it: both move.
+pub fn an_address_on_the_loopback_interface(pair: &mut Pair) -> Result<String> {
+    const LINE: &str = "nodea 192.168.17.200/24/eth0 httpd\nnodea 192.0.2.200/32/lo lab-routes\n";
+    let unit = "[Service]\nExecStartPre=/bin/sh -c 'ip -oneline address show dev lo to 192.0.2.200 | grep -q /32'\n\
+                ExecStart=/bin/sleep infinity\n";
+    for index in [A, B] {
+        pair.node(index).write("/etc/systemd/system/lab-routes.service", unit)?;
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    let since = pair.start_with(Some(LINE))?;
+    pair.wait_settled(since)?;
+    pair.wait_unit(A, "lab-routes.service", "active", SOON)?;
+    let warned: Vec<String> = pair
+        .records(A, since)?
+        .iter()
+        .filter(|record| record.priority() <= 4 && record.message().contains("192.0.2.200"))
+        .map(|record| record.message().to_owned())
+        .collect();
+    expect("warnings about the address", &warned, &Vec::new())?;
+    pair.node(A).run(&["hbctl", "standby"])?;
+    pair.wait_unit(B, "lab-routes.service", "active", SOON)?;
+    let left = pair.node(A).run(&["ip", "-oneline", "address", "show", "dev", "lo", "to", "192.0.2.200"])?;
+    expect("the address on nodea", &left, &String::new())?;
+    Ok(String::new())
+}
