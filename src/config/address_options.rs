@@ -2,13 +2,15 @@
 //!
 //! Owns the values. Nothing here is a decision of the core: only the thread of the addresses reads them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::address_form::AddressForm;
 use super::groups::Group;
 use super::routes::{GroupRoute, GroupRule};
 
-/// `preferred`, `announce`, `routes` and `rules` of `[addresses]` and `[groups."KEY"]`, and what IPsrcaddr says, for
+/// `preferred`, `announce`, `addresses`, `routes` and `rules` of `[addresses]` and `[groups."KEY"]`, and what IPsrcaddr says, for
 /// the addresses of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddressOptions {
@@ -16,6 +18,8 @@ pub struct AddressOptions {
     pub preferred: bool,
     /// The address that an `IPsrcaddr` of the group names.
     pub source: Option<IpAddr>,
+    /// What `addresses` says, by address.
+    pub forms: BTreeMap<IpAddr, AddressForm>,
     /// When they are announced.
     pub announce: AnnouncePolicy,
     /// What comes after the group's last address and goes before it, in this order.

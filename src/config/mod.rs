@@ -19,7 +19,7 @@
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
-//! | `address_options`, `routes` | how addresses are put on an interface and announced, and what comes with them |
+//! | `address_options`, `address_form`, `routes` | how addresses are put on an interface and announced, and what comes with them |
 //! | `arrangement` | which groups stay together or apart, and which start first |
 //! | `failback` | when groups return to the node that they prefer |
 //! | `group_target` | the name of the target that stands for a group |
@@ -38,6 +38,7 @@
 //! No file of this folder uses one that uses it. The readers of the four files know each other only in one direction:
 //! hbd.toml names groups and units of haresources.
 
+mod address_form;
 mod address_options;
 mod arrangement;
 mod auth_method;
@@ -81,6 +82,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub use address_form::{AddressForm, IpScope};
 pub use address_options::{AddressOptions, AnnouncePolicy};
 pub use arrangement::Arrangement;
 pub use auth_method::AuthMethod;

@@ -230,7 +230,7 @@ fn table(word: &str, tables: &BTreeMap<String, u32>) -> Result<u32, Refused> {
     }
 }
 
-fn number(key: &str, word: &str) -> Result<u32, Refused> {
+pub(super) fn number(key: &str, word: &str) -> Result<u32, Refused> {
     let none = || Refused {
         why: format!("`{key} {word}` is no number"),
         help: format!("write {key} and a whole number, as in {key} 100"),
@@ -238,11 +238,11 @@ fn number(key: &str, word: &str) -> Result<u32, Refused> {
     word.parse().map_err(|_| none())
 }
 
-fn no_value(key: &str, example: &str) -> Refused {
+pub(super) fn no_value(key: &str, example: &str) -> Refused {
     Refused { why: format!("nothing follows `{key}`"), help: example.to_owned() }
 }
 
-fn unknown<T>(word: &str, known: &[&str], example: &str) -> Result<T, Refused> {
+pub(super) fn unknown<T>(word: &str, known: &[&str], example: &str) -> Result<T, Refused> {
     let help = match nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("words are {}: {example}", known.join(", ")),

@@ -153,14 +153,14 @@ impl<R: Fn(VipReport)> Worker<R> {
         if self.network.is_duplicate(place.index, place.address) {
             return self.replace(place, lifetime);
         }
-        let answer = self.requests.submit(vec![request::renew(place, lifetime)]).pop();
-        answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
+        self.renew_one(place, lifetime)
     }
 
     /// Notes an address that the kernel has acknowledged.
     fn hold(&mut self, wanted: Address, place: Placement, announcement: &Announcement, expires: Option<Instant>) {
         let &Announcement { id, router, at, .. } = announcement;
-        self.network.note_added(place.index, place.address, place.prefix, place.prefix_route);
+        let (key, present) = place.as_present();
+        self.network.note_added(key, present);
         self.additions += 1;
         let held = HeldAddress {
             wanted,
@@ -173,6 +173,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             back_at: None,
             removals: Removals::default(),
             oddity: None,
+            changes: Removals::default(),
             contest: None,
         };
         self.held.insert(id, held);

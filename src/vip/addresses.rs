@@ -21,6 +21,12 @@ pub(super) struct Present {
     pub(super) ours: bool,
     /// Whether the kernel found it on another machine and does not use it (IFA_F_DADFAILED).
     pub(super) duplicate: bool,
+    /// IFA_LABEL; none with IPv6.
+    pub(super) label: Option<String>,
+    /// Its scope; 0 with IPv6, where it follows from the address.
+    pub(super) scope: u8,
+    /// IFA_RT_PRIORITY; 0: the kernel's own.
+    pub(super) metric: u32,
 }
 
 /// How many addresses are in one network of one interface.
@@ -162,7 +168,8 @@ mod tests {
     }
 
     fn present(network: &str, ours: bool) -> Present {
-        Present { network: ip(network), prefix_route: !ours, ours, duplicate: false }
+        let network = ip(network);
+        Present { network, prefix_route: !ours, ours, duplicate: false, label: None, scope: 0, metric: 0 }
     }
 
     fn around(addresses: &PresentAddresses, address: &str) -> Vec<(u32, u8)> {

@@ -45,12 +45,14 @@ impl<R: Fn(VipReport)> Worker<R> {
         if oddity == held.oddity {
             return;
         }
-        if oddity == Some(AddressOddity::Duplicate) {
-            self.make_anew(id);
+        let mended = matches!(oddity, Some(AddressOddity::Duplicate | AddressOddity::Form { left: false, .. }));
+        match oddity {
+            Some(AddressOddity::Duplicate) => self.make_anew(id, true),
+            Some(AddressOddity::Form { left: false, .. }) => self.put_right(id),
+            _ => {}
         }
         let Some(held) = self.held.get_mut(&id) else { return };
-        // Made anew, it is odd no more.
-        held.oddity = oddity.clone().filter(|oddity| *oddity != AddressOddity::Duplicate);
+        held.oddity = oddity.clone().filter(|_| !mended);
         let (address, device) = (held.place.address, held.place.device.clone());
         if let Some(oddity) = oddity {
             (self.report)(VipReport::Warning { error: VipError::OddAddress { address, device, oddity } });
@@ -62,6 +64,11 @@ impl<R: Fn(VipReport)> Worker<R> {
         if self.network.is_duplicate(index, address) {
             return Some(AddressOddity::Duplicate);
         }
+        if let Some(found) =
+            self.network.present(index, address, prefix).and_then(|found| held.place.difference(found))
+        {
+            return Some(AddressOddity::Form { found, left: held.changes.fight() });
+        }
         let found = self.network.prefix_of(index, address).filter(|found| address.is_ipv6() && *found != prefix);
         let prefix = found.map(|found| AddressOddity::Prefix { found, wanted: prefix });
         prefix.or_else(|| {
@@ -70,16 +77,32 @@ impl<R: Fn(VipReport)> Worker<R> {
         })
     }
 
-    /// Nobody could use it as it was.
-    fn make_anew(&mut self, id: u64) {
+    /// Somebody, or an hbd with another hbd.toml, has given it another form.
+    fn put_right(&mut self, id: u64) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        held.changes.again(Instant::now());
+        // The kernel changes an IPv6 address where it is.
+        let anew = held.place.address.is_ipv4();
+        self.make_anew(id, anew);
+    }
+
+    /// Makes it as it was added; `removing` it first, where the kernel would change nothing otherwise.
+    fn make_anew(&mut self, id: u64, removing: bool) {
         let now = Instant::now();
         let lifetime = self.lease.lifetime(now, self.held.len());
         let Some(held) = self.held.get(&id).filter(|_| lifetime != Some(0)) else { return };
         let place = held.place.clone();
-        match self.replace(&place, lifetime) {
+        let done = if removing { self.replace(&place, lifetime) } else { self.renew_one(&place, lifetime) };
+        match done {
             Ok(()) => self.is_there(id, now, lifetime),
             Err(_) => self.missing(vec![id]),
         }
+    }
+
+    /// Gives an address that is there its lifetime, and what else the kernel changes then.
+    pub(super) fn renew_one(&mut self, place: &Placement, lifetime: Option<u32>) -> io::Result<()> {
+        let answer = self.requests.submit(vec![request::renew(place, lifetime)]).pop();
+        answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
     }
 
     /// Removes an address and adds it as it is to be.

@@ -98,6 +98,11 @@ impl Network {
         self.addresses.under(index, address).any(|(&(_, _, found), _)| found == prefix)
     }
 
+    /// The address on the interface with that prefix length.
+    pub(super) fn present(&self, index: u32, address: IpAddr, prefix: u8) -> Option<&Present> {
+        self.addresses.under(index, address).find(|((_, _, found), _)| *found == prefix).map(|(_, present)| present)
+    }
+
     /// Whether the kernel has found the address on another machine, and does not use it.
     pub(super) fn is_duplicate(&self, index: u32, address: IpAddr) -> bool {
         self.addresses.under(index, address).any(|(_, present)| present.duplicate)
@@ -165,9 +170,8 @@ impl Network {
     }
 
     /// Notes that the kernel has acknowledged an address of ours, ahead of its notification.
-    pub(super) fn note_added(&mut self, index: u32, address: IpAddr, prefix: u8, prefix_route: bool) {
-        let present = Present { network: address, prefix_route, ours: true, duplicate: false };
-        self.addresses.insert((index, address, prefix), present);
+    pub(super) fn note_added(&mut self, key: AddressKey, present: Present) {
+        self.addresses.insert(key, present);
     }
 
     /// Notes that the address is gone from the interface, ahead of the kernel's notification.
@@ -275,9 +279,11 @@ fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
     let mut local = None;
     let mut network = None;
     let mut flags = AddressFlags::empty();
-    let mut ours = false;
+    let (mut ours, mut label, mut metric) = (false, None, 0);
     for attribute in &message.attributes {
         match attribute {
+            AddressAttribute::Label(value) => label = Some(value.clone()),
+            AddressAttribute::RoutePriority(value) => metric = *value,
             AddressAttribute::Local(value) => local = Some(*value),
             AddressAttribute::Address(value) => network = Some(*value),
             AddressAttribute::Flags(value) => flags = *value,
@@ -288,7 +294,9 @@ fn parse_address(message: &AddressMessage) -> Option<(AddressKey, Present)> {
     let local = local.or(network)?;
     let prefix_route = !flags.contains(AddressFlags::Noprefixroute);
     let duplicate = flags.contains(AddressFlags::Dadfailed);
-    let present = Present { network: network.unwrap_or(local), prefix_route, ours, duplicate };
+    let scope = if local.is_ipv4() { message.header.scope.into() } else { 0 };
+    let network = network.unwrap_or(local);
+    let present = Present { network, prefix_route, ours, duplicate, label, scope, metric };
     Some(((message.header.index, local, message.header.prefix_len), present))
 }
 

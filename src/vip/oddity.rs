@@ -14,6 +14,13 @@ pub enum AddressOddity {
         /// The one that it was added with.
         wanted: u8,
     },
+    /// It is not as hbd.toml says (`addresses` of a group).
+    Form {
+        /// What it has instead, in the words of `ip address`.
+        found: String,
+        /// Somebody changes it again and again, and it is left so.
+        left: bool,
+    },
     /// It is on another interface as well.
     Elsewhere {
         /// That interface.
@@ -32,6 +39,14 @@ impl fmt::Display for AddressOddity {
                 f,
                 "somebody has given it the prefix length {found} instead of {wanted}: it serves all the same, and has the \
                  right one again when it is next added"
+            ),
+            AddressOddity::Form { found, left: false } => {
+                write!(f, "it was there with {found}, not as hbd.toml says: it has been put right")
+            }
+            AddressOddity::Form { found, left: true } => write!(
+                f,
+                "somebody changes it again and again, now to {found}: it serves all the same, and is as hbd.toml says when \
+                 it is next added"
             ),
             AddressOddity::Elsewhere { device } => write!(
                 f,

@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::addresses::mask;
+use netlink_packet_route::address::AddressScope;
+
+use super::addresses::{AddressKey, Present, mask};
 use super::error::VipError;
 use super::network::Network;
-use crate::config::Address;
+use crate::config::{Address, AddressForm};
 
 /// The kernel's limit for a label, without the terminating NUL (IFNAMSIZ − 1).
 const LABEL_MAX: usize = 15;
@@ -24,6 +26,13 @@ pub(super) struct Placement {
     pub(super) prefix_route: bool,
     /// Whether the kernel may choose it as the source of a connection.
     pub(super) preferred: bool,
+    /// What hbd.toml says of its form, which counts before the rest.
+    pub(super) form: AddressForm,
+}
+
+/// Where an address goes of which hbd.toml says nothing, or where it matters on which interface only.
+pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, VipError> {
+    place_in_form(network, wanted, &AddressForm::default())
 }
 
 /// Decides interface, prefix, broadcast address and flags.
@@ -31,8 +40,9 @@ pub(super) struct Placement {
 /// The interface is the one given, or that of the most specific directly connected network that covers the address.
 /// The prefix is the one given, or that network's. The broadcast address is the one given, or the network's last
 /// address; a /31, a /32 and IPv6 have none. There is no label unless one was given. The interface must be up. An
-/// IPv6 address is not preferred.
-pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, VipError> {
+/// IPv6 address is not preferred. With a peer the prefix is the peer's, alone if none was given, and there is no
+/// broadcast address unless one was given.
+pub(super) fn place_in_form(network: &Network, wanted: &Address, form: &AddressForm) -> Result<Placement, VipError> {
     let address = wanted.address;
     match &wanted.label {
         Some(label) if address.is_ipv6() => return Err(VipError::NoLabel { address, label: label.clone() }),
@@ -57,7 +67,8 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, Vi
         }
     };
     let device = link.name.clone();
-    let prefix = wanted.prefix.or(covering.map(|connected| connected.prefix));
+    let alone = form.peer.map(|peer| if peer.is_ipv4() { 32 } else { 128 });
+    let prefix = wanted.prefix.or(alone).or(covering.map(|connected| connected.prefix));
     let Some(prefix) = prefix else { return Err(VipError::NoPrefix { address, device }) };
     if !link.up {
         return Err(VipError::InterfaceDown { address, device });
@@ -68,14 +79,70 @@ pub(super) fn place(network: &Network, wanted: &Address) -> Result<Placement, Vi
         prefix,
         index: link.index,
         broadcast: match address {
+            IpAddr::V4(_) if form.peer.is_some() => wanted.broadcast,
             IpAddr::V4(address) => wanted.broadcast.or_else(|| last_address(address, prefix)),
             IpAddr::V6(_) => None,
         },
-        label: wanted.label.clone(),
-        prefix_route: !network.needs_no_prefix_route(link.index, address, prefix),
+        label: wanted.label.clone().or_else(|| form.label.clone()),
+        prefix_route: match form {
+            AddressForm { no_prefix_route: true, .. } => false,
+            AddressForm { metric: Some(_), .. } => true,
+            _ => !network.needs_no_prefix_route(link.index, form.peer.unwrap_or(address), prefix),
+        },
         preferred: address.is_ipv4(),
         device,
+        form: form.clone(),
     })
+}
+
+impl Placement {
+    /// How the kernel will tell of it once it is there.
+    pub(super) fn as_present(&self) -> (AddressKey, Present) {
+        let ipv4 = self.address.is_ipv4();
+        let present = Present {
+            network: self.form.peer.unwrap_or(self.address),
+            prefix_route: self.prefix_route,
+            ours: true,
+            duplicate: false,
+            label: ipv4.then(|| self.label.clone().unwrap_or_else(|| self.device.clone())),
+            scope: self.scope(),
+            metric: self.form.metric.unwrap_or_default(),
+        };
+        ((self.index, self.address, self.prefix), present)
+    }
+
+    /// The number of its scope.
+    pub(super) fn scope(&self) -> u8 {
+        self.form.scope.map_or(0, |scope| scope as u8)
+    }
+
+    /// What is there and is not as hbd.toml says, in the words of `ip address`. What it does not say may be anything.
+    pub(super) fn difference(&self, present: &Present) -> Option<String> {
+        let AddressForm { label, scope, metric, peer, no_prefix_route } = &self.form;
+        let found = present.label.as_deref().unwrap_or("none");
+        let mut other = Vec::new();
+        if label.as_deref().is_some_and(|label| label != found) {
+            other.push(format!("label {found}"));
+        }
+        if scope.is_some() && self.scope() != present.scope {
+            let word = match present.scope {
+                0 => "global".to_owned(),
+                number => AddressScope::from(number).to_string(),
+            };
+            other.push(format!("scope {word}"));
+        }
+        if metric.is_some_and(|metric| metric != present.metric) {
+            other.push(format!("metric {}", present.metric));
+        }
+        if peer.is_some_and(|peer| peer != present.network) {
+            let alone = present.network == self.address;
+            other.push(if alone { "no peer".to_owned() } else { format!("peer {}", present.network) });
+        }
+        if *no_prefix_route && present.prefix_route {
+            other.push("a route of its network".to_owned());
+        }
+        (!other.is_empty()).then(|| other.join(", "))
+    }
 }
 
 /// The broadcast address of the network; `None` for /31 and /32, which have none (and where the kernel would create a

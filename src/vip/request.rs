@@ -29,7 +29,7 @@ pub(super) const BATCH: usize = 32;
 const REQUEST_LENGTH: usize = 96;
 
 /// More attributes than these has none.
-const ATTRIBUTES: usize = 7;
+const ATTRIBUTES: usize = 8;
 
 /// The lifetime that does not end (INFINITY_LIFE_TIME of the kernel).
 const FOREVER: u32 = u32::MAX;
@@ -73,12 +73,13 @@ fn new_address(place: &Placement, lifetime: Option<u32>, flags: u16) -> NetlinkR
     message.header.family = family(address);
     message.header.index = place.index;
     message.header.prefix_len = place.prefix;
-    message.header.scope = AddressScope::Universe;
+    message.header.scope = AddressScope::from(place.scope());
     let attributes = &mut message.attributes;
     attributes.reserve(ATTRIBUTES);
     attributes.push(AddressAttribute::Local(address));
-    attributes.push(AddressAttribute::Address(address));
+    attributes.push(AddressAttribute::Address(place.form.peer.unwrap_or(address)));
     attributes.push(AddressAttribute::Protocol(OURS));
+    attributes.extend(place.form.metric.map(AddressAttribute::RoutePriority));
     if let Some(broadcast) = place.broadcast {
         attributes.push(AddressAttribute::Broadcast(broadcast));
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::lease::expiry;
-use super::place::{Placement, place};
 use super::removals::PAUSE;
 use super::remover;
 use super::request::{self, BATCH};
@@ -59,18 +58,20 @@ impl<R: Fn(VipReport)> Worker<R> {
         let mut requests = Vec::with_capacity(batch.len());
         let mut asked = Vec::with_capacity(batch.len());
         for &(_, id) in batch {
+            let Some(held) = self.held.get(&id) else { continue };
+            let vanished = self.network.link(held.place.index).is_none();
+            // The interface was made anew, perhaps.
+            let anew = vanished.then(|| self.place_of(id, &held.wanted));
             let Some(held) = self.held.get_mut(&id) else { continue };
             // Whatever comes of it, not again at once.
             held.back_at = Some(now + PAUSE);
             if lifetime == Some(0) {
                 continue;
             }
-            if self.network.link(held.place.index).is_none() {
-                // The interface was made anew, perhaps.
-                match place(&self.network, &held.wanted) {
-                    Ok(place) => held.place = Placement { preferred: held.place.preferred, ..place },
-                    Err(_) => continue,
-                }
+            match anew {
+                Some(Ok(place)) => held.place = place,
+                Some(Err(_)) => continue,
+                None => {}
             }
             requests.push(request::add(&held.place, lifetime));
             asked.push(id);
@@ -101,9 +102,9 @@ impl<R: Fn(VipReport)> Worker<R> {
         held.back_at = None;
         held.expires = lifetime.map(|seconds| expiry(now, seconds));
         held.schedule = held.schedule.restarted(now);
-        let place = &held.place;
-        let address = place.address;
-        self.network.note_added(place.index, address, place.prefix, place.prefix_route);
+        let address = held.place.address;
+        let (key, present) = held.place.as_present();
+        self.network.note_added(key, present);
         self.put_back_sourced(address);
         self.routes_follow(id, address, now);
         if let Err(source) = self.send_announcement(id) {

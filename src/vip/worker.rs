@@ -19,7 +19,7 @@ use super::network::{Change, Network};
 use super::oddity::AddressOddity;
 use super::pacing::Pacer;
 use super::packet::Announcer;
-use super::place::{Placement, place};
+use super::place::{Placement, place, place_in_form};
 use super::removals::Removals;
 use super::request::Requests;
 use super::route_care::RouteCare;
@@ -49,6 +49,8 @@ pub(super) struct HeldAddress {
     pub(super) removals: Removals,
     /// In which other form it is there, as last told.
     pub(super) oddity: Option<AddressOddity>,
+    /// How often somebody has given it another form than hbd.toml says.
+    pub(super) changes: Removals,
     /// Somebody else claims it.
     pub(super) contest: Option<Contest>,
 }
@@ -164,9 +166,12 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     /// Where an address goes, and in which form.
     pub(super) fn place_of(&self, id: u64, wanted: &Address) -> Result<Placement, VipError> {
-        let mut place = place(&self.network, wanted)?;
-        place.preferred =
-            self.options.get(&id).map_or(place.preferred, |options| options.is_preferred(place.address));
+        let Some(options) = self.options.get(&id) else { return place(&self.network, wanted) };
+        let mut place = match options.forms.get(&wanted.address) {
+            Some(form) => place_in_form(&self.network, wanted, form)?,
+            None => place(&self.network, wanted)?,
+        };
+        place.preferred = options.is_preferred(place.address);
         Ok(place)
     }
 

@@ -1,5 +1,5 @@
 //! How addresses are put on an interface and announced: `preferred` and `announce` in `[addresses]` for all groups
-//! and in `[groups."KEY"]` for one, and there `routes` and `rules`.
+//! and in `[groups."KEY"]` for one, and there `addresses`, `routes` and `rules`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::failback::span;
 use super::source::{NoScalar, TomlText, key_hint, scalar_text};
+use crate::config::address_form;
 use crate::config::address_options::{AddressOptions, AnnouncePolicy, source_of};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::files::Files;
@@ -23,7 +24,7 @@ use crate::config::value::boolean;
 /// The keys of `[addresses]` that this module reads.
 pub(super) const KEYS: [&str; 2] = ["preferred", "announce"];
 /// The keys of `[groups."KEY"]` that this module reads.
-pub(super) const GROUP_KEYS: [&str; 4] = ["preferred", "announce", "routes", "rules"];
+pub(super) const GROUP_KEYS: [&str; 5] = ["preferred", "announce", "addresses", "routes", "rules"];
 
 /// The keys of `announce`.
 const ANNOUNCE_KEYS: [&str; 4] = ["repeat", "delay", "refresh", "pace"];
@@ -39,6 +40,7 @@ struct PartialOptions {
     preferred: Option<bool>,
     announce: PartialAnnounce,
     /// As they are written: what they mean depends on the group's addresses.
+    addresses: Option<Vec<FileWord>>,
     routes: Option<Vec<FileWord>>,
     rules: Option<Vec<FileWord>>,
 }
@@ -77,14 +79,15 @@ impl AddressOptionTables {
     ) {
         let own = self.groups.entry(key.to_owned()).or_default();
         own.read(table, source, findings);
-        for (name, place) in [("routes", &mut own.routes), ("rules", &mut own.rules)] {
+        let lists = [("addresses", &mut own.addresses), ("routes", &mut own.routes), ("rules", &mut own.rules)];
+        for (name, place) in lists {
             if let Some(found) = table.get(name) {
                 *place = texts(name, found, source, findings).or(place.take());
             }
         }
     }
 
-    /// Reports routes and rules that cannot be put into the kernel on this machine.
+    /// Reports addresses, routes and rules that cannot be put into the kernel on this machine as they are written.
     pub(in crate::config) fn check(&mut self, files: &Files, groups: &[&Group], findings: &mut Findings) {
         self.tables = table_names(files);
         for group in groups {
@@ -99,6 +102,7 @@ impl AddressOptionTables {
             let (routes, rules) = (own.routes.iter().flatten(), own.rules.iter().flatten());
             routes.for_each(|at| judge("route", at, routes::route(&at.text, words).err()));
             rules.for_each(|at| judge("rule", at, routes::rule(&at.text, words).err()));
+            own.check_addresses(group, &vips, findings);
             let first = own.routes.iter().chain(&own.rules).flatten().next();
             if let Some(at) = first.filter(|_| vips.is_empty()) {
                 let help = "give the group an address, or set the routes elsewhere";
@@ -117,6 +121,12 @@ impl AddressOptionTables {
             AddressOptions {
                 preferred: own.preferred.or(self.all.preferred).unwrap_or_default(),
                 source: source_of(group),
+                forms: own
+                    .addresses
+                    .iter()
+                    .flatten()
+                    .filter_map(|at| address_form::read(&at.text, &vips).ok())
+                    .collect(),
                 announce: own.announce.over(self.all.announce),
                 routes: own.routes.iter().flatten().filter_map(|at| routes::route(&at.text, words).ok()).collect(),
                 rules: own.rules.iter().flatten().filter_map(|at| routes::rule(&at.text, words).ok()).collect(),
@@ -127,6 +137,32 @@ impl AddressOptionTables {
 }
 
 impl PartialOptions {
+    /// Reports entries of `addresses` that are none, or that say again what something else says.
+    fn check_addresses(&self, group: &Group, vips: &[IpAddr], findings: &mut Findings) {
+        let mut seen: Vec<IpAddr> = Vec::new();
+        for at in self.addresses.iter().flatten() {
+            let (address, form) = match address_form::read(&at.text, vips) {
+                Ok(read) => read,
+                Err(Refused { why, help }) => {
+                    findings.error(at, format!("address `{}`: {why}", at.text), help);
+                    continue;
+                }
+            };
+            if seen.contains(&address) {
+                findings.error(at, format!("{address} stands twice in `addresses`"), "write all of it in one entry");
+            }
+            seen.push(address);
+            let line = group.resources.iter().find_map(|resource| match &resource.kind {
+                ResourceKind::Address(found) if found.address == address => found.label.as_deref(),
+                _ => None,
+            });
+            if let (Some(_), Some(label)) = (&form.label, line) {
+                let message = format!("the group's line gives {address} the label {label}");
+                findings.error(at, message, "leave label out here, or there");
+            }
+        }
+    }
+
     fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
         if let Some(found) = table.get("preferred") {
             match scalar_text(found.get_ref()).ok().as_deref().and_then(boolean) {
@@ -242,8 +278,11 @@ fn texts(
     };
     let list = found.get_ref().as_array().and_then(|list| list.iter().map(text).collect::<Option<Vec<_>>>());
     if list.is_none() {
-        let example =
-            if name == "rules" { "from VIP table 100 priority 100" } else { "default via 192.168.17.1 src VIP" };
+        let example = match name {
+            "rules" => "from VIP table 100 priority 100",
+            "routes" => "default via 192.168.17.1 src VIP",
+            _ => "VIP label eth0:web metric 100",
+        };
         let help = format!("write {name} = [\"{example}\"], for example");
         findings.error(&source.word(found.span()), format!("`{name}` of a group is no list of texts"), help);
     }

@@ -79,11 +79,12 @@ const TABLES: [&str; 13] = [
 const REPEATED: [&str; 3] = ["link", "group", "program"];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 10] = {
-    let ([check, ready], [preferred, announce, routes, rules]) = (checks::GROUP_KEYS, address_options::GROUP_KEYS);
+const OTHER_GROUP_KEYS: [&str; 11] = {
+    let ([check, ready], [preferred, announce, addresses, routes, rules]) =
+        (checks::GROUP_KEYS, address_options::GROUP_KEYS);
     let [failback, priority, name, moves] =
         [failback::GROUP_KEY, arrangement::GROUP_KEY, names::GROUP_KEY, move_steps::GROUP_KEY];
-    [check, ready, failback, priority, name, preferred, announce, routes, rules, moves]
+    [check, ready, failback, priority, name, preferred, announce, addresses, routes, rules, moves]
 };
 
 /// The tables: settings that ha.cf does not have.
@@ -99,7 +100,7 @@ pub(super) struct HbdToml {
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
     pub addresses: AddressTables,
-    /// `preferred` and `announce` of both, `routes` and `rules` of `[groups]`.
+    /// `preferred` and `announce` of both, `addresses`, `routes` and `rules` of `[groups]`.
     pub address_options: AddressOptionTables,
     /// `move` of `[groups]`.
     pub moves: MoveTables,

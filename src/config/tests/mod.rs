@@ -10,6 +10,7 @@ mod documents;
 mod fencing;
 mod foreign;
 mod form;
+mod forms;
 mod fuzz;
 mod ha_cf;
 mod haresources;

@@ -3,6 +3,7 @@
 use netlink_packet_route::address::AddressFlags;
 
 use super::*;
+use crate::config::{AddressForm, AddressOptions, IpScope};
 
 const VIP6: std::net::Ipv6Addr = std::net::Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 0x100);
 
@@ -112,5 +113,113 @@ fn a_lifetime_without_an_end_lasts_until_the_next_renewal() {
         assert_eq!(leases::lifetime(VIP), None);
         room.beat();
         testnet::eventually("a lease again", || leases::lifetime(VIP).is_some());
+    });
+}
+
+/// What hbd.toml says of one address.
+fn in_form(room: &Room, id: u64, address: impl Into<IpAddr>, form: AddressForm) {
+    let options = AddressOptions { forms: [(address.into(), form)].into(), ..AddressOptions::default() };
+    room.handle.send(VipCommand::Configure { id, options }).unwrap();
+}
+
+fn shown(arguments: &[&str]) -> String {
+    let output = Process::new("ip").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn listed(address: impl Into<IpAddr>) -> String {
+    shown(&["-oneline", "-details", "address", "show", "to", &address.into().to_string()])
+}
+
+#[test]
+fn an_address_has_the_form_that_is_written() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        let room = Room::open();
+        let peer = Some(Ipv4Addr::new(10, 77, 0, 1).into());
+        let (label, scope) = (Some("eth0:web".into()), Some(IpScope::Link));
+        in_form(&room, 1, VIP, AddressForm { label, scope, metric: Some(7), peer, ..AddressForm::default() });
+        room.add(1, &on(VIP, 32));
+        let line = listed(VIP);
+        for word in ["inet 10.99.0.100 metric 7 peer 10.77.0.1/32 scope link", " eth0:web "] {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+        assert!(shown(&["route", "show"]).contains("10.77.0.1 dev eth0"), "{}", shown(&["route", "show"]));
+        room.remove(1, &on(VIP, 32));
+        assert!(find(VIP).is_none() && !shown(&["route", "show"]).contains("10.77.0.1"));
+
+        let other = Ipv4Addr::new(10, 78, 0, 1);
+        for (form, route) in [
+            (
+                AddressForm { metric: Some(9), ..AddressForm::default() },
+                "10.78.0.0/24 dev eth0 proto kernel scope link src 10.78.0.1 metric 9",
+            ),
+            (AddressForm { no_prefix_route: true, ..AddressForm::default() }, ""),
+        ] {
+            let has_route = !form.no_prefix_route;
+            in_form(&room, 2, other, form);
+            room.add(2, &on(other, 24));
+            let routes = shown(&["route", "show"]);
+            assert!(routes.contains(route) && routes.contains("10.78.0.0/24") == has_route, "{routes}");
+            room.remove(2, &on(other, 24));
+        }
+    });
+}
+
+#[test]
+fn an_address_that_is_there_in_another_form_gets_its_own() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        ip(&["address", "add", "10.99.0.100/24", "dev", "eth0", "label", "eth0:old"]);
+        let room = Room::open();
+        in_form(&room, 1, VIP, AddressForm { label: Some("eth0:web".into()), ..AddressForm::default() });
+        room.add(1, &on(VIP, 24));
+        assert_eq!(odd(room.report()), AddressOddity::Form { found: "label eth0:old".into(), left: false });
+        testnet::eventually("the label of hbd.toml", || listed(VIP).contains(" eth0:web "));
+        assert_eq!(listed(VIP).lines().count(), 1);
+    });
+}
+
+#[test]
+fn what_somebody_changes_is_put_right_but_not_in_a_fight() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        let other = Ipv4Addr::new(10, 78, 0, 1);
+        let addresses: [(u64, IpAddr, u8); 2] = [(1, other.into(), 24), (2, VIP6.into(), 64)];
+        for (id, address, prefix) in addresses {
+            let room = Room::open();
+            in_form(&room, id, address, AddressForm { metric: Some(7), ..AddressForm::default() });
+            let wanted = Address { address, ..on(VIP, prefix) };
+            room.add(id, &wanted);
+            let change = |metric: &str| {
+                let place = format!("{address}/{prefix}");
+                ip(&["address", "change", &place, "dev", "eth0", "metric", metric]);
+            };
+            for round in 0..5 {
+                change("9");
+                let told = odd(room.report());
+                assert_eq!(told, AddressOddity::Form { found: "metric 9".into(), left: false }, "{address} {round}");
+                testnet::eventually("the metric of hbd.toml", || listed(address).contains("metric 7"));
+            }
+            change("9");
+            assert_eq!(odd(room.report()), AddressOddity::Form { found: "metric 9".into(), left: true }, "{address}");
+            assert!(listed(address).contains("metric 9"));
+            room.remove(id, &wanted);
+        }
+    });
+}
+
+#[test]
+fn the_form_comes_back_with_the_address() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        let room = Room::open();
+        in_form(&room, 1, VIP, AddressForm { label: Some("eth0:web".into()), ..AddressForm::default() });
+        room.add(1, &on(VIP, 24));
+        testnet::del_address("eth0", VIP);
+        let report = room.report();
+        assert!(matches!(report, VipReport::Restored { .. }), "{report:?}");
+        assert!(listed(VIP).contains(" eth0:web "), "{}", listed(VIP));
     });
 }
