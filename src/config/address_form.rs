@@ -1,5 +1,5 @@
-//! In which form an address is put on its interface: an entry of `addresses` of a group in hbd.toml, written as for `ip
-//! address add`.
+//! In which form an address is put on its interface: an entry of `addresses` of a group in hbd.toml, written as for
+//! `ip address add`.
 //!
 //! Owns the syntax, and the values. What haresources says of an address is in [`super::groups`].
 

@@ -62,6 +62,11 @@ impl fmt::Display for ResourceKind {
             ResourceKind::Transient(Transient { unit, recipe: Recipe::Mount(mount) }) => {
                 write!(f, "unit {unit}, made by hbd: mounts {} on {}", mount.device, mount.directory)
             }
+            ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) })
+                if script.dialect == Dialect::Source =>
+            {
+                write!(f, "unit {unit}, made by hbd: connections come from {}", script.command.join(" "))
+            }
             ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) }) => {
                 write!(f, "unit {unit}, made by hbd: runs {}", script.command.join(" "))
             }
@@ -118,7 +123,11 @@ impl ResourceKind {
             }
             _ => None,
         };
-        self == other || (script(self).is_some() && script(self) == script(other))
+        // Before, the agent of resource-agents did the same for this unit.
+        let source = |kind: &ResourceKind| script(kind).is_some_and(|(_, dialect)| dialect == Dialect::Source);
+        self == other
+            || (script(self).is_some() && script(self) == script(other))
+            || (self.is_same(other) && (source(self) || source(other)))
     }
 }
 
@@ -176,6 +185,9 @@ pub enum Dialect {
     Codes,
     /// Not at all; it is called with `take` and `release`: the program of `move` in hbd.toml.
     Move,
+    /// There is none: hbd itself makes the address, the only word of the command, the source of connections
+    /// (`IPsrcaddr`).
+    Source,
 }
 
 /// A virtual address as haresources gives it (03 §2.4). What is absent follows from the routes when the address is

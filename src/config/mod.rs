@@ -19,7 +19,7 @@
 //! | `settings` | the layers: defaults < ha.cf < hbd.toml < hbd.toml.d/*.toml < environment |
 //! | `types`, `groups`, `service_checks` | what the files mean: [`Config`] |
 //! | `unit_types` | the values of `[units]`: how long units may take, and what hbd may do to them |
-//! | `address_options`, `address_form`, `routes` | how addresses are put on an interface and announced, and what comes with them |
+//! | `address_options`, `address_form`, `routes` | how addresses are put on an interface, and what comes with them |
 //! | `arrangement` | which groups stay together or apart, and which start first |
 //! | `failback` | when groups return to the node that they prefer |
 //! | `group_target` | the name of the target that stands for a group |

@@ -49,6 +49,7 @@ pub mod occasion;
 pub mod own_watchdog;
 pub mod pings;
 pub mod port_holders;
+mod preferred_source;
 pub mod pulse;
 pub mod realtime;
 pub mod recorder;
@@ -131,8 +132,8 @@ struct Arguments {
     /// Say what keeps a file system busy (started by hbd when one cannot be unmounted)
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
     occupants: Option<PathBuf>,
-    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop text|codes
-    /// COMMAND
+    /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop
+    /// text|codes|move|source COMMAND
     #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
     script: Option<Vec<String>>,
     /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0
@@ -199,6 +200,9 @@ fn script(words: &[String]) -> ExitCode {
     };
     let operation = if operation == "start" { ScriptOperation::Start } else { ScriptOperation::Stop };
     let Some(dialect) = units::script::dialect(dialect) else { return ExitCode::FAILURE };
+    if dialect == config::Dialect::Source {
+        return preferred_source::main(operation, command);
+    }
     match units::script::run(operation, dialect, command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

@@ -47,7 +47,7 @@ pub(super) fn common<'a>(description: String) -> Vec<Property<'a>> {
 fn service<'a>(script: &Script) -> Vec<Property<'a>> {
     let kill = match script.dialect {
         // What the script leaves running is the resource; only its own stop ends it, as ever (sysvinit's rule).
-        Dialect::Text | Dialect::Codes => "process",
+        Dialect::Text | Dialect::Codes | Dialect::Source => "process",
         // A child that hangs would move the address after somebody else has it.
         Dialect::Move => "control-group",
     };

@@ -22,7 +22,8 @@ pub enum ScriptOperation {
 }
 
 /// The dialects by their words on the command line of `hbd --script`.
-const DIALECTS: [(&str, Dialect); 3] = [("text", Dialect::Text), ("codes", Dialect::Codes), ("move", Dialect::Move)];
+const DIALECTS: [(&str, Dialect); 4] =
+    [("text", Dialect::Text), ("codes", Dialect::Codes), ("move", Dialect::Move), ("source", Dialect::Source)];
 
 /// The dialect of that word; `None` if there is none.
 pub fn dialect(word: &str) -> Option<Dialect> {
@@ -37,7 +38,7 @@ pub(super) fn dialect_word(dialect: Dialect) -> &'static str {
 /// What a program of this dialect is called with to start its resource, and to stop it.
 fn words(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
-        Dialect::Text | Dialect::Codes => ("start", "stop"),
+        Dialect::Text | Dialect::Codes | Dialect::Source => ("start", "stop"),
         Dialect::Move => ("take", "release"),
     }
 }
@@ -80,7 +81,7 @@ fn runs(dialect: Dialect, call: &impl Fn(&str) -> Command) -> io::Result<Option<
             let output = call("status").stderr(Stdio::inherit()).output()?;
             Ok(says(&String::from_utf8_lossy(&output.stdout)))
         }
-        Dialect::Move => Ok(None),
+        Dialect::Move | Dialect::Source => Ok(None),
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
     fn the_program_of_a_move_is_always_called_and_its_status_counts() {
         assert_eq!(stop(Dialect::Move, "exit 0"), (0, "release".to_owned()));
         assert_eq!(stop(Dialect::Move, "exit 7"), (7, "release".to_owned()));
-        for known in [Dialect::Text, Dialect::Codes, Dialect::Move] {
+        for known in [Dialect::Text, Dialect::Codes, Dialect::Move, Dialect::Source] {
             assert_eq!(dialect(dialect_word(known)), Some(known));
         }
         assert_eq!(dialect("other"), None);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::oddity::AddressOddity;
 
@@ -175,6 +176,37 @@ pub enum VipError {
     RoutesBack {
         /// What they are, and as they were written.
         what: String,
+    },
+    /// An address is to be the source of connections, and is not on this machine.
+    #[error("{address} is not on this machine: write IPsrcaddr::{address} behind the address")]
+    SourceNotHere {
+        /// The address.
+        address: IpAddr,
+    },
+    /// An address is to be the source of connections, and there is no route to the rest of the world that could say so.
+    #[error(
+        "there is no default route here that could have {address} as its source: set one on this machine, over one \
+         interface and not by router advertisements"
+    )]
+    NoSourceRoute {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The kernel refused a change of a route's source.
+    #[error("cannot change the {what}")]
+    SourceRoute {
+        /// Which.
+        what: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// What the routes were before cannot be noted, or the note not be removed.
+    #[error("cannot keep the note {} of what the routes were before", path.display())]
+    SourceNote {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A held address is not as it was added.
     #[error("{address} on {device}: {oddity}")]

@@ -34,6 +34,7 @@
 //! | `comparing`, `oddity` | held addresses that are there in another form |
 //! | `routing`, `route_care` | routes and rules that belong to an address |
 //! | `sourced` | routes of others that have an address as their source |
+//! | `preferred_source` | `IPsrcaddr`: which routes have an address as their source, and what they were before |
 //! | `strays` | addresses that are here and not held |
 //! | `watching`, `watches`, `listen`, `probe` | who else uses an address; whether an interface can serve |
 //! | `network`, `addresses`, `monitor`, `place` | what the network here looks like, and where an address goes in it |
@@ -61,6 +62,7 @@ mod oddity;
 mod pacing;
 mod packet;
 mod place;
+mod preferred_source;
 mod probe;
 mod release;
 mod removals;
@@ -91,6 +93,7 @@ pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
 pub use oddity::AddressOddity;
+pub use preferred_source::{forget_source, prefer_source};
 pub use release::{present, release, release_routes};
 pub(crate) use remover::hint as who_may_remove;
 

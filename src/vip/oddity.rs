@@ -45,8 +45,8 @@ impl fmt::Display for AddressOddity {
             }
             AddressOddity::Form { found, left: true } => write!(
                 f,
-                "somebody changes it again and again, now to {found}: it serves all the same, and is as hbd.toml says when \
-                 it is next added"
+                "somebody changes it again and again, now to {found}: it serves all the same, and is as hbd.toml says \
+                 when it is next added"
             ),
             AddressOddity::Elsewhere { device } => write!(
                 f,

@@ -138,7 +138,7 @@ fn name_of(link: &LinkMessage) -> Option<&str> {
     })
 }
 
-fn local(message: &AddressMessage) -> Option<IpAddr> {
+pub(super) fn local(message: &AddressMessage) -> Option<IpAddr> {
     let mut peer = None;
     for attribute in &message.attributes {
         match attribute {

@@ -19,6 +19,7 @@ mod kinds;
 mod leases;
 mod many;
 mod overtaking;
+mod preferred_source;
 mod released;
 mod restored;
 mod routes;

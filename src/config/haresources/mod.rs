@@ -89,6 +89,7 @@ fn group(
             Err(refused) => findings.error(word, refused.why, refused.help),
         }
     }
+    notes::check_sources(&words, &resources, findings);
     let complete = known && resources.len() == words.len();
     complete.then_some(WrittenGroup { group: Group { node: name, key, resources, line: node.location.line }, words })
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::context::LookupContext;
 use crate::config::diagnostic::{FileWord, Findings};
-use crate::config::groups::{Address, ResourceKind};
+use crate::config::groups::{Address, Dialect, Recipe, Resource, ResourceKind, Transient};
 use crate::config::programs::is_executable;
 
 /// Reports what is doubtful about the word.
@@ -20,6 +20,25 @@ pub(super) fn report(word: &FileWord, kind: &ResourceKind, context: &LookupConte
             report_script_that_is_none(word, unit, context, findings);
         }
         ResourceKind::Unit(_) | ResourceKind::Transient(_) => {}
+    }
+}
+
+/// An address can be the source of connections where it is on the machine by then.
+pub(super) fn check_sources(words: &[FileWord], resources: &[Resource], findings: &mut Findings) {
+    let mut addresses = Vec::new();
+    for (word, resource) in words.iter().zip(resources) {
+        match &resource.kind {
+            ResourceKind::Address(address) => addresses.push(address.address),
+            ResourceKind::Transient(Transient { recipe: Recipe::Script(script), .. })
+                if script.dialect == Dialect::Source
+                    && !addresses.iter().any(|address| script.command == [address.to_string()]) =>
+            {
+                let message = format!("`{}` does not follow its address in this group", word.text);
+                let help = "write the address before it, or start only where the machine has it anyway";
+                findings.warning(word, message, help);
+            }
+            _ => {}
+        }
     }
 }
 

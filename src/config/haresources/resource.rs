@@ -11,13 +11,13 @@ use crate::config::refused::{Refused, refuse};
 use crate::config::value::nearest;
 
 /// Words that hbd serves itself.
-const OWN_WORDS: [&str; 5] = ["IPaddr", "IPaddr2", "IPv6addr", "Filesystem", "OCF"];
+const OWN_WORDS: [&str; 6] = ["IPaddr", "IPaddr2", "IPv6addr", "IPsrcaddr", "Filesystem", "OCF"];
 
 /// What a resource word means: the first of these that applies.
 ///
 /// 1. An address.
 /// 2. An alias of hbd.toml.
-/// 3. A word that hbd serves itself: `IPaddr`, `IPaddr2`, `IPv6addr`, `Filesystem`, `OCF`.
+/// 3. A word that hbd serves itself: `IPaddr`, `IPaddr2`, `IPv6addr`, `IPsrcaddr`, `Filesystem`, `OCF`.
 /// 4. The name of a unit with its suffix.
 /// 5. A script in resource.d, as for Heartbeat (03 §2.3 no. 3).
 /// 6. With arguments, a script in /etc/init.d. Without, systemd itself has a service for that script.
@@ -44,6 +44,7 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
         ("IPaddr" | "IPaddr2", _) => {
             refuse(format!("`{word}`: {name} takes one argument"), "write IPaddr::ADDR/PREFIX/DEV")
         }
+        ("IPsrcaddr", arguments) => script::source(word, arguments),
         ("Filesystem", arguments) => filesystem::resource_kind(word, arguments, context),
         ("OCF", arguments) => script::ocf_kind(word, arguments, context),
         (name, []) if unit_name::has_suffix(name) => unit_name::full(name).map(ResourceKind::Unit),
@@ -241,7 +242,8 @@ mod tests {
             ("IPv6addr::2001:db8::1/64", "torn apart", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
             ("2001:db8::1", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1"),
             ("2001:db8:0:0:0:0:0:1/64", "IPv6", "IPv6addr::2001:db8:0:0:0:0:0:1/64"),
-            ("IPsrcaddr::1.2.3.4", "no script IPsrcaddr", "resource-agents"),
+            ("IPsrcaddr", "takes an address", "write IPsrcaddr::ADDR"),
+            ("IPsrcaddr::2001:db8::8", "takes an address", "in full"),
             ("SendArp::1.2.3.4/eth0", "no script SendArp", "leave the word out"),
             ("MailTo", "no script MailTo", "resource-agents"),
             ("../x::y", "no script ../x", "[aliases]"),

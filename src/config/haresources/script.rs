@@ -2,6 +2,7 @@
 //!
 //! Owns the search in Heartbeat's order, and the environment of a script. Runs nothing.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::context::LookupContext;
@@ -16,7 +17,6 @@ const AGENTS: &[(&str, &[&str])] = &[
     ("AudibleAlarm", &["nodelist"]),
     ("Delay", &["startdelay", "stopdelay"]),
     ("ICP", &["driveid", "device"]),
-    ("IPsrcaddr", &["ipaddress"]),
     ("LVM", &["volgrpname"]),
     ("LinuxSCSI", &["scsi"]),
     ("MailTo", &["email", "subject"]),
@@ -141,6 +141,21 @@ fn run(word: &str, path: &Path, arguments: &[&str], context: &LookupContext<'_>)
     let mut command = vec![path.display().to_string()];
     command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     transient(word, Script { command, dialect: Dialect::Text, environment: environment(context), timeout: None })
+}
+
+/// `IPsrcaddr::ADDR`: hbd itself does what the script of that name does, and its unit has the same name.
+pub(super) fn source(word: &str, arguments: &[&str]) -> Result<ResourceKind, Refused> {
+    match arguments {
+        [argument] if argument.parse::<IpAddr>().is_ok() => {
+            let command = vec![(*argument).to_owned()];
+            let script = Script { command, dialect: Dialect::Source, environment: Vec::new(), timeout: None };
+            Ok(transient(word, script))
+        }
+        _ => refuse(
+            format!("`{word}`: IPsrcaddr takes an address"),
+            "write IPsrcaddr::ADDR, an address of IPv6 in full: IPsrcaddr::2001:db8:0:0:0:0:0:c8",
+        ),
+    }
 }
 
 /// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.

@@ -1,5 +1,5 @@
-//! `move` in `[groups."KEY"]` and `[[group]]`: the program that moves the addresses of a group where an announcement on
-//! the LAN moves nothing, such as a cloud or a routed network.
+//! `move` in `[groups."KEY"]` and `[[group]]`: the program that moves the addresses of a group where an announcement
+//! on the LAN moves nothing, such as a cloud or a routed network.
 //!
 //! Owns the key, and makes one more resource of the group for each of its addresses, behind the last of them. Runs
 //! nothing: these resources are started and stopped like the scripts of haresources.

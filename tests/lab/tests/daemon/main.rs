@@ -139,6 +139,8 @@ const TESTS: &[(&str, Play)] = &[
     ("moves::a_move_that_hangs_moves_the_group", moves::a_move_that_hangs_moves_the_group),
     ("moves::the_example_moves_an_address_in_a_cloud", moves::the_example_moves_an_address_in_a_cloud),
     ("moves::an_address_on_the_loopback_interface", moves::an_address_on_the_loopback_interface),
+    ("moves::ipsrcaddr_lends_the_routes_a_source", moves::ipsrcaddr_lends_the_routes_a_source),
+    ("moves::an_address_has_the_form_that_is_written", moves::an_address_has_the_form_that_is_written),
     ("hooks::an_upgrade_with_apt_leaves_no_unit_down", hooks::an_upgrade_with_apt_leaves_no_unit_down),
     ("children::programs_of_ha_cf_live_with_the_node", children::programs_of_ha_cf_live_with_the_node),
     (

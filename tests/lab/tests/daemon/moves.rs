@@ -1,4 +1,5 @@
-//! Addresses that announcements do not move: the program of `move`, and an address that a routing daemon would announce.
+//! Addresses that announcements do not move: the program of `move`, and an address that a routing daemon would
+//! announce. What else belongs to an address: its form, and that it is the source of connections.
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
@@ -112,7 +113,8 @@ pub fn a_move_that_hangs_moves_the_group(pair: &mut Pair) -> Result<String> {
 pub fn the_example_moves_an_address_in_a_cloud(pair: &mut Pair) -> Result<String> {
     let example = hbd_lab::project_root().join("packaging/examples/move-aws");
     let text = std::fs::read_to_string(&example).map_err(hbd_lab::Error::file(example.display().to_string()))?;
-    let curl = "for url; do :; done\ncase $url in */token) echo secret;; */region) echo eu-lab-1;; */interface-id) echo eni-7;; *) exit 22;; esac\n";
+    let curl = "for url; do :; done\ncase $url in */token) echo secret;; */region) echo eu-lab-1;;\n\
+                */interface-id) echo eni-7;; *) exit 22;; esac\n";
     let aws = "case $2 in describe-network-interfaces) cat /run/lab-cloud;;\n\
                *) echo \"$*\" >>/var/log/lab-moved; (sleep 2; echo 192.168.17.200 >/run/lab-cloud) & ;; esac\n";
     for index in [A, B] {
@@ -163,5 +165,99 @@ pub fn an_address_on_the_loopback_interface(pair: &mut Pair) -> Result<String> {
     pair.wait_unit(B, "lab-routes.service", "active", SOON)?;
     let left = pair.node(A).run(&["ip", "-oneline", "address", "show", "dev", "lo", "to", "192.0.2.200"])?;
     expect("the address on nodea", &left, &String::new())?;
+    Ok(String::new())
+}
+
+/// `IPsrcaddr` makes the address the source of what the node sends, again when somebody has removed the address, and
+/// gives the routes back.
+pub fn ipsrcaddr_lends_the_routes_a_source(pair: &mut Pair) -> Result<String> {
+    const LINE: &str = "nodea 192.168.17.200/24/eth0 IPsrcaddr::192.168.17.200 httpd\n";
+    const DEFAULT: [&str; 6] = ["ip", "route", "replace", "default", "via", "192.168.17.1"];
+    let shown = |pair: &Pair, index: usize| pair.node(index).run(&["ip", "route", "show"]);
+    let wait_source = |pair: &Pair, index: usize| {
+        wait_or_explain(&format!("the address to be the source on {}", NODES[index].name), SOON, || {
+            let chosen =
+                pair.node(index).run(&["ip", "route", "get", "192.0.2.1"]).map_err(|error| error.to_string())?;
+            if chosen.contains("src 192.168.17.200") { Ok(()) } else { Err(chosen) }
+        })
+    };
+    pair.stop_with(Some(LINE))?;
+    for index in [A, B] {
+        pair.node(index).run(&DEFAULT)?;
+    }
+    let before = shown(pair, A)?;
+    let since = pair.start_with(Some(LINE))?;
+    pair.wait_settled(since)?;
+    wait_source(pair, A)?;
+    let unit = "hbd-IPsrcaddr::192.168.17.200.service";
+    pair.wait_unit(A, unit, "active", SOON)?;
+
+    pair.node(A).run(&["ip", "address", "del", "192.168.17.200/24", "dev", "eth0"])?;
+    wait_source(pair, A)?;
+
+    let since = now();
+    pair.node(A).systemctl("restart", HBD)?;
+    pair.wait_stable(since)?;
+    wait_source(pair, A)?;
+
+    pair.node(A).run(&["hbctl", "standby"])?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    wait_source(pair, B)?;
+    pair.wait_unit(A, unit, "inactive", SOON)?;
+    expect("the routes of nodea", &shown(pair, A)?, &before)?;
+
+    // An hbd that cannot come back: addresses go first then, and the default route with them.
+    pair.node(B).run(&["rm", "-r", "/run/hbd/in-force"])?;
+    pair.node(B).write("/etc/ha.d/authkeys", "broken")?;
+    pair.node(B).signal(HBD, "KILL")?;
+    pair.lab.wait_owner(A, START)?;
+    wait_or_explain("the default route of nodeb to be back", SOON, || {
+        let routes = shown(pair, B).map_err(|error| error.to_string())?;
+        let default = routes.lines().find(|line| line.starts_with("default")).unwrap_or_default();
+        if default.contains("192.168.17.1") && !default.contains("src") { Ok(()) } else { Err(routes) }
+    })?;
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).run(&["ip", "route", "del", "default"])?;
+    }
+    Ok(String::new())
+}
+
+/// An address has the form that hbd.toml says: from the start, after a reload that changes it, and when somebody else
+/// does.
+pub fn an_address_has_the_form_that_is_written(pair: &mut Pair) -> Result<String> {
+    let write = |pair: &Pair, form: &str| -> Result<()> {
+        let settings = format!("[groups.\"192.168.17.200/24/eth0\"]\naddresses = [\"{form}\"]\n");
+        [A, B].into_iter().try_for_each(|index| pair.node(index).write(SETTINGS, &settings))
+    };
+    let wait_form = |pair: &Pair, words: &[&str]| {
+        wait_or_explain(&format!("the address to have {words:?}"), SOON, || {
+            let line = ["ip", "-oneline", "address", "show", "dev", "eth0", "to", "192.168.17.200"];
+            let shown = pair.node(A).run(&line).map_err(|error| error.to_string())?;
+            if words.iter().all(|word| shown.contains(word)) { Ok(()) } else { Err(shown) }
+        })
+    };
+    pair.stop_with(None)?;
+    write(pair, "VIP label eth0:web")?;
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    wait_form(pair, &[" eth0:web "])?;
+
+    let since = now();
+    write(pair, "VIP label eth0:www scope link")?;
+    for index in [A, B] {
+        pair.node(index).run(&["hbctl", "reload"])?;
+    }
+    wait_form(pair, &[" eth0:www ", "scope link"])?;
+    pair.wait_record(A, since, "it was there with label eth0:web, scope global, not as hbd.toml says", SOON)?;
+    pair.wait_stable(since)?;
+    pair.expect_undisturbed(A, since)?;
+
+    let since = now();
+    let changed = "ip address del 192.168.17.200/24 dev eth0 && ip address add 192.168.17.200/24 dev eth0";
+    pair.node(A).run(&["sh", "-c", changed])?;
+    wait_form(pair, &[" eth0:www ", "scope link"])?;
+    pair.expect_undisturbed(A, since)?;
+    clean(pair)?;
     Ok(String::new())
 }
