@@ -166,7 +166,7 @@ mod tests {
             ("10.0.0.9 label x", "`10.0.0.9` is no address of the group", "192.168.17.200, 2001:db8::c8"),
             ("VIP/24 label x", "`VIP/24` is no address of the group", "begin with VIP"),
             ("VIP label", "nothing follows `label`", "for example"),
-            ("VIP lable x", "`lable` is not understood", "did you mean `label`?"),
+            ("VIP metrics 7", "`metrics` is not understood", "did you mean `metric`?"),
             ("VIP dev eth0", "`dev` is not understood", "words are label"),
             ("VIP label eth0:much-too-long", "longer than a label", "15 bytes"),
             ("2001:db8::c8 label x", "no label", "leave label out"),

@@ -10,8 +10,8 @@ use super::address_form::AddressForm;
 use super::groups::Group;
 use super::routes::{GroupRoute, GroupRule};
 
-/// `preferred`, `announce`, `addresses`, `routes` and `rules` of `[addresses]` and `[groups."KEY"]`, and what IPsrcaddr
-/// says, for the addresses of one group.
+/// `preferred`, `announce`, `addresses`, `routes` and `rules` of `[addresses]` and `[groups."KEY"]`, and what
+/// IPsrcaddr says, for the addresses of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddressOptions {
     /// Whether IPv6 addresses of the group may become the source of connections of this machine.

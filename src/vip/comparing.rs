@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::error::VipError;
-use super::oddity::AddressOddity;
-use super::place::Placement;
-use super::request;
+use super::oddity::{AddressOddity, FormFate};
+use super::place::{Placement, place};
+use super::request::{self, NetlinkRequest};
 use super::worker::{HeldAddress, Worker};
 
 impl<R: Fn(VipReport)> Worker<R> {
@@ -41,14 +41,15 @@ impl<R: Fn(VipReport)> Worker<R> {
     /// Compares one held address with what is there.
     pub(super) fn compare_held(&mut self, id: u64) {
         let Some(held) = self.held.get(&id).filter(|held| held.back_at.is_none()) else { return };
-        let oddity = self.oddity(held);
+        let mut oddity = self.oddity(held);
         if oddity == held.oddity {
             return;
         }
-        let mended = matches!(oddity, Some(AddressOddity::Duplicate | AddressOddity::Form { left: false, .. }));
-        match oddity {
+        let mended =
+            matches!(oddity, Some(AddressOddity::Duplicate | AddressOddity::Form { fate: FormFate::PutRight, .. }));
+        match &mut oddity {
             Some(AddressOddity::Duplicate) => self.make_anew(id, true),
-            Some(AddressOddity::Form { left: false, .. }) => self.put_right(id),
+            Some(AddressOddity::Form { fate: fate @ FormFate::PutRight, .. }) => *fate = self.put_right(id),
             _ => {}
         }
         let Some(held) = self.held.get_mut(&id) else { return };
@@ -67,7 +68,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         if let Some(found) =
             self.network.present(index, address, prefix).and_then(|found| held.place.difference(found))
         {
-            return Some(AddressOddity::Form { found, left: held.changes.fight() });
+            let fate = if held.changes.fight() { FormFate::Fought } else { FormFate::PutRight };
+            return Some(AddressOddity::Form { found, fate });
         }
         let found = self.network.prefix_of(index, address).filter(|found| address.is_ipv6() && *found != prefix);
         let prefix = found.map(|found| AddressOddity::Prefix { found, wanted: prefix });
@@ -77,13 +79,28 @@ impl<R: Fn(VipReport)> Worker<R> {
         })
     }
 
-    /// Somebody, or an hbd with another hbd.toml, has given it another form.
-    fn put_right(&mut self, id: u64) {
-        let Some(held) = self.held.get_mut(&id) else { return };
+    /// Somebody, or an hbd with another hbd.toml, has given it another form. Says what became of it.
+    fn put_right(&mut self, id: u64) -> FormFate {
+        let Some(held) = self.held.get_mut(&id) else { return FormFate::PutRight };
         held.changes.again(Instant::now());
         // The kernel changes an IPv6 address where it is.
         let anew = held.place.address.is_ipv4();
         self.make_anew(id, anew);
+        let Some(held) = self.held.get(&id).filter(|held| anew && held.back_at.is_some()) else {
+            return FormFate::PutRight;
+        };
+        // It is gone now, and must not stay away for the sake of its form.
+        let Ok(plain) = place(&self.network, &held.wanted) else { return FormFate::PutRight };
+        let now = Instant::now();
+        let lifetime = self.lease.lifetime(now, self.held.len());
+        if lifetime == Some(0) || self.submit_one(request::add(&plain, lifetime)).is_err() {
+            return FormFate::PutRight;
+        }
+        if let Some(held) = self.held.get_mut(&id) {
+            held.place = plain;
+        }
+        self.is_there(id, now, lifetime);
+        FormFate::Refused
     }
 
     /// Makes it as it was added; `removing` it first, where the kernel would change nothing otherwise.
@@ -101,7 +118,11 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     /// Gives an address that is there its lifetime, and what else the kernel changes then.
     pub(super) fn renew_one(&mut self, place: &Placement, lifetime: Option<u32>) -> io::Result<()> {
-        let answer = self.requests.submit(vec![request::renew(place, lifetime)]).pop();
+        self.submit_one(request::renew(place, lifetime))
+    }
+
+    fn submit_one(&mut self, request: NetlinkRequest) -> io::Result<()> {
+        let answer = self.requests.submit(vec![request]).pop();
         answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
     }
 

@@ -183,7 +183,7 @@ pub enum VipError {
         /// The address.
         address: IpAddr,
     },
-    /// An address is to be the source of connections, and there is no route to the rest of the world that could say so.
+    /// An address is to be the source of connections, and there is no default route that could say so.
     #[error(
         "there is no default route here that could have {address} as its source: set one on this machine, over one \
          interface and not by router advertisements"

@@ -92,7 +92,7 @@ pub(crate) use addresses::covers;
 pub use command::{MacAddress, VipCommand, VipReport};
 pub use error::VipError;
 pub use lease::{NoLease, Terms};
-pub use oddity::AddressOddity;
+pub use oddity::{AddressOddity, FormFate};
 pub use preferred_source::{forget_source, prefer_source};
 pub use release::{present, release, release_routes};
 pub(crate) use remover::hint as who_may_remove;

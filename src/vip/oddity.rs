@@ -18,14 +18,25 @@ pub enum AddressOddity {
     Form {
         /// What it has instead, in the words of `ip address`.
         found: String,
-        /// Somebody changes it again and again, and it is left so.
-        left: bool,
+        /// What becomes of it.
+        fate: FormFate,
     },
     /// It is on another interface as well.
     Elsewhere {
         /// That interface.
         device: String,
     },
+}
+
+/// What becomes of an address that is not as hbd.toml says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormFate {
+    /// It gets its form.
+    PutRight,
+    /// Somebody changes it again and again: it is left so.
+    Fought,
+    /// The kernel refuses that form: it is left so.
+    Refused,
 }
 
 impl fmt::Display for AddressOddity {
@@ -40,10 +51,15 @@ impl fmt::Display for AddressOddity {
                 "somebody has given it the prefix length {found} instead of {wanted}: it serves all the same, and has the \
                  right one again when it is next added"
             ),
-            AddressOddity::Form { found, left: false } => {
+            AddressOddity::Form { found, fate: FormFate::PutRight } => {
                 write!(f, "it was there with {found}, not as hbd.toml says: it has been put right")
             }
-            AddressOddity::Form { found, left: true } => write!(
+            AddressOddity::Form { found, fate: FormFate::Refused } => write!(
+                f,
+                "it is there with {found}, because the kernel refuses it as hbd.toml says: correct `addresses` (addresses \
+                 of one network have one scope)"
+            ),
+            AddressOddity::Form { found, fate: FormFate::Fought } => write!(
                 f,
                 "somebody changes it again and again, now to {found}: it serves all the same, and is as hbd.toml says \
                  when it is next added"

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::lease::expiry;
+use super::place::Placement;
 use super::removals::PAUSE;
 use super::remover;
 use super::request::{self, BATCH};
@@ -89,10 +90,26 @@ impl<R: Fn(VipReport)> Worker<R> {
                     self.listen_for(id);
                 }
                 // What we saw was the echo of our own removal before we added it again, or a renewal was quicker.
-                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.is_there(id, now, lifetime),
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+                    self.is_there_by_others(id, now, lifetime)
+                }
                 // The interface is down or gone: again in a second. What becomes of the group is the core's affair.
                 Err(_) => {}
             }
+        }
+    }
+
+    /// It is there, and it was perhaps not us: then the kernel tells, or has told, in which form.
+    fn is_there_by_others(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
+        let Some(Placement { index, address, prefix, .. }) = self.held.get(&id).map(|held| &held.place) else {
+            return;
+        };
+        let told = self.network.present(*index, *address, *prefix).cloned();
+        self.is_there(id, now, lifetime);
+        if let (Some(told), Some(held)) = (told, self.held.get(&id)) {
+            let (key, _) = held.place.as_present();
+            self.network.note_added(key, told);
+            self.compare_held(id);
         }
     }
 

@@ -142,7 +142,7 @@ fn an_address_has_the_form_that_is_written() {
         in_form(&room, 1, VIP, AddressForm { label, scope, metric: Some(7), peer, ..AddressForm::default() });
         room.add(1, &on(VIP, 32));
         let line = listed(VIP);
-        for word in ["inet 10.99.0.100 metric 7 peer 10.77.0.1/32 scope link", " eth0:web "] {
+        for word in ["inet 10.99.0.100 peer 10.77.0.1/32 metric 7 scope link", " eth0:web\\"] {
             assert!(line.contains(word), "{word}: {line}");
         }
         assert!(shown(&["route", "show"]).contains("10.77.0.1 dev eth0"), "{}", shown(&["route", "show"]));
@@ -175,8 +175,11 @@ fn an_address_that_is_there_in_another_form_gets_its_own() {
         let room = Room::open();
         in_form(&room, 1, VIP, AddressForm { label: Some("eth0:web".into()), ..AddressForm::default() });
         room.add(1, &on(VIP, 24));
-        assert_eq!(odd(room.report()), AddressOddity::Form { found: "label eth0:old".into(), left: false });
-        testnet::eventually("the label of hbd.toml", || listed(VIP).contains(" eth0:web "));
+        assert_eq!(
+            odd(room.report()),
+            AddressOddity::Form { found: "label eth0:old".into(), fate: FormFate::PutRight }
+        );
+        testnet::eventually("the label of hbd.toml", || listed(VIP).contains(" eth0:web\\"));
         assert_eq!(listed(VIP).lines().count(), 1);
     });
 }
@@ -199,11 +202,19 @@ fn what_somebody_changes_is_put_right_but_not_in_a_fight() {
             for round in 0..5 {
                 change("9");
                 let told = odd(room.report());
-                assert_eq!(told, AddressOddity::Form { found: "metric 9".into(), left: false }, "{address} {round}");
+                assert_eq!(
+                    told,
+                    AddressOddity::Form { found: "metric 9".into(), fate: FormFate::PutRight },
+                    "{address} {round}"
+                );
                 testnet::eventually("the metric of hbd.toml", || listed(address).contains("metric 7"));
             }
             change("9");
-            assert_eq!(odd(room.report()), AddressOddity::Form { found: "metric 9".into(), left: true }, "{address}");
+            assert_eq!(
+                odd(room.report()),
+                AddressOddity::Form { found: "metric 9".into(), fate: FormFate::Fought },
+                "{address}"
+            );
             assert!(listed(address).contains("metric 9"));
             room.remove(id, &wanted);
         }
@@ -220,6 +231,23 @@ fn the_form_comes_back_with_the_address() {
         testnet::del_address("eth0", VIP);
         let report = room.report();
         assert!(matches!(report, VipReport::Restored { .. }), "{report:?}");
-        assert!(listed(VIP).contains(" eth0:web "), "{}", listed(VIP));
+        assert!(listed(VIP).contains(" eth0:web\\"), "{}", listed(VIP));
+    });
+}
+
+/// The kernel wants one scope for all addresses of a network, and says so only when it is too late.
+#[test]
+fn a_form_that_the_kernel_refuses_costs_no_address() {
+    with_cable(|_peer| {
+        testnet::add_address("eth0", HOST, 24);
+        let room = Room::open();
+        testnet::add_address("eth0", VIP, 24);
+        in_form(&room, 1, VIP, AddressForm { scope: Some(IpScope::Link), ..AddressForm::default() });
+        room.add(1, &on(VIP, 24));
+        let told = odd(room.report());
+        assert_eq!(told, AddressOddity::Form { found: "scope global".into(), fate: FormFate::Refused });
+        assert!(listed(VIP).contains("scope global"), "{}", listed(VIP));
+        room.remove(1, &on(VIP, 24));
+        assert!(find(VIP).is_none());
     });
 }

@@ -110,7 +110,15 @@ fn a_held_address_that_comes_back_is_the_source_again() {
         room.add(1, &on(VIP, 24));
         block(prefer_source(VIP.into(), &note)).unwrap();
         testnet::del_address("eth0", VIP);
-        testnet::eventually("the source to be back", || block(is_source(VIP.into())).unwrap());
+        let told = [room.report(), room.report()];
+        let both = |told: &[VipReport]| {
+            told.iter().any(|report| matches!(report, VipReport::Restored { .. }))
+                && told
+                    .iter()
+                    .any(|report| matches!(report, VipReport::Warning { error: VipError::RoutesBack { .. } }))
+        };
+        assert!(both(&told), "{told:?}");
+        assert!(block(is_source(VIP.into())).unwrap());
         assert!(chosen().contains("src 10.99.0.100"), "{}", chosen());
         block(forget_source(VIP.into(), &note)).unwrap();
         room.remove(1, &on(VIP, 24));

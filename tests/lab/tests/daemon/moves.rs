@@ -5,7 +5,7 @@ use hbd_lab::Result;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_or_explain};
 
-use crate::pair::{A, B, HBD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
+use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
 
 /// The unit of the example's address.
 const UNIT: &str = "hbd-move-192.168.17.200.service";
@@ -64,11 +64,12 @@ pub fn a_program_moves_the_address_of_its_group(pair: &mut Pair) -> Result<Strin
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
     let took = "take 192.168.17.200 nodea nodeb address=1 web=inactive";
+    pair.wait_unit(A, HTTPD, "active", SOON)?;
     // A node that starts first may have served for a moment.
     expect("the last call on nodea", &called(pair, A)?.pop().as_deref(), &Some(took))?;
     pair.wait_unit(A, UNIT, "active", SOON)?;
     let status = pair.node(A).run(&["hbctl", "status"])?;
-    expect_words("hbctl status", &status, &["move::192.168.17.200"])?;
+    expect_words("hbctl status", &status, &[UNIT])?;
     for index in [A, B] {
         pair.node(index).run(&["rm", "-f", LOG])?;
     }
@@ -115,29 +116,30 @@ pub fn the_example_moves_an_address_in_a_cloud(pair: &mut Pair) -> Result<String
     let text = std::fs::read_to_string(&example).map_err(hbd_lab::Error::file(example.display().to_string()))?;
     let curl = "for url; do :; done\ncase $url in */token) echo secret;; */region) echo eu-lab-1;;\n\
                 */interface-id) echo eni-7;; *) exit 22;; esac\n";
-    let aws = "case $2 in describe-network-interfaces) cat /run/lab-cloud;;\n\
-               *) echo \"$*\" >>/var/log/lab-moved; (sleep 2; echo 192.168.17.200 >/run/lab-cloud) & ;; esac\n";
+    let aws = "case $2 in describe-network-interfaces) cat /var/lib/lab-cloud;;\n\
+               *) echo \"$*\" >>/var/log/lab-moved; (sleep 2; echo 192.168.17.200 >/var/lib/lab-cloud) & ;; esac\n";
     for index in [A, B] {
         let node = pair.node(index);
         node.write_mode(PROGRAM, &text, 0o755)?;
         node.write_mode("/usr/local/bin/curl", &format!("#!/bin/sh\n{curl}"), 0o755)?;
         node.write_mode("/usr/local/bin/aws", &format!("#!/bin/sh\n{aws}"), 0o755)?;
-        node.write("/run/lab-cloud", "192.168.17.7\t192.168.17.8\n")?;
+        node.write("/var/lib/lab-cloud", "192.168.17.7\t192.168.17.8\n")?;
     }
     stop_with_move(pair, &format!("{{ command = \"{PROGRAM}\", timeout = 30 }}"))?;
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
+    pair.wait_unit(A, HTTPD, "active", SOON)?;
     let asked = "ec2 assign-private-ip-addresses --region eu-lab-1 --network-interface-id eni-7 \
                  --private-ip-addresses 192.168.17.200 --allow-reassignment";
     expect("what the cloud was asked on nodea", &called(pair, A)?, &vec![asked.to_owned()])?;
-    let cloud = pair.node(A).read("/run/lab-cloud")?;
+    let cloud = pair.node(A).read("/var/lib/lab-cloud")?;
     expect("the cloud when the service is up", &cloud.as_deref(), &Some("192.168.17.200\n"))?;
     pair.node(A).run(&["hbctl", "standby"])?;
     pair.client.wait_served_by(NODES[B].name, SOON)?;
     expect("what the cloud was asked on nodea in the end", &called(pair, A)?.len(), &1)?;
     clean(pair)?;
     for index in [A, B] {
-        pair.node(index).run(&["rm", "-f", "/usr/local/bin/aws", "/usr/local/bin/curl", "/run/lab-cloud"])?;
+        pair.node(index).run(&["rm", "-f", "/usr/local/bin/aws", "/usr/local/bin/curl", "/var/lib/lab-cloud"])?;
     }
     Ok(String::new())
 }
@@ -241,22 +243,23 @@ pub fn an_address_has_the_form_that_is_written(pair: &mut Pair) -> Result<String
     write(pair, "VIP label eth0:web")?;
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
-    wait_form(pair, &[" eth0:web "])?;
+    wait_form(pair, &[" eth0:web\\"])?;
 
     let since = now();
-    write(pair, "VIP label eth0:www scope link")?;
+    write(pair, "VIP label eth0:www metric 7")?;
     for index in [A, B] {
         pair.node(index).run(&["hbctl", "reload"])?;
     }
-    wait_form(pair, &[" eth0:www ", "scope link"])?;
-    pair.wait_record(A, since, "it was there with label eth0:web, scope global, not as hbd.toml says", SOON)?;
+    wait_form(pair, &[" eth0:www\\", "metric 7"])?;
+    pair.wait_record(A, since, "it was there with label eth0:web, not as hbd.toml says", SOON)?;
     pair.wait_stable(since)?;
     pair.expect_undisturbed(A, since)?;
 
     let since = now();
-    let changed = "ip address del 192.168.17.200/24 dev eth0 && ip address add 192.168.17.200/24 dev eth0";
+    // hbd may be the first to add it again.
+    let changed = "ip address del 192.168.17.200/24 dev eth0; ip address add 192.168.17.200/24 dev eth0 || true";
     pair.node(A).run(&["sh", "-c", changed])?;
-    wait_form(pair, &[" eth0:www ", "scope link"])?;
+    wait_form(pair, &[" eth0:www\\", "metric 7"])?;
     pair.expect_undisturbed(A, since)?;
     clean(pair)?;
     Ok(String::new())
