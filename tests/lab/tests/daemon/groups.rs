@@ -95,6 +95,35 @@ pub fn a_failed_unit_moves_its_own_group_only(pair: &mut Pair) -> Result<String>
     Ok(String::new())
 }
 
+/// An operator works on one group: hbd leaves it alone, also over a restart, and serves the others as ever.
+pub fn an_operator_works_on_one_group(pair: &mut Pair) -> Result<String> {
+    settled(pair)?;
+    let since = now();
+    pair.node(A).run(&["hbctl", "maintenance", "on", SECOND])?;
+    for index in [A, B] {
+        let status = pair.node(index).attempt(&["hbctl", "status"])?;
+        expect_status("hbctl status in maintenance", &status, 3)?;
+        expect_words("hbctl status", &format!("{}{}", status.stdout, status.stderr), &["n maintenance on", SECOND])?;
+    }
+    pair.node(A).run(&["systemctl", "kill", "--kill-whom=all", "--signal=SEGV", "second.service"])?;
+    pair.wait_record(A, since, "left alone, because the group is in maintenance", SOON)?;
+    for (index, command) in [(A, "standby"), (B, "takeover")] {
+        let refused = pair.node(index).attempt(&["hbctl", command, SECOND])?;
+        expect_status("a move of what is in maintenance", &refused, 4)?;
+        expect_words("hbctl", &format!("{}{}", refused.stdout, refused.stderr), &["hbctl maintenance off GROUP"])?;
+    }
+    pair.node(A).run(&["hbctl", "takeover", THIRD])?;
+    wait_where(pair, A, THIRD_ADDRESS, "third.service", SOON)?;
+    let restarted = now();
+    pair.node(A).run(&["systemctl", "restart", "hbd.service"])?;
+    pair.lab.wait_stable(A, restarted, START)?;
+    expect("second.service", &pair.node(A).unit_state("second.service")?, &"failed".to_owned())?;
+    pair.node(A).run(&["hbctl", "maintenance", "off", SECOND])?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+    pair.expect_undisturbed(A, since)?;
+    Ok(String::new())
+}
+
 /// Each node serves what prefers it; one loses its power and returns. The groups of the other one are not touched.
 pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String> {
     settled(pair)?;

@@ -55,6 +55,7 @@ const TESTS: &[(&str, Play)] = &[
     ("address::announcements_are_repeated_in_both_forms", address::announcements_are_repeated_in_both_forms),
     ("groups::an_operator_moves_one_group_of_three", groups::an_operator_moves_one_group_of_three),
     ("groups::a_failed_unit_moves_its_own_group_only", groups::a_failed_unit_moves_its_own_group_only),
+    ("groups::an_operator_works_on_one_group", groups::an_operator_works_on_one_group),
     ("groups::active_active_through_a_crash_and_back", groups::active_active_through_a_crash_and_back),
     ("groups::the_last_release_is_updated_node_by_node", groups::the_last_release_is_updated_node_by_node),
     ("units::units_start_and_stop_in_the_order_of_the_line", units::units_start_and_stop_in_the_order_of_the_line),
@@ -211,7 +212,7 @@ const TESTS: &[(&str, Play)] = &[
 type Vote = fn(&mut witness::Voting) -> Result<String>;
 
 /// Tests with an etcd, on machines of their own.
-const WITNESS: [(&str, Vote); 9] = [
+const WITNESS: [(&str, Vote); 10] = [
     ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
     ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
@@ -227,6 +228,10 @@ const WITNESS: [(&str, Vote); 9] = [
     ),
     ("witness::of_two_that_start_parted_one_serves", witness::of_two_that_start_parted_one_serves),
     ("witness::a_frozen_owner_is_no_second_one", witness::a_frozen_owner_is_no_second_one),
+    (
+        "witness::three_members_outlive_their_leader_and_end_without_two",
+        witness::three_members_outlive_their_leader_and_end_without_two,
+    ),
 ];
 
 /// Tests that start on machines without hbd.

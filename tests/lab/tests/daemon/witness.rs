@@ -268,3 +268,43 @@ pub fn a_frozen_owner_is_no_second_one(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
     Ok(String::new())
 }
+
+/// By https and with a password. The leader is killed in the middle of a cut, and then a second one: two of three are
+/// a vote, one is none.
+pub fn three_members_outlive_their_leader_and_end_without_two(voting: &mut Voting) -> Result<String> {
+    voting.settle()?;
+    voting.witness.kill(0)?;
+    voting.witness = Witness::start(&voting.pair.lab, 3, Reached::Securely)?;
+    let changed = now();
+    for index in [A, B] {
+        voting.witness.configure(voting.pair.node(index), "")?;
+        voting.pair.node(index).run(&["systemctl", "reload", HBD])?;
+    }
+    // Another witness than before is believed when nothing depends on it.
+    for index in [A, B] {
+        voting.pair.wait_record(index, changed, "it counts from now on as it is", START)?;
+    }
+    voting.settle()?;
+    let since = now();
+    voting.part(true)?;
+    voting.watch(Some(A), LONG / 2.0)?;
+    let leader = voting.witness.leader()?;
+    voting.witness.kill(leader)?;
+    voting.watch(Some(A), LONG)?;
+    voting.witness.wait_holder(Some(NODES[A].name), SOON)?;
+    voting.pair.expect_undisturbed(A, since)?;
+
+    let second = voting.witness.leader()?;
+    voting.witness.kill(second)?;
+    voting.pair.wait_with_one_owner("nobody to serve", START, || {
+        voting.pair.lab.owners().is_ok_and(|owners| owners.is_empty())
+    })?;
+    voting.watch(None, LONG)?;
+    voting.witness.start_again(second)?;
+    voting.pair.wait_with_one_owner("one to serve again", START, || {
+        voting.pair.lab.owners().is_ok_and(|owners| owners.len() == 1)
+    })?;
+    voting.witness.start_again(leader)?;
+    voting.settle()?;
+    Ok(String::new())
+}
