@@ -107,6 +107,7 @@ last-release: prepare deb
 	@package=$$(ls $(CURDIR)/$(TARGET)/last-release/dist/hbd_*.deb) && \
 		HBD_LAST_RELEASE=$$package $(CARGO) test --package hbd-lab --test daemon -- groups::the_last_release
 
+# Most of the unit tests' time is waiting, so there are more of them at once than processors.
 check: toolchain
 	$(SAY) "format, lints, documentation"
 	$(CARGO) fmt --all --check
@@ -116,7 +117,7 @@ check: toolchain
 	tests/lab/check-unit
 	tests/toolchain/check
 	$(SAY) "unit tests and simulation"
-	$(CARGO) test --workspace --exclude hbd-lab
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --workspace --exclude hbd-lab
 
 watchdog: prepare deb
 	$(SAY) "a kernel watchdog in QEMU"

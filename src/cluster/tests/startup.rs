@@ -221,23 +221,3 @@ fn a_report_of_a_script_is_no_answer_to_starting() {
     bench.resource("all", "1", None);
     assert!(bench.logged("Initial resource acquisition complete (T_RESOURCES(us))"), "{:?}", bench.log());
 }
-
-/// Its `starting` came when we waited for a ping node. It was silent since, and has taken what it takes.
-#[test]
-fn a_peer_that_fell_silent_since_it_started_is_asked_what_it_holds() {
-    let mut bench = Bench::with(|settings| settings.ping_nodes = vec!["10.0.0.254".into()]);
-    bench.peer.hbd = Some("1 0.1.0");
-    bench.feed(Event::Start);
-    bench.peer_beats("active", 0xfa0);
-    bench.says("starting", &[]);
-    assert_eq!(bench.view().state, "up");
-    bench.peer_silent();
-    bench.run(6_500);
-    bench.peer_beats("active", 0xfa0);
-    bench.run(10_000);
-    assert_eq!(bench.view().state, "active");
-    assert!(!bench.logged("HB_R_BOTHSTARTING"), "{:#?}", bench.log());
-    bench.resource("all", "1", None);
-    bench.run(2_000);
-    assert_eq!(bench.story().iter().filter(|done| done.starts_with("start ")).count(), 0);
-}
