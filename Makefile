@@ -10,6 +10,7 @@
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
 # make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs
 # make simulate N=100000   a long campaign of simulated clusters
+# make explore  every order of a few events, for two groups and for a vote; prints how many situations
 # make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
 # make fuzz SECONDS=600    cargo-fuzz on the parsers and the decoder; installs a nightly compiler and cargo-fuzz
 # make deny     licences and sources of the dependencies; known vulnerabilities where the database can be reached
@@ -35,7 +36,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate golden fuzz handbook install install-witness install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat clean
 
 all: build
 
@@ -153,6 +154,14 @@ msrv: toolchain
 simulate: N = 100000
 simulate: toolchain
 	HBD_SCHEDULES=$(N) $(CARGO) test --release --test simulation random_schedules -- --nocapture
+
+# Every order of events in the small: two groups that move, fail and are cut off; a vote that is cut off and mended.
+explore: DEPTH = 10
+explore: SECONDS_AND_EVENTS = 12
+explore: EVENTS = 4
+explore: toolchain
+	time HBD_DEPTH=$(DEPTH) HBD_SECONDS=$(SECONDS_AND_EVENTS) HBD_EVENTS=$(EVENTS) \
+		$(CARGO) test --release --test simulation in_every_order -- --nocapture
 
 # The commit that changes it says which decisions changed and why.
 golden: toolchain

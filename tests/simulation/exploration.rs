@@ -69,7 +69,7 @@ impl Situation {
     /// Both nodes are up, and the first one serves both groups.
     fn settled(left: Disturbances) -> Result<Situation, String> {
         let mut situation = Situation {
-            cores: pair_of_cores(GROUPS),
+            cores: pair_of_cores(GROUPS, false),
             now: Duration::from_secs(5),
             wire: Default::default(),
             steps: Default::default(),

@@ -33,10 +33,12 @@ mod returns;
 mod schedule;
 mod shrink;
 mod units;
+mod votes;
 mod wire;
 mod world;
 
 use schedule::Schedule;
+use votes::Voted;
 
 /// Schedules in an ordinary test run: well under a minute on two processors, unoptimised.
 const SCHEDULES: u64 = 3_000;
@@ -75,6 +77,16 @@ fn two_groups_move_fail_and_are_cut_off_in_every_order() {
     let explored = exploration::explore(depth).unwrap_or_else(|broken| panic!("{broken}"));
     println!("{} situations within {depth} events, {} of them at its end", explored.situations, explored.ends);
     assert!(explored.ends > 1_000, "{explored:?}");
+}
+
+#[test]
+fn a_vote_is_cut_off_and_mended_in_every_order() {
+    let depth = variable("HBD_SECONDS").map_or(votes::DEPTH, |depth| depth as usize);
+    let events = variable("HBD_EVENTS").map_or(votes::EVENTS, |events| events as usize);
+    let voted = votes::explore(depth, events).unwrap_or_else(|broken| panic!("{broken}"));
+    let Voted { situations, ends } = voted;
+    println!("{situations} situations within {depth} seconds and events, {events} at most, {ends} at the end");
+    assert!(voted.ends > 1_000, "{voted:?}");
 }
 
 #[test]

@@ -76,8 +76,8 @@ fn last_unit(group: usize) -> String {
 
 /// Two hbds that were never started, whose groups prefer the first of them and are one unit each. A unit that fails
 /// moves its group.
-pub fn pair_of_cores(groups: usize) -> [Core; 2] {
-    let cluster = Cluster { groups, preferred: [0; GROUPS], ..Cluster::pair() };
+pub fn pair_of_cores(groups: usize, witness: bool) -> [Core; 2] {
+    let cluster = Cluster { groups, preferred: [0; GROUPS], witness, ..Cluster::pair() };
     [0, 1].map(|index| {
         let mut node = Node::new(index, &cluster);
         node.generation = 1;

@@ -191,7 +191,11 @@ impl World {
             let since = wrong.filter(|(_, known)| limit == Some(*known)).map_or(self.now, |(since, _)| since);
             *wrong = limit.filter(|_| !excused).map(|limit| (since, limit));
             if wrong.is_some_and(|(since, limit)| self.now - since > limit) {
-                self.break_with(format!("{} says that group {group} is well, and it does not run", name(node)));
+                let runs: Vec<_> = self.nodes.iter().map(|node| node.units.running[group]).collect();
+                self.break_with(format!(
+                    "{} says that group {group} is well, and it does not run: {runs:?}",
+                    name(node)
+                ));
             }
         }
     }
