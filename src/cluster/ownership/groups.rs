@@ -98,6 +98,14 @@ pub struct Groups {
     parallel_starts: Option<usize>,
 }
 
+impl Run {
+    /// Only the resources below this one run.
+    fn goes_down_to(&mut self, resource: usize) {
+        self.running = resource;
+        self.broken.retain(|broken| *broken < resource);
+    }
+}
+
 impl Groups {
     /// The groups as `node` sees them; none runs.
     pub fn new(node: &str, groups: Vec<Group>) -> Self {
@@ -178,13 +186,12 @@ impl Groups {
         run.failed = None;
         run.failures = 0;
         if !wanted {
-            run.broken.clear();
             run.hung.clear();
         }
         run.settled = !wanted && run.running == 0 && run.pending.is_none();
         if wanted && run.stop_again.take().is_some() {
             // A resource that would not stop is in an unknown state: start it again rather than trust it.
-            run.running -= 1;
+            run.goes_down_to(run.running - 1);
             run.stop_attempts = 0;
         }
         if wanted || run.running > 0 || run.pending.is_some() {
@@ -229,7 +236,7 @@ impl Groups {
                 run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
                 if run.wanted && run.failed.is_none() && !run.hung.contains(&step.resource) {
                     run.stop_again = None;
-                    run.running = step.resource;
+                    run.goes_down_to(step.resource);
                 }
             }
             (Operation::Stop, _) if step.resource + 1 < run.running || run.hung.contains(&step.resource) => {
@@ -240,7 +247,7 @@ impl Groups {
                 }
             }
             (Operation::Stop, _) => {
-                run.running = step.resource;
+                run.goes_down_to(step.resource);
                 run.stop_attempts = 0;
             }
         }
@@ -268,7 +275,7 @@ impl Groups {
     pub fn is_broken(&self, step: Step) -> bool {
         self.runs.get(step.group).is_some_and(|run| {
             let again = [&run.broken, &run.hung];
-            again.iter().any(|resources| resources.contains(&step.resource))
+            run.wanted && again.iter().any(|resources| resources.contains(&step.resource))
         })
     }
 
@@ -431,7 +438,11 @@ impl Groups {
         let down = (!up).then(|| run.running.checked_sub(1)).flatten();
         let passed = |resource: &usize| self.passed_over.contains(&Step { group: index, resource: *resource });
         if let Some(resource) = next.or(down).filter(passed) {
-            run.running = if up { run.running.max(resource + 1) } else { resource };
+            if up {
+                run.running = run.running.max(resource + 1)
+            } else {
+                run.goes_down_to(resource)
+            }
             run.broken.remove(&resource);
             return self.advance(index, now, out);
         }

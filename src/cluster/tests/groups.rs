@@ -58,6 +58,21 @@ fn a_change_of_mind_waits_for_the_running_step() {
     assert_eq!(steps(&out)[1..], [Action::Stop(step(0, 0))]);
 }
 
+/// A successor gives the group up and has it back before it has looked at what it took up.
+#[test]
+fn what_was_taken_up_and_not_looked_at_is_not_trusted_when_it_is_wanted_again() {
+    let mut groups = groups();
+    let mut out = Vec::new();
+    groups.adopt(groups.local(), NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
+    assert_ne!(groups.state(0).0, GroupState::Active);
+    groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
+    assert_eq!(groups.state(0), (GroupState::Active, 2));
+    assert_eq!(steps(&out), [Action::Start(step(0, 0)), Action::Start(step(0, 1))]);
+}
+
 #[test]
 fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
     let mut groups = groups();
