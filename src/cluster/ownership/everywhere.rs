@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::Operation;
+use super::run::Operation;
 use crate::cluster::core::Core;
 use crate::cluster::{Action, GroupSet, Outcome, Record, Set, Step};
 use crate::config::Group;

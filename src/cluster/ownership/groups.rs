@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::run::{Operation, Run};
 use crate::cluster::api::event::{Action, Outcome, Step};
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::record::Record;
@@ -41,38 +42,6 @@ pub enum GroupState {
     Failed,
 }
 
-/// What is under way with a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Operation {
-    Start,
-    Stop,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Run {
-    wanted: bool,
-    /// Resources `0..running` are up, as far as we know.
-    running: usize,
-    pending: Option<Operation>,
-    /// A start failed: the group goes down and is tried again at this moment.
-    failed: Option<Instant>,
-    /// How many starts failed since all of the group last ran here, or it was last wanted.
-    failures: usize,
-    stop_attempts: u32,
-    stop_again: Option<Instant>,
-    /// Resources below `running` that failed and are to be started again in their places.
-    #[serde(default)]
-    broken: BTreeSet<usize>,
-    /// Resources below `running` that are to be stopped, and then started again in their places.
-    #[serde(default)]
-    hung: BTreeSet<usize>,
-    /// What was wanted is reached, and a record has said so.
-    settled: bool,
-    /// It has begun to start units, and is not up yet: one of those that may at once.
-    #[serde(default)]
-    starts_units: bool,
-}
-
 /// All groups of haresources.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Groups {
@@ -96,14 +65,6 @@ pub struct Groups {
     /// How many groups start units at once, at least 1; `None` for all of them.
     #[serde(default)]
     parallel_starts: Option<usize>,
-}
-
-impl Run {
-    /// Only the resources below this one run.
-    fn goes_down_to(&mut self, resource: usize) {
-        self.running = resource;
-        self.broken.retain(|broken| *broken < resource);
-    }
 }
 
 impl Groups {

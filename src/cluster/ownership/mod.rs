@@ -6,6 +6,7 @@
 //! | module | question it answers |
 //! |---|---|
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
+//! | [`run`] | how far has one group come? |
 //! | [`sets`] | how is a set of groups spoken of? (03 §1, 05 §3.8) |
 //! | [`company`] | what moves along with a group? (05 §3.13) |
 //! | [`everywhere`] | which unit that both nodes run is up here? |
@@ -27,6 +28,7 @@ pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
 pub(in crate::cluster) mod obstacle;
 pub(in crate::cluster) mod operator;
+mod run;
 pub(in crate::cluster) mod sets;
 pub(in crate::cluster) mod state;
 pub(in crate::cluster) mod undo;
