@@ -9,6 +9,7 @@
 //! | `invariants` | what must be true after every step |
 //! | `campaign`, `shrink`, `regressions` | many schedules; one that fails is made short and kept |
 //! | `exploration` | everything that can happen to two groups within a few events, in every order |
+//! | `votes` | the same of the cable and the ways to a witness, cut and mended in every order |
 //! | `golden` | what the core decided in all these runs, compared with the committed digests |
 //! | `pairs`, `captures` | a few simple stories; the model compared with captures of real Heartbeats |
 //!

@@ -1,8 +1,8 @@
 //! The third vote in the small: two nodes, one group and a witness, and every order of cuts and repairs of the cable
 //! between the nodes and of the way of each node to the witness. Nothing is drawn at random.
 //!
-//! Between two of these events passes a second, or none; what the cores do in a second takes no time. Never both nodes
-//! run the group, and in the end somebody does exactly if a node may.
+//! Between two of these events passes a second, or none; what the cores do in a second takes no time. Never both
+//! nodes run the group, and in the end somebody does exactly if a node may.
 
 use std::collections::VecDeque;
 use std::time::Duration;
