@@ -273,6 +273,14 @@ pub fn a_frozen_owner_is_no_second_one(voting: &mut Voting) -> Result<String> {
 /// a vote, one is none.
 pub fn three_members_outlive_their_leader_and_end_without_two(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
+    // Only who has seen a witness can tell another one from it.
+    wait_until("both to have seen the witness", START, || {
+        let seen = |index: usize| voting.pair.node(index).attempt(&["hbctl", "status"]).ok();
+        [A, B]
+            .iter()
+            .all(|index| seen(*index).is_some_and(|said| said.stdout.contains("the witness answers")))
+            .then_some(())
+    })?;
     voting.witness.kill(0)?;
     voting.witness = Witness::start(&voting.pair.lab, 3, Reached::Securely)?;
     let changed = now();
