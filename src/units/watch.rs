@@ -140,9 +140,14 @@ impl Watched {
             }
             ManagerEvent::Look => return self.all(),
             ManagerEvent::Up(seen) => {
-                let same = |watch: &Watch| watch.name == seen.unit && watch.judged < seen.at;
-                let found = self.units.iter_mut().enumerate().filter(|(_, watch)| same(watch));
-                return found.map(|(index, watch)| watch.rose(seen.at, index)).collect();
+                let mut concerned = Vec::new();
+                for (index, watch) in self.units.iter_mut().enumerate() {
+                    if watch.name == seen.unit && watch.judged < seen.at {
+                        watch.rose(seen.at);
+                        concerned.push(index);
+                    }
+                }
+                return concerned;
             }
         }
         Vec::new()
@@ -151,12 +156,11 @@ impl Watched {
 
 impl Watch {
     /// It was up at that moment: if it is down when it is looked at, that is a new end, and not the last one again.
-    fn rose(&mut self, at: u64, index: usize) -> usize {
+    fn rose(&mut self, at: u64) {
         if !self.changes.is_up() {
             self.changes.rose();
             (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
         }
-        index
     }
 }
 

@@ -14,7 +14,7 @@
 //!
 //! Heartbeat has nothing like it. A real one that wants to give us something gets no answer, as from a node in
 //! flux, and keeps it; one that releases everything and leaves finds nobody who takes it. An hbd is told by the
-//! field `hbd_maintenance` of our statuses, or by `hbd_left_alone` of single groups (05 §3.8), and does not even ask.
+//! field `hbd_maintenance` of our statuses, or by `hbd_left_alone` of single groups (05 §3.5), and does not even ask.
 
 use serde::{Deserialize, Serialize};
 
@@ -140,9 +140,10 @@ impl Core {
 
     /// Why nothing is cleaned up now: all of that, or the named group, is left alone.
     pub(in crate::cluster) fn no_cleanup(&self, group: Option<usize>) -> Option<Answer> {
-        let named = group.is_some_and(|group| self.leaves_alone(group));
-        let answers = [(self.maintenance.on, Answer::Maintenance), (named, Answer::GroupMaintenance)];
-        answers.into_iter().find_map(|(holds, answer)| holds.then_some(answer))
+        if self.maintenance.on {
+            return Some(Answer::Maintenance);
+        }
+        group.filter(|group| self.leaves_alone(*group)).map(|_| Answer::GroupMaintenance)
     }
 
     /// Why this node does not take a group that it does not hold: an operator works on it here.

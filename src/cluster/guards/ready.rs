@@ -48,7 +48,13 @@ impl Core {
     /// unit of it that runs on both nodes does not run here.
     fn unready_reason(&self, group: usize) -> Option<String> {
         let everywhere = || self.everywhere_reason(group).filter(|_| !self.groups.wanted(group));
-        self.left_alone_reason(group).or_else(|| self.barring_check(group)).or_else(everywhere)
+        self.barring_reason(group).or_else(everywhere)
+    }
+
+    /// Why this node does not take a group even if nobody else serves it: an operator works on it, or a check says
+    /// so.
+    fn barring_reason(&self, group: usize) -> Option<String> {
+        self.left_alone_reason(group).or_else(|| self.barring_check(group))
     }
 
     /// What of a group that runs on both nodes does not run here.
@@ -91,8 +97,7 @@ impl Core {
     /// A unit that runs on both nodes, and not here at the moment, keeps nothing from being taken then: it is started
     /// again and again, and the other groups of its class are served meanwhile.
     pub(in crate::cluster) fn barred(&self) -> GroupSet {
-        let bars = |group: &usize| self.barring_check(*group).or_else(|| self.left_alone_reason(*group)).is_some();
-        let barred = (0..self.groups.list().len()).filter(bars);
+        let barred = (0..self.groups.list().len()).filter(|group| self.barring_reason(*group).is_some());
         let barred = GroupSet::new(barred, Set::NONE);
         // What is kept together is parted rather than left without an owner.
         if self.groups_move_alone() { barred } else { self.groups.whole_classes(barred) }
@@ -155,7 +160,7 @@ impl Core {
     pub(super) fn ready_objection(&self, group: usize) -> Option<String> {
         let served = self.peer_alive() && !self.ownership.other.left();
         let served = served && self.ownership.other.holds.has(group);
-        let reason = self.left_alone_reason(group).or_else(|| self.barring_check(group)).filter(|_| !served)?;
+        let reason = self.barring_reason(group).filter(|_| !served)?;
         Some(format!("this node is not ready for it ({reason})"))
     }
 
