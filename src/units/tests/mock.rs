@@ -291,6 +291,7 @@ impl World {
             unit.1 = 0;
         }
         if plan.signal {
+            self.announce(bus, name).await;
             let body = (id, job_path(id), name, plan.job);
             let manager = "org.freedesktop.systemd1.Manager";
             bus.emit_signal(None::<&str>, MANAGER, manager, "JobRemoved", &body).await.unwrap();
@@ -301,6 +302,15 @@ impl World {
 impl World {
     fn plan(&self, unit: &str) -> Plan {
         self.units.lock().unwrap()[unit].0.clone()
+    }
+
+    /// `PropertiesChanged` of a unit. As systemd does, it names the state also where that is the last one: a unit is
+    /// announced before each `JobNew` and `JobRemoved` of it, and again when it has the job no more.
+    async fn announce(&self, bus: &Connection, unit: &str) {
+        let changed = HashMap::from([("ActiveState", Variant::from(self.plan(unit).state.0))]);
+        let body = ("org.freedesktop.systemd1.Unit", changed, Vec::<&str>::new());
+        let properties = "org.freedesktop.DBus.Properties";
+        bus.emit_signal(None::<&str>, unit_path(unit), properties, "PropertiesChanged", &body).await.unwrap();
     }
 }
 
@@ -355,11 +365,7 @@ impl Mock {
             entry.1 = 0;
         }
         if signal {
-            let changed = HashMap::from([("ActiveState", Variant::from(state.0))]);
-            let body = ("org.freedesktop.systemd1.Unit", changed, Vec::<&str>::new());
-            let properties = "org.freedesktop.DBus.Properties";
-            let path = unit_path(unit);
-            self.connection.emit_signal(None::<&str>, path, properties, "PropertiesChanged", &body).await.unwrap();
+            self.world.announce(&self.connection, unit).await;
         }
     }
 
@@ -374,14 +380,16 @@ impl Mock {
         if !kind.is_empty() {
             self.world.listed.lock().unwrap().insert(id, (unit.to_owned(), kind));
         }
+        self.world.announce(&self.connection, unit).await;
         self.signal("JobNew", &(id, job_path(id), unit)).await;
         id
     }
 
-    /// Ends such a job.
+    /// Ends such a job. A change that [`Mock::set`] did not announce comes after it.
     pub(super) async fn finish(&self, id: u32, unit: &str, result: &str) {
         self.world.listed.lock().unwrap().remove(&id);
         self.signal("JobRemoved", &(id, job_path(id), unit, result)).await;
+        self.world.announce(&self.connection, unit).await;
     }
 
     async fn signal(&self, name: &str, body: &(impl serde::Serialize + zbus::Type + Sync)) {
