@@ -24,6 +24,8 @@ pub(super) struct End<'a> {
     pub up_since: Option<u64>,
     /// Its `Restart=` was about to start it again, or did, and it has not been up since.
     pub lapped: bool,
+    /// It was announced to go down after `job` was announced, and before the end of `job` was.
+    pub fell_in_job: bool,
 }
 
 impl End<'_> {
@@ -34,13 +36,15 @@ impl End<'_> {
         let Some(job) = self.job.filter(|job| job.result() == "done") else { return false };
         match job.kind {
             Some(kind) => kind == JobKind::Stop,
-            // The job was over before its type could be read. It may have been a start whose unit ended at once, or a
-            // restart. So it counts as a stop only if the unit was up before the job came, ended well, and nobody has
-            // tried to start it since.
+            // The job was over before its type could be read. It may have been a start whose unit ended at once, a
+            // restart, or a reload. So it counts as a stop only if the unit was up before the job came, and nobody
+            // has tried to start it since. And a unit whose own stop went wrong must be told from one that crashed
+            // just after its job: systemd announces that a unit is down before the end of the job that did it.
             None => {
                 let up_before = self.up_since.is_some_and(|since| since <= job.begun);
                 let started = self.details.is_none_or(|details| details.tried > details.left);
-                up_before && !started && self.state.active == ActiveState::Inactive && self.ended_well()
+                let well = self.state.active == ActiveState::Inactive && self.ended_well();
+                up_before && !started && (well || self.fell_in_job)
             }
         }
     }
@@ -161,13 +165,13 @@ mod tests {
     }
 
     fn job(kind: Option<JobKind>, result: &str) -> UnitJob {
-        UnitJob { id: 3, unit: "web.service".into(), kind, begun: 499, ended: Some((501, result.into())) }
+        let (unit, ended) = ("web.service".into(), Some((501, result.into())));
+        UnitJob { id: 3, unit, kind, begun: 499, ended, new_at: None, removed_at: None }
     }
 
     fn news(active: &str, details: &Details, result: &str, job: Option<&UnitJob>) -> News {
-        let state = state(active);
-        End { state: &state, details: Some(details), result, job, up_since: Some(20), lapped: false }
-            .news(None, false)
+        let (state, details, up_since) = (state(active), Some(details), Some(20));
+        End { state: &state, details, result, job, up_since, lapped: false, fell_in_job: false }.news(None, false)
     }
 
     fn failed(news: News) -> String {
@@ -208,11 +212,28 @@ mod tests {
         failed(news("inactive", &details(), "success", Some(&job(None, "canceled"))));
         failed(news("inactive", &Details { tried: 500 + 1, ..details() }, "success", Some(&quick)));
         let (state, details) = (state("inactive"), details());
-        for up_since in [None, Some(quick.begun + 1)] {
+        for (up_since, fell_in_job) in [(None, false), (None, true), (Some(500), false), (Some(500), true)] {
             let (details, job, lapped) = (Some(&details), Some(&quick), false);
-            let end = End { state: &state, details, result: "success", job, up_since, lapped };
+            let end = End { state: &state, details, result: "success", job, up_since, lapped, fell_in_job };
             assert!(!end.was_stopped(), "it may have been the start of a unit that ended at once");
         }
+    }
+
+    #[test]
+    fn a_job_of_unknown_type_that_took_the_unit_down_is_a_stop_also_if_that_went_wrong() {
+        let news = |active: &str, details: &Details, result: &str, job: &UnitJob| {
+            let (state, details, job, up_since) = (state(active), Some(details), Some(job), Some(20));
+            End { state: &state, details, result, job, up_since, lapped: false, fell_in_job: true }.news(None, false)
+        };
+        let quick = job(None, "done");
+        for (active, result) in [("failed", "exit-code"), ("failed", "timeout"), ("inactive", "success")] {
+            assert_eq!(news(active, &details(), result, &quick), News::Stopped { asked: 499 }, "{result}");
+        }
+        let tried = Details { tried: 500 + 1, ..details() };
+        failed(news("failed", &tried, "exit-code", &quick));
+        failed(news("failed", &details(), "exit-code", &job(None, "failed")));
+        failed(news("failed", &details(), "exit-code", &job(Some(JobKind::Restart), "done")));
+        failed(news("failed", &details(), "exit-code", &job(Some(JobKind::Other), "done")));
     }
 
     #[test]
@@ -233,7 +254,7 @@ mod tests {
     fn a_unit_whose_laps_end_in_a_failed_job_is_exhausted_whatever_its_result_says() {
         let (state, details, restart) = (state("failed"), details(), job(None, "failed"));
         let (details, job, result) = (Some(&details), Some(&restart), "exit-code");
-        let end = End { state: &state, details, result, job, up_since: None, lapped: true };
+        let end = End { state: &state, details, result, job, up_since: None, lapped: true, fell_in_job: false };
         let News::Exhausted(text) = end.news(None, false) else { panic!("{end:?}") };
         assert!(text.contains("result exit-code; its job failed; systemd has given up"), "{text}");
         let up_since = End { lapped: false, ..end };
@@ -260,6 +281,7 @@ mod tests {
                 job: None,
                 up_since: Some(20),
                 lapped: false,
+                fell_in_job: false,
             };
             let text = failed(end.news(None, false));
             assert!(text.contains(said), "{text}");
@@ -276,6 +298,7 @@ mod tests {
             job: Some(&stop),
             up_since: Some(20),
             lapped: false,
+            fell_in_job: false,
         };
         for kind in [CauseKind::Stopped, CauseKind::Gone, CauseKind::Conflict, CauseKind::Isolated] {
             let cause = Cause { unit: "db.service".into(), kind };

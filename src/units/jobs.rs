@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use zbus::message::Sequence;
+
 use super::signals::{ListedJob, NewJob, RemovedJob};
 
 /// How long an ended job is remembered, microseconds.
@@ -51,6 +53,10 @@ pub(super) struct UnitJob {
     pub begun: u64,
     /// When its end was heard of, and its result (`done`, `failed`, `canceled`, …).
     pub ended: Option<(u64, String)>,
+    /// The places of `JobNew` and `JobRemoved` among the signals of this connection, if they were heard over it.
+    pub new_at: Option<Sequence>,
+    /// See `new_at`.
+    pub removed_at: Option<Sequence>,
 }
 
 impl UnitJob {
@@ -68,7 +74,7 @@ impl UnitJobs {
     /// `JobNew`.
     pub(super) fn begin(&mut self, new: &NewJob, now: u64) {
         self.0.retain(|_, job| job.ended.as_ref().is_none_or(|(ended, _)| now.saturating_sub(*ended) < REMEMBERED));
-        self.entry(new.id, &new.unit, now);
+        self.entry(new.id, &new.unit, now).new_at = Some(new.at);
     }
 
     /// `ListJobs`. A job that it does not name is over, and its end was not heard of, if the job is no newer than the
@@ -85,11 +91,20 @@ impl UnitJobs {
 
     /// `JobRemoved`.
     pub(super) fn end(&mut self, removed: &RemovedJob, now: u64) {
-        self.entry(removed.id, &removed.unit, now).ended = Some((now, removed.result.clone()));
+        let job = self.entry(removed.id, &removed.unit, now);
+        (job.ended, job.removed_at) = (Some((now, removed.result.clone())), Some(removed.at));
+    }
+
+    /// Another connection counts its signals anew.
+    pub(super) fn forget_places(&mut self) {
+        for job in self.0.values_mut() {
+            (job.new_at, job.removed_at) = (None, None);
+        }
     }
 
     fn entry(&mut self, id: u32, unit: &str, now: u64) -> &mut UnitJob {
-        let new = || UnitJob { id, unit: unit.to_owned(), kind: None, begun: now, ended: None };
+        let (new_at, removed_at) = (None, None);
+        let new = || UnitJob { id, unit: unit.to_owned(), kind: None, begun: now, ended: None, new_at, removed_at };
         self.0.entry(id).or_insert_with(new)
     }
 
@@ -132,11 +147,12 @@ mod tests {
     use super::*;
 
     fn new(id: u32, unit: &str) -> NewJob {
-        NewJob { id, unit: unit.into() }
+        NewJob { id, unit: unit.into(), at: Sequence::default() }
     }
 
     fn removed(id: u32, unit: &str, result: &str) -> RemovedJob {
-        RemovedJob { id, job: "/job".try_into().unwrap(), unit: unit.into(), result: result.into() }
+        let (job, at) = ("/job".try_into().unwrap(), Sequence::default());
+        RemovedJob { id, job, unit: unit.into(), result: result.into(), at }
     }
 
     fn listed(id: u32, unit: &str, kind: &str) -> ListedJob {
@@ -181,6 +197,16 @@ mod tests {
         jobs.list(&[listed(7, "web.service", "stop")], 102);
         let job = jobs.last_ended("web.service", 100).unwrap();
         assert_eq!((job.kind, job.result()), (Some(JobKind::Stop), "done"));
+    }
+
+    #[test]
+    fn the_places_of_another_connection_say_nothing() {
+        let mut jobs = UnitJobs::default();
+        jobs.begin(&new(7, "web.service"), 100);
+        jobs.forget_places();
+        jobs.end(&removed(7, "web.service", "done"), 101);
+        let job = jobs.last_ended("web.service", 100).unwrap();
+        assert_eq!((job.new_at, job.removed_at), (None, Some(Sequence::default())));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub mod unmount;
 pub mod vacate;
 pub mod watchdog;
 
+mod announced;
 mod answer;
 mod causes;
 mod changes;

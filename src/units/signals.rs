@@ -9,8 +9,9 @@ use futures_util::StreamExt;
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 use zbus::OwnedObjectPath;
+use zbus::message::Sequence;
 
-use super::proxy::ManagerProxy;
+use super::proxy::{JobRemoved, ManagerProxy};
 
 /// What the drained streams pass on. Signals of different names may overtake each other.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub(super) struct NewJob {
     pub id: u32,
     /// Its unit, by its primary name.
     pub unit: String,
+    /// Its place among all signals of the connection.
+    pub at: Sequence,
 }
 
 /// A job that exists.
@@ -67,6 +70,16 @@ pub(super) struct RemovedJob {
     pub unit: String,
     /// `done`, `failed`, `canceled`, `timeout`, `dependency`, `skipped`, …
     pub result: String,
+    /// Its place among all signals of the connection.
+    pub at: Sequence,
+}
+
+impl RemovedJob {
+    fn read(signal: &JobRemoved) -> Option<Self> {
+        let args = signal.args().ok()?;
+        let (id, job, unit, result) = (args.id, args.job, args.unit, args.result);
+        Some(RemovedJob { id, job, unit, result, at: signal.message().recv_position() })
+    }
 }
 
 /// Drains the signals of `manager` into `events` until the returned set is dropped.
@@ -82,14 +95,8 @@ pub(super) async fn drain(
     let sender = events.clone();
     drains.spawn(async move {
         while let Some(signal) = removed.next().await {
-            let event = match signal.args() {
-                Ok(args) => {
-                    let (id, job, unit, result) = (args.id, args.job, args.unit, args.result);
-                    ManagerEvent::JobRemoved(Arc::new(RemovedJob { id, job, unit, result }))
-                }
-                Err(_) => ManagerEvent::Look,
-            };
-            let _ = sender.send(event);
+            let removed = RemovedJob::read(&signal).map(Arc::new);
+            let _ = sender.send(removed.map_or(ManagerEvent::Look, ManagerEvent::JobRemoved));
         }
     });
     let mut new = manager.receive_job_new().await?;
@@ -97,7 +104,8 @@ pub(super) async fn drain(
     drains.spawn(async move {
         while let Some(signal) = new.next().await {
             let Ok(args) = signal.args() else { continue };
-            let _ = sender.send(ManagerEvent::JobNew(Arc::new(NewJob { id: args.id, unit: args.unit })));
+            let at = signal.message().recv_position();
+            let _ = sender.send(ManagerEvent::JobNew(Arc::new(NewJob { id: args.id, unit: args.unit, at })));
             ask.notify_one();
         }
     });

@@ -3,17 +3,16 @@
 //! Owns what is remembered of each unit between two looks, also while the connection is lost. Never decides what is
 //! to be done.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use zbus::{MatchRule, MessageStream, OwnedObjectPath, message};
 
+use super::announced::StateSignals;
 use super::answer::connection_error;
 use super::causes::{Cause, HEARD};
 use super::changes::{Look, News, Seen, UnitChanges};
@@ -37,6 +36,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Watched {
     units: Vec<Watch>,
     jobs: UnitJobs,
+    /// What was announced of them over this connection.
+    announced: Arc<StateSignals>,
     /// When systemd answered last.
     answered: Instant,
 }
@@ -86,7 +87,8 @@ impl Watched {
             job_ended: false,
             unknown: false,
         };
-        Watched { units: units.iter().map(watch).collect(), jobs: UnitJobs::default(), answered: Instant::now() }
+        let (jobs, announced) = (UnitJobs::default(), Arc::default());
+        Watched { units: units.iter().map(watch).collect(), jobs, announced, answered: Instant::now() }
     }
 
     /// When the units count as unknown if systemd does not answer before.
@@ -176,8 +178,10 @@ impl Systemd {
         mut report: impl FnMut(&str, News) + Send,
     ) -> Result<(), UnitError> {
         let mut events = self.events.subscribe();
-        let dirty = Arc::new(Dirty::default());
-        let _drain = timeout(ANSWER, self.watch_signals(watched, Arc::clone(&dirty)))
+        let announced = Arc::new(StateSignals::default());
+        watched.announced = Arc::clone(&announced);
+        watched.jobs.forget_places();
+        let _drain = timeout(ANSWER, self.watch_signals(watched))
             .await
             .unwrap_or_else(|_| Err(zbus::Error::from(zbus::fdo::Error::TimedOut("no answer".to_owned())).into()))?;
 
@@ -188,7 +192,7 @@ impl Systemd {
             let due_at = due.unwrap_or_else(Instant::now);
             let (look, again) = tokio::select! {
                 () = self.connection.closed() => return Err(UnitError::ConnectionLost),
-                () = dirty.changed.notified() => (dirty.take(), false),
+                () = announced.changed.notified() => (announced.take(), false),
                 _ = tick.tick() => (watched.all(), true),
                 () = sleep_until(due_at), if due.is_some() => {
                     let mut concerned = Vec::new();
@@ -337,8 +341,15 @@ impl Systemd {
         let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
         let since = left.unwrap_or_else(|| monotonic_usec().saturating_sub(HEARD));
         let job = watched.jobs.last_ended(&state.name, since);
-        let (up_since, lapped) = (watch.up_since, watch.lapped);
-        let end = End { state: &state, details: details.as_ref(), result: &result, job, up_since, lapped };
+        let end = End {
+            state: &state,
+            details: details.as_ref(),
+            result: &result,
+            job,
+            up_since: watch.up_since,
+            lapped: watch.lapped,
+            fell_in_job: job.is_some_and(|job| watched.announced.fell_during(index, job)),
+        };
         let cause = match (job, &details) {
             (Some(job), Some(details)) if end.was_stopped() => self.cause(details, job, &watched.jobs).await,
             _ => None,
@@ -364,8 +375,8 @@ impl Systemd {
         self.restarts(watch.path.clone()?).await
     }
 
-    /// Drains `PropertiesChanged` of each unit into `dirty` until the returned set is dropped.
-    async fn watch_signals(&self, watched: &mut Watched, dirty: Arc<Dirty>) -> Result<JoinSet<()>, UnitError> {
+    /// Drains `PropertiesChanged` of each unit until the returned set is dropped.
+    async fn watch_signals(&self, watched: &mut Watched) -> Result<JoinSet<()>, UnitError> {
         let mut drain = JoinSet::new();
         for (index, watch) in watched.units.iter_mut().enumerate().take(WATCHED) {
             let state = self.state(&watch.unit).await?;
@@ -382,10 +393,10 @@ impl Systemd {
                 .build()
                 .map_err(lost)?;
             let mut stream = MessageStream::for_match_rule(rule, &self.connection, None).await.map_err(lost)?;
-            let dirty = Arc::clone(&dirty);
+            let announced = Arc::clone(&watched.announced);
             drain.spawn(async move {
-                while stream.next().await.is_some() {
-                    dirty.mark(index);
+                while let Some(signal) = stream.next().await {
+                    announced.hear(index, signal.ok().as_ref());
                 }
             });
         }
@@ -404,24 +415,6 @@ fn lap_text(name: &str, result: &str) -> String {
 /// How long ago a moment of CLOCK_MONOTONIC was, which is given in microseconds.
 pub fn time_since(moment: u64) -> Duration {
     Duration::from_micros(monotonic_usec().saturating_sub(moment))
-}
-
-/// Units whose signals came in since the last look.
-#[derive(Default)]
-struct Dirty {
-    units: Mutex<BTreeSet<usize>>,
-    changed: Notify,
-}
-
-impl Dirty {
-    fn mark(&self, index: usize) {
-        self.units.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
-        self.changed.notify_one();
-    }
-
-    fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.units.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
-    }
 }
 
 #[cfg(test)]

@@ -140,6 +140,36 @@ async fn a_stop_that_is_over_before_its_type_can_be_read_is_one_all_the_same() {
     assert!(matches!(stage.of_web().await, News::Stopped { .. }));
 }
 
+/// A service that ends with an exit status of its own on SIGTERM, or whose ExecStop fails, at once.
+#[tokio::test]
+async fn a_quick_stop_that_goes_wrong_is_a_wish_too() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    stage.mock.plan("web.service", |plan| plan.result = "exit-code");
+    stage.job("", FAILED, "done").await;
+    assert!(matches!(stage.of_web().await, News::Stopped { .. }));
+    stage.expect_silence().await;
+}
+
+/// A reload, or a restart that has succeeded, and then a crash before hbd has heard that the job is over.
+#[tokio::test]
+async fn a_crash_right_after_a_job_of_unknown_type_is_a_failure() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    stage.mock.plan("web.service", |plan| plan.result = "exit-code");
+    for ways in [&[][..], &[DOWN, UP]] {
+        let job = stage.mock.queue("web.service", "").await;
+        for state in ways {
+            stage.mock.set("web.service", *state, true).await;
+        }
+        stage.mock.set("web.service", FAILED, false).await;
+        stage.mock.finish(job, "web.service", "done").await;
+        assert!(stage.failure().await.starts_with("web.service is failed, result exit-code"));
+        stage.mock.set("web.service", UP, true).await;
+        while stage.of_web().await != News::Up {}
+    }
+}
+
 /// `systemctl stop` of what has failed: somebody takes care of it.
 #[tokio::test]
 async fn a_stop_of_a_unit_that_is_down_is_a_wish_too() {
