@@ -54,6 +54,9 @@ pub(in crate::cluster) struct Exchange {
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03
     /// §4.5.4).
     late_other_counts: bool,
+    /// Giver: what was ours when the release began. The other node may have the rest of the set.
+    #[serde(default)]
+    gives: GroupSet,
     /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
     /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
@@ -313,6 +316,7 @@ impl Core {
             return;
         }
         self.enter(Phase::Releasing(set), WORK_TIMEOUT);
+        self.exchange.gives = set.common(self.groups.held());
         self.exchange.answered = seq;
         self.ownership.other.decided = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: self.groups.name(set) });
@@ -349,11 +353,11 @@ impl Core {
         self.exchange_settled();
     }
 
-    /// Giver: this resource does not stop, so the set that it belongs to is not given after all.
+    /// Giver: this resource does not stop, so what we had of the set is not given after all.
     pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
-        if let Phase::Releasing(set) = self.exchange.phase {
+        if self.exchange.releasing() {
             self.end_phase();
-            self.raise(Fact::KeptHere { set, step });
+            self.raise(Fact::KeptHere { set: self.exchange.gives, step });
         }
     }
 
@@ -429,9 +433,8 @@ impl Core {
         }
     }
 
-    /// After an exchange that the peer knows nothing of any more, or has not answered: Heartbeat assumes the peer
-    /// decided now (03 §4.5.3), and our report lets it correct us. The peer may have claimed something meanwhile,
-    /// or may yet say that it has not decided.
+    /// After an exchange that the peer does not know, or has not answered: Heartbeat assumes the peer decided now (03
+    /// §4.5.3). Our report lets it say that it has not, or has claimed something meanwhile.
     pub(in crate::cluster) fn report_after_exchange(&mut self) {
         self.ownership.other.decided = true;
         self.send_resource(self.ownership.decided(), None);

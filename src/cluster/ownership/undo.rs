@@ -31,7 +31,7 @@ impl Core {
         self.raise(Fact::ExchangeUndone { step, reason });
     }
 
-    /// Everything of the set runs here again.
+    /// Everything that was about to be given runs here again.
     pub(in crate::cluster) fn keep_what_was_given(&mut self, set: GroupSet, step: Step) {
         let (group, resource) = self.groups.words(step);
         self.log(Record::MoveUndone { group, resource, node: self.peer_name() });

@@ -38,6 +38,18 @@ fn a_move_whose_stop_fails_is_undone_and_the_operator_told_why() {
 }
 
 #[test]
+fn an_undone_move_of_everything_takes_nothing_that_the_peer_serves() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.prompt = false;
+    bench.request(Request::Standby(Set::ALL));
+    bench.ask("all", "other");
+    does_not_stop(&mut bench);
+    bench.end_steps();
+    assert!(bench.logged("all of it is started here again"));
+    assert_eq!(bench.view().hold, Set::LOCAL);
+}
+
+#[test]
 fn a_heartbeat_that_waits_for_what_does_not_come_is_freed() {
     let mut bench = Bench::joined("local");
     bench.prompt = false;
