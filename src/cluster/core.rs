@@ -228,7 +228,7 @@ impl Core {
             Event::Link { link, ability } => each!(self; link_ability(link, ability)),
             Event::StepEnded { step, outcome } => each!(self; step_ended(step, outcome)),
             Event::Unit { step, news } => each!(self; unit_news(step, news)),
-            Event::LeftoverEnded { step, outcome } => each!(self; leftover_ended(step, outcome)),
+            Event::LeftoverEnded { step, outcome } => each!(self; leftover_ended(step, outcome); leave_settled()),
             Event::Request { id, request } => self.request(id, request),
             Event::PingAnswered { node } => each!(self; ping_answered(node)),
             Event::LoadAverage(load) => self.load = load,
@@ -272,7 +272,7 @@ impl Core {
         match news {
             AddressNews::Expired => each!(self; address_expired(step)),
             AddressNews::Found => each!(self; found_running(step)),
-            AddressNews::Absent => each!(self; leftover_gone(step)),
+            AddressNews::Absent => each!(self; leftover_gone(step); leave_settled()),
             AddressNews::Restored => each!(self; resource_changed(step)),
             AddressNews::Answered { mac, device } => {
                 each!(self; note_machine(&mac, &device); address_answered(step, mac, device))

@@ -310,7 +310,7 @@ impl Core {
             Fact::EverywhereFailed { step, reason } => each!(self; everywhere_failed(step, reason)),
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
             Fact::FoundRunning { step } => each!(self; found_running(step)),
-            Fact::FoundDown { step } => each!(self; leftover_gone(step)),
+            Fact::FoundDown { step } => each!(self; leftover_gone(step); leave_settled()),
             Fact::LeftoverGone { set } => each!(self; report_leftover_gone(set)),
             Fact::UnitStopped { step, at } => each!(self; unit_stopped(step, at)),
             Fact::CleanedUp { group } => each!(self; note_cleanup(group)),
@@ -348,7 +348,7 @@ impl Core {
             Fact::OfferedToPeer { set } => each!(self; note_offer(set)),
             Fact::PerhapsStable => each!(self; restart_check(); leave_check()),
             Fact::LeaveBegins => {
-                each!(self; cancel_exchange(); release_everything(); restart_check(); leave_settled())
+                each!(self; cancel_exchange(); release_everything(); stop_leftovers(); restart_check(); leave_settled())
             }
             Fact::Relinquished => each!(self; ipfail_leaves(); linger()),
             Fact::Ended => each!(self; remember_all(); end_membership()),

@@ -2,8 +2,9 @@
 //! (docs/DECISIONS.md "Left-overs on a node that does not own a group").
 //!
 //! Owns the list of these resources, and stops them: an address at once, because two nodes must not have it; a unit
-//! when this node has decided what it holds, because until then the unit may be about to be wanted here. Never
-//! touches a unit that another group, which runs here, names as well.
+//! when this node has decided what it holds, because until then the unit may be about to be wanted here. A stop of
+//! this node ends with them, also in maintenance: the other node takes everything then. Never touches a unit that
+//! another group, which runs here, names as well.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, GroupSet, Outcome, Record, Step};
 use crate::config::{Leftovers, ResourceKind};
@@ -37,13 +39,18 @@ impl LeftoverList {
     pub(in crate::cluster) fn has(&self, step: Step) -> bool {
         self.0.iter().any(|found| found.step == step)
     }
+
+    /// Whether there is none.
+    pub(in crate::cluster) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Core {
     /// A resource runs here. Says nothing of one that is to.
     pub(in crate::cluster) fn found_running(&mut self, step: Step) {
         let known = step.group < self.groups.list().len();
-        if !known || self.leave.begun() || self.is_meant(step) || self.leftovers.has(step) {
+        if !known || self.is_meant(step) || self.leftovers.has(step) {
             return;
         }
         self.leftovers.0.push(Found { step, said: false, stopping: false });
@@ -81,16 +88,12 @@ impl Core {
     /// Stops what may be stopped by now. What has been wanted here since is no left-over any more.
     pub(in crate::cluster) fn stop_leftovers(&mut self) {
         self.timers.stop(Timer::Leftover);
-        if self.leave.begun() {
-            self.leftovers.0.clear();
-            return;
-        }
         let list = std::mem::take(&mut self.leftovers.0);
         let left: Vec<Found> = list.into_iter().filter(|found| !self.is_meant(found.step)).collect();
         for mut found in left {
             let address = self.is_address(found.step);
-            if address || self.ownership.decided() {
-                self.act_on(&mut found, address);
+            if address || self.ownership.decided() || self.leaves_nothing_behind() {
+                self.act_on(&mut found);
             }
             let left_as_it_is = found.said && !address && self.settings.leftovers == Leftovers::Report;
             if !found.stopping && !left_as_it_is {
@@ -100,13 +103,27 @@ impl Core {
         }
     }
 
-    fn act_on(&mut self, found: &mut Found, address: bool) {
-        let stops = match (self.leaves_alone(found.step.group), address) {
+    /// Whether this node gives up everything, so that the other one may take it.
+    fn leaves_nothing_behind(&self) -> bool {
+        self.ownership.decision == Decision::Shutdown
+    }
+
+    /// Whether something that a stop of this node waits for is left over here.
+    pub(in crate::cluster) fn leftovers_keep_us(&self) -> bool {
+        self.leftovers.0.iter().any(|found| !self.is_meant(found.step) && self.is_to_be_stopped(found.step))
+    }
+
+    fn is_to_be_stopped(&self, step: Step) -> bool {
+        let address = self.is_address(step);
+        if self.leaves_alone(step.group) && !self.leaves_nothing_behind() {
             // An administrator may serve by hand what no node has; two owners are another matter.
-            (true, _) => address && self.peer_has(found.step.group),
-            (false, true) => true,
-            (false, false) => self.settings.leftovers == Leftovers::Stop,
-        };
+            return address && self.peer_has(step.group);
+        }
+        address || self.settings.leftovers == Leftovers::Stop
+    }
+
+    fn act_on(&mut self, found: &mut Found) {
+        let stops = self.is_to_be_stopped(found.step);
         if !found.said {
             found.said = true;
             let (group, resource) = self.groups.words(found.step);

@@ -61,11 +61,12 @@ impl Core {
         }
         self.log(Record::ShutdownBegins {});
         if !self.membership.active() {
-            if self.groups.settled(self.groups.all()) && self.groups.held().is_none() {
+            let settled = self.groups.settled(self.groups.all()) && self.leftovers.is_empty();
+            if settled && self.groups.held().is_none() {
                 // We hold nothing and were never asked for anything: nobody waits for a farewell.
                 self.finish();
             } else {
-                // Adopted from our predecessor.
+                // Adopted from our predecessor, or left over.
                 self.greet();
             }
             return;
@@ -127,9 +128,10 @@ impl Core {
         self.send_resource(false, Some("shutdown"));
     }
 
-    /// Groups have gone down. `shutdone` is never said before the last of them (03 §14.1 rule 9).
+    /// Groups, or left-overs, have gone down. `shutdone` is never said before the last of them (03 §14.1 rule 9).
     pub(in crate::cluster) fn leave_settled(&mut self) {
-        if self.leave.phase == Phase::Releasing && self.groups.settled(self.groups.all()) {
+        let down = self.groups.settled(self.groups.all()) && !self.leftovers_keep_us();
+        if self.leave.phase == Phase::Releasing && down {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
             self.leave.phase = Phase::Lingering;

@@ -146,3 +146,23 @@ fn an_address_that_was_left_alone_in_maintenance_goes_at_its_end() {
     bench.request(Request::Maintenance(false));
     assert!(bench.story().contains(&"stop left-over b1".to_owned()), "the other node takes the group any moment");
 }
+
+#[test]
+fn a_stop_in_maintenance_leaves_nothing_that_the_other_node_takes() {
+    let mut bench = standby(Leftovers::Stop).activated().decided("none");
+    bench.request(Request::Maintenance(true));
+    bench.feed(Event::Address { step: B1, news: AddressNews::Found });
+    bench.feed(Event::Unit { step: B2, news: UnitNews::Up });
+    assert_eq!(bench.story(), [""; 0], "an administrator serves by hand");
+    bench.request(Request::Shutdown);
+    bench.run(5_000);
+    let story = bench.story();
+    assert!(
+        ["stop left-over b1", "stop left-over b2"].iter().all(|stop| story.contains(&stop.to_string())),
+        "{story:?}"
+    );
+    ended(&mut bench, B2, Outcome::Stopped);
+    assert!(bench.sent("shutdone").is_empty(), "the address is still here");
+    ended(&mut bench, B1, Outcome::Stopped);
+    assert_eq!(bench.sent("shutdone").len(), 1);
+}
