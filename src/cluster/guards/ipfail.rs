@@ -229,20 +229,23 @@ impl Core {
         if !self.ipfail_runs() || returning && self.peer_is_worse_connected() {
             return;
         }
-        let set = if self.says_groups() { set.without(self.left_alone()) } else { set };
         // It may be on its way to us, in the exchange that its owner has begun.
         let nothing = set.common(self.groups.held()).is_none() && !self.exchange.busy();
+        let all = set;
+        // What is in maintenance follows when that ends.
+        let set = if self.says_groups() { all.without(self.left_alone()) } else { all };
         let me = Message::new("ask_resources")
             .with("rsc_hold", self.groups.classes(set).word())
             .with("src", &self.settings.node);
         let me = self.with_groups(me.with("info", "me"), set);
-        let begun = !nothing && self.begin_exchange_saying(set, client(me)).is_ok();
+        let moves = !set.common(self.groups.held()).is_none();
+        let begun = moves && self.begin_exchange_saying(set, client(me)).is_ok();
         let again = self.now.monotonic + POSTPONED;
         if returning && nothing {
             self.ipfail.peer_was_worse = false;
         } else if returning {
             // Begun or not: it is over when nothing of it is here any more.
-            self.give_up_at(again, set);
+            self.give_up_at(again, all);
         } else if begun {
             self.log(Record::GivenUpForPings { node: self.peer_name() });
         } else if !nothing {

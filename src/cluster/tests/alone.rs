@@ -30,13 +30,18 @@ fn started(change: impl FnOnce(&mut Settings)) -> Bench {
 
 /// Beside an hbd of the newest release that has b1 and d1.
 fn beside_hbd(change: impl FnOnce(&mut Settings)) -> Bench {
-    let mut bench = started(change);
+    let mut bench = joins_hbd(started(change));
+    bench.run(12_000);
+    bench.done.clear();
+    bench
+}
+
+/// It joins that node.
+fn joins_hbd(mut bench: Bench) -> Bench {
     (bench.peer.hbd, bench.peer.heard) = (Some(NEWEST), Some("77 1"));
     let mut bench = bench.activated();
     bench.says("starting", &[]);
     reports(&mut bench, "b1 1 d1 1");
-    bench.run(12_000);
-    bench.done.clear();
     bench
 }
 
@@ -352,4 +357,41 @@ fn beside_a_heartbeat_the_class_of_a_group_in_maintenance_is_left_alone() {
     bench.says("hb_takeover", &[("rsc_hold", "foreign")]);
     bench.run(30_000);
     assert_eq!((held(&bench), bench.sent("ask_resources").len()), (vec![A, C], 0));
+}
+
+/// Time passes, and our ping node answers.
+fn connected(bench: &mut Bench, milliseconds: u64) {
+    for _ in 0..milliseconds / 500 {
+        bench.feed(Event::PingAnswered { node: 0 });
+        bench.run(500);
+    }
+}
+
+fn sees_ping_nodes(bench: &mut Bench, number: &str) {
+    let client = [("from_id", "ipfail"), ("to_id", "ipfail"), ("client_gen", "0")];
+    bench.says("num_ping_nodes", &[&[("dest", "nodea"), ("num_ping", number)], &client[..]].concat());
+}
+
+#[test]
+fn what_came_for_a_ping_node_goes_back_when_its_maintenance_ends() {
+    let mut bench = started(|settings| {
+        settings.ping_nodes = vec!["10.0.0.254".into()];
+        settings.connectivity.ipfail = true;
+    });
+    bench.feed(Event::PingAnswered { node: 0 });
+    let mut bench = joins_hbd(bench);
+    connected(&mut bench, 12_000);
+    sees_ping_nodes(&mut bench, "0");
+    word(&mut bench, "b1 d1", "me");
+    word(&mut bench, "b1 d1", "done");
+    reports(&mut bench, "-");
+    assert_eq!(held(&bench), [A, B, C, D]);
+    bench.request(Request::GroupMaintenance { set: named(&[B, D]), on: true });
+    bench.done.clear();
+    sees_ping_nodes(&mut bench, "1");
+    connected(&mut bench, 30_000);
+    assert_eq!(bench.sent("ask_resources").len(), 0, "{:#?}", bench.log());
+    bench.request(Request::GroupMaintenance { set: named(&[B, D]), on: false });
+    connected(&mut bench, 11_000);
+    assert_eq!(bench.field("ask_resources", "hbd_groups"), ["b1 d1"], "{:#?}", bench.log());
 }
