@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
 use crate::cluster::peer::set_said::SetSaid;
 use crate::cluster::{Answer, GroupSet, Record, Step, UnitNews};
 
@@ -88,8 +89,12 @@ impl Core {
 
     /// After every event: what moves along with a group depends on what the peer speaks.
     pub(in crate::cluster) fn follow_maintenance(&mut self) {
-        if !self.maintenance.groups.is_none() {
-            self.groups.leave_alone(self.left_alone());
+        if self.maintenance.on || self.maintenance.groups.is_none() {
+            return;
+        }
+        let over = self.groups.leave_alone(self.left_alone());
+        if !over.is_none() {
+            self.raise(Fact::MaintenanceOver { set: over });
         }
     }
 

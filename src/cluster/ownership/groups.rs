@@ -282,9 +282,10 @@ impl Groups {
         self.tick(now, out);
     }
 
-    /// These groups are in maintenance: what could not be started is not tried again, and no unit is started.
-    pub fn leave_alone(&mut self, alone: GroupSet) {
-        self.left_alone = alone;
+    /// These groups are in maintenance: what could not be started is not tried again, and no unit is started. Returns
+    /// those that were until now.
+    pub fn leave_alone(&mut self, alone: GroupSet) -> GroupSet {
+        std::mem::replace(&mut self.left_alone, alone).without(alone)
     }
 
     /// The stop of a left-over begins: no group starts it before [`Groups::cleared`].
