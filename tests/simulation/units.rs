@@ -70,6 +70,8 @@ pub struct Units {
     pub restarting: Running,
     /// Which of them both nodes run.
     pub everywhere: Everywhere,
+    /// By group: when the addition of its address was ordered that is under way.
+    pub address_due: [Option<Duration>; GROUPS],
     /// When something last became of a resource without hbd's doing.
     pub lived: Option<Duration>,
     troubles: Vec<(Duration, Trouble)>,
@@ -103,7 +105,7 @@ impl Units {
                 self.running[group][resource] &= self.is_everywhere((group, resource));
             }
         }
-        (self.kept_down, self.restarting, self.lived) = Default::default();
+        (self.kept_down, self.restarting, self.lived, self.address_due) = Default::default();
     }
 
     pub fn trouble(&mut self, until: Duration, trouble: Trouble) {
@@ -139,6 +141,9 @@ impl Units {
     }
 
     pub fn ended(&mut self, step: Step, outcome: &Outcome) {
+        if step.resource == 0 && *outcome != Outcome::Stopped {
+            self.address_due[step.group] = None;
+        }
         if !matches!(outcome, Outcome::Failed(_)) {
             self.kept_down[step.group][step.resource] = false;
             self.restarting[step.group][step.resource] = false;

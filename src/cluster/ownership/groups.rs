@@ -187,6 +187,11 @@ impl Groups {
                 run.running = run.running.max(step.resource + 1);
                 run.broken.remove(&step.resource);
             }
+            // Its start, which had ended when its stop was ordered.
+            (Operation::Stop, Outcome::Started) => {
+                run.pending = Some(Operation::Stop);
+                return false;
+            }
             (Operation::Stop, Outcome::Failed(reason)) => {
                 run.stop_attempts += 1;
                 let attempt = run.stop_attempts;
@@ -385,7 +390,14 @@ impl Groups {
 
     fn advance(&mut self, index: usize, now: Instant, out: &mut Vec<Action>) {
         let all = self.groups[index].resources.len();
+        let starting = self.starting_address(index);
         let run = &mut self.runs[index];
+        if let Some(resource) = starting.filter(|_| !run.wanted) {
+            // It waits for as long as this node may not have addresses, and must not come then. It may be there already.
+            run.pending = Some(Operation::Stop);
+            run.running = run.running.max(resource + 1);
+            return out.push(Action::Stop(Step { group: index, resource }));
+        }
         if run.pending.is_some() || run.stop_again.is_some_and(|again| again > now) {
             return;
         }
@@ -434,6 +446,14 @@ impl Groups {
             let group = self.groups[index].key.clone();
             out.push(Action::Log(if up { Record::GroupActive { group } } else { Record::GroupStopped { group } }));
         }
+    }
+
+    /// The resource whose start is under way, if that is an address.
+    fn starting_address(&self, index: usize) -> Option<usize> {
+        let run = self.runs.get(index).filter(|run| run.pending == Some(Operation::Start))?;
+        let resource = run.broken.first().copied().unwrap_or(run.running);
+        let kind = &self.groups[index].resources.get(resource)?.kind;
+        matches!(kind, ResourceKind::Address(_)).then_some(resource)
     }
 
     /// Whether so many groups start units that this one waits.

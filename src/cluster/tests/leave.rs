@@ -184,3 +184,32 @@ fn the_view_shows_a_stop() {
     bench.request(Request::Shutdown);
     assert_eq!(bench.view().state, "stopping");
 }
+
+/// An address is added no sooner than this node may have it, which may be long after nobody wants it here any more.
+#[test]
+fn an_address_whose_addition_waits_is_called_off_when_its_group_goes() {
+    let mut bench = Bench::with(|settings| {
+        settings.groups[0].resources[0].kind = ResourceKind::Address(crate::config::Address {
+            address: [10, 0, 0, 1].into(),
+            prefix: None,
+            device: None,
+            label: None,
+            broadcast: None,
+        });
+    });
+    bench.feed(Event::Start);
+    bench.prompt = false;
+    bench.run(60_000);
+    assert!(bench.story().contains(&"start a1".to_owned()));
+    bench.request(Request::Shutdown);
+    assert!(bench.story().contains(&"stop a1".to_owned()), "its start has not ended");
+    let a1 = Step { group: 0, resource: 0 };
+    bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Started });
+    assert!(bench.sent("shutdone").is_empty(), "that was its start");
+    bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Failed("busy".into()) });
+    bench.run(2_000);
+    assert!(bench.story().contains(&"stop a1".to_owned()), "tried again");
+    bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Stopped });
+    bench.end_steps();
+    assert_eq!(bench.sent("shutdone").len(), 1);
+}
