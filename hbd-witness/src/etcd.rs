@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
-use hbd::cluster::{WitnessNews, WitnessOrder};
+use hbd::cluster::WitnessNews;
 use hbd::witness::protocol::Configure;
 use tokio::time::{sleep, timeout};
 
 use crate::error::{MemberError, OrderError};
-use crate::key::Key;
+use crate::key::{Errand, Key};
 use crate::member::Member;
 
 /// A member that has not answered after so long is asked on, and another one with it.
@@ -45,21 +45,21 @@ impl Etcd {
     }
 
     /// Carries the order out, and says whose the key is then; or why that is not known, within the limit.
-    pub async fn carry_out(&self, order: WitnessOrder) -> Result<WitnessNews, OrderError> {
+    pub async fn carry_out(&self, errand: Errand) -> Result<WitnessNews, OrderError> {
         let members = || self.members.iter().map(|member| member.url.clone()).collect();
-        match timeout(self.limit, self.ask_in_turn(order)).await {
+        match timeout(self.limit, self.ask_in_turn(errand)).await {
             Ok(answered) => answered,
             Err(_) => Err(OrderError::Slow { limit: self.limit, members: members() }),
         }
     }
 
-    async fn ask_in_turn(&self, order: WitnessOrder) -> Result<WitnessNews, OrderError> {
+    async fn ask_in_turn(&self, errand: Errand) -> Result<WitnessNews, OrderError> {
         let first = self.first.load(Ordering::Relaxed);
         let mut left = (0..self.members.len()).map(|place| (first + place) % self.members.len());
         let head_start = HEAD_START.min(self.limit / 4);
         let mut errors = Vec::new();
         let mut asked = FuturesUnordered::new();
-        asked.extend(left.next().map(|member| self.ask(member, order)));
+        asked.extend(left.next().map(|member| self.ask(member, errand)));
         loop {
             let next = match left.len() {
                 0 => Either::Left(std::future::pending()),
@@ -73,18 +73,18 @@ impl Etcd {
                     }
                     Some(Err(error)) => {
                         errors.push(error);
-                        asked.extend(left.next().map(|member| self.ask(member, order)));
+                        asked.extend(left.next().map(|member| self.ask(member, errand)));
                     }
                     None => return Err(OrderError::Everywhere(errors)),
                 },
-                () = next => asked.extend(left.next().map(|member| self.ask(member, order))),
+                () = next => asked.extend(left.next().map(|member| self.ask(member, errand))),
             }
         }
     }
 
-    async fn ask(&self, member: usize, order: WitnessOrder) -> Result<(usize, WitnessNews), MemberError> {
+    async fn ask(&self, member: usize, errand: Errand) -> Result<(usize, WitnessNews), MemberError> {
         let Member { url, .. } = &self.members[member];
-        let news = self.members[member].carry_out(order, &self.key).await;
+        let news = self.members[member].carry_out(errand, &self.key).await;
         news.map(|news| (member, news)).map_err(|source| MemberError { member: url.clone(), source })
     }
 }

@@ -33,6 +33,16 @@ pub struct Key {
     loose: Mutex<Vec<i64>>,
 }
 
+/// An order, and how far etcd had come when hbd saw it last.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand {
+    /// What is to be done.
+    pub order: WitnessOrder,
+    /// An etcd that is another one, or has gone back behind that, is not changed: each change would bring it nearer to
+    /// where nobody could tell any more.
+    pub since: Option<WitnessStamp>,
+}
+
 /// The key as it was read.
 struct Seen {
     stamp: WitnessStamp,
@@ -56,12 +66,15 @@ impl Key {
     }
 
     /// Carries the order out, and says whose the key is then.
-    pub async fn carry_out(&self, order: WitnessOrder, client: &mut Client) -> Result<WitnessNews, KeyError> {
+    pub async fn carry_out(&self, errand: Errand, client: &mut Client) -> Result<WitnessNews, KeyError> {
         for _ in 0..TRIES {
             let seen = self.read(client).await?;
+            if errand.since.is_some_and(|since| !seen.stamp.follows(since)) {
+                return Ok(self.news(seen));
+            }
             let ours = seen.holder.as_ref().is_some_and(|holder| holder.node == self.node);
             let by_us = seen.holder.as_ref().is_some_and(|holder| holder.value == self.value);
-            let changed = match order {
+            let changed = match errand.order {
                 WitnessOrder::Ask if ours || seen.holder.is_none() => self.write(&seen, client).await?,
                 WitnessOrder::Renew if by_us => self.write(&seen, client).await?,
                 WitnessOrder::Give if ours => self.delete(&seen, client).await?,

@@ -7,7 +7,7 @@ use hbd::cluster::{WitnessNews, WitnessOrder};
 use hbd::witness::protocol::{Configure, Tls};
 
 use crate::error::KeyError;
-use crate::key::Key;
+use crate::key::{Errand, Key};
 
 /// A member, by its URL.
 pub struct Member {
@@ -48,17 +48,17 @@ impl Member {
     /// Carries the order out. A connection that was there before may be dead without that anybody has noticed, so the
     /// order is tried once more with a new one. One that did not answer (this future is dropped then) is used no more:
     /// TCP might take a minute to find out that the way is free again.
-    pub async fn carry_out(&self, order: WitnessOrder, key: &Key) -> Result<WitnessNews, KeyError> {
+    pub async fn carry_out(&self, errand: Errand, key: &Key) -> Result<WitnessNews, KeyError> {
         let old = self.client().is_some();
-        let first = self.attempt(order, key).await;
-        if first.is_err() && old { self.attempt(order, key).await } else { first }
+        let first = self.attempt(errand, key).await;
+        if first.is_err() && old { self.attempt(errand, key).await } else { first }
     }
 
-    async fn attempt(&self, order: WitnessOrder, key: &Key) -> Result<WitnessNews, KeyError> {
+    async fn attempt(&self, errand: Errand, key: &Key) -> Result<WitnessNews, KeyError> {
         let mut unless_answered = Forget { member: self, armed: true };
         let mut client = self.connect().await?;
-        let news = key.carry_out(order, &mut client).await?;
-        if order == WitnessOrder::Give {
+        let news = key.carry_out(errand, &mut client).await?;
+        if errand.order == WitnessOrder::Give {
             key.revoke_loose(&client);
         }
         unless_answered.armed = false;

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::{OrderError, SessionError, words};
 use crate::etcd::Etcd;
+use crate::key::Errand;
 
 /// So many orders may be under way at once.
 const ORDERS_MAX: usize = 16;
@@ -43,7 +44,7 @@ async fn converse(lines: &mut Lines, writer: &mut OwnedWriteHalf) -> Result<(), 
         tokio::select! {
             line = lines.next(LINE_MAX) => match line? {
                 Some(line) => match protocol::read(&line)? {
-                    ToWitness::Order { number, order } => session.order(number, order, &answer),
+                    ToWitness::Order { number, order, since } => session.order(number, Errand { order, since }, &answer),
                     // The first line stands.
                     ToWitness::Configure(_) => return Err(ProtocolError::First(1).into()),
                 },
@@ -81,17 +82,17 @@ impl Session {
     }
 
     /// Begins an order: each on its own, so that none waits for another.
-    fn order(&mut self, number: u64, order: WitnessOrder, answer: &Answers) {
-        if order == WitnessOrder::Give {
+    fn order(&mut self, number: u64, errand: Errand, answer: &Answers) {
+        if errand.order == WitnessOrder::Give {
             self.give_up(answer);
         }
         let full = self.under_way.len() >= ORDERS_MAX;
         let (etcd, done) = (Arc::clone(&self.etcd), answer.clone());
         let task = tokio::spawn(async move {
-            let news = if full { Err(OrderError::TooMany(ORDERS_MAX)) } else { etcd.carry_out(order).await };
+            let news = if full { Err(OrderError::TooMany(ORDERS_MAX)) } else { etcd.carry_out(errand).await };
             let _ = done.send((number, news));
         });
-        self.under_way.insert(number, (order, task.abort_handle()));
+        self.under_way.insert(number, (errand.order, task.abort_handle()));
     }
 
     /// Gives up every order that might make the key ours after it was given back.

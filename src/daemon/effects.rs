@@ -120,8 +120,8 @@ impl Effects {
                 Action::Start(step) => (step, Verb::Start),
                 Action::Stop(step) => (step, Verb::Stop),
                 Action::Announce(step) => (step, Verb::Announce),
-                Action::Witness { number, order } => {
-                    let command = WitnessCommand { number, order };
+                Action::Witness { number, order, since } => {
+                    let command = WitnessCommand { number, order, since };
                     let taken = self.witness.as_ref().is_some_and(|thread| thread.send(command));
                     aftermath.not_witnessed.extend((!taken).then_some(number));
                     continue;

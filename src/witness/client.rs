@@ -146,5 +146,5 @@ impl<R: Fn(WitnessReport)> Client<R> {
 }
 
 fn order(command: WitnessCommand) -> ToWitness {
-    ToWitness::Order { number: command.number, order: command.order }
+    ToWitness::Order { number: command.number, order: command.order, since: command.since }
 }

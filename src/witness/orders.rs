@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cluster::{WitnessNews, WitnessOrder};
+use crate::cluster::{WitnessNews, WitnessOrder, WitnessStamp};
 use crate::config::WitnessSettings;
 
 /// One order.
@@ -12,6 +12,8 @@ pub struct WitnessCommand {
     pub number: u64,
     /// What the witness is to do.
     pub order: WitnessOrder,
+    /// See [`crate::cluster::Action::Witness`].
+    pub since: Option<WitnessStamp>,
 }
 
 /// The answer to one order.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::cluster::{WitnessNews, WitnessOrder};
+use crate::cluster::{WitnessNews, WitnessOrder, WitnessStamp};
 
 /// The version of this protocol.
 pub const VERSION: u32 = 1;
@@ -36,6 +36,8 @@ pub enum ToWitness {
         number: u64,
         /// What to do.
         order: WitnessOrder,
+        /// The witness as hbd saw it last: one that is another, or has gone back behind that, is not changed.
+        since: Option<WitnessStamp>,
     },
 }
 
@@ -197,7 +199,6 @@ pub fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::WitnessStamp;
 
     fn configure() -> Configure {
         Configure {
@@ -220,8 +221,10 @@ mod tests {
     fn what_is_written_is_read_again() {
         let said = ToWitness::Configure(Box::new(configure()));
         assert_eq!(read_first(write(&said).trim_end()).unwrap(), configure());
-        let order = ToWitness::Order { number: 7, order: WitnessOrder::Ask };
-        assert_eq!(write(&order), "{\"order\":{\"number\":7,\"order\":\"Ask\"}}\n");
+        let since = Some(WitnessStamp { cluster: 5, revision: 8 });
+        let order = ToWitness::Order { number: 7, order: WitnessOrder::Ask, since };
+        let line = r#"{"order":{"number":7,"order":"Ask","since":{"cluster":5,"revision":8}}}"#;
+        assert_eq!(write(&order), format!("{line}\n"));
         assert_eq!(read::<ToWitness>(write(&order).trim_end()).unwrap(), order);
         let stamp = WitnessStamp { cluster: u64::MAX, revision: 1 };
         let news = WitnessNews::Theirs { stamp, holder: "nodeb".to_owned() };

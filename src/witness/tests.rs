@@ -51,7 +51,7 @@ impl Bench {
     }
 
     fn order(&self, number: u64) {
-        assert!(self.handle.send(WitnessCommand { number, order: WitnessOrder::Ask }));
+        assert!(self.handle.send(WitnessCommand { number, order: WitnessOrder::Ask, since: None }));
     }
 
     fn report(&self) -> WitnessReport {
@@ -90,7 +90,7 @@ impl Process {
 
     fn gets(&mut self, number: u64) {
         let got = read::<ToWitness>(&self.line()).unwrap();
-        assert_eq!(got, ToWitness::Order { number, order: WitnessOrder::Ask });
+        assert_eq!(got, ToWitness::Order { number, order: WitnessOrder::Ask, since: None });
     }
 
     fn say(&mut self, message: &FromWitness) {

@@ -22,7 +22,7 @@ pub enum Deed {
     Address(Step, Order),
     Log(Record),
     /// The witness is to do something, by the number of the order.
-    Witness(u64, WitnessOrder),
+    Witness(u64, WitnessOrder, Option<WitnessStamp>),
     /// Leases of addresses run from here.
     Assured(Duration),
     /// The state directory keeps this of another node.
@@ -179,7 +179,7 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::StopLeftover(step) => Deed::StopLeftover(step),
         Action::Announce(step) => Deed::Announce(step),
         Action::Log(record) => Deed::Log(record),
-        Action::Witness { number, order } => Deed::Witness(number, order),
+        Action::Witness { number, order, since } => Deed::Witness(number, order, since),
         Action::Assured { since } => Deed::Assured(since.0),
         Action::RememberWitness(stamp) => Deed::RememberWitness(stamp),
         Action::Remember(known) => Deed::Remember(known),

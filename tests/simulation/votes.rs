@@ -93,7 +93,7 @@ impl Situation {
                 Action::Send(message) if !self.cut => self.wire[1 - node].push_back(message),
                 Action::Start(step) => self.steps[node].push_back((step, true)),
                 Action::Stop(step) => self.steps[node].push_back((step, false)),
-                Action::Witness { number, order } => self.orders[node].push_back((number, order)),
+                Action::Witness { number, order, .. } => self.orders[node].push_back((number, order)),
                 _ => {}
             }
         }

@@ -23,6 +23,8 @@ pub struct Talk {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
     number: u64,
+    /// How far etcd had come, as each order says.
+    pub since: Option<WitnessStamp>,
 }
 
 /// What to ask these members as `node`.
@@ -55,7 +57,7 @@ impl Helper {
         let stream = UnixStream::connect(&self.socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
-        Talk { stream, lines, number: 0 }
+        Talk { stream, lines, number: 0, since: None }
     }
 
     /// Connects, and asks as that says from then on.
@@ -103,7 +105,7 @@ impl Talk {
     /// Gives an order, and its number.
     pub fn order(&mut self, order: WitnessOrder) -> u64 {
         self.number += 1;
-        self.say(&write(&ToWitness::Order { number: self.number, order }));
+        self.say(&write(&ToWitness::Order { number: self.number, order, since: self.since }));
         self.number
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hbd::cluster::WitnessNews;
 use hbd::cluster::WitnessOrder::{Ask, Give, Look, Renew};
+use hbd::cluster::{WitnessNews, WitnessStamp};
 use hbd::witness::protocol::Configure;
 use tempfile::tempdir;
 
@@ -47,6 +47,25 @@ fn who_asks_first_has_the_key_until_he_gives_it() {
     nodea.finds_nobody(Renew);
     nodeb.gets(Ask);
     nodea.is_denied(Renew, "nodeb");
+}
+
+#[test]
+fn an_etcd_that_has_gone_back_is_not_changed() {
+    let directory = tempdir().unwrap();
+    let etcd = Server::alone(directory.path(), Reached::Plainly);
+    let helper = Helper::start(directory.path(), "socket");
+    let mut nodea = helper.configured(configure("nodea", &[&etcd.url]));
+    let now = nodea.finds_nobody(Look);
+    let ahead = WitnessStamp { revision: now.revision + 1, ..now };
+    let another = WitnessStamp { cluster: now.cluster ^ 1, revision: 0 };
+    for since in [ahead, another] {
+        nodea.since = Some(since);
+        assert_eq!(nodea.finds_nobody(Ask), now, "nothing was written");
+    }
+    nodea.since = Some(now);
+    let got = nodea.gets(Ask);
+    nodea.since = Some(WitnessStamp { revision: got.revision + 1, ..got });
+    assert_eq!((nodea.gets(Renew), nodea.gets(Give)), (got, got), "the key is as it was");
 }
 
 #[test]

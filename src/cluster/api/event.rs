@@ -457,6 +457,8 @@ pub enum Action {
         number: u64,
         /// What it is to do.
         order: WitnessOrder,
+        /// The witness as it was seen last: one that is another, or has gone back behind that, changes nothing.
+        since: Option<WitnessStamp>,
     },
     /// No other node takes what we hold within a dead time of that moment: leases of addresses run from there. With
     /// a witness only, and then no status renews them.

@@ -40,6 +40,13 @@ pub struct WitnessStamp {
     pub revision: u64,
 }
 
+impl WitnessStamp {
+    /// Whether a witness that was like this earlier can be as it is now, and has forgotten nothing.
+    pub fn follows(self, earlier: WitnessStamp) -> bool {
+        self.cluster == earlier.cluster && self.revision >= earlier.revision
+    }
+}
+
 /// Whose the key is after an order was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WitnessNews {

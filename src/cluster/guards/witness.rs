@@ -221,7 +221,8 @@ impl Core {
         }
         witness.under_way.push(Sent { number, order, at: now, seen: witness.stamp });
         witness.sent = Some(now);
-        self.out.push(Action::Witness { number, order });
+        let since = witness.stamp;
+        self.out.push(Action::Witness { number, order, since });
     }
 
     /// The witness has answered.

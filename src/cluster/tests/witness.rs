@@ -49,7 +49,7 @@ fn answer(bench: &mut Bench, says: Says, revision: u64) {
 }
 
 fn order(action: &Action) -> Option<(u64, WitnessOrder)> {
-    if let Action::Witness { number, order } = action { Some((*number, *order)) } else { None }
+    if let Action::Witness { number, order, .. } = action { Some((*number, *order)) } else { None }
 }
 
 fn orders(bench: &Bench) -> Vec<WitnessOrder> {

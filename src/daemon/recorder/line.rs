@@ -162,7 +162,7 @@ fn kind_and_content(action: &Action) -> (String, String) {
         Action::Announce(step) => (format!("announce {}.{}", step.group, step.resource), String::new()),
         Action::Address { step, order } => (format!("{order:?} {}.{}", step.group, step.resource), String::new()),
         Action::Check { check, run } => (format!("check {check}"), format!("{run:?}")),
-        Action::Witness { number, order } => (format!("witness {order:?}"), number.to_string()),
+        Action::Witness { number, order, .. } => (format!("witness {order:?}"), number.to_string()),
         Action::Assured { since } => ("assured".to_owned(), format!("{since:?}")),
         Action::RememberWitness(stamp) => ("remember witness".to_owned(), format!("{stamp:?}")),
         Action::Remember(known) => ("remember".to_owned(), format!("{known:?}")),
