@@ -288,6 +288,12 @@ impl Node {
         self.save();
     }
 
+    /// Whether this node would know a witness that is at that revision for one that has gone back.
+    pub fn has_seen_witness_beyond(&self, revision: u64) -> bool {
+        let beyond = |stamp: Option<WitnessStamp>| stamp.is_some_and(|stamp| stamp.revision > revision);
+        beyond(self.known_witness) && beyond(self.on_disk.known_witness)
+    }
+
     /// What is kept goes to the disk, if that takes it.
     fn save(&mut self) {
         if !self.disk_full {

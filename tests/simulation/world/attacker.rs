@@ -1,5 +1,8 @@
 //! Somebody on the cable without a key: records every packet, repeats it later, holds it back. Cannot make one.
+//!
+//! A packet that its receiver never got, because the cable was cut, and that is repeated, is one held back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +10,17 @@ use hbd::cluster::Event;
 use hbd::wire::Message;
 
 use super::{Happening, World};
-use crate::node::name;
+use crate::node::{name, timing};
 use crate::schedule::{Kind, Part};
 
 /// What the attacker has.
 #[derive(Debug, Default)]
 pub(super) struct Attacker {
     recorded: Vec<(Duration, Arc<Message>)>,
+    /// By node: the address of each recorded message that has reached it.
+    reached: [HashSet<usize>; 2],
+    /// Until when somebody may count a node as alive for what it had said long before.
+    misleads: Duration,
     /// By node: until when what is sent to it is held back.
     holding: [Option<Duration>; 2],
     /// By node: link, sender and message.
@@ -26,9 +33,16 @@ impl Attacker {
         self.recorded.push((now, message));
     }
 
-    /// Whether packets to any node are held back.
-    pub(super) fn holds(&self) -> bool {
-        self.holding.iter().any(Option::is_some)
+    /// A recorded message reaches a node by itself.
+    pub(super) fn note_arrival(&mut self, node: usize, message: &Arc<Message>) {
+        if let Some(reached) = self.reached.get_mut(node) {
+            reached.insert(Arc::as_ptr(message).addr());
+        }
+    }
+
+    /// Whether packets to any node are held back, or were until now.
+    pub(super) fn holds(&self, now: Duration) -> bool {
+        now < self.misleads || self.holding.iter().any(Option::is_some)
     }
 }
 
@@ -77,8 +91,12 @@ impl World {
     }
 
     /// A repeated message arrives.
-    pub(super) fn repeated(&mut self, node: usize, link: usize, message: &Message) {
-        self.feed_unnoticed(node, Event::Received { link, message: message.clone() });
+    pub(super) fn repeated(&mut self, node: usize, link: usize, message: &Arc<Message>) {
+        let reached = self.attacker.reached.get(node);
+        if reached.is_some_and(|reached| !reached.contains(&Arc::as_ptr(message).addr())) {
+            self.attacker.misleads = self.now + timing().deadtime + timing().keepalive;
+        }
+        self.feed_unnoticed(node, Event::Received { link, message: Message::clone(message) });
     }
 
     /// From now on what is sent to `node` is held back.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hbd::cluster::{Event, Outcome, Step, WitnessOrder};
+use hbd::cluster::{Event, Outcome, Step};
 use hbd::wire::Message;
+
+use super::witness::Asked;
 
 /// One thing that happens to the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,11 @@ pub(super) enum Happening {
         step: Step,
         by_hand: bool,
     },
+    /// The address of a group is added, as was ordered then.
+    Added {
+        group: usize,
+        ordered: Duration,
+    },
     /// A stalled daemon runs again.
     Wakes,
     /// The lease of the addresses ends, of a daemon that has been stalled since this time.
@@ -41,11 +48,7 @@ pub(super) enum Happening {
     /// A lease that a core with a witness has told of may be over.
     LeaseOver,
     /// What a node ordered of the witness at that time reaches it.
-    Ordered {
-        sent: Duration,
-        number: u64,
-        order: WitnessOrder,
-    },
+    Ordered(Asked),
     /// A question about an address is asked on the LAN.
     Asks(u64),
     /// The question who has an address goes out, once.

@@ -35,8 +35,8 @@ impl World {
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
             witness: self.cluster.witness,
-            // A node takes no address that a third machine uses, nothing in maintenance, and nothing without a ping
-            // node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
+            // A node takes no address that a third machine uses, nothing in maintenance, nothing before the end of an
+            // announced restart, and nothing without a ping node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
             // read another file, a group that is served and one that is not.
             excused: self.lan_misleads()
                 || self.wants_witness()
@@ -44,7 +44,7 @@ impl World {
                 || nodes.iter().any(|node| {
                     node.maintenance
                         || !node.left_alone.is_none()
-                        || node.machine.is_none() && now < node.waited_for
+                        || now < node.waited_for && (node.machine.is_none() || self.cluster.witness && self.apart())
                         || node.units.unsteady(now)
                         || node.units.start_troubled(now)
                         || self.cluster.needs_ping && !node.lan
@@ -82,7 +82,7 @@ impl World {
 
     /// Whether some node does not hear some other in time.
     pub(super) fn apart(&self) -> bool {
-        !self.wire.whole() || self.attacker.holds()
+        !self.wire.whole() || self.attacker.holds(self.now)
     }
 
     /// Whether a node that runs, or ran last, moves classes as a whole.

@@ -28,6 +28,7 @@ use crate::wire::Wire;
 use happening::{Happening, Scheduled};
 use hbd::util::random::SplitMix64;
 use lan::Lan;
+use witness::Asked;
 
 /// Virtual time begins here, so that the times before the beginning are not negative.
 const EPOCH: Duration = Duration::from_secs(1_000);
@@ -301,17 +302,15 @@ impl World {
             Happening::Arrives { link, from, message }
                 if self.wire.carries(link, from, node) && !self.held_back(node, link, from, &message) =>
             {
+                self.attacker.note_arrival(node, &message);
                 self.arrives(node, Event::Received { link, message: Arc::unwrap_or_clone(message) });
             }
             Happening::Repeated { link, message } => self.repeated(node, link, &message),
             Happening::LetGo => self.let_go(node),
             Happening::Starts if current => self.boot(node),
             Happening::LeaseOver => self.end_leases(node),
-            Happening::Ordered { sent, number, order } => self.witness_asked(node, next.life, sent, number, order),
-            Happening::Ended(step, Outcome::Started) if current && self.not_leased(node, step) => {
-                // src/vip adds an address when the core is heard again.
-                self.push(Duration::from_millis(50), node, Happening::Ended(step, Outcome::Started));
-            }
+            Happening::Ordered(asked) => self.witness_asked(node, next.life, asked),
+            Happening::Added { group, ordered } if current => self.address_added(node, group, ordered),
             Happening::Restored(step) if current && self.not_leased(node, step) => {
                 self.feed(node, Event::Address { step, news: AddressNews::Expired });
             }
@@ -400,14 +399,12 @@ impl World {
         }
     }
 
-    /// Whether this is an address, and the leases are over.
-    fn not_leased(&self, node: usize, step: Step) -> bool {
-        self.cluster.witness && step.resource == 0 && self.nodes[node].leased_until <= self.now
-    }
-
     fn act(&mut self, node: usize, deed: Deed) {
         match deed {
-            Deed::Witness(number, order) => self.witness_ordered(node, number, order),
+            Deed::Witness(number, order, since) => {
+                let asked = Asked { sent: self.now, number, order, since };
+                self.witness_ordered(node, asked);
+            }
             Deed::RememberWitness(stamp) => self.nodes[node].remember_witness(stamp),
             Deed::Assured(since) => self.leases_run(node, since),
             Deed::Send(message) => self.send(node, message),
@@ -458,10 +455,12 @@ impl World {
         let units = &self.nodes[node].units;
         let grouped = (0..RESOURCES).filter(|index| !everywhere && !units.is_everywhere((step.group, *index)));
         let outside = |index: &usize| if start { *index < step.resource } else { *index > step.resource };
-        // Two exceptions: src/vip puts back an address whose lease ended in a stall, and a real Heartbeat runs
-        // several children at the same time, which disturb each other (03 §4.6).
+        // Three exceptions: src/vip puts back an address whose lease ended in a stall, an addition under way is called
+        // off, and a real Heartbeat runs several children at the same time, which disturb each other (03 §4.6).
         let lived = self.nodes[node].units.lived.is_some();
-        let excused = lived || self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
+        let called_off = !start && step.resource == 0 && units.address_due[step.group].is_some();
+        let excused =
+            lived || called_off || self.nodes[node].lease_ended || self.cluster.nodes[node] == Kind::Heartbeat;
         let mut others = grouped.filter(outside);
         let fits = excused || others.all(|index| running[index] == start);
         if !fits {
@@ -471,6 +470,9 @@ impl World {
         if start {
             self.invariants.announced(step.group, node);
         }
+        if step.resource == 0 {
+            self.nodes[node].units.address_due[step.group] = start.then_some(self.now);
+        }
         let (outcome, extra) = self.nodes[node].units.outcome(self.now, step, start);
         // An address is there at once, or later by a lease that was renewed since.
         let extra = if self.cluster.witness && start && step.resource == 0 { Duration::ZERO } else { extra };
@@ -479,6 +481,9 @@ impl World {
             self.invariants.claim_in_vain(step.group);
         }
         let delay = Duration::from_micros(self.random.between(300, 80_000)) + extra;
+        if outcome == Outcome::Started && step.resource == 0 && self.cluster.nodes[node] == Kind::Hbd {
+            return self.push(delay, node, Happening::Added { group: step.group, ordered: self.now });
+        }
         self.push(delay, node, Happening::Ended(step, outcome));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Event, WitnessNews, WitnessOrder, WitnessStamp};
+use hbd::cluster::{Event, Outcome, Step, WitnessNews, WitnessOrder, WitnessStamp};
 
 use super::{Happening, World};
 use crate::node::{TTL, name, timing};
@@ -23,6 +23,16 @@ struct Owned {
     /// The life and the number of the order by which it has it.
     order: (u64, u64),
     until: Duration,
+}
+
+/// An order on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub sent: Duration,
+    pub number: u64,
+    pub order: WitnessOrder,
+    /// How far the witness had come when the node saw it last.
+    pub since: Option<WitnessStamp>,
 }
 
 /// See the module.
@@ -54,18 +64,25 @@ impl Witness {
         self.restored.is_some_and(|restored| now < self.parted.max(restored) + SEEN)
     }
 
+    fn stamp(&self) -> WitnessStamp {
+        WitnessStamp { cluster: 1, revision: self.revision }
+    }
+
     fn changes(&mut self, now: Duration, key: Option<Owned>) {
         self.past.push((now, self.key, self.revision));
         self.revision += 1;
         self.key = key;
     }
 
-    fn carry_out(&mut self, now: Duration, node: usize, number: (u64, u64), order: WitnessOrder) -> WitnessNews {
+    fn carry_out(&mut self, now: Duration, node: usize, life: u64, asked: Asked) -> WitnessNews {
         if self.key.is_some_and(|key| key.until <= now) {
             self.changes(now, None);
         }
+        let number = (life, asked.number);
         let ours = Some(Owned { node, order: number, until: now + TTL });
-        match (order, self.key) {
+        let forgot = asked.since.is_some_and(|since| !self.stamp().follows(since));
+        match (asked.order, self.key) {
+            _ if forgot => {}
             (WitnessOrder::Ask, None) => self.changes(now, ours),
             (WitnessOrder::Ask, Some(key)) if key.node == node => self.changes(now, ours),
             // The same lease, which is not older for that.
@@ -75,7 +92,7 @@ impl Witness {
             (WitnessOrder::Give, Some(key)) if key.node == node && key.order < number => self.changes(now, None),
             _ => {}
         }
-        let stamp = WitnessStamp { cluster: 1, revision: self.revision };
+        let stamp = self.stamp();
         match self.key {
             None => WitnessNews::Nobodys { stamp },
             Some(key) if key.node == node => WitnessNews::Ours { stamp },
@@ -86,28 +103,28 @@ impl Witness {
 
 impl World {
     /// A node orders something. Requests and answers take their time, and get lost.
-    pub(super) fn witness_ordered(&mut self, node: usize, number: u64, order: WitnessOrder) {
-        let sent = self.now;
+    pub(super) fn witness_ordered(&mut self, node: usize, asked: Asked) {
         let delay = Duration::from_micros(self.random.between(200, 40_000) * self.random.between(1, 8));
-        self.push(delay, node, Happening::Ordered { sent, number, order });
+        self.push(delay, node, Happening::Ordered(asked));
     }
 
     /// The order reaches the witness, whatever has become of the node.
-    pub(super) fn witness_asked(&mut self, node: usize, life: u64, sent: Duration, number: u64, order: WitnessOrder) {
+    pub(super) fn witness_asked(&mut self, node: usize, life: u64, asked: Asked) {
+        let Asked { sent, number, order, .. } = asked;
         let (now, late) = (self.now, sent + LIMIT);
         let current = life == self.nodes[node].life;
         if !self.witness.reached_by(node, now) || self.random.below(50) == 0 {
             let fails = late.max(now) - now;
             if self.witness.down_until > now && self.witness.down_until < late && !self.witness.cut[node] {
                 let wait = self.witness.down_until - now;
-                self.push_for(life, wait, node, Happening::Ordered { sent, number, order });
+                self.push_for(life, wait, node, Happening::Ordered(asked));
             } else if current {
                 let news = WitnessNews::Failed("simulated".to_owned());
                 self.push(fails, node, Happening::Tells(Event::Witness { number, news }));
             }
             return;
         }
-        let news = self.witness.carry_out(now, node, (life, number), order);
+        let news = self.witness.carry_out(now, node, life, asked);
         self.tell(|| format!("the witness to {}: {order:?}: {news:?}", name(node)));
         if !current {
             return;
@@ -129,12 +146,15 @@ impl World {
         }
     }
 
-    /// Somebody restores a backup of the witness.
+    /// Somebody restores a backup of the witness; under another name where a node could not tell (docs/PROTECTION.md).
     pub(super) fn witness_restored(&mut self) {
         let Some(then) = self.now.checked_sub(BACKUP) else { return };
         let Some((_, key, revision)) = self.witness.past.iter().find(|(until, ..)| *until > then).copied() else {
             return;
         };
+        if !self.nodes.iter().all(|node| node.has_seen_witness_beyond(revision)) {
+            return;
+        }
         self.tell(|| format!("** the witness is restored to revision {revision}"));
         self.witness.key = key.map(|key| Owned { until: self.now + TTL, ..key });
         self.witness.revision = revision;
@@ -165,6 +185,23 @@ impl World {
         self.push(over - self.now, node, Happening::LeaseOver);
     }
 
+    /// src/vip adds an address unless its removal was ordered since, and no sooner than the core is heard.
+    pub(super) fn address_added(&mut self, node: usize, group: usize, ordered: Duration) {
+        let step = Step { group, resource: 0 };
+        if self.nodes[node].units.address_due[group] != Some(ordered) {
+            return;
+        }
+        if self.not_leased(node, step) {
+            return self.push(Duration::from_millis(50), node, Happening::Added { group, ordered });
+        }
+        self.step_ends(node, step, Outcome::Started);
+    }
+
+    /// Whether this is an address, and the leases are over.
+    pub(super) fn not_leased(&self, node: usize, step: Step) -> bool {
+        self.cluster.witness && step.resource == 0 && self.nodes[node].leased_until <= self.now
+    }
+
     /// What was not renewed in time is removed, also where the daemon does not run.
     pub(super) fn end_leases(&mut self, node: usize) {
         if self.now < self.nodes[node].leased_until {
@@ -178,7 +215,7 @@ impl World {
         let stalled = self.nodes[node].stall.is_some();
         self.lease_ends(node);
         for group in had.into_iter().filter(|_| !stalled) {
-            let step = hbd::cluster::Step { group, resource: 0 };
+            let step = Step { group, resource: 0 };
             self.push(
                 Duration::from_millis(1),
                 node,
