@@ -393,7 +393,7 @@ impl Groups {
         let starting = self.starting_address(index);
         let run = &mut self.runs[index];
         if let Some(resource) = starting.filter(|_| !run.wanted) {
-            // It waits for as long as this node may not have addresses, and must not come then. It may be there already.
+            // It waits for as long as this node may not have addresses, and must not come then, or is there already.
             run.pending = Some(Operation::Stop);
             run.running = run.running.max(resource + 1);
             return out.push(Action::Stop(Step { group: index, resource }));

@@ -35,9 +35,10 @@ impl World {
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
             misled: self.misled(),
             witness: self.cluster.witness,
-            // A node takes no address that a third machine uses, nothing in maintenance, nothing before the end of an
-            // announced restart, and nothing without a ping node if takeover_needs_ping says so. Where classes move as a whole, one may have, to a node that has
-            // read another file, a group that is served and one that is not.
+            // A node takes no address that a third machine uses, nothing in maintenance, nothing before the end of
+            // an announced restart, and nothing without a ping node if takeover_needs_ping says so. Where classes
+            // move as a whole, one may have, to a node that has read another file, a group that is served and one
+            // that is not.
             excused: self.lan_misleads()
                 || self.wants_witness()
                 || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()

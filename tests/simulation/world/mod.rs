@@ -455,8 +455,8 @@ impl World {
         let units = &self.nodes[node].units;
         let grouped = (0..RESOURCES).filter(|index| !everywhere && !units.is_everywhere((step.group, *index)));
         let outside = |index: &usize| if start { *index < step.resource } else { *index > step.resource };
-        // Three exceptions: src/vip puts back an address whose lease ended in a stall, an addition under way is called
-        // off, and a real Heartbeat runs several children at the same time, which disturb each other (03 §4.6).
+        // Three exceptions: src/vip puts back an address whose lease ended in a stall, an addition under way is
+        // called off, and a real Heartbeat runs several children at once, which disturb each other (03 §4.6).
         let lived = self.nodes[node].units.lived.is_some();
         let called_off = !start && step.resource == 0 && units.address_due[step.group].is_some();
         let excused =

@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// Somebody restores a backup of the witness; under another name where a node could not tell (docs/PROTECTION.md).
+    /// Somebody restores a backup of the witness; not where a node could not tell (docs/PROTECTION.md).
     pub(super) fn witness_restored(&mut self) {
         let Some(then) = self.now.checked_sub(BACKUP) else { return };
         let Some((_, key, revision)) = self.witness.past.iter().find(|(until, ..)| *until > then).copied() else {
