@@ -86,18 +86,24 @@ pub(super) fn run(filter: &EventFilter, out: &mut impl Write, colour: bool) -> R
     let mut child = Command::new("journalctl")
         .args(filter.arguments())
         .stdout(Stdio::piped())
+        .stderr(if filter.follow { Stdio::inherit() } else { Stdio::piped() })
         .spawn()
         .map_err(CliError::NoJournal)?;
     if let Some(stdout) = child.stdout.take() {
         // An error means that the reader of `out` has gone.
         let _ = show(filter, BufReader::new(stdout), out, colour);
     }
-    // journalctl ends when its pipe is closed.
-    let status = child.wait().map_err(CliError::NoJournal)?;
-    // Status 1 means that no record matched.
-    match status.code() {
-        Some(0 | 1) | None => Ok(()),
-        Some(code) => Err(CliError::NoJournal(io::Error::other(format!("journalctl ended with status {code}")))),
+    // journalctl ends when its pipe is closed. What it complains of is a line or two.
+    let ended = child.wait_with_output().map_err(CliError::NoJournal)?;
+    let complaint = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+    // Status 1 without a word means that no record matched.
+    match ended.status.code() {
+        Some(0) | None => Ok(()),
+        Some(1) if complaint.is_empty() => Ok(()),
+        Some(1) => Err(CliError::Refused(complaint)),
+        Some(code) => {
+            Err(CliError::NoJournal(io::Error::other(format!("journalctl ended with status {code}: {complaint}"))))
+        }
     }
 }
 
