@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::Args;
 use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -22,20 +23,46 @@ use crate::util::text::printable;
 /// How often hbctl checks, while it waits, that hbd still answers.
 const PRESENCE_PERIOD: Duration = Duration::from_secs(2);
 
-/// Whether the progress of a job is printed on standard error.
+/// For how long hbctl waits until a move is over. hbd goes on with it in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(super) struct Patience {
+    /// Do not wait until it is over
+    #[arg(long, conflicts_with = "timeout")]
+    pub no_wait: bool,
+    /// Wait so many seconds at most; then the exit status is 4, and hbd goes on
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+/// What hbctl does while a job is under way. hbd goes on with the job in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    Printed,
-    Quiet,
+pub(super) struct Attention {
+    /// The progress is printed on standard error.
+    printed: bool,
+    /// How long hbctl waits; `None` for as long as it takes.
+    limit: Option<Duration>,
+}
+
+impl Attention {
+    /// Waits until the job is over.
+    pub(super) fn whole(quiet: bool) -> Attention {
+        Attention { printed: !quiet, limit: None }
+    }
+
+    /// Waits as the command line says.
+    pub(super) fn of(patience: Patience, quiet: bool) -> Attention {
+        let limit = patience.timeout.map(Duration::from_secs);
+        Attention { printed: !quiet, limit: if patience.no_wait { Some(Duration::ZERO) } else { limit } }
+    }
 }
 
 /// Calls a method of org.hbd1.Manager that returns a job, and waits until the job is over, however long its units
-/// take. The inner result is hbd's answer: done, or why not.
+/// take, or as long as `attention` says. The inner result is hbd's answer: done, or why not.
 pub(super) async fn run<B>(
     builder: Builder<'static>,
     method: &str,
     arguments: &B,
-    progress: Progress,
+    attention: Attention,
 ) -> Result<Result<String, String>, CliError>
 where
     B: Serialize + DynamicType + Type,
@@ -50,21 +77,40 @@ where
         Ok(job) => job.unwrap_or_default(),
         Err(error) => return refusal_text(error).map(Err),
     };
+    let over = follow(&bus, &owner, &mut signals, &job, attention.printed);
+    match attention.limit {
+        None => over.await,
+        Some(Duration::ZERO) => Ok(Ok("under way: hbctl status shows how it ends".to_owned())),
+        Some(limit) => timeout(limit, over).await.unwrap_or_else(|_| {
+            let text = format!("not over after {} s; hbd goes on with it: see hbctl status", limit.as_secs());
+            Ok(Err(text))
+        }),
+    }
+}
+
+/// Waits until the job is over, and prints the progress.
+async fn follow(
+    bus: &Connection,
+    owner: &OwnedUniqueName,
+    signals: &mut mpsc::UnboundedReceiver<Message>,
+    job: &OwnedObjectPath,
+    printed: bool,
+) -> Result<Result<String, String>, CliError> {
     let mut presence = interval(PRESENCE_PERIOD);
     loop {
         let message = tokio::select! {
             message = signals.recv() => message.ok_or(CliError::NotRunning)?,
             _ = presence.tick() => {
-                check_hbd_is_there(&bus, &owner).await?;
+                check_hbd_is_there(bus, owner).await?;
                 continue;
             }
         };
         match parse_signal(&message) {
-            Some(JobSignal::Removed(over, result, text)) if over == job => {
+            Some(JobSignal::Removed(over, result, text)) if over == *job => {
                 let success = JobResult::parse(&result).is_some_and(JobResult::is_success);
                 return Ok(if success { Ok(text) } else { Err(text) });
             }
-            Some(JobSignal::Progress(text)) if progress == Progress::Printed => print_line(&text),
+            Some(JobSignal::Progress(text)) if printed => print_line(&text),
             _ => {}
         }
     }
@@ -82,7 +128,7 @@ where
 {
     // hbd looks up who calls (polkit), which fails once the caller has ended.
     const HAND_OVER_TIME: Duration = Duration::from_secs(1);
-    timeout(HAND_OVER_TIME, run(builder, method, arguments, Progress::Quiet)).await.ok().transpose()
+    timeout(HAND_OVER_TIME, run(builder, method, arguments, Attention::whole(true))).await.ok().transpose()
 }
 
 /// Prints the progress until it is dropped. Ends by itself only when the signals of hbd end.

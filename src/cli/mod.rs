@@ -9,7 +9,9 @@
 
 mod ask;
 mod check;
+mod check_health;
 mod compat;
+mod consent;
 mod doctor;
 mod dump;
 mod error;
@@ -51,8 +53,8 @@ use crate::util::clock::now_usec;
 use crate::util::error::{error_chain, failed};
 use crate::util::text::printable_lines;
 use error::CliError;
-use exit::{EXIT_NOT_DONE, EXIT_TROUBLE};
-use job::Progress::Printed;
+use exit::EXIT_TROUBLE;
+use job::Attention;
 use setup::SetupError;
 use table::{Arguments, ConfigStep, FailbackChoice, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
 
@@ -79,22 +81,19 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     let bus = Builder::system();
-    match &arguments.command {
+    let command = arguments.command.as_ref().unwrap_or(&HbctlCommand::Status { json: false });
+    match command {
         HbctlCommand::Status { json } => {
             print_status(&runtime.block_on(fetch::snapshot(bus))?, *json, arguments.color.decide())
         }
+        HbctlCommand::CheckHealth => Ok(check_health::render(runtime.block_on(fetch::snapshot(bus)).as_ref())),
         HbctlCommand::Watch => {
             let watch =
                 watch::watch(Builder::system, io::stdin(), io::stdin(), io::stdout(), arguments.color.decide());
             runtime.block_on(watch).map(|()| (String::new(), ExitCode::SUCCESS))
         }
         HbctlCommand::Why { group } => {
-            let snapshot = runtime.block_on(fetch::snapshot(bus))?;
-            let text = why::render(&snapshot, group.as_deref(), arguments.color.decide());
-            Ok(match text {
-                Some(text) => (text, ExitCode::SUCCESS),
-                None => ("there is no such group; see `hbctl status`\n".to_owned(), ExitCode::from(EXIT_NOT_DONE)),
-            })
+            explain(&runtime.block_on(fetch::snapshot(bus))?, group.as_deref(), arguments.color.decide())
         }
         HbctlCommand::Check { root, node } => {
             let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
@@ -133,8 +132,13 @@ fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(failed("write", directory))
             .map_err(CliError::Write),
-        HbctlCommand::Request(request) => runtime.block_on(send_request(bus, request)).map(print_outcome),
+        HbctlCommand::Request(request) => carry_out(&runtime, bus, request, arguments.quiet),
     }
+}
+
+fn explain(snapshot: &Snapshot, group: Option<&str>, colour: bool) -> Result<(String, ExitCode), CliError> {
+    let unknown = || CliError::Refused("there is no such group; see `hbctl status`".to_owned());
+    why::render(snapshot, group, colour).map(|text| (text, ExitCode::SUCCESS)).ok_or_else(unknown)
 }
 
 /// A pair that is not set up.
@@ -142,16 +146,59 @@ fn refused(error: SetupError) -> CliError {
     CliError::Refused(error_chain(&error))
 }
 
+/// Has hbd do what was asked for.
+fn carry_out(
+    runtime: &Runtime,
+    bus: Builder<'static>,
+    request: &RequestCommand,
+    quiet: bool,
+) -> Result<(String, ExitCode), CliError> {
+    ask_first(request)?;
+    let done = runtime.block_on(send_request(bus, request, quiet))?;
+    let text = printable_lines(&done.map_err(CliError::Refused)?) + "\n";
+    Ok((if quiet { String::new() } else { text }, ExitCode::SUCCESS))
+}
+
+/// Asks whether the operator means what may do harm.
+fn ask_first(request: &RequestCommand) -> Result<(), CliError> {
+    let (question, consent) = match request {
+        RequestCommand::Fence { node, dry_run: false, consent } => {
+            (format!("Reset {node}? Whatever it does is cut off, and its groups are taken over."), consent)
+        }
+        RequestCommand::ConfirmFenced { node, consent } => (
+            format!("Is {node} powered off for certain? If it is not, both nodes will write to the same disks."),
+            consent,
+        ),
+        RequestCommand::ClearHold { group, consent } => (
+            format!(
+                "Take over {group} although another machine may still serve it? If the other node does, both nodes will."
+            ),
+            consent,
+        ),
+        _ => return Ok(()),
+    };
+    consent::obtain(&question, *consent)
+}
+
 /// Sends hbd the request of an operator and waits for its answer: done, or why not.
-async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result<Result<String, String>, CliError> {
+async fn send_request(
+    bus: Builder<'static>,
+    request: &RequestCommand,
+    quiet: bool,
+) -> Result<Result<String, String>, CliError> {
+    let whole = Attention::whole(quiet);
     match request {
-        RequestCommand::Standby { groups } => moves::run(bus, "Standby", groups).await,
-        RequestCommand::Takeover { groups } => moves::run(bus, "Takeover", groups).await,
-        RequestCommand::Move { group, node } => {
-            job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Printed).await
+        RequestCommand::Standby { groups, patience } => {
+            moves::run(bus, "Standby", groups, Attention::of(*patience, quiet)).await
+        }
+        RequestCommand::Takeover { groups, patience } => {
+            moves::run(bus, "Takeover", groups, Attention::of(*patience, quiet)).await
+        }
+        RequestCommand::Move { group, node, patience } => {
+            job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Attention::of(*patience, quiet)).await
         }
         RequestCommand::Failback { choice: FailbackChoice::Now, group } => {
-            job::run(bus, "FailbackNow", &(group,), Printed).await
+            job::run(bus, "FailbackNow", &(group,), whole).await
         }
         RequestCommand::Failback { choice: FailbackChoice::Cancel, group } => {
             ask::ask(bus, "FailbackCancel", &(group,)).await
@@ -162,14 +209,14 @@ async fn send_request(bus: Builder<'static>, request: &RequestCommand) -> Result
         RequestCommand::Maintenance { state, group } => {
             ask::ask(bus, "SetGroupMaintenance", &(group, *state == Switch::On)).await
         }
-        RequestCommand::ClearHold { group } => ask::ask(bus, "ClearHold", &(group,)).await,
+        RequestCommand::ClearHold { group, .. } => ask::ask(bus, "ClearHold", &(group,)).await,
         RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
         RequestCommand::Reload { dry_run: true } => reload::describe(bus).await,
         RequestCommand::Reload { dry_run: false } => reload::reload(bus).await,
         RequestCommand::Upgrade { step: UpgradeStep::Begin } => upgrade::begin(),
         RequestCommand::Upgrade { step: UpgradeStep::End } => upgrade::end(bus).await,
-        RequestCommand::Fence { node, dry_run } => fence::fence(bus, node, *dry_run).await,
-        RequestCommand::ConfirmFenced { node } => fence::confirm(bus, node).await,
+        RequestCommand::Fence { node, dry_run, .. } => fence::fence(bus, node, *dry_run, quiet).await,
+        RequestCommand::ConfirmFenced { node, .. } => fence::confirm(bus, node, quiet).await,
     }
 }
 
@@ -184,14 +231,6 @@ fn print_metrics(
     let Some(path) = output else { return Ok((text, code)) };
     metrics::replace(path, &text).map_err(failed("write", path))?;
     Ok((String::new(), code))
-}
-
-fn print_outcome(outcome: Result<String, String>) -> (String, ExitCode) {
-    let (text, code) = match outcome {
-        Ok(text) => (text, ExitCode::SUCCESS),
-        Err(text) => (text, ExitCode::from(EXIT_NOT_DONE)),
-    };
-    (printable_lines(&text) + "\n", code)
 }
 
 fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(String, ExitCode), CliError> {

@@ -9,7 +9,7 @@ use clap::{Arg, Command, Error};
 use zbus::connection::Builder;
 
 use super::error::CliError;
-use super::job::{self, Progress};
+use super::job::{self, Attention};
 
 /// The sets of groups, in Heartbeat's words (03 §1).
 const SCOPES: [&str; 4] = ["all", "local", "foreign", "failback"];
@@ -35,14 +35,15 @@ pub(super) async fn run(
     bus: Builder<'static>,
     method: &str,
     words: &[String],
+    attention: Attention,
 ) -> Result<Result<String, String>, CliError> {
     match words {
-        [scope] if is_scope(scope) => job::run(bus, method, &(scope,), Progress::Printed).await,
+        [scope] if is_scope(scope) => job::run(bus, method, &(scope,), attention).await,
         words => match words.iter().find(|word| is_scope(word)) {
             Some(scope) => {
                 Ok(Err(format!("'{scope}' is a set of groups: write it alone, or write names of groups without it")))
             }
-            None => job::run(bus, &format!("{method}Groups"), &(words,), Progress::Printed).await,
+            None => job::run(bus, &format!("{method}Groups"), &(words,), attention).await,
         },
     }
 }

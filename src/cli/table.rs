@@ -6,19 +6,29 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::consent::Consent;
 use super::dump::DumpOptions;
 use super::events::EventFilter;
 use super::format::ColourChoice;
 use super::genkey::GenkeyOptions;
+use super::job::Patience;
 use super::moves::ScopeOrGroup;
 use super::setup::{JoinOptions, SetupOptions};
 
 /// Query and control hbd
+///
+/// Without a command it shows the status.
 #[derive(Debug, Parser)]
-#[command(name = "hbctl", version, arg_required_else_help = true)]
+#[command(name = "hbctl", version)]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    pub command: HbctlCommand,
+    pub command: Option<HbctlCommand>,
+    /// Print neither the progress nor that something is done: the exit status tells
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Accepted for the fingers' sake: hbctl never starts a pager
+    #[arg(long, global = true, hide = true)]
+    pub no_pager: bool,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColourChoice,
@@ -74,9 +84,17 @@ pub(super) enum HbctlCommand {
     /// failed, a node or a link is dead).
     Status {
         /// Print everything as JSON
-        #[arg(long)]
+        #[arg(short, long)]
         json: bool,
     },
+    /// Say in one line whether all is well, as Nagios, Icinga and their like want it from a plugin
+    ///
+    /// The first line begins with HBD OK, WARNING, CRITICAL or UNKNOWN and ends with numbers for graphs; what is
+    /// wrong follows, a line each. Critical is what clients notice or soon will: hbd does not run, a group has no
+    /// owner, is held back, failed, does not run whole, or is held by both nodes. All else that status complains of
+    /// is a warning. Exit status, unlike that of all other commands: 0 ok, 1 warning, 2 critical, 3 hbd cannot be
+    /// asked.
+    CheckHealth,
     /// Show the status live on the whole terminal; q or Ctrl-C leaves
     Watch,
     /// Explain which node owns a group and which decisions led to that
@@ -204,6 +222,8 @@ pub(super) enum RequestCommand {
         /// or groups by name, as status shows them
         #[arg(default_value = "all", value_parser = ScopeOrGroup, hide_possible_values = true)]
         groups: Vec<String>,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Take resource groups from the other node, and wait until they run here
     ///
@@ -212,6 +232,8 @@ pub(super) enum RequestCommand {
         /// Which groups, as in standby
         #[arg(default_value = "all", value_parser = ScopeOrGroup, hide_possible_values = true)]
         groups: Vec<String>,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Move one resource group to a node, and wait until it runs there
     ///
@@ -222,6 +244,8 @@ pub(super) enum RequestCommand {
         group: String,
         /// The node, as ha.cf names it
         node: String,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Return groups at once that wait to go back to the node which they prefer, or keep them here
     ///
@@ -263,6 +287,8 @@ pub(super) enum RequestCommand {
     ClearHold {
         /// The group by its name, as status shows it, or by its first resource
         group: String,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Forget the failures of groups on this node, after their cause is mended
     ///
@@ -306,6 +332,8 @@ pub(super) enum RequestCommand {
         /// Only ask the device whether it answers
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Confirm that a node is powered off, so that its groups can be taken although fencing failed
     ///
@@ -313,6 +341,8 @@ pub(super) enum RequestCommand {
     ConfirmFenced {
         /// The node, as ha.cf names it
         node: String,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 

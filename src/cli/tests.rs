@@ -407,8 +407,8 @@ async fn outcome_of_move(words: &[&str], wanted: Request, answer: Answer) -> Opt
         reply.send(Ok(answer)).unwrap();
     };
     let arguments = Arguments::try_parse_from(["hbctl"].iter().chain(words)).unwrap();
-    let HbctlCommand::Request(request) = arguments.command else { panic!("no request") };
-    let (said, ()) = tokio::join!(super::send_request(bus.builder(), &request), daemon);
+    let Some(HbctlCommand::Request(request)) = arguments.command else { panic!("no request") };
+    let (said, ()) = tokio::join!(super::send_request(bus.builder(), &request, true), daemon);
     Some(said.unwrap())
 }
 
@@ -423,16 +423,16 @@ async fn a_move_is_waited_for_by_its_job() {
 }
 
 #[tokio::test]
-async fn a_word_that_is_no_scope_is_the_name_of_a_group() {
+async fn what_moves_and_what_is_waited_for_is_what_the_command_line_says() {
     let group = GroupSet::new([0], Set::NONE);
     for (words, wanted, text) in [
         (vec!["standby"], Request::Standby(Set::ALL), "all resources are now on the other node"),
         (vec!["takeover", "foreign"], Request::Takeover(Set::FOREIGN), "the foreign resources are now on this node"),
         (vec!["standby", "10.0.0.100"], Request::StandbyGroups(group), "now on the other node: 10.0.0.100"),
-        (vec!["takeover", "10.0.0.100"], Request::TakeoverGroups(group), "now on this node: 10.0.0.100"),
+        (vec!["takeover", "--no-wait", "10.0.0.100"], Request::TakeoverGroups(group), "under way: hbctl status"),
     ] {
         let Some(said) = outcome_of_move(&words, wanted, Answer::Done).await else { return };
-        assert_eq!(said, Ok(text.to_owned()), "{words:?}");
+        assert!(said.as_ref().is_ok_and(|said| said.starts_with(text)), "{words:?}: {said:?}");
     }
 }
 
@@ -440,7 +440,7 @@ async fn a_word_that_is_no_scope_is_the_name_of_a_group() {
 async fn a_scope_and_a_group_are_not_moved_together() {
     let Some(bus) = PrivateBus::start() else { return };
     let words = ["10.0.0.100", "local"].map(str::to_owned);
-    let said = super::moves::run(bus.builder(), "Standby", &words).await.unwrap();
+    let said = super::moves::run(bus.builder(), "Standby", &words, super::job::Attention::whole(true)).await.unwrap();
     assert!(said.unwrap_err().starts_with("'local' is a set of groups: write it alone"));
 }
 

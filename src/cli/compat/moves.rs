@@ -8,7 +8,7 @@ use zbus::connection::Builder;
 
 use super::output::CommandOutput;
 use crate::cli::format::local_time;
-use crate::cli::job::{self, Progress, run_without_waiting};
+use crate::cli::job::{self, Attention, run_without_waiting};
 use crate::util::clock::now_usec;
 
 /// Which of the two commands.
@@ -59,7 +59,7 @@ pub(super) fn run(
         MoveCommand::Takeover => String::new(),
     };
     let outcome = if arguments.wait {
-        runtime.block_on(job::run(bus, method, &(&arguments.scope,), Progress::Quiet)).map(Some)
+        runtime.block_on(job::run(bus, method, &(&arguments.scope,), Attention::whole(true))).map(Some)
     } else {
         runtime.block_on(run_without_waiting(bus, method, &(&arguments.scope,)))
     };

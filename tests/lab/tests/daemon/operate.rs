@@ -37,7 +37,7 @@ pub fn maintenance_leaves_the_machine_alone(pair: &mut Pair) -> Result<String> {
     expect_words("hbctl status", &status.stdout, &["active (maintenance)", "`hbctl maintenance off` ends it"])?;
     let refused = pair.node(B).attempt(&["hbctl", "takeover"])?;
     expect_status("hbctl takeover on the other node", &refused, 4)?;
-    expect_words("hbctl takeover on the other node", &refused.stdout, &["other node is in maintenance"])?;
+    expect_words("hbctl takeover on the other node", &refused.stderr, &["other node is in maintenance"])?;
 
     let restarted = now();
     pair.node(A).systemctl("restart", HBD)?;
@@ -92,9 +92,17 @@ pub fn a_group_moves_by_its_name(pair: &mut Pair) -> Result<String> {
     expect_words("hbctl move to where it is", &again.stdout, &["already"])?;
     let wrong = pair.node(B).attempt(&["hbctl", "move", GROUP, "nodec"])?;
     expect_status("hbctl move to nowhere", &wrong, 4)?;
-    expect_words("hbctl move to nowhere", &wrong.stdout, &["nodea or nodeb"])?;
-    pair.node(A).run(&["hbctl", "move", GROUP, NODES[A].name])?;
+    expect_words("hbctl move to nowhere", &wrong.stderr, &["nodea or nodeb"])?;
+    let begun = pair.node(A).run(&["hbctl", "move", "--no-wait", GROUP, NODES[A].name])?;
+    expect_words("hbctl move --no-wait", &begun, &["under way"])?;
     pair.client.wait_served_by(NODES[A].name, SOON)?;
+    let healthy = || pair.node(A).attempt(&["hbctl", "check-health"]).is_ok_and(|health| health.status == Some(0));
+    wait_until("hbctl check-health to say OK", SOON, || healthy().then_some(()))?;
+    let status = pair.node(A).attempt(&["hbctl"])?;
+    expect_words("hbctl alone", &status.stdout, &[GROUP, "nodea"])?;
+    let line = format!("echo n | timeout 10 script -qec 'hbctl clear-hold {GROUP}' /dev/null");
+    let asked = pair.node(B).attempt(&["sh", "-c", &line])?;
+    expect_words("hbctl clear-hold on a terminal", &asked.stdout, &["may still serve it", "nothing was done"])?;
     Ok(String::new())
 }
 

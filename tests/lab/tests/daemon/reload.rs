@@ -164,7 +164,7 @@ pub fn a_mistake_changes_nothing(pair: &mut Pair) -> Result<String> {
         for how in [&["hbctl", "reload", "--dry-run"][..], &["hbctl", "reload"][..]] {
             let refused = pair.node(A).attempt(how)?;
             expect_status(&how.join(" "), &refused, 4)?;
-            expect_words(&how.join(" "), &refused.stdout, &words)?;
+            expect_words(&how.join(" "), &refused.stderr, &words)?;
         }
         let refused = pair.node(A).attempt(&["systemctl", "reload", HBD])?;
         expect_status("systemctl reload", &refused, 1)?;
