@@ -77,7 +77,7 @@ pub fn a_group_waits_to_go_back_and_an_operator_says_otherwise(pair: &mut Pair) 
     expect_status("hbctl failback on the node that does not serve", &elsewhere, 4)?;
     expect_words(
         "hbctl failback on the node that does not serve",
-        &elsewhere.stdout,
+        &elsewhere.stderr,
         &["nothing of that waits here"],
     )?;
 
