@@ -51,22 +51,20 @@ pub(super) fn render(snapshot: Result<&Snapshot, &CliError>) -> (String, ExitCod
 }
 
 fn judge(snapshot: &Snapshot) -> (Health, String) {
-    let troubles: Vec<String> = troubles(snapshot).iter().map(|trouble| printable(trouble)).collect();
+    let troubles: Vec<String> = troubles(snapshot).iter().map(|trouble| without_bar(trouble)).collect();
     let health = match (troubles.is_empty(), snapshot.groups.iter().any(is_hurt)) {
         (true, _) => Health::Ok,
         (false, true) => Health::Critical,
         (false, false) => Health::Warning,
     };
     let owners: Vec<String> =
-        snapshot.groups.iter().map(|group| printable(&format!("{} on {}", group.name, group.owner))).collect();
+        snapshot.groups.iter().map(|group| without_bar(&format!("{} on {}", group.name, group.owner))).collect();
     let mut text = match troubles.as_slice() {
         [] if owners.is_empty() => "no groups".to_owned(),
         [] => owners.join(", "),
         [only] => only.clone(),
         [first, ..] => format!("{} problems: {first}", troubles.len()),
     };
-    // A bar begins the numbers, whatever the text has.
-    text = text.replace('|', "/");
     let served = snapshot.groups.iter().filter(|group| !group.owner.is_empty()).count();
     let dead = snapshot.nodes.iter().filter(|node| node.status == "dead").count();
     let links = snapshot.links.iter().filter(|link| link.status == "dead").count();
@@ -74,9 +72,14 @@ fn judge(snapshot: &Snapshot) -> (Health, String) {
     // Writing to a string never fails.
     let _ = write!(text, " | {numbers}");
     for trouble in troubles.iter().filter(|_| troubles.len() > 1) {
-        let _ = write!(text, "\n{}", trouble.replace('|', "/"));
+        let _ = write!(text, "\n{trouble}");
     }
     (health, text)
+}
+
+/// The text as it may stand before the bar with which the numbers begin.
+fn without_bar(text: &str) -> String {
+    printable(text).replace('|', "/")
 }
 
 /// Whether clients of the group notice what is wrong, or soon will.

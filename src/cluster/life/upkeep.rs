@@ -46,10 +46,8 @@ impl Core {
     }
 
     fn turn_group_maintenance(&mut self, set: GroupSet, on: bool) {
-        let before = self.left_alone();
         self.maintenance.turn_groups(set, on);
-        let after = self.left_alone();
-        self.groups.leave_alone(after);
+        let over = self.groups.leave_alone(self.left_alone());
         let (node, groups) = (self.settings.node.clone(), self.groups.keys(self.moving_with(set)));
         self.log(if on {
             Record::GroupMaintenanceBegins { groups, node }
@@ -58,7 +56,7 @@ impl Core {
         });
         self.tell_maintenance();
         if !on && !self.maintenance.on() {
-            self.raise(Fact::MaintenanceOver { set: before.without(after) });
+            self.raise(Fact::MaintenanceOver { set: over });
         }
     }
 
@@ -71,11 +69,10 @@ impl Core {
 
     fn maintenance_ends(&mut self) {
         self.maintenance.turn(false);
-        let still = self.left_alone();
-        self.groups.leave_alone(still);
+        let over = self.groups.leave_alone(self.left_alone());
         self.log(Record::MaintenanceEnds { node: self.settings.node.clone() });
         self.tell_maintenance();
-        self.raise(Fact::MaintenanceOver { set: self.groups.all().without(still) });
+        self.raise(Fact::MaintenanceOver { set: over });
     }
 
     /// What a peer left that died or stopped meanwhile.
