@@ -1,5 +1,5 @@
 # make          builds hbd, hbctl and hbd-witness
-# make demo     two real machines, one fails, the other serves
+# make demo     two real machines, one fails, the other serves; with ACTIVE=2 both serve until then
 # make test     everything, as .ci/run does
 # make deb      dist/hbd_VERSION_ARCH.deb, hbd-witness_VERSION_ARCH.deb and hbd-heartbeat-compat_VERSION_all.deb
 # make rpm      the same as RPM
@@ -72,7 +72,7 @@ demo: prepare
 	@$(SUDO) tests/lab/base plain >/dev/null & base=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-lab --bin demo && wait $$base
 	$(SAY) "two machines"
-	@$(SUDO) $(TARGET)/debug/demo
+	@$(SUDO) $(TARGET)/debug/demo $(if $(filter 2,$(ACTIVE)),active)
 
 # The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: three of them at once, of
 # which one is heard while it runs, the others when it has finished.

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub(crate) const ROLE: &str = "lab-client";
 
 /// Time between two requests of most clients.
-pub(crate) const PACE: Duration = Duration::from_millis(10);
+pub const PACE: Duration = Duration::from_millis(10);
 /// Time a server has to accept, and again to answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 

@@ -1,5 +1,7 @@
 //! `make demo`: two machines, one fails, the other takes over. Shows what a client outside saw, and how much of the
-//! outage was hbd's.
+//! outage was hbd's. With ACTIVE=2 both serve ([`active`]).
+
+mod active;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -42,15 +44,19 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     // "heartbeat" on the command line shows what a pair of real Heartbeats does.
-    let software = match std::env::args().nth(1).as_deref() {
-        None => Software::Hbd,
-        Some("heartbeat") => Software::Heartbeat,
+    let (software, story): (Software, Play) = match std::env::args().nth(1).as_deref() {
+        None => (Software::Hbd, play),
+        Some("active") => (Software::Hbd, active::play),
+        Some("heartbeat") => (Software::Heartbeat, play),
         Some(other) => {
-            eprintln!("demo: {other}: write nothing, or `heartbeat` to see a pair of real Heartbeats");
+            eprintln!(
+                "demo: {other}: write nothing, `active` to see two machines that both serve, or `heartbeat` to see a \
+                 pair of real Heartbeats"
+            );
             return ExitCode::FAILURE;
         }
     };
-    match show(software) {
+    match show(software, story) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("demo: {error}");
@@ -68,13 +74,16 @@ impl Progress {
     }
 }
 
-fn show(software: Software) -> Result<()> {
+/// What is played with a booted pair.
+type Play = fn(&mut Lab, &Progress) -> Result<()>;
+
+fn show(software: Software, story: Play) -> Result<()> {
     let progress = Progress(Instant::now());
     let name = software.name();
     progress.say("booting nodea and nodeb (systemd, D-Bus, journal each), a switch, a client");
     let mut lab = Lab::boot([software, software])?;
     progress.say(&format!("{name} is installed and has the seed-centos65 files; deadtime {DEADTIME} s"));
-    let result = play(&mut lab, &progress);
+    let result = story(&mut lab, &progress);
     if result.is_err() {
         eprintln!("{}", lab.report());
     }
