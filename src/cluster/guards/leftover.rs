@@ -103,6 +103,13 @@ impl Core {
         }
     }
 
+    /// What the peer has was said: perhaps something is left over now that was left alone until then.
+    pub(in crate::cluster) fn stop_leftovers_now(&mut self) {
+        if self.leftovers.0.iter().any(|found| !found.stopping) {
+            self.stop_leftovers();
+        }
+    }
+
     /// Whether this node gives up everything, so that the other one may take it.
     fn leaves_nothing_behind(&self) -> bool {
         self.ownership.decision == Decision::Shutdown

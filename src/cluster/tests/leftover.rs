@@ -1,7 +1,7 @@
 //! What runs here and is not to (docs/DECISIONS.md "Left-overs on a node that does not own a group").
 
 use super::*;
-use crate::cluster::{AddressNews, ResourceState};
+use crate::cluster::{AddressNews, GroupSet, ResourceState};
 use crate::config::{Address, Leftovers};
 
 const B1: Step = Step { group: 1, resource: 0 };
@@ -165,4 +165,16 @@ fn a_stop_in_maintenance_leaves_nothing_that_the_other_node_takes() {
     assert!(bench.sent("shutdone").is_empty(), "the address is still here");
     ended(&mut bench, B1, Outcome::Stopped);
     assert_eq!(bench.sent("shutdone").len(), 1);
+}
+
+/// In maintenance an operator may serve by hand what no node has, until a node has it.
+#[test]
+fn an_address_that_was_added_by_hand_in_maintenance_goes_when_the_peer_says_that_it_has_it() {
+    let mut bench = standby(Leftovers::Stop).activated().decided("none");
+    bench.request(Request::GroupMaintenance { set: GroupSet::one(1), on: true });
+    bench.feed(Event::Address { step: B1, news: AddressNews::Found });
+    bench.run(2_500);
+    bench.story();
+    bench.resource("local", "1", None);
+    assert!(bench.story().contains(&"stop left-over b1".to_owned()), "without waiting for the next look");
 }
