@@ -283,10 +283,11 @@ impl Core {
         self.raise(Fact::Answered { id, answer: Answer::Done });
     }
 
-    /// The part of what is to go back that an operator names.
+    /// The part of what is to go back that an operator names, with what hbd.toml keeps together with it.
     fn part_of_return(&self, group: Option<usize>) -> Result<GroupSet, Answer> {
         let pending = self.pending_return();
-        let part = group.map_or(pending, |group| pending.common(GroupSet::new([group], Set::NONE)));
+        let named = group.map(|group| pending.common(GroupSet::one(group)));
+        let part = named.map_or(pending, |named| pending.common(self.with_company(named)));
         if part.is_none() {
             Err(Answer::NothingReturns)
         } else if part != pending && !self.says_groups() {

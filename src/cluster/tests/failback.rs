@@ -342,6 +342,25 @@ fn one_of_several_groups_is_cancelled_and_the_others_return() {
 }
 
 #[test]
+fn what_is_kept_together_returns_together_and_is_cancelled_together() {
+    let parted = |settings: &mut Settings| {
+        third(settings);
+        settings.arrangement.together = vec![vec![1, 2]];
+        settings.failback.after = Duration::from_secs(60);
+    };
+    let mut bench = alone_with(parted);
+    comes_back(&mut bench);
+    bench.run(5_000);
+    bench.request(Request::ReturnNow(Some(1)));
+    assert_eq!(offered(&bench), [format!("b1 {THIRD}")]);
+    let mut bench = alone_with(parted);
+    comes_back(&mut bench);
+    bench.run(5_000);
+    bench.request(Request::CancelReturn(Some(2)));
+    assert!(bench.view().groups.iter().all(|group| group.returns.is_none()));
+}
+
+#[test]
 fn beside_a_heartbeat_one_of_several_groups_is_not_cancelled_alone() {
     let mut bench = alone(None, |settings| {
         third(settings);
