@@ -418,7 +418,8 @@ impl Core {
             let free = ours.without(barred);
             if free.is_none() {
                 // Perhaps the peer can serve it: nobody else will.
-                let _ = self.begin_exchange(barred.without(self.peer_unready()).without(self.left_alone()));
+                let offered = barred.without(self.peer_unready()).without(self.left_alone());
+                let _ = if offered.is_none() { Ok(()) } else { self.begin_exchange(offered) };
             } else {
                 self.conflict.nobody = self.conflict.nobody.without(free);
                 self.ownership.return_when_agreed(free.common(self.groups.foreign()));

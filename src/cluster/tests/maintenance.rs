@@ -252,3 +252,17 @@ fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_uni
     bench.feed(Event::Unit { step: Step { group: 0, resource: 1 }, news: UnitNews::Up });
     assert_eq!(bench.view().groups[0].state, GroupState::Active);
 }
+
+/// What nobody has is offered to a peer that could serve it; what is left alone is not, and keeps nothing else waiting.
+#[test]
+fn what_nobody_has_and_is_left_alone_is_offered_to_nobody() {
+    let mut bench = Bench::started();
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.request(Request::GroupMaintenance { set: GroupSet::one(0), on: true });
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    bench.resource("local", "1", None);
+    bench.run(15_000);
+    assert!(bench.logged("No one owns our local resources!"), "{:?}", bench.log());
+    assert_eq!(bench.sent("ask_resources").len(), 0, "{:?}", bench.log());
+}
