@@ -225,7 +225,8 @@ impl Core {
         match fact {
             Fact::NodeHeard => each!(self; check_gate(); greeted()),
             Fact::NewIncarnation { node, known } => {
-                each!(self; peer_is_on(node); fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status());
+                each!(self; peer_is_on(node); fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status();
+                report_to_new_life(node, known));
             }
             Fact::Returned { node } => {
                 each!(self; peer_is_on(node); returning_after_partition(node); fencing_heard_from(node);

@@ -91,6 +91,15 @@ impl Core {
         }
     }
 
+    /// A new life of an hbd peer may have begun out of our hearing, and does not say `starting` again: it hears what we
+    /// hold, and says what it holds of that. One that begins just now does not listen yet, and asks.
+    pub(in crate::cluster) fn report_to_new_life(&mut self, node: usize, known: bool) {
+        let peer = known && Some(node) == self.peer() && self.peer_kind().is_hbd();
+        if peer && self.ownership.decided() && !self.exchange.busy() {
+            self.send_resource(true, None);
+        }
+    }
+
     /// The same generation that we had declared dead is heard again: it was not dead, the network was (02 §7.7).
     pub(in crate::cluster) fn returning_after_partition(&mut self, node: usize) {
         self.log(Record::ReturningAfterPartition { node: self.nodes[node].name.clone() });
