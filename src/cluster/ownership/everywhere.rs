@@ -166,9 +166,10 @@ impl Core {
         self.everywhere.has(step) && !self.leave.begun() || self.groups.runs(step)
     }
 
-    /// Whether a resource is being started, or started again in its place.
+    /// Whether a resource is being started, or started again in its place. No step of a group starts what both nodes
+    /// run.
     pub(in crate::cluster) fn is_being_started(&self, step: Step) -> bool {
-        self.everywhere.is_moving(step) || self.groups.is_broken(step)
+        if self.everywhere.has(step) { self.everywhere.is_moving(step) } else { self.groups.is_broken(step) }
     }
 
     /// Starts a resource again that ran and has failed. The others of its group stay.

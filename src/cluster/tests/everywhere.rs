@@ -1,7 +1,7 @@
 //! Units that run on both nodes, wherever their groups are (docs/DECISIONS.md "A unit that runs on both nodes").
 
 use super::*;
-use crate::cluster::{AddressNews, CheckOutcome, CheckState, GroupState, ResourceState, UnitNews};
+use crate::cluster::{AddressNews, CheckOutcome, CheckState, GroupSet, GroupState, ResourceState, UnitNews};
 use crate::config::{CheckPurpose, CheckRule, WhenStopped};
 
 const A1: Step = Step { group: 0, resource: 0 };
@@ -311,4 +311,25 @@ fn an_address_that_is_not_there_is_still_the_groups_matter() {
     bench.feed(Event::Address { step: A1, news: AddressNews::Expired });
     assert_eq!(state(&bench, A1), ResourceState::Gone);
     assert_eq!(state(&bench, A2), ResourceState::Active);
+}
+
+/// After a restart of hbd each resource of a group is started again in its place, and these are not.
+#[test]
+fn a_failure_while_its_group_is_still_taken_up_is_not_lost() {
+    let mut bench = set_up(false, |_| {});
+    bench.prompt = false;
+    let adoption = crate::cluster::Adoption {
+        held: GroupSet::new([0], Set::LOCAL),
+        moved: GroupSet::NONE,
+        failback: false,
+        assured_until: None,
+    };
+    bench.feed(Event::Adopt(Box::new(adoption)));
+    bench.feed(Event::Start);
+    assert_eq!(bench.story(), ["start a1", "start a2", "start b2"]);
+    for step in [A2, B2] {
+        bench.feed(Event::StepEnded { step, outcome: Outcome::Started });
+    }
+    fails(&mut bench, A2);
+    assert_eq!(bench.story(), ["start a2"], "while the start of a1 goes on");
 }
