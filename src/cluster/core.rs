@@ -28,6 +28,7 @@ use super::guards::lost::LostLeases;
 use super::guards::machines::Machines;
 use super::guards::maintenance::Maintenance;
 use super::guards::ready::Readiness;
+use super::guards::retry::Retries;
 use super::guards::stopped::StoppedUnits;
 use super::guards::survey::Survey;
 use super::guards::witness::Witness;
@@ -130,6 +131,8 @@ pub struct Core {
     #[serde(default)]
     pub(super) readiness: Readiness,
     #[serde(default)]
+    pub(super) retries: Retries,
+    #[serde(default)]
     pub(super) assurance: Assurance,
     #[serde(default)]
     pub(super) witness: Witness,
@@ -186,6 +189,7 @@ impl Core {
             maintenance: Maintenance::default(),
             checks: Checks::new(&settings.checks),
             readiness: Readiness::default(),
+            retries: Retries::default(),
             assurance: Assurance::default(),
             witness: Witness::new(settings.known_witness),
             legacy: Legacy::default(),
@@ -319,11 +323,6 @@ impl Core {
                 self.raise(Fact::EverywhereFailed { step, reason });
             }
         }
-    }
-
-    /// Takes the steps of groups whose pause is over.
-    pub(super) fn retry_groups(&mut self) {
-        self.groups.tick(self.now.monotonic, &mut self.out);
     }
 
     /// Writes this to the log.

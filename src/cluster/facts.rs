@@ -250,7 +250,7 @@ impl Core {
                 each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); left_alone_heard(from, &said.left_alone); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed();
-                restore_lost())
+                restore_lost(); judge_retries())
             }
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
@@ -403,7 +403,7 @@ impl Core {
     /// Who hears that what is known of the LAN may count otherwise now. Each time that anything is due as well
     /// ([`super::timers::Timer::Lan`]).
     pub(super) fn judge_lan(&mut self) {
-        each!(self; weigh_claims(); restore_lost(); judge_answers());
+        each!(self; weigh_claims(); restore_lost(); judge_answers(); judge_retries());
     }
 
     /// Who hears which message.

@@ -49,7 +49,7 @@ pub use api::witness::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;
-pub use guards::lan::asking_interval;
+pub use guards::questions::asking_interval;
 pub use guards::witness::WitnessView;
 pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;

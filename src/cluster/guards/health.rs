@@ -485,7 +485,8 @@ impl Core {
         for step in again {
             self.restart_resource(step);
         }
-        self.groups.retry_failed(group, now, &mut self.out);
+        self.groups.hasten_retry(group, now);
+        self.retry_groups();
         self.log(Record::CleanedUp {});
         // The peer is to know that we can serve again.
         if self.peer_kind().is_hbd() && self.is_stable() {

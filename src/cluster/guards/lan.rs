@@ -2,8 +2,8 @@
 //! answered")
 //!
 //! Asks when the peer is late, so that the answer is known when it is dead; holds back what the peer's machine still
-//! answers for, or one that may be the peer's, and takes it when that answers no more. Adds an address whose lease we
-//! lost only if the peer has not taken it. Never sends a packet: the thread of the addresses does.
+//! answers for, or one that may be the peer's, and takes it when that answers no more. The questions themselves are
+//! [`super::questions`]'s.
 
 use std::time::Duration;
 
@@ -12,70 +12,19 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
-use crate::cluster::guards::machines::Whose;
+use crate::cluster::guards::questions::{Answerer, Asked, Purpose};
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
-use crate::cluster::{Action, Answer, GroupSet, Instant, Order, Record, Set, Status, Step};
-use crate::config::{AddressPolicy, OnAnswer, ResourceKind};
-
-/// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
-/// dead time.
-pub fn asking_interval(deadtime: Duration) -> Duration {
-    (deadtime / 20).clamp(Duration::from_millis(10), Duration::from_millis(200))
-}
-
-/// After so many intervals an address of which nothing was heard is silent: the thread that asks may have been
-/// unable to.
-const VERDICT: u32 = 5;
-
-/// So many addresses of a group are asked for: a node that has a group has all of it, and asking is a broadcast.
-const ASKED: usize = 4;
-
-/// Why we ask for an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Purpose {
-    /// We are about to take it.
-    Taking,
-    /// We had it and lost its lease.
-    Restoring,
-}
-
-/// An address that we ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Asked {
-    step: Step,
-    purpose: Purpose,
-    since: Instant,
-    /// Who answers.
-    #[serde(default)]
-    machines: Vec<Answerer>,
-    /// The peer's machine has answered since it was silent last.
-    #[serde(default)]
-    peer_answered: bool,
-    /// Nobody answers, for certain.
-    silent: bool,
-    /// Since when its service does not accept connections.
-    service_gone: Option<Instant>,
-}
-
-/// A machine that answers for an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Answerer {
-    mac: String,
-    /// The interface on which it was heard.
-    device: String,
-    /// When that was first.
-    since: Instant,
-    /// It answered while the peer's machine did.
-    beside: bool,
-}
+use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Status};
+use crate::config::{AddressPolicy, OnAnswer};
 
 /// What we know about others who use our addresses.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Lan {
     /// Of every group; empty if nobody watches addresses.
-    policies: Vec<AddressPolicy>,
-    asked: Vec<Asked>,
+    pub(super) policies: Vec<AddressPolicy>,
+    /// The addresses that we ask for.
+    pub(super) asked: Vec<Asked>,
     /// What we do not take although its owner is dead.
     held_back: GroupSet,
     /// Groups that an operator wants taken no matter which machine has their addresses.
@@ -153,7 +102,17 @@ impl Core {
             // Dead, and not yet to be taken from: the reset may be a lie.
             return Some(self.now.monotonic);
         }
+        self.late_from(index)
+    }
+
+    /// When a node that is silent from now on is late.
+    fn late_from(&self, index: usize) -> Option<Instant> {
         self.death_due(index).map(|death| death - self.lead(&self.nodes[index]))
+    }
+
+    /// Whether the peer, which is not dead yet, is late.
+    pub(super) fn peer_is_nearly_dead(&self) -> bool {
+        self.peer().and_then(|peer| self.late_from(peer)).is_some_and(|late| late <= self.now.monotonic)
     }
 
     /// How long before its death a node is late: half its dead time, or less if warntime says so, but never within an
@@ -164,54 +123,9 @@ impl Core {
         node.dead_time.saturating_sub(late).max(node.dead_time / 4)
     }
 
-    /// The addresses to ask for, of groups whose policy fits.
-    pub(super) fn to_ask(&self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool) -> Vec<Step> {
-        let groups = self.groups.list().iter().zip(&self.lan.policies).enumerate();
-        let groups = groups.filter(|(index, (_, policy))| set.has(*index) && fits(policy));
-        let steps = groups.flat_map(|(group, (found, _))| {
-            let resources = found.resources.iter().enumerate();
-            let addresses = resources.filter(|(_, resource)| matches!(resource.kind, ResourceKind::Address(_)));
-            addresses.map(move |(resource, _)| Step { group, resource }).take(ASKED)
-        });
-        steps.collect()
-    }
-
-    /// Asks for them. `claim`: who is known to answer.
-    fn ask_for(&mut self, set: GroupSet, fits: impl Fn(&AddressPolicy) -> bool, claim: Option<&RepeatedClaim>) {
-        for step in self.to_ask(set, fits) {
-            self.ask_for_one(step, Purpose::Taking, claim);
-        }
-    }
-
-    fn ask_for_one(&mut self, step: Step, purpose: Purpose, claim: Option<&RepeatedClaim>) {
-        self.ask_no_more(|asked| asked.step == step);
-        let since = self.now.monotonic;
-        let answerer = |claim: &RepeatedClaim| {
-            let RepeatedClaim { mac, device, .. } = claim.clone();
-            Answerer { mac, device, since, beside: false }
-        };
-        let machines = claim.map(answerer).into_iter().collect();
-        let peer_answered = claim.is_some();
-        self.lan.asked.push(Asked {
-            step,
-            purpose,
-            since,
-            machines,
-            peer_answered,
-            silent: false,
-            service_gone: None,
-        });
-        self.out.push(Action::Address { step, order: Order::Probe });
-    }
-
-    fn ask_no_more(&mut self, which: impl Fn(&Asked) -> bool) {
-        let out = &mut self.out;
-        self.lan.asked.retain(|asked| {
-            if which(asked) {
-                out.push(Action::Address { step: asked.step, order: Order::ProbeEnd });
-            }
-            !which(asked)
-        });
+    /// Whether something keeps us from starting this group, which the peer may have.
+    pub(super) fn is_blocked(&self, group: usize) -> bool {
+        !self.blocked(GroupSet::one(group)).is_none()
     }
 
     /// The peer is heard again, or left with a word: what the LAN answers does not matter.
@@ -222,33 +136,13 @@ impl Core {
         self.ask_no_more(|asked| asked.purpose == Purpose::Taking);
     }
 
-    /// When an address of which nothing was heard is taken to be silent.
-    fn verdict_due(&self, asked: &Asked) -> Instant {
-        asked.since + asking_interval(self.settings.timing.deadtime) * VERDICT
-    }
-
-    /// The peer's machine, or one that may be that, which answers for this address. One that is not the peer's for
-    /// certain keeps nobody from taking it. If the peer's machine has answered, that is one that did so at the same
-    /// time: the peer may have got another MAC address meanwhile. A peer that is heard since would have said so.
-    fn holder<'a>(&self, asked: &'a Asked) -> Option<&'a Answerer> {
-        let said_since = self.peer_node().filter(|_| self.peer_alive()).and_then(|peer| peer.last_status);
-        let stranger = |machine: &Answerer| {
-            let proven = machine.beside
-                || !asked.peer_answered
-                || said_since.is_some_and(|said| said > machine.since + self.settings.timing.keepalive)
-                || self.answered_beside_peer(&machine.mac, &machine.device);
-            proven && self.whose(&machine.mac, &machine.device) == Whose::Strangers
-        };
-        asked.machines.iter().find(|machine| !stranger(machine))
-    }
-
     /// Whether somebody has this address, or may have it, as far as that keeps us from taking it.
     fn keeps(&self, asked: &Asked) -> bool {
         let now = self.now.monotonic;
         let dead_service = asked.service_gone.is_some_and(|gone| now.since(gone) >= self.settings.timing.deadtime);
         let cleared = self.lan.cleared.contains(&asked.step.group);
         let unknown = !asked.silent && now < self.verdict_due(asked);
-        asked.purpose == Purpose::Taking && !dead_service && !cleared && (unknown || self.holder(asked).is_some())
+        asked.purpose != Purpose::Restoring && !dead_service && !cleared && (unknown || self.holder(asked).is_some())
     }
 
     /// The first address of a group that somebody has.
@@ -289,14 +183,20 @@ impl Core {
             return;
         }
         self.lan.held_back = blocked;
-        for group in 0..self.groups.list().len() {
-            let Some(asked) = self.kept(group) else { continue };
-            let (step, Some(machine)) = (asked.step, self.holder(asked).cloned()) else { continue };
-            let (group, resource) = self.groups.words(step);
-            let whose = self.whose_in_words(&machine.mac, &machine.device);
-            self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac: machine.mac, whose });
+        for group in blocked.iter() {
+            self.say_held_back(group);
         }
         self.free_to_take(wanted.without(blocked));
+    }
+
+    /// Names the machine that answers for a group that is held back. False if none does.
+    pub(super) fn say_held_back(&mut self, group: usize) -> bool {
+        let Some(asked) = self.kept(group) else { return false };
+        let (step, Some(machine)) = (asked.step, self.holder(asked).cloned()) else { return false };
+        let (group, resource) = self.groups.words(step);
+        let whose = self.whose_in_words(&machine.mac, &machine.device);
+        self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac: machine.mac, whose });
+        true
     }
 
     fn free_to_take(&mut self, set: GroupSet) {
@@ -367,54 +267,11 @@ impl Core {
 
     /// Which machine answers for an address of a group that is held back.
     pub(super) fn lan_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back.has(group);
+        let waits = self.lan.held_back.has(group) || self.retries.waits(group);
         let asked = self.kept(group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         let Answerer { mac, device, .. } = self.holder(asked)?;
         Some(format!("{resource} is answered by {mac}, {}", self.whose_in_words(mac, device)))
-    }
-
-    pub(in crate::cluster) fn address_answered(&mut self, step: Step, mac: String, device: String) {
-        let peers = self.whose(&mac, &device) == Whose::Peers;
-        let since = self.now.monotonic;
-        let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) else { return };
-        asked.silent = false;
-        asked.peer_answered |= peers;
-        asked.machines.retain(|machine| machine.mac != mac);
-        // Who answered before is another machine than the one that has just begun.
-        asked.machines.iter_mut().for_each(|machine| machine.beside |= peers);
-        asked.machines.push(Answerer { mac, device, since, beside: false });
-    }
-
-    /// One of those that answered does not any more.
-    pub(in crate::cluster) fn address_unanswered(&mut self, step: Step, mac: &str) {
-        let patience = asking_interval(self.settings.timing.deadtime) * VERDICT;
-        let now = self.now.monotonic;
-        let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) else { return };
-        let Some(at) = asked.machines.iter().position(|machine| machine.mac == mac) else { return };
-        let gone = asked.machines.remove(at);
-        // It has left a few questions unanswered: who answers for longer answered while it did.
-        let peers = self.whose(&gone.mac, &gone.device) == Whose::Peers;
-        if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step && peers) {
-            asked.machines.iter_mut().for_each(|machine| machine.beside |= machine.since + patience <= now);
-        }
-        self.raise(Fact::AddressSilent);
-    }
-
-    pub(in crate::cluster) fn address_silent(&mut self, step: Step) {
-        if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
-            asked.machines.clear();
-            asked.peer_answered = false;
-            asked.silent = true;
-        }
-        self.raise(Fact::AddressSilent);
-    }
-
-    pub(in crate::cluster) fn service_changed(&mut self, step: Step, answers: bool) {
-        let now = self.now.monotonic;
-        if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
-            asked.service_gone = if answers { None } else { asked.service_gone.or(Some(now)) };
-        }
     }
 
     /// What moves with a group whose address the peer claims was given up.
@@ -430,38 +287,5 @@ impl Core {
         if self.peer_node().is_some_and(|peer| peer.status == Status::Dead) {
             self.lan.held_back = self.lan.held_back.with(set);
         }
-    }
-
-    /// Whether an address may come back: nobody answers for it, or machines only that are not the peer's.
-    fn is_free(&self, asked: &Asked) -> bool {
-        let strangers = !asked.machines.is_empty() && self.holder(asked).is_none();
-        asked.silent || strangers && self.now.monotonic >= self.verdict_due(asked)
-    }
-
-    /// Asks for an address whose lease we lost, unless enough of its group are asked for.
-    pub(in crate::cluster) fn ask_to_restore(&mut self, step: Step) {
-        if self.restoring(step.group).count() < ASKED {
-            self.ask_for_one(step, Purpose::Restoring, None);
-        }
-    }
-
-    fn restoring(&self, group: usize) -> impl Iterator<Item = &Asked> {
-        let ours = move |asked: &&Asked| asked.step.group == group && asked.purpose == Purpose::Restoring;
-        self.lan.asked.iter().filter(ours)
-    }
-
-    /// Whether the addresses of a group whose leases we lost may come back, as far as the LAN is asked.
-    pub(super) fn may_restore(&self, group: usize) -> bool {
-        self.restoring(group).all(|asked| self.is_free(asked))
-    }
-
-    pub(in crate::cluster) fn ask_to_restore_no_more(&mut self, group: usize) {
-        self.ask_no_more(|asked| asked.step.group == group && asked.purpose == Purpose::Restoring);
-    }
-
-    /// Since when we ask for addresses whose leases we lost.
-    pub(super) fn restoring_since(&self) -> Option<Instant> {
-        let restoring = self.lan.asked.iter().filter(|asked| asked.purpose == Purpose::Restoring);
-        restoring.map(|asked| asked.since).min()
     }
 }

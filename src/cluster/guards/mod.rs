@@ -8,12 +8,14 @@
 //! | [`maintenance`] | does an operator work here? |
 //! | [`isolation`] | is it we who are cut off? |
 //! | [`lan`] | does somebody still have what we are about to take? |
+//! | [`questions`] | which machines answer for the addresses that we ask for? |
 //! | [`lost`] | is an address still ours whose lease ended? |
 //! | [`claimed`] | does somebody claim what we serve? |
 //! | [`machines`] | whose machine is it? |
 //! | [`survey`] | who answers for our addresses beside their owner? |
 //! | [`doubt`] | is a peer that is heard and not believed perhaps alive? (05 §3.12) |
 //! | [`health`] | a resource failed: again here, or to the peer? |
+//! | [`retry`] | may a group that could not be started here be tried again? |
 //! | [`unfit`] | how do two hbds tell each other of it? (05 §4.3) |
 //! | [`checks`] | does a service do its work? |
 //! | [`ready`] | could this node serve a group that it does not run? |
@@ -40,7 +42,9 @@ pub(in crate::cluster) mod leftover;
 pub(in crate::cluster) mod lost;
 pub(in crate::cluster) mod machines;
 pub(in crate::cluster) mod maintenance;
+pub(in crate::cluster) mod questions;
 pub(in crate::cluster) mod ready;
+pub(in crate::cluster) mod retry;
 pub(in crate::cluster) mod stopped;
 pub(in crate::cluster) mod survey;
 pub(in crate::cluster) mod unfit;

@@ -124,9 +124,11 @@ impl Core {
     }
 
     /// What we hold, to be noted for our successor, or for `hbd --release`. It has every class that is held whole,
-    /// even one that has groups: the successor's file may have none for it.
+    /// even one that has groups: the successor's file may have none for it. Not what failed here, and may be the
+    /// peer's by now: nothing of it runs here that a successor could take up.
     pub fn holds(&self) -> GroupSet {
         let held = self.groups.held();
-        GroupSet::new(held.iter(), self.groups.classes(held))
+        let lost = if self.peer_may_take() { self.groups.failed_and_down() } else { GroupSet::NONE };
+        GroupSet::new(held.without(lost).iter(), self.groups.classes(held))
     }
 }

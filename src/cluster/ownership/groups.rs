@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempts::START_RETRY;
 use super::run::{Operation, Run};
 use crate::cluster::api::event::{Action, Outcome, Step};
 use crate::cluster::api::group_set::GroupSet;
@@ -20,11 +21,6 @@ use crate::config::{Arrangement, Group, ResourceKind};
 const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
 /// Pause between attempts when the first ones were of no use.
 const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
-/// Pause before a group that could not be started is tried again here.
-const START_RETRY: Duration = Duration::from_secs(30);
-/// The same for the first failures in a row where nobody else can serve: what failed may have been a moment's.
-const START_RETRY_ALONE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
-
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupState {
@@ -47,10 +43,13 @@ pub enum GroupState {
 pub struct Groups {
     node: String,
     groups: Vec<Group>,
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
     /// Groups in maintenance: what could not be started is not tried again, and no unit is started.
     #[serde(default)]
-    left_alone: GroupSet,
+    pub(super) left_alone: GroupSet,
+    /// Groups that could not be started, and are not tried again before somebody was asked.
+    #[serde(default)]
+    pub(super) held_retries: GroupSet,
     /// Resources that run on both nodes: no step of their groups starts or stops them.
     #[serde(default)]
     pub(super) passed_over: BTreeSet<Step>,
@@ -77,6 +76,7 @@ impl Groups {
             groups,
             runs,
             left_alone: GroupSet::NONE,
+            held_retries: GroupSet::NONE,
             passed_over: BTreeSet::new(),
             clearing: BTreeSet::new(),
             held_without_groups: Set::NONE,
@@ -224,19 +224,6 @@ impl Groups {
         failed
     }
 
-    /// Nobody else can serve a group that has just failed: the first attempts follow sooner.
-    pub fn hurry(&mut self, index: usize, now: Instant) {
-        let run = &mut self.runs[index];
-        if let Some(pause) = run.failures.checked_sub(1).and_then(|last| START_RETRY_ALONE.get(last)) {
-            run.failed = run.failed.map(|_| now + *pause);
-        }
-    }
-
-    /// How long it takes until a group that has failed is tried again.
-    pub fn retry_pause(&self, index: usize, now: Instant) -> Duration {
-        self.runs[index].failed.map(|at| at.since(now)).unwrap_or_default()
-    }
-
     /// Whether this resource is to be started again in its place.
     pub fn is_broken(&self, step: Step) -> bool {
         self.runs.get(step.group).is_some_and(|run| {
@@ -276,17 +263,6 @@ impl Groups {
         self.runs.get(group).map_or(0, |run| run.stop_attempts)
     }
 
-    /// Does not wait any longer before a group is tried again that could not be started; all such groups if `group`
-    /// is `None`.
-    pub fn retry_failed(&mut self, group: Option<usize>, now: Instant, out: &mut Vec<Action>) {
-        for index in (0..self.runs.len()).filter(|index| group.is_none_or(|group| group == *index)) {
-            if let Some(at) = &mut self.runs[index].failed {
-                *at = now;
-            }
-        }
-        self.tick(now, out);
-    }
-
     /// These groups are in maintenance: what could not be started is not tried again, and no unit is started. Returns
     /// those that were until now.
     pub fn leave_alone(&mut self, alone: GroupSet) -> GroupSet {
@@ -315,16 +291,13 @@ impl Groups {
 
     /// Takes the steps whose pause is over.
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let again = self.due_retries(now).without(self.held_retries);
         for index in 0..self.runs.len() {
             let run = &mut self.runs[index];
             if run.stop_again.is_some_and(|again| again <= now) {
                 run.stop_again = None;
                 self.advance(index, now, out);
-            } else if run.running == 0
-                && run.pending.is_none()
-                && !self.left_alone.has(index)
-                && run.failed.is_some_and(|again| again <= now)
-            {
+            } else if again.has(index) {
                 run.failed = None;
                 run.settled = false;
                 self.advance(index, now, out);
@@ -335,9 +308,7 @@ impl Groups {
     /// When [`Groups::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         let retry = |(index, run): (usize, &Run)| {
-            let left_alone = self.left_alone.has(index);
-            let start = run.failed.filter(|_| run.running == 0 && run.pending.is_none() && !left_alone);
-            run.stop_again.or(start)
+            run.stop_again.or(self.retry_at(index).filter(|_| !self.held_retries.has(index)))
         };
         self.runs.iter().enumerate().filter_map(retry).min()
     }

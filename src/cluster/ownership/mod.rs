@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`groups`] | which step of which group is next? (03 §2.5) |
 //! | [`run`] | how far has one group come? |
+//! | [`attempts`] | when is a group tried again that could not be started? |
 //! | [`sets`] | how is a set of groups spoken of? (03 §1, 05 §3.8) |
 //! | [`company`] | what moves along with a group? (05 §3.13) |
 //! | [`everywhere`] | which unit that both nodes run is up here? |
@@ -20,6 +21,7 @@
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
 
 pub(in crate::cluster) mod acquire;
+mod attempts;
 pub(in crate::cluster) mod company;
 pub(in crate::cluster) mod conflict;
 pub(in crate::cluster) mod everywhere;

@@ -84,6 +84,13 @@ impl Groups {
         GroupSet::new(failed, Set::NONE)
     }
 
+    /// Those of them of which nothing runs here any more.
+    pub fn failed_and_down(&self) -> GroupSet {
+        let down =
+            self.failed().iter().filter(|group| self.state(*group).0 == GroupState::Failed).collect::<Vec<_>>();
+        GroupSet::new(down.into_iter(), Set::NONE)
+    }
+
     /// Announces every resource of `set` that runs.
     pub fn announce(&self, set: GroupSet, out: &mut Vec<Action>) {
         for group in set.iter() {

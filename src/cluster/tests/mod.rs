@@ -37,6 +37,7 @@ mod report;
 mod resources;
 mod resync;
 mod retransmission;
+mod retry;
 mod sent;
 mod sequence;
 mod standby;
