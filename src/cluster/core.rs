@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::event::{Action, AddressNews, Event, Outcome, Request, Step};
+use super::api::event::{Action, AddressNews, Event, Outcome, Request, Step, UnitNews};
 use super::api::record::Record;
 use super::api::settings::Settings;
 use super::api::time::{Instant, Moment};
@@ -275,6 +275,7 @@ impl Core {
     fn address_news(&mut self, step: Step, news: AddressNews) {
         match news {
             AddressNews::Expired => each!(self; address_expired(step)),
+            AddressNews::Refused { reason } => each!(self; unit_news(step, UnitNews::Failed(reason))),
             AddressNews::Found => each!(self; found_running(step)),
             AddressNews::Absent => each!(self; leftover_gone(step); leave_settled()),
             AddressNews::Restored => each!(self; resource_changed(step)),

@@ -310,6 +310,10 @@ impl CoreLoop {
             vip::VipReport::Removed { id } => (id, Outcome::Stopped),
             vip::VipReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
             vip::VipReport::Expired { id } => return self.address_news(id, AddressNews::Expired),
+            vip::VipReport::Refused { id, error } => {
+                return self.address_news(id, AddressNews::Refused { reason: error_chain(&error) });
+            }
+            vip::VipReport::TakenBack { id } => return self.address_news(id, AddressNews::Restored),
             vip::VipReport::Found { id } => return self.address_news(id, AddressNews::Found),
             vip::VipReport::Absent { id } => return self.address_news(id, AddressNews::Absent),
             vip::VipReport::Answered { id, mac, device } => {

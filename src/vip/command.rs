@@ -140,6 +140,19 @@ pub enum VipReport {
         /// What may have removed them, and what to write against it.
         hint: Option<String>,
     },
+    /// A held address is gone, and the kernel does not take it back although the interface is up: it is tried again
+    /// once a second.
+    Refused {
+        /// The id it was added with.
+        id: u64,
+        /// What the kernel said.
+        error: VipError,
+    },
+    /// The same address is there again.
+    TakenBack {
+        /// The id it was added with.
+        id: u64,
+    },
     /// The interface of a watched address can serve it from now on, or cannot: it is gone, down, or has no carrier.
     /// Nothing is told of one that can from the beginning.
     Carrier {

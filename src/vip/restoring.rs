@@ -1,10 +1,12 @@
 //! Putting back what somebody else removed: networkd, NetworkManager, an administrator. At once, but not in a fight.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use super::command::VipReport;
+use super::error::VipError;
 use super::lease::expiry;
 use super::place::Placement;
 use super::removals::PAUSE;
@@ -93,9 +95,20 @@ impl<R: Fn(VipReport)> Worker<R> {
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
                     self.is_there_by_others(id, now, lifetime)
                 }
-                // The interface is down or gone: again in a second. What becomes of the group is the core's affair.
-                Err(_) => {}
+                // Again in a second. What becomes of the group is the core's affair.
+                Err(source) => self.is_refused(id, source),
             }
+        }
+    }
+
+    /// The kernel does not take it back: said once. Of an interface that is down or gone the core hears otherwise.
+    fn is_refused(&mut self, id: u64, source: io::Error) {
+        let Some(held) = self.held.get_mut(&id) else { return };
+        let Placement { index, address, prefix, ref device, .. } = held.place;
+        let up = self.network.link(index).is_some_and(|link| link.up);
+        if up && !std::mem::replace(&mut held.refused, true) {
+            let error = VipError::Add { address, prefix, device: device.clone(), source };
+            (self.report)(VipReport::Refused { id, error });
         }
     }
 
@@ -117,6 +130,9 @@ impl<R: Fn(VipReport)> Worker<R> {
     pub(super) fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
         let Some(held) = self.held.get_mut(&id) else { return };
         held.back_at = None;
+        if std::mem::take(&mut held.refused) {
+            (self.report)(VipReport::TakenBack { id });
+        }
         held.expires = lifetime.map(|seconds| expiry(now, seconds));
         held.schedule = held.schedule.restarted(now);
         let address = held.place.address;

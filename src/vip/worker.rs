@@ -46,6 +46,8 @@ pub(super) struct HeldAddress {
     pub(super) expires: Option<Instant>,
     /// When it is put back; `None` while it is there.
     pub(super) back_at: Option<Instant>,
+    /// It is gone, and the kernel did not take it back.
+    pub(super) refused: bool,
     pub(super) removals: Removals,
     /// In which other form it is there, as last told.
     pub(super) oddity: Option<AddressOddity>,

@@ -172,8 +172,13 @@ pub enum CheckOutcome {
 pub enum AddressNews {
     /// Its lease ended while we were silent: it is not here any more.
     Expired,
-    /// It is here again ([`Order::Restore`]).
+    /// It is here again ([`Order::Restore`], or after [`AddressNews::Refused`]).
     Restored,
+    /// It is gone, somebody has removed it, and the kernel does not take it back.
+    Refused {
+        /// What the kernel said.
+        reason: String,
+    },
     /// It is on this machine although the core did not have it added.
     Found,
     /// It was, and is not any more.

@@ -1,7 +1,7 @@
 //! A resource that ran fails: it is started again here, then its group moves to the peer. One node always serves it.
 
 use super::*;
-use crate::cluster::{Answer, Set};
+use crate::cluster::{AddressNews, Answer, GroupState, Set};
 
 const A1: Step = Step { group: 0, resource: 0 };
 const A2: Step = Step { group: 0, resource: 1 };
@@ -281,4 +281,27 @@ fn what_fails_and_cannot_be_given_because_nobody_answers_is_started_here() {
         let story = bench.story();
         assert!(story.contains(&"start a2".to_owned()), "{story:?}");
     }
+}
+
+/// Somebody has removed an address, and the kernel does not take it back.
+#[test]
+fn an_address_that_is_not_taken_back_is_a_failure_that_is_tried_once_and_then_moves() {
+    let mut bench = Bench::joined_hbd("local");
+    bench.prompt = false;
+    let refused = AddressNews::Refused { reason: "cannot add a1: Permission denied".into() };
+    bench.feed(Event::Address { step: A1, news: refused });
+    assert!(bench.logged("a1 has failed here (cannot add a1: Permission denied)"), "{:?}", bench.log());
+    assert_eq!(bench.view().groups[0].state, GroupState::Degraded);
+    assert_eq!(bench.story(), ["start a1"]);
+    bench.fail_step();
+    bench.end_steps();
+    assert!(bench.story().contains(&"ask_resources local me".to_owned()), "{:?}", bench.log());
+    // In maintenance it is shown and left alone, until it is back by itself.
+    let mut bench = Bench::joined_hbd("local");
+    bench.request(Request::Maintenance(true));
+    bench.story();
+    bench.feed(Event::Address { step: A1, news: AddressNews::Refused { reason: "no".into() } });
+    assert_eq!(bench.view().groups[0].state, GroupState::Degraded);
+    bench.feed(Event::Address { step: A1, news: AddressNews::Restored });
+    assert_eq!((bench.view().groups[0].state, bench.story()), (GroupState::Active, Vec::new()));
 }

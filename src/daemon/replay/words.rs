@@ -70,6 +70,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             let how = match news {
                 AddressNews::Expired => "has lost its lease".to_owned(),
                 AddressNews::Restored => "is here again".to_owned(),
+                AddressNews::Refused { reason } => format!("is gone, and the kernel does not take it back: {reason}"),
                 AddressNews::Found => "is on this machine, and hbd has not added it".to_owned(),
                 AddressNews::Absent => "is not on this machine any more".to_owned(),
                 AddressNews::Answered { mac, .. } => format!("is answered by {mac}"),

@@ -85,3 +85,31 @@ fn an_address_removed_while_it_is_away_does_not_come_back() {
         assert!(find(VIP).is_none());
     });
 }
+
+/// An administrator turns IPv6 off: the kernel removes the address, and takes none.
+#[test]
+fn an_address_that_the_kernel_does_not_take_back_is_told_once_and_again_when_it_is_back() {
+    with_cable(|_peer| {
+        let vip = super::ipv6::VIP6;
+        testnet::add_address("eth0", std::net::Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 1), 64);
+        let room = Room::open();
+        room.add(1, &wanted(vip));
+        let switch = |off: &str| std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", off);
+        switch("1").unwrap();
+        match room.report() {
+            VipReport::Refused { id: 1, error } => {
+                assert!(error.to_string().starts_with("cannot add 2001:db8:7::100/"))
+            }
+            other => panic!("{other:?}"),
+        }
+        switch("0").unwrap();
+        loop {
+            match room.report() {
+                VipReport::TakenBack { id: 1 } => break,
+                VipReport::Restored { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        testnet::eventually("it to be there", || find(vip).is_some());
+    });
+}

@@ -323,13 +323,14 @@ impl Pair {
         };
         let mac = || "02:00:00:00:00:01".to_owned();
         let address = |news| Event::Address { step: Step { resource: 0, ..step }, news };
-        let event = match self.random.below(20) {
+        let event = match self.random.below(21) {
             14 => Event::Unit { step, news: UnitNews::StoppedWith("another unit was stopped".to_owned()) },
             15 => Event::Unit { step, news: UnitNews::Free },
             16 => Event::Unit { step, news: UnitNews::Exhausted("start-limit-hit".to_owned()) },
             17 => Event::Unit { step, news: UnitNews::Unknown },
             18 => address(AddressNews::Found),
             19 => address(AddressNews::Restored),
+            20 => address(AddressNews::Refused { reason: "no".to_owned() }),
             0 => Event::Unit { step, news: UnitNews::Failed("exit code 1".to_owned()) },
             1 => Event::Unit { step, news: UnitNews::Restarting("killed".to_owned()) },
             2 => Event::Unit { step, news: UnitNews::Stopped { ago: self.within(500) } },

@@ -46,16 +46,21 @@ impl World {
         if step.resource == 0 && !address && life == Life::StartedByHand {
             return;
         }
-        if up == (life == Life::StartedByHand) || address && life != Life::StartedByHand {
+        // An address comes by hand, or is removed and not taken back by the kernel.
+        let lives = !address || matches!(life, Life::StartedByHand | Life::Falls);
+        if up == (life == Life::StartedByHand) || !lives {
             return;
         }
         units.lived = Some(node_life);
         units.set((step.group, step.resource), !up);
-        if address {
+        if address && !up {
             self.invariants.added_by_hand(self.now);
         }
         let reason = || "simulated".to_owned();
         match life {
+            Life::Falls if address => {
+                self.tells(node, Event::Address { step, news: AddressNews::Refused { reason: reason() } })
+            }
             Life::Falls => self.tells(node, Event::Unit { step, news: UnitNews::Failed(reason()) }),
             Life::Restarts => {
                 self.nodes[node].units.restarting[step.group][step.resource] = true;
