@@ -1,7 +1,7 @@
 //! The third vote (05 §3.15): what a node takes and keeps with the witness's key, and without it.
 
 use super::*;
-use crate::cluster::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
+use crate::cluster::{Set, WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 
 /// What the witness says to each order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,22 @@ fn who_hears_the_peer_only_looks_whether_the_witness_is_there() {
     assert!(orders(&bench).iter().all(|order| *order == WitnessOrder::Look), "{:?}", orders(&bench));
     assert!(orders(&bench).len() <= 4, "once in ten seconds: {:?}", orders(&bench));
     assert!(bench.story().iter().all(|told| !told.starts_with("stop")));
+}
+
+#[test]
+fn an_hour_without_the_witness_moves_nothing_while_the_nodes_hear_each_other() {
+    let mut bench = joined(true);
+    for _ in 0..360 {
+        bench.run(10_000);
+        for (number, _) in bench.done.iter().filter_map(|(_, action)| order(action)).collect::<Vec<_>>() {
+            bench.feed(Event::Witness { number, news: WitnessNews::Failed("connection refused".into()) });
+        }
+        assert!(orders(&bench).iter().all(|order| *order == WitnessOrder::Look), "{:?}", orders(&bench));
+        let moved = |told: &String| ["stop", "start", "ask_"].iter().any(|word| told.starts_with(word));
+        let story = bench.story();
+        assert!(!story.iter().any(moved), "{story:?}");
+    }
+    assert_eq!(bench.view().hold, Set::LOCAL);
 }
 
 #[test]

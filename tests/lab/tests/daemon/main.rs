@@ -217,6 +217,7 @@ const WITNESS: [(&str, Vote); 10] = [
     ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
     ("witness::an_owner_at_the_witness_keeps_in_a_total_cut", witness::an_owner_at_the_witness_keeps_in_a_total_cut),
+    ("witness::a_cut_in_one_direction_moves_nothing", witness::a_cut_in_one_direction_moves_nothing),
     (
         "witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut",
         witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut,

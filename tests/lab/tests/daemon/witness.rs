@@ -218,6 +218,21 @@ pub fn with_two_votes_the_owner_stays_the_owner(voting: &mut Voting) -> Result<S
     Ok(String::new())
 }
 
+/// One node hears the other, and is not heard: the owner asks for the key, and nothing moves.
+pub fn a_cut_in_one_direction_moves_nothing(voting: &mut Voting) -> Result<String> {
+    for deaf in [A, B] {
+        voting.settle()?;
+        let since = now();
+        let cut = voting.pair.lab.deafen(deaf, 1 - deaf)?;
+        voting.witness.wait_holder(Some(NODES[A].name), TAKEOVER)?;
+        voting.watch(Some(A), LONG)?;
+        drop(cut);
+        voting.settle()?;
+        voting.pair.expect_undisturbed(A, since)?;
+    }
+    Ok(String::new())
+}
+
 /// A node alone without a vote takes nothing; as soon as it has one, it serves.
 pub fn without_any_vote_nobody_serves_until_one_is_had(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
