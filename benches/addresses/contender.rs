@@ -21,13 +21,18 @@ const BEAT: Duration = Duration::from_millis(10);
 /// Heartbeats before the decision, and after it.
 const BEATS: (usize, usize) = (50, 150);
 
+/// So many instances have a number of their own on one network (RFC 9568 section 5.2.3).
+pub const INSTANCES: usize = 255;
+
 /// One of the programs.
 #[derive(Debug, Clone, Copy)]
 pub enum Contender {
     /// hbd.
     Hbd,
-    /// keepalived.
+    /// keepalived with all addresses in one VRRP instance.
     Keepalived,
+    /// keepalived with an instance for each address, at most [`INSTANCES`].
+    KeepalivedInstances,
 }
 
 /// How late hbd's heartbeats were, milliseconds.
@@ -65,7 +70,8 @@ impl Contender {
     ) -> Result<Option<Jitter>, Failure> {
         match self {
             Contender::Hbd => hbd(site, count, ipv6, done),
-            Contender::Keepalived => keepalived(site, count, ipv6, done).map(|()| None),
+            Contender::Keepalived => keepalived(site, &one_instance(count, ipv6), done).map(|()| None),
+            Contender::KeepalivedInstances => keepalived(site, &instances(count, ipv6), done).map(|()| None),
         }
     }
 }
@@ -139,26 +145,44 @@ pub fn helper_main(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What keepalived.conf begins with.
+const GLOBAL: &str = "global_defs {\n  vrrp_garp_master_refresh 0\n}\n";
+
 /// One VRRP instance that becomes master at once. All addresses but one are excluded from its advertisement, which
 /// has space for a few only.
-fn keepalived(site: &Site, count: usize, ipv6: bool, done: impl FnMut() -> bool) -> Result<(), Failure> {
-    let mut text = String::from(
-        "global_defs {\n  vrrp_garp_master_refresh 0\n}\nvrrp_instance bench {\n  state MASTER\n  interface eth0\n  \
-         virtual_router_id 98\n  priority 255\n  advert_int 1\n  version 3\n  virtual_ipaddress {\n",
-    );
+fn one_instance(count: usize, ipv6: bool) -> String {
     // An IPv6 instance needs a link-local address first. It does not count.
     let prefix = if ipv6 { 64 } else { 16 };
     let own = addresses(count, ipv6).take(usize::from(!ipv6));
     let others = addresses(count, ipv6).skip(usize::from(!ipv6));
-    if ipv6 {
-        text.push_str("    fe80::98/64\n");
-    }
-    own.for_each(|address| text.push_str(&format!("    {address}/{prefix}\n")));
-    text.push_str("  }\n  virtual_ipaddress_excluded {\n");
-    others.for_each(|address| text.push_str(&format!("    {address}/{prefix}\n")));
-    text.push_str("  }\n}\n");
+    let link_local = if ipv6 { "    fe80::98/64\n" } else { "" };
+    let lines = |list: &mut dyn Iterator<Item = IpAddr>| -> String {
+        list.map(|address| format!("    {address}/{prefix}\n")).collect()
+    };
+    let (own, others) = (lines(&mut own.into_iter()), lines(&mut others.into_iter()));
+    format!(
+        "{GLOBAL}vrrp_instance bench {{\n  state MASTER\n  interface eth0\n  virtual_router_id 98\n  priority 255\n  \
+         advert_int 1\n  version 3\n  virtual_ipaddress {{\n{link_local}{own}  }}\n  virtual_ipaddress_excluded {{\n\
+         {others}  }}\n}}\n"
+    )
+}
+
+/// An instance for each address, as one moves services one by one with keepalived.
+fn instances(count: usize, ipv6: bool) -> String {
+    let prefix = if ipv6 { 64 } else { 16 };
+    let instance = |(number, address): (usize, IpAddr)| {
+        format!(
+            "vrrp_instance bench{number} {{\n  state MASTER\n  interface eth0\n  virtual_router_id {number}\n  priority \
+             255\n  advert_int 1\n  version 3\n  virtual_ipaddress {{\n    {address}/{prefix}\n  }}\n}}\n"
+        )
+    };
+    let all: String = (1..).zip(addresses(count, ipv6)).map(instance).collect();
+    format!("{GLOBAL}{all}")
+}
+
+fn keepalived(site: &Site, configuration: &str, done: impl FnMut() -> bool) -> Result<(), Failure> {
     let path = |name: &str| site.directory().join(name);
-    std::fs::write(path("keepalived.conf"), text)?;
+    std::fs::write(path("keepalived.conf"), configuration)?;
     let mut child = Command::new("ip")
         .args(["netns", "exec", &site.near(), "keepalived", "--dont-fork", "--vrrp", "--log-facility=7"])
         .arg(format!("--use-file={}", path("keepalived.conf").display()))
