@@ -110,7 +110,11 @@ fn compare() -> Result<(), Failure> {
         println!(
             "{} groups of one IPv4 address, beside as many VRRP instances, which is all that a network can number: hbd's \
              first {:.2} ms, last {:.2} ms; keepalived's first {:.2} ms, last {:.2} ms",
-            contender::INSTANCES, hbd.first, hbd.last, keepalived.first, keepalived.last
+            contender::INSTANCES,
+            hbd.first,
+            hbd.last,
+            keepalived.first,
+            keepalived.last
         );
     }
     for groups in [1, 300] {

@@ -5,6 +5,7 @@
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::guards::condition::Condition;
 use crate::cluster::{Answer, GroupSet, Record, Status, Step};
 use crate::config::ResourceKind;
 
@@ -90,15 +91,19 @@ impl Core {
         }
     }
 
-    /// Whatever became of the units meanwhile: the service manager starts only those that do not run.
+    /// Whatever became of the units meanwhile: the service manager starts only those that do not run. An address that
+    /// the kernel did not take back is tried again; one whose lease was lost may be the peer's.
     pub(in crate::cluster) fn start_what_stopped(&mut self, set: GroupSet) {
-        let groups = self.groups.list().iter().enumerate().filter(|(group, _)| set.has(*group));
-        let units = groups.flat_map(|(group, found)| {
-            let units = found.resources.iter().enumerate();
-            let units = units.filter(|(_, resource)| !matches!(resource.kind, ResourceKind::Address(_)));
-            units.map(move |(resource, _)| Step { group, resource })
+        let (groups, conditions) = (self.groups.list().iter().enumerate(), &self.conditions);
+        let steps = groups.filter(|(group, _)| set.has(*group)).flat_map(|(group, found)| {
+            let resources = found.resources.iter().enumerate();
+            resources.map(move |(resource, found)| (Step { group, resource }, &found.kind))
         });
-        for step in units.collect::<Vec<_>>() {
+        let tried_again = |(step, kind): &(Step, &ResourceKind)| {
+            let failed = matches!(conditions.of(*step), Some(Condition::Failed(_)));
+            failed || !matches!(kind, ResourceKind::Address(_))
+        };
+        for step in steps.filter(tried_again).map(|(step, _)| step).collect::<Vec<_>>() {
             self.restart_resource(step);
         }
     }

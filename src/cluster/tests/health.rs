@@ -304,4 +304,7 @@ fn an_address_that_is_not_taken_back_is_a_failure_that_is_tried_once_and_then_mo
     assert_eq!(bench.view().groups[0].state, GroupState::Degraded);
     bench.feed(Event::Address { step: A1, news: AddressNews::Restored });
     assert_eq!((bench.view().groups[0].state, bench.story()), (GroupState::Active, Vec::new()));
+    bench.feed(Event::Address { step: A1, news: AddressNews::Refused { reason: "no".into() } });
+    bench.request(Request::Maintenance(false));
+    assert!(bench.story().contains(&"start a1".to_owned()), "which goes on at its end");
 }
