@@ -8,7 +8,7 @@ use crate::config::authkeys::AuthKeys;
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::value::ValueKind;
 
-const KEYS: &[(&str, ValueKind)] = &[(
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] = &[(
     "require",
     ValueKind::Choice(&[("crc", "crc"), ("md5", "md5"), ("sha1", "sha1"), ("hmac-sha256", "hmac-sha256")]),
 )];

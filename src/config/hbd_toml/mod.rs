@@ -14,17 +14,17 @@ mod failback;
 pub(super) mod fence;
 mod form_groups;
 mod ipfail;
-mod keys;
+pub(super) mod keys;
 mod links;
 mod move_steps;
 mod names;
-mod notify;
+pub(super) mod notify;
 mod probes;
-mod record;
-mod services;
+pub(super) mod record;
+pub(super) mod services;
 mod source;
-mod units;
-mod watchdog;
+pub(super) mod units;
+pub(super) mod watchdog;
 pub(super) mod witness;
 mod words;
 
@@ -77,6 +77,10 @@ const TABLES: [&str; 13] = [
 ];
 /// The tables that stand as often as there are things of their kind.
 const REPEATED: [&str; 3] = ["link", "group", "program"];
+
+/// The keys at the top of the file that are no directives of ha.cf, for hbd.toml(5).
+#[cfg(test)]
+pub(super) const TOP_KEYS: [&[&str]; 2] = [&failback::KEYS, &arrangement::KEYS];
 
 /// The keys of a group that are no policy of its addresses.
 const OTHER_GROUP_KEYS: [&str; 11] = {

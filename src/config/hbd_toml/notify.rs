@@ -13,7 +13,8 @@ use crate::config::value::ValueKind;
 
 /// The key with the program; all others have a single value.
 const COMMAND: &str = "command";
-const KEYS: &[(&str, ValueKind)] = &[("timeout", ValueKind::Time { zero: false }), ("keepalived", ValueKind::Bool)];
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] =
+    &[("timeout", ValueKind::Time { zero: false }), ("keepalived", ValueKind::Bool)];
 const HELP: &str = "write command = \"/PATH\", or command = [\"/PATH\", \"ARGUMENT\"]";
 
 /// The table.

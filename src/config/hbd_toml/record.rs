@@ -9,7 +9,7 @@ use crate::config::value::ValueKind;
 
 /// The keys and their values. Less than two megabytes would hold little more than the state that each file begins
 /// with.
-const KEYS: &[(&str, ValueKind)] =
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] =
     &[("enabled", ValueKind::Bool), ("megabytes", ValueKind::Integer { min: 2, max: 65_536, unit: "megabytes" })];
 
 /// Reads the table; its keys replace those of earlier files.

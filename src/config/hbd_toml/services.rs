@@ -11,7 +11,7 @@ use crate::config::types::{Health, WhenStopped};
 use crate::config::value::{ValueKind, nearest};
 
 const TIME: ValueKind = ValueKind::Time { zero: false };
-const HEALTH_KEYS: &[(&str, ValueKind)] = &[
+pub(in crate::config) const HEALTH_KEYS: &[(&str, ValueKind)] = &[
     ("enabled", ValueKind::Bool),
     ("restarts", ValueKind::Integer { min: 0, max: 1000, unit: "restarts" }),
     ("within", TIME),

@@ -20,7 +20,7 @@ const TIME: ValueKind = ValueKind::Time { zero: false };
 /// Whether hbd may end processes that keep a file system busy: a key of both kinds of table.
 const VACATE: (&str, ValueKind) = ("vacate", ValueKind::Bool);
 /// The keys of `[units]`. A table in it is one unit's.
-const KEYS: &[(&str, ValueKind)] = &[
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] = &[
     ("start_timeout", TIME),
     ("stop_timeout", TIME),
     ("stop_failure", ValueKind::Choice(&[("retry", "retry"), ("reboot", "reboot")])),
@@ -28,7 +28,7 @@ const KEYS: &[(&str, ValueKind)] = &[
     VACATE,
 ];
 /// The keys of `[units."UNIT"]`.
-const UNIT_KEYS: &[(&str, ValueKind)] = &[VACATE, ("everywhere", ValueKind::Bool)];
+pub(in crate::config) const UNIT_KEYS: &[(&str, ValueKind)] = &[VACATE, ("everywhere", ValueKind::Bool)];
 
 /// `[units]` with the tables of single units.
 #[derive(Debug, Default)]

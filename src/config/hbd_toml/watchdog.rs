@@ -10,7 +10,7 @@ use crate::config::value::ValueKind;
 
 /// The key that overrides the directive `watchdog` of ha.cf.
 pub(super) const DEVICE: &str = "device";
-const KEYS: &[(&str, ValueKind)] = &[
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] = &[
     ("feeder", ValueKind::Choice(&[("systemd", "systemd"), ("hbd", "hbd")])),
     ("on_hang", ValueKind::Choice(&[("restart", "restart"), ("reboot", "reboot")])),
 ];

@@ -23,7 +23,7 @@ pub(in crate::config) const KEY: &str = "key";
 pub(in crate::config) const USER: &str = "user";
 pub(in crate::config) const PASSWORD_FILE: &str = "password_file";
 
-const KEYS: &[(&str, ValueKind)] = &[
+pub(in crate::config) const KEYS: &[(&str, ValueKind)] = &[
     (PREFIX, ValueKind::Text),
     (REQUIRED, ValueKind::Bool),
     (TTL, ValueKind::Time { zero: false }),

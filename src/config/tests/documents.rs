@@ -10,7 +10,7 @@ use super::*;
 use crate::config::types::{FENCE_TIMEOUT, Health, NotifyProgram, Recording};
 
 /// The groups that samples of hbd.toml are about, where a page shows none before them.
-const GROUPS: &str = "nodea 192.168.17.200/24/eth0 nginx\n";
+pub(super) const GROUPS: &str = "nodea 192.168.17.200/24/eth0 nginx\n";
 
 /// A table of each kind with a key that there is not: the hint lists those that there are.
 const TABLES: [&str; 17] = [
@@ -33,11 +33,11 @@ const TABLES: [&str; 17] = [
     "[fence.\"nodeb\"]\nstonith = \"meatware\"",
 ];
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn blocks(page: &Path) -> Vec<(String, String)> {
 
 /// The errors of a node with this haresources and hbd.toml. A pair that hbd.toml describes has neither ha.cf nor
 /// haresources. Programs of the machine are not looked for.
-fn errors(groups: &str, toml: &str) -> Vec<Diagnostic> {
+pub(super) fn errors(groups: &str, toml: &str) -> Vec<Diagnostic> {
     let node = Node::with("").haresources(groups).toml(toml);
     if toml.contains("[cluster]") {
         for name in ["ha.cf", "haresources"] {
@@ -175,7 +175,7 @@ fn the_defaults_of_hbd_toml_change_nothing() {
 }
 
 /// The words that the only hint about an unknown key lists, behind the first of these words.
-fn listed(toml: &str, behind: &str) -> Vec<String> {
+pub(super) fn listed(toml: &str, behind: &str) -> Vec<String> {
     let found = errors(GROUPS, toml);
     let hint = found.iter().find(|found| found.message.contains("zzzzzz")).map_or("", |found| found.help.as_str());
     let Some((_, words)) = hint.split_once(behind) else { panic!("{toml}: {hint:?} in {found:#?}") };

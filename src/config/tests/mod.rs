@@ -15,6 +15,7 @@ mod fuzz;
 mod ha_cf;
 mod haresources;
 mod hbd_toml;
+mod key_table;
 mod moves;
 mod names;
 mod round_trip;
