@@ -210,6 +210,8 @@ install:
 	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 755 packaging/examples/move-aws $(DOCDIR)/examples/move-aws
+	install -D -m 755 packaging/examples/bus-move $(DOCDIR)/examples/bus-move
+	install -D -m 755 packaging/examples/bus-status $(DOCDIR)/examples/bus-status
 	install -D -m 644 packaging/hbd.catalog $(DESTDIR)/usr/lib/systemd/catalog/hbd.catalog
 	install -D -m 644 dbus/org.hbd1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.hbd1.conf
 	# It may get passwords of fencing devices.

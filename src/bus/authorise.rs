@@ -126,7 +126,10 @@ impl Gate {
         };
         match verdict {
             Ok(Verdict::Yes) => Ok(()),
-            Ok(Verdict::Challenge) => Err(refused(format!("polkit wants a password for {}", action.id()))),
+            Ok(Verdict::Challenge) => Err(ManagerError::PasswordWanted(format!(
+                "access denied: polkit wants a password for {}",
+                action.id()
+            ))),
             Ok(Verdict::No) => {
                 let group = if action.is_for_group() { format!(", members of {GROUP},") } else { String::new() };
                 Err(refused(format!("only root{group} and whom polkit lets ({}) may", action.id())))

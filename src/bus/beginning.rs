@@ -49,16 +49,17 @@ impl ManagerObject {
         task: Task,
         end: impl Future<Output = JobEnding> + Send + 'static,
     ) -> zbus::Result<OwnedObjectPath> {
+        let kind = task.kind;
         let (id, path) = self.jobs.open(bus, &self.shown, task).await?;
         let manager = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
-        ManagerObject::job_new(manager.signal_emitter(), id, path.as_ref()).await?;
+        ManagerObject::job_new(manager.signal_emitter(), id, path.as_ref(), kind).await?;
         let (jobs, bus, shown) = (Arc::clone(&self.jobs), bus.clone(), path.clone());
         tokio::spawn(async move {
             let end = end.await;
             jobs.close(&bus, id, &path).await;
             // On a bus that is gone there is nobody who would hear of its end.
             let emitter = manager.signal_emitter();
-            let _ = ManagerObject::job_removed(emitter, id, path.as_ref(), end.result.word(), &end.text).await;
+            let _ = ManagerObject::job_removed(emitter, id, path.as_ref(), kind, end.result.word(), &end.text).await;
         });
         Ok(shown)
     }

@@ -8,7 +8,7 @@ use zbus::{Connection, interface};
 use super::answers;
 use super::authorise::pass_root;
 use super::call::{Call, CallError, Caller};
-use super::error::FencingError;
+use super::error::ManagerError;
 use super::shown::Shown;
 use crate::cluster::Request;
 
@@ -24,14 +24,14 @@ impl FencingObject {
     }
 
     /// The number of a node in ha.cf order, and its name as it stands there.
-    fn node(&self, name: &str) -> Result<(usize, String), FencingError> {
+    fn node(&self, name: &str) -> Result<(usize, String), ManagerError> {
         let name = name.to_ascii_lowercase();
         let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
         let nodes = shown.nodes.iter().filter(|node| node.kind == "normal");
         let nodes: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
         match nodes.iter().position(|known| *known == name) {
             Some(index) => Ok((index, name)),
-            None => Err(FencingError::NotFenced(format!(
+            None => Err(ManagerError::NotFenced(format!(
                 "'{name}' is no node of ha.cf: its nodes are {}",
                 nodes.join(", ")
             ))),
@@ -52,8 +52,8 @@ impl FencingObject {
         dry_run: bool,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, FencingError> {
-        pass_root(bus, &header).await.map_err(FencingError::NotAllowed)?;
+    ) -> Result<String, ManagerError> {
+        pass_root(bus, &header).await.map_err(ManagerError::NotAllowed)?;
         let (index, node) = self.node(&node)?;
         let answer = if dry_run {
             let tested = self.caller.send(|reply| Call::TestFencing { node: node.clone(), reply })?;
@@ -61,7 +61,7 @@ impl FencingObject {
         } else {
             answers::fence(self.caller.outcome(Request::Fence(index)).await?, &node)
         };
-        answer.map_err(FencingError::NotFenced)
+        answer.map_err(ManagerError::NotFenced)
     }
 
     /// Says that a node, whose reset failed and is waited for, is off for certain: what it had is taken over. Fails
@@ -72,10 +72,10 @@ impl FencingObject {
         node: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, FencingError> {
-        pass_root(bus, &header).await.map_err(FencingError::NotAllowed)?;
+    ) -> Result<String, ManagerError> {
+        pass_root(bus, &header).await.map_err(ManagerError::NotAllowed)?;
         let (index, node) = self.node(&node)?;
         let outcome = self.caller.outcome(Request::ConfirmFenced(index)).await?;
-        answers::confirm_fenced(outcome, &node).map_err(FencingError::NotFenced)
+        answers::confirm_fenced(outcome, &node).map_err(ManagerError::NotFenced)
     }
 }

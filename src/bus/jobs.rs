@@ -141,8 +141,8 @@ impl JobObject {
     }
 
     /// When it was asked for, in microseconds of CLOCK_REALTIME.
-    #[zbus(property(emits_changed_signal = "const"), name = "SinceUSec")]
-    fn since_usec(&self) -> u64 {
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn since_timestamp(&self) -> u64 {
         self.since_usec
     }
 }

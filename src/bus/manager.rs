@@ -1,21 +1,22 @@
 //! `org.hbd1.Manager`: what this node is and does, what may be asked of it, and the signals. Its doc comments are the
 //! documentation in `dbus/`.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, ObjectPath, OwnedObjectPath, interface};
+use zbus::{Connection, ObjectPath, OwnedObjectPath, OwnedVariant, interface};
 
-use super::answers;
 use super::authorise::{Gate, PolkitAction};
 use super::call::{Call, CallError, Caller};
 use super::error::ManagerError;
 use super::jobs::Jobs;
 use super::moving::PlannedMove;
 use super::shown::Shown;
-use super::snapshot::{DecisionSnapshot, Snapshot};
+use super::snapshot::Snapshot;
+use super::{answers, lookup};
 use crate::cluster::{GroupSet, Instant, Request};
 
 /// `org.hbd1.Manager`.
@@ -37,17 +38,6 @@ impl ManagerObject {
     /// A piece of what is shown.
     fn see<T>(&self, piece: impl FnOnce(&Snapshot) -> T) -> T {
         piece(&self.shown.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The place of a group in haresources.
-    fn group(&self, name: &str) -> Result<usize, ManagerError> {
-        self.see(|seen| seen.place_of(name).ok_or_else(|| answers::no_group(seen, name)))
-            .map_err(ManagerError::InvalidArgument)
-    }
-
-    /// The same; `None` for an empty name, which means all.
-    fn group_or_all(&self, name: &str) -> Result<Option<usize>, ManagerError> {
-        if name.is_empty() { Ok(None) } else { self.group(name).map(Some) }
     }
 }
 
@@ -163,7 +153,7 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        let place = self.group_or_all(group)?;
+        let place = self.see(|seen| lookup::group_or_all(seen, group))?;
         self.begin(bus, Ok(self.see(|seen| PlannedMove::of_return(seen, place)))).await
     }
 
@@ -178,7 +168,7 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Switch).await?;
-        let index = self.group_or_all(group)?;
+        let index = self.see(|seen| lookup::group_or_all(seen, group))?;
         let outcome = self.caller.outcome(Request::CancelReturn(index)).await?;
         answers::cancel_return(outcome, group).map_err(ManagerError::Refused)
     }
@@ -194,7 +184,7 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Cleanup).await?;
-        let index = self.group_or_all(group)?;
+        let index = self.see(|seen| lookup::group_or_all(seen, group))?;
         let outcome = self.caller.outcome(Request::Cleanup(index)).await?;
         answers::cleanup(outcome, group).map_err(ManagerError::Refused)
     }
@@ -215,21 +205,6 @@ impl ManagerObject {
         answers::start_stopped(outcome).map_err(ManagerError::Refused)
     }
 
-    /// Logs more (`level` above 0: debug messages) or less (0) from now on, as SIGUSR1 and SIGUSR2 do step by step
-    /// and debug of ha.cf does at the start. Returns in words what is in force. Takes the authorisation
-    /// org.hbd1.reload.
-    #[zbus(out_args("outcome"))]
-    async fn set_debug(
-        &self,
-        level: u8,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<String, ManagerError> {
-        self.gate.pass(bus, &header, PolkitAction::Reload).await?;
-        let answer = self.caller.send(|reply| Call::Debug { level, reply })?;
-        Ok(answer.await.map_err(|_| CallError::Stopping)?)
-    }
-
     /// Takes over a group that is held back (HeldBack of org.hbd1.Group), because its owner is dead and somebody
     /// still answers for its addresses, or no ping node answers. The caller knows who that is: if it is the owner,
     /// both serve. A machine that goes on claiming an address is dealt with by on_claim of hbd.toml, as always.
@@ -243,15 +218,15 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::ClearHold).await?;
-        let index = self.group(group)?;
+        let index = self.see(|seen| lookup::group(seen, group))?;
         let outcome = self.caller.outcome(Request::ClearHold(index)).await?;
         answers::clear_hold(outcome, group).map_err(ManagerError::Refused)
     }
 
     /// Begins or ends the maintenance of this node. While it lasts hbd leaves its resources alone: it starts, moves,
-    /// gives up and takes over nothing, whatever fails, and refuses Standby, Takeover, Move, Cleanup and ClearHold.
+    /// releases and takes over nothing, whatever fails, and refuses Standby, Takeover, Move, Cleanup and ClearHold.
     /// What it holds it keeps, with the addresses. Two things go on: a stop of hbd releases everything, and of two
-    /// nodes that serve the same one lets go. It outlasts restarts of hbd and of the machine. When it ends, units
+    /// nodes that serve the same one releases it. It outlasts restarts of hbd and of the machine. When it ends, units
     /// that belong here are started where they do not run. Returns in words what was done, or fails with
     /// org.hbd1.Error.Refused, for instance in the middle of a move. Takes the authorisation org.hbd1.maintenance.
     #[zbus(out_args("outcome"))]
@@ -278,23 +253,53 @@ impl ManagerObject {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, ManagerError> {
         self.gate.pass(bus, &header, PolkitAction::Maintenance).await?;
-        let set = GroupSet::one(self.group(group)?);
+        let set = GroupSet::one(self.see(|seen| lookup::group(seen, group))?);
         let outcome = self.caller.outcome(Request::GroupMaintenance { set, on }).await?;
         answers::group_maintenance(outcome, on, group).map_err(ManagerError::Refused)
     }
 
-    /// A job was begun.
-    #[zbus(signal)]
-    pub(super) async fn job_new(emitter: &SignalEmitter<'_>, id: u32, job: ObjectPath<'_>) -> zbus::Result<()>;
+    /// The objects of all nodes, in the order of ha.cf, and of the ping nodes after them: name and path.
+    #[zbus(out_args("nodes"))]
+    fn list_nodes(&self) -> Vec<(String, OwnedObjectPath)> {
+        self.see(lookup::nodes)
+    }
 
-    /// A job is over: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout" (somebody did not
-    /// react or was not ready; nothing was moved), "canceled" (a node died, left or restarted meanwhile) or "failed"
-    /// (moved, but something could not be started), and the same in a sentence.
+    /// The objects of all groups, in the order of haresources: name and path.
+    #[zbus(out_args("groups"))]
+    fn list_groups(&self) -> Vec<(String, OwnedObjectPath)> {
+        self.see(lookup::groups)
+    }
+
+    /// The object of the node of this name. Fails with org.hbd1.Error.InvalidArgument if there is none.
+    #[zbus(out_args("node"))]
+    fn get_node(&self, name: &str) -> Result<OwnedObjectPath, ManagerError> {
+        self.see(|seen| lookup::node_path(seen, name))
+    }
+
+    /// The object of the group of this name or key. Fails with org.hbd1.Error.InvalidArgument if there is none.
+    #[zbus(out_args("group"))]
+    fn get_group(&self, name: &str) -> Result<OwnedObjectPath, ManagerError> {
+        self.see(|seen| lookup::group_path(seen, name))
+    }
+
+    /// A job was begun; `type` as Type of org.hbd1.Job.
+    #[zbus(signal)]
+    pub(super) async fn job_new(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        job: ObjectPath<'_>,
+        r#type: &str,
+    ) -> zbus::Result<()>;
+
+    /// A job is over, of this type: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout"
+    /// (somebody did not react or was not ready; nothing was moved), "canceled" (a node died, left or restarted
+    /// meanwhile) or "failed" (moved, but something could not be started), and the same in a sentence.
     #[zbus(signal)]
     pub(super) async fn job_removed(
         emitter: &SignalEmitter<'_>,
         id: u32,
         job: ObjectPath<'_>,
+        r#type: &str,
         result: &str,
         message: &str,
     ) -> zbus::Result<()>;
@@ -310,24 +315,34 @@ impl ManagerObject {
         message: &str,
     ) -> zbus::Result<()>;
 
-    /// The status of a node or a ping node has changed, see Status of org.hbd1.Node.
+    /// The status of a node or a ping node has changed, see Status of org.hbd1.Node: its name, its object, the
+    /// status.
     #[zbus(signal)]
-    pub(super) async fn node_changed(emitter: &SignalEmitter<'_>, node: &str, status: &str) -> zbus::Result<()>;
+    pub(super) async fn node_changed(
+        emitter: &SignalEmitter<'_>,
+        name: &str,
+        node: ObjectPath<'_>,
+        status: &str,
+    ) -> zbus::Result<()>;
 
-    /// A link to a node has gone dead, or is up again.
+    /// A link to a node has gone dead, or is up again: the node's name, the link's name, the link's object, the
+    /// status.
     #[zbus(signal)]
     pub(super) async fn link_changed(
         emitter: &SignalEmitter<'_>,
         node: &str,
-        link: &str,
+        name: &str,
+        link: ObjectPath<'_>,
         status: &str,
     ) -> zbus::Result<()>;
 
-    /// A group has another owner, or another state on this node, see State and Owner of org.hbd1.Group.
+    /// A group has another owner, or another state on this node, see State and Owner of org.hbd1.Group: its name, its
+    /// object, the state, the owner.
     #[zbus(signal)]
     pub(super) async fn group_changed(
         emitter: &SignalEmitter<'_>,
-        group: &str,
+        name: &str,
+        group: ObjectPath<'_>,
         state: &str,
         owner: &str,
     ) -> zbus::Result<()>;
@@ -386,6 +401,13 @@ impl ManagerObject {
     #[zbus(property)]
     fn awaited(&self) -> String {
         self.see(|data| data.awaited.clone())
+    }
+
+    /// The same as a word for programs: "this-node" or "other-node" (which has not decided what it holds), "exchange"
+    /// (another move is under way); "" for nothing.
+    #[zbus(property)]
+    fn awaited_reason(&self) -> String {
+        self.see(|data| data.awaited_reason.clone())
     }
 
     /// What was last heard of the witness, the third vote of [witness] in hbd.toml, in words without a subject; "" if
@@ -458,12 +480,12 @@ impl ManagerObject {
         self.see(|data| data.start_problems.clone())
     }
 
-    /// The last decisions about who owns what, oldest first: the time in microseconds of CLOCK_REALTIME, the priority
-    /// as in syslog(3), the event (HBD_EVENT in the journal), the node and the group it is about or "", and the text.
-    /// Changes without a signal of its own; see Transition.
+    /// The last decisions about who owns what, oldest first: "Timestamp" (in microseconds of CLOCK_REALTIME),
+    /// "Priority" (as in syslog(3)), "Event" (HBD_EVENT in the journal), "Node" and "Group" (that it is about, or
+    /// ""), and "Text". Keys may be added. Changes without a signal of its own; see Transition.
     #[zbus(property(emits_changed_signal = "false"))]
-    fn decisions(&self) -> Vec<(u64, u8, String, String, String, String)> {
-        self.see(|data| data.decisions.iter().map(DecisionSnapshot::row).collect())
+    fn decisions(&self) -> Vec<HashMap<&str, OwnedVariant>> {
+        self.see(|data| data.decisions.iter().map(lookup::decision).collect())
     }
 
     /// The generation number of this run: grows with each start.

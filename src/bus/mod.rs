@@ -11,6 +11,7 @@
 //! /org/hbd1/group/<name>             org.hbd1.Group
 //! /org/hbd1/group/<name>/resource/N  org.hbd1.Resource, N from 1 in start order
 //! /org/hbd1/job/N                    org.hbd1.Job, for as long as a move lasts
+//! /org/freedesktop/LogControl1       org.freedesktop.LogControl1
 //! ```
 //!
 //! Names are escaped as sd_bus_path_encode(3) does. The interfaces are documented in `dbus/*.xml`, which are
@@ -29,6 +30,8 @@ mod beginning;
 mod ending;
 mod error;
 mod fencing;
+mod log_control;
+mod lookup;
 mod moving;
 mod names;
 mod publish;
@@ -41,6 +44,8 @@ pub(crate) mod private_bus;
 mod tests;
 #[cfg(test)]
 mod tests_callers;
+#[cfg(test)]
+mod tests_clients;
 #[cfg(test)]
 mod tests_documents;
 #[cfg(test)]
@@ -182,7 +187,8 @@ async fn appear(
     let connection = builder
         .serve_at(ROOT, fdo::ObjectManager)
         .serve_at(ROOT, ManagerObject::new(Arc::clone(&shown), caller.clone(), Arc::clone(jobs)))
-        .serve_at(ROOT, fencing::FencingObject::new(Arc::clone(&shown), caller))
+        .serve_at(ROOT, fencing::FencingObject::new(Arc::clone(&shown), caller.clone()))
+        .serve_at(log_control::PATH, log_control::LogControlObject::new(caller))
         .build()
         .await
         .map_err(BusError::Unreachable)?;

@@ -1,6 +1,8 @@
 //! The interfaces of nodes, links, groups and resources. Their doc comments are the documentation in `dbus/*.xml`.
 
-use zbus::{interface, object_server::Interface};
+use std::collections::HashMap;
+
+use zbus::{Variant, interface, object_server::Interface};
 
 use super::snapshot::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic};
 
@@ -46,10 +48,15 @@ impl NodeObject {
         self.0.local
     }
 
-    /// Whether the node runs hbd and not Heartbeat.
-    #[zbus(property, name = "IsHbd")]
-    fn hbd(&self) -> bool {
-        self.0.hbd
+    /// What the node runs: "hbd" or "heartbeat"; "" for a ping node, and for a node that was never heard.
+    #[zbus(property)]
+    fn implementation(&self) -> &str {
+        match (self.0.kind.as_str(), self.0.hbd, self.0.generation) {
+            ("ping", ..) => "",
+            (_, true, _) => "hbd",
+            (_, false, 0) => "",
+            (_, false, _) => "heartbeat",
+        }
     }
 
     /// The node's generation number; 0 when it was never heard.
@@ -66,15 +73,15 @@ impl NodeObject {
 
     /// When the node was last heard, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every heartbeat and
     /// without a signal.
-    #[zbus(property(emits_changed_signal = "false"), name = "LastStatusUSec")]
-    fn last_status_usec(&self) -> u64 {
+    #[zbus(property(emits_changed_signal = "false"), name = "LastStatusTimestamp")]
+    fn last_status_timestamp(&self) -> u64 {
         self.0.last_status_usec
     }
 
     /// What the node says it holds: "none", "local", "foreign", "all" or "transition"; "" for ping nodes. As with
     /// ResourceState of org.hbd1.Manager, a part of the local or foreign groups counts.
     #[zbus(property)]
-    fn resources(&self) -> &str {
+    fn holds(&self) -> &str {
         &self.0.holds
     }
 
@@ -148,7 +155,7 @@ impl NodeObject {
 
 impl Mirror for NodeObject {
     type Data = NodeSnapshot;
-    const QUIET: &'static [&'static str] = &["LastStatusUSec"];
+    const QUIET: &'static [&'static str] = &["LastStatusTimestamp"];
 
     fn new(data: NodeSnapshot) -> Self {
         NodeObject(data)
@@ -191,23 +198,24 @@ impl LinkObject {
 
     /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every
     /// heartbeat and without a signal.
-    #[zbus(property(emits_changed_signal = "false"), name = "LastHeardUSec")]
-    fn last_heard_usec(&self) -> u64 {
+    #[zbus(property(emits_changed_signal = "false"), name = "LastHeardTimestamp")]
+    fn last_heard_timestamp(&self) -> u64 {
         self.0.last_heard_usec
     }
 
-    /// What passed over it on this node since the start of hbd, from and to all nodes: packets sent, received, not
-    /// sent because of an error, and received but damaged or with a wrong signature. Changes without a signal.
+    /// What passed over it on this node since the start of hbd, from and to all nodes, in packets: "Sent",
+    /// "Received", "SendErrors" (not sent because of an error) and "Bad" (received, but damaged or with a wrong
+    /// signature). Changes without a signal.
     #[zbus(property(emits_changed_signal = "false"))]
-    fn traffic(&self) -> (u64, u64, u64, u64) {
+    fn traffic(&self) -> HashMap<&str, u64> {
         let Traffic { sent, received, send_errors, bad } = self.0.traffic;
-        (sent, received, send_errors, bad)
+        HashMap::from([("Sent", sent), ("Received", received), ("SendErrors", send_errors), ("Bad", bad)])
     }
 }
 
 impl Mirror for LinkObject {
     type Data = LinkSnapshot;
-    const QUIET: &'static [&'static str] = &["LastHeardUSec", "Traffic"];
+    const QUIET: &'static [&'static str] = &["LastHeardTimestamp", "Traffic"];
 
     fn new(data: LinkSnapshot) -> Self {
         LinkObject(data)
@@ -250,8 +258,8 @@ impl GroupObject {
 
     /// Since when that node owns it, in microseconds of CLOCK_REALTIME, as far as this hbd saw: not before its start.
     /// 0 for nobody.
-    #[zbus(property, name = "OwnerSinceUSec")]
-    fn owner_since_usec(&self) -> u64 {
+    #[zbus(property, name = "OwnerSinceTimestamp")]
+    fn owner_since_timestamp(&self) -> u64 {
         self.0.owner_since_usec
     }
 
@@ -262,6 +270,33 @@ impl GroupObject {
     #[zbus(property)]
     fn held_back(&self) -> &str {
         &self.0.held_back
+    }
+
+    /// The same as a word for programs: "not-fenced" (its owner is not reset), "maintenance", "isolated" (no ping
+    /// node answers), "witness" (its key is not this node's), "not-ready", "answered" (somebody answers for an
+    /// address) or "doubted" (its owner is heard and may not hear this node). "" if nothing keeps it from that.
+    #[zbus(property)]
+    fn held_back_reason(&self) -> &str {
+        &self.0.held_back_reason
+    }
+
+    /// The groups that move with it: `together` of hbd.toml.
+    #[zbus(property)]
+    fn together(&self) -> &[String] {
+        &self.0.together
+    }
+
+    /// The groups that nobody is to bring to the node where it is: `apart` of hbd.toml.
+    #[zbus(property)]
+    fn apart(&self) -> &[String] {
+        &self.0.apart
+    }
+
+    /// Whether it goes back by itself to the node that it prefers when that is well: auto_failback of ha.cf, or
+    /// failback of hbd.toml.
+    #[zbus(property)]
+    fn fails_back(&self) -> bool {
+        self.0.fails_back
     }
 
     /// Whether its owner, another node that runs hbd, says that not all of it runs there: ask that node why. Of a
@@ -286,16 +321,16 @@ impl GroupObject {
     }
 
     /// What waits before it goes back by itself from this node to the one that it prefers: "when-well" (that node is
-    /// not there, or not well), "at" (the moment ReturnsAtUSec), "window" (the time of day ReturnsWindow) or "soon".
-    /// "" if it does not go. See FailbackNow and FailbackCancel.
+    /// not there, or not well), "at" (the moment ReturnsAtTimestamp), "window" (the time of day ReturnsWindow) or
+    /// "soon". "" if it does not go. See FailbackNow and FailbackCancel.
     #[zbus(property)]
     fn returns(&self) -> &str {
         &self.0.returns
     }
 
     /// When it goes back, in microseconds of CLOCK_REALTIME, as far as only time is left to wait for; else 0.
-    #[zbus(property, name = "ReturnsAtUSec")]
-    fn returns_at_usec(&self) -> u64 {
+    #[zbus(property, name = "ReturnsAtTimestamp")]
+    fn returns_at_timestamp(&self) -> u64 {
         self.0.returns_at_usec
     }
 
@@ -319,42 +354,43 @@ impl GroupObject {
         &self.0.state
     }
 
-    /// The resources in start order: the word of haresources, "address" or "unit", the address or the
-    /// unit's name, and the state on this node in the words of State of org.hbd1.Resource.
+    /// The resources in start order, each with the properties of org.hbd1.Resource but Group: "Word", "Type",
+    /// "Target", "State", "Reason" and "Failures". Keys may be added.
     #[zbus(property)]
-    fn resources(&self) -> Vec<(&str, &str, &str, &str)> {
-        self.0
-            .resources
-            .iter()
+    fn resources(&self) -> Vec<HashMap<&str, Variant<'_>>> {
+        let resources = self.0.resources.iter();
+        resources
             .map(|resource| {
-                (resource.word.as_str(), resource.kind.as_str(), resource.target.as_str(), resource.state.as_str())
+                HashMap::from([
+                    ("Word", Variant::from(resource.word.as_str())),
+                    ("Type", Variant::from(resource.kind.as_str())),
+                    ("Target", Variant::from(resource.target.as_str())),
+                    ("State", Variant::from(resource.state.as_str())),
+                    ("Reason", Variant::from(resource.why.as_str())),
+                    ("Failures", Variant::from(resource.failures)),
+                ])
             })
             .collect()
     }
 
-    /// Why each of the resources does not run as it should, in the order of Resources; "" if it does.
+    /// Its checks on this node, as hbd.toml has them: "Name" (what the check does), "Purpose" ("service" or "ready"),
+    /// "State" ("off", "untested", "unknown", "passing" or "failing"), "Reason" (why it failed last or could not be
+    /// run) and "SinceTimestamp" (since when it is in this state, in microseconds of CLOCK_REALTIME). Keys may be
+    /// added.
     #[zbus(property)]
-    fn reasons(&self) -> Vec<&str> {
-        self.0.resources.iter().map(|resource| resource.why.as_str()).collect()
-    }
-
-    /// Its checks on this node, as hbd.toml has them: what the check does, "service" or "ready", its state ("off",
-    /// "untested", "unknown", "passing" or "failing"), why it failed last or could not be run, and since when it is
-    /// in this state, in microseconds of CLOCK_REALTIME.
-    #[zbus(property)]
-    fn checks(&self) -> Vec<(&str, &str, &str, &str, u64)> {
+    fn checks(&self) -> Vec<HashMap<&str, Variant<'_>>> {
         let checks = self.0.checks.iter();
         checks
             .map(|CheckSnapshot { name, purpose, state, reason, since_usec }| {
-                (name.as_str(), purpose.as_str(), state.as_str(), reason.as_str(), *since_usec)
+                HashMap::from([
+                    ("Name", Variant::from(name.as_str())),
+                    ("Purpose", Variant::from(purpose.as_str())),
+                    ("State", Variant::from(state.as_str())),
+                    ("Reason", Variant::from(reason.as_str())),
+                    ("SinceTimestamp", Variant::from(*since_usec)),
+                ])
             })
             .collect()
-    }
-
-    /// How often each of the resources has failed on this node lately, in the order of Resources. Cleanup forgets it.
-    #[zbus(property)]
-    fn failures(&self) -> Vec<u32> {
-        self.0.resources.iter().map(|resource| resource.failures).collect()
     }
 }
 

@@ -1,4 +1,8 @@
-//! Names in object paths, escaped as sd_bus_path_encode(3).
+//! Names in object paths, escaped as sd_bus_path_encode(3), and the paths of our objects.
+
+use zbus::{ObjectPath, OwnedObjectPath};
+
+use super::names::ROOT;
 
 /// `name` as one element of an object path: everything but ASCII letters and digits becomes `_xx`, a leading digit
 /// too; the empty name is `_`.
@@ -15,6 +19,26 @@ pub fn encode(name: &str) -> String {
         }
     }
     element
+}
+
+/// The object of a node.
+pub(super) fn of_node(name: &str) -> OwnedObjectPath {
+    path(format!("{ROOT}/node/{}", encode(name)))
+}
+
+/// The object of the first link of that name to a node.
+pub(super) fn of_link(node: &str, name: &str) -> OwnedObjectPath {
+    path(format!("{ROOT}/node/{}/link/{}", encode(node), encode(name)))
+}
+
+/// The object of a group.
+pub(super) fn of_group(name: &str) -> OwnedObjectPath {
+    path(format!("{ROOT}/group/{}", encode(name)))
+}
+
+/// What was encoded is a path.
+fn path(text: String) -> OwnedObjectPath {
+    ObjectPath::from_string_unchecked(text).into()
 }
 
 #[cfg(test)]

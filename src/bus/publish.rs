@@ -11,7 +11,7 @@ use super::jobs::Jobs;
 use super::manager::ManagerObject;
 use super::names::ROOT;
 use super::objects::{GroupObject, LinkObject, Mirror, NodeObject, ResourceObject};
-use super::path::encode;
+use super::path::{encode, of_group, of_link, of_node};
 use super::shown::Shown;
 use super::snapshot::{GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 use super::tell::tell;
@@ -46,11 +46,9 @@ impl Publisher {
     /// Makes the bus show `snapshot`.
     pub(super) async fn publish(&mut self, snapshot: &Snapshot) -> zbus::Result<()> {
         let bus = &self.connection;
-        let nodes = by_path(&snapshot.nodes, |node| format!("{ROOT}/node/{}", encode(&node.name)));
-        let links = by_path(&snapshot.links, |link| {
-            format!("{ROOT}/node/{}/link/{}", encode(&link.node), encode(&link.name))
-        });
-        let groups = by_path(&snapshot.groups, |group| format!("{ROOT}/group/{}", encode(&group.name)));
+        let nodes = by_path(&snapshot.nodes, |node| of_node(&node.name).to_string());
+        let links = by_path(&snapshot.links, |link| of_link(&link.node, &link.name).to_string());
+        let groups = by_path(&snapshot.groups, |group| of_group(&group.name).to_string());
         let resources = groups.iter().flat_map(|(path, group)| {
             let name = group.name.clone();
             let number = |(index, resource): (usize, &ResourceSnapshot)| {

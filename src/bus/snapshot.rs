@@ -23,6 +23,9 @@ pub struct Snapshot {
     pub groups_move_alone: bool,
     /// What a move waits for before it begins; empty for nothing.
     pub awaited: String,
+    /// The same as one of a few: `this-node`, `other-node`, `exchange`; empty for nothing.
+    #[serde(default)]
+    pub awaited_reason: String,
     /// What was last heard of the witness, without subject and full stop; empty if none is configured.
     #[serde(default)]
     pub witness: String,
@@ -80,14 +83,6 @@ pub struct DecisionSnapshot {
     pub group: String,
     /// The record's text.
     pub text: String,
-}
-
-impl DecisionSnapshot {
-    /// The decision as the bus shows it.
-    pub(super) fn row(&self) -> (u64, u8, String, String, String, String) {
-        let DecisionSnapshot { usec, priority, event, node, group, text } = self.clone();
-        (usec, priority, event, node, group, text)
-    }
 }
 
 /// A node of the cluster.
@@ -191,6 +186,19 @@ pub struct GroupSnapshot {
     pub owner_since_usec: u64,
     /// Why this node does not take it although its owner is dead; empty if nothing keeps it from that.
     pub held_back: String,
+    /// The same as one of a few: `not-fenced`, `maintenance`, `isolated`, `witness`, `not-ready`, `answered`,
+    /// `doubted`; empty if nothing keeps it from that.
+    #[serde(default)]
+    pub held_back_reason: String,
+    /// The groups that move with it, as hbd.toml says (`together`).
+    #[serde(default)]
+    pub together: Vec<String>,
+    /// The groups that an operator brings to no node where it is (`apart`).
+    #[serde(default)]
+    pub apart: Vec<String>,
+    /// Whether it goes back to the node that it prefers by itself: auto_failback, and what hbd.toml says of it.
+    #[serde(default)]
+    pub fails_back: bool,
     /// Whether its owner, another node that runs hbd, says that not all of it runs there.
     #[serde(default)]
     pub degraded_there: bool,
@@ -275,6 +283,7 @@ impl Snapshot {
             state: self.state.clone(),
             resource_state: self.resource_state.clone(),
             awaited: self.awaited.clone(),
+            awaited_reason: self.awaited_reason.clone(),
             witness: self.witness.clone(),
             auto_failback: self.auto_failback.clone(),
             nodes: Vec::new(),

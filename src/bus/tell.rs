@@ -4,6 +4,7 @@
 use zbus::object_server::SignalEmitter;
 
 use super::manager::ManagerObject;
+use super::path::{of_group, of_link, of_node};
 use super::snapshot::Snapshot;
 
 /// Signals what differs between the two. What a node, link or group was not there to be is no change: InterfacesAdded
@@ -17,19 +18,33 @@ pub(super) async fn tell(emitter: &SignalEmitter<'_>, before: &Snapshot, after: 
     for node in &after.nodes {
         let was = before.nodes.iter().find(|was| was.name == node.name);
         if was.is_some_and(|was| was.status != node.status) {
-            ManagerObject::node_changed(emitter, &node.name, &node.status).await?;
+            ManagerObject::node_changed(emitter, &node.name, of_node(&node.name).as_ref(), &node.status).await?;
         }
     }
     for link in &after.links {
         let was = before.links.iter().find(|was| was.node == link.node && was.name == link.name);
         if was.is_some_and(|was| was.status != link.status) {
-            ManagerObject::link_changed(emitter, &link.node, &link.name, &link.status).await?;
+            ManagerObject::link_changed(
+                emitter,
+                &link.node,
+                &link.name,
+                of_link(&link.node, &link.name).as_ref(),
+                &link.status,
+            )
+            .await?;
         }
     }
     for group in &after.groups {
         let was = before.groups.iter().find(|was| was.name == group.name);
         if was.is_some_and(|was| was.state != group.state || was.owner != group.owner) {
-            ManagerObject::group_changed(emitter, &group.name, &group.state, &group.owner).await?;
+            ManagerObject::group_changed(
+                emitter,
+                &group.name,
+                of_group(&group.name).as_ref(),
+                &group.state,
+                &group.owner,
+            )
+            .await?;
         }
     }
     Ok(())

@@ -89,6 +89,7 @@ fn example() -> Snapshot {
         maintenance: false,
         groups_move_alone: true,
         awaited: String::new(),
+        awaited_reason: String::new(),
         witness: String::new(),
         witness_answers: false,
         witness_key: false,
@@ -109,6 +110,10 @@ fn example() -> Snapshot {
             owner: "nodea".to_owned(),
             owner_since_usec: 5,
             held_back: String::new(),
+            held_back_reason: String::new(),
+            together: Vec::new(),
+            apart: Vec::new(),
+            fails_back: false,
             degraded_there: false,
             contested: false,
             strangers: vec!["02:00:00:00:00:09 on eth0 answers for 10.0.0.100 as well".to_owned()],
@@ -166,9 +171,12 @@ async fn everything_is_there_to_be_read() {
     assert_eq!(read(&client, ROOT, "org.hbd1.Manager", "DeadtimeUSec").await, OwnedVariant::from(10_000_000_u64));
     assert_eq!(text(read(&client, NODEB, "org.hbd1.Node", "Type").await), "normal");
     assert_eq!(text(read(&client, GROUP, "org.hbd1.Group", "Owner").await), "nodea");
-    let resources: Vec<(String, String, String, String)> =
+    let resources: Vec<HashMap<String, OwnedVariant>> =
         zbus::Variant::from(read(&client, GROUP, "org.hbd1.Group", "Resources").await).try_into().unwrap();
-    assert_eq!(resources[1], ("apache".into(), "unit".into(), "apache2.service".into(), "active".into()));
+    let word = |key: &str| text(resources[1][key].try_clone().unwrap());
+    let words = ["Word", "Type", "Target", "State", "Reason"].map(word);
+    assert_eq!(words, ["apache", "unit", "apache2.service", "active", ""]);
+    assert_eq!(resources[1]["Failures"], OwnedVariant::from(0_u32));
     assert_eq!(
         managed(&client).await,
         [
@@ -205,8 +213,8 @@ async fn a_signal_tells_what_changed_and_nothing_else() {
         .map(|(name, value)| (*name, value.try_clone().unwrap().try_into().unwrap()))
         .collect();
     assert_eq!(args.interface_name, "org.hbd1.Node");
-    assert_eq!(changed, HashMap::from([("Status", "dead".to_owned()), ("Resources", "none".to_owned())]));
-    assert_eq!(read(&client, NODEB, "org.hbd1.Node", "LastStatusUSec").await, OwnedVariant::from(3_u64));
+    assert_eq!(changed, HashMap::from([("Status", "dead".to_owned()), ("Holds", "none".to_owned())]));
+    assert_eq!(read(&client, NODEB, "org.hbd1.Node", "LastStatusTimestamp").await, OwnedVariant::from(3_u64));
 
     let signal = timeout(LONG, manager.next()).await.unwrap().unwrap();
     let names: Vec<&str> = signal.args().unwrap().changed_properties.keys().copied().collect();

@@ -73,9 +73,6 @@ async fn polkit_lets_whom_it_wants() {
                 Call::Reload { reply } => {
                     let _ = reply.send(Ok(Vec::new()));
                 }
-                Call::Debug { level, reply } => {
-                    let _ = reply.send(format!("debug now set to {level}"));
-                }
                 other => panic!("nobody asked for {other:?}"),
             }
             told.send(()).unwrap();
@@ -91,22 +88,18 @@ async fn polkit_lets_whom_it_wants() {
         &["--allow-interactive-authorization=no", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
     const WITH_PASSWORD: &[&str] =
         &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "Reload"];
-    const SET_DEBUG: &[&str] =
-        &["--allow-interactive-authorization=yes", "call", NAME, ROOT, "org.hbd1.Manager", "SetDebug", "y", "3"];
     let Some((success, stderr)) = call(STANDBY).await else {
         missing("busctl", "install systemd");
         return;
     };
-    assert!(!success && stderr.contains("access denied") && stderr.contains("org.hbd1.switch"), "{stderr}");
+    // busctl has words of its own for that error, and hbctl shows hbd's.
+    assert!(!success && stderr.contains("Access denied"), "{stderr}");
     *allowed.lock().unwrap() = true;
     assert!(call(STANDBY).await.unwrap().0);
     assert!(asked.recv().await.is_some());
     let (success, stderr) = call(RELOAD).await.unwrap();
     assert!(!success && stderr.contains("password"), "{stderr}");
     assert!(call(WITH_PASSWORD).await.unwrap().0);
-    assert!(asked.recv().await.is_some());
-
-    assert!(call(SET_DEBUG).await.unwrap().0);
     assert!(asked.recv().await.is_some());
 }
 
@@ -210,7 +203,7 @@ async fn a_bus_that_lets_everything_through_lets_nobody_reset_a_node() {
             missing("busctl", "install systemd");
             return;
         };
-        assert!(!success && stderr.contains("only root may"), "{arguments:?}: {stderr}");
+        assert!(!success && stderr.contains("Access denied"), "{arguments:?}: {stderr}");
     }
     assert!(daemon.calls.try_recv().is_err(), "hbd was asked nothing");
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Proxy};
 
 use super::private_bus::PrivateBus;
-use super::tests::{Daemon, LONG, managed, read, text};
+use super::tests::{Daemon, GROUP, LONG, NODEB, managed, read, text};
 use super::{Call, DecisionSnapshot, NAME, OperatorRequest, ROOT, RequestOutcome};
 use crate::cluster::{Answer, GroupSet, Request, Set};
 
@@ -37,24 +37,29 @@ async fn next(signals: &mut mpsc::UnboundedReceiver<Message>) -> (String, Vec<St
     let body = message.body();
     let words = match member.as_str() {
         "JobNew" => {
-            let (_, job): (u32, OwnedObjectPath) = body.deserialize().unwrap();
-            vec![job.to_string()]
+            let (_, job, kind): (u32, OwnedObjectPath, String) = body.deserialize().unwrap();
+            vec![job.to_string(), kind]
         }
         "JobRemoved" => {
-            let (_, job, result, text): (u32, OwnedObjectPath, String, String) = body.deserialize().unwrap();
+            let (_, job, _, result, text): (u32, OwnedObjectPath, String, String, String) =
+                body.deserialize().unwrap();
             vec![job.to_string(), result, text]
         }
         "NodeChanged" => {
-            let (node, status): (String, String) = body.deserialize().unwrap();
-            vec![node, status]
+            let (node, path, status): (String, OwnedObjectPath, String) = body.deserialize().unwrap();
+            vec![node, path.to_string(), status]
         }
         "Transition" => {
             let (event, group, node, text): (String, String, String, String) = body.deserialize().unwrap();
             vec![event, group, node, text]
         }
+        "LinkChanged" => {
+            let (node, link, path, status): (String, String, OwnedObjectPath, String) = body.deserialize().unwrap();
+            vec![node, link, path.to_string(), status]
+        }
         _ => {
-            let (one, two, three): (String, String, String) = body.deserialize().unwrap();
-            vec![one, two, three]
+            let (group, path, state, owner): (String, OwnedObjectPath, String, String) = body.deserialize().unwrap();
+            vec![group, path.to_string(), state, owner]
         }
     };
     (member, words)
@@ -96,7 +101,7 @@ async fn a_job_lasts_as_long_as_the_move_and_says_how_it_ended() {
         assert_eq!(call(&client, method, &words).await.unwrap().as_str(), path);
         let (wanted, reply) = operator_request(daemon.calls.recv().await);
         assert_eq!(wanted, request);
-        assert_eq!(next(&mut signals).await, ("JobNew".to_owned(), vec![path.to_owned()]));
+        assert_eq!(next(&mut signals).await, ("JobNew".to_owned(), vec![path.to_owned(), kind.to_owned()]));
         assert!(managed(&client).await.contains(&path.to_owned()));
         assert_eq!(text(read(&client, path, "org.hbd1.Job", "Type").await), kind);
         assert_eq!(text(read(&client, path, "org.hbd1.Job", "Node").await), node);
@@ -210,9 +215,9 @@ async fn every_transition_is_signalled_once() {
     }
     let wanted = [
         ("Transition", vec!["NodeDead", "", "nodeb", "node nodeb: is dead"]),
-        ("NodeChanged", vec!["nodeb", "dead"]),
-        ("LinkChanged", vec!["nodeb", "eth1", "dead"]),
-        ("GroupChanged", vec!["10.0.0.100", "active", "nodeb"]),
+        ("NodeChanged", vec!["nodeb", NODEB, "dead"]),
+        ("LinkChanged", vec!["nodeb", "eth1", "/org/hbd1/node/nodeb/link/eth1", "dead"]),
+        ("GroupChanged", vec!["10.0.0.100", GROUP, "active", "nodeb"]),
     ];
     for (member, words) in wanted {
         assert_eq!(told.get(member), Some(&words.into_iter().map(str::to_owned).collect()), "{member}");

@@ -55,8 +55,9 @@ pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
         | "org.hbd1.Error.ReloadRefused"
         | "org.hbd1.Error.Busy"
         | "org.hbd1.Error.InvalidArgument" => Ok(text),
-        "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
-        "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text)),
+        "org.freedesktop.DBus.Error.AccessDenied"
+        | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+        | "org.hbd1.Error.NotAllowed" => Err(CliError::NotAllowed(text)),
         "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
             Err(CliError::NotRunning)
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use super::dump::DumpError;
-use super::exit::EXIT_NOT_DONE;
+use super::exit::{EXIT_NOT_DONE, EXIT_USAGE};
 use crate::util::error::{FileError, error_chain};
 
 /// Why a command of hbctl fails before hbd has answered.
@@ -22,6 +22,8 @@ pub(super) enum CliError {
     NotAllowed(String),
     #[error("cannot print JSON")]
     Json(#[from] serde_json::Error),
+    #[error("{}", no_json(.0))]
+    NoJson(&'static str),
     #[error("cannot use the terminal")]
     NoTerminal(#[source] io::Error),
     #[error("cannot read the journal with journalctl")]
@@ -38,11 +40,20 @@ pub(super) enum CliError {
     Refused(String),
 }
 
+/// A command that prints as things happen, and one that gives the same as JSON, if there is one.
+fn no_json(command: &str) -> String {
+    match command {
+        "dump" => "dump prints lines, no JSON: `hbd --replay FILE --json` does, of a recording".to_owned(),
+        other => format!("this has no JSON: use hbctl {other}"),
+    }
+}
+
 impl CliError {
     /// With which hbctl ends: a refusal, or something that keeps hbctl from asking.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             CliError::Refused(_) => ExitCode::from(EXIT_NOT_DONE),
+            CliError::NoJson(_) => ExitCode::from(EXIT_USAGE),
             _ => ExitCode::FAILURE,
         }
     }

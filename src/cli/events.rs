@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::error::CliError;
 use super::format::{local_time, paint};
+use super::names;
 use super::why::level;
 use crate::bus::Snapshot;
 use crate::util::text::printable;
@@ -42,21 +43,26 @@ pub(super) struct EventFilter {
     /// Go on with what happens from now on
     #[arg(short, long)]
     pub follow: bool,
-    /// Print journalctl's JSON, one object a line
-    #[arg(long)]
+    /// Prints journalctl's JSON, one object a line.
+    #[arg(skip)]
     pub json: bool,
 }
 
 impl EventFilter {
-    /// The same with the key of the group that is named, by which the journal knows it. The running hbd knows the
-    /// names; without it a key is needed.
-    pub(super) fn with_key(&self, ask: impl FnOnce() -> Option<Snapshot>) -> EventFilter {
-        let key = |word: &String| {
-            let snapshot = ask()?;
-            Some(snapshot.groups.get(snapshot.place_of(word)?)?.key.clone())
-        };
-        let group = self.group.as_ref().map(|word| key(word).unwrap_or_else(|| word.clone()));
-        EventFilter { group, ..self.clone() }
+    /// The same with whole names, and with the key of the group that is named, by which the journal knows it. The
+    /// running hbd knows the names; without it a key is needed.
+    ///
+    /// # Errors
+    /// [`CliError::Refused`] if the beginning of a name may be that of several.
+    pub(super) fn with_names(&self, ask: impl FnOnce() -> Option<Snapshot>) -> Result<EventFilter, CliError> {
+        if self.group.is_none() && self.node.is_none() {
+            return Ok(self.clone());
+        }
+        let Some(seen) = ask() else { return Ok(self.clone()) };
+        let key = |name: String| seen.place_of(&name).map_or(name, |place| seen.groups[place].key.clone());
+        let group = self.group.as_ref().map(|word| names::group(&seen, word)).transpose()?.map(key);
+        let node = self.node.as_ref().map(|word| names::node(&seen, word)).transpose()?;
+        Ok(EventFilter { group, node, ..self.clone() })
     }
 
     /// The arguments of journalctl, which shows records that match all fields.
@@ -210,9 +216,9 @@ mod tests {
         let group = GroupSnapshot { name: "web".into(), key: "10.0.0.1".into(), ..GroupSnapshot::default() };
         let named = EventFilter { group: Some("web".to_owned()), ..filter(0) };
         let shown = || Some(Snapshot { groups: vec![group.clone()], ..Snapshot::default() });
-        assert_eq!(named.with_key(shown).group.as_deref(), Some("10.0.0.1"));
-        assert_eq!(filter(0).with_key(shown).group.as_deref(), Some("10.0.0.1"));
-        assert_eq!(named.with_key(|| None).group.as_deref(), Some("web"), "hbd does not run");
+        assert_eq!(named.with_names(shown).unwrap().group.as_deref(), Some("10.0.0.1"));
+        assert_eq!(filter(0).with_names(shown).unwrap().group.as_deref(), Some("10.0.0.1"));
+        assert_eq!(named.with_names(|| None).unwrap().group.as_deref(), Some("web"), "hbd does not run");
     }
 
     #[test]

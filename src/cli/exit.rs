@@ -1,5 +1,8 @@
-//! The exit statuses of hbctl beside 0, 1 (hbd cannot be asked) and 2 (the command line is wrong).
+//! The exit statuses of hbctl, in one place; hbctl(8) has the same table. Beside them 0: all is well, or it is done;
+//! and 1: hbd cannot be asked. `check-health` has those of a plugin of Nagios instead.
 
+/// The command line is wrong. clap ends with it, too.
+pub(super) const EXIT_USAGE: u8 = 2;
 /// hbd answers, and something is wrong.
 pub(super) const EXIT_TROUBLE: u8 = 3;
 /// The request was refused or failed.

@@ -48,7 +48,7 @@ where
         Ok(outcome) => Ok(Ok(outcome)),
         Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
             "org.hbd1.Error.NotFenced" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),
-            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(String::new())),
+            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(text.unwrap_or_default())),
             "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
                 Err(CliError::NotRunning)
             }

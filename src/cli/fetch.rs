@@ -7,9 +7,11 @@ use serde_json::Value;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::fdo::{self, ObjectManagerProxy, PropertiesProxy};
-use zbus::{Connection, OwnedVariant, Variant};
+use zbus::{Connection, Variant};
 
 use super::error::CliError;
+use super::older;
+use super::properties::{Properties, take, take_list};
 use crate::bus::{
     CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot,
     Snapshot, Traffic,
@@ -18,8 +20,6 @@ use crate::util::text::printable;
 
 /// How long the bus, and then hbd, may take for each answer.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-
-type Properties = HashMap<String, OwnedVariant>;
 
 /// A connection to the bus of hbd.
 #[derive(Debug)]
@@ -104,34 +104,15 @@ fn no_answer(error: fdo::Error) -> CliError {
     }
 }
 
-/// A property, or its default if an older hbd does not have it.
-fn take<T>(properties: &mut Properties, name: &str) -> T
-where
-    T: TryFrom<OwnedVariant> + Default,
-{
-    properties.remove(name).and_then(|value| value.try_into().ok()).unwrap_or_default()
-}
-
-/// The elements of an array property, or none if an older hbd does not have it.
-fn take_list<T>(properties: &mut Properties, name: &str) -> Vec<T>
-where
-    Vec<T>: TryFrom<Variant<'static>>,
-{
-    properties.remove(name).and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default()
-}
-
 fn from_manager(mut from: Properties) -> Snapshot {
-    type Row = (u64, u8, String, String, String, String);
-    let decisions: Vec<Row> = take_list(&mut from, "Decisions");
-    let decision =
-        |(usec, priority, event, node, group, text)| DecisionSnapshot { usec, priority, event, node, group, text };
     Snapshot {
         broken_devices: from
             .remove("BrokenDevices")
             .and_then(|value| Variant::from(value).try_into().ok())
             .unwrap_or_default(),
         start_problems: take_list(&mut from, "StartProblems"),
-        decisions: decisions.into_iter().map(decision).collect(),
+        decisions: older::decisions(&mut from)
+            .unwrap_or_else(|| take_list(&mut from, "Decisions").into_iter().map(from_decision).collect()),
         version: take(&mut from, "Version"),
         node: take(&mut from, "NodeName"),
         cluster: take(&mut from, "ClusterName"),
@@ -140,6 +121,7 @@ fn from_manager(mut from: Properties) -> Snapshot {
         maintenance: take(&mut from, "Maintenance"),
         groups_move_alone: take(&mut from, "GroupsMoveAlone"),
         awaited: take(&mut from, "Awaited"),
+        awaited_reason: take(&mut from, "AwaitedReason"),
         witness: take(&mut from, "Witness"),
         witness_answers: take(&mut from, "WitnessAnswers"),
         witness_key: take(&mut from, "WitnessKey"),
@@ -154,17 +136,30 @@ fn from_manager(mut from: Properties) -> Snapshot {
     }
 }
 
+fn from_decision(mut from: Properties) -> DecisionSnapshot {
+    DecisionSnapshot {
+        usec: take(&mut from, "Timestamp"),
+        priority: take(&mut from, "Priority"),
+        event: take(&mut from, "Event"),
+        node: take(&mut from, "Node"),
+        group: take(&mut from, "Group"),
+        text: take(&mut from, "Text"),
+    }
+}
+
 fn from_node(mut from: Properties) -> NodeSnapshot {
+    older::rename(&mut from);
+    let implementation: String = take(&mut from, "Implementation");
     NodeSnapshot {
         name: take(&mut from, "Name"),
         kind: take(&mut from, "Type"),
         status: take(&mut from, "Status"),
         local: take(&mut from, "Local"),
-        hbd: take(&mut from, "IsHbd"),
+        hbd: implementation == "hbd" || take(&mut from, "IsHbd"),
         generation: take(&mut from, "Generation"),
         deadtime_usec: take(&mut from, "DeadtimeUSec"),
-        last_status_usec: take(&mut from, "LastStatusUSec"),
-        holds: take(&mut from, "Resources"),
+        last_status_usec: take(&mut from, "LastStatusTimestamp"),
+        holds: take(&mut from, "Holds"),
         in_transition: take(&mut from, "InTransition"),
         maintenance: take(&mut from, "Maintenance"),
         signed_with: take(&mut from, "SignedWith"),
@@ -179,25 +174,53 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
 }
 
 fn from_link(mut from: Properties) -> LinkSnapshot {
-    let (sent, received, send_errors, bad) =
+    older::rename(&mut from);
+    let counted: HashMap<String, u64> =
         from.remove("Traffic").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
+    let count = |name: &str| counted.get(name).copied().unwrap_or_default();
+    let traffic = Traffic {
+        sent: count("Sent"),
+        received: count("Received"),
+        send_errors: count("SendErrors"),
+        bad: count("Bad"),
+    };
     LinkSnapshot {
         node: take(&mut from, "Node"),
         name: take(&mut from, "Name"),
         medium: take(&mut from, "Medium"),
         status: take(&mut from, "Status"),
-        last_heard_usec: take(&mut from, "LastHeardUSec"),
-        traffic: Traffic { sent, received, send_errors, bad },
+        last_heard_usec: take(&mut from, "LastHeardTimestamp"),
+        traffic,
+    }
+}
+
+fn from_resource(mut from: Properties) -> ResourceSnapshot {
+    ResourceSnapshot {
+        word: take(&mut from, "Word"),
+        kind: take(&mut from, "Type"),
+        target: take(&mut from, "Target"),
+        state: take(&mut from, "State"),
+        why: take(&mut from, "Reason"),
+        failures: take(&mut from, "Failures"),
+    }
+}
+
+fn from_check(mut from: Properties) -> CheckSnapshot {
+    CheckSnapshot {
+        name: take(&mut from, "Name"),
+        purpose: take(&mut from, "Purpose"),
+        state: take(&mut from, "State"),
+        reason: take(&mut from, "Reason"),
+        since_usec: take(&mut from, "SinceTimestamp"),
     }
 }
 
 fn from_group(mut from: Properties) -> GroupSnapshot {
-    let resources: Vec<(String, String, String, String)> = take_list(&mut from, "Resources");
-    let failures: Vec<u32> = take_list(&mut from, "Failures");
-    let checks: Vec<(String, String, String, String, u64)> = take_list(&mut from, "Checks");
-    let check =
-        |(name, purpose, state, reason, since_usec)| CheckSnapshot { name, purpose, state, reason, since_usec };
-    let reasons: Vec<String> = take_list(&mut from, "Reasons");
+    older::rename(&mut from);
+    let resources = older::resources(&mut from)
+        .unwrap_or_else(|| take_list(&mut from, "Resources").into_iter().map(from_resource).collect());
+    let checks = older::checks(&mut from)
+        .unwrap_or_else(|| take_list(&mut from, "Checks").into_iter().map(from_check).collect());
     let name: String = take(&mut from, "Name");
     let key: String = take(&mut from, "Key");
     GroupSnapshot {
@@ -207,24 +230,20 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         preferred: take(&mut from, "PreferredNode"),
         state: take(&mut from, "State"),
         owner: take(&mut from, "Owner"),
-        owner_since_usec: take(&mut from, "OwnerSinceUSec"),
+        owner_since_usec: take(&mut from, "OwnerSinceTimestamp"),
         held_back: take(&mut from, "HeldBack"),
-        checks: checks.into_iter().map(check).collect(),
+        held_back_reason: take(&mut from, "HeldBackReason"),
+        together: take_list(&mut from, "Together"),
+        apart: take_list(&mut from, "Apart"),
+        fails_back: take(&mut from, "FailsBack"),
+        checks,
         degraded_there: take(&mut from, "DegradedThere"),
         contested: take(&mut from, "Contested"),
         strangers: take_list(&mut from, "Strangers"),
         returns: take(&mut from, "Returns"),
-        returns_at_usec: take(&mut from, "ReturnsAtUSec"),
+        returns_at_usec: take(&mut from, "ReturnsAtTimestamp"),
         returns_window: take(&mut from, "ReturnsWindow"),
         target: take(&mut from, "Target"),
-        resources: resources
-            .into_iter()
-            .enumerate()
-            .map(|(index, (word, kind, target, state))| {
-                let failures = failures.get(index).copied().unwrap_or_default();
-                let why = reasons.get(index).cloned().unwrap_or_default();
-                ResourceSnapshot { word, kind, target, state, why, failures }
-            })
-            .collect(),
+        resources,
     }
 }

@@ -11,7 +11,7 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use roff::{Inline, Roff, bold, italic, roman};
 
-use super::table;
+use super::{complete, table};
 use crate::daemon;
 
 /// A file of hbd's documentation that is made from the code.
@@ -40,6 +40,9 @@ pub(super) fn files() -> io::Result<Vec<GeneratedFile>> {
         for (shell, file) in shells {
             let mut content = Vec::new();
             generate(shell, &mut command, name.clone(), &mut content);
+            if name == "hbctl" {
+                content = complete::with_names(shell, &String::from_utf8_lossy(&content), &command).into_bytes();
+            }
             files.push(GeneratedFile { name: file, content });
         }
     }
@@ -83,7 +86,11 @@ fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
         let mut roff = Roff::new();
         roff.control("SH", ["COMMANDS"]);
         for sub in commands {
-            explain(&mut roff, sub);
+            explain(&mut roff, sub, "");
+            let name = format!("{} ", sub.get_name());
+            sub.get_subcommands().filter(|deeper| deeper.get_name() != "help").for_each(|deeper| {
+                explain(&mut roff, deeper, &name);
+            });
         }
         roff.to_writer(&mut page)?;
     }
@@ -92,10 +99,13 @@ fn page(command: &Command, tail: &str) -> io::Result<Vec<u8>> {
     Ok(String::from_utf8_lossy(&page).replace(".br\n\n.br\n", ".br\n").into_bytes())
 }
 
-/// Adds a command: its synopsis, what it does, its arguments.
-fn explain(roff: &mut Roff, command: &Command) {
-    let shown = |arg: &&Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
-    let mut synopsis = vec![bold(command.get_name())];
+/// Adds a command, which is called behind the word `above`: its synopsis, what it does, its arguments.
+fn explain(roff: &mut Roff, command: &Command, above: &str) {
+    // What every command takes is explained once.
+    let shown = |arg: &&Arg| {
+        !arg.is_hide_set() && !arg.is_global_set() && !matches!(arg.get_id().as_str(), "help" | "version")
+    };
+    let mut synopsis = vec![bold(format!("{above}{}", command.get_name()))];
     for arg in command.get_arguments().filter(shown) {
         synopsis.push(roman(" "));
         synopsis.push(roman(if arg.is_required_set() { "" } else { "[" }));

@@ -1,7 +1,7 @@
 //! Jobs of hbd, such as a move: from the call to the signal that the job is over, with the progress in between.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures_util::StreamExt;
@@ -22,6 +22,9 @@ use crate::util::text::printable;
 
 /// How often hbctl checks, while it waits, that hbd still answers.
 const PRESENCE_PERIOD: Duration = Duration::from_secs(2);
+
+/// After how long without a word hbctl says that it still waits.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
 /// For how long hbctl waits until a move is over. hbd goes on with it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -97,11 +100,16 @@ async fn follow(
     printed: bool,
 ) -> Result<Result<String, String>, CliError> {
     let mut presence = interval(PRESENCE_PERIOD);
+    let (begun, mut last_word) = (Instant::now(), Instant::now());
     loop {
         let message = tokio::select! {
             message = signals.recv() => message.ok_or(CliError::NotRunning)?,
             _ = presence.tick() => {
                 check_hbd_is_there(bus, owner).await?;
+                if printed && last_word.elapsed() >= SILENCE_LIMIT {
+                    last_word = Instant::now();
+                    print_line(&format!("still waiting, for {} s by now", begun.elapsed().as_secs()));
+                }
                 continue;
             }
         };
@@ -110,7 +118,10 @@ async fn follow(
                 let success = JobResult::parse(&result).is_some_and(JobResult::is_success);
                 return Ok(if success { Ok(text) } else { Err(text) });
             }
-            Some(JobSignal::Progress(text)) if printed => print_line(&text),
+            Some(JobSignal::Progress(text)) if printed => {
+                last_word = Instant::now();
+                print_line(&text);
+            }
             _ => {}
         }
     }
@@ -146,7 +157,8 @@ pub(super) async fn print_progress(bus: &Connection) -> CliError {
     CliError::NotRunning
 }
 
-fn print_line(text: &str) {
+/// A line of progress.
+pub(super) fn print_line(text: &str) {
     // An error means that the reader has gone.
     let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable(text));
 }
@@ -208,7 +220,13 @@ fn parse_signal(message: &Message) -> Option<JobSignal> {
     let header = message.header();
     match header.member()?.as_str() {
         "JobRemoved" => {
-            let (_, job, result, text): (u32, OwnedObjectPath, String, String) = message.body().deserialize().ok()?;
+            let body = message.body();
+            type Ended = (u32, OwnedObjectPath, String, String, String);
+            let (_, job, _, result, text): Ended = body.deserialize().ok().or_else(|| {
+                // hbd 0.1.0 says no type.
+                let (id, job, result, text): (u32, OwnedObjectPath, String, String) = body.deserialize().ok()?;
+                Some((id, job, String::new(), result, text))
+            })?;
             Some(JobSignal::Removed(job, result, text))
         }
         "Transition" => {

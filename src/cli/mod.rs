@@ -1,18 +1,20 @@
 //! `hbctl`: what hbd shows on D-Bus, for people and scripts.
 //!
 //! Owns the command line and the text. Changes nothing of a running hbd by itself: every change is a request to
-//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump`, `export` and `setup` read files of
-//! this machine, and only `setup` writes any that hbd reads, for a pair that does not run yet.
+//! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump`, `export`, `report` and `setup`
+//! read files of this machine, and only `setup` writes any that hbd reads, for a pair that does not run yet.
 //!
-//! Exit status: 0 all is well; 1 hbd does not answer; 2 the command line is wrong; 3 hbd answers, and something is
-//! wrong; 4 the request was refused or failed; 6 the configuration has an error (`check`).
+//! [`exit`] has the exit statuses.
 
 mod ask;
+mod cause;
 mod check;
 mod check_health;
 mod compat;
+mod complete;
 mod consent;
 mod doctor;
+mod due;
 mod dump;
 mod error;
 mod events;
@@ -27,7 +29,12 @@ mod job;
 mod json;
 mod metrics;
 mod moves;
+mod names;
+mod older;
+mod properties;
 mod reload;
+mod report;
+mod requests;
 mod secret_key;
 mod setup;
 mod status;
@@ -36,9 +43,16 @@ mod table;
 mod tests;
 #[cfg(test)]
 mod tests_documents;
+#[cfg(test)]
+mod tests_json;
+#[cfg(test)]
+mod tests_why_not;
 mod upgrade;
 mod watch;
+mod watch_keys;
+mod whole_names;
 mod why;
+mod why_not;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,10 +67,19 @@ use crate::util::clock::now_usec;
 use crate::util::error::{error_chain, failed};
 use crate::util::text::printable_lines;
 use error::CliError;
+use events::EventFilter;
 use exit::EXIT_TROUBLE;
-use job::Attention;
 use setup::SetupError;
-use table::{Arguments, ConfigStep, FailbackChoice, HbctlCommand, ImportKind, RequestCommand, Switch, UpgradeStep};
+use table::{Arguments, ConfigStep, HbctlCommand, ImportKind, RequestCommand, WhyNot};
+
+/// What a command prints on standard output.
+#[derive(Debug)]
+enum Said {
+    /// For people. With `--json` it becomes the value of one key.
+    Text(String),
+    /// The JSON that was asked for.
+    Document(String),
+}
 
 /// Runs hbctl with the process's arguments.
 pub fn main() -> ExitCode {
@@ -64,81 +87,145 @@ pub fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok((text, code)) => {
-            // An error means that the reader has gone (`hbctl status | head`), which is no failure.
-            let _ = io::stdout().lock().write_all(text.as_bytes());
-            code
-        }
-        Err(error) => {
-            let _ = writeln!(io::stderr().lock(), "hbctl: {}", printable_lines(&error.with_remedy()));
-            error.exit_code()
-        }
+    let name = command_name();
+    let ended = run(&arguments).and_then(|(said, code)| Ok((printed(said, &name, arguments.json)?, code)));
+    let (text, code) = ended.unwrap_or_else(|error| {
+        let why = printable_lines(&error.with_remedy());
+        let _ = writeln!(io::stderr().lock(), "hbctl: {why}");
+        let document =
+            if arguments.json { json::outcome(&name, false, &why).unwrap_or_default() } else { String::new() };
+        (document, error.exit_code())
+    });
+    // An error means that the reader has gone (`hbctl status | head`), which is no failure.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    code
+}
+
+/// The command that was typed, which the JSON repeats.
+fn command_name() -> String {
+    let matches = table::command().try_get_matches_from(std::env::args_os());
+    let name = matches.ok().and_then(|matches| matches.subcommand_name().map(str::to_owned));
+    name.unwrap_or_else(|| "status".to_owned())
+}
+
+/// The text, or with `json` the JSON around it.
+fn printed(said: Said, command: &str, json: bool) -> Result<String, CliError> {
+    match said {
+        Said::Document(text) => Ok(text),
+        Said::Text(text) if json && !text.is_empty() => Ok(json::text(command, &text)?),
+        Said::Text(text) => Ok(text),
     }
 }
 
 /// Runs the command. Gives what is left to print, and the exit status.
-fn run(arguments: &Arguments) -> Result<(String, ExitCode), CliError> {
+fn run(arguments: &Arguments) -> Result<(Said, ExitCode), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     let bus = Builder::system();
-    let command = arguments.command.as_ref().unwrap_or(&HbctlCommand::Status { json: false });
+    let (json, colour) = (arguments.json, arguments.color.decide());
+    let command = arguments.command.as_ref().unwrap_or(&HbctlCommand::Status);
     match command {
-        HbctlCommand::Status { json } => {
-            print_status(&runtime.block_on(fetch::snapshot(bus))?, *json, arguments.color.decide())
-        }
-        HbctlCommand::CheckHealth => Ok(check_health::render(runtime.block_on(fetch::snapshot(bus)).as_ref())),
+        HbctlCommand::Status => print_status(&runtime.block_on(fetch::snapshot(bus))?, json, colour),
+        HbctlCommand::Watch if json => Err(CliError::NoJson("status --json")),
         HbctlCommand::Watch => {
-            let watch =
-                watch::watch(Builder::system, io::stdin(), io::stdin(), io::stdout(), arguments.color.decide());
-            runtime.block_on(watch).map(|()| (String::new(), ExitCode::SUCCESS))
+            let watch = watch::watch(Builder::system, io::stdin(), io::stdin(), io::stdout(), colour);
+            runtime.block_on(watch).map(|()| (Said::Text(String::new()), ExitCode::SUCCESS))
         }
-        HbctlCommand::Why { group } => {
-            explain(&runtime.block_on(fetch::snapshot(bus))?, group.as_deref(), arguments.color.decide())
+        HbctlCommand::Why { not, group } => {
+            let snapshot = runtime.block_on(fetch::snapshot(bus))?;
+            match not {
+                None => explain(&snapshot, group.as_deref(), json, colour),
+                Some(WhyNot::Not { group, node }) => explain_absence(&snapshot, group, node, json, colour),
+            }
         }
+        HbctlCommand::Doctor => print_doctor(&runtime, json, colour),
+        HbctlCommand::Events(filter) => {
+            let filter = EventFilter { json, ..filter.clone() };
+            let filter = filter.with_names(|| runtime.block_on(fetch::snapshot(bus)).ok())?;
+            events::run(&filter, &mut io::stdout().lock(), colour)?;
+            Ok((Said::Text(String::new()), ExitCode::SUCCESS))
+        }
+        HbctlCommand::Dump(_) if json => Err(CliError::NoJson("dump")),
+        HbctlCommand::Dump(options) => {
+            dump::run(options, &mut io::stdout().lock())?;
+            Ok((Said::Text(String::new()), ExitCode::SUCCESS))
+        }
+        HbctlCommand::Request(request) => carry_out(&runtime, bus, request, arguments),
+        command => print_text(&runtime, bus, command, colour).map(|(text, code)| (Said::Text(text), code)),
+    }
+}
+
+/// Runs a command that prints a text, also where JSON is wanted: it becomes the value of a key.
+fn print_text(
+    runtime: &Runtime,
+    bus: Builder<'static>,
+    command: &HbctlCommand,
+    colour: bool,
+) -> Result<(String, ExitCode), CliError> {
+    match command {
+        HbctlCommand::CheckHealth => Ok(check_health::render(runtime.block_on(fetch::snapshot(bus)).as_ref())),
         HbctlCommand::Check { root, node } => {
             let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
-            check::run(&runtime, bus, &subject, arguments.color.decide())
+            check::run(runtime, bus, &subject, colour)
         }
         HbctlCommand::Config { step: ConfigStep::Export, directory, root, node } => {
             let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
-            export::run(&subject, directory.as_deref(), arguments.color.decide())
+            export::run(&subject, directory.as_deref(), colour)
         }
-        HbctlCommand::Doctor => {
-            let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));
-            let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(doctor::Grade::Ok);
-            let ill = worst >= doctor::Grade::Warning;
-            let code = if ill { ExitCode::from(EXIT_TROUBLE) } else { ExitCode::SUCCESS };
-            Ok((doctor::render(&findings, arguments.color.decide()), code))
-        }
-        HbctlCommand::Events(filter) => {
-            let filter = filter.with_key(|| runtime.block_on(fetch::snapshot(bus)).ok());
-            events::run(&filter, &mut io::stdout().lock(), arguments.color.decide())?;
-            Ok((String::new(), ExitCode::SUCCESS))
-        }
-        HbctlCommand::Dump(options) => {
-            dump::run(options, &mut io::stdout().lock())?;
-            Ok((String::new(), ExitCode::SUCCESS))
-        }
-        HbctlCommand::Metrics { output } => print_metrics(&runtime, bus, output.as_deref()),
-        HbctlCommand::Init(options) => setup::init(&runtime, options, arguments.color.decide()).map_err(refused),
-        HbctlCommand::Join { file, options } => {
-            setup::join(&runtime, file, *options, arguments.color.decide()).map_err(refused)
-        }
+        HbctlCommand::Metrics { output } => print_metrics(runtime, bus, output.as_deref()),
+        HbctlCommand::Init(options) => setup::init(runtime, options, colour).map_err(refused),
+        HbctlCommand::Join { file, options } => setup::join(runtime, file, *options, colour).map_err(refused),
         HbctlCommand::Import { kind: ImportKind::Keepalived, file, options } => {
-            setup::import_keepalived(&runtime, file, options, arguments.color.decide()).map_err(refused)
+            setup::import_keepalived(runtime, file, options, colour).map_err(refused)
         }
         HbctlCommand::Genkey(options) => genkey::run(options),
+        HbctlCommand::Report { file, since } => report::run(runtime, file.as_deref(), since),
+        HbctlCommand::Names { kind } => {
+            let snapshot = runtime.block_on(fetch::snapshot(bus)).ok();
+            Ok((names::list(snapshot.as_ref(), *kind), ExitCode::SUCCESS))
+        }
         HbctlCommand::Generate { directory } => generate::write(directory)
             .map(|()| (String::new(), ExitCode::SUCCESS))
             .map_err(failed("write", directory))
             .map_err(CliError::Write),
-        HbctlCommand::Request(request) => carry_out(&runtime, bus, request, arguments.quiet),
+        // What prints as it goes is run by its caller.
+        _ => Ok((String::new(), ExitCode::SUCCESS)),
     }
 }
 
-fn explain(snapshot: &Snapshot, group: Option<&str>, colour: bool) -> Result<(String, ExitCode), CliError> {
+fn explain(snapshot: &Snapshot, group: Option<&str>, json: bool, colour: bool) -> Result<(Said, ExitCode), CliError> {
+    let group = group.map(|typed| names::group(snapshot, typed)).transpose()?;
     let unknown = || CliError::Refused("there is no such group; see `hbctl status`".to_owned());
-    why::render(snapshot, group, colour).map(|text| (text, ExitCode::SUCCESS)).ok_or_else(unknown)
+    let explanation = why::explain(snapshot, group.as_deref(), now_usec()).ok_or_else(unknown)?;
+    let said = if json {
+        Said::Document(json::document("why", &explanation)?)
+    } else {
+        Said::Text(explanation.text(colour))
+    };
+    Ok((said, ExitCode::SUCCESS))
+}
+
+fn explain_absence(
+    snapshot: &Snapshot,
+    group: &str,
+    node: &str,
+    json: bool,
+    colour: bool,
+) -> Result<(Said, ExitCode), CliError> {
+    let (group, node) = (names::group(snapshot, group)?, names::node(snapshot, node)?);
+    let absence = why_not::examine(snapshot, &group, &node, now_usec()).map_err(CliError::Refused)?;
+    let said =
+        if json { Said::Document(json::document("why not", &absence)?) } else { Said::Text(absence.text(colour)) };
+    Ok((said, ExitCode::SUCCESS))
+}
+
+fn print_doctor(runtime: &Runtime, json: bool, colour: bool) -> Result<(Said, ExitCode), CliError> {
+    let findings = doctor::diagnose(&runtime.block_on(doctor::gather(Builder::system)));
+    let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(doctor::Grade::Ok);
+    let ill = worst >= doctor::Grade::Warning;
+    let code = if ill { ExitCode::from(EXIT_TROUBLE) } else { ExitCode::SUCCESS };
+    let said =
+        if json { Said::Document(json::doctor(&findings)?) } else { Said::Text(doctor::render(&findings, colour)) };
+    Ok((said, code))
 }
 
 /// A pair that is not set up.
@@ -151,73 +238,19 @@ fn carry_out(
     runtime: &Runtime,
     bus: Builder<'static>,
     request: &RequestCommand,
-    quiet: bool,
-) -> Result<(String, ExitCode), CliError> {
-    ask_first(request)?;
-    let done = runtime.block_on(send_request(bus, request, quiet))?;
-    let text = printable_lines(&done.map_err(CliError::Refused)?) + "\n";
-    Ok((if quiet { String::new() } else { text }, ExitCode::SUCCESS))
-}
-
-/// Asks whether the operator means what may do harm.
-fn ask_first(request: &RequestCommand) -> Result<(), CliError> {
-    let (question, consent) = match request {
-        RequestCommand::Fence { node, dry_run: false, consent } => {
-            (format!("Reset {node}? Whatever it does is cut off, and its groups are taken over."), consent)
-        }
-        RequestCommand::ConfirmFenced { node, consent } => (
-            format!("Is {node} powered off for certain? If it is not, both nodes will write to the same disks."),
-            consent,
-        ),
-        RequestCommand::ClearHold { group, consent } => (
-            format!(
-                "Take over {group} although another machine may still serve it? If the other node does, both nodes will."
-            ),
-            consent,
-        ),
-        _ => return Ok(()),
+    arguments: &Arguments,
+) -> Result<(Said, ExitCode), CliError> {
+    let request = &runtime.block_on(whole_names::complete(Builder::system(), request))?;
+    requests::ask_first(request)?;
+    let quiet = arguments.quiet;
+    let done = runtime.block_on(requests::send_request(bus, request, quiet))?;
+    let text = printable_lines(&done.map_err(CliError::Refused)?);
+    let said = match (arguments.json, quiet) {
+        (true, _) => Said::Document(json::outcome(&command_name(), true, &text)?),
+        (false, true) => Said::Text(String::new()),
+        (false, false) => Said::Text(text + "\n"),
     };
-    consent::obtain(&question, *consent)
-}
-
-/// Sends hbd the request of an operator and waits for its answer: done, or why not.
-async fn send_request(
-    bus: Builder<'static>,
-    request: &RequestCommand,
-    quiet: bool,
-) -> Result<Result<String, String>, CliError> {
-    let whole = Attention::whole(quiet);
-    match request {
-        RequestCommand::Standby { groups, patience } => {
-            moves::run(bus, "Standby", groups, Attention::of(*patience, quiet)).await
-        }
-        RequestCommand::Takeover { groups, patience } => {
-            moves::run(bus, "Takeover", groups, Attention::of(*patience, quiet)).await
-        }
-        RequestCommand::Move { group, node, patience } => {
-            job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Attention::of(*patience, quiet)).await
-        }
-        RequestCommand::Failback { choice: FailbackChoice::Now, group } => {
-            job::run(bus, "FailbackNow", &(group,), whole).await
-        }
-        RequestCommand::Failback { choice: FailbackChoice::Cancel, group } => {
-            ask::ask(bus, "FailbackCancel", &(group,)).await
-        }
-        RequestCommand::Maintenance { state, group } if group.is_empty() => {
-            ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await
-        }
-        RequestCommand::Maintenance { state, group } => {
-            ask::ask(bus, "SetGroupMaintenance", &(group, *state == Switch::On)).await
-        }
-        RequestCommand::ClearHold { group, .. } => ask::ask(bus, "ClearHold", &(group,)).await,
-        RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
-        RequestCommand::Reload { dry_run: true } => reload::describe(bus).await,
-        RequestCommand::Reload { dry_run: false } => reload::reload(bus).await,
-        RequestCommand::Upgrade { step: UpgradeStep::Begin } => upgrade::begin(),
-        RequestCommand::Upgrade { step: UpgradeStep::End } => upgrade::end(bus).await,
-        RequestCommand::Fence { node, dry_run, .. } => fence::fence(bus, node, *dry_run, quiet).await,
-        RequestCommand::ConfirmFenced { node, .. } => fence::confirm(bus, node, quiet).await,
-    }
+    Ok((said, ExitCode::SUCCESS))
 }
 
 fn print_metrics(
@@ -233,8 +266,12 @@ fn print_metrics(
     Ok((String::new(), code))
 }
 
-fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(String, ExitCode), CliError> {
-    let text = if json { json::render(snapshot)? } else { status::render(snapshot, now_usec(), colour) };
+fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(Said, ExitCode), CliError> {
+    let said = if json {
+        Said::Document(json::status(snapshot, now_usec())?)
+    } else {
+        Said::Text(status::render(snapshot, now_usec(), colour))
+    };
     let code = if status::troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
-    Ok((text, code))
+    Ok((said, code))
 }

@@ -48,6 +48,7 @@ pub(super) async fn run(
     }
 }
 
-fn is_scope(word: &str) -> bool {
+/// Whether the word is one of the sets of groups.
+pub(super) fn is_scope(word: &str) -> bool {
     SCOPES.contains(&word)
 }

@@ -12,6 +12,7 @@ use zbus::proxy::MethodFlags;
 
 use super::ask::{connect, manager, refusal_text};
 use super::error::CliError;
+use super::job::print_line;
 use crate::bus::{KEYS_CHANGE, NAME};
 use crate::util::text::printable;
 
@@ -32,7 +33,7 @@ pub(super) async fn describe(bus: Builder<'static>) -> Result<Result<String, Str
 }
 
 /// Has hbd read its files again, and waits until they are in force.
-pub(super) async fn reload(bus: Builder<'static>) -> Result<Result<String, String>, CliError> {
+pub(super) async fn reload(bus: Builder<'static>, quiet: bool) -> Result<Result<String, String>, CliError> {
     let bus = connect(bus).await?;
     let manager = manager(&bus).await?;
     let names = DBusProxy::new(&bus).await.map_err(CliError::NoAnswer)?;
@@ -44,6 +45,9 @@ pub(super) async fn reload(bus: Builder<'static>) -> Result<Result<String, Strin
         Err(error) => return refusal_text(error).map(Err),
     };
     if changes.iter().any(|change| change != KEYS_CHANGE) {
+        if !quiet {
+            print_line("the files are accepted; waiting for the hbd that replaces this one");
+        }
         let replaced = async {
             while let Some(change) = owners.next().await {
                 if change.args().is_ok_and(|args| args.new_owner().is_some()) {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::format::{age, bold, ha_cf_time, paint, rest, table};
+use super::due::due;
+use super::format::{age, bold, ha_cf_time, paint, table};
 use crate::bus::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
@@ -161,25 +162,18 @@ fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
 }
 
 /// The end of the sentence about a group that is held back: what can be done about it.
-fn remedy(group: &GroupSnapshot) -> String {
-    match group.held_back.as_str() {
-        why if why.contains("maintenance") => ".".to_owned(),
-        why if why.contains("not ready") => format!(": if it is after all, hbctl clear-hold {}", group.name),
-        why if why.contains("may not hear") => {
-            format!(", and no address shows whether it serves: if it does not, hbctl clear-hold {}", group.name)
-        }
-        why if why.contains("not reset") => {
-            ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned()
-        }
-        why if why.contains("the witness") => {
-            ": if the other node is off for certain, hbctl confirm-fenced NODE.".to_owned()
-        }
-        why if why.contains("ping node") => {
-            format!(": if the network of this node is well, hbctl clear-hold {}", group.name)
-        }
-        _ => {
-            format!(": find that machine. If it does not serve the group, hbctl clear-hold {}", group.name)
-        }
+pub(super) fn remedy(group: &GroupSnapshot) -> String {
+    let name = &group.name;
+    match group.held_back_reason.as_str() {
+        "maintenance" => ".".to_owned(),
+        "not-ready" => format!(": if it is after all, hbctl clear-hold {name}"),
+        "doubted" => format!(", and no address shows whether it serves: if it does not, hbctl clear-hold {name}"),
+        "not-fenced" => ": if that node is off for certain, hbctl confirm-fenced NODE.".to_owned(),
+        "witness" => ": if the other node is off for certain, hbctl confirm-fenced NODE.".to_owned(),
+        "isolated" => format!(": if the network of this node is well, hbctl clear-hold {name}"),
+        "answered" => format!(": find that machine. If it does not serve the group, hbctl clear-hold {name}"),
+        // An older hbd says no reason.
+        _ => ": see HELD BACK in hbctl(8)".to_owned(),
     }
 }
 
@@ -231,11 +225,27 @@ fn witness(snapshot: &Snapshot) -> String {
     if words.is_empty() { String::new() } else { format!("the witness {words}\n") }
 }
 
+/// The first line: all is well or not, and what is next.
+pub(super) fn headline(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
+    let well = match troubles(snapshot).len() {
+        0 => paint("All is well.", "ok", colour),
+        1 => paint("Something is wrong, see the last line.", "bad", colour),
+        many => paint(&format!("{many} things are wrong, see the last lines."), "bad", colour),
+    };
+    let due = due(snapshot, now_usec);
+    match due.as_slice() {
+        [] => well,
+        [only] => format!("{well} Next: {}.", only.text),
+        [first, others @ ..] => format!("{well} Next: {}; {} more below.", first.text, others.len()),
+    }
+}
+
 /// The whole text. `now_usec` is CLOCK_REALTIME in microseconds.
 pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String {
     let mut text = format!(
-        "{} {}: {}, holds {}\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
+        "{}\n\n{} {}: {}, holds {}\nhbd {}, cluster {}, generation {}, auto_failback {}{}\n\
          keepalive {}, warntime {}, deadtime {}, initdead {}\n{}\n",
+        headline(snapshot, now_usec, colour),
         bold("Node", colour),
         snapshot.node,
         paint(&snapshot.state, &snapshot.state, colour),
@@ -272,10 +282,9 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
     if !snapshot.awaited.is_empty() {
         let _ = writeln!(text, "\nA move waits for {}.", snapshot.awaited);
     }
-    let returning = snapshot.groups.iter().filter_map(|group| Some((group, when_it_returns(group, now_usec)?)));
-    for (number, (group, when)) in returning.enumerate() {
+    for (number, act) in due(snapshot, now_usec).iter().enumerate() {
         let gap = if number == 0 { "\n" } else { "" };
-        let _ = writeln!(text, "{gap}Group {} returns to {} {when}.", group.name, group.preferred);
+        let _ = writeln!(text, "{gap}Next: {}.", act.text);
     }
     let troubles = troubles(snapshot);
     if !troubles.is_empty() {
@@ -286,17 +295,6 @@ pub(super) fn render(snapshot: &Snapshot, now_usec: u64, colour: bool) -> String
         }
     }
     text
-}
-
-/// When a group goes back to the node that it prefers; `None` if it does not by itself.
-pub(super) fn when_it_returns(group: &GroupSnapshot, now_usec: u64) -> Option<String> {
-    match group.returns.as_str() {
-        "" => None,
-        "when-well" => Some("when that is there and well".to_owned()),
-        "at" => Some(format!("in {}", rest(group.returns_at_usec.saturating_sub(now_usec)))),
-        "window" => Some(format!("between {}", group.returns_window.replace('-', " and "))),
-        _ => Some("as soon as nothing is in the way".to_owned()),
-    }
 }
 
 /// The rows of a group: one for itself, and one for each of its resources.
@@ -373,7 +371,7 @@ mod tests {
 
     fn shown(snapshot: &Snapshot) -> (String, String, String) {
         let holding = |node: usize| holding(snapshot, &snapshot.nodes[node]).0;
-        (render(snapshot, 0, false).lines().next().unwrap_or_default().to_owned(), holding(0), holding(1))
+        (render(snapshot, 0, false).lines().nth(2).unwrap_or_default().to_owned(), holding(0), holding(1))
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::format::ColourChoice;
 use super::genkey::GenkeyOptions;
 use super::job::Patience;
 use super::moves::ScopeOrGroup;
+use super::names::NameKind;
 use super::setup::{JoinOptions, SetupOptions};
 
 /// Query and control hbd
@@ -26,6 +27,9 @@ pub(super) struct Arguments {
     /// Print neither the progress nor that something is done: the exit status tells
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Print one JSON object, see JSON below
+    #[arg(short, long, global = true)]
+    pub json: bool,
     /// Accepted for the fingers' sake: hbctl never starts a pager
     #[arg(long, global = true, hide = true)]
     pub no_pager: bool,
@@ -82,11 +86,7 @@ pub(super) enum HbctlCommand {
     ///
     /// Exit status: 0 all is well, 1 hbd does not answer, 3 something is wrong (a group has no owner, a unit has
     /// failed, a node or a link is dead).
-    Status {
-        /// Print everything as JSON
-        #[arg(short, long)]
-        json: bool,
-    },
+    Status,
     /// Say in one line whether all is well, as Nagios, Icinga and their like want it from a plugin
     ///
     /// The first line begins with HBD OK, WARNING, CRITICAL or UNKNOWN and ends with numbers for graphs; what is
@@ -95,13 +95,20 @@ pub(super) enum HbctlCommand {
     /// is a warning. Exit status, unlike that of all other commands: 0 ok, 1 warning, 2 critical, 3 hbd cannot be
     /// asked.
     CheckHealth,
-    /// Show the status live on the whole terminal; q or Ctrl-C leaves
+    /// Show the status live on the whole terminal, with the last decisions; q or Ctrl-C leaves
+    ///
+    /// The line at the bottom names the keys: s gives all groups of this node to the other one, t takes those of the
+    /// other one, f returns at once what waits to go back, m begins or ends the maintenance of this node, c forgets
+    /// failures. Each asks first; y sends it.
     Watch,
-    /// Explain which node owns a group and which decisions led to that
+    /// Explain which node owns a group, why, and until when; or why it is not on another node
     ///
     /// Shows the last fifty decisions of the running hbd; `hbctl events` shows older ones. Exit status: 0 shown, 1
     /// hbd does not answer, 4 there is no such group.
+    #[command(args_conflicts_with_subcommands = true)]
     Why {
+        #[command(subcommand)]
+        not: Option<WhyNot>,
         /// The group by its name, as status shows it, or by its first resource; without it all groups
         group: Option<String>,
     },
@@ -193,6 +200,20 @@ pub(super) enum HbctlCommand {
         #[command(flatten)]
         options: SetupOptions,
     },
+    /// Collect what a report of a defect needs into one file that only its owner can read
+    ///
+    /// Writes a tar archive with the configuration without its secrets (keys of authkeys, passwords of fencing
+    /// devices and of the witness are blotted out), hbd's records in the journal, status, doctor and check as they
+    /// print them, the recordings, the addresses and routes, and the states of the units. Says what is in it and
+    /// what could not be had. Names and addresses of the cluster stay in it: look before you send it. Root gets
+    /// more than others. Exit status: 0 written, 1 not written.
+    Report {
+        /// The file; without it hbd-report-NODE-TIME.tar.gz in this directory
+        file: Option<PathBuf>,
+        /// Records of the journal since this moment, in journalctl's words
+        #[arg(long, value_name = "TIME", default_value = "-2d", allow_hyphen_values = true)]
+        since: String,
+    },
     /// Make a key for authkeys that nobody can guess
     ///
     /// Prints a line for /etc/ha.d/authkeys, and on standard error what to do with it. Exit status: 0 done, 1 the
@@ -200,6 +221,13 @@ pub(super) enum HbctlCommand {
     Genkey(GenkeyOptions),
     #[command(flatten)]
     Request(RequestCommand),
+    /// Print the names of groups or nodes, a line each (for the completions of shells)
+    #[command(hide = true)]
+    Names {
+        /// Of what
+        #[arg(value_enum)]
+        kind: NameKind,
+    },
     /// Write the man pages and the completions into a directory (for packagers)
     #[command(hide = true)]
     Generate {
@@ -208,8 +236,24 @@ pub(super) enum HbctlCommand {
     },
 }
 
-/// The commands by which an operator asks hbd to act.
+/// What `why` is asked for beside the owner.
 #[derive(Debug, Subcommand)]
+pub(super) enum WhyNot {
+    /// Say what keeps a group from running on a node now, and what would bring it there
+    ///
+    /// Lists what would keep a move from happening as far as this node knows: that the node is dead, in maintenance
+    /// or not ready, failures, what holds the group back, and groups that hbd.toml keeps apart from it. Exit status:
+    /// as why.
+    Not {
+        /// The group by its name, as status shows it, or by its first resource
+        group: String,
+        /// The node, as ha.cf names it
+        node: String,
+    },
+}
+
+/// The commands by which an operator asks hbd to act.
+#[derive(Debug, Clone, Subcommand)]
 pub(super) enum RequestCommand {
     /// Give resource groups to the other node, and wait until they run there
     ///

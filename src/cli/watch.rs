@@ -1,7 +1,8 @@
 //! `hbctl watch`: the status, live, on a whole terminal.
 //!
 //! Owns the terminal while it runs, and restores it however it ends. Draws when hbd signals a change, and once a
-//! second for the times. While the bus or hbd does not answer, the screen says so.
+//! second for the times: the status, the last decisions below it, and a line for the keys, which
+//! [`super::watch_keys`] knows. While the bus or hbd does not answer, the screen says so.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -18,8 +19,9 @@ use zbus::{MatchRule, MessageStream};
 use super::error::CliError;
 use super::fetch::Client;
 use super::format::{local_time, paint};
-use super::status;
-use crate::bus::NAME;
+use super::watch_keys::Bottom;
+use super::{status, why};
+use crate::bus::{NAME, Snapshot};
 use crate::util::clock::now_usec;
 
 /// How often the screen is drawn without a signal, because `LAST HEARD` changes without one.
@@ -56,15 +58,14 @@ impl<I: AsFd, O: Write> Screen<I, O> {
     }
 
     /// Shows as many lines as fit.
-    fn draw(&mut self, text: &str) -> io::Result<()> {
+    fn draw(&mut self, view: &View, bottom: &str) -> io::Result<()> {
         // A serial console does not know its size.
         let rows = termios::tcgetwinsize(&self.input).map_or(0, |size| usize::from(size.ws_row));
-        let rows = if rows == 0 { 24 } else { rows };
+        let lines = arrange(view, bottom, if rows == 0 { 24 } else { rows });
         let mut frame = "\x1b[H".to_owned();
-        let lines: Vec<&str> = text.lines().collect();
-        for (number, line) in lines.iter().take(rows).enumerate() {
+        for (number, line) in lines.iter().enumerate() {
             frame.push_str(if number > 0 { "\r\n" } else { "" });
-            frame.push_str(if number + 1 == rows && lines.len() > rows { "…" } else { line });
+            frame.push_str(line);
             frame.push_str("\x1b[K");
         }
         frame.push_str("\x1b[J");
@@ -80,6 +81,45 @@ impl<I: AsFd, O: Write> Drop for Screen<I, O> {
         let _ = self.output.flush();
         let _ = termios::tcsetattr(&self.input, OptionalActions::Now, &self.before);
     }
+}
+
+/// What is on the screen beside the line at the bottom.
+#[derive(Default)]
+struct View {
+    /// The status, or why there is none.
+    status: String,
+    /// The last decisions, a line each, oldest first.
+    decisions: Vec<String>,
+    /// Whether this node is in maintenance.
+    maintenance: bool,
+}
+
+/// The lines of the screen, as many as it has rows: the status, cut if need be, the newest decisions in what is left,
+/// at least an eighth of the rows, and the bottom line.
+fn arrange(view: &View, bottom: &str, rows: usize) -> Vec<String> {
+    let status: Vec<&str> = view.status.lines().collect();
+    let room = rows.saturating_sub(1);
+    let wanted = room.saturating_sub(status.len()).max(rows / 8);
+    // A gap and a heading take a row each.
+    let pane = if view.decisions.is_empty() { 0 } else { wanted.min(view.decisions.len() + 2).min(room) };
+    let body = (room - pane).min(status.len());
+    let mut lines: Vec<String> = status.iter().take(body).map(|line| (*line).to_owned()).collect();
+    if status.len() > body
+        && let Some(last) = lines.last_mut()
+    {
+        "…".clone_into(last);
+    }
+    match pane {
+        0 => {}
+        1 | 2 => lines.extend(view.decisions.iter().rev().take(pane).rev().cloned()),
+        pane => {
+            lines.extend([String::new(), "LAST DECISIONS".to_owned()]);
+            lines.extend(view.decisions.iter().rev().take(pane - 2).rev().cloned());
+        }
+    }
+    lines.resize(room, String::new());
+    lines.push(bottom.to_owned());
+    lines
 }
 
 /// Runs until `q` or Ctrl-C, a signal, or the end of the terminal.
@@ -102,16 +142,18 @@ where
     });
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
     let mut resized = signal(SignalKind::window_change()).map_err(CliError::Runtime)?;
-    let mut source = StatusFeed::default();
+    let (mut source, mut bottom) = (StatusFeed::default(), Bottom::default());
     loop {
-        let text = source.text(&connect, colour).await;
-        screen.draw(&text).map_err(CliError::NoTerminal)?;
+        let view = source.view(&connect, colour).await;
+        let line = format!("{}  {}", local_time(now_usec()), bottom.line());
+        screen.draw(&view, &line).map_err(CliError::NoTerminal)?;
         tokio::select! {
             key = keyboard.recv() => match key {
                 None | Some(b'q' | b'Q' | CTRL_C) => return Ok(()),
                 // Any other key draws at once.
-                Some(_) => {}
+                Some(key) => bottom.press(key, view.maintenance, &connect),
             },
+            () = bottom.ended() => {}
             _ = terminate.recv() => return Ok(()),
             _ = resized.recv() => {}
             () = source.changed() => sleep(SETTLING_TIME).await,
@@ -128,21 +170,24 @@ struct StatusFeed {
 }
 
 impl StatusFeed {
-    /// The screen's text: the status, or why there is none.
-    async fn text(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> String {
-        let head = format!("hbctl watch, {}; q leaves\n\n", local_time(now_usec()));
-        match self.status(connect, colour).await {
-            Ok(text) => head + &text,
+    /// The status, or why there is none.
+    async fn view(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> View {
+        match self.snapshot(connect).await {
+            Ok(snapshot) => View {
+                status: status::render(&snapshot, now_usec(), colour),
+                decisions: snapshot.decisions.iter().map(|decision| why::line(decision, colour)).collect(),
+                maintenance: snapshot.maintenance,
+            },
             Err(error) => {
                 if !matches!(error, CliError::NotRunning) {
                     *self = StatusFeed::default();
                 }
-                head + &paint(&error.with_remedy(), "bad", colour) + "\n"
+                View { status: paint(&error.with_remedy(), "bad", colour), ..View::default() }
             }
         }
     }
 
-    async fn status(&mut self, connect: &impl Fn() -> Builder<'static>, colour: bool) -> Result<String, CliError> {
+    async fn snapshot(&mut self, connect: &impl Fn() -> Builder<'static>) -> Result<Snapshot, CliError> {
         let client = match self.client.take() {
             Some(client) => client,
             None => {
@@ -151,8 +196,7 @@ impl StatusFeed {
                 client
             }
         };
-        let snapshot = self.client.insert(client).snapshot().await?;
-        Ok(status::render(&snapshot, now_usec(), colour))
+        self.client.insert(client).snapshot().await
     }
 
     /// Resolves when hbd has signalled a change since the last call.
@@ -187,4 +231,26 @@ async fn listen(client: &Client) -> Result<mpsc::Receiver<()>, CliError> {
         }
     });
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(status: usize, decisions: usize) -> View {
+        View {
+            status: (1..=status).map(|number| format!("s{number}\n")).collect(),
+            decisions: (1..=decisions).map(|number| format!("d{number}")).collect(),
+            maintenance: false,
+        }
+    }
+
+    #[test]
+    fn the_screen_is_full_and_the_newest_decisions_are_on_it() {
+        assert_eq!(arrange(&view(2, 1), "keys", 8), ["s1", "s2", "", "LAST DECISIONS", "d1", "", "", "keys"]);
+        assert_eq!(arrange(&view(2, 9), "keys", 8), ["s1", "s2", "", "LAST DECISIONS", "d7", "d8", "d9", "keys"]);
+        assert_eq!(arrange(&view(9, 9), "keys", 8), ["s1", "s2", "s3", "s4", "s5", "…", "d9", "keys"]);
+        assert_eq!(arrange(&view(9, 0), "keys", 4), ["s1", "s2", "…", "keys"]);
+        assert_eq!(arrange(&view(9, 9), "keys", 1), ["keys"]);
+    }
 }

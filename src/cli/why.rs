@@ -1,69 +1,116 @@
-//! `hbctl why`: the last decisions as text, for one group or for all.
+//! `hbctl why`: who owns a group, since when and because of what, in sentences; and the last decisions.
+//!
+//! Owns the sentences. What was the cause is [`super::cause`]'s to find; why a group is not elsewhere
+//! [`super::why_not`]'s.
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
+use super::cause::cause;
+use super::due::when_it_returns;
 use super::format::{age, bold, local_time, paint};
-use super::status::when_it_returns;
+use super::status::remedy;
 use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
-use crate::util::clock::now_usec;
 use crate::util::text::printable;
 
-/// The text; `None` if there is no such group.
-pub(super) fn render(snapshot: &Snapshot, wanted: Option<&str>, colour: bool) -> Option<String> {
+/// The explanation as `hbctl why --json` prints it.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation<'a> {
+    groups: Vec<Explained<'a>>,
+    witness: Option<String>,
+    decisions: Vec<&'a DecisionSnapshot>,
+}
+
+/// One group in it.
+#[derive(Debug, Serialize)]
+struct Explained<'a> {
+    name: &'a str,
+    owner: &'a str,
+    owner_since_usec: u64,
+    explanation: String,
+}
+
+/// What there is to say at this moment, CLOCK_REALTIME, about one group or about all; `None` if there is no such
+/// group.
+pub(super) fn explain<'a>(snapshot: &'a Snapshot, wanted: Option<&str>, now_usec: u64) -> Option<Explanation<'a>> {
     let groups: Vec<&GroupSnapshot> = match wanted {
         None => snapshot.groups.iter().collect(),
         Some(word) => vec![&snapshot.groups[snapshot.place_of(word)?]],
     };
-    let mut text = String::new();
-    for group in &groups {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}: {}", bold(&printable(&group.name), colour), owner_sentence(group, snapshot));
-    }
-    if let Some(vote) = vote(snapshot) {
-        let _ = writeln!(text, "{}: {vote}", bold("the witness", colour));
-    }
     // A decision about no group, such as a node's death, may be the cause of what happened to this group.
     let of_interest = |decision: &&DecisionSnapshot| {
         decision.group.is_empty() || groups.iter().any(|group| group.name == decision.group) || wanted.is_none()
     };
-    text.push_str(if snapshot.decisions.is_empty() {
-        "\nNothing was decided since hbd started here; `hbctl events` shows what was before.\n"
-    } else {
-        "\nWhat led there, the last at the bottom:\n"
+    let decisions = snapshot.decisions.iter().filter(of_interest).collect();
+    let explained = groups.into_iter().map(|group| Explained {
+        name: &group.name,
+        owner: &group.owner,
+        owner_since_usec: group.owner_since_usec,
+        explanation: explanation(group, snapshot, now_usec),
     });
-    for decision in snapshot.decisions.iter().filter(of_interest) {
-        let level = level(decision.priority);
-        let said = paint(&printable(&decision.text), level, colour);
-        let _ = writeln!(text, "  {}  {said}", local_time(decision.usec));
-    }
-    Some(text)
+    Some(Explanation { groups: explained.collect(), witness: vote(snapshot), decisions })
 }
 
-/// The owner of a group, since when, and why not its preferred node.
-fn owner_sentence(group: &GroupSnapshot, snapshot: &Snapshot) -> String {
+impl Explanation<'_> {
+    /// The same for people.
+    pub(super) fn text(&self, colour: bool) -> String {
+        let mut text = String::new();
+        for Explained { name, explanation, .. } in &self.groups {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}: {explanation}", bold(&printable(name), colour));
+        }
+        if let Some(vote) = &self.witness {
+            let _ = writeln!(text, "{}: {vote}", bold("the witness", colour));
+        }
+        text.push_str(if self.decisions.is_empty() {
+            "\nNothing was decided since hbd started here; `hbctl events` shows what was before.\n"
+        } else {
+            "\nWhat led there, the last at the bottom:\n"
+        });
+        for decision in &self.decisions {
+            let _ = writeln!(text, "  {}", line(decision, colour));
+        }
+        text
+    }
+}
+
+/// Where a group is, since when, because of what, and when that changes.
+fn explanation(group: &GroupSnapshot, snapshot: &Snapshot, now_usec: u64) -> String {
     if !group.held_back.is_empty() {
-        return format!("held back, because {}", printable(&group.held_back));
+        let remedy = remedy(group);
+        return format!("held back, because {}{}.", printable(&group.held_back), remedy.trim_end_matches('.'));
     }
     if group.owner.is_empty() {
-        return "nobody owns it".to_owned();
+        return format!("nobody owns it. `hbctl why not {} {}` says why not this node.", group.name, snapshot.node);
     }
-    let ago = now_usec().saturating_sub(group.owner_since_usec);
     let owner = if group.owner == snapshot.node { "this node" } else { &group.owner };
-    let since = if group.owner_since_usec == 0 { String::new() } else { format!(" since {}", age(ago)) };
-    let home = if group.owner == group.preferred {
-        "which it prefers".to_owned()
-    } else {
-        let dead = snapshot.nodes.iter().any(|node| node.name == group.preferred && node.status == "dead");
-        let returns = when_it_returns(group, now_usec());
-        let why = match (dead, snapshot.auto_failback.as_str()) {
-            (true, _) => "which is dead".to_owned(),
-            (false, _) if returns.is_some() => format!("it returns {}", returns.unwrap_or_default()),
-            (false, "off") => "auto_failback is off".to_owned(),
-            (false, _) => "for the reasons below".to_owned(),
-        };
-        format!("and not on {}, which it prefers: {why}", group.preferred)
+    let since = match group.owner_since_usec {
+        0 => String::new(),
+        since => format!(" for {}", age(now_usec.saturating_sub(since))),
     };
-    format!("on {owner}{since}, {home}{}", what_does_not_run(group))
+    let because = cause(snapshot, group).map(|cause| format!(", because {cause}")).unwrap_or_default();
+    format!("on {owner}{since}{because}{}. {}", what_does_not_run(group), home(group, snapshot, now_usec))
+}
+
+/// The node that it prefers, and whether it goes there.
+fn home(group: &GroupSnapshot, snapshot: &Snapshot, now_usec: u64) -> String {
+    let preferred = &group.preferred;
+    if group.owner == *preferred {
+        return "That is the node that it prefers.".to_owned();
+    }
+    let dead = snapshot.nodes.iter().any(|node| node.name == *preferred && node.status == "dead");
+    let is_dead = if dead { ", which is dead" } else { "" };
+    match when_it_returns(group, now_usec) {
+        Some(when) => format!("It prefers {preferred}{is_dead}, and returns {when}."),
+        None if !group.fails_back => {
+            format!("It prefers {preferred}{is_dead}, and stays: auto_failback or failback is off for it.")
+        }
+        None if group.owner != snapshot.node && !dead => {
+            format!("It prefers {preferred}; `hbctl why` on {} says when it returns.", group.owner)
+        }
+        None => format!("It prefers {preferred}{is_dead}; what is below says why it is not there."),
+    }
 }
 
 /// What the witness has to do with it; `None` without one.
@@ -87,7 +134,7 @@ fn vote(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// The end of the sentence if not all of the group runs.
-fn what_does_not_run(group: &GroupSnapshot) -> String {
+pub(super) fn what_does_not_run(group: &GroupSnapshot) -> String {
     let ill = group.resources.iter().filter(|resource| !resource.why.is_empty());
     let ill: Vec<String> =
         ill.map(|resource| format!("{} ({}: {})", resource.word, resource.state, printable(&resource.why))).collect();
@@ -98,6 +145,12 @@ fn what_does_not_run(group: &GroupSnapshot) -> String {
     } else {
         String::new()
     }
+}
+
+/// A decision in a line, with its time.
+pub(super) fn line(decision: &DecisionSnapshot, colour: bool) -> String {
+    let said = paint(&printable(&decision.text), level(decision.priority), colour);
+    format!("{}  {said}", local_time(decision.usec))
 }
 
 /// The word for a priority.
@@ -115,47 +168,67 @@ mod tests {
     use super::*;
     use crate::bus::NodeSnapshot;
 
+    const NOW: u64 = 200_000_000;
+
     fn snapshot() -> Snapshot {
-        let decision = |group: &str, text: &str| DecisionSnapshot {
-            usec: 1,
+        let decision = |event: &str, node: &str, group: &str, text: &str| DecisionSnapshot {
+            usec: 80_000_000,
             priority: 6,
+            event: event.to_owned(),
+            node: node.to_owned(),
             group: group.to_owned(),
             text: text.to_owned(),
-            ..DecisionSnapshot::default()
         };
         let group = |name: &str, owner: &str| GroupSnapshot {
             name: name.to_owned(),
             owner: owner.to_owned(),
             preferred: "nodea".to_owned(),
-            owner_since_usec: now_usec() - 120_000_000,
+            owner_since_usec: 80_000_000,
             ..GroupSnapshot::default()
         };
-        let dead = NodeSnapshot { name: "nodea".into(), status: "dead".into(), ..NodeSnapshot::default() };
+        let dead = NodeSnapshot {
+            name: "nodea".into(),
+            status: "dead".into(),
+            deadtime_usec: 4_000_000,
+            ..NodeSnapshot::default()
+        };
         Snapshot {
             node: "nodeb".to_owned(),
             nodes: vec![dead],
             groups: vec![group("10.0.0.1", "nodeb"), group("10.0.0.2", "")],
             decisions: vec![
-                decision("", "node nodea: is dead"),
-                decision("10.0.0.1", "one is active here"),
-                decision("10.0.0.2", "two \u{1b}[2J did not start"),
+                decision("NodeDead", "nodea", "", "node nodea: is dead"),
+                decision("GroupActive", "", "10.0.0.1", "one is active here"),
+                decision("StartFailed", "", "10.0.0.2", "two \u{1b}[2J did not start"),
             ],
             ..Snapshot::default()
         }
     }
 
+    fn render(snapshot: &Snapshot, wanted: Option<&str>) -> Option<String> {
+        Some(explain(snapshot, wanted, NOW)?.text(false))
+    }
+
     #[test]
     fn a_group_is_told_with_its_cause_and_without_the_others() {
-        let text = render(&snapshot(), Some("10.0.0.1"), false).unwrap();
-        let wanted = "10.0.0.1: on this node since 2 min, and not on nodea, which it prefers: which is dead\n";
-        assert!(text.starts_with(wanted), "{text}");
+        let mut snapshot = snapshot();
+        let text = render(&snapshot, Some("10.0.0.1")).unwrap();
+        let since = local_time(76_000_000);
+        let wanted = format!(
+            "10.0.0.1: on this node for 2 min, because nodea was silent for 4 s from {since}. It prefers nodea, which is \
+             dead, and stays: auto_failback or failback is off for it.\n"
+        );
+        assert!(text.starts_with(&wanted), "{text}");
         assert!(text.contains("node nodea: is dead") && text.contains("one is active here"), "{text}");
         assert!(!text.contains("10.0.0.2") && !text.contains("did not start"), "{text}");
-        assert_eq!(render(&snapshot(), Some("10.0.0.9"), false), None);
-        let mut named = snapshot();
-        (named.groups[0].name, named.groups[0].key) = ("web".to_owned(), "10.0.0.1".to_owned());
-        named.decisions[1].group = "web".to_owned();
-        let text = render(&named, Some("10.0.0.1"), false).unwrap();
+        assert_eq!(render(&snapshot, Some("10.0.0.9")), None);
+        (snapshot.groups[0].returns, snapshot.groups[0].returns_at_usec) = ("at".to_owned(), NOW + 240_000_000);
+        snapshot.nodes[0].status = "active".to_owned();
+        let text = render(&snapshot, Some("10.0.0.1")).unwrap();
+        assert!(text.contains(". It prefers nodea, and returns in 4 min.\n"), "{text}");
+        (snapshot.groups[0].name, snapshot.groups[0].key) = ("web".to_owned(), "10.0.0.1".to_owned());
+        snapshot.decisions[1].group = "web".to_owned();
+        let text = render(&snapshot, Some("10.0.0.1")).unwrap();
         assert!(text.starts_with("web: on this node") && text.contains("one is active here"), "{text}");
     }
 
@@ -163,7 +236,7 @@ mod tests {
     fn the_vote_is_told_where_there_is_one() {
         let mut snapshot = snapshot();
         let line = |snapshot: &Snapshot| {
-            let text = render(snapshot, None, false).unwrap();
+            let text = render(snapshot, None).unwrap();
             text.lines().find(|line| line.starts_with("the witness:")).map(str::to_owned)
         };
         assert_eq!(line(&snapshot), None);
@@ -180,7 +253,8 @@ mod tests {
 
     #[test]
     fn no_record_moves_the_cursor() {
-        let text = render(&snapshot(), None, false).unwrap();
-        assert!(text.contains("nobody owns it") && !text.contains('\u{1b}'), "{text}");
+        let text = render(&snapshot(), None).unwrap();
+        assert!(text.contains("10.0.0.2: nobody owns it. `hbctl why not 10.0.0.2 nodeb` says"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

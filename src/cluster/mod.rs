@@ -41,6 +41,7 @@ pub use api::event::{
     UnitNews,
 };
 pub use api::group_set::{GroupSet, MAX_GROUPS};
+pub use api::hold_reason::HoldReason;
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::{KnownPeer, Settings};

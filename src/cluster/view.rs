@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{
-    Awaited, CheckView, Core, GroupSet, GroupState, PingedNode, ResourceState, ReturnWait, Set, Step, WitnessView,
+    Awaited, CheckView, Core, GroupSet, GroupState, HoldReason, PingedNode, ResourceState, ReturnWait, Set, Step,
+    WitnessView,
 };
 use crate::config::Fingerprint;
 
@@ -108,6 +109,9 @@ pub struct GroupView {
     pub owner: Option<String>,
     /// Why we do not take it although its owner is dead: who still answers for which of its addresses.
     pub held_back: Option<String>,
+    /// The same as one of a few.
+    #[serde(default)]
+    pub hold_reason: Option<HoldReason>,
     /// Whether its owner, the other node, says that something of it does not run there.
     #[serde(default)]
     pub degraded_there: bool,
@@ -216,6 +220,7 @@ impl Core {
             theirs.then(|| self.peer_name())
         };
         let here = self.groups.wanted(index);
+        let (hold_reason, held_back) = self.objection(index).unzip();
         let degraded_there =
             theirs && !here && self.peer_node().is_some_and(|peer| peer.degraded.contains(&group.key));
         GroupView {
@@ -224,7 +229,8 @@ impl Core {
             state,
             running,
             owner,
-            held_back: self.objection(index),
+            held_back,
+            hold_reason,
             degraded_there,
             contested: theirs && here,
             strangers: self.strangers_in_words(index),

@@ -1,9 +1,12 @@
 //! From the core's [`View`] and the configuration to what the bus shows and the STATUS= line says.
 
+use std::collections::BTreeSet;
+
 use super::links;
 use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{
-    CheckState, CheckView, GroupState, GroupView, NodeView, PingedNode, ResourceState, ReturnWait, Set, View,
+    Awaited, CheckState, CheckView, GroupState, GroupView, HoldReason, NodeView, PingedNode, ResourceState,
+    ReturnWait, Set, View,
 };
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
@@ -21,6 +24,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         maintenance: view.maintenance,
         groups_move_alone: view.groups_move_alone,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
+        awaited_reason: view.awaited.map(awaited_word).unwrap_or_default().to_owned(),
         witness: view.witness.as_ref().map(|witness| witness.words.clone()).unwrap_or_default(),
         witness_answers: view.witness.as_ref().is_some_and(|witness| witness.well),
         witness_key: view.witness.as_ref().is_some_and(|witness| witness.has_key),
@@ -52,12 +56,39 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
             .names_of_groups()
             .zip(&config.groups)
             .zip(&view.groups)
-            .map(|((name, group), view)| group_snapshot(name, group, view))
+            .enumerate()
+            .map(|(place, ((name, group), view))| GroupSnapshot {
+                together: company(config, &config.arrangement.together, place),
+                apart: company(config, &config.arrangement.apart, place),
+                fails_back: fails_back(config, place),
+                ..group_snapshot(name, group, view)
+            })
             .collect(),
         broken_devices: Vec::new(),
         start_problems: Vec::new(),
         decisions: Vec::new(),
         decided: 0,
+    }
+}
+
+/// The names of the other groups in those sets which have the group at this place.
+fn company(config: &Config, sets: &[Vec<usize>], place: usize) -> Vec<String> {
+    let others: BTreeSet<usize> = sets.iter().filter(|set| set.contains(&place)).flatten().copied().collect();
+    let named = config.names_of_groups().enumerate().filter(|(other, _)| *other != place && others.contains(other));
+    named.map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Whether the group at this place goes back to the node that it prefers.
+fn fails_back(config: &Config, place: usize) -> bool {
+    let own = config.failback.groups.get(place).copied().flatten();
+    own.unwrap_or(config.auto_failback != AutoFailback::Off)
+}
+
+fn awaited_word(awaited: Awaited) -> &'static str {
+    match awaited {
+        Awaited::ThisNode => "this-node",
+        Awaited::OtherNode => "other-node",
+        Awaited::Exchange => "exchange",
     }
 }
 
@@ -190,9 +221,13 @@ fn group_snapshot(name: &str, group: &Group, view: &GroupView) -> GroupSnapshot 
         owner: view.owner.clone().unwrap_or_default(),
         owner_since_usec: 0,
         held_back: view.held_back.clone().unwrap_or_default(),
+        held_back_reason: view.hold_reason.map(HoldReason::word).unwrap_or_default().to_owned(),
         degraded_there: view.degraded_there,
         contested: view.contested,
         strangers: view.strangers.clone(),
+        together: Vec::new(),
+        apart: Vec::new(),
+        fails_back: false,
         returns: view.returns.map(return_word).unwrap_or_default().to_owned(),
         returns_at_usec: match view.returns {
             Some(ReturnWait::Until(wall)) => microseconds(wall),

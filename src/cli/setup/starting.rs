@@ -4,6 +4,7 @@
 //! Owns the waiting. Whether a node is heard is hbd's word, not a test of its own.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,9 @@ pub(super) fn start(
         let _ = writeln!(text, "hbd runs. Until {second} joins, {first} serves alone; that begins after initdead.");
         return Ok((text, ExitCode::SUCCESS));
     }
+    // Beside the text; an error means that nobody reads it.
+    let limit = HEARING_LIMIT.as_secs();
+    let _ = writeln!(io::stderr(), "hbctl: hbd runs; waiting up to {limit} s until it hears {first} on every link");
     let snapshot = runtime.block_on(wait_until_heard(first));
     let (said, heard) = heard_text(snapshot.as_ref(), first);
     text.push_str(&said);

@@ -228,7 +228,7 @@ records! {
     ConflictWon { node: String } Info "bca1efb4af46431a83dfc0da6ed0d739"
         "the conflict with node {node} is over: announcing our addresses again";
     StorageLetGo { node: String } Critical "9a9e76e7aed54507aefe8ea62b8f15d4"
-        "node {node} may be using the same disks: releasing resource groups with storage here until it has let go of them";
+        "node {node} may be using the same disks: releasing resource groups with storage here until it has released them";
     HeldBack { group: String, resource: String, node: String, mac: String, whose: String } Critical "67fedb0317ba44f4a5bfb64279f45e61"
         "{node} is dead, but its address {resource} is still answered by {mac} ({whose}): not taking over group {group} until nobody answers. If that node must be ignored, switch it off, or write conflict = \"takeover\" into hbd.toml";
     HoldCleared { group: String, node: String } Critical "c1a5b96e5d0f4a6db0f3f0b7e2a94c18"
@@ -270,7 +270,7 @@ records! {
     InterfaceBack { group: String, resource: String } Info "58c0d292eb8b42439bb81dbf3b14a104"
         "the interface of {resource} works";
     GivenUpForCarrier { node: String, set: String } Warning "7e5b7542f08149b48880f704b379fafa"
-        "nobody can reach our {set} resources here, and {node} can serve: giving them up";
+        "nobody can reach our {set} resources here, and {node} can serve: releasing them";
     StandbyWanted { node: String, set: String } Info "d7e34df0f52a4fb680160be5e8779bba"
         "{node} wants to go standby [{set}]";
     StandbyCanTake { node: String, set: String } Info "d079760b334d4ba5893e3187edc6b009"

@@ -51,16 +51,23 @@ pub(in crate::cluster) mod unfit;
 pub(in crate::cluster) mod witness;
 
 use super::core::Core;
+use crate::cluster::HoldReason;
+
+/// How a guard is asked about a group.
+type Guard = fn(&Core, usize) -> Option<String>;
 
 impl Core {
-    /// Why a group is not taken although its owner is gone, if anything objects.
-    pub(super) fn objection(&self, group: usize) -> Option<String> {
-        self.fencing_objection(group)
-            .or_else(|| self.maintenance_objection(group))
-            .or_else(|| self.isolation_objection(group))
-            .or_else(|| self.witness_objection(group))
-            .or_else(|| self.ready_objection(group))
-            .or_else(|| self.lan_objection(group))
-            .or_else(|| self.doubt_objection(group))
+    /// Why a group is not taken although its owner is gone, if anything objects: which guard, and in words.
+    pub(super) fn objection(&self, group: usize) -> Option<(HoldReason, String)> {
+        let guards: [(HoldReason, Guard); 7] = [
+            (HoldReason::NotFenced, Core::fencing_objection),
+            (HoldReason::Maintenance, Core::maintenance_objection),
+            (HoldReason::Isolated, Core::isolation_objection),
+            (HoldReason::Witness, Core::witness_objection),
+            (HoldReason::NotReady, Core::ready_objection),
+            (HoldReason::Answered, Core::lan_objection),
+            (HoldReason::Doubted, Core::doubt_objection),
+        ];
+        guards.into_iter().find_map(|(reason, ask)| Some((reason, ask(self, group)?)))
     }
 }

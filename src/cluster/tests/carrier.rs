@@ -16,7 +16,7 @@ fn a_lost_carrier_gives_the_group_to_a_peer_that_can_serve() {
         assert!(bench.sent("ask_resources").is_empty(), "a cable may be moved");
         bench.run(200);
         assert_eq!(bench.field("ask_resources", "rsc_hold"), ["local"], "hbd: {hbd}");
-        assert!(bench.logged("giving them up"));
+        assert!(bench.logged("can serve: releasing them"));
         bench.ask("local", "other");
         assert!(bench.story().contains(&"stop a1".to_owned()));
     }

@@ -28,7 +28,11 @@ pub fn everybody_may_read_and_root_may_reload(pair: &mut Pair) -> Result<String>
     let tree = node.run(&["busctl", "tree", "--list", NAME])?;
     expect_words("busctl tree", &tree, &["/org/hbd1/node/nodea/link/eth1", "/org/hbd1/node/nodeb", GROUP])?;
     let links = node.run(&["busctl", "introspect", NAME, "/org/hbd1/node/nodea"])?;
-    expect_words("the object of nodea", &links, &["org.hbd1.Node", "\"active\"", "IsHbd", "LastStatusUSec"])?;
+    expect_words(
+        "the object of nodea",
+        &links,
+        &["org.hbd1.Node", "\"active\"", "Implementation", "LastStatusTimestamp"],
+    )?;
     let group = node.run(&["busctl", "introspect", NAME, GROUP])?;
     expect_words("the object of the group", &group, &["org.hbd1.Group", "Owner", "\"nodea\"", "Resources"])?;
     expect("DeadtimeUSec", &property(pair, ROOT, "Manager", "DeadtimeUSec")?, &Value::from(4_000_000))?;

@@ -50,7 +50,7 @@ fn evening(terminal: &mut Terminal<'_>) -> Result<()> {
     terminal.remarks("Pull the plug of nodea");
     terminal.pair.lab.nodes[A].power_failure()?;
     terminal.served_by(B, TAKEOVER + TAKEOVER)?;
-    terminal.types(B, "hbctl why", &["on this node since"])?;
+    terminal.types(B, "hbctl why", &["on this node for", "because nodea was silent for"])?;
     terminal.remarks("Switch it on again");
     terminal.pair.lab.nodes[A].boot()?;
     terminal.served_by(A, START)?;

@@ -24,6 +24,7 @@ mod interruption;
 mod jobs;
 mod keys;
 mod lease;
+mod manners;
 mod moves;
 mod notify;
 mod operate;
@@ -168,6 +169,8 @@ const TESTS: &[(&str, Play)] = &[
     ),
     ("failback::a_group_goes_back_when_its_wait_is_over", failback::a_group_goes_back_when_its_wait_is_over),
     ("operate::maintenance_leaves_the_machine_alone", operate::maintenance_leaves_the_machine_alone),
+    ("manners::hbctl_explains_where_a_group_is", manners::hbctl_explains_where_a_group_is),
+    ("manners::hbctl_collects_a_report_without_keys", manners::hbctl_collects_a_report_without_keys),
     ("operate::a_group_moves_by_its_name", operate::a_group_moves_by_its_name),
     ("operate::a_polkit_rule_lets_one_user_move", operate::a_polkit_rule_lets_one_user_move),
     ("operate::a_bad_client_changes_nothing", operate::a_bad_client_changes_nothing),

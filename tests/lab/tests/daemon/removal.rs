@@ -69,7 +69,7 @@ pub fn a_lost_carrier_moves_the_group(pair: &mut Pair) -> Result<String> {
     pair.wait_record(A, since, "has no carrier", SOON)?;
     pair.lab.wait_owner(B, TAKEOVER)?;
     let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
-    pair.wait_record(A, since, "giving them up", SOON)?;
+    pair.wait_record(A, since, "can serve: releasing them", SOON)?;
     let healed = now();
     pair.lab.switch.heal(NODES[A].name, Lan::Public)?;
     pair.wait_record(A, healed, "works", SOON)?;
