@@ -191,6 +191,8 @@ install:
 	install -D -m 755 $(RELEASE)/hbd $(DESTDIR)/usr/sbin/hbd
 	install -D -m 755 $(RELEASE)/hbctl $(DESTDIR)/usr/bin/hbctl
 	install -D -m 644 units/hbd.service $(UNITDIR)/hbd.service
+	install -D -m 644 units/hbd-metrics.socket $(UNITDIR)/hbd-metrics.socket
+	install -D -m 644 units/hbd-metrics.service $(UNITDIR)/hbd-metrics@.service
 	install -D -m 644 units/hbd-group.target $(UNITDIR)/hbd-group@.target
 	install -D -m 644 units/heartbeat.conf $(UNITDIR)/heartbeat.service.d/hbd.conf
 	install -D -m 644 units/hbd.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/hbd.conf
@@ -208,6 +210,7 @@ install:
 	install -D -m 644 packaging/examples/hbd-mail.service $(DOCDIR)/examples/hbd-mail@.service
 	install -D -m 644 packaging/examples/pair.toml $(DOCDIR)/examples/pair.toml
 	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
+	install -D -m 644 -t $(DOCDIR)/examples/prometheus packaging/examples/prometheus/*
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 755 packaging/examples/move-aws $(DOCDIR)/examples/move-aws
 	install -D -m 755 packaging/examples/bus-move $(DOCDIR)/examples/bus-move

@@ -34,6 +34,8 @@ pub(super) enum CliError {
     Runtime(#[source] io::Error),
     #[error(transparent)]
     Write(#[from] FileError),
+    #[error("cannot read an HTTP request from standard input")]
+    NoRequest(#[source] io::Error),
     #[error("cannot get random bytes from the kernel")]
     Random(#[source] io::Error),
     #[error("{0}")]

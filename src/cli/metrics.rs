@@ -11,18 +11,29 @@ use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot, Traffic};
 
 const STATES: [&str; 6] = ["stopped", "starting", "active", "degraded", "stopping", "failed"];
 
+/// The labels and the value of one series.
+type Sample<'a> = (Vec<(&'a str, &'a str)>, f64);
+
 struct Page(String);
 
 impl Page {
-    /// One metric with its samples: labels and value.
-    fn metric<'a>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Vec<(&'a str, &'a str)>, f64)>,
-    ) {
+    /// A gauge with its samples. Without any it is left out.
+    fn metric<'a>(&mut self, name: &str, help: &str, samples: impl IntoIterator<Item = Sample<'a>>) {
+        self.family("gauge", name, help, samples);
+    }
+
+    /// A counter, which begins at 0 with each start of hbd.
+    fn counter<'a>(&mut self, name: &str, help: &str, samples: impl IntoIterator<Item = Sample<'a>>) {
+        self.family("counter", name, help, samples);
+    }
+
+    fn family<'a>(&mut self, kind: &str, name: &str, help: &str, samples: impl IntoIterator<Item = Sample<'a>>) {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return;
+        }
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in samples {
             let labels: Vec<String> =
                 labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escape(value))).collect();
@@ -51,6 +62,8 @@ pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
     page.metric("hbd_up", "Whether hbd answers on this machine.", [(vec![], flag(snapshot.is_some()))]);
     if let Some(snapshot) = snapshot {
         cluster(&mut page, snapshot);
+        links(&mut page, snapshot);
+        traffic(&mut page, snapshot);
         witness(&mut page, snapshot);
         groups(&mut page, snapshot);
         checks(&mut page, snapshot);
@@ -80,6 +93,11 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
         "How many things a start of hbd would not find, or finds wrong: hbctl status names them.",
         [(vec![], snapshot.start_problems.len() as f64)],
     );
+    page.metric(
+        "hbd_broken_fencing_devices",
+        "How many fencing devices did not answer when they were last asked.",
+        [(vec![], snapshot.broken_devices.len() as f64)],
+    );
     page.metric("hbd_generation", "Grows with each start of hbd.", [(vec![], snapshot.generation as f64)]);
     page.metric("hbd_deadtime_seconds", "deadtime of ha.cf.", [(vec![], seconds(snapshot.deadtime_usec))]);
     let others = || snapshot.nodes.iter().filter(|node| !node.local);
@@ -94,6 +112,25 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
         "When a node was last heard; 0 for never.",
         others().map(|node| (vec![("node", node.name.as_str())], seconds(node.last_status_usec))),
     );
+    page.metric(
+        "hbd_node_maintenance",
+        "Whether a node says that it is in maintenance.",
+        snapshot
+            .nodes
+            .iter()
+            .filter(|node| node.kind != "ping")
+            .map(|node| (vec![("node", node.name.as_str())], flag(node.maintenance))),
+    );
+    page.metric(
+        "hbd_node_configuration_differs",
+        "Whether a node uses other cluster settings than this one.",
+        others()
+            .filter(|node| node.kind != "ping")
+            .map(|node| (vec![("node", node.name.as_str())], flag(!node.differing.is_empty()))),
+    );
+}
+
+fn links(page: &mut Page, snapshot: &Snapshot) {
     page.metric(
         "hbd_link_up",
         "Whether a node is heard on a link.",
@@ -110,16 +147,34 @@ fn cluster(page: &mut Page, snapshot: &Snapshot) {
             .iter()
             .map(|link| (vec![("node", link.node.as_str()), ("link", &link.name)], seconds(link.last_heard_usec))),
     );
-    // Traffic is counted for the media of this node, not for the node at the other end.
-    let own = |link: &&LinkSnapshot| link.node == snapshot.node;
-    page.metric(
-        "hbd_link_packets",
-        "Packets on a link since the start of hbd: sent, received, send_errors, and bad among those received.",
-        snapshot.links.iter().filter(own).flat_map(|link| {
-            let Traffic { sent, received, send_errors, bad } = link.traffic;
-            let counts = [("sent", sent), ("received", received), ("send_errors", send_errors), ("bad", bad)];
-            counts.map(|(what, count)| (vec![("link", link.name.as_str()), ("what", what)], count as f64))
-        }),
+}
+
+/// Traffic is counted for the media of this node, and shown once for each node that is heard on a link.
+fn traffic(page: &mut Page, snapshot: &Snapshot) {
+    let mut own: Vec<&LinkSnapshot> = Vec::new();
+    for link in snapshot.links.iter().filter(|link| link.medium != "ping") {
+        if own.iter().all(|known| known.name != link.name) {
+            own.push(link);
+        }
+    }
+    let samples = |count: fn(&Traffic) -> u64| -> Vec<Sample<'_>> {
+        own.iter().map(|link| (vec![("link", link.name.as_str())], count(&link.traffic) as f64)).collect()
+    };
+    page.counter("hbd_link_sent_packets_total", "Packets sent on a link.", samples(|traffic| traffic.sent));
+    page.counter(
+        "hbd_link_received_packets_total",
+        "Packets received on a link, good and bad.",
+        samples(|traffic| traffic.received),
+    );
+    page.counter(
+        "hbd_link_send_errors_total",
+        "Packets that could not be sent on a link.",
+        samples(|traffic| traffic.send_errors),
+    );
+    page.counter(
+        "hbd_link_bad_packets_total",
+        "Packets received on a link that were damaged or had a wrong signature.",
+        samples(|traffic| traffic.bad),
     );
 }
 
@@ -132,6 +187,16 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
                 .into_iter()
                 .map(|state| (vec![("group", group.name.as_str()), ("state", state)], flag(group.state == state)))
         }),
+    );
+    page.metric(
+        "hbd_group_contested",
+        "Whether another node says that it holds a resource group which this node holds as well.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(group.contested))),
+    );
+    page.metric(
+        "hbd_group_strangers",
+        "How many other machines answer for addresses of a resource group.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], group.strangers.len() as f64)),
     );
     page.metric(
         "hbd_group_healthy",
@@ -218,8 +283,13 @@ pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
-    use crate::bus::GroupSnapshot;
+    use crate::bus::{CheckSnapshot, GroupSnapshot, ResourceSnapshot};
+    use crate::test_needs::missing;
 
     #[test]
     fn what_is_dead_is_zero_and_names_are_escaped() {
@@ -244,14 +314,76 @@ mod tests {
         }
     }
 
+    /// A pair of which every kind of metric has a sample.
+    fn everything() -> Snapshot {
+        let link = |node: &str, medium: &str| LinkSnapshot {
+            node: node.into(),
+            name: "eth1".into(),
+            medium: medium.into(),
+            status: "up".into(),
+            traffic: Traffic { sent: 5, received: 4, send_errors: 1, bad: 2 },
+            ..LinkSnapshot::default()
+        };
+        let node = |name: &str, local| NodeSnapshot {
+            name: name.into(),
+            kind: "normal".into(),
+            status: "active".into(),
+            local,
+            ..NodeSnapshot::default()
+        };
+        let check = CheckSnapshot { state: "passing".into(), ..CheckSnapshot::default() };
+        let resource = ResourceSnapshot { target: "nginx.service".into(), ..ResourceSnapshot::default() };
+        let group = GroupSnapshot {
+            name: "web".into(),
+            checks: vec![check],
+            resources: vec![resource],
+            ..GroupSnapshot::default()
+        };
+        Snapshot {
+            witness: "answers".into(),
+            nodes: vec![node("nodea", true), node("nodeb", false), node("nodec", false)],
+            links: vec![link("nodeb", "ucast"), link("nodec", "ucast"), link("192.168.17.1", "ping")],
+            groups: vec![group],
+            ..Snapshot::default()
+        }
+    }
+
     #[test]
-    fn every_sample_follows_its_help_and_type() {
-        let text = render(Some(&Snapshot::default()));
+    fn packets_of_a_link_are_counted_once_whoever_is_heard_on_it() {
+        let text = render(Some(&everything()));
+        let counted: Vec<&str> = text.lines().filter(|line| line.contains("packets_total{")).collect();
+        let wanted = [
+            r#"hbd_link_sent_packets_total{link="eth1"} 5"#,
+            r#"hbd_link_received_packets_total{link="eth1"} 4"#,
+            r#"hbd_link_bad_packets_total{link="eth1"} 2"#,
+        ];
+        assert_eq!(counted, wanted);
+    }
+
+    #[test]
+    fn every_metric_is_printed_and_prometheus_has_nothing_to_say_about_them() {
+        let text = render(Some(&everything()));
+        let named: BTreeSet<&str> = include_str!("metrics.rs")
+            .split('"')
+            .filter(|word| {
+                word.starts_with("hbd_") && word.len() > 4 && word.chars().all(|c| c == '_' || c.is_ascii_lowercase())
+            })
+            .collect();
+        assert!(named.len() > 20, "{named:?}");
+        for name in &named {
+            assert!(text.contains(&format!("# TYPE {name} ")), "no {name} in\n{text}");
+        }
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
-            assert!(text.contains(&format!("# TYPE {name} gauge\n")), "{line}");
+            assert!(text.contains(&format!("# HELP {name} ")), "{line}");
         }
         assert_eq!(render(None).lines().last(), Some("hbd_up 0"));
+        let promtool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn();
+        let Ok(mut promtool) = promtool else {
+            return missing("promtool", "install the package prometheus, as `make prepare` does");
+        };
+        promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(promtool.wait().unwrap().success(), "promtool check metrics complains");
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod properties;
 mod reload;
 mod report;
 mod requests;
+mod scrape;
 mod secret_key;
 mod setup;
 mod status;
@@ -45,6 +46,8 @@ mod tests;
 mod tests_documents;
 #[cfg(test)]
 mod tests_json;
+#[cfg(test)]
+mod tests_monitoring;
 #[cfg(test)]
 mod tests_why_not;
 mod upgrade;
@@ -171,7 +174,8 @@ fn print_text(
             let subject = check::CheckTarget { root: root.clone(), node: node.clone() };
             export::run(&subject, directory.as_deref(), colour)
         }
-        HbctlCommand::Metrics { output } => print_metrics(runtime, bus, output.as_deref()),
+        HbctlCommand::Metrics { http: true, .. } => answer_scraper(runtime, bus),
+        HbctlCommand::Metrics { output, http: false } => print_metrics(runtime, bus, output.as_deref()),
         HbctlCommand::Init(options) => setup::init(runtime, options, colour).map_err(refused),
         HbctlCommand::Join { file, options } => setup::join(runtime, file, *options, colour).map_err(refused),
         HbctlCommand::Import { kind: ImportKind::Keepalived, file, options } => {
@@ -251,6 +255,13 @@ fn carry_out(
         (false, false) => Said::Text(text + "\n"),
     };
     Ok((said, ExitCode::SUCCESS))
+}
+
+/// Answers a request of Prometheus on standard input.
+fn answer_scraper(runtime: &Runtime, bus: fn() -> zbus::Result<Builder<'static>>) -> Result<(String, ExitCode), CliError> {
+    let render = || metrics::render(runtime.block_on(fetch::snapshot(bus)).as_ref().ok());
+    let answer = scrape::answer(&mut io::stdin().lock(), render).map_err(CliError::NoRequest)?;
+    Ok((answer, ExitCode::SUCCESS))
 }
 
 fn print_metrics(

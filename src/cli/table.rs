@@ -162,11 +162,15 @@ pub(super) enum HbctlCommand {
     Dump(DumpOptions),
     /// Print the status in Prometheus's text format
     ///
-    /// If hbd does not answer, prints `hbd_up 0` and ends with exit status 1.
+    /// If hbd does not answer, prints `hbd_up 0` and ends with exit status 1. `systemctl enable --now
+    /// hbd-metrics.socket` has Prometheus read the same from port 9694.
     Metrics {
         /// Replace this file in one step instead, for the node exporter's textfile collector
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Answer the HTTP request on standard input instead (for hbd-metrics.socket)
+        #[arg(long, conflicts_with = "output")]
+        http: bool,
     },
     /// Set up a new pair: write this node's files, and a file that joins the other node
     ///

@@ -154,7 +154,7 @@ fn the_handbook_explains_each_metric() {
         let pattern = Regex::new(pattern).unwrap();
         pattern.captures_iter(text).map(|parts| parts[1].to_owned()).collect::<BTreeSet<String>>()
     };
-    let printed = names(r#"metric\(\s*"(hbd_\w+)""#, include_str!("metrics.rs"));
+    let printed = names(r#"\.(?:metric|counter)\(\s*"(hbd_\w+)""#, include_str!("metrics.rs"));
     let page = include_str!("../../docs/handbook/src/howto/monitoring.md");
     assert!(printed.len() > 10, "{printed:?}");
     assert_eq!(names(r"(?m)^\| `(hbd_\w+)` \|", page), printed);

@@ -25,6 +25,7 @@ mod jobs;
 mod keys;
 mod lease;
 mod manners;
+mod metrics;
 mod moves;
 mod notify;
 mod operate;
@@ -208,6 +209,7 @@ const TESTS: &[(&str, Play)] = &[
         "fencing::a_false_report_of_a_reset_makes_no_second_owner",
         fencing::a_false_report_of_a_reset_makes_no_second_owner,
     ),
+    ("metrics::a_prometheus_says_that_a_node_was_cut", metrics::a_prometheus_says_that_a_node_was_cut),
     ("package::life_of_the_package", package::life_of_the_package),
 ];
 
