@@ -1,9 +1,11 @@
 # make          builds hbd, hbctl and hbd-witness
 # make demo     two real machines, one fails, the other serves; with ACTIVE=2 both serve until then
 # make test     everything, as .ci/run does
-# make deb      dist/hbd_VERSION_ARCH.deb, hbd-witness_VERSION_ARCH.deb and hbd-heartbeat-compat_VERSION_all.deb
+# make deb      dist/hbd_VERSION_ARCH.deb, hbd-witness_VERSION_ARCH.deb, hbd-heartbeat-compat_VERSION_all.deb and
+#               cockpit-hbd_VERSION_all.deb
 # make rpm      the same as RPM
 # make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
+# make cockpit  the page in Cockpit, driven in a Chromium: a failover, a move, a user without rights; two minutes
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
@@ -36,7 +38,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat clean
+.PHONY: all toolchain build deb rpm lint-packages cockpit watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -88,6 +90,14 @@ test: prepare
 	HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}3 HBD_LAB_SHARE=2/2 $(LAB) --test daemon >$(TARGET)/daemon.log 2>&1 & third=$$!; \
 	HBD_LAB_SHARE=1/2 $(LAB) --lib --bins --test daemon; status=$$?; wait $$third || status=$$?; wait $$second || status=$$?; \
 	cat $(TARGET)/daemon.log $(TARGET)/lab.log; exit $$status
+
+# Where HBD_LAB_SCREENSHOTS names a directory, the pictures of the handbook are made there.
+cockpit: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+cockpit: prepare deb
+	@$(SUDO) tests/lab/prepare chromium
+	@$(SUDO) tests/lab/base plain >/dev/null
+	@$(SUDO) tests/lab/base cockpit >/dev/null
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab --test cockpit
 
 interop: prepare
 	@$(SUDO) true
@@ -211,6 +221,10 @@ install:
 	install -D -m 644 packaging/examples/pair.toml $(DOCDIR)/examples/pair.toml
 	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
 	install -D -m 644 -t $(DOCDIR)/examples/prometheus packaging/examples/prometheus/*
+	install -D -m 644 packaging/examples/cloud-init/pair.yml $(DOCDIR)/examples/cloud-init/pair.yml
+	cd packaging/examples/ansible && find . -type f -exec install -D -m 644 '{}' "$(abspath $(DOCDIR))/examples/ansible/{}" ';'
+	install -D -m 644 -t $(DESTDIR)/usr/lib/firewalld/services packaging/firewall/hbd.xml packaging/firewall/hbd-metrics.xml
+	install -D -m 644 packaging/firewall/hbd.ufw $(DESTDIR)/etc/ufw/applications.d/hbd
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 755 packaging/examples/move-aws $(DOCDIR)/examples/move-aws
 	install -D -m 755 packaging/examples/bus-move $(DOCDIR)/examples/bus-move
@@ -238,6 +252,10 @@ install-witness:
 	chmod 644 $(MANDIR)/man8/hbd-witness.8.gz
 	packaging/notices hbd-witness | gzip -9n >$(GENERATED)/NOTICES-witness.gz
 	install -m 644 $(GENERATED)/NOTICES-witness.gz $(DESTDIR)/usr/share/doc/hbd-witness/NOTICES.gz
+
+# The page in Cockpit, as it stands in the sources: nothing is compiled or fetched.
+install-cockpit:
+	install -D -m 644 -t $(DESTDIR)/usr/share/cockpit/hbd packaging/cockpit/*
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:

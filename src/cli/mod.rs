@@ -258,7 +258,7 @@ fn carry_out(
 }
 
 /// Answers a request of Prometheus on standard input.
-fn answer_scraper(runtime: &Runtime, bus: fn() -> zbus::Result<Builder<'static>>) -> Result<(String, ExitCode), CliError> {
+fn answer_scraper(runtime: &Runtime, bus: Builder<'static>) -> Result<(String, ExitCode), CliError> {
     let render = || metrics::render(runtime.block_on(fetch::snapshot(bus)).as_ref().ok());
     let answer = scrape::answer(&mut io::stdin().lock(), render).map_err(CliError::NoRequest)?;
     Ok((answer, ExitCode::SUCCESS))

@@ -16,7 +16,7 @@ use crate::noise::{Intruder, Noise};
 use crate::process::{attempt, run_with_input, wait_or_explain, wait_until};
 use crate::repository;
 use crate::site::Site;
-use crate::software::Software;
+use crate::software::{Software, cockpit_package};
 use crate::switch::{Lan, Port, Switch};
 
 /// A node's place in the example.
@@ -71,6 +71,17 @@ impl Lab {
             software.install(node)?;
             software.configure(node, &Example::of(node.name())?)?;
         }
+        Ok(lab)
+    }
+
+    /// As [`Lab::boot`] with hbd on both; the second machine has Cockpit, too.
+    pub fn boot_with_cockpit() -> Result<Lab> {
+        let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Plain, Base::Cockpit])?;
+        for node in &lab.nodes {
+            Software::Hbd.install(node)?;
+            Software::Hbd.configure(node, &Example::of(node.name())?)?;
+        }
+        lab.nodes[1].install(&cockpit_package()?)?;
         Ok(lab)
     }
 

@@ -39,6 +39,8 @@ pub enum Base {
     Plain,
     /// The same with Debian's Heartbeat 3.0.6.
     Heartbeat,
+    /// The same as [`Base::Plain`] with Cockpit.
+    Cockpit,
 }
 
 impl Base {
@@ -48,6 +50,7 @@ impl Base {
         let name = match self {
             Base::Plain => "plain",
             Base::Heartbeat => "heartbeat",
+            Base::Cockpit => "cockpit",
         };
         Ok(run_within(&[&script, name], BUILD)?.trim().to_owned())
     }

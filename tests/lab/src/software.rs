@@ -190,6 +190,11 @@ pub fn compat_package() -> Result<PathBuf> {
     built("hbd-heartbeat-compat_", "deb")
 }
 
+/// The package with the page in Cockpit, from `make deb`.
+pub fn cockpit_package() -> Result<PathBuf> {
+    built("cockpit-hbd_", "deb")
+}
+
 /// The package that `make rpm` built.
 pub fn rpm_package() -> Result<PathBuf> {
     // A version begins with a digit, the other package's name goes on with a letter.
