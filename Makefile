@@ -6,6 +6,8 @@
 # make rpm      the same as RPM
 # make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
 # make cockpit  the page in Cockpit, driven in a Chromium: a failover, a move, a user without rights; two minutes
+# make automation   the role for Ansible makes a pair; cloud-init and the firewalls read what is for them; two minutes
+# make arm64    whether it compiles for aarch64-unknown-linux-gnu; installs that target and a C compiler for it
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
@@ -38,7 +40,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages cockpit watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -98,6 +100,19 @@ cockpit: prepare deb
 	@$(SUDO) tests/lab/base plain >/dev/null
 	@$(SUDO) tests/lab/base cockpit >/dev/null
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab --test cockpit
+
+# The role for Ansible, the user data for cloud-init and the services of the firewalls, where those are installed.
+automation: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+automation: prepare deb
+	@$(SUDO) tests/lab/base automation >/dev/null
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab --test automation
+
+# Another architecture, as far as a compiler for it can tell: nothing of it runs here.
+ARM64 = aarch64-unknown-linux-gnu
+arm64: toolchain
+	@rustup target list --installed | grep -q '^$(ARM64)$$' || rustup target add $(ARM64)
+	@command -v aarch64-linux-gnu-gcc >/dev/null || $(SUDO) apt-get install -qq -y --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	$(CARGO) check --workspace --bins --locked --target $(ARM64)
 
 interop: prepare
 	@$(SUDO) true

@@ -35,7 +35,8 @@ export class Cluster {
         this.problem = problem;
         this.manager = {};
         this.objects = new Map();
-        this.troubles = [];
+        // Not known yet.
+        this.troubles = null;
     }
 
     /** Everything of one interface, such as "Group", each with its path. */

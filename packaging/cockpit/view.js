@@ -63,9 +63,11 @@ function verdict(cluster) {
     const jobs = cluster.all("Job").map(job => h("p", { class: "alert info" },
         `${job.Type} of ${job.Groups.join(", ")} to ${job.Node}: ` +
         (job.State === "waiting" && manager.Awaited ? `waits for ${manager.Awaited}` : job.State)));
-    const state = troubles.length === 0
-        ? h("p", { class: "alert success" }, "Every group has one owner, and all of it runs there.")
-        : h("ul", { class: "alert danger" }, troubles.map(trouble => h("li", {}, trouble)));
+    const state = troubles === null
+        ? h("p", { class: "alert info" }, "Asking hbd …")
+        : troubles.length === 0
+            ? h("p", { class: "alert success" }, "Every group has one owner, and all of it runs there.")
+            : h("ul", { class: "alert danger" }, troubles.map(trouble => h("li", {}, trouble)));
     return h("div", { id: "verdict", role: "status", "aria-live": "polite" }, jobs, state);
 }
 

@@ -85,6 +85,11 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Boots both machines without hbd, with what sets machines up.
+    pub fn boot_for_automation() -> Result<Lab> {
+        Lab::boot_bases([Software::Hbd; 2], [Base::Automation; 2])
+    }
+
     /// Boots both machines with both cluster managers installed; hbd is the one to be started. [`Lab::software`] says
     /// which one runs where, and may be changed while it is stopped.
     pub fn boot_with_both() -> Result<Lab> {

@@ -41,6 +41,8 @@ pub enum Base {
     Heartbeat,
     /// The same as [`Base::Plain`] with Cockpit.
     Cockpit,
+    /// The same as [`Base::Plain`] with Ansible, cloud-init and firewalls.
+    Automation,
 }
 
 impl Base {
@@ -51,6 +53,7 @@ impl Base {
             Base::Plain => "plain",
             Base::Heartbeat => "heartbeat",
             Base::Cockpit => "cockpit",
+            Base::Automation => "automation",
         };
         Ok(run_within(&[&script, name], BUILD)?.trim().to_owned())
     }
@@ -209,13 +212,25 @@ impl Node {
 
     /// Runs a command in the machine. Any exit status will do.
     pub fn attempt(&self, words: &[&str]) -> Result<Output> {
+        let command = self.inside(words)?;
+        attempt(&command.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The command of this machine that runs a command in the node.
+    fn inside(&self, words: &[&str]) -> Result<Vec<String>> {
         let Some(power) = &self.power else {
             return Err(Error::Unexpected(format!("{} is off: cannot run {}", self.name, words.join(" "))));
         };
         let mut command = vec!["nsenter", "-t", &power.leader, "-m", "-p", "-n", "-u", "-i", "-C", "--"];
         command.extend(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]);
         command.extend(words);
-        attempt(&command)
+        Ok(command.into_iter().map(str::to_owned).collect())
+    }
+
+    /// As [`Node::run`] with another limit than [`process::LIMIT`].
+    pub fn run_within(&self, words: &[&str], limit: Duration) -> Result<String> {
+        let command = self.inside(words)?;
+        run_within(&command.iter().map(String::as_str).collect::<Vec<_>>(), limit)
     }
 
     /// Runs a command in the machine that must succeed and returns what it printed.

@@ -50,9 +50,16 @@ impl Browser {
         })?;
         let profile = format!("--user-data-dir={}", directory.join("profile").display());
         let switches = json!([
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--lang=en-GB",
-            "--window-size=1280,1000", profile
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--lang=en-GB",
+            "--window-size=1280,1000",
+            profile
         ]);
         let options = json!({ "args": switches, "prefs": { "credentials_enable_service": false } });
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
@@ -63,7 +70,8 @@ impl Browser {
 
     fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
         let url = format!("{DRIVER}{path}");
-        let mut words = vec!["ip", "netns", "exec", &self.namespace, "curl", "--silent", "--show-error", "-X", method];
+        let mut words =
+            vec!["ip", "netns", "exec", &self.namespace, "curl", "--silent", "--show-error", "-X", method];
         if body.is_some() {
             words.extend(["-H", "Content-Type: application/json", "--data-binary", "@-"]);
         }
