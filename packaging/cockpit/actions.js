@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 /** How many outcomes are shown. */
-const SHOWN = 4;
+const SHOWN = 2;
 
 /**
  * The things that can be asked for, by the `data-verb` of their buttons. `ask` gives title, text and button of the
@@ -117,7 +117,7 @@ export class Actions {
             const [answer] = await this.cluster.call(method, args);
             if (JOBS.includes(method)) {
                 this.jobs.add(answer);
-                this.tell("info", "Asked for. hbd moves it.");
+                this.tell("info", "Asked for: the answer comes when it is moved.");
             } else {
                 this.tell("success", answer);
             }
@@ -128,6 +128,7 @@ export class Actions {
 
     /** A move is over; moves of others are told as well, because the page shows what they change. */
     jobEnded(job, result, message) {
+        this.outcomes.querySelectorAll(".info").forEach(asked => asked.remove());
         const kind = result === "done" || result === "skipped" ? "success" : "danger";
         this.tell(kind, this.jobs.delete(job) ? message : `Asked for elsewhere: ${message}`);
     }

@@ -147,12 +147,14 @@ function actions(group, own, other, alone) {
     const buttons = [];
     const subject = { group: group.Name };
     const target = group.Owner === own?.Name ? other : own;
-    if (target && group.Owner)
+    const reachable = other && other.Status !== "dead";
+    if (target && group.Owner && reachable)
         buttons.push(button("move", `Move to ${target.Name}`, { ...subject, node: target.Name }, "primary"));
     if (group.HeldBack)
         buttons.push(button("clear-hold", "Take over anyway", { ...subject, reason: group.HeldBack }, "danger"));
     if (group.Returns) {
-        buttons.push(button("failback-now", "Return now", { ...subject, node: group.PreferredNode }));
+        if (reachable)
+            buttons.push(button("failback-now", "Return now", { ...subject, node: group.PreferredNode }));
         buttons.push(button("failback-cancel", "Keep here", subject));
     }
     if (group.Failures.some(count => count > 0) || group.State === "failed" || group.State === "degraded")
@@ -193,9 +195,10 @@ function nodeCard(node, own, other, manager) {
 
 function nodeActions(own, other, manager) {
     const subject = { node: own.Name, other: other?.Name };
+    const reachable = other && other.Status !== "dead";
     return h("div", { class: "buttons", role: "group", "aria-label": `Actions for ${own.Name}` },
-             other ? button("standby", `Give all to ${other.Name}`, subject) : null,
-             other ? button("takeover", `Take all from ${other.Name}`, subject) : null,
+             reachable ? button("standby", `Give all to ${other.Name}`, subject) : null,
+             reachable ? button("takeover", `Take all from ${other.Name}`, subject) : null,
              manager.Maintenance
                  ? button("end-maintenance", "End maintenance", subject)
                  : button("maintenance", "Maintenance", subject),

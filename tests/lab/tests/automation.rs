@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hbd_lab::example::INITDEAD;
-use hbd_lab::lab::{Lab, NODES};
+use hbd_lab::lab::Lab;
 use hbd_lab::software::package;
 use hbd_lab::suite::{Stage, Suite, Test};
 use hbd_lab::{Error, Result, project_root};
