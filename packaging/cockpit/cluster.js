@@ -26,6 +26,7 @@ export class Cluster {
         this.client = null;
         this.timer = null;
         this.absence = null;
+        this.asked = 0;
         this.clear("");
         this.watchName();
     }
@@ -152,8 +153,10 @@ export class Cluster {
     /** What is wrong, in the sentences of `hbctl status`: they are composed in one place only. */
     askTroubles(client) {
         let text = "";
+        const number = ++this.asked;
         const done = () => {
-            if (this.client !== client)
+            // A later question may be answered first.
+            if (this.client !== client || this.asked !== number)
                 return;
             try {
                 this.troubles = JSON.parse(text).troubles;

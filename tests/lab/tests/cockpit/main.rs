@@ -119,7 +119,12 @@ fn a_failover_is_seen_without_reload(console: &mut Console) -> Result<String> {
     let seen = now() - failed;
     browser.wait_text("#verdict", "Node nodea is dead")?;
     browser.wait_text("#links", "dead")?;
-    browser.wait_text("#timeline li", "nodea")?;
+    browser.wait_text("#timeline", "is dead")?;
+    wait_or_explain("the verdict to name nothing that starts", PAGE, || {
+        let text = browser.script("return document.getElementById('verdict').innerText");
+        let text = text.map_err(|error| error.to_string())?.to_string();
+        if text.contains("starting") || text.contains("moving") { Err(text) } else { Ok(()) }
+    })?;
     expect_mark(&browser)?;
     browser.leave()?;
     browser.picture("failover.png")?;
