@@ -1,5 +1,5 @@
 // The page of hbd in Cockpit. No server of its own: it speaks to org.hbd1 through Cockpit's bridge, with the rights of
-// whoever has logged in.
+// the user who has logged in.
 //
 //   cluster.js   what hbd shows, kept up to date by its signals
 //   view.js      the page, made from that

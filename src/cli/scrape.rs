@@ -1,4 +1,5 @@
-//! `hbctl metrics --http`: one request of a Prometheus on a connection that systemd has accepted (hbd-metrics.socket).
+//! `hbctl metrics --http`: one request of a Prometheus, on a connection that systemd has accepted
+//! (hbd-metrics.socket).
 //!
 //! Owns what is read of a request and what is answered. Never listens: a server that nobody asks is not there, and
 //! hbd itself serves no web. The limits on connections and on time are those of the units.

@@ -1,5 +1,5 @@
-//! What sets machines up: the role for Ansible makes a pair of two machines without hbd, and cloud-init, firewalld and
-//! ufw read what the package has for them.
+//! What sets machines up: the role for Ansible makes a pair of two machines without hbd, and cloud-init, firewalld
+//! and ufw read what the package has for them.
 
 use std::fs;
 use std::path::Path;

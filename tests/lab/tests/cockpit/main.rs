@@ -1,5 +1,5 @@
-//! The page of hbd in Cockpit, in a real browser: a failover and a move are seen without reload, a user without rights
-//! sees and cannot, and the page is usable by keyboard, on a phone, in light and dark.
+//! The page of hbd in Cockpit, in a real browser: a failover and a move are seen without reload, a user without
+//! rights sees and cannot, and the page is usable by keyboard, on a phone, in light and dark.
 //!
 //! Cockpit and the page are on nodeb; the browser is where the client is. `HBD_LAB_SCREENSHOTS` names a directory for
 //! pictures: docs/handbook/src/howto/cockpit has those of the handbook.

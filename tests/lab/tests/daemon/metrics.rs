@@ -98,8 +98,8 @@ impl Drop for Prometheus {
     }
 }
 
-/// The socket answers a Prometheus of Debian. Nothing is wrong; then a node is cut off, and the alerts of the examples
-/// say so. Every query of the dashboard has an answer.
+/// The socket answers a Prometheus of Debian. Nothing is wrong; then a node is cut off, and the alerts of the
+/// examples say so. Every query of the dashboard has an answer.
 pub fn a_prometheus_says_that_a_node_was_cut(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     for index in [A, B] {
