@@ -237,7 +237,9 @@ install:
 	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
 	install -D -m 644 -t $(DOCDIR)/examples/prometheus packaging/examples/prometheus/*
 	install -D -m 644 packaging/examples/cloud-init/pair.yml $(DOCDIR)/examples/cloud-init/pair.yml
-	cd packaging/examples/ansible && find . -type f -exec install -D -m 644 '{}' "$(abspath $(DOCDIR))/examples/ansible/{}" ';'
+	install -d $(DOCDIR)/examples/ansible
+	cp -r packaging/examples/ansible/. $(DOCDIR)/examples/ansible
+	chmod -R u=rwX,go=rX $(DOCDIR)/examples/ansible
 	install -D -m 644 -t $(DESTDIR)/usr/lib/firewalld/services packaging/firewall/hbd.xml packaging/firewall/hbd-metrics.xml
 	install -D -m 644 packaging/firewall/hbd.ufw $(DESTDIR)/etc/ufw/applications.d/hbd
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
