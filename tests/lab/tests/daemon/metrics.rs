@@ -116,9 +116,11 @@ pub fn a_prometheus_says_that_a_node_was_cut(pair: &mut Pair) -> Result<String> 
 
 fn watched_by_a_prometheus(pair: &mut Pair) -> Result<String> {
     let prometheus = Prometheus::start(pair)?;
-    wait_until("both nodes to be scraped", ALERT, || {
-        let up = prometheus.query("hbd_up == 1").ok()?;
-        (up.len() == 2).then_some(())
+    wait_or_explain("both nodes to be scraped", ALERT, || {
+        let up = prometheus.query("hbd_up == 1").map_err(|error| error.to_string())?;
+        let log = ["journalctl", "-n", "20", "-o", "cat", "-u", "hbd-metrics*"];
+        let said = || pair.node(A).attempt(&log).map(|output| output.stdout).unwrap_or_default();
+        if up.len() == 2 { Ok(()) } else { Err(format!("{up:?}; {}", said())) }
     })?;
     prometheus.wait_quiet()?;
     let panels = expect_answers(&prometheus)?;
