@@ -66,6 +66,7 @@ pub(super) fn render(snapshot: Option<&Snapshot>) -> String {
         traffic(&mut page, snapshot);
         witness(&mut page, snapshot);
         groups(&mut page, snapshot);
+        resources(&mut page, snapshot);
         checks(&mut page, snapshot);
     }
     page.0
@@ -204,6 +205,28 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
         snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(group.is_healthy()))),
     );
     page.metric(
+        "hbd_group_owned",
+        "Whether a resource group has an owner, as far as this node knows.",
+        snapshot.groups.iter().map(|group| {
+            let labels =
+                vec![("group", group.name.as_str()), ("owner", &group.owner), ("preferred", &group.preferred)];
+            (labels, flag(!group.owner.is_empty()))
+        }),
+    );
+    page.metric(
+        "hbd_group_held_back",
+        "Whether this node does not take a group although its owner is dead.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(!group.held_back.is_empty()))),
+    );
+    page.metric(
+        "hbd_group_owner_since_timestamp_seconds",
+        "Since when its owner owns a group, as far as this hbd saw; 0 without an owner.",
+        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], seconds(group.owner_since_usec))),
+    );
+}
+
+fn resources(page: &mut Page, snapshot: &Snapshot) {
+    page.metric(
         "hbd_resource_state",
         "State of a resource on this node, by its label: always 1.",
         snapshot.groups.iter().flat_map(|group| {
@@ -226,25 +249,6 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
                 (labels, f64::from(resource.failures))
             })
         }),
-    );
-    page.metric(
-        "hbd_group_owned",
-        "Whether a resource group has an owner, as far as this node knows.",
-        snapshot.groups.iter().map(|group| {
-            let labels =
-                vec![("group", group.name.as_str()), ("owner", &group.owner), ("preferred", &group.preferred)];
-            (labels, flag(!group.owner.is_empty()))
-        }),
-    );
-    page.metric(
-        "hbd_group_held_back",
-        "Whether this node does not take a group although its owner is dead.",
-        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(!group.held_back.is_empty()))),
-    );
-    page.metric(
-        "hbd_group_owner_since_timestamp_seconds",
-        "Since when its owner owns a group, as far as this hbd saw; 0 without an owner.",
-        snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], seconds(group.owner_since_usec))),
     );
 }
 

@@ -230,7 +230,7 @@ const CONTRAST: &str = "
     }
     return worst;";
 
-/// Every button has a name, every action is reached by keyboard, the smallest contrast is enough in light and dark,
+/// Every button has a name, a question is asked and left by keyboard, the smallest contrast is enough in light and dark,
 /// and on a phone nothing is wider than the page.
 fn it_is_usable_by_everybody(console: &mut Console) -> Result<String> {
     let browser = console.browser(ADMINISTRATOR, "any")?;
@@ -244,7 +244,27 @@ fn it_is_usable_by_everybody(console: &mut Console) -> Result<String> {
     if browser.script(nameless)? != 0 {
         return unexpected("a button has no name");
     }
-    // With the keyboard alone.
+    expect_question_by_keyboard(&browser)?;
+    let contrasts = expect_contrasts(&browser)?;
+    browser.leave()?;
+    browser.script("window.dispatchEvent(new CustomEvent('cockpit-style', { detail: { style: 'dark' } }))")?;
+    browser.picture("dark.png")?;
+
+    let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true });
+    browser.chromium("Emulation.setDeviceMetricsOverride", phone)?;
+    browser.enter(FRAME)?;
+    let overflow = "const page = document.getElementById('content'); return page.scrollWidth - page.clientWidth";
+    wait_or_explain("the page to fit on a phone", PAGE, || match browser.script(overflow) {
+        Ok(wider) if wider == 0 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })?;
+    browser.leave()?;
+    browser.picture("phone.png")?;
+    Ok(contrasts)
+}
+
+/// With the keyboard alone a question appears, has the focus, goes away, and gives the focus back.
+fn expect_question_by_keyboard(browser: &Browser) -> Result<()> {
     browser.script(&format!("document.querySelector('{MOVE}').focus()"))?;
     browser.press(ENTER)?;
     browser.wait_text("#dialog", "Clients wait")?;
@@ -262,7 +282,11 @@ fn it_is_usable_by_everybody(console: &mut Console) -> Result<String> {
     if back != true {
         return unexpected("the focus does not return to the button");
     }
+    Ok(())
+}
 
+/// The smallest contrast in light and in dark.
+fn expect_contrasts(browser: &Browser) -> Result<String> {
     let mut contrasts = Vec::new();
     for style in ["light", "dark"] {
         let choose = format!(
@@ -279,20 +303,6 @@ fn it_is_usable_by_everybody(console: &mut Console) -> Result<String> {
         }
         contrasts.push(format!("{style} {ratio:.1}"));
     }
-    browser.leave()?;
-    browser.script("window.dispatchEvent(new CustomEvent('cockpit-style', { detail: { style: 'dark' } }))")?;
-    browser.picture("dark.png")?;
-
-    let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true });
-    browser.chromium("Emulation.setDeviceMetricsOverride", phone)?;
-    browser.enter(FRAME)?;
-    let overflow = "const page = document.getElementById('content'); return page.scrollWidth - page.clientWidth";
-    wait_or_explain("the page to fit on a phone", PAGE, || match browser.script(overflow) {
-        Ok(wider) if wider == 0 => Ok(()),
-        other => Err(format!("{other:?}")),
-    })?;
-    browser.leave()?;
-    browser.picture("phone.png")?;
     Ok(contrasts.join(", "))
 }
 

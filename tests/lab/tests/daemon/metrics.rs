@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use hbd_lab::lab::NODES;
-use hbd_lab::process::{run, wait_or_explain, wait_until};
+use hbd_lab::process::{now, run, wait_or_explain, wait_until};
 use hbd_lab::{Error, Result, project_root};
 use serde_json::Value;
 
@@ -115,6 +115,9 @@ pub fn a_prometheus_says_that_a_node_was_cut(pair: &mut Pair) -> Result<String> 
 }
 
 fn watched_by_a_prometheus(pair: &mut Pair) -> Result<String> {
+    let begun = now();
+    expect_words("what the socket answers", &ask(pair, "/metrics")?, &["200 OK", "hbd_up 1\n"])?;
+    let took = now() - begun;
     let prometheus = Prometheus::start(pair)?;
     wait_or_explain("both nodes to be scraped", ALERT, || {
         let up = prometheus.query("hbd_up == 1").map_err(|error| error.to_string())?;
@@ -142,7 +145,7 @@ fn watched_by_a_prometheus(pair: &mut Pair) -> Result<String> {
     pair.node(B).systemctl("stop", "hbd.service")?;
     prometheus.wait_firing("HbdDown")?;
     pair.node(B).systemctl("start", "hbd.service")?;
-    Ok(format!("{panels} queries of the dashboard"))
+    Ok(format!("{panels} queries of the dashboard, an answer in {took:.1} s"))
 }
 
 /// Asks what the dashboard asks.
@@ -165,11 +168,16 @@ fn expect_answers(prometheus: &Prometheus) -> Result<usize> {
     Ok(queries.len())
 }
 
+/// Asks nodea's socket for a path, on nodea itself.
+fn ask(pair: &Pair, path: &str) -> Result<String> {
+    let line =
+        format!("exec 3<>/dev/tcp/127.0.0.1/9694; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; timeout 30 cat <&3");
+    pair.node(A).run(&["bash", "-c", &line])
+}
+
 /// A request leaves nothing behind, and what is asked for wrongly is refused.
 fn expect_units_gone(pair: &Pair) -> Result<()> {
-    let asked = "exec 3<>/dev/tcp/127.0.0.1/9694; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
-    let said = pair.node(A).run(&["bash", "-c", asked])?;
-    expect_words("the answer for another path", &said, &["404", "/metrics"])?;
+    expect_words("the answer for another path", &ask(pair, "/")?, &["404", "/metrics"])?;
     let failed = pair.node(A).run(&["systemctl", "list-units", "--failed", "--no-legend", "hbd-metrics*"])?;
     expect("failed units", &failed.trim(), &"")
 }
