@@ -230,8 +230,8 @@ const CONTRAST: &str = "
     }
     return worst;";
 
-/// Every button has a name, a question is asked and left by keyboard, the smallest contrast is enough in light and dark,
-/// and on a phone nothing is wider than the page.
+/// Every button has a name, a question is asked and left by keyboard, the smallest contrast is enough in light and
+/// dark, and on a phone nothing is wider than the page.
 fn it_is_usable_by_everybody(console: &mut Console) -> Result<String> {
     let browser = console.browser(ADMINISTRATOR, "any")?;
     browser.wait_text(MOVE, "Move to")?;
