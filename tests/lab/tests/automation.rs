@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hbd_lab::example::INITDEAD;
 use hbd_lab::lab::Lab;
-use hbd_lab::software::package;
+use hbd_lab::software::{Software, package};
 use hbd_lab::suite::{Stage, Suite, Test};
 use hbd_lab::{Error, Result, project_root};
 
@@ -35,6 +35,12 @@ impl Stage for Machines {
 impl Machines {
     fn boot() -> Result<Machines> {
         Ok(Machines { lab: Lab::boot_for_automation()? })
+    }
+
+    /// Has hbd on nodea, by the role or without it.
+    fn install(&self) -> Result<()> {
+        let there = self.lab.nodes[A].attempt(&["test", "-e", "/usr/bin/hbctl"])?.status == Some(0);
+        if there { Ok(()) } else { Software::Hbd.install(&self.lab.nodes[A]) }
     }
 
     fn say(&self, words: &[&str], wanted: &[&str]) -> Result<String> {
@@ -107,6 +113,7 @@ fn a_role_for_ansible_makes_a_pair(machines: &mut Machines) -> Result<String> {
 
 /// cloud-init accepts the user data, and hbd the files that it writes.
 fn cloud_init_reads_its_example(machines: &mut Machines) -> Result<String> {
+    machines.install()?;
     let path = "packaging/examples/cloud-init/pair.yml";
     let text = fs::read_to_string(project_root().join(path)).map_err(Error::file(path))?;
     machines.lab.nodes[A].write("/root/pair.yml", &text)?;
@@ -126,6 +133,7 @@ for file in yaml.safe_load(open('/root/pair.yml'))['write_files']:
 
 /// Both firewalls know hbd's ports by name.
 fn firewalls_know_the_ports(machines: &mut Machines) -> Result<String> {
+    machines.install()?;
     machines.say(&["firewall-offline-cmd", "--check-config"], &[])?;
     machines.say(&["firewall-offline-cmd", "--info-service=hbd"], &["694/udp"])?;
     machines.say(&["firewall-offline-cmd", "--info-service=hbd-metrics"], &["9694/tcp"])?;
