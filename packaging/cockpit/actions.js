@@ -143,8 +143,14 @@ export class Actions {
     }
 }
 
+/** What the bus and polkit say to a user without the right. */
+const DENIED = [
+    "org.freedesktop.DBus.Error.AccessDenied",
+    "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+];
+
 function explain(error, right) {
-    if (error.name === "org.hbd1.Error.NotAllowed") {
+    if (DENIED.includes(error.name)) {
         return `${error.message}. Turn on administrative access in Cockpit, become a member of the group haclient, or ` +
             `have a polkit rule allow org.hbd1.${right} to you.`;
     }

@@ -14,7 +14,7 @@ const ABSENCE = 3000;
 /** How long news is gathered before what has no signal is read again, in milliseconds. */
 const GATHER = 150;
 
-function plain(properties) {
+export function plain(properties) {
     return Object.fromEntries(Object.entries(properties).map(([name, variant]) => [name, variant.v]));
 }
 
@@ -110,7 +110,7 @@ export class Cluster {
             if (target)
                 Object.assign(target, plain(properties));
         } else if (signal === "JobRemoved") {
-            const [, job, result, message] = args;
+            const [, job, , result, message] = args;
             this.jobEnded(job, result, message);
         } else if (iface === OBJECTS && signal === "InterfacesAdded") {
             this.add(args[0], args[1]);

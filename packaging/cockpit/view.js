@@ -1,6 +1,10 @@
 // The page, made from what the cluster shows.
 
+import { plain } from "./cluster.js";
 import { duration, h, moment } from "./dom.js";
+
+/** What a node runs, as people call it. */
+const KINDS = { hbd: "hbd", heartbeat: "Heartbeat" };
 
 function badge(kind, text) {
     return h("span", { class: `badge ${kind}` }, text);
@@ -103,7 +107,7 @@ function card(group, own, other) {
              h("h3", { id: `${id}-name` }, group.Name, " ", health(group)),
              h("dl", {},
                row("Owner", group.Owner ? h("strong", { class: "owner" }, group.Owner) : "none",
-                   group.Owner ? [" since ", moment(group.OwnerSinceUSec, "the start of this hbd")] : ""),
+                   group.Owner ? [" since ", moment(group.OwnerSinceTimestamp, "the start of this hbd")] : ""),
                row("Prefers", group.PreferredNode, returns(group)),
                row("State here", badge(STATE_KINDS[group.State] ?? "quiet", group.State),
                    alone ? [" ", badge("busy", "maintenance")] : ""),
@@ -122,25 +126,23 @@ function returns(group) {
         soon: " (returns soon)",
     }[group.Returns];
     if (group.Returns === "at")
-        return [" (returns at ", moment(group.ReturnsAtUSec), ")"];
+        return [" (returns at ", moment(group.ReturnsAtTimestamp), ")"];
     return when ?? "";
 }
 
 function resources(group) {
-    const items = group.Resources.map(([word, , , state], index) => {
-        const bad = !["active", "stopped", "starting", "stopping"].includes(state);
-        const failures = group.Failures[index];
-        return h("li", {}, word, " ", badge(bad ? "bad" : STATE_KINDS[state] ?? "quiet", state),
-                 failures ? ` failed ${failures} times` : "",
-                 group.Reasons[index] ? `: ${group.Reasons[index]}` : "");
+    const items = group.Resources.map(plain).map(({ Word, State, Failures, Reason }) => {
+        const bad = !["active", "stopped", "starting", "stopping"].includes(State);
+        return h("li", {}, Word, " ", badge(bad ? "bad" : STATE_KINDS[State] ?? "quiet", State),
+                 Failures ? ` failed ${Failures} times` : "", Reason ? `: ${Reason}` : "");
     });
     return h("ul", {}, items);
 }
 
 function checks(group) {
     const kind = { passing: "good", failing: "bad" };
-    return h("ul", {}, group.Checks.map(([name, purpose, state, reason]) =>
-        h("li", {}, `${name} (${purpose}) `, badge(kind[state] ?? "quiet", state), reason ? `: ${reason}` : "")));
+    return h("ul", {}, group.Checks.map(plain).map(({ Name, Purpose, State, Reason }) =>
+        h("li", {}, `${Name} (${Purpose}) `, badge(kind[State] ?? "quiet", State), Reason ? `: ${Reason}` : "")));
 }
 
 function actions(group, own, other, alone) {
@@ -157,7 +159,7 @@ function actions(group, own, other, alone) {
             buttons.push(button("failback-now", "Return now", { ...subject, node: group.PreferredNode }));
         buttons.push(button("failback-cancel", "Keep here", subject));
     }
-    if (group.Failures.some(count => count > 0) || group.State === "failed" || group.State === "degraded")
+    if (group.Resources.some(resource => plain(resource).Failures > 0) || group.State === "failed" || group.State === "degraded")
         buttons.push(button("cleanup", "Clean up", subject));
     buttons.push(alone
         ? button("end-group-maintenance", "End maintenance", subject)
@@ -182,10 +184,10 @@ function nodeCard(node, own, other, manager) {
                badge(good ? "good" : node.Status === "dead" ? "bad" : "busy", ping && good ? "answers" : node.Status),
                node.Maintenance ? [" ", badge("busy", "maintenance")] : ""),
              h("dl", {},
-               row("Is", ping ? "a ping node" : `${node.IsHbd ? "hbd" : "Heartbeat"}${node.Local ? ", this node" : ""}`),
-               ping ? null : row("Holds", node.InTransition ? `${node.Resources}, moving` : node.Resources || "unknown"),
+               row("Is", ping ? "a ping node" : `${KINDS[node.Implementation] ?? "unknown"}${node.Local ? ", this node" : ""}`),
+               ping ? null : row("Holds", node.InTransition ? `${node.Holds}, moving` : node.Holds || "unknown"),
                node.Local ? null : row(good ? "Silence allowed" : "Last heard",
-                                       good ? duration(node.DeadtimeUSec) : moment(node.LastStatusUSec)),
+                                       good ? duration(node.DeadtimeUSec) : moment(node.LastStatusTimestamp)),
                node.Doubt ? row("Doubt", node.Doubt) : null,
                node.NotReady?.length ? row("Not ready for", node.NotReady.join(", ")) : null,
                node.ConfigurationDiffers?.length ? row("Differs in", node.ConfigurationDiffers.join(", ")) : null,
@@ -214,7 +216,7 @@ function links(cluster) {
                            h("td", { "data-label": "Medium" }, link.Medium),
                            h("td", { "data-label": "State" }, badge(link.Status === "up" ? "good" : "bad", link.Status)),
                            h("td", { "data-label": "Last heard" },
-                             link.Status === "up" ? "now" : moment(link.LastHeardUSec))));
+                             link.Status === "up" ? "now" : moment(link.LastHeardTimestamp))));
     return h("table", {},
              h("thead", {}, h("tr", {}, ["Link", "To", "Medium", "State", "Last heard"]
                      .map(title => h("th", { scope: "col" }, title)))),
@@ -228,9 +230,9 @@ function timeline({ manager }) {
         return h("p", {}, "Nothing since hbd was started.");
     return [
         h("ol", { class: "timeline", tabindex: "0", "aria-label": "Decisions, newest first" },
-          decisions.map(([usec, priority, event, , , text]) =>
-              h("li", { class: priority <= 3 ? "bad" : priority === 4 ? "busy" : "quiet", title: event },
-                moment(usec), " ", priority <= 3 ? "Error: " : priority === 4 ? "Warning: " : "", text))),
+          decisions.map(plain).map(({ Timestamp, Priority, Event, Text }) =>
+              h("li", { class: Priority <= 3 ? "bad" : Priority === 4 ? "busy" : "quiet", title: Event },
+                moment(Timestamp), " ", Priority <= 3 ? "Error: " : Priority === 4 ? "Warning: " : "", Text))),
         h("p", {}, "Older ones are in the journal: ", h("a", { href: "#", id: "to-journal" }, "Logs")),
     ];
 }
