@@ -67,6 +67,11 @@ impl fmt::Display for ResourceKind {
             {
                 write!(f, "unit {unit}, made by hbd: connections come from {}", script.command.join(" "))
             }
+            ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) })
+                if script.dialect == Dialect::Drbd =>
+            {
+                write!(f, "unit {unit}, made by hbd: makes DRBD resource {} primary", script.command.join(" "))
+            }
             ResourceKind::Transient(Transient { unit, recipe: Recipe::Script(script) }) => {
                 write!(f, "unit {unit}, made by hbd: runs {}", script.command.join(" "))
             }
@@ -123,11 +128,13 @@ impl ResourceKind {
             }
             _ => None,
         };
-        // Before, the agent of resource-agents did the same for this unit.
-        let source = |kind: &ResourceKind| script(kind).is_some_and(|(_, dialect)| dialect == Dialect::Source);
+        // Before, an agent of resource-agents or a script of drbd-utils did the same for this unit.
+        let own = |kind: &ResourceKind| {
+            script(kind).is_some_and(|(_, dialect)| matches!(dialect, Dialect::Source | Dialect::Drbd))
+        };
         self == other
             || (script(self).is_some() && script(self) == script(other))
-            || (self.is_same(other) && (source(self) || source(other)))
+            || (self.is_same(other) && (own(self) || own(other)))
     }
 }
 
@@ -188,6 +195,9 @@ pub enum Dialect {
     /// There is none: hbd itself makes the address, the only word of the command, the source of connections
     /// (`IPsrcaddr`).
     Source,
+    /// There is none: hbd itself makes the DRBD resource, the last word of the command, primary and secondary
+    /// (`drbddisk`); behind `--stacked` it is one that lies on another (`drbdupper`).
+    Drbd,
 }
 
 /// A virtual address as haresources gives it (03 §2.4). What is absent follows from the routes when the address is
@@ -215,6 +225,7 @@ mod tests {
         let mount = Mount { device: "/dev/sdb1".into(), directory: "/srv/x".into(), fstype: None, options: None };
         let command = vec!["/etc/ha.d/resource.d/drbddisk".into(), "r0".into()];
         let script = Script { command, dialect: Dialect::Text, environment: Vec::new(), timeout: None };
+        let own = Script { command: vec!["r0".into()], dialect: Dialect::Drbd, ..script.clone() };
         let made = |unit: &str, recipe| ResourceKind::Transient(Transient { unit: unit.into(), recipe });
         let table = [
             (ResourceKind::Unit("nginx.service".into()), "unit nginx.service"),
@@ -222,6 +233,10 @@ mod tests {
             (
                 made("hbd-drbddisk::r0.service", Recipe::Script(script)),
                 "unit hbd-drbddisk::r0.service, made by hbd: runs /etc/ha.d/resource.d/drbddisk r0",
+            ),
+            (
+                made("hbd-drbddisk::r0.service", Recipe::Script(own)),
+                "unit hbd-drbddisk::r0.service, made by hbd: makes DRBD resource r0 primary",
             ),
         ];
         for (kind, text) in table {

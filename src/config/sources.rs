@@ -186,6 +186,7 @@ fn read_groups(
         resource_d: &files.resource_d,
         init_d: &files.init_d,
         agents: &files.agents,
+        programs: &files.programs,
         fstab: &files.fstab,
         scripts_elsewhere: files.has_no_scripts(),
         node,

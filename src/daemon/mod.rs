@@ -27,6 +27,7 @@ pub mod clock;
 pub mod core_loop;
 mod core_settings;
 pub mod devices;
+mod drbd;
 pub mod effects;
 mod error;
 pub mod fencing;
@@ -133,7 +134,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["check", "release"])]
     occupants: Option<PathBuf>,
     /// Run a resource script by Heartbeat's rules (the main process of a unit made by hbd): start|stop
-    /// text|codes|move|source COMMAND
+    /// text|codes|move|source|drbd COMMAND
     #[arg(long, num_args = 3.., value_name = "WORD", hide = true, allow_hyphen_values = true)]
     script: Option<Vec<String>>,
     /// Show again what a daemon saw and decided, from a recording in /var/lib/hbd/events; touches nothing. Status 0
@@ -200,8 +201,10 @@ fn script(words: &[String]) -> ExitCode {
     };
     let operation = if operation == "start" { ScriptOperation::Start } else { ScriptOperation::Stop };
     let Some(dialect) = units::script::dialect(dialect) else { return ExitCode::FAILURE };
-    if dialect == config::Dialect::Source {
-        return preferred_source::main(operation, command);
+    match dialect {
+        config::Dialect::Source => return preferred_source::main(operation, command),
+        config::Dialect::Drbd => return drbd::main(operation, command),
+        config::Dialect::Text | config::Dialect::Codes | config::Dialect::Move => {}
     }
     match units::script::run(operation, dialect, command) {
         Ok(status) => ExitCode::from(status),

@@ -78,6 +78,16 @@ pub enum UnitError {
         /// The unit's `Result` (`exit-code`, `timeout`, `start-limit-hit`, …); empty for units without one.
         result: String,
     },
+    /// The unit has failed, and said why in its status.
+    #[error("{verb} of {unit} failed: {text}")]
+    Told {
+        /// The unit's name as asked for.
+        unit: String,
+        /// What was asked.
+        verb: Verb,
+        /// What it said.
+        text: String,
+    },
     /// The unit started and ended again by itself without being a oneshot service.
     #[error("{unit} started and ended by itself at once, so it is not running; see `systemctl status {unit}`")]
     Ended {
@@ -154,8 +164,10 @@ fn busy_remedy(unit: &str, vacated: bool) -> String {
 impl UnitError {
     /// The same error of something that was started in order to do `verb`.
     pub(super) fn meaning(mut self, meant: Verb) -> UnitError {
-        if let UnitError::Refused { verb, .. } | UnitError::Failed { verb, .. } | UnitError::Deadline { verb, .. } =
-            &mut self
+        if let UnitError::Refused { verb, .. }
+        | UnitError::Failed { verb, .. }
+        | UnitError::Told { verb, .. }
+        | UnitError::Deadline { verb, .. } = &mut self
         {
             *verb = meant;
         }

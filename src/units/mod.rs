@@ -25,6 +25,7 @@
 pub mod agent;
 pub mod check;
 mod children;
+pub mod drbd;
 pub mod group_target;
 pub mod notify;
 pub mod occupants;

@@ -183,6 +183,31 @@ fn kernel_users(root: &Path, directory: &Path) -> Vec<String> {
     found
 }
 
+/// Who has a block device open, each in a few words: processes, and what of the kernel does. The tables of the kernel are
+/// below `root`, which is `/`.
+pub fn users_of_device(root: &Path, device: &Path) -> Vec<String> {
+    let mut found: Vec<String> = occupants(device).iter().map(Occupant::to_string).collect();
+    let name = device.file_name().unwrap_or_default();
+    let block = root.join("sys/block").join(name);
+    let number = fs::read_to_string(block.join("dev")).unwrap_or_default();
+    // proc_pid_mountinfo(5): the third field is the device.
+    for line in fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default().lines() {
+        let mut fields = line.split(' ').skip(2);
+        if let (Some(of), Some(point)) = (fields.next(), fields.nth(1))
+            && of == number.trim_end()
+        {
+            found.push(format!("it is mounted on {}", shown(Path::new(&unescaped(point)))));
+        }
+    }
+    for holder in fs::read_dir(block.join("holders")).into_iter().flatten().flatten() {
+        let holder = holder.file_name();
+        let label = fs::read_to_string(root.join("sys/block").join(&holder).join("dm/name")).unwrap_or_default();
+        let label = if label.is_empty() { String::new() } else { format!(" ({})", printable(label.trim_end())) };
+        found.push(format!("/dev/{}{label} lies on it", holder.display()));
+    }
+    found
+}
+
 /// A path of a table of the kernel, with its octal escapes for blanks resolved.
 fn unescaped(path: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
@@ -281,6 +306,25 @@ mod tests {
             "the NFS server exports /srv/data/pub",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_device_is_held_by_a_mount_or_by_what_lies_on_it() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("sys/block/drbd0/dev", "147:0\n");
+        write("sys/block/drbd0/holders/dm-3", "");
+        write("sys/block/dm-3/dm/name", "vg0-data\n");
+        write(
+            "proc/self/mountinfo",
+            "36 35 147:0 / /srv/my\\040data rw - ext4 /dev/drbd0 rw\n37 35 147:1 / /srv/b rw - ext4 /dev/drbd1 rw\n",
+        );
+        let found = users_of_device(root.path(), Path::new("/dev/drbd0"));
+        assert_eq!(found, ["it is mounted on /srv/my data", "/dev/dm-3 (vg0-data) lies on it"]);
     }
 
     #[test]

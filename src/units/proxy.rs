@@ -118,6 +118,9 @@ pub(super) trait Service {
     fn result(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"))]
+    fn status_text(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
     fn restart(&self) -> zbus::Result<String>;
 
     #[zbus(property(emits_changed_signal = "false"), name = "RestartUSec")]

@@ -48,10 +48,16 @@ fn service<'a>(script: &Script) -> Vec<Property<'a>> {
     let kill = match script.dialect {
         // What the script leaves running is the resource; only its own stop ends it, as ever (sysvinit's rule).
         Dialect::Text | Dialect::Codes | Dialect::Source => "process",
+        Dialect::Drbd => "control-group",
         // A child that hangs would move the address after somebody else has it.
         Dialect::Move => "control-group",
     };
-    vec![("Type", Variant::from("oneshot")), ("KillMode", Variant::from(kill))]
+    let mut properties = vec![("Type", Variant::from("oneshot")), ("KillMode", Variant::from(kill))];
+    if script.dialect == Dialect::Drbd {
+        // It tells why it fails in its status, where hbd reads it.
+        properties.push(("NotifyAccess", Variant::from("main")));
+    }
+    properties
 }
 
 /// The service that stands for a script's resource: active from its `start` to its `stop`.

@@ -22,8 +22,13 @@ pub enum ScriptOperation {
 }
 
 /// The dialects by their words on the command line of `hbd --script`.
-const DIALECTS: [(&str, Dialect); 4] =
-    [("text", Dialect::Text), ("codes", Dialect::Codes), ("move", Dialect::Move), ("source", Dialect::Source)];
+const DIALECTS: [(&str, Dialect); 5] = [
+    ("text", Dialect::Text),
+    ("codes", Dialect::Codes),
+    ("move", Dialect::Move),
+    ("source", Dialect::Source),
+    ("drbd", Dialect::Drbd),
+];
 
 /// The dialect of that word; `None` if there is none.
 pub fn dialect(word: &str) -> Option<Dialect> {
@@ -38,7 +43,7 @@ pub(super) fn dialect_word(dialect: Dialect) -> &'static str {
 /// What a program of this dialect is called with to start its resource, and to stop it.
 fn words(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
-        Dialect::Text | Dialect::Codes | Dialect::Source => ("start", "stop"),
+        Dialect::Text | Dialect::Codes | Dialect::Source | Dialect::Drbd => ("start", "stop"),
         Dialect::Move => ("take", "release"),
     }
 }
@@ -81,7 +86,7 @@ fn runs(dialect: Dialect, call: &impl Fn(&str) -> Command) -> io::Result<Option<
             let output = call("status").stderr(Stdio::inherit()).output()?;
             Ok(says(&String::from_utf8_lossy(&output.stdout)))
         }
-        Dialect::Move | Dialect::Source => Ok(None),
+        Dialect::Move | Dialect::Source | Dialect::Drbd => Ok(None),
     }
 }
 
@@ -187,7 +192,7 @@ mod tests {
     fn the_program_of_a_move_is_always_called_and_its_status_counts() {
         assert_eq!(stop(Dialect::Move, "exit 0"), (0, "release".to_owned()));
         assert_eq!(stop(Dialect::Move, "exit 7"), (7, "release".to_owned()));
-        for known in [Dialect::Text, Dialect::Codes, Dialect::Move, Dialect::Source] {
+        for known in [Dialect::Text, Dialect::Codes, Dialect::Move, Dialect::Source, Dialect::Drbd] {
             assert_eq!(dialect(dialect_word(known)), Some(known));
         }
         assert_eq!(dialect("other"), None);

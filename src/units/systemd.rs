@@ -332,6 +332,13 @@ impl Systemd {
         let service = state.name.ends_with(".service");
         let result =
             if service { self.service_property(state, ServiceProperty::Result).await? } else { String::new() };
+        // Only what hbd makes: a status that others leave may be of better times.
+        if service && unit.starts_with("hbd-") && result != "success" {
+            let text = self.service_property(state, ServiceProperty::StatusText).await?;
+            if !text.is_empty() {
+                return Err(UnitError::Told { unit: unit.to_owned(), verb, text });
+            }
+        }
         let clean_end = matches!(ended, Ended::Unseen) || ended.word() == "done";
         if verb == Verb::Stop || state.active != ActiveState::Inactive || !clean_end {
             return Err(failed(result));
@@ -375,6 +382,7 @@ impl Systemd {
             match property {
                 ServiceProperty::Result => self.call(service.result()).await.map_err(lost),
                 ServiceProperty::Type => self.call(service.kind()).await.map_err(lost),
+                ServiceProperty::StatusText => self.call(service.status_text()).await.map_err(lost),
             }
         })
         .await
@@ -422,6 +430,8 @@ pub(super) enum ServiceProperty {
     Result,
     /// `Type`.
     Type,
+    /// `StatusText`.
+    StatusText,
 }
 
 /// Whether systemd refuses to make a transient unit because there is one of that name.

@@ -10,7 +10,7 @@ use crate::cluster::{GroupSet, Record, Set};
 use crate::config::{Group, Resource};
 
 /// Scripts of resource.d that give a node exclusive use of a disk (03 §2.4).
-const SCRIPTS: [&str; 6] = ["Filesystem", "LVM", "Raid1", "ServeRAID", "LinuxSCSI", "drbddisk"];
+const SCRIPTS: [&str; 7] = ["Filesystem", "LVM", "Raid1", "ServeRAID", "LinuxSCSI", "drbddisk", "drbdupper"];
 
 /// Whether two nodes that both run this resource may destroy data.
 fn is_storage(resource: &Resource) -> bool {

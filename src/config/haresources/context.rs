@@ -1,7 +1,7 @@
 //! What the meaning of a word of haresources depends on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::FileWord;
 
@@ -18,6 +18,8 @@ pub(in crate::config) struct LookupContext<'a> {
     pub init_d: &'a Path,
     /// The directory that has a directory of OCF agents for each provider.
     pub agents: &'a Path,
+    /// Directories of programs; empty where the programs of the machine are not known.
+    pub programs: &'a [PathBuf],
     /// fstab(5).
     pub fstab: &'a Path,
     /// Whether scripts and agents are not known: what takes arguments is taken for one of them.

@@ -11,13 +11,15 @@ use crate::config::refused::{Refused, refuse};
 use crate::config::value::nearest;
 
 /// Words that hbd serves itself.
-const OWN_WORDS: [&str; 6] = ["IPaddr", "IPaddr2", "IPv6addr", "IPsrcaddr", "Filesystem", "OCF"];
+const OWN_WORDS: [&str; 8] =
+    ["IPaddr", "IPaddr2", "IPv6addr", "IPsrcaddr", "Filesystem", "drbddisk", "drbdupper", "OCF"];
 
 /// What a resource word means: the first of these that applies.
 ///
 /// 1. An address.
 /// 2. An alias of hbd.toml.
-/// 3. A word that hbd serves itself: `IPaddr`, `IPaddr2`, `IPv6addr`, `IPsrcaddr`, `Filesystem`, `OCF`.
+/// 3. A word that hbd serves itself: `IPaddr`, `IPaddr2`, `IPv6addr`, `IPsrcaddr`, `Filesystem`, `OCF`; with DRBD's
+///    programs `drbddisk` and `drbdupper`.
 /// 4. The name of a unit with its suffix.
 /// 5. A script in resource.d, as for Heartbeat (03 §2.3 no. 3).
 /// 6. With arguments, a script in /etc/init.d. Without, systemd itself has a service for that script.
@@ -37,6 +39,9 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
         arguments = without_empty(word, name, &arguments)?;
     }
     refuse_single_colon(name, &arguments, context)?;
+    if let Some(kind) = script::drbd(word, name, &arguments, context) {
+        return kind;
+    }
     let kind = match (name, arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument]) => ipv4::address(argument).map(ResourceKind::Address),
         ("IPv6addr", arguments) => ipv6::address(word, arguments).map(ResourceKind::Address),
@@ -156,6 +161,7 @@ mod tests {
                 resource_d: none,
                 init_d,
                 agents,
+                programs: &[none.to_owned()],
                 fstab,
                 scripts_elsewhere: false,
                 node,

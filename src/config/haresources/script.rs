@@ -1,6 +1,7 @@
 //! Resource scripts and OCF agents: which file a word means, and how it is called (03 §2.3, §2.4, §12.3).
 //!
-//! Owns the search in Heartbeat's order, and the environment of a script. Runs nothing.
+//! Owns the search in Heartbeat's order, the environment of a script, and which words hbd does without their script.
+//! Runs nothing.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::context::LookupContext;
 use super::unit_name;
 use crate::config::groups::{Dialect, Recipe, ResourceKind, Script, Transient};
-use crate::config::programs::is_executable;
+use crate::config::programs::{is_executable, program};
 use crate::config::refused::{Refused, refuse};
 
 /// Words whose script in resource.d only passes its arguments to the OCF agent of the same name, and the names of the
@@ -156,6 +157,30 @@ pub(super) fn source(word: &str, arguments: &[&str]) -> Result<ResourceKind, Ref
             "write IPsrcaddr::ADDR, an address of IPv6 in full: IPsrcaddr::2001:db8:0:0:0:0:0:c8",
         ),
     }
+}
+
+/// `drbddisk::RES` and `drbdupper::RES`: hbd itself makes the resource primary, wherever DRBD's programs are, and
+/// their scripts are not called (docs/DECISIONS.md "DRBD without its script"). `None` without the programs.
+pub(super) fn drbd(
+    word: &str,
+    script: &str,
+    arguments: &[&str],
+    context: &LookupContext<'_>,
+) -> Option<Result<ResourceKind, Refused>> {
+    program("drbdadm", context.programs).filter(|_| matches!(script, "drbddisk" | "drbdupper"))?;
+    let [resource] = arguments else {
+        let help = format!("write {script}::RESOURCE, as /etc/drbd.d names it, once for each resource");
+        return Some(refuse(format!("`{word}`: {script} takes the name of one DRBD resource"), help));
+    };
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+    if !resource.chars().all(legal) || resource.starts_with('-') {
+        let help = "write the name behind `resource` in /etc/drbd.d";
+        return Some(refuse(format!("`{resource}` cannot be the name of a DRBD resource"), help));
+    }
+    let stacked = (script == "drbdupper").then(|| "--stacked".to_owned());
+    let command = stacked.into_iter().chain([(*resource).to_owned()]).collect();
+    let script = Script { command, dialect: Dialect::Drbd, environment: Vec::new(), timeout: None };
+    Some(Ok(transient(word, script)))
 }
 
 /// `OCF::TYPE::INSTANCE`: the agent TYPE with the parameters in `conf/OCF/TYPE/INSTANCE`.
