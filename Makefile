@@ -12,6 +12,7 @@
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
+# make storage  two machines in QEMU with DRBD: what a client was told is written is there after every failure
 # make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs
 # make simulate N=100000   a long campaign of simulated clusters
 # make explore  every order of a few events, for two groups and for a vote; prints how many situations
@@ -40,7 +41,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -154,6 +155,11 @@ interfaces: prepare deb
 	@tests=$$($(CARGO) test --lib --no-run 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p') && \
 		$(SUDO) env HBD_UNIT_TESTS="$$tests" tests/vm/machine interfaces
 
+# Rounds are chosen with ROUNDS="move poweroff".
+storage: prepare deb
+	$(SAY) "two machines with DRBD in QEMU"
+	@$(SUDO) tests/vm/storage $(ROUNDS)
+
 # Needs root, as the lab does.
 bench: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 bench: prepare
@@ -242,6 +248,7 @@ install:
 	chmod -R u=rwX,go=rX $(DOCDIR)/examples/ansible
 	install -D -m 644 -t $(DESTDIR)/usr/lib/firewalld/services packaging/firewall/hbd.xml packaging/firewall/hbd-metrics.xml
 	install -D -m 644 packaging/firewall/hbd.ufw $(DESTDIR)/etc/ufw/applications.d/hbd
+	install -D -m 644 -t $(DOCDIR)/examples/drbd packaging/examples/drbd/*
 	install -D -m 755 packaging/examples/notify-mail $(DOCDIR)/examples/notify-mail
 	install -D -m 755 packaging/examples/move-aws $(DOCDIR)/examples/move-aws
 	install -D -m 755 packaging/examples/bus-move $(DOCDIR)/examples/bus-move

@@ -54,6 +54,7 @@ mod jobs;
 mod limits;
 mod order;
 mod proxy;
+mod read_only;
 mod recipe;
 mod session;
 mod signals;

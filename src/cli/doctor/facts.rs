@@ -14,6 +14,7 @@ use zbus::Proxy;
 use zbus::connection::Builder;
 
 use super::change_over;
+use super::drbd::{self, DrbdFacts};
 use crate::bus::Snapshot;
 use crate::cli::{fetch, status};
 use crate::config::{self, Address, Config, Diagnostic, Files, Host, Medium, ResourceKind, Severity};
@@ -42,6 +43,8 @@ pub struct Facts {
     pub unit_findings: Result<Vec<UnitFinding>, String>,
     /// Whether systemd starts hbd at boot.
     pub hbd_at_boot: Result<bool, String>,
+    /// The DRBD resources of the groups.
+    pub drbd: Result<Vec<DrbdFacts>, String>,
     /// Interfaces whose manager may remove addresses, each with a hint.
     pub removers: Vec<(String, String)>,
     /// Whether the clock is synchronised.
@@ -72,6 +75,10 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
         port_holders: config.as_ref().map(|config| others_with(config.udpport)).unwrap_or_default(),
         unit_findings: match &config {
             Ok(config) => survey(bus(), config).await.map_err(|error| error_chain(&error)),
+            Err(_) => Ok(Vec::new()),
+        },
+        drbd: match &config {
+            Ok(config) => drbd::gather(config, &bus).await,
             Err(_) => Ok(Vec::new()),
         },
         hbd_at_boot: starts_at_boot(bus(), "hbd.service").await.map_err(|error| error_chain(&error)),

@@ -1,11 +1,12 @@
 //! `hbctl doctor`: valid but risky setup, such as a firewall that drops heartbeats, a `ucast` line to this machine
-//! itself, units that start at boot, network managers that remove addresses, a clock that is not synchronised, a
-//! single link, and no fencing.
+//! itself, units that start at boot, DRBD copies that cannot take over, network managers that remove addresses, a
+//! clock that is not synchronised, a single link, and no fencing.
 //!
 //! Owns the judgements, which are functions of [`Facts`]. Changes nothing; every finding says what to do.
 
 mod change_over;
 mod cut;
+mod drbd;
 mod facts;
 mod finding;
 mod firewall;
@@ -45,6 +46,7 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
             found.extend(boot(&facts.unit_findings, &facts.hbd_at_boot));
             found.extend(fencing(config));
             found.extend(cut::judge(config));
+            found.extend(drbd::judge(&facts.drbd));
         }
     }
     found.extend(removers(&facts.removers));

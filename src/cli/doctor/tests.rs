@@ -45,6 +45,7 @@ fn healthy() -> Facts {
         absent: BTreeSet::new(),
         unit_findings: Ok(Vec::new()),
         hbd_at_boot: Ok(true),
+        drbd: Ok(Vec::new()),
         removers: Vec::new(),
         synchronised: Ok(true),
         permissions: Vec::new(),

@@ -108,6 +108,33 @@ fn a_script_finds_heartbeats_environment() {
 }
 
 #[test]
+fn a_drbd_resource_needs_no_script_where_drbds_programs_are() {
+    let node = Node::with("");
+    program(&node, "etc/ha.d/resource.d/drbddisk");
+    program(&node, "usr/sbin/drbdadm");
+    let (unit, found) = script(&node, "drbddisk::r0");
+    assert_eq!((unit.as_str(), found.dialect), ("hbd-drbddisk::r0.service", Dialect::Drbd));
+    assert_eq!((found.command, found.environment.len()), (vec!["r0".to_owned()], 0));
+    let (unit, found) = script(&node, "drbdupper::r0-U");
+    assert_eq!((unit.as_str(), found.command.join(" ")), ("hbd-drbdupper::r0-U.service", "--stacked r0-U".into()));
+
+    let node = node.toml("[aliases]\n\"drbddisk::r0\" = \"drbd-promote@r0.service\"\n");
+    assert_eq!(kind(&node, "drbddisk::r0"), ResourceKind::Unit("drbd-promote@r0.service".into()));
+
+    let refused = [
+        ("drbddisk", "takes the name of one DRBD resource"),
+        ("drbddisk::r0::r1", "takes the name of one DRBD resource"),
+        ("drbddisk::--all", "cannot be the name of a DRBD resource"),
+        ("drbddisk::r0/0", "cannot be the name of a DRBD resource"),
+    ];
+    for (word, why) in refused {
+        let node = Node::with("").haresources(&format!("nodea 10.0.0.9 {word}\n"));
+        program(&node, "usr/sbin/drbdadm");
+        assert!(node.error().message.contains(why), "{word}");
+    }
+}
+
+#[test]
 fn an_agent_takes_the_arguments_of_its_script_by_name() {
     let node = Node::with("");
     let agent = program(&node, "usr/lib/ocf/resource.d/heartbeat/MailTo");
