@@ -68,7 +68,8 @@ impl Asker {
                 let text = |name: &str| node.get(name).and_then(|value| value.downcast_ref::<&str>().ok());
                 let other = node.get("Local").and_then(|value| value.downcast_ref::<bool>().ok()) == Some(false);
                 let lives = matches!(text("Status"), Some("up" | "active"));
-                (other && lives && text("Type") == Some("normal")).then(|| text("Name").unwrap_or_default().to_owned())
+                (other && lives && text("Type") == Some("normal"))
+                    .then(|| text("Name").unwrap_or_default().to_owned())
             })
         })
     }

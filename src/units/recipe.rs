@@ -55,7 +55,7 @@ fn service<'a>(script: &Script) -> Vec<Property<'a>> {
     let mut properties = vec![("Type", Variant::from("oneshot")), ("KillMode", Variant::from(kill))];
     if script.dialect == Dialect::Drbd {
         // It tells why it fails in its status, where hbd reads it.
-        properties.push(("NotifyAccess", Variant::from("main")));
+        properties.push(("NotifyAccess", Variant::from("exec")));
     }
     properties
 }

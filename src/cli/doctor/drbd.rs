@@ -135,7 +135,9 @@ fn state_of(name: &str, state: &DrbdState) -> Vec<Finding> {
         let text = match connection.state.as_str() {
             "Connected" => {
                 let Some(disk) = connection.disks.iter().find(|disk| *disk != "UpToDate") else { continue };
-                format!("{name}: the other node's disk is {disk}, so that node cannot take over; drbdadm status {name}")
+                format!(
+                    "{name}: the other node's disk is {disk}, so that node cannot take over; drbdadm status {name}"
+                )
             }
             "StandAlone" => format!(
                 "{name} has given its connection up, mostly because both copies were written: journalctl -k -g drbd says \
@@ -156,8 +158,9 @@ fn boot(facts: &DrbdFacts) -> Vec<Finding> {
     let name = &facts.name;
     let mut found = Vec::new();
     if let Some(unit) = facts.at_boot.iter().find(|unit| unit.starts_with("drbd-promote@")) {
-        let text =
-            format!("{unit} starts at boot and makes {name} primary where hbd should decide: systemctl disable {unit}");
+        let text = format!(
+            "{unit} starts at boot and makes {name} primary where hbd should decide: systemctl disable {unit}"
+        );
         found.push(finding(Grade::Bad, ABOUT, text));
     }
     if !facts.at_boot.iter().any(|unit| !unit.starts_with("drbd-promote@")) {
@@ -276,7 +279,10 @@ resource r0 {
             (GOOD.replace("0 disk:UpToDate", "0 disk:Outdated"), "the disk of this node is Outdated"),
             (GOOD.replace("peer-disk:UpToDate", "peer-disk:Inconsistent"), "the other node's disk is Inconsistent"),
             (GOOD.replace("connection:Connected", "connection:StandAlone"), "--discard-my-data r0"),
-            (GOOD.replace("connection:Connected", "connection:Connecting"), "not connected to the other node (Connecting)"),
+            (
+                GOOD.replace("connection:Connected", "connection:Connecting"),
+                "not connected to the other node (Connecting)",
+            ),
             ("exists -\n".to_owned(), "r0 is not up"),
         ];
         for (text, expected) in table {
@@ -288,8 +294,11 @@ resource r0 {
 
     #[test]
     fn what_else_makes_it_primary_and_what_keeps_its_copy_old_is_named() {
-        let at_boot = |units: &[&str]| DrbdFacts { at_boot: units.iter().map(|unit| (*unit).into()).collect(), ..good() };
-        assert!(said(at_boot(&["drbd-promote@r0.service", "drbd.service"])).1.contains("disable drbd-promote@r0.service"));
+        let at_boot =
+            |units: &[&str]| DrbdFacts { at_boot: units.iter().map(|unit| (*unit).into()).collect(), ..good() };
+        assert!(
+            said(at_boot(&["drbd-promote@r0.service", "drbd.service"])).1.contains("disable drbd-promote@r0.service")
+        );
         assert_eq!(said(at_boot(&[])).0, Grade::Warning);
         assert!(said(at_boot(&["drbd.service"])).1.contains("waits at boot until the other node is there"));
         let nine = GOOD.replace("0 disk:UpToDate", "0 disk:UpToDate quorum:yes");

@@ -205,7 +205,8 @@ mod tests {
     #[test]
     fn the_words_of_a_unit_name_the_resource() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let read = |given: &[&str]| DrbdResource::of(&words(given)).map(|found| (found.name.to_owned(), found.stacked));
+        let read =
+            |given: &[&str]| DrbdResource::of(&words(given)).map(|found| (found.name.to_owned(), found.stacked));
         assert_eq!(read(&["r0"]), Some(("r0".into(), false)));
         assert_eq!(read(&["--stacked", "r0-U"]), Some(("r0-U".into(), true)));
         assert_eq!(read(&[]), None);

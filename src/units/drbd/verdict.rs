@@ -86,7 +86,11 @@ mod tests {
     fn what_is_whole_and_connected_is_asked_for() {
         assert_eq!(said(tests::SECONDARY, Some("nodea")), "Ask");
         assert_eq!(said(&tests::SECONDARY.replace("r0 role:Secondary", "r0 role:Primary"), None), "Is");
-        assert_eq!(said(&tests::ALONE.replace("disk:UpToDate", "disk:Consistent"), None), "Ask", "DRBD asks a handler");
+        assert_eq!(
+            said(&tests::ALONE.replace("disk:UpToDate", "disk:Consistent"), None),
+            "Ask",
+            "DRBD asks a handler"
+        );
     }
 
     #[test]
@@ -95,7 +99,10 @@ mod tests {
             (tests::SYNC_TARGET.to_owned(), "still being synchronised"),
             (tests::ALONE.replace("disk:UpToDate", "disk:Inconsistent"), "is inconsistent on this node"),
             (tests::SPLIT.to_owned(), "is outdated on this node"),
-            (tests::SECONDARY.replace("Connected role:Secondary", "Connected role:Primary"), "primary on the other node"),
+            (
+                tests::SECONDARY.replace("Connected role:Secondary", "Connected role:Primary"),
+                "primary on the other node",
+            ),
             (tests::SECONDARY.replace("disk:UpToDate\n", "disk:UpToDate quorum:no\n"), "no quorum for volume 0"),
         ];
         for (text, why) in table {
