@@ -183,8 +183,8 @@ fn kernel_users(root: &Path, directory: &Path) -> Vec<String> {
     found
 }
 
-/// Who has a block device open, each in a few words: processes, and what of the kernel does. The tables of the kernel are
-/// below `root`, which is `/`.
+/// Who has a block device open, each in a few words: processes, and what of the kernel does. The tables of the kernel
+/// are below `root`, which is `/`.
 pub fn users_of_device(root: &Path, device: &Path) -> Vec<String> {
     let mut found: Vec<String> = occupants(device).iter().map(Occupant::to_string).collect();
     let name = device.file_name().unwrap_or_default();

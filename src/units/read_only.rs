@@ -1,5 +1,5 @@
-//! File systems that the kernel has made read-only after an error of the disk or of the file system itself: their mount
-//! units stay active, and nothing can be written.
+//! File systems that the kernel has made read-only after an error of the disk or of the file system itself: their
+//! mount units stay active, and nothing can be written.
 //!
 //! Owns how that is told from what somebody wanted. Changes nothing.
 

@@ -7,7 +7,7 @@
 //! | module | question |
 //! |---|---|
 //! | [`state`] | What does DRBD say of a resource? |
-//! | [`verdict`] | May it become primary? |
+//! | `verdict` | May it become primary? |
 
 pub mod state;
 mod verdict;

@@ -1,6 +1,6 @@
 //! What `drbdsetup events2 --now` says of a resource; DRBD 8.4 and 9 say it in the same form (drbdsetup(8)).
 //!
-//! Owns the reading of these lines. Judges nothing (that is [`super::verdict`]).
+//! Owns the reading of these lines. Judges nothing (that is `verdict`).
 
 /// A resource as this node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
