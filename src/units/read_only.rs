@@ -46,7 +46,7 @@ fn found_read_only(table: &str, directory: &str) -> bool {
         let has_ro = |options: &str| options.split(',').any(|option| option == "ro");
         Some((Path::new(&point) == Path::new(directory), !has_ro(options) && has_ro(system.split(' ').nth(2)?)))
     };
-    table.lines().filter_map(row).filter(|(here, _)| *here).next_back().is_some_and(|(_, read_only)| read_only)
+    table.lines().filter_map(row).rfind(|(here, _)| *here).is_some_and(|(_, read_only)| read_only)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Is an address still ours whose lease ended while we were silent? (docs/DECISIONS.md "Leases")
 //!
-//! Owns the addresses that are to come back. They do when neither the LAN nor the peer says that it has them; who
-//! answers on the LAN is [`super::lan`]'s to know.
+//! Owns the addresses that are to come back. They do when neither the LAN nor the peer says that it has them, and also
+//! when a machine answers that is not the peer's for certain; who answers is [`super::questions`]'s to know.
 
 use std::time::Duration;
 
@@ -68,6 +68,17 @@ impl Core {
         (!long_gone && heard < woke + WAITED).then_some(woke)
     }
 
+    /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask: it reports at once what it
+    /// has when it hears us again. Then it is another machine that answers, also where the peer's MAC addresses are not
+    /// known.
+    fn peer_has_claimed_nothing(&self) -> bool {
+        let other = &self.ownership.other;
+        let hears_us = self.peer_kind().is_hbd() && self.peer_alive() && self.conflict.deaf().is_none();
+        let heard = self.peer_node().and_then(|peer| peer.last_status);
+        let asked = self.restoring_since().map(|since| since + self.settings.timing.deadtime * 2);
+        hears_us && other.decided && other.reported.is_some() && asked.is_some_and(|then| heard > Some(then))
+    }
+
     /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
     /// claim them; forgets them when the group is not to run here any more.
     pub(in crate::cluster) fn restore_lost(&mut self) {
@@ -77,7 +88,7 @@ impl Core {
             let runs = self.lost.steps.iter().any(|step| step.group == group && self.groups.runs(*step));
             let ours = runs && self.groups.wanted(group);
             let claimed = self.peer_alive() && self.ownership.other.holds.has(group);
-            let silent = self.may_restore(group);
+            let silent = self.may_restore(group) || self.peer_has_claimed_nothing();
             let leaving = !runs && self.lost.steps.iter().any(|step| step.group == group && self.groups.is_up(*step));
             if leaving || ours && (claimed || !silent || self.peer_may_be_taking()) {
                 continue;

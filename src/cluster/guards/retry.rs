@@ -49,7 +49,7 @@ impl Core {
         let failed = self.groups.failed();
         let (over, waiting): (Vec<_>, Vec<_>) =
             self.retries.waiting.iter().partition(|group| !failed.has(*group) || self.may_retry(*group));
-        self.retries.waiting = GroupSet::new(waiting.into_iter(), Set::NONE);
+        self.retries.waiting = GroupSet::new(waiting, Set::NONE);
         self.groups.hold_retries(self.retries.waiting);
         self.say_what_answers();
         for group in over {

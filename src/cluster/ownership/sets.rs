@@ -86,9 +86,8 @@ impl Groups {
 
     /// Those of them of which nothing runs here any more.
     pub fn failed_and_down(&self) -> GroupSet {
-        let down =
-            self.failed().iter().filter(|group| self.state(*group).0 == GroupState::Failed).collect::<Vec<_>>();
-        GroupSet::new(down.into_iter(), Set::NONE)
+        let down = |group: &usize| self.state(*group).0 == GroupState::Failed;
+        GroupSet::new(self.failed().iter().filter(down), Set::NONE)
     }
 
     /// Announces every resource of `set` that runs.

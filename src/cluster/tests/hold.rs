@@ -332,6 +332,17 @@ fn a_lost_lease_comes_back_only_if_nobody_else_has_the_address() {
     assert_eq!(bench.story(), ["probeend a1", "restore a1"]);
 }
 
+/// A router with proxy ARP answers for everything, and the peer's MAC addresses are not known.
+#[test]
+fn a_lost_lease_comes_back_when_the_peer_hears_us_and_claims_nothing() {
+    let mut bench = watched(AddressPolicy::default(), true);
+    news(&mut bench, 0, AddressNews::Expired);
+    answered(&mut bench, 0);
+    bench.story();
+    bench.run(10_000);
+    assert!(bench.story().contains(&"restore a1".to_owned()), "{:?}", bench.log());
+}
+
 #[test]
 fn a_lost_lease_that_the_peer_has_claimed_meanwhile_does_not_come_back() {
     let mut bench = watched(AddressPolicy::default(), true);

@@ -217,7 +217,7 @@ const TESTS: &[(&str, Play)] = &[
 type Vote = fn(&mut witness::Voting) -> Result<String>;
 
 /// Tests with an etcd, on machines of their own.
-const WITNESS: [(&str, Vote); 10] = [
+const WITNESS: [(&str, Vote); 11] = [
     ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
     ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
