@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::api::event::{Action, AddressNews, Event, Outcome, Request, Step, UnitNews};
+use super::api::group_set::GroupSet;
 use super::api::record::Record;
 use super::api::settings::Settings;
 use super::api::time::{Instant, Moment};
@@ -125,6 +126,9 @@ pub struct Core {
     pub(super) stopped: StoppedUnits,
     #[serde(default)]
     pub(super) leftovers: LeftoverList,
+    /// Of what addresses were left over here and are gone, and the peer has not been told.
+    #[serde(default)]
+    pub(super) leftovers_gone: GroupSet,
     pub(super) maintenance: Maintenance,
     #[serde(default)]
     pub(super) checks: Checks,
@@ -186,6 +190,7 @@ impl Core {
             conditions: Conditions::default(),
             stopped: StoppedUnits::default(),
             leftovers: LeftoverList::default(),
+            leftovers_gone: GroupSet::NONE,
             maintenance: Maintenance::default(),
             checks: Checks::new(&settings.checks),
             readiness: Readiness::default(),
@@ -244,7 +249,7 @@ impl Core {
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
             Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
-        each!(self; follow_maintenance(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; follow_maintenance(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); report_leftovers_gone(); tell_degraded(); follow_checks(); tell_readiness());
         if !received {
             each!(self; follow_assurance(); follow_witness());
         }

@@ -312,7 +312,7 @@ impl Core {
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
             Fact::FoundRunning { step } => each!(self; found_running(step)),
             Fact::FoundDown { step } => each!(self; leftover_gone(step); leave_settled()),
-            Fact::LeftoverGone { set } => each!(self; report_leftover_gone(set)),
+            Fact::LeftoverGone { set } => each!(self; note_leftover_gone(set)),
             Fact::UnitStopped { step, at } => each!(self; unit_stopped(step, at)),
             Fact::CleanedUp { group } => each!(self; note_cleanup(group)),
             Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),

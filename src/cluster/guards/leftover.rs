@@ -147,10 +147,18 @@ impl Core {
         }
     }
 
-    /// An address of this set was left over here, and is gone: the node that has the set announces its addresses. To
-    /// a node that has just come up everything is announced anyway.
-    pub(in crate::cluster) fn report_leftover_gone(&mut self, set: GroupSet) {
-        if self.ownership.decided() && self.peer_kind().is_hbd() && !self.exchange.busy() {
+    /// An address of this set was left over here, and is gone: the node that has the set is told, and announces its
+    /// addresses. To a node that has just come up everything is announced anyway.
+    pub(in crate::cluster) fn note_leftover_gone(&mut self, set: GroupSet) {
+        if self.ownership.decided() && self.peer_kind().is_hbd() {
+            self.leftovers_gone = self.leftovers_gone.with(set);
+        }
+    }
+
+    /// After every event: a report would end an exchange that is under way, so it waits for that.
+    pub(in crate::cluster) fn report_leftovers_gone(&mut self) {
+        if !self.leftovers_gone.is_none() && self.ownership.decided() && !self.exchange.busy() {
+            let set = std::mem::take(&mut self.leftovers_gone);
             let report = self.resource_message(true, None);
             self.send(self.with_released(report, set));
         }

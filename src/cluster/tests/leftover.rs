@@ -178,3 +178,15 @@ fn an_address_that_was_added_by_hand_in_maintenance_goes_when_the_peer_says_that
     bench.resource("local", "1", None);
     assert!(bench.story().contains(&"stop left-over b1".to_owned()), "without waiting for the next look");
 }
+
+/// The node that has the group announces its addresses when it hears that, however late.
+#[test]
+fn that_a_left_over_is_gone_is_said_at_the_end_of_an_exchange() {
+    let mut bench = standby(Leftovers::Stop).activated().decided("local");
+    bench.feed(Event::Address { step: B1, news: AddressNews::Found });
+    bench.ask("foreign", "me");
+    ended(&mut bench, B1, Outcome::Stopped);
+    assert!(bench.field("resource", "hbd_released").iter().all(|set| set == "-"), "it would end the exchange");
+    bench.run(60_000);
+    assert!(bench.field("resource", "hbd_released").contains(&"foreign".to_owned()), "{:?}", bench.log());
+}
