@@ -171,7 +171,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             failing: false,
             expires,
             back_at: None,
-            refused: false,
+            refusals: 0,
             removals: Removals::default(),
             oddity: None,
             changes: Removals::default(),

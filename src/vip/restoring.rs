@@ -14,6 +14,9 @@ use super::remover;
 use super::request::{self, BATCH};
 use super::worker::Worker;
 
+/// After so many vain attempts, [`PAUSE`] apart, an address counts as refused.
+const REFUSED: u32 = 2;
+
 /// Addresses of one interface that are back.
 #[derive(Debug, Default)]
 struct Back {
@@ -101,12 +104,14 @@ impl<R: Fn(VipReport)> Worker<R> {
         }
     }
 
-    /// The kernel does not take it back: said once. Of an interface that is down or gone the core hears otherwise.
+    /// The kernel does not take it back, and did not a moment ago either: said once. Of an interface that is down or
+    /// gone the core hears otherwise.
     fn is_refused(&mut self, id: u64, source: io::Error) {
         let Some(held) = self.held.get_mut(&id) else { return };
         let Placement { index, address, prefix, ref device, .. } = held.place;
         let up = self.network.link(index).is_some_and(|link| link.up);
-        if up && !std::mem::replace(&mut held.refused, true) {
+        held.refusals += u32::from(up);
+        if held.refusals == REFUSED {
             let error = VipError::Add { address, prefix, device: device.clone(), source };
             (self.report)(VipReport::Refused { id, error });
         }
@@ -130,7 +135,7 @@ impl<R: Fn(VipReport)> Worker<R> {
     pub(super) fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
         let Some(held) = self.held.get_mut(&id) else { return };
         held.back_at = None;
-        if std::mem::take(&mut held.refused) {
+        if std::mem::take(&mut held.refusals) >= REFUSED {
             (self.report)(VipReport::TakenBack { id });
         }
         held.expires = lifetime.map(|seconds| expiry(now, seconds));

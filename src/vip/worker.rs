@@ -46,8 +46,8 @@ pub(super) struct HeldAddress {
     pub(super) expires: Option<Instant>,
     /// When it is put back; `None` while it is there.
     pub(super) back_at: Option<Instant>,
-    /// It is gone, and the kernel did not take it back.
-    pub(super) refused: bool,
+    /// It is gone, and so often the kernel did not take it back.
+    pub(super) refusals: u32,
     pub(super) removals: Removals,
     /// In which other form it is there, as last told.
     pub(super) oddity: Option<AddressOddity>,
