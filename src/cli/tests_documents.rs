@@ -28,7 +28,7 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) {
     if path.is_dir() {
         let entries = fs::read_dir(path).unwrap();
         entries.for_each(|entry| collect(&entry.unwrap().path(), found));
-    } else {
+    } else if path.extension().is_none_or(|extension| extension != "png") {
         found.push(path.to_owned());
     }
 }

@@ -44,7 +44,11 @@ pub(super) fn read(path: &str) -> String {
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { pages(&path, found) } else { found.push(path) }
+        if path.is_dir() {
+            pages(&path, found)
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path)
+        }
     }
 }
 

@@ -116,7 +116,10 @@ fn a_drbd_resource_needs_no_script_where_drbds_programs_are() {
     assert_eq!((unit.as_str(), found.dialect), ("hbd-drbddisk::r0.service", Dialect::Drbd));
     assert_eq!(found.command, ["r0"]);
     let (unit, found) = script(&node, "drbdupper::r0-U");
-    assert_eq!((unit.as_str(), found.command.join(" ")), ("hbd-drbdupper::r0-U.service", "--stacked r0-U".into()));
+    assert_eq!(
+        (unit.as_str(), found.command.join(" ")),
+        ("hbd-drbdupper::r0\\x2dU.service", "--stacked r0-U".into())
+    );
 
     let node = node.toml("[aliases]\n\"drbddisk::r0\" = \"drbd-promote@r0.service\"\n");
     assert_eq!(kind(&node, "drbddisk::r0"), ResourceKind::Unit("drbd-promote@r0.service".into()));
