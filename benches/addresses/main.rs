@@ -100,6 +100,13 @@ fn compare() -> Result<(), Failure> {
              worst {worst:.2} ms; goal: 5 ms on a quiet machine)"
         );
     }
+    beside_instances(rounds)?;
+    decide_takeovers(rounds);
+    Ok(())
+}
+
+/// Groups of one address beside keepalived with an instance for each.
+fn beside_instances(rounds: usize) -> Result<(), Failure> {
     let mut best = [None; 2];
     for _ in 0..rounds {
         for (contender, best) in [Contender::Hbd, Contender::KeepalivedInstances].into_iter().zip(&mut best) {
@@ -117,6 +124,11 @@ fn compare() -> Result<(), Failure> {
             keepalived.last
         );
     }
+    Ok(())
+}
+
+/// How soon the core orders everything that a dead node had.
+fn decide_takeovers(rounds: usize) {
     for groups in [1, 300] {
         let best = (0..rounds).map(|_| deciding::measure(groups)).min_by(|a, b| a.longest.total_cmp(&b.longest));
         let Some(deciding::Deciding { ordered, longest }) = best else { continue };
@@ -125,7 +137,6 @@ fn compare() -> Result<(), Failure> {
              (goal: 1 ms), longest event of the core {longest:.2} ms"
         );
     }
-    Ok(())
 }
 
 /// One contender, one round.

@@ -314,7 +314,7 @@ impl Core {
             Fact::FoundDown { step } => each!(self; leftover_gone(step); leave_settled()),
             Fact::LeftoverGone { set } => each!(self; note_leftover_gone(set)),
             Fact::UnitStopped { step, at } => each!(self; unit_stopped(step, at)),
-            Fact::CleanedUp { group } => each!(self; note_cleanup(group)),
+            Fact::CleanedUp { group } => each!(self; note_cleanup(group); retry_groups()),
             Fact::StopFailed { step, reason } => each!(self; undo_giving(step, reason)),
             Fact::ServiceFailed { step, reason } => each!(self; service_failed(step, reason)),
             Fact::ServiceWell { step } => each!(self; service_well(step)),

@@ -21,12 +21,14 @@ const TABLES: [&str; 4] = ["core.rs", "facts.rs", "mod.rs", "timers.rs"];
 
 /// What lies below the decision modules, so that each may call it: it keeps state, sends and logs, and decides
 /// nothing.
-const BELOW: [&str; 24] = [
+const BELOW: [&str; 26] = [
     // What a message says of our own.
     "liveness/echo.rs",
     // Switches that keep others from acting, and what is said instead.
     "guards/ready.rs",
     "guards/isolation.rs",
+    // Which addresses are asked for, and who has answered.
+    "guards/questions.rs",
     // What is known of the resources that run here.
     "guards/condition.rs",
     "guards/maintenance.rs",
@@ -35,6 +37,7 @@ const BELOW: [&str; 24] = [
     "api/",
     "complaints.rs",
     // Which groups are held, and by whom; starting and stopping them.
+    "ownership/attempts.rs",
     "ownership/everywhere.rs",
     "ownership/groups.rs",
     "ownership/sets.rs",

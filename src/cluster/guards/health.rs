@@ -486,7 +486,6 @@ impl Core {
             self.restart_resource(step);
         }
         self.groups.hasten_retry(group, now);
-        self.retry_groups();
         self.log(Record::CleanedUp {});
         // The peer is to know that we can serve again.
         if self.peer_kind().is_hbd() && self.is_stable() {

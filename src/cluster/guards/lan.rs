@@ -146,7 +146,7 @@ impl Core {
     }
 
     /// The first address of a group that somebody has.
-    fn kept(&self, group: usize) -> Option<&Asked> {
+    pub(super) fn kept(&self, group: usize) -> Option<&Asked> {
         self.lan.asked.iter().find(|asked| asked.step.group == group && self.keeps(asked))
     }
 
@@ -187,16 +187,6 @@ impl Core {
             self.say_held_back(group);
         }
         self.free_to_take(wanted.without(blocked));
-    }
-
-    /// Names the machine that answers for a group that is held back. False if none does.
-    pub(super) fn say_held_back(&mut self, group: usize) -> bool {
-        let Some(asked) = self.kept(group) else { return false };
-        let (step, Some(machine)) = (asked.step, self.holder(asked).cloned()) else { return false };
-        let (group, resource) = self.groups.words(step);
-        let whose = self.whose_in_words(&machine.mac, &machine.device);
-        self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac: machine.mac, whose });
-        true
     }
 
     fn free_to_take(&mut self, set: GroupSet) {

@@ -1,7 +1,7 @@
 //! Is an address still ours whose lease ended while we were silent? (docs/DECISIONS.md "Leases")
 //!
-//! Owns the addresses that are to come back. They do when neither the LAN nor the peer says that it has them, and also
-//! when a machine answers that is not the peer's for certain; who answers is [`super::questions`]'s to know.
+//! Owns the addresses that are to come back. They do when neither the LAN nor the peer says that it has them, and
+//! also when a machine answers that is not the peer's for certain; who answers is [`super::questions`]'s to know.
 
 use std::time::Duration;
 
@@ -68,9 +68,9 @@ impl Core {
         (!long_gone && heard < woke + WAITED).then_some(woke)
     }
 
-    /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask: it reports at once what it
-    /// has when it hears us again. Then it is another machine that answers, also where the peer's MAC addresses are not
-    /// known.
+    /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask: it reports at once what
+    /// it has when it hears us again. Then it is another machine that answers, also where the peer's MAC addresses are
+    /// not known.
     fn peer_has_claimed_nothing(&self) -> bool {
         let other = &self.ownership.other;
         let hears_us = self.peer_kind().is_hbd() && self.peer_alive() && self.conflict.deaf().is_none();

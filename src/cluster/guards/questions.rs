@@ -13,7 +13,7 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::machines::Whose;
-use crate::cluster::{Action, GroupSet, Instant, Order, Step};
+use crate::cluster::{Action, GroupSet, Instant, Order, Record, Step};
 use crate::config::{AddressPolicy, OnAnswer, ResourceKind};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
@@ -231,5 +231,15 @@ impl Core {
         if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
             asked.service_gone = if answers { None } else { asked.service_gone.or(Some(now)) };
         }
+    }
+
+    /// Names the machine that answers for a group that is held back. False if none does.
+    pub(super) fn say_held_back(&mut self, group: usize) -> bool {
+        let Some(asked) = self.kept(group) else { return false };
+        let (step, Some(machine)) = (asked.step, self.holder(asked).cloned()) else { return false };
+        let (group, resource) = self.groups.words(step);
+        let whose = self.whose_in_words(&machine.mac, &machine.device);
+        self.log(Record::HeldBack { group, resource, node: self.peer_name(), mac: machine.mac, whose });
+        true
     }
 }

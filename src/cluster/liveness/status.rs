@@ -91,8 +91,8 @@ impl Core {
         }
     }
 
-    /// A new life of an hbd peer may have begun out of our hearing, and does not say `starting` again: it hears what we
-    /// hold, and says what it holds of that (05 §5.1). One that begins just now does not listen yet, and asks.
+    /// A new life of an hbd peer may have begun out of our hearing, and does not say `starting` again: it hears what
+    /// we hold, and says what it holds of that (05 §5.1). One that begins just now does not listen yet, and asks.
     pub(in crate::cluster) fn report_to_new_life(&mut self, node: usize, known: bool) {
         let peer = known && Some(node) == self.peer() && self.peer_kind().is_hbd();
         if peer && self.ownership.decided() && !self.exchange.busy() {

@@ -10,9 +10,7 @@ use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::time::Instant;
 
-/// Pause before a group that could not be started is tried again here.
-pub(super) const START_RETRY: Duration = Duration::from_secs(30);
-/// The same for the first failures in a row where nobody else can serve: what failed may have been a moment's.
+/// Pause after the first failures in a row where nobody else can serve: what failed may have been a moment's.
 const START_RETRY_ALONE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
 impl Groups {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempts::START_RETRY;
 use super::run::{Operation, Run};
 use crate::cluster::api::event::{Action, Outcome, Step};
 use crate::cluster::api::group_set::GroupSet;
@@ -21,6 +20,9 @@ use crate::config::{Arrangement, Group, ResourceKind};
 const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
 /// Pause between attempts when the first ones were of no use.
 const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
+/// Pause before a group that could not be started is tried again here.
+const START_RETRY: Duration = Duration::from_secs(30);
+
 /// What a group is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupState {

@@ -253,7 +253,7 @@ fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_uni
     assert_eq!(bench.view().groups[0].state, GroupState::Active);
 }
 
-/// What nobody has is offered to a peer that could serve it; what is left alone is not, and keeps nothing else waiting.
+/// What nobody has is offered to a peer that could serve it; what is left alone is not.
 #[test]
 fn what_nobody_has_and_is_left_alone_is_offered_to_nobody() {
     let mut bench = Bench::started();

@@ -1,8 +1,8 @@
 //! `drbddisk` and `drbdupper` without their scripts: a DRBD resource is made primary where its group runs, and
 //! secondary where it does not (03 §2.4; docs/DECISIONS.md "DRBD without its script").
 //!
-//! Owns the calls of `drbdadm` and `drbdsetup`. Runs as the main process of a unit (`hbd --script start|stop drbd …`),
-//! outside of hbd's sandbox. Never forces: what DRBD refuses stays refused.
+//! Owns the calls of `drbdadm` and `drbdsetup`. Runs as the main process of a unit (`hbd --script start|stop drbd
+//! …`), outside of hbd's sandbox. Never forces: what DRBD refuses stays refused.
 //!
 //! | module | question |
 //! |---|---|
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use self::state::DrbdState;
-use self::verdict::{Verdict, verdict};
+use self::verdict::{Promotion, verdict};
 use super::occupants;
 
 /// How long a resource may take until it can be primary: a short synchronisation, a connection that is made anew, and
@@ -100,13 +100,13 @@ impl<'a> DrbdResource<'a> {
             };
             let late = begun.elapsed() >= PROMOTION_LIMIT;
             match verdict(self.name, &state, living().as_deref()) {
-                Verdict::Is => return Ok(()),
-                Verdict::Ask => match self.adm("primary") {
+                Promotion::Is => return Ok(()),
+                Promotion::Ask => match self.adm("primary") {
                     Err(DrbdError::Refused { .. }) if !late => {}
                     outcome => return outcome,
                 },
-                Verdict::Wait(why) if late => return Err(DrbdError::Unfit(why)),
-                Verdict::Wait(_) => {}
+                Promotion::Wait(why) if late => return Err(DrbdError::Unfit(why)),
+                Promotion::Wait(_) => {}
             }
             sleep(LOOK);
         }

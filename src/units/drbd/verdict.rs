@@ -6,7 +6,7 @@ use super::state::{DrbdConnection, DrbdState};
 
 /// What is to be done about a resource that shall become primary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Promotion {
     /// It is primary.
     Is,
     /// DRBD is to be asked.
@@ -16,9 +16,9 @@ pub(super) enum Verdict {
 }
 
 /// The verdict; `living` is the other node if hbd hears it.
-pub(super) fn verdict(resource: &str, state: &DrbdState, living: Option<&str>) -> Verdict {
+pub(super) fn verdict(resource: &str, state: &DrbdState, living: Option<&str>) -> Promotion {
     if state.is_primary() {
-        return Verdict::Is;
+        return Promotion::Is;
     }
     let syncing = |kind: &str| {
         state.connections.iter().any(|connection| connection.replication.iter().any(|word| word.contains(kind)))
@@ -27,41 +27,41 @@ pub(super) fn verdict(resource: &str, state: &DrbdState, living: Option<&str>) -
     let elsewhere = state.connections.iter().find(|connection| connection.role == "Primary");
     if let Some(elsewhere) = elsewhere {
         let whose = node(elsewhere);
-        return Verdict::Wait(format!(
+        return Promotion::Wait(format!(
             "DRBD resource {resource} is primary on {whose}; there, `drbdadm secondary {resource}`, or find out what uses \
              it"
         ));
     }
     if disk("Inconsistent") && (syncing("SyncTarget") || syncing("PausedSyncT")) {
-        return Verdict::Wait(format!(
+        return Promotion::Wait(format!(
             "DRBD resource {resource} is still being synchronised to this node, whose data is not whole before that; see \
              `drbdadm status {resource}`"
         ));
     }
     if disk("Inconsistent") {
-        return Verdict::Wait(format!(
+        return Promotion::Wait(format!(
             "DRBD resource {resource} is inconsistent on this node: its data is not whole, and no other node is \
              connected that has better; `drbdadm connect {resource}` on both"
         ));
     }
     if disk("Outdated") {
-        return Verdict::Wait(format!(
+        return Promotion::Wait(format!(
             "DRBD resource {resource} is outdated on this node: another node has written since; `drbdadm connect \
              {resource}` on both brings it up to date"
         ));
     }
     if let Some(quorum) = state.volumes.iter().find(|volume| volume.quorum == Some(false)) {
-        return Verdict::Wait(format!(
+        return Promotion::Wait(format!(
             "DRBD resource {resource} has no quorum for volume {}: too few of its nodes are connected",
             quorum.number
         ));
     }
     match living.filter(|_| !state.is_connected()) {
-        Some(living) => Verdict::Wait(format!(
+        Some(living) => Promotion::Wait(format!(
             "DRBD resource {resource} is not connected to {living}, which lives and may have newer data: mend the link \
              of DRBD (`drbdadm status {resource}`); or, if this node has the newest data, `drbdadm primary {resource}`"
         )),
-        None => Verdict::Ask,
+        None => Promotion::Ask,
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
 
     fn said(text: &str, living: Option<&str>) -> String {
         match verdict("r0", &read(text, "r0").unwrap(), living) {
-            Verdict::Wait(why) => why,
+            Promotion::Wait(why) => why,
             other => format!("{other:?}"),
         }
     }
