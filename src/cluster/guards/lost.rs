@@ -69,8 +69,7 @@ impl Core {
     }
 
     /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask: it reports at once what
-    /// it has when it hears us again. Then it is another machine that answers, also where the peer's MAC addresses are
-    /// not known.
+    /// it has when it hears us again. Then another machine answers, also where the peer's MAC addresses are unknown.
     fn peer_has_claimed_nothing(&self) -> bool {
         let other = &self.ownership.other;
         let hears_us = self.peer_kind().is_hbd() && self.peer_alive() && self.conflict.deaf().is_none();
