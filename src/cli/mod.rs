@@ -4,7 +4,7 @@
 //! `org.hbd1`, which busctl(1) could send as well. Only `check`, `doctor`, `dump`, `export`, `report` and `setup`
 //! read files of this machine, and only `setup` writes any that hbd reads, for a pair that does not run yet.
 //!
-//! [`exit`] has the exit statuses.
+//! `exit` has the exit statuses.
 
 mod ask;
 mod cause;
