@@ -90,8 +90,9 @@ export class Actions {
         this.outcomes = document.getElementById("outcomes");
         document.getElementById("page").addEventListener("click", event => {
             const button = event.target.closest("button[data-verb]");
+            // A copy: the page, and with it the button's data, may change in place while the question is open.
             if (button && VERBS[button.dataset.verb])
-                this.ask(VERBS[button.dataset.verb], button.dataset);
+                this.ask(VERBS[button.dataset.verb], { ...button.dataset });
         });
     }
 
@@ -102,11 +103,13 @@ export class Actions {
         const button = document.getElementById("dialog-confirm");
         button.textContent = confirm;
         button.className = verb.danger ? "danger" : "primary";
+        // Enter alone does no harm.
+        document.getElementById("dialog-cancel").autofocus = Boolean(verb.danger);
         // Escape leaves the last value.
         this.dialog.returnValue = "cancel";
         this.dialog.onclose = () => {
             if (this.dialog.returnValue === "confirm")
-                this.carryOut(verb, { ...subject });
+                this.carryOut(verb, subject);
         };
         this.dialog.showModal();
     }
@@ -151,8 +154,10 @@ const DENIED = [
 
 function explain(error, right) {
     if (DENIED.includes(error.name)) {
-        return `${error.message}. Turn on administrative access in Cockpit, become a member of the group haclient, or ` +
-            `have a polkit rule allow org.hbd1.${right} to you.`;
+        // hbd.rules lets members of haclient do all but what can make two owners.
+        const group = right === "clear-hold" ? "" : ", become a member of the group haclient";
+        return `${error.message}. Turn on administrative access in Cockpit${group}, or have a polkit rule allow ` +
+            `org.hbd1.${right} to you.`;
     }
     return error.message ?? error.problem ?? String(error);
 }

@@ -159,7 +159,11 @@ export class Cluster {
             if (this.client !== client || this.asked !== number)
                 return;
             try {
-                this.troubles = JSON.parse(text).troubles;
+                const { troubles } = JSON.parse(text);
+                // Where it fails it says why in place of them; what was known then stays.
+                if (!Array.isArray(troubles))
+                    throw new Error("no troubles in it");
+                this.troubles = troubles;
                 this.changed();
             } catch (error) {
                 console.warn("hbctl status --json:", error, text);
