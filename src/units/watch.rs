@@ -19,7 +19,6 @@ use super::changes::{Look, News, Seen, UnitChanges};
 use super::ends::End;
 use super::error::UnitError;
 use super::jobs::UnitJobs;
-use super::read_only;
 use super::signals::ManagerEvent;
 use super::state::UnitState;
 use super::systemd::{LAG, RECHECK, Systemd};
@@ -69,8 +68,6 @@ struct Watch {
     job_ended: bool,
     /// systemd was said not to answer.
     unknown: bool,
-    /// The kernel was said to have made its file system read-only.
-    read_only: bool,
 }
 
 impl Watched {
@@ -89,7 +86,6 @@ impl Watched {
             cause: None,
             job_ended: false,
             unknown: false,
-            read_only: false,
         };
         let (jobs, announced) = (UnitJobs::default(), Arc::default());
         Watched { units: units.iter().map(watch).collect(), jobs, announced, answered: Instant::now() }
@@ -167,16 +163,6 @@ impl Watch {
             self.changes.rose();
             (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
         }
-    }
-
-    /// A mount that runs is of no use when nothing can be written; a start would change nothing. Said once.
-    fn look_whether_writable(&mut self, report: &mut (impl FnMut(&str, News) + Send)) {
-        let read_only = read_only::is_read_only(&self.name);
-        if read_only && !self.read_only {
-            let text = format!("the kernel has made the file system of {} read-only after an error", self.name);
-            report(&self.unit, News::Exhausted(text));
-        }
-        self.read_only = read_only;
     }
 }
 
@@ -280,9 +266,6 @@ impl Systemd {
             Seen::Nothing if state.active.is_up() => {
                 if unknown && ran {
                     report(&watch.unit, News::Up);
-                }
-                if again {
-                    watch.look_whether_writable(report);
                 }
             }
             Seen::Down | Seen::Nothing => {

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::redact;
+use super::redact::Redactor;
+use super::scrub::scrub;
 use crate::cli::error::CliError;
 use crate::config::Files;
 
-/// Where a daemon keeps its recordings; they hold no keys.
+/// Where a daemon keeps its recordings.
 const RECORDINGS: &str = "var/lib/hbd/events";
 /// How much of what a command prints is kept, its end.
 const OUTPUT_LIMIT: usize = 64 << 20;
@@ -48,13 +49,14 @@ const OTHERS: [(&str, &[&str], &str); 12] = [
     ("ip/rule", &["ip", "rule"], "rules"),
     ("ip/neighbour", &["ip", "neighbour"], "neighbours"),
     ("systemd/hbd", &["systemctl", "--no-pager", "--full", "status", "hbd.service"], "the state of hbd.service"),
-    ("systemd/units", &["systemctl", "--no-pager", "--all", "list-units"], "the states of all units"),
+    ("systemd/units", &["systemctl", "--no-pager", "--all", "list-units", "hbd*"], "the states of hbd's units"),
     ("systemd/jobs", &["systemctl", "--no-pager", "list-jobs"], "jobs of systemd"),
 ];
 
 /// All pieces, from the files below `root` and from this machine's programs.
 pub(super) fn gather(root: &Path, since: &str) -> Result<Vec<Piece>, CliError> {
-    let mut pieces = configuration(&Files::below(root));
+    let redactor = Redactor::default();
+    let mut pieces = configuration(&Files::below(root), &redactor);
     let own = std::env::current_exe().map_err(CliError::Runtime)?;
     for (name, words, about) in OWN {
         pieces.push(piece(name, about, output(Command::new(&own).args(words))));
@@ -68,6 +70,7 @@ pub(super) fn gather(root: &Path, since: &str) -> Result<Vec<Piece>, CliError> {
         .arg(format!("--since={since}"));
     pieces.push(piece("journal/hbd.export", "records of hbd in the journal", output(&mut journal)));
     pieces.extend(recordings(&root.join(RECORDINGS)));
+    scrub(pieces.iter_mut().filter_map(|piece| piece.content.as_mut().ok()), &redactor.seen());
     Ok(pieces)
 }
 
@@ -75,32 +78,34 @@ fn piece(name: &str, about: &str, content: Result<Vec<u8>, String>) -> Piece {
     Piece { name: name.to_owned(), about: about.to_owned(), content }
 }
 
+/// How a file is freed of its secrets.
+type Redact = fn(&Redactor, &str) -> Result<String, String>;
+
 /// The files of hbd without their secrets.
-fn configuration(files: &Files) -> Vec<Piece> {
-    let texts = [
-        ("etc/ha.cf", &files.ha_cf, redact::ha_cf as fn(&str) -> Result<String, String>),
-        ("etc/haresources", &files.haresources, redact::haresources),
-        ("etc/authkeys", &files.authkeys, redact::authkeys),
-        ("etc/nodeinfo", &files.nodeinfo, |text| Ok(text.to_owned())),
-        ("etc/hbd.toml", &files.hbd_toml, redact::toml),
+fn configuration(files: &Files, redactor: &Redactor) -> Vec<Piece> {
+    let texts: [(&str, &PathBuf, Redact); 5] = [
+        ("etc/ha.cf", &files.ha_cf, Redactor::ha_cf),
+        ("etc/haresources", &files.haresources, Redactor::haresources),
+        ("etc/authkeys", &files.authkeys, Redactor::authkeys),
+        ("etc/nodeinfo", &files.nodeinfo, |_, text| Ok(text.to_owned())),
+        ("etc/hbd.toml", &files.hbd_toml, Redactor::toml),
     ];
+    let read = |path: &Path, redact: Redact| {
+        let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        redact(redactor, &text).map(String::into_bytes)
+    };
     let mut pieces: Vec<Piece> = texts
         .into_iter()
         .filter(|(_, path, _)| path.exists())
-        .map(|(name, path, redacted)| piece(name, "configuration, secrets blotted out", read(path, redacted)))
+        .map(|(name, path, redact)| piece(name, "configuration, secrets blotted out", read(path, redact)))
         .collect();
     for path in
         listed(&files.hbd_toml_dir).into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml"))
     {
         let name = format!("etc/hbd.toml.d/{}", file_name(&path));
-        pieces.push(piece(&name, "configuration, secrets blotted out", read(&path, redact::toml)));
+        pieces.push(piece(&name, "configuration, secrets blotted out", read(&path, Redactor::toml)));
     }
     pieces
-}
-
-fn read(path: &Path, redacted: fn(&str) -> Result<String, String>) -> Result<Vec<u8>, String> {
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    redacted(&text).map(String::into_bytes)
 }
 
 fn recordings(directory: &Path) -> Vec<Piece> {
@@ -157,14 +162,16 @@ mod tests {
             ("etc/hbd/hbd.toml", "[fence.\"nodeb\"]\nagent = \"fence_ipmilan\"\npassword = \"HIDDEN3\"\n"),
             ("etc/hbd/hbd.toml.d/a.toml", "[fence.\"nodea\"]\nagent = \"fence_x\"\npasswd_script = \"HIDDEN4\"\n"),
             ("etc/hbd/hbd.toml.d/b.toml", "[fence.\npassword = \"HIDDEN5\"\n"),
-            ("var/lib/hbd/events/00000001.jsonl", "{}\n"),
+            ("var/lib/hbd/events/00000001.jsonl", "{\"word\": \"HIDDEN3\"}\n"),
         ] {
             let path = root.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let mut pieces = configuration(&Files::below(root.path()));
+        let redactor = Redactor::default();
+        let mut pieces = configuration(&Files::below(root.path()), &redactor);
         pieces.extend(recordings(&root.path().join(RECORDINGS)));
+        scrub(pieces.iter_mut().filter_map(|piece| piece.content.as_mut().ok()), &redactor.seen());
         let names: Vec<&str> = pieces.iter().map(|piece| piece.name.as_str()).collect();
         let wanted = ["etc/ha.cf", "etc/authkeys", "etc/hbd.toml", "etc/hbd.toml.d/a.toml", "etc/hbd.toml.d/b.toml"];
         assert_eq!(names[..5], wanted);

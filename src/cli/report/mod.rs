@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`gather`] | what is in the archive, and what could not be had? |
 //! | [`redact`] | what must not leave the machine? |
+//! | [`scrub`] | where else does that stand? |
 //!
 //! Owns the archive: a directory that only its owner can enter becomes a tar file that only its owner can read, and
 //! is removed again. Changes nothing else. tar(1) packs it.
 
 mod gather;
 mod redact;
+mod scrub;
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -130,8 +132,9 @@ fn contents(pieces: &[Piece]) -> String {
 
 fn described(pieces: &[Piece], path: &Path) -> String {
     format!(
-        "{}\n{} has all of this; only you can read it. Keys and passwords are blotted out. Names and addresses of the \
-         cluster are in it, and what its services wrote about their failures: look before you send it.\n",
+        "{}\n{} has all of this; only you can read it. Keys, passwords and arguments of programs in hbd's files \
+         are blotted out everywhere. Names and addresses of the cluster are in it, and what its services wrote about \
+         their failures: look before you send it.\n",
         contents(pieces),
         path.display()
     )
