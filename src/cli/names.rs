@@ -7,9 +7,11 @@ use super::error::CliError;
 use crate::bus::Snapshot;
 
 /// Whether `typed` may stand for `name`: its beginning, which does not end within a number. 10.0.0.1 is not
-/// 10.0.0.10, also where there is no 10.0.0.1.
+/// 10.0.0.10, also where there is no 10.0.0.1. In an IPv6 address letters are digits, too.
 fn begins(name: &str, typed: &str) -> bool {
-    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let hexadecimal = typed.contains(':');
+    let is_digit = |byte: &u8| if hexadecimal { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let digit = |byte: Option<&u8>| byte.is_some_and(is_digit);
     let whole = |rest: &str| !(digit(typed.as_bytes().last()) && digit(rest.as_bytes().first()));
     !typed.is_empty() && name.strip_prefix(typed).is_some_and(whole)
 }
@@ -118,6 +120,13 @@ pub(super) mod tests {
         }
         assert_eq!(node(&seen(), "NodeB").unwrap(), "nodeb");
         assert_eq!(node(&seen(), "10.0").unwrap(), "10.0", "a ping node serves nothing");
+    }
+
+    #[test]
+    fn a_number_of_an_ipv6_address_is_written_whole() {
+        for (typed, begun) in [("fd00::a", false), ("fd00::", true), ("fd00::ab", true)] {
+            assert_eq!(begins("fd00::ab/64/eth0", typed), begun, "{typed}");
+        }
     }
 
     #[test]

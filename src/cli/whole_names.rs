@@ -1,6 +1,9 @@
 //! Requests with whole names in place of the beginnings that were typed.
 //!
-//! Owns which word of a request is a name. Never shortens the name of a node that is to be reset.
+//! Owns which word of a request is a name. Never completes what can do harm, a reset or the end of a hold, nor a word
+//! that nobody has typed: a script may name a group that is gone, and another one may begin so.
+
+use std::io::{self, IsTerminal};
 
 use zbus::connection::Builder;
 
@@ -13,7 +16,7 @@ use crate::bus::Snapshot;
 /// The request with whole names. Where hbd cannot be asked for them it stays as it is: what it asks for fails anyway.
 pub(super) async fn complete(bus: Builder<'static>, request: &RequestCommand) -> Result<RequestCommand, CliError> {
     let mut request = request.clone();
-    if !has_names(&request) {
+    if !has_names(&request) || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(request);
     }
     let Ok(seen) = fetch::snapshot(bus).await else { return Ok(request) };
@@ -27,12 +30,13 @@ fn has_names(request: &RequestCommand) -> bool {
         RequestCommand::Standby { groups, .. } | RequestCommand::Takeover { groups, .. } => {
             !groups.iter().all(|word| is_scope(word))
         }
-        RequestCommand::Move { .. } | RequestCommand::ClearHold { .. } => true,
+        RequestCommand::Move { .. } => true,
         RequestCommand::Failback { group, .. }
         | RequestCommand::Maintenance { group, .. }
         | RequestCommand::Cleanup { group } => !group.is_empty(),
         RequestCommand::Reload { .. }
         | RequestCommand::Upgrade { .. }
+        | RequestCommand::ClearHold { .. }
         | RequestCommand::Fence { .. }
         | RequestCommand::ConfirmFenced { .. } => false,
     }
@@ -48,8 +52,7 @@ fn complete_with(seen: &Snapshot, request: &mut RequestCommand) -> Result<(), Cl
         RequestCommand::Move { group: word, node: target, .. } => {
             (*word, *target) = (names::group(seen, word)?, names::node(seen, target)?);
         }
-        RequestCommand::ClearHold { group: word, .. }
-        | RequestCommand::Failback { group: word, .. }
+        RequestCommand::Failback { group: word, .. }
         | RequestCommand::Maintenance { group: word, .. }
         | RequestCommand::Cleanup { group: word } => {
             if !word.is_empty() {
@@ -58,6 +61,7 @@ fn complete_with(seen: &Snapshot, request: &mut RequestCommand) -> Result<(), Cl
         }
         RequestCommand::Reload { .. }
         | RequestCommand::Upgrade { .. }
+        | RequestCommand::ClearHold { .. }
         | RequestCommand::Fence { .. }
         | RequestCommand::ConfirmFenced { .. } => {}
     }
@@ -73,14 +77,14 @@ mod tests {
     use crate::cli::table::{Arguments, HbctlCommand};
 
     #[test]
-    fn every_request_gets_whole_names_but_that_of_a_reset() {
+    fn every_request_gets_whole_names_but_those_that_can_do_harm() {
         for (typed, whole) in [
             (vec!["move", "wi", "nodeB"], vec!["move", "wiki", "nodeb"]),
             (vec!["standby", "webm", "wi"], vec!["standby", "webmail", "wiki"]),
             (vec!["takeover", "local"], vec!["takeover", "local"]),
             (vec!["failback", "now", "wi"], vec!["failback", "now", "wiki"]),
             (vec!["maintenance", "on", "wi"], vec!["maintenance", "on", "wiki"]),
-            (vec!["clear-hold", "wi"], vec!["clear-hold", "wiki"]),
+            (vec!["clear-hold", "wi"], vec!["clear-hold", "wi"]),
             (vec!["cleanup", "wi"], vec!["cleanup", "wiki"]),
             (vec!["cleanup"], vec!["cleanup"]),
             (vec!["fence", "nodeb"], vec!["fence", "nodeb"]),

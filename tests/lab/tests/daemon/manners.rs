@@ -16,14 +16,17 @@ pub fn hbctl_explains_where_a_group_is(pair: &mut Pair) -> Result<String> {
     expect_words("hbctl why", &why, &[GROUP, "on this node for", "the node that it prefers"])?;
     let not = node.run(&["hbctl", "why", "not", short, NODES[B].name])?;
     expect_words("hbctl why not", &not, &["Nothing that is known here keeps it", "hbctl move"])?;
-    node.run(&["hbctl", "maintenance", "on", short])?;
+    node.run(&["hbctl", "maintenance", "on", GROUP])?;
     let not = node.run(&["hbctl", "why", "not", short, NODES[B].name])?;
     expect_words("hbctl why not in maintenance", &not, &["in maintenance on nodea", "hbctl maintenance off"])?;
-    let json = node.run(&["hbctl", "--json", "maintenance", "off", short])?;
+    let json = node.run(&["hbctl", "--json", "maintenance", "off", GROUP])?;
     expect_words("hbctl --json", &json, &["\"schema\": 1", "\"done\": true"])?;
-    let unclear = node.attempt(&["hbctl", "move", short, "node"])?;
-    expect_status("hbctl move to half a name", &unclear, 4)?;
-    expect_words("hbctl move to half a name", &unclear.stderr, &["'node' may be nodea or nodeb"])?;
+    let unclear = node.attempt(&["hbctl", "why", "not", short, "node"])?;
+    expect_status("hbctl why not, with half a name", &unclear, 4)?;
+    expect_words("hbctl why not, with half a name", &unclear.stderr, &["'node' may be nodea or nodeb"])?;
+    // A script's group may be gone, and another one may begin so.
+    let scripted = node.attempt(&["hbctl", "maintenance", "on", "192.168"])?;
+    expect_status("hbctl maintenance of half a name without a terminal", &scripted, 4)?;
     let names = node.run(&["hbctl", "names", "groups"])?;
     expect("hbctl names", &names.lines().any(|line| line == GROUP), &true)?;
     let status = node.run(&["hbctl", "status"])?;
