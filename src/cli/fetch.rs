@@ -175,14 +175,19 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
 
 fn from_link(mut from: Properties) -> LinkSnapshot {
     older::rename(&mut from);
-    let counted: HashMap<String, u64> =
-        from.remove("Traffic").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
-    let count = |name: &str| counted.get(name).copied().unwrap_or_default();
-    let traffic = Traffic {
-        sent: count("Sent"),
-        received: count("Received"),
-        send_errors: count("SendErrors"),
-        bad: count("Bad"),
+    let traffic = match older::traffic(&mut from) {
+        Some((sent, received, send_errors, bad)) => Traffic { sent, received, send_errors, bad },
+        None => {
+            let counted: HashMap<String, u64> =
+                from.remove("Traffic").and_then(|value| Variant::from(value).try_into().ok()).unwrap_or_default();
+            let count = |name: &str| counted.get(name).copied().unwrap_or_default();
+            Traffic {
+                sent: count("Sent"),
+                received: count("Received"),
+                send_errors: count("SendErrors"),
+                bad: count("Bad"),
+            }
+        }
     };
     LinkSnapshot {
         node: take(&mut from, "Node"),

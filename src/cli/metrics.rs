@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot, Traffic};
+use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, Snapshot, Traffic};
 
 const STATES: [&str; 6] = ["stopped", "starting", "active", "degraded", "stopping", "failed"];
 
@@ -225,15 +225,41 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
     );
 }
 
+/// What names the resources of a group: their targets, without the arguments of scripts, which may be secrets.
+fn resource_labels(group: &GroupSnapshot) -> Vec<String> {
+    distinct(group.resources.iter().map(|resource| match resource.target.split_once("::") {
+        Some((script, _)) if script.starts_with("hbd-") => script.to_owned(),
+        _ => resource.target.clone(),
+    }))
+}
+
+/// What names the checks of a group: what each does and with what, without the arguments of commands.
+fn check_labels(group: &GroupSnapshot) -> Vec<String> {
+    let first = |name: &str| name.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    distinct(group.checks.iter().map(|check| first(&check.name)))
+}
+
+/// The same texts, those that are there already with a number behind them: two samples must not have equal labels.
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for text in texts {
+        let taken = |label: &String| label == &text || label.starts_with(&format!("{text} no. "));
+        let before = all.iter().filter(|label| taken(label)).count();
+        all.push(if before == 0 { text } else { format!("{text} no. {}", before + 1) });
+    }
+    all
+}
+
 fn resources(page: &mut Page, snapshot: &Snapshot) {
+    let labels: Vec<Vec<String>> = snapshot.groups.iter().map(resource_labels).collect();
     page.metric(
         "hbd_resource_state",
         "State of a resource on this node, by its label: always 1.",
-        snapshot.groups.iter().flat_map(|group| {
-            group.resources.iter().map(|resource| {
+        snapshot.groups.iter().zip(&labels).flat_map(|(group, labels)| {
+            group.resources.iter().zip(labels).map(|(resource, label)| {
                 let labels = vec![
                     ("group", group.name.as_str()),
-                    ("resource", resource.target.as_str()),
+                    ("resource", label.as_str()),
                     ("state", resource.state.as_str()),
                 ];
                 (labels, 1.0)
@@ -243,9 +269,9 @@ fn resources(page: &mut Page, snapshot: &Snapshot) {
     page.metric(
         "hbd_resource_failures",
         "How often a resource has failed on this node lately.",
-        snapshot.groups.iter().flat_map(|group| {
-            group.resources.iter().map(|resource| {
-                let labels = vec![("group", group.name.as_str()), ("resource", resource.target.as_str())];
+        snapshot.groups.iter().zip(&labels).flat_map(|(group, labels)| {
+            group.resources.iter().zip(labels).map(|(resource, label)| {
+                let labels = vec![("group", group.name.as_str()), ("resource", label.as_str())];
                 (labels, f64::from(resource.failures))
             })
         }),
@@ -253,15 +279,16 @@ fn resources(page: &mut Page, snapshot: &Snapshot) {
 }
 
 fn checks(page: &mut Page, snapshot: &Snapshot) {
+    let labels: Vec<Vec<String>> = snapshot.groups.iter().map(check_labels).collect();
     page.metric(
         "hbd_check_passing",
         "Whether a check of a group passes on this node; none while that is not known.",
-        snapshot.groups.iter().flat_map(|group| {
-            let known = group.checks.iter().filter(|check| matches!(check.state.as_str(), "passing" | "failing"));
-            known.map(|check| {
+        snapshot.groups.iter().zip(&labels).flat_map(|(group, labels)| {
+            let known = |check: &CheckSnapshot| matches!(check.state.as_str(), "passing" | "failing");
+            group.checks.iter().zip(labels).filter(move |(check, _)| known(check)).map(|(check, label)| {
                 let labels = vec![
                     ("group", group.name.as_str()),
-                    ("check", check.name.as_str()),
+                    ("check", label.as_str()),
                     ("purpose", check.purpose.as_str()),
                 ];
                 (labels, flag(check.state == "passing"))

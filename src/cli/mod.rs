@@ -107,8 +107,12 @@ pub fn main() -> ExitCode {
 /// The command that was typed, which the JSON repeats.
 fn command_name() -> String {
     let matches = table::command().try_get_matches_from(std::env::args_os());
-    let name = matches.ok().and_then(|matches| matches.subcommand_name().map(str::to_owned));
-    name.unwrap_or_else(|| "status".to_owned())
+    let Ok(matches) = matches else { return "status".to_owned() };
+    match matches.subcommand() {
+        Some(("why", inner)) if inner.subcommand().is_some() => "why not".to_owned(),
+        Some((name, _)) => name.to_owned(),
+        None => "status".to_owned(),
+    }
 }
 
 /// The text, or with `json` the JSON around it.

@@ -38,6 +38,12 @@ pub(super) fn decisions(properties: &mut Properties) -> Option<Vec<DecisionSnaps
     Some(take_list::<Row>(properties, "Decisions").into_iter().map(decision).collect())
 }
 
+/// The counters of a link of 0.1.0, in the order of today's names; `None` if these are not of it.
+pub(super) fn traffic(properties: &mut Properties) -> Option<(u64, u64, u64, u64)> {
+    (signature(properties, "Traffic") == "(tttt)").then_some(())?;
+    properties.remove("Traffic").and_then(|value| Variant::from(value).try_into().ok())
+}
+
 /// The resources of 0.1.0; `None` if these are not of it.
 pub(super) fn resources(properties: &mut Properties) -> Option<Vec<ResourceSnapshot>> {
     type Row = (String, String, String, String);

@@ -12,6 +12,7 @@ use super::error::CliError;
 use super::job::Patience;
 use super::requests::send_request;
 use super::table::{FailbackChoice, RequestCommand, Switch};
+use crate::util::text::printable;
 
 /// What the bottom line says when nothing else is to be said.
 const KEYS: &str = "s standby  t takeover  f failback now  m maintenance  c cleanup  q quit";
@@ -89,7 +90,7 @@ fn ended(answer: Result<Result<String, String>, CliError>) -> String {
         Ok(Ok(text) | Err(text)) => text,
         Err(error) => error.with_remedy(),
     };
-    text.replace('\n', " ")
+    printable(&text.replace('\n', " "))
 }
 
 #[cfg(test)]

@@ -73,7 +73,8 @@ fn obstacles(snapshot: &Snapshot, group: &GroupSnapshot, node: &NodeSnapshot, no
     found.extend(maintenance(snapshot, group, node));
     found.extend(fitness(group, node));
     if node.local && !group.held_back.is_empty() {
-        found.push(format!("It is held back, because {}{}", group.held_back, remedy(group)));
+        let remedy = remedy(group);
+        found.push(format!("It is held back, because {}{}.", group.held_back, remedy.trim_end_matches('.')));
     }
     for other in snapshot.groups.iter().filter(|other| group.apart.contains(&other.name) && other.owner == node.name)
     {
