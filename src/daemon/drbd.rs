@@ -1,6 +1,6 @@
 //! The main process of the unit of `drbddisk` and `drbdupper`: `hbd --script start|stop drbd [--stacked] RESOURCE`.
 //!
-//! Owns the question to the running hbd which other node lives. What is done to the resource is in
+//! Owns the question to the running hbd whether the other node lives. What is done to the resource is in
 //! [`crate::units::drbd`].
 
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use zbus::fdo::ObjectManagerProxy;
 
 use super::runtime::runtime;
 use crate::bus::{NAME, ROOT};
-use crate::units::drbd::DrbdResource;
+use crate::units::drbd::{DrbdResource, OtherNode};
 use crate::units::script::ScriptOperation;
 use crate::util::error::error_chain;
 
@@ -31,7 +31,7 @@ pub(super) fn main(operation: ScriptOperation, words: &[String]) -> ExitCode {
     let outcome = match operation {
         ScriptOperation::Start => {
             let asker = Asker::new();
-            resource.promote(|| asker.as_ref().and_then(Asker::living))
+            resource.promote(|| asker.as_ref().map_or(OtherNode::IsUnknown, Asker::other_node))
         }
         ScriptOperation::Stop => resource.demote(),
     };
@@ -50,7 +50,7 @@ struct Asker {
 }
 
 impl Asker {
-    /// `None` if there is no bus: then nobody is known to live.
+    /// `None` if there is no bus.
     fn new() -> Option<Asker> {
         let runtime = runtime().ok()?;
         let builder = Builder::system().method_timeout(ANSWER_LIMIT);
@@ -58,9 +58,9 @@ impl Asker {
         Some(Asker { runtime, bus })
     }
 
-    /// The other node, if hbd hears it.
-    fn living(&self) -> Option<String> {
-        self.runtime.block_on(async {
+    /// What hbd says of the other node.
+    fn other_node(&self) -> OtherNode {
+        let found = self.runtime.block_on(async {
             let manager = ObjectManagerProxy::builder(&self.bus).destination(NAME).path(ROOT);
             let objects = manager.build().await.ok()?.get_managed_objects().await.ok()?;
             objects.into_values().find_map(|interfaces| {
@@ -68,9 +68,14 @@ impl Asker {
                 let text = |name: &str| node.get(name).and_then(|value| value.downcast_ref::<&str>().ok());
                 let other = node.get("Local").and_then(|value| value.downcast_ref::<bool>().ok()) == Some(false);
                 let lives = matches!(text("Status"), Some("up" | "active"));
-                (other && lives && text("Type") == Some("normal"))
-                    .then(|| text("Name").unwrap_or_default().to_owned())
+                let name = text("Name").unwrap_or_default().to_owned();
+                (other && text("Type") == Some("normal")).then_some(if lives {
+                    OtherNode::Lives(name)
+                } else {
+                    OtherNode::IsSilent
+                })
             })
-        })
+        });
+        found.unwrap_or(OtherNode::IsUnknown)
     }
 }

@@ -54,7 +54,6 @@ mod jobs;
 mod limits;
 mod order;
 mod proxy;
-mod read_only;
 mod recipe;
 mod session;
 mod signals;

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use self::state::DrbdState;
+pub use self::verdict::OtherNode;
 use self::verdict::{Promotion, verdict};
 use super::occupants;
 
@@ -29,6 +30,8 @@ use super::occupants;
 const PROMOTION_LIMIT: Duration = Duration::from_secs(30);
 /// How long a device that is in use may take until it is not: udev looks into each one that was just closed.
 const DEMOTION_LIMIT: Duration = Duration::from_secs(5);
+/// Is there while the kernel has DRBD.
+const MODULE: &str = "/sys/module/drbd";
 /// How often is asked again.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -54,6 +57,12 @@ pub enum DrbdError {
         /// `primary`, `secondary`, `up` or `down`.
         role: &'static str,
         /// What drbdadm said.
+        text: String,
+    },
+    /// DRBD does not say in which state its resources are.
+    #[error("`drbdsetup events2 --now` fails, so the state of DRBD is not known: {text}")]
+    Unseen {
+        /// What drbdsetup said.
         text: String,
     },
     /// It cannot be secondary because something has its device open.
@@ -83,12 +92,12 @@ impl<'a> DrbdResource<'a> {
         }
     }
 
-    /// Makes it primary: brings it up if it is not, and waits while it may still become possible. `living` tells
-    /// which other node hbd hears.
+    /// Makes it primary: brings it up if it is not, and waits while it may still become possible. `other` tells
+    /// what hbd knows of the other node.
     ///
     /// # Errors
     /// All but [`DrbdError::Held`].
-    pub fn promote(&self, living: impl Fn() -> Option<String>) -> Result<(), DrbdError> {
+    pub fn promote(&self, other: impl Fn() -> OtherNode) -> Result<(), DrbdError> {
         let begun = Instant::now();
         loop {
             let state = match self.state()? {
@@ -99,7 +108,7 @@ impl<'a> DrbdResource<'a> {
                 }
             };
             let late = begun.elapsed() >= PROMOTION_LIMIT;
-            match verdict(self.name, &state, living().as_deref()) {
+            match verdict(self.name, &state, &other()) {
                 Promotion::Is => return Ok(()),
                 Promotion::Ask => match self.adm("primary") {
                     Err(DrbdError::Refused { .. }) if !late => {}
@@ -123,15 +132,22 @@ impl<'a> DrbdResource<'a> {
             if !state.is_primary() {
                 return if self.stacked { self.adm("down") } else { Ok(()) };
             }
+            let late = begun.elapsed() >= DEMOTION_LIMIT;
             match self.adm("secondary") {
-                Err(DrbdError::Refused { text, .. }) if is_held(&text) => {
-                    if begun.elapsed() >= DEMOTION_LIMIT {
-                        return Err(DrbdError::Held { resource: self.name.to_owned(), users: users(&state) });
-                    }
+                // With auto-promote of DRBD 9 a device that is opened again makes it primary again.
+                Ok(()) if !late => {
+                    // A primary that has lost the other's data hands over what is old there.
+                    warn_of_old_copy(self.name, &state);
+                    continue;
+                }
+                Err(DrbdError::Refused { text, .. }) if is_held(&text) && !late => {}
+                Err(DrbdError::Refused { text, .. }) if !is_held(&text) => {
+                    return Err(DrbdError::Refused { resource: self.name.to_owned(), role: "secondary", text });
+                }
+                Ok(()) | Err(DrbdError::Refused { .. }) => {
+                    return Err(DrbdError::Held { resource: self.name.to_owned(), users: users(&state) });
                 }
                 Err(error) => return Err(error),
-                // A primary that has lost the other's data hands over what is old there.
-                Ok(()) => warn_of_old_copy(self.name, &state),
             }
             sleep(LOOK);
         }
@@ -140,9 +156,13 @@ impl<'a> DrbdResource<'a> {
     /// The resource as the kernel has it; `None` if it does not know it.
     ///
     /// # Errors
-    /// [`DrbdError::Program`].
+    /// [`DrbdError::Program`], [`DrbdError::Unseen`].
     pub fn state(&self) -> Result<Option<DrbdState>, DrbdError> {
-        let (_, text) = call("drbdsetup", &["events2", "--now"])?;
+        let (succeeded, text) = call("drbdsetup", &["events2", "--now"])?;
+        // Without the kernel's module nothing is up. Otherwise nothing that is not seen is taken to be down.
+        if !succeeded && Path::new(MODULE).exists() {
+            return Err(DrbdError::Unseen { text: in_a_line(&text) });
+        }
         Ok(state::read(&text, self.name))
     }
 
@@ -174,9 +194,11 @@ fn is_held(text: &str) -> bool {
     text.contains("held open") || text.contains("(-12)")
 }
 
-/// The first line that says something: the second of drbdadm repeats the command.
+/// The line that says why, else the first one: the last of drbdadm repeats the command.
 fn in_a_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let refusal = lines().find(|line| line.contains("State change failed"));
+    let line = refusal.or_else(|| lines().next()).unwrap_or("no reason given");
     line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(": ").to_owned()
 }
 

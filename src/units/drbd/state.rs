@@ -89,9 +89,9 @@ impl DrbdState {
         self.role == "Primary"
     }
 
-    /// Whether there is a connection to each other node.
+    /// Whether there is a connection to each other node. A resource that is half up has none yet.
     pub fn is_connected(&self) -> bool {
-        self.connections.iter().all(|connection| connection.state == "Connected")
+        !self.connections.is_empty() && self.connections.iter().all(|connection| connection.state == "Connected")
     }
 }
 

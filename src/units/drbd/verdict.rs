@@ -15,8 +15,19 @@ pub(super) enum Promotion {
     Wait(String),
 }
 
-/// The verdict; `living` is the other node if hbd hears it.
-pub(super) fn verdict(resource: &str, state: &DrbdState, living: Option<&str>) -> Promotion {
+/// What hbd knows of the other node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtherNode {
+    /// hbd hears it.
+    Lives(String),
+    /// hbd does not hear it.
+    IsSilent,
+    /// hbd does not answer.
+    IsUnknown,
+}
+
+/// The verdict.
+pub(super) fn verdict(resource: &str, state: &DrbdState, other: &OtherNode) -> Promotion {
     if state.is_primary() {
         return Promotion::Is;
     }
@@ -56,12 +67,19 @@ pub(super) fn verdict(resource: &str, state: &DrbdState, living: Option<&str>) -
             quorum.number
         ));
     }
-    match living.filter(|_| !state.is_connected()) {
-        Some(living) => Promotion::Wait(format!(
+    if state.volumes.is_empty() {
+        return Promotion::Wait(format!("DRBD resource {resource} has no disk yet; see `drbdadm status {resource}`"));
+    }
+    match other {
+        OtherNode::Lives(living) if !state.is_connected() => Promotion::Wait(format!(
             "DRBD resource {resource} is not connected to {living}, which lives and may have newer data: mend the link \
              of DRBD (`drbdadm status {resource}`); or, if this node has the newest data, `drbdadm primary {resource}`"
         )),
-        None => Promotion::Ask,
+        OtherNode::IsUnknown if !state.is_connected() => Promotion::Wait(format!(
+            "DRBD resource {resource} is not connected, and hbd does not say whether the other node lives and may have \
+             newer data; if this node has the newest data, `drbdadm primary {resource}`"
+        )),
+        _ => Promotion::Ask,
     }
 }
 
@@ -76,7 +94,12 @@ mod tests {
     use super::*;
 
     fn said(text: &str, living: Option<&str>) -> String {
-        match verdict("r0", &read(text, "r0").unwrap(), living) {
+        let other = living.map_or(OtherNode::IsSilent, |name| OtherNode::Lives(name.to_owned()));
+        judged(text, &other)
+    }
+
+    fn judged(text: &str, other: &OtherNode) -> String {
+        match verdict("r0", &read(text, "r0").unwrap(), other) {
             Promotion::Wait(why) => why,
             other => format!("{other:?}"),
         }
@@ -117,5 +140,22 @@ mod tests {
         let said = said(tests::ALONE, Some("nodea"));
         assert!(said.contains("not connected to nodea, which lives and may have newer data"), "{said}");
         assert!(said.contains("`drbdadm primary r0`"), "what an operator can say against it: {said}");
+        let unknown = judged(tests::ALONE, &OtherNode::IsUnknown);
+        assert!(unknown.contains("hbd does not say whether the other node lives"), "{unknown}");
+        assert_eq!(judged(tests::SECONDARY, &OtherNode::IsUnknown), "Ask", "it is connected");
+    }
+
+    /// At boot, before drbdadm has added its connections and disks.
+    #[test]
+    fn a_resource_that_is_half_up_is_waited_for() {
+        let no_connection: String =
+            tests::SECONDARY.lines().filter(|line| !line.contains("peer")).map(|line| format!("{line}\n")).collect();
+        assert!(said(&no_connection, Some("nodea")).contains("not connected to nodea"));
+        let no_disk: String = tests::SECONDARY
+            .lines()
+            .filter(|line| !line.contains(" device ") && !line.contains("peer-device"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert!(said(&no_disk, None).contains("has no disk yet"));
     }
 }
