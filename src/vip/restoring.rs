@@ -15,7 +15,7 @@ use super::request::{self, BATCH};
 use super::worker::Worker;
 
 /// After so many vain attempts, [`PAUSE`] apart, an address counts as refused.
-const REFUSED: u32 = 2;
+const REFUSED: u32 = 3;
 
 /// Addresses of one interface that are back.
 #[derive(Debug, Default)]
