@@ -203,6 +203,8 @@ pub(super) enum Fact {
     /// An exchange ended without that.
     ExchangeEnded { answer: Answer, set: GroupSet },
 
+    /// These had failed, waited for an answer, and do not wait any more.
+    Retried { set: GroupSet },
     /// An operator's request is answered.
     Answered { id: u64, answer: Answer },
 }
@@ -225,8 +227,7 @@ impl Core {
         match fact {
             Fact::NodeHeard => each!(self; check_gate(); greeted()),
             Fact::NewIncarnation { node, known } => {
-                each!(self; peer_is_on(node); fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status();
-                report_to_new_life(node, known));
+                each!(self; peer_is_on(node); fencing_heard_from(node); new_incarnation(node, known); remember(node); send_status());
             }
             Fact::Returned { node } => {
                 each!(self; peer_is_on(node); returning_after_partition(node); fencing_heard_from(node);
@@ -250,7 +251,7 @@ impl Core {
                 each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); left_alone_heard(from, &said.left_alone); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed();
-                restore_lost(); judge_retries())
+                restore_lost(); judge_retries(); report_to_new_life(from))
             }
             Fact::PeerStatus => each!(self; legacy_status()),
             Fact::DeclaredDead { seq } => {
@@ -395,6 +396,7 @@ impl Core {
             }
 
             Fact::ReturnWanted { id, set } => each!(self; move_groups(id, MoveDirection::ToPeer, set)),
+            Fact::Retried { set } => each!(self; clear_no_more(set)),
             Fact::ConnectedAlike => each!(self; plan_return()),
             Fact::Answered { id, answer } => each!(self; answer(id, answer)),
         }

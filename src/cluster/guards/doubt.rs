@@ -34,7 +34,7 @@ impl Core {
 
     /// Why a group is not taken, if it is for a peer that is heard and not believed.
     pub(super) fn doubt_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back().has(group) && self.doubtful().has(group);
+        let waits = self.is_kept_waiting(group) && self.doubtful().has(group);
         waits.then(|| format!("{} is heard, and may not hear this node", self.peer_name()))
     }
 

@@ -229,7 +229,8 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let known = group < self.groups.list().len();
-        let answer = if !known || self.peer_alive() || self.groups.held().has(group) {
+        let retry = self.retries.waits(group);
+        let answer = if !known || self.peer_alive() || self.groups.held().has(group) && !retry {
             Answer::NotHeld
         } else if self.maintenance.on() {
             Answer::Maintenance
@@ -240,15 +241,28 @@ impl Core {
         } else if self.clear_unready(group) {
             self.log_hold_cleared(group);
             Answer::Done
-        } else if !self.lan.held_back.has(group) {
+        } else if !self.lan.held_back.has(group) && !retry {
             Answer::NotHeld
         } else {
             self.log_hold_cleared(group);
             self.lan.cleared.push(group);
             self.take_what_is_free();
-            if self.lan.held_back.has(group) { Answer::StillHeld } else { Answer::Done }
+            let waits = self.lan.held_back.has(group) || retry && self.is_blocked(group);
+            // What failed here is tried again when this is heard.
+            self.raise(Fact::AddressSilent);
+            if waits { Answer::StillHeld } else { Answer::Done }
         };
         self.raise(Fact::Answered { id, answer });
+    }
+
+    /// These were tried again: an operator's word counts once.
+    pub(in crate::cluster) fn clear_no_more(&mut self, set: GroupSet) {
+        self.lan.cleared.retain(|group| !set.has(*group));
+    }
+
+    /// Whether a group is not started because of what is known, or not known, of others.
+    pub(super) fn is_kept_waiting(&self, group: usize) -> bool {
+        self.lan.held_back.has(group) || self.retries.waits(group)
     }
 
     fn log_hold_cleared(&mut self, group: usize) {
@@ -257,7 +271,7 @@ impl Core {
 
     /// Which machine answers for an address of a group that is held back.
     pub(super) fn lan_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back.has(group) || self.retries.waits(group);
+        let waits = self.is_kept_waiting(group);
         let asked = self.kept(group).filter(|_| waits)?;
         let (_, resource) = self.groups.words(asked.step);
         let Answerer { mac, device, .. } = self.holder(asked)?;

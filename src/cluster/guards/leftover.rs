@@ -157,7 +157,8 @@ impl Core {
 
     /// After every event: a report would end an exchange that is under way, so it waits for that.
     pub(in crate::cluster) fn report_leftovers_gone(&mut self) {
-        if !self.leftovers_gone.is_none() && self.ownership.decided() && !self.exchange.busy() {
+        let sends = self.ownership.decided() && !self.exchange.busy() && self.peer_kind().is_hbd();
+        if !self.leftovers_gone.is_none() && sends {
             let set = std::mem::take(&mut self.leftovers_gone);
             let report = self.resource_message(true, None);
             self.send(self.with_released(report, set));

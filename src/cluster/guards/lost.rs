@@ -62,20 +62,23 @@ impl Core {
     /// When we woke up, if the peer was alive before and has said nothing since that had not waited for us: it may
     /// have declared us dead meanwhile.
     fn unheard_since_our_sleep(&self) -> Option<Instant> {
-        let woke = self.restoring_since()?;
+        let woke = self.restoring_since(None)?;
         let heard = self.peer_node()?.last_status?;
         let long_gone = heard + self.settings.timing.deadtime * 2 < woke;
         (!long_gone && heard < woke + WAITED).then_some(woke)
     }
 
-    /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask: it reports at once what
-    /// it has when it hears us again. Then another machine answers, also where the peer's MAC addresses are unknown.
-    fn peer_has_claimed_nothing(&self) -> bool {
+    /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask for this group: it
+    /// reports at once what it has when it hears us again. Then a machine answers whose MAC address is not known to be
+    /// the peer's, and is not.
+    fn peer_has_claimed_nothing(&self, group: usize) -> bool {
         let other = &self.ownership.other;
-        let hears_us = self.peer_kind().is_hbd() && self.peer_alive() && self.conflict.deaf().is_none();
+        let Some(since) = self.restoring_since(Some(group)) else { return false };
+        let then = Some(since + self.settings.timing.deadtime * 2);
         let heard = self.peer_node().and_then(|peer| peer.last_status);
-        let asked = self.restoring_since().map(|since| since + self.settings.timing.deadtime * 2);
-        hears_us && other.decided && other.reported.is_some() && asked.is_some_and(|then| heard > Some(then))
+        let hears_us = self.heard_by_peer() > then && self.conflict.deaf().is_none();
+        let says = self.peer_kind().is_hbd() && self.peer_alive() && other.decided && other.reported.is_some();
+        says && hears_us && heard > then && !self.peer_answers_for_lost(group)
     }
 
     /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
@@ -87,7 +90,7 @@ impl Core {
             let runs = self.lost.steps.iter().any(|step| step.group == group && self.groups.runs(*step));
             let ours = runs && self.groups.wanted(group);
             let claimed = self.peer_alive() && self.ownership.other.holds.has(group);
-            let silent = self.may_restore(group) || self.peer_has_claimed_nothing();
+            let silent = self.may_restore(group) || self.peer_has_claimed_nothing(group);
             let leaving = !runs && self.lost.steps.iter().any(|step| step.group == group && self.groups.is_up(*step));
             if leaving || ours && (claimed || !silent || self.peer_may_be_taking()) {
                 continue;

@@ -137,15 +137,23 @@ impl Core {
         self.ask_no_more(|asked| asked.step.group == group && asked.purpose == Purpose::Restoring);
     }
 
-    /// Asks for the addresses of a group of ours that failed.
-    pub(super) fn ask_to_retry(&mut self, group: usize) {
-        for step in self.to_ask(GroupSet::one(group), |policy| policy.conflict == OnAnswer::Hold) {
-            self.ask_for_one(step, Purpose::Retrying, None);
+    /// Asks for the addresses of groups of ours that failed, and of no others. A group without an address is judged
+    /// by those that failed and prefer the same node, as at a takeover.
+    pub(super) fn ask_for_retries(&mut self, waiting: GroupSet) {
+        let held = |policy: &AddressPolicy| policy.conflict == OnAnswer::Hold;
+        let down = self.groups.failed_and_down();
+        let asked_of = |group: usize| match self.to_ask(GroupSet::one(group), |_| true).is_empty() {
+            true => self.groups.whole_classes(GroupSet::one(group)).common(down),
+            false => GroupSet::one(group),
+        };
+        let set = waiting.iter().map(asked_of).fold(GroupSet::NONE, GroupSet::with);
+        self.ask_no_more(|asked| asked.purpose == Purpose::Retrying && !set.has(asked.step.group));
+        for step in self.to_ask(set, held) {
+            let known = |asked: &Asked| asked.step == step && asked.purpose == Purpose::Retrying;
+            if !self.lan.asked.iter().any(known) {
+                self.ask_for_one(step, Purpose::Retrying, None);
+            }
         }
-    }
-
-    pub(super) fn ask_to_retry_no_more(&mut self, group: usize) {
-        self.ask_no_more(|asked| asked.step.group == group && asked.purpose == Purpose::Retrying);
     }
 
     /// When an address of which nothing was heard is taken to be silent.
@@ -184,10 +192,17 @@ impl Core {
         self.restoring(group).all(|asked| self.is_free(asked))
     }
 
-    /// Since when we ask for addresses whose leases we lost.
-    pub(super) fn restoring_since(&self) -> Option<Instant> {
+    /// Since when we ask for addresses whose leases we lost; of one group, or of any.
+    pub(super) fn restoring_since(&self, group: Option<usize>) -> Option<Instant> {
         let restoring = self.lan.asked.iter().filter(|asked| asked.purpose == Purpose::Restoring);
-        restoring.map(|asked| asked.since).min()
+        let meant = restoring.filter(|asked| group.is_none_or(|group| asked.step.group == group));
+        meant.map(|asked| asked.since).min()
+    }
+
+    /// Whether a machine that is known to be the peer's answers for an address of this group whose lease we lost.
+    pub(super) fn peer_answers_for_lost(&self, group: usize) -> bool {
+        let mut machines = self.restoring(group).flat_map(|asked| &asked.machines);
+        machines.any(|machine| self.whose(&machine.mac, &machine.device) == Whose::Peers)
     }
 
     pub(in crate::cluster) fn address_answered(&mut self, step: Step, mac: String, device: String) {

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
+use crate::cluster::facts::Fact;
 use crate::cluster::{GroupSet, Record, Set};
 
 /// See the module.
@@ -30,30 +31,30 @@ impl Retries {
 impl Core {
     /// Takes the steps of groups whose pause is over, unless somebody has to be asked before.
     pub(in crate::cluster) fn retry_groups(&mut self) {
-        let due = self.groups.due_retries(self.now.monotonic);
-        for group in due.without(self.retries.waiting).iter() {
-            if self.peer_may_take() {
-                self.retries.waiting = self.retries.waiting.with(GroupSet::one(group));
-                self.ask_to_retry(group);
-            }
-        }
         self.judge_retries();
         self.groups.tick(self.now.monotonic, &mut self.out);
     }
 
     /// What waited is tried again when nobody answers for it, or when the peer says that it does not have it.
     pub(in crate::cluster) fn judge_retries(&mut self) {
+        // Before anything starts: whatever event comes first after a pause is over.
+        let due = self.groups.due_retries(self.now.monotonic);
+        if self.peer_may_take() {
+            self.retries.waiting = self.retries.waiting.with(due);
+        }
         if self.retries.waiting.is_none() {
             return;
         }
+        self.ask_for_retries(self.retries.waiting);
         let failed = self.groups.failed();
         let (over, waiting): (Vec<_>, Vec<_>) =
             self.retries.waiting.iter().partition(|group| !failed.has(*group) || self.may_retry(*group));
         self.retries.waiting = GroupSet::new(waiting, Set::NONE);
         self.groups.hold_retries(self.retries.waiting);
         self.say_what_answers();
-        for group in over {
-            self.ask_to_retry_no_more(group);
+        self.ask_for_retries(self.retries.waiting);
+        if !over.is_empty() {
+            self.raise(Fact::Retried { set: GroupSet::new(over, Set::NONE) });
         }
         self.groups.tick(self.now.monotonic, &mut self.out);
     }
@@ -79,7 +80,8 @@ impl Core {
         let named = self.retries.named;
         let waiting = self.retries.waiting;
         self.retries.named = named.common(waiting);
-        if !named.without(waiting).is_none() {
+        let over = named.without(waiting).common(self.groups.held());
+        if !over.is_none() && !self.peer_alive() {
             self.log(Record::NobodyAnswers { node: self.peer_name() });
         }
         for group in waiting.without(named).iter() {

@@ -348,7 +348,7 @@ impl Core {
 
     /// Why a group is not taken, if it is for want of the key.
     pub(super) fn witness_objection(&self, group: usize) -> Option<String> {
-        let waits = self.lan.held_back().has(group) && self.lacks_key();
+        let waits = self.is_kept_waiting(group) && self.lacks_key();
         waits.then(|| self.why_no_key())
     }
 }

@@ -88,14 +88,19 @@ impl Core {
         if known {
             self.log(Record::NodeRestarted { node: self.nodes[node].name.clone() });
             self.raise(Fact::PeerRestarted);
+            self.life_is_new |= Some(node) == self.peer();
         }
     }
 
     /// A new life of an hbd peer may have begun out of our hearing, and does not say `starting` again: it hears what
-    /// we hold, and says what it holds of that (05 §5.1). One that begins just now does not listen yet, and asks.
-    pub(in crate::cluster) fn report_to_new_life(&mut self, node: usize, known: bool) {
-        let peer = known && Some(node) == self.peer() && self.peer_kind().is_hbd();
-        if peer && self.ownership.decided() && !self.exchange.busy() {
+    /// we hold, and says what it holds of that (05 §5.1). Not before its status says what it is, and that it is up.
+    pub(in crate::cluster) fn report_to_new_life(&mut self, from: usize) {
+        let active = self.nodes[from].status == Status::Active && Some(from) == self.peer();
+        if !active || !self.life_is_new || !self.ownership.decided() || self.exchange.busy() {
+            return;
+        }
+        self.life_is_new = false;
+        if self.peer_kind().is_hbd() && self.ownership.other.reported.is_none() {
             self.send_resource(true, None);
         }
     }
