@@ -69,8 +69,8 @@ impl Core {
     }
 
     /// Whether an hbd peer that hears us has claimed nothing for two dead times since we ask for this group: it
-    /// reports at once what it has when it hears us again. Then a machine answers whose MAC address is not known to be
-    /// the peer's, and is not.
+    /// reports at once what it has when it hears us again. Then a machine answers whose MAC address is not known to
+    /// be the peer's, and is not.
     fn peer_has_claimed_nothing(&self, group: usize) -> bool {
         let other = &self.ownership.other;
         let Some(since) = self.restoring_since(Some(group)) else { return false };
