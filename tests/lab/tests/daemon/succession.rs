@@ -73,7 +73,8 @@ pub fn an_hbd_that_cannot_come_back_releases_everything(pair: &mut Pair) -> Resu
     pair.wait_with_one_owner("nodeb to have the address", TAKEOVER, || {
         pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
     })?;
-    expect(HTTPD, &pair.node(A).unit_state(HTTPD)?, &"inactive".to_owned())?;
+    // Its stop was ordered; it lets requests that are under way end.
+    pair.wait_unit(A, HTTPD, "inactive", SOON)?;
     let dead = pair.wait_record(B, since, "node nodea: is dead", SOON)?.time();
     let stopped = pair.node(A).wait_record("hbd.service", since, "releasing addresses and units", SOON)?.time();
     if stopped > dead {
