@@ -76,7 +76,7 @@ pub fn an_oom_kill_is_a_failure(pair: &mut Pair) -> Result<String> {
 }
 
 /// A stop that is canceled while it is under way is no wish; a restart that a dependency, an assertion, a command or
-/// a missing file forbids, or whose job has its own limit, is a failure, and this node cannot serve.
+/// a missing file forbids is a failure, and this node cannot serve.
 pub fn what_systemd_does_not_start_moves_the_group(pair: &mut Pair) -> Result<String> {
     start(pair, RUNS)?;
     write_part(pair, "[Service]\nExecStop=/bin/sleep 3\n")?;
@@ -94,7 +94,6 @@ pub fn what_systemd_does_not_start_moves_the_group(pair: &mut Pair) -> Result<St
         ),
         ("[Unit]\nAssertPathExists=/nonexistent\n", "was not started: an assertion"),
         ("[Service]\nExecCondition=/bin/false\n", "was not started: its ExecCondition= is not met"),
-        ("[Unit]\nJobTimeoutSec=1s\n[Service]\nExecStartPre=/bin/sleep 60\n", "took too long"),
     ];
     pair.node(A).write("/etc/systemd/system/lab-no.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")?;
     for (part, said) in no_start {
