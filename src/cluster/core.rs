@@ -99,9 +99,6 @@ pub struct Core {
     #[serde(default)]
     pub(super) everywhere: Everywhere,
     pub(super) ownership: Ownership,
-    /// A new incarnation of the peer was not told yet what we hold.
-    #[serde(default)]
-    pub(super) life_is_new: bool,
     pub(super) exchange: Exchange,
     #[serde(default)]
     pub(super) failback: Failback,
@@ -175,7 +172,6 @@ impl Core {
             groups,
             everywhere,
             ownership: Ownership::default(),
-            life_is_new: false,
             exchange: Exchange::default(),
             failback: Failback::default(),
             undone: Undone::default(),

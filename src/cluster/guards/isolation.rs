@@ -51,7 +51,7 @@ impl Core {
 
     /// Why a group is not taken, if it is for want of a ping node.
     pub(super) fn isolation_objection(&self, group: usize) -> Option<String> {
-        let isolated = self.isolation.isolated || self.retries.waits(group) && self.is_isolated();
+        let isolated = self.isolation.isolated || self.retry_waits(group) && self.is_isolated();
         let waits = isolated && self.is_kept_waiting(group);
         waits.then(|| "no ping node answers".to_owned())
     }

@@ -229,7 +229,7 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let known = group < self.groups.list().len();
-        let retry = self.retries.waits(group);
+        let retry = self.retry_waits(group);
         let answer = if !known || self.peer_alive() || self.groups.held().has(group) && !retry {
             Answer::NotHeld
         } else if self.maintenance.on() {
@@ -262,7 +262,7 @@ impl Core {
 
     /// Whether a group is not started because of what is known, or not known, of others.
     pub(super) fn is_kept_waiting(&self, group: usize) -> bool {
-        self.lan.held_back.has(group) || self.retries.waits(group)
+        self.lan.held_back.has(group) || self.retry_waits(group)
     }
 
     fn log_hold_cleared(&mut self, group: usize) {

@@ -1,10 +1,10 @@
 //! May a group that could not be started here be tried again? (docs/DECISIONS.md "A retry is a takeover when the peer
 //! is not heard")
 //!
-//! Owns the groups whose next attempt waits for an answer. What failed here is down, so a peer that does not hear us
-//! finds its addresses free, and takes it. The LAN is asked before such a group is started again, and what answers
-//! there holds it back as it holds back what the peer had. Never decides when a group is tried again: its pause does
-//! ([`crate::cluster::ownership::groups`]).
+//! Decides whose next attempt waits for an answer, and owns which of them a record has named. What failed here is
+//! down, so a peer that does not hear us finds its addresses free, and takes it. The LAN is asked before such a group
+//! is started again, and what answers there holds it back as it holds back what the peer had. Never decides when a
+//! group is tried again: its pause does ([`crate::cluster::ownership::groups`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +15,16 @@ use crate::cluster::{GroupSet, Record, Set};
 /// See the module.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Retries {
-    /// Groups whose pause is over, and that wait for what the LAN answers.
-    waiting: GroupSet,
-    /// Those of them of which a record says so.
+    /// Groups of which a record says that something keeps them from being tried again.
     named: GroupSet,
 }
 
-impl Retries {
-    /// Whether the next attempt of this group waits for an answer.
-    pub(super) fn waits(&self, group: usize) -> bool {
-        self.waiting.has(group)
-    }
-}
-
 impl Core {
+    /// Whether the next attempt of this group waits for an answer.
+    pub(super) fn retry_waits(&self, group: usize) -> bool {
+        self.groups.held_retries().has(group)
+    }
+
     /// Takes the steps of groups whose pause is over, unless somebody has to be asked before.
     pub(in crate::cluster) fn retry_groups(&mut self) {
         self.judge_retries();
@@ -37,26 +33,25 @@ impl Core {
 
     /// What waited is tried again when nobody answers for it, or when the peer says that it does not have it.
     pub(in crate::cluster) fn judge_retries(&mut self) {
-        // Before anything starts: whatever event comes first after a pause is over.
-        let due = self.groups.due_retries(self.now.monotonic);
+        let mut held = self.groups.held_retries();
         if self.peer_may_take() {
-            self.retries.waiting = self.retries.waiting.with(due);
+            // Before anything starts: whatever event comes first after a pause is over.
+            held = held.with(self.groups.due_retries(self.now.monotonic));
         }
-        if self.retries.waiting.is_none() {
+        if held.is_none() {
             return;
         }
-        self.ask_for_retries(self.retries.waiting);
+        self.ask_for_retries(held);
         let failed = self.groups.failed();
-        let (over, waiting): (Vec<_>, Vec<_>) =
-            self.retries.waiting.iter().partition(|group| !failed.has(*group) || self.may_retry(*group));
-        self.retries.waiting = GroupSet::new(waiting, Set::NONE);
-        self.groups.hold_retries(self.retries.waiting);
+        let is_over = |group: &usize| !failed.has(*group) || self.may_retry(*group);
+        let over = GroupSet::new(held.iter().filter(is_over), Set::NONE);
+        self.groups.hold_retries(held.without(over));
         self.say_what_answers();
-        self.ask_for_retries(self.retries.waiting);
-        if !over.is_empty() {
-            self.raise(Fact::Retried { set: GroupSet::new(over, Set::NONE) });
+        if !over.is_none() {
+            self.ask_for_retries(held.without(over));
+            self.raise(Fact::Retried { set: over });
+            self.groups.tick(self.now.monotonic, &mut self.out);
         }
-        self.groups.tick(self.now.monotonic, &mut self.out);
     }
 
     /// Whether the peer may have taken what is down here, or be about to: it is not heard, or has not said yet what
@@ -78,7 +73,7 @@ impl Core {
     /// Names the machine that answers for what waits, once, and says when that is over.
     fn say_what_answers(&mut self) {
         let named = self.retries.named;
-        let waiting = self.retries.waiting;
+        let waiting = self.groups.held_retries();
         self.retries.named = named.common(waiting);
         let over = named.without(waiting).common(self.groups.held());
         if !over.is_none() && !self.peer_alive() {

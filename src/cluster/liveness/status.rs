@@ -88,7 +88,6 @@ impl Core {
         if known {
             self.log(Record::NodeRestarted { node: self.nodes[node].name.clone() });
             self.raise(Fact::PeerRestarted);
-            self.life_is_new |= Some(node) == self.peer();
         }
     }
 
@@ -96,10 +95,10 @@ impl Core {
     /// we hold, and says what it holds of that (05 §5.1). Not before its status says what it is, and that it is up.
     pub(in crate::cluster) fn report_to_new_life(&mut self, from: usize) {
         let active = self.nodes[from].status == Status::Active && Some(from) == self.peer();
-        if !active || !self.life_is_new || !self.ownership.decided() || self.exchange.busy() {
+        if !active || !self.ownership.other.is_new || !self.ownership.decided() || self.exchange.busy() {
             return;
         }
-        self.life_is_new = false;
+        self.ownership.other.is_new = false;
         if self.peer_kind().is_hbd() && self.ownership.other.reported.is_none() {
             self.send_resource(true, None);
         }

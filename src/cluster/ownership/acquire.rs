@@ -254,9 +254,9 @@ impl Core {
 
     /// A new incarnation of the peer: what the old one said is void until the new one speaks.
     pub(in crate::cluster) fn peer_restarted(&mut self) {
-        self.ownership.other.forget_reports();
-        self.ownership.other.decided = false;
-        self.ownership.other.presence = Presence::Here;
+        let other = &mut self.ownership.other;
+        other.forget_reports();
+        (other.decided, other.presence, other.is_new) = (false, Presence::Here, true);
     }
 
     /// The peer has nothing any more: there is nobody to agree with.

@@ -36,6 +36,11 @@ impl Groups {
         }
     }
 
+    /// What is not tried again before somebody was asked.
+    pub fn held_retries(&self) -> GroupSet {
+        self.held_retries
+    }
+
     /// These are not tried again before somebody was asked.
     pub fn hold_retries(&mut self, set: GroupSet) {
         self.held_retries = set;

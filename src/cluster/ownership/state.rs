@@ -57,6 +57,9 @@ pub(in crate::cluster) struct OtherSide {
     pub(in crate::cluster) presence: Presence,
     /// `seq` of the last absolute report of its present incarnation; `None` if there was none since its death.
     pub(in crate::cluster) reported: Option<u64>,
+    /// It has begun a new life, and was not told yet what we hold.
+    #[serde(default)]
+    pub(in crate::cluster) is_new: bool,
     /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
     added: Option<(u64, GroupSet)>,
 }
