@@ -95,6 +95,7 @@ pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use group_target::{GROUP_TARGETS, group_target};
 pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
+pub(crate) use haresources::unit_name::escape as escape_unit_name;
 pub use host::Host;
 pub use load::{Loaded, load};
 pub use node_name::node_name;

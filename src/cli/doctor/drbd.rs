@@ -9,7 +9,7 @@ use std::process::Command;
 use zbus::connection::Builder;
 
 use super::finding::{Finding, Grade, finding};
-use crate::config::{Config, Dialect, Recipe, ResourceKind, Transient};
+use crate::config::{Config, Dialect, Recipe, ResourceKind, Transient, escape_unit_name};
 use crate::units::drbd::DrbdResource;
 use crate::units::drbd::state::DrbdState;
 use crate::units::survey::starts_at_boot;
@@ -73,7 +73,7 @@ fn names(config: &Config) -> Vec<String> {
 
 /// The units of drbd-utils that bring a resource up, and the last one that makes it primary.
 fn units(name: &str) -> [String; 4] {
-    let instance = name.replace('-', "\\x2d");
+    let instance = escape_unit_name(name);
     [
         "drbd.service".to_owned(),
         format!("drbd@{instance}.service"),

@@ -4,6 +4,8 @@
 //! Owns the forms in which a text may stand there. Each letter becomes an asterisk, so that lengths stay what they
 //! were: a binary field of a journal has its length before it.
 
+use crate::config::escape_unit_name;
+
 /// Takes these out of every content.
 pub(super) fn scrub<'a>(contents: impl Iterator<Item = &'a mut Vec<u8>>, secrets: &[String]) {
     let forms: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret)).map(String::into_bytes).collect();
@@ -16,14 +18,8 @@ pub(super) fn scrub<'a>(contents: impl Iterator<Item = &'a mut Vec<u8>>, secrets
 
 /// As it is, as systemd writes it in the name of a unit (systemd-escape(1)), and both as JSON does.
 fn forms(secret: &str) -> Vec<String> {
-    let escaped: String = secret
-        .bytes()
-        .map(|byte| match byte {
-            b'/' => "-".to_owned(),
-            byte if byte.is_ascii_alphanumeric() || b":_.".contains(&byte) => char::from(byte).to_string(),
-            byte => format!("\\x{byte:02x}"),
-        })
-        .collect();
+    // It stands within the name, where a point at its beginning is no other letter.
+    let escaped = escape_unit_name(&format!("x{secret}")).split_off(1);
     let json = |text: &str| {
         let quoted = serde_json::to_string(text).unwrap_or_default();
         quoted.trim_matches('"').to_owned()

@@ -58,7 +58,7 @@ pub(super) fn of_path(path: &str) -> String {
 }
 
 /// Any word as `systemd-escape` writes it.
-pub(in crate::config) fn escape(word: &str) -> String {
+pub(crate) fn escape(word: &str) -> String {
     let mut escaped = String::new();
     for (index, byte) in word.bytes().enumerate() {
         match byte {
