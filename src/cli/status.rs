@@ -161,8 +161,13 @@ fn troubles_here(group: &GroupSnapshot) -> Vec<String> {
     troubles
 }
 
+/// That a group is held back, why, and what can be done about it, with a full stop at the end.
+pub(super) fn held_back(group: &GroupSnapshot) -> String {
+    format!("held back, because {}{}.", group.held_back, remedy(group).trim_end_matches('.'))
+}
+
 /// The end of the sentence about a group that is held back: what can be done about it.
-pub(super) fn remedy(group: &GroupSnapshot) -> String {
+fn remedy(group: &GroupSnapshot) -> String {
     let name = &group.name;
     match group.held_back_reason.as_str() {
         "maintenance" => ".".to_owned(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::cause::cause;
 use super::due::when_it_returns;
 use super::format::{age, bold, local_time, paint};
-use super::status::remedy;
+use super::status::held_back;
 use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
 use crate::util::text::printable;
 
@@ -78,8 +78,7 @@ impl Explanation<'_> {
 /// Where a group is, since when, because of what, and when that changes.
 fn explanation(group: &GroupSnapshot, snapshot: &Snapshot, now_usec: u64) -> String {
     if !group.held_back.is_empty() {
-        let remedy = remedy(group);
-        return format!("held back, because {}{}.", printable(&group.held_back), remedy.trim_end_matches('.'));
+        return printable(&held_back(group));
     }
     if group.owner.is_empty() {
         return format!("nobody owns it. `hbctl why not {} {}` says why not this node.", group.name, snapshot.node);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::due::when_it_returns;
 use super::format::{age, bold};
-use super::status::remedy;
+use super::status::held_back;
 use super::why::what_does_not_run;
 use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 use crate::util::text::printable;
@@ -73,8 +73,7 @@ fn obstacles(snapshot: &Snapshot, group: &GroupSnapshot, node: &NodeSnapshot, no
     found.extend(maintenance(snapshot, group, node));
     found.extend(fitness(group, node));
     if node.local && !group.held_back.is_empty() {
-        let remedy = remedy(group);
-        found.push(format!("It is held back, because {}{}.", group.held_back, remedy.trim_end_matches('.')));
+        found.push(format!("It is {}", held_back(group)));
     }
     for other in snapshot.groups.iter().filter(|other| group.apart.contains(&other.name) && other.owner == node.name)
     {
