@@ -37,6 +37,16 @@ pub struct Test<'a, S> {
     pub play: Play<'a, S>,
 }
 
+impl<S> Test<'static, S> {
+    /// One of a table, of the program that is called so.
+    pub fn of(program: &str, (name, play): (&str, fn(&mut S) -> Result<String>)) -> Self
+    where
+        S: 'static,
+    {
+        Test { name: format!("{program}::{name}"), play: Box::new(play) }
+    }
+}
+
 /// Which tests of a program are played, where several runs of it share them: `HBD_LAB_SHARE=1/2` and `2/2`. Most of a
 /// test's time is waiting.
 #[derive(Debug)]

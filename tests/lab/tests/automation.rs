@@ -153,7 +153,6 @@ const TESTS: [(&str, Play); 3] = [
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     let mut suite = Suite::begin();
-    let named = |(name, play): (&str, Play)| Test { name: format!("automation::{name}"), play: Box::new(play) };
-    suite.play(true, Machines::boot, TESTS.into_iter().map(named).collect());
+    suite.play(true, Machines::boot, TESTS.map(|test| Test::of("automation", test)).into());
     suite.end()
 }

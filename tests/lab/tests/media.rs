@@ -203,8 +203,7 @@ fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     let mut suite = Suite::begin_with_budget(BUDGET);
     for (name, software, play) in TESTS {
-        let test = Test { name: format!("media::{name}"), play: Box::new(play) };
-        suite.play(true, || Round::boot(software), vec![test]);
+        suite.play(true, || Round::boot(software), vec![Test::of("media", (name, play))]);
     }
     suite.end()
 }

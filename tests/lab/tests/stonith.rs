@@ -105,7 +105,6 @@ fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     let mut suite = Suite::begin_with_budget(BUDGET);
     // The base with Debian's Heartbeat has cluster-glue.
-    let test = |(name, play): (&str, Play)| Test { name: format!("stonith::{name}"), play: Box::new(play) };
-    suite.play(true, Round::boot_with_both, TESTS.into_iter().map(test).collect());
+    suite.play(true, Round::boot_with_both, TESTS.map(|test| Test::of("stonith", test)).into());
     suite.end()
 }

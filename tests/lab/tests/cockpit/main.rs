@@ -318,7 +318,6 @@ const TESTS: [(&str, Play); 4] = [
 fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     let mut suite = Suite::begin();
-    let named = |(name, play): (&str, Play)| Test { name: format!("cockpit::{name}"), play: Box::new(play) };
-    suite.play(true, Console::boot, TESTS.into_iter().map(named).collect());
+    suite.play(true, Console::boot, TESTS.map(|test| Test::of("cockpit", test)).into());
     suite.end()
 }

@@ -264,10 +264,9 @@ fn main() -> std::process::ExitCode {
     hbd_lab::enter();
     interruption::enter();
     let mut suite = Suite::begin();
-    let named = |(name, play): (&str, Play)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
+    let named = |test: (&str, Play)| Test::of("daemon", test);
     suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
-    let named_too = |(name, play): (&str, Vote)| Test { name: format!("daemon::{name}"), play: Box::new(play) };
-    suite.play(true, witness::Voting::boot, WITNESS.into_iter().map(named_too).collect());
+    suite.play(true, witness::Voting::boot, WITNESS.map(|test| Test::of("daemon", test)).into());
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
     suite.play(true, Pair::boot_plain, vec![named(FIRST_EVENING)]);
