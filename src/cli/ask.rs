@@ -10,6 +10,7 @@ use zbus::{Connection, Proxy};
 use super::error::CliError;
 use super::fetch::ANSWER_LIMIT;
 use crate::bus::{NAME, ROOT};
+use crate::util::bus_error::{error_name, error_text};
 
 /// A connection to the bus; fails after [`ANSWER_LIMIT`].
 pub(super) async fn connect(builder: Builder<'static>) -> Result<Connection, CliError> {
@@ -48,10 +49,11 @@ where
 /// # Errors
 /// Any other error, which means that hbd did not answer.
 pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
-    let zbus::Error::MethodError(name, text, _) = error else { return Err(CliError::NoAnswer(error)) };
-    let text = text.unwrap_or_default();
+    let Some(name) = error_name(&error) else { return Err(CliError::NoAnswer(error)) };
+    let text = error_text(&error);
     match name.as_str() {
         "org.hbd1.Error.Refused"
+        | "org.hbd1.Error.NotFenced"
         | "org.hbd1.Error.ReloadRefused"
         | "org.hbd1.Error.Busy"
         | "org.hbd1.Error.InvalidArgument" => Ok(text),
@@ -64,6 +66,30 @@ pub(super) fn refusal_text(error: zbus::Error) -> Result<String, CliError> {
         "org.freedesktop.DBus.Error.UnknownMethod" => {
             Ok(format!("the hbd that runs here is older and cannot do that: systemctl restart hbd ({text})"))
         }
-        _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {text}")))),
+        _ => Err(CliError::NoAnswer(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::fdo;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_words_of_dbus_is_told_from_silence() {
+        let refusals = [
+            fdo::Error::AccessDenied("only root may".into()),
+            fdo::Error::InteractiveAuthorizationRequired("x".into()),
+        ];
+        for refusal in refusals {
+            assert!(matches!(refusal_text(refusal.into()), Err(CliError::NotAllowed(_))));
+        }
+        for absence in [fdo::Error::ServiceUnknown("x".into()), fdo::Error::NameHasNoOwner("x".into())] {
+            assert!(matches!(refusal_text(absence.into()), Err(CliError::NotRunning)));
+        }
+        let older = refusal_text(fdo::Error::UnknownMethod("x".into()).into());
+        assert!(older.is_ok_and(|text| text.contains("systemctl restart hbd")));
+        assert!(matches!(refusal_text(fdo::Error::NoReply("x".into()).into()), Err(CliError::NoAnswer(_))));
     }
 }

@@ -4,7 +4,7 @@ use zbus::Proxy;
 use zbus::connection::Builder;
 use zbus::wire::{DynamicType, Type};
 
-use super::ask::connect;
+use super::ask::{connect, refusal_text};
 use super::error::CliError;
 use super::job::print_progress;
 use crate::bus::{NAME, ROOT};
@@ -46,14 +46,6 @@ where
     };
     match outcome {
         Ok(outcome) => Ok(Ok(outcome)),
-        Err(zbus::Error::MethodError(name, text, _)) => match name.as_str() {
-            "org.hbd1.Error.NotFenced" | "org.hbd1.Error.Busy" => Ok(Err(text.unwrap_or_default())),
-            "org.freedesktop.DBus.Error.AccessDenied" => Err(CliError::NotAllowed(text.unwrap_or_default())),
-            "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
-                Err(CliError::NotRunning)
-            }
-            _ => Err(CliError::NoAnswer(zbus::Error::Failure(format!("{name}: {}", text.unwrap_or_default())))),
-        },
-        Err(error) => Err(CliError::NoAnswer(error)),
+        Err(error) => refusal_text(error).map(Err),
     }
 }

@@ -14,12 +14,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 use zbus::connection::Builder;
 
-use super::answer::{connection_error, error_text, is_transient};
+use super::answer::{connection_error, is_transient};
 use super::error::UnitError;
 use super::signals::ManagerEvent;
 use super::state::UnitState;
 use super::systemd::Systemd;
 use crate::config::GROUP_TARGETS;
+use crate::util::bus_error::error_text;
 
 /// How long one call may go unanswered.
 const CALL: Duration = Duration::from_secs(10);

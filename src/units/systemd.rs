@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath};
 
-use super::answer::{connection_error, error_name, error_text, is_transient};
+use super::answer::{connection_error, is_transient};
 use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
 use super::signals::{self, ManagerEvent, SeenUp};
 use super::state::{ActiveState, UnitState};
+use crate::util::bus_error::{error_name, error_text};
 use crate::util::clock::monotonic_usec;
 
 /// How often a state is read again while something is waited for, should every signal have been lost.

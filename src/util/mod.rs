@@ -2,6 +2,7 @@
 //!
 //! Owns no state. Uses nothing of hbd, so every module may use it.
 
+pub mod bus_error;
 pub mod clock;
 pub mod error;
 pub mod random;
