@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::event::{Action, AddressNews, Event, Outcome, Request, Step, UnitNews};
+use super::api::event::{Action, AddressNews, Event, Request, Step, UnitNews};
 use super::api::group_set::GroupSet;
+use super::api::outcome::Outcome;
 use super::api::record::Record;
 use super::api::settings::Settings;
 use super::api::time::{Instant, Moment};
@@ -306,15 +307,16 @@ impl Core {
             return self.everywhere_ended(step, outcome);
         }
         let now = self.now.monotonic;
-        let changed = !matches!(outcome, Outcome::Failed(_));
-        let reason = if let Outcome::Failed(reason) = &outcome { reason.clone() } else { String::new() };
+        let failure = outcome.failure().map(str::to_owned);
         let attempts = self.groups.stop_attempts(step.group);
         if self.groups.ended(step, outcome, now, &mut self.out) {
             self.raise(Fact::StartFailed { step });
-        } else if changed {
+        } else if let Some(reason) = failure {
+            if self.groups.stop_attempts(step.group) > attempts {
+                self.raise(Fact::StopFailed { step, reason });
+            }
+        } else {
             self.raise(Fact::ResourceChanged { step });
-        } else if self.groups.stop_attempts(step.group) > attempts {
-            self.raise(Fact::StopFailed { step, reason });
         }
         self.raise(Fact::GroupsMaySettle);
     }
@@ -325,7 +327,7 @@ impl Core {
             EverywhereStart::Pending => {}
             EverywhereStart::Up => self.raise(Fact::ResourceChanged { step }),
             EverywhereStart::Failed => {
-                let reason = if let Outcome::Failed(reason) = outcome { reason } else { String::new() };
+                let reason = outcome.failure().unwrap_or_default().to_owned();
                 self.raise(Fact::EverywhereFailed { step, reason });
             }
         }

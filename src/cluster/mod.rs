@@ -37,11 +37,11 @@ mod timers;
 mod view;
 
 pub use api::event::{
-    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Outcome, Request, Step,
-    UnitNews,
+    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, Step, UnitNews,
 };
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::hold_reason::HoldReason;
+pub use api::outcome::Outcome;
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::{KnownPeer, Settings};

@@ -247,8 +247,8 @@ impl CoreLoop {
             let news = WitnessNews::Failed("hbd's thread of the witness has ended".to_owned());
             ended |= self.feed(Event::Witness { number, news });
         }
-        for (step, reason) in aftermath.lost {
-            ended |= self.step_ended(number(step), Outcome::Failed(reason));
+        for (step, outcome) in aftermath.lost {
+            ended |= self.step_ended(number(step), outcome);
         }
         ended
     }
@@ -302,13 +302,14 @@ impl CoreLoop {
             vip::VipReport::Added { id, .. } if self.effects.restoring.remove(&id) => {
                 return self.address_news(id, AddressNews::Restored);
             }
-            vip::VipReport::Failed { id, error } if self.effects.restoring.remove(&id) => {
+            vip::VipReport::NotAdded { id, error } if self.effects.restoring.remove(&id) => {
                 warn!("{}", error_chain(&error));
                 return self.address_news(id, AddressNews::Expired);
             }
             vip::VipReport::Added { id, .. } => (id, Outcome::Started),
             vip::VipReport::Removed { id } => (id, Outcome::Stopped),
-            vip::VipReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            vip::VipReport::NotAdded { id, error } => (id, Outcome::NotStarted(error_chain(&error))),
+            vip::VipReport::NotRemoved { id, error } => (id, Outcome::NotStopped(error_chain(&error))),
             vip::VipReport::Expired { id } => return self.address_news(id, AddressNews::Expired),
             vip::VipReport::Refused { id, error } => {
                 return self.address_news(id, AddressNews::Refused { reason: error_chain(&error) });
@@ -370,7 +371,12 @@ impl CoreLoop {
         let (id, outcome) = match report {
             units::UnitReport::Started { id } => (id, Outcome::Started),
             units::UnitReport::Stopped { id } => (id, Outcome::Stopped),
-            units::UnitReport::Failed { id, error } => (id, Outcome::Failed(error_chain(&error))),
+            units::UnitReport::Failed { id, verb: units::Verb::Start, error } => {
+                (id, Outcome::NotStarted(error_chain(&error)))
+            }
+            units::UnitReport::Failed { id, verb: units::Verb::Stop, error } => {
+                (id, Outcome::NotStopped(error_chain(&error)))
+            }
             units::UnitReport::ChildrenEnded => return false,
             units::UnitReport::FailfastDied => {
                 self.effects.reboot();

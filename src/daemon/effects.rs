@@ -14,7 +14,7 @@ use super::known_peers::Remembered;
 use super::links::Links;
 use super::records;
 use crate::checks::CheckCommand;
-use crate::cluster::{Action, Answer, Order, Step};
+use crate::cluster::{Action, Answer, Order, Outcome, Step};
 use crate::config::{
     AddressOptions, AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits,
     UnitPolicies,
@@ -74,7 +74,7 @@ pub struct Aftermath {
     /// Orders to the witness that nobody takes, by number.
     pub not_witnessed: Vec<u64>,
     /// Steps that could not even be handed over, with the reason.
-    pub lost: Vec<(Step, String)>,
+    pub lost: Vec<(Step, Outcome)>,
 }
 
 impl Effects {
@@ -134,7 +134,7 @@ impl Effects {
                 | Action::Log(_) => continue,
             };
             if let Err(reason) = self.hand_over(step.0, step.1) {
-                aftermath.lost.push((step.0, reason));
+                aftermath.lost.push((step.0, step.1.not_done(reason)));
             }
         }
         aftermath
@@ -305,4 +305,14 @@ enum Verb {
     Start,
     Stop,
     Announce,
+}
+
+impl Verb {
+    /// How a step ends that nobody carries out.
+    fn not_done(self, reason: String) -> Outcome {
+        match self {
+            Verb::Start | Verb::Announce => Outcome::NotStarted(reason),
+            Verb::Stop => Outcome::NotStopped(reason),
+        }
+    }
 }

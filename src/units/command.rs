@@ -1,7 +1,7 @@
 //! What the loop of this folder ([`super::run`]) is asked to do, and what it reports.
 
 use super::changes::News;
-use super::error::UnitError;
+use super::error::{UnitError, Verb};
 use crate::config::{Child, Recipe, UnitLimit};
 
 /// What the units' task is asked to do.
@@ -71,6 +71,8 @@ pub enum UnitReport {
     Failed {
         /// The command.
         id: u64,
+        /// What it was meant to do.
+        verb: Verb,
         /// Why.
         error: UnitError,
     },

@@ -125,7 +125,7 @@ impl Task {
         report(match (outcome, verb) {
             (Ok(()), Verb::Start) => UnitReport::Started { id },
             (Ok(()), Verb::Stop) => UnitReport::Stopped { id },
-            (Err(error), _) => UnitReport::Failed { id, error },
+            (Err(error), verb) => UnitReport::Failed { id, verb, error },
         });
     }
 

@@ -85,7 +85,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             for &(id, address) in batch {
                 match self.place_of(id, address) {
                     Ok(place) => placed.push((id, address.clone(), place)),
-                    Err(error) => (self.report)(VipReport::Failed { id, error }),
+                    Err(error) => (self.report)(VipReport::NotAdded { id, error }),
                 }
             }
             self.add_placed(placed, run);
@@ -111,7 +111,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             };
             if let Err(source) = answer {
                 let Placement { address, prefix, device, .. } = place;
-                (self.report)(VipReport::Failed { id, error: VipError::Add { address, prefix, device, source } });
+                (self.report)(VipReport::NotAdded { id, error: VipError::Add { address, prefix, device, source } });
                 continue;
             }
             let Placement { address, index, .. } = place;
@@ -231,7 +231,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         };
         let errors = self.remove_batch(&[(0, id, index, address)]);
         let error = errors.into_iter().next().map_or(why(address, device), |(_, error)| error);
-        VipReport::Failed { id, error }
+        VipReport::NotAdded { id, error }
     }
 
     /// Once per interface; a failure is told once and stops nothing.

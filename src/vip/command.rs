@@ -116,8 +116,15 @@ pub enum VipReport {
         /// From the command.
         id: u64,
     },
-    /// The address was not added, or not removed.
-    Failed {
+    /// The address was not added.
+    NotAdded {
+        /// From the command.
+        id: u64,
+        /// Why.
+        error: VipError,
+    },
+    /// The address was not removed.
+    NotRemoved {
         /// From the command.
         id: u64,
         /// Why.

@@ -60,7 +60,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         for (id, result) in outcome {
             (self.report)(match result {
                 Ok(()) => VipReport::Removed { id },
-                Err(error) => VipReport::Failed { id, error },
+                Err(error) => VipReport::NotRemoved { id, error },
             });
         }
     }

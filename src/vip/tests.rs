@@ -448,7 +448,7 @@ fn what_cannot_be_added_says_why() {
         testnet::add_address("eth0", HOST, 24);
         let room = Room::open();
         let failure = |address: Address| match room.tell(VipCommand::Add { id: 3, address }) {
-            VipReport::Failed { id: 3, error } => error,
+            VipReport::NotAdded { id: 3, error } => error,
             other => panic!("{other:?}"),
         };
         let missing = failure(Address { device: Some("eth7".into()), ..wanted(VIP) });

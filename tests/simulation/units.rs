@@ -130,7 +130,8 @@ impl Units {
         match trouble {
             None => (well, Duration::ZERO),
             Some((until, trouble)) if trouble.hang => (well, *until - now),
-            Some(_) => (Outcome::Failed("simulated".to_owned()), Duration::ZERO),
+            Some(_) if start => (Outcome::NotStarted("simulated".to_owned()), Duration::ZERO),
+            Some(_) => (Outcome::NotStopped("simulated".to_owned()), Duration::ZERO),
         }
     }
 
@@ -144,14 +145,14 @@ impl Units {
         if step.resource == 0 && *outcome != Outcome::Stopped {
             self.address_due[step.group] = None;
         }
-        if !matches!(outcome, Outcome::Failed(_)) {
+        if outcome.failure().is_none() {
             self.kept_down[step.group][step.resource] = false;
             self.restarting[step.group][step.resource] = false;
         }
         match outcome {
             Outcome::Started => self.set((step.group, step.resource), true),
             Outcome::Stopped => self.set((step.group, step.resource), false),
-            Outcome::Failed(_) => {}
+            Outcome::NotStarted(_) | Outcome::NotStopped(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::group_set::GroupSet;
+use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
@@ -325,17 +326,6 @@ pub struct Step {
     pub group: usize,
     /// Index of the resource within it.
     pub resource: usize,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// It runs.
-    Started,
-    /// It does not run any more.
-    Stopped,
-    /// It could not be started, or could not be stopped; the text says why.
-    Failed(String),
 }
 
 /// What an operator's request waits for.

@@ -5,6 +5,7 @@
 //! | [`event`] | what happens outside, what an operator asks for, what is to be done, how a request ended |
 //! | [`group_set`] | a set of groups |
 //! | [`hold_reason`] | why a group is held back |
+//! | [`outcome`] | how a step ended |
 //! | [`record`] | what the core has to say to an administrator |
 //! | [`set`] | Heartbeat's two classes of groups (03 §1) |
 //! | [`settings`] | what the core must know at start |
@@ -14,6 +15,7 @@
 pub(in crate::cluster) mod event;
 pub(in crate::cluster) mod group_set;
 pub(in crate::cluster) mod hold_reason;
+pub(in crate::cluster) mod outcome;
 pub(in crate::cluster) mod record;
 pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;

@@ -73,7 +73,7 @@ impl Core {
     pub(in crate::cluster) fn leftover_ended(&mut self, step: Step, outcome: Outcome) {
         self.groups.cleared(step, self.now.monotonic, &mut self.out);
         match outcome {
-            Outcome::Failed(reason) if self.leftovers.has(step) => {
+            Outcome::NotStopped(reason) if self.leftovers.has(step) => {
                 let (group, resource) = self.groups.words(step);
                 self.log(Record::LeftoverStays { group, resource, reason });
                 for found in self.leftovers.0.iter_mut().filter(|found| found.step == step) {

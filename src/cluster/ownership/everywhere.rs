@@ -140,19 +140,19 @@ impl Core {
     pub(in crate::cluster) fn note_everywhere(&mut self, step: Step, outcome: &Outcome) -> EverywhereStart {
         let (group, resource) = self.groups.words(step);
         let moved = self.everywhere.ended(step, &mut self.out);
-        match (moved, outcome) {
-            (None, Outcome::Failed(reason)) => {
-                let reason = reason.clone();
+        match (moved, outcome.failure()) {
+            (None, Some(reason)) => {
+                let reason = reason.to_owned();
                 self.log(Record::StopFailed { group, resource, reason, attempt: 1 });
                 EverywhereStart::Pending
             }
-            (None, _) => EverywhereStart::Pending,
-            (Some(_), Outcome::Failed(reason)) => {
-                let reason = reason.clone();
+            (None, None) => EverywhereStart::Pending,
+            (Some(_), Some(reason)) => {
+                let reason = reason.to_owned();
                 self.log(Record::StartFailed { group, resource, reason });
                 EverywhereStart::Failed
             }
-            (Some(unit), _) => {
+            (Some(unit), None) => {
                 if !std::mem::replace(&mut unit.begun, true) {
                     self.log(Record::EverywhereRuns { group, resource });
                 }

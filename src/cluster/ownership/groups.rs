@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{Operation, Run};
-use crate::cluster::api::event::{Action, Outcome, Step};
+use super::run::{Operation, Run, STOP_RETRY};
+use crate::cluster::api::event::{Action, Step};
 use crate::cluster::api::group_set::GroupSet;
+use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::{Class, Set};
 use crate::cluster::api::time::Instant;
 use crate::config::{Arrangement, Group, ResourceKind};
 
-/// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
-const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
-/// Pause between attempts when the first ones were of no use.
-const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
 /// Pause before a group that could not be started is tried again here.
 const START_RETRY: Duration = Duration::from_secs(30);
 
@@ -171,7 +168,13 @@ impl Groups {
         let run = &mut self.runs[step.group];
         let mut failed = false;
         match (operation, outcome) {
-            (Operation::Start, Outcome::Failed(reason)) => {
+            // The late end of what was ordered before: of a start whose stop was ordered in the meantime, for one.
+            (Operation::Stop, Outcome::Started | Outcome::NotStarted(_))
+            | (Operation::Start, Outcome::Stopped | Outcome::NotStopped(_)) => {
+                run.pending = Some(operation);
+                return false;
+            }
+            (Operation::Start, Outcome::NotStarted(reason)) => {
                 failed = true;
                 out.push(Action::Log(Record::StartFailed {
                     group: group.clone(),
@@ -185,36 +188,27 @@ impl Groups {
                 run.broken.clear();
                 run.hung.clear();
             }
-            (Operation::Start, _) => {
+            (Operation::Start, Outcome::Started) => {
                 run.running = run.running.max(step.resource + 1);
                 run.broken.remove(&step.resource);
             }
-            // Its start, which had ended when its stop was ordered.
-            (Operation::Stop, Outcome::Started) => {
-                run.pending = Some(Operation::Stop);
-                return false;
-            }
-            (Operation::Stop, Outcome::Failed(reason)) => {
-                run.stop_attempts += 1;
-                let attempt = run.stop_attempts;
+            (Operation::Stop, Outcome::NotStopped(reason)) => {
+                let attempt = run.stop_fails(step.resource, now);
                 out.push(Action::Log(Record::StopFailed { group, resource, reason, attempt }));
                 if attempt == STOP_RETRY.1 {
                     out.push(Action::Escalate(step));
                 }
-                run.stop_again = Some(now + if attempt < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW });
-                if run.wanted && run.failed.is_none() && !run.hung.contains(&step.resource) {
-                    run.stop_again = None;
-                    run.goes_down_to(step.resource);
-                }
             }
-            (Operation::Stop, _) if step.resource + 1 < run.running || run.hung.contains(&step.resource) => {
+            (Operation::Stop, Outcome::Stopped)
+                if step.resource + 1 < run.running || run.hung.contains(&step.resource) =>
+            {
                 // Others of its group run on to the right of it: it is down, and counts as up until they are, too.
                 run.stop_attempts = 0;
                 if run.hung.remove(&step.resource) {
                     run.broken.insert(step.resource);
                 }
             }
-            (Operation::Stop, _) => {
+            (Operation::Stop, Outcome::Stopped) => {
                 run.goes_down_to(step.resource);
                 run.stop_attempts = 0;
             }

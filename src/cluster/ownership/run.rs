@@ -3,10 +3,16 @@
 //! Owns what is known of its resources. Which step is next is decided by [`super::groups`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::api::time::Instant;
+
+/// Pause between attempts to stop a resource, and how many there are before the pause grows (03 §2.5).
+pub(super) const STOP_RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
+/// Pause between attempts when the first ones were of no use.
+const STOP_RETRY_SLOW: Duration = Duration::from_secs(10);
 
 /// What is under way with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +48,29 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// It could not be stopped, and is tried again; where it is wanted again meanwhile, it is started instead. Gives
+    /// how often that happened.
+    pub(super) fn stop_fails(&mut self, resource: usize, now: Instant) -> u32 {
+        self.stop_attempts += 1;
+        let pause = if self.stop_attempts < STOP_RETRY.1 { STOP_RETRY.0 } else { STOP_RETRY_SLOW };
+        self.stop_again = Some(now + pause);
+        if self.wanted && self.failed.is_none() && !self.hung.contains(&resource) {
+            self.stop_again = None;
+            self.is_doubtful(resource);
+        }
+        self.stop_attempts
+    }
+
+    /// Nobody knows whether this resource runs: it is started again, in its place where others to the right of it
+    /// run.
+    fn is_doubtful(&mut self, resource: usize) {
+        if resource + 1 < self.running {
+            self.broken.insert(resource);
+        } else {
+            self.goes_down_to(resource);
+        }
+    }
+
     /// Only the resources below this one run.
     pub(super) fn goes_down_to(&mut self, resource: usize) {
         self.running = resource;

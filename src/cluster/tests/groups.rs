@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::ownership::groups::Groups;
 use crate::cluster::{Action, GroupSet, GroupState, Instant, Outcome, Set, Step};
-use crate::config::{Arrangement, Group, Resource, ResourceKind};
+use crate::config::{Address, Arrangement, Group, Resource, ResourceKind};
 
 fn groups() -> Groups {
     let resource = |word: &str| Resource { word: word.into(), kind: ResourceKind::Unit(format!("{word}.service")) };
@@ -15,6 +15,14 @@ fn groups() -> Groups {
         line: 1,
     };
     Groups::new("nodea", vec![group("nodea", ["a1", "a2"]), group("nodeb", ["b1", "b2"])])
+}
+
+/// The same, and a1 is an address.
+fn groups_with_an_address() -> Groups {
+    let mut list = groups().list().to_vec();
+    let address = Address { address: [10, 0, 0, 1].into(), prefix: None, device: None, label: None, broadcast: None };
+    list[0].resources[0].kind = ResourceKind::Address(address);
+    Groups::new("nodea", list)
 }
 
 fn steps(out: &[Action]) -> Vec<Action> {
@@ -79,7 +87,7 @@ fn a_failed_start_stops_what_ran_and_is_tried_again_later() {
     let mut out = Vec::new();
     groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
-    assert!(groups.ended(step(0, 1), Outcome::Failed("no such unit".into()), NOW, &mut out));
+    assert!(groups.ended(step(0, 1), Outcome::NotStarted("no such unit".into()), NOW, &mut out));
     groups.ended(step(0, 1), Outcome::Stopped, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
     assert_eq!(groups.state(0), (GroupState::Failed, 0));
@@ -102,7 +110,7 @@ fn a_stop_that_fails_ten_times_is_escalated_once() {
     groups.ended(step(0, 1), Outcome::Stopped, now, &mut out);
     for attempt in 1..=12 {
         out.clear();
-        groups.ended(step(0, 0), Outcome::Failed("busy".into()), now, &mut out);
+        groups.ended(step(0, 0), Outcome::NotStopped("busy".into()), now, &mut out);
         assert_eq!(out.contains(&Action::Escalate(step(0, 0))), attempt == 10, "attempt {attempt}");
         now = groups.next_deadline().unwrap();
         groups.tick(now, &mut out);
@@ -117,7 +125,7 @@ fn a_failed_stop_is_repeated_and_never_called_done() {
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
     groups.ended(step(0, 1), Outcome::Started, NOW, &mut out);
     groups.want(groups.local(), false, NOW, &mut out);
-    groups.ended(step(0, 1), Outcome::Failed("busy".into()), NOW, &mut out);
+    groups.ended(step(0, 1), Outcome::NotStopped("busy".into()), NOW, &mut out);
     assert!(!groups.settled(groups.local()));
     let again = groups.next_deadline().unwrap();
     out.clear();
@@ -135,7 +143,7 @@ fn a_resource_that_hangs_is_stopped_and_started_in_its_place() {
     out.clear();
     groups.replace(step(0, 0), NOW, &mut out);
     assert_eq!(steps(&out), [Action::Stop(step(0, 0))]);
-    groups.ended(step(0, 0), Outcome::Failed("it hangs".into()), NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::NotStopped("it hangs".into()), NOW, &mut out);
     assert_eq!(steps(&out)[1..], [], "a start would find it as it is");
     let again = groups.next_deadline().unwrap();
     groups.tick(again, &mut out);
@@ -203,10 +211,41 @@ fn no_more_groups_start_units_at_once_than_hbd_toml_says() {
     assert_eq!(steps(&out), [0, 1].map(|group| Action::Start(step(group, 0))));
     groups.ended(step(1, 0), Outcome::Started, NOW, &mut out);
     assert_eq!(steps(&out)[2..], [Action::Start(step(2, 0))], "one is up");
-    groups.ended(step(0, 0), Outcome::Failed("no".into()), NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::NotStarted("no".into()), NOW, &mut out);
     let started: Vec<_> = steps(&out).into_iter().filter(|action| matches!(action, Action::Start(_))).collect();
     assert_eq!(started.last(), Some(&Action::Start(step(3, 0))), "one has failed");
     groups.want(GroupSet::one(3), false, NOW, &mut out);
     groups.ended(step(2, 0), Outcome::Started, NOW, &mut out);
     assert!(!groups.settled(GroupSet::one(3)), "its start is under way, and then it is stopped");
+}
+
+/// The stop of an address that is being taken up is ordered at once, before the units to the right of it. Then two
+/// orders are under way, and each ends.
+#[test]
+fn the_failure_of_a_start_that_was_called_off_is_no_failure_of_its_stop() {
+    let mut groups = groups_with_an_address();
+    let mut out = Vec::new();
+    groups.adopt(groups.local(), NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
+    let said = steps(&std::mem::take(&mut out));
+    assert_eq!(said, [Action::Start(step(0, 0)), Action::Stop(step(0, 0))]);
+    groups.ended(step(0, 0), Outcome::NotStarted("no".into()), NOW, &mut out);
+    assert_eq!(out, [], "its stop is still under way");
+    groups.ended(step(0, 0), Outcome::Stopped, NOW, &mut out);
+    assert_eq!(steps(&out), [Action::Start(step(0, 0))]);
+}
+
+#[test]
+fn a_called_off_take_up_whose_stop_fails_still_stops_from_right_to_left() {
+    let mut groups = groups_with_an_address();
+    let mut out = Vec::new();
+    groups.adopt(groups.local(), NOW, &mut out);
+    groups.want(groups.local(), false, NOW, &mut out);
+    groups.want(groups.local(), true, NOW, &mut out);
+    groups.ended(step(0, 0), Outcome::NotStopped("no".into()), NOW, &mut out);
+    let said = steps(&std::mem::take(&mut out));
+    assert_eq!(said, [Action::Start(step(0, 0)), Action::Stop(step(0, 0)), Action::Start(step(0, 0))]);
+    groups.ended(step(0, 0), Outcome::NotStarted("no".into()), NOW, &mut out);
+    assert_eq!(steps(&out), [Action::Stop(step(0, 1))], "a2 runs since the predecessor");
 }

@@ -206,7 +206,7 @@ fn an_address_whose_addition_waits_is_called_off_when_its_group_goes() {
     let a1 = Step { group: 0, resource: 0 };
     bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Started });
     assert!(bench.sent("shutdone").is_empty(), "that was its start");
-    bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Failed("busy".into()) });
+    bench.feed(Event::StepEnded { step: a1, outcome: Outcome::NotStopped("busy".into()) });
     bench.run(2_000);
     assert!(bench.story().contains(&"stop a1".to_owned()), "tried again");
     bench.feed(Event::StepEnded { step: a1, outcome: Outcome::Stopped });

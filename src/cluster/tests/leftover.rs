@@ -36,7 +36,7 @@ fn an_address_is_removed_at_once_and_said() {
     assert!(bench.logged("b1 is on this machine, which does not hold its group b1: stopping it here"));
     assert_eq!(bench.story(), ["stop left-over b1"], "before anything is decided");
     assert_eq!(bench.view().groups[1].resources[0].state, ResourceState::LeftOver);
-    ended(&mut bench, B1, Outcome::Failed("busy".into()));
+    ended(&mut bench, B1, Outcome::NotStopped("busy".into()));
     assert!(bench.logged("b1 is still on this machine"));
     bench.run(2_000);
     assert!(bench.story().contains(&"stop left-over b1".to_owned()), "tried again");

@@ -261,8 +261,9 @@ impl Bench {
 
     /// The oldest step under way fails.
     fn fail_step(&mut self) {
-        let (step, _) = self.pending.remove(0);
-        self.feed(Event::StepEnded { step, outcome: Outcome::Failed("no".into()) });
+        let (step, start) = self.pending.remove(0);
+        let outcome = if start { Outcome::NotStarted("no".into()) } else { Outcome::NotStopped("no".into()) };
+        self.feed(Event::StepEnded { step, outcome });
     }
 
     /// All steps under way succeed, and those that follow from them.

@@ -49,11 +49,12 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             let how = match outcome {
                 Outcome::Started => "has started".to_owned(),
                 Outcome::Stopped => "has stopped".to_owned(),
-                Outcome::Failed(reason) => format!("failed: {reason}"),
+                Outcome::NotStarted(reason) => format!("did not start: {reason}"),
+                Outcome::NotStopped(reason) => format!("did not stop: {reason}"),
             };
             format!("{} {how}", resource(*step, settings))
         }
-        Event::LeftoverEnded { step, outcome: Outcome::Failed(reason) } => {
+        Event::LeftoverEnded { step, outcome: Outcome::NotStopped(reason) } => {
             format!("{} is not to run here and did not stop: {reason}", resource(*step, settings))
         }
         Event::LeftoverEnded { step, .. } => {

@@ -299,7 +299,7 @@ async fn commands_are_answered_by_their_number() {
     for _ in 0..2 {
         match reports.recv().await.unwrap() {
             UnitReport::Stopped { id } => answers.push((id, "stopped")),
-            UnitReport::Failed { id, error: UnitError::NotFound { .. } } => answers.push((id, "not found")),
+            UnitReport::Failed { id, error: UnitError::NotFound { .. }, .. } => answers.push((id, "not found")),
             other => panic!("{other:?}"),
         }
     }
@@ -342,7 +342,7 @@ async fn without_a_bus_a_command_fails_at_its_deadline() {
         })
         .unwrap();
     let report = timeout(LONG, reports.recv()).await.unwrap().unwrap();
-    assert!(matches!(report, UnitReport::Failed { id: 9, error: UnitError::ConnectionLost }), "{report:?}");
+    assert!(matches!(report, UnitReport::Failed { id: 9, error: UnitError::ConnectionLost, .. }), "{report:?}");
 }
 
 /// The units of [`a_real_systemd_agrees`].

@@ -93,7 +93,7 @@ async fn without_a_limit_of_its_own_or_with_a_written_one_ours_counts() {
         let Some(bus) = PrivateBus::start() else { return };
         let (_mock, mut reports) = start_with_own_limit(&bus, own, written).await;
         match timeout(LONG, reports.recv()).await.unwrap().unwrap() {
-            UnitReport::Failed { id: 4, error: UnitError::Deadline { after, .. } } => {
+            UnitReport::Failed { id: 4, error: UnitError::Deadline { after, .. }, .. } => {
                 assert_eq!(after, Duration::from_millis(300));
             }
             other => panic!("{other:?}"),

@@ -33,7 +33,7 @@ fn an_addition_to_an_interface_that_is_down_is_undone() {
             let reports: Vec<VipReport> = reports.iter().collect();
             assert_eq!(reports.len(), usize::from(count));
             let down = |report: &VipReport| {
-                matches!(report, VipReport::Failed { error: VipError::InterfaceDown { .. }, .. })
+                matches!(report, VipReport::NotAdded { error: VipError::InterfaceDown { .. }, .. })
             };
             assert!(reports.iter().all(down), "{reports:?}");
             assert!(

@@ -137,7 +137,7 @@ fn an_address_whose_route_cannot_be_added_is_not_added() {
         options.routes.push(bad);
         configured(&room, options);
         let report = room.tell(VipCommand::Add { id: 1, address: wanted(VIP) });
-        let VipReport::Failed { id: 1, error } = report else { panic!("{report:?}") };
+        let VipReport::NotAdded { id: 1, error } = report else { panic!("{report:?}") };
         assert!(error.to_string().contains("route default via 192.0.2.1"), "{error}");
         assert!(nothing_there() && find(VIP).is_none(), "{}", routes());
     });
@@ -151,7 +151,7 @@ fn somebody_elses_route_is_left_alone_and_named() {
         let room = Room::open();
         configured(&room, options());
         let report = room.tell(VipCommand::Add { id: 1, address: wanted(VIP) });
-        let VipReport::Failed { error, .. } = report else { panic!("{report:?}") };
+        let VipReport::NotAdded { error, .. } = report else { panic!("{report:?}") };
         assert!(error.to_string().contains("another metric"), "{error}");
         assert!(routes().contains("default via 10.99.0.253"), "{}", routes());
     });

@@ -291,12 +291,13 @@ impl Pair {
 
     fn end_step(&mut self, node: usize) {
         if let Some(step) = self.leftovers[node].pop_front() {
-            let outcome = if self.chance(3) { Outcome::Failed("no".to_owned()) } else { Outcome::Stopped };
+            let outcome = if self.chance(3) { Outcome::NotStopped("no".to_owned()) } else { Outcome::Stopped };
             self.feed(node, Event::LeftoverEnded { step, outcome });
         }
         let Some((step, start)) = self.steps[node].pop_front() else { return };
         let outcome = match (self.chance(12), start) {
-            (true, _) => Outcome::Failed("no".to_owned()),
+            (true, true) => Outcome::NotStarted("no".to_owned()),
+            (true, false) => Outcome::NotStopped("no".to_owned()),
             (false, true) => Outcome::Started,
             (false, false) => Outcome::Stopped,
         };

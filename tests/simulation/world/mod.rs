@@ -476,7 +476,7 @@ impl World {
         let (outcome, extra) = self.nodes[node].units.outcome(self.now, step, start);
         // An address is there at once, or later by a lease that was renewed since.
         let extra = if self.cluster.witness && start && step.resource == 0 { Duration::ZERO } else { extra };
-        let failed_here = matches!(outcome, Outcome::Failed(_)) && start;
+        let failed_here = matches!(outcome, Outcome::NotStarted(_));
         if failed_here && self.cluster.nodes[node] == Kind::Heartbeat {
             self.invariants.claim_in_vain(step.group);
         }
