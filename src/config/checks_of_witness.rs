@@ -21,7 +21,7 @@ const DEFAULT_PREFIX: &str = "/hbd/";
 const DEFAULT_TTL: Duration = Duration::from_secs(10);
 /// Less is used up by two orders that get no answer.
 const SHORTEST_TTL: Duration = Duration::from_secs(5);
-/// Below this dead time addresses are not leased.
+/// Below this dead time the kernel does not end leases.
 const SHORTEST_LEASED_DEADTIME: Duration = Duration::from_secs(3);
 /// A lease ends this much before the dead time, and is counted in whole seconds (docs/DECISIONS.md "Leases").
 const LEASE_MARGIN: Duration = Duration::from_secs(1);

@@ -432,7 +432,7 @@ fn lease(config: &Config) -> Option<vip::Terms> {
     }
     match vip::Terms::of(&config.timing) {
         Ok(terms) => {
-            info!("addresses are leased: the kernel removes them {} s after hbd was last heard", terms.seconds());
+            info!("{terms}");
             Some(terms)
         }
         Err(reason) => {

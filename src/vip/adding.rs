@@ -11,7 +11,7 @@ use super::command::{VipCommand, VipReport};
 use super::error::VipError;
 use super::herald::{Announcement, Herald, HeraldReport};
 use super::kernel;
-use super::lease::expiry;
+use super::lease::Grant;
 use super::place::Placement;
 use super::removals::Removals;
 use super::request::{self, BATCH};
@@ -50,7 +50,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             others = wishes.iter().filter(|wanted| !awaits(wanted)).cloned().collect();
             &others
         };
-        if self.lease.lifetime(Instant::now(), wishes.len()) == Some(0) {
+        if self.lease.grant(Instant::now(), wishes.len()).is_none() {
             self.deferred.extend_from_slice(wishes);
             return;
         }
@@ -98,15 +98,17 @@ impl<R: Fn(VipReport)> Worker<R> {
             self.told(outcome);
         }
         let before = Instant::now();
-        let lifetime = self.lease.lifetime(before, self.held.len() + placed.len());
-        let requests = placed.iter().map(|(.., place)| request::add(place, lifetime)).collect();
+        let Some(grant) = self.lease.grant(before, self.held.len() + placed.len()) else {
+            let wishes = placed.into_iter().map(|(id, address, _)| VipCommand::Add { id, address });
+            return self.deferred.extend(wishes);
+        };
+        let requests = placed.iter().map(|(.., place)| request::add(place, grant.seconds)).collect();
         let answers = self.requests.submit(requests);
         let at = Instant::now();
-        let expires = lifetime.map(|seconds| expiry(before, seconds));
         let mut acknowledged = Vec::with_capacity(answers.len());
         for ((id, wanted, mut place), answer) in placed.into_iter().zip(answers) {
             let answer = match answer {
-                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.adopt(&mut place, lifetime),
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.adopt(&mut place, grant),
                 other => other,
             };
             if let Err(source) = answer {
@@ -124,7 +126,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         run.herald.announce(acknowledged.iter().map(|(announcement, ..)| *announcement).collect());
         for (announcement, wanted, place) in acknowledged {
             run.added.push(announcement.id);
-            self.hold(wanted, place, &announcement, expires);
+            self.hold(wanted, place, &announcement, grant.expires);
             if !self.announce_policy(announcement.id).pace.is_zero()
                 && let Err(source) = self.send_announcement(announcement.id)
             {
@@ -146,14 +148,14 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     /// The address is there already: mark it as ours. If it went away in between, this adds it. An IPv6 address
     /// keeps the prefix length that it has; one that the kernel does not use is made anew.
-    fn adopt(&mut self, place: &mut Placement, lifetime: Option<u32>) -> io::Result<()> {
+    fn adopt(&mut self, place: &mut Placement, grant: Grant) -> io::Result<()> {
         if place.address.is_ipv6() {
             place.prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);
         }
         if self.network.is_duplicate(place.index, place.address) {
-            return self.replace(place, lifetime);
+            return self.replace(place, grant);
         }
-        self.renew_one(place, lifetime)
+        self.renew_one(place, grant)
     }
 
     /// Notes an address that the kernel has acknowledged.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::error::VipError;
+use super::lease::Grant;
 use super::oddity::{AddressOddity, FormFate};
 use super::place::{Placement, place};
 use super::request::{self, NetlinkRequest};
@@ -92,33 +93,32 @@ impl<R: Fn(VipReport)> Worker<R> {
         // It is gone now, and must not stay away for the sake of its form.
         let Ok(plain) = place(&self.network, &held.wanted) else { return FormFate::PutRight };
         let now = Instant::now();
-        let lifetime = self.lease.lifetime(now, self.held.len());
-        if lifetime == Some(0) || self.submit_one(request::add(&plain, lifetime)).is_err() {
+        let Some(grant) = self.lease.grant(now, self.held.len()) else { return FormFate::PutRight };
+        if self.submit_one(request::add(&plain, grant.seconds)).is_err() {
             return FormFate::PutRight;
         }
         if let Some(held) = self.held.get_mut(&id) {
             held.place = plain;
         }
-        self.is_there(id, now, lifetime);
+        self.is_there(id, now, grant);
         FormFate::Refused
     }
 
     /// Makes it as it was added; `removing` it first, where the kernel would change nothing otherwise.
     fn make_anew(&mut self, id: u64, removing: bool) {
         let now = Instant::now();
-        let lifetime = self.lease.lifetime(now, self.held.len());
-        let Some(held) = self.held.get(&id).filter(|_| lifetime != Some(0)) else { return };
-        let place = held.place.clone();
-        let done = if removing { self.replace(&place, lifetime) } else { self.renew_one(&place, lifetime) };
+        let Some(grant) = self.lease.grant(now, self.held.len()) else { return };
+        let Some(place) = self.held.get(&id).map(|held| held.place.clone()) else { return };
+        let done = if removing { self.replace(&place, grant) } else { self.renew_one(&place, grant) };
         match done {
-            Ok(()) => self.is_there(id, now, lifetime),
+            Ok(()) => self.is_there(id, now, grant),
             Err(_) => self.missing(vec![id]),
         }
     }
 
     /// Gives an address that is there its lifetime, and what else the kernel changes then.
-    pub(super) fn renew_one(&mut self, place: &Placement, lifetime: Option<u32>) -> io::Result<()> {
-        self.submit_one(request::renew(place, lifetime))
+    pub(super) fn renew_one(&mut self, place: &Placement, grant: Grant) -> io::Result<()> {
+        self.submit_one(request::renew(place, grant.seconds))
     }
 
     fn submit_one(&mut self, request: NetlinkRequest) -> io::Result<()> {
@@ -127,10 +127,10 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// Removes an address and adds it as it is to be.
-    pub(super) fn replace(&mut self, place: &Placement, lifetime: Option<u32>) -> io::Result<()> {
+    pub(super) fn replace(&mut self, place: &Placement, grant: Grant) -> io::Result<()> {
         let prefix = self.network.prefix_of(place.index, place.address).unwrap_or(place.prefix);
         let removal = request::remove(place.index, place.address, prefix);
-        let answer = self.requests.submit(vec![removal, request::add(place, lifetime)]).pop();
+        let answer = self.requests.submit(vec![removal, request::add(place, grant.seconds)]).pop();
         answer.unwrap_or_else(|| Err(io::Error::other("the kernel gave no answer")))
     }
 }

@@ -1,17 +1,19 @@
-//! The lease: how long the kernel keeps an address without hearing from us, so that a node that hangs or dies loses
-//! it without anybody's help. Pure: told the time, never asks for it.
+//! The lease: how long an address stays without a word of the core, so that a node that hangs or dies loses it
+//! without anybody's help. Pure: told the time, never asks for it.
 //!
 //! The peer claims our addresses `deadtime` after the last status that it heard. So every lifetime is measured from
 //! the moment that our core sent its last status, not from the moment of its renewal: address gone, then claimed,
-//! however long the core was silent before it froze. Lifetimes are whole seconds, and the kernel looks for expired
-//! addresses up to a quarter of a second late (`ADDRCONF_TIMER_FUZZ`); both are allowed for.
+//! however long the core was silent before it froze. The kernel counts lifetimes in whole seconds and looks for
+//! expired addresses up to a quarter of a second late (`ADDRCONF_TIMER_FUZZ`); both are allowed for. Where the dead
+//! time is too short for that, this thread removes them itself: it is another one than the core's, with a socket of
+//! its own.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::config::Timing;
 
-/// Below this dead time there is no lease: the kernel counts in whole seconds.
+/// Below this dead time the kernel, which counts in whole seconds, cannot keep the lease.
 const SHORTEST_DEADTIME: Duration = Duration::from_secs(3);
 
 /// A lifetime ends this much before the dead time (docs/DECISIONS.md "Leases").
@@ -31,74 +33,99 @@ const MANY: usize = 256;
 /// before its own.
 const EARLY: Duration = Duration::from_millis(30);
 
-/// The terms on which the kernel keeps our addresses.
+/// The terms on which our addresses stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    seconds: u32,
+    keeper: Keeper,
     deadtime: Duration,
 }
 
-/// Why addresses are not leased, in words for the administrator.
+/// The one that ends a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoLease {
-    /// Whole seconds are too coarse.
-    Deadtime {
-        /// What ha.cf says.
-        deadtime: Duration,
-    },
-    /// An ordinary pause between two statuses would cost the addresses.
-    Keepalive {
-        /// What ha.cf says.
-        keepalive: Duration,
-        /// The lifetime it would have to renew.
-        seconds: u32,
-    },
+enum Keeper {
+    /// The kernel, so many seconds after the last renewal at the latest.
+    Kernel(u32),
+    /// The address thread, so long after the core's last status. A process that is stopped as a whole keeps them.
+    Thread(Duration),
+}
+
+/// An ordinary pause between two statuses would cost the addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoLease {
+    /// What ha.cf says.
+    keepalive: Duration,
+    /// What ha.cf says.
+    deadtime: Duration,
 }
 
 impl fmt::Display for NoLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoLease::Deadtime { deadtime } => write!(
+        let NoLease { keepalive, deadtime } = self;
+        write!(
+            f,
+            "addresses are not leased, because keepalive {keepalive:?} is too long for deadtime {deadtime:?}: an hbd that \
+             hangs keeps them until systemd kills it. Make keepalive at most half of deadtime, or 2 s shorter"
+        )
+    }
+}
+
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.keeper {
+            Keeper::Kernel(seconds) => {
+                write!(f, "addresses are leased: the kernel removes them {seconds} s after hbd was last heard")
+            }
+            Keeper::Thread(life) => write!(
                 f,
-                "addresses are not leased, because deadtime is {deadtime:?}: an hbd that hangs keeps them until systemd \
-                 kills it. From `deadtime 3` on the kernel removes them by itself"
-            ),
-            NoLease::Keepalive { keepalive, seconds } => write!(
-                f,
-                "addresses are not leased, because keepalive {keepalive:?} is too long for a lease of {seconds} s: an hbd \
-                 that hangs keeps them until systemd kills it. Make keepalive at least 2 s shorter than deadtime"
+                "addresses are leased for {life:?} after the last status, which is too short for the kernel: hbd removes \
+                 them when its core hangs, but not when the whole process is stopped. From `deadtime 3` on the kernel \
+                 does it"
             ),
         }
     }
 }
 
 impl Terms {
-    /// What ha.cf's intervals allow (docs/DECISIONS.md "Leases"): a lifetime of `deadtime` − 1 s, in whole seconds.
+    /// What ha.cf's intervals allow (docs/DECISIONS.md "Leases"): a lifetime of `deadtime` − 1 s, in whole seconds,
+    /// that the kernel ends; or one of four fifths of `deadtime` that we end.
     ///
     /// # Errors
     ///
-    /// When deadtime is shorter than 3 s, or leaves no second for a core that beats late.
+    /// When neither leaves time for a core that beats late.
     pub fn of(timing: &Timing) -> Result<Terms, NoLease> {
         let Timing { deadtime, keepalive, .. } = *timing;
-        if deadtime < SHORTEST_DEADTIME {
-            return Err(NoLease::Deadtime { deadtime });
+        let seconds = u32::try_from(deadtime.saturating_sub(MARGIN).as_secs()).unwrap_or(u32::MAX);
+        if deadtime >= SHORTEST_DEADTIME && keepalive + ROOM <= Duration::from_secs(seconds.into()) {
+            return Ok(Terms { keeper: Keeper::Kernel(seconds), deadtime });
         }
-        let seconds = u32::try_from((deadtime - MARGIN).as_secs()).unwrap_or(u32::MAX);
-        if keepalive + ROOM > Duration::from_secs(seconds.into()) {
-            return Err(NoLease::Keepalive { keepalive, seconds });
+        let life = deadtime * 4 / 5;
+        if keepalive * 3 / 2 > life {
+            return Err(NoLease { keepalive, deadtime });
         }
-        Ok(Terms { seconds, deadtime })
+        Ok(Terms { keeper: Keeper::Thread(life), deadtime })
     }
 
-    /// The longest lifetime that an address gets, seconds.
-    pub fn seconds(&self) -> u32 {
-        self.seconds
+    /// Whether the kernel ends the lease, so that it ends in a node that stands still as a whole, too.
+    pub fn is_kept_by_kernel(&self) -> bool {
+        matches!(self.keeper, Keeper::Kernel(_))
     }
 
     /// Renewing more often than this is of no use.
     pub fn period(&self) -> Duration {
-        Duration::from_secs(self.seconds.into()) / 4
+        match self.keeper {
+            Keeper::Kernel(seconds) => Duration::from_secs(seconds.into()) / 4,
+            Keeper::Thread(life) => life / 8,
+        }
     }
+}
+
+/// For how long an address may be here from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// The lifetime that the kernel is told, seconds; `None` is for ever.
+    pub(super) seconds: Option<u32>,
+    /// When it is ours no more; `None` without a lease.
+    pub(super) expires: Option<Instant>,
 }
 
 /// The lease as it stands.
@@ -119,25 +146,45 @@ impl Lease {
         self.beat = self.beat.max(Some(beat));
     }
 
-    /// The lifetime of one of `count` addresses that the kernel is told of now: `None` is for ever, and no seconds
-    /// means that the core has been silent for too long to hold anything.
-    pub(super) fn lifetime(&self, now: Instant, count: usize) -> Option<u32> {
-        let terms = self.terms?;
-        let Some(beat) = self.beat else { return Some(0) };
+    /// What each of `count` addresses gets that the kernel is told of now; `None` when the core has been silent for
+    /// too long to hold anything.
+    pub(super) fn grant(&self, now: Instant, count: usize) -> Option<Grant> {
+        let Some(terms) = self.terms else { return Some(Grant { seconds: None, expires: None }) };
+        let beat = self.beat?;
+        let longest = match terms.keeper {
+            Keeper::Kernel(seconds) => seconds,
+            Keeper::Thread(life) => {
+                let expires = beat + life;
+                return (now < expires).then_some(Grant { seconds: None, expires: Some(expires) });
+            }
+        };
         let within = |late| {
             let left = (beat + terms.deadtime).checked_duration_since(now + late).unwrap_or_default();
-            u32::try_from(left.as_secs()).unwrap_or(u32::MAX).min(terms.seconds)
+            u32::try_from(left.as_secs()).unwrap_or(u32::MAX).min(longest)
         };
-        match if count > MANY { within(LATE_MANY) } else { 0 } {
+        let seconds = match if count > MANY { within(LATE_MANY) } else { 0 } {
             // Too coarse for the shortest dead times.
-            0 | 1 => Some(within(LATE)),
-            seconds => Some(seconds),
-        }
+            0 | 1 => within(LATE),
+            seconds => seconds,
+        };
+        (seconds > 0).then(|| Grant::until(now, seconds))
+    }
+
+    /// Whether the kernel has to be told of a renewal.
+    pub(super) fn is_kept_by_kernel(&self) -> bool {
+        self.terms.is_some_and(|terms| terms.is_kept_by_kernel())
+    }
+}
+
+impl Grant {
+    /// A lifetime that the kernel is told at `now`.
+    pub(super) fn until(now: Instant, seconds: u32) -> Grant {
+        Grant { seconds: Some(seconds), expires: Some(expiry(now, seconds)) }
     }
 }
 
 /// The moment that an address expires which was given this lifetime after `now`: not later than in the kernel.
-pub(super) fn expiry(now: Instant, seconds: u32) -> Instant {
+fn expiry(now: Instant, seconds: u32) -> Instant {
     now + Duration::from_secs(seconds.into()).saturating_sub(EARLY)
 }
 
@@ -157,19 +204,36 @@ mod tests {
         }
     }
 
+    /// The lifetime that the kernel is told.
+    fn kernels(lease: &Lease, now: Instant, count: usize) -> Option<u32> {
+        lease.grant(now, count)?.seconds
+    }
+
     #[test]
     fn the_lifetime_is_a_second_shorter_than_the_dead_time() {
         for (deadtime, seconds) in [(3000, 2), (3900, 2), (4000, 3), (30_000, 29)] {
-            assert_eq!(Terms::of(&timing(500, deadtime)).unwrap().seconds(), seconds, "{deadtime}");
+            assert_eq!(Terms::of(&timing(500, deadtime)).unwrap().keeper, Keeper::Kernel(seconds), "{deadtime}");
+        }
+    }
+
+    /// The kernel counts in whole seconds: below 3 s, and where keepalive leaves it none to spare, this thread keeps
+    /// it.
+    #[test]
+    fn what_is_too_short_for_the_kernel_is_four_fifths_of_the_dead_time() {
+        for (keepalive, deadtime, life) in [(100, 500, 400), (20, 100, 80), (500, 2999, 2399), (2100, 4000, 3200)] {
+            let Keeper::Thread(kept) = Terms::of(&timing(keepalive, deadtime)).unwrap().keeper else {
+                panic!("{deadtime}")
+            };
+            assert_eq!(kept.as_millis(), life, "{deadtime}");
         }
     }
 
     #[test]
-    fn where_there_is_no_lease_the_notice_says_what_to_write() {
-        let short = Terms::of(&timing(500, 2999)).unwrap_err().to_string();
-        assert!(short.contains("deadtime is 2.999s") && short.contains("`deadtime 3`"), "{short}");
+    fn the_notice_says_what_to_write_for_a_better_lease() {
         let slow = Terms::of(&timing(3000, 4000)).unwrap_err().to_string();
-        assert!(slow.contains("keepalive 3s") && slow.contains("2 s shorter"), "{slow}");
+        assert!(slow.contains("keepalive 3s") && slow.contains("at most half of deadtime"), "{slow}");
+        let short = Terms::of(&timing(100, 500)).unwrap().to_string();
+        assert!(short.contains("400ms") && short.contains("`deadtime 3`"), "{short}");
     }
 
     /// The kernel removes an address at latest 0.25 s after its lifetime, the peer claims it `deadtime` after the
@@ -179,12 +243,13 @@ mod tests {
         let fuzz = Duration::from_millis(250);
         let start = Instant::now();
         for deadtime in (3000..12_000).step_by(130) {
-            let Ok(terms) = Terms::of(&timing(1000, deadtime)) else { continue };
+            let Ok(terms @ Terms { keeper: Keeper::Kernel(_), .. }) = Terms::of(&timing(1000, deadtime)) else {
+                continue;
+            };
             let mut lease = Lease::new(Some(terms));
             lease.renewed(start);
             for after in (0..deadtime).step_by(10).map(Duration::from_millis) {
-                let seconds = lease.lifetime(start + after, 1).unwrap();
-                if seconds > 0 {
+                if let Some(seconds) = kernels(&lease, start + after, 1) {
                     let gone = after + Duration::from_secs(seconds.into()) + fuzz;
                     assert!(gone < Duration::from_millis(deadtime), "{deadtime} ms: {seconds} s after {after:?}");
                 }
@@ -208,9 +273,11 @@ mod tests {
                 next += keepalive;
             }
             for after in (0..=next.as_millis() as u64).step_by(10).map(Duration::from_millis) {
-                let seconds = lease.lifetime(start + after, 1).unwrap();
-                let gone = expiry(start + after, seconds.max(1));
-                assert!(seconds > 0 && gone > start + next + Duration::from_millis(300), "{keepalive:?}: {after:?}");
+                let gone = lease.grant(start + after, 1).and_then(|grant| grant.expires);
+                assert!(
+                    gone.is_some_and(|gone| gone > start + next + Duration::from_millis(300)),
+                    "{keepalive:?}: {after:?}"
+                );
             }
         }
     }
@@ -219,11 +286,17 @@ mod tests {
     fn nothing_is_held_before_the_first_beat_or_after_a_long_silence() {
         let start = Instant::now();
         let mut lease = Lease::new(Some(Terms::of(&timing(1000, 4000)).unwrap()));
-        assert_eq!(lease.lifetime(start, 1), Some(0));
+        assert_eq!(lease.grant(start, 1), None);
         lease.renewed(start);
-        assert_eq!(lease.lifetime(start, 1), Some(3));
-        assert_eq!(lease.lifetime(start + Duration::from_secs(5), 1), Some(0));
-        assert_eq!(Lease::new(None).lifetime(start, 1), None);
+        assert_eq!(kernels(&lease, start, 1), Some(3));
+        assert_eq!(lease.grant(start + Duration::from_secs(5), 1), None);
+        assert_eq!(Lease::new(None).grant(start, 1), Some(Grant { seconds: None, expires: None }));
+        let mut short = Lease::new(Some(Terms::of(&timing(100, 500)).unwrap()));
+        assert_eq!(short.grant(start, 1), None);
+        short.renewed(start);
+        let expires = Some(start + Duration::from_millis(400));
+        assert_eq!(short.grant(start + Duration::from_millis(399), 1), Some(Grant { seconds: None, expires }));
+        assert_eq!(short.grant(start + Duration::from_millis(400), 1), None);
     }
 
     #[test]
@@ -232,9 +305,9 @@ mod tests {
         let lifetime = |deadtime| {
             let mut lease = Lease::new(Some(Terms::of(&timing(1000, deadtime)).unwrap()));
             lease.renewed(start);
-            lease.lifetime(start, 1000).unwrap()
+            kernels(&lease, start, 1000)
         };
-        assert_eq!(lifetime(30_000), 28);
-        assert_eq!(lifetime(3000), 2);
+        assert_eq!(lifetime(30_000), Some(28));
+        assert_eq!(lifetime(3000), Some(2));
     }
 }

@@ -1,9 +1,10 @@
-//! Renewing the leases when the core is heard, and giving up what it did not renew in time.
+//! Renewing the leases when the core is heard, and giving up what it did not renew in time: the kernel has done so,
+//! or this does.
 
 use std::time::{Duration, Instant};
 
 use super::command::{VipCommand, VipReport};
-use super::lease::expiry;
+use super::lease::Grant;
 use super::removing::Removal;
 use super::request::{self, BATCH};
 use super::worker::Worker;
@@ -16,15 +17,19 @@ impl<R: Fn(VipReport)> Worker<R> {
             VipCommand::Renew { beat } => Some(*beat),
             _ => None,
         });
-        beats.for_each(|beat| self.lease.renewed(beat));
-        self.expire(Instant::now());
-        let ids: Vec<u64> = self.held.keys().copied().collect();
-        for batch in ids.chunks(BATCH) {
-            let now = Instant::now();
-            match self.lease.lifetime(now, self.held.len()) {
-                None | Some(0) => break,
-                Some(seconds) => self.keep(batch, seconds, now),
+        if self.lease.is_kept_by_kernel() {
+            beats.for_each(|beat| self.lease.renewed(beat));
+            self.expire(Instant::now());
+            self.keep_all();
+        } else {
+            // This thread may come late to what the core said in time, and must not make up for what it said late.
+            for beat in beats {
+                self.expire(beat);
+                self.lease.renewed(beat);
+                let expires = self.lease.grant(beat, self.held.len()).and_then(|grant| grant.expires);
+                self.held.values_mut().for_each(|held| held.expires = expires);
             }
+            self.expire(Instant::now());
         }
         let waiting = std::mem::take(&mut self.deferred);
         if !waiting.is_empty() {
@@ -35,23 +40,34 @@ impl<R: Fn(VipReport)> Worker<R> {
     /// The daemon is about to be restarted.
     pub(super) fn stretch(&mut self, lifetime: Duration) {
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        let now = Instant::now();
-        if self.lease.lifetime(now, 1).is_none() || seconds == 0 {
+        self.expire(Instant::now());
+        if seconds == 0 {
             return;
         }
-        self.expire(now);
+        if !self.lease.is_kept_by_kernel() {
+            // The successor's first status ends it.
+            return self.held.values_mut().for_each(|held| held.expires = None);
+        }
         let ids: Vec<u64> = self.held.keys().copied().collect();
         for batch in ids.chunks(BATCH) {
-            self.keep(batch, seconds, Instant::now());
+            self.keep(batch, Grant::until(Instant::now(), seconds));
         }
     }
 
-    /// Gives these addresses a lifetime that begins now.
-    fn keep(&mut self, ids: &[u64], seconds: u32, now: Instant) {
+    fn keep_all(&mut self) {
+        let ids: Vec<u64> = self.held.keys().copied().collect();
+        for batch in ids.chunks(BATCH) {
+            let Some(grant) = self.lease.grant(Instant::now(), self.held.len()) else { return };
+            self.keep(batch, grant);
+        }
+    }
+
+    /// Gives these addresses a lifetime that began with the grant.
+    fn keep(&mut self, ids: &[u64], grant: Grant) {
         let there: Vec<u64> =
             ids.iter().copied().filter(|id| self.held.get(id).is_some_and(|held| held.back_at.is_none())).collect();
         let requests =
-            there.iter().filter_map(|id| self.held.get(id)).map(|held| request::renew(&held.place, Some(seconds)));
+            there.iter().filter_map(|id| self.held.get(id)).map(|held| request::renew(&held.place, grant.seconds));
         let requests = requests.collect();
         // An error means that the interface or the address is gone, of which the kernel tells us, too.
         let _ = self.requests.submit(requests);
@@ -59,7 +75,7 @@ impl<R: Fn(VipReport)> Worker<R> {
         self.expire(Instant::now());
         for id in ids {
             if let Some(held) = self.held.get_mut(id) {
-                held.expires = Some(expiry(now, seconds));
+                held.expires = grant.expires;
             }
         }
     }

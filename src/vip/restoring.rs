@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::command::VipReport;
 use super::error::VipError;
-use super::lease::expiry;
+use super::lease::Grant;
 use super::place::Placement;
 use super::removals::PAUSE;
 use super::remover;
@@ -60,7 +60,7 @@ impl<R: Fn(VipReport)> Worker<R> {
 
     fn put_back(&mut self, batch: &[(u64, u64)], back: &mut BTreeMap<u32, Back>) {
         let now = Instant::now();
-        let lifetime = self.lease.lifetime(now, self.held.len());
+        let granted = self.lease.grant(now, self.held.len());
         let mut requests = Vec::with_capacity(batch.len());
         let mut asked = Vec::with_capacity(batch.len());
         for &(_, id) in batch {
@@ -71,22 +71,21 @@ impl<R: Fn(VipReport)> Worker<R> {
             let Some(held) = self.held.get_mut(&id) else { continue };
             // Whatever comes of it, not again at once.
             held.back_at = Some(now + PAUSE);
-            if lifetime == Some(0) {
-                continue;
-            }
+            let Some(grant) = granted else { continue };
             match anew {
                 Some(Ok(place)) => held.place = place,
                 Some(Err(_)) => continue,
                 None => {}
             }
-            requests.push(request::add(&held.place, lifetime));
+            requests.push(request::add(&held.place, grant.seconds));
             asked.push(id);
         }
+        let Some(grant) = granted else { return };
         let answers = self.requests.submit(requests);
         for (id, answer) in asked.into_iter().zip(answers) {
             match answer {
                 Ok(()) => {
-                    self.is_there(id, now, lifetime);
+                    self.is_there(id, now, grant);
                     let Some(held) = self.held.get(&id) else { continue };
                     let entry = back.entry(held.place.index).or_default();
                     entry.addresses.push(held.place.address);
@@ -95,9 +94,7 @@ impl<R: Fn(VipReport)> Worker<R> {
                     self.listen_for(id);
                 }
                 // What we saw was the echo of our own removal before we added it again, or a renewal was quicker.
-                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                    self.is_there_by_others(id, now, lifetime)
-                }
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => self.is_there_by_others(id, now, grant),
                 // Again in a second. What becomes of the group is the core's affair.
                 Err(source) => self.is_refused(id, source),
             }
@@ -118,12 +115,12 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// It is there, and it was perhaps not us: then the kernel tells, or has told, in which form.
-    fn is_there_by_others(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
+    fn is_there_by_others(&mut self, id: u64, now: Instant, grant: Grant) {
         let Some(Placement { index, address, prefix, .. }) = self.held.get(&id).map(|held| &held.place) else {
             return;
         };
         let told = self.network.present(*index, *address, *prefix).cloned();
-        self.is_there(id, now, lifetime);
+        self.is_there(id, now, grant);
         if let (Some(told), Some(held)) = (told, self.held.get(&id)) {
             let (key, _) = held.place.as_present();
             self.network.note_added(key, told);
@@ -132,13 +129,13 @@ impl<R: Fn(VipReport)> Worker<R> {
     }
 
     /// Notes and announces an address that is there again.
-    pub(super) fn is_there(&mut self, id: u64, now: Instant, lifetime: Option<u32>) {
+    pub(super) fn is_there(&mut self, id: u64, now: Instant, grant: Grant) {
         let Some(held) = self.held.get_mut(&id) else { return };
         held.back_at = None;
         if std::mem::take(&mut held.refusals) >= REFUSED {
             (self.report)(VipReport::TakenBack { id });
         }
-        held.expires = lifetime.map(|seconds| expiry(now, seconds));
+        held.expires = grant.expires;
         held.schedule = held.schedule.restarted(now);
         let address = held.place.address;
         let (key, present) = held.place.as_present();

@@ -218,6 +218,7 @@ fn no_fencing(config: &Config) -> Finding {
         _ if !addresses => {
             return finding(Grade::Note, "fencing", "there is none; no address and no file system moves");
         }
+        Ok(terms) if config.lease && !terms.is_kept_by_kernel() => terms.to_string(),
         Ok(_) if config.lease => {
             let text = "there is none; addresses are protected by leases and by asking the LAN first";
             return finding(Grade::Note, "fencing", text);
@@ -226,8 +227,8 @@ fn no_fencing(config: &Config) -> Finding {
         Err(why) => why.to_string(),
     };
     let text = format!(
-        "there is none, and addresses have no lease: a machine that hangs keeps them, and both nodes have them until it is \
-         reset. {no_lease}"
+        "there is none, and the kernel ends no lease of addresses: a machine that stands still keeps them, and the other \
+         node takes them only when the LAN cannot be asked, or does not answer. {no_lease}"
     );
     finding(Grade::Warning, "fencing", text)
 }

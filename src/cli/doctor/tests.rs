@@ -91,7 +91,7 @@ fn addresses_without_a_lease_are_not_called_protected() {
     assert!(grade == Grade::Note && text.contains("protected by leases"), "{text}");
     facts.config = Ok(config(&HA_CF.replace("deadtime 10", "deadtime 2500ms\ninitdead 10"), HARESOURCES));
     let (grade, text) = about(&facts, "fencing");
-    assert!(grade == Grade::Warning && text.contains("no lease") && text.contains("deadtime"), "{text}");
+    assert!(grade == Grade::Warning && text.contains("no lease") && text.contains("`deadtime 3`"), "{text}");
     facts.config = Ok(config_with(HA_CF, HARESOURCES, "[addresses]\nlease = false\n"));
     let (grade, text) = about(&facts, "fencing");
     assert!(grade == Grade::Warning && text.contains("lease = false"), "{text}");

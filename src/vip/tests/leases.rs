@@ -74,6 +74,72 @@ fn while_the_core_beats_nothing_expires_and_without_it_everything_before_the_dea
     });
 }
 
+/// keepalive 100 ms, deadtime 500 ms: too short for the kernel.
+fn kept_by_the_thread() -> Option<Terms> {
+    let millis = Duration::from_millis;
+    let timing = Timing {
+        keepalive: millis(100),
+        deadtime: millis(500),
+        warntime: millis(250),
+        initdead: SECOND,
+        deadping: millis(500),
+        max_rexmit_delay: millis(250),
+    };
+    Some(Terms::of(&timing).unwrap())
+}
+
+#[test]
+fn below_the_kernels_second_a_core_that_hangs_loses_its_addresses_to_this_thread() {
+    with_cable(|_peer| {
+        let room = Room::leased(kept_by_the_thread());
+        room.beat();
+        let mut beat = Instant::now();
+        for (id, address) in both().iter().enumerate() {
+            room.add(id as u64, address);
+        }
+        for _ in 0..20 {
+            beat = Instant::now();
+            room.beat();
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(find(VIP).is_some() && find(VIP6).is_some());
+            assert_eq!(lifetime(VIP), None, "the kernel keeps it for ever");
+        }
+        let gone: Vec<u64> = (0..2)
+            .map(|_| match room.report() {
+                VipReport::Expired { id } => id,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(gone, [1, 0], "the last one first");
+        assert!(beat.elapsed() >= Duration::from_millis(390), "{:?}", beat.elapsed());
+        assert!(find(VIP).is_none() && find(VIP6).is_none());
+        room.beat();
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(find(VIP).is_none(), "a beat alone brings nothing back");
+        room.add(0, &both()[0]);
+    });
+}
+
+/// The thread may be late itself, with a thousand addresses for instance.
+#[test]
+fn a_core_that_was_late_loses_them_whenever_the_thread_reads_it_and_one_that_was_not_does_not() {
+    with_cable(|_peer| {
+        let room = Room::leased(kept_by_the_thread());
+        room.beat();
+        room.add(0, &on(VIP, 24));
+        let start = Instant::now();
+        for after in [50, 100, 150] {
+            room.handle.send(VipCommand::Renew { beat: start + Duration::from_millis(after) }).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(find(VIP).is_some());
+        // So long after the one before that the peer may have it.
+        room.handle.send(VipCommand::Renew { beat: start + Duration::from_millis(600) }).unwrap();
+        assert!(matches!(room.report(), VipReport::Expired { id: 0 }));
+        assert!(find(VIP).is_none());
+    });
+}
+
 #[test]
 fn the_kernel_removes_them_when_the_whole_process_is_gone() {
     with_cable(|_peer| {

@@ -15,6 +15,8 @@ use crate::pair::{A, B, HBD, Pair, START, TAKEOVER, unexpected};
 const DROP_IN: &str = "/etc/systemd/system/hbd.service.d/lease.conf";
 /// A drop-in of the unit that switches systemd's means off.
 const ALONE: &str = "[Service]\nWatchdogSec=0\nRestart=no\nExecStopPost=\n";
+const HA_CF: &str = "/etc/ha.d/ha.cf";
+const SHORT: &str = "\ndeadtime 1500ms\n";
 /// How long after the end of the lease the address may still be seen on a busy machine.
 const SLACK: f64 = 1.5;
 
@@ -36,6 +38,41 @@ pub fn a_frozen_core_loses_its_address_in_time(pair: &mut Pair) -> Result<String
     drop(frozen);
     comes_back(pair, since)?;
     Ok(remark)
+}
+
+/// The same with a dead time that is too short for the kernel: the address thread removes the address.
+pub fn a_frozen_core_loses_its_address_below_the_kernels_second(pair: &mut Pair) -> Result<String> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        let short = pair.node(index).read(HA_CF)?.unwrap_or_default();
+        let short = short.replace("\nkeepalive 1\n", "\nkeepalive 300ms\n");
+        let short = short.replace("\nwarntime 2\n", "\nwarntime 750ms\n").replace("\ndeadtime 4\n", SHORT);
+        if !short.contains(SHORT) {
+            return unexpected(format!("another ha.cf than was expected:\n{short}"));
+        }
+        pair.node(index).write(HA_CF, &short)?;
+    }
+    pair.node(A).write(DROP_IN, ALONE)?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    let since = now();
+    pair.lab.start(A)?;
+    pair.lab.start(B)?;
+    pair.wait_settled(since)?;
+    pair.client.wait_served_by(NODES[A].name, START)?;
+
+    let frozen = Frozen::main_thread_of(&process(pair, A)?)?;
+    let stopped = now();
+    pair.wait_with_one_owner("nodeb to take over", TAKEOVER, || {
+        pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
+    })?;
+    pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+    let served = now() - stopped;
+    never_two(pair, stopped)?;
+    drop(frozen);
+    comes_back(pair, stopped)?;
+    pair.stop_with(None)?;
+    pair.settle()?;
+    Ok(format!("served by the other node {served:.1} s later"))
 }
 
 /// The process is killed, and systemd does not start it again.

@@ -202,6 +202,10 @@ const TESTS: &[(&str, Play)] = &[
     ("repetition::a_recorded_start_moves_nothing", repetition::a_recorded_start_moves_nothing),
     ("lease::a_frozen_process_loses_its_address_in_time", lease::a_frozen_process_loses_its_address_in_time),
     ("lease::a_frozen_core_loses_its_address_in_time", lease::a_frozen_core_loses_its_address_in_time),
+    (
+        "lease::a_frozen_core_loses_its_address_below_the_kernels_second",
+        lease::a_frozen_core_loses_its_address_below_the_kernels_second,
+    ),
     ("lease::a_dead_process_loses_its_address_in_time", lease::a_dead_process_loses_its_address_in_time),
     ("fencing::an_agent_is_asked_before_it_is_needed", fencing::an_agent_is_asked_before_it_is_needed),
     ("fencing::nothing_is_taken_before_the_reset", fencing::nothing_is_taken_before_the_reset),
