@@ -77,6 +77,8 @@ impl Core {
         let surplus = machines.said.len().saturating_sub(2 * MACS_MAX);
         machines.said.drain(..surplus);
         machines.more = said.more;
+        // A router that answers for everything may have been taken for a peer that did not say what it has.
+        machines.seen.clear();
         machines.generation = self.nodes[from].generation;
         if news {
             self.raise(Fact::PeerMacsKnown);
