@@ -78,6 +78,8 @@ impl Core {
         match (self.maintenance.on, self.maintenance.groups) {
             (true, _) => self.groups.all(),
             (false, GroupSet::NONE) => GroupSet::NONE,
+            // A peer that moves classes may have been heard by our predecessor, which left the class alone.
+            (false, named) if self.awaits_peer() => self.groups.whole_classes(self.with_company(named)),
             (false, named) => self.moving_with(named),
         }
     }

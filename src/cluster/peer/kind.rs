@@ -30,6 +30,11 @@ impl PeerKind {
     }
 }
 
+/// Whether no status of it was heard, and nothing else that shows what it is.
+fn is_stranger(node: &Node) -> bool {
+    node.last_status_order == (0, 0) && node.hbd.is_none()
+}
+
 impl Core {
     /// Which strong keys each other node says that it verifies. Nothing for a node that says nothing, as a Heartbeat
     /// does, and for one of which nothing is heard: it may come back as another.
@@ -43,18 +48,21 @@ impl Core {
     /// Whether sets are said to the peer group by group: to an hbd that reads that, and to one of which no status was
     /// heard yet, which may be one and judges us by what it hears first.
     pub(in crate::cluster) fn says_groups(&self) -> bool {
-        let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
         let reads = |node: &Node| node.hbd.is_some_and(|extensions| extensions >= GROUPS_EXTENSION);
         let ours = self.settings.extensions >= GROUPS_EXTENSION;
-        ours && self.peer_node().is_some_and(|peer| reads(peer) || stranger(peer))
+        ours && self.peer_node().is_some_and(|peer| reads(peer) || is_stranger(peer))
     }
 
     /// Whether groups move one by one between the peer and us (05 §3.13). If not, they move by Heartbeat's classes.
     /// Of a peer of which nothing was heard nobody knows, and nothing has to be said to it.
     pub(in crate::cluster) fn groups_move_alone(&self) -> bool {
-        let stranger = |node: &Node| node.last_status_order == (0, 0) && node.hbd.is_none();
         let ours = self.settings.extensions >= ALONE_EXTENSION;
-        self.peer_moves_alone() || ours && self.peer_node().is_none_or(stranger)
+        self.peer_moves_alone() || ours && self.peer_node().is_none_or(is_stranger)
+    }
+
+    /// Whether the peer has not said yet what it is, and may say so any moment.
+    pub(in crate::cluster) fn awaits_peer(&self) -> bool {
+        self.peer_node().is_some_and(|peer| is_stranger(peer) && peer.status != Status::Dead)
     }
 
     /// Whether the peer has shown that its groups move one by one.

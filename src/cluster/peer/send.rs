@@ -86,8 +86,7 @@ impl Core {
         }
         if stranger || self.peer_kind().is_hbd() {
             self.add_unable(&mut message, self.unready(), UNREADY_FIELDS);
-            let named = if self.maintenance.named().is_none() { GroupSet::NONE } else { self.left_alone() };
-            self.add_unable(&mut message, named, LEFT_ALONE_FIELDS);
+            self.add_unable(&mut message, self.moving_with(self.maintenance.named()), LEFT_ALONE_FIELDS);
         }
         if let Some(seconds) = self.start_delay_rest().filter(|_| stranger || self.peer_kind().is_hbd()) {
             message.set_text("hbd_start_delay", &seconds.to_string());

@@ -359,6 +359,89 @@ fn beside_a_heartbeat_the_class_of_a_group_in_maintenance_is_left_alone() {
     assert_eq!((held(&bench), bench.sent("ask_resources").len()), (vec![A, C], 0));
 }
 
+/// A predecessor had left the class alone. Before the peer is heard nobody knows that it moves classes, so nothing of
+/// the class is started.
+#[test]
+fn a_successor_leaves_the_class_alone_until_the_peer_has_said_what_it_moves() {
+    let mut bench = Bench::with(four_groups);
+    bench.request(Request::GroupMaintenance { set: named(&[C]), on: true });
+    let (held, moved, assured_until) = (named(&[A, C]), GroupSet::NONE, None);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until })));
+    bench.feed(Event::Start);
+    let started = |bench: &Bench, step| bench.done.iter().any(|(_, action)| *action == Action::Start(step));
+    assert!(!started(&bench, unit(A)) && !started(&bench, unit(C)));
+    let mut bench = joins_hbd(bench);
+    assert!(started(&bench, unit(A)) && !started(&bench, unit(C)), "groups move one by one: it is looked at now");
+    assert_eq!(bench.view().nodes[0].left_alone, ["c1"]);
+    bench.done.clear();
+}
+
+const CONF: &str = "0123456789abcdef fedcba9876543210";
+
+/// Beside an hbd that has read the same haresources.
+fn beside_hbd_with_our_file() -> Bench {
+    let mut bench = beside_hbd(|settings| settings.fingerprint = Fingerprint::parse(CONF).unwrap());
+    bench.peer.conf = Some(CONF);
+    bench.run(1_500);
+    bench
+}
+
+#[test]
+fn a_stop_says_what_is_down_while_the_rest_still_stops() {
+    let mut bench = beside_hbd(|_| {});
+    bench.prompt = false;
+    bench.request(Request::Shutdown);
+    bench.run(1_000);
+    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"]);
+    // The unit a2, and c1.
+    bench.end_step();
+    bench.end_step();
+    bench.run(150);
+    let told = bench.sent("resource").pop().unwrap();
+    assert_eq!([told.text("info"), told.text("hbd_left_behind")], [Some("shutdown"), Some("c1")]);
+    bench.run(60_000);
+    assert!(bench.sent("shutdone").is_empty() && bench.sent("resource").len() == 2, "said once");
+    bench.end_step();
+    assert_eq!(bench.sent("shutdone").len(), 1);
+}
+
+#[test]
+fn what_is_kept_together_is_left_behind_together() {
+    let mut bench = beside_hbd(together);
+    bench.prompt = false;
+    bench.request(Request::Shutdown);
+    bench.end_step();
+    bench.end_step();
+    bench.run(1_000);
+    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"], "c1 is down, a1 is not");
+}
+
+#[test]
+fn what_a_peer_leaves_behind_is_taken_before_it_has_left() {
+    let mut bench = beside_hbd_with_our_file();
+    let leaves = |bench: &mut Bench, groups: &str| {
+        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
+    };
+    leaves(&mut bench, "d1 unknown");
+    assert_eq!(held(&bench), [A, C, D]);
+    leaves(&mut bench, "d1");
+    bench.run(5_000);
+    assert_eq!(held(&bench), [A, C, D], "b1 still stops there");
+    bench.says("shutdone", &[("st", "dead")]);
+    assert_eq!(held(&bench), [A, B, C, D]);
+}
+
+#[test]
+fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
+    let mut bench = beside_hbd(|_| {});
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    assert_eq!(held(&bench), [A, C]);
+    bench.says("shutdone", &[("st", "dead")]);
+    assert_eq!(held(&bench), [A, B, C, D]);
+}
+
 /// Time passes, and our ping node answers.
 fn connected(bench: &mut Bench, milliseconds: u64) {
     for _ in 0..milliseconds / 500 {
