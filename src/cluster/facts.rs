@@ -248,7 +248,7 @@ impl Core {
             Fact::Active => each!(self; acquire_begins(); legacy_begins(); ipfail_joins(); survey_soon()),
             Fact::PeerIsHbd => each!(self; acquire_begins(); legacy_begins()),
             Fact::StatusHeard { from, said } => {
-                each!(self; confirm_status(from); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
+                each!(self; confirm_status(from); end_start_raise(); peer_is_on(from); remember_number(from); macs_heard(from, &said); configuration_heard(from, said.fingerprint.clone());
                 maintenance_heard(from, said.maintenance); left_alone_heard(from, &said.left_alone); degraded_heard(from, &said.degraded);
                 unready_heard(from, &said.unready); start_delay_heard(from, said.start_delay); preference_agreed();
                 restore_lost(); judge_retries(); report_to_new_life(from))

@@ -95,6 +95,19 @@ impl Core {
         }
     }
 
+    /// A node has said a status. Heartbeat asks for more patience while it starts its clients; an hbd starts none
+    /// before it beats, so where every other node has shown to be an hbd a crash in the first seconds costs no more
+    /// than a later one (05 §5.1).
+    pub(in crate::cluster) fn end_start_raise(&mut self) {
+        let own = self.own();
+        let others = self.nodes.iter().enumerate().filter(|(index, _)| Some(*index) != own);
+        let all_hbd = others.map(|(_, node)| node).all(Node::is_hbd);
+        if all_hbd && self.timers.is_set(Timer::StartRaise) {
+            self.timers.stop(Timer::StartRaise);
+            self.send_status();
+        }
+    }
+
     /// The silence after which our peers may declare us dead, as we ask for it in our statuses.
     pub fn announced_dead_time(&self) -> Duration {
         let start = if self.timers.is_set(Timer::StartRaise) { START_RAISE.0 } else { Duration::ZERO };

@@ -35,6 +35,22 @@ fn after_five_seconds_an_extra_status_announces_the_plain_dead_time() {
     assert_eq!(sent, [&expected[..], &plain[..]].concat());
 }
 
+/// Of two hbds neither needs it: a crash in the first seconds costs no more than a later one (05 §5.1).
+#[test]
+fn the_plain_dead_time_is_announced_as_soon_as_the_peer_shows_that_it_is_an_hbd() {
+    let mut bench = Bench::started();
+    bench.run(300);
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.peer_beats("init", 0x1770);
+    let last = statuses(&bench).pop().unwrap();
+    assert_eq!(last[1], "fa0");
+    bench.run(6_000);
+    let said = statuses(&bench);
+    assert!(said.iter().skip_while(|status| status[1] == "1770").all(|status| status[1] == "fa0"), "{said:?}");
+    let late: Vec<u64> = bench.sent_at("status").iter().map(|(at, _)| *at).filter(|at| *at > 4_000).collect();
+    assert!(late.windows(2).all(|pair| pair[1] - pair[0] == 1_000), "no extra one at 5 s: {late:?}");
+}
+
 #[test]
 fn a_newcomer_is_asked_for_its_nodes_as_soon_as_it_is_heard() {
     let mut bench = Bench::started();
