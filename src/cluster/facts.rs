@@ -465,6 +465,7 @@ impl Core {
             each!(self; peer_reports_decided(); repeat_report_soon());
         }
         each!(self; audit(report); offer_failed(); check_failback(); restart_check(); leave_check());
+        each!(self; take_what_is_left_behind(report));
         // An address that somebody left here, and the peer has now, goes at once.
         each!(self; stop_leftovers_now());
     }

@@ -46,6 +46,9 @@ pub struct Observation {
     pub witness: bool,
     /// A group may be down, because it cannot or must not be started.
     pub excused: bool,
+    /// Per group: it cannot be stopped where it runs, and what runs in part on one node must not be started on the
+    /// other one.
+    pub stuck: [bool; GROUPS],
     /// Per group: what a real Heartbeat reports of the group is wrong, and its peer has no way to find out.
     pub misled: [bool; GROUPS],
 }
@@ -171,7 +174,8 @@ impl Invariants {
         if (0..2).any(|node| observation.heartbeat[node] && (serves(node) || !observation.alive[node])) {
             self.claimed_in_vain[group] = false;
         }
-        if served || observation.alive == [false, false] || self.claimed_in_vain[group] {
+        let excused = observation.stuck[group] || self.claimed_in_vain[group];
+        if served || observation.alive == [false, false] || excused {
             self.nobody[group] = None;
             return Ok(());
         }

@@ -122,6 +122,12 @@ impl Units {
         self.troubles.iter().any(|(until, trouble)| trouble.start && now < *until + Duration::from_secs(31))
     }
 
+    /// Whether stops of this group go wrong here, or did less than the longest pause of a retry ago.
+    pub fn stop_troubled(&self, group: usize, now: Duration) -> bool {
+        let concerns = |trouble: &Trouble| !trouble.start && trouble.step.0 == group;
+        self.troubles.iter().any(|(until, trouble)| concerns(trouble) && now < *until + Duration::from_secs(11))
+    }
+
     /// How an operation ends and how much later than usual.
     pub fn outcome(&self, now: Duration, step: Step, start: bool) -> (Outcome, Duration) {
         let concerned = |trouble: &Trouble| trouble.step == (step.group, step.resource) && trouble.start == start;

@@ -14,6 +14,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::questions::{Answerer, Asked, Purpose};
 use crate::cluster::ownership::state::Decision;
+use crate::cluster::peer::message::{Info, Report};
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Status};
 use crate::config::{AddressPolicy, OnAnswer};
@@ -187,6 +188,19 @@ impl Core {
             self.say_held_back(group);
         }
         self.free_to_take(wanted.without(blocked));
+    }
+
+    /// A peer that stops says what is down there already (05 §4.6): that is taken, the rest when it has left.
+    pub(in crate::cluster) fn take_what_is_left_behind(&mut self, report: &Report) {
+        let stops = report.info == Info::Shutdown && self.same_haresources() && self.peer_moves_alone();
+        let ready = self.ownership.decided() && !self.leave.begun() && !self.exchange.busy();
+        if report.left_behind.is_empty() || !stops || !ready {
+            return;
+        }
+        let said = self.groups.meant(Set::NONE, Some(report.left_behind.iter().map(String::as_str)));
+        let free = said.without(self.groups.held()).without(self.ownership.other.holds).without(self.left_alone());
+        let unready = self.forgoes_unready(free);
+        self.free_to_take(free.without(unready));
     }
 
     fn free_to_take(&mut self, set: GroupSet) {

@@ -40,6 +40,11 @@ impl LeftoverList {
         self.0.iter().any(|found| found.step == step)
     }
 
+    /// Whether something of this group is one of them.
+    pub(in crate::cluster) fn has_any_of(&self, group: usize) -> bool {
+        self.0.iter().any(|found| found.step.group == group)
+    }
+
     /// Whether there is none.
     pub(in crate::cluster) fn is_empty(&self) -> bool {
         self.0.is_empty()

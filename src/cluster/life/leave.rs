@@ -12,13 +12,15 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, Record};
+use crate::cluster::{Action, GroupSet, Record, Set};
 use crate::wire::Message;
 
 /// How long a stop waits for a peer that has not decided or for a standby exchange, before it goes on regardless.
 const STABILITY_LIMIT: Duration = Duration::from_secs(30);
 /// How long we keep beating after `shutdone`, so that what was lost can be sent again (02 §9.1 steps 5 to 7).
 const LINGER: Duration = Duration::from_secs(2);
+/// Groups that go down within so long of each other are told together.
+const TOLD_TOGETHER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
@@ -44,6 +46,12 @@ pub(in crate::cluster) struct Leave {
     /// It speaks for a predecessor: the peers wait for it, also those that were not heard yet.
     #[serde(default)]
     farewell: bool,
+    /// What was held when the stop began.
+    #[serde(default)]
+    gave_up: GroupSet,
+    /// What the peer was told to be down of that.
+    #[serde(default)]
+    told: GroupSet,
 }
 
 impl Leave {
@@ -124,6 +132,7 @@ impl Core {
     pub(in crate::cluster) fn release_everything(&mut self) {
         self.ownership.decision = Decision::Shutdown;
         self.log(Record::GivingUpAll {});
+        self.leave.gave_up = self.groups.held();
         self.release(self.groups.all());
         self.send_resource(false, Some("shutdown"));
     }
@@ -135,8 +144,28 @@ impl Core {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
             self.leave.phase = Phase::Lingering;
+            self.timers.stop(Timer::Leave);
             self.raise(Fact::Relinquished);
+        } else if !self.timers.is_set(Timer::Leave) && self.leave.told != self.left_behind() {
+            self.timers.set(Timer::Leave, self.now.monotonic + TOLD_TOGETHER);
         }
+    }
+
+    /// What we had and is down here, while the rest still stops: a peer that moves groups one by one need not wait
+    /// for the slowest (05 §4.6). Not a part of what is kept together, and nothing that shares a unit or a disk with
+    /// what still stops.
+    pub(in crate::cluster) fn left_behind(&self) -> GroupSet {
+        if self.leave.phase != Phase::Releasing || !self.peer_moves_alone() {
+            return GroupSet::NONE;
+        }
+        let is_down = |group: usize| self.groups.settled(GroupSet::one(group)) && !self.leftovers.has_any_of(group);
+        let stopping = GroupSet::new((0..self.groups.list().len()).filter(|group| !is_down(*group)), Set::NONE);
+        self.leave.gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping))
+    }
+
+    fn tell_what_is_left_behind(&mut self) {
+        self.leave.told = self.left_behind();
+        self.send_resource(false, Some("shutdown"));
     }
 
     /// Everything is said: we keep beating for a peer that may have to ask for it again.
@@ -152,6 +181,7 @@ impl Core {
     pub(in crate::cluster) fn leave_due(&mut self) {
         match self.leave.phase {
             Phase::Greeting | Phase::Waiting => self.begin_release(),
+            Phase::Releasing => self.tell_what_is_left_behind(),
             Phase::Lingering => self.finish(),
             _ => {}
         }

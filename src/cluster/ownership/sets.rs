@@ -142,6 +142,13 @@ impl Groups {
         self.meant(said.classes.swapped(), said.keys())
     }
 
+    /// The other groups of which something, a unit or a disk, is in one of these as well.
+    pub fn sharing(&self, set: GroupSet) -> GroupSet {
+        let list = self.list();
+        let shares = |group: &usize| set.iter().any(|other| other != *group && list[*group].shares(&list[other]));
+        GroupSet::new((0..list.len()).filter(shares), Set::NONE)
+    }
+
     /// The groups of which something runs in one of these groups, each a key and its resources, though they have
     /// another key: unknown here, or that of a group which has other resources here.
     pub fn called_otherwise(&self, others: &[(String, Vec<String>)]) -> GroupSet {

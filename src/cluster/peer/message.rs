@@ -148,6 +148,9 @@ pub(in crate::cluster) struct Report {
     /// `hbd_released_groups`: what `hbd_released` says, by keys.
     #[serde(default)]
     pub(in crate::cluster) released_keys: Option<Vec<String>>,
+    /// `hbd_left_behind`: what it had and is down there, while it stops.
+    #[serde(default)]
+    pub(in crate::cluster) left_behind: Vec<String>,
 }
 
 /// Why a report comes.
@@ -310,6 +313,7 @@ impl Report {
             unfit: unfit(message.text("hbd_unfit").unwrap_or_default()),
             holding: Holding::of(message),
             released_keys: keys(message, "hbd_released_groups"),
+            left_behind: keys(message, "hbd_left_behind").unwrap_or_default(),
         }
     }
 }

@@ -150,6 +150,10 @@ impl Core {
             if let Some(unfit) = self.unfit() {
                 message.set_text("hbd_unfit", &unfit);
             }
+            let left_behind = self.left_behind();
+            if !left_behind.is_none() {
+                message.set_text("hbd_left_behind", &self.groups.keys(left_behind));
+            }
         }
         if self.says_groups() {
             self.add_holding(&mut message);

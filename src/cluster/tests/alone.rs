@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::{Adoption, CheckOutcome, GroupSet};
-use crate::config::{CheckPurpose, CheckRule};
+use crate::config::{CheckPurpose, CheckRule, Fingerprint};
 
 /// The groups of this file: a1 and c1 prefer nodea, b1 and d1 nodeb.
 const A: usize = 0;

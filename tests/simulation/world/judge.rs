@@ -33,6 +33,7 @@ impl World {
             watched: self.cluster.watched
                 && !self.cluster.mixed()
                 && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
+            stuck: self.stuck(),
             misled: self.misled(),
             witness: self.cluster.witness,
             // A node takes no address that a third machine uses, nothing in maintenance, nothing before the end of
@@ -89,6 +90,17 @@ impl World {
     /// Whether a node that runs, or ran last, moves classes as a whole.
     fn classes_move(&self) -> bool {
         self.cluster.mixed() || self.nodes.iter().any(|node| node.speaks < MOVES_ALONE)
+    }
+
+    /// What cannot be stopped somewhere, with what moves along.
+    fn stuck(&self) -> [bool; GROUPS] {
+        let stuck = |group: usize| self.nodes.iter().any(|node| node.units.stop_troubled(group, self.now));
+        let along = |group: usize| {
+            let company = self.cluster.together.iter().find(|company| company.contains(&group));
+            company.is_some_and(|company| company.iter().any(|other| stuck(*other)))
+        };
+        let all = self.classes_move() && (0..GROUPS).any(stuck);
+        std::array::from_fn(|group| all || stuck(group) || along(group))
     }
 
     fn misled(&self) -> [bool; GROUPS] {
