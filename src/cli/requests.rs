@@ -48,19 +48,19 @@ pub(super) async fn send_request(
             job::run(bus, "Move", &(group, node.to_ascii_lowercase()), Attention::of(*patience, quiet)).await
         }
         RequestCommand::Failback { choice: FailbackChoice::Now, group } => {
-            job::run(bus, "FailbackNow", &(group,), whole).await
+            job::run(bus, "FailbackNow", &(or_all(group),), whole).await
         }
         RequestCommand::Failback { choice: FailbackChoice::Cancel, group } => {
-            ask::ask(bus, "FailbackCancel", &(group,)).await
+            ask::ask(bus, "FailbackCancel", &(or_all(group),)).await
         }
-        RequestCommand::Maintenance { state, group } if group.is_empty() => {
+        RequestCommand::Maintenance { state, group: None } => {
             ask::ask(bus, "SetMaintenance", &(*state == Switch::On,)).await
         }
-        RequestCommand::Maintenance { state, group } => {
+        RequestCommand::Maintenance { state, group: Some(group) } => {
             ask::ask(bus, "SetGroupMaintenance", &(group, *state == Switch::On)).await
         }
         RequestCommand::ClearHold { group, .. } => ask::ask(bus, "ClearHold", &(group,)).await,
-        RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(group,)).await,
+        RequestCommand::Cleanup { group } => ask::ask(bus, "Cleanup", &(or_all(group),)).await,
         RequestCommand::Reload { dry_run: true } => reload::describe(bus).await,
         RequestCommand::Reload { dry_run: false } => reload::reload(bus, quiet).await,
         RequestCommand::Upgrade { step: UpgradeStep::Begin } => upgrade::begin(),
@@ -68,4 +68,9 @@ pub(super) async fn send_request(
         RequestCommand::Fence { node, dry_run, .. } => fence::fence(bus, node, *dry_run, quiet).await,
         RequestCommand::ConfirmFenced { node, .. } => fence::confirm(bus, node, quiet).await,
     }
+}
+
+/// What stands for all groups on the bus.
+fn or_all(group: &Option<String>) -> &str {
+    group.as_deref().unwrap_or_default()
 }

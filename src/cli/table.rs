@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::consent::Consent;
@@ -110,6 +111,7 @@ pub(super) enum HbctlCommand {
         #[command(subcommand)]
         not: Option<WhyNot>,
         /// The group by its name, as status shows it, or by its first resource; without it all groups
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         group: Option<String>,
     },
     /// Show what hbd wrote into the journal at each transition
@@ -250,8 +252,10 @@ pub(super) enum WhyNot {
     /// as why.
     Not {
         /// The group by its name, as status shows it, or by its first resource
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         group: String,
         /// The node, as ha.cf names it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
     },
 }
@@ -289,8 +293,10 @@ pub(super) enum RequestCommand {
     /// standby. Exit status: as standby.
     Move {
         /// The group by its name, as status shows it, or by its first resource
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         group: String,
         /// The node, as ha.cf names it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         #[command(flatten)]
         patience: Patience,
@@ -306,8 +312,8 @@ pub(super) enum RequestCommand {
         #[arg(value_enum)]
         choice: FailbackChoice,
         /// The group by its name, as status shows it, or by its first resource; without it all that wait
-        #[arg(default_value = "", hide_default_value = true)]
-        group: String,
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        group: Option<String>,
     },
     /// Switch maintenance mode on or off
     ///
@@ -323,8 +329,8 @@ pub(super) enum RequestCommand {
         #[arg(value_enum)]
         state: Switch,
         /// The group by its name, as status shows it, or by its first resource; without it the whole node
-        #[arg(default_value = "", hide_default_value = true)]
-        group: String,
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        group: Option<String>,
     },
     /// Take over a group although another machine still answers for its addresses
     ///
@@ -334,6 +340,7 @@ pub(super) enum RequestCommand {
     /// held back, or for another reason.
     ClearHold {
         /// The group by its name, as status shows it, or by its first resource
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         group: String,
         #[command(flatten)]
         consent: Consent,
@@ -344,8 +351,8 @@ pub(super) enum RequestCommand {
     /// Exit status: 0 done, 1 hbd does not answer, 4 there is no such group.
     Cleanup {
         /// The group by its name, as status shows it, or by its first resource; without it all groups
-        #[arg(default_value = "", hide_default_value = true)]
-        group: String,
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        group: Option<String>,
     },
     /// Put changed files in force (as systemctl reload hbd), or show what that would change
     ///
@@ -376,6 +383,7 @@ pub(super) enum RequestCommand {
     /// Exit status: 0 reset, 1 hbd does not answer, 4 not reset, with the reason.
     Fence {
         /// The node, as ha.cf names it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         /// Only ask the device whether it answers
         #[arg(long)]
@@ -388,6 +396,7 @@ pub(super) enum RequestCommand {
     /// Exit status: 0 confirmed, 1 hbd does not answer, 4 no group waits for that.
     ConfirmFenced {
         /// The node, as ha.cf names it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         node: String,
         #[command(flatten)]
         consent: Consent,

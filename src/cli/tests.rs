@@ -388,6 +388,17 @@ async fn outcome_of_move(words: &[&str], wanted: Request, answer: Answer) -> Opt
     Some(said.unwrap())
 }
 
+/// A script whose variable is empty must not mean all groups, or the whole node.
+#[test]
+fn an_empty_name_is_refused() {
+    for words in
+        ["cleanup|", "maintenance|on|", "failback|now|", "standby|", "takeover|", "move||nodeb", "fence|", "why|"]
+    {
+        let parsed = Arguments::try_parse_from(["hbctl"].into_iter().chain(words.split('|')));
+        assert!(parsed.is_err_and(|error| error.to_string().contains("a value is required")), "{words}");
+    }
+}
+
 #[tokio::test]
 async fn a_move_is_waited_for_by_its_job() {
     let group = GroupSet::new([0], Set::NONE);

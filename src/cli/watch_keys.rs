@@ -21,7 +21,7 @@ const KEYS: &str = "s standby  t takeover  f failback now  m maintenance  c clea
 fn request(key: u8, maintenance: bool) -> Option<(RequestCommand, &'static str)> {
     let patience = Patience { no_wait: false, timeout: None };
     let groups = vec!["all".to_owned()];
-    let group = String::new();
+    let group = None;
     Some(match key {
         b's' => (RequestCommand::Standby { groups, patience }, "Give all groups of this node to the other node?"),
         b't' => (RequestCommand::Takeover { groups, patience }, "Take all groups of the other node?"),

@@ -33,7 +33,7 @@ fn has_names(request: &RequestCommand) -> bool {
         RequestCommand::Move { .. } => true,
         RequestCommand::Failback { group, .. }
         | RequestCommand::Maintenance { group, .. }
-        | RequestCommand::Cleanup { group } => !group.is_empty(),
+        | RequestCommand::Cleanup { group } => group.is_some(),
         RequestCommand::Reload { .. }
         | RequestCommand::Upgrade { .. }
         | RequestCommand::ClearHold { .. }
@@ -55,7 +55,7 @@ fn complete_with(seen: &Snapshot, request: &mut RequestCommand) -> Result<(), Cl
         RequestCommand::Failback { group: word, .. }
         | RequestCommand::Maintenance { group: word, .. }
         | RequestCommand::Cleanup { group: word } => {
-            if !word.is_empty() {
+            if let Some(word) = word {
                 *word = names::group(seen, word)?;
             }
         }

@@ -8,7 +8,7 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_or_explain};
 use hbd_lab::software::package;
 
-use crate::pair::{A, B, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words};
+use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words};
 
 /// Two groups of one node, and one of the other: active/active.
 const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\nnodea 192.168.17.201/24/eth0 second\n\
@@ -140,6 +140,23 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
     let still = pair.node(B).run(&["systemctl", "show", "--value", "--property=InvocationID", "third.service"])?;
     expect("the run of third.service", &still, &third)?;
     Ok(String::new())
+}
+
+/// A unit that stops slowly keeps no other group from the other node while hbd stops.
+pub fn a_stop_hands_each_group_over_when_it_is_down(pair: &mut Pair) -> Result<String> {
+    const SLOW: &str = "/etc/systemd/system/second.service.d/slow.conf";
+    settled(pair)?;
+    pair.node(A).write(SLOW, "[Service]\nExecStop=/bin/sleep 8\n")?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    let stopped = now();
+    pair.node(A).run(&["systemctl", "stop", "--no-block", HBD])?;
+    pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let served = now() - stopped;
+    expect("second.service meanwhile", &pair.node(A).unit_state("second.service")?, &"deactivating".to_owned())?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", TAKEOVER)?;
+    pair.node(A).run(&["rm", "-r", "/etc/systemd/system/second.service.d"])?;
+    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    Ok(format!("the other group was served {served:.1} s later"))
 }
 
 /// Where `make last-release` has built the package of the last release.

@@ -59,6 +59,7 @@ const TESTS: &[(&str, Play)] = &[
     ("groups::a_failed_unit_moves_its_own_group_only", groups::a_failed_unit_moves_its_own_group_only),
     ("groups::an_operator_works_on_one_group", groups::an_operator_works_on_one_group),
     ("groups::active_active_through_a_crash_and_back", groups::active_active_through_a_crash_and_back),
+    ("groups::a_stop_hands_each_group_over_when_it_is_down", groups::a_stop_hands_each_group_over_when_it_is_down),
     ("groups::the_last_release_is_updated_node_by_node", groups::the_last_release_is_updated_node_by_node),
     ("units::units_start_and_stop_in_the_order_of_the_line", units::units_start_and_stop_in_the_order_of_the_line),
     ("units::a_unit_that_does_not_exist_moves_the_group", units::a_unit_that_does_not_exist_moves_the_group),
