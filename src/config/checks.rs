@@ -361,7 +361,7 @@ impl CrossChecks<'_> {
     fn check_leases(&self, findings: &mut Findings) {
         let deadtime = self.layers.timing().deadtime;
         let served = self.groups.iter().flat_map(|found| &found.group.resources);
-        let addresses = served.into_iter().any(|resource| matches!(resource.kind, ResourceKind::Address(_)));
+        let addresses = served.into_iter().any(|resource| resource.kind.is_address());
         if self.lease && addresses && self.layers.all_accepted(&["deadtime"]) && deadtime < SHORTEST_LEASED_DEADTIME {
             let message = format!(
                 "deadtime ({} ms) is too short for leases: a machine that hangs keeps its addresses, and both nodes have \

@@ -94,6 +94,11 @@ impl Group {
 }
 
 impl ResourceKind {
+    /// Whether it is an address, which no unit stands for.
+    pub fn is_address(&self) -> bool {
+        matches!(self, ResourceKind::Address(_))
+    }
+
     /// The unit that stands for the resource; `None` for an address.
     pub fn unit(&self) -> Option<&str> {
         match self {

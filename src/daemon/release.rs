@@ -225,7 +225,7 @@ pub async fn release(groups: &[Group], policies: &UnitPolicies) -> Vec<ReleaseEr
 }
 
 fn is_address(resource: &Resource) -> bool {
-    matches!(resource.kind, ResourceKind::Address(_))
+    resource.kind.is_address()
 }
 
 /// Asks for the stop of all groups' targets. That it fails keeps nothing else from being released.

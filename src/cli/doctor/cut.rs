@@ -3,12 +3,12 @@
 //! Owns the judgement, which follows docs/PROTECTION.md. Asks no device and no witness.
 
 use super::finding::{Finding, Grade, finding};
-use crate::config::{Config, FenceProtocol, ResourceKind};
+use crate::config::{Config, FenceProtocol};
 
 /// Whether two nodes that know nothing of each other would both serve; `None` where nothing moves.
 pub(super) fn judge(config: &Config) -> Option<Finding> {
     let resources = config.groups.iter().flat_map(|group| &group.resources);
-    if !resources.into_iter().any(|resource| matches!(resource.kind, ResourceKind::Address(_))) {
+    if !resources.into_iter().any(|resource| resource.kind.is_address()) {
         return None;
     }
     let about = "a total cut";

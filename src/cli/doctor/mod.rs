@@ -213,7 +213,7 @@ fn no_fencing(config: &Config) -> Finding {
         return finding(Grade::Warning, "fencing", text);
     }
     let addresses = config.groups.iter().flat_map(|group| &group.resources);
-    let addresses = addresses.into_iter().any(|resource| matches!(resource.kind, ResourceKind::Address(_)));
+    let addresses = addresses.into_iter().any(|resource| resource.kind.is_address());
     let no_lease = match Terms::of(&config.timing) {
         _ if !addresses => {
             return finding(Grade::Note, "fencing", "there is none; no address and no file system moves");

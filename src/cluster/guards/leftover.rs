@@ -15,7 +15,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, GroupSet, Outcome, Record, Step};
-use crate::config::{Leftovers, ResourceKind};
+use crate::config::Leftovers;
 
 /// A unit waits for a decision, and what did not stop for the next attempt.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -176,7 +176,7 @@ impl Core {
 
     fn is_address(&self, step: Step) -> bool {
         let resource = self.groups.list()[step.group].resources.get(step.resource);
-        resource.is_some_and(|resource| matches!(resource.kind, ResourceKind::Address(_)))
+        resource.is_some_and(|resource| resource.kind.is_address())
     }
 
     /// Whether a resource is to run here, or is still on its way down, be it for another group that names the same

@@ -14,7 +14,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::machines::Whose;
 use crate::cluster::{Action, GroupSet, Instant, Order, Record, Step};
-use crate::config::{AddressPolicy, OnAnswer, ResourceKind};
+use crate::config::{AddressPolicy, OnAnswer};
 
 /// Between two questions for an address: so that three of them in vain, which make silence, take a fifth of the
 /// dead time.
@@ -77,7 +77,7 @@ impl Core {
         let groups = groups.filter(|(index, (_, policy))| set.has(*index) && fits(policy));
         let steps = groups.flat_map(|(group, (found, _))| {
             let resources = found.resources.iter().enumerate();
-            let addresses = resources.filter(|(_, resource)| matches!(resource.kind, ResourceKind::Address(_)));
+            let addresses = resources.filter(|(_, resource)| resource.kind.is_address());
             addresses.map(move |(resource, _)| Step { group, resource }).take(ASKED)
         });
         steps.collect()

@@ -101,7 +101,7 @@ impl Core {
         });
         let tried_again = |(step, kind): &(Step, &ResourceKind)| {
             let failed = matches!(conditions.of(*step), Some(Condition::Failed(_)));
-            failed || !matches!(kind, ResourceKind::Address(_))
+            failed || !kind.is_address()
         };
         for step in steps.filter(tried_again).map(|(step, _)| step).collect::<Vec<_>>() {
             self.restart_resource(step);

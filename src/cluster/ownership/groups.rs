@@ -15,7 +15,7 @@ use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::{Class, Set};
 use crate::cluster::api::time::Instant;
-use crate::config::{Arrangement, Group, ResourceKind};
+use crate::config::{Arrangement, Group};
 
 /// Pause before a group that could not be started is tried again here.
 const START_RETRY: Duration = Duration::from_secs(30);
@@ -388,7 +388,7 @@ impl Groups {
             return self.advance(index, now, out);
         }
         if let Some(resource) = next {
-            let address = matches!(self.groups[index].resources[resource].kind, ResourceKind::Address(_));
+            let address = self.groups[index].resources[resource].kind.is_address();
             if self.left_alone.has(index) && !address {
                 // In maintenance no unit is started: whatever an operator does with it counts as what was wanted.
                 run.running = run.running.max(resource + 1);
@@ -420,7 +420,7 @@ impl Groups {
         let run = self.runs.get(index).filter(|run| run.pending == Some(Operation::Start))?;
         let resource = run.broken.first().copied().unwrap_or(run.running);
         let kind = &self.groups[index].resources.get(resource)?.kind;
-        matches!(kind, ResourceKind::Address(_)).then_some(resource)
+        kind.is_address().then_some(resource)
     }
 
     /// Whether so many groups start units that this one waits.

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::probes::{self, WrittenProbe};
 use super::source::{TomlText, key_hint, scalar_text};
 use crate::config::diagnostic::{FileWord, Findings};
-use crate::config::groups::{Group, ResourceKind};
+use crate::config::groups::Group;
 use crate::config::service_checks::{CheckPurpose, CheckRule, ServiceCheck};
 use crate::config::value::{ValueKind, nearest};
 
@@ -114,7 +114,7 @@ impl WrittenCheck {
 
 /// The last resource that is not an address; in a group of addresses only, the last one.
 fn last_service(group: &Group) -> usize {
-    let service = group.resources.iter().rposition(|one| !matches!(one.kind, ResourceKind::Address(_)));
+    let service = group.resources.iter().rposition(|one| !one.kind.is_address());
     service.unwrap_or(group.resources.len() - 1)
 }
 

@@ -118,9 +118,7 @@ impl UnitTables {
             let help = "leave `everywhere` out: what both nodes may mount at once belongs into /etc/fstab";
             return Some((format!("{unit} is a file system, and two nodes must not mount one"), help.to_owned()));
         }
-        let one_node = |other: &&Resource| {
-            !matches!(other.kind, ResourceKind::Address(_)) && !self.policies.is_everywhere(&other.kind)
-        };
+        let one_node = |other: &&Resource| !other.kind.is_address() && !self.policies.is_everywhere(&other.kind);
         let before = group.resources[..index].iter().find(one_node)?;
         Some((
             format!("{unit} is to run on both nodes, and may need `{}`, which stands before it", before.word),
