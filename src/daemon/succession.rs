@@ -143,15 +143,18 @@ fn present() -> HashSet<IpAddr> {
     HashSet::new()
 }
 
-/// A peer that understands Heartbeat's two classes only would take our groups for others than they are if one changed
-/// its class while it runs: such a group keeps its class until hbd is stopped and started.
+/// A peer that understands Heartbeat's two classes only would take groups for others than they are if one changed its
+/// class while it runs, wherever that is: such a group keeps its class until hbd is stopped and started.
 fn keep_preferences(old: &[Group], adopted: &mut Adoption, new: &mut [Group]) {
-    for index in std::mem::take(&mut adopted.moved).iter() {
-        let group = &mut new[index];
+    adopted.moved = GroupSet::NONE;
+    for group in new {
         let Some(before) = old.iter().find(|before| before.shares(group)) else { continue };
+        if before.node == group.node {
+            continue;
+        }
         warn!(
-            "{} prefers node {} by haresources, and runs here as {}'s while the peer is a Heartbeat: stop and start hbd \
-             here, which moves it, to put that in force (hbd-migration(7))",
+            "{} prefers node {} by haresources, and counts as {}'s while the peer is a Heartbeat, which has not read that: \
+             to put it in force stop both, and start both (hbd-migration(7))",
             group.key, group.node, before.node
         );
         group.node = before.node.clone();
@@ -237,6 +240,16 @@ mod tests {
         assert_eq!(again.moved.count(), 1, "a second restart does not forget it");
         keep_preferences(&old, &mut adopted, &mut new);
         assert_eq!((adopted.moved.count(), new[0].node.as_str()), (0, "nodea"));
+    }
+
+    /// A real Heartbeat has it, and calls it its own: it must not seem free.
+    #[test]
+    fn beside_a_heartbeat_a_group_that_it_has_keeps_its_preference_too() {
+        let old = [group("nodea", &["a", "b"])];
+        let mut new = [group("nodeb", &["a", "b"]), group("nodeb", &["c"])];
+        let mut adopted = Adoption::default();
+        keep_preferences(&old, &mut adopted, &mut new);
+        assert_eq!(new.map(|group| group.node), ["nodea", "nodeb"]);
     }
 
     #[test]
