@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
-use crate::cluster::{GroupSet, GroupState, Instant, Step, UnitNews};
+use crate::cluster::{GroupSet, GroupState, Instant, Record, Step, UnitNews};
 
 /// Why a resource that is to run here does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,13 @@ impl Core {
     fn is_ill(&self, step: Step) -> bool {
         let starts = self.everywhere.has(step) && !self.everywhere.is_up(step);
         self.conditions.of(self.everywhere.first(step)).is_some() || starts || self.carrier.is_down(step)
+    }
+
+    /// The service manager has said how a unit is. Says so when that was the last one that nobody knew.
+    pub(super) fn say_known_again(&mut self) {
+        if !self.conditions.iter().any(|(_, condition)| *condition == Condition::Unknown) {
+            self.log(Record::UnitsKnown {});
+        }
     }
 
     /// Whether all units of a group that both nodes run are up here, as far as their starts go.

@@ -186,12 +186,6 @@ impl Core {
         }
     }
 
-    fn say_known_again(&mut self) {
-        if !self.conditions.iter().any(|(_, condition)| *condition == Condition::Unknown) {
-            self.log(Record::UnitsKnown {});
-        }
-    }
-
     /// Whether hbd.toml says that nothing is done about failures of this resource's group.
     pub(super) fn is_unwatched(&self, step: Step) -> bool {
         let excepted = |step: &Step| self.settings.health.except.contains(&self.groups.list()[step.group].key);
@@ -237,6 +231,10 @@ impl Core {
         } else if otherwise == Otherwise::Refused || count > self.settings.health.restarts as usize {
             self.move_or_wait(step, itself);
         } else if otherwise == Otherwise::Hangs {
+            if self.everywhere.has(step) && self.peer_kind().is_hbd() {
+                // The peer runs it as well, and its stop here may take long.
+                self.move_away(step);
+            }
             self.replace_resource(step);
         } else if !itself {
             self.restart_resource(step);

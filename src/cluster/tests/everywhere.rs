@@ -264,17 +264,42 @@ fn what_was_nobodys_while_the_peer_was_dead_is_taken_when_it_is_back() {
     assert_eq!(bench.view().groups[0].owner.as_deref(), Some("nodea"));
 }
 
-#[test]
-fn a_service_that_hangs_is_stopped_and_started_again() {
-    let rule =
-        CheckRule { group: 0, name: "tcp".into(), purpose: CheckPurpose::Service, fall: 2, rise: 1, restart: 1 };
-    let mut bench = set_up(false, |settings| settings.checks = vec![rule]);
-    bench.feed(Event::Start);
-    let mut bench = bench.activated().decided("local");
+/// A check says of a2 that it hangs.
+fn hangs(bench: &mut Bench) {
     for _ in 0..2 {
         let run = bench.checks[&0];
         bench.feed(Event::Check { check: 0, run, outcome: CheckOutcome::Failed("no answer".into()) });
     }
+}
+
+/// nodea holds a1, and asks whether a2 answers.
+fn checked(hbd: Option<&'static str>) -> Bench {
+    let rule =
+        CheckRule { group: 0, name: "tcp".into(), purpose: CheckPurpose::Service, fall: 2, rise: 1, restart: 1 };
+    let mut bench = set_up(false, |settings| settings.checks = vec![rule]);
+    bench.peer.hbd = hbd;
+    bench.feed(Event::Start);
+    bench.activated().decided("local")
+}
+
+/// Its stop may take long, and the other node runs it as well.
+#[test]
+fn while_a_service_that_hangs_is_stopped_and_started_again_the_peer_serves() {
+    let mut bench = checked(Some("1 0.1.0"));
+    bench.prompt = false;
+    hangs(&mut bench);
+    assert_eq!(bench.story(), ["ask_resources local me", "stop a2"]);
+    assert_eq!(bench.view().nodes[0].unready, ["a1"], "nothing comes back before it runs again");
+    bench.ask("local", "other");
+    assert_eq!(bench.story(), ["stop a1", "resource none 0 standby"]);
+    bench.end_steps();
+    assert_eq!(bench.view().nodes[0].unready, Vec::<String>::new());
+}
+
+#[test]
+fn a_service_that_hangs_beside_a_heartbeat_is_stopped_and_started_again() {
+    let mut bench = checked(None);
+    hangs(&mut bench);
     assert_eq!(bench.story(), ["stop a2", "start a2"]);
     assert_eq!(bench.view().groups[0].checks[0].state, CheckState::Unknown, "what runs now is checked anew");
     assert_eq!(bench.view().groups[0].state, GroupState::Active);

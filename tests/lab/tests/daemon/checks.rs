@@ -82,6 +82,20 @@ pub fn a_service_that_hangs_is_restarted_and_then_moves(pair: &mut Pair) -> Resu
     ))
 }
 
+/// nginx runs on both nodes: while it is stopped and started again, which takes seconds, the other node serves.
+pub fn a_service_that_hangs_on_one_of_two_nodes_costs_a_move(pair: &mut Pair) -> Result<String> {
+    start(pair, &format!("{SERVICE}[units.\"nginx.service\"]\neverywhere = true\n"))?;
+    wait_passing(pair)?;
+    pair.wait_unit(B, HTTPD, "active", SOON)?;
+    let since = freeze(pair, A)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    // It comes back when it runs there again.
+    pair.client.wait_served_by(NODES[A].name, RESTART)?;
+    tidy(pair)?;
+    pair.node(B).run(&["systemctl", "stop", HTTPD])?;
+    Ok(format!("served by the peer {:.1} s after it hung", served - since))
+}
+
 fn wait_passing(pair: &Pair) -> Result<()> {
     let passing = || {
         let status = pair.node(A).attempt(&["hbctl", "status"]).ok()?;

@@ -110,6 +110,10 @@ const TESTS: &[(&str, Play)] = &[
     ),
     ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
     (
+        "checks::a_service_that_hangs_on_one_of_two_nodes_costs_a_move",
+        checks::a_service_that_hangs_on_one_of_two_nodes_costs_a_move,
+    ),
+    (
         "checks::a_service_that_hangs_is_restarted_and_then_moves",
         checks::a_service_that_hangs_is_restarted_and_then_moves,
     ),
