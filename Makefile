@@ -9,6 +9,7 @@
 # make automation   the role for Ansible makes a pair; cloud-init and the firewalls read what is for them; two minutes
 # make arm64    whether it compiles for aarch64-unknown-linux-gnu; installs that target and a C compiler for it
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
+# make compare  hbd beside keepalived, Pacemaker, Heartbeat and ucarp: docs/COMPARISON.md; ROUNDS=3, ONLY="word word"
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
@@ -41,7 +42,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -121,6 +122,15 @@ interop: prepare
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-interop && wait $$bases
 	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
+
+# A run that plays everything writes docs/COMPARISON.md; with ONLY it prints.
+compare: ROUNDS = 3
+compare: prepare
+	@$(SUDO) true
+	@$(SUDO) tests/lab/base peers >/dev/null & base=$$!; \
+	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-compare && wait $$base
+	$(SAY) "the comparison: about 25 minutes a round"
+	@$(SUDO) $(TARGET)/debug/compare --rounds $(ROUNDS) $(ONLY)
 
 # The commit of version 0.1.0, before groups moved one by one.
 LAST_RELEASE = 4d5b292

@@ -45,6 +45,18 @@ impl Groups {
         command
     }
 
+    /// Stops all processes in the groups, or lets them go on. Only cgroup2 can do that.
+    pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
+        let switches = self.0.iter().map(|group| group.join("cgroup.freeze")).filter(|switch| switch.exists());
+        let state = if frozen { "1" } else { "0" };
+        let done =
+            switches.map(|switch| fs::write(&switch, state).map_err(Error::file(switch.display().to_string())));
+        match done.collect::<Result<Vec<()>>>()?.len() {
+            0 => Err(Error::Unexpected("no cgroup2 is mounted: a machine cannot be frozen".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until the processes in the groups are gone, and removes the groups with everything below.
     pub(crate) fn remove(&self) -> Result<()> {
         for group in self.0.iter().filter(|group| group.exists()) {

@@ -102,6 +102,16 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Boots both machines with every cluster manager that [`Base::Peers`] has, and hbd. None is configured or started.
+    pub fn boot_with_peers() -> Result<Lab> {
+        let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Peers; 2])?;
+        for node in &lab.nodes {
+            Software::Heartbeat.install(node)?;
+            Software::Hbd.install(node)?;
+        }
+        Ok(lab)
+    }
+
     /// Boots both machines without a cluster manager, with a package repository of their own ([`repository`]).
     pub fn boot_plain() -> Result<Lab> {
         let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Plain; 2])?;

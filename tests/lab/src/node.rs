@@ -43,6 +43,8 @@ pub enum Base {
     Cockpit,
     /// The same as [`Base::Plain`] with Ansible, cloud-init and firewalls.
     Automation,
+    /// The same as [`Base::Plain`] with Heartbeat, keepalived, Pacemaker and ucarp.
+    Peers,
 }
 
 impl Base {
@@ -54,6 +56,7 @@ impl Base {
             Base::Heartbeat => "heartbeat",
             Base::Cockpit => "cockpit",
             Base::Automation => "automation",
+            Base::Peers => "peers",
         };
         Ok(run_within(&[&script, name], BUILD)?.trim().to_owned())
     }
@@ -116,6 +119,17 @@ impl Node {
     /// Its address on the heartbeat link.
     pub fn link_address(&self) -> Ipv4Addr {
         self.ports[1].address
+    }
+
+    /// The process id of its systemd, as this machine counts; `None` while it is off.
+    pub fn leader(&self) -> Option<&str> {
+        self.power.as_ref().map(|power| power.leader.as_str())
+    }
+
+    /// Stops every process of the machine at once, or lets all of them go on: it stands still as a virtual machine
+    /// does that its host does not run. Its kernel is this machine's and goes on.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        self.power.as_ref().map_or(Ok(()), |power| power.groups.freeze(frozen))
     }
 
     /// Whether it is switched on.

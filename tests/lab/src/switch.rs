@@ -131,6 +131,14 @@ impl Switch {
         run_with_input(&["bridge", "-n", &self.namespace(), "-batch", "-"], &batch).map(drop)
     }
 
+    /// Lets nothing pass to and from a machine, or everything again. The machine keeps its carriers.
+    pub fn block(&self, machine: &str, blocked: bool) -> Result<()> {
+        let state = if blocked { "disabled" } else { "forwarding" };
+        let set = |lan: Lan| format!("link set dev {} state {state}\n", lan.port(machine));
+        let batch = [Lan::Public, Lan::Heartbeat].map(set).concat();
+        run_with_input(&["bridge", "-n", &self.namespace(), "-batch", "-"], &batch).map(drop)
+    }
+
     /// Cuts all cables of a machine at once.
     pub fn cut_all(&self, machine: &str) -> Result<()> {
         self.set(&[machine], &[Lan::Public, Lan::Heartbeat], "down")

@@ -1,0 +1,86 @@
+//! The rows of the table: what each of them measures, and in which unit. Lower is better in all of them.
+
+/// A row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    PowerCutFive,
+    PowerCutOne,
+    Failback,
+    MoveWithStart,
+    MoveEverywhere,
+    Stop,
+    Upgrade,
+    ServiceKilled,
+    ServiceHung,
+    AddressRemoved,
+    KilledUnserved,
+    KilledTwo,
+    FrozenUnserved,
+    FrozenTwo,
+    StalledUnserved,
+    StalledTwo,
+    CableUnserved,
+    CableTwo,
+    TotalUnserved,
+    TotalTwo,
+    Memory,
+    Processor,
+    Wakeups,
+    Packets,
+}
+
+/// What a row says.
+#[derive(Debug)]
+pub struct Text {
+    /// The row.
+    pub row: Row,
+    /// Its first column.
+    pub title: &'static str,
+    /// The unit of its numbers.
+    pub unit: &'static str,
+    /// How many digits behind the point a number of this kind has.
+    pub digits: usize,
+    /// Numbers that are nearer to each other than this, or than a fifth, are level.
+    pub level: f64,
+}
+
+const fn text(row: Row, title: &'static str, unit: &'static str, digits: usize, level: f64) -> Text {
+    Text { row, title, unit, digits, level }
+}
+
+/// All rows, in the order of the table.
+pub const ROWS: [Text; 24] = [
+    text(Row::PowerCutFive, "power cut, dead time 5 s: outage minus dead time", "s", 2, 0.3),
+    text(Row::PowerCutOne, "power cut, dead time 1 s, web server on both nodes: outage minus dead time", "s", 2, 0.2),
+    text(Row::Failback, "the node returns and takes back what it had: outage", "s", 3, 0.05),
+    text(Row::MoveWithStart, "planned move, the web server is started by it: outage", "ms", 0, 20.0),
+    text(Row::MoveEverywhere, "planned move, web server on both nodes: outage", "ms", 0, 10.0),
+    text(Row::Stop, "stopped by an administrator on the node that serves: outage", "ms", 0, 20.0),
+    text(Row::Upgrade, "daemon restarted, as by an upgrade: time without service", "s", 2, 0.05),
+    text(Row::ServiceKilled, "web server killed: time without service", "s", 2, 0.3),
+    text(Row::ServiceHung, "web server hangs: time without service", "s", 2, 0.5),
+    text(Row::AddressRemoved, "address removed: time without service", "s", 2, 0.3),
+    text(Row::KilledUnserved, "daemon killed: time without service", "s", 2, 0.1),
+    text(Row::KilledTwo, "daemon killed: time with two owners", "s", 2, 0.1),
+    text(Row::FrozenUnserved, "daemon frozen for 12 s: time without service", "s", 2, 0.3),
+    text(Row::FrozenTwo, "daemon frozen for 12 s: time with two owners", "s", 2, 0.1),
+    text(Row::StalledUnserved, "machine stalled for 8 s: time without service", "s", 2, 0.3),
+    text(Row::StalledTwo, "machine stalled for 8 s: time with two owners after it", "s", 2, 0.05),
+    text(Row::CableUnserved, "heartbeat cable cut for 12 s, the LAN whole: time without service", "s", 2, 0.1),
+    text(Row::CableTwo, "heartbeat cable cut for 12 s, the LAN whole: time with two owners", "s", 2, 0.1),
+    text(Row::TotalUnserved, "everything between the nodes cut for 12 s: time without service", "s", 2, 0.3),
+    text(Row::TotalTwo, "everything between the nodes cut for 12 s: time with two owners", "s", 2, 0.3),
+    text(Row::Memory, "memory of its processes (resident, sum)", "MiB", 1, 1.0),
+    text(Row::Processor, "processor time while nothing happens", "ms/s", 2, 0.2),
+    text(Row::Wakeups, "wakeups while nothing happens", "1/s", 1, 1.0),
+    text(Row::Packets, "packets that both nodes send while nothing happens", "1/s", 1, 0.5),
+];
+
+/// Why hbd is behind in a row where it is, for the reader of the table.
+const REASONS: [(Row, &str); 0] = [];
+
+/// The reason, or that none is known.
+pub fn reason(row: Row) -> &'static str {
+    let known = REASONS.iter().find(|(of, _)| *of == row).map(|(_, reason)| *reason);
+    known.unwrap_or("the reason has not been found yet")
+}
