@@ -1,31 +1,23 @@
-//! What a contender costs while nothing happens, and how long it takes with many addresses.
+//! What a contender costs while nothing happens.
 //!
 //! Memory, processor time and wakeups are those of the node that serves; packets are those of both nodes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 use hbd_lab::lab::NODES;
-use hbd_lab::process::now;
+use hbd_lab::process::{now, run};
 use hbd_lab::{Error, Result};
 
 use crate::pair::{A, B, Pair, processes};
 use crate::rows::Row;
 use crate::scenarios::{Findings, Measured};
 
-/// How long a measurement takes.
-const MEASUREMENT: Duration = Duration::from_secs(30);
+/// How long a measurement takes; every round has one.
+const MEASUREMENT: Duration = Duration::from_secs(15);
 /// After a start a contender says more than later.
-const CALM: Duration = Duration::from_secs(5);
-
-/// What the processes have used so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Used {
-    /// Seconds on a processor.
-    processor: f64,
-    /// Times that a thread was woken after it had waited.
-    wakeups: f64,
-}
+const CALM: Duration = Duration::from_secs(3);
 
 /// Memory, processor time, wakeups and packets while nobody asks for anything.
 pub fn idle(pair: &mut Pair) -> Result<Findings> {
@@ -36,46 +28,56 @@ pub fn idle(pair: &mut Pair) -> Result<Findings> {
     if pids.is_empty() {
         return Err(Error::Unexpected(format!("no process of {units:?} runs")));
     }
-    let (since, before, packets) = (now(), used(&pids), sent(pair)?);
+    let groups = groups(&pids)?;
+    let (since, before) = (now(), [processor(&groups)?, wakeups(&pids), sent(pair)?]);
     std::thread::sleep(MEASUREMENT);
-    let (seconds, after) = (now() - since, used(&pids));
-    let per_second = |before: f64, after: f64| Measured::Number((after - before).max(0.0) / seconds);
-    let processor = (after.processor - before.processor).max(0.0) / seconds * 1e3;
+    let (seconds, after) = (now() - since, [processor(&groups)?, wakeups(&pids), sent(pair)?]);
+    let per_second = |index: usize| Measured::Number((after[index] - before[index]).max(0.0) / seconds);
     Ok(vec![
         (Row::Memory, Measured::Number(pids.iter().map(|pid| resident(pid)).sum::<f64>() / 1024.0)),
-        (Row::Processor, Measured::Number(processor)),
-        (Row::Wakeups, per_second(before.wakeups, after.wakeups)),
-        (Row::Packets, per_second(packets, sent(pair)?)),
+        (Row::Processor, per_second(0)),
+        (Row::Wakeups, per_second(1)),
+        (Row::Packets, per_second(2)),
     ])
 }
 
 /// A process's resident memory, KiB.
 fn resident(pid: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    field(&status, "VmRSS:")
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmRSS:")
 }
 
-/// A number in /proc/PID/status.
-fn field(status: &str, name: &str) -> f64 {
-    let value =
-        status.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_whitespace().next());
+/// A number of a file that has a name and a number in each line.
+fn field(text: &str, name: &str) -> f64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_whitespace().next());
     value.and_then(|word| word.parse().ok()).unwrap_or(0.0)
 }
 
-/// A process that has ended meanwhile counts no more. None of the contenders has such a process while it is idle,
-/// except for the programs of checks, which are too short to be seen.
-fn used(pids: &[String]) -> Used {
-    let mut sum = Used::default();
-    for pid in pids {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        for task in tasks {
-            let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            let on_processor = read("schedstat").split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
-            sum.processor += on_processor.unwrap_or(0.0) / 1e9;
-            sum.wakeups += field(&read("status"), "voluntary_ctxt_switches:");
-        }
+/// The control groups of these processes, in cgroup2.
+fn groups(pids: &[String]) -> Result<BTreeSet<String>> {
+    let mount = run(&["findmnt", "--noheadings", "--first-only", "--output", "TARGET", "--types", "cgroup2"])?;
+    let group = |pid: &String| {
+        let all = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        Some(format!("{}{}", mount.trim(), all.lines().find_map(|line| line.strip_prefix("0::"))?))
+    };
+    Ok(pids.iter().filter_map(group).collect())
+}
+
+/// Milliseconds on a processor so far, with those of the programs of checks, which have ended.
+fn processor(groups: &BTreeSet<String>) -> Result<f64> {
+    let mut sum = 0.0;
+    for group in groups {
+        let path = format!("{group}/cpu.stat");
+        sum += field(&fs::read_to_string(&path).map_err(Error::file(&path))?, "usage_usec") / 1e3;
     }
-    sum
+    Ok(sum)
+}
+
+/// How often a thread of the processes was woken after it had waited. The programs of checks are too short to be seen.
+fn wakeups(pids: &[String]) -> f64 {
+    let threads =
+        pids.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());
+    let statuses = threads.map(|thread| fs::read_to_string(thread.path().join("status")).unwrap_or_default());
+    statuses.map(|status| field(&status, "voluntary_ctxt_switches:")).sum()
 }
 
 /// What both nodes have sent on both networks so far.

@@ -81,13 +81,13 @@ impl Seen {
 
     /// All times without an answer together, seconds.
     pub fn unserved(&self) -> f64 {
-        self.silences.iter().map(|(from, until)| until - from).sum()
+        self.silences.iter().fold(0.0, |sum, (from, until)| sum + until - from)
     }
 
     /// How long both nodes held the address since a wall-clock time, seconds.
     pub fn two_owners_since(&self, time: f64) -> f64 {
         let both = |pair: &&[Sample]| pair[0].time >= time && pair[0].holds == [true; 2];
-        self.samples.windows(2).filter(both).map(|pair| pair[1].time - pair[0].time).sum()
+        self.samples.windows(2).filter(both).fold(0.0, |sum, pair| sum + pair[1].time - pair[0].time)
     }
 }
 

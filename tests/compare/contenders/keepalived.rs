@@ -82,7 +82,7 @@ impl Contender for Keepalived {
 
     fn note(&self) -> &'static str {
         "the web server runs on both nodes, as its samples have it, so no start is in its figures except where the row \
-         says so; it has no heartbeat cable, VRRP runs on the LAN; moves by vrrp_track_file"
+         says so; it has no heartbeat cable, VRRP runs on the LAN; moves by track_file"
     }
 }
 
