@@ -104,8 +104,12 @@ fn compare(selection: &Selection) -> Result<()> {
             }
         }
         println!("\n{}", table.markdown(&selection.contenders, round));
+        if selection.whole {
+            // After every round: a run takes an hour, and what it has measured by then is not lost if it ends early.
+            table.write(&selection.contenders, round)?;
+        }
     }
-    if selection.whole { table.write(&selection.contenders, selection.rounds) } else { Ok(()) }
+    Ok(())
 }
 
 /// Plays a scenario until it counts, and adds what it found to the table.
@@ -114,7 +118,9 @@ fn play(pair: &mut Pair, contender: &'static dyn Contender, scenario: &Scenario,
         return;
     }
     for attempt in 0..=AGAIN {
-        wait_for_processors();
+        if attempt > 0 {
+            wait_for_processors();
+        }
         let (begun, times) = (Instant::now(), Times::now());
         let outcome = pair.reach(contender, scenario.profile).and_then(|()| (scenario.play)(pair));
         let spoilt = spoilt_since(begun, times);

@@ -12,6 +12,7 @@ pub enum Row {
     Upgrade,
     ServiceKilled,
     ServiceHung,
+    HungEverywhere,
     AddressRemoved,
     KilledUnserved,
     KilledTwo,
@@ -49,7 +50,7 @@ const fn text(row: Row, title: &'static str, unit: &'static str, digits: usize, 
 }
 
 /// All rows, in the order of the table.
-pub const ROWS: [Text; 24] = [
+pub const ROWS: [Text; 25] = [
     text(Row::PowerCutFive, "power cut, dead time 5 s: outage minus dead time", "s", 2, 0.3),
     text(Row::PowerCutOne, "power cut, dead time 1 s, web server on both nodes: outage minus dead time", "s", 2, 0.2),
     text(Row::Failback, "the node returns and takes back what it had: outage", "s", 3, 0.05),
@@ -59,6 +60,7 @@ pub const ROWS: [Text; 24] = [
     text(Row::Upgrade, "daemon restarted, as by an upgrade: time without service", "s", 2, 0.05),
     text(Row::ServiceKilled, "web server killed: time without service", "s", 2, 0.3),
     text(Row::ServiceHung, "web server hangs: time without service", "s", 2, 0.5),
+    text(Row::HungEverywhere, "web server hangs, and runs on both nodes: time without service", "s", 2, 0.5),
     text(Row::AddressRemoved, "address removed: time without service", "s", 2, 0.3),
     text(Row::KilledUnserved, "daemon killed: time without service", "s", 2, 0.1),
     text(Row::KilledTwo, "daemon killed: time with two owners", "s", 2, 0.1),

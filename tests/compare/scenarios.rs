@@ -42,7 +42,7 @@ const fn scenario(name: &'static str, profile: Profile, play: fn(&mut Pair) -> R
 }
 
 /// In the order in which they are played: every change of the profile costs a start of both nodes.
-pub const SCENARIOS: [Scenario; 15] = [
+pub const SCENARIOS: [Scenario; 16] = [
     scenario("move-start", Profile::Starting, |pair| planned_move(pair, Row::MoveWithStart)),
     scenario("idle", Profile::Usual, costs::idle),
     scenario("stop", Profile::Usual, stop),
@@ -59,6 +59,7 @@ pub const SCENARIOS: [Scenario; 15] = [
     scenario("service-hung", Profile::Usual, |pair| service_signalled(pair, "STOP", Row::ServiceHung)),
     scenario("move-everywhere", Profile::Everywhere, |pair| planned_move(pair, Row::MoveEverywhere)),
     scenario("power-cut-1", Profile::Everywhere, power_cut_at_one_second),
+    scenario("hung-everywhere", Profile::Everywhere, |pair| service_signalled(pair, "STOP", Row::HungEverywhere)),
 ];
 
 /// How long we wait for a contender to notice something before we call it never.

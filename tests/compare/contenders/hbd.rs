@@ -30,13 +30,13 @@ impl Contender for Hbd {
 
     fn files(&self, _index: usize, profile: Profile) -> Vec<File> {
         let (keepalive, deadtime, more) = match profile {
-            Profile::Usual | Profile::Starting => ("1", "5", CHECK),
+            Profile::Usual | Profile::Starting => ("1", "5", ""),
             Profile::Everywhere => ("0.25", "1", EVERYWHERE),
         };
         let settings = filled(SETTINGS, &[("KEEPALIVE", keepalive), ("DEADTIME", deadtime)]);
         // A group's check belongs to the group above it, so it goes to the end of this file, not into one of its own.
         vec![
-            File::new("/etc/hbd/hbd.toml", settings + more).mode(0o600),
+            File::new("/etc/hbd/hbd.toml", settings + CHECK + more).mode(0o600),
             File::new("/etc/ha.d/authkeys", KEY).mode(0o600),
         ]
     }
