@@ -123,14 +123,15 @@ interop: prepare
 	$(SAY) "the campaign: about 40 minutes"
 	@$(SUDO) $(TARGET)/debug/interop $(ONLY)
 
-# A run that plays everything writes docs/COMPARISON.md; with ONLY it prints.
+# A run that plays everything writes docs/COMPARISON.md; with ONLY it prints. What was printed is kept: with
+# `compare --from LOG LOG` the document is made of several runs.
 compare: ROUNDS = 3
 compare: prepare
 	@$(SUDO) true
 	@$(SUDO) tests/lab/base peers >/dev/null & base=$$!; \
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-compare && wait $$base
 	$(SAY) "the comparison: about 25 minutes a round"
-	@$(SUDO) $(TARGET)/debug/compare --rounds $(ROUNDS) $(ONLY)
+	@set -o pipefail; $(SUDO) $(TARGET)/debug/compare --rounds $(ROUNDS) $(ONLY) | tee $(TARGET)/compare.log
 
 # The commit of version 0.1.0, before groups moved one by one.
 LAST_RELEASE = 4d5b292

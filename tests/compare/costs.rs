@@ -72,7 +72,7 @@ fn processor(groups: &BTreeSet<String>) -> Result<f64> {
     Ok(sum)
 }
 
-/// How often a thread of the processes was woken after it had waited. The programs of checks are too short to be seen.
+/// How often a thread of the processes was woken after it had waited. Programs of checks are too short to be seen.
 fn wakeups(pids: &[String]) -> f64 {
     let threads =
         pids.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());

@@ -1,7 +1,7 @@
 //! `make compare`: hbd beside keepalived, Pacemaker, Heartbeat and ucarp, on the same two nodes, in turns.
 //!
-//! Every round plays every scenario with every contender. The table of medians goes into docs/COMPARISON.md; a run that
-//! was told what to play prints it only.
+//! Every round plays every scenario with every contender. The table of medians goes into docs/COMPARISON.md; a run
+//! that was told what to play prints it only.
 //!
 //! | module | owns |
 //! |---|---|
@@ -11,12 +11,15 @@
 //! | [`costs`] | what a contender costs while nothing happens |
 //! | [`seen`] | what the client and a look at the addresses saw |
 //! | [`rows`] | what the rows mean |
+//! | [`log`] | what earlier runs printed |
 //! | [`table`] | medians, verdicts, Markdown |
 //!
-//! Arguments: `--rounds N`, and words that select contenders and scenarios by their names.
+//! Arguments: `--rounds N`, and words that select contenders and scenarios by their names; or `--from` and files with
+//! what earlier runs printed.
 
 mod contenders;
 mod costs;
+mod log;
 mod pair;
 mod rows;
 mod scenarios;
@@ -38,18 +41,34 @@ const AGAIN: usize = 1;
 
 fn main() -> ExitCode {
     hbd_lab::enter();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--from", files)) = arguments.split_first().map(|(first, files)| (first.as_str(), files)) {
+        return finish(rewrite(files));
+    }
     let missing = hbd_lab::missing();
     if !missing.is_empty() {
         eprintln!("compare: this machine cannot boot nodes; missing:\n  {}", missing.join("\n  "));
         return ExitCode::FAILURE;
     }
-    match selection(std::env::args().skip(1)).and_then(|selection| compare(&selection)) {
+    finish(selection(arguments.into_iter()).and_then(|selection| compare(&selection)))
+}
+
+fn finish(outcome: Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("compare: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes the document of what earlier runs printed.
+fn rewrite(files: &[String]) -> Result<()> {
+    let mut table = Table::begin();
+    let rounds = log::read(&mut table, files)?;
+    println!("{}", table.markdown(&contenders::all(), rounds));
+    table.write(&contenders::all(), rounds)
 }
 
 /// What is to be played.

@@ -9,7 +9,7 @@ use hbd_lab::client::Client;
 use hbd_lab::example::VIP;
 use hbd_lab::lab::{Lab, NODES};
 use hbd_lab::node::Node;
-use hbd_lab::process::{now, run, wait_until};
+use hbd_lab::process::{now, run, wait_or_explain, wait_until};
 use hbd_lab::switch::Lan;
 use hbd_lab::{Error, Result};
 
@@ -169,6 +169,10 @@ impl Pair {
             // Where the units say what they know when they start, that is waited for.
             contender.wait_ready(&mut self.lab, begun)?;
         }
+        let ready = || contender.is_ready(&self.lab).map_err(|error| error.to_string());
+        wait_or_explain(&format!("both nodes of {} to be ready", contender.name()), limit, || {
+            if ready()? { Ok(()) } else { Err("they are not".to_owned()) }
+        })?;
         self.wait_served(A, limit)
     }
 
@@ -251,8 +255,8 @@ fn stop(node: &Node, unit: &str) -> Result<()> {
     node.attempt(&["systemctl", "stop", unit]).map(drop)
 }
 
-/// The processes of units in a node, as this machine counts. The web server is not one of them, though Pacemaker starts
-/// it as its own child.
+/// The processes of units in a node, as this machine counts. The web server is not one of them, though Pacemaker
+/// starts it as its own child.
 pub fn processes(lab: &Lab, index: usize, units: &[&str]) -> Result<Vec<String>> {
     let pids = run(&["ip", "netns", "pids", &lab.namespace(NODES[index].name)])?;
     let read = |pid: &str, name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();

@@ -66,7 +66,7 @@ pub const ROWS: [Text; 25] = [
     text(Row::KilledTwo, "daemon killed: time with two owners", "s", 2, 0.1),
     text(Row::FrozenUnserved, "daemon frozen for 9 s: time without service", "s", 2, 0.3),
     text(Row::FrozenTwo, "daemon frozen for 9 s: time with two owners", "s", 2, 0.1),
-    text(Row::StalledUnserved, "machine stalled for 8 s: time without service", "s", 2, 0.3),
+    text(Row::StalledUnserved, "machine stalled for 8 s: time without service until all is well", "s", 2, 0.3),
     text(Row::StalledTwo, "machine stalled for 8 s: time with two owners after it", "s", 2, 0.05),
     text(Row::CableUnserved, "heartbeat cable cut for 9 s, the LAN whole: time without service", "s", 2, 0.1),
     text(Row::CableTwo, "heartbeat cable cut for 9 s, the LAN whole: time with two owners", "s", 2, 0.1),
@@ -78,8 +78,45 @@ pub const ROWS: [Text; 25] = [
     text(Row::Packets, "packets that both nodes send while nothing happens", "1/s", 1, 0.5),
 ];
 
-/// Why hbd is behind in a row where it is, for the reader of the table.
-const REASONS: [(Row, &str); 0] = [];
+/// Why hbd is behind in a row where it is, for the reader of the table. Each was found in the logs of such a run.
+const REASONS: [(Row, &str); 7] = [
+    (
+        Row::Failback,
+        "hbd stops the web server on one node and starts it on the other one; where it runs on both, only the address \
+         moves. With `everywhere` hbd's failback is such a move, too",
+    ),
+    (
+        Row::ServiceHung,
+        "hbd stops the web server that hangs before it starts it anew, on the same node at first; Debian's nginx.service \
+         allows that stop 5 s twice. keepalived leaves it hanging and moves the address to a web server that runs \
+         already",
+    ),
+    (
+        Row::HungEverywhere,
+        "hbd restarts the unit first, also where the other node has one that runs, and the address waits for that; \
+         stopping an nginx that hangs takes 5 to 10 s",
+    ),
+    (
+        Row::Memory,
+        "ucarp knows addresses only; hbd is one process with eleven threads, a D-Bus connection and a recording of what \
+         it saw",
+    ),
+    (
+        Row::Processor,
+        "hbd renews the kernel's lease of its addresses every second, checks the web server, feeds systemd's watchdog, \
+         publishes on D-Bus and records; a contender that only counts packets does none of that",
+    ),
+    (
+        Row::Wakeups,
+        "the same: each of these has a thread of its own. Of 17 wakeups 6 are the core's, 3 each those of the lease, the \
+         bus and the recording, 2 those of the check",
+    ),
+    (
+        Row::Packets,
+        "both hbds send a heartbeat each second, and every ten seconds a report of their resources, as Heartbeat's \
+         protocol wants it; with VRRP and CARP only the owner sends, and less often at this dead time",
+    ),
+];
 
 /// The reason, or that none is known.
 pub fn reason(row: Row) -> &'static str {

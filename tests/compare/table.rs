@@ -2,6 +2,7 @@
 //!
 //! Owns docs/COMPARISON.md between its two marks. Never measures.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -9,6 +10,7 @@ use hbd_lab::process::run;
 use hbd_lab::{Error, Result, project_root};
 
 use crate::contenders::{Contender, Profile};
+use crate::log::VERSION;
 use crate::pair::Pair;
 use crate::rows::{ROWS, Row, Text, reason};
 use crate::scenarios::{Findings, Measured};
@@ -24,6 +26,7 @@ const LEVEL: f64 = 0.2;
 #[derive(Debug)]
 struct Value {
     contender: &'static str,
+    scenario: &'static str,
     row: Row,
     measured: Measured,
 }
@@ -37,6 +40,7 @@ pub struct Table {
     values: Vec<Value>,
     failures: Vec<(&'static str, &'static str)>,
     decided: Vec<(&'static str, &'static str)>,
+    replaced: BTreeSet<&'static str>,
 }
 
 /// What the values of a cell come to.
@@ -103,6 +107,7 @@ impl Table {
             values: Vec::new(),
             failures: Vec::new(),
             decided: Vec::new(),
+            replaced: BTreeSet::new(),
         }
     }
 
@@ -111,15 +116,28 @@ impl Table {
         for contender in contenders {
             let words = [&["dpkg-query", "--show", "--showformat=${Package} ${Version}, "], contender.packages()];
             let said = pair.lab.nodes[0].run(&words.concat())?;
-            self.versions.push((contender.name(), said.trim_end_matches([',', ' ']).to_owned()));
+            let version = said.trim_end_matches([',', ' ']);
+            println!("{VERSION}{}: {version}", contender.name());
+            self.add_version(contender.name(), version);
         }
         Ok(())
+    }
+
+    /// Adds the versions of a contender's packages.
+    pub fn add_version(&mut self, contender: &'static str, version: &str) {
+        self.versions.push((contender, version.to_owned()));
+    }
+
+    /// Forgets what a scenario found with a contender: it was played anew in another run.
+    pub fn replace(&mut self, contender: &'static str, scenario: &'static str) {
+        self.values.retain(|value| (value.contender, value.scenario) != (contender, scenario));
+        self.replaced.insert(scenario);
     }
 
     /// Adds what a scenario found.
     pub fn record(&mut self, contender: &'static str, scenario: &'static str, findings: &Findings) {
         for (row, measured) in findings {
-            self.values.push(Value { contender, row: *row, measured: *measured });
+            self.values.push(Value { contender, scenario, row: *row, measured: *measured });
         }
         if findings.iter().any(|(_, measured)| matches!(measured, Measured::Never(_))) {
             self.decided.push((contender, scenario));
@@ -175,6 +193,10 @@ impl Table {
              least and the most.\n\n",
             self.date, self.machine
         );
+        if !self.replaced.is_empty() {
+            let names: Vec<String> = self.replaced.iter().map(|name| format!("`{name}`")).collect();
+            let _ = writeln!(text, "Played anew in a second run of that day: {}.\n", names.join(", "));
+        }
         self.write_rows(&mut text, contenders);
         self.write_settings(&mut text, contenders);
         self.write_behind(&mut text, contenders);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hbd_lab::Result;
-use hbd_lab::lab::Lab;
+use hbd_lab::lab::{Lab, NODES};
+use hbd_lab::{Error, Result};
 
 use super::{Contender, File, Profile, START, filled};
 
@@ -56,6 +56,20 @@ impl Contender for Heartbeat {
         }
         std::thread::sleep(CALM);
         Ok(())
+    }
+
+    fn is_ready(&self, lab: &Lab) -> Result<bool> {
+        // After a partition both restart, one after the other, while their units stay active.
+        for node in &lab.nodes {
+            for other in NODES {
+                let said = node.attempt(&["cl_status", "nodestatus", other.name])?.stdout;
+                if said.trim() != "active" {
+                    return Ok(false);
+                }
+            }
+        }
+        let holds = |index: usize| Ok::<_, Error>(lab.nodes[index].attempt(&["cl_status", "rscstatus"])?.stdout);
+        Ok(holds(0)?.trim() == "all" && holds(1)?.trim() == "none")
     }
 
     fn leave(&self, lab: &Lab, index: usize) -> Result<()> {

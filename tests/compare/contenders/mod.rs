@@ -105,6 +105,11 @@ pub trait Contender {
     /// Waits until both nodes know each other after a start at a wall-clock time.
     fn wait_ready(&self, lab: &mut Lab, since: f64) -> Result<()>;
 
+    /// Whether both nodes say, where they can, that they know each other and are calm.
+    fn is_ready(&self, _lab: &Lab) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Asks, as an operator would, that the service leaves this node. Does not wait for it.
     fn leave(&self, lab: &Lab, index: usize) -> Result<()>;
 

@@ -1,8 +1,8 @@
 //! Pacemaker with corosync, Debian's, configured with crmsh.
 
-use hbd_lab::Result;
 use hbd_lab::lab::Lab;
 use hbd_lab::node::Node;
+use hbd_lab::{Error, Result};
 
 use super::{Contender, File, Profile, START, filled, wait_printed};
 
@@ -12,6 +12,9 @@ const STARTING: &str = include_str!("../pacemaker/starting.crm");
 const EVERYWHERE: &str = include_str!("../pacemaker/everywhere.crm");
 /// Where the cluster's configuration is read from once.
 const RESOURCES: &str = "/etc/corosync/compare.crm";
+
+/// What crm_mon prints when both nodes are members.
+const BOTH: &str = "Online: [ nodea nodeb ]";
 
 /// Pacemaker.
 #[derive(Debug)]
@@ -65,15 +68,20 @@ impl Contender for Pacemaker {
 
     fn introduce(&self, lab: &Lab, _profile: Profile) -> Result<()> {
         let node = &lab.nodes[0];
-        wait_printed(node, &["crm_mon", "-1"], "Online: [ nodea nodeb ]")?;
+        wait_printed(node, &["crm_mon", "-1"], BOTH)?;
         node.run_within(&["crm", "--force", "configure", "load", "replace", RESOURCES], START).map(drop)
     }
 
     fn wait_ready(&self, lab: &mut Lab, _since: f64) -> Result<()> {
         for node in &lab.nodes {
-            wait_printed(node, &["crm_mon", "-1"], "Online: [ nodea nodeb ]")?;
+            wait_printed(node, &["crm_mon", "-1"], BOTH)?;
         }
         lab.nodes[0].run_within(&["crm_resource", "--wait"], START).map(drop)
+    }
+
+    fn is_ready(&self, lab: &Lab) -> Result<bool> {
+        let online = |node: &Node| Ok::<_, Error>(node.attempt(&["crm_mon", "-1"])?.stdout.contains(BOTH));
+        Ok(online(&lab.nodes[0])? && online(&lab.nodes[1])?)
     }
 
     fn leave(&self, lab: &Lab, index: usize) -> Result<()> {

@@ -102,7 +102,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Boots both machines with every cluster manager that [`Base::Peers`] has, and hbd. None is configured or started.
+    /// Boots both machines with every cluster manager that [`Base::Peers`] has, and hbd. None is configured or
+    /// started.
     pub fn boot_with_peers() -> Result<Lab> {
         let lab = Lab::boot_bases([Software::Hbd; 2], [Base::Peers; 2])?;
         for node in &lab.nodes {
