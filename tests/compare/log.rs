@@ -1,7 +1,7 @@
-//! What a run printed, read again: `--from FILE…` makes the table of earlier runs anew, without nodes.
+//! What runs printed, read again: `--from FILE…` makes the table of earlier runs, without nodes.
 //!
-//! A scenario that a later file has replaces what earlier files have of it, contender by contender. So one scenario can
-//! be played anew without the hour that all of them take, and the table says that it was. Never measures.
+//! The values of all files count. So a scenario can be played once more without the hour that all of them take. Never
+//! measures.
 
 use std::fs;
 
@@ -15,24 +15,21 @@ use crate::table::Table;
 /// The beginning of a line that names a version.
 pub const VERSION: &str = "version of ";
 
-/// Reads files in order and returns how many rounds the longest of them has.
+/// Reads files and returns how many rounds they have together.
 pub fn read(table: &mut Table, files: &[String]) -> Result<usize> {
     let mut rounds = 0;
-    for (number, file) in files.iter().enumerate() {
+    for file in files {
         let text = fs::read_to_string(file).map_err(Error::file(file))?;
-        let mut replaced = Vec::new();
+        let mut last = 0;
         for line in text.lines() {
             if let Some((name, version)) = line.strip_prefix(VERSION).and_then(|rest| rest.split_once(": ")) {
                 table.add_version(known(name)?, version);
             }
             let Some(entry) = Entry::parse(line)? else { continue };
-            if number > 0 && !replaced.contains(&(entry.contender, entry.scenario)) {
-                replaced.push((entry.contender, entry.scenario));
-                table.replace(entry.contender, entry.scenario);
-            }
-            rounds = rounds.max(entry.round);
+            last = last.max(entry.round);
             table.record(entry.contender, entry.scenario, &entry.findings);
         }
+        rounds += last;
     }
     Ok(rounds)
 }

@@ -67,8 +67,8 @@ fn finish(outcome: Result<()>) -> ExitCode {
 fn rewrite(files: &[String]) -> Result<()> {
     let mut table = Table::begin();
     let rounds = log::read(&mut table, files)?;
-    println!("{}", table.markdown(&contenders::all(), rounds));
-    table.write(&contenders::all(), rounds)
+    println!("{}", table.markdown(&contenders::all(), files.len(), rounds));
+    table.write(&contenders::all(), files.len(), rounds)
 }
 
 /// What is to be played.
@@ -122,10 +122,10 @@ fn compare(selection: &Selection) -> Result<()> {
                 play(&mut pair, *contender, scenario, round, &mut table);
             }
         }
-        println!("\n{}", table.markdown(&selection.contenders, round));
+        println!("\n{}", table.markdown(&selection.contenders, 1, round));
         if selection.whole {
             // After every round: a run takes an hour, and what it has measured by then is not lost if it ends early.
-            table.write(&selection.contenders, round)?;
+            table.write(&selection.contenders, 1, round)?;
         }
     }
     Ok(())

@@ -108,8 +108,8 @@ const REASONS: [(Row, &str); 7] = [
     ),
     (
         Row::Wakeups,
-        "the same: each of these has a thread of its own. Of 17 wakeups 6 are the core's, 3 each those of the lease, the \
-         bus and the recording, 2 those of the check",
+        "each task has a thread of its own: of 17 wakeups 6 are the core's, 3 each those of the lease, the bus and the \
+         recording, 2 those of the check of the web server",
     ),
     (
         Row::Packets,

@@ -2,7 +2,6 @@
 //!
 //! Owns docs/COMPARISON.md between its two marks. Never measures.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -26,7 +25,6 @@ const LEVEL: f64 = 0.2;
 #[derive(Debug)]
 struct Value {
     contender: &'static str,
-    scenario: &'static str,
     row: Row,
     measured: Measured,
 }
@@ -40,7 +38,6 @@ pub struct Table {
     values: Vec<Value>,
     failures: Vec<(&'static str, &'static str)>,
     decided: Vec<(&'static str, &'static str)>,
-    replaced: BTreeSet<&'static str>,
 }
 
 /// What the values of a cell come to.
@@ -72,6 +69,7 @@ impl Cell {
         match self {
             Cell::Missing => "–".to_owned(),
             Cell::Never(limit) => format!("not within {limit:.0} s"),
+            Cell::Median { median, least, most } if least == most => format!("{median:.digits$}"),
             Cell::Median { median, least, most } => {
                 let spread = format!("{least:.digits$} to {most:.digits$}");
                 format!("{median:.digits$} ({spread})")
@@ -107,7 +105,6 @@ impl Table {
             values: Vec::new(),
             failures: Vec::new(),
             decided: Vec::new(),
-            replaced: BTreeSet::new(),
         }
     }
 
@@ -125,19 +122,14 @@ impl Table {
 
     /// Adds the versions of a contender's packages.
     pub fn add_version(&mut self, contender: &'static str, version: &str) {
+        self.versions.retain(|(name, _)| *name != contender);
         self.versions.push((contender, version.to_owned()));
-    }
-
-    /// Forgets what a scenario found with a contender: it was played anew in another run.
-    pub fn replace(&mut self, contender: &'static str, scenario: &'static str) {
-        self.values.retain(|value| (value.contender, value.scenario) != (contender, scenario));
-        self.replaced.insert(scenario);
     }
 
     /// Adds what a scenario found.
     pub fn record(&mut self, contender: &'static str, scenario: &'static str, findings: &Findings) {
         for (row, measured) in findings {
-            self.values.push(Value { contender, scenario, row: *row, measured: *measured });
+            self.values.push(Value { contender, row: *row, measured: *measured });
         }
         if findings.iter().any(|(_, measured)| matches!(measured, Measured::Never(_))) {
             self.decided.push((contender, scenario));
@@ -187,16 +179,13 @@ impl Table {
     }
 
     /// The generated part of the document.
-    pub fn markdown(&self, contenders: &[&'static dyn Contender], rounds: usize) -> String {
+    pub fn markdown(&self, contenders: &[&'static dyn Contender], runs: usize, rounds: usize) -> String {
+        let (runs, rounds) = (counted(runs, "run"), counted(rounds, "round"));
         let mut text = format!(
-            "Measured on {} in one run with {rounds} rounds, in turns, on {}. A cell has the median and, in brackets, the \
-             least and the most.\n\n",
+            "Measured on {} in {runs} of {rounds}, in turns, on {}. A cell has the median and, in brackets, the least and \
+             the most.\n\n",
             self.date, self.machine
         );
-        if !self.replaced.is_empty() {
-            let names: Vec<String> = self.replaced.iter().map(|name| format!("`{name}`")).collect();
-            let _ = writeln!(text, "Played anew in a second run of that day: {}.\n", names.join(", "));
-        }
         self.write_rows(&mut text, contenders);
         self.write_settings(&mut text, contenders);
         self.write_behind(&mut text, contenders);
@@ -259,15 +248,19 @@ impl Table {
     }
 
     /// Puts the generated part into the document.
-    pub fn write(&self, contenders: &[&'static dyn Contender], rounds: usize) -> Result<()> {
+    pub fn write(&self, contenders: &[&'static dyn Contender], runs: usize, rounds: usize) -> Result<()> {
         let path = project_root().join(DOCUMENT);
         let document = fs::read_to_string(&path).map_err(Error::file(DOCUMENT))?;
         let parts = document.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
         let (head, tail) =
             parts.ok_or_else(|| Error::Unexpected(format!("{DOCUMENT} lacks {} or {}", BEGIN.trim(), END.trim())))?;
-        let table = self.markdown(contenders, rounds);
+        let table = self.markdown(contenders, runs, rounds);
         fs::write(&path, format!("{head}{BEGIN}\n{table}\n{END}{tail}")).map_err(Error::file(DOCUMENT))
     }
+}
+
+fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// That the machine was disturbed during a scenario whose numbers count all the same.

@@ -69,6 +69,7 @@ impl Contender for Hbd {
     }
 
     fn note(&self) -> &'static str {
-        "moves by `hbctl standby` and `hbctl takeover`"
+        "its addresses have a lease by which the kernel removes them, but not at a dead time of 1 s (they need 3 s); moves by \
+         hbctl standby and hbctl takeover"
     }
 }
