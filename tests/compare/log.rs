@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// `round 1, hbd, stop: [(Stop, Number(37.2))] (3 s)`; `None` for any other line, and for one that does not count.
+    /// `round 1, hbd, stop: [(Stop, Number(37.2))] (3 s)`; `None` for another line, and for one that does not count.
     fn parse(line: &str) -> Result<Option<Entry>> {
         let fields = || {
             let (round, rest) = line.strip_prefix("round ")?.split_once(", ")?;

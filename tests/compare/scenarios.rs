@@ -41,8 +41,8 @@ const fn scenario(name: &'static str, profile: Profile, play: fn(&mut Pair) -> R
     Scenario { name, profile, play }
 }
 
-/// In the order in which they are played: every change of the profile costs a start of both nodes. The first one wants
-/// a pair that was just started: after an outage nodes send again what the client had not acknowledged.
+/// In the order in which they are played: every change of the profile costs a start of both nodes. The first one
+/// wants a pair that was just started: after an outage nodes send again what the client had not acknowledged.
 pub const SCENARIOS: [Scenario; 16] = [
     scenario("idle", Profile::Usual, costs::idle),
     scenario("stop", Profile::Usual, stop),
@@ -255,7 +255,8 @@ fn machine_stalled(pair: &mut Pair) -> Result<Findings> {
             woken = now();
             pair.lab.nodes[A].freeze(false)?;
         }
-        // What a contender does when the machine goes on may make things worse: it is watched until the client is served.
+        // What a contender does when the machine goes on may make things worse: it is watched until the client is
+        // served.
         Ok(now() > acted + (STALL + AFTERWARDS).as_secs_f64() && restored(pair, acted))
     })?;
     Ok(vec![
