@@ -79,7 +79,12 @@ pub const ROWS: [Text; 25] = [
 ];
 
 /// Why hbd is behind in a row where it is, for the reader of the table. Each was found in the logs of such a run.
-const REASONS: [(Row, &str); 7] = [
+const REASONS: [(Row, &str); 8] = [
+    (
+        Row::PowerCutFive,
+        "up to one interval between heartbeats depends on the moment at which the power fails: 1 s with hbd, 1.39 s with \
+         keepalived, 1.67 s with ucarp; and hbd starts the web server, which runs on both nodes with these two",
+    ),
     (
         Row::Failback,
         "hbd stops the web server on one node and starts it on the other one; where it runs on both, only the address \

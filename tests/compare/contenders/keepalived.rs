@@ -82,7 +82,9 @@ impl Contender for Keepalived {
 
     fn note(&self) -> &'static str {
         "the web server runs on both nodes, as its samples have it, so no start is in its figures except where the row \
-         says so; it has no heartbeat cable, VRRP runs on the LAN; moves by track_file"
+         says so; it has no heartbeat cable, VRRP runs on the LAN; after a stall it \
+         does not announce its address again, so that clients keep the other node's MAC address (garp_master_refresh, off by \
+         default, would do it); moves by track_file"
     }
 }
 
