@@ -15,7 +15,7 @@
 //! | [`table`] | medians, verdicts, Markdown |
 //!
 //! Arguments: `--rounds N`, and words that select contenders and scenarios by their names; or `--from` and files with
-//! what earlier runs printed.
+//! what earlier runs printed, and `--note` with a text about them.
 
 mod contenders;
 mod costs;
@@ -63,9 +63,12 @@ fn finish(outcome: Result<()>) -> ExitCode {
     }
 }
 
-/// Makes the document of what earlier runs printed.
-fn rewrite(files: &[String]) -> Result<()> {
+/// Makes the document of what earlier runs printed. What follows `--note` is said of them.
+fn rewrite(arguments: &[String]) -> Result<()> {
+    let end = arguments.iter().position(|word| word == "--note").unwrap_or(arguments.len());
+    let (files, note) = arguments.split_at(end);
     let mut table = Table::begin();
+    table.set_note(note.get(1..).unwrap_or_default().join(" "));
     let rounds = log::read(&mut table, files)?;
     println!("{}", table.markdown(&contenders::all(), files.len(), rounds));
     table.write(&contenders::all(), files.len(), rounds)

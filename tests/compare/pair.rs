@@ -27,6 +27,8 @@ pub const SERVICE: &str = "nginx.service";
 const PACE: Duration = Duration::from_millis(5);
 /// How long the client watches before and after: longer than it waits for one answer.
 const CALM: Duration = Duration::from_millis(500);
+/// How long kernels send packets of their own after a boot.
+const AFTER_BOOT: Duration = Duration::from_secs(20);
 /// How long a pair may take to settle by itself after a scenario before it is started anew.
 const BY_ITSELF: Duration = Duration::from_secs(30);
 /// What another contender's file would mean to one that reads it.
@@ -43,7 +45,10 @@ pub struct Pair {
 impl Pair {
     /// Boots both nodes. Nothing runs on them.
     pub fn boot() -> Result<Pair> {
-        Ok(Pair { lab: Lab::boot_with_peers()?, client: None, running: None })
+        let lab = Lab::boot_with_peers()?;
+        // Kernels look for routers and groups then, and the first contender's packets would be counted with these.
+        std::thread::sleep(AFTER_BOOT);
+        Ok(Pair { lab, client: None, running: None })
     }
 
     /// The contender that runs.

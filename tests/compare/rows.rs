@@ -119,7 +119,8 @@ const REASONS: [(Row, &str); 8] = [
     (
         Row::Packets,
         "both hbds send a heartbeat each second, and every ten seconds a report of their resources, as Heartbeat's \
-         protocol wants it; with VRRP and CARP only the owner sends, and less often at this dead time",
+         protocol wants it; with VRRP and CARP only the owner sends, and less often at this dead time. Where hbd was \
+         measured right after the nodes' boot, their kernels' own packets are among its own",
     ),
 ];
 

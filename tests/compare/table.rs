@@ -34,6 +34,7 @@ struct Value {
 pub struct Table {
     date: String,
     machine: String,
+    note: String,
     versions: Vec<(&'static str, String)>,
     values: Vec<Value>,
     failures: Vec<(&'static str, &'static str)>,
@@ -101,11 +102,17 @@ impl Table {
         Table {
             date: say(&["date", "+%Y-%m-%d"]),
             machine,
+            note: String::new(),
             versions: Vec::new(),
             values: Vec::new(),
             failures: Vec::new(),
             decided: Vec::new(),
         }
+    }
+
+    /// What a reader has to know of this table, beside what its document says of every table.
+    pub fn set_note(&mut self, note: String) {
+        self.note = note;
     }
 
     /// Asks the nodes for the versions.
@@ -186,6 +193,9 @@ impl Table {
              the most.\n\n",
             self.date, self.machine
         );
+        if !self.note.is_empty() {
+            let _ = writeln!(text, "{}\n", self.note);
+        }
         self.write_rows(&mut text, contenders);
         self.write_settings(&mut text, contenders);
         self.write_behind(&mut text, contenders);
@@ -240,9 +250,10 @@ impl Table {
                     .then(|| format!("- {} ({} ahead): {}.\n", row.title, ahead.join(", "), reason(row.row)))
             })
             .collect();
-        if behind.is_empty() {
+        let compared = || ROWS.iter().any(|row| self.ahead_of_hbd(contenders, row).is_some());
+        if behind.is_empty() && compared() {
             text.push_str("\nhbd is ahead or level in every row.\n");
-        } else {
+        } else if !behind.is_empty() {
             let _ = write!(text, "\nWhere hbd is behind, and why:\n\n{}", behind.concat());
         }
     }

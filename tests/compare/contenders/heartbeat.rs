@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hbd_lab::lab::{Lab, NODES};
+use hbd_lab::node::Node;
 use hbd_lab::{Error, Result};
 
 use super::{Contender, File, Profile, START, filled};
@@ -68,8 +69,11 @@ impl Contender for Heartbeat {
                 }
             }
         }
-        let holds = |index: usize| Ok::<_, Error>(lab.nodes[index].attempt(&["cl_status", "rscstatus"])?.stdout);
-        Ok(holds(0)?.trim() == "all" && holds(1)?.trim() == "none")
+        let in_transition = |node: &Node| {
+            let said = node.attempt(&["cl_status", "rscstatus"])?.stdout;
+            Ok::<_, Error>(said.trim() == "transition")
+        };
+        Ok(!in_transition(&lab.nodes[0])? && !in_transition(&lab.nodes[1])?)
     }
 
     fn leave(&self, lab: &Lab, index: usize) -> Result<()> {
