@@ -51,7 +51,13 @@ impl Entry {
             let (contender, rest) = rest.split_once(", ")?;
             let (scenario, rest) = rest.split_once(": [")?;
             let (findings, rest) = rest.split_once("] (")?;
-            rest.contains(" s)").then_some((round.parse().ok()?, contender, scenario, findings))
+            // The words of a failure may have brackets, too.
+            (rest.contains(" s)") && !scenario.contains(':')).then_some((
+                round.parse().ok()?,
+                contender,
+                scenario,
+                findings,
+            ))
         };
         let Some((round, contender, scenario, findings)) = fields() else { return Ok(None) };
         let scenario = SCENARIOS.iter().find(|known| known.name == scenario).map(|known| known.name);
