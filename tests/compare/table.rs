@@ -189,7 +189,7 @@ impl Table {
     pub fn markdown(&self, contenders: &[&'static dyn Contender], runs: usize, rounds: usize) -> String {
         let (runs, rounds) = (counted(runs, "run"), counted(rounds, "round"));
         let mut text = format!(
-            "Measured on {} in {runs} of {rounds}, in turns, on {}. A cell has the median and, in brackets, the least and \
+            "Measured on {} in {runs}, {rounds} together, in turns, on {}. A cell has the median and, in brackets, the least and \
              the most.\n\n",
             self.date, self.machine
         );
