@@ -100,8 +100,12 @@ impl Client {
 
     /// The requests since a wall-clock time, in the order in which they ended.
     pub fn since(&self, time: f64) -> Vec<Request> {
-        let requests = self.requests.lock().map(|requests| requests.clone()).unwrap_or_default();
-        requests.into_iter().filter(|request| request.begun >= time).collect()
+        self.answers().since(time)
+    }
+
+    /// What it was answered, for another thread.
+    pub fn answers(&self) -> Answers {
+        Answers(self.requests.clone())
     }
 
     /// Waits until this node answers a request that begins from now on. Returns when it did.
@@ -115,6 +119,25 @@ impl Client {
                 _ => "nobody answers".to_owned(),
             })
         })
+    }
+}
+
+/// What a client was answered so far.
+#[derive(Debug, Clone)]
+pub struct Answers(Arc<Mutex<Vec<Request>>>);
+
+impl Answers {
+    /// The requests since a wall-clock time, in the order in which they ended.
+    pub fn since(&self, time: f64) -> Vec<Request> {
+        let requests =
+            self.0.lock().map(|requests| requests.iter().filter(|request| request.begun >= time).cloned().collect());
+        requests.unwrap_or_default()
+    }
+
+    /// When the last answer was complete, and which node gave it.
+    pub fn last(&self) -> Option<(f64, String)> {
+        let requests = self.0.lock().ok()?;
+        requests.iter().rev().find_map(|request| Some((request.ended, request.server.clone()?)))
     }
 }
 

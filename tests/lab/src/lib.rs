@@ -10,12 +10,15 @@
 //! | [`switch`] | namespaces, bridges, cables |
 //! | `cgroup` | each machine's own control groups |
 //! | [`node`] | one machine: boot, commands, files, services, power failure |
+//! | [`shell`] | the way into a machine for other threads |
 //! | [`process`] | programs that are started, waited for and ended |
 //! | [`witness`] | servers of etcd, and the cables to them |
 //! | [`serial`] | a null-modem cable between the nodes |
 //! | [`records`] | a node's journal |
 //! | [`capture`] | what crossed a bridge |
 //! | [`client`] | a client, what it was answered, and its outages |
+//! | [`wire`] | a cable that loses, delays, doubles and repeats frames |
+//! | [`arp`] | who answers for the virtual address, and a stranger that claims it |
 //! | [`noise`] | garbage on the heartbeat link |
 //! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, its complaints |
 //! | [`repository`] | what a node without a network can install |
@@ -30,6 +33,7 @@
 //! A program that uses the lab calls [`enter`] first in its `main`: the client and the noise are the same program,
 //! started again inside a namespace.
 
+pub mod arp;
 pub mod capture;
 mod cgroup;
 pub mod client;
@@ -44,11 +48,13 @@ pub mod records;
 pub mod repository;
 pub mod round;
 pub mod serial;
+pub mod shell;
 pub mod site;
 pub mod software;
 pub mod starvation;
 pub mod suite;
 pub mod switch;
+pub mod wire;
 pub mod witness;
 
 use std::path::PathBuf;

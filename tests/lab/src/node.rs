@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::cgroup::Groups;
 use crate::process::{self, Output, attempt, run, run_within, wait_or_explain, wait_until};
 use crate::records::{self, Record};
+use crate::shell::Shell;
 use crate::site::{self, Site};
 use crate::switch::{Lan, Port, Switch};
 use crate::{Error, Result, project_root};
@@ -232,13 +233,21 @@ impl Node {
 
     /// The command of this machine that runs a command in the node.
     fn inside(&self, words: &[&str]) -> Result<Vec<String>> {
-        let Some(power) = &self.power else {
-            return Err(Error::Unexpected(format!("{} is off: cannot run {}", self.name, words.join(" "))));
-        };
-        let mut command = vec!["nsenter", "-t", &power.leader, "-m", "-p", "-n", "-u", "-i", "-C", "--"];
-        command.extend(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]);
-        command.extend(words);
-        Ok(command.into_iter().map(str::to_owned).collect())
+        match self.shell() {
+            Some(shell) => Ok(shell.inside(words)),
+            None => Err(Error::Unexpected(format!("{} is off: cannot run {}", self.name, words.join(" ")))),
+        }
+    }
+
+    /// The way into it for other threads, while it is on.
+    pub fn shell(&self) -> Option<Shell> {
+        let power = self.power.as_ref()?;
+        Some(Shell::new(&self.name, &power.leader, self.site.namespace(&self.name)))
+    }
+
+    /// The directory of this machine that is its root, also while it is off.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// As [`Node::run`] with another limit than [`process::LIMIT`].

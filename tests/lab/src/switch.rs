@@ -37,7 +37,7 @@ impl Lan {
     }
 
     /// The port of a machine at the switch.
-    fn port(self, machine: &str) -> String {
+    pub(crate) fn port(self, machine: &str) -> String {
         format!("{machine}-{}", self as u8)
     }
 }

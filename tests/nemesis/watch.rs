@@ -1,0 +1,123 @@
+//! The threads that watch all the while: who has the address, who answers for it on the wire, whether the client is
+//! served.
+//!
+//! Only samples and compares with what the world excuses. What hbctl says is watched in `status`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::{JoinHandle, sleep};
+use std::time::Duration;
+
+use hbd_lab::arp::Answer;
+use hbd_lab::example::VIP;
+use hbd_lab::lab::NODES;
+use hbd_lab::process::now;
+
+use crate::field::{Shared, locked};
+use crate::finding::{Finding, Kind};
+
+/// The time between two samples.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Both nodes answer for the address in turns: so many times the other one than before. A move is one such change, and
+/// a move back another.
+const TURNS: usize = 3;
+/// Within so many seconds.
+const TURNS_WITHIN: f64 = 0.9;
+/// A client that has had no answer for so many seconds is noted in the story.
+const SILENT: f64 = 0.7;
+
+/// What was seen last, for the story.
+#[derive(Debug, Default, PartialEq, Clone)]
+struct Seen {
+    owners: Vec<&'static str>,
+    server: Option<String>,
+}
+
+/// Watches until the field is left.
+pub fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
+    let shared = shared.clone();
+    std::thread::spawn(move || {
+        let mut seen = Seen::default();
+        while !shared.has_ended() {
+            let begun = *locked(&shared.begun);
+            if let Some(begun) = begun {
+                look(&shared, begun, &mut seen);
+            }
+            sleep(PAUSE);
+        }
+    })
+}
+
+fn look(shared: &Shared, begun: f64, seen: &mut Seen) {
+    let owners = owners(shared);
+    let time = now();
+    let last = shared.answers.last();
+    let server = last.clone().filter(|(ended, _)| time - ended < SILENT).map(|(_, server)| server);
+    let now_seen = Seen { owners, server };
+    if now_seen != *seen {
+        let server = now_seen.server.as_deref().unwrap_or("nobody");
+        shared.note(format!("  has the address: {:?}; serves the client: {server}", now_seen.owners));
+        seen.clone_from(&now_seen);
+    }
+    let two_excused = locked(&shared.world).excuses_two_owners(time);
+    if !two_excused {
+        if now_seen.owners.len() > 1 {
+            shared.find(Finding { kind: Kind::TwoOwners, text: format!("both nodes have {VIP}") });
+        }
+        if let Some(text) = answered_by_both(&locked(&shared.claims), time) {
+            shared.find(Finding { kind: Kind::TwoOwners, text });
+        }
+    }
+    let (since, bound) = {
+        let world = locked(&shared.world);
+        (world.serves_since(time), world.bound(time))
+    };
+    let Some(since) = since else { return };
+    let silence = time - last.map_or(begun, |(ended, _)| ended).max(since).max(begun);
+    if silence > bound {
+        let text =
+            format!("no answer for {silence:.1} s; {bound:.0} s are documented; owners: {:?}", now_seen.owners);
+        shared.find(Finding { kind: Kind::NobodyServes, text });
+    }
+}
+
+/// The nodes that have the address at one moment.
+pub fn owners(shared: &Shared) -> Vec<&'static str> {
+    let holds = |node: &usize| shared.shell(*node).is_some_and(|shell| shell.holds(VIP).unwrap_or(false));
+    let mut owners: Vec<usize> = [0, 1].into_iter().filter(holds).collect();
+    // They are asked one after the other: the first may have given it away by the time the second was asked.
+    if owners.len() > 1 && !holds(&owners[0]) {
+        owners.remove(0);
+    }
+    owners.into_iter().map(|node| NODES[node].name).collect()
+}
+
+/// Whether both nodes answer in turns for the address, of late.
+fn answered_by_both(claims: &VecDeque<Answer>, time: f64) -> Option<String> {
+    let node = |answer: &Answer| NODES.iter().position(|node| node.public_mac() == answer.mac);
+    let recent = claims.iter().filter(|answer| time - answer.time < TURNS_WITHIN);
+    let answerers: Vec<usize> = recent.filter_map(node).collect();
+    let turns = answerers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    (turns >= TURNS).then(|| format!("both nodes answer for {VIP} on the wire, {turns} times in turns"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(nodes: &[usize]) -> VecDeque<Answer> {
+        let answer = |(index, node): (usize, &usize)| Answer {
+            time: 10.0 + index as f64 / 10.0,
+            mac: NODES[*node].public_mac(),
+        };
+        nodes.iter().enumerate().map(answer).collect()
+    }
+
+    #[test]
+    fn a_move_is_not_two_owners_and_turns_are() {
+        assert_eq!(answered_by_both(&claims(&[0, 0, 0, 1, 1]), 10.6), None);
+        assert_eq!(answered_by_both(&claims(&[0, 1, 1, 0, 0]), 10.6), None, "a move and a move back");
+        assert!(answered_by_both(&claims(&[0, 1, 0, 1]), 10.6).is_some());
+        assert_eq!(answered_by_both(&claims(&[0, 1, 0, 1]), 20.0), None, "that was long ago");
+    }
+}
