@@ -10,6 +10,7 @@
 # make arm64    whether it compiles for aarch64-unknown-linux-gnu; installs that target and a C compiler for it
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make compare  hbd beside keepalived, Pacemaker, Heartbeat and ucarp: docs/COMPARISON.md; ROUNDS=3, ONLY="word word"
+# make nemesis MINUTES=30 SEED=n   two real nodes under random faults and acts of administration; ONLY="words" selects
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
@@ -42,7 +43,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -132,6 +133,18 @@ compare: prepare
 	$(MAKE) --no-print-directory deb && $(CARGO) build --package hbd-compare && wait $$base
 	$(SAY) "the comparison: about 25 minutes a round"
 	@set -o pipefail; $(SUDO) $(TARGET)/debug/compare --rounds $(ROUNDS) $(ONLY) | tee $(TARGET)/compare.log
+
+# Every finding is kept in target/nemesis. ONLY="words" selects acts whose name contains one of them; ROUND=n begins with
+# that round of the seed.
+nemesis: MINUTES = 30
+nemesis: SEED = 1
+nemesis: ROUND = 0
+nemesis: prepare
+	@$(SUDO) true
+	@$(MAKE) --no-print-directory bases & bases=$$!; \
+	$(MAKE) --no-print-directory deb >/dev/null && $(CARGO) build --quiet --package hbd-nemesis && wait $$bases
+	$(SAY) "the nemesis: $(MINUTES) minutes"
+	@$(SUDO) $(TARGET)/debug/nemesis --minutes $(MINUTES) --seed $(SEED) --first $(ROUND) $(ONLY)
 
 # The commit of version 0.1.0, before groups moved one by one.
 LAST_RELEASE = 4d5b292

@@ -13,7 +13,6 @@ use hbd_lab::client::{Answers, Client};
 use hbd_lab::lab::Lab;
 use hbd_lab::process::now;
 use hbd_lab::shell::Shell;
-use hbd_lab::software::Software;
 
 use crate::finding::Finding;
 use crate::trouble::World;
@@ -103,9 +102,9 @@ pub struct Field {
 }
 
 impl Field {
-    /// Boots both machines; hbd is started, also at each boot from now on.
+    /// Boots both machines, which have a real Heartbeat as well; hbd is started, also at each boot from now on.
     pub fn boot() -> Result<Field> {
-        let lab = Lab::boot([Software::Hbd; 2])?;
+        let lab = Lab::boot_with_both()?;
         let client = lab.client_at(PACE)?;
         let shared = Arc::new(Shared {
             world: Mutex::default(),

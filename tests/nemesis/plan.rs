@@ -3,7 +3,7 @@
 
 use hbd::util::random::SplitMix64;
 
-use crate::acts::Act;
+use crate::acts::{Act, LONG};
 
 /// An act of a round.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +57,7 @@ pub fn round(seed: u64, number: u64, table: &[Act], allowed: &[usize]) -> Vec<Pl
         let lasts = random.between(LASTS[0], LASTS[1]) as f64 / 1000.0;
         let (node, dice) = (random.below(2) as usize, random.below(u64::MAX));
         if let Some(act) = chosen {
+            let lasts = if table[*act].apart & LONG == 0 { lasts } else { 3.0 * lasts };
             planned.push(Planned { act: *act, node, begins, ends: begins + lasts, dice });
         }
     }

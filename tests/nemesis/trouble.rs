@@ -30,6 +30,8 @@ pub enum Trouble {
     Stopped,
     /// systemd calls the service active, and it does not answer.
     Hangs,
+    /// A real Heartbeat runs in place of hbd.
+    Heartbeat,
     /// An operator works on the machine.
     Maintenance,
     /// An operator, or a changed preference, moves the group.
@@ -59,7 +61,7 @@ const fn row(trouble: Trouble, flags: [bool; 3], after: f64, source: &'static st
     Excuse { trouble, unfit, keeps, mute, after, source }
 }
 
-const EXCUSES: [Excuse; 14] = [
+const EXCUSES: [Excuse; 15] = [
     // It boots, hears its peer or waits for initdead, and may get its group back.
     row(Trouble::Off, [true, false, true], 45.0, "failures: it comes back"),
     row(Trouble::Away, [true, false, true], 30.0, "failures: systemctl stop hbd"),
@@ -75,6 +77,8 @@ const EXCUSES: [Excuse; 14] = [
     row(Trouble::Fails, [true, false, false], 35.0, "failures: a unit fails; it fails on the other node, too"),
     row(Trouble::Stopped, [true, true, false], 10.0, "failures: somebody stops it by hand"),
     row(Trouble::Hangs, [true, true, false], 10.0, "failures: it hangs, and there is no check"),
+    // It keeps what it does not serve, needs ten seconds for each decision, and is told nothing by hbctl.
+    row(Trouble::Heartbeat, [true, true, true], 45.0, "PROTECTION.md: with a real Heartbeat as the other node"),
     row(Trouble::Maintenance, [true, true, false], 10.0, "failures: hbctl maintenance on"),
     row(Trouble::Moves, [false, false, false], 10.0, "failures: hbctl standby, takeover, move"),
     row(Trouble::Changed, [false, false, false], 0.0, "failures: the disk is full; its name changes; a mistake"),
@@ -165,10 +169,12 @@ impl World {
     }
 
     /// Whether two owners are what the documentation says of such a moment: nothing passes between the nodes, neither
-    /// on the link nor on the LAN (README, PROTECTION.md: without a witness both serve until they hear each other).
+    /// on the link nor on the LAN (README, PROTECTION.md: without a witness both serve until they hear each other); or
+    /// the link is cut and one of them is a real Heartbeat, which asks nobody.
     pub fn excuses_two_owners(&self, now: f64) -> bool {
         let link = self.any(now, |spell| spell.trouble == Trouble::Link);
-        let lan = self.any(now, |spell| matches!(spell.trouble, Trouble::LanCut | Trouble::LanBad));
+        let second = [Trouble::LanCut, Trouble::LanBad, Trouble::Heartbeat];
+        let lan = self.any(now, |spell| second.contains(&spell.trouble));
         link && lan
     }
 

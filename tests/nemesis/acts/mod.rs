@@ -80,6 +80,8 @@ const MOVE: u16 = 64;
 const STOP: u16 = 128;
 /// A program that is stopped by a signal, and continued by name.
 const FREEZE: u16 = 256;
+/// Lasts three times as long as others.
+pub const LONG: u16 = 512;
 
 const fn act(
     name: &'static str,
@@ -139,6 +141,7 @@ pub const TABLE: &[Act] = &[
     act("hbd_restarted", 5, 0, &[(This, Succeeds)], operate::restart),
     act("hbd_upgraded", 3, DISK, &[(This, Succeeds)], operate::upgrade),
     act("hbd_stopped", 3, STOP, &[(This, Away)], operate::stop),
+    act("heartbeat_in_its_place", 3, LONG | STOP, &[(This, Heartbeat)], operate::heartbeat),
     act("standby", 4, MOVE, &[(Both, Moves)], operate::standby),
     act("takeover", 4, MOVE, &[(Both, Moves)], operate::takeover),
     act("move_to_and_fro", 3, MOVE, &[(Both, Moves)], operate::to_and_fro),

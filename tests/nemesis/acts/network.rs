@@ -65,7 +65,7 @@ fn damage(field: &Field, node: usize, lan: Lan, [out, into]: [Fate; 2]) -> Resul
 /// The machine is not heard, or it does not hear.
 fn one_way(field: &Field, spot: Spot, lan: Lan) -> Result<Undo> {
     let (whole, none) = (Fate::default(), Fate { loss: 100, ..Fate::default() });
-    let fates = if spot.dice % 2 == 0 { [none, whole] } else { [whole, none] };
+    let fates = if spot.dice.is_multiple_of(2) { [none, whole] } else { [whole, none] };
     damage(field, spot.node, lan, fates)
 }
 

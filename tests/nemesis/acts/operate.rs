@@ -2,7 +2,7 @@
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
-use hbd_lab::software::package;
+use hbd_lab::software::{Software, package};
 
 use super::{Spot, Undo, nothing};
 use crate::field::{Field, HBD};
@@ -28,6 +28,17 @@ pub(super) fn stop(field: &mut Field, spot: Spot) -> Result<Undo> {
     Ok(Box::new(move |field| {
         // A machine that has booted meanwhile has started it already.
         field.aside(spot.node, &["sh", "-c", &format!("systemctl reset-failed {HBD}; systemctl start {HBD}")]);
+        Ok(())
+    }))
+}
+
+/// The node is changed over to a real Heartbeat, with the same files, and back.
+pub(super) fn heartbeat(field: &mut Field, spot: Spot) -> Result<Undo> {
+    let unit = Software::Heartbeat.unit();
+    field.aside(spot.node, &["sh", "-c", &format!("systemctl stop {HBD} && systemctl start {unit}")]);
+    Ok(Box::new(move |field| {
+        // A machine that has booted meanwhile runs hbd.
+        field.aside(spot.node, &["sh", "-c", &format!("systemctl stop {unit}; systemctl start {HBD}")]);
         Ok(())
     }))
 }
