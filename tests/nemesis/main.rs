@@ -1,9 +1,9 @@
 //! The nemesis: two real nodes under a random, repeatable stream of faults and acts of administration.
 //!
 //! A seed makes rounds. In each, one to three acts begin at random moments, also while another one is under way, and
-//! are undone; then all must be calm again. All the while threads watch that there are never two owners, that somebody
-//! serves whenever a healthy node could, and that `hbctl status` says what is so. Real time makes each run different:
-//! the same seed gives the same acts in the same order, not the same interleaving.
+//! are undone; then all must be calm again. All the while threads watch that there are never two owners, that
+//! somebody serves whenever a healthy node could, and that `hbctl status` says what is so. Real time makes each run
+//! different: the same seed gives the same acts in the same order, not the same interleaving.
 //!
 //! | module | owns |
 //! |---|---|

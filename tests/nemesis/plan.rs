@@ -31,8 +31,10 @@ pub enum Moment {
 
 /// How many acts are in one round at most.
 const ACTS: u64 = 3;
-/// Within so many milliseconds all acts of a round begin.
+/// Within so many milliseconds an act begins that does not follow another one.
 const BEGIN: u64 = 8_000;
+/// Every other act begins so many milliseconds after the begin, or the end, of the one before it at most.
+const NEAR: u64 = 1_500;
 /// How long an act lasts, milliseconds: shorter than a dead time, or up to four of them.
 const LASTS: [u64; 2] = [500, 16_000];
 
@@ -53,7 +55,10 @@ pub fn round(seed: u64, number: u64, table: &[Act], allowed: &[usize]) -> Vec<Pl
             at = at.saturating_sub(weight);
             here
         });
-        let begins = random.below(BEGIN) as f64 / 1000.0;
+        let (far, near, close) = (random.below(BEGIN), random.below(NEAR), random.below(2) == 0);
+        // What happens in the middle of something else is what nobody has thought of.
+        let anchor = planned.last().filter(|_| close).map(|one| if far % 2 == 0 { one.begins } else { one.ends });
+        let begins = anchor.unwrap_or_default() + if anchor.is_some() { near } else { far } as f64 / 1000.0;
         let lasts = random.between(LASTS[0], LASTS[1]) as f64 / 1000.0;
         let (node, dice) = (random.below(2) as usize, random.below(u64::MAX));
         if let Some(act) = chosen {

@@ -1,7 +1,7 @@
 //! What hbctl says on each node, held against what is so: once a second, all the while.
 //!
-//! A sample that differs is no finding yet: hbctl shows what hbd knows, and hbd learns of it after a dead time at most.
-//! A difference that lasts is one.
+//! A sample that differs is no finding yet: hbctl shows what hbd knows, and hbd learns of it after a dead time at
+//! most. A difference that lasts is one.
 
 use std::sync::Arc;
 use std::thread::{JoinHandle, sleep};

@@ -124,8 +124,8 @@ pub struct World {
     spells: Vec<Spell>,
 }
 
-/// Within so many seconds more than the dead time a client is served again: three questions on the LAN, a start of the
-/// service, and what a busy machine adds.
+/// Within so many seconds more than the dead time a client is served again: three questions on the LAN, a start of
+/// the service, and what a busy machine adds.
 const MARGIN: f64 = 10.0;
 /// What an hbd that is about to be started again asks for beside the dead time (05 §3.2).
 const PATIENCE: f64 = 30.0;
@@ -169,8 +169,8 @@ impl World {
     }
 
     /// Whether two owners are what the documentation says of such a moment: nothing passes between the nodes, neither
-    /// on the link nor on the LAN (README, PROTECTION.md: without a witness both serve until they hear each other); or
-    /// the link is cut and one of them is a real Heartbeat, which asks nobody.
+    /// on the link nor on the LAN (README, PROTECTION.md: without a witness both serve until they hear each other);
+    /// or the link is cut and one of them is a real Heartbeat, which asks nobody.
     pub fn excuses_two_owners(&self, now: f64) -> bool {
         let link = self.any(now, |spell| spell.trouble == Trouble::Link);
         let second = [Trouble::LanCut, Trouble::LanBad, Trouble::Heartbeat];
@@ -183,8 +183,8 @@ impl World {
         self.any(now, |spell| spell.node == node && spell.trouble.excuse().mute)
     }
 
-    /// Since when somebody must serve: one node at least is fit, and no node keeps what it does not serve. `None` when
-    /// nobody must. Zero means: since long.
+    /// Since when somebody must serve: one node at least is fit, and no node keeps what it does not serve. `None`
+    /// when nobody must. Zero means: since long.
     pub fn serves_since(&self, now: f64) -> Option<f64> {
         let keeps = self.clear_since(now, |spell| spell.trouble.excuse().keeps)?;
         let fit = |node| self.clear_since(now, |spell: &Spell| spell.node == node && spell.trouble.excuse().unfit);

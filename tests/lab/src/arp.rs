@@ -10,7 +10,7 @@ use crate::process::{now, run};
 use crate::{Error, Result};
 
 /// The MAC address of the stranger, which no machine has.
-const STRANGER: &str = "020066006600";
+pub const STRANGER: &str = "02:00:66:00:66:00";
 
 /// Asks ten times a second who has the virtual address; it stops when dropped.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Drop for Asker {
 
 /// A machine without a right to it claims the virtual address so often, once a second. It answers no question.
 pub fn claim(namespace: &str, times: u32) -> Result<Asker> {
-    let words = [STRANGER.to_owned(), hexadecimal(&VIP.octets()), times.to_string()];
+    let words = [STRANGER.replace(':', ""), hexadecimal(&VIP.octets()), times.to_string()];
     Ok(Asker { helper: start(namespace, "claim", &words)? })
 }
 

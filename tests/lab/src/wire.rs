@@ -96,8 +96,8 @@ impl Drop for Wire {
     }
 }
 
-/// For how long a flapping cable is cut, and then whole, in turns: now and then for longer than a keepalive, and never
-/// for longer than a dead time.
+/// For how long a flapping cable is cut, and then whole, in turns: now and then for longer than a keepalive, and
+/// never for longer than a dead time.
 const FLAPS: [Duration; 6] = [
     Duration::from_millis(300),
     Duration::from_millis(700),
