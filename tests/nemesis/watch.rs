@@ -18,11 +18,8 @@ use crate::finding::{Finding, Kind};
 
 /// The time between two samples.
 const PAUSE: Duration = Duration::from_millis(150);
-/// Both nodes answer for the address in turns: so many times the other one than before. A move is one such change; an
-/// operator may ask for three in half a second. Two that answer all the while make ten in a second.
-const TURNS: usize = 6;
-/// Within so many seconds.
-const TURNS_WITHIN: f64 = 0.9;
+/// An answer is looked at for so many seconds.
+const RECENT: f64 = 0.9;
 /// A client that has had no answer for so many seconds is noted in the story.
 const SILENT: f64 = 0.7;
 
@@ -92,33 +89,32 @@ pub fn owners(shared: &Shared) -> Vec<&'static str> {
     owners.into_iter().map(|node| NODES[node].name).collect()
 }
 
-/// Whether both nodes answer in turns for the address, of late.
+/// Whether both nodes have answered one question for the address, of late.
 fn answered_by_both(claims: &VecDeque<Answer>, time: f64) -> Option<String> {
-    let node = |answer: &Answer| NODES.iter().position(|node| node.public_mac() == answer.mac);
-    let recent = claims.iter().filter(|answer| time - answer.time < TURNS_WITHIN);
-    let answerers: Vec<usize> = recent.filter_map(node).collect();
-    let turns = answerers.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    (turns >= TURNS).then(|| format!("both nodes answer for {VIP} on the wire, {turns} times in turns"))
+    let by = |answer: &&Answer, node: usize| answer.mac == NODES[node].public_mac() && time - answer.time < RECENT;
+    let mut first = claims.iter().filter(|answer| by(answer, 0));
+    let both = first.find(|one| claims.iter().any(|other| other.question == one.question && by(&other, 1)))?;
+    Some(format!("both nodes answered the question who has {VIP}, at {:.3}", both.time))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn claims(nodes: &[usize]) -> VecDeque<Answer> {
-        let answer = |(index, node): (usize, &usize)| Answer {
-            time: 10.0 + index as f64 / 10.0,
+    fn claims(answers: &[(u64, usize)]) -> VecDeque<Answer> {
+        let answer = |(question, node): &(u64, usize)| Answer {
+            time: 10.0 + *question as f64 / 10.0,
             mac: NODES[*node].public_mac(),
+            question: *question,
         };
-        nodes.iter().enumerate().map(answer).collect()
+        answers.iter().map(answer).collect()
     }
 
     #[test]
-    fn a_move_is_not_two_owners_and_turns_are() {
-        assert_eq!(answered_by_both(&claims(&[0, 0, 0, 1, 1]), 10.6), None);
-        assert_eq!(answered_by_both(&claims(&[0, 1, 1, 0, 0]), 10.6), None, "a move and a move back");
-        let both = claims(&[0, 1, 0, 1, 0, 1, 0]);
-        assert!(answered_by_both(&both, 10.7).is_some());
+    fn moves_are_not_two_owners_and_two_answers_to_one_question_are() {
+        assert_eq!(answered_by_both(&claims(&[(1, 0), (2, 1), (3, 0), (4, 1)]), 10.5), None, "three moves");
+        let both = claims(&[(1, 0), (2, 0), (2, 1), (3, 1)]);
+        assert!(answered_by_both(&both, 10.5).is_some());
         assert_eq!(answered_by_both(&both, 20.0), None, "that was long ago");
     }
 }

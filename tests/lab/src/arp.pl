@@ -1,6 +1,7 @@
 # ARP on one interface, with nothing but Perl's core.
 #
-#   arp.pl ask INDEX MAC SENDER ADDRESS     asks ten times a second who has ADDRESS, and prints each answer: MAC
+#   arp.pl ask INDEX MAC SENDER ADDRESS     asks ten times a second who has ADDRESS, and prints each answer: MAC,
+#                                           and which question it answers
 #   arp.pl claim INDEX MAC ADDRESS COUNT    says COUNT times within COUNT seconds that MAC has ADDRESS
 #
 # INDEX is that of the interface; MAC, SENDER and ADDRESS are hexadecimal.
@@ -26,17 +27,20 @@ if ($mode eq 'claim') {
 my ($own, $address) = map { pack('H*', $_) } @ARGV;
 my $question = $all . $mac . pack('H*', '08060001080006040001') . $mac . $own . chr(0) x 6 . $address;
 $| = 1;
-my $next = time;
+my ($next, $count) = (time, 0);
 while (1) {
-    if (time >= $next) {
-        send($lan, $question, 0, $place);
-        $next = time + 0.1;
+    send($lan, $question, 0, $place);
+    ($next, $count) = ($next + 0.1, $count + 1);
+    $next = time if $next < time - 1;
+    # All answers to a question are read before the next one is sent, also when this program was kept from running.
+    while (1) {
+        my $ready = '';
+        vec($ready, fileno($lan), 1) = 1;
+        my $left = $next - time;
+        last unless select($ready, undef, undef, $left > 0 ? $left : 0) > 0;
+        recv($lan, my $frame, 2048, 0);
+        # Answers to us only: an announcement is sent to all.
+        next if substr($frame, 20, 2) ne "\0\2" || substr($frame, 28, 4) ne $address || substr($frame, 0, 6) ne $mac;
+        printf "%s %d\n", unpack('H*', substr($frame, 22, 6)), $count;
     }
-    my $ready = '';
-    vec($ready, fileno($lan), 1) = 1;
-    next unless select($ready, undef, undef, 0.02) > 0;
-    recv($lan, my $frame, 2048, 0);
-    # Answers to us only: an announcement is sent to all.
-    next if substr($frame, 20, 2) ne "\0\2" || substr($frame, 28, 4) ne $address || substr($frame, 0, 6) ne $mac;
-    printf "%s\n", unpack('H*', substr($frame, 22, 6));
 }

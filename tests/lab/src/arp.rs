@@ -25,6 +25,8 @@ pub struct Answer {
     pub time: f64,
     /// From whom.
     pub mac: [u8; 6],
+    /// Which question was answered: two machines that answer one have the address at the same time.
+    pub question: u64,
 }
 
 impl Asker {
@@ -69,15 +71,16 @@ fn start(namespace: &str, mode: &str, words: &[String]) -> Result<Child> {
 
 fn listen(stdout: ChildStdout, heard: &mut impl FnMut(Answer)) {
     for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
-        if let Some(mac) = parse(&line) {
-            heard(Answer { time: now(), mac });
+        if let Some((mac, question)) = parse(&line) {
+            heard(Answer { time: now(), mac, question });
         }
     }
 }
 
-fn parse(line: &str) -> Option<[u8; 6]> {
-    let byte = |at: usize| u8::from_str_radix(line.get(at * 2..at * 2 + 2)?, 16).ok();
-    Some([byte(0)?, byte(1)?, byte(2)?, byte(3)?, byte(4)?, byte(5)?])
+fn parse(line: &str) -> Option<([u8; 6], u64)> {
+    let (mac, question) = line.split_once(' ')?;
+    let byte = |at: usize| u8::from_str_radix(mac.get(at * 2..at * 2 + 2)?, 16).ok();
+    Some(([byte(0)?, byte(1)?, byte(2)?, byte(3)?, byte(4)?, byte(5)?], question.parse().ok()?))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -89,8 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_a_mac_address() {
-        assert_eq!(parse("0200c0a81102"), Some([2, 0, 192, 168, 17, 2]));
-        assert_eq!(parse("0200c0"), None);
+    fn an_answer_is_a_mac_address_and_a_question() {
+        assert_eq!(parse("0200c0a81102 7"), Some(([2, 0, 192, 168, 17, 2], 7)));
+        assert_eq!(parse("0200c0 7"), None);
     }
 }

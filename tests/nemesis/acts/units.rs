@@ -17,7 +17,7 @@ fn broken(field: &Field, spot: Spot, part: &str, then: &str) -> Result<Undo> {
         // The file is on the disk also of a machine that is off.
         let path = field.lab.nodes[spot.node].root().join(PART.trim_start_matches('/'));
         std::fs::remove_file(&path).map_err(hbd_lab::Error::file(PART))?;
-        // A start that hangs goes on until its TimeoutStartSec=, as hbd waits for it (UNITS.md 3.1), unless it is ended.
+        // A start that hangs goes on until its TimeoutStartSec= is over (UNITS.md 3.1), unless it is ended.
         let mended = format!(
             "systemctl daemon-reload; systemctl is-active {SERVICE} | grep -q activating && {KILL}; \
              systemctl reset-failed {SERVICE}; hbctl cleanup"
