@@ -135,7 +135,7 @@ compare: prepare
 	@set -o pipefail; $(SUDO) $(TARGET)/debug/compare --rounds $(ROUNDS) $(ONLY) | tee $(TARGET)/compare.log
 
 # Every finding is kept in target/nemesis. ONLY="words" selects acts whose name contains one of them; ROUND=n begins with
-# that round of the seed.
+# that round of the seed; WITNESS=1 gives the pair an etcd.
 nemesis: MINUTES = 30
 nemesis: SEED = 1
 nemesis: ROUND = 0
@@ -144,7 +144,7 @@ nemesis: prepare
 	@$(MAKE) --no-print-directory bases & bases=$$!; \
 	$(MAKE) --no-print-directory deb >/dev/null && $(CARGO) build --quiet --package hbd-nemesis && wait $$bases
 	$(SAY) "the nemesis: $(MINUTES) minutes"
-	@$(SUDO) $(TARGET)/debug/nemesis --minutes $(MINUTES) --seed $(SEED) --first $(ROUND) $(ONLY)
+	@$(SUDO) $(TARGET)/debug/nemesis --minutes $(MINUTES) --seed $(SEED) --first $(ROUND) $(if $(WITNESS),--witness) $(ONLY)
 
 # The commit of version 0.1.0, before groups moved one by one.
 LAST_RELEASE = 4d5b292

@@ -24,6 +24,8 @@ pub struct Wanted {
     pub seed: u64,
     /// The first round that is played.
     pub first: u64,
+    /// Whether the pair has a witness.
+    pub witness: bool,
     /// Which acts of the table are chosen from.
     pub acts: Vec<usize>,
 }
@@ -67,7 +69,7 @@ impl Campaign {
         while self.begun.elapsed() < self.wanted.time && !process::budget_is_over() {
             let mut field = match pair.take() {
                 Some(field) => field,
-                None => calm_pair()?,
+                None => calm_pair(self.wanted.witness)?,
             };
             if self.play_round(&mut field, number) {
                 pair = Some(field);
@@ -211,11 +213,11 @@ fn end(field: &mut Field, index: usize, one: &Planned, undo: Undo) {
 }
 
 /// A new pair, which has become calm by itself.
-fn calm_pair() -> Result<Field> {
+fn calm_pair(witness: bool) -> Result<Field> {
     let mut tries = PAIRS;
     loop {
         tries -= 1;
-        let field = Field::boot()?;
+        let field = Field::boot(witness)?;
         match calm::wait(&field) {
             Ok(_) => {
                 watch::start(&field.shared);

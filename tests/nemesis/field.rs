@@ -13,6 +13,8 @@ use hbd_lab::client::{Answers, Client};
 use hbd_lab::lab::Lab;
 use hbd_lab::process::now;
 use hbd_lab::shell::Shell;
+use hbd_lab::software::witness_package;
+use hbd_lab::witness::{Reached, Witness};
 
 use crate::finding::Finding;
 use crate::trouble::World;
@@ -97,17 +99,26 @@ pub struct Field {
     pub lab: Lab,
     /// What the threads share.
     pub shared: Arc<Shared>,
+    /// The third vote, where it was asked for.
+    pub witness: Option<Witness>,
     _client: Client,
     _asker: Asker,
 }
 
 impl Field {
     /// Boots both machines, which have a real Heartbeat as well; hbd is started, also at each boot from now on.
-    pub fn boot() -> Result<Field> {
+    pub fn boot(with_witness: bool) -> Result<Field> {
         let lab = Lab::boot_with_both()?;
+        let witness = if with_witness { Some(Witness::start(&lab, 1, Reached::Plainly)?) } else { None };
+        for node in lab.nodes.iter().filter(|_| with_witness) {
+            node.install(&witness_package()?)?;
+        }
+        if let Some(witness) = &witness {
+            lab.nodes.iter().try_for_each(|node| witness.configure(node, ""))?;
+        }
         let client = lab.client_at(PACE)?;
         let shared = Arc::new(Shared {
-            world: Mutex::default(),
+            world: Mutex::new(World::new(with_witness)),
             shells: Mutex::default(),
             claims: Mutex::default(),
             findings: Mutex::default(),
@@ -129,7 +140,7 @@ impl Field {
             node.systemctl("enable", HBD)?;
             node.systemctl("start", HBD)?;
         }
-        let field = Field { lab, shared, _client: client, _asker: asker };
+        let field = Field { lab, shared, witness, _client: client, _asker: asker };
         field.look_at_power();
         Ok(field)
     }

@@ -17,7 +17,8 @@
 //! | [`finding`] | findings, and their evidence |
 //! | [`campaign`] | plays rounds, and sums up |
 //!
-//! `nemesis [--minutes N] [--seed N] [--first ROUND] [WORD …]`: words select acts whose name contains one of them.
+//! `nemesis [--minutes N] [--seed N] [--first ROUND] [--witness] [WORD …]`: words select acts whose name contains one
+//! of them. With a witness nothing excuses two owners but a real Heartbeat.
 
 mod acts;
 mod calm;
@@ -32,7 +33,7 @@ mod watch;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use acts::TABLE;
+use acts::{TABLE, VOTE};
 use campaign::{Campaign, Wanted};
 
 /// What a campaign may take beyond its minutes: the last round, and evidence.
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let (mut minutes, mut seed, mut first, mut words) = (5, 1, 0, Vec::new());
+    let (mut minutes, mut seed, mut first, mut witness, mut words) = (5, 1, 0, false, Vec::new());
     let mut arguments = arguments.filter(|word| !word.is_empty());
     while let Some(word) = arguments.next() {
         let mut number = || {
@@ -75,17 +76,19 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
             "--minutes" => minutes = number()?,
             "--seed" => seed = number()?,
             "--first" => first = number()?,
+            "--witness" => witness = true,
             _ if word.starts_with('-') => return Err(format!("{word} is not known")),
             _ => words.push(word),
         }
     }
+    let possible = |act: &usize| witness || TABLE[*act].apart & VOTE == 0;
     let chosen = |act: &usize| words.is_empty() || words.iter().any(|word| TABLE[*act].name.contains(word.as_str()));
-    let acts: Vec<usize> = (0..TABLE.len()).filter(chosen).collect();
+    let acts: Vec<usize> = (0..TABLE.len()).filter(possible).filter(chosen).collect();
     if acts.is_empty() {
         let names: Vec<&str> = TABLE.iter().map(|act| act.name).collect();
         return Err(format!("no act is called so; there are {}", names.join(" ")));
     }
-    Ok(Wanted { time: Duration::from_secs(minutes * 60), seed, first, acts })
+    Ok(Wanted { time: Duration::from_secs(minutes * 60), seed, first, witness, acts })
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub enum Trouble {
     Hangs,
     /// A real Heartbeat runs in place of hbd.
     Heartbeat,
+    /// It does not reach the witness.
+    Vote,
     /// An operator works on the machine.
     Maintenance,
     /// An operator, or a changed preference, moves the group.
@@ -61,7 +63,7 @@ const fn row(trouble: Trouble, flags: [bool; 3], after: f64, source: &'static st
     Excuse { trouble, unfit, keeps, mute, after, source }
 }
 
-const EXCUSES: [Excuse; 15] = [
+const EXCUSES: [Excuse; 16] = [
     // It boots, hears its peer or waits for initdead, and may get its group back.
     row(Trouble::Off, [true, false, true], 45.0, "failures: it comes back"),
     row(Trouble::Away, [true, false, true], 30.0, "failures: systemctl stop hbd"),
@@ -79,6 +81,13 @@ const EXCUSES: [Excuse; 15] = [
     row(Trouble::Hangs, [true, true, false], 10.0, "failures: it hangs, and there is no check"),
     // It keeps what it does not serve, needs ten seconds for each decision, and is told nothing by hbctl.
     row(Trouble::Heartbeat, [true, true, true], 45.0, "PROTECTION.md: with a real Heartbeat as the other node"),
+    // A node that does not hear the other one either has no right to serve, and takes nothing.
+    row(
+        Trouble::Vote,
+        [true, false, false],
+        15.0,
+        "PROTECTION.md: a required witness that one node reaches, or none",
+    ),
     row(Trouble::Maintenance, [true, true, false], 10.0, "failures: hbctl maintenance on"),
     row(Trouble::Moves, [false, false, false], 10.0, "failures: hbctl standby, takeover, move"),
     row(Trouble::Changed, [false, false, false], 0.0, "failures: the disk is full; its name changes; a mistake"),
@@ -122,6 +131,7 @@ impl Spell {
 #[derive(Debug, Default)]
 pub struct World {
     spells: Vec<Spell>,
+    witness: bool,
 }
 
 /// Within so many seconds more than the dead time a client is served again: three questions on the LAN, a start of
@@ -131,6 +141,11 @@ const MARGIN: f64 = 10.0;
 const PATIENCE: f64 = 30.0;
 
 impl World {
+    /// With a witness, or without.
+    pub fn new(witness: bool) -> World {
+        World { spells: Vec::new(), witness }
+    }
+
     /// An act begins that brings these troubles to these nodes.
     pub fn begin(&mut self, act: usize, troubles: &[(usize, Trouble)], now: f64) {
         let spell = |(node, trouble): &(usize, Trouble)| Spell {
@@ -170,12 +185,12 @@ impl World {
 
     /// Whether two owners are what the documentation says of such a moment: nothing passes between the nodes, neither
     /// on the link nor on the LAN (README, PROTECTION.md: without a witness both serve until they hear each other);
-    /// or the link is cut and one of them is a real Heartbeat, which asks nobody.
+    /// or the link is cut and one of them is a real Heartbeat, which asks nobody, not even a witness.
     pub fn excuses_two_owners(&self, now: f64) -> bool {
         let link = self.any(now, |spell| spell.trouble == Trouble::Link);
-        let second = [Trouble::LanCut, Trouble::LanBad, Trouble::Heartbeat];
-        let lan = self.any(now, |spell| second.contains(&spell.trouble));
-        link && lan
+        let lan = self.any(now, |spell| matches!(spell.trouble, Trouble::LanCut | Trouble::LanBad));
+        let heartbeat = self.any(now, |spell| spell.trouble == Trouble::Heartbeat);
+        link && (heartbeat || (lan && !self.witness))
     }
 
     /// Whether hbctl of a node may be silent or late.
@@ -234,6 +249,15 @@ mod tests {
         world.end(2, 14.0);
         assert!(world.excuses_two_owners(15.0), "they have not heard each other yet");
         assert!(!world.excuses_two_owners(60.0));
+    }
+
+    #[test]
+    fn with_a_witness_no_cut_makes_two_owners() {
+        let mut world = World::new(true);
+        world.begin(1, &[(0, Trouble::Link), (0, Trouble::LanBad)], 10.0);
+        assert!(!world.excuses_two_owners(11.0));
+        world.begin(2, &[(1, Trouble::Heartbeat)], 12.0);
+        assert!(world.excuses_two_owners(13.0));
     }
 
     #[test]

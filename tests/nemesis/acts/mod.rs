@@ -80,8 +80,11 @@ const MOVE: u16 = 64;
 const STOP: u16 = 128;
 /// A program that is stopped by a signal, and continued by name.
 const FREEZE: u16 = 256;
-/// Lasts three times as long as others.
+/// Lasts three times as long as others, so that a Heartbeat decides something meanwhile.
 pub const LONG: u16 = 512;
+
+/// Only with a witness.
+pub const VOTE: u16 = 1024;
 
 const fn act(
     name: &'static str,
@@ -100,6 +103,8 @@ pub const TABLE: &[Act] = &[
     act("power_off", 4, POWER, &[(This, Off)], power::off),
     act("reboot", 3, POWER, &[(This, Off)], power::reboot),
     act("both_lose_power", 1, POWER, &[(Both, Off)], power::both_off),
+    act("witness_dead", 4, VOTE, &[(Both, Vote)], network::kill_witness),
+    act("witness_cut", 6, VOTE, &[(This, Vote)], network::cut_witness),
     act("hbd_killed", 4, 0, &[(This, Succeeds)], processes::kill_hbd),
     act("hbd_killed_twice", 2, 0, &[(This, Succeeds)], processes::kill_hbd_twice),
     act("hbd_frozen", 3, FREEZE, &[(This, Still)], processes::freeze_hbd),
@@ -150,7 +155,8 @@ pub const TABLE: &[Act] = &[
     act("mistake_and_restart", 3, FILES, &[(This, Succeeds)], files::mistake_and_restart),
     act("mistake_and_reload", 2, FILES, &[(This, Changed)], files::mistake_and_reload),
     act("times_differ", 2, FILES, &[(This, Changed)], files::times_differ),
-    act("preference_changed", 2, FILES | MOVE, &[(Both, Moves)], files::preference_changed),
+    // Not beside a Heartbeat, which has to be stopped for it: hbd-migration(7).
+    act("preference_changed", 2, FILES | MOVE | LONG, &[(Both, Moves)], files::preference_changed),
     act("host_name_changed", 2, 0, &[(This, Changed)], files::host_name),
     act("disk_full", 2, DISK | POWER, &[(This, Succeeds)], files::disk_full),
     act("disk_read_only", 2, DISK | POWER, &[(This, Succeeds)], files::disk_read_only),

@@ -4,6 +4,7 @@ use hbd_lab::example::VIP;
 use hbd_lab::lab::NODES;
 use hbd_lab::switch::Lan;
 use hbd_lab::wire::{Fate, Flapping, Wire};
+use hbd_lab::witness::Witness;
 use hbd_lab::{Error, Result, arp};
 
 use super::{Spot, Undo, nothing};
@@ -167,5 +168,23 @@ pub(super) fn stranger(field: &mut Field, _: Spot) -> Result<Undo> {
     Ok(Box::new(move |_| {
         drop(stranger);
         Ok(())
+    }))
+}
+
+fn witness(field: &mut Field) -> Result<&mut Witness> {
+    field.witness.as_mut().ok_or_else(|| Error::Unexpected("there is no witness".to_owned()))
+}
+
+pub(super) fn kill_witness(field: &mut Field, _: Spot) -> Result<Undo> {
+    witness(field)?.kill(0)?;
+    Ok(Box::new(|field| witness(field)?.start_again(0)))
+}
+
+pub(super) fn cut_witness(field: &mut Field, spot: Spot) -> Result<Undo> {
+    only_if_on(field, spot.node)?;
+    witness(field)?.cut(spot.node)?;
+    Ok(Box::new(move |field| {
+        // A machine that was without power has a new cable.
+        if field.lab.nodes[spot.node].is_on() { witness(field)?.heal(spot.node) } else { Ok(()) }
     }))
 }

@@ -19,9 +19,13 @@ fn cut_power(field: &mut Field, node: usize) -> Result<()> {
 
 fn boot(field: &mut Field, node: usize) -> Result<()> {
     let machine = &mut field.lab.nodes[node];
-    let done = if machine.is_on() { Ok(()) } else { machine.switch_on() };
+    if machine.is_on() {
+        return Ok(());
+    }
+    let done = machine.switch_on();
     field.look_at_power();
-    done
+    done?;
+    field.witness.as_ref().map_or(Ok(()), |witness| witness.plug_in(node))
 }
 
 pub(super) fn off(field: &mut Field, spot: Spot) -> Result<Undo> {
