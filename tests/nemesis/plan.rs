@@ -29,8 +29,8 @@ pub enum Moment {
     Undo(usize),
 }
 
-/// How many acts are in one round at most.
-const ACTS: u64 = 3;
+/// How many acts are in a round: what two or three do together is what is looked for.
+const ACTS: [u32; 6] = [1, 2, 2, 3, 3, 3];
 /// Within so many milliseconds an act begins that does not follow another one.
 const BEGIN: u64 = 8_000;
 /// Every other act begins so many milliseconds after the begin, or the end, of the one before it at most.
@@ -43,7 +43,7 @@ pub fn round(seed: u64, number: u64, table: &[Act], allowed: &[usize]) -> Vec<Pl
     // Each round has numbers of its own, so that one round can be played alone.
     let mut random = SplitMix64::new(seed.wrapping_mul(0x0001_0000_0001).wrapping_add(number));
     let mut planned: Vec<Planned> = Vec::new();
-    let wanted = 1 + random.below(ACTS);
+    let wanted = ACTS[random.below(ACTS.len() as u64) as usize];
     for _ in 0..wanted {
         let taken = planned.iter().fold(0, |taken, one| taken | table[one.act].apart);
         let free: Vec<usize> = allowed.iter().copied().filter(|act| table[*act].apart & taken == 0).collect();
