@@ -1,7 +1,7 @@
 //! From a seed to what is done: which acts, on which node, when and for how long. The same seed, with the same acts
 //! to choose from, gives the same plan.
 
-use hbd::util::random::SplitMix64;
+use fastrand::Rng;
 
 use crate::acts::{Act, LONG};
 
@@ -41,26 +41,26 @@ const LASTS: [u64; 2] = [500, 16_000];
 /// The acts of a round, from those of the table that are allowed.
 pub fn round(seed: u64, number: u64, table: &[Act], allowed: &[usize]) -> Vec<Planned> {
     // Each round has numbers of its own, so that one round can be played alone.
-    let mut random = SplitMix64::new(seed.wrapping_mul(0x0001_0000_0001).wrapping_add(number));
+    let mut random = Rng::with_seed(seed.wrapping_mul(0x0001_0000_0001).wrapping_add(number));
     let mut planned: Vec<Planned> = Vec::new();
-    let wanted = ACTS[random.below(ACTS.len() as u64) as usize];
+    let wanted = ACTS[random.usize(..ACTS.len())];
     for _ in 0..wanted {
         let taken = planned.iter().fold(0, |taken, one| taken | table[one.act].apart);
         let free: Vec<usize> = allowed.iter().copied().filter(|act| table[*act].apart & taken == 0).collect();
         let all: u64 = free.iter().map(|act| u64::from(table[*act].weight)).sum();
-        let mut at = random.below(all);
+        let mut at = random.u64(..all);
         let chosen = free.iter().find(|act| {
             let weight = u64::from(table[**act].weight);
             let here = at < weight;
             at = at.saturating_sub(weight);
             here
         });
-        let (far, near, close) = (random.below(BEGIN), random.below(NEAR), random.below(2) == 0);
+        let (far, near, close) = (random.u64(..BEGIN), random.u64(..NEAR), random.bool());
         // What happens in the middle of something else is what nobody has thought of.
         let anchor = planned.last().filter(|_| close).map(|one| if far % 2 == 0 { one.begins } else { one.ends });
         let begins = anchor.unwrap_or_default() + if anchor.is_some() { near } else { far } as f64 / 1000.0;
-        let lasts = random.between(LASTS[0], LASTS[1]) as f64 / 1000.0;
-        let (node, dice) = (random.below(2) as usize, random.below(u64::MAX));
+        let lasts = random.u64(LASTS[0]..=LASTS[1]) as f64 / 1000.0;
+        let (node, dice) = (random.usize(..2), random.u64(..));
         if let Some(act) = chosen {
             let lasts = if table[*act].apart & LONG == 0 { lasts } else { 3.0 * lasts };
             planned.push(Planned { act: *act, node, begins, ends: begins + lasts, dice });

@@ -156,7 +156,7 @@ pub const TABLE: &[Act] = &[
     act("mistake_and_reload", 2, FILES, &[(This, Changed)], files::mistake_and_reload),
     act("times_differ", 2, FILES, &[(This, Changed)], files::times_differ),
     // Not beside a Heartbeat, which has to be stopped for it: hbd-migration(7).
-    act("preference_changed", 2, FILES | MOVE | LONG, &[(Both, Moves)], files::preference_changed),
+    act("preference_changed", 2, FILES | MOVE, &[(Both, Moves)], files::preference_changed),
     act("host_name_changed", 2, 0, &[(This, Changed)], files::host_name),
     act("disk_full", 2, DISK | POWER, &[(This, Succeeds)], files::disk_full),
     act("disk_read_only", 2, DISK | POWER, &[(This, Succeeds)], files::disk_read_only),
