@@ -434,6 +434,9 @@ impl Core {
                 each!(self; conflict_released(&report));
                 if report.void {
                     each!(self; exchange_voided(order.seq); peer_hears_us());
+                } else if report.info == Info::Shutdown && self.peer_kind().is_hbd() {
+                    // Before it gave up everything it ended what was under way.
+                    each!(self; exchange_voided(order.seq));
                 }
                 if report.info == Info::Standby {
                     each!(self; giver_releases(order.seq));
@@ -465,7 +468,6 @@ impl Core {
             each!(self; peer_reports_decided(); repeat_report_soon());
         }
         each!(self; audit(report); offer_failed(); check_failback(); restart_check(); leave_check());
-        each!(self; take_what_is_left_behind(report));
         // An address that somebody left here, and the peer has now, goes at once.
         each!(self; stop_leftovers_now());
     }

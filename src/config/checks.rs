@@ -364,8 +364,8 @@ impl CrossChecks<'_> {
         let addresses = served.into_iter().any(|resource| resource.kind.is_address());
         if self.lease && addresses && self.layers.all_accepted(&["deadtime"]) && deadtime < SHORTEST_LEASED_DEADTIME {
             let message = format!(
-                "deadtime ({} ms) is too short for leases: a machine that hangs keeps its addresses, and both nodes have \
-                 them when it goes on",
+                "deadtime ({} ms) is too short for leases of the kernel: a machine that hangs keeps its addresses, and both \
+                 nodes have them when it goes on",
                 deadtime.as_millis()
             );
             findings.warning(&self.word_of("deadtime"), message, "write `deadtime 3` or more");

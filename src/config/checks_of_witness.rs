@@ -96,8 +96,8 @@ impl WitnessSources<'_> {
         let (dead, keep) = (deadtime.as_secs_f64(), keepalive.as_secs_f64());
         if deadtime < SHORTEST_LEASED_DEADTIME {
             let message = format!(
-                "a required witness needs leases of addresses, and with a deadtime of {dead} s there are none: a machine \
-                 that hangs would keep its addresses while the other node takes them"
+                "a required witness needs leases of addresses that the kernel ends, and with a deadtime of {dead} s it does \
+                 not: a machine that hangs would keep its addresses while the other node takes them"
             );
             findings.error(at, message, "write `deadtime 3` or more, or required = false");
             return;

@@ -357,7 +357,8 @@ impl CoreLoop {
     /// What the core ordered has ended, as a step of a group or apart from that.
     fn step_ended(&mut self, id: u64, outcome: Outcome) -> bool {
         let step = step(id);
-        if outcome != Outcome::Started && self.effects.clearing.remove(&id) {
+        let stop = matches!(outcome, Outcome::Stopped | Outcome::NotStopped(_));
+        if stop && self.effects.clearing.remove(&id) {
             return self.feed(Event::LeftoverEnded { step, outcome });
         }
         self.feed(Event::StepEnded { step, outcome })

@@ -219,7 +219,7 @@ impl<R: Fn(VipReport)> Worker<R> {
             return (self.report)(report);
         }
         let Some(HeldAddress { place: Placement { address, device, prefix, .. }, .. }) = self.held.get(&id) else {
-            return;
+            return (self.report)(VipReport::NotAdded { id, error: VipError::LeaseOver });
         };
         let (address, device, prefix) = (*address, device.clone(), *prefix);
         self.put_back_sourced(address);
@@ -229,7 +229,7 @@ impl<R: Fn(VipReport)> Worker<R> {
     /// Undoes an addition to an interface that turned out to be of no use.
     fn take_back(&mut self, id: u64, why: impl FnOnce(IpAddr, String) -> VipError) -> VipReport {
         let Some(HeldAddress { place: Placement { address, index, device, .. }, .. }) = self.held.remove(&id) else {
-            return VipReport::Removed { id };
+            return VipReport::NotAdded { id, error: VipError::LeaseOver };
         };
         let errors = self.remove_batch(&[(0, id, index, address)]);
         let error = errors.into_iter().next().map_or(why(address, device), |(_, error)| error);

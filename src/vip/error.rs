@@ -28,6 +28,9 @@ pub enum VipError {
         /// The interface named or derived.
         device: String,
     },
+    /// It was being added, and the core was silent for too long meanwhile.
+    #[error("the lease of the address ended while it was being added")]
+    LeaseOver,
     /// No interface was given, and no directly connected network covers the address.
     #[error(
         "{address}: no directly connected network covers this address, so its interface is unknown; \

@@ -29,7 +29,6 @@ impl<R: Fn(VipReport)> Worker<R> {
                 let expires = self.lease.grant(beat, self.held.len()).and_then(|grant| grant.expires);
                 self.held.values_mut().for_each(|held| held.expires = expires);
             }
-            self.expire(Instant::now());
         }
         let waiting = std::mem::take(&mut self.deferred);
         if !waiting.is_empty() {
@@ -40,13 +39,13 @@ impl<R: Fn(VipReport)> Worker<R> {
     /// The daemon is about to be restarted.
     pub(super) fn stretch(&mut self, lifetime: Duration) {
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        self.expire(Instant::now());
-        if seconds == 0 {
-            return;
-        }
         if !self.lease.is_kept_by_kernel() {
             // The successor's first status ends it.
             return self.held.values_mut().for_each(|held| held.expires = None);
+        }
+        self.expire(Instant::now());
+        if seconds == 0 {
+            return;
         }
         let ids: Vec<u64> = self.held.keys().copied().collect();
         for batch in ids.chunks(BATCH) {

@@ -13,8 +13,9 @@
 //! already is adopted: marked, announced and reported as added.
 //!
 //! Addresses are leased ([`Terms`]): the kernel removes them by itself when [`VipCommand::Renew`] does not come,
-//! that is when the core's thread, this thread or the process hangs or is gone. What was lost so never comes back
-//! by itself. What somebody else removed does, at once.
+//! that is when the core's thread, this thread or the process hangs or is gone. Where the dead time is too short for
+//! that, this thread removes them when the core's hangs. What was lost so never comes back by itself. What somebody
+//! else removed does, at once.
 //!
 //! Announcements are gratuitous ARP in both forms, request and reply, and with IPv6 an unsolicited neighbour
 //! advertisement: once when the kernel has acknowledged the address, again after 50 ms, 200 ms, 1.1 s and 3 s, then

@@ -14,7 +14,6 @@ use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::questions::{Answerer, Asked, Purpose};
 use crate::cluster::ownership::state::Decision;
-use crate::cluster::peer::message::{Info, Report};
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Status};
 use crate::config::{AddressPolicy, OnAnswer};
@@ -190,17 +189,21 @@ impl Core {
         self.free_to_take(wanted.without(blocked));
     }
 
-    /// A peer that stops says what is down there already (05 §4.6): that is taken, the rest when it has left.
-    pub(in crate::cluster) fn take_what_is_left_behind(&mut self, report: &Report) {
-        let stops = report.info == Info::Shutdown && self.same_haresources() && self.peer_moves_alone();
-        let ready = self.ownership.decided() && !self.leave.begun() && !self.exchange.busy();
-        if report.left_behind.is_empty() || !stops || !ready {
+    /// After every event: what a peer that stops has left behind (05 §4.6) is taken as soon as nothing keeps this
+    /// node from it, and goes back as what a peer had that has left.
+    pub(in crate::cluster) fn take_what_is_left_behind(&mut self) {
+        let other = &self.ownership.other;
+        let left = other.left_behind.without(other.holds).without(self.groups.held());
+        if left.is_none() || !other.releasing() || !self.ownership.decided() || self.leave.begun() {
             return;
         }
-        let said = self.groups.meant(Set::NONE, Some(report.left_behind.iter().map(String::as_str)));
-        let free = said.without(self.groups.held()).without(self.ownership.other.holds).without(self.left_alone());
-        let unready = self.forgoes_unready(free);
-        self.free_to_take(free.without(unready));
+        let kept = self.left_alone().with(self.barred());
+        let free = left.without(kept).iter().filter(|group| !self.exchange.concerns(*group));
+        let free = self.holdable(GroupSet::new(free, Set::NONE));
+        if self.same_haresources() && self.peer_moves_alone() && !free.is_none() {
+            self.ownership.plan_failback(true);
+            self.free_to_take(free);
+        }
     }
 
     fn free_to_take(&mut self, set: GroupSet) {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, GroupSet, Outcome, Record, Step};
 use crate::config::Leftovers;
@@ -97,7 +96,7 @@ impl Core {
         let left: Vec<Found> = list.into_iter().filter(|found| !self.is_meant(found.step)).collect();
         for mut found in left {
             let address = self.is_address(found.step);
-            if address || self.ownership.decided() || self.leaves_nothing_behind() {
+            if address || self.ownership.decided() || self.ownership.gives_up_everything() {
                 self.act_on(&mut found);
             }
             let left_as_it_is = found.said && !address && self.settings.leftovers == Leftovers::Report;
@@ -115,11 +114,6 @@ impl Core {
         }
     }
 
-    /// Whether this node gives up everything, so that the other one may take it.
-    fn leaves_nothing_behind(&self) -> bool {
-        self.ownership.decision == Decision::Shutdown
-    }
-
     /// Whether something that a stop of this node waits for is left over here.
     pub(in crate::cluster) fn leftovers_keep_us(&self) -> bool {
         self.leftovers.0.iter().any(|found| !self.is_meant(found.step) && self.is_to_be_stopped(found.step))
@@ -127,7 +121,7 @@ impl Core {
 
     fn is_to_be_stopped(&self, step: Step) -> bool {
         let address = self.is_address(step);
-        if self.leaves_alone(step.group) && !self.leaves_nothing_behind() {
+        if self.leaves_alone(step.group) && !self.ownership.gives_up_everything() {
             // An administrator may serve by hand what no node has; two owners are another matter.
             return address && self.peer_has(step.group);
         }

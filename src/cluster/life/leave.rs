@@ -160,7 +160,8 @@ impl Core {
         }
         let is_down = |group: usize| self.groups.settled(GroupSet::one(group)) && !self.leftovers.has_any_of(group);
         let stopping = GroupSet::new((0..self.groups.list().len()).filter(|group| !is_down(*group)), Set::NONE);
-        self.leave.gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping))
+        let down = self.leave.gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping));
+        GroupSet::new(down.iter(), Set::NONE)
     }
 
     fn tell_what_is_left_behind(&mut self) {

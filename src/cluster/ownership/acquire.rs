@@ -131,6 +131,10 @@ impl Core {
         let hold = self.said_to_hold(report.hold, &report.holding);
         let ownership = &mut self.ownership;
         ownership.other.reports(seq, &report, hold, awaited_from_heartbeat);
+        if report.full {
+            let keys = report.left_behind.iter().map(String::as_str);
+            ownership.other.left_behind = self.groups.meant(Set::NONE, Some(keys));
+        }
         // What a script adds says nothing of what the daemon has decided.
         if report.full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {
             ownership.decision = Decision::Received;

@@ -142,11 +142,17 @@ impl Groups {
         self.meant(said.classes.swapped(), said.keys())
     }
 
-    /// The other groups of which something, a unit or a disk, is in one of these as well.
+    /// The groups of which something, a unit or a disk, is in one of these as well. What both nodes run does not
+    /// count.
     pub fn sharing(&self, set: GroupSet) -> GroupSet {
-        let list = self.list();
-        let shares = |group: &usize| set.iter().any(|other| other != *group && list[*group].shares(&list[other]));
-        GroupSet::new((0..list.len()).filter(shares), Set::NONE)
+        let runs = |group: usize| {
+            let resources =
+                (0..self.list()[group].resources.len()).filter_map(move |index| self.identity(group, index));
+            resources.collect::<Vec<_>>()
+        };
+        let there: Vec<String> = set.iter().flat_map(runs).collect();
+        let shares = |group: &usize| runs(*group).iter().any(|identity| there.contains(identity));
+        GroupSet::new((0..self.list().len()).filter(shares), Set::NONE)
     }
 
     /// The groups of which something runs in one of these groups, each a key and its resources, though they have

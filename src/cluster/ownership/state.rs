@@ -60,6 +60,9 @@ pub(in crate::cluster) struct OtherSide {
     /// It has begun a new life, and was not told yet what we hold.
     #[serde(default)]
     pub(in crate::cluster) is_new: bool,
+    /// It stops, and this is down there already, as its last report says.
+    #[serde(default)]
+    pub(in crate::cluster) left_behind: GroupSet,
     /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
     added: Option<(u64, GroupSet)>,
 }
@@ -96,12 +99,13 @@ impl OtherSide {
 
     /// Forgets its reports: they were those of an incarnation that is gone.
     pub(super) fn forget_reports(&mut self) {
-        (self.reported, self.added) = (None, None);
+        (self.reported, self.added, self.left_behind) = (None, None, GroupSet::NONE);
     }
 
     /// It has nothing any more, and nothing of it is awaited.
     pub(super) fn has_nothing(&mut self, presence: Presence) {
         (self.holds, self.decided, self.presence) = (GroupSet::NONE, true, presence);
+        self.left_behind = GroupSet::NONE;
     }
 
     /// Takes in a report that was not overtaken, which says that it holds `hold`.
@@ -170,6 +174,11 @@ impl Ownership {
     /// Our predecessor may have taken the peer's groups because it went away.
     pub(in crate::cluster) fn plan_failback(&mut self, planned: bool) {
         self.need_failback = planned;
+    }
+
+    /// Whether this node stops, and nothing is its own any more.
+    pub(in crate::cluster) fn gives_up_everything(&self) -> bool {
+        self.decision == Decision::Shutdown
     }
 
     /// When we claimed what.

@@ -135,6 +135,9 @@ impl Core {
         // While a giver, or the loser of a conflict, still stops, nothing it says may sound as if it had.
         let releasing = !self.ownership.stopping().is_none() || self.exchange.releasing();
         let (stable, info) = if releasing { (false, info.or(Some("standby"))) } else { (stable, info) };
+        // An hbd that has just begun, and asks, is to know that we stop.
+        let stops = self.ownership.gives_up_everything() && self.peer_kind().is_hbd();
+        let (stable, info) = if stops { (false, Some("shutdown")) } else { (stable, info) };
         let mut message = Message::new("resource")
             .with("rsc_hold", self.groups.classes(self.groups.held()).word())
             .with("rtype", "full")
@@ -151,7 +154,7 @@ impl Core {
                 message.set_text("hbd_unfit", &unfit);
             }
             let left_behind = self.left_behind();
-            if !left_behind.is_none() {
+            if !left_behind.is_none() && info == Some("shutdown") {
                 message.set_text("hbd_left_behind", &self.groups.keys(left_behind));
             }
         }

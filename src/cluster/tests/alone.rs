@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::cluster::{Adoption, CheckOutcome, GroupSet};
-use crate::config::{CheckPurpose, CheckRule, Fingerprint};
+use crate::config::{CheckPurpose, CheckRule};
 
 /// The groups of this file: a1 and c1 prefer nodea, b1 and d1 nodeb.
-const A: usize = 0;
-const B: usize = 1;
-const C: usize = 2;
-const D: usize = 3;
+pub(super) const A: usize = 0;
+pub(super) const B: usize = 1;
+pub(super) const C: usize = 2;
+pub(super) const D: usize = 3;
 const NEWEST: &str = "4 0.1.0";
 
 fn four_groups(settings: &mut Settings) {
@@ -29,7 +29,7 @@ fn started(change: impl FnOnce(&mut Settings)) -> Bench {
 }
 
 /// Beside an hbd of the newest release that has b1 and d1.
-fn beside_hbd(change: impl FnOnce(&mut Settings)) -> Bench {
+pub(super) fn beside_hbd(change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = joins_hbd(started(change));
     bench.run(12_000);
     bench.done.clear();
@@ -56,16 +56,16 @@ fn reports(bench: &mut Bench, groups: &str) {
 }
 
 /// A word of the exchange about these groups.
-fn word(bench: &mut Bench, groups: &str, word: &str) {
+pub(super) fn word(bench: &mut Bench, groups: &str, word: &str) {
     bench.says("ask_resources", &[("rsc_hold", "none"), ("info", word), ("hbd_groups", groups)]);
 }
 
-fn named(groups: &[usize]) -> GroupSet {
+pub(super) fn named(groups: &[usize]) -> GroupSet {
     GroupSet::new(groups.iter().copied(), Set::NONE)
 }
 
 /// The groups that are to run here.
-fn held(bench: &Bench) -> Vec<usize> {
+pub(super) fn held(bench: &Bench) -> Vec<usize> {
     let here = |group: &usize| bench.view().groups[*group].owner.as_deref() == Some("nodea");
     (0..bench.view().groups.len()).filter(here).collect()
 }
@@ -194,7 +194,7 @@ fn a_node_that_is_not_ready_for_one_group_takes_the_others() {
     assert_eq!(held(&bench), [A, C, D]);
 }
 
-fn together(settings: &mut Settings) {
+pub(super) fn together(settings: &mut Settings) {
     settings.arrangement.together = vec![vec![A, C]];
 }
 
@@ -374,72 +374,6 @@ fn a_successor_leaves_the_class_alone_until_the_peer_has_said_what_it_moves() {
     assert!(started(&bench, unit(A)) && !started(&bench, unit(C)), "groups move one by one: it is looked at now");
     assert_eq!(bench.view().nodes[0].left_alone, ["c1"]);
     bench.done.clear();
-}
-
-const CONF: &str = "0123456789abcdef fedcba9876543210";
-
-/// Beside an hbd that has read the same haresources.
-fn beside_hbd_with_our_file() -> Bench {
-    let mut bench = beside_hbd(|settings| settings.fingerprint = Fingerprint::parse(CONF).unwrap());
-    bench.peer.conf = Some(CONF);
-    bench.run(1_500);
-    bench
-}
-
-#[test]
-fn a_stop_says_what_is_down_while_the_rest_still_stops() {
-    let mut bench = beside_hbd(|_| {});
-    bench.prompt = false;
-    bench.request(Request::Shutdown);
-    bench.run(1_000);
-    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"]);
-    // The unit a2, and c1.
-    bench.end_step();
-    bench.end_step();
-    bench.run(150);
-    let told = bench.sent("resource").pop().unwrap();
-    assert_eq!([told.text("info"), told.text("hbd_left_behind")], [Some("shutdown"), Some("c1")]);
-    bench.run(60_000);
-    assert!(bench.sent("shutdone").is_empty() && bench.sent("resource").len() == 2, "said once");
-    bench.end_step();
-    assert_eq!(bench.sent("shutdone").len(), 1);
-}
-
-#[test]
-fn what_is_kept_together_is_left_behind_together() {
-    let mut bench = beside_hbd(together);
-    bench.prompt = false;
-    bench.request(Request::Shutdown);
-    bench.end_step();
-    bench.end_step();
-    bench.run(1_000);
-    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"], "c1 is down, a1 is not");
-}
-
-#[test]
-fn what_a_peer_leaves_behind_is_taken_before_it_has_left() {
-    let mut bench = beside_hbd_with_our_file();
-    let leaves = |bench: &mut Bench, groups: &str| {
-        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
-    };
-    leaves(&mut bench, "d1 unknown");
-    assert_eq!(held(&bench), [A, C, D]);
-    leaves(&mut bench, "d1");
-    bench.run(5_000);
-    assert_eq!(held(&bench), [A, C, D], "b1 still stops there");
-    bench.says("shutdone", &[("st", "dead")]);
-    assert_eq!(held(&bench), [A, B, C, D]);
-}
-
-#[test]
-fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
-    let mut bench = beside_hbd(|_| {});
-    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
-    assert_eq!(held(&bench), [A, C]);
-    bench.says("shutdone", &[("st", "dead")]);
-    assert_eq!(held(&bench), [A, B, C, D]);
 }
 
 /// Time passes, and our ping node answers.

@@ -21,6 +21,7 @@ mod hold;
 mod impostor;
 mod ipfail;
 mod leave;
+mod left_behind;
 mod leftover;
 mod legacy;
 mod liveness;

@@ -56,7 +56,7 @@ fn every_key_is_heard() {
 #[test]
 fn a_required_witness_needs_time_to_be_asked_and_leases() {
     for (ha_cf, keys, message) in [
-        ("keepalive 500ms\ndeadtime 2\n", "", "a deadtime of 2 s there are none"),
+        ("keepalive 500ms\ndeadtime 2\n", "", "a deadtime of 2 s it does not"),
         ("keepalive 2\ndeadtime 5\n", "", "a keepalive of 2 s and a deadtime of 5 s there is no time"),
         ("keepalive 1100ms\ndeadtime 3300ms\n", "", "there is no time for that"),
         (TIMES, "[addresses]\nlease = false\n", "[addresses] has lease = false"),

@@ -1,0 +1,95 @@
+//! What a node that stops has left behind, while the rest still stops (05 §4.6).
+
+use super::alone::{A, B, C, D, beside_hbd, held, named, together, word};
+use super::*;
+use crate::config::Fingerprint;
+
+const CONF: &str = "0123456789abcdef fedcba9876543210";
+
+/// Beside an hbd that has read the same haresources.
+fn beside_hbd_with_our_file() -> Bench {
+    let mut bench = beside_hbd(|settings| settings.fingerprint = Fingerprint::parse(CONF).unwrap());
+    bench.peer.conf = Some(CONF);
+    bench.run(1_500);
+    bench
+}
+
+#[test]
+fn a_stop_says_what_is_down_while_the_rest_still_stops() {
+    let mut bench = beside_hbd(|_| {});
+    bench.prompt = false;
+    bench.request(Request::Shutdown);
+    bench.run(1_000);
+    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"]);
+    // The unit a2, and c1.
+    bench.end_step();
+    bench.end_step();
+    bench.run(150);
+    let told = bench.sent("resource").pop().unwrap();
+    assert_eq!([told.text("info"), told.text("hbd_left_behind")], [Some("shutdown"), Some("c1")]);
+    bench.run(60_000);
+    assert!(bench.sent("shutdone").is_empty() && bench.sent("resource").len() == 2, "said once");
+    bench.end_step();
+    assert_eq!(bench.sent("shutdone").len(), 1);
+}
+
+#[test]
+fn what_is_kept_together_is_left_behind_together() {
+    let mut bench = beside_hbd(together);
+    bench.prompt = false;
+    bench.request(Request::Shutdown);
+    bench.end_step();
+    bench.end_step();
+    bench.run(1_000);
+    assert_eq!(bench.field("resource", "hbd_left_behind"), ["-"], "c1 is down, a1 is not");
+}
+
+#[test]
+fn what_a_peer_leaves_behind_is_taken_before_it_has_left() {
+    let mut bench = beside_hbd_with_our_file();
+    let leaves = |bench: &mut Bench, groups: &str| {
+        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
+    };
+    leaves(&mut bench, "d1 unknown");
+    assert_eq!(held(&bench), [A, C, D]);
+    leaves(&mut bench, "d1");
+    bench.run(5_000);
+    assert_eq!(held(&bench), [A, C, D], "b1 still stops there");
+    bench.says("shutdone", &[("st", "dead")]);
+    assert_eq!(held(&bench), [A, B, C, D]);
+}
+
+/// The peer was giving b1 when it was stopped.
+#[test]
+fn what_a_peer_leaves_behind_in_an_exchange_is_taken_too() {
+    let mut bench = beside_hbd_with_our_file();
+    word(&mut bench, "b1", "me");
+    assert_eq!(bench.field("ask_resources", "info"), ["other"]);
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    assert_eq!(held(&bench), [A, C, D]);
+    bench.says("shutdone", &[("st", "dead")]);
+    assert_eq!(held(&bench), [A, B, C, D]);
+}
+
+#[test]
+fn what_is_in_maintenance_here_is_taken_when_that_ends() {
+    let mut bench = beside_hbd_with_our_file();
+    bench.request(Request::GroupMaintenance { set: named(&[D]), on: true });
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    assert_eq!(held(&bench), [A, C]);
+    bench.request(Request::GroupMaintenance { set: named(&[D]), on: false });
+    assert_eq!(held(&bench), [A, C, D]);
+}
+
+#[test]
+fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
+    let mut bench = beside_hbd(|_| {});
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    assert_eq!(held(&bench), [A, C]);
+    bench.says("shutdone", &[("st", "dead")]);
+    assert_eq!(held(&bench), [A, B, C, D]);
+}
