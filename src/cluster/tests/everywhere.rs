@@ -289,9 +289,9 @@ fn while_a_service_that_hangs_is_stopped_and_started_again_the_peer_serves() {
     bench.prompt = false;
     hangs(&mut bench);
     assert_eq!(bench.story(), ["ask_resources local me", "stop a2"]);
-    assert_eq!(bench.view().nodes[0].unready, ["a1"], "nothing comes back before it runs again");
     bench.ask("local", "other");
     assert_eq!(bench.story(), ["stop a1", "resource none 0 standby"]);
+    assert_eq!(bench.view().nodes[0].unready, ["a1"], "nothing comes back before it runs again");
     bench.end_steps();
     assert_eq!(bench.view().nodes[0].unready, Vec::<String>::new());
 }
