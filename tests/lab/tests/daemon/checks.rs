@@ -89,8 +89,10 @@ pub fn a_service_that_hangs_on_one_of_two_nodes_costs_a_move(pair: &mut Pair) ->
     pair.wait_unit(B, HTTPD, "active", SOON)?;
     let since = freeze(pair, A)?;
     let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
-    // It comes back when it runs there again.
-    pair.client.wait_served_by(NODES[A].name, RESTART)?;
+    // Nothing goes back before it runs there again.
+    let taken = || pair.node(A).attempt(&["hbctl", "takeover"]).is_ok_and(|took| took.status == Some(0));
+    wait_until("hbctl takeover to find the service started again", RESTART, || taken().then_some(()))?;
+    pair.client.wait_served_by(NODES[A].name, SOON)?;
     tidy(pair)?;
     pair.node(B).run(&["systemctl", "stop", HTTPD])?;
     Ok(format!("served by the peer {:.1} s after it hung", served - since))
