@@ -63,6 +63,9 @@ pub(in crate::cluster) struct Witness {
     last_number: u64,
     under_way: Vec<Sent>,
     key: Option<Key>,
+    /// When the key was ours last, while it is not.
+    #[serde(default)]
+    was_ours: Option<Instant>,
     /// An order may have made the key ours, and we do not know.
     perhaps_ours: bool,
     /// The key was given back by this order: what was sent before says nothing of now.
@@ -92,6 +95,18 @@ impl Core {
     /// Until when the key is ours for certain.
     pub(super) fn key_until(&self) -> Option<Instant> {
         self.witness.key.map(|key| key.until)
+    }
+
+    /// Whether the key was ours until a moment ago, that is until the nodes heard each other: then this node took
+    /// what both hold by right (05 §5.3). `None` where no witness is asked, or where one is required, and nothing is
+    /// held by both.
+    pub(in crate::cluster) fn key_for_claims(&self) -> Option<bool> {
+        self.settings.witness.filter(|rules| !rules.required)?;
+        let lately = |at: Instant| self.now.monotonic < at + self.settings.timing.deadtime * 2;
+        Some(
+            self.key_until().is_some_and(|until| self.now.monotonic < until)
+                || self.witness.was_ours.is_some_and(lately),
+        )
     }
 
     /// Whether the other node is known to have the key.
@@ -189,8 +204,8 @@ impl Core {
     /// After every event: gives the order that is due.
     pub(in crate::cluster) fn follow_witness(&mut self) {
         let now = self.now.monotonic;
-        if self.witness.key.take_if(|key| key.until <= now).is_some() {
-            self.witness.perhaps_ours = true;
+        if let Some(key) = self.witness.key.take_if(|key| key.until <= now) {
+            (self.witness.perhaps_ours, self.witness.was_ours) = (true, Some(key.until));
             self.log(Record::KeyLost { reason: self.why_no_key() });
         }
         self.rest_without_use();
@@ -214,6 +229,7 @@ impl Core {
         witness.last_number += 1;
         let number = witness.last_number;
         if order == WitnessOrder::Give {
+            witness.was_ours = witness.key.map(|_| now).or(witness.was_ours);
             (witness.key, witness.given) = (None, number);
         }
         if witness.under_way.len() == UNDER_WAY {

@@ -46,8 +46,8 @@ pub(in crate::cluster) struct Conflict {
     both: GroupSet,
     /// When `both` began.
     both_since: Instant,
-    /// How many groups we held when `both` began.
-    began_with: Option<usize>,
+    /// How many groups we held, and whether we had the key, when `both` began.
+    began_with: Option<(usize, Option<bool>)>,
     nobody: GroupSet,
     /// When `nobody` began.
     #[serde(default)]
@@ -89,9 +89,10 @@ impl Core {
 
     /// Our claims as they stand now or, during a conflict, as they stood when it began.
     pub(in crate::cluster) fn claims(&self) -> Claims {
-        let held = self.conflict.began_with.unwrap_or_else(|| self.groups.held().count());
+        let now = || (self.groups.held().count(), self.key_for_claims());
+        let (held, key) = self.conflict.began_with.unwrap_or_else(now);
         let of = |class| self.ownership.claims().of_class(class, self.groups.of(class));
-        Claims { local: of(Class::Local), foreign: of(Class::Foreign), held }
+        Claims { local: of(Class::Local), foreign: of(Class::Foreign), held, key }
     }
 
     /// The peer says that it has declared us dead, and we hear it. An hbd that hears us again says so
@@ -222,7 +223,7 @@ impl Core {
         let before = std::mem::replace(&mut self.conflict.both, both);
         if before.is_none() && !both.is_none() {
             let classes = self.groups.touched(both);
-            self.conflict.began_with = Some(self.claims().held);
+            self.conflict.began_with = Some(self.claims().as_it_began());
             self.conflict.both_since = self.now.monotonic;
             for (present, whose) in [(classes.local, "our"), (classes.foreign, "foreign")] {
                 if present {
@@ -324,7 +325,7 @@ impl Core {
             let held_less = if alone { Ordering::Equal } else { theirs.held.cmp(&ours.held) };
             let claimed_later = self.claimed_later(*group, theirs);
             let sorts_last = self.settings.node.cmp(&self.peer_name());
-            held_less.then(claimed_later).then(sorts_last).is_gt()
+            ours.lacks_key_against(&theirs).then(held_less).then(claimed_later).then(sorts_last).is_gt()
         };
         GroupSet::new(self.conflict.both.iter().filter(lose), Set::NONE)
     }

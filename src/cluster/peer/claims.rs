@@ -1,6 +1,7 @@
 //! The claims of two hbd nodes that hold the same groups: what [`crate::cluster::ownership::conflict`] compares (05
 //! §4.1). Decides nothing.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -18,6 +19,9 @@ pub(in crate::cluster) struct Claims {
     /// How many groups it held when the conflict began: a loser that has already released a part must not lose the
     /// rest for it.
     pub(in crate::cluster) held: usize,
+    /// Whether it had the witness's key then; `None` if no witness is asked, or one is required.
+    #[serde(default)]
+    pub(in crate::cluster) key: Option<bool>,
 }
 
 impl Claims {
@@ -33,7 +37,21 @@ impl Claims {
     pub(in crate::cluster) fn parse(text: &str) -> Option<Claims> {
         let mut numbers = text.split(',');
         let mut hex = || u64::from_str_radix(numbers.next()?, 16).ok();
-        Some(Claims { local: hex()?, foreign: hex()?, held: usize::try_from(hex()?).ok()? })
+        let (local, foreign, held) = (hex()?, hex()?, usize::try_from(hex()?).ok()?);
+        Some(Claims { local, foreign, held, key: hex().map(|key| key == 1) })
+    }
+
+    /// What is kept of them while a conflict lasts.
+    pub(in crate::cluster) fn as_it_began(&self) -> (usize, Option<bool>) {
+        (self.held, self.key)
+    }
+
+    /// Greater if the other node had the witness's key and this one had not. Says nothing unless both say it.
+    pub(in crate::cluster) fn lacks_key_against(&self, other: &Claims) -> Ordering {
+        match (self.key, other.key) {
+            (Some(ours), Some(theirs)) => theirs.cmp(&ours),
+            _ => Ordering::Equal,
+        }
     }
 }
 
@@ -75,6 +93,7 @@ impl ClaimTimes {
 
 impl fmt::Display for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x},{:x},{:x}", self.local, self.foreign, self.held)
+        write!(f, "{:x},{:x},{:x}", self.local, self.foreign, self.held)?;
+        self.key.map_or(Ok(()), |key| write!(f, ",{}", u8::from(key)))
     }
 }

@@ -140,6 +140,30 @@ fn a_witness_that_is_preferred_and_names_the_other_node_is_heeded() {
     assert!(!bench.story().contains(&"start b1".to_owned()));
 }
 
+/// Both served alone, in vain as one of them learns: the node with the key took it by right (05 §5.3).
+#[test]
+fn where_it_is_only_preferred_the_node_with_the_key_keeps_what_both_hold() {
+    let ends = |says: Says, theirs: &str| {
+        let mut bench = joined(false);
+        bench.peer.hbd = Some("1 0.1.0");
+        run(&mut bench, 1_500, Says::Nothing);
+        bench.peer_silent();
+        run(&mut bench, 10_000, says);
+        assert_eq!(bench.view().hold, Set::ALL);
+        bench.peer_beats("active", 0xfa0);
+        run(&mut bench, 500, says);
+        let fields = [("rsc_hold", "all"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", theirs)];
+        bench.says("resource", &fields);
+        bench.view().hold
+    };
+    const OLDER: &str = "1,1,2,0";
+    const LATER: &str = "ffffffffffff,ffffffffffff,2,1";
+    assert_eq!(ends(Says::Ours, OLDER), Set::ALL, "we had the key");
+    assert_eq!(ends(Says::Nothing, LATER), Set::NONE, "it had the key");
+    assert_eq!(ends(Says::Nothing, OLDER), Set::NONE, "nobody had it, and it claimed before us");
+    assert_eq!(ends(Says::Ours, "1,1,2"), Set::NONE, "an older hbd does not compare keys");
+}
+
 #[test]
 fn the_key_goes_back_when_the_peer_is_heard() {
     let mut bench = joined(true);
