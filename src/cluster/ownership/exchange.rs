@@ -226,6 +226,8 @@ impl Core {
         let releasing = self.ownership.other.releasing();
         match self.exchange.phase {
             Phase::Released(_) => self.finish_giving(),
+            // It has taken what we gave before, and says so late: it gives nothing by that.
+            Phase::Accepted(awaited) if self.peer_kind().is_hbd() && !set.iter().eq(awaited.iter()) => {}
             // It may hold us for dead since it said that, and have taken everything back.
             Phase::Accepted(_) if self.overslept_exchange() => self.repeat_other(set),
             Phase::Idle if releasing && self.overslept_exchange() => self.repeat_other(set),

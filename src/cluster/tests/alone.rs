@@ -91,6 +91,21 @@ fn an_operator_moves_one_group_of_two_that_prefer_a_node() {
     assert_eq!(bench.field("hb_takeover", "hbd_groups"), ["c1 d1"]);
 }
 
+/// It had reported a1 before, and then asked for another exchange.
+#[test]
+fn the_late_word_of_a_taker_gives_nothing_back() {
+    let mut bench = beside_hbd(|_| {});
+    bench.request(Request::StandbyGroups(named(&[A])));
+    word(&mut bench, "a1", "other");
+    reports(&mut bench, "a1 2 b1 1 d1 1");
+    assert_eq!(held(&bench), [C]);
+    word(&mut bench, "b1", "me");
+    word(&mut bench, "a1", "done");
+    assert_eq!(held(&bench), [C], "the peer has a1");
+    word(&mut bench, "b1", "done");
+    assert_eq!(held(&bench), [B, C]);
+}
+
 #[test]
 fn a_failed_unit_takes_its_own_group_along_only() {
     let mut bench = beside_hbd(|settings| settings.health.restarts = 0);
