@@ -248,8 +248,7 @@ impl Core {
         self.peer_kind().is_hbd() && self.overslept_since(self.exchange.accepted_at)
     }
 
-    /// Taker: is it still to be had? A giver that has given up says so, one that has not says `done` once more
-    /// (docs/DECISIONS.md "What was given before we slept is asked for again").
+    /// Taker: is it still to be had? (docs/DECISIONS.md "What was given before we slept is asked for again")
     fn repeat_other(&mut self, set: GroupSet) {
         self.exchange.accepted_at = self.now.monotonic;
         self.send_ask(set, "other", Side::Taker);
@@ -419,8 +418,7 @@ impl Core {
         }
     }
 
-    /// The peer knows of no exchange any more: as the giver that had begun it with the `me` we answered, or because
-    /// it had held us for dead. What we have given by now it has taken long ago.
+    /// The peer knows of no exchange any more. What we have given by now it has taken long ago.
     pub(in crate::cluster) fn exchange_voided(&mut self, seq: u64) {
         if seq < self.exchange.answered {
             return;
