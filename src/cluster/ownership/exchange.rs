@@ -51,8 +51,7 @@ enum Phase {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Exchange {
     phase: Phase,
-    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs for an hour (03
-    /// §4.5.4).
+    /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs (03 §4.5.4).
     late_other_counts: bool,
     /// Giver: what was ours when the release began. The other node may have the rest of the set.
     #[serde(default)]
@@ -224,10 +223,11 @@ impl Core {
 
     fn done_received(&mut self, set: GroupSet, seq: u64) {
         let releasing = self.ownership.other.releasing();
+        let theirs = !set.common(self.ownership.other.holds).is_none() && self.peer_kind().is_hbd();
         match self.exchange.phase {
             Phase::Released(_) => self.finish_giving(),
-            // It has taken what we gave before, and says so late: it gives nothing by that.
-            Phase::Accepted(awaited) if self.peer_kind().is_hbd() && !set.iter().eq(awaited.iter()) => {}
+            // It has taken what we gave before, as it reported, and says so late: it gives nothing by that.
+            Phase::Accepted(awaited) if theirs && !set.iter().all(|group| awaited.has(group)) => {}
             // It may hold us for dead since it said that, and have taken everything back.
             Phase::Accepted(_) if self.overslept_exchange() => self.repeat_other(set),
             Phase::Idle if releasing && self.overslept_exchange() => self.repeat_other(set),
