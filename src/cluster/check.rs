@@ -20,7 +20,7 @@ impl Core {
     fn invariants(&self) -> Vec<(bool, &'static str)> {
         let ownership = &self.ownership;
         let dead = self.peer_node().is_some_and(|peer| peer.status == super::Status::Dead);
-        let leaving = ownership.decision == Decision::Shutdown;
+        let leaving = ownership.gives_up_everything();
         let set = |timer| self.timers.is_set(timer);
         vec![
             (self.facts.is_empty(), "every fact is heard before the event is over"),

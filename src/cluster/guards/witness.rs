@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::ownership::state::Decision;
 use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp};
 
 /// Between two looks at a witness that nobody needs: to know that it is there, and how far it has come.
@@ -144,7 +143,7 @@ impl Core {
     /// it is gone. `None` if there is nothing that we would take.
     fn takes_by_key(&self) -> Option<Instant> {
         let wanted = self.groups.all().without(self.groups.held()).without(self.barred());
-        if wanted.iter().next().is_none() || self.maintenance.on() || self.ownership.decision == Decision::Shutdown {
+        if wanted.iter().next().is_none() || self.maintenance.on() || self.ownership.gives_up_everything() {
             return None;
         }
         if self.peer_is_gone() {

@@ -139,8 +139,10 @@ impl Core {
 
     /// Groups, or left-overs, have gone down. `shutdone` is never said before the last of them (03 §14.1 rule 9).
     pub(in crate::cluster) fn leave_settled(&mut self) {
-        let down = self.groups.settled(self.groups.all()) && !self.leftovers_keep_us();
-        if self.leave.phase == Phase::Releasing && down {
+        if self.leave.phase != Phase::Releasing {
+            return;
+        }
+        if self.groups.settled(self.groups.all()) && !self.leftovers_keep_us() {
             self.log(Record::AllRelinquished {});
             self.send(Message::new("shutdone").with("st", "dead"));
             self.leave.phase = Phase::Lingering;

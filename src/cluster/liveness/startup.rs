@@ -99,10 +99,12 @@ impl Core {
     /// before it beats, so where every other node has shown to be an hbd a crash in the first seconds costs no more
     /// than a later one (05 §5.1).
     pub(in crate::cluster) fn end_start_raise(&mut self) {
+        if !self.timers.is_set(Timer::StartRaise) {
+            return;
+        }
         let own = self.own();
-        let others = self.nodes.iter().enumerate().filter(|(index, _)| Some(*index) != own);
-        let all_hbd = others.map(|(_, node)| node).all(Node::is_hbd);
-        if all_hbd && self.timers.is_set(Timer::StartRaise) {
+        let mut others = self.nodes.iter().enumerate().filter(|(index, _)| Some(*index) != own);
+        if others.all(|(_, node)| node.is_hbd()) {
             self.timers.stop(Timer::StartRaise);
             self.send_status();
         }

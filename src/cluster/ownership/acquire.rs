@@ -25,7 +25,7 @@ const STARTINGS_IN_VAIN: u32 = 3;
 impl Core {
     /// We became active (03 §4.2, first row), or learn late that the peer speaks the nice protocol.
     pub(in crate::cluster) fn acquire_begins(&mut self) {
-        if self.ownership.decision == Decision::Shutdown || self.leave.begun() {
+        if self.ownership.gives_up_everything() || self.leave.begun() {
             // A stop has begun to release what we took up before anybody was heard, or is about to.
             return;
         }
@@ -214,7 +214,7 @@ impl Core {
         self.ownership.other.has_nothing(Presence::Here);
         self.ownership.other.forget_reports();
         self.timers.stop(Timer::Failback);
-        if self.ownership.decision == Decision::Shutdown {
+        if self.ownership.gives_up_everything() {
             self.raise(Fact::PerhapsStable);
             return;
         }

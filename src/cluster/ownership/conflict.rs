@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::peer::claims::Claims;
@@ -354,7 +353,7 @@ impl Core {
 
     /// They are down: say so, and say which, so that the node that has them announces them.
     pub(in crate::cluster) fn report_released(&mut self, lost: GroupSet) {
-        let leaves = self.ownership.decision == Decision::Shutdown;
+        let leaves = self.ownership.gives_up_everything();
         let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
         self.send(self.with_released(report, lost));
         if !self.peer_alive() {

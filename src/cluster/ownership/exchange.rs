@@ -165,7 +165,7 @@ impl Core {
 
     /// `ask_resources` from the peer (03 §4.5.2).
     pub(in crate::cluster) fn ask_received(&mut self, seq: u64, ask: Ask) {
-        if self.ownership.decision == Decision::Shutdown || seq < self.exchange.voided {
+        if self.ownership.gives_up_everything() || seq < self.exchange.voided {
             return;
         }
         if let Some(said) = &ask.set {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
@@ -54,7 +53,7 @@ impl Core {
             return;
         }
         let all = self.returning();
-        if self.groups.held().common(all).is_none() || self.ownership.decision == Decision::Shutdown {
+        if self.groups.held().common(all).is_none() || self.ownership.gives_up_everything() {
             self.forget_return();
             return;
         }
@@ -112,7 +111,7 @@ impl Core {
     /// The groups that we hold and that are to go back.
     pub(in crate::cluster) fn pending_return(&self) -> GroupSet {
         let groups = self.returning().common(self.groups.held()).iter();
-        let leaves = self.ownership.decision == Decision::Shutdown;
+        let leaves = self.ownership.gives_up_everything();
         GroupSet::new(groups.filter(|_| !leaves), Set::NONE)
     }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
-use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, Answer, Awaited, GroupSet, Instant, Record, Set};
@@ -160,7 +159,7 @@ impl Core {
 
     /// Why a move does not begin now: what keeps an exchange from beginning, and what an operator is refused besides.
     fn delay(&mut self, request: &Move) -> Option<Delay> {
-        if self.ownership.decision == Decision::Shutdown || self.leave.begun() {
+        if self.ownership.gives_up_everything() || self.leave.begun() {
             return Some(Delay::Refused(Answer::Leaving));
         }
         let obstacle = self.may_begin().err();

@@ -145,13 +145,8 @@ impl Groups {
     /// The groups of which something, a unit or a disk, is in one of these as well. What both nodes run does not
     /// count.
     pub fn sharing(&self, set: GroupSet) -> GroupSet {
-        let runs = |group: usize| {
-            let resources =
-                (0..self.list()[group].resources.len()).filter_map(move |index| self.identity(group, index));
-            resources.collect::<Vec<_>>()
-        };
-        let there: Vec<String> = set.iter().flat_map(runs).collect();
-        let shares = |group: &usize| runs(*group).iter().any(|identity| there.contains(identity));
+        let there: Vec<String> = set.iter().flat_map(|group| self.identities_of(group)).collect();
+        let shares = |group: &usize| self.identities_of(*group).any(|identity| there.contains(&identity));
         GroupSet::new((0..self.list().len()).filter(shares), Set::NONE)
     }
 
@@ -161,25 +156,22 @@ impl Groups {
         let runs_elsewhere = |group: usize, identity: &String| {
             others.iter().any(|(key, resources)| key != self.key(group) && resources.contains(identity))
         };
-        let shares = |group: &usize| {
-            let mut own = (0..self.list()[*group].resources.len()).filter_map(|index| self.identity(*group, index));
-            own.any(|identity| runs_elsewhere(*group, &identity))
-        };
+        let shares = |group: &usize| self.identities_of(*group).any(|identity| runs_elsewhere(*group, &identity));
         GroupSet::new((0..self.list().len()).filter(shares), Set::NONE)
     }
 
-    /// What a resource is on the machine that serves its group. `None` for a unit that runs on both nodes.
-    fn identity(&self, group: usize, resource: usize) -> Option<String> {
-        let passed = self.passed_over.contains(&Step { group, resource });
-        (!passed).then(|| self.list()[group].resources[resource].kind.identity())
+    /// What each resource is on the machine that serves the group, without the units that run on both nodes.
+    fn identities_of(&self, group: usize) -> impl Iterator<Item = String> + '_ {
+        let resources = self.list()[group].resources.iter().enumerate();
+        let own =
+            resources.filter(move |(resource, _)| !self.passed_over.contains(&Step { group, resource: *resource }));
+        own.map(|(_, resource)| resource.kind.identity())
     }
 
     /// What these groups run, as [`ResourceKind::identity`] names it: `KEY RESOURCE RESOURCE…`, joined by ` ; `.
     pub fn identities(&self, set: GroupSet) -> String {
-        let line = |group: usize| {
-            let resources = (0..self.list()[group].resources.len()).filter_map(|index| self.identity(group, index));
-            [vec![self.key(group).to_owned()], resources.collect()].concat().join(" ")
-        };
+        let line =
+            |group: usize| [vec![self.key(group).to_owned()], self.identities_of(group).collect()].concat().join(" ");
         set.iter().map(line).collect::<Vec<_>>().join(" ; ")
     }
 

@@ -171,7 +171,7 @@ impl Ownership {
         self.need_failback
     }
 
-    /// Our predecessor may have taken the peer's groups because it went away.
+    /// Whether groups were taken from the peer because it went away, by us or by our predecessor, and are to go back.
     pub(in crate::cluster) fn plan_failback(&mut self, planned: bool) {
         self.need_failback = planned;
     }
