@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::warn;
+use log::{info, warn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -148,14 +148,32 @@ async fn reboot(mut session: Session) {
     }
 }
 
-/// Once, as soon as there is a connection.
-async fn prepare(mut session: Session, mut units: Vec<String>, made: Vec<String>, everywhere: Vec<String>) {
+/// As soon as there is a connection.
+async fn prepare(mut session: Session, units: Vec<String>, made: Vec<String>, everywhere: Vec<String>) {
     let Ok(systemd) = connected(&mut session).await else { return };
-    if let Err(error) = systemd.guard_order(&units).await {
-        warn!("a shutdown of this machine may stop services before hbd: {error}");
+    let guarded = systemd.guard_order(&units).await;
+    if let Err(error) = &guarded {
+        warn!("a shutdown of this machine may stop services before hbd: {error}. Trying again.");
     }
-    units.retain(|unit| !made.contains(unit));
-    systemd.warn_of_unfit(&units, &everywhere).await;
+    let own: Vec<String> = units.iter().filter(|unit| !made.contains(unit)).cloned().collect();
+    systemd.warn_of_unfit(&own, &everywhere).await;
+    if guarded.is_err() {
+        guard_again(session, units).await;
+    }
+}
+
+/// Tries until the order is kept: `systemctl cancel` cancels each job that it finds, ours too.
+async fn guard_again(mut session: Session, units: Vec<String>) {
+    let mut pause = BACKOFF_MIN;
+    loop {
+        sleep(pause).await;
+        pause = (pause * 2).min(BACKOFF_MAX);
+        let Ok(systemd) = connected(&mut session).await else { return };
+        if systemd.guard_order(&units).await.is_ok() {
+            info!("a shutdown of this machine stops hbd before its services again");
+            return;
+        }
+    }
 }
 
 async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {

@@ -54,6 +54,8 @@ struct Watch {
     changes: UnitChanges,
     /// Since when it was seen up, CLOCK_MONOTONIC in microseconds.
     up_since: Option<u64>,
+    /// When it was seen to be up no more, CLOCK_MONOTONIC in microseconds, if it has not been up since.
+    fell_at: Option<u64>,
     /// `Restart=` was about to start it again, or did, and it has not been up since.
     lapped: bool,
     /// When its end was judged last, CLOCK_MONOTONIC in microseconds; 0 for never.
@@ -79,6 +81,7 @@ impl Watched {
             path: None,
             changes: UnitChanges::default(),
             up_since: None,
+            fell_at: None,
             lapped: false,
             judged: 0,
             judge_at: None,
@@ -162,6 +165,7 @@ impl Watch {
         if !self.changes.is_up() {
             self.changes.rose();
             (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
+            self.fell_at = None;
         }
     }
 }
@@ -251,6 +255,11 @@ impl Systemd {
         watch.path = Some(state.path.clone());
         let ran = watch.changes.is_up();
         let Look { laps, seen } = watch.changes.look(state, restarts);
+        if state.active.is_up() {
+            watch.fell_at = None;
+        } else {
+            watch.fell_at.get_or_insert_with(monotonic_usec);
+        }
         if laps > 0 {
             (watch.standing, watch.cause, watch.lapped) = (None, None, true);
             let text = lap_text(&state.name, &self.result_of(state).await);
@@ -337,9 +346,11 @@ impl Systemd {
         }
         let details = self.details(state.path.clone()).await.ok();
         let result = self.result_of(&state).await;
-        // systemd forgets when a unit left its active state if nothing refers to the unit any more.
+        // systemd forgets when a unit left its active state if nothing refers to the unit any more. Then the look at
+        // which the unit was up no more tells, though a quick job may have ended before that look.
         let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
-        let since = left.unwrap_or_else(|| monotonic_usec().saturating_sub(HEARD));
+        let seen = || watch.fell_at.unwrap_or_else(monotonic_usec).saturating_sub(HEARD);
+        let since = left.unwrap_or_else(seen);
         let job = watched.jobs.last_ended(&state.name, since);
         let end = End {
             state: &state,

@@ -139,3 +139,31 @@ async fn the_guard_of_a_shutdown_leaves_out_what_is_ordered_after_hbd() {
     let before: Vec<String> = mock.made("hbd-order.service", "Before").try_into().unwrap();
     assert_eq!(before, ["hbd.service"]);
 }
+
+/// `systemctl cancel` cancels each job that it finds, also that of the guard.
+#[tokio::test]
+async fn the_guard_of_a_shutdown_is_made_again_when_its_start_was_canceled() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let up = Plan { state: UP, ..Plan::default() };
+    let guard = Plan { job: "canceled", next: DOWN, ..Plan::default() };
+    let units = [("web.service", up.clone()), ("hbd.service", up), ("hbd-order.service", guard)];
+    let mut mock = Mock::start(&bus, &units).await;
+    let (commands, _reports) = running(&bus);
+    let units = vec!["web.service".into()];
+    commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
+    let mut made = 0;
+    timeout(RECHECK * 4, async {
+        while made < 2 {
+            made += mock.calls().iter().filter(|call| *call == "make hbd-order.service").count();
+            tokio::time::sleep(LAG / 4).await;
+        }
+        mock.plan("hbd-order.service", |plan| (plan.job, plan.next) = ("done", ("active", "exited")));
+        let mut state = DOWN;
+        while state != ("active", "exited") {
+            tokio::time::sleep(LAG / 4).await;
+            mock.plan("hbd-order.service", |plan| state = plan.state);
+        }
+    })
+    .await
+    .expect("the guard is not made again");
+}

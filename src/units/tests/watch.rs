@@ -1,6 +1,7 @@
 //! What is told of watched units.
 
 use super::*;
+use crate::units::causes::HEARD;
 use crate::units::watch::ANSWER;
 
 /// As long as a piece of news may take.
@@ -138,6 +139,21 @@ async fn a_stop_that_is_over_before_its_type_can_be_read_is_one_all_the_same() {
     let mut stage = Stage::set(&bus, [&[]; 3]).await;
     stage.job("", DOWN, "done").await;
     assert!(matches!(stage.of_web().await, News::Stopped { .. }));
+}
+
+/// systemd forgets when a unit left its active state as soon as nothing refers to the unit any more.
+#[tokio::test]
+async fn a_stop_that_was_canceled_long_before_the_unit_is_down_is_named() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    let job = stage.mock.queue("web.service", "stop").await;
+    stage.see_jobs().await;
+    stage.mock.set("web.service", ("deactivating", "stop"), true).await;
+    stage.mock.finish(job, "web.service", "canceled").await;
+    tokio::time::sleep(Duration::from_micros(HEARD) + LAG * 2).await;
+    stage.mock.set("web.service", DOWN, true).await;
+    stage.mock.plan("web.service", |plan| plan.changed = [0, 0]);
+    assert!(stage.failure().await.starts_with("web.service ended by itself; its stop was canceled"));
 }
 
 /// A service that ends with an exit status of its own on SIGTERM, or whose ExecStop fails, at once.
