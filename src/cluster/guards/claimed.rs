@@ -4,11 +4,14 @@
 //! Heartbeat, because it never will, to an hbd what belongs to that. Has the address defended against everybody else.
 //! Whose machine it is, [`super::machines`] says.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::machines::Whose;
+use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Action, Class, Instant, Order, Record, Status, Step};
 use crate::config::OnClaim;
@@ -56,6 +59,11 @@ impl Core {
         }
     }
 
+    /// When repeated claims may begin to count.
+    pub(super) fn claims_due(&self) -> Option<Instant> {
+        self.unheard_from().filter(|_| !self.claimed.repeated.is_empty()).map(|from| from + Duration::from_millis(1))
+    }
+
     /// Weighs again what others claimed when we had not known yet whether the peer is dead.
     pub(in crate::cluster) fn weigh_claims(&mut self) {
         for claim in std::mem::take(&mut self.claimed.repeated) {
@@ -85,10 +93,11 @@ impl Core {
     fn yields(&self, step: Step) -> bool {
         let yields = self.lan.policy(step.group).is_some_and(|policy| policy.on_claim == OnClaim::Yield);
         let ours = self.groups.class(step.group) == Class::Local;
-        let parted = |node: &&Node| node.status == Status::Dead || self.conflict.deaf().is_some();
-        let silent = self.peer_node().filter(parted);
+        let known = |node: &Node| node.status == Status::Dead || self.conflict.deaf().is_some();
+        let silent = |node: &&Node| self.peer_unheard() || known(node) && self.ownership.decided();
+        let silent = self.peer_node().filter(silent);
         let deaf = silent.is_some_and(|node| !ours || node.is_heartbeat()) && !self.ownership.other.left();
-        yields && deaf && self.ownership.decided()
+        yields && deaf && self.ownership.decision != Decision::Shutdown
     }
 
     fn log_yield(&mut self, claim: &RepeatedClaim) {

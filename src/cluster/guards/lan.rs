@@ -59,7 +59,8 @@ impl Core {
         let verdicts = open.map(|asked| self.verdict_due(asked));
         let taken = self.taken_by_then();
         let doubt = self.doubt_ends().filter(|_| !self.lan.held_back.is_none());
-        let later = services.chain(verdicts).chain(taken).chain(doubt).filter(|due| *due > now);
+        let claims = self.claims_due();
+        let later = services.chain(verdicts).chain(taken).chain(doubt).chain(claims).filter(|due| *due > now);
         begin.into_iter().chain(later).min()
     }
 
@@ -67,7 +68,7 @@ impl Core {
     pub(in crate::cluster) fn judge_answers(&mut self) {
         let now = self.now.monotonic;
         if !self.lan.held_back.is_none() {
-            if self.peer_alive() {
+            if self.peer_alive() && !self.peer_unheard() {
                 self.hold_over();
                 // It may have nothing of what we left to the machine that answers, and may have said so already.
                 self.raise(Fact::HoldOver);
@@ -227,7 +228,8 @@ impl Core {
     fn take_what_is_free(&mut self) {
         let waiting = self.lan.held_back;
         let free = waiting.without(self.blocked(waiting)).without(self.barred());
-        let decided = self.ownership.decided() && !self.peer_alive() && !self.maintenance.on();
+        let gone = !self.peer_alive() || self.peer_unheard();
+        let decided = self.ownership.decided() && gone && !self.maintenance.on();
         if free.is_none() || !decided {
             return;
         }

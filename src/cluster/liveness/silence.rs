@@ -39,6 +39,20 @@ impl Core {
         Some(since + limit + Duration::from_millis(1))
     }
 
+    /// From when on a peer that may count as alive for longer is as good as dead where an address is claimed: an hbd
+    /// that announced a restart, or a node of which nothing was heard, or believed, since we started. `None` for a real
+    /// Heartbeat, and while we hear nothing at all.
+    pub(in crate::cluster) fn unheard_from(&self) -> Option<Instant> {
+        let peer = self.peer_node().filter(|peer| !peer.is_heartbeat() && !self.hears_nothing())?;
+        let since = peer.last_status.unwrap_or(self.membership.started());
+        Some(since.max(self.hearing_since().unwrap_or(since)) + self.settings.timing.deadtime)
+    }
+
+    /// Whether that is so by now.
+    pub(in crate::cluster) fn peer_unheard(&self) -> bool {
+        self.unheard_from().is_some_and(|from| from < self.now.monotonic)
+    }
+
     /// Finds the nodes and links whose dead time was over at `until`: what arrived later is perhaps not read yet.
     pub(in crate::cluster) fn find_silence(&mut self, until: Instant) {
         let own = self.own();

@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::cluster::{AddressNews, Event, GroupState};
+use crate::cluster::{AddressNews, Adoption, Event, GroupSet, GroupState};
 use crate::config::{Address, AddressPolicy, OnAnswer, OnClaim};
 
 const MAC: &str = "02:00:c0:a8:11:03";
@@ -23,6 +23,12 @@ fn watched_with(policy: AddressPolicy, hbd: bool, change: impl FnOnce(&mut Setti
 
 /// Started, without any message of the peer yet.
 pub(super) fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = unstarted(policy, change);
+    bench.feed(Event::Start);
+    bench
+}
+
+fn unstarted(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {
@@ -32,7 +38,6 @@ pub(super) fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings))
         }
     });
     bench.feed(Event::Policies(vec![policy; 2]));
-    bench.feed(Event::Start);
     bench
 }
 
@@ -295,7 +300,19 @@ fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
         news(&mut never_heard, group, AddressNews::Silent);
     }
     never_heard.run(20_000);
-    for mut bench in [heard, never_heard] {
+    // Its successor counts as alive for 34 s, but does not hear us: nothing that it says is believed.
+    let mut restarts = watched(AddressPolicy::default(), true);
+    restarts.peer_silent();
+    restarts.run(2_500);
+    news(&mut restarts, 1, AddressNews::Silent);
+    restarts.run(4_000);
+    let mut message = restarts.status();
+    message.set_text("dt", "84d0");
+    message.set_text("hbd_restart", "1");
+    restarts.hears(message);
+    restarts.run(6_000);
+    assert_eq!(restarts.peer_state(), "active");
+    for mut bench in [heard, never_heard, restarts] {
         let claimed = |again| AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again };
         let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
         assert_eq!(states(&bench), [GroupState::Active; 2]);
@@ -317,6 +334,30 @@ fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
         news(&mut bench, 1, AddressNews::Silent);
         assert_eq!(states(&bench), [GroupState::Active; 2], "it was no node, or it is gone");
     }
+}
+
+/// A successor cannot know yet whether the peer lives; the LAN came back after the predecessor had taken everything.
+#[test]
+fn a_successor_that_does_not_hear_its_peer_keeps_its_own_groups() {
+    let mut bench = unstarted(AddressPolicy::default(), |_| {});
+    let held = bench.core.groups.all();
+    let moved = GroupSet::NONE;
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until: None })));
+    bench.feed(Event::Start);
+    bench.run(1_000);
+    for again in [false, true] {
+        for group in [0, 1] {
+            news(&mut bench, group, AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again });
+        }
+    }
+    let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
+    assert_eq!(states(&bench), [GroupState::Active; 2], "it may be heard in a moment");
+    bench.run(4_000);
+    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
+    bench.run(20_000);
+    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped], "as long as it is answered");
+    news(&mut bench, 1, AddressNews::Silent);
+    assert_eq!(states(&bench), [GroupState::Active; 2]);
 }
 
 #[test]
