@@ -27,6 +27,8 @@ const NOBODY: Duration = Duration::from_secs(25);
 const NOBODY_MIXED: Duration = Duration::from_secs(75);
 /// After both nodes served, the one that keeps the group announces its address within this time.
 const ANNOUNCED: Duration = Duration::from_secs(4);
+/// An announcement is repeated for so long (hbd.toml(5), `announce`).
+const REPEATED: Duration = Duration::from_secs(3);
 
 /// The cluster as an outsider sees it.
 pub struct Observation {
@@ -73,6 +75,8 @@ pub struct Invariants {
     nobody: [Option<Duration>; GROUPS],
     /// Per group: both served, and the remaining owner has not announced the address yet.
     conflict: [Option<Conflict>; GROUPS],
+    /// Per group and node: until when the node goes on to announce the address.
+    announces: [[Duration; 2]; GROUPS],
     /// Per group: a real Heartbeat claims it without running it.
     claimed_in_vain: [bool; GROUPS],
 }
@@ -80,7 +84,6 @@ pub struct Invariants {
 #[derive(Debug, Clone, Copy)]
 struct Conflict {
     over: Option<Duration>,
-    announced: [bool; 2],
 }
 
 impl Invariants {
@@ -116,12 +119,8 @@ impl Invariants {
     }
 
     /// `node` announced the address of `group`.
-    pub fn announced(&mut self, group: usize, node: usize) {
-        if let Some(conflict) = &mut self.conflict[group]
-            && conflict.over.is_some()
-        {
-            conflict.announced[node] = true;
-        }
+    pub fn announced(&mut self, group: usize, node: usize, now: Duration) {
+        self.announces[group][node] = now + REPEATED;
     }
 
     pub fn check(&mut self, observation: &Observation) -> Result<(), String> {
@@ -160,7 +159,7 @@ impl Invariants {
         if (observation.watched || !observation.parted) && observation.now - since > limit {
             return Err(format!("both nodes serve group {group}"));
         }
-        self.conflict[group] = Some(Conflict { over: None, announced: [false; 2] });
+        self.conflict[group] = Some(Conflict { over: None });
         Ok(())
     }
 
@@ -200,7 +199,7 @@ impl Invariants {
         let owner = usize::from(serving[1]);
         let over = *conflict.over.get_or_insert(observation.now);
         // A real Heartbeat announces an address only when it starts it (03 §0 no. 9).
-        if conflict.announced[owner] || observation.heartbeat[owner] {
+        if self.announces[group][owner] > over || observation.heartbeat[owner] {
             self.conflict[group] = None;
         } else if observation.now - over > ANNOUNCED {
             return Err(format!("group {group} was served by both and node {owner} never announced it again"));

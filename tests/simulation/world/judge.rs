@@ -20,6 +20,11 @@ impl World {
             self.witness.parted = self.now;
         }
         let (now, nodes) = (self.now, &self.nodes);
+        for group in 0..self.cluster.groups {
+            if nodes.iter().any(|node| node.lan && node.units.running[group][0]) {
+                self.lan.note_owner(group, now);
+            }
+        }
         let observation = Observation {
             now,
             groups: self.cluster.groups,
@@ -32,7 +37,8 @@ impl World {
                     .any(|node| !node.lan || node.stall.is_some() || node.left.is_some() || node.units.troubled(now)),
             watched: self.cluster.watched
                 && !self.cluster.mixed()
-                && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now)),
+                && nodes.iter().all(|node| node.lan && node.left.is_none() && !node.units.troubled(now))
+                && !(self.apart() && nodes.iter().any(|node| now < node.listens_until)),
             stuck: self.stuck(),
             misled: self.misled(),
             witness: self.cluster.witness,
@@ -65,7 +71,8 @@ impl World {
         };
         // Of a peer that does not say its MAC addresses a machine that answered for it may be its own.
         let said = !self.cluster.mixed() && self.nodes.iter().all(|node| node.speaks >= SAYS_MACS);
-        (self.cluster.proxy || self.lan.disturbed(self.now)) && !(said && (0..self.nodes.len()).all(knows))
+        let known = said && (0..self.nodes.len()).all(knows) && !self.lan.relieved(self.now);
+        (self.cluster.proxy || self.lan.disturbed(self.now)) && !known
     }
 
     /// Whether nothing can be served, because the nodes need the witness and it is out of reach. Where one hears the
@@ -143,7 +150,8 @@ impl World {
             let lost = living.contains(&true)
                 && owners.is_empty()
                 && !self.invariants.is_claimed_in_vain(group)
-                && !self.lan_misleads();
+                && !self.lan_misleads()
+                && !self.wants_witness();
             if self.misled()[group] {
                 continue;
             }

@@ -23,6 +23,8 @@ const STRANGER: &str = "02:de:ad:00:00:01";
 const PROXY: &str = "02:de:ad:00:00:02";
 /// How long answers to one question are waited for (src/vip/watches.rs).
 const ANSWERS: Duration = Duration::from_secs(1);
+/// About as long as a node may be stalled.
+const STALLED: Duration = Duration::from_secs(15);
 /// How often a stranger claims the address that it uses.
 const STRANGER_CLAIMS: Duration = Duration::from_secs(3);
 
@@ -49,6 +51,10 @@ pub struct Lan {
     probes: Vec<Probe>,
     last: u64,
     stranger: [Duration; GROUPS],
+    /// When a third machine began to use the address of each group.
+    came: [Duration; GROUPS],
+    /// When a node was seen to have it last.
+    had: [Duration; GROUPS],
 }
 
 impl Lan {
@@ -57,9 +63,27 @@ impl Lan {
         asking_interval(timing().deadtime)
     }
 
-    /// A third machine uses the address of `group` until this time.
-    pub fn stranger_until(&mut self, group: usize, until: Duration) {
+    /// A third machine uses the address of `group` from now on until this time.
+    pub fn stranger_until(&mut self, group: usize, until: Duration, now: Duration) {
+        if !self.stranger(group, now) {
+            self.came[group] = now;
+        }
         self.stranger[group] = until;
+    }
+
+    /// A node has the address of `group` on this LAN.
+    pub fn note_owner(&mut self, group: usize, now: Duration) {
+        self.had[group] = now;
+    }
+
+    /// Whether a third machine has begun to use an address at about the time at which the last node lost it: then it
+    /// may be that node under another MAC address. A node that was stalled meanwhile sees no pause between the two.
+    pub fn relieved(&self, now: Duration) -> bool {
+        let soon = Self::interval() * 5;
+        (0..GROUPS).any(|group| {
+            let (came, had) = (self.came[group], self.had[group]);
+            now < self.stranger[group] + soon && had < came + soon && came < had + STALLED
+        })
     }
 
     /// Whether a third machine uses the address of `group` now.
@@ -215,7 +239,7 @@ impl World {
 
     /// A third machine uses the address of `group`, and claims it again and again.
     pub(super) fn stranger_comes(&mut self, group: usize, for_ms: u64) {
-        self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms));
+        self.lan.stranger_until(group, self.now + Duration::from_millis(for_ms), self.now);
         self.stranger_claims(group);
     }
 

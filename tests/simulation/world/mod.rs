@@ -333,7 +333,7 @@ impl World {
             Happening::Asks(id) if current => self.asks(node, id),
             Happening::Restored(step) if current => {
                 self.nodes[node].units.running[step.group][step.resource] = true;
-                self.invariants.announced(step.group, node);
+                self.invariants.announced(step.group, node, self.now);
                 self.address_came_up(step.group);
             }
             Happening::Announced { group } if current => self.hears_announcement(node, group),
@@ -411,7 +411,7 @@ impl World {
             Deed::Start(step) => self.operate(node, step, true),
             Deed::Stop(step) => self.operate(node, step, false),
             Deed::StopLeftover(step) => self.stop_leftover(node, step),
-            Deed::Announce(step) => self.invariants.announced(step.group, node),
+            Deed::Announce(step) => self.invariants.announced(step.group, node, self.now),
             Deed::Address(step, order) => self.address_order(node, step, order),
             Deed::Remember(known) => self.nodes[node].remember(known),
             Deed::Log(record) => self.logged(node, &record),
@@ -468,7 +468,7 @@ impl World {
             self.break_with(format!("{} {verb} {step:?} out of order: {running:?}", name(node)));
         }
         if start {
-            self.invariants.announced(step.group, node);
+            self.invariants.announced(step.group, node, self.now);
         }
         if step.resource == 0 {
             self.nodes[node].units.address_due[step.group] = start.then_some(self.now);

@@ -7,7 +7,7 @@ use hbd::config::AddressPolicy;
 
 use super::{Happening, World};
 use crate::machine::Machine;
-use crate::node::{LEASE, Left, Stall, name};
+use crate::node::{LEASE, Left, Stall, name, timing};
 use crate::schedule::Kind;
 use crate::units::GROUPS;
 
@@ -36,6 +36,7 @@ impl World {
             self.ask(node, Request::GroupMaintenance { set, on: true });
         }
         if let Some(left) = self.nodes[node].left.take() {
+            self.nodes[node].listens_until = self.now + timing().deadtime;
             let assured_until = left.assured_for.map(|span| Instant(left.at + span));
             let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
             self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback, assured_until })));
