@@ -221,6 +221,8 @@ impl Core {
                 node
             })
             .collect();
+        let peer = self.peer_name();
+        self.machines = Machines::known(self.settings.known_peers.iter().find(|known| known.node == peer));
     }
 
     /// Takes in one event and returns what is to be done about it, in order.

@@ -147,7 +147,14 @@ mod tests {
     use super::*;
 
     fn peer(generation: u64, seq: u64) -> KnownPeer {
-        KnownPeer { node: "nodeb".to_owned(), generation, seq, shows_freshness: true }
+        KnownPeer {
+            node: "nodeb".to_owned(),
+            generation,
+            seq,
+            shows_freshness: true,
+            macs: vec!["02:00:00:00:00:02".to_owned()],
+            more_macs: false,
+        }
     }
 
     fn files() -> (tempfile::TempDir, PeerFiles) {

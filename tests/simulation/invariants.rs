@@ -16,6 +16,9 @@ const CALM: Duration = Duration::from_secs(10);
 /// Added where messages are lost. A lost report is asked for again when a later status shows the gap, and that status
 /// and the next one may be lost as well.
 const LOST: Duration = Duration::from_secs(2);
+/// The same limit while the nodes do not hear each other and have read different files, by which each may take a group
+/// for its own: the one whose name sorts last finds that the other insists on it.
+const BOTH_DISAGREE: Duration = Duration::from_secs(40);
 /// The same limit beside a real Heartbeat, which only logs that both nodes own something (03 §0 no. 9). It restarts
 /// itself, but not while it is in flux (10 s), and not at all after a late heartbeat (03 §8.3): then hbd asks it for
 /// a standby after 15 s.
@@ -44,6 +47,8 @@ pub struct Observation {
     /// Every node asks the LAN before it takes an address, and the LAN is whole: two owners are not excused by a
     /// partition of the heartbeat links.
     pub watched: bool,
+    /// The nodes do not hear each other and have read different files.
+    pub disagree: bool,
     /// A witness is required: two owners are not excused by anything.
     pub witness: bool,
     /// A group may be down, because it cannot or must not be started.
@@ -155,7 +160,11 @@ impl Invariants {
         }
         let since = if observation.watched { began.max(self.unwatched) } else { began.max(self.healed) };
         let calm = !self.mixed && !self.lossy && !observation.parted && began > self.healed + CALM;
-        let limit = if calm { Duration::ZERO } else { self.both_limit };
+        let limit = match (calm, observation.disagree) {
+            (true, _) => Duration::ZERO,
+            (false, true) => BOTH_DISAGREE.max(self.both_limit),
+            (false, false) => self.both_limit,
+        };
         if (observation.watched || !observation.parted) && observation.now - since > limit {
             return Err(format!("both nodes serve group {group}"));
         }

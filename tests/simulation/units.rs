@@ -65,7 +65,7 @@ pub enum Life {
 pub struct Units {
     pub running: Running,
     /// What somebody, or systemd for another reason, keeps down.
-    pub kept_down: Running,
+    pub kept_down: [[Option<Duration>; RESOURCES]; GROUPS],
     /// What systemd is about to start again by itself.
     pub restarting: Running,
     /// Which of them both nodes run.
@@ -143,7 +143,7 @@ impl Units {
 
     /// Whether a resource ended by itself lately, so that its group may be down: it is tried again after 30 s.
     pub fn unsteady(&self, now: Duration) -> bool {
-        let kept_down = self.kept_down.iter().flatten().any(|down| *down);
+        let kept_down = self.kept_down.iter().flatten().any(Option::is_some);
         kept_down || self.lived.is_some_and(|at| now < at + Duration::from_secs(35))
     }
 
@@ -152,7 +152,7 @@ impl Units {
             self.address_due[step.group] = None;
         }
         if outcome.failure().is_none() {
-            self.kept_down[step.group][step.resource] = false;
+            self.kept_down[step.group][step.resource] = None;
             self.restarting[step.group][step.resource] = false;
         }
         match outcome {

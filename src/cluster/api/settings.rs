@@ -92,4 +92,10 @@ pub struct KnownPeer {
     pub seq: u64,
     /// Whether that incarnation said what it had heard of us.
     pub shows_freshness: bool,
+    /// The MAC addresses that it said its machine has (05 §3.14).
+    #[serde(default)]
+    pub macs: Vec<String>,
+    /// Whether it had more than it could say.
+    #[serde(default)]
+    pub more_macs: bool,
 }

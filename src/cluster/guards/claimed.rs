@@ -21,7 +21,15 @@ use crate::config::OnClaim;
 pub(in crate::cluster) struct ClaimedAddresses {
     /// Who has repeated a claim, since the peer was heard last.
     repeated: Vec<RepeatedClaim>,
+    /// What the peer's machine goes on claiming, and between when and when it was heard to.
+    #[serde(default)]
+    lasting: Vec<(Step, Instant, Instant)>,
 }
+
+/// A peer that yields has released by then what it claimed, unless its services take longer to stop.
+const LASTING: Duration = Duration::from_secs(20);
+/// Owners announce an address once a minute at least, unless they were told otherwise.
+const FORGOTTEN: Duration = Duration::from_secs(150);
 
 /// Somebody goes on claiming an address that we serve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +62,35 @@ impl Core {
         }
         if again && whose != Whose::Strangers {
             self.claimed.repeated.retain(|claim| (claim.step, &claim.mac) != (step, &mac));
+            if whose == Whose::Peers {
+                self.note_lasting(step);
+            }
             self.claimed.repeated.push(RepeatedClaim { step, mac, device, at: self.now.monotonic });
             self.weigh_claims();
         }
+    }
+
+    fn note_lasting(&mut self, step: Step) {
+        let (now, heard) = (self.now.monotonic, self.peer_last_heard());
+        self.claimed.lasting.retain(|(_, since, last)| *since > heard && now.since(*last) <= FORGOTTEN);
+        match self.claimed.lasting.iter_mut().find(|(other, ..)| *other == step) {
+            Some((.., last)) => *last = now,
+            None => self.claimed.lasting.push((step, now, now)),
+        }
+    }
+
+    /// Whether the peer would have yielded by now if the group were ours by its file, too. Then the nodes have read
+    /// different files, and the one whose name sorts last yields.
+    fn peer_insists(&self, step: Step) -> bool {
+        let heard = self.peer_last_heard();
+        let insists = |(other, since, last): &(Step, Instant, Instant)| {
+            *other == step && *since > heard && last.since(*since) >= LASTING
+        };
+        self.settings.node > self.peer_name() && self.claimed.lasting.iter().any(insists)
+    }
+
+    fn peer_last_heard(&self) -> Instant {
+        self.peer_node().and_then(|node| node.last_status).unwrap_or_default()
     }
 
     /// When repeated claims may begin to count.
@@ -75,7 +109,7 @@ impl Core {
     /// that is dead, the claim is kept.
     pub(in crate::cluster) fn weigh_claim(&mut self, claim: RepeatedClaim) {
         let (now, patience) = (self.now.monotonic, self.settings.timing.deadtime);
-        let heard = self.peer_node().and_then(|node| node.last_status).unwrap_or_default();
+        let heard = self.peer_last_heard();
         let stranger = self.whose(&claim.mac, &claim.device) == Whose::Strangers;
         if stranger || !self.groups.runs(claim.step) {
             return;
@@ -96,7 +130,8 @@ impl Core {
         let known = |node: &Node| node.status == Status::Dead || self.conflict.deaf().is_some();
         let silent = |node: &&Node| self.peer_unheard() || known(node) && self.ownership.decided();
         let silent = self.peer_node().filter(silent);
-        let deaf = silent.is_some_and(|node| !ours || node.is_heartbeat()) && !self.ownership.other.left();
+        let insists = self.peer_insists(step);
+        let deaf = silent.is_some_and(|node| !ours || insists || node.is_heartbeat()) && !self.ownership.other.left();
         yields && deaf && self.ownership.decision != Decision::Shutdown
     }
 

@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::KnownPeer;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::StatusSaid;
@@ -32,7 +33,7 @@ pub(in crate::cluster) enum Whose {
 pub(in crate::cluster) struct Machines {
     /// This machine's.
     own: MacsSaid,
-    /// All that the peer has said are its own since we started.
+    /// All that the peer has said are its own, also to an earlier daemon of ours.
     said: Vec<String>,
     /// It has more than it could say.
     more: bool,
@@ -45,6 +46,12 @@ pub(in crate::cluster) struct Machines {
 }
 
 impl Machines {
+    /// What an earlier daemon of ours has noted of the peer.
+    pub(in crate::cluster) fn known(peer: Option<&KnownPeer>) -> Self {
+        let Some(peer) = peer.filter(|peer| !peer.macs.is_empty()) else { return Machines::default() };
+        Machines { said: peer.macs.clone(), more: peer.more_macs, generation: peer.generation, ..Machines::default() }
+    }
+
     /// Every MAC address that may be the peer's.
     fn peers(&self) -> impl Iterator<Item = &String> {
         self.said.iter().chain(&self.seen)
@@ -82,7 +89,14 @@ impl Core {
         machines.generation = self.nodes[from].generation;
         if news {
             self.raise(Fact::PeerMacsKnown);
+            self.remember(from);
         }
+    }
+
+    /// What a node has said of them, for the next daemon.
+    pub(in crate::cluster) fn said_by(&self, node: usize) -> (Vec<String>, bool) {
+        let peers = Some(node) == self.peer();
+        if peers { (self.machines.said.clone(), self.machines.more) } else { (Vec::new(), false) }
     }
 
     /// The same of several.

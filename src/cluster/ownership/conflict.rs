@@ -71,6 +71,11 @@ impl Conflict {
         !self.both.is_none()
     }
 
+    /// Whether there is something that nobody holds, and that is about to be asked for or taken.
+    pub(super) fn nobody_holds(&self) -> bool {
+        !self.nobody.is_none()
+    }
+
     /// Since when an hbd peer that we hear does not hear us.
     pub(in crate::cluster) fn deaf(&self) -> Option<Instant> {
         self.deaf
@@ -174,12 +179,10 @@ impl Core {
     pub(in crate::cluster) fn audit(&mut self, report: &Report) {
         if report.full {
             self.conflict.silent_since_return = false;
+            self.conflict.their_groups = report.holding.groups.clone();
         }
         if let Some(claims) = report.claims {
             self.conflict.theirs = claims;
-        }
-        if report.full {
-            self.conflict.their_groups = report.holding.groups.clone();
         }
         self.audit_both();
         self.audit_nobody();
@@ -445,15 +448,13 @@ impl Core {
     /// Whether the peer does not hear us: it said so, or it goes on sending and has not taken in claims that are
     /// older than a second.
     fn peer_ignores_claims(&self) -> bool {
-        let late = self.conflict.both_since + CLAIM_PERIOD;
         let heard = self.peer_node().and_then(|peer| peer.last_status);
-        self.conflict.deaf.is_some() || heard.is_some_and(|heard| heard > late)
+        self.conflict.deaf.is_some() || heard.is_some_and(|heard| heard > self.conflict.both_since + CLAIM_PERIOD)
     }
 
     /// The recovery primitives of 03 §14.3: each makes the real node stop before it, or we, start.
     fn act_with_heartbeat(&mut self) {
-        let nobody = self.conflict.nobody.without(self.left_alone());
-        let both = self.conflict.both;
+        let (nobody, both) = (self.conflict.nobody.without(self.left_alone()), self.conflict.both);
         if !both.is_none() {
             self.conflict.asked_in_vain += 1;
         }

@@ -14,7 +14,6 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord};
 use crate::cluster::peer::send::Side;
-use crate::cluster::peer::set_said::SetSaid;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Answer, GroupSet, Instant, Record, Step};
 use crate::wire::Message;
@@ -136,18 +135,7 @@ impl Core {
         self.exchange.asked_again = None;
     }
 
-    /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
-    pub(in crate::cluster) fn takeover_received(&mut self, said: &SetSaid) {
-        let set = self.groups.meant(said.classes.swapped(), said.keys());
-        if !self.refuses_for_maintenance(set.common(self.groups.held()))
-            && !set.is_none()
-            && self.begin_exchange(set).is_err()
-        {
-            self.log_in_flux(&self.settings.node.clone());
-        }
-    }
-
-    fn log_in_flux(&mut self, node: &str) {
+    pub(super) fn log_in_flux(&mut self, node: &str) {
         let whose = if self.ownership.other.decided { "local resources" } else { "Other side is" };
         self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
     }
@@ -224,6 +212,7 @@ impl Core {
     fn done_received(&mut self, set: GroupSet, seq: u64) {
         let releasing = self.ownership.other.releasing();
         let theirs = !set.common(self.ownership.other.holds).is_none() && self.peer_kind().is_hbd();
+        let news = self.ownership.other.reported.is_none_or(|reported| seq > reported);
         match self.exchange.phase {
             Phase::Released(_) => self.finish_giving(),
             // It has taken what we gave before, as it reported, and says so late: it gives nothing by that.
@@ -234,9 +223,7 @@ impl Core {
             // An older `done` ended the exchange before, in which we were the giver.
             Phase::Accepted(_) if seq > self.exchange.answered => self.acquire(set),
             // We had given up waiting, but it has released what it said it would, and nobody else will take it.
-            Phase::Idle if releasing && self.ownership.other.reported.is_none_or(|reported| seq > reported) => {
-                self.acquire(set);
-            }
+            Phase::Idle if releasing && news => self.acquire(set),
             // It gave on an `other` of ours that reached it late, and waits for what will not come.
             Phase::Idle if self.peer_kind().is_hbd() => self.send_void(),
             _ => {}
@@ -296,10 +283,11 @@ impl Core {
     }
 
     /// A repeated `me` of a real Heartbeat has two causes. (a) The operator asked twice: a second `other` would now
-    /// make it claim what it just released. (b) It dropped our first `other`. After ten seconds one `other` is
-    /// right for both.
+    /// make it claim what it just released. (b) It dropped our first `other`: then it does not release, and after ten
+    /// seconds one `other` is right for both.
     fn may_accept_again(&self) -> bool {
-        self.peer_kind().is_hbd() || self.now.monotonic.since(self.exchange.accepted_at) >= REPLY_TIMEOUT
+        let late = self.now.monotonic.since(self.exchange.accepted_at) >= REPLY_TIMEOUT;
+        self.peer_kind().is_hbd() || late && !self.ownership.other.releasing()
     }
 
     /// One exchange at a time. A Heartbeat and we that say `me` at once both time out, which is harmless; of two
@@ -389,8 +377,7 @@ impl Core {
     pub(in crate::cluster) fn peer_reports_decided(&mut self) {
         let other = self.ownership.other.holds;
         let contested = !other.common(self.groups.held()).is_none();
-        let hbd = self.peer_kind().is_hbd();
-        let now = self.now.monotonic;
+        let (hbd, now) = (self.peer_kind().is_hbd(), self.now.monotonic);
         match self.exchange.phase {
             // Nothing has moved yet, and that both hold the same must not wait for an answer that may never come.
             Phase::Asked(_) if contested => {
@@ -400,10 +387,11 @@ impl Core {
             // Our `other` may have been overtaken and dropped: say it again, an hbd that has given up will say so.
             Phase::Accepted(set) if hbd && contested => self.send_ask(set, "other", Side::Taker),
             Phase::Released(set) if other.common(set) == set => self.finish_giving(),
-            // It may be on its way, or not taking at all.
+            // Its `done` may be on its way, or ours; or it has given up, and does not take or give at all.
             Phase::Released(_) if !hbd => self.timers.hasten(Timer::Exchange, now + HEARTBEAT_DOUBT),
-            // An hbd says this when it has released, and its `done` is on its way, or when it has given up.
-            Phase::Accepted(_) if hbd => self.timers.hasten(Timer::Exchange, now + REPLY_TIMEOUT),
+            Phase::Released(_) | Phase::Accepted(_) if hbd => {
+                self.timers.hasten(Timer::Exchange, now + REPLY_TIMEOUT)
+            }
             _ => {}
         }
     }
@@ -453,6 +441,10 @@ impl Core {
         let unanswered = asked || self.exchange.accepted();
         let set = self.exchange.set().unwrap_or_default();
         self.log(Record::StandbyNoReply {});
+        if matches!(self.exchange.phase, Phase::Released(_)) && self.peer_kind().is_hbd() {
+            // What nobody has taken we take again if it is ours: our `done` must not be heeded any more.
+            self.send_void();
+        }
         self.end_exchange();
         self.exchange.late_other_counts = asked;
         self.raise(Fact::ExchangeOverdue { unanswered, set });

@@ -63,8 +63,13 @@ impl Core {
         // The intention stays until the groups are given: an exchange may be cancelled, a peer may speak whose
         // status was lost and who is still dead to us.
         let disagree = self.other_haresources() || !returns && !self.same_haresources();
-        let hindered =
-            disagree || self.conflict_open() || self.peer_is_worse_connected() || self.undone_lately(theirs);
+        // A real Heartbeat that is asked for what nobody holds does not answer two requests that cross.
+        let asking = self.conflict.nobody_holds() && !self.peer_kind().is_hbd();
+        let hindered = disagree
+            || asking
+            || self.conflict_open()
+            || self.peer_is_worse_connected()
+            || self.undone_lately(theirs);
         let due = self.return_is_due(theirs);
         if self.peer_alive() && !hindered && due && !waiting {
             let _ = self.begin_exchange(set);

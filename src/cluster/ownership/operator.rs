@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
 use crate::cluster::core::Core;
+use crate::cluster::peer::set_said::SetSaid;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, Answer, Awaited, GroupSet, Instant, Record, Set};
 
@@ -234,6 +235,17 @@ impl Core {
                 self.wait_with(request, awaited);
             }
             _ => self.try_move(request),
+        }
+    }
+
+    /// `hb_takeover` from the peer: its local groups are our foreign ones (03 §6.6, §14.1 rule 15).
+    pub(in crate::cluster) fn takeover_received(&mut self, said: &SetSaid) {
+        let set = self.groups.meant(said.classes.swapped(), said.keys());
+        if !self.refuses_for_maintenance(set.common(self.groups.held()))
+            && !set.is_none()
+            && self.begin_exchange(set).is_err()
+        {
+            self.log_in_flux(&self.settings.node.clone());
         }
     }
 

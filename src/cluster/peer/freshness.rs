@@ -141,11 +141,14 @@ impl Core {
         if Some(index) == self.own() || node.generation == 0 {
             return;
         }
+        let (macs, more_macs) = self.said_by(index);
         let known = KnownPeer {
             node: node.name.clone(),
             generation: node.generation,
             seq: node.tracking.last_seq(),
             shows_freshness: node.shows_freshness,
+            macs,
+            more_macs,
         };
         self.nodes[index].remembered = known.seq;
         self.out.push(Action::Remember(known));

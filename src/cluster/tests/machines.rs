@@ -119,6 +119,48 @@ fn the_peers_claim_is_yielded_to_also_behind_a_strangers() {
     assert_eq!(states(&bench)[1], GroupState::Active);
 }
 
+/// The nodes have read different files, do not hear each other, and each takes the group for its own.
+#[test]
+fn a_peer_that_insists_on_our_own_group_gets_it_from_the_node_whose_name_sorts_last() {
+    for (name, last) in [("nodea", false), ("nodez", true)] {
+        let mut bench = started(AddressPolicy::default(), |settings| {
+            settings.node = name.into();
+            settings.nodes = vec![name.into(), "nodeb".into()];
+            settings.groups[0].node = name.into();
+        });
+        (bench.peer.hbd, bench.peer.macs) = (Some(HBD), Some(PEER_SAYS));
+        let mut bench = alone(bench.activated().decided("local"));
+        for _ in 0..2 {
+            claimed(&mut bench, 0, PEER);
+            assert_eq!(states(&bench)[0], GroupState::Active, "{name}: an equal file would end that in a moment");
+            bench.run(10_000);
+        }
+        claimed(&mut bench, 0, PEER);
+        let state = if last { GroupState::Stopped } else { GroupState::Active };
+        assert_eq!(states(&bench)[0], state, "{name}");
+    }
+}
+
+/// What the peer said to the daemon before us is known to us, although nothing is heard of it.
+#[test]
+fn the_next_daemon_knows_the_peers_addresses() {
+    let mut bench = recognised();
+    bench.request(Request::Restart);
+    let known = bench.done.iter().rev().find_map(|(_, action)| match action {
+        Action::Remember(known) => Some(known.clone()),
+        _ => None,
+    });
+    let known = known.expect("nothing was noted");
+    assert_eq!(known.macs, [PEER]);
+    bench = started(AddressPolicy::default(), |settings| settings.known_peers = vec![known]);
+    bench.run(20_000);
+    for group in [0, 1] {
+        news(&mut bench, group, AddressNews::Silent);
+    }
+    claimed(&mut bench, 1, PEER);
+    assert!(bench.logged("02:00:c0:a8:11:03 (nodeb itself) goes on claiming"), "{:?}", bench.log());
+}
+
 /// Where the network does not show us the peer's own MAC address, nobody can be told from it.
 #[test]
 fn a_machine_that_may_be_the_peers_is_yielded_to_and_that_is_said() {

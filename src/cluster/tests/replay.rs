@@ -10,7 +10,7 @@ const EARLIER: &str = "76 40";
 const PRESENT: &str = "77 1";
 
 fn known(generation: u64, seq: u64, shows_freshness: bool) -> KnownPeer {
-    KnownPeer { node: "nodeb".into(), generation, seq, shows_freshness }
+    KnownPeer { node: "nodeb".into(), generation, seq, shows_freshness, macs: Vec::new(), more_macs: false }
 }
 
 /// Started with what an earlier daemon has noted of the peer.

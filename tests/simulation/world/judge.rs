@@ -41,6 +41,7 @@ impl World {
                 && !(self.apart() && nodes.iter().any(|node| now < node.listens_until)),
             stuck: self.stuck(),
             misled: self.misled(),
+            disagree: self.apart() && nodes[0].read != nodes[1].read,
             witness: self.cluster.witness,
             // A node takes no address that a third machine uses, nothing in maintenance, nothing before the end of
             // an announced restart, and nothing without a ping node if takeover_needs_ping says so. Where classes

@@ -16,6 +16,9 @@ const IN_VAIN: u32 = 3;
 /// defended the address.
 pub const CLAIMS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(250)];
 
+/// How often an owner announces an address later on, which the other one hears.
+const ANNOUNCED_AGAIN: Duration = Duration::from_secs(10);
+
 /// The one interface of a node on this LAN.
 pub const DEVICE: &str = "eth0";
 /// Of the machine that uses an address by mistake, and of the router that answers for every address.
@@ -275,7 +278,11 @@ impl World {
 
     /// Others claim what `node` serves.
     pub(super) fn hears_claims(&mut self, node: usize, group: usize, again: bool) {
-        for mac in self.users(node, group) {
+        let users = self.users(node, group);
+        if again && !users.is_empty() && self.nodes[node].units.running[group][0] {
+            self.push(ANNOUNCED_AGAIN, node, Happening::Claimed { group, again });
+        }
+        for mac in users {
             if self.nodes[node].units.running[group][0] {
                 let news = AddressNews::Claimed { mac, device: DEVICE.to_owned(), again };
                 self.feed(node, Event::Address { step: Step { group, resource: 0 }, news });

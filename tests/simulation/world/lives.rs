@@ -117,13 +117,22 @@ impl World {
     }
 
     fn keep_down(&mut self, node: usize, step: Step, for_ms: u64, by_hand: bool) {
-        self.nodes[node].units.kept_down[step.group][step.resource] = true;
-        self.push(Duration::from_millis(for_ms), node, Happening::DownOver { step, by_hand });
+        let span = Duration::from_millis(for_ms);
+        self.nodes[node].units.kept_down[step.group][step.resource] = Some(self.now + span);
+        self.push(span, node, Happening::DownOver { step, by_hand });
     }
 
+    /// Not if it was stopped again meanwhile, and for longer.
     pub(super) fn down_over(&mut self, node: usize, step: Step, by_hand: bool) {
+        let due = self.nodes[node].units.kept_down[step.group][step.resource];
+        if due.is_some_and(|due| due <= self.now) {
+            self.up_again(node, step, by_hand);
+        }
+    }
+
+    fn up_again(&mut self, node: usize, step: Step, by_hand: bool) {
         let units = &mut self.nodes[node].units;
-        if !std::mem::take(&mut units.kept_down[step.group][step.resource]) {
+        if units.kept_down[step.group][step.resource].take().is_none() {
             return;
         }
         if by_hand {
@@ -167,7 +176,7 @@ impl World {
         self.invariants.disturbed(self.now);
         for node in 0..self.nodes.len() {
             for (group, resource) in (0..GROUPS).flat_map(|group| (0..RESOURCES).map(move |index| (group, index))) {
-                self.down_over(node, Step { group, resource }, true);
+                self.up_again(node, Step { group, resource }, true);
             }
         }
     }
