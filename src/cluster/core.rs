@@ -252,7 +252,7 @@ impl Core {
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
             Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
-        each!(self; follow_maintenance(); take_what_is_left_behind(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); report_leftovers_gone(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; follow_maintenance(); take_what_is_left_behind(); take_what_is_parted_with(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); report_leftovers_gone(); tell_degraded(); follow_checks(); tell_readiness());
         if !received {
             each!(self; follow_assurance(); follow_witness());
         }

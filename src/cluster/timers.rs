@@ -46,6 +46,8 @@ pub(super) enum Timer {
     Carrier,
     /// The peer's next word in an exchange is overdue (03 §4.5.3).
     Exchange,
+    /// The taker is told which groups of the set that we give are down.
+    Parting,
     /// The peer's answer to `hb_takeover` is overdue.
     TakeoverReply,
     /// Two nodes that start together take their own groups (T10, 03 §4.2).
@@ -92,7 +94,7 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All of them, in the order in which they run.
-    pub(super) const ALL: [Timer; 36] = [
+    pub(super) const ALL: [Timer; 37] = [
         Timer::PingSilence,
         Timer::StartRaise,
         Timer::Beat,
@@ -108,6 +110,7 @@ impl Timer {
         Timer::Fencing,
         Timer::Carrier,
         Timer::Exchange,
+        Timer::Parting,
         Timer::TakeoverReply,
         Timer::TakeLocal,
         Timer::Failback,
@@ -275,6 +278,7 @@ impl Core {
             Timer::Fencing => each!(self; fencing_due()),
             Timer::Carrier => each!(self; carrier_due()),
             Timer::Exchange => each!(self; exchange_overdue()),
+            Timer::Parting => each!(self; tell_what_is_parted_with()),
             Timer::TakeoverReply => each!(self; takeover_unanswered()),
             Timer::TakeLocal => each!(self; take_local_due()),
             Timer::Failback => each!(self; check_failback()),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
+use crate::cluster::ownership::parting::TOLD_TOGETHER;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, GroupSet, Record, Set};
@@ -19,8 +20,6 @@ use crate::wire::Message;
 const STABILITY_LIMIT: Duration = Duration::from_secs(30);
 /// How long we keep beating after `shutdone`, so that what was lost can be sent again (02 §9.1 steps 5 to 7).
 const LINGER: Duration = Duration::from_secs(2);
-/// Groups that go down within so long of each other are told together.
-const TOLD_TOGETHER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Phase {
@@ -157,12 +156,14 @@ impl Core {
     /// for the slowest (05 §4.6). Not a part of what is kept together, and nothing that shares a unit or a disk with
     /// what still stops.
     pub(in crate::cluster) fn left_behind(&self) -> GroupSet {
-        if self.leave.phase != Phase::Releasing || !self.peer_moves_alone() {
+        let leaves = self.leave.phase == Phase::Releasing;
+        let gave_up = if leaves { self.leave.gave_up } else { self.exchange.parting_with() };
+        if gave_up.is_none() || !self.peer_moves_alone() {
             return GroupSet::NONE;
         }
         let is_down = |group: usize| self.groups.settled(GroupSet::one(group)) && !self.leftovers.has_any_of(group);
         let stopping = GroupSet::new((0..self.groups.list().len()).filter(|group| !is_down(*group)), Set::NONE);
-        let down = self.leave.gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping));
+        let down = gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping));
         GroupSet::new(down.iter(), Set::NONE)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::state::{Decision, Presence};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::peer::message::{Holding, Report};
+use crate::cluster::peer::message::{Holding, Info, Report};
 use crate::cluster::timers::Timer;
 use crate::cluster::{GroupSet, Record, Set, Status};
 use crate::wire::Message;
@@ -133,7 +133,10 @@ impl Core {
         ownership.other.reports(seq, &report, hold, awaited_from_heartbeat);
         if report.full {
             let keys = report.left_behind.iter().map(String::as_str);
-            ownership.other.left_behind = self.groups.meant(Set::NONE, Some(keys));
+            let down = self.groups.meant(Set::NONE, Some(keys));
+            let stops = report.info == Info::Shutdown;
+            let (left, parted) = if stops { (down, GroupSet::NONE) } else { (GroupSet::NONE, down) };
+            (ownership.other.left_behind, ownership.other.parted_with) = (left, parted);
         }
         // What a script adds says nothing of what the daemon has decided.
         if report.full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {

@@ -15,7 +15,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord};
 use crate::cluster::peer::send::Side;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Answer, GroupSet, Instant, Record, Step};
+use crate::cluster::{Answer, GroupSet, Instant, Record};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
@@ -54,7 +54,10 @@ pub(in crate::cluster) struct Exchange {
     late_other_counts: bool,
     /// Giver: what was ours when the release began. The other node may have the rest of the set.
     #[serde(default)]
-    gives: GroupSet,
+    pub(super) gives: GroupSet,
+    /// Giver: what the taker was told to be down of it.
+    #[serde(default)]
+    pub(super) told: GroupSet,
     /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
     /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
@@ -69,6 +72,16 @@ impl Exchange {
     /// Whether we give a set and it is still on its way down.
     pub(in crate::cluster) fn releasing(&self) -> bool {
         matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// What we are giving and stop for that.
+    pub(in crate::cluster) fn parting_with(&self) -> GroupSet {
+        if self.releasing() { self.gives } else { GroupSet::NONE }
+    }
+
+    /// What the peer is giving us.
+    pub(super) fn awaited(&self) -> GroupSet {
+        if let Phase::Accepted(set) = self.phase { set } else { GroupSet::NONE }
     }
 
     /// Whether we wait for the peer to give us something.
@@ -128,7 +141,7 @@ impl Core {
         self.timers.set(Timer::Exchange, self.now.monotonic + limit);
     }
 
-    fn end_phase(&mut self) {
+    pub(super) fn end_phase(&mut self) {
         self.timers.stop(Timer::Exchange);
         self.exchange.phase = Phase::Idle;
         self.exchange.late_other_counts = false;
@@ -196,6 +209,8 @@ impl Core {
 
     fn other_received(&mut self, set: GroupSet, seq: u64) {
         match self.exchange.phase {
+            // It answers what we have called off since. It answers what we ask for now as well.
+            Phase::Asked(asked) if self.peer_kind().is_hbd() && !set.iter().all(|group| asked.has(group)) => {}
             Phase::Asked(_) => self.give(set, seq),
             // It forgot its first, and will wait for what we say to this one: what it said in between voids nothing.
             Phase::Releasing(_) | Phase::Released(_) => {
@@ -231,7 +246,7 @@ impl Core {
     }
 
     /// Whether an hbd peer may have given up the exchange that it last began, because it held us for dead.
-    fn overslept_exchange(&self) -> bool {
+    pub(super) fn overslept_exchange(&self) -> bool {
         self.peer_kind().is_hbd() && self.overslept_since(self.exchange.accepted_at)
     }
 
@@ -305,7 +320,7 @@ impl Core {
             return;
         }
         self.enter(Phase::Releasing(set), WORK_TIMEOUT);
-        self.exchange.gives = set.common(self.groups.held());
+        (self.exchange.gives, self.exchange.told) = (set.common(self.groups.held()), GroupSet::NONE);
         self.exchange.answered = seq;
         self.ownership.other.decided = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: self.groups.name(set) });
@@ -342,14 +357,6 @@ impl Core {
         self.exchange_settled();
     }
 
-    /// Giver: this resource does not stop, so what we had of the set is not given after all.
-    pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
-        if self.exchange.releasing() {
-            self.end_phase();
-            self.raise(Fact::KeptHere { set: self.exchange.gives, step });
-        }
-    }
-
     /// Groups have come up or gone down: say `done` if ours have.
     pub(in crate::cluster) fn exchange_settled(&mut self) {
         match self.exchange.phase {
@@ -361,6 +368,7 @@ impl Core {
                     self.peer_reports_decided();
                 }
             }
+            Phase::Releasing(_) => self.parting_check(),
             Phase::Acquiring(set) if self.groups.settled(set) => {
                 self.end_phase();
                 self.log(Record::StandbyAcquired { set: self.groups.name_there(set) });

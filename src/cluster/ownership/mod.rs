@@ -15,6 +15,7 @@
 //! | [`acquire`] | what do we take, and when? (03 §4, §6) |
 //! | [`failback`] | what goes back, and when? (03 §5.2) |
 //! | [`exchange`] | how does a set move while both live? (03 §4.5) |
+//! | [`parting`] | what of a set is down already while the rest stops? (05 §4.6) |
 //! | [`obstacle`] | what keeps an exchange from beginning? |
 //! | [`operator`] | may an operator's move begin, and how did it end? |
 //! | [`undo`] | what we give does not stop: what now? |
@@ -30,6 +31,7 @@ pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
 pub(in crate::cluster) mod obstacle;
 pub(in crate::cluster) mod operator;
+pub(in crate::cluster) mod parting;
 mod run;
 pub(in crate::cluster) mod sets;
 pub(in crate::cluster) mod state;

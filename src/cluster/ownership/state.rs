@@ -63,6 +63,9 @@ pub(in crate::cluster) struct OtherSide {
     /// It stops, and this is down there already, as its last report says.
     #[serde(default)]
     pub(in crate::cluster) left_behind: GroupSet,
+    /// It gives a set, and this of it is down there already, as its last report says.
+    #[serde(default)]
+    pub(in crate::cluster) parted_with: GroupSet,
     /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
     added: Option<(u64, GroupSet)>,
 }
@@ -99,13 +102,14 @@ impl OtherSide {
 
     /// Forgets its reports: they were those of an incarnation that is gone.
     pub(super) fn forget_reports(&mut self) {
-        (self.reported, self.added, self.left_behind) = (None, None, GroupSet::NONE);
+        (self.reported, self.added) = (None, None);
+        (self.left_behind, self.parted_with) = Default::default();
     }
 
     /// It has nothing any more, and nothing of it is awaited.
     pub(super) fn has_nothing(&mut self, presence: Presence) {
         (self.holds, self.decided, self.presence) = (GroupSet::NONE, true, presence);
-        self.left_behind = GroupSet::NONE;
+        (self.left_behind, self.parted_with) = Default::default();
     }
 
     /// Takes in a report that was not overtaken, which says that it holds `hold`.

@@ -154,7 +154,7 @@ impl Core {
                 message.set_text("hbd_unfit", &unfit);
             }
             let left_behind = self.left_behind();
-            if !left_behind.is_none() && info == Some("shutdown") {
+            if !left_behind.is_none() {
                 message.set_text("hbd_left_behind", &self.groups.keys(left_behind));
             }
         }

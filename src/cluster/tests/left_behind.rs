@@ -93,3 +93,64 @@ fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
     bench.says("shutdone", &[("st", "dead")]);
     assert_eq!(held(&bench), [A, B, C, D]);
 }
+
+/// The unit of one group takes its time to stop: the other group is served meanwhile.
+#[test]
+fn a_giver_says_what_is_down_while_the_rest_still_stops() {
+    let mut bench = beside_hbd(|_| {});
+    bench.prompt = false;
+    bench.request(Request::StandbyGroups(named(&[A, C])));
+    word(&mut bench, "a1 c1", "other");
+    bench.done.clear();
+    // The unit a2, and c1.
+    bench.end_step();
+    bench.end_step();
+    bench.run(150);
+    let told = bench.sent("resource").pop().unwrap();
+    assert_eq!([told.text("info"), told.text("hbd_left_behind")], [Some("standby"), Some("c1")]);
+    bench.run(60_000);
+    assert!(bench.sent("ask_resources").is_empty() && bench.sent("resource").len() == 1, "said once");
+    bench.end_step();
+    assert_eq!(bench.field("ask_resources", "info"), ["done"]);
+}
+
+#[test]
+fn what_a_giver_says_is_down_is_taken_before_its_done() {
+    let mut bench = beside_hbd_with_our_file();
+    let gives = |bench: &mut Bench, groups: &str| {
+        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "standby")];
+        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
+    };
+    let mut unasked = beside_hbd_with_our_file();
+    gives(&mut unasked, "d1");
+    assert_eq!(held(&unasked), [A, C], "it has not asked whether we can take it");
+    word(&mut bench, "b1 d1", "me");
+    gives(&mut bench, "d1");
+    assert_eq!(held(&bench), [A, C, D]);
+    word(&mut bench, "b1 d1", "done");
+    assert_eq!(held(&bench), [A, B, C, D]);
+    assert_eq!(bench.field("ask_resources", "info"), ["other", "done"]);
+}
+
+/// It may have taken everything back because it held us for dead.
+#[test]
+fn what_a_giver_said_before_we_slept_is_not_taken() {
+    let mut bench = beside_hbd_with_our_file();
+    word(&mut bench, "b1 d1", "me");
+    bench.peer_silent();
+    bench.now += Duration::from_secs(20);
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "standby")];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    assert_eq!(held(&bench), [A, C]);
+}
+
+/// The answer to what was called off since comes late.
+#[test]
+fn an_other_for_what_is_not_asked_for_any_more_gives_nothing() {
+    let mut bench = beside_hbd(|_| {});
+    bench.request(Request::StandbyGroups(named(&[A])));
+    word(&mut bench, "c1", "other");
+    assert_eq!(held(&bench), [A, C]);
+    word(&mut bench, "a1", "other");
+    assert_eq!(held(&bench), [C]);
+}

@@ -2,8 +2,8 @@
 //! ask about.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ pub const HEARTBEAT_PORT: u16 = 694;
 pub struct Capture {
     tcpdump: Child,
     file: PathBuf,
-    /// Bytes of the file read so far; 0 before the file header.
-    offset: usize,
+    /// Bytes of records read so far.
+    read: usize,
     packets: Vec<Packet>,
 }
 
@@ -146,13 +146,14 @@ impl Capture {
                 }
             }
         }
-        Ok(Capture { tcpdump, file, offset: 0, packets: Vec::new() })
+        Ok(Capture { tcpdump, file, read: 0, packets: Vec::new() })
     }
 
     /// Everything captured so far.
     pub fn packets(&mut self) -> Result<&[Packet]> {
-        let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
-        self.offset = parse(&bytes, self.offset, &mut self.packets)?;
+        let bytes = File::open(&self.file).and_then(|file| unread(file, self.read));
+        let bytes = bytes.map_err(Error::file(self.file.display().to_string()))?;
+        self.read += parse(&bytes, &mut self.packets)?;
         Ok(&self.packets)
     }
 
@@ -161,7 +162,7 @@ impl Capture {
     pub fn last_messages(&self, count: usize) -> Result<Vec<String>> {
         let bytes = fs::read(&self.file).map_err(Error::file(self.file.display().to_string()))?;
         let mut packets = Vec::new();
-        parse(&bytes, 0, &mut packets)?;
+        parse(&bytes, &mut packets)?;
         let mut last_status = BTreeMap::new();
         let mut news = |message: &Message| {
             if !NODES.iter().any(|node| node.link == message.source) {
@@ -199,8 +200,19 @@ impl Drop for Capture {
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 
-/// Reads complete records from `offset` on and returns the offset behind the last of them.
-fn parse(bytes: &[u8], offset: usize, packets: &mut Vec<Packet>) -> Result<usize> {
+/// The file header and the records behind so many bytes of records: a long capture is not read anew at every look.
+fn unread(mut capture: impl Read + Seek, read: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    capture.by_ref().take(FILE_HEADER as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == FILE_HEADER {
+        capture.seek(SeekFrom::Start((FILE_HEADER + read) as u64))?;
+        capture.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Reads the complete records behind a file header, and returns how many bytes they have.
+fn parse(bytes: &[u8], packets: &mut Vec<Packet>) -> Result<usize> {
     let word = |at: usize| bytes.get(at..at + 4).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
     let fraction = match word(0) {
         None => return Ok(0),
@@ -208,7 +220,7 @@ fn parse(bytes: &[u8], offset: usize, packets: &mut Vec<Packet>) -> Result<usize
         Some(0xa1b2_c3d4) => 1e-6,
         Some(other) => return Err(Error::Unexpected(format!("not a capture of this machine: magic {other:#x}"))),
     };
-    let mut at = offset.max(FILE_HEADER);
+    let mut at = FILE_HEADER;
     while let (Some(seconds), Some(part), Some(length)) = (word(at), word(at + 4), word(at + 8)) {
         let start = at + RECORD_HEADER;
         let Some(frame) = bytes.get(start..start + length as usize) else { break };
@@ -216,7 +228,7 @@ fn parse(bytes: &[u8], offset: usize, packets: &mut Vec<Packet>) -> Result<usize
         packets.extend(dissect(frame).map(|kind| Packet { time, kind }));
         at = start + length as usize;
     }
-    Ok(at)
+    Ok(at - FILE_HEADER)
 }
 
 fn ip(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
@@ -285,10 +297,15 @@ mod tests {
     fn a_record_still_being_written_is_read_the_next_time() {
         let whole = file(&[&gratuitous(), &gratuitous()]);
         let mut packets = Vec::new();
-        let offset = parse(&whole[..whole.len() - 3], 0, &mut packets).unwrap();
-        assert_eq!(packets.len(), 1);
-        parse(&whole, offset, &mut packets).unwrap();
-        assert_eq!(packets.len(), 2);
+        let mut read = 0;
+        // Nothing yet, then a part of the file header, of the second record, and of nothing.
+        for (length, seen) in [(0, 0), (FILE_HEADER - 1, 0), (whole.len() - 3, 1), (whole.len(), 2), (whole.len(), 2)]
+        {
+            let bytes = unread(io::Cursor::new(&whole[..length]), read).unwrap();
+            read += parse(&bytes, &mut packets).unwrap();
+            assert_eq!(packets.len(), seen);
+        }
+        assert_eq!(FILE_HEADER + read, whole.len());
         assert!(packets[1].announces(VIP));
         assert_eq!(packets[1].time, 7.5);
     }

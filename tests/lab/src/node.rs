@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cgroup::Groups;
-use crate::process::{self, Output, attempt, run, run_within, wait_or_explain, wait_until};
+use crate::process::{self, Output, attempt_within, run, run_within, wait_or_explain, wait_until};
 use crate::records::{self, Record};
 use crate::shell::Shell;
 use crate::site::{self, Site};
@@ -227,8 +227,13 @@ impl Node {
 
     /// Runs a command in the machine. Any exit status will do.
     pub fn attempt(&self, words: &[&str]) -> Result<Output> {
+        self.attempt_within(words, process::LIMIT)
+    }
+
+    /// As [`Node::attempt`] with another limit than [`process::LIMIT`].
+    pub fn attempt_within(&self, words: &[&str], limit: Duration) -> Result<Output> {
         let command = self.inside(words)?;
-        attempt(&command.iter().map(String::as_str).collect::<Vec<_>>())
+        attempt_within(&command.iter().map(String::as_str).collect::<Vec<_>>(), limit)
     }
 
     /// The command of this machine that runs a command in the node.

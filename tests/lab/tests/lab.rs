@@ -91,7 +91,7 @@ fn wrong_key(round: &mut Round) -> Result<()> {
     let mark = round.mark(A)?;
     let restart = now();
     round.lab.start(B)?;
-    wait_until("nodeb to be heard", Duration::from_secs(u64::from(INITDEAD)), || {
+    wait_until("nodeb to be heard", START, || {
         round.lab.link.first_after(restart, |packet| packet.message().is_some_and(|m| from_b(&m))).ok()?
     })?;
     round.wait_logged(A, &mark, "authentication", Duration::from_secs(u64::from(INITDEAD)))?;

@@ -22,7 +22,7 @@ const ADDRESSES: [(&str, u64, &str, &str); 3] = [
 /// When an address is announced, in seconds after the first announcement.
 const BURST: [f64; 4] = [0.0, 0.05, 0.2, 1.1];
 /// How much earlier and later the announcement may be on a busy machine.
-const EARLY: f64 = 0.02;
+const EARLY: f64 = 0.045;
 const LATE: f64 = 1.5;
 
 /// The addresses are on the wanted interface as they were written, and when they are removed everything is as before.

@@ -63,9 +63,14 @@ fn sit(pair: &Pair) -> Result<()> {
     let script = "cd /srv/busy && exec sleep 600";
     let unit = format!("--unit={SITTER}");
     pair.node(A).run(&["systemd-run", "--quiet", "--collect", &unit, "sh", "-c", script])?;
-    wait_until("somebody to stand in the file system", SOON, || {
-        let pid = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", SITTER]).ok()?;
+    wait_stands(pair, SITTER, "/srv/busy")
+}
+
+/// Waits until a unit's process on nodea stands in this directory: the unit is active before.
+pub fn wait_stands(pair: &Pair, unit: &str, directory: &str) -> Result<()> {
+    wait_until(&format!("{unit} to stand in {directory}"), SOON, || {
+        let pid = pair.node(A).run(&["systemctl", "show", "--property=MainPID", "--value", unit]).ok()?;
         let cwd = pair.node(A).run(&["readlink", &format!("/proc/{}/cwd", pid.trim())]).ok()?;
-        (cwd.trim() == "/srv/busy").then_some(())
+        (cwd.trim() == directory).then_some(())
     })
 }

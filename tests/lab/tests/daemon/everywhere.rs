@@ -128,6 +128,7 @@ pub fn only_its_address_moves(pair: &mut Pair) -> Result<String> {
     pair.node(B).run(&["systemctl", "stop", HBD])?;
     pair.lab.start(B)?;
     pair.wait_stable(since)?;
+    pair.wait_beat(A)?;
     let since = now();
     pair.node(A).signal(HBD, "KILL")?;
     pair.wait_stable(since)?;

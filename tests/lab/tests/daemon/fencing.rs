@@ -12,7 +12,7 @@ use hbd_lab::switch::Lan;
 use crate::pair::{A, B, HBD, Pair, SOON, TAKEOVER, expect, expect_words, unexpected};
 
 /// The longest pause between two attempts, and the attempt itself.
-const RETRY: Duration = Duration::from_secs(45);
+const RETRY: Duration = Duration::from_secs(60);
 
 const AGENT: &str = r#"#!/bin/sh
 [ $# = 0 ] || exit 9
@@ -33,7 +33,7 @@ while [ ! -e /var/lib/fence.dead ]; do sleep 0.1; done
 "#;
 
 const TOML: &str =
-    "[fence.nodea]\nagent = \"/usr/local/sbin/fence_lab\"\nip = \"192.0.2.1\"\npassword = \"a b\"\ntimeout = 2\n";
+    "[fence.nodea]\nagent = \"/usr/local/sbin/fence_lab\"\nip = \"192.0.2.1\"\npassword = \"a b\"\ntimeout = 5\n";
 
 /// Both nodes have settled, and nodeb can reset nodea with an agent that behaves in this way.
 fn settle(pair: &mut Pair, mode: &str) -> Result<()> {

@@ -6,6 +6,7 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
+use crate::unit_ends::wait_whole;
 
 /// Kills the unit's processes.
 fn crash(pair: &Pair, index: usize) -> Result<f64> {
@@ -26,6 +27,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
         pair.wait_record(A, since, &format!("failure {count} lately"), SOON)?;
         pair.wait_unit(A, HTTPD, "active", SOON)?;
         pair.client.wait_served_by(NODES[A].name, SOON)?;
+        wait_whole(pair, A)?;
     }
     expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
     let since = crash(pair, A)?;
@@ -39,6 +41,7 @@ pub fn a_failing_unit_is_started_again_and_then_moves(pair: &mut Pair) -> Result
 
     for _ in 0..3 {
         pair.wait_unit(B, HTTPD, "active", SOON)?;
+        wait_whole(pair, B)?;
         let since = crash(pair, B)?;
         pair.wait_record(B, since, "httpd has failed here", SOON)?;
     }

@@ -44,7 +44,7 @@ systemctl stop nginx.service
 /usr/lib/systemd/system/lab-web.service
 "#;
 /// Seconds that a hook may take, with an hbd that does not answer.
-const MOMENT: f64 = 10.0;
+const MOMENT: f64 = 30.0;
 
 /// Puts this version of the package on a node, with a last line of its postinst.
 fn pack(node: &Node, version: &str, configure: &str) -> Result<()> {

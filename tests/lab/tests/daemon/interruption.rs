@@ -31,7 +31,7 @@ pub fn a_killed_lab_can_be_started_again(_: &mut Pair) -> Result<String> {
     let prefix = format!("{}x", std::env::var(PREFIX).unwrap_or_else(|_| "hbd".to_owned()));
 
     let mut booting = start(&prefix)?;
-    let begun = wait_until("the lab to boot a node", SOON, || {
+    let begun = wait_until("the lab to boot a node", 3 * SOON, || {
         let pids = run(&["ip", "netns", "pids", &format!("{prefix}-nodea")]).unwrap_or_default();
         (!pids.trim().is_empty()).then_some(())
     });

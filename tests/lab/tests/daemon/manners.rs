@@ -2,8 +2,9 @@
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
+use hbd_lab::process::wait_or_explain;
 
-use crate::pair::{A, B, Pair, expect, expect_status, expect_words, unexpected};
+use crate::pair::{A, B, Pair, SOON, expect, expect_status, expect_words, unexpected};
 
 const GROUP: &str = "192.168.17.200/24/eth0";
 
@@ -29,8 +30,10 @@ pub fn hbctl_explains_where_a_group_is(pair: &mut Pair) -> Result<String> {
     expect_status("hbctl maintenance of half a name without a terminal", &scripted, 4)?;
     let names = node.run(&["hbctl", "names", "groups"])?;
     expect("hbctl names", &names.lines().any(|line| line == GROUP), &true)?;
-    let status = node.run(&["hbctl", "status"])?;
-    expect("the first line of the status", &status.lines().next(), &Some("All is well."))?;
+    wait_or_explain("the first line of the status to say that all is well", SOON, || {
+        let status = node.run(&["hbctl", "status"]).map_err(|error| error.to_string())?;
+        if status.lines().next() == Some("All is well.") { Ok(()) } else { Err(status) }
+    })?;
     Ok(String::new())
 }
 

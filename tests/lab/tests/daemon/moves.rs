@@ -93,7 +93,7 @@ pub fn a_program_moves_the_address_of_its_group(pair: &mut Pair) -> Result<Strin
 pub fn a_move_that_hangs_moves_the_group(pair: &mut Pair) -> Result<String> {
     install(pair, A, &format!("{SCRIPT}[ \"$2\" = release ] || {{ sleep 301; true; }}\n"))?;
     install(pair, B, SCRIPT)?;
-    stop_with_move(pair, &format!("{{ command = \"{PROGRAM}\", timeout = 2 }}"))?;
+    stop_with_move(pair, &format!("{{ command = \"{PROGRAM}\", timeout = 5 }}"))?;
     let since = pair.start_with(None)?;
     let failed = pair.wait_record(A, since, "did not start", START)?;
     expect_words("the record", failed.message(), &["move::192.168.17.200"])?;

@@ -167,7 +167,7 @@ pub fn what_hangs_outside_a_group_delays_no_move(pair: &mut Pair) -> Result<Stri
         expect_words(&format!("the runs of the program on {}", NODES[index].name), &running, &["hbd tells"])?;
     }
     let longest = outages(&pair.client.since(since)).iter().map(|outage| outage.length()).fold(0.0, f64::max);
-    if longest > 1.0 {
+    if longest > 2.0 {
         return unexpected(format!("the client was without service for {longest:.3} s"));
     }
     for index in [A, B] {
@@ -205,9 +205,9 @@ pub fn a_script_of_keepaliveds_runs_unchanged(pair: &mut Pair) -> Result<String>
     wait_told(pair, B, &[&other_master])?;
     pair.lab.stop(A)?;
     wait_told(pair, A, &[&backup, &line("STOP", 100)])?;
-    // The last word of an hbd that served is told before it is gone.
+    // The last word of an hbd that served is told, too; the program may write it when hbd is gone.
     pair.lab.stop(B)?;
-    expect("what nodeb was told", &told(pair, B)?, &vec![other_master, line("STOP", 50)])?;
+    wait_told(pair, B, &[&other_master, &line("STOP", 50)])?;
     let output = pair.node(A).run(&["journalctl", "--no-pager", "-o", "cat", "-u", "hbd-notify-*"])?;
     expect_words("the journal of the program's units", &output, &["hbd tells"])?;
     clean(pair)?;

@@ -246,7 +246,7 @@ pub fn a_frozen_journal_delays_no_heartbeat(pair: &mut Pair) -> Result<String> {
     let reloads = (QUEUE + 2500).to_string();
     let thaw = |pair: &Pair| pair.node(A).signal(JOURNALD, "CONT");
     pair.node(A).signal(JOURNALD, "STOP")?;
-    let load = as_user(pair, "root", &["perl", FLOOD, "reload", &reloads]);
+    let load = pair.node(A).attempt_within(&["perl", FLOOD, "reload", &reloads], FROZEN * 2);
     let frozen = wait_until("the journal to have been frozen for a minute", FROZEN * 2, || {
         (now() >= since + FROZEN.as_secs_f64()).then_some(())
     });

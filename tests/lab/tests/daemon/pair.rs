@@ -11,6 +11,7 @@ use hbd_lab::records::Record;
 use hbd_lab::software::Software;
 use hbd_lab::suite::Stage;
 use hbd_lab::{Error, Result};
+use serde_json::Value;
 
 /// The preferred node and its peer.
 pub const A: usize = 0;
@@ -79,7 +80,7 @@ impl Pair {
         for index in [A, B] {
             running &= self.node(index).is_on() && self.node(index).unit_state(HBD)? == "active";
         }
-        if running && self.lab.owners()? == [NODES[A].name] {
+        if running && self.lab.owners()? == [NODES[A].name] && self.wait_at_rest().is_ok() {
             return Ok(());
         }
         let since = self.start_with(haresources)?;
@@ -124,11 +125,33 @@ impl Pair {
         Ok(files)
     }
 
-    /// Waits until both have said since then that they are active and stable, and the preferred one serves.
+    /// Waits until both have said since then that they are active and stable, the preferred one serves, and both are
+    /// at rest.
     pub fn wait_settled(&mut self, since: f64) -> Result<()> {
         self.wait_stable(since)?;
         self.lab.wait_owner(A, START)?;
-        self.client.wait_served_by(NODES[A].name, SOON).map(drop)
+        self.client.wait_served_by(NODES[A].name, SOON)?;
+        self.wait_at_rest()
+    }
+
+    /// Waits until nothing is under way in either hbd: on the wire a node is stable before its groups are up.
+    pub fn wait_at_rest(&self) -> Result<()> {
+        [A, B].into_iter().try_for_each(|index| {
+            wait_or_explain(&format!("{} to be at rest", NODES[index].name), START, || {
+                let said = self.node(index).attempt(&["hbctl", "status", "--json"]);
+                let said = said.map_err(|error| error.to_string())?.stdout;
+                let status: Value = serde_json::from_str(&said).map_err(|error| error.to_string())?;
+                match status["resource_state"].as_str() {
+                    Some("none" | "local" | "foreign" | "all") => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            })
+        })
+    }
+
+    /// Waits for a heartbeat of a node: an hbd that ends just after one has most of the dead time to come back.
+    pub fn wait_beat(&mut self, index: usize) -> Result<()> {
+        self.lab.wait_said(index, "status", now(), SOON)
     }
 
     /// Waits until both have said since then that they are active and stable.
@@ -158,6 +181,8 @@ impl Pair {
     /// Checks that the client never waited longer for an answer than a busy machine explains, and that only this node
     /// answered.
     pub fn expect_undisturbed(&self, server: usize, since: f64) -> Result<()> {
+        // An outage that is going on has no length yet.
+        self.client.wait_served_by(NODES[server].name, SOON)?;
         let requests = self.client.since(since);
         if let Some(outage) = outages(&requests).iter().find(|outage| outage.length() > BLINK) {
             return unexpected(format!("the client was without service for {:.3} s", outage.length()));
@@ -166,9 +191,12 @@ impl Pair {
         expect("who served", &served, &vec![NODES[server].name.to_owned()])
     }
 
-    /// hbd's records on a node.
+    /// hbd's records on a node, of what it has said since then. The journal may have them later.
     pub fn records(&self, index: usize, since: f64) -> Result<Vec<Record>> {
-        self.node(index).journal(Some(HBD), since)
+        let said = |record: &Record| record.field("HBD_REALTIME_USEC").and_then(|usec| usec.parse::<f64>().ok());
+        let mut records = self.node(index).journal(Some(HBD), since)?;
+        records.retain(|record| said(record).is_none_or(|usec| usec / 1e6 >= since));
+        Ok(records)
     }
 
     /// Waits for a record of hbd that contains a text.

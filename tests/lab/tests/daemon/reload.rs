@@ -200,6 +200,7 @@ pub fn a_slow_stop_delays_nothing(pair: &mut Pair) -> Result<String> {
     expect("lab-slow.service", &pair.node(A).unit_state("lab-slow.service")?, &"deactivating".to_owned())?;
     wait_well(pair)?;
     // hbd is killed meanwhile: what is still being released is not forgotten.
+    pair.wait_beat(A)?;
     pair.node(A).signal(HBD, "KILL")?;
     pair.lab.wait_stable(A, begun, START)?;
     pair.node(A).run(&["systemctl", "kill", "-s", "KILL", "lab-slow.service"])?;

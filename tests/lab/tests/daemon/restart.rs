@@ -25,6 +25,7 @@ fn wait_status(pair: &Pair, index: usize, status: i32, words: &[&str]) -> Result
 
 /// hbd is restarted, or killed: the service is neither stopped nor moved.
 fn goes_on(pair: &mut Pair, server: &str, how: &[&str]) -> Result<f64> {
+    pair.wait_beat(A)?;
     let since = now();
     pair.node(A).run(how)?;
     pair.wait_record(A, since, "taking up what hbd held here before it ended", SOON)?;

@@ -40,6 +40,7 @@ pub fn a_restart_moves_nothing(pair: &mut Pair) -> Result<String> {
 pub fn hbd_goes_on_after_a_crash(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     let server = main_process(pair, HTTPD)?;
+    pair.wait_beat(A)?;
     let since = now();
     pair.node(A).signal(HBD, "KILL")?;
     pair.wait_record(A, since, "taking up what hbd held here before it ended: [local]", SOON)?;
@@ -80,7 +81,7 @@ pub fn an_hbd_that_cannot_come_back_releases_everything(pair: &mut Pair) -> Resu
     if stopped > dead {
         return unexpected(format!("released {:.3} s after the peer's takeover", stopped - dead));
     }
-    expect("ActiveState", &pair.node(A).unit_state(HBD)?, &"failed".to_owned())?;
+    pair.wait_unit(A, HBD, "failed", SOON)?;
 
     // With such a file a restart does not keep the resources either: the peer gets everything at once.
     pair.node(A).write("/etc/ha.d/ha.cf", &good)?;

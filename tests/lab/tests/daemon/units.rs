@@ -3,7 +3,7 @@
 use hbd_lab::Result;
 use hbd_lab::example::VIP;
 use hbd_lab::lab::NODES;
-use hbd_lab::process::now;
+use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, expect, expect_words, unexpected};
 
@@ -67,7 +67,7 @@ pub fn a_unit_that_does_not_exist_moves_the_group(pair: &mut Pair) -> Result<Str
 
     // The group must not come back to the node that cannot serve it, not even when everything has settled.
     pair.wait_stable(since)?;
-    hbd_lab::wait_until("some seconds of service", SOON, || (now() > served + 5.0).then_some(()))?;
+    wait_until("some seconds of service", SOON, || (now() > served + 5.0).then_some(()))?;
     pair.expect_undisturbed(B, served)?;
     let macs = pair.lab.announcers(since)?;
     if macs.last() != Some(&NODES[B].public_mac()) || macs.len() > 2 {
@@ -84,10 +84,14 @@ fn install(pair: &Pair, index: usize, unit: &str, content: &str) -> Result<()> {
     pair.node(index).run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// The group's units in the order in which systemd on nodea logged this message for them.
+/// The group's units in the order in which systemd on nodea logged this message for them; journald may write it a
+/// moment later.
 fn told(pair: &Pair, message_id: &str, since: f64) -> Result<Vec<String>> {
-    let records = pair.node(A).journal(None, since)?;
-    let units = records.iter().filter(|record| record.field("MESSAGE_ID") == Some(message_id));
-    let units = units.filter_map(|record| record.field("UNIT")).filter(|unit| [HTTPD, SECOND].contains(unit));
-    Ok(units.map(str::to_owned).collect())
+    wait_until("systemd to log a message for both units", SOON, || {
+        let records = pair.node(A).journal(None, since).ok()?;
+        let units = records.iter().filter(|record| record.field("MESSAGE_ID") == Some(message_id));
+        let units = units.filter_map(|record| record.field("UNIT")).filter(|unit| [HTTPD, SECOND].contains(unit));
+        let units: Vec<String> = units.map(str::to_owned).collect();
+        (units.len() >= 2).then_some(units)
+    })
 }

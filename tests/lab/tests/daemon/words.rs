@@ -4,6 +4,7 @@ use hbd_lab::Result;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::now;
 
+use crate::busy::wait_stands;
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
 
 /// A typical script: it starts a daemon in the background, and logs every operation that it is called with.
@@ -59,9 +60,10 @@ pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     expect_words("the control group of the script's daemon", &cgroup, &["script::one.service"])?;
 
     pair.node(A).run(&["systemctl", "daemon-reload"])?;
-    // This process uses the mount and ignores SIGTERM.
-    let squatter = "cd /srv/lab-data && trap '' TERM && while :; do sleep 1; done";
+    // This process ignores SIGTERM and uses the mount.
+    let squatter = "trap '' TERM && cd /srv/lab-data && while :; do sleep 1; done";
     pair.node(A).run(&["systemd-run", "--quiet", "--unit=lab-squatter", "sh", "-c", squatter])?;
+    wait_stands(pair, "lab-squatter.service", "/srv/lab-data")?;
     let moved = now();
     pair.node(A).run(&["hbctl", "standby"])?;
     pair.lab.wait_owner(B, TAKEOVER)?;
