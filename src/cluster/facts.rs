@@ -196,6 +196,8 @@ pub(super) enum Fact {
     ExchangeGiven,
     /// The peer has given, and we have taken.
     ExchangeAcquired,
+    /// Some of what we give has gone down, and the rest still stops.
+    PartDown,
     /// We could not give: a resource did not stop.
     ExchangeUndone { step: Step, reason: String },
     /// That exchange is over, and its set is to stay here.
@@ -385,9 +387,10 @@ impl Core {
                 each!(self; repeat_report_soon(); audit_both_if_new(); answer_request(Answer::Done);
                 restart_check(); leave_check())
             }
+            Fact::PartDown => each!(self; parting_check()),
             Fact::ExchangeUndone { step, reason } => {
                 let (_, resource) = self.groups.words(step);
-                each!(self; stop_giving(step); schedule_release();
+                each!(self; tell_what_is_parted_with(); stop_giving(step); schedule_release();
                     answer_request(Answer::NotReleased { resource, reason }); restart_check(); leave_check())
             }
             Fact::KeptHere { set, step } => each!(self; keep_what_was_given(set, step); report_undone()),

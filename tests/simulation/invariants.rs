@@ -16,8 +16,8 @@ const CALM: Duration = Duration::from_secs(10);
 /// Added where messages are lost. A lost report is asked for again when a later status shows the gap, and that status
 /// and the next one may be lost as well.
 const LOST: Duration = Duration::from_secs(2);
-/// The same limit while the nodes do not hear each other and have read different files, by which each may take a group
-/// for its own: the one whose name sorts last finds that the other insists on it.
+/// The same limit while the nodes do not hear each other and have read different files, by which each may take a
+/// group for its own: the one whose name sorts last finds that the other insists on it.
 const BOTH_DISAGREE: Duration = Duration::from_secs(40);
 /// The same limit beside a real Heartbeat, which only logs that both nodes own something (03 §0 no. 9). It restarts
 /// itself, but not while it is in flux (10 s), and not at all after a late heartbeat (03 §8.3): then hbd asks it for
@@ -74,6 +74,8 @@ pub struct Invariants {
     /// The last moment at which a partition excused two owners.
     unwatched: Duration,
     disturbed: Duration,
+    /// The last moment at which the nodes had read different files and did not hear each other.
+    disagreed: Duration,
     /// Per group: since when both serve.
     both: [Option<Duration>; GROUPS],
     /// Per group: since when nobody serves.
@@ -136,6 +138,9 @@ impl Invariants {
         if !observation.watched {
             self.unwatched = observation.now;
         }
+        if observation.disagree {
+            self.disagreed = observation.now;
+        }
         if observation.excused {
             self.disturbed = observation.now;
         }
@@ -160,6 +165,7 @@ impl Invariants {
         }
         let since = if observation.watched { began.max(self.unwatched) } else { began.max(self.healed) };
         let calm = !self.mixed && !self.lossy && !observation.parted && began > self.healed + CALM;
+        let since = if observation.disagree { since } else { since.max(self.disagreed) };
         let limit = match (calm, observation.disagree) {
             (true, _) => Duration::ZERO,
             (false, true) => BOTH_DISAGREE.max(self.both_limit),

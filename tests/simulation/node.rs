@@ -236,6 +236,8 @@ pub struct Node {
     pub waited_for: Duration,
     /// How long after that the successor starts.
     pub back_after: Duration,
+    /// The daemon was told to stop.
+    pub stops: bool,
     /// Until when a successor that hears nothing of its peer cannot know that it will not.
     pub listens_until: Duration,
     generation: u64,
@@ -272,6 +274,7 @@ impl Node {
             left: None,
             waited_for: Duration::ZERO,
             back_after: Duration::ZERO,
+            stops: false,
             listens_until: Duration::ZERO,
             generation: 0,
             uuid: [index as u8 + 1; 16],

@@ -40,8 +40,8 @@ impl Core {
     }
 
     /// From when on a peer that may count as alive for longer is as good as dead where an address is claimed: an hbd
-    /// that announced a restart, or a node of which nothing was heard, or believed, since we started. `None` for a real
-    /// Heartbeat, and while we hear nothing at all.
+    /// that announced a restart, or a node of which nothing was heard, or believed, since we started. `None` for a
+    /// real Heartbeat, and while we hear nothing at all.
     pub(in crate::cluster) fn unheard_from(&self) -> Option<Instant> {
         let peer = self.peer_node().filter(|peer| !peer.is_heartbeat() && !self.hears_nothing())?;
         let since = peer.last_status.unwrap_or(self.membership.started());

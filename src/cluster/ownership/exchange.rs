@@ -15,7 +15,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord};
 use crate::cluster::peer::send::Side;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Answer, GroupSet, Instant, Record};
+use crate::cluster::{Answer, GroupSet, Instant, Record, Step};
 use crate::wire::Message;
 
 /// How long the giver waits for `other`, and either side for everything after it (03 §4.5.3).
@@ -54,10 +54,7 @@ pub(in crate::cluster) struct Exchange {
     late_other_counts: bool,
     /// Giver: what was ours when the release began. The other node may have the rest of the set.
     #[serde(default)]
-    pub(super) gives: GroupSet,
-    /// Giver: what the taker was told to be down of it.
-    #[serde(default)]
-    pub(super) told: GroupSet,
+    gives: GroupSet,
     /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
     answered: u64,
     /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
@@ -141,16 +138,11 @@ impl Core {
         self.timers.set(Timer::Exchange, self.now.monotonic + limit);
     }
 
-    pub(super) fn end_phase(&mut self) {
+    fn end_phase(&mut self) {
         self.timers.stop(Timer::Exchange);
         self.exchange.phase = Phase::Idle;
         self.exchange.late_other_counts = false;
         self.exchange.asked_again = None;
-    }
-
-    pub(super) fn log_in_flux(&mut self, node: &str) {
-        let whose = if self.ownership.other.decided { "local resources" } else { "Other side is" };
-        self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
     }
 
     /// Before a word of an hbd peer counts: a node that wakes up late must not go on with an exchange that the peer
@@ -320,7 +312,7 @@ impl Core {
             return;
         }
         self.enter(Phase::Releasing(set), WORK_TIMEOUT);
-        (self.exchange.gives, self.exchange.told) = (set.common(self.groups.held()), GroupSet::NONE);
+        self.exchange.gives = set.common(self.groups.held());
         self.exchange.answered = seq;
         self.ownership.other.decided = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: self.groups.name(set) });
@@ -357,6 +349,15 @@ impl Core {
         self.exchange_settled();
     }
 
+    /// Giver: this resource does not stop. What is down already is the taker's, and what we had of the rest stays.
+    pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
+        if self.exchange.releasing() {
+            let kept = self.exchange.gives.without(self.left_behind());
+            self.end_phase();
+            self.raise(Fact::KeptHere { set: kept, step });
+        }
+    }
+
     /// Groups have come up or gone down: say `done` if ours have.
     pub(in crate::cluster) fn exchange_settled(&mut self) {
         match self.exchange.phase {
@@ -368,7 +369,7 @@ impl Core {
                     self.peer_reports_decided();
                 }
             }
-            Phase::Releasing(_) => self.parting_check(),
+            Phase::Releasing(_) => self.raise(Fact::PartDown),
             Phase::Acquiring(set) if self.groups.settled(set) => {
                 self.end_phase();
                 self.log(Record::StandbyAcquired { set: self.groups.name_there(set) });
@@ -380,8 +381,7 @@ impl Core {
         }
     }
 
-    /// The peer reports that it has decided: perhaps it ended the exchange without us hearing it, because it had
-    /// taken us for dead in the middle of it.
+    /// The peer reports that it has decided: perhaps it ended the exchange unheard, as it had taken us for dead.
     pub(in crate::cluster) fn peer_reports_decided(&mut self) {
         let other = self.ownership.other.holds;
         let contested = !other.common(self.groups.held()).is_none();

@@ -16,24 +16,21 @@ pub(in crate::cluster) const TOLD_TOGETHER: Duration = Duration::from_millis(100
 
 impl Core {
     /// Giver: groups have gone down, and others of the set have not.
-    pub(super) fn parting_check(&mut self) {
-        let news = self.left_behind().without(self.exchange.told);
-        if !news.is_none() && !self.timers.is_set(Timer::Parting) {
+    pub(in crate::cluster) fn parting_check(&mut self) {
+        if !self.left_behind().is_none() && !self.timers.is_set(Timer::Parting) {
             self.timers.set(Timer::Parting, self.now.monotonic + TOLD_TOGETHER);
         }
     }
 
     /// Giver: the taker is told which of them are down.
     pub(in crate::cluster) fn tell_what_is_parted_with(&mut self) {
-        let down = self.left_behind();
-        if self.exchange.releasing() && !down.is_none() {
-            self.exchange.told = down;
+        if self.exchange.releasing() && !self.left_behind().is_none() {
             self.send_resource(false, Some("standby"));
         }
     }
 
-    /// Taker: takes what is down at the giver, which still stops the rest. Not after we slept: it may hold us for dead
-    /// since it said so, and have taken everything back.
+    /// Taker: takes what is down at the giver, which still stops the rest. Not after we slept: it may hold us for
+    /// dead since it said so, and have taken everything back.
     pub(in crate::cluster) fn take_what_is_parted_with(&mut self) {
         let other = &self.ownership.other;
         let given = other.parted_with.without(other.holds).common(self.exchange.awaited());

@@ -222,6 +222,12 @@ impl Ownership {
 }
 
 impl Core {
+    /// The exchange that this node wants cannot begin.
+    pub(super) fn log_in_flux(&mut self, node: &str) {
+        let whose = if self.ownership.other.decided { "local resources" } else { "Other side is" };
+        self.log(Record::StandbyInFlux { node: node.to_owned(), whose: whose.to_owned() });
+    }
+
     /// Marks the groups as held at once, so that no report in between can tempt the peer, and starts their groups.
     /// In maintenance, and of what this node could not serve, only what is held already.
     pub(in crate::cluster) fn take(&mut self, set: GroupSet) {

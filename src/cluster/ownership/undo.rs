@@ -21,17 +21,6 @@ const REST: Duration = Duration::from_secs(600);
 pub(in crate::cluster) struct Undone(Vec<(GroupSet, Instant)>);
 
 impl Core {
-    /// Giver: this resource does not stop, so what we had of the set is not given after all.
-    pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
-        if self.exchange.releasing() {
-            // The rest is the taker's, which may have it by now.
-            self.tell_what_is_parted_with();
-            let kept = self.exchange.gives.without(self.left_behind());
-            self.end_phase();
-            self.raise(Fact::KeptHere { set: kept, step });
-        }
-    }
-
     /// A resource does not stop. Nobody would serve its set for as long as that lasts: the set stays here, where all
     /// of it can run, and the peer is told that there is nothing to wait for.
     pub(in crate::cluster) fn undo_giving(&mut self, step: Step, reason: String) {

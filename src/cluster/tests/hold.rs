@@ -289,11 +289,14 @@ fn a_claim_of_a_late_peer_is_yielded_to_when_the_peer_is_dead() {
 /// Both nodes took everything because the links and the LAN were gone. Now the LAN is back.
 #[test]
 fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
-    let mut heard = watched(AddressPolicy::default(), true);
-    heard.peer_silent();
-    heard.run(2_500);
-    news(&mut heard, 1, AddressNews::Silent);
-    heard.run(4_000);
+    let alone = || {
+        let mut bench = watched(AddressPolicy::default(), true);
+        bench.peer_silent();
+        bench.run(2_500);
+        news(&mut bench, 1, AddressNews::Silent);
+        bench.run(4_000);
+        bench
+    };
     let mut never_heard = started(AddressPolicy::default(), |_| {});
     never_heard.run(20_000);
     for group in [0, 1] {
@@ -301,24 +304,19 @@ fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
     }
     never_heard.run(20_000);
     // Its successor counts as alive for 34 s, but does not hear us: nothing that it says is believed.
-    let mut restarts = watched(AddressPolicy::default(), true);
-    restarts.peer_silent();
-    restarts.run(2_500);
-    news(&mut restarts, 1, AddressNews::Silent);
-    restarts.run(4_000);
+    let mut restarts = alone();
     let mut message = restarts.status();
     message.set_text("dt", "84d0");
     message.set_text("hbd_restart", "1");
     restarts.hears(message);
     restarts.run(6_000);
     assert_eq!(restarts.peer_state(), "active");
-    for mut bench in [heard, never_heard, restarts] {
+    for mut bench in [alone(), never_heard, restarts] {
         let claimed = |again| AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again };
         let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
         assert_eq!(states(&bench), [GroupState::Active; 2]);
-        for group in [0, 1] {
-            news(&mut bench, group, claimed(false));
-            news(&mut bench, group, claimed(true));
+        for (group, again) in [(0, false), (0, true), (1, false), (1, true)] {
+            news(&mut bench, group, claimed(again));
         }
         assert_eq!(
             states(&bench),
@@ -340,22 +338,19 @@ fn two_hbd_nodes_that_do_not_hear_each_other_keep_their_own_groups() {
 #[test]
 fn a_successor_that_does_not_hear_its_peer_keeps_its_own_groups() {
     let mut bench = unstarted(AddressPolicy::default(), |_| {});
-    let held = bench.core.groups.all();
-    let moved = GroupSet::NONE;
+    let (held, moved) = (bench.core.groups.all(), GroupSet::NONE);
     bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until: None })));
     bench.feed(Event::Start);
     bench.run(1_000);
-    for again in [false, true] {
-        for group in [0, 1] {
-            news(&mut bench, group, AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again });
-        }
+    for (again, group) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        news(&mut bench, group, AddressNews::Claimed { mac: MAC.into(), device: "eth0".into(), again });
     }
     let states = |bench: &Bench| bench.view().groups.iter().map(|group| group.state).collect::<Vec<_>>();
     assert_eq!(states(&bench), [GroupState::Active; 2], "it may be heard in a moment");
-    bench.run(4_000);
-    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
-    bench.run(20_000);
-    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped], "as long as it is answered");
+    for time in [4_000, 20_000] {
+        bench.run(time);
+        assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped], "as long as it is answered");
+    }
     news(&mut bench, 1, AddressNews::Silent);
     assert_eq!(states(&bench), [GroupState::Active; 2]);
 }

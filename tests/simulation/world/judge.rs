@@ -47,7 +47,8 @@ impl World {
             // an announced restart, and nothing without a ping node if takeover_needs_ping says so. Where classes
             // move as a whole, one may have, to a node that has read another file, a group that is served and one
             // that is not.
-            excused: self.lan_misleads()
+            excused: nodes.iter().all(|node| node.machine.is_none() || node.stops)
+                || self.lan_misleads()
                 || self.wants_witness()
                 || self.apart() && nodes[0].read != nodes[1].read && self.classes_move()
                 || nodes.iter().any(|node| {

@@ -148,7 +148,7 @@ impl World {
                 self.boot(node);
             }
             Fault::Kill { node } => self.kill(node),
-            Fault::Stop { node } => self.ask(node, Request::Shutdown),
+            Fault::Stop { node } => self.stop_daemon(node),
             Fault::Restart { node, after_ms } => {
                 self.nodes[node].back_after = Duration::from_millis(after_ms);
                 self.ask(node, Request::Restart);
@@ -203,6 +203,11 @@ impl World {
     /// The groups of these bits.
     fn groups_of(&self, bits: u8) -> GroupSet {
         GroupSet::new((0..self.cluster.groups).filter(|group| bits & (1 << group) != 0), Set::NONE)
+    }
+
+    fn stop_daemon(&mut self, node: usize) {
+        self.nodes[node].stops = true;
+        self.ask(node, Request::Shutdown);
     }
 
     fn ask(&mut self, node: usize, wish: Request) {

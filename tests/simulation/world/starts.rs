@@ -41,6 +41,7 @@ impl World {
             let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
             self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback, assured_until })));
         }
+        self.nodes[node].stops = false;
         self.nodes[node].read = self.nodes[node].file;
         self.feed(node, Event::Start);
         self.finds_units(node);
