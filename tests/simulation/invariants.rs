@@ -18,7 +18,7 @@ const CALM: Duration = Duration::from_secs(10);
 const LOST: Duration = Duration::from_secs(2);
 /// The same limit while the nodes do not hear each other and have read different files, by which each may take a
 /// group for its own: the one whose name sorts last finds that the other insists on it.
-const BOTH_DISAGREE: Duration = Duration::from_secs(40);
+const BOTH_DISAGREE: Duration = Duration::from_secs(150);
 /// The same limit beside a real Heartbeat, which only logs that both nodes own something (03 §0 no. 9). It restarts
 /// itself, but not while it is in flux (10 s), and not at all after a late heartbeat (03 §8.3): then hbd asks it for
 /// a standby after 15 s.

@@ -28,6 +28,8 @@ pub(in crate::cluster) struct ClaimedAddresses {
 
 /// A peer that yields has released by then what it claimed, unless its services take longer to stop.
 const LASTING: Duration = Duration::from_secs(20);
+/// The same if the peer, as far as we know, has read our haresources, and will yield as soon as it can.
+const LASTING_SAME: Duration = Duration::from_secs(120);
 /// Owners announce an address once a minute at least, unless they were told otherwise.
 const FORGOTTEN: Duration = Duration::from_secs(150);
 
@@ -83,8 +85,9 @@ impl Core {
     /// different files, and the one whose name sorts last yields.
     fn peer_insists(&self, step: Step) -> bool {
         let heard = self.peer_last_heard();
+        let lasting = if self.same_haresources() { LASTING_SAME } else { LASTING };
         let insists = |(other, since, last): &(Step, Instant, Instant)| {
-            *other == step && *since > heard && last.since(*since) >= LASTING
+            *other == step && *since > heard && last.since(*since) >= lasting
         };
         self.settings.node > self.peer_name() && self.claimed.lasting.iter().any(insists)
     }

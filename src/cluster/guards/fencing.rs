@@ -56,7 +56,7 @@ impl Fencing {
 
 impl Core {
     /// Whether there is a device that can reset the peer.
-    fn can_fence(&self) -> bool {
+    pub(super) fn can_fence(&self) -> bool {
         self.peer_node().is_some_and(|peer| self.settings.fencing.contains(&peer.name))
     }
 

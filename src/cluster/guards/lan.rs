@@ -67,23 +67,36 @@ impl Core {
     /// Takes what is not answered any more, or begins to ask when the peer is late.
     pub(in crate::cluster) fn judge_answers(&mut self) {
         let now = self.now.monotonic;
+        let late = self.asking_due().is_some_and(|due| due <= now);
         if !self.lan.held_back.is_none() {
             if self.peer_alive() && !self.peer_unheard() {
                 self.hold_over();
                 // It may have nothing of what we left to the machine that answers, and may have said so already.
                 self.raise(Fact::HoldOver);
             } else {
+                if late {
+                    // What was yielded before the peer's death is asked for already.
+                    self.ask_for_unasked(self.groups.all().without(self.groups.held()));
+                }
                 self.take_what_is_free();
             }
             return;
         }
-        let late = self.asking_due().is_some_and(|due| due <= now);
         if late && !self.asking() {
             let wanted = self.groups.all().without(self.groups.held());
             self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
         } else if !late && self.asking() {
             self.hold_over();
         }
+    }
+
+    /// Asks for the groups of this set for which nothing is asked yet.
+    fn ask_for_unasked(&mut self, set: GroupSet) {
+        let asked = |group: usize| {
+            self.lan.asked.iter().any(|asked| asked.purpose == Purpose::Taking && asked.step.group == group)
+        };
+        let unasked = GroupSet::new(set.iter().filter(|group| !asked(*group)), Set::NONE);
+        self.ask_for(unasked, |policy| policy.conflict == OnAnswer::Hold, None);
     }
 
     /// Whether we ask for addresses that we may have to take.
@@ -169,9 +182,9 @@ impl Core {
         }
         let wanted = self.groups.all().without(self.groups.held());
         let wanted = wanted.without(self.forgoes_unready(wanted));
-        if !self.asking() && !self.ownership.other.left() {
+        if !self.ownership.other.left() {
             // It died without having been late: then it was we who slept.
-            self.ask_for(wanted, |policy| policy.conflict == OnAnswer::Hold, None);
+            self.ask_for_unasked(wanted);
         }
         let blocked = self.blocked(wanted);
         if !blocked.is_none() && self.is_isolated() {
@@ -228,7 +241,7 @@ impl Core {
     fn take_what_is_free(&mut self) {
         let waiting = self.lan.held_back;
         let free = waiting.without(self.blocked(waiting)).without(self.barred());
-        let gone = !self.peer_alive() || self.peer_unheard();
+        let gone = !self.peer_alive() || self.peer_unheard() && !self.can_fence();
         let decided = self.ownership.decided() && gone && !self.maintenance.on();
         if free.is_none() || !decided {
             return;
@@ -248,8 +261,8 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let known = group < self.groups.list().len();
-        let retry = self.retry_waits(group);
-        let answer = if !known || self.peer_alive() || self.groups.held().has(group) && !retry {
+        let (retry, heard) = (self.retry_waits(group), self.peer_alive() && !self.peer_unheard());
+        let answer = if !known || heard || self.groups.held().has(group) && !retry {
             Answer::NotHeld
         } else if self.maintenance.on() {
             Answer::Maintenance

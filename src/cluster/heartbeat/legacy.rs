@@ -87,7 +87,7 @@ impl Core {
         self.legacy.asked = 0;
     }
 
-    fn peer_active(&self) -> bool {
+    pub(in crate::cluster) fn peer_active(&self) -> bool {
         self.peer_node().is_some_and(|node| node.status == Status::Active)
     }
 

@@ -13,7 +13,7 @@ use crate::cluster::facts::Fact;
 use crate::cluster::ownership::parting::TOLD_TOGETHER;
 use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
-use crate::cluster::{Action, GroupSet, Record, Set};
+use crate::cluster::{Action, GroupSet, Record};
 use crate::wire::Message;
 
 /// How long a stop waits for a peer that has not decided or for a standby exchange, before it goes on regardless.
@@ -153,18 +153,10 @@ impl Core {
     }
 
     /// What we had and is down here, while the rest still stops: a peer that moves groups one by one need not wait
-    /// for the slowest (05 §4.6). Not a part of what is kept together, and nothing that shares a unit or a disk with
-    /// what still stops.
+    /// for the slowest (05 §4.6).
     pub(in crate::cluster) fn left_behind(&self) -> GroupSet {
         let leaves = self.leave.phase == Phase::Releasing;
-        let gave_up = if leaves { self.leave.gave_up } else { self.exchange.parting_with() };
-        if gave_up.is_none() || !self.peer_moves_alone() {
-            return GroupSet::NONE;
-        }
-        let is_down = |group: usize| self.groups.settled(GroupSet::one(group)) && !self.leftovers.has_any_of(group);
-        let stopping = GroupSet::new((0..self.groups.list().len()).filter(|group| !is_down(*group)), Set::NONE);
-        let down = gave_up.without(self.moving_with(stopping)).without(self.groups.sharing(stopping));
-        GroupSet::new(down.iter(), Set::NONE)
+        if leaves { self.down_of(self.leave.gave_up) } else { self.exchange.parting_with().1 }
     }
 
     fn tell_what_is_left_behind(&mut self) {

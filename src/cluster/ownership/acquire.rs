@@ -135,8 +135,8 @@ impl Core {
             let keys = report.left_behind.iter().map(String::as_str);
             let down = self.groups.meant(Set::NONE, Some(keys));
             let stops = report.info == Info::Shutdown;
-            let (left, parted) = if stops { (down, GroupSet::NONE) } else { (GroupSet::NONE, down) };
-            (ownership.other.left_behind, ownership.other.parted_with) = (left, parted);
+            ownership.other.left_behind = if stops { down } else { GroupSet::NONE };
+            ownership.other.parted_with = (seq, if stops { GroupSet::NONE } else { down });
         }
         // What a script adds says nothing of what the daemon has decided.
         if report.full && matches!(ownership.decision, Decision::Starting | Decision::BothStarting) {

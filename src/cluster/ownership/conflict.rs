@@ -142,7 +142,7 @@ impl Core {
         if self.timers.is_set(Timer::Conflict) {
             self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
         }
-        if known || !self.ownership.other.decided {
+        if known || self.peer_owes_report() || !self.ownership.other.decided {
             // It may be long decided, and answers this.
             self.send_void();
         } else {

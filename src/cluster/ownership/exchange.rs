@@ -30,7 +30,7 @@ const HEARTBEAT_DOUBT: Duration = Duration::from_secs(30);
 
 /// Where an exchange is, from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-enum Phase {
+pub(super) enum Phase {
     /// No exchange.
     #[default]
     Idle,
@@ -49,14 +49,17 @@ enum Phase {
 /// One exchange.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Exchange {
-    phase: Phase,
+    pub(super) phase: Phase,
     /// We gave up waiting for an `other`; if it still comes it is honoured, or a real peer hangs (03 §4.5.4).
     late_other_counts: bool,
     /// Giver: what was ours when the release began. The other node may have the rest of the set.
     #[serde(default)]
-    gives: GroupSet,
+    pub(super) gives: GroupSet,
+    /// Giver: what of that is down, and the taker's from then on, whatever becomes of it here.
+    #[serde(default)]
+    pub(super) parted: GroupSet,
     /// `seq` of the peer's word that we answered last: what is older belongs to another exchange.
-    answered: u64,
+    pub(super) answered: u64,
     /// `seq` of the peer's message that showed that it knows of no exchange any more; older words are void.
     voided: u64,
     /// When we said `other` last.
@@ -69,16 +72,6 @@ impl Exchange {
     /// Whether we give a set and it is still on its way down.
     pub(in crate::cluster) fn releasing(&self) -> bool {
         matches!(self.phase, Phase::Releasing(_))
-    }
-
-    /// What we are giving and stop for that.
-    pub(in crate::cluster) fn parting_with(&self) -> GroupSet {
-        if self.releasing() { self.gives } else { GroupSet::NONE }
-    }
-
-    /// What the peer is giving us.
-    pub(super) fn awaited(&self) -> GroupSet {
-        if let Phase::Accepted(set) = self.phase { set } else { GroupSet::NONE }
     }
 
     /// Whether we wait for the peer to give us something.
@@ -233,6 +226,7 @@ impl Core {
             Phase::Idle if releasing && news => self.acquire(set),
             // It gave on an `other` of ours that reached it late, and waits for what will not come.
             Phase::Idle if self.peer_kind().is_hbd() => self.send_void(),
+            Phase::Asked(_) if self.peer_kind().is_hbd() && !theirs => self.send_void(),
             _ => {}
         }
     }
@@ -312,7 +306,7 @@ impl Core {
             return;
         }
         self.enter(Phase::Releasing(set), WORK_TIMEOUT);
-        self.exchange.gives = set.common(self.groups.held());
+        (self.exchange.gives, self.exchange.parted) = (set.common(self.groups.held()), GroupSet::NONE);
         self.exchange.answered = seq;
         self.ownership.other.decided = false;
         self.log(Record::StandbyCanTake { node: self.peer_name(), set: self.groups.name(set) });
@@ -352,7 +346,7 @@ impl Core {
     /// Giver: this resource does not stop. What is down already is the taker's, and what we had of the rest stays.
     pub(in crate::cluster) fn stop_giving(&mut self, step: Step) {
         if self.exchange.releasing() {
-            let kept = self.exchange.gives.without(self.left_behind());
+            let kept = self.exchange.gives.without(self.exchange.parted);
             self.end_phase();
             self.raise(Fact::KeptHere { set: kept, step });
         }
@@ -445,14 +439,15 @@ impl Core {
             self.accept(set, seq);
             return;
         }
+        if matches!(self.exchange.phase, Phase::Released(_)) && self.peer_kind().is_hbd() {
+            // One that is still starting its groups ignores that; one that knows of no exchange says so.
+            self.timers.set(Timer::Exchange, self.now.monotonic + REPLY_TIMEOUT);
+            return self.repeat_done();
+        }
         let asked = matches!(self.exchange.phase, Phase::Asked(_));
         let unanswered = asked || self.exchange.accepted();
         let set = self.exchange.set().unwrap_or_default();
         self.log(Record::StandbyNoReply {});
-        if matches!(self.exchange.phase, Phase::Released(_)) && self.peer_kind().is_hbd() {
-            // What nobody has taken we take again if it is ours: our `done` must not be heeded any more.
-            self.send_void();
-        }
         self.end_exchange();
         self.exchange.late_other_counts = asked;
         self.raise(Fact::ExchangeOverdue { unanswered, set });

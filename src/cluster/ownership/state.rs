@@ -63,9 +63,9 @@ pub(in crate::cluster) struct OtherSide {
     /// It stops, and this is down there already, as its last report says.
     #[serde(default)]
     pub(in crate::cluster) left_behind: GroupSet,
-    /// It gives a set, and this of it is down there already, as its last report says.
+    /// It gives a set, and this of it is down there already, as the report of this number says, which is being heard.
     #[serde(default)]
-    pub(in crate::cluster) parted_with: GroupSet,
+    pub(in crate::cluster) parted_with: (u64, GroupSet),
     /// What a real Heartbeat's script last said to have been added to that, and the `seq` of the script's report.
     added: Option<(u64, GroupSet)>,
 }
@@ -222,6 +222,11 @@ impl Ownership {
 }
 
 impl Core {
+    /// Whether a peer that is not starting has not said what it holds since it was dead, or since we started.
+    pub(super) fn peer_owes_report(&self) -> bool {
+        self.ownership.other.reported.is_none() && self.peer_active()
+    }
+
     /// The exchange that this node wants cannot begin.
     pub(super) fn log_in_flux(&mut self, node: &str) {
         let whose = if self.ownership.other.decided { "local resources" } else { "Other side is" };

@@ -28,7 +28,7 @@ pub(super) fn started(policy: AddressPolicy, change: impl FnOnce(&mut Settings))
     bench
 }
 
-fn unstarted(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
+pub(super) fn unstarted(policy: AddressPolicy, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         change(settings);
         for (index, group) in settings.groups.iter_mut().enumerate() {

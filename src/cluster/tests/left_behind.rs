@@ -97,7 +97,7 @@ fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
 /// The unit of one group takes its time to stop: the other group is served meanwhile.
 #[test]
 fn a_giver_says_what_is_down_while_the_rest_still_stops() {
-    let mut bench = beside_hbd(|_| {});
+    let mut bench = beside_hbd_with_our_file();
     bench.prompt = false;
     bench.request(Request::StandbyGroups(named(&[A, C])));
     word(&mut bench, "a1 c1", "other");
@@ -153,4 +153,41 @@ fn an_other_for_what_is_not_asked_for_any_more_gives_nothing() {
     assert_eq!(held(&bench), [A, C]);
     word(&mut bench, "a1", "other");
     assert_eq!(held(&bench), [C]);
+}
+
+/// The taker may have it by now.
+#[test]
+fn a_giver_that_keeps_its_set_keeps_nothing_that_it_has_named() {
+    let mut bench = beside_hbd_with_our_file();
+    bench.prompt = false;
+    bench.request(Request::StandbyGroups(named(&[A, C])));
+    word(&mut bench, "a1 c1", "other");
+    // The unit a2, and c1.
+    bench.end_step();
+    bench.end_step();
+    bench.run(150);
+    // Somebody starts a unit of what was named.
+    bench.feed(Event::Unit { step: Step { group: C, resource: 0 }, news: UnitNews::Up });
+    for _ in 0..3 {
+        bench.fail_step();
+        bench.run(1_100);
+    }
+    assert_eq!(held(&bench), [A], "c1 is the taker's");
+}
+
+/// The giver says it again and again: a taker that is still starting ignores that, and one that knows of no exchange
+/// says so.
+#[test]
+fn a_giver_whose_taker_does_not_take_says_done_again() {
+    let mut bench = beside_hbd_with_our_file();
+    bench.request(Request::StandbyGroups(named(&[C])));
+    word(&mut bench, "c1", "other");
+    bench.done.clear();
+    let report = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "1"), ("hbd_groups", "b1 1 d1 1")];
+    bench.says("resource", &report);
+    bench.run(20_500);
+    assert_eq!(bench.field("ask_resources", "info"), ["done", "done"]);
+    bench.says("resource", &[&report[..], &[("hbd_void", "1")]].concat());
+    bench.run(5_000);
+    assert_eq!(held(&bench), [A, C], "nobody else has it");
 }

@@ -1,9 +1,9 @@
 //! Whose machine answers for an address, or claims it (docs/DECISIONS.md "Strangers on the LAN"): only the peer's, or
 //! one that may be that, holds a takeover or is yielded to.
 
-use super::hold::{news, started};
+use super::hold::{news, started, unstarted};
 use super::*;
-use crate::cluster::{AddressNews, GroupState};
+use crate::cluster::{AddressNews, Adoption, GroupSet, GroupState};
 use crate::config::{AddressPolicy, OnClaim};
 
 /// Not of extension 3: that one would have to say in every message what it has heard of us.
@@ -139,6 +139,34 @@ fn a_peer_that_insists_on_our_own_group_gets_it_from_the_node_whose_name_sorts_l
         let state = if last { GroupState::Stopped } else { GroupState::Active };
         assert_eq!(states(&bench)[0], state, "{name}");
     }
+}
+
+/// A successor holds its own group and one of the peer's, and yields the latter before it knows that the peer is dead.
+#[test]
+fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
+    let mut bench = unstarted(AddressPolicy::default(), |settings| {
+        let resource = Resource { word: "c1".into(), kind: ResourceKind::Unit("c1.service".into()) };
+        settings.groups.push(Group { node: "nodeb".into(), key: "c1".into(), resources: vec![resource], line: 3 });
+    });
+    bench.feed(Event::Policies(vec![AddressPolicy::default(); 3]));
+    let (held, moved) = (GroupSet::new([0, 1], Set::NONE), GroupSet::NONE);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until: None })));
+    bench.feed(Event::Start);
+    bench.run(1_000);
+    claimed(&mut bench, 1, PEER);
+    bench.run(5_000);
+    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
+    answered(&mut bench, 1, PEER);
+    while bench.story().iter().all(|act| act != "probe ?") {
+        bench.run(100);
+    }
+    answered(&mut bench, 2, PEER);
+    bench.run(20_000);
+    assert!(bench.logged("is dead"));
+    assert_eq!(bench.view().groups[2].state, GroupState::Stopped, "the peer's machine has it");
+    news(&mut bench, 2, AddressNews::Silent);
+    assert_eq!(bench.view().groups[2].state, GroupState::Active);
+    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped], "that is answered still");
 }
 
 /// What the peer said to the daemon before us is known to us, although nothing is heard of it.
