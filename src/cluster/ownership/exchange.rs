@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::ExchangePhase as Phase;
 use super::obstacle::Obstacle;
 use super::state::Decision;
 use crate::cluster::core::Core;
@@ -30,7 +31,7 @@ const HEARTBEAT_DOUBT: Duration = Duration::from_secs(30);
 
 /// Where an exchange is, from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) enum Phase {
+pub(super) enum ExchangePhase {
     /// No exchange.
     #[default]
     Idle,

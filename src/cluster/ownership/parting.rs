@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::exchange::{Exchange, Phase};
+use super::exchange::{Exchange, ExchangePhase};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
@@ -23,7 +23,7 @@ impl Exchange {
 
     /// What the peer is giving us by a word later than `seq` of this exchange.
     pub(super) fn awaited(&self, seq: u64) -> GroupSet {
-        if let Phase::Accepted(set) = self.phase
+        if let ExchangePhase::Accepted(set) = self.phase
             && seq > self.answered
         {
             set
@@ -65,9 +65,9 @@ impl Core {
         }
     }
 
-    /// Taker: takes what is down at the giver, which still stops the rest, at the end of the event in which it is told
-    /// so. What cannot be taken at that moment comes with its `done`. Nothing is taken after we slept: the giver may
-    /// hold us for dead since it said so, and have taken everything back.
+    /// Taker: takes what is down at the giver, which still stops the rest, at the end of the event in which it hears
+    /// that. What cannot be taken at that moment comes with its `done`. Nothing is taken after we slept: the giver
+    /// may hold us for dead since it said so, and have taken everything back.
     pub(in crate::cluster) fn take_what_is_parted_with(&mut self) {
         let (seq, down) = std::mem::take(&mut self.ownership.other.parted_with);
         let given = down.common(self.exchange.awaited(seq)).without(self.ownership.other.holds);

@@ -141,7 +141,7 @@ fn a_peer_that_insists_on_our_own_group_gets_it_from_the_node_whose_name_sorts_l
     }
 }
 
-/// A successor holds its own group and one of the peer's, and yields the latter before it knows that the peer is dead.
+/// A successor holds its own group and one of the peer's, and yields that before it knows that the peer is dead.
 #[test]
 fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
     let mut bench = unstarted(AddressPolicy::default(), |settings| {
