@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::machines::Whose;
-use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Action, Class, Instant, Order, Record, Status, Step};
 use crate::config::OnClaim;
@@ -135,7 +134,7 @@ impl Core {
         let silent = self.peer_node().filter(silent);
         let insists = self.peer_insists(step);
         let deaf = silent.is_some_and(|node| !ours || insists || node.is_heartbeat()) && !self.ownership.other.left();
-        yields && deaf && self.ownership.decision != Decision::Shutdown
+        yields && deaf && !self.ownership.gives_up_everything()
     }
 
     fn log_yield(&mut self, claim: &RepeatedClaim) {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
-use crate::cluster::ownership::state::Decision;
 use crate::cluster::timers::Timer;
 use crate::cluster::{Action, Answer, Instant, Record};
 use crate::wire::Message;
@@ -149,7 +148,7 @@ impl Core {
         self.fencing.done = self.peer_node().map(|peer| (peer.generation, self.now.monotonic));
         self.send(Message::new("stonith").with("node", &node).with("result", "OK"));
         // A stop that came meanwhile wants nothing. A node that is still heard will be silent soon, or was not reset.
-        if std::mem::take(&mut self.fencing.waiting) && self.ownership.decision != Decision::Shutdown {
+        if std::mem::take(&mut self.fencing.waiting) && !self.ownership.gives_up_everything() {
             self.raise(Fact::PeerHasNothing);
             self.raise(Fact::PerhapsStable);
         }

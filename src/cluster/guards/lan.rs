@@ -13,7 +13,6 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::claimed::RepeatedClaim;
 use crate::cluster::guards::questions::{Answerer, Asked, Purpose};
-use crate::cluster::ownership::state::Decision;
 use crate::cluster::peer::node::Node;
 use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Status};
 use crate::config::{AddressPolicy, OnAnswer};
@@ -69,7 +68,7 @@ impl Core {
         let now = self.now.monotonic;
         let late = self.asking_due().is_some_and(|due| due <= now);
         if !self.lan.held_back.is_none() {
-            if self.peer_alive() && !self.peer_unheard() {
+            if self.peer_is_heard() {
                 self.hold_over();
                 // It may have nothing of what we left to the machine that answers, and may have said so already.
                 self.raise(Fact::HoldOver);
@@ -107,9 +106,10 @@ impl Core {
     /// When the peer will be so late that we ask; `None` if there is nothing to ask for.
     fn asking_due(&self) -> Option<Instant> {
         let index = self.peer()?;
-        let decided = self.ownership.decision != Decision::Shutdown;
         let wanted = self.groups.all().without(self.groups.held());
-        if !decided || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty() {
+        if self.ownership.gives_up_everything()
+            || self.to_ask(wanted, |policy| policy.conflict == OnAnswer::Hold).is_empty()
+        {
             return None;
         }
         if self.fencing.waiting() {
@@ -261,8 +261,8 @@ impl Core {
     /// the same. If the operator is wrong both serve it, for as long as the conflict rules let them.
     pub(in crate::cluster) fn hold_cleared(&mut self, id: u64, group: usize) {
         let known = group < self.groups.list().len();
-        let (retry, heard) = (self.retry_waits(group), self.peer_alive() && !self.peer_unheard());
-        let answer = if !known || heard || self.groups.held().has(group) && !retry {
+        let retry = self.retry_waits(group);
+        let answer = if !known || self.peer_is_heard() || self.groups.held().has(group) && !retry {
             Answer::NotHeld
         } else if self.maintenance.on() {
             Answer::Maintenance

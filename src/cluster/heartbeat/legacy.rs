@@ -72,7 +72,7 @@ impl Core {
         let undecided = self.timers.is_set(Timer::LegacyPeer) || !self.legacy.asking.is_empty();
         self.stop_asking();
         self.timers.stop(Timer::LegacyRestart);
-        if undecided && self.ownership.decision != Decision::Shutdown {
+        if undecided && !self.ownership.gives_up_everything() {
             // An hbd after all: everything else is the nice protocol's.
             self.ownership.other_is_undecided();
             self.raise(Fact::PeerIsHbd);

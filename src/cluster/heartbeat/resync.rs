@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::Status;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::timers::Timer;
@@ -55,8 +54,7 @@ impl Core {
             && !ownership.other.left()
             && !self.exchange.busy()
             && !self.conflict_open();
-        let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
-        if (in_flux || ours_there) && idle && active && kind.is_nice() {
+        if (in_flux || ours_there) && idle && self.peer_active() && kind.is_nice() {
             let patience = match kind.is_hbd() {
                 true if std::mem::take(&mut self.resync.ignored) => Duration::ZERO,
                 true => HBD_SILENCE,

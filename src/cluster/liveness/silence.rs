@@ -53,6 +53,11 @@ impl Core {
         self.unheard_from().is_some_and(|from| from < self.now.monotonic)
     }
 
+    /// Whether the peer counts as alive, and nothing makes it as good as dead.
+    pub(in crate::cluster) fn peer_is_heard(&self) -> bool {
+        self.peer_alive() && !self.peer_unheard()
+    }
+
     /// Finds the nodes and links whose dead time was over at `until`: what arrived later is perhaps not read yet.
     pub(in crate::cluster) fn find_silence(&mut self, until: Instant) {
         let own = self.own();

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use self::ExchangePhase as Phase;
 use super::obstacle::Obstacle;
-use super::state::Decision;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::peer::message::{Ask, AskWord};
@@ -142,7 +141,7 @@ impl Core {
     /// Before a word of an hbd peer counts: a node that wakes up late must not go on with an exchange that the peer
     /// has long given up.
     pub(in crate::cluster) fn end_overdue_exchange(&mut self) {
-        if self.ownership.decision != Decision::Shutdown
+        if !self.ownership.gives_up_everything()
             && self.peer_kind().is_hbd()
             && self.timers.take_due(Timer::Exchange, self.now.monotonic)
         {

@@ -70,14 +70,14 @@ impl Core {
     /// may hold us for dead since it said so, and have taken everything back.
     pub(in crate::cluster) fn take_what_is_parted_with(&mut self) {
         let (seq, down) = std::mem::take(&mut self.ownership.other.parted_with);
-        let given = down.common(self.exchange.awaited(seq)).without(self.ownership.other.holds);
+        let held = self.groups.held().with(self.ownership.other.holds);
+        let given = down.common(self.exchange.awaited(seq)).without(held);
         if given.is_none() || self.overslept_exchange() {
             return;
         }
-        let given = GroupSet::new(given.iter().filter(|group| !self.groups.held().has(*group)), Set::NONE);
         let given = self.holdable(given.without(self.left_alone()));
-        let awaits = self.exchange.accepted() && self.ownership.other.releasing() && !self.leave.begun();
-        let may = awaits && self.ownership.decided() && self.same_haresources() && self.peer_moves_alone();
+        let gives = self.ownership.other.releasing() && self.ownership.decided() && !self.leave.begun();
+        let may = gives && self.same_haresources() && self.peer_moves_alone();
         if may && !given.is_none() {
             self.raise(Fact::PeerGives { set: given });
             self.take_given(given);

@@ -14,6 +14,12 @@ fn beside_hbd_with_our_file() -> Bench {
     bench
 }
 
+/// The peer holds nothing any more, still stops something, and names the groups that are down there.
+fn is_down(bench: &mut Bench, info: &str, groups: &str) {
+    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", info)];
+    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
+}
+
 #[test]
 fn a_stop_says_what_is_down_while_the_rest_still_stops() {
     let mut bench = beside_hbd(|_| {});
@@ -47,13 +53,9 @@ fn what_is_kept_together_is_left_behind_together() {
 #[test]
 fn what_a_peer_leaves_behind_is_taken_before_it_has_left() {
     let mut bench = beside_hbd_with_our_file();
-    let leaves = |bench: &mut Bench, groups: &str| {
-        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
-    };
-    leaves(&mut bench, "d1 unknown");
+    is_down(&mut bench, "shutdown", "d1 unknown");
     assert_eq!(held(&bench), [A, C, D]);
-    leaves(&mut bench, "d1");
+    is_down(&mut bench, "shutdown", "d1");
     bench.run(5_000);
     assert_eq!(held(&bench), [A, C, D], "b1 still stops there");
     bench.says("shutdone", &[("st", "dead")]);
@@ -66,8 +68,7 @@ fn what_a_peer_leaves_behind_in_an_exchange_is_taken_too() {
     let mut bench = beside_hbd_with_our_file();
     word(&mut bench, "b1", "me");
     assert_eq!(bench.field("ask_resources", "info"), ["other"]);
-    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    is_down(&mut bench, "shutdown", "d1");
     assert_eq!(held(&bench), [A, C, D]);
     bench.says("shutdone", &[("st", "dead")]);
     assert_eq!(held(&bench), [A, B, C, D]);
@@ -77,8 +78,7 @@ fn what_a_peer_leaves_behind_in_an_exchange_is_taken_too() {
 fn what_is_in_maintenance_here_is_taken_when_that_ends() {
     let mut bench = beside_hbd_with_our_file();
     bench.request(Request::GroupMaintenance { set: named(&[D]), on: true });
-    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    is_down(&mut bench, "shutdown", "d1");
     assert_eq!(held(&bench), [A, C]);
     bench.request(Request::GroupMaintenance { set: named(&[D]), on: false });
     assert_eq!(held(&bench), [A, C, D]);
@@ -87,8 +87,7 @@ fn what_is_in_maintenance_here_is_taken_when_that_ends() {
 #[test]
 fn what_a_peer_with_another_file_leaves_behind_waits_until_it_has_left() {
     let mut bench = beside_hbd(|_| {});
-    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "shutdown")];
-    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    is_down(&mut bench, "shutdown", "d1");
     assert_eq!(held(&bench), [A, C]);
     bench.says("shutdone", &[("st", "dead")]);
     assert_eq!(held(&bench), [A, B, C, D]);
@@ -117,15 +116,11 @@ fn a_giver_says_what_is_down_while_the_rest_still_stops() {
 #[test]
 fn what_a_giver_says_is_down_is_taken_before_its_done() {
     let mut bench = beside_hbd_with_our_file();
-    let gives = |bench: &mut Bench, groups: &str| {
-        let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "standby")];
-        bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", groups)]].concat());
-    };
     let mut unasked = beside_hbd_with_our_file();
-    gives(&mut unasked, "d1");
+    is_down(&mut unasked, "standby", "d1");
     assert_eq!(held(&unasked), [A, C], "it has not asked whether we can take it");
     word(&mut bench, "b1 d1", "me");
-    gives(&mut bench, "d1");
+    is_down(&mut bench, "standby", "d1");
     assert_eq!(held(&bench), [A, C, D]);
     word(&mut bench, "b1 d1", "done");
     assert_eq!(held(&bench), [A, B, C, D]);
@@ -139,8 +134,7 @@ fn what_a_giver_said_before_we_slept_is_not_taken() {
     word(&mut bench, "b1 d1", "me");
     bench.peer_silent();
     bench.now += Duration::from_secs(20);
-    let fields = [("rsc_hold", "none"), ("rtype", "full"), ("isstable", "0"), ("info", "standby")];
-    bench.says("resource", &[&fields[..], &[("hbd_groups", "-"), ("hbd_left_behind", "d1")]].concat());
+    is_down(&mut bench, "standby", "d1");
     assert_eq!(held(&bench), [A, C]);
 }
 
