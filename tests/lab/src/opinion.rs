@@ -113,10 +113,14 @@ fn heartbeat_says(node: &Node) -> Result<Said> {
     }
 }
 
-fn hbd_says(node: &Node) -> Result<Said> {
+/// What `hbctl status --json` prints on a node, whatever its exit status.
+pub fn hbd_status(node: &Node) -> Result<Value> {
     let text = node.attempt(&["hbctl", "status", "--json"])?.stdout;
-    let status: Value =
-        serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("hbctl printed {text}: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("hbctl printed {text}: {error}")))
+}
+
+fn hbd_says(node: &Node) -> Result<Said> {
+    let status = hbd_status(node)?;
     let state = |name: &str| {
         let nodes = status["nodes"].as_array().into_iter().flatten();
         let mut states = nodes.filter(|node| node["name"] == name).filter_map(|node| node["status"].as_str());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hbd_lab::example::{DEADTIME, Example};
 use hbd_lab::lab::NODES;
+use hbd_lab::opinion::hbd_status;
 use hbd_lab::process::{now, wait_or_explain, wait_until};
 use hbd_lab::round::{A, B, Round, Setting, State};
 use hbd_lab::serial::{DEVICE, SerialLine};
@@ -18,7 +19,6 @@ use hbd_lab::software::Software;
 use hbd_lab::suite::{Suite, Test};
 use hbd_lab::switch::Lan;
 use hbd_lab::{Error, Result};
-use serde_json::Value;
 
 /// How long its tests may take together: several times what they need.
 const BUDGET: Duration = Duration::from_secs(12 * 60);
@@ -76,11 +76,10 @@ fn begin(round: &mut Round) -> Result<SerialLine> {
 
 /// The state of a link to the other node as hbd reports it, `up` or `dead`, and the packets sent and received.
 fn hbd_link(round: &Round, index: usize, link: &str) -> Result<(String, u64, u64)> {
-    let text = round.lab.nodes[index].attempt(&["hbctl", "status", "--json"])?.stdout;
-    let status: Value = serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("{error}: {text}")))?;
+    let status = hbd_status(&round.lab.nodes[index])?;
     let mut links = status["links"].as_array().into_iter().flatten();
     let found = links.find(|found| found["node"] == names()[1 - index] && found["name"] == link);
-    let found = found.ok_or_else(|| Error::Unexpected(format!("no link {link}: {text}")))?;
+    let found = found.ok_or_else(|| Error::Unexpected(format!("no link {link}: {status}")))?;
     let count = |what: &str| found["traffic"][what].as_u64().unwrap_or_default();
     Ok((found["status"].as_str().unwrap_or_default().to_owned(), count("sent"), count("received")))
 }

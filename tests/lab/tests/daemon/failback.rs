@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
+use hbd_lab::opinion::hbd_status;
 use hbd_lab::process::{now, wait_until};
 use serde_json::Value;
 
@@ -48,8 +49,7 @@ fn back(pair: &mut Pair) -> Result<f64> {
 
 /// What the group on nodeb says of its return, by `hbctl status --json`.
 fn returns(pair: &Pair) -> Option<(String, u64)> {
-    let status = pair.node(B).attempt(&["hbctl", "status", "--json"]).ok()?;
-    let status: Value = serde_json::from_str(&status.stdout).ok()?;
+    let status = hbd_status(pair.node(B)).ok()?;
     let group = status["groups"].get(0)?;
     Some((group["returns"].as_str()?.to_owned(), group["returns_at_usec"].as_u64()?))
 }

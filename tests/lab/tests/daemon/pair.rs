@@ -6,12 +6,12 @@ use hbd_lab::client::{Client, outages, services};
 use hbd_lab::example::{DEADTIME, Example, INITDEAD};
 use hbd_lab::lab::{Lab, NODES};
 use hbd_lab::node::Node;
+use hbd_lab::opinion::hbd_status;
 use hbd_lab::process::{Output, now, wait_or_explain, wait_until};
 use hbd_lab::records::Record;
 use hbd_lab::software::Software;
 use hbd_lab::suite::Stage;
 use hbd_lab::{Error, Result};
-use serde_json::Value;
 
 /// The preferred node and its peer.
 pub const A: usize = 0;
@@ -138,9 +138,7 @@ impl Pair {
     pub fn wait_at_rest(&self) -> Result<()> {
         [A, B].into_iter().try_for_each(|index| {
             wait_or_explain(&format!("{} to be at rest", NODES[index].name), START, || {
-                let said = self.node(index).attempt(&["hbctl", "status", "--json"]);
-                let said = said.map_err(|error| error.to_string())?.stdout;
-                let status: Value = serde_json::from_str(&said).map_err(|error| error.to_string())?;
+                let status = hbd_status(self.node(index)).map_err(|error| error.to_string())?;
                 match status["resource_state"].as_str() {
                     Some("none" | "local" | "foreign" | "all") => Ok(()),
                     other => Err(format!("{other:?}")),

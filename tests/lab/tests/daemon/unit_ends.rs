@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
+use hbd_lab::opinion::hbd_status;
 use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, unexpected};
@@ -246,9 +247,7 @@ pub fn wait_status(pair: &Pair, status: i32) -> Result<()> {
 /// Waits until hbd itself calls the first group whole: its own start job is over, and it has heard of that.
 pub fn wait_whole(pair: &Pair, index: usize) -> Result<()> {
     wait_until("hbd to call the group whole", SOON, || {
-        let said = pair.node(index).attempt(&["hbctl", "status", "--json"]).ok()?;
-        let status: serde_json::Value = serde_json::from_str(&said.stdout).ok()?;
-        (status["groups"][0]["state"] == "active").then_some(())
+        (hbd_status(pair.node(index)).ok()?["groups"][0]["state"] == "active").then_some(())
     })
 }
 
