@@ -2,16 +2,16 @@
 //!
 //! Owns its keywords: which have a counterpart, which need none, which are missed.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::addresses::{VirtualAddress, address};
 use super::lines::ConfStatement;
 use super::notify::{Notify, NotifyScope};
-use super::tracking::TrackedScript;
+use super::tracking::Tracked;
 use super::verdicts::{ConfPlace, Verdicts};
 
-/// Keywords of VRRP itself and of how it announces: hbd speaks another protocol and announces by itself.
-const NOT_NEEDED: [&str; 26] = [
+/// Keywords of VRRP itself: hbd speaks another protocol.
+const NOT_NEEDED: [&str; 21] = [
     "virtual_router_id",
     "mcast_src_ip",
     "mcast_dst_ip",
@@ -21,23 +21,18 @@ const NOT_NEEDED: [&str; 26] = [
     "version",
     "debug",
     "preempt",
-    "garp_master_delay",
-    "garp_master_repeat",
-    "garp_lower_prio_delay",
-    "garp_lower_prio_repeat",
-    "garp_master_refresh",
-    "garp_master_refresh_repeat",
-    "garp_interval",
-    "gna_interval",
-    "garp_extra_if",
     "lower_prio_no_advert",
     "higher_prio_send_advert",
     "native_ipv6",
     "accept",
-    "no_accept",
-    "strict_mode",
     "skip_check_adv_addr",
     "linkbeat_use_polling",
+    "vmac_xmit_base",
+    "unicast_fault_no_peer",
+    "old_unicast_checksum",
+    "v3_checksum_as_v2",
+    "kernel_rx_buf_size",
+    "no_virtual_ipaddress",
 ];
 
 /// One of them.
@@ -56,9 +51,9 @@ pub(super) struct VrrpInstance {
     pub preempt_delay: f64,
     pub peers: Vec<Ipv4Addr>,
     pub addresses: Vec<VirtualAddress>,
-    pub scripts: Vec<TrackedScript>,
+    pub scripts: Vec<Tracked>,
     /// Interfaces that it tracks besides its own.
-    pub interfaces: Vec<String>,
+    pub interfaces: Vec<Tracked>,
     pub notify: Vec<Notify>,
 }
 
@@ -112,24 +107,31 @@ impl VrrpInstance {
                 let found = inside.block.iter().filter_map(|line| address(line, &interface, verdicts));
                 self.addresses.extend(found);
             }
-            "track_script" => self.scripts.extend(inside.block.iter().map(TrackedScript::of_line)),
-            "track_interface" => {
-                self.interfaces.extend(inside.block.iter().map(|line| line.keyword().to_owned()));
+            "track_script" => {
+                self.scripts.extend(inside.block.iter().map(|line| Tracked::of_line(line, verdicts)));
             }
-            "authentication" => {
+            "track_interface" => {
+                self.interfaces.extend(inside.block.iter().map(|line| Tracked::of_line(line, verdicts)));
+            }
+            "authentication" | "auth_hmac" => {
                 verdicts.note(place, "auth_pass is replaced by a new key, which signs every heartbeat (authkeys)");
             }
             keyword if keyword.starts_with("notify") => {
                 let scope = NotifyScope { instance: true, name: self.name.clone() };
                 self.notify.extend(Notify::of(inside, scope, verdicts));
             }
-            keyword if NOT_NEEDED.contains(&keyword) => {}
+            keyword if NOT_NEEDED.contains(&keyword) => verdicts.not_needed(keyword, place),
             _ => unmatched(inside, verdicts),
         }
     }
 
     fn unicast_peers(&mut self, inside: &ConfStatement, verdicts: &mut Verdicts) {
         for line in &inside.block {
+            if let [_, other, ..] = line.words.as_slice() {
+                let text =
+                    format!("`{other}` of a peer is not had: every heartbeat is signed. Write one peer on each line");
+                verdicts.note(&line.place, text);
+            }
             match line.keyword().parse::<Ipv4Addr>() {
                 Ok(peer) => self.peers.push(peer),
                 Err(_) => verdicts.note(
@@ -141,7 +143,8 @@ impl VrrpInstance {
                 ),
             }
         }
-        if inside.block.len() > 1 {
+        let more = |line: &ConfStatement| line.words.iter().skip(1).any(|word| word.parse::<IpAddr>().is_ok());
+        if inside.block.len() > 1 || inside.block.iter().any(more) {
             let text = "more than one peer: hbd's resource groups are for exactly two nodes. For more use keepalived or \
                         Pacemaker";
             verdicts.refuse(&inside.place, text);
@@ -156,8 +159,8 @@ fn unmatched(inside: &ConfStatement, verdicts: &mut Verdicts) {
         keyword @ ("virtual_routes" | "virtual_rules") => verdicts.refuse(
             place,
             format!(
-                "hbd moves no routes or rules ({keyword}). Write a unit whose ExecStart= and ExecStop= call ip(8), remove \
-                 the block from a copy of this file, and import that with --service UNIT"
+                "`hbctl import` translates no routes or rules ({keyword}). Remove the block from a copy of this file, import \
+                 that, and write them into `routes` and `rules` of their group (hbd.toml(5), [groups])"
             ),
         ),
         keyword @ ("track_bfd" | "track_file") => verdicts.refuse(
@@ -175,9 +178,31 @@ fn unmatched(inside: &ConfStatement, verdicts: &mut Verdicts) {
             place,
             format!("{keyword} is not had: the address keeps its node's MAC address, and hbd announces the change (ARP, ND)"),
         ),
+        "down_timer_adverts" => verdicts.note(
+            place,
+            "down_timer_adverts is not taken over: deadtime is three of advert_int and a second, --deadtime sets it",
+        ),
         "smtp_alert" => verdicts.note(place, MAIL),
+        keyword @ ("no_accept" | "strict_mode") => verdicts.note(place, no_firewall(keyword)),
+        keyword if keyword.starts_with("garp_") || keyword.starts_with("gna_") => {
+            verdicts.note(place, announced(keyword));
+        }
         keyword => verdicts.note(place, format!("`{keyword}` has no counterpart, and nothing is made of it")),
     }
+}
+
+/// Of keywords with which keepalived drops what is sent to the address.
+pub(super) fn no_firewall(keyword: &str) -> String {
+    format!(
+        "{keyword} is not had: the node that serves answers on its addresses, unless your own firewall drops that"
+    )
+}
+
+/// Of keywords that say how the addresses are announced.
+pub(super) fn announced(keyword: &str) -> String {
+    format!(
+        "{keyword} is not taken over: `announce` of [addresses] in hbd.toml says how often hbd announces (ARP, ND)"
+    )
 }
 
 /// What mails instead.

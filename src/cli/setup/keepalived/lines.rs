@@ -14,6 +14,8 @@ use crate::util::error::{FileError, failed};
 const INCLUDES: usize = 10;
 /// How often a parameter is replaced in one line.
 const REPLACEMENTS: usize = 100;
+/// The keywords that include a file.
+const INCLUDE: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
 
 /// A keyword with its words, and the block behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +121,17 @@ impl Reader<'_> {
             return;
         }
         let line = self.replace_parameters(line);
-        let tokens = tokens(&line);
+        let (tokens, mistake) = tokens(&line);
+        if let Some(why) = mistake.or_else(|| not_read(&line, &tokens)) {
+            self.verdicts.refuse(place, why);
+        }
         match tokens.as_slice() {
-            [Token::Word(keyword), Token::Word(pattern)]
-                if matches!(keyword.as_str(), "include" | "includer" | "includem" | "includew" | "includeb") =>
-            {
+            [Token::Word(keyword), Token::Word(pattern)] if INCLUDE.contains(&keyword.as_str()) => {
                 self.include(pattern, place, depth);
+            }
+            [Token::Word(keyword), ..] if INCLUDE.contains(&keyword.as_str()) => {
+                self.verdicts
+                    .refuse(place, format!("`{keyword}` names one file or pattern here: write a line for each"));
             }
             _ => {
                 let placed = tokens.into_iter().chain([Token::EndOfLine]).map(|token| (token, place.clone()));
@@ -197,13 +204,44 @@ fn matches_pattern(pattern: &[char], text: &[char]) -> bool {
     }
 }
 
-/// The words and braces of a line. A comment begins with `#` or `!` anywhere outside quotes.
-fn tokens(line: &str) -> Vec<Token> {
+/// What of keepalived's language is not read here, as a hint: its own parameters, its loops, and a line that goes on
+/// on the next one.
+fn not_read(line: &str, tokens: &[Token]) -> Option<&'static str> {
+    if line.trim_start().starts_with('~') {
+        return Some("a loop (~) is not read: write its lines out");
+    }
+    // Outside of quotes, the brace is a token of its own.
+    let own = |token: &Token| matches!(token, Token::Word(word) if word.contains("${_"));
+    let braced = |pair: &[Token]| match pair {
+        [Token::Word(word), Token::Open] => word.ends_with('$'),
+        _ => false,
+    };
+    if tokens.iter().any(own) || tokens.windows(2).any(braced) {
+        return Some("a parameter of keepalived's own (${_…}) is not read: write its value");
+    }
+    matches!(tokens.last(), Some(Token::Word(word)) if word.ends_with('\\'))
+        .then_some("a backslash at the end of the line: write all of it on one line")
+}
+
+/// The words and braces of a line, and what is wrong with its quotes, as a hint. A comment begins with `#` or `!`
+/// anywhere outside quotes.
+fn tokens(line: &str) -> (Vec<Token>, Option<&'static str>) {
     let mut found = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
-    for c in line.chars() {
+    let mut mistake = None;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
         match (quote, c) {
+            (Some(_), '\\') => match chars.next_if(|next| matches!(next, '"' | '\'' | '\\')) {
+                Some(escaped) => word.get_or_insert_default().push(escaped),
+                None => {
+                    mistake = Some(
+                        "a backslash within quotes, which keepalived takes as an escape: put the command into a script, \
+                         and name that here",
+                    );
+                }
+            },
             (Some(open), c) if c == open => quote = None,
             (Some(_), c) => word.get_or_insert_default().push(c),
             (None, '"' | '\'') => {
@@ -220,7 +258,10 @@ fn tokens(line: &str) -> Vec<Token> {
         }
     }
     found.extend(word.map(Token::Word));
-    found
+    if quote.is_some() {
+        mistake = Some("a quote is open at the end of the line: write all of it on one line");
+    }
+    (found, mistake)
 }
 
 /// The statements up to the brace that closes the block, or the end of the file.

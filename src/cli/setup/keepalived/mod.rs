@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `lines` | which statements and blocks has the file, with its includes, conditions and parameters? |
 //! | `verdicts` | what becomes of a statement that has no counterpart? |
+//! | `global` | what does global_defs say? |
 //! | `instance` | what does a vrrp_instance say? |
 //! | `addresses` | which word of haresources is a line of virtual_ipaddress? |
 //! | `tracking` | which checks are the scripts and interfaces that it tracks? |
@@ -15,6 +16,7 @@
 //! | `translate` | what is the pair? |
 
 mod addresses;
+mod global;
 mod instance;
 mod lines;
 mod notify;

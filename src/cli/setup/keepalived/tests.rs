@@ -151,7 +151,10 @@ fn what_is_not_had_is_named_with_its_line_and_what_to_do_instead() {
 #[test]
 fn what_would_make_a_wrong_pair_is_refused() {
     for (lines, wanted) in [
-        ("virtual_routes {\ndefault via 10.0.0.1\n}", "conf:10: hbd moves no routes or rules (virtual_routes)"),
+        (
+            "virtual_routes {\ndefault via 10.0.0.1\n}",
+            "conf:10: `hbctl import` translates no routes or rules (virtual_routes)",
+        ),
         ("track_script {\nchk_none\n}", "conf:11: there is no vrrp_script chk_none"),
         ("priority high", "conf:10: `priority` needs a number"),
         ("unicast_peer {\n192.168.17.3\n192.168.17.4\n}", "conf:10: more than one peer"),
@@ -237,6 +240,117 @@ fn the_instances_of_a_sync_group_stay_together() {
     let settings: toml::Table = proposal.plan.settings.parse().unwrap();
     let together = settings["together"].to_string();
     assert_eq!(together, "[[\"192.168.17.200/24/eth0\", \"192.168.17.201/24/eth0\"]]");
+}
+
+#[test]
+fn every_word_of_a_sync_group_is_a_member_and_a_known_one() {
+    let second = instance("").replace("VI_1", "VI_2").replace(".200/", ".201/");
+    let both = format!("{}{second}", instance(""));
+    for group in ["group { VI_1 VI_2 }", "group {\nVI_1 VI_2\n}"] {
+        let plan = import_text(&format!("{both}vrrp_sync_group G {{\n{group}\n}}\n")).unwrap().plan;
+        assert!(plan.settings.contains("together"), "{group}: {}", plan.settings);
+    }
+    let said = refusal(&format!("{both}vrrp_sync_group G {{\ngroup {{\nVI_1\nVI_9\n}}\n}}\n"));
+    assert!(said.contains("there is no vrrp_instance VI_9"), "{said}");
+    let said = refusal(&format!("{both}vrrp_sync_group G {{\ngroup {{\n}}\n}}\n"));
+    assert!(said.contains("names no instance"), "{said}");
+}
+
+#[test]
+fn nothing_is_dropped_or_inverted_in_silence() {
+    let script = "vrrp_script chk {\nscript /bin/chk\nweight -20 reverse\n}\n";
+    let said = refusal(&format!("{script}{}", instance("track_script {\nchk\n}")));
+    assert!(said.contains("`reverse` of chk: hbd's check fails when its command does"), "{said}");
+    let kept = import_text(&format!("{script}{}", instance("track_script {\nchk noreverse\n}"))).unwrap();
+    assert!(kept.notes.join("\n").contains("hbd has no weights: when chk fails"), "{:?}", kept.notes);
+    for (lines, wanted) in [
+        ("track_interface {\neth1 weight 10 reverse\n}", "conf:11: `reverse` of eth1"),
+        ("track_interface { eth0 eth1 }", "conf:10: `eth1` behind eth0: write one on each line"),
+        ("unicast_peer { 192.168.17.3 192.168.17.4 }", "more than one peer"),
+        (
+            "virtual_ipaddress { 192.168.17.201/24 192.168.17.202/24 }",
+            "`192.168.17.202/24` behind 192.168.17.201: write one address on each line",
+        ),
+        ("virtual_ipaddress {\n192.168.17.201/24 peer 10.0.0.1/32\n}", "no address with `peer 10.0.0.1/32`"),
+        ("}\nnet_namespace red\nx {", "the namespace in which it runs"),
+        ("notify_master \"/bin/tell \\", "conf:10: a quote is open at the end of the line"),
+        ("notify_master /bin/tell \\", "conf:10: a backslash at the end of the line"),
+        ("notify_master \"/bin/tell \\x41\"", "conf:10: a backslash within quotes"),
+        ("notify_master \"/bin/tell ${_INSTANCE}\"", "conf:10: a parameter of keepalived's own"),
+        ("~SEQ(I,1,2) priority 10", "conf:10: a loop (~) is not read"),
+        ("include a b", "conf:10: `include` names one file or pattern here"),
+    ] {
+        let said = refusal(&instance(lines));
+        assert!(said.contains(wanted), "no {wanted:?} in\n{said}");
+    }
+}
+
+#[test]
+fn a_quoted_script_that_goes_on_on_the_next_line_is_refused() {
+    let script = "vrrp_script chk {\nscript \"/usr/local/bin/chk \\\n --all\"\n}\n";
+    let said = refusal(&format!("{script}{}", instance("track_script {\nchk\n}")));
+    assert!(said.contains("conf:2: a quote is open at the end of the line"), "{said}");
+    let script = "vrrp_script chk {\nscript \"/bin/sh -c \\\"exit 1\\\"\"\n}\n";
+    let plan = import_text(&format!("{script}{}", instance("track_script {\nchk\n}"))).unwrap().plan;
+    let settings: toml::Table = plan.settings.parse().unwrap();
+    let check = &settings["groups"]["192.168.17.200/24/eth0"]["check"][0];
+    assert_eq!(check["command"].as_str(), Some("/bin/sh -c \"exit 1\""));
+}
+
+#[test]
+fn every_keyword_is_translated_or_named_with_its_line() {
+    let global = "global_defs {\nstartup_script /bin/up\nshutdown_script /bin/down\nscript_user nobody\n\
+                  default_interface eth1\nvrrp_strict\nvrrp_garp_master_delay 5\nnovelty 1\nrouter_id web\n}\n";
+    let notes = import_text(&format!("{global}{}", instance(""))).unwrap().notes.join("\n");
+    for wanted in [
+        "conf:2: hbd runs no startup_script",
+        "conf:3: hbd runs no shutdown_script",
+        "conf:4: hbd runs checks and the program of [notify] as root, not as nobody",
+        "conf:5: default_interface is not taken over",
+        "conf:6: vrrp_strict is not had",
+        "conf:7: vrrp_garp_master_delay is not taken over: `announce` of [addresses]",
+        "conf:8: `novelty` has no counterpart",
+        "router_id (keepalived.conf:9)",
+    ] {
+        assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
+    }
+    let script = "vrrp_script chk {\nscript /bin/chk\ninit_fail\n}\n";
+    let lines = "track_script {\nchk\n}\ntrack_interface {\neth1 weight 10\n}\nno_accept\nvirtual_router_id 51\n\
+                 virtual_ipaddress_excluded {\n2001:db8::9/64 nodad preferred_lft 0 scope link label eth0:1\n}";
+    let notes = import_text(&format!("{script}{}", instance(lines))).unwrap().notes.join("\n");
+    for wanted in [
+        "conf:3: `init_fail` of a script is not had",
+        "conf:18: hbd has no weights: when eth1 fails",
+        "conf:20: no_accept is not had",
+        "virtual_router_id (keepalived.conf:21)",
+        "conf:23: `nodad` of an address is not had",
+        "conf:23: `preferred_lft 0` of an address is not taken over",
+        "conf:23: `scope link` of an address is not had",
+        "conf:23: `label eth0:1` is left out",
+    ] {
+        assert!(notes.contains(wanted), "no {wanted:?} in\n{notes}");
+    }
+}
+
+#[test]
+fn scope_metric_peer_and_noprefixroute_of_an_address_become_its_entry_in_hbd_toml() {
+    let text = instance("").replace("192.168.17.200/24", "192.168.17.200/24 scope link metric 50 peer 10.0.0.1");
+    let proposal = import_text(&text).unwrap();
+    let settings: toml::Table = proposal.plan.settings.parse().unwrap();
+    let entry = settings["groups"]["192.168.17.200/24/eth0"]["addresses"][0].as_str();
+    assert_eq!(entry, Some("192.168.17.200 scope link metric 50 peer 10.0.0.1"));
+    let root = tempfile::tempdir().unwrap();
+    let config = configuration(&proposal, root.path());
+    assert_eq!(config.groups[0].resources[0].word, "192.168.17.200/24/eth0");
+    let text = instance("").replace("192.168.17.200/24", "192.168.17.200/24 metric 50 noprefixroute");
+    let proposal = import_text(&text).unwrap();
+    assert!(proposal.notes.join("\n").contains("`metric 50` is left out"), "{:?}", proposal.notes);
+    configuration(&proposal, tempfile::tempdir().unwrap().path());
+    // In haresources the label names the interface.
+    let text = instance("").replace("192.168.17.200/24", "192.168.17.200/24 dev eth0 label web");
+    let plan = import_text(&text).unwrap().plan;
+    assert_eq!(plan.groups[0].resources, ["192.168.17.200/24/eth0"]);
+    assert!(plan.settings.contains("192.168.17.200 label web"), "{}", plan.settings);
 }
 
 #[test]

@@ -20,25 +20,38 @@ pub(super) struct VrrpScript {
     fall: u32,
     rise: u32,
     weight: i64,
+    reverse: bool,
 }
 
-/// A script in track_script.
+/// A script in track_script, or an interface in track_interface.
 #[derive(Debug, Clone)]
-pub(super) struct TrackedScript {
+pub(super) struct Tracked {
     pub place: ConfPlace,
     pub name: String,
     weight: Option<i64>,
+    reverse: Option<bool>,
 }
 
-impl TrackedScript {
-    /// `NAME [weight NUMBER] [reverse]`.
-    pub fn of_line(line: &ConfStatement) -> TrackedScript {
-        let weight = line.words.iter().skip_while(|word| *word != "weight").nth(1);
-        TrackedScript {
-            place: line.place.clone(),
-            name: line.keyword().to_owned(),
-            weight: weight.and_then(|word| word.parse().ok()),
+impl Tracked {
+    /// `NAME [weight NUMBER] [reverse|noreverse]`.
+    pub fn of_line(line: &ConfStatement, verdicts: &mut Verdicts) -> Tracked {
+        let mut tracked =
+            Tracked { place: line.place.clone(), name: line.keyword().to_owned(), weight: None, reverse: None };
+        let mut words = line.words[1..].iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            match word {
+                "weight" => match words.next().map(str::parse) {
+                    Some(Ok(weight)) => tracked.weight = Some(weight),
+                    _ => verdicts.refuse(&line.place, "`weight` needs a number"),
+                },
+                "reverse" => tracked.reverse = Some(true),
+                "noreverse" => tracked.reverse = Some(false),
+                other => {
+                    verdicts.refuse(&line.place, format!("`{other}` behind {}: write one on each line", tracked.name))
+                }
+            }
         }
+        tracked
     }
 }
 
@@ -52,6 +65,7 @@ pub(super) fn script(statement: &ConfStatement, verdicts: &mut Verdicts) -> Vrrp
         fall: 1,
         rise: 1,
         weight: 0,
+        reverse: false,
     };
     for inside in &statement.block {
         match inside.keyword() {
@@ -60,12 +74,18 @@ pub(super) fn script(statement: &ConfStatement, verdicts: &mut Verdicts) -> Vrrp
             "timeout" => script.timeout = Some(inside.number(1.0, verdicts)),
             "fall" => script.fall = inside.number(script.fall, verdicts),
             "rise" => script.rise = inside.number(script.rise, verdicts),
-            "weight" => script.weight = inside.number(script.weight, verdicts),
+            "weight" => {
+                script.weight = inside.number(script.weight, verdicts);
+                script.reverse = inside.words.iter().skip(2).any(|word| word == "reverse");
+            }
             "user" => verdicts.note(
                 &inside.place,
                 "hbd runs checks as root: write `runuser -u NAME --` before the command in hbd.toml.d if that matters",
             ),
-            "init_fail" => {}
+            "init_fail" => verdicts.note(
+                &inside.place,
+                "`init_fail` of a script is not had: for hbd a check has not failed before it has run",
+            ),
             keyword => verdicts.note(&inside.place, format!("`{keyword}` of a script is not had")),
         }
     }
@@ -86,11 +106,20 @@ impl VrrpScript {
             fall: 1,
             rise: 1,
             weight: 0,
+            reverse: false,
         }
     }
 
     /// Says what differs when this is tracked.
-    pub fn compare(&self, tracked: &TrackedScript, verdicts: &mut Verdicts) {
+    pub fn compare(&self, tracked: &Tracked, verdicts: &mut Verdicts) {
+        if tracked.reverse.unwrap_or(self.reverse) {
+            let text = format!(
+                "`reverse` of {}: hbd's check fails when its command does. Leave the word out, with a command that fails \
+                 where the group must go, in a copy of this file",
+                self.name
+            );
+            verdicts.refuse(&tracked.place, text);
+        }
         if tracked.weight.unwrap_or(self.weight) != 0 {
             let text = format!(
                 "hbd has no weights: when {} fails, its group goes to the other node if that is ready, whatever the \

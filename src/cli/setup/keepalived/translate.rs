@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::global::GlobalDefinitions;
 use super::instance::{self, MAIL, VrrpInstance};
 use super::lines::{self, ConfStatement};
 use super::notify::{self, Notify, NotifyScope};
@@ -19,8 +20,19 @@ use crate::cli::setup::machine::Machine;
 use crate::cli::setup::options::{LinkOption, SetupOptions};
 use crate::cli::setup::proposal::{ImportedGroup, ImportedPair, Proposal, propose_imported};
 
-/// Blocks that VRRP needs no word for in hbd.
-const NOT_NEEDED: [&str; 4] = ["linkbeat_interfaces", "linkbeat_use_polling", "net_namespace", "instance"];
+/// Blocks of keepalived itself, and those that nothing but a refused or noted keyword can use.
+const NOT_NEEDED: [&str; 10] = [
+    "linkbeat_interfaces",
+    "linkbeat_use_polling",
+    "instance",
+    "use_pid_dir",
+    "child_wait_time",
+    "namespace_with_ipsets",
+    "vrrp_track_process",
+    "vrrp_track_file",
+    "track_file",
+    "bfd_instance",
+];
 
 /// hbd's shortest deadtime with leases, seconds.
 const SHORTEST_DEADTIME: u32 = 4;
@@ -33,8 +45,7 @@ struct Blocks {
     instances: Vec<VrrpInstance>,
     scripts: Vec<VrrpScript>,
     sync_groups: Vec<SyncGroup>,
-    /// `vrrp_startup_delay`, seconds.
-    startup_delay: f64,
+    global: GlobalDefinitions,
 }
 
 /// A vrrp_sync_group.
@@ -76,12 +87,12 @@ pub fn import(
     check_sync_groups(&blocks, &mut verdicts);
     let settings = settings(&blocks, &options, &mut verdicts);
     let groups = blocks.instances.iter().map(|one| group(one, &options, machine, &mut verdicts)).collect();
-    let mut notes = verdicts.notes;
+    let (mut notes, problems) = verdicts.into_notes_and_refusals();
     notes.push(
         "keepalived and hbd must not run beside each other: before hbd starts, systemctl disable --now keepalived on both nodes"
             .to_owned(),
     );
-    let pair = ImportedPair { groups, settings, notes, problems: verdicts.refusals };
+    let pair = ImportedPair { groups, settings, notes, problems };
     propose_imported(&options, machine, key, pair)
 }
 
@@ -92,7 +103,7 @@ impl Blocks {
             "vrrp_instance" => self.instances.push(instance::read(statement, verdicts)),
             "vrrp_script" => self.scripts.push(tracking::script(statement, verdicts)),
             "vrrp_sync_group" => self.sync_groups.push(sync_group(statement, verdicts)),
-            "global_defs" => self.global_definitions(statement, verdicts),
+            "global_defs" => self.global.read(statement, verdicts),
             keyword @ ("virtual_server" | "virtual_server_group" | "real_server") => verdicts.refuse(
                 place,
                 format!(
@@ -104,22 +115,17 @@ impl Blocks {
                 place,
                 format!("{keyword} belongs to the machine, not to the pair: write it into the network's configuration"),
             ),
-            "vrrp_track_process" | "vrrp_track_file" | "bfd_instance" => {}
-            keyword if NOT_NEEDED.contains(&keyword) => {}
+            "net_namespace" => verdicts.refuse(
+                place,
+                "hbd's addresses are those of the namespace in which it runs (net_namespace): let a drop-in of hbd.service \
+                 set NetworkNamespacePath=, and remove the line from a copy of this file",
+            ),
+            keyword @ ("garp_group" | "interface_up_down_delays") => verdicts.note(
+                place,
+                format!("`{keyword}` has no counterpart: [addresses] and [health] of hbd.toml say when hbd announces and moves"),
+            ),
+            keyword if NOT_NEEDED.contains(&keyword) => verdicts.not_needed(keyword, place),
             keyword => verdicts.note(place, format!("`{keyword}` has no counterpart, and nothing is made of it")),
-        }
-    }
-
-    fn global_definitions(&mut self, statement: &ConfStatement, verdicts: &mut Verdicts) {
-        for inside in &statement.block {
-            match inside.keyword() {
-                "vrrp_startup_delay" => self.startup_delay = inside.number(self.startup_delay, verdicts),
-                "notification_email" | "smtp_alert" | "smtp_alert_vrrp" => verdicts.note(&inside.place, MAIL),
-                keyword @ ("notify_fifo" | "vrrp_notify_fifo" | "lvs_sync_daemon") => verdicts
-                    .note(&inside.place, format!("`{keyword}` has no counterpart; org.hbd1(5) has signals on D-Bus")),
-                // How keepalived itself runs, names itself and announces.
-                _ => {}
-            }
         }
     }
 
@@ -136,10 +142,12 @@ impl Blocks {
             }
         }
         for interface in &instance.interfaces {
+            let script = VrrpScript::of_interface(&interface.name);
+            script.compare(interface, verdicts);
             // hbd watches the carrier of the interfaces of its addresses by itself.
-            let own = instance.addresses.iter().any(|address| address.device == *interface);
+            let own = instance.addresses.iter().any(|address| address.device == interface.name);
             if !own {
-                found.push(VrrpScript::of_interface(interface));
+                found.push(script);
             }
         }
         found
@@ -150,13 +158,21 @@ fn sync_group(statement: &ConfStatement, verdicts: &mut Verdicts) -> SyncGroup {
     let mut group = SyncGroup { place: statement.place.clone(), members: Vec::new(), notify: Vec::new() };
     for inside in &statement.block {
         match inside.keyword() {
-            "group" => group.members.extend(inside.block.iter().map(|line| line.keyword().to_owned())),
+            "group" => {
+                let below = inside.block.iter().flat_map(|line| &line.words);
+                group.members.extend(inside.words.iter().skip(1).chain(below).cloned());
+            }
             keyword if keyword.starts_with("notify") => {
                 let name = statement.value().unwrap_or_default().to_owned();
                 group.notify.extend(Notify::of(inside, NotifyScope { instance: false, name }, verdicts));
             }
             "smtp_alert" => verdicts.note(&inside.place, MAIL),
-            "global_tracking" | "sync_group_tracking_weight" => {}
+            keyword @ ("global_tracking" | "sync_group_tracking_weight") => verdicts.note(
+                &inside.place,
+                format!(
+                    "{keyword} is not had: hbd has no weights, and what an instance tracks moves its whole sync group"
+                ),
+            ),
             keyword => verdicts.refuse(
                 &inside.place,
                 format!("`{keyword}` of a sync group: write it into each of its instances, in a copy of this file"),
@@ -170,6 +186,14 @@ fn sync_group(statement: &ConfStatement, verdicts: &mut Verdicts) -> SyncGroup {
 fn check_sync_groups(blocks: &Blocks, verdicts: &mut Verdicts) {
     for group in &blocks.sync_groups {
         let of = |name: &String| blocks.instances.iter().find(|instance| instance.name == *name);
+        if group.members.is_empty() {
+            verdicts
+                .refuse(&group.place, "this sync group names no instance: write them below `group`, or remove it");
+        }
+        for unknown in group.members.iter().filter(|name| of(name).is_none()) {
+            verdicts
+                .refuse(&group.place, format!("there is no vrrp_instance {unknown}, which this sync group names"));
+        }
         let states: Vec<Option<bool>> = group.members.iter().filter_map(of).map(|instance| instance.master).collect();
         if states.windows(2).any(|pair| pair[0] != pair[1]) {
             verdicts.refuse(
@@ -254,13 +278,22 @@ fn group(
 
 /// hbd.toml.d: services on both nodes, as keepalived leaves them; checks; the program that is told.
 fn settings(blocks: &Blocks, options: &SetupOptions, verdicts: &mut Verdicts) -> Table {
-    let mut settings = returning::settings(&blocks.instances, blocks.startup_delay, verdicts);
+    let mut settings = returning::settings(&blocks.instances, blocks.global.startup_delay, verdicts);
     let mut groups = Table::new();
     let mut notified: Vec<(String, Notify)> = Vec::new();
     for instance in &blocks.instances {
         let scripts = blocks.scripts_of(instance, verdicts);
         let mut table = tracking::group_table(&scripts).unwrap_or_default();
         table.extend(returning::of_group(instance, &blocks.instances));
+        let forms: Vec<Value> = instance
+            .addresses
+            .iter()
+            .filter(|one| !one.form.is_empty())
+            .map(|one| one.form.as_str().into())
+            .collect();
+        if !forms.is_empty() {
+            table.insert("addresses".to_owned(), forms.into());
+        }
         if !table.is_empty() {
             groups.insert(instance.key().to_owned(), table.into());
         }
