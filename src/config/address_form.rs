@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::interface::MAX_INTERFACE_NAME;
+use super::interface::{MAX_INTERFACE_NAME, is_label};
 use super::refused::{Refused, refuse};
 use super::routes::{no_value, number, unknown};
 
@@ -108,6 +108,10 @@ fn label(word: &str, address: IpAddr) -> Result<String, Refused> {
             format!("write the interface's name, a colon and a word, at most {MAX_INTERFACE_NAME} bytes in all"),
         );
     }
+    if !is_label(word) {
+        let help = "write the interface's name, a colon and a word of letters, digits and `-`, `_`, `.`";
+        return refuse(format!("`{word}` cannot be an interface label"), help);
+    }
     Ok(word.to_owned())
 }
 
@@ -169,6 +173,8 @@ mod tests {
             ("VIP metrics 7", "`metrics` is not understood", "did you mean `metric`?"),
             ("VIP dev eth0", "`dev` is not understood", "words are label"),
             ("VIP label eth0:much-too-long", "longer than a label", "15 bytes"),
+            ("VIP label eth0:0,httpd", "cannot be an interface label", "letters, digits"),
+            ("VIP label eth0::httpd", "cannot be an interface label", "a colon and a word"),
             ("2001:db8::c8 label x", "no label", "leave label out"),
             ("2001:db8::c8 scope link", "derives the scope", "leave scope out"),
             ("VIP scope lan", "`scope lan` is not understood", "global, site, link or host"),

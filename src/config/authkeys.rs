@@ -332,8 +332,13 @@ impl Parser<'_> {
         }
     }
 
-    /// Warns of a key that can be guessed. It may be in use at both nodes, so it is not refused.
+    /// Warns of a key that can be guessed, or has what cannot be seen. Both nodes may use it, so it is not refused.
     fn weigh(&mut self, line: usize, key_number: u8, key: &Token<'_>) {
+        if let Some((offset, odd)) = text::unseen_in_secret(key.bytes) {
+            let at = self.at(line, key.column + offset, "");
+            let help = "write the key anew by hand on both nodes, unless the other one has the same";
+            self.findings.warning(&at, format!("key {key_number} has {odd}"), help);
+        }
         let Some(weakness) = auth_method::weakness(key.bytes) else { return };
         let help = "write a key that `hbctl genkey` has made, the same on both nodes; hbd.toml(5), [keys], says how to \
                     change keys while both run";
@@ -395,6 +400,17 @@ mod tests {
         assert!(warned("Hello!").contains("samples"));
         assert!(warned("f00f00f00f00f00").contains("fewer than 16 bytes"));
         assert_eq!(warned("f00f00f00f00f00f"), "");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_in_a_key_is_told() {
+        let ends: [(&[u8], _); 3] =
+            [(b"\xef\xb8\x8f", "(U+FE0F)"), (b"\xe2\x81\xa1", "(U+2061)"), (b"\xa0", "the byte 0xA0")];
+        for (end, odd) in ends {
+            let (keys, found) = parsed(&[b"auth 1\n1 sha1 0123456789abcdef", end].concat());
+            assert!(keys.is_some() && found.len() == 1 && found[0].message.contains(odd), "{found:?}");
+            assert_eq!((found[0].severity, found[0].line, found[0].column), (Severity::Warning, 2, 24));
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! Owns the rules between directives and between files. Never reads a file and never changes a value.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::checks_of_serial;
 use super::diagnostic::{FileWord, Findings};
 use super::files::Files;
 use super::form::ClusterForm;
@@ -58,6 +60,7 @@ impl CrossChecks<'_> {
         self.check_ping_nodes(findings);
         self.check_addresses_of_nodes(findings);
         self.check_leases(findings);
+        self.check_serial_lines(findings);
         self.check_interfaces(findings);
         self.check_unused_aliases(findings);
     }
@@ -141,8 +144,10 @@ impl CrossChecks<'_> {
             return;
         }
         let Some(last) = nodes.last() else {
-            let line = format!("add `node {node}` and a node line for the other node");
-            let key = format!("write nodes = [\"{node}\", \"…\"] below [cluster]");
+            // Of a copy the name may be unknown.
+            let shown = if node.is_empty() { "NAME" } else { node };
+            let line = format!("add `node {shown}` and a node line for the other node");
+            let key = format!("write nodes = [\"{shown}\", \"…\"] below [cluster]");
             findings.error(&self.whole(), "no nodes defined", self.hint(&line, &key));
             return;
         };
@@ -341,8 +346,11 @@ impl CrossChecks<'_> {
     /// An address that names a node belongs to that machine: a release would take it away.
     fn check_addresses_of_nodes(&self, findings: &mut Findings) {
         for node in &self.ha_cf.nodes {
-            let Some(own) = self.host.hosts.get(&node.text).copied().map(IpAddr::V4) else { continue };
-            if let Some(word) = self.groups.iter().find_map(|found| address_word(found, own)) {
+            let first = self.host.hosts.get(&node.text).copied().map(IpAddr::V4);
+            let all = self.host.all_addresses.get(&node.text).into_iter().flatten().copied();
+            let own: BTreeSet<IpAddr> = first.into_iter().chain(all).collect();
+            let words = |own: &IpAddr| self.groups.iter().find_map(|found| address_word(found, *own));
+            for (own, word) in own.iter().filter_map(|own| Some((own, words(own)?))) {
                 let message = format!(
                     "/etc/hosts gives the virtual address {own} to the node {}: whoever asks for that node reaches the one \
                      that has the address",
@@ -369,6 +377,13 @@ impl CrossChecks<'_> {
                 deadtime.as_millis()
             );
             findings.warning(&self.word_of("deadtime"), message, "write `deadtime 3` or more");
+        }
+    }
+
+    fn check_serial_lines(&self, findings: &mut Findings) {
+        if self.layers.all_accepted(&["baud", "deadtime"]) {
+            let (baud, deadtime) = (self.layers.settings.baud, self.layers.timing().deadtime);
+            checks_of_serial::check(&self.ha_cf.media, self.groups, baud, deadtime, findings);
         }
     }
 

@@ -154,6 +154,12 @@ impl Findings {
         self.push(Severity::Notice, at, message.into(), help.into());
     }
 
+    /// The error that everything else may follow from.
+    pub(super) fn lead(&mut self, at: &FileWord, message: impl Into<String>, help: impl Into<String>) {
+        self.error(at, message, help);
+        self.found.rotate_right(1);
+    }
+
     fn push(&mut self, severity: Severity, at: &FileWord, message: String, help: String) {
         self.found.push(Diagnostic {
             severity,
@@ -185,6 +191,11 @@ impl Findings {
         self.found.retain(|found| lines.iter().any(|(file, line)| *file == found.file && *line == found.line));
     }
 
+    /// Forgets what was found about the whole of a file.
+    pub(super) fn forget_file(&mut self, file: &Path) {
+        self.found.retain(|found| found.line > 0 || found.file != file);
+    }
+
     /// How many errors there are so far.
     pub(super) fn errors(&self) -> usize {
         self.found.iter().filter(|found| found.severity == Severity::Error).count()
@@ -195,7 +206,8 @@ impl Findings {
         self.found.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// All findings: files in the order in which they were first mentioned, lines in ascending order.
+    /// All findings, errors first: files in the order in which they were first mentioned, lines in ascending order.
+    /// What is missing in a file comes behind its lines: one of those may be the cause.
     pub(super) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut files: Vec<PathBuf> = Vec::new();
         for found in &self.found {
@@ -204,7 +216,10 @@ impl Findings {
             }
         }
         let mut list = self.found;
-        list.sort_by_key(|d| (files.iter().position(|f| *f == d.file), d.line, d.column));
+        list.sort_by_key(|d| {
+            let file = files.iter().position(|f| *f == d.file);
+            (d.severity != Severity::Error, file, d.line == 0, d.line, d.column)
+        });
         list
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// How many groups a cluster may have: a set of groups has a bit for each.
+pub const MAX_GROUPS: usize = 1024;
+
 /// One logical line of haresources: resources that move together (03 §2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {

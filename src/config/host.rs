@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+
+use super::haresources::ipv4::looks_like_address;
 
 /// The machine as the configuration sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Host {
     /// IPv4 names of /etc/hosts, lower case. hbd asks no DNS for the peer's address, because it must start without
     /// DNS.
     pub hosts: BTreeMap<String, Ipv4Addr>,
+    /// All addresses that /etc/hosts gives to a name, lower case: those of later lines, too, and of IPv6.
+    #[serde(default)]
+    pub all_addresses: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Port of the service `ha-cluster/udp`, if /etc/services has it: the default of `udpport` (04 §1.6).
     pub service_port: Option<u16>,
     /// The network interfaces; `None` where they are unknown, as for the files of another machine.
@@ -53,6 +58,7 @@ impl Host {
             node_name: std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim_end().to_owned(),
             environment: variables.collect(),
             hosts: hosts(&read("/etc/hosts")),
+            all_addresses: all_addresses(&read("/etc/hosts")),
             service_port: service_port(&read("/etc/services")),
             elsewhere: false,
             interfaces: interfaces(Path::new("/sys/class/net")),
@@ -69,6 +75,7 @@ impl Host {
         Host {
             node_name: node_name.map_or_else(|| read("etc/hostname").trim().to_owned(), str::to_owned),
             hosts: hosts(&read("etc/hosts")),
+            all_addresses: all_addresses(&read("etc/hosts")),
             service_port: service_port(&read("etc/services")),
             users: users(&read("etc/passwd")),
             elsewhere: true,
@@ -76,8 +83,13 @@ impl Host {
         }
     }
 
-    /// What to write instead of a name that is not in /etc/hosts.
-    pub(super) fn help_for_name(&self, usual: &str) -> String {
+    /// What to write instead of a name that is not in /etc/hosts. One that begins like an address was meant as one.
+    pub(super) fn help_for_name(&self, name: &str, usual: &str) -> String {
+        if looks_like_address(name) {
+            let shorter = name.trim_end_matches(|c: char| !c.is_ascii_digit());
+            let address = shorter.parse::<Ipv4Addr>().ok();
+            return address.map_or_else(|| usual.to_owned(), |address| format!("write {address}"));
+        }
         if self.elsewhere && self.hosts.is_empty() {
             return "copy that machine's /etc/hosts to the same place below the directory".to_owned();
         }
@@ -104,15 +116,33 @@ fn interfaces(directory: &Path) -> Option<BTreeSet<String>> {
     Some(names).filter(|names| !names.is_empty())
 }
 
+/// The lines of hosts(5): names, lower case, each with its address.
+fn lines_of_hosts(text: &str) -> impl Iterator<Item = (String, IpAddr)> {
+    text.lines().flat_map(|line| {
+        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
+        address
+            .into_iter()
+            .flat_map(move |address| words.clone().map(move |name| (name.to_ascii_lowercase(), address)))
+    })
+}
+
 /// IPv4 entries of hosts(5); the first line with a name counts.
 fn hosts(text: &str) -> BTreeMap<String, Ipv4Addr> {
     let mut found = BTreeMap::new();
-    for line in text.lines() {
-        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-        let Some(address) = words.next().and_then(|word| word.parse().ok()) else { continue };
-        for name in words {
-            found.entry(name.to_ascii_lowercase()).or_insert(address);
+    for (name, address) in lines_of_hosts(text) {
+        if let IpAddr::V4(address) = address {
+            found.entry(name).or_insert(address);
         }
+    }
+    found
+}
+
+/// All entries of hosts(5).
+fn all_addresses(text: &str) -> BTreeMap<String, BTreeSet<IpAddr>> {
+    let mut found: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
+    for (name, address) in lines_of_hosts(text) {
+        found.entry(name).or_default().insert(address);
     }
     found
 }
@@ -143,6 +173,21 @@ mod tests {
         assert_eq!(found["nodeb"], Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(found["nodeb.example.com"], Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_known() {
+        let found = all_addresses("127.0.1.1 nodeb\n10.0.0.2 NodeB # x\n2001:db8::9 nodeb.lan nodeb\nx nodeb\n");
+        let wanted = ["127.0.1.1", "10.0.0.2", "2001:db8::9"].map(|text| text.parse().unwrap());
+        assert_eq!(found["nodeb"], BTreeSet::from(wanted));
+    }
+
+    #[test]
+    fn a_word_that_begins_like_an_address_is_no_name() {
+        let copy = Host { elsewhere: true, ..Host::default() };
+        assert_eq!(copy.help_for_name("10.0.0.254;", "usual"), "write 10.0.0.254");
+        assert_eq!(copy.help_for_name("10.0.0.999", "usual"), "usual");
+        assert!(copy.help_for_name("gateway", "usual").contains("/etc/hosts"));
     }
 
     #[test]

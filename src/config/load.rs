@@ -34,7 +34,7 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// The keys; `None` under the same condition.
     pub keys: Option<AuthKeys>,
-    /// Everything found, sorted by file, line and column.
+    /// Everything found, errors first, then sorted by file, line and column.
     pub diagnostics: Vec<Diagnostic>,
     /// The only error: this machine's name is that of no node of ha.cf. It may get another later.
     pub stranger: bool,

@@ -17,7 +17,11 @@ const EXPLANATIONS: &[(&str, &str)] = &[
          the first medium; behind it the line has no effect.",
     ),
     ("baud", "Speed of serial lines: 9600, 19200, 38400, 57600, 115200, 230400 or 460800. Before serial."),
-    ("serial", "Heartbeats over a null-modem cable on this device."),
+    (
+        "serial",
+        "Heartbeats over a null-modem cable on this device. It is slow: while a node says there what it holds of many groups \
+             no heartbeat passes; hbctl check warns where that takes too long.",
+    ),
     ("bcast", "Heartbeats by broadcast on this interface."),
     ("udp", "The old name of bcast."),
     ("ucast", "Heartbeats to PEER through the interface DEV. A line that names this node itself does no harm."),

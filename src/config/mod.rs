@@ -28,7 +28,7 @@
 //! | `export/` | one description of the cluster translated into the other one |
 //! | `load` | the stages in their order |
 //! | `witness` | the values of `[witness]`: who has the third vote, and how it is asked for |
-//! | `checks`, `checks_of_witness`, `fencing`, `environment` | what follows from several files together |
+//! | `checks`, `checks_of_serial`, `checks_of_witness`, `fencing`, `environment` | what follows from several files |
 //! | `fingerprint`, `shared_items` | what must be the same on all nodes |
 //! | `difference` | what a reload would change, in words |
 //! | `diagnostic`, `refused` | findings |
@@ -44,6 +44,7 @@ mod arrangement;
 mod auth_method;
 mod authkeys;
 mod checks;
+mod checks_of_serial;
 mod checks_of_witness;
 mod diagnostic;
 mod difference;
@@ -94,7 +95,7 @@ pub use failback::{DailyWindow, FailbackPolicy};
 pub use files::Files;
 pub use fingerprint::Fingerprint;
 pub use group_target::{GROUP_TARGETS, group_target};
-pub use groups::{Address, Dialect, Group, Mount, Recipe, Resource, ResourceKind, Script, Transient};
+pub use groups::{Address, Dialect, Group, MAX_GROUPS, Mount, Recipe, Resource, ResourceKind, Script, Transient};
 pub(crate) use haresources::unit_name::escape as escape_unit_name;
 pub use host::Host;
 pub use load::{Loaded, load};
@@ -102,6 +103,7 @@ pub use node_name::node_name;
 pub use routes::{GroupRoute, GroupRule};
 pub use service_checks::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
 pub use shared_items::SharedItems;
+pub(crate) use sources::is_drop_in;
 pub use types::{
     AddressPolicy, Algorithm, AutoFailback, Child, Compression, Config, Connectivity, Feeder, FenceAgent,
     FenceDevice, FenceProtocol, GenerationMethod, Health, Medium, MessageFormat, NotifyProgram, OnAnswer, OnClaim,

@@ -4,15 +4,17 @@
 
 use std::io;
 
-use super::diagnostic::{FileWord, Findings};
+use super::diagnostic::{FileWord, Findings, Location};
 use super::files::Files;
 use super::host::Host;
-use super::text::text_of;
+use super::text::{self, text_of};
 
 /// The first line of nodeinfo, lower case; `None` where there is no such file, or the line does not end in a newline.
 fn written(files: &Files) -> io::Result<Option<String>> {
     let text = text_of(&std::fs::read(&files.nodeinfo)?);
-    Ok(text.split_once('\n').map(|(line, _)| line.trim().to_ascii_lowercase()))
+    // As Heartbeat does, at other blanks than those of ASCII nothing is cut off.
+    let blank = |c: char| c.is_ascii_whitespace();
+    Ok(text.split_once('\n').map(|(line, _)| line.trim_matches(blank).to_ascii_lowercase()))
 }
 
 /// The name that this machine gives itself, lower case, whatever nodes there are.
@@ -26,7 +28,7 @@ pub fn node_name(files: &Files, host: &Host) -> String {
 pub(super) fn node_among(files: &Files, host: &Host, nodes: &[FileWord], findings: &mut Findings) -> String {
     let path = &files.nodeinfo;
     match written(files) {
-        Ok(Some(name)) => return name,
+        Ok(Some(name)) => return seen(files, name, findings),
         Ok(None) => findings.warning(
             &FileWord::file(path),
             "the first line does not end in a newline: Heartbeat ignores the file, so does hbd",
@@ -35,6 +37,17 @@ pub(super) fn node_among(files: &Files, host: &Host, nodes: &[FileWord], finding
         Err(error) => findings.unreadable(path, &error),
     }
     node_of_host(files, host.node_name.to_ascii_lowercase(), nodes, findings)
+}
+
+/// The name of nodeinfo without characters that cannot be seen; reports them.
+fn seen(files: &Files, name: String, findings: &mut Findings) -> String {
+    let path = &files.nodeinfo;
+    let location = Location { file: path.as_path().into(), line: 1, column: 1, source: None };
+    let word = FileWord { text: name, location };
+    if let Some((at, refused)) = text::unseen(&word) {
+        findings.error(&at, refused.why, refused.help);
+    }
+    word.text.chars().filter(|c| text::name_of_unseen(*c).is_none()).collect()
 }
 
 /// The node of this name, or the only one whose name is the same but for a domain that one of the two lacks.

@@ -50,3 +50,29 @@ pub(super) fn check_file(path: &Path, secret: bool, findings: &mut Findings) {
         findings.warning(&FileWord::file(path), message, format!("chmod 600 {shown}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_needs::missing;
+
+    /// What is found about a file of this owner.
+    fn found(uid: u32) -> Option<Vec<String>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        if let Err(error) = std::os::unix::fs::chown(file.path(), Some(uid), None) {
+            missing("root", &format!("it gives a file to another user ({error}): run the tests as root"));
+            return None;
+        }
+        let mut findings = Findings::default();
+        check_owner(file.path(), &file.path().metadata().unwrap(), &mut findings);
+        Some(findings.into_sorted().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_warned_of_and_one_of_root_is_not() {
+        assert_eq!(found(ROOT).unwrap_or_default(), [""; 0]);
+        let Some(said) = found(4711) else { return };
+        let [said] = said.as_slice() else { panic!("{said:?}") };
+        assert!(said.contains("belongs to uid 4711") && said.contains("chown root: "), "{said}");
+    }
+}

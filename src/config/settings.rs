@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::diagnostic::{FileWord, Findings};
 use super::directives::{DIRECTIVES, Directive, Treatment};
 use super::types::{Algorithm, AutoFailback, Compression, GenerationMethod, MessageFormat, Timing, UuidFrom};
+use super::value::path_help;
 
 /// One value of one directive, and the word that gave it.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ impl SettingCollector {
                 let shared = word.location.file.file_name().is_some_and(|name| name == "ha.cf");
                 if accepted.doubt.is_some() && !shared {
                     let why = format!("`{}` is not an absolute path", word.text);
-                    let help = format!("write /…/{}", word.text);
+                    let help = path_help(&word.text);
                     findings.error(word, directive.complaint(&word.text, &why), help);
                     self.mark_refused(directive.name);
                     return;

@@ -17,6 +17,7 @@ use super::host::Host;
 use super::node_name::node_among;
 use super::ownership;
 use super::settings::SettingCollector;
+use super::text::text_of;
 
 /// What the files say, each word checked by itself.
 pub(super) struct Sources {
@@ -38,7 +39,8 @@ pub(super) struct Sources {
     pub groups_whole: bool,
 }
 
-/// Reads all files; `None` if it cannot be said which of them describe the cluster. Then the reason is reported.
+/// Reads all files; `None` if none of them describes the cluster, or it cannot be said which. Then the reason is
+/// reported, and nothing that follows from it.
 pub(super) fn read(files: &Files, host: &Host, findings: &mut Findings) -> Option<Sources> {
     let mut scalars = SettingCollector::default();
     let bytes = std::fs::read(&files.ha_cf);
@@ -61,12 +63,15 @@ pub(super) fn read(files: &Files, host: &Host, findings: &mut Findings) -> Optio
             refuse_second_description(files, &hbd_toml, findings)?;
             ha_cf::read_form(&hbd_toml.form, &node, files, host, &mut scalars, findings)
         }
-        (Some(written), _) => written,
+        (Some(written), Ok(bytes)) if !says_nothing(&bytes) => written,
         // The file that is no TOML may describe the cluster.
         (None, Err(error)) if hbd_toml.unreadable && error.kind() == io::ErrorKind::NotFound => return None,
-        (None, result) => {
-            report_missing_ha_cf(files, &result.err().unwrap_or(io::ErrorKind::NotFound.into()), findings);
-            HaCf::default()
+        (_, result) => {
+            report_missing_ha_cf(files, host, result.err().as_ref(), findings);
+            if files.haresources.exists() {
+                read_groups(files, &HaCf::default(), &hbd_toml, &node, findings);
+            }
+            return None;
         }
     };
     let before = findings.errors();
@@ -94,11 +99,31 @@ fn read_ha_cf(
     found
 }
 
-fn report_missing_ha_cf(files: &Files, error: &io::Error, findings: &mut Findings) {
-    let message = format!("Cannot open config file [{}]: {error}", files.ha_cf.display());
-    let help = "create it, or copy it from the other node and adapt the peer's address; /usr/share/doc/hbd/examples has \
-                examples";
-    findings.error(&FileWord::file(&files.ha_cf), message, help);
+/// Whether there is nothing but comments in a file.
+fn says_nothing(bytes: &[u8]) -> bool {
+    text_of(bytes).lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
+}
+
+/// Reports that ha.cf is not there (`error`), or that it is empty. Where there are no keys either, nothing has been
+/// set up, and the keys are not missed.
+fn report_missing_ha_cf(files: &Files, host: &Host, error: Option<&io::Error>, findings: &mut Findings) {
+    let path = files.ha_cf.display();
+    let message = match error {
+        Some(error) => format!("Cannot open config file [{path}]: {error}"),
+        None => format!("{path} says nothing: it describes no cluster"),
+    };
+    let help = match error {
+        Some(error) if error.kind() != io::ErrorKind::NotFound => "make it a file that root can read",
+        _ if host.elsewhere => "copy that machine's ha.cf to the same place below the directory",
+        _ => {
+            "`hbctl init` sets up a new pair, `hbctl import` takes over that of another cluster manager; or copy the file from \
+             the other node and adapt the peer's address"
+        }
+    };
+    if error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) && !files.authkeys.exists() {
+        findings.forget_file(&files.authkeys);
+    }
+    findings.lead(&FileWord::file(&files.ha_cf), message, help);
 }
 
 /// Refuses ha.cf or haresources beside the tables that say the same: nobody could say which of them counts.
@@ -126,7 +151,10 @@ fn read_hbd_toml(files: &Files, host: &Host, scalars: &mut SettingCollector, fin
     let mut tables = HbdToml::default();
     let mut paths = vec![files.hbd_toml.clone()];
     match drop_ins(&files.hbd_toml_dir) {
-        Ok(found) => paths.extend(found),
+        Ok(found) => {
+            paths.extend(found);
+            report_unread(&files.hbd_toml_dir, findings);
+        }
         Err(error) => findings.unreadable(&files.hbd_toml_dir, &error),
     }
     for path in paths {
@@ -163,12 +191,43 @@ pub(super) fn drop_ins(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if is_drop_in(&path) {
             found.push(path);
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file of hbd.toml.d is read. Editors keep hidden ones of their own.
+pub(crate) fn is_drop_in(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Names what is left of files by editors and by the package manager, and a text for people.
+fn is_left_over(name: &str) -> bool {
+    const ENDS: [&str; 4] = ["~", ".bak", ".swp", ".orig"];
+    ENDS.iter().any(|end| name.ends_with(end))
+        || [".dpkg-", ".ucf-", ".rpm"].iter().any(|mark| name.contains(mark))
+        || name.starts_with("README")
+}
+
+/// Reports files of hbd.toml.d that are not read: `groups.conf`, `groups.TOML`, `.groups.toml`.
+fn report_unread(directory: &Path, findings: &mut Findings) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.is_file() && !is_drop_in(path)).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if is_left_over(&name) {
+            continue;
+        }
+        let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
+        let message =
+            format!("{} is not read: a file here ends in .toml, in lower case, and is not hidden", path.display());
+        findings.notice(&FileWord::file(&path), message, format!("name it {stem}.toml if it is meant"));
+    }
 }
 
 fn read_groups(

@@ -46,11 +46,21 @@ pub(super) struct Accepted {
 /// Stands for a path that hbd does without.
 pub(super) const NO_PATH: &str = "/dev/null";
 
+/// Whether the word means that there is to be no such file.
+fn says_none(raw: &str) -> bool {
+    raw.eq_ignore_ascii_case("none") || boolean(raw) == Some(false)
+}
+
+/// What to write instead of a word that is no path.
+pub(super) fn path_help(raw: &str) -> String {
+    if says_none(raw) { "leave the line out".to_owned() } else { format!("write /…/{raw}") }
+}
+
 fn no_path(raw: &str) -> Refused {
     let bare = raw.trim_matches(['"', '\'']);
     let help = match (bare.starts_with('/'), raw) {
         (true, _) => format!("there are no quotes in ha.cf: write {bare}"),
-        (false, "none") => "leave the line out".to_owned(),
+        (false, raw) if says_none(raw) => "leave the line out".to_owned(),
         (false, _) => format!("write it with its directory: /…/{bare}"),
     };
     Refused { why: "it is not an absolute path, and hbd does without it".to_owned(), help }
@@ -77,7 +87,7 @@ impl ValueKind {
             ValueKind::OptionalPath => {
                 Ok(Accepted { value: NO_PATH.into(), doubt: Some(no_path(raw)), notice: None })
             }
-            ValueKind::Path => refuse(format!("`{raw}` is not an absolute path"), format!("write /…/{raw}")),
+            ValueKind::Path => refuse(format!("`{raw}` is not an absolute path"), path_help(raw)),
             ValueKind::Text => Ok(plain(raw)),
         }
     }

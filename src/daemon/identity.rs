@@ -89,7 +89,7 @@ impl Register {
         let mut identity = self.next()?;
         let saved = self.save(identity);
         if saved.is_err() {
-            // After a reboot the file will say what it says now, and the clock more than today.
+            // After a reboot the file says what it says now, and the clock more than today: see `next_generation`.
             identity.generation = identity.generation.max(self.now());
         }
         self.note(identity);
@@ -132,6 +132,8 @@ impl Register {
     }
 
     /// The number in the file, or the copy's if that is higher, plus one; the time plus one if neither is known.
+    /// Without a copy never less than the time: before the machine was booted a number may have been used that could
+    /// not be saved, and that was about the time of its start.
     fn next_generation(&self, noted: Option<u64>) -> Result<u64, IdentityError> {
         let path = self.state.join("hb_generation");
         let last = match read_number(&path) {
@@ -141,7 +143,8 @@ impl Register {
             }
             Err(_) => noted,
         };
-        last.unwrap_or_else(|| self.now()).checked_add(1).ok_or(IdentityError::Generation { path })
+        let next = last.unwrap_or_else(|| self.now()).checked_add(1).ok_or(IdentityError::Generation { path })?;
+        Ok(if noted.is_none() { next.max(self.now().saturating_add(1)) } else { next })
     }
 
     fn known_uuid(&self, noted: Option<[u8; 16]>) -> Result<[u8; 16], IdentityError> {
@@ -275,10 +278,28 @@ mod tests {
     fn the_generation_rises_in_heartbeats_own_format() {
         let (_root, register) = machine();
         let path = register.state.join("hb_generation");
-        fs::write(&path, b"     1795306704\n").unwrap();
-        assert_eq!(saved(&register).generation, 1_795_306_705);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "     1795306705\n");
-        assert_eq!(saved(&register).generation, 1_795_306_706);
+        // A clock that was ahead: the number never falls back to the time.
+        fs::write(&path, b"     9795306704\n").unwrap();
+        assert_eq!(saved(&register).generation, 9_795_306_705);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "     9795306705\n");
+        assert_eq!(saved(&register).generation, 9_795_306_706);
+    }
+
+    #[test]
+    fn after_a_reboot_with_the_disk_mended_no_number_is_used_again_that_could_not_be_saved() {
+        let (_root, register) = machine();
+        let path = register.state.join("hb_generation");
+        fill(&register);
+        let (unsaved, error) = register.advance().unwrap();
+        assert!(error.is_some());
+        // The disk says what it said before, and /run is empty.
+        empty(&register);
+        fs::write(&path, b"            100\n").unwrap();
+        fs::remove_dir_all(&register.runtime).unwrap();
+        let next = saved(&register);
+        assert!(next.generation >= unsaved.generation, "{next:?} after {unsaved:?}");
+        assert_eq!(read_number(&path).unwrap(), Some(next.generation));
+        assert_eq!(saved(&register).generation, next.generation + 1, "within one boot it rises by one");
     }
 
     #[test]
@@ -299,6 +320,18 @@ mod tests {
         let error = register.advance().unwrap_err().to_string();
         assert!(error.contains("hb_generation") && error.contains("date +%s"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"oops");
+    }
+
+    #[test]
+    fn the_highest_number_there_is_has_no_next_one_and_is_refused() {
+        let (_root, register) = machine();
+        let path = register.state.join("hb_generation");
+        let text = format!("{:>15}\n", u64::MAX);
+        fs::write(&path, &text).unwrap();
+        let error = register.advance().unwrap_err();
+        assert!(matches!(error, IdentityError::Generation { .. }), "{error:?}");
+        assert!(error.to_string().contains("date +%s"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
         Ok(entries) => {
             let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
             let mut paths = paths.map_err(failed("read", directory))?;
-            paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+            paths.retain(|path| config::is_drop_in(path));
             Ok(paths)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -62,7 +62,10 @@ fn peer_address(peer: &FileWord, host: &Host, findings: &mut Findings) -> Option
                         "ucast: cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts",
                         peer.text
                     ),
-                    host.help_for_name("write the peer's IPv4 address: a cluster node must start without DNS"),
+                    host.help_for_name(
+                        &peer.text,
+                        "write the peer's IPv4 address: a cluster node must start without DNS",
+                    ),
                 );
                 return None;
             };
@@ -249,7 +252,7 @@ fn ping_host(word: &FileWord, host: &Host, findings: &mut Findings) -> Option<Ip
         findings.error(
             word,
             format!("cannot resolve hostname: `{}` is no IPv4 address and not in /etc/hosts", word.text),
-            host.help_for_name("write the host's IPv4 address: a cluster node must start without DNS"),
+            host.help_for_name(&word.text, "write the host's IPv4 address: a cluster node must start without DNS"),
         );
     }
     address

@@ -7,7 +7,7 @@
 
 use super::context::LookupContext;
 use super::unit_name;
-use crate::config::groups::{Mount, Recipe, ResourceKind, Transient};
+use crate::config::groups::{Mount, Recipe, Resource, ResourceKind, Transient};
 use crate::config::refused::{Refused, refuse};
 
 const USAGE: &str = "write Filesystem::DEVICE::DIR, Filesystem::DEVICE::DIR::FSTYPE or …::FSTYPE::OPTIONS";
@@ -40,6 +40,39 @@ pub(super) fn resource_kind(
         return Ok(ResourceKind::Unit(unit));
     }
     Ok(ResourceKind::Transient(Transient { unit, recipe: Recipe::Mount(mount) }))
+}
+
+/// What a resource mounts.
+#[derive(Debug)]
+pub(super) struct Mounted {
+    /// As in [`Mount::device`].
+    pub device: String,
+    fstype: String,
+}
+
+impl Mounted {
+    /// Whether several nodes may mount it at the same time.
+    pub fn is_of_cluster(&self) -> bool {
+        matches!(self.fstype.as_str(), "gfs" | "gfs2" | "ocfs2")
+    }
+}
+
+/// What the resource mounts, by its word and by the line of fstab that its unit is made of; `None` where neither says
+/// that it mounts something.
+pub(super) fn mounted(resource: &Resource, context: &LookupContext<'_>) -> Option<Mounted> {
+    let word = resource.word.strip_prefix("Filesystem::").map(|rest| rest.split("::").collect::<Vec<_>>());
+    let unit = resource.kind.unit().unwrap_or_default();
+    let line = FstabLine::of_unit(context, unit);
+    let of_line = |line: &FstabLine| line.fstype.clone();
+    match (word.as_deref(), line) {
+        (Some([device, _, rest @ ..]), line) => {
+            let written = rest.first().filter(|fstype| !matches!(**fstype, "" | "auto"));
+            let fstype = written.map_or_else(|| line.as_ref().map(of_line), |fstype| Some((*fstype).to_owned()));
+            Some(Mounted { device: fstab_source(&source(device)), fstype: fstype.unwrap_or_default() })
+        }
+        (_, Some(line)) => Some(Mounted { fstype: of_line(&line), device: line.device }),
+        (_, None) => None,
+    }
 }
 
 /// The device for the unit. `-LLABEL` and `-UUUID` are options of mount(8) and become the path that udev gives the
@@ -76,11 +109,17 @@ struct FstabLine {
 impl FstabLine {
     /// The line for the directory. A blank in a field is written as `\040`.
     fn of(context: &LookupContext<'_>, directory: &str) -> Option<FstabLine> {
+        FstabLine::of_unit(context, &format!("{}.mount", unit_name::of_path(directory)))
+    }
+
+    /// The line from which systemd makes the unit.
+    fn of_unit(context: &LookupContext<'_>, unit: &str) -> Option<FstabLine> {
+        let directory = unit.strip_suffix(".mount")?;
         let text = std::fs::read_to_string(context.fstab).unwrap_or_default();
         text.lines().enumerate().find_map(|(index, line)| {
             let fields: Vec<String> = line.split_whitespace().map(|field| field.replace("\\040", " ")).collect();
             let [device, own, rest @ ..] = fields.as_slice() else { return None };
-            if device.starts_with('#') || unit_name::of_path(own) != unit_name::of_path(directory) {
+            if device.starts_with('#') || unit_name::of_path(own) != directory {
                 return None;
             }
             let options = rest.get(1).map(|options| options.split(',').map(str::to_owned).collect());

@@ -1,11 +1,12 @@
 //! `[[group]]` of hbd.toml, read as the line of haresources that says the same.
 //!
-//! Owns what cannot be a word of a line: what hbd.toml says, `hbctl config export` can write into haresources.
+//! Owns what cannot be a word of a line: what hbd.toml says, `hbctl config export` can write into haresources. No
+//! table is left out without an error.
 
 use std::path::Path;
 
 use super::lines::LogicalLine;
-use super::{LookupContext, WrittenGroup, group, shared};
+use super::{LookupContext, WrittenGroup, group, number, shared};
 use crate::config::diagnostic::Findings;
 use crate::config::form::WrittenTable;
 
@@ -15,6 +16,7 @@ pub(in crate::config) fn read_form(
     context: LookupContext<'_>,
     findings: &mut Findings,
 ) -> Vec<WrittenGroup> {
+    number::check(groups.iter().filter_map(|table| table.resources.first()), findings);
     let mut found = Vec::new();
     for table in groups {
         let mut line = LogicalLine { words: vec![table.node.clone()], ..LogicalLine::default() };
@@ -30,6 +32,10 @@ pub(in crate::config) fn read_form(
         let path: &Path = &table.node.location.file;
         found.extend(group(path, line, context, findings));
     }
-    shared::check(&found, findings);
+    if let Some(first) = groups.first().filter(|_| found.len() != groups.len() && !findings.has_errors()) {
+        let message = format!("there are {} tables [[group]], and {} groups came of them", groups.len(), found.len());
+        findings.error(&first.node, message, "this is a fault of hbd: please report it with the file");
+    }
+    shared::check(&found, &context, findings);
     found
 }

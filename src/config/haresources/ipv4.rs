@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::config::groups::Address;
-use crate::config::interface::{self, MAX_INTERFACE_NAME, Place, is_interface_name};
+use crate::config::interface::{self, Place, is_interface_name, is_label};
 use crate::config::refused::{Refused, refuse};
 
 /// Whether the word begins with four groups of digits separated by points, whatever follows (03 §2.3 no. 1).
@@ -87,21 +87,15 @@ fn mask(text: &str, usage: &str) -> Result<u8, Refused> {
 
 /// The interface and the label of `eth0` or `eth0:1`.
 fn device_and_label(nic: &str) -> Result<(Option<String>, Option<String>), Refused> {
-    let (device, label) = match nic.split_once(':') {
-        Some((device, rest)) => (device, Some((rest, nic))),
-        None => (nic, None),
-    };
+    let device = nic.split(':').next().unwrap_or(nic);
     if !is_interface_name(device) {
         return refuse(format!("`{nic}` cannot be the name of an interface"), interface::hint(device, Place::Word));
     }
-    match label {
-        None => Ok((Some(device.to_owned()), None)),
-        Some((rest, whole)) if !rest.is_empty() && whole.len() <= MAX_INTERFACE_NAME => {
-            Ok((Some(device.to_owned()), Some(whole.to_owned())))
-        }
-        Some((_, whole)) => refuse(
-            format!("`{whole}` cannot be an interface label"),
-            format!("write DEV:NAME, at most {MAX_INTERFACE_NAME} bytes in all"),
-        ),
+    if device == nic {
+        return Ok((Some(device.to_owned()), None));
     }
+    if !is_label(nic) {
+        return refuse(format!("`{nic}` cannot be an interface label"), interface::hint_for_label(nic));
+    }
+    Ok((Some(device.to_owned()), Some(nic.to_owned())))
 }

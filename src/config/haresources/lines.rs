@@ -157,11 +157,14 @@ fn report_odd_characters(words: &[FileWord], findings: &mut Findings) -> bool {
         findings.error(&at, template.why, template.help);
         return true;
     }
-    let odd: Vec<_> = words.iter().filter_map(text::unseen).collect();
-    for (at, refused) in &odd {
-        findings.error(at, refused.why.as_str(), refused.help.as_str());
+    let before = findings.count();
+    for word in words.iter().filter(|word| word.text.contains('\u{fffd}')) {
+        findings.error(word, format!("`{}` is not UTF-8", word.text), "only comments may be in another encoding");
     }
-    !odd.is_empty()
+    for (at, refused) in words.iter().filter_map(text::unseen) {
+        findings.error(&at, refused.why, refused.help);
+    }
+    findings.count() > before
 }
 
 /// Splits the text of a logical line into words. A word may go on in the next physical line.

@@ -12,6 +12,8 @@ mod ipv6;
 mod lines;
 mod nodes;
 mod notes;
+mod number;
+mod pacemaker;
 mod resource;
 mod script;
 mod shared;
@@ -37,6 +39,7 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> Vec<WrittenGroup> {
     let lines = logical_lines(path, bytes, findings);
+    number::check(lines.iter().filter_map(|line| line.words.get(1)), findings);
     let wanted = lines.iter().filter(|line| line.words.len() > 1).count();
     let mut found = Vec::new();
     for line in lines {
@@ -46,7 +49,7 @@ pub(super) fn read(
         let message = format!("{wanted} lines name resources, and {} groups came of them", found.len());
         findings.error(&FileWord::file(path), message, "this is a fault of hbd: please report it with the file");
     }
-    shared::check(&found, findings);
+    shared::check(&found, &context, findings);
     found
 }
 

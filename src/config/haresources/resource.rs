@@ -5,7 +5,7 @@
 use super::context::LookupContext;
 use super::ipv4::{self, looks_like_address};
 use super::unit_name::{self, MAX_UNIT};
-use super::{filesystem, ipv6, script};
+use super::{filesystem, ipv6, pacemaker, script};
 use crate::config::groups::ResourceKind;
 use crate::config::refused::{Refused, refuse};
 use crate::config::value::nearest;
@@ -32,6 +32,7 @@ pub(super) fn resource_kind(word: &str, context: &LookupContext<'_>) -> Result<R
     if let Some(unit) = context.aliases.get(word) {
         return Ok(ResourceKind::Unit(unit.clone()));
     }
+    pacemaker::refuse_notation(word)?;
     let mut parts = word.split("::");
     let name = parts.next().unwrap_or("");
     let mut arguments: Vec<&str> = parts.collect();
@@ -211,6 +212,9 @@ mod tests {
             ("1.2.3.4/24/an-interface-too-long", "cannot be the name of an interface"),
             ("1.2.3.4/24/eth0:", "cannot be an interface label"),
             ("1.2.3.4/24/eth0:long-long-lab", "cannot be an interface label"),
+            ("1.2.3.4/24/eth0:0,httpd", "cannot be an interface label"),
+            ("1.2.3.4/24/eth0:1;x", "cannot be an interface label"),
+            ("1.2.3.4/24/eth0::httpd", "cannot be an interface label"),
             ("0.0.0.0/24", "cannot be a virtual address"),
             ("224.0.0.1", "cannot be a virtual address"),
             ("IPaddr::1.2.3.4::x", "takes one argument"),

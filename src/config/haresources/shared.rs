@@ -5,12 +5,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::context::LookupContext;
+use super::filesystem;
 use super::written::WrittenGroup;
 use crate::config::diagnostic::{FileWord, Findings};
-use crate::config::groups::{Mount, Recipe, ResourceKind, Transient};
+use crate::config::groups::{Resource, ResourceKind, Transient};
+
+/// Storage that one node at a time may write to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Storage {
+    /// A device node.
+    Device(String),
+    /// The name of a DRBD resource.
+    Drbd(String),
+}
 
 /// Reports names that are used twice, in one group or in several.
-pub(super) fn check(found: &[WrittenGroup], findings: &mut Findings) {
+pub(super) fn check(found: &[WrittenGroup], context: &LookupContext<'_>, findings: &mut Findings) {
     let mut keys: BTreeMap<&str, &FileWord> = BTreeMap::new();
     for one in found {
         if let Some(word) = one.words.first() {
@@ -18,7 +29,7 @@ pub(super) fn check(found: &[WrittenGroup], findings: &mut Findings) {
         }
     }
     let mut addresses: BTreeMap<IpAddr, (&FileWord, &str)> = BTreeMap::new();
-    let mut devices: BTreeMap<&str, (&FileWord, &str)> = BTreeMap::new();
+    let mut storage: BTreeMap<Storage, (&FileWord, &str)> = BTreeMap::new();
     let mut units: BTreeMap<&str, &FileWord> = BTreeMap::new();
     for one in found {
         let mut own = BTreeSet::new();
@@ -33,10 +44,10 @@ pub(super) fn check(found: &[WrittenGroup], findings: &mut Findings) {
                 continue;
             }
             let node = one.group.node.as_str();
-            if let Some(device) = one_writer(&resource.kind) {
-                let first = *devices.entry(device).or_insert((word, node));
+            if let Some(written) = one_writer(resource, one, context) {
+                let first = *storage.entry(written.clone()).or_insert((word, node));
                 if first.1 != node {
-                    report_two_writers(word, first.0, device, findings);
+                    report_two_writers(word, first.0, &written, findings);
                     continue;
                 }
             }
@@ -74,16 +85,17 @@ fn report_shared_key(word: &FileWord, key: &FileWord, findings: &mut Findings) {
     );
 }
 
-/// The device of a mount that only one node at a time may have; `None` for a file system of
-/// the network or of a cluster.
-fn one_writer(kind: &ResourceKind) -> Option<&str> {
-    match kind {
-        ResourceKind::Transient(Transient { recipe: Recipe::Mount(Mount { device, fstype, .. }), .. }) => {
-            let of_a_cluster = fstype.as_deref().is_some_and(|fstype| matches!(fstype, "gfs" | "gfs2" | "ocfs2"));
-            Some(device.as_str()).filter(|device| device.starts_with("/dev/") && !of_a_cluster)
-        }
-        _ => None,
+/// The storage of a resource that only one node at a time may write to; `None` for other resources, and for a file
+/// system of the network or of a cluster, with what lies below it.
+fn one_writer(resource: &Resource, group: &WrittenGroup, context: &LookupContext<'_>) -> Option<Storage> {
+    if let Some(mounted) = filesystem::mounted(resource, context) {
+        let alone = mounted.device.starts_with("/dev/") && !mounted.is_of_cluster();
+        return alone.then_some(Storage::Device(mounted.device));
     }
+    let name = resource.word.strip_prefix("drbddisk::").or_else(|| resource.word.strip_prefix("drbdupper::"))?;
+    let mut mounts = group.group.resources.iter().filter_map(|other| filesystem::mounted(other, context));
+    let both = mounts.any(|mounted| mounted.is_of_cluster());
+    (!both).then(|| Storage::Drbd(name.to_owned()))
 }
 
 /// Groups of different nodes run on both nodes at the same time, most of the time.
@@ -97,9 +109,19 @@ fn report_two_owners(word: &FileWord, first: &FileWord, address: IpAddr, finding
     );
 }
 
-fn report_two_writers(word: &FileWord, first: &FileWord, device: &str, findings: &mut Findings) {
-    let message = format!("{device} is already mounted in {}, in a group of the other node", first.file_and_line());
-    findings.error(word, message, "put it into one group only: two nodes that mount it at the same time destroy it");
+fn report_two_writers(word: &FileWord, first: &FileWord, storage: &Storage, findings: &mut Findings) {
+    let place = first.file_and_line();
+    let (message, help) = match storage {
+        Storage::Device(device) => (
+            format!("{device} is already mounted in {place}, in a group of the other node"),
+            "put it into one group only: two nodes that mount it at the same time destroy it",
+        ),
+        Storage::Drbd(name) => (
+            format!("the DRBD resource {name} is already in {place}, in a group of the other node"),
+            "put it into one group only: it is primary on one node at a time, and the other group could not start",
+        ),
+    };
+    findings.error(word, message, help);
 }
 
 fn report_shared_resource(word: &FileWord, first: &FileWord, kind: &ResourceKind, findings: &mut Findings) {

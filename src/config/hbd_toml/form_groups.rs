@@ -8,6 +8,7 @@ use super::source::TomlText;
 use super::words::WordReader;
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::form::{ClusterForm, WrittenTable};
+use crate::config::value::nearest;
 
 /// The keys that stand for the line of haresources.
 pub(super) const KEYS: [&str; 2] = ["node", "resources"];
@@ -25,8 +26,14 @@ pub(super) fn read(
     let values = KEYS.map(|key| table.get(key));
     let [Some(node), Some(resources)] = values else {
         let missing = KEYS.into_iter().zip(values).filter(|(_, value)| value.is_none()).map(|(key, _)| key);
-        let missing: Vec<_> = missing.map(|key| format!("`{key}`")).collect();
-        findings.error(at, format!("[[group]] has no {}", missing.join(" and no ")), HELP);
+        let missing: Vec<&str> = missing.collect();
+        let misspelt = table.keys().find_map(|key| {
+            let near = nearest(key.get_ref(), missing.iter().copied())?;
+            Some(format!("did you mean `{near}` with `{}`?", key.get_ref()))
+        });
+        let names: Vec<_> = missing.iter().map(|key| format!("`{key}`")).collect();
+        let message = format!("[[group]] has no {}", names.join(" and no "));
+        findings.error(at, message, misspelt.unwrap_or_else(|| HELP.to_owned()));
         return None;
     };
     let mut reader = WordReader { table: "[[group]]", source, findings };

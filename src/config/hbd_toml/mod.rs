@@ -24,6 +24,7 @@ pub(super) mod record;
 pub(super) mod services;
 mod source;
 pub(super) mod units;
+mod unseen;
 pub(super) mod watchdog;
 pub(super) mod witness;
 mod words;
@@ -149,15 +150,25 @@ pub(super) fn read(
     };
     let source = TomlText::new(path, text);
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut told = 0;
     for error in &errors {
-        let at = source.mistake(error.span().unwrap_or(0..0));
+        let span = error.span().unwrap_or(0..0);
+        if let Some((at, odd)) = source.unseen(source.line_of(span.start)) {
+            // One such character makes several mistakes of a line.
+            if at.location.line != told {
+                findings.error(&at, odd, unseen::HELP);
+            }
+            told = at.location.line;
+            continue;
+        }
+        let at = source.mistake(span);
         findings.error(
             &at,
             error.message().trim_end().replace('\n', ", "),
             "see hbd.toml(5) and toml.io for the syntax",
         );
     }
-    if !errors.is_empty() {
+    if !errors.is_empty() || unseen::report(table.get_ref(), &source, findings) {
         tables.unreadable = true;
         return;
     }
@@ -203,9 +214,14 @@ fn read_top(
                 tables.arrangement.read(name, source.word(value.span()), found, source, findings);
             }
             (_, Ok(directive)) => read_scalar(directive, source, value, scalars, findings),
-            (_, Err(_)) if TABLES.contains(&name) => {
-                let heading = if name == "groups" { "groups.\"KEY\"" } else { name };
-                let help = format!("write [{heading}] on a line of its own");
+            (found, Err(_)) if TABLES.contains(&name) => {
+                let help = match (name, found) {
+                    ("groups", DeValue::Array(_)) => {
+                        "write [[group]] for each group; [groups.\"KEY\"] says more of one".to_owned()
+                    }
+                    ("groups", _) => "write [groups.\"KEY\"] on a line of its own".to_owned(),
+                    _ => format!("write [{name}] on a line of its own"),
+                };
                 findings.error(&at, format!("`{name}` is not a table"), help);
             }
             (_, Err(_)) if REPEATED.contains(&name) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::diagnostic::{FileWord, Findings, Location};
+use crate::config::text::name_of_unseen;
 use crate::config::value::{ValueKind, nearest};
 
 /// The text of a TOML file, with which byte spans become places.
@@ -32,6 +33,31 @@ impl<'a> TomlText<'a> {
     pub(super) fn mistake(&self, span: std::ops::Range<usize>) -> FileWord {
         let at = self.word(span.clone());
         if at.location.source.is_some() { at } else { self.place(span) }
+    }
+
+    /// The first character of a span that cannot be seen, as a place, and what it is. Those of ASCII are TOML's
+    /// affair, and an emoji has selectors and joiners of its own.
+    pub(super) fn unseen(&self, span: std::ops::Range<usize>) -> Option<(FileWord, String)> {
+        let text = self.text.get(span.clone())?;
+        let mut before = ' ';
+        let found = text.char_indices().find_map(|(at, c)| {
+            let joins = matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}') && !before.is_ascii();
+            before = c;
+            Some((at, c, name_of_unseen(c).filter(|_| !c.is_ascii() && !joins)?))
+        });
+        let (at, c, name) = found?;
+        let start = span.start + at;
+        let place = self.mistake(start..start + c.len_utf8());
+        Some((place, format!("{name} (U+{:04X}), which cannot be seen", u32::from(c))))
+    }
+
+    /// The line in which a byte stands, without the byte order mark, which TOML allows at the beginning of a file.
+    pub(super) fn line_of(&self, at: usize) -> std::ops::Range<usize> {
+        let before = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+        let after =
+            self.text.get(before..).and_then(|rest| rest.find('\n')).map_or(self.text.len(), |end| before + end);
+        let mark = if self.text[before..].starts_with('\u{feff}') && before == 0 { '\u{feff}'.len_utf8() } else { 0 };
+        before + mark..after
     }
 
     /// Whether this line may have a password: it is a parameter in a table `[fence]`, or looks like one.

@@ -81,6 +81,15 @@ fn addresses_that_harm_are_told() {
     node.finding(Severity::Warning, "the ping node 10.0.0.2 is the other node");
     node.host.hosts.insert("nodeb".into(), Ipv4Addr::new(10, 0, 0, 9));
     node.finding(Severity::Warning, "/etc/hosts gives the virtual address 10.0.0.9 to the node nodeb");
+    // A later line, and one of IPv6.
+    for (own, word) in [("10.0.0.9", "10.0.0.9"), ("2001:db8::9", "IPv6addr::2001:db8:0:0:0:0:0:9")] {
+        let mut node = Node::with("").haresources(&format!("nodea {word}\n"));
+        node.host.hosts.insert("nodeb".into(), Ipv4Addr::new(127, 0, 1, 1));
+        let all = ["127.0.1.1", own].map(|text| text.parse().unwrap());
+        node.host.all_addresses.insert("nodeb".into(), all.into());
+        let message = format!("/etc/hosts gives the virtual address {own} to the node nodeb");
+        node.finding(Severity::Warning, &message);
+    }
     let node = Node::with("keepalive 500ms\ndeadtime 2\ninitdead 10\n").haresources("nodea 10.0.0.9/24/eth0\n");
     let short = node.finding(Severity::Warning, "deadtime (2000 ms) is too short for leases");
     assert_eq!(place(&short), ("ha.cf".into(), 7, 10, "2"));

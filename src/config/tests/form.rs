@@ -182,6 +182,13 @@ fn a_group_may_say_all_of_itself() {
 }
 
 #[test]
+fn a_misspelt_key_of_a_group_is_told() {
+    let error = with("[[group]]\nnodes = \"nodea\"\nresources = [\"nginx\"]\n").error();
+    assert_eq!(error.message, "[[group]] has no `node`");
+    assert_eq!(error.help, "did you mean `node` with `nodes`?");
+}
+
+#[test]
 fn drop_ins_add_links_and_groups_and_replace_keys() {
     let node = with("[[group]]\nnode = \"nodea\"\nresources = \"10.0.0.9/24/eth0\"\n");
     node.write(

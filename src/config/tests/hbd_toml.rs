@@ -57,6 +57,7 @@ fn mistakes_are_all_reported_with_their_places() {
         ("deadtime = \n", "", 1, 12, "see hbd.toml(5) and toml.io for the syntax"),
         ("rtprio = 1\nrtprio = 2\n", "duplicate key", 2, 1, ""),
         ("aliases = 1\n", "`aliases` is not a table", 1, 1, "write [aliases] on a line of its own"),
+        ("[[groups]]\nnode = \"nodea\"\n", "`groups` is not a table", 1, 3, "write [[group]] for each group"),
         ("[aliases]\nx = 1\n", "alias `x` is not a string", 2, 5, ""),
         ("[aliases]\nx = \"y\"\n", "alias `x`: `y` lacks the unit's type", 2, 5, "write \"y.service\""),
         ("[aliases]\nx = \"y z.service\"\n", "cannot be in the name of a unit", 2, 5, ""),

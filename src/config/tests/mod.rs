@@ -7,6 +7,7 @@ mod connectivity;
 mod copies;
 mod corpus;
 mod documents;
+mod drop_ins;
 mod fencing;
 mod foreign;
 mod form;
@@ -16,11 +17,13 @@ mod ha_cf;
 mod haresources;
 mod hbd_toml;
 mod key_table;
+mod limits;
 mod moves;
 mod names;
 mod round_trip;
 mod rows;
 mod seeds;
+mod unseen;
 mod values;
 mod witness;
 mod words;
@@ -218,7 +221,40 @@ fn missing_files_are_named() {
     assert!(node.error().message.starts_with("Cannot open resources file ["));
     let node = Node::with("");
     fs::remove_file(node.files().ha_cf).unwrap();
-    node.finding(Severity::Error, "Cannot open config file [");
+    let error = node.error();
+    assert!(error.message.starts_with("Cannot open config file ["), "{error}");
+    assert!(error.help.contains("`hbctl init`") && error.help.contains("`hbctl import`"), "{error}");
+}
+
+#[test]
+fn without_ha_cf_nothing_is_said_that_follows_from_it() {
+    let said = |node: &Node| node.load().diagnostics.into_iter().map(|found| found.message).collect::<Vec<_>>();
+    let node = Node::new("# nothing yet\n\n");
+    let found = said(&node);
+    assert!(found.len() == 1 && found[0].ends_with("/ha.cf says nothing: it describes no cluster"), "{found:?}");
+    // What a line of another file says wrong by itself is told all the same, behind the cause.
+    let node = node.haresources("nodea 10.0.0.9/33\n");
+    fs::remove_file(node.files().ha_cf).unwrap();
+    let found = said(&node);
+    assert!(found.len() == 2 && found[0].starts_with("Cannot open config file ["), "{found:?}");
+    // A new machine, and a copy of one.
+    let mut node = Node::with("");
+    for file in [node.files().ha_cf, node.files().haresources, node.files().authkeys] {
+        fs::remove_file(file).unwrap();
+    }
+    assert!(said(&node).len() == 1 && node.error().help.contains("`hbctl init`"), "{:?}", said(&node));
+    node.host = Host { elsewhere: true, ..Host::default() };
+    assert!(node.error().help.starts_with("copy that machine's ha.cf"), "{}", node.error());
+    node.write("etc/ha.d/ha.cf", b"ucast eth0 10.0.0.2\n");
+    let error = node.finding(Severity::Error, "no nodes defined");
+    assert_eq!(error.help, "add `node NAME` and a node line for the other node");
+}
+
+#[test]
+fn errors_come_first_and_what_is_missing_behind_the_lines() {
+    let node = Node::new("ucast eth0,eth1 10.0.0.2\nauto_failback legacy\nnode nodea nodeb\n");
+    let found: Vec<_> = node.load().diagnostics.into_iter().map(|found| (found.severity, found.line)).collect();
+    assert_eq!(found, [(Severity::Error, 1), (Severity::Warning, 2), (Severity::Warning, 0)]);
 }
 
 #[test]
@@ -229,4 +265,7 @@ fn nodeinfo_gives_our_name() {
     node.write("etc/ha.d/nodeinfo", b"nodeb");
     assert_eq!(node.config().node, "nodea");
     node.finding(Severity::Warning, "does not end in a newline");
+    node.write("etc/ha.d/nodeinfo", b"\xef\xbb\xbfnodeb\n");
+    let error = node.error();
+    assert!(error.message.contains("a byte order mark (U+FEFF)") && error.line == 1, "{error}");
 }

@@ -85,10 +85,10 @@ fn fedora8() {
         assert_eq!(
             summary(&node),
             [
-                "warning ha.cf:0 Deprecated 'legacy' auto_failback option".to_owned(),
-                "warning ha.cf:0 No STONITH device configured. No watchdo".to_owned(),
                 format!("warning ha.cf:5 {device} is the only heartbeat link: if it f"),
                 "notice ha.cf:6 `udpport` after `ucast` (ha.cf:5) has no".to_owned(),
+                "warning ha.cf:0 Deprecated 'legacy' auto_failback option".to_owned(),
+                "warning ha.cf:0 No STONITH device configured. No watchdo".to_owned(),
                 "warning authkeys:3 key 2 is one of the samples in documents".to_owned(),
             ]
         );

@@ -229,6 +229,29 @@ fn a_directory_of_fstab_is_refused_because_systemd_mounts_it_at_boot() {
 }
 
 #[test]
+fn one_disk_in_groups_of_both_nodes_is_refused_however_it_is_mounted() {
+    let node = Node::with("");
+    let groups = |words: [&str; 2]| format!("nodea 10.0.0.9 {}\nnodeb 10.0.0.8 {}\n", words[0], words[1]);
+    let refused = |words| {
+        node.write("etc/ha.d/haresources", groups(words).as_bytes());
+        node.error().message
+    };
+    let disk = ["Filesystem::/dev/sdb1::/srv::ext4", "Filesystem::/dev/sdb1::/srv2::ext4"];
+    let twice = "/dev/sdb1 is already mounted in haresources:1";
+    assert!(refused(disk).contains(twice));
+    node.write("etc/fstab", b"/dev/sdb1 /srv ext4 noauto\n/dev/sdb1 /srv2 ext4 noauto\n");
+    assert!(refused(disk).contains(twice));
+    assert!(refused([disk[0], "srv2.mount"]).contains(twice));
+    program(&node, "usr/sbin/drbdadm");
+    assert!(refused(["drbddisk::r0", "drbddisk::r0"]).contains("the DRBD resource r0 is already in haresources:1"));
+    // A file system of a cluster, and the DRBD resource below it.
+    node.write("etc/fstab", b"/dev/drbd0 /srv ocfs2 noauto\n");
+    let shared = "drbddisk::r0 Filesystem::/dev/drbd0::/srv";
+    node.write("etc/ha.d/haresources", groups([shared, shared]).as_bytes());
+    node.config();
+}
+
+#[test]
 fn a_line_of_fstab_without_auto_has_to_agree() {
     let table = [
         ("/dev/sdc1 /srv/x ext4 noauto", "Filesystem::/dev/sdb1::/srv/x::ext4", "/srv/x is /dev/sdc1 in line 1"),
