@@ -65,21 +65,11 @@ impl Commands {
         let words = words.iter().map(String::as_str).collect();
         let check =
             CheckUnit { unit, words, environment: &self.environment, output: &output.display().to_string(), limit };
-        match systemd.run_check(&check).await {
-            Ok(()) => CheckResult::Passed,
-            Err(UnitError::Failed { result, .. }) if result == "timeout" => {
-                CheckResult::Failed(format!("it took longer than {} s and was killed", limit.as_secs_f64()))
-            }
-            Err(UnitError::Failed { result, .. }) if !result.is_empty() => {
-                CheckResult::Failed(reason(&result, &output))
-            }
-            Err(error) => {
-                if matches!(error, UnitError::ConnectionLost | UnitError::Bus(_) | UnitError::Deadline { .. }) {
-                    *self.systemd.lock().await = None;
-                }
-                CheckResult::NotRun(error_chain(&error))
-            }
+        let outcome = systemd.run_check(&check).await;
+        if matches!(outcome, Err(UnitError::ConnectionLost | UnitError::Bus(_) | UnitError::Deadline { .. })) {
+            *self.systemd.lock().await = None;
         }
+        result(outcome, limit, &output)
     }
 
     /// The connection to systemd, made if there is none.
@@ -92,6 +82,21 @@ impl Commands {
         let systemd = Arc::new(timeout(CONNECT, connect).await.unwrap_or(Err(UnitError::ConnectionLost))?);
         *kept = Some(Arc::clone(&systemd));
         Ok(systemd)
+    }
+}
+
+/// What the end of a program means. One that systemd could not run, for a lack of resources or because it is missing,
+/// says nothing of the service.
+pub(super) fn result(outcome: Result<(), UnitError>, limit: Duration, output: &Path) -> CheckResult {
+    match outcome {
+        Ok(()) => CheckResult::Passed,
+        Err(UnitError::Failed { result, .. }) if result == "timeout" => {
+            CheckResult::Failed(format!("it took longer than {} s and was killed", limit.as_secs_f64()))
+        }
+        Err(UnitError::Failed { result, .. }) if !matches!(result.as_str(), "" | "resources") => {
+            CheckResult::Failed(reason(&result, output))
+        }
+        Err(error) => CheckResult::NotRun(error_chain(&error)),
     }
 }
 

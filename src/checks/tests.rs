@@ -13,10 +13,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use zbus::connection::Builder;
 
-use super::command::{reason, unit_name};
+use super::command::{reason, result as result_of, unit_name};
 use super::runner::{Prober, run};
 use super::{CheckCommand, CheckReport, CheckResult};
 use crate::config::{CheckProbe, CheckPurpose, CheckRule, HttpProbe, ServiceCheck};
+use crate::units::{ActiveState, UnitError, Verb};
 
 /// A time limit in which a local service answers also on a busy machine.
 const PATIENT: Duration = Duration::from_secs(10);
@@ -324,6 +325,29 @@ fn the_reason_of_a_command_is_what_it_said_last() {
     assert_eq!(reason("signal", &file), "it was killed by a signal: no response\\u{1b}[2J");
     std::fs::write(&file, "x".repeat(100_000)).unwrap();
     assert_eq!(reason("exit-code", &file).chars().count(), "it failed: ".len() + 200);
+}
+
+#[test]
+fn a_command_that_could_not_be_run_says_nothing_of_the_service() {
+    let directory = tempfile::tempdir().unwrap();
+    let judged = |outcome| result_of(Err(outcome), PATIENT, &directory.path().join("x.output"));
+    let unit = || "hbd-check-web-1.service".to_owned();
+    let failed = |result: &str| UnitError::Failed {
+        unit: unit(),
+        verb: Verb::Start,
+        job: "failed".into(),
+        active: ActiveState::Failed,
+        sub: "failed".into(),
+        result: result.into(),
+    };
+    for outcome in [failed("resources"), failed(""), UnitError::NotExecuted { unit: unit(), status: 203 }] {
+        let result = judged(outcome);
+        assert!(matches!(result, CheckResult::NotRun(_)), "{result:?}");
+    }
+    for word in ["exit-code", "signal", "timeout"] {
+        let result = judged(failed(word));
+        assert!(matches!(result, CheckResult::Failed(_)), "{result:?}");
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl<P: Copy + Ord> Fall<P> {
         }
     }
 
+    /// Whether the unit went down before this signal, and stayed down. Not if one of the two was not heard.
+    fn is_before(&self, begin: Option<P>) -> bool {
+        matches!((self.at, begin), (Some(at), Some(begin)) if at < begin)
+    }
+
     /// Whether the unit went down between these signals, and stayed down. Not if one of them was not heard.
     fn is_between(&self, begin: Option<P>, end: Option<P>) -> bool {
         match (begin, self.at, end) {
@@ -82,6 +87,11 @@ impl StateSignals {
         self.heard().falls.get(&unit).is_some_and(|fall| fall.is_between(job.new_at, job.removed_at))
     }
 
+    /// Whether the unit was announced to go down before `job` was announced, and to be nothing else since.
+    pub(super) fn fell_before(&self, unit: usize, job: &UnitJob) -> bool {
+        self.heard().falls.get(&unit).is_some_and(|fall| fall.is_before(job.new_at))
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,6 +132,8 @@ mod tests {
         assert!(!crashed.is_between(Some(2), Some(5)), "after the end of the job");
         let down = fall(&[("active", 0), ("failed", 1), ("failed", 3)]);
         assert!(!down.is_between(Some(2), Some(5)), "before the job");
+        assert!(down.is_before(Some(2)) && !down.is_before(Some(1)) && !down.is_before(None));
+        assert!(!stopped.is_before(Some(2)) && !fall(&[]).is_before(Some(2)));
     }
 
     #[test]

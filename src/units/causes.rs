@@ -68,17 +68,22 @@ impl Systemd {
     /// numbers. So the unit whose job has the smallest number was meant. What systemd does when a unit ends by itself
     /// comes in a transaction of its own, with no other job.
     pub(super) async fn cause(&self, details: &Details, job: &UnitJob, jobs: &UnitJobs) -> Option<Cause> {
-        if details.left > 0 && job.begun > details.left.saturating_add(HEARD) {
-            // The unit was down already when somebody asked for its stop.
+        if details.rested > 0 && job.begun > details.rested.saturating_add(HEARD) {
+            // The unit was at rest when its stop was asked for, and systemd adds no stop of what is at rest. In the
+            // pause of its `Restart=`, or in a long stop, it was not: then systemd may have added this one.
             return None;
         }
         if let Some(cause) = self.same_transaction(details, job, jobs).await {
             return Some(cause);
         }
+        // A job that came long after the unit left its active state has not brought that about: then what came before
+        // the job counts.
+        let late = job.begun > details.left.saturating_add(HEARD);
+        let before = if late { job.begun } else { details.left };
         for (relation, other) in &details.relations {
             if *relation != Relation::Stop
                 && jobs.by_itself(other, job)
-                && let Some(kind) = self.changed_before(*relation, other, details.left).await
+                && let Some(kind) = self.changed_before(*relation, other, before).await
             {
                 return Some(Cause { unit: other.clone(), kind });
             }
@@ -124,11 +129,11 @@ impl Systemd {
         None
     }
 
-    /// What another unit did by itself shortly before this one left its active state at `left`.
-    async fn changed_before(&self, relation: Relation, other: &str, left: u64) -> Option<CauseKind> {
+    /// What another unit did by itself shortly before this moment.
+    async fn changed_before(&self, relation: Relation, other: &str, moment: u64) -> Option<CauseKind> {
         let state = self.state(other).await.ok()?;
         let other = self.details(state.path).await.ok()?;
-        let shortly = |at: u64| at <= left && left - at < RECENT;
+        let shortly = |at: u64| at <= moment && moment - at < RECENT;
         match relation {
             Relation::Bound if !other.active.is_up() && shortly(other.left) => {
                 Some(if other.active == ActiveState::Failed { CauseKind::Failed } else { CauseKind::Gone })

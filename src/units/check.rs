@@ -1,8 +1,11 @@
 //! A program that is run again and again to see whether a service works: as a unit of its own, outside of hbd's
 //! sandbox, killed as a whole when its time is over, and without a line in the journal when all is well.
 
+use std::ops::RangeInclusive;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use zbus::Variant;
 
 use super::environment;
@@ -17,6 +20,10 @@ const MARGIN: Duration = Duration::from_secs(5);
 const WARNING: i32 = 4;
 /// Signal number of SIGKILL.
 const SIGKILL: i32 = 9;
+
+/// With these exit statuses a process of systemd's ends that could not become the program: the program is missing or
+/// no executable (203), or what it is to run with is not there (systemd.exec(5), "Process Exit Codes").
+const NOT_EXECUTED: RangeInclusive<i32> = 200..=243;
 
 /// A program that checks something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +44,8 @@ impl Systemd {
     /// Runs it and waits for its end. `Ok` when it exited with 0.
     ///
     /// # Errors
-    /// [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`), and what [`Systemd::start`]
-    /// may give.
+    /// [`UnitError::NotExecuted`], [`UnitError::Failed`] with systemd's `Result` (`exit-code`, `timeout`, `signal`),
+    /// and what [`Systemd::start`] may give.
     pub async fn run_check(&self, check: &CheckUnit<'_>) -> Result<(), UnitError> {
         let mut properties = common(format!("hbd checks with {}", check.words.join(" ")));
         properties.extend([
@@ -55,8 +62,30 @@ impl Systemd {
             ("KillSignal", Variant::from(SIGKILL)),
         ]);
         let wish = JobWish { verb: Verb::Start, unit: check.unit, made_of: Some(&properties) };
-        let outcome = self.change(wish, check.limit + MARGIN).await;
+        let pinned = AtomicBool::new(false);
+        let outcome = self.change_pinned(wish, check.limit + MARGIN, &pinned).await;
+        // A shell that runs a text is executed: any status is the text's own.
+        let shell = check.words.starts_with(&["/bin/sh", "-c"]);
+        let outcome = match outcome {
+            Err(UnitError::Failed { ref result, .. }) if result == "exit-code" && !shell => {
+                // A status that systemd does not tell is taken for the program's own.
+                let status = timeout(MARGIN, self.exit_status(check.unit)).await;
+                match status {
+                    Ok(Ok(status)) if NOT_EXECUTED.contains(&status) => {
+                        Err(UnitError::NotExecuted { unit: check.unit.to_owned(), status })
+                    }
+                    _ => outcome,
+                }
+            }
+            outcome => outcome,
+        };
+        self.unpin(check.unit, &pinned);
         environment::forget(check.unit);
         outcome
+    }
+
+    async fn exit_status(&self, unit: &str) -> Result<i32, UnitError> {
+        let state = self.state(unit).await?;
+        self.read(&state.path, "org.freedesktop.systemd1.Service", "ExecMainStatus").await
     }
 }

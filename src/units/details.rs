@@ -44,6 +44,10 @@ pub(super) struct Details {
     pub rose: u64,
     /// When it left its active state the last time.
     pub left: u64,
+    /// When it came to rest the last time, in the state inactive or failed. It is at rest since then if it is in one
+    /// of them now: a pause of `Restart=` and a long stop come to their rest later than the unit left its active
+    /// state.
+    pub rested: u64,
     /// When its start was tried the last time, which begins with its conditions.
     pub tried: u64,
     /// Whether its conditions were met then.
@@ -75,6 +79,7 @@ impl Details {
             active: take::<String>(&mut from, "ActiveState").as_str().into(),
             rose: take(&mut from, "InactiveExitTimestampMonotonic"),
             left: take(&mut from, "ActiveExitTimestampMonotonic"),
+            rested: take(&mut from, "InactiveEnterTimestampMonotonic"),
             tried: take(&mut from, "ConditionTimestampMonotonic"),
             conditions_met: take(&mut from, "ConditionResult"),
             unmet: unmet.next().map(|(kind, trigger, negate, parameter, _)| {

@@ -155,6 +155,7 @@ mod tests {
             active: ActiveState::Inactive,
             rose: 10,
             left: 500,
+            rested: 501,
             tried: 9,
             conditions_met: true,
             unmet: None,
@@ -166,7 +167,7 @@ mod tests {
 
     fn job(kind: Option<JobKind>, result: &str) -> UnitJob {
         let (unit, ended) = ("web.service".into(), Some((501, result.into())));
-        UnitJob { id: 3, unit, kind, begun: 499, ended, new_at: None, removed_at: None }
+        UnitJob { id: 3, unit, kind, own: false, begun: 499, ended, new_at: None, removed_at: None }
     }
 
     fn news(active: &str, details: &Details, result: &str, job: Option<&UnitJob>) -> News {

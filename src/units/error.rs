@@ -88,6 +88,18 @@ pub enum UnitError {
         /// What it said.
         text: String,
     },
+    /// systemd could not execute the unit's program.
+    #[error(
+        "the program of {unit} was not executed: systemd's exit status {status} (203: it is missing, or no executable; \
+         systemd.exec(5) has the others); see {}",
+        look(unit)
+    )]
+    NotExecuted {
+        /// The unit's name.
+        unit: String,
+        /// `ExecMainStatus` of the service.
+        status: i32,
+    },
     /// The unit started and ended again by itself without being a oneshot service.
     #[error("{unit} started and ended by itself at once, so it is not running; see `systemctl status {unit}`")]
     Ended {

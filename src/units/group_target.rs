@@ -11,16 +11,19 @@ use std::time::Duration;
 use log::{info, warn};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use zbus::connection::Builder;
 
 use super::answer::{connection_error, is_transient};
+use super::causes::Cause;
 use super::error::UnitError;
-use super::signals::ManagerEvent;
+use super::jobs::UnitJobs;
+use super::signals::{ManagerEvent, RemovedJob};
 use super::state::UnitState;
-use super::systemd::Systemd;
+use super::systemd::{LAG, RECHECK, Systemd};
 use crate::config::GROUP_TARGETS;
 use crate::util::bus_error::error_text;
+use crate::util::clock::monotonic_usec;
 
 /// How long one call may go unanswered.
 const CALL: Duration = Duration::from_secs(10);
@@ -78,22 +81,36 @@ struct Wanted {
     state: TargetState,
     /// Whether systemd has taken the job, or has refused it.
     asked: bool,
+    /// When it is to be found out why it was stopped: jobs that tell may still be on their way.
+    judge_at: Option<Instant>,
+    /// What has stopped it, and is not over.
+    cause: Option<Cause>,
+}
+
+impl Wanted {
+    fn new(state: TargetState, asked: bool) -> Wanted {
+        Wanted { state, asked, judge_at: None, cause: None }
+    }
 }
 
 #[derive(Debug)]
-struct GroupTargets(BTreeMap<String, Wanted>);
+struct GroupTargets {
+    wanted: BTreeMap<String, Wanted>,
+    jobs: UnitJobs,
+}
 
 impl GroupTargets {
     /// What is to be inactive is stopped by [`GroupTargets::stop_strays`] where it is not.
     fn new(first: Vec<TargetWish>) -> GroupTargets {
-        let wanted = |state| Wanted { state, asked: state != TargetState::Active };
-        GroupTargets(first.into_iter().map(|wish| (wish.target, wanted(wish.state))).collect())
+        let wanted = |state| Wanted::new(state, state != TargetState::Active);
+        let wanted = first.into_iter().map(|wish| (wish.target, wanted(wish.state))).collect();
+        GroupTargets { wanted, jobs: UnitJobs::default() }
     }
 
     fn take(&mut self, list: Vec<TargetWish>) {
         for TargetWish { target, state } in list {
             if state != TargetState::Unchanged {
-                self.0.insert(target, Wanted { state, asked: false });
+                self.wanted.insert(target, Wanted::new(state, false));
             }
         }
     }
@@ -102,9 +119,14 @@ impl GroupTargets {
         // Before anything is asked, so that no end is missed.
         let mut events = systemd.events.subscribe();
         self.stop_strays(systemd).await;
+        let mut tick = interval(RECHECK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.ask(systemd).await;
-            let owed = self.0.values().any(|wanted| !wanted.asked);
+            let owed = self.wanted.values().any(|wanted| !wanted.asked);
+            let due = self.wanted.values().filter_map(|wanted| wanted.judge_at).min();
+            let due_at = due.unwrap_or_else(Instant::now);
+            let waits = self.wanted.values().any(|wanted| wanted.cause.is_some());
             tokio::select! {
                 () = systemd.closed() => return End::Connection,
                 list = lists.recv() => match list {
@@ -112,19 +134,39 @@ impl GroupTargets {
                     None => return End::Daemon,
                 },
                 event = events.recv() => match event {
-                    Ok(ManagerEvent::JobRemoved(job)) => self.job_ended(systemd, &job.unit, &job.result).await,
-                    Ok(ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_) | ManagerEvent::Up(_)) => {}
-                    Ok(ManagerEvent::Look) | Err(RecvError::Lagged(_)) => self.stop_strays(systemd).await,
+                    Ok(event) => self.hear(systemd, &event).await,
+                    Err(RecvError::Lagged(_)) => self.stop_strays(systemd).await,
                     Err(RecvError::Closed) => return End::Connection,
                 },
                 () = sleep(RETRY), if owed => {}
+                () = sleep_until(due_at), if due.is_some() => {
+                    while let Ok(event) = events.try_recv() {
+                        self.hear(systemd, &event).await;
+                    }
+                    self.judge_due(systemd).await;
+                }
+                _ = tick.tick(), if waits => self.look_at_causes(systemd).await,
             }
+        }
+    }
+
+    async fn hear(&mut self, systemd: &Systemd, event: &ManagerEvent) {
+        let now = monotonic_usec();
+        match event {
+            ManagerEvent::JobNew(new) => self.jobs.begin(new, now),
+            ManagerEvent::Jobs(listed) => self.jobs.list(listed, now),
+            ManagerEvent::JobRemoved(job) => {
+                self.jobs.end(job, now);
+                self.job_ended(systemd, job).await;
+            }
+            ManagerEvent::Look => self.stop_strays(systemd).await,
+            ManagerEvent::Up(_) | ManagerEvent::OwnStop(_) => {}
         }
     }
 
     /// Stops what is active and should not be: what a crash has left, and what has no group any more.
     async fn stop_strays(&self, systemd: &Systemd) {
-        let stray = |target: &str| self.0.get(target).is_none_or(|wanted| wanted.state == TargetState::Inactive);
+        let stray = |target: &str| self.wanted.get(target).is_none_or(|wanted| wanted.state == TargetState::Inactive);
         match systemd.stop_group_targets(stray).await {
             Ok(stopped) if !stopped.is_empty() => {
                 info!("stopping {}: the group does not run here", stopped.join(", "));
@@ -136,7 +178,7 @@ impl GroupTargets {
 
     /// Asks systemd for every job that it has not been asked for yet.
     async fn ask(&mut self, systemd: &Systemd) {
-        for (target, wanted) in self.0.iter_mut().filter(|(_, wanted)| !wanted.asked) {
+        for (target, wanted) in self.wanted.iter_mut().filter(|(_, wanted)| !wanted.asked) {
             let manager = &systemd.manager;
             let answer = match wanted.state {
                 TargetState::Active => systemd.call(manager.start_unit(target, "replace")).await,
@@ -159,8 +201,9 @@ impl GroupTargets {
     }
 
     /// A job of `target` has ended, ours or somebody else's: what the target is now must fit its group.
-    async fn job_ended(&mut self, systemd: &Systemd, target: &str, result: &str) {
-        let Some(wanted) = self.0.get_mut(target).filter(|wanted| wanted.asked) else { return };
+    async fn job_ended(&mut self, systemd: &Systemd, job: &RemovedJob) {
+        let (target, result) = (job.unit.as_str(), job.result.as_str());
+        let Some(wanted) = self.wanted.get_mut(target).filter(|wanted| wanted.asked) else { return };
         let Ok(state) = systemd.state(target).await else { return };
         if state.job.is_some() {
             return;
@@ -173,10 +216,11 @@ impl GroupTargets {
                      Requires= or BindsTo= of the target starts it, too"
                 );
             }
-            TargetState::Active if state.active.is_down() && result == "done" => warn!(
-                "{target} was stopped by somebody else: what is bound to it is down until its group starts again, or \
-                 until `systemctl start '{target}'`"
-            ),
+            TargetState::Active if state.active.is_down() && result == "done" => {
+                // Once: what comes later, such as a `try-restart` of it, has not stopped it.
+                let due = wanted.cause.is_none().then(|| Instant::now() + LAG);
+                wanted.judge_at = due.or(wanted.judge_at);
+            }
             TargetState::Active if state.active.is_down() && result != "canceled" => warn!(
                 "{target} did not start ({result}): a unit that it requires did not, see `systemctl status \
                  '{target}'`. Its group runs all the same"
@@ -184,6 +228,49 @@ impl GroupTargets {
             _ => {}
         }
     }
+
+    /// Finds out why targets of groups that run here were stopped. What systemd has stopped because of something else
+    /// is started when that is over, as the units of the group are. What somebody has stopped is left alone.
+    async fn judge_due(&mut self, systemd: &Systemd) {
+        let now = Instant::now();
+        for (target, wanted) in &mut self.wanted {
+            if wanted.judge_at.take_if(|at| *at <= now).is_none() {
+                continue;
+            }
+            let Ok(state) = systemd.state(target).await else { continue };
+            if state.job.is_some() || !state.active.is_down() {
+                continue;
+            }
+            match stop_cause(systemd, &state, &self.jobs).await {
+                Some(cause) => {
+                    info!("{target} was stopped: {}. hbd starts it when that is over", cause.text());
+                    wanted.cause = Some(cause);
+                }
+                None => warn!(
+                    "{target} was stopped by somebody else: what is bound to it is down until its group starts \
+                     again, or until `systemctl start '{target}'`"
+                ),
+            }
+        }
+        self.look_at_causes(systemd).await;
+    }
+
+    /// Has the targets started again for which what stopped them is over.
+    async fn look_at_causes(&mut self, systemd: &Systemd) {
+        for wanted in self.wanted.values_mut() {
+            let Some(cause) = &wanted.cause else { continue };
+            if systemd.state(&cause.unit).await.is_ok_and(|state| cause.is_over(&state)) {
+                (wanted.cause, wanted.asked) = (None, false);
+            }
+        }
+    }
+}
+
+/// What has stopped the target of `state`; `None` if somebody asked for that, or nobody knows.
+async fn stop_cause(systemd: &Systemd, state: &UnitState, jobs: &UnitJobs) -> Option<Cause> {
+    let details = systemd.details(state.path.clone()).await.ok()?;
+    let job = jobs.last_ended(&state.name, details.left, |_| false)?;
+    systemd.cause(&details, job, jobs).await
 }
 
 impl Systemd {

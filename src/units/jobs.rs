@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use zbus::message::Sequence;
 
-use super::signals::{ListedJob, NewJob, RemovedJob};
+use super::signals::{ListedJob, NewJob, OwnStop, RemovedJob};
 
 /// How long an ended job is remembered, microseconds.
 const REMEMBERED: u64 = 60_000_000;
@@ -49,6 +49,8 @@ pub(super) struct UnitJob {
     pub unit: String,
     /// `None` if it was over before it could be asked.
     pub kind: Option<JobKind>,
+    /// hbd asked for it, and nobody before hbd. It is a stop.
+    pub own: bool,
     /// When it was heard of, CLOCK_MONOTONIC in microseconds.
     pub begun: u64,
     /// When its end was heard of, and its result (`done`, `failed`, `canceled`, …).
@@ -63,6 +65,11 @@ impl UnitJob {
     /// Its result; empty while it is under way.
     pub(super) fn result(&self) -> &str {
         self.ended.as_ref().map_or("", |(_, result)| result)
+    }
+
+    /// Whether it is over, and its end was heard of later than at `moment`.
+    pub(super) fn ended_after(&self, moment: u64) -> bool {
+        self.ended.as_ref().is_some_and(|(ended, _)| *ended > moment)
     }
 }
 
@@ -95,6 +102,12 @@ impl UnitJobs {
         (job.ended, job.removed_at) = (Some((now, removed.result.clone())), Some(removed.at));
     }
 
+    /// A stop that we asked for.
+    pub(super) fn note_own_stop(&mut self, own: &OwnStop, now: u64) {
+        let job = self.entry(own.id, &own.unit, now);
+        (job.own, job.kind) = (true, Some(JobKind::Stop));
+    }
+
     /// Another connection counts its signals anew.
     pub(super) fn forget_places(&mut self) {
         for job in self.0.values_mut() {
@@ -103,22 +116,35 @@ impl UnitJobs {
     }
 
     fn entry(&mut self, id: u32, unit: &str, now: u64) -> &mut UnitJob {
-        let (new_at, removed_at) = (None, None);
-        let new = || UnitJob { id, unit: unit.to_owned(), kind: None, begun: now, ended: None, new_at, removed_at };
-        self.0.entry(id).or_insert_with(new)
+        self.0.entry(id).or_insert_with(|| UnitJob {
+            id,
+            unit: unit.to_owned(),
+            kind: None,
+            own: false,
+            begun: now,
+            ended: None,
+            new_at: None,
+            removed_at: None,
+        })
     }
 
-    /// The last job of `unit` that ended at `since` or later.
-    pub(super) fn last_ended(&self, unit: &str, since: u64) -> Option<&UnitJob> {
+    /// The last job of `unit` that ended at `since` or later and may have started or stopped it. A reload, `nop` and
+    /// `verify-active` do neither; of a job of unknown type `idle` says whether it did.
+    pub(super) fn last_ended(&self, unit: &str, since: u64, idle: impl Fn(&UnitJob) -> bool) -> Option<&UnitJob> {
         let ended = |job: &&UnitJob| job.unit == unit && job.ended.as_ref().is_some_and(|(ended, _)| *ended >= since);
-        self.0.values().rev().find(ended)
+        let acts = |job: &&UnitJob| match job.kind {
+            Some(kind) => kind != JobKind::Other,
+            None => !idle(job),
+        };
+        self.0.values().rev().filter(ended).find(acts)
     }
 
-    /// When the first stop of `unit` was asked for that ended at `since` or later. A job of unknown type that is done
-    /// is taken for one.
+    /// When somebody else asked first for a stop of `unit` that ended at `since` or later. A job of unknown type that
+    /// is done is taken for one.
     pub(super) fn first_stop(&self, unit: &str, since: u64) -> Option<u64> {
         let ended = |job: &UnitJob| job.unit == unit && job.ended.as_ref().is_some_and(|(ended, _)| *ended >= since);
-        let stop = |job: &UnitJob| matches!(job.kind, None | Some(JobKind::Stop)) && job.result() == "done";
+        let stop =
+            |job: &UnitJob| !job.own && matches!(job.kind, None | Some(JobKind::Stop)) && job.result() == "done";
         self.0.values().filter(|job| ended(job) && stop(job)).map(|job| job.begun).min()
     }
 
@@ -166,9 +192,25 @@ mod tests {
         jobs.list(&[listed(7, "web.service", "restart")], 101);
         jobs.list(&[listed(7, "web.service", "start")], 150);
         jobs.end(&removed(7, "web.service", "failed"), 200);
-        let job = jobs.last_ended("web.service", 200).unwrap();
+        let job = jobs.last_ended("web.service", 200, |_| false).unwrap();
         assert_eq!((job.kind, job.result()), (Some(JobKind::Restart), "failed"));
-        assert_eq!(jobs.last_ended("web.service", 201), None);
+        assert_eq!(jobs.last_ended("web.service", 201, |_| false), None);
+    }
+
+    #[test]
+    fn a_job_that_starts_and_stops_nothing_hides_no_stop() {
+        let mut jobs = UnitJobs::default();
+        let kinds = [(3, "stop"), (4, "nop"), (5, "verify-active"), (6, "reload"), (7, "")];
+        for (id, kind) in kinds {
+            jobs.begin(&new(id, "web.service"), 100);
+            if !kind.is_empty() {
+                jobs.list(&[listed(id, "web.service", kind)], 100);
+            }
+            jobs.end(&removed(id, "web.service", "done"), 150);
+        }
+        let last = |idle: bool| jobs.last_ended("web.service", 100, |_| idle).map(|job| job.id);
+        assert_eq!(last(true), Some(3));
+        assert_eq!(last(false), Some(7), "a job of unknown type may be a start or a stop");
     }
 
     #[test]
@@ -190,12 +232,31 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_of_our_own_is_known_whenever_that_is_heard_and_is_nobodys_wish() {
+        let own = OwnStop { id: 7, unit: "web.service".into() };
+        for late in [false, true] {
+            let mut jobs = UnitJobs::default();
+            if !late {
+                jobs.note_own_stop(&own, 99);
+            }
+            jobs.begin(&new(7, "web.service"), 100);
+            jobs.end(&removed(7, "web.service", "done"), 150);
+            if late {
+                jobs.note_own_stop(&own, 151);
+            }
+            let job = jobs.last_ended("web.service", 100, |_| false).unwrap();
+            assert_eq!((job.own, job.kind, job.result()), (true, Some(JobKind::Stop), "done"));
+            assert_eq!(jobs.first_stop("web.service", 100), None);
+        }
+    }
+
+    #[test]
     fn the_signals_of_one_job_may_come_in_any_order() {
         let mut jobs = UnitJobs::default();
         jobs.end(&removed(7, "web.service", "done"), 100);
         jobs.begin(&new(7, "web.service"), 101);
         jobs.list(&[listed(7, "web.service", "stop")], 102);
-        let job = jobs.last_ended("web.service", 100).unwrap();
+        let job = jobs.last_ended("web.service", 100, |_| false).unwrap();
         assert_eq!((job.kind, job.result()), (Some(JobKind::Stop), "done"));
     }
 
@@ -205,7 +266,7 @@ mod tests {
         jobs.begin(&new(7, "web.service"), 100);
         jobs.forget_places();
         jobs.end(&removed(7, "web.service", "done"), 101);
-        let job = jobs.last_ended("web.service", 100).unwrap();
+        let job = jobs.last_ended("web.service", 100, |_| false).unwrap();
         assert_eq!((job.new_at, job.removed_at), (None, Some(Sequence::default())));
     }
 
@@ -238,7 +299,7 @@ mod tests {
         let mut jobs = UnitJobs::default();
         jobs.end(&removed(1, "web.service", "done"), 5);
         jobs.begin(&new(2, "db.service"), REMEMBERED + 5);
-        assert_eq!(jobs.last_ended("web.service", 0), None);
+        assert_eq!(jobs.last_ended("web.service", 0, |_| false), None);
         assert_eq!(jobs.0.len(), 1);
     }
 }

@@ -6,10 +6,13 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
 use zbus::Variant;
 
 use super::answer::is_transient;
 use super::error::{UnitError, Verb};
+use super::signals::ManagerEvent;
+use super::state::UnitState;
 use super::systemd::{JobWish, Systemd};
 
 /// A unit that only exists to be stopped after hbd and before what hbd manages.
@@ -66,6 +69,48 @@ impl Systemd {
             ("AddRef", Variant::from(true)),
         ];
         self.change(JobWish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
+    }
+
+    /// Returns when the order is to be looked at: unit files may have changed, what keeps it is down, or the
+    /// connection is lost. `events` were subscribed to before the order was last looked at or made.
+    pub(super) async fn order_may_be_lost(&self, events: &mut Receiver<ManagerEvent>) {
+        loop {
+            tokio::select! {
+                () = self.closed() => return,
+                event = events.recv() => match event {
+                    Ok(ManagerEvent::JobRemoved(job)) if job.unit == GUARD => {
+                        if !self.state(GUARD).await.is_ok_and(|state| state.active.is_up()) {
+                            return;
+                        }
+                    }
+                    Ok(ManagerEvent::Look) | Err(_) => return,
+                    Ok(_) => {}
+                },
+            }
+        }
+    }
+
+    /// Whether the guard is there, and has all of `units` before it that systemd does not order after hbd, and no
+    /// other of them.
+    ///
+    /// # Errors
+    /// [`UnitError::ConnectionLost`] and [`UnitError::Bus`].
+    pub(super) async fn is_order_kept(&self, units: &[String]) -> Result<bool, UnitError> {
+        let Some(id) = self.own_id().await else { return Ok(true) };
+        let guard = self.state(GUARD).await?;
+        if !guard.active.is_up() {
+            return Ok(false);
+        }
+        let guarded: Vec<String> = self.read(&guard.path, UNIT, "After").await?;
+        let after_us = self.ordered_after(&id, units).await?;
+        let names: Vec<&str> = units.iter().map(String::as_str).collect();
+        let states = self.states(&names).await?;
+        let right = |(unit, state): (&String, &Option<UnitState>)| {
+            // systemd tells primary names, and units may be named by others.
+            let name = state.as_ref().map_or(unit, |state| &state.name);
+            guarded.contains(name) != after_us.contains(unit)
+        };
+        Ok(units.iter().zip(&states).all(right))
     }
 
     /// Which of `units` systemd orders after `daemon`, directly or by way of others. A unit on the way counts whether

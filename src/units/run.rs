@@ -151,28 +151,37 @@ async fn reboot(mut session: Session) {
 /// As soon as there is a connection.
 async fn prepare(mut session: Session, units: Vec<String>, made: Vec<String>, everywhere: Vec<String>) {
     let Ok(systemd) = connected(&mut session).await else { return };
+    let mut events = systemd.events.subscribe();
     let guarded = systemd.guard_order(&units).await;
     if let Err(error) = &guarded {
         warn!("a shutdown of this machine may stop services before hbd: {error}. Trying again.");
     }
     let own: Vec<String> = units.iter().filter(|unit| !made.contains(unit)).cloned().collect();
     systemd.warn_of_unfit(&own, &everywhere).await;
-    if guarded.is_err() {
-        guard_again(session, units).await;
+    if guarded.is_ok() {
+        systemd.order_may_be_lost(&mut events).await;
     }
+    drop(systemd);
+    keep_order(session, units).await;
 }
 
-/// Tries until the order is kept: `systemctl cancel` cancels each job that it finds, ours too.
-async fn guard_again(mut session: Session, units: Vec<String>) {
+/// Makes the order anew whenever it is lost: `systemctl cancel` cancels each job that it finds, ours too; `systemctl
+/// isolate` stops what keeps the order; a drop-in may order a unit after hbd, or no longer.
+async fn keep_order(mut session: Session, units: Vec<String>) {
     let mut pause = BACKOFF_MIN;
     loop {
         sleep(pause).await;
-        pause = (pause * 2).min(BACKOFF_MAX);
         let Ok(systemd) = connected(&mut session).await else { return };
-        if systemd.guard_order(&units).await.is_ok() {
+        let mut events = systemd.events.subscribe();
+        if !matches!(systemd.is_order_kept(&units).await, Ok(true)) {
+            if systemd.guard_order(&units).await.is_err() {
+                pause = (pause * 2).min(BACKOFF_MAX);
+                continue;
+            }
             info!("a shutdown of this machine stops hbd before its services again");
-            return;
         }
+        pause = BACKOFF_MIN;
+        systemd.order_may_be_lost(&mut events).await;
     }
 }
 

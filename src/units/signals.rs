@@ -12,6 +12,7 @@ use zbus::OwnedObjectPath;
 use zbus::message::Sequence;
 
 use super::proxy::{JobRemoved, ManagerProxy};
+use super::state::UnitState;
 
 /// What the drained streams pass on. Signals of different names may overtake each other.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(super) enum ManagerEvent {
     Look,
     /// No signal: a unit that we started was up when its state was read.
     Up(Arc<SeenUp>),
+    /// No signal: systemd has taken a stop that we asked for.
+    OwnStop(Arc<OwnStop>),
 }
 
 /// A unit that was up for a moment, which a look at it may miss.
@@ -35,6 +38,24 @@ pub(super) struct SeenUp {
     pub unit: String,
     /// When its state was asked for, CLOCK_MONOTONIC in microseconds.
     pub at: u64,
+}
+
+/// A stop job that is there because we asked for it, and nobody before us.
+#[derive(Debug)]
+pub(super) struct OwnStop {
+    /// Its number.
+    pub id: u32,
+    /// Its unit, by its primary name.
+    pub unit: String,
+}
+
+impl OwnStop {
+    /// The job at `path`, whose last part is the number (org.freedesktop.systemd1(5)). `None` if `before`, the unit
+    /// just before we asked, had that job already: ours has joined somebody else's.
+    pub(super) fn of(before: &UnitState, path: &OwnedObjectPath) -> Option<OwnStop> {
+        let id = path.as_str().rsplit('/').next()?.parse().ok()?;
+        (before.job.as_ref() != Some(path)).then(|| OwnStop { id, unit: before.name.clone() })
+    }
 }
 
 /// A job that was queued.

@@ -16,8 +16,8 @@ use super::error::{UnitError, Verb};
 use super::limits::OwnLimit;
 use super::order::OrderedAfter;
 use super::state::UnitState;
-use super::systemd::Systemd;
-use crate::config::{Config, Group, ResourceKind, UnitLimit, UnitLimits};
+use super::systemd::{ServiceProperty, Systemd};
+use crate::config::{CheckPurpose, Config, Group, ResourceKind, UnitLimit, UnitLimits};
 
 /// How long systemd may take to answer all questions of one survey.
 const SURVEY_LIMIT: Duration = Duration::from_secs(10);
@@ -25,6 +25,8 @@ const SURVEY_LIMIT: Duration = Duration::from_secs(10);
 const DAEMON: &str = "hbd.service";
 /// The interface of org.freedesktop.systemd1(5) that all units have.
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+/// The one that services have.
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// Something about a unit that an administrator should mend, or know.
 #[derive(Debug, Clone, Error)]
@@ -85,6 +87,16 @@ pub enum UnitFinding {
          needs it. Set it to no"
     )]
     StoppedWhenUnneeded {
+        /// The unit.
+        unit: String,
+    },
+    /// systemd does not notice when its processes end.
+    #[error(
+        "{unit} has RemainAfterExit=yes, as has every unit that systemd makes of a script in /etc/init.d: it stays \
+         active when all its processes have ended, so only a check of the service finds that \
+         ([groups.\"KEY\".check] in /etc/hbd/hbd.toml)"
+    )]
+    Remains {
         /// The unit.
         unit: String,
     },
@@ -180,7 +192,10 @@ impl UnitFinding {
     pub fn severity(&self) -> &'static str {
         match self {
             UnitFinding::Missing(_) | UnitFinding::Refusing { .. } => "error",
-            UnitFinding::LongerLimit { .. } | UnitFinding::NoLimit { .. } | UnitFinding::Unbound { .. } => "notice",
+            UnitFinding::LongerLimit { .. }
+            | UnitFinding::NoLimit { .. }
+            | UnitFinding::Unbound { .. }
+            | UnitFinding::Remains { .. } => "notice",
             _ => "warning",
         }
     }
@@ -216,7 +231,17 @@ pub async fn survey(bus: Builder<'static>, config: &Config) -> Result<Vec<UnitFi
     }
     let everywhere: Vec<String> = config.units.everywhere().map(str::to_owned).collect();
     let found = within_limit(async { connect(bus).await?.findings(&units, DAEMON, &config.limits).await }).await?;
-    Ok(found.into_iter().filter(|finding| !finding.is_meant(&everywhere)).chain(unbound(config)).collect())
+    let new = |finding: &UnitFinding| !finding.is_meant(&everywhere) && !is_checked(finding, config);
+    Ok(found.into_iter().filter(new).chain(unbound(config)).collect())
+}
+
+/// Whether a check of the service finds what systemd does not notice of this unit, and has it restarted.
+fn is_checked(finding: &UnitFinding, config: &Config) -> bool {
+    let UnitFinding::Remains { unit } = finding else { return false };
+    config.checks.iter().map(|check| &check.rule).filter(|rule| rule.purpose == CheckPurpose::Service).any(|rule| {
+        let restarted = config.groups.get(rule.group).and_then(|group| group.resources.get(rule.restart));
+        restarted.is_some_and(|resource| resource.kind.unit() == Some(unit))
+    })
 }
 
 /// The units that run on both nodes, and on one of them could not listen on an address of their groups.
@@ -311,10 +336,22 @@ impl Systemd {
         if self.read(&state.path, UNIT, "StopWhenUnneeded").await? {
             found.push(UnitFinding::StoppedWhenUnneeded { unit: unit.clone() });
         }
+        if self.remains_without_processes(&unit, state).await? {
+            found.push(UnitFinding::Remains { unit: unit.clone() });
+        }
         if let Some(stem) = unit.strip_suffix(".automount") {
             found.push(UnitFinding::Automount { mount: format!("{stem}.mount"), unit });
         }
         Ok(found)
+    }
+
+    /// Whether it is a service with processes, and stays active without them. A oneshot service has none to lose.
+    async fn remains_without_processes(&self, unit: &str, state: &UnitState) -> Result<bool, UnitError> {
+        if !unit.ends_with(".service") {
+            return Ok(false);
+        }
+        let remains = self.read(&state.path, SERVICE, "RemainAfterExit").await?;
+        Ok(remains && self.service_property(state, ServiceProperty::Type).await? != "oneshot")
     }
 
     /// Orders and dependencies that tie the unit to hbd's own.

@@ -13,7 +13,7 @@ use zbus::{Connection, OwnedObjectPath};
 use super::answer::{connection_error, is_transient};
 use super::error::{UnitError, Verb};
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
-use super::signals::{self, ManagerEvent, SeenUp};
+use super::signals::{self, ManagerEvent, OwnStop, SeenUp};
 use super::state::{ActiveState, UnitState};
 use crate::util::bus_error::{error_name, error_text};
 use crate::util::clock::monotonic_usec;
@@ -148,19 +148,34 @@ impl Systemd {
 
     /// [`Systemd::start`] and [`Systemd::stop`]: everything within `limit`, and the unit pinned meanwhile.
     pub(super) async fn change(&self, wish: JobWish<'_>, limit: Duration) -> Result<(), UnitError> {
-        let JobWish { verb, unit, .. } = wish;
         let pinned = AtomicBool::new(false);
-        let outcome = tokio::select! {
+        let outcome = self.change_pinned(wish, limit, &pinned).await;
+        self.unpin(wish.unit, &pinned);
+        outcome
+    }
+
+    /// [`Systemd::change`] that leaves the unit pinned, if `pinned` says that it is, until [`Systemd::unpin`].
+    pub(super) async fn change_pinned(
+        &self,
+        wish: JobWish<'_>,
+        limit: Duration,
+        pinned: &AtomicBool,
+    ) -> Result<(), UnitError> {
+        let JobWish { verb, unit, .. } = wish;
+        tokio::select! {
             () = self.connection.closed() => Err(UnitError::ConnectionLost),
-            ended = timeout(limit, self.drive(wish, &pinned)) => {
+            ended = timeout(limit, self.drive(wish, pinned)) => {
                 ended.unwrap_or_else(|_| Err(UnitError::Deadline { unit: unit.to_owned(), verb, after: limit }))
             }
-        };
+        }
+    }
+
+    /// Lets systemd forget the unit when nothing else refers to it.
+    pub(super) fn unpin(&self, unit: &str, pinned: &AtomicBool) {
         if pinned.load(Ordering::Relaxed) {
             let (manager, unit) = (self.manager.clone(), unit.to_owned());
             tokio::spawn(async move { manager.unref_unit(&unit).await });
         }
-        outcome
     }
 
     async fn drive(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<(), UnitError> {
@@ -228,7 +243,7 @@ impl Systemd {
             let call = match (verb, made_of) {
                 (Verb::Start, Some(properties)) => self.make(unit, properties, pinned).await,
                 (Verb::Start, None) => self.call(self.manager.start_unit(unit, "replace")).await,
-                (Verb::Stop, _) => self.queue_stop(unit).await,
+                (Verb::Stop, _) => self.queue_stop(unit, &before).await,
             };
             match call {
                 Ok(job) => return Ok(Some(job)),
@@ -269,8 +284,12 @@ impl Systemd {
     /// that are ordered before hbd wait for its end, which waits for them: then the stop must not wait for its
     /// turn. The first call stops what depends on the unit, too, as ever; the second makes that same job run at
     /// once (03 §15).
-    async fn queue_stop(&self, unit: &str) -> zbus::Result<OwnedObjectPath> {
+    async fn queue_stop(&self, unit: &str, before: &UnitState) -> zbus::Result<OwnedObjectPath> {
         let job = self.call(self.manager.stop_unit(unit, "replace")).await?;
+        if let Some(own) = OwnStop::of(before, &job) {
+            // Nobody may be watching.
+            let _ = self.events.send(ManagerEvent::OwnStop(Arc::new(own)));
+        }
         match self.own_job().await {
             Some(_) => self.call(self.manager.stop_unit(unit, "ignore-dependencies")).await,
             None => Ok(job),

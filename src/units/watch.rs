@@ -16,9 +16,10 @@ use super::announced::StateSignals;
 use super::answer::connection_error;
 use super::causes::{Cause, HEARD};
 use super::changes::{Look, News, Seen, UnitChanges};
+use super::details::Details;
 use super::ends::End;
 use super::error::UnitError;
-use super::jobs::UnitJobs;
+use super::jobs::{UnitJob, UnitJobs};
 use super::signals::ManagerEvent;
 use super::state::UnitState;
 use super::systemd::{LAG, RECHECK, Systemd};
@@ -30,6 +31,10 @@ const WATCHED: usize = 400;
 /// How long systemd may leave a question unanswered, or the connection be lost, before the units count as unknown: a
 /// reload of systemd, its new execution, and a restart of the bus take less.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long a stop of our own is no news, microseconds: longer than our own start after it needs. Then it is, because
+/// the unit may stand in two groups, one of which is to run.
+pub(super) const OWN_STOP: u64 = 10_000_000;
 
 /// What is remembered of the watched units.
 #[derive(Debug)]
@@ -62,8 +67,10 @@ struct Watch {
     judged: u64,
     /// When it is to be judged: it is down, and the end of the job that did it may be still on its way.
     judge_at: Option<Instant>,
-    /// What was said of it while it is down.
+    /// The verdict on it while it is down.
     standing: Option<News>,
+    /// That is not said yet: we stopped it ourselves.
+    quiet: bool,
     /// What stopped it, and is not over.
     cause: Option<Cause>,
     /// A job of it has ended since that was said.
@@ -86,6 +93,7 @@ impl Watched {
             judged: 0,
             judge_at: None,
             standing: None,
+            quiet: false,
             cause: None,
             job_ended: false,
             unknown: false,
@@ -121,6 +129,16 @@ impl Watched {
         (0..self.units.len()).collect()
     }
 
+    /// Whether a job of unknown type found a unit at rest and left it there, as a `nop` and a `verify-active` do
+    /// (`systemctl try-restart` of what is down).
+    fn is_idle(&self, index: usize, details: &Details, job: &UnitJob) -> bool {
+        let watch = &self.units[index];
+        // `verify-active` of what is not active is skipped. A start is tried, also one that comes to nothing at once.
+        let nothing = matches!(job.result(), "done" | "skipped") && details.tried <= details.rested;
+        let known = watch.standing.is_some() && details.rested <= watch.judged && watch.judged < job.begun;
+        nothing && (known || self.announced.fell_before(index, job))
+    }
+
     fn next_judgement(&self) -> Option<Instant> {
         self.units.iter().filter_map(|watch| watch.judge_at).min()
     }
@@ -143,6 +161,7 @@ impl Watched {
                 }
                 return concerned;
             }
+            ManagerEvent::OwnStop(own) => self.jobs.note_own_stop(own, now),
             ManagerEvent::Look => return self.all(),
             ManagerEvent::Up(seen) => {
                 let mut concerned = Vec::new();
@@ -159,6 +178,15 @@ impl Watched {
     }
 }
 
+/// What it means that a unit is down.
+struct Verdict {
+    news: News,
+    /// What stopped it.
+    cause: Option<Cause>,
+    /// We stopped it ourselves just now: the end of that stop says so.
+    quiet: bool,
+}
+
 impl Watch {
     /// It was up at that moment: if it is down when it is looked at, that is a new end, and not the last one again.
     fn rose(&mut self, at: u64) {
@@ -167,6 +195,11 @@ impl Watch {
             (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
             self.fell_at = None;
         }
+    }
+
+    /// It is to be judged at that moment, or before if it is to be so already.
+    fn judge_by(&mut self, at: Instant) {
+        self.judge_at = Some(self.judge_at.map_or(at, |due| due.min(at)));
     }
 }
 
@@ -282,9 +315,9 @@ impl Systemd {
                 let news = seen == Seen::Down && watch.standing.is_none();
                 // Somebody may have asked for its stop while it was down, or tried in vain to start it.
                 let news = news || (watch.standing.is_some() && watch.job_ended);
-                if settled && news {
+                if settled && (news || (unknown && watch.quiet)) {
                     watch.standing.take_if(|_| unknown);
-                    watch.judge_at.get_or_insert(Instant::now() + LAG);
+                    watch.judge_by(Instant::now() + LAG);
                 } else if let (true, Some(standing)) = (settled, &watch.standing) {
                     let lasts = matches!(standing, News::Failed(_) | News::Exhausted(_)) && seen == Seen::Down;
                     if unknown || (again && lasts) {
@@ -319,26 +352,29 @@ impl Systemd {
             if watched.units[index].judge_at.take_if(|at| *at <= now).is_none() {
                 continue;
             }
-            watched.units[index].judged = monotonic_usec();
+            let at = monotonic_usec();
             let judged = timeout(ANSWER, self.judge_end(watched, index)).await;
-            let Ok(Ok(Some((news, cause)))) = judged else {
+            let Ok(Ok(Some(Verdict { news, cause, quiet }))) = judged else {
                 watched.note_silence(report);
                 continue;
             };
             let watch = &mut watched.units[index];
+            watch.judged = at;
             watch.changes.fell();
             watch.job_ended = false;
             (watch.up_since, watch.cause, watch.lapped) = (None, cause, false);
-            let same = watch.standing.as_ref() == Some(&news);
-            watch.standing = Some(news.clone());
-            if !same {
+            let same = watch.standing.as_ref() == Some(&news) && watch.quiet == quiet;
+            (watch.standing, watch.quiet) = (Some(news.clone()), quiet);
+            if quiet {
+                watch.judge_by(Instant::now() + Duration::from_micros(OWN_STOP));
+            } else if !same {
                 report(&watch.unit, news);
             }
         }
     }
 
     /// What it means that this unit is down; `None` if it is down no more.
-    async fn judge_end(&self, watched: &Watched, index: usize) -> Result<Option<(News, Option<Cause>)>, UnitError> {
+    async fn judge_end(&self, watched: &Watched, index: usize) -> Result<Option<Verdict>, UnitError> {
         let watch = &watched.units[index];
         let state = self.state(&watch.unit).await?;
         if state.job.is_some() || !state.active.is_down() || state.awaits_restart() {
@@ -351,7 +387,13 @@ impl Systemd {
         let left = details.as_ref().map(|details| details.left).filter(|left| *left > 0);
         let seen = || watch.fell_at.unwrap_or_else(monotonic_usec).saturating_sub(HEARD);
         let since = left.unwrap_or_else(seen);
-        let job = watched.jobs.last_ended(&state.name, since);
+        let idle = |job: &UnitJob| details.as_ref().is_some_and(|details| watched.is_idle(index, details, job));
+        let job = watched.jobs.last_ended(&state.name, since, idle);
+        if watch.standing.is_some() && !watch.quiet && !job.is_some_and(|job| job.ended_after(watch.judged)) {
+            // Nothing has been tried since the last verdict, which may rest on a job that is forgotten by now.
+            let cause = watch.cause.clone();
+            return Ok(watch.standing.clone().map(|news| Verdict { news, cause, quiet: false }));
+        }
         let end = End {
             state: &state,
             details: details.as_ref(),
@@ -361,8 +403,12 @@ impl Systemd {
             lapped: watch.lapped,
             fell_in_job: job.is_some_and(|job| watched.announced.fell_during(index, job)),
         };
+        let just_now = monotonic_usec().saturating_sub(OWN_STOP);
+        let quiet = end.was_stopped() && job.is_some_and(|job| job.own && job.ended_after(just_now));
         let cause = match (job, &details) {
-            (Some(job), Some(details)) if end.was_stopped() => self.cause(details, job, &watched.jobs).await,
+            (Some(job), Some(details)) if end.was_stopped() && !quiet => {
+                self.cause(details, job, &watched.jobs).await
+            }
             _ => None,
         };
         let managed = cause.as_ref().is_some_and(|cause| watched.units.iter().any(|other| other.name == cause.unit));
@@ -375,7 +421,7 @@ impl Systemd {
             news => news,
         };
         let cause = cause.filter(|_| matches!(news, News::StoppedWith(_)));
-        Ok(Some((news, cause)))
+        Ok(Some(Verdict { news, cause, quiet }))
     }
 
     /// The `NRestarts` of a unit that was looked at before, if it is a service.

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use zbus::connection::Builder;
 
 use super::mock::{Mock, Plan};
-use super::{DOWN, UP};
+use super::{DOWN, LAG, UP};
 use crate::bus::private_bus::PrivateBus;
 use crate::units::group_target::follow_groups;
 use crate::units::{TargetState, TargetWish};
@@ -72,4 +72,41 @@ async fn a_target_that_somebody_starts_where_its_group_is_not_is_stopped() {
     mock.job_ended(WEB).await;
     assert_eq!(next(&mut mock).await, format!("stop {WEB}"));
     drop(sender);
+}
+
+/// `systemctl isolate` stops the units of the group, too, which hbd starts again.
+#[tokio::test]
+async fn a_target_that_was_stopped_because_of_something_else_is_started_again() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut mock = Mock::start(&bus, &[(WEB, plan(DOWN)), ("rescue.target", plan(DOWN))]).await;
+    let _sender = follow(&bus, vec![wish(WEB, TargetState::Active)]);
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+    while mock.state(WEB) != UP {
+        tokio::time::sleep(LAG / 4).await;
+    }
+    let isolate = mock.queue("rescue.target", "start").await;
+    let stop = mock.queue(WEB, "stop").await;
+    mock.set(WEB, DOWN, true).await;
+    mock.finish(stop, WEB, "done").await;
+    mock.set("rescue.target", UP, true).await;
+    mock.finish(isolate, "rescue.target", "done").await;
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+}
+
+#[tokio::test]
+async fn a_target_that_somebody_has_stopped_stays_down() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut mock = Mock::start(&bus, &[(WEB, plan(DOWN))]).await;
+    let sender = follow(&bus, vec![wish(WEB, TargetState::Active)]);
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+    while mock.state(WEB) != UP {
+        tokio::time::sleep(LAG / 4).await;
+    }
+    let stop = mock.queue(WEB, "stop").await;
+    mock.set(WEB, DOWN, true).await;
+    mock.finish(stop, WEB, "done").await;
+    tokio::time::sleep(LAG * 5).await;
+    assert_eq!(mock.calls(), Vec::<String>::new());
+    sender.send(vec![wish(WEB, TargetState::Active)]).unwrap();
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"), "its group starts again");
 }

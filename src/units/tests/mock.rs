@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub job: &'static str,
     /// `Result` of the service.
     pub result: &'static str,
+    /// `ExecMainStatus` of the service.
+    pub exit_status: i32,
     /// `Type` of the service.
     pub kind: &'static str,
     /// `ConditionResult`.
@@ -37,8 +39,8 @@ pub(super) struct Plan {
     pub relations: [&'static [&'static str]; 3],
     /// `NRestarts` of the service.
     pub restarts: u32,
-    /// `InactiveExitTimestampMonotonic` and `ActiveExitTimestampMonotonic`.
-    pub changed: [u64; 2],
+    /// `InactiveExitTimestampMonotonic`, `ActiveExitTimestampMonotonic` and `InactiveEnterTimestampMonotonic`.
+    pub changed: [u64; 3],
     /// Whether `JobRemoved` reaches anybody.
     pub signal: bool,
     /// Whether the job waits for [`Mock::release`].
@@ -69,11 +71,12 @@ impl Default for Plan {
             next: ("active", "running"),
             job: "done",
             result: "success",
+            exit_status: 0,
             kind: "simple",
             condition: true,
             relations: [&[]; 3],
             restarts: 0,
-            changed: [0; 2],
+            changed: [0; 3],
             signal: true,
             held: false,
             stopped: None,
@@ -98,6 +101,9 @@ impl Plan {
         }
         if before == "active" && state.0 != "active" {
             self.changed[1] = now;
+        }
+        if !down(before) && down(state.0) {
+            self.changed[2] = now;
         }
         self.state = state;
     }
@@ -349,6 +355,11 @@ impl Mock {
     /// The job calls so far that have not been read.
     pub(super) fn calls(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.calls.try_recv().ok()).collect()
+    }
+
+    /// `ActiveState` and `SubState` of a unit.
+    pub(super) fn state(&self, unit: &str) -> (&'static str, &'static str) {
+        self.world.plan(unit).state
     }
 
     /// Lets one held job end.

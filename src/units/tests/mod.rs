@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::systemd::{LAG, RECHECK};
-use super::{ActiveState, News, Systemd, UnitCommand, UnitError, UnitReport};
+use super::{ActiveState, CheckUnit, News, Systemd, UnitCommand, UnitError, UnitReport};
 use crate::bus::private_bus::PrivateBus;
 use crate::config::UnitLimit;
 use mock::{Mock, Plan};
@@ -116,6 +116,28 @@ async fn an_automatic_restart_is_a_failure() {
     let plan = Plan { next: ("activating", "auto-restart"), result: "exit-code", ..Plan::default() };
     let Some(outcome) = start_one(plan).await else { return };
     assert!(matches!(outcome, Err(UnitError::Failed { .. })), "{outcome:?}");
+}
+
+/// systemd ends with a status of its own where it cannot execute a program (systemd.exec(5)).
+#[tokio::test]
+async fn a_check_that_was_not_executed_is_told_from_one_that_failed() {
+    let unit = "hbd-check-web-1.service";
+    let (list, shell) = (["/nowhere"].as_slice(), ["/bin/sh", "-c", "exit 203"].as_slice());
+    let table = [(list, 203, false), (list, 243, false), (list, 1, true), (list, 199, true), (list, 244, true)];
+    for (words, exit_status, executed) in table.into_iter().chain([(shell, 203, true)]) {
+        let Some(bus) = PrivateBus::start() else { return };
+        let state = ("failed", "failed");
+        let plan =
+            Plan { job: "failed", next: state, result: "exit-code", kind: "oneshot", exit_status, ..Plan::default() };
+        let _mock = Mock::start(&bus, &[(unit, plan)]).await;
+        let (output, limit) = ("/run/hbd/x.output", LONG);
+        let check = CheckUnit { unit, words: words.to_vec(), environment: &[], output, limit };
+        match systemd(&bus).await.run_check(&check).await.unwrap_err() {
+            UnitError::NotExecuted { status, .. } => assert!(!executed && status == exit_status, "{status}"),
+            UnitError::Failed { .. } => assert!(executed, "{exit_status}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::config::{Mount, Recipe, UnitLimits};
 use crate::units::Verb;
 
 const BUSY: &str = "bash (PID 1234, user root) has its working directory in /srv/data";
+const GUARD: &str = "hbd-order.service";
 const MOUNTED: (&str, &str) = ("active", "mounted");
 const HELPERS: [&str; 2] = ["hbd-occupants-srv-data.service", "hbd-vacate-srv-data.service"];
 
@@ -166,4 +167,50 @@ async fn the_guard_of_a_shutdown_is_made_again_when_its_start_was_canceled() {
     })
     .await
     .expect("the guard is not made again");
+}
+
+/// The guard is there and does not come down by itself.
+async fn guarded(bus: &PrivateBus) -> (Mock, mpsc::UnboundedSender<UnitCommand>) {
+    let up = Plan { state: UP, ..Plan::default() };
+    let guard = Plan { next: ("active", "exited"), stopped: Some(DOWN), ..Plan::default() };
+    let units = [("web.service", up.clone()), ("hbd.service", up), (GUARD, guard)];
+    let mut mock = Mock::start(bus, &units).await;
+    let (commands, _reports) = running(bus);
+    let units = vec!["web.service".into()];
+    commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
+    made(&mut mock).await;
+    (mock, commands)
+}
+
+/// Waits for the next guard.
+async fn made(mock: &mut Mock) {
+    let make = format!("make {GUARD}");
+    timeout(LONG, async { while mock.calls.recv().await.unwrap() != make {} }).await.expect("no guard is made");
+    while mock.state(GUARD) != ("active", "exited") {
+        tokio::time::sleep(LAG / 4).await;
+    }
+}
+
+#[tokio::test]
+async fn the_guard_of_a_shutdown_is_made_again_when_it_was_stopped() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut mock, _commands) = guarded(&bus).await;
+    let stop = mock.queue(GUARD, "stop").await;
+    mock.set(GUARD, DOWN, true).await;
+    mock.finish(stop, GUARD, "done").await;
+    made(&mut mock).await;
+}
+
+#[tokio::test]
+async fn the_guard_of_a_shutdown_follows_what_a_drop_in_changes() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut mock, _commands) = guarded(&bus).await;
+    mock.reloaded().await;
+    tokio::time::sleep(LAG * 5).await;
+    assert_eq!(mock.calls(), Vec::<String>::new(), "nothing has changed");
+    mock.plan("web.service", |plan| plan.lists = &[("After", &["hbd.service"])]);
+    mock.reloaded().await;
+    made(&mut mock).await;
+    let after: Vec<String> = mock.made(GUARD, "After").try_into().unwrap();
+    assert_eq!(after, Vec::<String>::new());
 }

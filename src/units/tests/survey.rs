@@ -38,7 +38,11 @@ async fn a_unit_ordered_after_hbd_is_named_with_its_line_and_file() {
 async fn each_setting_that_is_against_hbd_is_told_with_a_remedy() {
     let Some(bus) = PrivateBus::start() else { return };
     let web = "web.service";
+    let remains = Plan { flags: &["RemainAfterExit"], ..Plan::default() };
+    let oneshot = Plan { kind: "oneshot", ..remains.clone() };
+    assert_eq!(said(&bus, web, oneshot).await, Vec::<String>::new(), "it has no processes that could end");
     let table = [
+        (web, Plan { kind: "forking", ..remains }, "notice", "only a check of the service finds that"),
         (web, Plan { load: "masked", ..Plan::default() }, "error", "systemctl unmask web.service"),
         (web, Plan { file_state: "enabled", ..Plan::default() }, "warning", "systemctl disable web.service"),
         (web, Plan { flags: &["RefuseManualStart"], ..Plan::default() }, "error", "refuse hbd's start"),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::units::causes::HEARD;
-use crate::units::watch::ANSWER;
+use crate::units::watch::{ANSWER, OWN_STOP};
 
 /// As long as a piece of news may take.
 const SOON: Duration = Duration::from_secs(8);
@@ -12,7 +12,7 @@ const FAILED: (&str, &str) = ("failed", "failed");
 /// The ends of the channels of a watch, and its systemd.
 struct Stage {
     mock: Mock,
-    _commands: mpsc::UnboundedSender<UnitCommand>,
+    commands: mpsc::UnboundedSender<UnitCommand>,
     reports: mpsc::UnboundedReceiver<UnitReport>,
 }
 
@@ -29,7 +29,7 @@ impl Stage {
         let (commands, reports) = running(bus);
         let units = vec!["web.service".into(), "db.service".into()];
         commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
-        let mut stage = Stage { mock, _commands: commands, reports };
+        let mut stage = Stage { mock, commands, reports };
         for _ in 0..2 {
             let (_, news) = stage.news().await;
             assert_eq!(news, News::Up);
@@ -76,6 +76,16 @@ impl Stage {
         self.see_jobs().await;
         self.mock.set("web.service", state, true).await;
         self.mock.finish(job, "web.service", result).await;
+    }
+
+    /// A stop of web.service that hbd asks for, and where it leads.
+    async fn own_stop(&mut self, state: (&'static str, &'static str)) {
+        self.mock.then("web.service", state);
+        let limit = UnitLimit::written(LONG);
+        let stop = UnitCommand::Stop { id: 5, unit: "web.service".into(), recipe: None, limit, vacate: false };
+        self.commands.send(stop).unwrap();
+        let told = timeout(SOON, self.reports.recv()).await.unwrap();
+        assert!(matches!(told, Some(UnitReport::Stopped { id: 5 })), "{told:?}");
     }
 
     /// Gives the types of jobs the time to be read.
@@ -152,7 +162,7 @@ async fn a_stop_that_was_canceled_long_before_the_unit_is_down_is_named() {
     stage.mock.finish(job, "web.service", "canceled").await;
     tokio::time::sleep(Duration::from_micros(HEARD) + LAG * 2).await;
     stage.mock.set("web.service", DOWN, true).await;
-    stage.mock.plan("web.service", |plan| plan.changed = [0, 0]);
+    stage.mock.plan("web.service", |plan| plan.changed = [0; 3]);
     assert!(stage.failure().await.starts_with("web.service ended by itself; its stop was canceled"));
 }
 
@@ -212,6 +222,105 @@ async fn what_is_stopped_with_its_dependency_waits_for_that() {
     stage.mock.set("base.service", UP, true).await;
     stage.mock.finish(start, "base.service", "done").await;
     assert_eq!(stage.of_web().await, News::Free);
+}
+
+/// A service that hangs is stopped and started again; its start may come later than the verdict on its end.
+#[tokio::test]
+async fn a_stop_of_our_own_is_no_wish_and_a_later_one_of_somebody_is() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    // Also one that goes wrong: an exit status of its own on SIGTERM.
+    for state in [FAILED, DOWN] {
+        stage.own_stop(state).await;
+        stage.expect_silence().await;
+        stage.job("stop", state, "done").await;
+        let news = stage.of_web().await;
+        assert!(matches!(news, News::Stopped { .. }), "{news:?}");
+        stage.mock.set("web.service", UP, true).await;
+        assert_eq!(stage.of_web().await, News::Up);
+    }
+}
+
+/// A unit may stand in two groups, one of which goes away.
+#[tokio::test]
+async fn a_unit_that_stays_down_after_a_stop_of_our_own_is_told_after_a_while() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    stage.own_stop(DOWN).await;
+    let told = timeout(Duration::from_micros(OWN_STOP) + SOON, stage.reports.recv()).await.unwrap();
+    assert!(matches!(told, Some(UnitReport::News { news: News::Stopped { .. }, .. })), "{told:?}");
+    stage.expect_silence().await;
+}
+
+/// `systemctl try-restart` of what is down, by needrestart or logrotate, is a `nop` for systemd.
+#[tokio::test]
+async fn a_job_that_does_nothing_to_a_unit_that_is_down_changes_no_verdict() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[], &["base.service"], &[]]).await;
+    let first = stage.mock.queue("base.service", "stop").await;
+    stage.job("stop", DOWN, "done").await;
+    assert_eq!(stage.of_web().await, News::StoppedWith("base.service, which it depends on, was stopped".into()));
+    stage.mock.set("base.service", DOWN, true).await;
+    stage.mock.finish(first, "base.service", "done").await;
+    for (kind, result) in [("nop", "done"), ("", "done"), ("verify-active", "skipped"), ("", "skipped")] {
+        stage.job(kind, DOWN, result).await;
+        stage.expect_silence().await;
+    }
+    let start = stage.mock.queue("base.service", "start").await;
+    stage.mock.set("base.service", UP, true).await;
+    stage.mock.finish(start, "base.service", "done").await;
+    assert_eq!(stage.of_web().await, News::Free);
+}
+
+/// The first verdict is not given yet.
+#[tokio::test]
+async fn a_job_that_does_nothing_right_after_a_stop_hides_no_stop() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[]; 3]).await;
+    let stop = stage.mock.queue("web.service", "stop").await;
+    stage.see_jobs().await;
+    stage.mock.set("web.service", DOWN, true).await;
+    stage.mock.finish(stop, "web.service", "done").await;
+    let nop = stage.mock.queue("web.service", "").await;
+    stage.mock.finish(nop, "web.service", "done").await;
+    assert!(matches!(stage.of_web().await, News::Stopped { .. }));
+    stage.expect_silence().await;
+}
+
+/// The job of the dependency comes over a second after the unit left its active state, but not at rest.
+#[tokio::test]
+async fn what_is_stopped_with_its_dependency_in_a_pause_or_a_long_stop_waits_for_that_too() {
+    for state in [("activating", "auto-restart"), ("deactivating", "stop-post")] {
+        let Some(bus) = PrivateBus::start() else { return };
+        let mut stage = Stage::set(&bus, [&[], &["base.service"], &[]]).await;
+        stage.mock.set("web.service", state, true).await;
+        tokio::time::sleep(Duration::from_micros(HEARD) + LAG * 2).await;
+        let _first = stage.mock.queue("base.service", "stop").await;
+        stage.job("stop", DOWN, "done").await;
+        let with_base = News::StoppedWith("base.service, which it depends on, was stopped".into());
+        match stage.of_web().await {
+            News::Restarting(_) => assert_eq!(stage.of_web().await, with_base, "{state:?}"),
+            news => assert_eq!(news, with_base, "{state:?}"),
+        }
+    }
+}
+
+/// systemd adds no stop of a unit that is at rest: somebody asked for this one.
+#[tokio::test]
+async fn a_stop_of_what_was_at_rest_is_a_wish_also_while_its_dependency_stops() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mut stage = Stage::set(&bus, [&[], &["base.service"], &[]]).await;
+    stage.mock.set("web.service", FAILED, true).await;
+    stage.failure().await;
+    tokio::time::sleep(Duration::from_micros(HEARD) + LAG * 2).await;
+    let _first = stage.mock.queue("base.service", "stop").await;
+    stage.job("stop", FAILED, "done").await;
+    loop {
+        match stage.of_web().await {
+            News::Failed(_) => {}
+            news => break assert!(matches!(news, News::Stopped { .. }), "{news:?}"),
+        }
+    }
 }
 
 /// `systemctl stop web db`: its own job comes first.

@@ -8,6 +8,10 @@ pub(super) struct Unit(pub(super) World, pub(super) String);
 
 impl Unit {
     fn list(&self, property: &str) -> Vec<String> {
+        let made = self.0.made.lock().unwrap();
+        if let Some(value) = made.get(&self.1).and_then(|properties| properties.get(property)) {
+            return value.clone().try_into().unwrap();
+        }
         let lists = self.0.plan(&self.1).lists;
         let found = lists.iter().find(|(name, _)| *name == property).map_or(&[][..], |(_, units)| units);
         found.iter().map(|unit| (*unit).to_owned()).collect()
@@ -102,6 +106,11 @@ impl Unit {
     }
 
     #[zbus(property)]
+    fn inactive_enter_timestamp_monotonic(&self) -> u64 {
+        self.plan().changed[2]
+    }
+
+    #[zbus(property)]
     fn allow_isolate(&self) -> bool {
         self.1 == "rescue.target"
     }
@@ -139,6 +148,16 @@ impl Service {
     #[zbus(property)]
     fn result(&self) -> String {
         self.0.units.lock().unwrap()[&self.1].0.result.to_owned()
+    }
+
+    #[zbus(property)]
+    fn remain_after_exit(&self) -> bool {
+        self.0.plan(&self.1).flags.contains(&"RemainAfterExit")
+    }
+
+    #[zbus(property)]
+    fn exec_main_status(&self) -> i32 {
+        self.0.plan(&self.1).exit_status
     }
 
     #[zbus(property, name = "NRestarts")]
