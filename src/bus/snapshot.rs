@@ -115,6 +115,10 @@ pub struct NodeSnapshot {
     /// How its last packet was signed, or ours are: `crc`, `md5`, `sha1`, `hmac-sha256`; empty before the first.
     #[serde(default)]
     pub signed_with: String,
+    /// The number of the key that signed the last packet of another node; `None` before the first. Not shown on the
+    /// bus: a reload looks at it.
+    #[serde(skip)]
+    pub signing_key: Option<u8>,
     /// The groups that it leaves alone, because an operator works on them; empty if it is in maintenance as a whole.
     #[serde(default)]
     pub left_alone: Vec<String>,

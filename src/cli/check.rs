@@ -1,6 +1,6 @@
 //! `hbctl check`: findings in the configuration files, the meaning of each word of haresources, units that are not
-//! fit to be managed, parameters that fence agents do not know, and differences from what the running hbd and its
-//! peer use.
+//! fit to be managed, parameters that fence agents do not know, differences from what the running hbd and its peer
+//! use, and what a change of the other node to a Heartbeat would move.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
+use super::doctor;
 use super::error::CliError;
 use super::exit::EXIT_CONFIGURATION;
 use super::fetch;
@@ -178,10 +179,13 @@ fn peers_compared_with(running: &Snapshot) -> String {
     said.collect()
 }
 
-/// Adds the differences between the files and what runs.
+/// Adds the differences between the files and what runs, and what a change-over of the other node would move.
 fn compare(config: &Config, running: &Snapshot, report: &mut FileReport, colour: bool) {
     for difference in differences(config, running) {
         report.add("warning", &difference, colour);
+    }
+    if let Some(note) = doctor::change_over(running) {
+        report.add("notice", &note.text, colour);
     }
 }
 
@@ -310,6 +314,31 @@ mod tests {
         let mut same = running();
         same.groups = shown(&config);
         assert_eq!(differences(&config, &same), Vec::<String>::new());
+    }
+
+    #[test]
+    fn groups_that_a_change_over_would_move_are_named_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, host) = example(directory.path());
+        let config = read(&files, &host, false).1.unwrap();
+        let group = |name: &str, owner: &str| GroupSnapshot {
+            name: name.to_owned(),
+            preferred: "nodea".to_owned(),
+            owner: owner.to_owned(),
+            ..GroupSnapshot::default()
+        };
+        let said = |owner: &str, groups_move_alone| {
+            let groups = vec![group("web", "nodea"), group("mail", owner)];
+            let mut report = FileReport::default();
+            compare(&config, &Snapshot { groups, groups_move_alone, ..running() }, &mut report, false);
+            assert!(!report.failed);
+            report.text
+        };
+        let note = "notice: groups that prefer one node are on both (web on nodea, and mail not): before a node becomes a \
+                    Heartbeat";
+        assert!(said("nodeb", true).contains(note), "{}", said("nodeb", true));
+        assert!(!said("nodea", true).contains("notice"), "they are together");
+        assert!(!said("nodeb", false).contains("notice"), "the other node knows them only together already");
     }
 
     #[test]

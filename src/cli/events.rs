@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn the_filter_becomes_matches() {
         let arguments = filter(0).arguments();
-        for wanted in ["SYSLOG_IDENTIFIER=hbd", "HBD_GROUP=10.0.0.1", "--since=-1h", "--output=json"] {
+        for wanted in ["SYSLOG_IDENTIFIER=hbd", "_UID=0", "HBD_GROUP=10.0.0.1", "--since=-1h", "--output=json"] {
             assert!(arguments.iter().any(|argument| argument == wanted), "{arguments:?}");
         }
     }

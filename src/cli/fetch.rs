@@ -163,6 +163,7 @@ fn from_node(mut from: Properties) -> NodeSnapshot {
         in_transition: take(&mut from, "InTransition"),
         maintenance: take(&mut from, "Maintenance"),
         signed_with: take(&mut from, "SignedWith"),
+        signing_key: None,
         left_alone: take_list(&mut from, "LeftAlone"),
         not_ready: take_list(&mut from, "NotReady"),
         ha_cf_digest: take(&mut from, "HaCfDigest"),

@@ -1,8 +1,9 @@
-//! When the kernel is to drop packets before they reach us: a flood that nobody with our key sends.
+//! When the kernel is to drop packets before they reach us: a flood of what no node with our key sends now.
 //!
 //! Owns the counts that show a flood on one medium. In quiet times everything is received, whatever its source (01
 //! §1.7): a peer may have several addresses, and its source address changes with them. In a flood, sources that have
-//! signed a message go first, and of the others a sample is taken, so that a peer with a new address is found. Pure.
+//! sent a message that counts go first, and of the others a sample is taken, so that a peer with a new address is
+//! found. A right digest alone proves nothing of its source: anybody can repeat a packet from any address. Pure.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const KNOWN: usize = 8;
 pub enum FloodOrder {
     /// Take all from these sources, and of the rest a share, 0 to 1.
     Shield {
-        /// Sources that have signed, the latest last.
+        /// Sources from which something came that counts, the latest last.
         known: Vec<IpAddr>,
         /// Of the packets of all others.
         share: f64,
@@ -44,7 +45,7 @@ pub enum FloodOrder {
 struct Shielded {
     share: f64,
     quiet: u32,
-    /// A source has signed that the kernel does not know yet.
+    /// Something that counts came from a source that the kernel does not know yet.
     stale: bool,
 }
 
@@ -69,15 +70,25 @@ impl FloodGauge {
         FloodGauge { peer, known, since: now, rejected: 0, strangers: 0, example: None, shielded: None }
     }
 
-    /// A message with a good signature came from there.
-    pub fn authentic(&mut self, source: IpAddr) {
+    /// Whether something that counts came from there.
+    pub fn knows(&self, source: IpAddr) -> bool {
+        self.known.contains(&source)
+    }
+
+    /// A message with the right digest came from there; `counts`: it shows that its sender lives now. One that does
+    /// not is as good as rejected, unless the source is known: each message of the peer comes on every link, and
+    /// counts once.
+    pub fn authentic(&mut self, source: IpAddr, counts: bool) {
         if self.known.last() == Some(&source) {
             return;
         }
-        let new = !self.known.contains(&source);
+        let new = !self.knows(source);
+        if new && !counts {
+            return self.rejected(source);
+        }
         self.known.retain(|known| *known != source);
         if self.known.len() == KNOWN {
-            // A recorded packet is authentic, too, from any address.
+            // Who hears the peer can be quicker with a copy of what it says, from any address.
             let oldest = self.known.iter().position(|known| Some(*known) != self.peer);
             oldest.map(|oldest| self.known.remove(oldest));
         }
@@ -186,10 +197,10 @@ mod tests {
         let mut now = Instant::now();
         let mut gauge = FloodGauge::new(Some(PEER), now);
         pours(&mut gauge, &mut now, STRANGER, 8_000, 100).unwrap();
-        gauge.authentic(OTHER);
+        gauge.authentic(OTHER, true);
         let Some(FloodOrder::Shield { known, begins: false, .. }) = gauge.judge(now) else { panic!("it is new") };
         assert_eq!(known, [PEER, OTHER]);
-        gauge.authentic(PEER);
+        gauge.authentic(PEER, true);
         assert_eq!(gauge.judge(now), None, "both are known");
     }
 
@@ -197,9 +208,45 @@ mod tests {
     fn who_signs_is_remembered_and_old_addresses_are_forgotten() {
         let now = Instant::now();
         let mut gauge = FloodGauge::new(Some(PEER), now);
-        (1..=8).for_each(|host| gauge.authentic(IpAddr::from([10, 0, 1, host])));
+        (1..=8).for_each(|host| gauge.authentic(IpAddr::from([10, 0, 1, host]), true));
         assert_eq!(gauge.known.len(), KNOWN);
         assert!(gauge.known.contains(&PEER), "repetitions of its packets from elsewhere do not displace it");
+    }
+
+    #[test]
+    fn a_packet_that_is_repeated_is_a_flood_and_makes_nobody_known() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(Some(PEER), now);
+        (0..8_000).for_each(|_| gauge.authentic(STRANGER, false));
+        now += Duration::from_millis(100);
+        let Some(FloodOrder::Shield { known, share, .. }) = gauge.judge(now) else { panic!("it is a flood") };
+        assert_eq!(known, [PEER]);
+        assert!(share < 0.02, "{share}");
+    }
+
+    #[test]
+    fn repetitions_from_many_addresses_displace_no_peer_that_ha_cf_does_not_name() {
+        let mut gauge = FloodGauge::new(None, Instant::now());
+        gauge.authentic(PEER, true);
+        (1..=200).for_each(|host| gauge.authentic(IpAddr::from([10, 0, 1, host]), false));
+        assert_eq!(gauge.known, [PEER]);
+        // Somebody who hears the peer is quicker with copies than the peer itself.
+        for host in 1..=200 {
+            gauge.authentic(IpAddr::from([10, 0, 1, host]), true);
+            gauge.authentic(PEER, false);
+            assert!(gauge.knows(PEER), "its own packets keep it known");
+        }
+    }
+
+    #[test]
+    fn what_a_peer_says_on_a_second_link_once_more_is_no_flood() {
+        let mut now = Instant::now();
+        let mut gauge = FloodGauge::new(None, now);
+        gauge.authentic(PEER, true);
+        gauge.authentic(OTHER, true);
+        (0..8_000).for_each(|_| gauge.authentic(PEER, false));
+        now += Duration::from_millis(100);
+        assert_eq!(gauge.judge(now), None);
     }
 
     #[test]

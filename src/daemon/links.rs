@@ -25,7 +25,7 @@ use crate::config::{Compression, Config, MessageFormat};
 use crate::media::{Counters, Defaults, MESSAGE_MAX, MediaError, MediaLink, MessageForm};
 use crate::util::error::error_chain;
 use crate::util::text::printable;
-use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Method, TextCarrier};
+use crate::wire::{self, AuthenticationError, DecodeError, Keyring, Message, Method, Signer, TextCarrier};
 
 /// Pause between attempts to open a medium.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -47,8 +47,10 @@ pub enum Heard {
         link: usize,
         /// The message.
         message: Message,
-        /// How it was signed.
-        method: Method,
+        /// Which key signed it.
+        signer: Signer,
+        /// Where it came in.
+        origin: Origin,
     },
     /// A ping node answered.
     PingAnswer {
@@ -57,10 +59,21 @@ pub enum Heard {
     },
 }
 
+/// Where a message came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Which of the media.
+    medium: usize,
+    /// Who claims to have sent it; a serial line has no addresses.
+    source: Option<IpAddr>,
+}
+
 /// One medium with what we know about its troubles.
 #[derive(Debug)]
 struct Medium {
     link: MediaLink,
+    /// Its place among the media.
+    number: usize,
     /// Index in [`crate::cluster::Settings::links`].
     index: usize,
     open_error: Option<String>,
@@ -132,9 +145,10 @@ impl Links {
     pub fn open(config: &Config, keys: Keyring) -> Links {
         let names = names(config);
         let defaults = Defaults { udpport: config.udpport, baud: config.baud };
-        let media = config.media.iter().map(|medium| {
+        let media = config.media.iter().enumerate().map(|(number, medium)| {
             let link = MediaLink::new(medium.clone(), defaults);
             Medium {
+                number,
                 index: names.iter().position(|name| name == medium.link_name()).unwrap_or_default(),
                 gauge: FloodGauge::new(link.peer(), Instant::now()),
                 link,
@@ -276,6 +290,20 @@ impl Links {
         more | self.pings.receive(self.keys.ring(), &mut self.buffer, |node| heard(Heard::PingAnswer { node }))
     }
 
+    /// Whether something that counts came from there before.
+    pub fn knows(&self, origin: Origin) -> bool {
+        let medium = self.media.get(origin.medium);
+        medium.is_none_or(|medium| origin.source.is_none_or(|source| medium.gauge.knows(source)))
+    }
+
+    /// Whether an authentic message that came in there counts.
+    pub fn judged(&mut self, origin: Origin, counts: bool) {
+        let medium = self.media.get_mut(origin.medium);
+        if let (Some(medium), Some(source)) = (medium, origin.source) {
+            medium.gauge.authentic(source, counts);
+        }
+    }
+
     /// What had arrived by then is handed over.
     pub fn read_until(&self) -> cluster::Instant {
         let media = self.media.iter().map(|medium| medium.backlog.read_until());
@@ -335,10 +363,10 @@ impl Medium {
             };
             taken += 1;
             match wire::decode_signed(&buffer[..length], keys) {
-                Ok((message, method)) => {
+                Ok((message, signer)) => {
                     debug!(HBD_LINK = self.link.name(); "received {}", about(&message));
-                    source.into_iter().for_each(|source| self.gauge.authentic(source));
-                    heard(Heard::Message { link: self.index, message, method });
+                    let origin = Origin { medium: self.number, source };
+                    heard(Heard::Message { link: self.index, message, signer, origin });
                 }
                 Err(error) => {
                     self.bad += 1;
@@ -370,8 +398,8 @@ impl Medium {
             self.flood_mentioned = Some(now);
             warn!(
                 HBD_LINK = name;
-                "{rate:.0} packets a second that nobody with our key has sent arrive on link {name}, from {example} for \
-                 instance. Until it is over the kernel drops what begins unlike a message, and most of what strange \
+                "{rate:.0} packets a second that nobody with our key has sent, or not now, arrive on link {name}, from \
+                 {example} for instance. Until it is over the kernel drops what begins unlike a message, and most of what strange \
                  addresses send. A rule of the firewall keeps them out: `hbctl doctor` shows one"
             );
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 use super::own_watchdog::Food;
+use crate::util::text::printable;
 
 /// How much longer systemd is to wait while groups are being stopped.
 const EXTENSION: Duration = Duration::from_secs(90);
@@ -109,16 +110,25 @@ impl Readiness {
     }
 }
 
+/// The line of a status. A line of its own in it would be another assignment for systemd, as MAINPID=.
+fn status_text(notice: &ServiceNotice) -> String {
+    match notice {
+        ServiceNotice::Status(line) => printable(line),
+        _ => String::new(),
+    }
+}
+
 fn tell(notices: &Receiver<ServiceNotice>) {
     let mut readiness = Readiness::default();
     while let Some(notice) = readiness.next(notices) {
         let Some(notice) = readiness.pass(notice, Instant::now()) else { continue };
+        let line = status_text(&notice);
         let states = match notice {
             ServiceNotice::Ready => vec![NotifyState::Ready],
             // Ours to know.
             ServiceNotice::Shown => continue,
             ServiceNotice::Alive => vec![NotifyState::Watchdog],
-            ServiceNotice::Status(ref line) => vec![NotifyState::Status(line)],
+            ServiceNotice::Status(_) => vec![NotifyState::Status(&line)],
             ServiceNotice::Reloading => match NotifyState::monotonic_usec_now() {
                 Ok(now) => vec![NotifyState::Reloading, now],
                 Err(_) => vec![NotifyState::Reloading],
@@ -156,6 +166,12 @@ mod tests {
         assert!(matches!(readiness.pass(shown, now), Some(ServiceNotice::Ready)));
         assert!(matches!(readiness.pass(ServiceNotice::Ready, now), Some(ServiceNotice::Ready)), "after a reload");
         assert!(readiness.pass(ServiceNotice::Shown, now).is_none(), "once");
+    }
+
+    #[test]
+    fn a_status_is_one_line() {
+        let notice = ServiceNotice::Status("UDP port 694 is taken by x\nMAINPID=1\r\x1b[2J".to_owned());
+        assert_eq!(status_text(&notice), "UDP port 694 is taken by x\\nMAINPID=1\\r\\u{1b}[2J");
     }
 
     #[test]

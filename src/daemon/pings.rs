@@ -106,9 +106,8 @@ impl Pings {
             while taken < BURST {
                 match socket.try_recv(buffer) {
                     Ok(Some((host, _, payload))) => {
-                        if let Some(index) = answer(&mut self.nodes, self.counter, host, payload, keys) {
-                            answered(index);
-                        }
+                        let decode = || wire::decode(payload, keys).ok();
+                        answer(&mut self.nodes, self.counter, host, decode).into_iter().for_each(&mut answered);
                     }
                     Ok(None) => {}
                     Err(_) => break,
@@ -155,9 +154,11 @@ impl Node {
     }
 }
 
-/// The node whose host this answer comes from, if it is an answer that counts.
-fn answer(nodes: &mut [Node], counter: u64, host: IpAddr, payload: &[u8], keys: &Keyring) -> Option<usize> {
-    let message = wire::decode(payload, keys).ok()?;
+/// The node whose host this answer comes from, if it is an answer that counts. `decode`: what it says, if its digest
+/// is right. Anybody can send echo replies, and a digest takes long to verify: of strangers none is.
+fn answer(nodes: &mut [Node], counter: u64, host: IpAddr, decode: impl FnOnce() -> Option<Message>) -> Option<usize> {
+    nodes.iter().find(|node| node.hosts.contains(&host))?;
+    let message = decode()?;
     let name = message.text("src")?;
     let request: u64 = message.text("hbd_ping")?.parse().ok()?;
     let index = nodes.iter().position(|node| node.name == name && node.hosts.contains(&host))?;
@@ -239,7 +240,7 @@ mod tests {
             wire::encode(&message, MessageFormat::Netstring, &keys(secret)).unwrap()
         };
         let mut says = |number, secret, from: Ipv4Addr| {
-            answer(&mut nodes, 5, from.into(), &payload(number, secret), &keys("secret"))
+            answer(&mut nodes, 5, from.into(), || wire::decode(&payload(number, secret), &keys("secret")).ok())
         };
         assert_eq!(says(3, "guess", THERE), None, "forged");
         assert_eq!(says(3, "secret", HERE), None, "from somebody else");
@@ -248,5 +249,11 @@ mod tests {
         assert_eq!(says(2, "secret", THERE), None, "an old one");
         assert_eq!(says(6, "secret", THERE), None, "never asked");
         assert_eq!(says(5, "secret", THERE), Some(0));
+    }
+
+    #[test]
+    fn of_a_stranger_no_digest_is_verified() {
+        let mut nodes = [Node::new(&group("10.99.0.2", &[THERE]))];
+        assert_eq!(answer(&mut nodes, 5, HERE.into(), || panic!("it takes long")), None);
     }
 }

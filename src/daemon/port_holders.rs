@@ -8,9 +8,12 @@ use std::thread;
 
 use crate::media::port_holders;
 
+/// What systemd runs hbd as.
+const UNIT: &str = "hbd.service";
+
 /// Who has the port besides hbd, asked at once.
 pub fn others_with(port: u16) -> Vec<String> {
-    port_holders(port).into_iter().filter(|holder| !holder.starts_with("hbd (")).collect()
+    port_holders(port, Some(UNIT))
 }
 
 /// See the module.
@@ -29,7 +32,7 @@ impl PortHolders {
         let Some(asked) = self.asked.get(&port) else {
             let (sender, receiver) = channel();
             // The daemon may have ended meanwhile; where no thread can be made, nobody can tell.
-            let ask = move || drop(sender.send(port_holders(port).join(", ")));
+            let ask = move || drop(sender.send(port_holders(port, None).join(", ")));
             let _ = thread::Builder::new().name("port-holder".to_owned()).spawn(ask);
             self.asked.insert(port, receiver);
             return None;

@@ -13,7 +13,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-use log::{error, info};
+use log::{error, info, warn};
 use sd_notify::NotifyState;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -62,6 +62,9 @@ enum Plan {
     Successor(Vec<String>),
 }
 
+/// A node that must be given the same keys within its dead time, and a sentence that says so.
+type LeftBehind = (String, String);
+
 impl Plan {
     fn changes(&self) -> Vec<String> {
         match self {
@@ -73,12 +76,14 @@ impl Plan {
 }
 
 impl Reloader {
-    /// What [`Reloader::reload`] would change now, a sentence each.
+    /// What [`Reloader::reload`] would change now, a sentence each, and which nodes would have to follow in time.
     ///
     /// # Errors
     /// Why it would be refused.
     pub async fn describe(&self) -> Result<Vec<String>, String> {
-        Ok(self.plan().await?.changes())
+        let (plan, left_behind) = self.plan().await?;
+        let warnings = left_behind.into_iter().map(|(_, warning)| warning);
+        Ok(plan.changes().into_iter().chain(warnings).collect())
     }
 
     /// Puts the files in force. Gives what changed; where a successor has to do that, it is on its way.
@@ -101,12 +106,17 @@ impl Reloader {
     }
 
     async fn carry_out(&self) -> Result<Plan, String> {
-        let plan = self.plan().await?;
+        let (plan, left_behind) = self.plan().await?;
+        let warn = || left_behind.iter().for_each(|(node, warning)| warn!(HBD_NODE = node.as_str(); "{warning}"));
         match &plan {
             Plan::Nothing => info!("Reload: the files say what is in force."),
-            Plan::Keys(keys) => self.use_keys(keys).await?,
+            Plan::Keys(keys) => {
+                self.use_keys(keys).await?;
+                warn();
+            }
             Plan::Successor(changes) => {
                 start_check::ask_successor().await?;
+                warn();
                 changes.iter().for_each(|change| info!("Reload: {change}"));
                 self.inputs.send(Input::Reload).map_err(|_| STOPPING.to_owned())?;
             }
@@ -126,7 +136,8 @@ impl Reloader {
         Ok(())
     }
 
-    async fn plan(&self) -> Result<Plan, String> {
+    /// The plan, and who has to follow it.
+    async fn plan(&self) -> Result<(Plan, Vec<LeftBehind>), String> {
         let (files, runtime) = (self.files.clone(), self.runtime.clone());
         let found = spawn_blocking(move || {
             let host =
@@ -136,7 +147,30 @@ impl Reloader {
         });
         // The runtime ends with the core.
         let footing = found.await.map_err(|_| STOPPING.to_owned())??;
-        self.compare(footing, &*self.keys.lock().await)
+        let keys = self.keys.lock().await;
+        let left_behind = self.left_behind(&footing, &keys);
+        Ok((self.compare(footing, &keys)?, left_behind))
+    }
+
+    /// The nodes that are heard and sign with a key that is another one in these files, or not there.
+    fn left_behind(&self, footing: &Footing, keys: &AuthKeys) -> Vec<LeftBehind> {
+        let own_deadtime = footing.config.timing.deadtime;
+        let of = |node: &NodeSnapshot| {
+            let index = node.signing_key.filter(|_| is_heard(node))?;
+            if footing.keys.keys.get(&index) == keys.keys.get(&index) {
+                return None;
+            }
+            let seconds = own_deadtime.min(Duration::from_micros(node.deadtime_usec)).as_secs_f64();
+            let name = node.name.clone();
+            let warning = format!(
+                "node {name} signs with key {index} of authkeys, which does not count any more with the new file: put \
+                 the same file there and reload hbd there within {seconds} s, the dead time, or each node is dead for \
+                 the other. Without haste it goes so: add the new key as another line on both nodes, reload both, \
+                 change `auth`, reload both, and remove the old line"
+            );
+            Some((name, warning))
+        };
+        self.snapshots.borrow().nodes.iter().filter_map(of).collect()
     }
 
     fn compare(&self, footing: Footing, keys: &AuthKeys) -> Result<Plan, String> {
@@ -172,8 +206,11 @@ impl Reloader {
 fn is_believed(node: &NodeSnapshot, footing: &Footing) -> bool {
     let required = footing.config.required_method;
     let counts = |method: &AuthMethod| *method >= required && method.to_string() == node.signed_with;
-    let heard = !node.local && node.status != "dead" && !node.signed_with.is_empty();
-    !heard || footing.keys.keys.values().any(|key| counts(&key.method))
+    !is_heard(node) || footing.keys.keys.values().any(|key| counts(&key.method))
+}
+
+fn is_heard(node: &NodeSnapshot) -> bool {
+    !node.local && node.status != "dead" && !node.signed_with.is_empty()
 }
 
 const STOPPING: &str = "hbd is stopping";
@@ -212,17 +249,27 @@ mod tests {
 
     /// The same beside a node that signs with this method.
     fn plan_beside(signed_with: &str, machine: &Machine, before: &Footing) -> Result<Plan, String> {
+        let reloader = reloader(signed_with, None, machine, before);
+        let footing = start_check::examine(&machine.files, &machine.host, &machine.runtime());
+        let footing = footing.map_err(|refusal| mistakes(&refusal.diagnostics))?;
+        reloader.compare(footing, &before.keys)
+    }
+
+    /// The reloader of this machine beside nodeb, which signs with this method and the key of this number.
+    fn reloader(signed_with: &str, signing_key: Option<u8>, machine: &Machine, before: &Footing) -> Reloader {
         let peer = NodeSnapshot {
             name: "nodeb".to_owned(),
             status: "active".to_owned(),
             signed_with: signed_with.to_owned(),
+            signing_key,
+            deadtime_usec: 20_000_000,
             ..NodeSnapshot::default()
         };
         let shown = Snapshot { nodes: vec![peer], ..Snapshot::default() };
         let (_, snapshots) = watch::channel(Arc::new(shown));
         let (inputs, _) = unbounded_channel();
         let (look, _) = channel();
-        let reloader = Reloader {
+        Reloader {
             files: machine.files.clone(),
             runtime: machine.runtime(),
             config: before.config.clone(),
@@ -231,10 +278,7 @@ mod tests {
             snapshots,
             notifier: Notifier::spawn(None).unwrap(),
             look,
-        };
-        let footing = start_check::examine(&machine.files, &machine.host, &machine.runtime());
-        let footing = footing.map_err(|refusal| mistakes(&refusal.diagnostics))?;
-        reloader.compare(footing, &before.keys)
+        }
     }
 
     #[test]
@@ -282,6 +326,32 @@ mod tests {
         machine.write("etc/hbd/hbd.toml", "");
         machine.write("etc/ha.d/authkeys", "auth 1\n1 md5 secret\n");
         plan_beside("sha1", &machine, &before).unwrap_err();
+    }
+
+    #[test]
+    fn new_keys_without_the_one_that_the_other_node_signs_with_say_what_to_do_there() {
+        let machine = Machine::new();
+        let before = machine.start();
+        let warnings = |signing_key| {
+            let footing = start_check::examine(&machine.files, &machine.host, &machine.runtime()).unwrap();
+            let found = reloader("sha1", signing_key, &machine, &before).left_behind(&footing, &before.keys);
+            found.into_iter().map(|(node, warning)| format!("{node}: {warning}")).collect::<Vec<_>>()
+        };
+        let authkeys = |text| machine.write("etc/ha.d/authkeys", text);
+        authkeys("auth 2\n1 sha1 secret\n2 sha1 another\n");
+        assert_eq!(warnings(Some(1)), [""; 0], "the key is still there");
+        let without = ["auth 1\n1 sha1 another\n", "auth 2\n2 sha1 secret\n", "auth 1\n1 md5 secret\n2 sha1 other\n"];
+        for text in without {
+            authkeys(text);
+            let said = warnings(Some(1)).join("\n");
+            assert!(
+                said.starts_with("nodeb: node nodeb signs with key 1 of authkeys") && said.contains("20 s"),
+                "{said}"
+            );
+            assert!(said.contains("add the new key as another line"), "{said}");
+            assert!(matches!(plan_beside("sha1", &machine, &before), Ok(Plan::Keys(_))), "it is no refusal");
+            assert_eq!(warnings(None), [""; 0], "nothing was heard of it");
+        }
     }
 
     #[test]

@@ -126,6 +126,7 @@ fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> Node
         in_transition: view.in_transition,
         maintenance: view.maintenance,
         signed_with: String::new(),
+        signing_key: None,
         left_alone: named(&view.left_alone),
         not_ready: named(&view.unready),
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),

@@ -16,6 +16,8 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponse, 
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 
+use crate::util::text::printable;
+
 /// The attribute with the number of the control group (INET_DIAG_CGROUP_ID of linux/inet_diag.h).
 const CGROUP_ID: u16 = 21;
 /// Control groups are directories here; the number of one is that of its inode.
@@ -35,13 +37,13 @@ pub struct PortHolder {
 }
 
 /// In words, each other program that has UDP port `port`: `rpc.statd (process 712, user 108, rpc-statd.service)`.
-/// Empty if there are none, or if the kernel does not say.
-pub fn port_holders(port: u16) -> Vec<String> {
+/// Empty if there are none, or if the kernel does not say. What root runs in `own_unit` is not told of.
+pub fn port_holders(port: u16, own_unit: Option<&str>) -> Vec<String> {
     let own = std::process::id();
     let mut found = [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())]
         .into_iter()
         .flat_map(|(family, id)| sockets(family, id, port).unwrap_or_default())
-        .filter_map(|holder| holder.describe(own))
+        .filter_map(|holder| holder.describe(own, own_unit))
         .collect::<Vec<_>>();
     found.sort_unstable();
     found.dedup();
@@ -100,20 +102,32 @@ fn holder(response: InetResponse) -> PortHolder {
 }
 
 impl PortHolder {
-    /// `None` if it is process `own`.
-    fn describe(&self, own: u32) -> Option<String> {
+    /// `None` if it is process `own`, or one of root's in `own_unit`.
+    fn describe(&self, own: u32, own_unit: Option<&str>) -> Option<String> {
         let process = process_of(self.inode);
         if process.as_ref().is_some_and(|(pid, _)| *pid == own) {
             return None;
         }
         let unit = self.cgroup.and_then(|id| group_of(Path::new(CGROUPS), id, DEPTH)).and_then(|path| unit_of(&path));
+        let unit = unit.or_else(|| unit_of_process(process.as_ref()?.0));
+        (!self.is_of(own_unit, unit.as_deref())).then(|| self.in_words(process, unit))
+    }
+
+    /// A process chooses its own name, and its user the names of the units below `user@.service`: neither shows by
+    /// itself that a program is hbd.
+    fn is_of(&self, own_unit: Option<&str>, unit: Option<&str>) -> bool {
+        self.uid == 0 && own_unit.is_some() && unit == own_unit
+    }
+
+    /// Names may contain anything but a NUL, and the words reach logs, systemd and terminals.
+    fn in_words(&self, process: Option<(u32, String)>, unit: Option<String>) -> String {
         let mut facts = Vec::new();
         facts.extend(process.as_ref().map(|(pid, _)| format!("process {pid}")));
         facts.push(format!("user {}", self.uid));
         let unit_named = unit.clone().filter(|_| process.is_some());
         facts.extend(unit_named);
         let name = process.map(|(_, name)| name).or(unit).unwrap_or_else(|| "another program".to_owned());
-        Some(format!("{name} ({})", facts.join(", ")))
+        printable(&format!("{name} ({})", facts.join(", ")))
     }
 }
 
@@ -129,6 +143,12 @@ fn process_of(inode: u64) -> Option<(u32, String)> {
     let pid = pids.into_iter().find(has)?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some((pid, name.trim().to_owned()))
+}
+
+/// The unit of a process where sockets have no control group of theirs (version 1).
+fn unit_of_process(pid: u32) -> Option<String> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    groups.lines().rev().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(|path| unit_of(Path::new(path)))
 }
 
 /// The control group with this number.
@@ -162,12 +182,31 @@ mod tests {
             let found = sockets(AF_INET, SocketId::new_v4(), 694).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].uid, 0);
-            let said = found[0].describe(0).unwrap();
+            let said = found[0].describe(0, None).unwrap();
             let (pid, name) = (std::process::id(), fs::read_to_string("/proc/self/comm").unwrap());
             assert!(said.starts_with(&format!("{} (process {pid}, user 0", name.trim())), "{said}");
-            assert!(port_holders(694).is_empty(), "our own sockets are no other program's");
-            assert!(port_holders(696).is_empty());
+            assert!(port_holders(694, None).is_empty(), "our own sockets are no other program's");
+            assert!(port_holders(696, None).is_empty());
         });
+    }
+
+    #[test]
+    fn no_name_that_a_program_gives_itself_controls_a_terminal_or_begins_a_line() {
+        let holder = PortHolder { uid: 1000, inode: 1, cgroup: None };
+        let name = "\x1b[2Jx\nMAINPID=1".to_owned();
+        let said = holder.in_words(Some((712, name)), Some("a\u{9b}2J.service".to_owned()));
+        assert_eq!(said, "\\u{1b}[2Jx\\nMAINPID=1 (process 712, user 1000, a\\u{9b}2J.service)");
+        let said = holder.in_words(None, Some("a\nb.service".to_owned()));
+        assert_eq!(said, "a\\nb.service (user 1000)");
+    }
+
+    #[test]
+    fn only_root_in_hbds_unit_is_hbd() {
+        let is_hbd = |uid, unit| PortHolder { uid, inode: 1, cgroup: None }.is_of(Some("hbd.service"), unit);
+        assert!(is_hbd(0, Some("hbd.service")));
+        assert!(!is_hbd(1000, Some("hbd.service")), "a user's own unit of that name");
+        assert!(!is_hbd(0, Some("other.service")) && !is_hbd(0, None));
+        assert!(!PortHolder { uid: 0, inode: 1, cgroup: None }.is_of(None, None));
     }
 
     #[test]

@@ -9,9 +9,14 @@ use super::arp::MacBytes;
 /// Probes in a row without an answer that make silence (RFC 5227 PROBE_NUM).
 const PROBES: u32 = 3;
 
-/// So many machines that answer for one address are told apart; of more the one that was heard longest ago is
-/// forgotten.
-const MACHINES: usize = 16;
+/// So many machines that answer for one address are told as soon as they are heard. Anybody can invent more.
+const TOLD_AT_ONCE: usize = 16;
+
+/// Of further ones so many are told with each question, if they have answered the one before as well.
+const TOLD_LATER: usize = 16;
+
+/// So many machines that answer for one address are told apart: as many as [`super::listen`] keeps for us.
+const MACHINES: usize = 1024;
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +41,20 @@ pub(super) struct Probe {
     unanswered: u32,
     /// Silence was told, and nobody has answered since.
     silent: bool,
-    /// Who answers, and how many questions in a row this one has not; who was heard last comes last.
-    machines: Vec<(MacBytes, u32)>,
+    /// Who answers; who was heard first comes first.
+    machines: Vec<Machine>,
+}
+
+/// A machine that answers.
+#[derive(Debug, Clone, Copy)]
+struct Machine {
+    mac: MacBytes,
+    /// How many questions in a row it has not answered.
+    unanswered: u32,
+    /// It has answered a question before the last one.
+    keeps_answering: bool,
+    /// The caller knows it.
+    told: bool,
 }
 
 impl Probe {
@@ -54,35 +71,45 @@ impl Probe {
     /// A question is sent now; if the ones before were not answered, that is news. A thread that was late has not
     /// listened either: questions that it missed do not count as unanswered.
     pub(super) fn asked(&mut self, now: Instant) -> Vec<ProbeVerdict> {
-        let quiet = |(_, unanswered): &(MacBytes, u32)| *unanswered >= PROBES;
-        let gone: Vec<MacBytes> =
-            self.machines.iter().filter(|machine| quiet(machine)).map(|(mac, _)| *mac).collect();
-        self.machines.retain(|machine| !quiet(machine));
-        let verdicts = if !self.machines.is_empty() {
-            gone.into_iter().map(ProbeVerdict::Unanswered).collect()
-        } else if self.unanswered >= PROBES && !self.silent {
+        let mut verdicts = Vec::new();
+        self.machines.retain(|machine| {
+            let gone = machine.unanswered >= if machine.told { PROBES } else { 1 };
+            verdicts.extend((gone && machine.told).then_some(ProbeVerdict::Unanswered(machine.mac)));
+            !gone
+        });
+        if self.unanswered >= PROBES && !self.silent {
             self.silent = true;
-            vec![ProbeVerdict::Silent]
-        } else {
-            Vec::new()
-        };
-        self.machines.iter_mut().for_each(|(_, unanswered)| *unanswered += 1);
+            verdicts = vec![ProbeVerdict::Silent];
+        }
+        // In the order in which they were heard first: new inventions do not overtake who has waited.
+        let waiting = self.machines.iter_mut().filter(|machine| machine.keeps_answering && !machine.told);
+        for machine in waiting.take(TOLD_LATER) {
+            machine.told = true;
+            verdicts.push(ProbeVerdict::Answered(machine.mac));
+        }
+        for machine in &mut self.machines {
+            machine.keeps_answering = true;
+            machine.unanswered += 1;
+        }
         self.unanswered = (self.unanswered + 1).min(PROBES);
         self.due = now + self.interval;
         verdicts
     }
 
-    /// Somebody claims the address.
+    /// Somebody claims the address. A machine that is told stays so while it answers: nobody can displace it. One
+    /// that is heard when enough are told is told later ([`Probe::asked`]) if it keeps answering.
     pub(super) fn answered(&mut self, mac: MacBytes) -> Option<ProbeVerdict> {
         (self.unanswered, self.silent) = (0, false);
-        let known = self.machines.iter().position(|(machine, _)| *machine == mac);
-        if let Some(at) = known {
-            self.machines.remove(at);
-        } else if self.machines.len() >= MACHINES {
-            self.machines.remove(0);
+        if let Some(known) = self.machines.iter_mut().find(|machine| machine.mac == mac) {
+            known.unanswered = 0;
+            return None;
         }
-        self.machines.push((mac, 0));
-        known.is_none().then_some(ProbeVerdict::Answered(mac))
+        if self.machines.len() >= MACHINES {
+            return None;
+        }
+        let told = self.machines.iter().filter(|machine| machine.told).count() < TOLD_AT_ONCE;
+        self.machines.push(Machine { mac, unanswered: 0, keeps_answering: false, told });
+        told.then_some(ProbeVerdict::Answered(mac))
     }
 }
 
@@ -147,13 +174,65 @@ mod tests {
         assert_eq!(ask(&mut probe, 5), [None, None, None, Some(ProbeVerdict::Silent), None]);
     }
 
+    /// A MAC address that a stranger has invented.
+    fn invented(number: u16) -> MacBytes {
+        let [high, low] = number.to_be_bytes();
+        [6, 0, 0, 0, high, low]
+    }
+
+    /// So many machines with invented MAC addresses answer: how many of them are told.
+    fn flood(probe: &mut Probe, numbers: std::ops::Range<u16>) -> usize {
+        numbers.filter(|number| probe.answered(invented(*number)).is_some()).count()
+    }
+
     #[test]
-    fn a_stranger_with_many_mac_addresses_takes_no_memory() {
+    fn a_stranger_with_many_mac_addresses_takes_no_memory_and_is_told_a_few_times() {
         let mut probe = probe(Instant::now());
-        for last in 0..=255 {
-            probe.answered([2, 0, 0, 0, 0, last]);
+        let mut told = 0;
+        for round in 0..12_u16 {
+            told += probe.asked(probe.due()).len();
+            told += flood(&mut probe, round * 3_000..(round + 1) * 3_000);
+            assert!(probe.machines.len() <= MACHINES);
         }
-        assert_eq!(probe.machines.len(), MACHINES);
-        assert_eq!(probe.answered([2, 0, 0, 0, 0, 255]), None);
+        assert!(told <= 12 * TOLD_AT_ONCE, "{told} reports");
+    }
+
+    #[test]
+    fn who_was_told_of_stays_known_in_a_flood() {
+        let mut probe = probe(Instant::now());
+        probe.asked(probe.due());
+        assert_eq!(probe.answered(MAC), Some(ProbeVerdict::Answered(MAC)));
+        for round in 0..12_u16 {
+            assert!(!probe.asked(probe.due()).contains(&ProbeVerdict::Unanswered(MAC)));
+            flood(&mut probe, round * 3_000..(round + 1) * 3_000);
+            assert_eq!(probe.answered(MAC), None, "it is known");
+        }
+    }
+
+    #[test]
+    fn who_keeps_answering_is_told_however_many_machines_a_stranger_invents() {
+        // They keep answering as well, and are always quicker.
+        for inventions in [16, 200] {
+            let mut probe = probe(Instant::now());
+            let mut rounds = 0;
+            let mut verdicts = Vec::new();
+            while !verdicts.contains(&ProbeVerdict::Answered(MAC)) {
+                verdicts = probe.asked(probe.due());
+                assert!(verdicts.len() <= TOLD_LATER, "{verdicts:?}");
+                flood(&mut probe, 0..inventions);
+                verdicts.extend(probe.answered(MAC));
+                rounds += 1;
+                assert!(rounds <= 3 + inventions / 16, "the peer is hidden");
+            }
+        }
+        // Each of theirs answers twice and gives way to another one.
+        let mut probe = probe(Instant::now());
+        let told = (0..40_u16).any(|round| {
+            let verdicts = probe.asked(probe.due());
+            flood(&mut probe, 16 * round..16 * round + 32);
+            probe.answered(MAC);
+            verdicts.contains(&ProbeVerdict::Answered(MAC))
+        });
+        assert!(told, "the peer is hidden");
     }
 }

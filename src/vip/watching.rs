@@ -71,7 +71,8 @@ impl<R: Fn(VipReport)> Worker<R> {
         due.sort_unstable();
         for (_, id) in due {
             let Some((probe, _)) = self.watches.probes.get_mut(&id) else { continue };
-            if let Some(mac) = self.network.link(probe.index).and_then(|link| link.mac) {
+            let link = self.network.link(probe.index);
+            if let Some(mac) = link.and_then(|link| link.mac) {
                 // A question that could not be sent is one without an answer: nobody there can be reached.
                 let _ = self.announcer.probe(probe.index, mac, probe.address);
             }
@@ -81,7 +82,10 @@ impl<R: Fn(VipReport)> Worker<R> {
                     ProbeVerdict::Unanswered(mac) => {
                         (self.report)(VipReport::Unanswered { id, mac: MacAddress(mac) });
                     }
-                    ProbeVerdict::Answered(_) => {}
+                    ProbeVerdict::Answered(mac) => {
+                        let device = link.map(|link| link.name.clone()).unwrap_or_default();
+                        (self.report)(VipReport::Answered { id, mac: MacAddress(mac), device });
+                    }
                 }
             }
         }

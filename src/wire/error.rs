@@ -124,7 +124,8 @@ pub enum EncodeError {
     /// A field of type 5, which classic text cannot carry.
     #[error("field {0} is to be compressed, which classic text cannot carry")]
     NotClassic(String),
-    /// [`MAX_ENCODED`] bytes or more even when compressed, or above [`MAX_EXPANDED`] before.
+    /// More than [`MAX_DATAGRAM`](super::MAX_DATAGRAM) bytes even when compressed, or above [`MAX_EXPANDED`] before;
+    /// as text, [`MAX_ENCODED`] bytes or more.
     #[error("the message has {0} bytes, which is too large to send")]
     TooLarge(usize),
     /// The compressor failed.

@@ -118,6 +118,15 @@ pub enum KeyringError {
     TooWeak(Method),
 }
 
+/// The key that signed a packet: its line of authkeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signer {
+    /// Its number, 0 to 15.
+    pub index: u8,
+    /// How it signs.
+    pub method: Method,
+}
+
 /// All keys of authkeys and the index that signs. Cheap to use, to compare and to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyring {
@@ -244,7 +253,7 @@ impl Keyring {
     }
 
     /// Checks that `text` (`index SP digest`; extra blanks and further words are ignored, 01 §1.10) signs the
-    /// concatenation of `parts`. Gives the method that signed.
+    /// concatenation of `parts`. Gives the key that signed.
     ///
     /// Method and secret are those of the line that the packet names, never of our own signing line
     /// (01 §1.6.5, consequences 1 and 3).
@@ -256,18 +265,19 @@ impl Keyring {
         &self,
         parts: impl IntoIterator<Item = &'a [u8]>,
         text: &[u8],
-    ) -> Result<Method, AuthenticationError> {
+    ) -> Result<Signer, AuthenticationError> {
         let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let (Some(index), Some(digest)) = (words.next(), words.next()) else {
             return Err(AuthenticationError::Missing);
         };
-        let index = decimal(index).ok_or(AuthenticationError::Missing)?;
-        let key = u8::try_from(index).ok().and_then(|index| self.keys.get(&index));
-        let key = key.ok_or(AuthenticationError::UnknownKey(index))?;
+        let named = decimal(index).ok_or(AuthenticationError::Missing)?;
+        let key = u8::try_from(named).ok().and_then(|index| self.keys.get_key_value(&index));
+        let (index, key) = key.ok_or(AuthenticationError::UnknownKey(named))?;
         if key.method < self.required {
-            return Err(AuthenticationError::Refused(index, key.method));
+            return Err(AuthenticationError::Refused(named, key.method));
         }
-        if key.matches(parts, digest) { Ok(key.method) } else { Err(AuthenticationError::Digest(index)) }
+        let signer = Signer { index: *index, method: key.method };
+        if key.matches(parts, digest) { Ok(signer) } else { Err(AuthenticationError::Digest(named)) }
     }
 }
 

@@ -3,6 +3,9 @@
 /// An encoded message has fewer bytes than this (01 §1.4.3).
 pub const MAX_ENCODED: usize = 262_144;
 
+/// A datagram has at most this many bytes: what UDP over IPv4 takes (01 §1.4.3).
+pub const MAX_DATAGRAM: usize = 65_507;
+
 /// An expanded message has at most this many bytes (01 §1.4.3).
 pub const MAX_EXPANDED: usize = 2_097_152;
 

@@ -19,8 +19,8 @@ mod plain;
 mod tests;
 
 pub use error::{AuthenticationError, CompressionError, DecodeError, EncodeError, Malformed};
-pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX};
-pub use limits::{MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
+pub use keyring::{Key, Keyring, KeyringError, MAX_KEY_INDEX, Signer};
+pub use limits::{MAX_DATAGRAM, MAX_DEPTH, MAX_ENCODED, MAX_EXPANDED};
 pub use message::{Field, Message, Value};
 pub use method::Method;
 pub use peek::peek;
@@ -41,27 +41,27 @@ pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Message, DecodeError> {
     decode_signed(datagram, keys).map(|(message, _)| message)
 }
 
-/// What [`decode`] gives, and the method of the key that signed it.
+/// What [`decode`] gives, and the key that signed it.
 ///
 /// # Errors
 /// As there.
-pub fn decode_signed(datagram: &[u8], keys: &Keyring) -> Result<(Message, Method), DecodeError> {
+pub fn decode_signed(datagram: &[u8], keys: &Keyring) -> Result<(Message, Signer), DecodeError> {
     // The media readers' buffers end here too, and no peer can send more.
     if datagram.len() >= MAX_ENCODED {
         return Err(DecodeError::TooLarge(datagram.len()));
     }
-    let (message, method) = if datagram.starts_with(netstring::START) {
+    let (message, signer) = if datagram.starts_with(netstring::START) {
         let sealed = netstring::unseal(datagram)?;
-        let method = keys.verify([sealed.signed], sealed.trailer.ok_or(AuthenticationError::Missing)?)?;
-        (netstring::parse(sealed.signed, 0)?, method)
+        let signer = keys.verify([sealed.signed], sealed.trailer.ok_or(AuthenticationError::Missing)?)?;
+        (netstring::parse(sealed.signed, 0)?, signer)
     } else if datagram.starts_with(classic::START) {
         let sealed = classic::unseal(datagram)?;
-        let method = keys.verify(sealed.signed(), sealed.auth().ok_or(AuthenticationError::Missing)?)?;
-        (classic::parse(datagram, 0)?, method)
+        let signer = keys.verify(sealed.signed(), sealed.auth().ok_or(AuthenticationError::Missing)?)?;
+        (classic::parse(datagram, 0)?, signer)
     } else {
         return Err(DecodeError::UnknownStart);
     };
-    Ok((compress::expand(message)?, method))
+    Ok((compress::expand(message)?, signer))
 }
 
 /// [`encode_compressed`] where nobody has asked for anything but the defaults.
@@ -76,8 +76,9 @@ pub fn encode(message: &Message, format: MessageFormat, keys: &Keyring) -> Resul
 ///
 /// [`MessageFormat::Classic`] adds the inner `auth` that a default 3.0.6 has (in the place of the field `auth`,
 /// else at the end) unless the message has a field of type 2, 4 or 5. Fields of type 5 are compressed, with the
-/// algorithm that the message names in `_compression_algorithm`, else that of `compression`. A message of
-/// [`MAX_ENCODED`] bytes or more is compressed as a whole, and so is one above `compression`'s threshold.
+/// algorithm that the message names in `_compression_algorithm`, else that of `compression`. A message of more than
+/// [`MAX_DATAGRAM`] bytes is compressed as a whole, and so is one above `compression`'s threshold. (A Heartbeat
+/// compresses from [`MAX_ENCODED`] bytes on, and loses what lies between: 01 §1.4.3.)
 ///
 /// # Errors
 /// See [`EncodeError`]; a message made of valid names and texts and of reasonable size has none.
@@ -91,13 +92,13 @@ pub fn encode_compressed(
     let auth = if with_auth { Some(keys.sign(&classic::body(message)?.lines)) } else { None };
     let message = compress::fields(message, format, compression.algorithm)?;
     let datagram = sealed(&message, auth.as_deref(), keys)?;
-    let short = compression.threshold.is_none_or(|threshold| datagram.len() <= threshold);
-    if short && datagram.len() < MAX_ENCODED {
+    let longest = compression.threshold.map_or(MAX_DATAGRAM, |threshold| threshold.min(MAX_DATAGRAM));
+    if datagram.len() <= longest {
         return Ok(datagram);
     }
     let whole = compress::whole(&message, format, compression.algorithm, auth.as_deref())?;
     let datagram = sealed(&whole, None, keys)?;
-    if datagram.len() < MAX_ENCODED { Ok(datagram) } else { Err(EncodeError::TooLarge(datagram.len())) }
+    if datagram.len() <= MAX_DATAGRAM { Ok(datagram) } else { Err(EncodeError::TooLarge(datagram.len())) }
 }
 
 fn sealed(message: &Message, auth: Option<&str>, keys: &Keyring) -> Result<Vec<u8>, EncodeError> {

@@ -7,9 +7,11 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use super::output::CommandOutput;
+use crate::cli::error::CliError;
 use crate::cli::format::local_time;
 use crate::cli::job::{self, Attention, run_without_waiting};
 use crate::util::clock::now_usec;
+use crate::util::text::printable_lines;
 
 /// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +65,16 @@ pub(super) fn run(
     } else {
         runtime.block_on(run_without_waiting(bus, method, &(&arguments.scope,)))
     };
+    answer(head, outcome)
+}
+
+/// What is printed about a move; `None` if it is under way. Texts of the bus may name anything.
+pub(super) fn answer(head: String, outcome: Result<Option<Result<String, String>>, CliError>) -> CommandOutput {
+    let line = |text: &str| format!("{}\n", printable_lines(text));
     match outcome {
         Ok(None) => CommandOutput { out: head, ..CommandOutput::default() },
-        Ok(Some(Ok(done))) => CommandOutput { out: format!("{head}{done}\n"), ..CommandOutput::default() },
-        Ok(Some(Err(refused))) => CommandOutput { out: head, err: format!("{refused}\n"), status: 1 },
-        Err(error) => CommandOutput { out: head, err: format!("{}\n", error.with_remedy()), status: 1 },
+        Ok(Some(Ok(done))) => CommandOutput { out: head + &line(&done), ..CommandOutput::default() },
+        Ok(Some(Err(refused))) => CommandOutput { out: head, err: line(&refused), status: 1 },
+        Err(error) => CommandOutput { out: head, err: line(&error.with_remedy()), status: 1 },
     }
 }

@@ -3,6 +3,7 @@
 use super::moves::{MoveArguments, parse};
 use super::*;
 use crate::bus::{LinkSnapshot, NodeSnapshot, Snapshot};
+use crate::cli::error::CliError;
 
 fn snapshot() -> Snapshot {
     let node = |name: &str, kind: &str, status: &str| NodeSnapshot {
@@ -136,6 +137,19 @@ fn a_move_takes_the_old_words_and_no_other() {
     let refused = parsed("x").unwrap_err();
     assert_eq!(refused.status, 1);
     assert!(refused.err.starts_with("/usr/share/heartbeat/hb_standby: wrong resources(x).\n"), "{}", refused.err);
+}
+
+#[test]
+fn what_the_bus_says_of_a_move_does_not_control_the_terminal() {
+    let text = "resource \x1b[2J\u{9b}2J failed".to_owned();
+    let escaped = "resource \\u{1b}[2J\\u{9b}2J failed\n".to_owned();
+    let head = || "now Going standby [all].\n".to_owned();
+    let done = moves::answer(head(), Ok(Some(Ok(text.clone()))));
+    assert_eq!(done, CommandOutput { out: head() + &escaped, ..CommandOutput::default() });
+    let refused = moves::answer(head(), Ok(Some(Err(text.clone()))));
+    assert_eq!(refused, CommandOutput { out: head(), err: escaped.clone(), status: 1 });
+    let failed = moves::answer(String::new(), Err(CliError::Refused(text)));
+    assert_eq!(failed, CommandOutput { out: String::new(), err: escaped, status: 1 });
 }
 
 #[test]

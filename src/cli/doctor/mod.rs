@@ -19,8 +19,10 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::format::paint;
+use crate::bus::Snapshot;
 use crate::config::{Config, FenceDevice, FenceProtocol, Medium, ResourceKind, Severity};
 use crate::units::survey::UnitFinding;
+use crate::util::text::printable_lines;
 use crate::vip::Terms;
 
 pub(super) use facts::{Facts, gather};
@@ -61,6 +63,12 @@ pub(super) fn diagnose(facts: &Facts) -> Vec<Finding> {
         Err(why) => finding(Grade::Note, "hbd", format!("cannot be asked: {why}")),
     });
     found
+}
+
+/// What becomes of the groups when the other node becomes one that knows them only together; `None` if nothing would
+/// move.
+pub(super) fn change_over(snapshot: &Snapshot) -> Option<Finding> {
+    change_over::judge(&change_over::parted(snapshot))
 }
 
 /// How another hbd signs its packets.
@@ -256,7 +264,7 @@ fn clock(synchronised: &Result<bool, String>) -> Finding {
     }
 }
 
-/// The findings as text.
+/// The findings as text. What they name comes from files, from other programs and from units.
 pub(super) fn render(findings: &[Finding], colour: bool) -> String {
     let width = findings.iter().map(|finding| finding.about.len()).max().unwrap_or_default();
     let mut text = String::new();
@@ -264,7 +272,7 @@ pub(super) fn render(findings: &[Finding], colour: bool) -> String {
         let word = grade.word();
         let pad = " ".repeat("warning".len() - word.len());
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}{pad}  {about:<width$}  {said}", paint(word, word, colour));
+        let _ = writeln!(text, "{}{pad}  {about:<width$}  {}", paint(word, word, colour), printable_lines(said));
     }
     text
 }

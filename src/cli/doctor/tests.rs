@@ -153,6 +153,15 @@ fn the_port_must_be_hbds_alone() {
 }
 
 #[test]
+fn what_a_finding_names_does_not_control_the_terminal() {
+    let mut facts = healthy();
+    facts.port_holders = vec!["\x1b[2J\x1b]0;x\x07 (process 712, user 1000)".into()];
+    let text = render(&diagnose(&facts), false);
+    assert!(text.contains("taken by \\u{1b}[2J\\u{1b}]0;x\\u{7} (process 712"), "{text}");
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+}
+
+#[test]
 fn what_starts_at_boot_is_told() {
     let mut facts = healthy();
     facts.unit_findings = Ok(vec![UnitFinding::Enabled { unit: "httpd.service".into() }]);

@@ -138,6 +138,50 @@ fn a_field_takes_the_algorithm_that_was_told() {
     assert_eq!(made.text("_compression_algorithm"), Some("bz2"));
 }
 
+/// What a node says that holds 1024 groups, to one that has read other files (05 §3.8).
+fn report_of_1024_groups() -> Message {
+    let (mut groups, mut resources) = (Vec::new(), Vec::new());
+    for number in 0..1024_u64 {
+        let address = format!("10.{}.{}.9", number / 250, number % 250);
+        let key = format!("IPaddr2::{address}/24/eth0");
+        let claimed = 1_790_000_000_000 + number * 7919;
+        resources.push(format!("{key} {address} srv-data{number}.mount service-{}.service", number * 31 % 1009));
+        groups.push(format!("{key} {claimed:x}"));
+    }
+    Message::new("resource")
+        .with("src", "nodea")
+        .with("rsc_hold", "all")
+        .with("hbd_groups", &groups.join(" "))
+        .with("hbd_resources", &resources.join(" ; "))
+}
+
+#[test]
+fn a_message_that_is_too_large_for_udp_travels_compressed() {
+    for format in [MessageFormat::Classic, MessageFormat::Netstring] {
+        let sent = report_of_1024_groups();
+        let mut plain = Vec::new();
+        netstring::append(&mut plain, &sent, None).unwrap();
+        assert!(plain.len() > MAX_DATAGRAM && plain.len() < MAX_ENCODED, "{}", plain.len());
+        let datagram = encode(&sent, format, &hi()).unwrap();
+        assert!(datagram.len() <= MAX_DATAGRAM, "{}", datagram.len());
+        assert!(netstring::parse(&datagram, 0).unwrap().binary("_compressed_payload").is_some());
+        assert_eq!(unsigned(decode(&datagram, &hi()).unwrap()), sent);
+    }
+}
+
+#[test]
+fn what_udp_takes_is_not_compressed() {
+    let sent = |length| Message::new("big").with("src", "nodea").with("info", &"x".repeat(length));
+    // All but the text; its length has five digits.
+    let rest = encode(&sent(65_000), MessageFormat::Netstring, &hi()).unwrap().len() - 65_000;
+    for (length, compressed) in [(MAX_DATAGRAM - rest, false), (MAX_DATAGRAM - rest + 1, true)] {
+        let datagram = encode(&sent(length), MessageFormat::Netstring, &hi()).unwrap();
+        assert_eq!(netstring::parse(&datagram, 0).unwrap().binary("_compressed_payload").is_some(), compressed);
+        assert_eq!(datagram.len() == MAX_DATAGRAM, !compressed);
+        assert_eq!(decode(&datagram, &hi()).unwrap(), sent(length));
+    }
+}
+
 fn encode_classic_unbounded(message: &Message) -> Vec<u8> {
     let lines = &classic::plain(message).unwrap();
     let lines = &lines[4..lines.len() - 4];
@@ -147,12 +191,18 @@ fn encode_classic_unbounded(message: &Message) -> Vec<u8> {
 #[test]
 fn what_stays_too_large_is_not_sent() {
     let mut state = 1_u32;
-    let noise = (0..300_000).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    });
-    let incompressible = message([("b", Value::Binary(noise.collect()))]);
-    assert!(matches!(encode(&incompressible, MessageFormat::Netstring, &hi()), Err(EncodeError::TooLarge(_))));
+    let mut noise = |length| {
+        let bytes = (0..length).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        message([("b", Value::Binary(bytes.collect()))])
+    };
+    // The shorter one is below what a Heartbeat sends, and above what UDP takes.
+    for length in [70_000, 300_000] {
+        let error = encode(&noise(length), MessageFormat::Netstring, &hi()).unwrap_err();
+        assert!(matches!(error, EncodeError::TooLarge(size) if size > MAX_DATAGRAM), "{error}");
+    }
     let huge = message([("b", Value::Binary(vec![0; MAX_EXPANDED]))]);
     assert!(matches!(encode(&huge, MessageFormat::Netstring, &hi()), Err(EncodeError::TooLarge(_))));
     assert!(matches!(encode_classic(&oversize(), TextCarrier::Serial, &hi()), Err(EncodeError::TooLarge(_))));

@@ -85,9 +85,10 @@ fn what_require_refuses_neither_signs_nor_counts() {
         Err(DecodeError::Authentication(AuthenticationError::Refused(1, Method::Sha1)))
     ));
     let strong = encode(&message, MessageFormat::Classic, &strict).unwrap();
-    assert_eq!(decode_signed(&strong, &both).unwrap().1, Method::HmacSha256);
+    let signer = Signer { index: 2, method: Method::HmacSha256 };
+    assert_eq!(decode_signed(&strong, &both).unwrap().1, signer);
     let text = encode_classic(&message, TextCarrier::Serial, &strict).unwrap();
-    assert_eq!(decode_signed(&text, &both).unwrap().1, Method::HmacSha256);
+    assert_eq!(decode_signed(&text, &both).unwrap().1, signer);
     // `require` names the weakest that counts.
     let crc = ring(1, &[CLASSIC, (4, Method::Crc, "")]);
     let forged = encode(&message, MessageFormat::Classic, &keyring(4, Method::Crc, "")).unwrap();

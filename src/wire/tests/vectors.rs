@@ -46,7 +46,7 @@ fn all_digest_vectors_match() {
         assert_eq!(keys.sign(&input), text, "{}", vector.id);
         assert_eq!(
             keys.verify([&input[..9], &input[9..]], text.as_bytes()),
-            Ok(keys.signing_method()),
+            Ok(Signer { index: keys.signing_index(), method: keys.signing_method() }),
             "{}",
             vector.id
         );
@@ -188,7 +188,8 @@ fn digest_texts_are_exact_but_blanks_and_further_words_are_not_looked_at() {
         ("4 8CDC1683".to_owned(), Err(Digest(4))),
     ];
     for (text, expected) in cases {
-        assert_eq!(keys.verify([b"x".as_slice()], text.as_bytes()), expected.map(|()| Method::Sha1), "{text:?}");
+        let expected = expected.map(|()| Signer { index: 2, method: Method::Sha1 });
+        assert_eq!(keys.verify([b"x".as_slice()], text.as_bytes()), expected, "{text:?}");
     }
 }
 
@@ -198,7 +199,7 @@ fn crc_is_compared_as_text() {
     // A value with a leading zero that the reference does not print (example C2).
     let vectors = vectors();
     let short = vectors.iter().find(|vector| vector.id == "C2-repnodes-crc-short-trailer").unwrap().input();
-    assert_eq!(keys.verify([short.as_slice()], b"1 a760b5"), Ok(Method::Crc));
+    assert_eq!(keys.verify([short.as_slice()], b"1 a760b5"), Ok(Signer { index: 1, method: Method::Crc }));
     for other in ["1 00a760b5", "1 A760B5", "1 a760b", "1 a760b50"] {
         assert_eq!(keys.verify([short.as_slice()], other.as_bytes()), Err(AuthenticationError::Digest(1)), "{other}");
     }
