@@ -49,6 +49,7 @@ use super::ownership::exchange::Exchange;
 use super::ownership::failback::Failback;
 use super::ownership::groups::Groups;
 use super::ownership::operator::{MoveDirection, Operator};
+use super::ownership::released::ReleasedUntold;
 use super::ownership::state::Ownership;
 use super::ownership::undo::Undone;
 use super::peer::history::History;
@@ -107,6 +108,8 @@ pub struct Core {
     pub(super) undone: Undone,
     pub(super) operator: Operator,
     pub(super) conflict: Conflict,
+    #[serde(default)]
+    pub(super) released_untold: ReleasedUntold,
     pub(super) lan: Lan,
     #[serde(default)]
     pub(super) lost: LostLeases,
@@ -178,6 +181,7 @@ impl Core {
             undone: Undone::default(),
             operator: Operator::default(),
             conflict: Conflict::default(),
+            released_untold: ReleasedUntold::default(),
             lan: Lan::default(),
             lost: LostLeases::default(),
             claimed: ClaimedAddresses::default(),

@@ -83,8 +83,10 @@ pub(super) enum Fact {
     StatusConfirmed,
     /// The peer was reset, or a human says that it is off.
     PeerIsOff,
-    /// What our predecessor held is ours; until then it was certain that nobody takes it.
-    TookUp { assured_until: Option<Instant> },
+    /// What our predecessor held is ours; it was certain that nobody takes it until then, or while the peer is off.
+    TookUp { assured_until: Option<Instant>, peer_off: bool },
+    /// Something of these may run here, left by our predecessor, and nobody has said so yet.
+    MayStillRun { set: GroupSet },
     /// The witness has given us its key.
     KeyOurs,
     /// Nothing is held back any more for what the LAN answers.
@@ -286,7 +288,7 @@ impl Core {
                 if self.ownership.decided() {
                     each!(self; ipfail_ask(); conflict_reappeared(known));
                     if self.peer_kind().is_hbd() {
-                        each!(self; schedule_failback(); answer_reappeared(known));
+                        each!(self; schedule_failback(); answer_reappeared(known); report_untold());
                     } else {
                         if known {
                             each!(self; let_go_of_storage(self.groups.all()));
@@ -303,7 +305,7 @@ impl Core {
             Fact::HoldOver => each!(self; audit_nobody()),
             Fact::TakenUp => each!(self; announce_soon()),
             Fact::ReportCounts(report) => self.hear_report(&report),
-            Fact::Reported => each!(self; repeat_report_soon()),
+            Fact::Reported => each!(self; repeat_report_soon(); report_untold()),
             Fact::PeerSilent => each!(self; peer_is_silent()),
             Fact::PeerMayHang => each!(self; schedule_release()),
             Fact::PeerAnswered => each!(self; cancel_release()),
@@ -326,16 +328,17 @@ impl Core {
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
             Fact::Unassured { set } => each!(self; let_go(set); report_let_go(); hold_unassured(set)),
-            Fact::StatusConfirmed => each!(self; tell_leases()),
+            Fact::StatusConfirmed => each!(self; tell_leases(); restart_check()),
             Fact::PeerIsOff => each!(self; peer_is_off()),
-            Fact::TookUp { assured_until } => each!(self; inherit_assurance(assured_until)),
+            Fact::TookUp { assured_until, peer_off } => each!(self; inherit_assurance(assured_until, peer_off)),
+            Fact::MayStillRun { set } => each!(self; leave_doubts(set)),
             Fact::KeyOurs => each!(self; tell_leases(); judge_lan()),
             Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
             Fact::LoserStopped { set, asked_in_vain } => {
                 if asked_in_vain {
                     each!(self; release_after_wish(set));
                 }
-                each!(self; report_released(set));
+                each!(self; report_released(set); conflict_rests(); audit_nobody());
             }
             Fact::YieldToHeartbeat { set } => each!(self; cancel_exchange(); yield_to_heartbeat(set)),
             Fact::ConflictActedOn => each!(self; conflict_again()),

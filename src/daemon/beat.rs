@@ -95,7 +95,8 @@ impl LeaseRenewal {
 #[derive(Debug)]
 pub struct Ledger {
     file: BeatFile,
-    hold: Option<GroupSet>,
+    /// What was noted last: what is held, and what has not stopped.
+    noted: Option<(GroupSet, GroupSet)>,
     complained: bool,
     /// The core ended and left what runs for a successor.
     pub handed_over: bool,
@@ -104,20 +105,21 @@ pub struct Ledger {
 impl Ledger {
     /// With nothing noted yet.
     pub fn new(file: BeatFile) -> Ledger {
-        Ledger { file, hold: None, complained: false, handed_over: false }
+        Ledger { file, noted: None, complained: false, handed_over: false }
     }
 
-    /// Notes what is held, if the peers were just told that we live, or if it changed.
+    /// Notes what is held and what still stops, if the peers were just told that we live, or if it changed.
     pub fn note(&mut self, core: &Core, told: bool) {
-        let hold = core.holds();
-        if !told && self.hold == Some(hold) {
+        let (hold, stopping) = (core.holds(), core.still_stopping());
+        if !told && self.noted == Some((hold, stopping)) {
             return;
         }
-        self.hold = Some(hold);
+        self.noted = Some((hold, stopping));
         let until = moment().monotonic.0 + patience(core);
         let (returns, classes_only) = (core.returns(), core.peer_knows_classes_only());
         let (planned, failback) = (self.handed_over, core.plans_failback());
-        let beat = Beat { until, hold, returns, planned, classes_only, failback };
+        let peer_off = core.peer_is_surely_off();
+        let beat = Beat { until, hold, returns, planned, classes_only, failback, stopping, peer_off };
         let written = self.file.write(beat);
         if let Err(error) = written
             && !std::mem::replace(&mut self.complained, true)

@@ -53,6 +53,10 @@ pub struct Beat {
     pub classes_only: bool,
     /// What was taken because the peer went away is to go back to it.
     pub failback: bool,
+    /// What is not held any more and has not stopped.
+    pub stopping: GroupSet,
+    /// The other node is off for certain.
+    pub peer_off: bool,
 }
 
 fn groups_file(directory: &Path) -> PathBuf {
@@ -143,16 +147,14 @@ impl BeatFile {
     /// # Errors
     /// When there is no memory for it.
     pub fn write(&self, beat: Beat) -> io::Result<()> {
-        let Beat { until, hold, returns, planned, classes_only, failback } = beat;
+        let Beat { until, hold, returns, planned, classes_only, failback, stopping, peer_off } = beat;
         let planned = if planned { "planned" } else { "-" };
         let classes = if classes_only { "classes" } else { "-" };
         let failback = if failback { "failback" } else { "-" };
-        let (hold, returns) = (hold.text(), returns.text());
-        self.file.write_all_at(
-            format!("{:>20} {planned:<7} {classes:<7} {failback:<8} {hold} {returns}\n", until.as_millis())
-                .as_bytes(),
-            0,
-        )
+        let off = if peer_off { "off" } else { "-" };
+        let sets = [hold, returns, stopping].map(|set| set.text()).join(" ");
+        let line = format!("{:>20} {planned:<7} {classes:<7} {failback:<8} {sets} {off:<3}\n", until.as_millis());
+        self.file.write_all_at(line.as_bytes(), 0)
     }
 }
 
@@ -167,6 +169,9 @@ pub fn last_beat(directory: &Path) -> Option<Beat> {
         failback: words.next()? == "failback",
         hold: GroupSet::parse(words.next()?)?,
         returns: GroupSet::parse(words.next()?)?,
+        // An older hbd did not note it.
+        stopping: words.next().map_or(Some(GroupSet::NONE), GroupSet::parse)?,
+        peer_off: words.next() == Some("off"),
     })
 }
 
@@ -190,11 +195,14 @@ mod tests {
             planned: true,
             classes_only: true,
             failback: true,
+            stopping: GroupSet::new([2], Set::NONE),
+            peer_off: true,
         };
         let hold = GroupSet::new([0], Set::ALL);
         let until = Duration::from_millis(7);
-        let short =
-            Beat { until, hold, returns: GroupSet::NONE, planned: false, classes_only: false, failback: false };
+        let (returns, stopping) = (GroupSet::NONE, GroupSet::NONE);
+        let (planned, classes_only, failback, peer_off) = (false, false, false, false);
+        let short = Beat { until, hold, returns, planned, classes_only, failback, stopping, peer_off };
         for beat in [long, short] {
             file.write(beat).unwrap();
             assert_eq!(last_beat(directory.path()), Some(beat));

@@ -340,6 +340,8 @@ mod tests {
             planned,
             classes_only: false,
             failback: false,
+            stopping: GroupSet::NONE,
+            peer_off: false,
         })
     }
 

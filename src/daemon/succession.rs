@@ -124,11 +124,22 @@ fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>)
         let before = hold.iter().find(|before| old.get(*before).is_some_and(|group| group.shares(&new[*index])));
         before.is_some_and(|before| old[before].node != new[*index].node || beat.returns.has(before))
     });
+    // Nothing of a group that is taken up.
+    let is_taken_up = |group: &Group| held.iter().any(|index| new[index].shares(group));
+    let not_taken_up = |places: GroupSet| {
+        let before = |group: &Group| places.iter().filter_map(|place| old.get(place)).any(|old| old.shares(group));
+        let left = |index: &usize| before(&new[*index]) && !is_taken_up(&new[*index]);
+        GroupSet::new((0..new.len()).filter(left), Set::NONE)
+    };
+    let stopping = not_taken_up(beat.stopping);
     Adoption {
         held,
         moved: GroupSet::new(moved, Set::NONE),
         failback: beat.failback,
         assured_until: Some(Instant(beat.until)),
+        peer_off: beat.peer_off,
+        stopping,
+        lapsed: not_taken_up(hold).without(stopping),
     }
 }
 
@@ -213,9 +224,26 @@ mod tests {
         assert_eq!(adopted(&[group("nodea", &["c"]), group("nodea", &["x"])]), [0; 0], "nothing of it ran here");
     }
 
+    #[test]
+    fn what_was_stopping_goes_on_stopping_but_for_what_is_taken_up() {
+        let old = [group("nodea", &["a", "b"]), group("nodea", &["c"])];
+        let beat =
+            Beat { stopping: GroupSet::new([1], Set::NONE), ..beat(Duration::ZERO, GroupSet::new([0], Set::NONE)) };
+        let stopping = |new: &[Group]| to_adopt(&old, beat, new, &HashSet::new()).stopping.iter().collect::<Vec<_>>();
+        assert_eq!(stopping(&old), [1]);
+        assert_eq!(
+            stopping(&[group("nodeb", &["c", "x"]), group("nodea", &["a", "b"])]),
+            [0],
+            "it has another place"
+        );
+        assert_eq!(stopping(&[group("nodea", &["a", "b"])]), [0; 0], "left_over() has it");
+    }
+
     /// What a daemon that did not end as planned has noted.
     fn beat(until: Duration, hold: GroupSet) -> Beat {
-        Beat { until, hold, returns: GroupSet::NONE, planned: false, classes_only: false, failback: false }
+        let (returns, stopping) = (GroupSet::NONE, GroupSet::NONE);
+        let (planned, classes_only, failback, peer_off) = (false, false, false, false);
+        Beat { until, hold, returns, planned, classes_only, failback, stopping, peer_off }
     }
 
     fn noted(left: i64, hold: GroupSet) -> tempfile::TempDir {

@@ -47,7 +47,10 @@ impl<R: Fn(VipReport)> Worker<R> {
         if seconds == 0 {
             return;
         }
-        let ids: Vec<u64> = self.held.keys().copied().collect();
+        let grant = Grant::until(Instant::now(), seconds);
+        // One that lasts longer by its last renewal is not shortened.
+        let shorter = |expires: Option<Instant>| expires.is_some_and(|expires| Some(expires) < grant.expires);
+        let ids: Vec<u64> = self.held.iter().filter(|(_, held)| shorter(held.expires)).map(|(id, _)| *id).collect();
         for batch in ids.chunks(BATCH) {
             self.keep(batch, Grant::until(Instant::now(), seconds));
         }

@@ -33,7 +33,7 @@ pub enum Deed {
     Say(String),
     Exit,
     /// The daemon ends and leaves what runs to its successor.
-    HandOver(Left),
+    HandOver(Box<Left>),
     /// The process ends and is started again after this time.
     Restart(Duration),
     /// `reboot -nf` (03 §9.2).
@@ -187,13 +187,15 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::Check { .. } => Deed::Say("has no service to check".to_owned()),
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
-        Action::HandOver => Deed::HandOver(Left {
+        Action::HandOver => Deed::HandOver(Box::new(Left {
             held: core.holds(),
             returns: core.returns(),
+            stopping: core.still_stopping(),
+            peer_off: core.peer_is_surely_off(),
             failback: core.plans_failback(),
             assured_for: core.assured_for(),
             at: Duration::ZERO,
-        }),
+        })),
         Action::Exit => Deed::Exit,
         Action::Address { step, order } => Deed::Address(step, order),
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Core, EXTENSIONS, Event, GroupSet, KnownPeer, Set, Settings, WitnessRules, WitnessStamp};
+use hbd::cluster::{
+    Adoption, Core, EXTENSIONS, Event, GroupSet, Instant, KnownPeer, Set, Settings, WitnessRules, WitnessStamp,
+};
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
 
@@ -98,6 +100,8 @@ fn fingerprint(preferred: [usize; GROUPS]) -> Fingerprint {
 pub struct Left {
     pub held: GroupSet,
     pub returns: GroupSet,
+    pub stopping: GroupSet,
+    pub peer_off: bool,
     pub failback: bool,
     /// How long nobody takes it; `None` without a witness.
     pub assured_for: Option<Duration>,
@@ -386,13 +390,21 @@ impl Node {
 
     /// What the daemon that starts takes up, and what of it prefers another node by now, as src/daemon/succession.rs
     /// finds it.
-    pub fn to_adopt(&self, left: &Left, watched: bool) -> (GroupSet, GroupSet) {
+    pub fn to_adopt(&self, left: &Left, watched: bool) -> Adoption {
         let changed = left.held.iter().filter(|group| self.file[*group] != self.read[*group]);
         let moved = GroupSet::new(changed, Set::NONE).with(left.returns);
         // An address that has lost its lease may be another's by now.
         let there = (0..GROUPS).filter(|group| !watched || self.units.running[*group][0]);
         let there = GroupSet::new(there, left.held.empty());
-        (left.held.common(there), moved)
+        Adoption {
+            held: left.held.common(there),
+            moved,
+            failback: left.failback,
+            assured_until: left.assured_for.map(|span| Instant(left.at + span)),
+            peer_off: left.peer_off,
+            stopping: left.stopping,
+            lapsed: left.held.without(there),
+        }
     }
 
     /// The daemon ends, and what it ran runs on. Returns how soon the next one starts.

@@ -27,6 +27,15 @@ pub struct Adoption {
     /// Until when it was certain that nobody takes them, where a witness is used.
     #[serde(default)]
     pub assured_until: Option<Instant>,
+    /// Whether the other node was reset, or is off by a human's word, and was not heard since.
+    #[serde(default)]
+    pub peer_off: bool,
+    /// What it was stopping when it ended: this goes on.
+    #[serde(default)]
+    pub stopping: GroupSet,
+    /// What it held and may be another's by now: something of it may still run here, which will be told.
+    #[serde(default)]
+    pub lapsed: GroupSet,
 }
 
 /// Something happened outside.
@@ -274,6 +283,16 @@ pub enum UnitNews {
     Unknown,
     /// It runs.
     Up,
+}
+
+impl UnitNews {
+    /// Whether the unit is down, and nothing is about to start it: neither unknown nor in a pause of its own.
+    pub fn says_down(&self) -> bool {
+        matches!(
+            self,
+            UnitNews::Failed(_) | UnitNews::Exhausted(_) | UnitNews::Stopped { .. } | UnitNews::StoppedWith(_)
+        )
+    }
 }
 
 /// What an operator, or the service manager, asks for.

@@ -45,9 +45,18 @@ impl Core {
         self.settings.witness.is_some_and(|rules| rules.required) && self.peer().is_some()
     }
 
-    /// Our predecessor was certain until then.
-    pub(in crate::cluster) fn inherit_assurance(&mut self, until: Option<Instant>) {
-        self.assurance.inherited = until;
+    /// Our predecessor was certain until then. It had asked for patience; our own first status asks for none.
+    /// A reset, and a human's word, are true still.
+    pub(in crate::cluster) fn inherit_assurance(&mut self, until: Option<Instant>, peer_off: bool) {
+        if peer_off {
+            self.peer_is_off();
+        }
+        self.assurance.inherited = until.map(|until| until.min(self.now.monotonic + self.settings.timing.deadtime));
+    }
+
+    /// Until when our predecessor was certain.
+    pub(super) fn inherited_assurance(&self) -> Option<Instant> {
+        self.assurance.inherited
     }
 
     /// The peer was reset, or a human says that it is off: that stands for the key until the peer is heard.
@@ -65,13 +74,20 @@ impl Core {
     }
 
     /// Whether the peer was reset, or is off by a human's word.
-    pub(super) fn peer_is_surely_off(&self) -> bool {
+    pub fn peer_is_surely_off(&self) -> bool {
         self.assurance.peer_is_off
     }
 
     /// Until when the peer, which confirmed that it hears us, does not take us for dead.
     pub(super) fn peer_waits_until(&self) -> Option<Instant> {
-        self.heard_by_peer().map(|since| since + self.settings.timing.deadtime)
+        let patience = |said| self.settings.timing.deadtime + self.succession.raise_since(said);
+        self.heard_by_peer().map(|said| said + patience(said))
+    }
+
+    /// Whether the peer, an hbd that is heard, has confirmed nothing of ours for a dead time.
+    pub(in crate::cluster) fn peer_is_deaf(&self) -> bool {
+        let confirmed = self.peer_waits_until().is_some_and(|until| self.now.monotonic < until);
+        self.peer_kind().is_hbd() && self.peer_alive() && (self.conflict.deaf().is_some() || !confirmed)
     }
 
     /// Until when nobody takes what we hold; `None` if that was never certain. For ever where the peer is off.
@@ -89,7 +105,7 @@ impl Core {
     }
 
     /// Whether there is a group that is ours now. A class without groups is nobody's loss.
-    pub(super) fn holds_a_group(&self) -> bool {
+    pub(in crate::cluster) fn holds_a_group(&self) -> bool {
         self.groups.held().iter().next().is_some()
     }
 

@@ -180,8 +180,10 @@ impl Core {
         let (group, resource) = (self.groups.key(rule.group).to_owned(), self.groups.words(step).1);
         let check = rule.name.clone();
         self.log(Record::CheckFails { group, resource, check: check.clone(), count, reason: reason.clone() });
-        // What does not run for another reason is not restarted because of its check.
+        // What does not run for another reason is not restarted because of its check, and neither is what may need
+        // something of its group that is down by somebody's wish.
         let runs = matches!(self.conditions.of(step), None | Some(Condition::Failed(_)));
+        let runs = runs && !self.conditions.keep_down(rule.group);
         if runs && !self.leaves_alone(rule.group) && !self.leave.begun() && !self.exchange.busy() {
             self.raise(Fact::ServiceFailed { step, reason: format!("check {check}: {reason}") });
         }

@@ -60,11 +60,27 @@ impl Conditions {
         Some(self.list.swap_remove(at).1)
     }
 
+    /// It is to run now, also if somebody had stopped it.
+    pub(in crate::cluster) fn wanted_up(&mut self, step: Step) {
+        self.list.retain(|(other, condition)| *other != step || !matches!(condition, Condition::StoppedByHand(_)));
+    }
+
     /// What of this set is down and would not come up by itself, nor stay down by anybody's wish.
     pub(in crate::cluster) fn down(&self, set: GroupSet) -> Vec<Step> {
         let down = |condition: &Condition| matches!(condition, Condition::Failed(_) | Condition::MayRunAgain);
         let found = self.iter().filter(|(step, condition)| set.has(step.group) && down(condition));
         found.map(|(step, _)| step).collect()
+    }
+
+    /// Whether something of this group is down, or may be, for a reason that is no failure.
+    pub(super) fn keep_down(&self, group: usize) -> bool {
+        self.iter().any(|(step, condition)| {
+            let no_failure = matches!(
+                condition,
+                Condition::StoppedByHand(_) | Condition::StoppedWith(_) | Condition::MayRunAgain | Condition::Unknown
+            );
+            step.group == group && no_failure
+        })
     }
 
     /// Every resource with something wrong.

@@ -95,7 +95,8 @@ impl Core {
         if self.everywhere.has(step) {
             (news == UnitNews::Up).then(|| self.everywhere.found_up(step));
         } else if !self.groups.is_up(step) {
-            self.raise(if news == UnitNews::Up { Fact::FoundRunning { step } } else { Fact::FoundDown { step } });
+            (news == UnitNews::Up).then(|| self.raise(Fact::FoundRunning { step }));
+            news.says_down().then(|| self.raise(Fact::FoundDown { step }));
         }
         if !self.is_to_run(step) || self.leave.begun() {
             if self.groups.is_up(step) {
@@ -207,9 +208,12 @@ impl Core {
     }
 
     fn unit_failed(&mut self, step: Step, reason: String, otherwise: Otherwise) {
+        // What somebody stopped and nobody has tried to start since does not fail, but in the eyes of its check.
+        let stopped = matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_)));
         let known = self.health.waiting.iter().any(|(waiting, _)| *waiting == step)
             || self.is_being_started(step)
-            || matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_) | Condition::Unwatched(_)));
+            || stopped && otherwise == Otherwise::Hangs
+            || matches!(self.conditions.of(step), Some(Condition::Unwatched(_)));
         if known {
             return;
         }

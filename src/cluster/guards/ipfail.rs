@@ -102,11 +102,12 @@ impl Core {
         self.send(client(message));
     }
 
-    /// `me` of the peer: if its ipfail gives everything up, it had seen fewer ping nodes than we. If by now it sees
-    /// as many, what it says of that has overtaken this, and came too early to make us give back what we had not
-    /// got yet.
+    /// `me` of the peer: if its ipfail gives up something of its own, it had seen fewer ping nodes than we. That is
+    /// everything but what an operator works on there. If by now it sees as many, what it says of that has overtaken
+    /// this, and came too early to make us give back what we had not got yet.
     pub(in crate::cluster) fn ipfail_gives(&mut self, set: GroupSet, ask: &Ask) {
-        if ask.word == AskWord::Me && ask.from_ipfail && set == self.groups.all() {
+        let its_own = set == self.groups.all() || !set.common(self.groups.foreign()).is_none();
+        if ask.word == AskWord::Me && ask.from_ipfail && its_own {
             self.ipfail.peer_was_worse = true;
             if self.ipfail.theirs == Some(self.ping_count()) {
                 self.ipfail_ask();

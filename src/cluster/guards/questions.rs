@@ -29,6 +29,9 @@ const VERDICT: u32 = 5;
 /// So many addresses of a group are asked for: a node that has a group has all of it, and asking is a broadcast.
 const ASKED: usize = 4;
 
+/// So many machines are kept that answer for an address, and the peer's.
+const ANSWERERS: usize = 16;
+
 /// Why we ask for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
@@ -212,6 +215,10 @@ impl Core {
         asked.silent = false;
         asked.peer_answered |= peers;
         asked.machines.retain(|machine| machine.mac != mac);
+        if asked.machines.len() >= ANSWERERS && !peers {
+            // Somebody invents MAC addresses. Those that answered first are enough to say who has the address.
+            return;
+        }
         // Who answered before is another machine than the one that has just begun.
         asked.machines.iter_mut().for_each(|machine| machine.beside |= peers);
         asked.machines.push(Answerer { mac, device, since, beside: false });

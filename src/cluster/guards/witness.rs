@@ -108,6 +108,11 @@ impl Core {
         )
     }
 
+    /// Whether a witness is required and its key is ours for long enough to take something.
+    pub(in crate::cluster) fn holds_the_key(&self) -> bool {
+        self.needs_assurance() && self.key_until() > Some(self.now.monotonic + self.settings.timing.deadtime / 2)
+    }
+
     /// Whether the other node is known to have the key.
     fn is_denied(&self) -> bool {
         let ttl = self.settings.witness.map(|rules| rules.ttl).unwrap_or_default();
@@ -135,7 +140,8 @@ impl Core {
     /// gone. `None` if we have nothing.
     fn keeps_by_key(&self) -> Option<Instant> {
         let has = self.holds_a_group() || !self.groups.settled(self.groups.all());
-        let waits = self.peer_waits_until().filter(|_| !self.peer_is_gone()).unwrap_or_default();
+        let waits = self.peer_waits_until().filter(|_| !self.peer_is_gone());
+        let waits = waits.max(self.inherited_assurance()).unwrap_or_default();
         has.then(|| waits - self.settings.timing.deadtime / 2)
     }
 
@@ -146,7 +152,8 @@ impl Core {
         if wanted.iter().next().is_none() || self.maintenance.on() || self.ownership.gives_up_everything() {
             return None;
         }
-        if self.peer_is_gone() {
+        // A peer that does not hear us, and that has let go of something, does not come back to it without the key.
+        if self.peer_is_gone() || self.peer_is_deaf() && self.conflict.nobody_holds() {
             return Some(self.witness.rests_until.unwrap_or_default());
         }
         self.death_due(self.peer()?).map(|death| death - self.settings.timing.deadtime / 4)
@@ -164,6 +171,12 @@ impl Core {
     /// When we need the key; `None` if not before something else happens.
     fn key_needed(&self) -> Option<Instant> {
         self.keeps_by_key().into_iter().chain(self.takes_by_key()).min()
+    }
+
+    /// Whether what we hold is ours only by what our predecessor knew, which may have been the key.
+    fn relies_on_predecessor(&self) -> bool {
+        let now = Some(self.now.monotonic);
+        self.inherited_assurance() > now && self.peer_waits_until() <= now
     }
 
     /// Between two orders of which the first had no success.
@@ -186,7 +199,7 @@ impl Core {
         let idle = if witness.doubt.is_some() && self.depends_on_nobody() {
             // Soon it may be needed: it is to be believed by then.
             (again, WitnessOrder::Look)
-        } else if witness.key.is_some() || witness.perhaps_ours {
+        } else if (witness.key.is_some() || witness.perhaps_ours) && !self.relies_on_predecessor() {
             (again, WitnessOrder::Give)
         } else {
             (witness.sent.map_or(Instant::default(), |sent| sent + LOOK), WitnessOrder::Look)

@@ -51,6 +51,9 @@ pub(in crate::cluster) struct Leave {
     /// What the peer was told to be down of that.
     #[serde(default)]
     told: GroupSet,
+    /// Something of these may run here, left by our predecessor. What runs is told before we are active.
+    #[serde(default)]
+    doubtful: GroupSet,
 }
 
 impl Leave {
@@ -69,7 +72,7 @@ impl Core {
         self.log(Record::ShutdownBegins {});
         if !self.membership.active() {
             let settled = self.groups.settled(self.groups.all()) && self.leftovers.is_empty();
-            if settled && self.groups.held().is_none() {
+            if settled && self.groups.held().is_none() && self.leave.doubtful.is_none() {
                 // We hold nothing and were never asked for anything: nobody waits for a farewell.
                 self.finish();
             } else {
@@ -85,6 +88,11 @@ impl Core {
             self.log(Record::ShutdownDelayed {});
         }
         self.raise(Fact::PerhapsStable);
+    }
+
+    /// Nobody has said yet what of these runs here.
+    pub(in crate::cluster) fn leave_doubts(&mut self, set: GroupSet) {
+        self.leave.doubtful = set;
     }
 
     /// The peers were told to wait for a successor of the last hbd, and none comes (05 §3.2).
@@ -133,6 +141,9 @@ impl Core {
         self.log(Record::GivingUpAll {});
         self.leave.gave_up = self.groups.held();
         self.release(self.groups.all());
+        if !self.membership.active() {
+            self.groups.stop_what_may_run(self.leave.doubtful, self.now.monotonic, &mut self.out);
+        }
         self.send_resource(false, Some("shutdown"));
     }
 

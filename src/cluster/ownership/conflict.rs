@@ -58,9 +58,6 @@ pub(in crate::cluster) struct Conflict {
     /// A peer that is back has not said yet what it holds: what it said before it was gone is history, and what a
     /// real Heartbeat's scripts say only adds to it.
     silent_since_return: bool,
-    /// What we have released for a peer that we do not hear: it may not have believed that, and is told again.
-    #[serde(default)]
-    released_unheard: GroupSet,
     /// Since when an hbd peer that we hear holds us for dead: it does not hear us, and cannot know of a conflict.
     deaf: Option<Instant>,
 }
@@ -72,7 +69,7 @@ impl Conflict {
     }
 
     /// Whether there is something that nobody holds, and that is about to be asked for or taken.
-    pub(super) fn nobody_holds(&self) -> bool {
+    pub(in crate::cluster) fn nobody_holds(&self) -> bool {
         !self.nobody.is_none()
     }
 
@@ -99,8 +96,7 @@ impl Core {
         Claims { local: of(Class::Local), foreign: of(Class::Foreign), held, key }
     }
 
-    /// The peer says that it has declared us dead, and we hear it. An hbd that hears us again says so
-    /// ([`Core::answer_reappeared`]).
+    /// The peer says that it has declared us dead. An hbd that hears us again says so ([`Core::answer_reappeared`]).
     pub(in crate::cluster) fn peer_went_deaf(&mut self) {
         if self.peer_kind().is_hbd() {
             self.conflict.deaf.get_or_insert(self.now.monotonic);
@@ -147,10 +143,6 @@ impl Core {
             self.send_void();
         } else {
             self.send_resource(true, None);
-        }
-        let unheard = std::mem::take(&mut self.conflict.released_unheard).without(self.groups.held());
-        if !unheard.is_none() {
-            self.report_released(unheard);
         }
     }
 
@@ -332,8 +324,7 @@ impl Core {
         GroupSet::new(self.conflict.both.iter().filter(lose), Set::NONE)
     }
 
-    /// How the moment at which we claimed a group compares with the peer's. A group that is called otherwise in its
-    /// file was claimed at no moment that could be compared.
+    /// How the moments of both claims to a group compare. One that the peer's file calls otherwise has none there.
     fn claimed_later(&self, group: usize, theirs: Claims) -> Ordering {
         let Some(claims) = &self.conflict.their_groups else {
             let class = self.groups.class(group);
@@ -354,14 +345,8 @@ impl Core {
         }
     }
 
-    /// They are down: say so, and say which, so that the node that has them announces them.
-    pub(in crate::cluster) fn report_released(&mut self, lost: GroupSet) {
-        let leaves = self.ownership.gives_up_everything();
-        let report = self.resource_message(!leaves, leaves.then_some("shutdown"));
-        self.send(self.with_released(report, lost));
-        if !self.peer_alive() {
-            self.conflict.released_unheard = self.conflict.released_unheard.with(lost);
-        }
+    /// What had been lost is down: a later conflict is another one.
+    pub(in crate::cluster) fn conflict_rests(&mut self) {
         if self.conflict.both.is_none() {
             self.conflict.began_with = None;
             self.conflict.asked_in_vain = 0;
@@ -435,6 +420,10 @@ impl Core {
     /// What we take that nobody has: our own. Nodes that disagree about whose a group is may both leave it, or both
     /// take it: the one whose name sorts first takes all when the other has had its time, the other its own later.
     fn ours_to_take(&self) -> GroupSet {
+        if self.peer_is_deaf() && self.holds_the_key() {
+            // The peer hears nothing of us and takes nothing without it.
+            return self.groups.all();
+        }
         let first = self.settings.node < self.peer_name();
         let patience = DISAGREEMENT_PATIENCE + if first { Duration::ZERO } else { ORPHAN_PATIENCE };
         let waited = self.now.monotonic.since(self.conflict.nobody_since) >= patience;

@@ -175,6 +175,8 @@ impl Core {
     /// Starts a resource again that ran and has failed. The others of its group stay.
     pub(in crate::cluster) fn restart_resource(&mut self, step: Step) {
         if self.everywhere.has(step) {
+            // Should the start fail, that is a failure, and not what somebody wanted before.
+            self.conditions.wanted_up(step);
             self.everywhere.start(step, &mut self.out);
         } else {
             self.groups.restart(step, self.now.monotonic, &mut self.out);

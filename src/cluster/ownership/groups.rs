@@ -129,6 +129,22 @@ impl Groups {
         }
     }
 
+    /// These are not to run here, and nobody knows how far they have gone down: each resource is stopped, which is
+    /// nothing where it does not run.
+    pub fn stop_what_may_run(&mut self, set: GroupSet, now: Instant, out: &mut Vec<Action>) {
+        for index in set.iter() {
+            let all = self.groups[index].resources.len();
+            let run = &mut self.runs[index];
+            if run.wanted || run.running > 0 || run.pending.is_some() {
+                continue;
+            }
+            // Should it be wanted meanwhile, each resource that was not stopped yet is started again in its place.
+            (run.settled, run.running, run.broken) = (false, all, (0..all).collect());
+            out.push(Action::Log(self.notice(index, false)));
+            self.advance(index, now, out);
+        }
+    }
+
     /// [`Groups::want`] for one group.
     pub fn want_group(&mut self, index: usize, wanted: bool, now: Instant, out: &mut Vec<Action>) {
         if self.change_wish(index, wanted, now, out) {

@@ -130,7 +130,7 @@ impl Core {
     /// from time to time.
     pub(in crate::cluster) fn remember_number(&mut self, index: usize) {
         let node = &self.nodes[index];
-        if !node.shows_freshness && node.tracking.last_seq() >= node.remembered + REMEMBERED_EVERY {
+        if !node.shows_freshness && node.tracking.last_seq() >= node.remembered.saturating_add(REMEMBERED_EVERY) {
             self.remember(index);
         }
     }

@@ -35,15 +35,14 @@ impl Core {
         if sender.is_some() && known.uuid.is_some() && known.uuid != sender {
             return true;
         }
-        if let Some(heeded) = header.and_then(|header| self.heeds_doubtful(now, from, header, message)) {
+        let Some(header) = header else { return self.heeds_unsequenced(now, from, kind, message) };
+        if let Some(heeded) = self.heeds_doubtful(now, from, header, message) {
             return heeded;
         }
         if !known.heard || sender.is_some() && known.uuid != sender {
             return true;
         }
-        let Some(MessageHeader { order, generation }) = header else {
-            return self.heeds_unsequenced(now, from, kind, message);
-        };
+        let MessageHeader { order, generation } = header;
         if generation > known.generation {
             return true;
         }

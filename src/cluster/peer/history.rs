@@ -36,6 +36,10 @@ struct Sent {
 pub struct History {
     last: u64,
     sent: VecDeque<Sent>,
+    /// How many numbers were refused since when. Each takes a packet, and a request that somebody recorded may be
+    /// repeated as often as its repeater likes.
+    #[serde(default)]
+    refused: (Instant, u64),
 }
 
 impl History {
@@ -60,21 +64,40 @@ impl History {
 
     /// Whether [`History::lookup`] would answer.
     pub fn answers(&self, seq: u64, now: Instant, quiet: Duration) -> bool {
-        let sent = self.sent.iter().find(|sent| sent.seq == seq);
-        let resent = sent.and_then(|sent| sent.resent);
-        seq <= self.last && resent.is_none_or(|resent| now.since(resent) >= quiet)
+        match self.sent.iter().find(|sent| sent.seq == seq) {
+            Some(sent) => sent.resent.is_none_or(|resent| now.since(resent) >= quiet),
+            None => seq <= self.last && self.may_refuse(now, quiet),
+        }
     }
 
-    /// Answers a request for `seq`. The same number is not resent within `quiet`.
+    /// Whether fewer numbers were refused within `quiet` than are resent for one request.
+    fn may_refuse(&self, now: Instant, quiet: Duration) -> bool {
+        let (since, count) = self.refused;
+        count < MAX_RESENT || now.since(since) >= quiet
+    }
+
+    fn refuse(&mut self, now: Instant, quiet: Duration, info: &'static str) -> Lookup {
+        if !self.may_refuse(now, quiet) {
+            return Lookup::Ignore;
+        }
+        if now.since(self.refused.0) >= quiet {
+            self.refused = (now, 0);
+        }
+        self.refused.1 += 1;
+        Lookup::Refuse(info)
+    }
+
+    /// Answers a request for `seq`. Within `quiet` the same number is not resent, and no more numbers are refused
+    /// than are resent for one request.
     pub fn lookup(&mut self, seq: u64, now: Instant, quiet: Duration) -> Lookup {
         if seq > self.last {
             return Lookup::Ignore;
         }
         if self.sent.front().is_some_and(|oldest| seq < oldest.seq) {
-            return Lookup::Refuse("seqno too low");
+            return self.refuse(now, quiet, "seqno too low");
         }
         let Some(sent) = self.sent.iter_mut().find(|sent| sent.seq == seq) else {
-            return Lookup::Refuse("seqno not found");
+            return self.refuse(now, quiet, "seqno not found");
         };
         if sent.resent.is_some_and(|resent| now.since(resent) < quiet) {
             return Lookup::Ignore;
@@ -113,6 +136,20 @@ mod tests {
         let mut history = history(HISTORY as u64 + 1);
         assert_eq!(history.lookup(1, Instant::default(), QUIET), Lookup::Refuse("seqno too low"));
         assert_eq!(history.lookup(HISTORY as u64 + 2, Instant::default(), QUIET), Lookup::Ignore);
+    }
+
+    #[test]
+    fn requests_that_are_repeated_get_no_more_refusals_than_one() {
+        let mut history = history(HISTORY as u64 + 2 * MAX_RESENT);
+        let start = Instant::default() + QUIET;
+        let mut refused = |now| {
+            let answers = (1..=2 * MAX_RESENT).filter(|seq| history.answers(*seq, now, QUIET)).count();
+            let looked = (1..=2 * MAX_RESENT).map(|seq| history.lookup(seq, now, QUIET));
+            (answers > 0, looked.filter(|lookup| *lookup != Lookup::Ignore).count() as u64)
+        };
+        assert_eq!(refused(start), (true, MAX_RESENT));
+        assert_eq!(refused(start + Duration::from_millis(239)), (false, 0), "nothing that is worth a record either");
+        assert_eq!(refused(start + QUIET), (true, MAX_RESENT), "a peer asks again");
     }
 
     #[test]

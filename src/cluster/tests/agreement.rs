@@ -17,7 +17,7 @@ fn moved() -> Bench {
     });
     bench.peer.hbd = Some("2 0.1.0");
     let held = GroupSet::new([0], Set::NONE);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: held, failback: false, assured_until: None })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved: held, ..Adoption::default() })));
     bench.feed(Event::Start);
     bench.activated()
 }
@@ -124,12 +124,7 @@ fn a_stop_that_releases_what_was_taken_up_is_not_undone_when_nobody_is_heard() {
     let mut bench = Bench::with(|settings| settings.generation += 1);
     bench.prompt = false;
     let held = bench.core.groups.members(Set::ALL);
-    bench.feed(Event::Adopt(Box::new(Adoption {
-        held,
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
     bench.feed(Event::Start);
     bench.run(9_000);
     bench.request(Request::Shutdown);

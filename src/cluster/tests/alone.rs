@@ -148,12 +148,7 @@ fn beside_a_heartbeat_the_groups_of_a_class_move_together() {
 fn beside_a_new_heartbeat(prepare: impl FnOnce(&mut Bench)) -> Bench {
     let mut bench = Bench::with(four_groups);
     let held = named(&[A, C, D]);
-    bench.feed(Event::Adopt(Box::new(Adoption {
-        held,
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
     bench.feed(Event::Start);
     prepare(&mut bench);
     bench.activated()
@@ -381,7 +376,7 @@ fn a_successor_leaves_the_class_alone_until_the_peer_has_said_what_it_moves() {
     let mut bench = Bench::with(four_groups);
     bench.request(Request::GroupMaintenance { set: named(&[C]), on: true });
     let (held, moved, assured_until) = (named(&[A, C]), GroupSet::NONE, None);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, assured_until, ..Adoption::default() })));
     bench.feed(Event::Start);
     let started = |bench: &Bench, step| bench.done.iter().any(|(_, action)| *action == Action::Start(step));
     assert!(!started(&bench, unit(A)) && !started(&bench, unit(C)));

@@ -343,12 +343,8 @@ fn an_address_that_is_not_there_is_still_the_groups_matter() {
 fn a_failure_while_its_group_is_still_taken_up_is_not_lost() {
     let mut bench = set_up(false, |_| {});
     bench.prompt = false;
-    let adoption = crate::cluster::Adoption {
-        held: GroupSet::new([0], Set::LOCAL),
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    };
+    let adoption =
+        crate::cluster::Adoption { held: GroupSet::new([0], Set::LOCAL), ..crate::cluster::Adoption::default() };
     bench.feed(Event::Adopt(Box::new(adoption)));
     bench.feed(Event::Start);
     assert_eq!(bench.story(), ["start a1", "start a2", "start b2"]);

@@ -149,8 +149,8 @@ fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
         settings.groups.push(Group { node: "nodeb".into(), key: "c1".into(), resources: vec![resource], line: 3 });
     });
     bench.feed(Event::Policies(vec![AddressPolicy::default(); 3]));
-    let (held, moved) = (GroupSet::new([0, 1], Set::NONE), GroupSet::NONE);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, moved, failback: false, assured_until: None })));
+    let held = GroupSet::new([0, 1], Set::NONE);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
     bench.feed(Event::Start);
     bench.run(1_000);
     claimed(&mut bench, 1, PEER);
@@ -167,6 +167,26 @@ fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
     news(&mut bench, 2, AddressNews::Silent);
     assert_eq!(bench.view().groups[2].state, GroupState::Active);
     assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped], "that is answered still");
+}
+
+/// A successor yields before it has said a word of resources: the peer, which never knew that both served, announces.
+#[test]
+fn what_is_yielded_early_is_told_with_the_first_report() {
+    let mut bench = unstarted(AddressPolicy::default(), |_| {});
+    bench.feed(Event::Policies(vec![AddressPolicy::default(); 2]));
+    let held = GroupSet::new([0, 1], Set::NONE);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
+    bench.feed(Event::Start);
+    bench.run(1_000);
+    claimed(&mut bench, 1, PEER);
+    bench.run(5_000);
+    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
+    assert_eq!(bench.sent("resource").len(), 0, "nobody would believe it yet");
+    bench.peer.hbd = Some(HBD);
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    bench.resource("local", "1", None);
+    assert!(bench.field("resource", "hbd_released").contains(&"foreign".to_owned()), "{:?}", bench.story());
 }
 
 /// What the peer said to the daemon before us is known to us, although nothing is heard of it.

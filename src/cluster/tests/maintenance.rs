@@ -166,12 +166,7 @@ fn of_two_owners_one_releases_in_maintenance_too() {
 fn a_restarted_hbd_takes_up_what_it_held_and_nothing_else() {
     let mut bench = Bench::with(|_| {});
     bench.request(Request::Maintenance(true));
-    bench.feed(Event::Adopt(Box::new(Adoption {
-        held: GroupSet::new([0], Set::LOCAL),
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held: GroupSet::new([0], Set::LOCAL), ..Adoption::default() })));
     bench.feed(Event::Start);
     let mut bench = bench.activated();
     bench.says("starting", &[]);
@@ -242,12 +237,7 @@ fn a_daemon_that_starts_in_maintenance_takes_up_what_runs_here_and_starts_no_uni
     };
     let mut bench = Bench::with(|settings| address(&mut settings.groups[0]));
     bench.request(Request::Maintenance(true));
-    bench.feed(Event::Adopt(Box::new(Adoption {
-        held: GroupSet::new([0], Set::LOCAL),
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held: GroupSet::new([0], Set::LOCAL), ..Adoption::default() })));
     assert_eq!(bench.story(), ["start a1"], "an address is ours to keep, a2 is a unit");
     bench.feed(Event::Unit { step: Step { group: 0, resource: 1 }, news: UnitNews::Up });
     assert_eq!(bench.view().groups[0].state, GroupState::Active);

@@ -9,12 +9,7 @@ fn successor(set: Set, hbd: Option<&'static str>) -> Bench {
     let mut bench = Bench::with(|settings| settings.generation += 1);
     bench.peer.hbd = hbd;
     let held = bench.core.groups.members(set);
-    bench.feed(Event::Adopt(Box::new(Adoption {
-        held,
-        moved: GroupSet::NONE,
-        failback: false,
-        assured_until: None,
-    })));
+    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
     bench.feed(Event::Start);
     bench
 }
@@ -147,4 +142,56 @@ fn a_farewell_is_said_to_the_peer_that_is_heard_or_to_nobody_and_takes_nothing()
     bench.run(2_000);
     let story = bench.story();
     assert!(story.contains(&"exit".to_owned()) && !story.iter().any(|line| line.starts_with("start")), "{story:?}");
+}
+
+/// A core whose predecessor held nothing any more, and was stopping `stopping` or had lost `lapsed`.
+fn successor_of_a_loser(stopping: GroupSet, lapsed: GroupSet) -> Bench {
+    let mut bench = Bench::with(|settings| settings.generation += 1);
+    bench.peer.hbd = Some("5");
+    bench.feed(Event::Adopt(Box::new(Adoption { stopping, lapsed, ..Adoption::default() })));
+    bench
+}
+
+#[test]
+fn what_the_predecessor_was_stopping_goes_on_stopping_in_maintenance_too() {
+    for maintenance in [false, true] {
+        let mut bench = Bench::with(|settings| settings.generation += 1);
+        bench.peer.hbd = Some("5");
+        bench.request(Request::Maintenance(maintenance));
+        let adoption = Adoption { stopping: GroupSet::one(0), ..Adoption::default() };
+        bench.feed(Event::Adopt(Box::new(adoption)));
+        bench.feed(Event::Start);
+        assert_eq!(bench.story(), ["stop a2", "stop a1"], "in the order of a release");
+        assert_eq!(bench.view().hold, Set::NONE);
+    }
+}
+
+#[test]
+fn what_is_wanted_again_while_it_goes_down_is_started_whole() {
+    let mut bench = Bench::with(|settings| settings.generation += 1);
+    (bench.peer.hbd, bench.prompt) = (Some("5"), false);
+    bench.feed(Event::Adopt(Box::new(Adoption { stopping: GroupSet::one(0), ..Adoption::default() })));
+    bench.feed(Event::Start);
+    assert_eq!(bench.story(), ["stop a2"]);
+    let mut bench = bench.activated();
+    bench.says("starting", &[]);
+    bench.resource("none", "1", None);
+    bench.prompt = true;
+    bench.end_step();
+    bench.run(20_000);
+    let story = bench.story();
+    assert!(story.contains(&"start a1".to_owned()) && story.contains(&"start a2".to_owned()), "{story:?}");
+}
+
+#[test]
+fn a_stop_before_anybody_said_what_runs_stops_what_the_predecessor_had() {
+    let mut bench = successor_of_a_loser(GroupSet::NONE, GroupSet::one(0));
+    bench.feed(Event::Start);
+    assert_eq!(bench.story(), [""; 0], "what runs is told, and is a left-over then");
+    bench.request(Request::Shutdown);
+    bench.run(5_000);
+    let story = bench.story();
+    let ends = story.iter().position(|line| line == "exit").unwrap();
+    let stops = story.iter().position(|line| line == "stop a1").unwrap();
+    assert!(stops < ends, "{story:?}");
 }

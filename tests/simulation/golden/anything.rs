@@ -231,6 +231,7 @@ impl Pair {
                     moved: GroupSet::NONE,
                     failback: false,
                     assured_until: None,
+                    ..Adoption::default()
                 })),
             );
         }

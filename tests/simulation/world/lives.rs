@@ -143,11 +143,15 @@ impl World {
         }
     }
 
-    /// systemd starts a unit again, unless a job of hbd's has come first.
+    /// systemd starts a unit again, unless a job of hbd's has come first. That it is up is told in either case,
+    /// behind its failure.
     pub(super) fn restarts(&mut self, node: usize, step: Step) {
         let units = &mut self.nodes[node].units;
-        if std::mem::take(&mut units.restarting[step.group][step.resource]) {
+        let by_itself = std::mem::take(&mut units.restarting[step.group][step.resource]);
+        if by_itself {
             units.set((step.group, step.resource), true);
+        }
+        if by_itself || units.running[step.group][step.resource] {
             self.tells(node, Event::Unit { step, news: UnitNews::Up });
         }
     }

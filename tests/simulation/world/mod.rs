@@ -422,7 +422,7 @@ impl World {
             Deed::Log(record) => self.logged(node, &record),
             Deed::Say(text) => self.tell(|| format!("{}: {text}", name(node))),
             Deed::Exit => self.ended(node),
-            Deed::HandOver(left) => self.hands_over(node, left),
+            Deed::HandOver(left) => self.hands_over(node, *left),
             Deed::Restart(pause) => {
                 self.ended(node);
                 self.push(pause, node, Happening::Starts);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hbd::cluster::{Adoption, Event, Instant, Request};
+use hbd::cluster::{Event, Request};
 use hbd::config::AddressPolicy;
 
 use super::{Happening, World};
@@ -37,9 +37,8 @@ impl World {
         }
         if let Some(left) = self.nodes[node].left.take() {
             self.nodes[node].listens_until = self.now + timing().deadtime;
-            let assured_until = left.assured_for.map(|span| Instant(left.at + span));
-            let (held, moved) = self.nodes[node].to_adopt(&left, self.cluster.watched);
-            self.feed(node, Event::Adopt(Box::new(Adoption { held, moved, failback: left.failback, assured_until })));
+            let adoption = self.nodes[node].to_adopt(&left, self.cluster.watched);
+            self.feed(node, Event::Adopt(Box::new(adoption)));
         }
         self.nodes[node].stops = false;
         self.nodes[node].read = self.nodes[node].file;
@@ -88,6 +87,7 @@ impl World {
         self.invariants.disturbed(self.now);
         self.tell(|| format!("** {} gives way to its successor", name(node)));
         self.nodes[node].waited_for = self.now + PATIENCE;
+        self.leases_stretch(node, left.assured_for);
         let pause = self.nodes[node].hand_over(left);
         self.push(pause, node, Happening::Starts);
     }

@@ -13,6 +13,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 const BACKUP: Duration = Duration::from_secs(60);
 /// While the nodes hear each other each of them has looked at it after this time, even if an answer was lost.
 const SEEN: Duration = Duration::from_secs(35);
+/// What a planned restart leaves of the peer's patience (src/daemon/beat.rs).
+const STRETCH_MARGIN: Duration = Duration::from_secs(2);
 /// The kernel removes an address at most so late.
 const LATE: Duration = Duration::from_millis(300);
 
@@ -183,6 +185,17 @@ impl World {
         let over = self.now + Duration::from_secs(left.as_secs()) + late;
         self.nodes[node].leased_until = over;
         self.push(over - self.now, node, Happening::LeaseOver);
+    }
+
+    /// A daemon hands over: its addresses last for as long as nobody takes them (`stretch` in src/daemon/beat.rs), and
+    /// no shorter than before.
+    pub(super) fn leases_stretch(&mut self, node: usize, assured_for: Option<Duration>) {
+        let lifetime = assured_for.unwrap_or_default().saturating_sub(STRETCH_MARGIN).as_secs();
+        let over = self.now + Duration::from_secs(lifetime);
+        if over > self.nodes[node].leased_until && lifetime > 0 {
+            self.nodes[node].leased_until = over;
+            self.push(over - self.now, node, Happening::LeaseOver);
+        }
     }
 
     /// src/vip adds an address unless its removal was ordered since, and no sooner than the core is heard.
