@@ -11,6 +11,7 @@
 # make interop  the long campaign: hbd and a real Heartbeat in every pairing; ONLY="word word" selects
 # make compare  hbd beside keepalived, Pacemaker, Heartbeat and ucarp: docs/COMPARISON.md; ROUNDS=3, ONLY="word word"
 # make nemesis MINUTES=30 SEED=n   two real nodes under random faults and acts of administration; ONLY="words" selects
+# make witness  every test with an etcd, also those that take long: an hour's heartbeats without it, frozen machines
 # make last-release   a pair of which one node has the last release, and is updated: builds that first
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
@@ -43,7 +44,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: witness all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
 
 all: build
 
@@ -145,6 +146,10 @@ nemesis: prepare
 	$(MAKE) --no-print-directory deb >/dev/null && $(CARGO) build --quiet --package hbd-nemesis && wait $$bases
 	$(SAY) "the nemesis: $(MINUTES) minutes"
 	@$(SUDO) $(TARGET)/debug/nemesis --minutes $(MINUTES) --seed $(SEED) --first $(ROUND) $(if $(WITNESS),--witness) $(ONLY)
+
+witness: prepare deb
+	@$(SUDO) tests/lab/base plain >/dev/null
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab --test daemon -- witness
 
 # The commit of version 0.1.0, before groups moved one by one.
 LAST_RELEASE = 4d5b292

@@ -112,6 +112,11 @@ impl Suite {
         }
     }
 
+    /// Whether words on the command line select tests.
+    pub fn selects(&self) -> bool {
+        !self.words.is_empty()
+    }
+
     /// Plays the selected ones of these tests in order, on machines that `boot` makes when the first is wanted.
     pub fn play<S: Stage>(&mut self, needs_package: bool, boot: impl Fn() -> Result<S>, tests: Vec<Test<'_, S>>) {
         let wanted = |name: &str| self.words.is_empty() || self.words.iter().any(|word| name.contains(word));

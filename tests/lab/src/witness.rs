@@ -139,6 +139,26 @@ impl Witness {
         self.wait_healthy()
     }
 
+    /// How many servers there are, dead ones too.
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Kills all of them.
+    pub fn kill_all(&mut self) -> Result<()> {
+        (0..self.members.len()).try_for_each(|member| self.kill(member))
+    }
+
+    /// Starts all that are dead again with what they have on disk, and waits until they are healthy.
+    pub fn start_all_again(&mut self) -> Result<()> {
+        for member in 0..self.members.len() {
+            if self.members[member].child.is_none() {
+                self.spawn(member)?;
+            }
+        }
+        self.wait_healthy()
+    }
+
     /// The living member that leads the others.
     pub fn leader(&self) -> Result<usize> {
         for (index, member) in self.members.iter().enumerate().filter(|(_, member)| member.child.is_some()) {

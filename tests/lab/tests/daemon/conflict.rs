@@ -50,6 +50,7 @@ pub fn an_answered_address_is_not_taken(pair: &mut Pair) -> Result<String> {
     })?;
     pair.wait_with_one_owner("nothing to move", START, || now() > healed + f64::from(DEADTIME))?;
     expect("the owner", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    pair.expect_used_in_turn(since, &[A])?;
     pair.expect_undisturbed(A, since)?;
     Ok(String::new())
 }

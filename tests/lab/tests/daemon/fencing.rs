@@ -118,6 +118,7 @@ pub fn a_false_report_of_a_reset_makes_no_second_owner(pair: &mut Pair) -> Resul
     pair.lab.switch.heal(NODES[A].name, Lan::Heartbeat)?;
     pair.wait_record(B, healed, "the device resets nothing, or another machine", SOON)?;
     pair.wait_with_one_owner("a dead time", SOON, || now() > healed + f64::from(DEADTIME))?;
+    pair.expect_used_in_turn(cut, &[A])?;
     expect("the unit", &pair.node(B).unit_state(HBD)?, &"active".to_owned())?;
     tidy(pair)?;
     Ok(String::new())

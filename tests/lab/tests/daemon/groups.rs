@@ -3,12 +3,16 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hbd_lab::Result;
+use hbd_lab::example::{DEADTIME, Example, VIP};
 use hbd_lab::lab::NODES;
-use hbd_lab::process::{now, wait_or_explain};
+use hbd_lab::process::{now, wait_or_explain, wait_until};
 use hbd_lab::software::package;
+use hbd_lab::switch::Lan;
+use hbd_lab::{Error, Result};
 
-use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words};
+use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_status, expect_words, unexpected};
+
+const HA_CF: &str = "/etc/ha.d/ha.cf";
 
 /// Two groups of one node, and one of the other: active/active.
 const HARESOURCES: &str = "nodea 192.168.17.200/24/eth0 httpd\nnodea 192.168.17.201/24/eth0 second\n\
@@ -17,18 +21,29 @@ const SECOND: &str = "192.168.17.201/24/eth0";
 const THIRD: &str = "192.168.17.202/24/eth0";
 const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 201);
 const THIRD_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 202);
+const FOURTH_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 203);
 
 /// Both nodes serve what prefers them.
 fn settled(pair: &mut Pair) -> Result<()> {
-    pair.stop_with(Some(HARESOURCES))?;
+    settled_with(pair, HARESOURCES, "on")
+}
+
+/// The same with a haresources that has these groups, or more, and with this `auto_failback`.
+fn settled_with(pair: &mut Pair, haresources: &str, auto_failback: &str) -> Result<()> {
+    pair.stop_with(Some(haresources))?;
     for index in [A, B] {
-        for unit in ["second", "third"] {
+        let file = Example::of(NODES[index].name)?.with("auto_failback", auto_failback);
+        pair.node(index).write(HA_CF, &file.ha_cf)?;
+        for unit in ["second", "third", "fourth"] {
             let file = "[Service]\nExecStart=/bin/sleep infinity\n";
             pair.node(index).write(&format!("/etc/systemd/system/{unit}.service"), file)?;
         }
         pair.node(index).run(&["systemctl", "daemon-reload"])?;
     }
-    let since = pair.start_with(Some(HARESOURCES))?;
+    let since = now();
+    for index in [A, B] {
+        pair.lab.start(index)?;
+    }
     pair.wait_settled(since)?;
     wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
     wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)
@@ -140,6 +155,160 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
     let still = pair.node(B).run(&["systemctl", "show", "--value", "--property=InvocationID", "third.service"])?;
     expect("the run of third.service", &still, &third)?;
     Ok(String::new())
+}
+
+/// Each node serves what prefers it, but for a group that an operator has moved. First the link is cut, then the LAN
+/// between the nodes as well, and both serve everything. Healed, each group is where it was claimed first.
+pub fn active_active_through_a_partition(pair: &mut Pair) -> Result<String> {
+    // What an operator has moved would return with a peer that was dead.
+    settled_with(pair, HARESOURCES, "off")?;
+    pair.node(A).run(&["hbctl", "move", SECOND, NODES[B].name])?;
+    wait_as_moved(pair, SOON)?;
+
+    let cut = now();
+    pair.lab.switch.cut(NODES[B].name, Lan::Heartbeat)?;
+    for index in [A, B] {
+        pair.wait_record(index, cut, "not taking over group", TAKEOVER)?;
+    }
+    wait_dead_times()?;
+    wait_as_moved(pair, SOON)?;
+    pair.lab.switch.heal(NODES[B].name, Lan::Heartbeat)?;
+    pair.wait_well()?;
+    wait_as_moved(pair, SOON)?;
+    pair.expect_used_in_turn(cut, &[A])?;
+    pair.expect_undisturbed(A, cut)?;
+
+    let names = NODES.map(|node| node.name);
+    pair.lab.switch.part(&names, true)?;
+    wait_both_serve_all(pair)?;
+    pair.lab.switch.part(&names, false)?;
+    wait_as_moved(pair, START)?;
+    pair.wait_well()?;
+    let agreed = now();
+    wait_dead_times()?;
+    wait_as_moved(pair, SOON)?;
+    pair.expect_used_in_turn(agreed, &[A])?;
+    pair.expect_undisturbed(A, agreed)?;
+    Ok(String::new())
+}
+
+/// The groups are where an operator has moved them.
+fn wait_as_moved(pair: &Pair, limit: Duration) -> Result<()> {
+    wait_where(pair, A, VIP, HTTPD, limit)?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", limit)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", limit)
+}
+
+fn wait_both_serve_all(pair: &Pair) -> Result<()> {
+    let groups = [(VIP, HTTPD), (SECOND_ADDRESS, "second.service"), (THIRD_ADDRESS, "third.service")];
+    let serves = |index: usize, (address, unit): (Ipv4Addr, &str)| {
+        Ok::<_, Error>(pair.node(index).holds(address)? && pair.node(index).unit_state(unit)? == "active")
+    };
+    wait_until("both to serve every group", TAKEOVER, || {
+        let all = |index: usize| groups.iter().all(|group| serves(index, *group).unwrap_or(false));
+        (all(A) && all(B)).then_some(())
+    })
+}
+
+/// Waits for two dead times, in which a node would have taken something.
+fn wait_dead_times() -> Result<()> {
+    let until = now() + 2.0 * f64::from(DEADTIME);
+    wait_until("two dead times to pass", START, || (now() > until).then_some(()))
+}
+
+/// How the groups of [`ARRANGED`] share the nodes. `db` starts slowly: who does not wait for it is seen.
+const ARRANGEMENT: &str = r#"together = ["web", "db"]
+apart = ["jobs", "reports"]
+parallel_starts = 1
+
+[groups."192.168.17.200/24/eth0"]
+name = "web"
+priority = 20
+
+[groups."192.168.17.201/24/eth0"]
+name = "db"
+priority = 30
+
+[groups."192.168.17.203/24/eth0"]
+name = "jobs"
+priority = 10
+
+[groups."192.168.17.202/24/eth0"]
+name = "reports"
+"#;
+/// Merged over hbd.toml on both nodes.
+const ARRANGEMENT_FILE: &str = "/etc/hbd/hbd.toml.d/arrangement.toml";
+/// Three groups of one node, in another order than that of their priorities, and one of the other node.
+const ARRANGED: &str = "nodea 192.168.17.200/24/eth0 httpd\nnodea 192.168.17.203/24/eth0 fourth\n\
+                        nodea 192.168.17.201/24/eth0 second\nnodeb 192.168.17.202/24/eth0 third\n";
+const SLOW_START: &str = "/etc/systemd/system/second.service.d/slow.conf";
+
+/// A node dies and returns, and an operator brings back what does not return by itself. What hbd.toml keeps together
+/// stays together, what it keeps apart parts when there are two nodes again, and what a node takes at once starts in
+/// the order of priority.
+pub fn kept_together_and_apart(pair: &mut Pair) -> Result<String> {
+    pair.stop_with(Some(ARRANGED))?;
+    for index in [A, B] {
+        pair.node(index).write(ARRANGEMENT_FILE, ARRANGEMENT)?;
+        pair.node(index).write(SLOW_START, "[Service]\nExecStartPre=/bin/sleep 1\n")?;
+    }
+    settled_with(pair, ARRANGED, "off")?;
+    wait_where(pair, A, FOURTH_ADDRESS, "fourth.service", SOON)?;
+    let refused = pair.node(A).attempt(&["hbctl", "move", "jobs", NODES[B].name])?;
+    expect_status("hbctl move to what it is kept apart from", &refused, 4)?;
+    expect_words("hbctl move", &format!("{}{}", refused.stdout, refused.stderr), &["keeps apart"])?;
+
+    // A node that serves alone serves everything.
+    let dead = pair.lab.nodes[A].power_failure()?;
+    pair.wait_record(B, dead, "node nodea: is dead", TAKEOVER)?;
+    wait_where(pair, B, VIP, HTTPD, START)?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", START)?;
+    wait_where(pair, B, FOURTH_ADDRESS, "fourth.service", START)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    expect_started_in_order(pair, B, &["second.service", HTTPD, "fourth.service"])?;
+
+    // Without auto_failback only what is kept apart goes back.
+    pair.lab.nodes[A].boot()?;
+    pair.lab.start(A)?;
+    wait_where(pair, A, FOURTH_ADDRESS, "fourth.service", START)?;
+    pair.wait_well()?;
+    wait_where(pair, B, VIP, HTTPD, SOON)?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", SOON)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+
+    // One of the two is named, and both move.
+    let moved = pair.node(B).attempt(&["hbctl", "move", "db", NODES[A].name])?;
+    expect_status("hbctl move of what is kept together", &moved, 0)?;
+    wait_where(pair, A, SECOND_ADDRESS, "second.service", SOON)?;
+    wait_where(pair, A, VIP, HTTPD, SOON)?;
+    wait_where(pair, A, FOURTH_ADDRESS, "fourth.service", SOON)?;
+    wait_where(pair, B, THIRD_ADDRESS, "third.service", SOON)?;
+    expect_started_in_order(pair, A, &["second.service", HTTPD])?;
+    pair.wait_well()?;
+
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).run(&["rm", ARRANGEMENT_FILE, SLOW_START])?;
+        pair.node(index).run(&["systemctl", "daemon-reload"])?;
+    }
+    Ok(String::new())
+}
+
+/// Each of these units of a node was started last when the one before it was up.
+fn expect_started_in_order(pair: &Pair, index: usize, units: &[&str]) -> Result<()> {
+    let moment = |unit: &str, property: &str| {
+        let shown = pair.node(index).run(&["systemctl", "show", "--value", "--property", property, unit])?;
+        let parsed = shown.trim().parse::<u64>();
+        parsed.map_err(|error| Error::Unexpected(format!("{property} of {unit} is {shown:?}: {error}")))
+    };
+    for pair in units.windows(2) {
+        let up = moment(pair[0], "ActiveEnterTimestampMonotonic")?;
+        let begun = moment(pair[1], "InactiveExitTimestampMonotonic")?;
+        if begun < up {
+            return unexpected(format!("{} was started {} us before {} was up", pair[1], up - begun, pair[0]));
+        }
+    }
+    Ok(())
 }
 
 /// A unit that stops slowly keeps no other group from the other node while hbd stops.

@@ -52,8 +52,7 @@ pub fn a_frozen_core_loses_its_address_below_the_kernels_second(pair: &mut Pair)
         }
         pair.node(index).write(HA_CF, &short)?;
     }
-    pair.node(A).write(DROP_IN, ALONE)?;
-    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    leave_to_kernel(pair)?;
     let since = now();
     pair.lab.start(A)?;
     pair.lab.start(B)?;
@@ -67,7 +66,7 @@ pub fn a_frozen_core_loses_its_address_below_the_kernels_second(pair: &mut Pair)
     })?;
     pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
     let served = now() - stopped;
-    never_two(pair, stopped)?;
+    pair.expect_used_in_turn(stopped, &[A, B])?;
     drop(frozen);
     comes_back(pair, stopped)?;
     pair.stop_with(None)?;
@@ -78,7 +77,7 @@ pub fn a_frozen_core_loses_its_address_below_the_kernels_second(pair: &mut Pair)
 /// The process is killed, and systemd does not start it again.
 pub fn a_dead_process_loses_its_address_in_time(pair: &mut Pair) -> Result<String> {
     let (_, remark) = play(pair, |pair| pair.node(A).signal(HBD, "KILL"))?;
-    forget(pair)?;
+    leave_to_systemd(pair)?;
     let since = now();
     pair.lab.start(A)?;
     pair.wait_settled(since)?;
@@ -88,8 +87,7 @@ pub fn a_dead_process_loses_its_address_in_time(pair: &mut Pair) -> Result<Strin
 /// Stops hbd on the owner in one of these ways, and watches its address.
 fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64, String)> {
     pair.stop_with(None)?;
-    pair.node(A).write(DROP_IN, ALONE)?;
-    pair.node(A).run(&["systemctl", "daemon-reload"])?;
+    leave_to_kernel(pair)?;
     pair.settle()?;
     let valid = lifetime(pair)?;
     if valid >= u64::from(DEADTIME) {
@@ -112,24 +110,8 @@ fn play(pair: &mut Pair, stop: impl FnOnce(&Pair) -> Result<()>) -> Result<(f64,
     if gone > f64::from(DEADTIME) + SLACK {
         return unexpected(format!("gone only {gone:.3} s after nodea was heard last"));
     }
-    never_two(pair, stopped)?;
+    pair.expect_used_in_turn(stopped, &[A, B])?;
     Ok((stopped, format!("lease {valid} s, gone {gone:.3} s after the last heartbeat")))
-}
-
-/// Checks in the switch's capture that nodea sent nothing with the address after nodeb had announced it.
-fn never_two(pair: &mut Pair, since: f64) -> Result<()> {
-    let [a, b] = NODES.map(|node| node.public_mac());
-    // nodea's address thread may still run. It may repeat its announcements as long as it has the address.
-    let macs = pair.lab.announcers(since)?;
-    if ![vec![b], vec![a, b]].contains(&macs) {
-        return unexpected(format!("announced in turns: {macs:x?}"));
-    }
-    let claims = pair.lab.claims(VIP, since)?;
-    let taken = claims.iter().find(|(_, mac)| *mac == b).map_or(f64::INFINITY, |(time, _)| *time);
-    match claims.iter().find(|(time, mac)| *mac == a && *time > taken) {
-        None => Ok(()),
-        Some((time, _)) => unexpected(format!("nodea used the address {:.3} s after nodeb had it", time - taken)),
-    }
 }
 
 /// The stalled node goes on: in the end one node serves, and never both at once.
@@ -160,11 +142,18 @@ fn comes_back(pair: &mut Pair, since: f64) -> Result<()> {
     if turns > 3 {
         return unexpected(format!("the client was served in {turns} turns"));
     }
-    forget(pair)?;
+    leave_to_systemd(pair)?;
     pair.settle()
 }
 
-fn forget(pair: &Pair) -> Result<()> {
+/// Switches systemd's means off for the hbd that is started next on nodea.
+pub fn leave_to_kernel(pair: &Pair) -> Result<()> {
+    pair.node(A).write(DROP_IN, ALONE)?;
+    pair.node(A).run(&["systemctl", "daemon-reload"]).map(drop)
+}
+
+/// Switches them on again.
+pub fn leave_to_systemd(pair: &Pair) -> Result<()> {
     pair.node(A).run(&["rm", "-f", DROP_IN])?;
     pair.node(A).run(&["systemctl", "daemon-reload"]).map(drop)
 }

@@ -42,12 +42,15 @@ mod terminal;
 mod unit_ends;
 mod unit_lives;
 mod units;
+mod voting;
 mod witness;
+mod witness_away;
 mod words;
 
 use hbd_lab::Result;
 use hbd_lab::suite::{Suite, Test};
 use pair::Pair;
+use voting::Voting;
 
 type Play = fn(&mut Pair) -> Result<String>;
 
@@ -59,6 +62,8 @@ const TESTS: &[(&str, Play)] = &[
     ("groups::a_failed_unit_moves_its_own_group_only", groups::a_failed_unit_moves_its_own_group_only),
     ("groups::an_operator_works_on_one_group", groups::an_operator_works_on_one_group),
     ("groups::active_active_through_a_crash_and_back", groups::active_active_through_a_crash_and_back),
+    ("groups::active_active_through_a_partition", groups::active_active_through_a_partition),
+    ("groups::kept_together_and_apart", groups::kept_together_and_apart),
     ("groups::a_stop_hands_each_group_over_when_it_is_down", groups::a_stop_hands_each_group_over_when_it_is_down),
     ("groups::the_last_release_is_updated_node_by_node", groups::the_last_release_is_updated_node_by_node),
     ("units::units_start_and_stop_in_the_order_of_the_line", units::units_start_and_stop_in_the_order_of_the_line),
@@ -223,15 +228,19 @@ const TESTS: &[(&str, Play)] = &[
 ];
 
 /// A test with an etcd.
-type Vote = fn(&mut witness::Voting) -> Result<String>;
+type Vote = fn(&mut Voting) -> Result<String>;
 
-/// Tests with an etcd, on machines of their own.
-const WITNESS: [(&str, Vote); 11] = [
+/// Tests with an etcd, on machines of their own. The last one goes over to three members of it.
+const WITNESS: [(&str, Vote); 12] = [
     ("witness::its_service_has_no_right_and_ends_with_hbd", witness::its_service_has_no_right_and_ends_with_hbd),
-    ("witness::a_dead_witness_moves_nothing", witness::a_dead_witness_moves_nothing),
+    ("witness_away::a_dead_witness_moves_nothing", witness_away::a_dead_witness_moves_nothing),
     ("witness::the_outage_of_a_real_death_is_the_dead_time", witness::the_outage_of_a_real_death_is_the_dead_time),
     ("witness::an_owner_at_the_witness_keeps_in_a_total_cut", witness::an_owner_at_the_witness_keeps_in_a_total_cut),
     ("witness::a_cut_in_one_direction_moves_nothing", witness::a_cut_in_one_direction_moves_nothing),
+    (
+        "witness::an_owner_that_hears_nobody_gives_way_to_one_with_a_vote",
+        witness::an_owner_that_hears_nobody_gives_way_to_one_with_a_vote,
+    ),
     (
         "witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut",
         witness::an_owner_cut_from_the_witness_gives_way_in_a_total_cut,
@@ -242,10 +251,31 @@ const WITNESS: [(&str, Vote); 11] = [
         witness::without_any_vote_nobody_serves_until_one_is_had,
     ),
     ("witness::of_two_that_start_parted_one_serves", witness::of_two_that_start_parted_one_serves),
+    (
+        "witness::an_owner_frozen_with_the_key_is_no_second_one",
+        witness::an_owner_frozen_with_the_key_is_no_second_one,
+    ),
+    (
+        "witness_away::three_members_outlive_their_leader_and_end_without_two",
+        witness_away::three_members_outlive_their_leader_and_end_without_two,
+    ),
+];
+
+/// More of them, which take long: played only where words select them (`make witness`).
+const LONG_WITNESS: [(&str, Vote); 5] = [
+    (
+        "witness_away::an_hour_of_heartbeats_without_a_witness_moves_nothing",
+        witness_away::an_hour_of_heartbeats_without_a_witness_moves_nothing,
+    ),
+    ("witness::of_two_that_boot_with_a_cut_cable_one_serves", witness::of_two_that_boot_with_a_cut_cable_one_serves),
     ("witness::a_frozen_owner_is_no_second_one", witness::a_frozen_owner_is_no_second_one),
     (
-        "witness::three_members_outlive_their_leader_and_end_without_two",
-        witness::three_members_outlive_their_leader_and_end_without_two,
+        "witness::a_machine_frozen_with_the_key_is_no_second_owner",
+        witness::a_machine_frozen_with_the_key_is_no_second_owner,
+    ),
+    (
+        "witness_away::a_quorum_lost_with_the_cut_leaves_nobody_serving",
+        witness_away::a_quorum_lost_with_the_cut_leaves_nobody_serving,
     ),
 ];
 
@@ -275,7 +305,10 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::begin();
     let named = |test: (&str, Play)| Test::of("daemon", test);
     suite.play(true, Pair::boot, TESTS.iter().copied().chain([INTERRUPTION]).map(named).collect());
-    suite.play(true, witness::Voting::boot, WITNESS.map(|test| Test::of("daemon", test)).into());
+    suite.play(true, Voting::boot, WITNESS.map(|test| Test::of("daemon", test)).into());
+    if suite.selects() {
+        suite.play(true, Voting::boot, LONG_WITNESS.map(|test| Test::of("daemon", test)).into());
+    }
     suite.play(true, Pair::boot_plain, INSTALLATION.into_iter().map(named).collect());
     suite.play(true, Pair::boot_plain, vec![named(FIRST_USER)]);
     suite.play(true, Pair::boot_plain, vec![named(FIRST_EVENING)]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hbd_lab::client::{Client, outages, services};
-use hbd_lab::example::{DEADTIME, Example, INITDEAD};
+use hbd_lab::example::{DEADTIME, Example, INITDEAD, VIP};
 use hbd_lab::lab::{Lab, NODES};
 use hbd_lab::node::Node;
 use hbd_lab::opinion::hbd_status;
@@ -30,6 +30,9 @@ pub const TAKEOVER: Duration = Duration::from_secs(DEADTIME as u64 + 20);
 pub const SOON: Duration = Duration::from_secs(20);
 /// Seconds without an answer that a busy machine explains.
 const BLINK: f64 = 1.0;
+/// A frame may wait so long, in seconds, for a processor of this machine, and seem younger than one that the other
+/// node sent after it.
+const IN_FLIGHT: f64 = 0.02;
 
 /// The two machines.
 pub struct Pair {
@@ -152,6 +155,16 @@ impl Pair {
         self.lab.wait_said(index, "status", now(), SOON)
     }
 
+    /// Waits until both nodes find everything well.
+    pub fn wait_well(&self) -> Result<()> {
+        [A, B].into_iter().try_for_each(|index| {
+            wait_or_explain(&format!("{} to find all well", NODES[index].name), START, || {
+                let status = self.node(index).attempt(&["hbctl", "status"]).map_err(|error| error.to_string())?;
+                if status.status == Some(0) { Ok(()) } else { Err(status.stdout + &status.stderr) }
+            })
+        })
+    }
+
     /// Waits until both have said since then that they are active and stable.
     pub fn wait_stable(&mut self, since: f64) -> Result<()> {
         for index in [A, B] {
@@ -174,6 +187,29 @@ impl Pair {
             (two.is_some() || done()).then_some(())
         })?;
         two.map_or(Ok(()), |two| Err(Error::Unexpected(two)))
+    }
+
+    /// Checks in the switch's capture which nodes used the virtual address since then in any ARP packet: these, one
+    /// after the other, and none any more when the next one had it. The first of them may have sent none.
+    pub fn expect_used_in_turn(&mut self, since: f64, nodes: &[usize]) -> Result<()> {
+        let turns: Vec<[u8; 6]> = nodes.iter().map(|index| NODES[*index].public_mac()).collect();
+        let (mut turn, mut begun) = (0, since);
+        for (time, mac) in self.lab.claims(VIP, since)? {
+            let in_flight = turn > 0 && turns[turn - 1] == mac && time < begun + IN_FLIGHT;
+            if in_flight || turns.get(turn) == Some(&mac) {
+                continue;
+            }
+            if turns.get(turn + 1) != Some(&mac) {
+                let turn_of = turns.get(turn).map_or("nobody".to_owned(), |mac| owner_of(*mac));
+                let (who, after) = (owner_of(mac), time - begun);
+                return unexpected(format!("{who} used {VIP} in the turn of {turn_of}, {after:.3} s after it began"));
+            }
+            (turn, begun) = (turn + 1, time);
+        }
+        match turns.get(turn + 1) {
+            Some(mac) => unexpected(format!("{} did not use {VIP} when its turn came", owner_of(*mac))),
+            None => Ok(()),
+        }
     }
 
     /// Checks that the client never waited longer for an answer than a busy machine explains, and that only this node
@@ -214,6 +250,14 @@ impl Pair {
     pub fn shown(&self, index: usize, property: &str) -> Result<String> {
         let argument = format!("--property={property}");
         Ok(self.node(index).run(&["systemctl", "show", "--value", &argument, HBD])?.trim().to_owned())
+    }
+}
+
+/// The node with this MAC address on the public LAN, or the address.
+fn owner_of(mac: [u8; 6]) -> String {
+    match NODES.iter().find(|node| node.public_mac() == mac) {
+        Some(node) => node.name.to_owned(),
+        None => format!("{mac:02x?}"),
     }
 }
 

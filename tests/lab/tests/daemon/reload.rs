@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use hbd_lab::Result;
 use hbd_lab::example::{DEADTIME, Example};
 use hbd_lab::lab::NODES;
-use hbd_lab::process::{now, wait_or_explain, wait_until};
+use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
 use crate::succession::{expect_unmoved, main_process};
@@ -34,17 +34,6 @@ fn write_both(pair: &Pair, path: &str, text: impl Fn(usize) -> Result<String>) -
     [A, B].into_iter().try_for_each(|index| pair.node(index).write(path, &text(index)?))
 }
 
-/// Waits until both nodes find everything well.
-fn wait_well(pair: &Pair) -> Result<()> {
-    for index in [A, B] {
-        wait_or_explain(&format!("{} to find all well", NODES[index].name), START, || {
-            let status = pair.node(index).attempt(&["hbctl", "status"]).map_err(|error| error.to_string())?;
-            if status.status == Some(0) { Ok(()) } else { Err(status.stdout + &status.stderr) }
-        })?;
-    }
-    Ok(())
-}
-
 fn wait_holds(pair: &Pair, index: usize, address: Ipv4Addr, holds: bool) -> Result<()> {
     let what = format!("{} to have {address}: {holds}", NODES[index].name);
     wait_until(&what, START, || (pair.node(index).holds(address).ok()? == holds).then_some(()))
@@ -67,7 +56,7 @@ pub fn what_changes_changes_and_nothing_else(pair: &mut Pair) -> Result<String> 
     let said = reload(pair)?;
     expect_words("hbctl reload", &said[A], &["group 192.168.17.201/24/eth0: new, for nodeb"])?;
     wait_holds(pair, B, SECOND, true)?;
-    wait_well(pair)?;
+    pair.wait_well()?;
 
     let files = |index: usize, link: &str| {
         let file = Example::of(NODES[index].name)?.with("deadtime", "6").with("logfile", "/var/log/lab-reload.log");
@@ -79,7 +68,7 @@ pub fn what_changes_changes_and_nothing_else(pair: &mut Pair) -> Result<String> 
     let words =
         ["deadtime: 6 s instead of 4 s", "link ucast eth0 192.168.17.3: new", "logfile: /var/log/lab-reload.log"];
     expect_words("hbctl reload", &said[A], &words)?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     let status = pair.node(A).run(&["hbctl", "status"])?;
     expect_words("hbctl status", &status, &["deadtime 6s", "eth1", "eth0          ucast   up"])?;
     if !pair.node(A).read("/var/log/lab-reload.log")?.is_some_and(|log| log.contains("heartbeat")) {
@@ -92,7 +81,7 @@ pub fn what_changes_changes_and_nothing_else(pair: &mut Pair) -> Result<String> 
     expect_words("hbctl reload", &said[B], &["group 192.168.17.201/24/eth0: removed", "link ucast eth0"])?;
     wait_holds(pair, B, SECOND, false)?;
     wait_dead_time(now())?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     expect("MainPID of hbd", &pair.shown(A, "MainPID")?, &process)?;
     let scheduling = pair.node(A).run(&["chrt", "-a", "-p", &process])?;
     if scheduling.matches("SCHED_RR").count() > 1 {
@@ -122,7 +111,7 @@ pub fn a_changed_preference_moves_when_both_know(pair: &mut Pair) -> Result<Stri
         pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
     })?;
     pair.wait_unit(B, HTTPD, "active", SOON)?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     write_both(pair, HARESOURCES, |_| Ok(format!("nodea {words}")))?;
     for index in [A, B] {
         pair.node(index).systemctl("reload", HBD)?;
@@ -130,7 +119,7 @@ pub fn a_changed_preference_moves_when_both_know(pair: &mut Pair) -> Result<Stri
     pair.wait_with_one_owner("nodea to have the address", START, || {
         pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
     })?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     pair.settle()?;
     Ok(String::new())
 }
@@ -175,7 +164,7 @@ pub fn a_mistake_changes_nothing(pair: &mut Pair) -> Result<String> {
     }
     expect("the generation", &generation(&shown()?), &before)?;
     pair.node(A).run(&["hbctl", "reload"])?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     wait_dead_time(since)?;
     expect_unmoved(pair, since, &server)?;
     Ok(String::new())
@@ -198,7 +187,7 @@ pub fn a_slow_stop_delays_nothing(pair: &mut Pair) -> Result<String> {
     reload(pair)?;
     expect("the address of the removed group", &pair.node(A).holds(SECOND)?, &false)?;
     expect("lab-slow.service", &pair.node(A).unit_state("lab-slow.service")?, &"deactivating".to_owned())?;
-    wait_well(pair)?;
+    pair.wait_well()?;
     // hbd is killed meanwhile: what is still being released is not forgotten.
     pair.wait_beat(A)?;
     pair.node(A).signal(HBD, "KILL")?;

@@ -162,6 +162,7 @@ pub fn a_changed_preference_moves_in_order(pair: &mut Pair) -> Result<String> {
     })?;
     pair.wait_unit(B, HTTPD, "inactive", SOON)?;
     pair.wait_unit(A, HTTPD, "active", SOON)?;
+    pair.expect_used_in_turn(since, &[A, B, A])?;
     let since = pair.start_with(None)?;
     pair.wait_settled(since)?;
     Ok(String::new())

@@ -1,108 +1,22 @@
-//! A third vote: with a real etcd outside of the two nodes no cut makes two owners.
+//! A third vote: with a real etcd outside of the two nodes no cut makes two owners ([`crate::voting`] has the stage).
 //!
-//! In a total cut nothing passes between the nodes, neither on the link nor on the LAN, and the client reaches both:
-//! of two owners it would see both.
+//! Here the witness lives, and cables are cut, machines frozen or without power.
 
 use hbd_lab::Result;
-use hbd_lab::client::services;
 use hbd_lab::example::DEADTIME;
 use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
-use hbd_lab::software::witness_package;
-use hbd_lab::suite::Stage;
-use hbd_lab::witness::{Reached, Witness};
+use hbd_lab::switch::Lan;
 
+use crate::lease::{leave_to_kernel, leave_to_systemd};
 use crate::pair::{A, B, HBD, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
+use crate::voting::{LONG, Voting};
 
 const SERVICE: &str = "hbd-witness.service";
-/// What is seen in a cut is looked at for so long.
-const LONG: f64 = 4.0 * DEADTIME as f64;
 /// What a busy machine adds to an outage, seconds: less than another dead time.
 const BLINK: f64 = 3.0;
-
-/// The two machines, and an etcd that they reach by a cable of its own.
-pub struct Voting {
-    pair: Pair,
-    witness: Witness,
-}
-
-impl Stage for Voting {
-    fn report(&self) -> String {
-        format!("the key: {:?}\n{}", self.witness.holder(), self.pair.report())
-    }
-}
-
-impl Voting {
-    /// Boots the machines with an etcd of one member.
-    pub fn boot() -> Result<Voting> {
-        let pair = Pair::boot()?;
-        let witness = Witness::start(&pair.lab, 1, Reached::Plainly)?;
-        for index in [A, B] {
-            pair.node(index).install(&witness_package()?)?;
-            witness.configure(pair.node(index), "")?;
-        }
-        Ok(Voting { pair, witness })
-    }
-
-    /// All cables whole, both active, the preferred node owns, and nobody has the key.
-    fn settle(&mut self) -> Result<()> {
-        for index in [A, B] {
-            if !self.pair.node(index).is_on() {
-                self.pair.lab.nodes[index].boot()?;
-                self.witness.plug_in(index)?;
-            }
-            self.witness.heal(index)?;
-        }
-        // A machine that was without power has new cables.
-        self.part(false)?;
-        self.pair.settle()?;
-        self.witness.wait_holder(None, START)
-    }
-
-    /// In its first seconds a node asks for more than the dead time: an outage is measured only after them.
-    fn wait_ordinary_dead_time(&mut self) -> Result<()> {
-        wait_until("both to ask for the dead time only", START, || {
-            let ordinary = [A, B].map(|index| {
-                let asked = self.pair.lab.dead_time_asked(index, 0.0).ok()??;
-                (asked.as_secs() == u64::from(DEADTIME)).then_some(())
-            });
-            ordinary.iter().all(Option::is_some).then_some(())
-        })
-    }
-
-    /// Nothing passes between the nodes, or everything again.
-    fn part(&self, parted: bool) -> Result<()> {
-        self.pair.lab.switch.part(&NODES.map(|node| node.name), parted)
-    }
-
-    /// Looks at the cut for a while: never are there two owners, and in the end there is this one.
-    fn watch(&self, owner: Option<usize>, seconds: f64) -> Result<()> {
-        let until = now() + seconds;
-        self.pair.wait_with_one_owner("some dead times to pass", START, || now() > until)?;
-        let owners: Vec<&str> = owner.map(|index| NODES[index].name).into_iter().collect();
-        expect("the owners in the cut", &self.pair.lab.owners()?, &owners)
-    }
-
-    /// The member of etcd that leads; an election may be under way.
-    fn wait_leader(&self) -> Result<usize> {
-        wait_until("a member of etcd to lead", SOON, || self.witness.leader().ok())
-    }
-
-    /// When the client was first served by a node since then; infinity if it was not.
-    fn first_served(&self, index: usize, since: f64) -> f64 {
-        let requests = self.pair.client.since(since);
-        let answers = requests.iter().filter(|request| request.server.as_deref() == Some(NODES[index].name));
-        answers.map(|request| request.ended).fold(f64::INFINITY, f64::min)
-    }
-
-    /// The client was served by these nodes in turn, and by none of them twice.
-    fn expect_turns(&self, since: f64, nodes: &[usize]) -> Result<()> {
-        let served: Vec<String> =
-            services(&self.pair.client.since(since)).into_iter().map(|one| one.server).collect();
-        let wanted: Vec<String> = nodes.iter().map(|index| NODES[*index].name.to_owned()).collect();
-        expect("who served in turn", &served, &wanted)
-    }
-}
+/// The key is a node's for so long after it was asked for, seconds: the default of hbd.toml with the lab's dead time.
+const TTL: f64 = 10.0;
 
 /// It runs as somebody else without a capability, is started by its socket, and is gone when hbd is. When it is
 /// killed hbd has another one.
@@ -135,22 +49,6 @@ pub fn its_service_has_no_right_and_ends_with_hbd(voting: &mut Voting) -> Result
     Ok(String::new())
 }
 
-/// A node that hears its peer asks nobody.
-pub fn a_dead_witness_moves_nothing(voting: &mut Voting) -> Result<String> {
-    voting.settle()?;
-    let since = now();
-    voting.witness.kill(0)?;
-    voting.watch(Some(A), LONG)?;
-    voting.pair.node(A).run(&["hbctl", "standby", "all"])?;
-    voting.pair.lab.wait_owner(B, TAKEOVER)?;
-    voting.pair.node(B).run(&["hbctl", "standby", "all"])?;
-    voting.pair.lab.wait_owner(A, TAKEOVER)?;
-    voting.witness.start_again(0)?;
-    voting.watch(Some(A), LONG / 2.0)?;
-    voting.expect_turns(since, &[A, B, A])?;
-    Ok(String::new())
-}
-
 /// The key is asked for ahead.
 pub fn the_outage_of_a_real_death_is_the_dead_time(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
@@ -179,7 +77,7 @@ pub fn an_owner_at_the_witness_keeps_in_a_total_cut(voting: &mut Voting) -> Resu
     let status = voting.pair.node(B).attempt(&["hbctl", "status"])?.stdout;
     expect_words("hbctl status of nodeb", &status, &["is not taken over", "the witness does not answer"])?;
     voting.settle()?;
-    voting.pair.expect_undisturbed(A, since)?;
+    voting.expect_undisturbed(since)?;
     Ok(String::new())
 }
 
@@ -191,18 +89,13 @@ pub fn an_owner_cut_from_the_witness_gives_way_in_a_total_cut(voting: &mut Votin
     voting.witness.cut(A)?;
     voting.part(true)?;
     let cut = now();
-    voting.pair.wait_with_one_owner("nodeb to take over", TAKEOVER, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
-    })?;
-    voting.pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+    voting.wait_takeover(B)?;
     voting.watch(Some(B), LONG)?;
     voting.witness.wait_holder(Some(NODES[B].name), SOON)?;
     voting.expect_turns(since, &[A, B])?;
     let healed = now();
     voting.part(false)?;
-    voting.pair.wait_with_one_owner("nodea to have its group back", START, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners == [NODES[A].name])
-    })?;
+    voting.wait_takeover(A)?;
     voting.settle()?;
     voting.expect_turns(healed, &[B, A])?;
     let served = voting.first_served(B, since) - cut;
@@ -220,7 +113,7 @@ pub fn with_two_votes_the_owner_stays_the_owner(voting: &mut Voting) -> Result<S
     voting.watch(Some(A), LONG)?;
     voting.witness.wait_holder(Some(NODES[A].name), SOON)?;
     voting.settle()?;
-    voting.pair.expect_undisturbed(A, since)?;
+    voting.expect_undisturbed(since)?;
     Ok(String::new())
 }
 
@@ -234,21 +127,42 @@ pub fn a_cut_in_one_direction_moves_nothing(voting: &mut Voting) -> Result<Strin
         voting.watch(Some(A), LONG)?;
         drop(cut);
         voting.settle()?;
-        voting.pair.expect_undisturbed(A, since)?;
+        voting.expect_undisturbed(since)?;
     }
     Ok(String::new())
+}
+
+/// The owner hears nobody and has no vote. The other one hears it, and has one: it serves when the owner has let go.
+pub fn an_owner_that_hears_nobody_gives_way_to_one_with_a_vote(voting: &mut Voting) -> Result<String> {
+    voting.settle()?;
+    voting.wait_ordinary_dead_time()?;
+    let since = now();
+    let deaf = voting.pair.lab.deafen(A, B)?;
+    voting.witness.cut(A)?;
+    let cut = now();
+    voting.wait_takeover(B)?;
+    voting.watch(Some(B), LONG)?;
+    voting.witness.wait_holder(Some(NODES[B].name), SOON)?;
+    voting.expect_turns(since, &[A, B])?;
+    let served = voting.first_served(B, since) - cut;
+    drop(deaf);
+    let healed = now();
+    voting.settle()?;
+    voting.pair.expect_used_in_turn(healed, &[B, A])?;
+    Ok(format!("served by nodeb {served:.3} s after the cut"))
 }
 
 /// A node alone without a vote takes nothing; as soon as it has one, it serves.
 pub fn without_any_vote_nobody_serves_until_one_is_had(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
+    let since = now();
     voting.witness.cut(B)?;
     voting.pair.lab.nodes[A].power_failure()?;
     voting.watch(None, LONG)?;
     let healed = now();
     voting.witness.heal(B)?;
-    voting.pair.lab.wait_owner(B, TAKEOVER)?;
-    voting.pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;
+    voting.wait_takeover(B)?;
+    voting.expect_turns(since, &[A, B])?;
     let served = voting.first_served(B, healed) - healed;
     voting.settle()?;
     Ok(format!("served {served:.3} s after the vote could be had"))
@@ -259,81 +173,114 @@ pub fn of_two_that_start_parted_one_serves(voting: &mut Voting) -> Result<String
     voting.settle()?;
     voting.pair.stop_with(None)?;
     voting.part(true)?;
+    let owner = only_one_serves(voting)?;
+    voting.settle()?;
+    Ok(format!("{} served", NODES[owner].name))
+}
+
+/// Both lose their power, and somebody has pulled the heartbeat cable before they boot. They reach the witness, and
+/// each other on the LAN.
+pub fn of_two_that_boot_with_a_cut_cable_one_serves(voting: &mut Voting) -> Result<String> {
+    voting.settle()?;
+    for index in [A, B] {
+        voting.pair.lab.nodes[index].power_failure()?;
+    }
+    for index in [A, B] {
+        voting.pair.lab.nodes[index].switch_on()?;
+        voting.pair.lab.switch.cut(NODES[index].name, Lan::Heartbeat)?;
+        voting.witness.plug_in(index)?;
+    }
+    for index in [A, B] {
+        voting.pair.node(index).wait_booted()?;
+    }
+    let owner = only_one_serves(voting)?;
+    let status = voting.pair.node(1 - owner).attempt(&["hbctl", "status"])?.stdout;
+    expect_words("hbctl status of the other node", &status, &["is not taken over"])?;
+    voting.settle()?;
+    Ok(format!("{} served", NODES[owner].name))
+}
+
+/// Starts hbd on both nodes, which do not hear each other: one of them serves then, and never the other one. Returns
+/// which.
+fn only_one_serves(voting: &mut Voting) -> Result<usize> {
     let since = now();
     for index in [A, B] {
         voting.pair.lab.start(index)?;
     }
-    voting.pair.wait_with_one_owner("one to serve", START, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners.len() == 1)
-    })?;
-    let owner = voting.pair.lab.owners()?;
-    let index = if owner == [NODES[A].name] { A } else { B };
-    voting.watch(Some(index), LONG)?;
-    voting.expect_turns(since, &[index])?;
-    voting.settle()?;
-    Ok(format!("{} served", NODES[index].name))
+    let owner = voting.wait_one()?;
+    voting.watch(Some(owner), LONG)?;
+    voting.witness.wait_holder(Some(NODES[owner].name), SOON)?;
+    voting.expect_turns(since, &[owner])?;
+    Ok(owner)
 }
 
-/// It is frozen for longer than its key lasts, and goes on when the other one serves.
+/// It is frozen in the moment of the cut, before it could ask for the key, until the other one serves. Systemd, which
+/// would kill it, is kept from that.
 pub fn a_frozen_owner_is_no_second_one(voting: &mut Voting) -> Result<String> {
-    voting.settle()?;
+    settle_without_systemd(voting)?;
     let since = now();
     voting.part(true)?;
     voting.pair.node(A).signal(HBD, "STOP")?;
-    voting.pair.wait_with_one_owner("nodeb to take over", START, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners == [NODES[B].name])
-    })?;
+    let taken = voting.wait_takeover(B);
     voting.pair.node(A).signal(HBD, "CONT")?;
+    taken?;
     voting.watch(Some(B), LONG)?;
     voting.expect_turns(since, &[A, B])?;
+    leave_to_systemd(&voting.pair)?;
     voting.settle()?;
     Ok(String::new())
 }
 
-/// By https and with a password. The leader is killed in the middle of a cut, and then a second one: two of three are
-/// a vote, one is none.
-pub fn three_members_outlive_their_leader_and_end_without_two(voting: &mut Voting) -> Result<String> {
+/// It has the key, and is frozen for longer than the key lasts: the other one has the key by then, and serves.
+pub fn an_owner_frozen_with_the_key_is_no_second_one(voting: &mut Voting) -> Result<String> {
+    settle_without_systemd(voting)?;
+    let remark =
+        freeze_with_the_key(voting, |pair, frozen| pair.node(A).signal(HBD, if frozen { "STOP" } else { "CONT" }))?;
+    leave_to_systemd(&voting.pair)?;
     voting.settle()?;
-    // Only who has seen a witness can tell another one from it.
-    wait_until("both to have seen the witness", START, || {
-        let seen = |index: usize| voting.pair.node(index).attempt(&["hbctl", "status"]).ok();
-        [A, B]
-            .iter()
-            .all(|index| seen(*index).is_some_and(|said| said.stdout.contains("the witness answers")))
-            .then_some(())
-    })?;
-    voting.witness.kill(0)?;
-    voting.witness = Witness::start(&voting.pair.lab, 3, Reached::Securely)?;
-    let changed = now();
-    for index in [A, B] {
-        voting.witness.configure(voting.pair.node(index), "")?;
-        voting.pair.node(index).run(&["systemctl", "reload", HBD])?;
-    }
-    // Another witness than before is believed when nothing depends on it.
-    for index in [A, B] {
-        voting.pair.wait_record(index, changed, "it counts from now on as it is", START)?;
-    }
-    voting.settle()?;
-    let since = now();
-    voting.part(true)?;
-    voting.watch(Some(A), LONG / 2.0)?;
-    let leader = voting.wait_leader()?;
-    voting.witness.kill(leader)?;
-    voting.watch(Some(A), LONG)?;
-    voting.witness.wait_holder(Some(NODES[A].name), SOON)?;
-    voting.pair.expect_undisturbed(A, since)?;
+    Ok(remark)
+}
 
-    let second = voting.wait_leader()?;
-    voting.witness.kill(second)?;
-    voting.pair.wait_with_one_owner("nobody to serve", START, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners.is_empty())
-    })?;
-    voting.watch(None, LONG)?;
-    voting.witness.start_again(second)?;
-    voting.pair.wait_with_one_owner("one to serve again", START, || {
-        voting.pair.lab.owners().is_ok_and(|owners| owners.len() == 1)
-    })?;
-    voting.witness.start_again(leader)?;
+/// The same with all of its machine, as a virtual machine stands still that its host does not run.
+pub fn a_machine_frozen_with_the_key_is_no_second_owner(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
-    Ok(String::new())
+    let remark = freeze_with_the_key(voting, |pair, frozen| pair.node(A).freeze(frozen))?;
+    voting.settle()?;
+    Ok(remark)
+}
+
+/// [`Voting::settle`], and on nodea systemd neither kills an hbd that hangs nor cleans up behind it.
+fn settle_without_systemd(voting: &mut Voting) -> Result<()> {
+    voting.settle()?;
+    voting.pair.stop_with(None)?;
+    leave_to_kernel(&voting.pair)?;
+    voting.settle()
+}
+
+/// In a total cut the owner gets the key. Then it is frozen, and only now the other one reaches the witness.
+fn freeze_with_the_key(voting: &mut Voting, freeze: impl Fn(&Pair, bool) -> Result<()>) -> Result<String> {
+    let since = now();
+    voting.witness.cut(B)?;
+    voting.part(true)?;
+    voting.witness.wait_holder(Some(NODES[A].name), TAKEOVER)?;
+    voting.watch(Some(A), LONG / 2.0)?;
+    freeze(&voting.pair, true)?;
+    let frozen = now();
+    let taken = expect_taken_from_frozen(voting, frozen);
+    freeze(&voting.pair, false)?;
+    let served = taken? - frozen;
+    voting.watch(Some(B), LONG)?;
+    voting.witness.wait_holder(Some(NODES[B].name), SOON)?;
+    voting.expect_turns(since, &[A, B])?;
+    Ok(format!("served by nodeb {served:.3} s after nodea stood still"))
+}
+
+/// nodeb reaches the witness again, gets the key, and serves. Returns when it did, and not before nodea has been
+/// frozen for longer than its key lasts.
+fn expect_taken_from_frozen(voting: &Voting, frozen: f64) -> Result<f64> {
+    voting.witness.heal(B)?;
+    voting.wait_takeover(B)?;
+    voting.witness.wait_holder(Some(NODES[B].name), SOON)?;
+    voting.pair.wait_with_one_owner("the key of nodea to be over", START, || now() > frozen + TTL + 1.0)?;
+    Ok(voting.first_served(B, frozen))
 }
