@@ -230,7 +230,8 @@ impl CoreLoop {
             self.ledger.handed_over = true;
             self.effects.tell_vip(beat::stretch(&self.core));
         }
-        self.ledger.note(&self.core, told.peers());
+        // Also that it hands over, which the peers may have been told before.
+        self.ledger.note(&self.core, told.peers() || aftermath.handed_over);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);

@@ -1,7 +1,7 @@
 //! Checks of services: when they run, what their failures lead to, and what a node takes that is not ready.
 
 use super::*;
-use crate::cluster::{CheckOutcome, CheckState, GroupState};
+use crate::cluster::{CheckOutcome, CheckState, GroupState, UnitNews};
 use crate::config::{CheckPurpose, CheckRule};
 
 const SERVICE_A: usize = 0;
@@ -357,4 +357,26 @@ fn our_own_group_is_offered_to_the_peer_if_we_are_not_ready_and_nobody_has_it() 
     bench.resource("local", "1", None);
     bench.run(6_000);
     assert!(bench.story().contains(&"ask_resources local me".to_owned()));
+}
+
+/// The service may need what somebody stopped.
+#[test]
+fn a_check_undoes_no_stop_by_hand_of_another_unit_of_its_group() {
+    let mut bench = Bench::with(|settings| {
+        settings.checks = rules();
+        let web = Resource { word: "web".into(), kind: ResourceKind::Unit("web.service".into()) };
+        settings.groups[0].resources.push(web);
+        settings.checks[SERVICE_A].restart = 2;
+    });
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.feed(Event::Start);
+    bench.check_passes(READY_A);
+    let mut bench = bench.activated().decided("local");
+    let db = Step { group: 0, resource: 1 };
+    bench.feed(Event::Unit { step: db, news: UnitNews::Stopped { ago: Duration::ZERO } });
+    bench.check_fails(SERVICE_A, 30);
+    assert_eq!(bench.story(), [""; 0]);
+    bench.feed(Event::Unit { step: db, news: UnitNews::Up });
+    bench.check_fails(SERVICE_A, 3);
+    assert!(!bench.story().is_empty(), "it is replaced");
 }

@@ -255,3 +255,13 @@ fn an_address_whose_lease_ended_is_gone_until_it_is_added_again() {
     bench.feed(Event::Address { step: A1, news: crate::cluster::AddressNews::Restored });
     assert_eq!(shown(&bench), WELL);
 }
+
+/// Somebody stops it, edits a file, starts it: the last word was a start.
+#[test]
+fn a_start_by_hand_that_fails_is_a_failure() {
+    let mut bench = Bench::joined_hbd("local");
+    news(&mut bench, A2, STOPPED);
+    assert_eq!(bench.story(), [""; 0]);
+    news(&mut bench, A2, UnitNews::Failed("status 1".into()));
+    assert_eq!(bench.story(), ["start a2"]);
+}

@@ -354,3 +354,16 @@ fn a_failure_while_its_group_is_still_taken_up_is_not_lost() {
     fails(&mut bench, A2);
     assert_eq!(bench.story(), ["start a2"], "while the start of a1 goes on");
 }
+
+#[test]
+fn what_hbd_is_asked_to_start_may_fail_although_somebody_had_stopped_it() {
+    let mut bench = beside(false);
+    news(&mut bench, A2, STOPPED);
+    bench.prompt = false;
+    bench.request(Request::Cleanup(None));
+    assert_eq!(bench.story()[0], "start a2");
+    bench.fail_step();
+    bench.prompt = true;
+    assert!(bench.story().contains(&"ask_resources local me".into()), "the peer may serve it");
+    assert_eq!(state(&bench, A2), ResourceState::Failed);
+}

@@ -190,3 +190,14 @@ fn that_a_left_over_is_gone_is_said_at_the_end_of_an_exchange() {
     bench.run(60_000);
     assert!(bench.field("resource", "hbd_released").contains(&"foreign".to_owned()), "{:?}", bench.log());
 }
+
+#[test]
+fn a_unit_of_which_nobody_knows_is_not_gone() {
+    let mut bench = standby(Leftovers::Report).activated().decided("local");
+    let step = Step { group: 1, resource: 1 };
+    bench.feed(Event::Unit { step, news: UnitNews::Up });
+    bench.feed(Event::Unit { step, news: UnitNews::Unknown });
+    assert_eq!(bench.view().groups[1].resources[1].state, ResourceState::LeftOver);
+    bench.feed(Event::Unit { step, news: UnitNews::Failed("it ended".into()) });
+    assert_eq!(bench.view().groups[1].resources[1].state, ResourceState::Stopped);
+}

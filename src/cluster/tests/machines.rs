@@ -461,3 +461,17 @@ fn a_flood_of_invented_machines_does_not_hide_the_peer() {
     claimed(&mut bench, 1, PEER);
     assert_eq!(states(&bench)[1], GroupState::Stopped);
 }
+
+/// A stranger invents MAC addresses while the peer's address is asked for.
+#[test]
+fn so_many_machines_may_answer_and_the_peers_is_not_lost_among_them() {
+    let mut bench = recognised();
+    bench.peer_silent();
+    bench.run(2_100);
+    for number in 0..200 {
+        answered(&mut bench, 1, &format!("02:de:ad:00:00:{number:02x}"));
+    }
+    answered(&mut bench, 1, PEER);
+    bench.run(4_000);
+    assert_eq!(states(&bench)[1], GroupState::Stopped, "the peer's machine has it");
+}

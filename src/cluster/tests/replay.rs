@@ -223,3 +223,14 @@ fn a_group_without_an_address_is_left_to_a_peer_that_may_live_and_not_hear_us() 
     bench.run(6_000);
     assert_eq!(bench.view().hold, Set::ALL);
 }
+
+/// It may be repeated for ever: it changes nothing, and must not fill the recording.
+#[test]
+fn what_has_no_number_is_not_heeded_of_a_dead_peer() {
+    let mut bench = Bench::joined_hbd("local");
+    let message = bench.unsequenced("NS_ackmsg", &[("dest", "nodea"), ("ackseq", "3")]);
+    bench.peer_silent();
+    bench.run(10_000);
+    assert_eq!(bench.peer_state(), "dead");
+    assert!(!bench.core.heeds(Instant(bench.now), 0, &message));
+}

@@ -1,7 +1,7 @@
 //! The third vote (05 §3.15): what a node takes and keeps with the witness's key, and without it.
 
 use super::*;
-use crate::cluster::{Set, WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
+use crate::cluster::{Adoption, Set, WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 
 /// What the witness says to each order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,4 +249,50 @@ fn a_human_who_knows_that_the_peer_is_off_stands_for_the_key() {
     run(&mut bench, 60_000, Says::Nothing);
     let story = bench.story();
     assert!(story.contains(&"start b1".to_owned()) && !story.contains(&"stop b1".to_owned()), "{story:?}");
+}
+
+/// What holds of a restart without a witness, too: a successor may take as long as the peer was asked to wait.
+#[test]
+fn a_restart_waits_a_moment_until_the_peer_says_that_it_will_be_patient() {
+    let mut bench = joined(true);
+    bench.peer.hbd = Some("1 0.1.0");
+    bench.peer_status();
+    bench.says("hbd_alive", &[("hbd_alive", "77 0")]);
+    bench.run(100);
+    bench.story();
+    bench.request(Request::Restart);
+    assert!(!bench.story().contains(&"hand over".to_owned()), "its word is not here yet");
+    bench.run(1_100);
+    assert!(bench.story().contains(&"hand over".to_owned()), "which may be lost");
+}
+
+#[test]
+fn a_successor_asks_for_no_key_while_its_predecessor_was_certain_and_gives_none_back() {
+    let mut bench = Bench::with(|settings| {
+        settings.generation += 1;
+        settings.witness = Some(WitnessRules { required: true, ttl: ms(10_000) });
+    });
+    let assured_until = Some(Instant(bench.now + ms(30_000)));
+    let held = bench.core.groups.members(Set::LOCAL);
+    bench.feed(Event::Adopt(Box::new(Adoption { held, assured_until, ..Adoption::default() })));
+    bench.feed(Event::Start);
+    run(&mut bench, 1_000, Says::Ours);
+    assert!(orders(&bench).iter().all(|order| *order == WitnessOrder::Look), "{:?}", orders(&bench));
+    run(&mut bench, 2_000, Says::Nothing);
+    assert!(orders(&bench).contains(&WitnessOrder::Ask), "its own status has asked for no more than a dead time");
+}
+
+#[test]
+fn that_the_peer_is_off_is_known_to_the_next_daemon() {
+    for peer_off in [false, true] {
+        let mut bench = Bench::with(|settings| {
+            settings.generation += 1;
+            settings.witness = Some(WitnessRules { required: true, ttl: ms(10_000) });
+        });
+        let held = bench.core.groups.members(Set::LOCAL);
+        bench.feed(Event::Adopt(Box::new(Adoption { held, peer_off, ..Adoption::default() })));
+        bench.feed(Event::Start);
+        run(&mut bench, 60_000, Says::Nothing);
+        assert_eq!(bench.story().contains(&"stop a1".to_owned()), !peer_off, "{peer_off}");
+    }
 }

@@ -156,6 +156,8 @@ pub fn an_owner_that_hears_nobody_gives_way_to_one_with_a_vote(voting: &mut Voti
 pub fn without_any_vote_nobody_serves_until_one_is_had(voting: &mut Voting) -> Result<String> {
     voting.settle()?;
     let since = now();
+    // The asker on the LAN hears whose the address is.
+    voting.watch(Some(A), 1.0)?;
     voting.witness.cut(B)?;
     voting.pair.lab.nodes[A].power_failure()?;
     voting.watch(None, LONG)?;
