@@ -187,8 +187,8 @@ impl World {
         self.push(over - self.now, node, Happening::LeaseOver);
     }
 
-    /// A daemon hands over: its addresses last for as long as nobody takes them (`stretch` in src/daemon/beat.rs), and
-    /// no shorter than before.
+    /// A daemon hands over: its addresses last for as long as nobody takes them (`stretch` in src/daemon/beat.rs),
+    /// and no shorter than before.
     pub(super) fn leases_stretch(&mut self, node: usize, assured_for: Option<Duration>) {
         let lifetime = assured_for.unwrap_or_default().saturating_sub(STRETCH_MARGIN).as_secs();
         let over = self.now + Duration::from_secs(lifetime);
