@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use zbus::connection::Builder;
 
 use super::report::CheckResult;
+use crate::config::CheckPurpose;
 use crate::units::{CheckUnit, Systemd, UnitError};
 use crate::util::error::error_chain;
 use crate::util::text::printable;
@@ -55,7 +56,13 @@ impl Commands {
     }
 
     /// Runs the program of check number `index` once.
-    pub(super) async fn run(&self, index: usize, words: &[String], limit: Duration) -> CheckResult {
+    pub(super) async fn run(
+        &self,
+        index: usize,
+        words: &[String],
+        limit: Duration,
+        purpose: CheckPurpose,
+    ) -> CheckResult {
         let Some(unit) = self.units.get(index) else { return CheckResult::NotRun("it has no unit".to_owned()) };
         let systemd = match self.systemd().await {
             Ok(systemd) => systemd,
@@ -69,7 +76,7 @@ impl Commands {
         if matches!(outcome, Err(UnitError::ConnectionLost | UnitError::Bus(_) | UnitError::Deadline { .. })) {
             *self.systemd.lock().await = None;
         }
-        result(outcome, limit, &output)
+        result(outcome, limit, &output, purpose)
     }
 
     /// The connection to systemd, made if there is none.
@@ -86,8 +93,13 @@ impl Commands {
 }
 
 /// What the end of a program means. One that systemd could not run, for a lack of resources or because it is missing,
-/// says nothing of the service.
-pub(super) fn result(outcome: Result<(), UnitError>, limit: Duration, output: &Path) -> CheckResult {
+/// says nothing of a service that runs, and nothing good of a node that is to be ready.
+pub(super) fn result(
+    outcome: Result<(), UnitError>,
+    limit: Duration,
+    output: &Path,
+    purpose: CheckPurpose,
+) -> CheckResult {
     match outcome {
         Ok(()) => CheckResult::Passed,
         Err(UnitError::Failed { result, .. }) if result == "timeout" => {
@@ -95,6 +107,9 @@ pub(super) fn result(outcome: Result<(), UnitError>, limit: Duration, output: &P
         }
         Err(UnitError::Failed { result, .. }) if !matches!(result.as_str(), "" | "resources") => {
             CheckResult::Failed(reason(&result, output))
+        }
+        Err(error @ UnitError::NotExecuted { .. }) if purpose == CheckPurpose::Ready => {
+            CheckResult::Failed(error_chain(&error))
         }
         Err(error) => CheckResult::NotRun(error_chain(&error)),
     }

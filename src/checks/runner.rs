@@ -116,7 +116,7 @@ impl Prober {
         let limit = check.timeout;
         let slow = || CheckResult::Failed(format!("no answer within {} s", limit.as_secs_f64()));
         match &check.probe {
-            CheckProbe::Command(words) => self.commands.run(index, words, limit).await,
+            CheckProbe::Command(words) => self.commands.run(index, words, limit, check.rule.purpose).await,
             CheckProbe::Tcp(address) => match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => CheckResult::Passed,
                 Ok(Err(error)) => CheckResult::Failed(connect_words(&error)),

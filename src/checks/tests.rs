@@ -330,7 +330,8 @@ fn the_reason_of_a_command_is_what_it_said_last() {
 #[test]
 fn a_command_that_could_not_be_run_says_nothing_of_the_service() {
     let directory = tempfile::tempdir().unwrap();
-    let judged = |outcome| result_of(Err(outcome), PATIENT, &directory.path().join("x.output"));
+    let output = directory.path().join("x.output");
+    let judged = |outcome| result_of(Err(outcome), PATIENT, &output, CheckPurpose::Service);
     let unit = || "hbd-check-web-1.service".to_owned();
     let failed = |result: &str| UnitError::Failed {
         unit: unit(),
@@ -344,6 +345,9 @@ fn a_command_that_could_not_be_run_says_nothing_of_the_service() {
         let result = judged(outcome);
         assert!(matches!(result, CheckResult::NotRun(_)), "{result:?}");
     }
+    let missing = UnitError::NotExecuted { unit: unit(), status: 203 };
+    let result = result_of(Err(missing), PATIENT, &output, CheckPurpose::Ready);
+    assert!(matches!(result, CheckResult::Failed(_)), "a node is ready if the program says so: {result:?}");
     for word in ["exit-code", "signal", "timeout"] {
         let result = judged(failed(word));
         assert!(matches!(result, CheckResult::Failed(_)), "{result:?}");

@@ -328,7 +328,7 @@ impl Core {
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
             Fact::Unassured { set } => each!(self; let_go(set); report_let_go(); hold_unassured(set)),
-            Fact::StatusConfirmed => each!(self; tell_leases(); restart_check()),
+            Fact::StatusConfirmed => each!(self; tell_leases()),
             Fact::PeerIsOff => each!(self; peer_is_off()),
             Fact::TookUp { assured_until, peer_off } => each!(self; inherit_assurance(assured_until, peer_off)),
             Fact::MayStillRun { set } => each!(self; leave_doubts(set)),

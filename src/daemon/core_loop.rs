@@ -112,7 +112,7 @@ impl CoreLoop {
         if !set.is_none() {
             self.feed(Event::Request { id: 0, request: Request::GroupMaintenance { set, on: true } });
         }
-        if !self.adopted.held.is_none() {
+        if self.adopted.says_something() {
             self.feed(Event::Adopt(Box::new(self.adopted)));
         }
         let mut ended = self.feed(Event::Start);

@@ -161,7 +161,8 @@ impl BeatFile {
 /// What the last daemon wrote; `None` if it wrote nothing that makes sense.
 pub fn last_beat(directory: &Path) -> Option<Beat> {
     let text = fs::read_to_string(beat_file(directory)).ok()?;
-    let mut words = text.split_whitespace();
+    // An older hbd wrote a shorter line over a longer one.
+    let mut words = text.lines().next()?.split_whitespace();
     Some(Beat {
         until: Duration::from_millis(words.next()?.parse().ok()?),
         planned: words.next()? == "planned",

@@ -1,7 +1,6 @@
 //! A program that is run again and again to see whether a service works: as a unit of its own, outside of hbd's
 //! sandbox, killed as a whole when its time is over, and without a line in the journal when all is well.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -21,9 +20,9 @@ const WARNING: i32 = 4;
 /// Signal number of SIGKILL.
 const SIGKILL: i32 = 9;
 
-/// With these exit statuses a process of systemd's ends that could not become the program: the program is missing or
-/// no executable (203), or what it is to run with is not there (systemd.exec(5), "Process Exit Codes").
-const NOT_EXECUTED: RangeInclusive<i32> = 200..=243;
+/// With this exit status a process of systemd's ends that could not become the program: it is missing, or no
+/// executable (systemd.exec(5), "Process Exit Codes"). Programs end with its neighbours, too.
+const NOT_EXECUTED: i32 = 203;
 
 /// A program that checks something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +70,8 @@ impl Systemd {
                 // A status that systemd does not tell is taken for the program's own.
                 let status = timeout(MARGIN, self.exit_status(check.unit)).await;
                 match status {
-                    Ok(Ok(status)) if NOT_EXECUTED.contains(&status) => {
-                        Err(UnitError::NotExecuted { unit: check.unit.to_owned(), status })
+                    Ok(Ok(NOT_EXECUTED)) => {
+                        Err(UnitError::NotExecuted { unit: check.unit.to_owned(), status: NOT_EXECUTED })
                     }
                     _ => outcome,
                 }

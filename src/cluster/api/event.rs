@@ -38,6 +38,14 @@ pub struct Adoption {
     pub lapsed: GroupSet,
 }
 
+impl Adoption {
+    /// Whether there is anything to take up, to go on stopping, or to know.
+    pub fn says_something(&self) -> bool {
+        let Adoption { held, stopping, lapsed, peer_off, .. } = self;
+        *peer_off || [held, stopping, lapsed].into_iter().any(|set| !set.is_none())
+    }
+}
+
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {

@@ -45,7 +45,7 @@ impl Core {
         self.settings.witness.is_some_and(|rules| rules.required) && self.peer().is_some()
     }
 
-    /// Our predecessor was certain until then. It had asked for patience; our own first status asks for none.
+    /// Our predecessor was certain until then.
     /// A reset, and a human's word, are true still.
     pub(in crate::cluster) fn inherit_assurance(&mut self, until: Option<Instant>, peer_off: bool) {
         if peer_off {
@@ -80,14 +80,13 @@ impl Core {
 
     /// Until when the peer, which confirmed that it hears us, does not take us for dead.
     pub(super) fn peer_waits_until(&self) -> Option<Instant> {
-        let patience = |said| self.settings.timing.deadtime + self.succession.raise_since(said);
-        self.heard_by_peer().map(|said| said + patience(said))
+        self.heard_by_peer().map(|since| since + self.settings.timing.deadtime)
     }
 
-    /// Whether the peer, an hbd that is heard, has confirmed nothing of ours for a dead time.
+    /// Whether the peer, which is heard and says what it takes in, has taken in nothing of ours for a dead time.
     pub(in crate::cluster) fn peer_is_deaf(&self) -> bool {
         let confirmed = self.peer_waits_until().is_some_and(|until| self.now.monotonic < until);
-        self.peer_kind().is_hbd() && self.peer_alive() && (self.conflict.deaf().is_some() || !confirmed)
+        self.peer_confirms() && self.peer_alive() && !confirmed
     }
 
     /// Until when nobody takes what we hold; `None` if that was never certain. For ever where the peer is off.

@@ -94,7 +94,8 @@ impl Core {
                 known.state != CheckState::Failing || known.passes > 0 || known.reason.as_ref() != Some(reason)
             }
             CheckOutcome::NotRun(reason) => {
-                known.state == CheckState::Untested || known.reason.as_ref() != Some(reason)
+                matches!(known.state, CheckState::Untested | CheckState::Passing)
+                    || known.reason.as_ref() != Some(reason)
             }
         }
     }
@@ -113,7 +114,8 @@ impl Core {
                 self.log(Record::CheckNotRun { group, check: check_name, reason: reason.clone() });
                 let known = &mut self.checks.list[check];
                 known.reason = Some(reason);
-                if known.state == CheckState::Untested {
+                // That it passed when it was run last says nothing of now.
+                if matches!(known.state, CheckState::Untested | CheckState::Passing) {
                     self.set_check(check, CheckState::Unknown);
                 }
             }
@@ -183,7 +185,8 @@ impl Core {
         // What does not run for another reason is not restarted because of its check, and neither is what may need
         // something of its group that is down by somebody's wish.
         let runs = matches!(self.conditions.of(step), None | Some(Condition::Failed(_)));
-        let runs = runs && !self.conditions.keep_down(rule.group);
+        let of_group = |step: Step| self.everywhere.all(step).iter().any(|step| step.group == rule.group);
+        let runs = runs && !self.conditions.keep_down(of_group);
         if runs && !self.leaves_alone(rule.group) && !self.leave.begun() && !self.exchange.busy() {
             self.raise(Fact::ServiceFailed { step, reason: format!("check {check}: {reason}") });
         }

@@ -72,14 +72,14 @@ impl Conditions {
         found.map(|(step, _)| step).collect()
     }
 
-    /// Whether something of this group is down, or may be, for a reason that is no failure.
-    pub(super) fn keep_down(&self, group: usize) -> bool {
+    /// Whether something that concerns a group is down, or may be, for a reason that is no failure.
+    pub(super) fn keep_down(&self, concerns: impl Fn(Step) -> bool) -> bool {
         self.iter().any(|(step, condition)| {
             let no_failure = matches!(
                 condition,
                 Condition::StoppedByHand(_) | Condition::StoppedWith(_) | Condition::MayRunAgain | Condition::Unknown
             );
-            step.group == group && no_failure
+            no_failure && concerns(step)
         })
     }
 

@@ -156,7 +156,10 @@ impl Core {
         let dead_service = asked.service_gone.is_some_and(|gone| now.since(gone) >= self.settings.timing.deadtime);
         let cleared = self.lan.cleared.contains(&asked.step.group);
         let unknown = !asked.silent && now < self.verdict_due(asked);
-        asked.purpose != Purpose::Restoring && !dead_service && !cleared && (unknown || self.holder(asked).is_some())
+        asked.purpose != Purpose::Restoring
+            && !dead_service
+            && !cleared
+            && (unknown || asked.more || self.holder(asked).is_some())
     }
 
     /// The first address of a group that somebody has.

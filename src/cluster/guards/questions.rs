@@ -52,6 +52,9 @@ pub(super) struct Asked {
     /// Who answers.
     #[serde(default)]
     pub(super) machines: Vec<Answerer>,
+    /// More machines have answered than are kept.
+    #[serde(default)]
+    pub(super) more: bool,
     /// The peer's machine has answered since it was silent last.
     #[serde(default)]
     pub(super) peer_answered: bool,
@@ -112,6 +115,7 @@ impl Core {
             purpose,
             since,
             machines,
+            more: false,
             peer_answered,
             silent: false,
             service_gone: None,
@@ -216,7 +220,8 @@ impl Core {
         asked.peer_answered |= peers;
         asked.machines.retain(|machine| machine.mac != mac);
         if asked.machines.len() >= ANSWERERS && !peers {
-            // Somebody invents MAC addresses. Those that answered first are enough to say who has the address.
+            // Somebody invents MAC addresses, or is the owner behind all of them.
+            asked.more = true;
             return;
         }
         // Who answered before is another machine than the one that has just begun.
@@ -242,7 +247,7 @@ impl Core {
     pub(in crate::cluster) fn address_silent(&mut self, step: Step) {
         if let Some(asked) = self.lan.asked.iter_mut().find(|asked| asked.step == step) {
             asked.machines.clear();
-            asked.peer_answered = false;
+            (asked.more, asked.peer_answered) = (false, false);
             asked.silent = true;
         }
         self.raise(Fact::AddressSilent);

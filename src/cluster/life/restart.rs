@@ -22,17 +22,14 @@ use crate::config::Group;
 const RESTART_RAISE: Duration = Duration::from_secs(30);
 /// How long the exchange with the peer may take that is under way when a restart is asked for.
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a node that needs a witness waits for the peer's word that it will be patient.
-const PATIENCE_CONFIRMED: Duration = Duration::from_secs(1);
 
 /// The restart that was asked for, if any.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Succession {
-    /// It was asked for, and waits at most until then: for an exchange to end, or for the peer's answer.
+    /// It was asked for, and waits for an exchange to end, at most until then.
     waiting: Option<Instant>,
-    /// Since when the peers are being told.
-    #[serde(default)]
-    told_since: Option<Instant>,
+    /// The peers are being told.
+    leaving: bool,
 }
 
 impl Succession {
@@ -43,17 +40,12 @@ impl Succession {
 
     /// Whether the peers are being told.
     pub(in crate::cluster) fn leaving(&self) -> bool {
-        self.told_since.is_some()
+        self.leaving
     }
 
     /// How much longer than deadtime we ask our peers to wait for our successor.
     pub(in crate::cluster) fn raise(&self) -> Option<Duration> {
-        self.leaving().then_some(RESTART_RAISE)
-    }
-
-    /// How much longer than deadtime a peer waits that has taken in a status of that moment.
-    pub(in crate::cluster) fn raise_since(&self, said: Instant) -> Duration {
-        self.raise().filter(|_| self.told_since <= Some(said)).unwrap_or_default()
+        self.leaving.then_some(RESTART_RAISE)
     }
 }
 
@@ -65,7 +57,9 @@ impl Core {
         self.raise(Fact::TookUp { assured_until, peer_off });
         self.raise(Fact::MayStillRun { set: lapsed.common(self.groups.all()) });
         let set = held.common(self.groups.all());
-        self.log(Record::Adopting { set: self.groups.name(set) });
+        if !set.is_none() {
+            self.log(Record::Adopting { set: self.groups.name(set) });
+        }
         self.ownership.to_return = moved.common(set).common(self.groups.foreign());
         for group in self.ownership.to_return.iter() {
             let Group { key, node, .. } = self.groups.list()[group].clone();
@@ -106,39 +100,17 @@ impl Core {
     /// Something changed that a restart may have waited for.
     pub(in crate::cluster) fn restart_check(&mut self) {
         let Some(until) = self.succession.waiting else { return };
-        let now = self.now.monotonic;
-        if self.succession.leaving() {
-            if until <= now || !self.awaits_patience() {
-                self.hand_over();
-            }
-        } else if self.is_stable() || !self.peer_alive() || until <= now {
-            self.succession.told_since = Some(now);
+        if self.is_stable() || !self.peer_alive() || until <= self.now.monotonic {
+            self.succession.waiting = None;
+            self.timers.stop(Timer::Restart);
+            self.succession.leaving = true;
             // Three times, as a real Heartbeat: nobody will be there to send it again.
             for _ in 0..3 {
                 self.send_status();
             }
-            if self.awaits_patience() {
-                self.succession.waiting = Some(now + PATIENCE_CONFIRMED);
-                self.timers.set(Timer::Restart, now + PATIENCE_CONFIRMED);
-            } else {
-                self.hand_over();
-            }
+            self.raise(Fact::Ended);
+            self.out.push(Action::HandOver);
         }
-    }
-
-    /// Whether a witness is required and the peer, which says what it takes in, has not said yet that it waits for
-    /// our successor: without that our leases may not reach beyond the dead time.
-    fn awaits_patience(&self) -> bool {
-        let patient = self.heard_by_peer().is_some_and(|said| !self.succession.raise_since(said).is_zero());
-        let certain = self.needs_assurance() && self.holds_a_group();
-        certain && self.peer_alive() && self.peer_kind().is_hbd() && !patient
-    }
-
-    fn hand_over(&mut self) {
-        self.succession.waiting = None;
-        self.timers.stop(Timer::Restart);
-        self.raise(Fact::Ended);
-        self.out.push(Action::HandOver);
     }
 
     /// Those of the groups that we hold which are to go to the peer, by a changed haresources: to be noted as well.

@@ -75,7 +75,7 @@ impl Core {
     }
 
     /// Whether the peer, in its present incarnation, says what it takes in.
-    fn peer_confirms(&self) -> bool {
+    pub(in crate::cluster) fn peer_confirms(&self) -> bool {
         self.peer_node().is_some_and(|peer| Some(peer.generation) == self.echo.spoken)
     }
 

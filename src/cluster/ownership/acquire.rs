@@ -320,6 +320,11 @@ impl Core {
         if self.ownership.decision != Decision::Starting || !self.peer_alive() {
             return;
         }
+        if !self.ownership.stopping().is_none() {
+            // `starting` would sound as if nothing of it ran here any more.
+            self.timers.set(Timer::Starting, self.now.monotonic + CHECK_AGAIN);
+            return;
+        }
         if self.ownership.starting_sent == STARTINGS_IN_VAIN {
             let node = self.peer_name();
             self.complain(Record::PeerIsLegacy { node });

@@ -409,6 +409,8 @@ impl Core {
                 let offered = barred.without(self.peer_unready()).without(self.left_alone());
                 let _ = if offered.is_none() { Ok(()) } else { self.begin_exchange(offered) };
             } else {
+                // What could not be held for want of the witness's key is nobody's still.
+                let free = self.holdable(free);
                 self.conflict.nobody = self.conflict.nobody.without(free);
                 self.ownership.return_when_agreed(free.common(self.groups.foreign()));
                 self.take(free);

@@ -251,21 +251,6 @@ fn a_human_who_knows_that_the_peer_is_off_stands_for_the_key() {
     assert!(story.contains(&"start b1".to_owned()) && !story.contains(&"stop b1".to_owned()), "{story:?}");
 }
 
-/// What holds of a restart without a witness, too: a successor may take as long as the peer was asked to wait.
-#[test]
-fn a_restart_waits_a_moment_until_the_peer_says_that_it_will_be_patient() {
-    let mut bench = joined(true);
-    bench.peer.hbd = Some("1 0.1.0");
-    bench.peer_status();
-    bench.says("hbd_alive", &[("hbd_alive", "77 0")]);
-    bench.run(100);
-    bench.story();
-    bench.request(Request::Restart);
-    assert!(!bench.story().contains(&"hand over".to_owned()), "its word is not here yet");
-    bench.run(1_100);
-    assert!(bench.story().contains(&"hand over".to_owned()), "which may be lost");
-}
-
 #[test]
 fn a_successor_asks_for_no_key_while_its_predecessor_was_certain_and_gives_none_back() {
     let mut bench = Bench::with(|settings| {

@@ -136,7 +136,7 @@ pub(super) fn command(
         return None;
     }
     if !Path::new(&words[0]).exists() {
-        let help = "install it, or write where it is: until then the check fails";
+        let help = "install it, or write where it is: until then nothing is checked, and a `ready` fails";
         findings.warning(&at, format!("there is no program `{}` on this machine", words[0]), help);
     }
     let shown = words.join(" ");
