@@ -36,8 +36,9 @@ mod tests;
 mod timers;
 mod view;
 
+pub use api::adoption::Adoption;
 pub use api::event::{
-    Action, AddressNews, Adoption, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, Step, UnitNews,
+    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, Step, UnitNews,
 };
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::hold_reason::HoldReason;

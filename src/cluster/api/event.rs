@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::api::adoption::Adoption;
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
@@ -14,37 +15,6 @@ use crate::cluster::api::time::Instant;
 use crate::cluster::api::witness::{WitnessNews, WitnessOrder, WitnessStamp};
 use crate::config::AddressPolicy;
 use crate::wire::Message;
-
-/// What our predecessor on this node held, by the places of the groups in our haresources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Adoption {
-    /// All of it.
-    pub held: GroupSet,
-    /// What of it has another preferred node than when the predecessor read haresources.
-    pub moved: GroupSet,
-    /// Whether the predecessor had taken the other node's groups because that was gone.
-    pub failback: bool,
-    /// Until when it was certain that nobody takes them, where a witness is used.
-    #[serde(default)]
-    pub assured_until: Option<Instant>,
-    /// Whether the other node was reset, or is off by a human's word, and was not heard since.
-    #[serde(default)]
-    pub peer_off: bool,
-    /// What it was stopping when it ended: this goes on.
-    #[serde(default)]
-    pub stopping: GroupSet,
-    /// What it held and may be another's by now: something of it may still run here, which will be told.
-    #[serde(default)]
-    pub lapsed: GroupSet,
-}
-
-impl Adoption {
-    /// Whether there is anything to take up, to go on stopping, or to know.
-    pub fn says_something(&self) -> bool {
-        let Adoption { held, stopping, lapsed, peer_off, .. } = self;
-        *peer_off || [held, stopping, lapsed].into_iter().any(|set| !set.is_none())
-    }
-}
 
 /// Something happened outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

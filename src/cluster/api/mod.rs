@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`adoption`] | what one daemon leaves to the next |
 //! | [`event`] | what happens outside, what an operator asks for, what is to be done, how a request ended |
 //! | [`group_set`] | a set of groups |
 //! | [`hold_reason`] | why a group is held back |
@@ -12,6 +13,7 @@
 //! | [`time`] | the core's notion of time |
 //! | [`witness`] | what is asked of a witness, and what it says |
 
+pub(in crate::cluster) mod adoption;
 pub(in crate::cluster) mod event;
 pub(in crate::cluster) mod group_set;
 pub(in crate::cluster) mod hold_reason;
