@@ -16,7 +16,7 @@ pub(super) fn is_interface_name(name: &str) -> bool {
 /// takes nearly every character here, too; what is behind a comma, a semicolon or a second colon is a resource that
 /// was meant to follow.
 pub(super) fn is_label(word: &str) -> bool {
-    let usual = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let usual = |c: char| c.is_ascii_graphic() && !",;:/".contains(c);
     let (device, name) = word.split_once(':').map_or((word, None), |(device, name)| (device, Some(name)));
     let named = name.is_none_or(|name| !name.is_empty() && name.chars().all(usual));
     word.len() <= MAX_INTERFACE_NAME && is_interface_name(device) && named

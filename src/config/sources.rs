@@ -226,7 +226,13 @@ fn report_unread(directory: &Path, findings: &mut Findings) {
         let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
         let message =
             format!("{} is not read: a file here ends in .toml, in lower case, and is not hidden", path.display());
-        findings.notice(&FileWord::file(&path), message, format!("name it {stem}.toml if it is meant"));
+        let (at, help) = (FileWord::file(&path), format!("name it {stem}.toml if it is meant"));
+        // hbd 0.1.0 read it.
+        if name.ends_with(".toml") {
+            findings.warning(&at, message, help);
+        } else {
+            findings.notice(&at, message, help);
+        }
     }
 }
 

@@ -164,8 +164,8 @@ impl Reloader {
             let name = node.name.clone();
             let warning = format!(
                 "node {name} signs with key {index} of authkeys, which does not count any more with the new file: put \
-                 the same file there and reload hbd there within {seconds} s, the dead time, or each node is dead for \
-                 the other. Without haste it goes so: add the new key as another line on both nodes, reload both, \
+                 the same file there and reload hbd there within {seconds} s, the dead time, or the nodes lose each \
+                 other. Without haste it goes so: add the new key as another line on both nodes, reload both, \
                  change `auth`, reload both, and remove the old line"
             );
             Some((name, warning))

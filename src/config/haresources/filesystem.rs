@@ -53,7 +53,7 @@ pub(super) struct Mounted {
 impl Mounted {
     /// Whether several nodes may mount it at the same time.
     pub fn is_of_cluster(&self) -> bool {
-        matches!(self.fstype.as_str(), "gfs" | "gfs2" | "ocfs2")
+        matches!(self.fstype.as_str(), "gfs" | "gfs2" | "gpfs" | "ocfs2")
     }
 }
 

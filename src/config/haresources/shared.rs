@@ -111,17 +111,20 @@ fn report_two_owners(word: &FileWord, first: &FileWord, address: IpAddr, finding
 
 fn report_two_writers(word: &FileWord, first: &FileWord, storage: &Storage, findings: &mut Findings) {
     let place = first.file_and_line();
-    let (message, help) = match storage {
-        Storage::Device(device) => (
+    match storage {
+        Storage::Device(device) => findings.error(
+            word,
             format!("{device} is already mounted in {place}, in a group of the other node"),
             "put it into one group only: two nodes that mount it at the same time destroy it",
         ),
-        Storage::Drbd(name) => (
+        // DRBD itself refuses to be primary twice where it was not told to be.
+        Storage::Drbd(name) => findings.warning(
+            word,
             format!("the DRBD resource {name} is already in {place}, in a group of the other node"),
-            "put it into one group only: it is primary on one node at a time, and the other group could not start",
+            "put it into one group only, unless it may be primary on both nodes (allow-two-primaries): otherwise the \
+             other group cannot start",
         ),
-    };
-    findings.error(word, message, help);
+    }
 }
 
 fn report_shared_resource(word: &FileWord, first: &FileWord, kind: &ResourceKind, findings: &mut Findings) {

@@ -41,7 +41,8 @@ impl<'a> TomlText<'a> {
         let text = self.text.get(span.clone())?;
         let mut before = ' ';
         let found = text.char_indices().find_map(|(at, c)| {
-            let joins = matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}') && !before.is_ascii();
+            let drawn = !before.is_ascii() || before.is_ascii_digit() || matches!(before, '#' | '*');
+            let joins = matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}') && drawn;
             before = c;
             Some((at, c, name_of_unseen(c).filter(|_| !c.is_ascii() && !joins)?))
         });
@@ -49,6 +50,12 @@ impl<'a> TomlText<'a> {
         let start = span.start + at;
         let place = self.mistake(start..start + c.len_utf8());
         Some((place, format!("{name} (U+{:04X}), which cannot be seen", u32::from(c))))
+    }
+
+    /// Whether a span has no other character that cannot be seen than no-break spaces.
+    pub(super) fn only_no_break_spaces(&self, span: std::ops::Range<usize>) -> bool {
+        let text = self.text.get(span).unwrap_or_default();
+        text.chars().all(|c| c.is_ascii() || matches!(c, '\u{a0}' | '\u{202f}') || name_of_unseen(c).is_none())
     }
 
     /// The line in which a byte stands, without the byte order mark, which TOML allows at the beginning of a file.

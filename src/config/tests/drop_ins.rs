@@ -8,7 +8,8 @@ fn a_file_that_is_not_read_is_told() {
     for name in ["groups.conf", "groups.TOML", ".hidden.toml"] {
         let path = format!("etc/hbd/hbd.toml.d/{name}");
         node.write(&path, b"deadtime = 99\n");
-        let notice = node.finding(Severity::Notice, &format!("{name} is not read"));
+        let severity = if name == ".hidden.toml" { Severity::Warning } else { Severity::Notice };
+        let notice = node.finding(severity, &format!("{name} is not read"));
         assert!(
             notice.help == "name it groups.toml if it is meant" || notice.help.contains("hidden.toml"),
             "{notice}"

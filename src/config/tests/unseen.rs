@@ -23,7 +23,6 @@ fn hbd_toml_names_the_character_and_its_place() {
         ("node\u{a0}= \"nodea\"\n", "a no-break space (U+00A0)", 5),
         ("logfile = \"/var/log/ha\u{fe0f}\"\n", "a variation selector (U+FE0F)", 23),
         ("[groups.\"10.0.0.9\u{200b}\"]\npreferred = true\n", "a zero-width space (U+200B)", 18),
-        ("[notify]\ncommand = [\"/bin/true\", \"a\u{a0}b\"]\n", "a no-break space (U+00A0)", 27),
     ];
     for (text, odd, column) in table {
         let error = Node::with("").toml(text).error();
@@ -34,6 +33,10 @@ fn hbd_toml_names_the_character_and_its_place() {
     assert!(!error.message.contains("U+FEFF"), "TOML allows it there: {error}");
     // What an emoji is made of was meant, and in [fence] any text may be a password.
     Node::with("").toml("[notify]\ncommand = [\"/bin/true\", \"\u{26a0}\u{fe0f} moved\"]\n").config();
+    Node::with("").toml("[notify]\ncommand = [\"/bin/true\", \"1\u{fe0f}\u{20e3}\"]\n").config();
+    let node = Node::with("").toml("[notify]\ncommand = [\"/bin/true\", \"Attention\u{a0}: bascule\"]\n");
+    let warning = node.finding(Severity::Warning, "a no-break space (U+00A0)");
+    assert_eq!((warning.line, warning.column), (2, 35), "it may be meant");
     let node = Node::with("").toml("[fence.nodeb]\nagent = \"fence_x\"\npassword = \"a\u{a0}b\"\n");
     let warning = node.finding(Severity::Warning, "a no-break space (U+00A0)");
     assert_eq!((warning.line, warning.source_line), (3, None));
