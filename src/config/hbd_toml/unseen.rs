@@ -13,8 +13,8 @@ use crate::config::diagnostic::Findings;
 pub(super) const HELP: &str = "write the line anew by hand, with plain blanks, or the character as an escape (\\u00A0) if it is meant: such \
      characters come from web pages and word processors";
 
-/// Reports all of them: as errors, but as warnings in `[fence]` and `[witness]`, where any text may be a password, and
-/// where a text has a no-break space, which typographers write on purpose. Returns whether there are errors.
+/// Reports all of them: as errors, but as warnings in `[fence]` and `[witness]`, where any text may be a password,
+/// and where a text has a no-break space, which typographers write on purpose. Returns whether there are errors.
 pub(super) fn report(table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) -> bool {
     let before = findings.errors();
     for (key, value) in table {
