@@ -65,6 +65,11 @@ impl Wire {
         (0..self.nodes).all(|from| (0..self.nodes).all(|to| hears(from, to)))
     }
 
+    /// Whether no node hears any other.
+    pub fn silent(&self) -> bool {
+        self.cut.iter().enumerate().all(|(at, cut)| *cut || at / self.nodes % self.nodes == at % self.nodes)
+    }
+
     /// When the copies of one packet arrive: link and delay.
     pub fn deliveries(&self, from: usize, to: usize, random: &mut SplitMix64) -> Vec<(usize, Duration)> {
         let mut deliveries = Vec::new();

@@ -77,8 +77,8 @@ impl World {
         (self.cluster.proxy || self.lan.disturbed(self.now)) && !known
     }
 
-    /// Whether nothing can be served, because the nodes need the witness and it is out of reach. What a node that
-    /// does not hear us says of its release may be lost, and cannot be asked for again.
+    /// Whether nothing can be served, because the nodes need the witness and it is out of reach. Where one hears the
+    /// other and is not heard, what the other one has let go of is taken with the key, but not in every situation.
     fn wants_witness(&self) -> bool {
         let can_ask = |(index, node): (usize, &crate::node::Node)| {
             node.machine.is_some() && node.stall.is_none() && self.witness.reached_by(index, self.now)
@@ -88,7 +88,7 @@ impl World {
             && alone
             && (self.witness.is_forgetful(self.now)
                 || !self.nodes.iter().enumerate().any(can_ask)
-                || self.apart() && self.cluster.loss > 0)
+                || self.apart() && !self.wire.silent())
     }
 
     /// Whether some node does not hear some other in time.
