@@ -8,10 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::set::Set;
+pub use crate::config::MAX_GROUPS;
 
-/// The largest number of groups in one haresources file.
-pub const MAX_GROUPS: usize = WORDS * 64;
-const WORDS: usize = 16;
+const WORDS: usize = MAX_GROUPS / 64;
 
 /// See the module. Groups are told apart by their place in haresources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Whether there is a group that is ours now. A class without groups is nobody's loss.
-    pub(in crate::cluster) fn holds_a_group(&self) -> bool {
+    pub(super) fn holds_a_group(&self) -> bool {
         self.groups.held().iter().next().is_some()
     }
 

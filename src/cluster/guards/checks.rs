@@ -32,6 +32,13 @@ pub enum CheckState {
     Failing,
 }
 
+impl CheckState {
+    /// Whether a run that came to nothing leaves nothing of it: it said that all is well, or nothing yet.
+    fn becomes_unknown(self) -> bool {
+        matches!(self, CheckState::Untested | CheckState::Passing)
+    }
+}
+
 /// One check.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Check {
@@ -93,10 +100,7 @@ impl Core {
             CheckOutcome::Failed(reason) => {
                 known.state != CheckState::Failing || known.passes > 0 || known.reason.as_ref() != Some(reason)
             }
-            CheckOutcome::NotRun(reason) => {
-                matches!(known.state, CheckState::Untested | CheckState::Passing)
-                    || known.reason.as_ref() != Some(reason)
-            }
+            CheckOutcome::NotRun(reason) => known.state.becomes_unknown() || known.reason.as_ref() != Some(reason),
         }
     }
 
@@ -115,7 +119,7 @@ impl Core {
                 let known = &mut self.checks.list[check];
                 known.reason = Some(reason);
                 // That it passed when it was run last says nothing of now.
-                if matches!(known.state, CheckState::Untested | CheckState::Passing) {
+                if known.state.becomes_unknown() {
                     self.set_check(check, CheckState::Unknown);
                 }
             }

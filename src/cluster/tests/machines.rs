@@ -141,14 +141,11 @@ fn a_peer_that_insists_on_our_own_group_gets_it_from_the_node_whose_name_sorts_l
     }
 }
 
-/// A successor holds its own group and one of the peer's, and yields that before it knows that the peer is dead.
-#[test]
-fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
-    let mut bench = unstarted(AddressPolicy::default(), |settings| {
-        let resource = Resource { word: "c1".into(), kind: ResourceKind::Unit("c1.service".into()) };
-        settings.groups.push(Group { node: "nodeb".into(), key: "c1".into(), resources: vec![resource], line: 3 });
-    });
-    bench.feed(Event::Policies(vec![AddressPolicy::default(); 3]));
+/// A successor of a daemon that held both groups, whose peer it does not hear, has yielded the peer's to that.
+fn yielded_early(change: impl FnOnce(&mut Settings)) -> Bench {
+    let mut bench = unstarted(AddressPolicy::default(), change);
+    let groups = bench.core.groups.list().len();
+    bench.feed(Event::Policies(vec![AddressPolicy::default(); groups]));
     let held = GroupSet::new([0, 1], Set::NONE);
     bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
     bench.feed(Event::Start);
@@ -156,6 +153,16 @@ fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
     claimed(&mut bench, 1, PEER);
     bench.run(5_000);
     assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
+    bench
+}
+
+/// A successor holds its own group and one of the peer's, and yields that before it knows that the peer is dead.
+#[test]
+fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
+    let mut bench = yielded_early(|settings| {
+        let resource = Resource { word: "c1".into(), kind: ResourceKind::Unit("c1.service".into()) };
+        settings.groups.push(Group { node: "nodeb".into(), key: "c1".into(), resources: vec![resource], line: 3 });
+    });
     answered(&mut bench, 1, PEER);
     while bench.story().iter().all(|act| act != "probe ?") {
         bench.run(100);
@@ -172,15 +179,7 @@ fn what_is_yielded_early_keeps_nothing_else_from_being_asked_for() {
 /// A successor yields before it has said a word of resources: the peer, which never knew that both served, announces.
 #[test]
 fn what_is_yielded_early_is_told_with_the_first_report() {
-    let mut bench = unstarted(AddressPolicy::default(), |_| {});
-    bench.feed(Event::Policies(vec![AddressPolicy::default(); 2]));
-    let held = GroupSet::new([0, 1], Set::NONE);
-    bench.feed(Event::Adopt(Box::new(Adoption { held, ..Adoption::default() })));
-    bench.feed(Event::Start);
-    bench.run(1_000);
-    claimed(&mut bench, 1, PEER);
-    bench.run(5_000);
-    assert_eq!(states(&bench), [GroupState::Active, GroupState::Stopped]);
+    let mut bench = yielded_early(|_| {});
     assert_eq!(bench.sent("resource").len(), 0, "nobody would believe it yet");
     bench.peer.hbd = Some(HBD);
     let mut bench = bench.activated();

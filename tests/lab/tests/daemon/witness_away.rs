@@ -136,10 +136,7 @@ pub fn three_members_outlive_their_leader_and_end_without_two(voting: &mut Votin
     let second = voting.wait_leader()?;
     voting.witness.kill(second)?;
     voting.wait_nobody()?;
-    let owner = serve_when_there_is_a_quorum(voting, second, since)?;
-    voting.witness.start_all_again()?;
-    voting.settle()?;
-    Ok(format!("{} served then", NODES[owner].name))
+    serve_when_there_is_a_quorum(voting, second, since)
 }
 
 /// Two of three members die in the moment of a total cut: neither node can have asked by then.
@@ -152,15 +149,12 @@ pub fn a_quorum_lost_with_the_cut_leaves_nobody_serving(voting: &mut Voting) -> 
     voting.part(true)?;
     voting.witness.kill(second)?;
     voting.wait_nobody()?;
-    let owner = serve_when_there_is_a_quorum(voting, second, since)?;
-    voting.witness.start_all_again()?;
-    voting.settle()?;
-    Ok(format!("{} served then", NODES[owner].name))
+    serve_when_there_is_a_quorum(voting, second, since)
 }
 
 /// In a cut without a quorum nobody serves. With another member there is one again, and one node serves; nodea did
 /// until now.
-fn serve_when_there_is_a_quorum(voting: &mut Voting, member: usize, since: f64) -> Result<usize> {
+fn serve_when_there_is_a_quorum(voting: &mut Voting, member: usize, since: f64) -> Result<String> {
     voting.watch(None, LONG)?;
     for index in [A, B] {
         let status = voting.pair.node(index).attempt(&["hbctl", "status"])?.stdout;
@@ -172,5 +166,7 @@ fn serve_when_there_is_a_quorum(voting: &mut Voting, member: usize, since: f64) 
     voting.witness.wait_holder(Some(NODES[owner].name), START)?;
     let turns = if owner == A { vec![A] } else { vec![A, B] };
     voting.expect_turns(since, &turns)?;
-    Ok(owner)
+    voting.witness.start_all_again()?;
+    voting.settle()?;
+    Ok(format!("{} served then", NODES[owner].name))
 }
