@@ -81,8 +81,9 @@ impl Core {
         says && hears_us && heard > then && !self.peer_answers_for_lost(group)
     }
 
-    /// Adds the lost addresses of a group again when nobody answers for those that we asked for and the peer does not
-    /// claim them; forgets them when the group is not to run here any more.
+    /// Adds the lost addresses of a group again when nobody answers for those that we asked for, the peer does not
+    /// claim them, and a required witness leaves them to us for long enough; forgets them when the group is not to
+    /// run here any more.
     pub(in crate::cluster) fn restore_lost(&mut self) {
         let mut groups: Vec<usize> = self.lost.steps.iter().map(|step| step.group).collect();
         groups.dedup();
@@ -92,7 +93,8 @@ impl Core {
             let claimed = self.peer_alive() && self.ownership.other.holds.has(group);
             let silent = self.may_restore(group) || self.peer_has_claimed_nothing(group);
             let leaving = !runs && self.lost.steps.iter().any(|step| step.group == group && self.groups.is_up(*step));
-            if leaving || ours && (claimed || !silent || self.peer_may_be_taking()) {
+            let waits = claimed || !silent || self.peer_may_be_taking() || !self.may_hold_more();
+            if leaving || ours && waits {
                 continue;
             }
             let (back, others) =

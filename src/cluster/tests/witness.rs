@@ -1,7 +1,9 @@
 //! The third vote (05 §3.15): what a node takes and keeps with the witness's key, and without it.
 
 use super::*;
-use crate::cluster::{Adoption, Set, WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
+use crate::cluster::{AddressNews, Adoption, Set, WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
+
+const A1: Step = Step { group: 0, resource: 0 };
 
 /// What the witness says to each order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,5 +281,23 @@ fn that_the_peer_is_off_is_known_to_the_next_daemon() {
         bench.feed(Event::Start);
         run(&mut bench, 60_000, Says::Nothing);
         assert_eq!(bench.story().contains(&"stop a1".to_owned()), !peer_off, "{peer_off}");
+    }
+}
+
+/// The LAN is cut as well, so that nobody answers; the machine stood still between its question and the verdict.
+#[test]
+fn a_lost_address_does_not_come_back_once_the_peer_may_have_taken_it() {
+    for says in [Says::Nothing, Says::Ours] {
+        let mut bench = joined(true);
+        bench.peer_silent();
+        bench.feed(Event::Address { step: A1, news: AddressNews::Expired });
+        bench.now += ms(14_000);
+        bench.feed(Event::Address { step: A1, news: AddressNews::Silent });
+        let story = bench.story();
+        assert!(!story.contains(&"restore a1".to_owned()), "{story:?}");
+        run(&mut bench, 12_000, says);
+        let story = bench.story();
+        let back = |told: &String| told == "restore a1" || told == "start a1";
+        assert_eq!(story.iter().any(back), says == Says::Ours, "with the key it does: {story:?}");
     }
 }

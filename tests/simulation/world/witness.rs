@@ -171,6 +171,10 @@ impl World {
     pub(super) fn witness_mended(&mut self) {
         self.witness.cut = [false; 2];
         self.witness.down_until = self.now;
+        // An outage that ends early has kept the key for no longer than that.
+        if let Some(key) = &mut self.witness.key {
+            key.until = key.until.min(self.now + TTL);
+        }
     }
 
     /// A core says from when its leases run. Lifetimes are whole seconds (src/vip/lease.rs).
