@@ -15,12 +15,13 @@
 //! | [`units`] | resources as systemd units: jobs and states over D-Bus |
 //! | [`fencing`] | the programs that switch another node off |
 //! | [`checks`] | checks of services, on a thread of its own |
+//! | [`connections`] | what clients have with an address that moves, on a thread of its own |
 //! | [`witness`] | the third vote, asked through a process of its own |
 //! | [`bus`] | the D-Bus interface `org.hbd1` |
 //! | [`journal`] | log records with fields, never blocking |
 //! | [`daemon`] | starts the threads and connects the core with everything around it |
 //! | [`cli`] | `hbctl` |
-//! | [`util`] | clock, random numbers, errors and texts that all of them use |
+//! | [`util`] | clock, random numbers, errors, texts and the list of sockets, which several of them use |
 //!
 //! Chapter numbers in comments (01 to 05) are those of docs/protocol: 01 wire, 02 membership, 03 resources,
 //! 04 configuration and tools, 05 what hbd adds to Heartbeat's protocol.
@@ -30,6 +31,7 @@ pub mod checks;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod connections;
 pub mod daemon;
 pub mod fencing;
 pub mod journal;

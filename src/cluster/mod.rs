@@ -56,6 +56,7 @@ pub use guards::witness::WitnessView;
 pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;
 pub use ownership::operator::MOVE_PATIENCE;
+pub use peer::connections::CONNECTIONS;
 pub use peer::heard::{Doubt, Doubted, HeardLives};
 pub use peer::node::Status;
 pub use peer::ping::PingedNode;
@@ -65,8 +66,8 @@ pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 /// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
 /// their keys; 3 = what was heard of the receiver, in every message; 4 = groups move one by one; 5 = the MAC
 /// addresses of the sender's machine. The fields `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`,
-/// `hbd_left_alone`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys` and `hbd_deaf` need no number: a
-/// node that does not know them loses nothing.
+/// `hbd_left_alone`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys`, `hbd_tickle` and `hbd_deaf` need
+/// no number: a node that does not know them loses nothing.
 pub const EXTENSIONS: u32 = 5;
 /// The first of them with sets of groups by their keys.
 const GROUPS_EXTENSION: u32 = 2;

@@ -1,6 +1,8 @@
-//! How the addresses of a group are put on an interface and announced: what hbd.toml adds to haresources.
+//! How the addresses of a group are put on an interface and announced, and what becomes of connections with them:
+//! what hbd.toml adds to haresources.
 //!
-//! Owns the values. Nothing here is a decision of the core: only the thread of the addresses reads them.
+//! Owns the values. Nothing here is a decision of the core: only the threads of the addresses and of the connections
+//! read them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,8 +12,8 @@ use super::address_form::AddressForm;
 use super::groups::Group;
 use super::routes::{GroupRoute, GroupRule};
 
-/// `preferred`, `announce`, `addresses`, `routes` and `rules` of `[addresses]` and `[groups."KEY"]`, and what
-/// IPsrcaddr says, for the addresses of one group.
+/// `preferred`, `announce`, `tickle`, `conntrack`, `addresses`, `routes` and `rules` of `[addresses]` and
+/// `[groups."KEY"]`, and what IPsrcaddr says, for the addresses of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddressOptions {
     /// Whether IPv6 addresses of the group may become the source of connections of this machine.
@@ -22,10 +24,24 @@ pub struct AddressOptions {
     pub forms: BTreeMap<IpAddr, AddressForm>,
     /// When they are announced.
     pub announce: AnnouncePolicy,
+    /// Whether clients are told at once that their TCP connections have not moved with an address.
+    pub tickle: bool,
+    /// What becomes of the kernel's memory of connections.
+    pub conntrack: ConntrackPolicy,
     /// What comes after the group's last address and goes before it, in this order.
     pub routes: Vec<GroupRoute>,
     /// What comes after these.
     pub rules: Vec<GroupRule>,
+}
+
+/// `conntrack`: what happens to the entries of an address in the kernel's connection tracking when it comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConntrackPolicy {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// They are removed.
+    Flush,
 }
 
 /// `announce`: when an address is announced on its interface.

@@ -12,8 +12,8 @@ use super::types::{AutoFailback, Config};
 /// A digest of 16 hexadecimal digits for each file that must be the same on all nodes; empty if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, the names of groups, the units that
-    /// run on both nodes, and how a witness is used, in any order of the lines.
+    /// Nodes, ping nodes, keepalive, deadtime, deadping, auto_failback, ipfail, the names of groups, the groups whose
+    /// connections are told, the units that run on both nodes, and how a witness is used, in any order of the lines.
     pub ha_cf: String,
     /// The groups with their nodes and words, in any order of the lines.
     pub haresources: String,
@@ -49,6 +49,8 @@ impl Fingerprint {
         ha_cf.push(format!("ipfail {}", config.connectivity.ipfail));
         let names = config.groups.iter().zip(&config.group_names);
         ha_cf.extend(names.filter_map(|(group, name)| Some(format!("name {} {}", group.key, name.as_ref()?))));
+        let tickled = config.groups.iter().zip(&config.address_options).filter(|(_, options)| options.tickle);
+        ha_cf.extend(tickled.map(|(group, _)| format!("tickle {}", group.key)));
         ha_cf.extend(config.units.everywhere().map(|unit| format!("everywhere {unit}")));
         // Not its endpoints: two nodes may reach the same witness in different ways.
         ha_cf.extend(config.witness.as_ref().map(|witness| {
@@ -140,6 +142,7 @@ pub(super) mod tests {
             ("deadtime 10", "deadtime 20", "ha.cf"),
             ("auto_failback on", "auto_failback off", "ha.cf"),
             ("name = \"site\"", "name = \"www\"", "ha.cf"),
+            ("name = \"site\"", "name = \"site\"\ntickle = true", "ha.cf"),
             ("nodea 10.0.0.1 web", "nodea 10.0.0.1 web db", "haresources"),
             ("nodeb 10.0.0.2", "nodea 10.0.0.2", "haresources"),
         ] {

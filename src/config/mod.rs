@@ -84,7 +84,7 @@ mod witness;
 mod tests;
 
 pub use address_form::{AddressForm, IpScope};
-pub use address_options::{AddressOptions, AnnouncePolicy};
+pub use address_options::{AddressOptions, AnnouncePolicy, ConntrackPolicy};
 pub use arrangement::Arrangement;
 pub use auth_method::AuthMethod;
 pub use authkeys::{AuthKey, AuthKeys, load_authkeys};

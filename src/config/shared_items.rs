@@ -39,7 +39,7 @@ impl SharedItems {
         }
         for line in Fingerprint::settings(config) {
             match line.split_once(' ') {
-                Some((kind @ ("node" | "ping" | "everywhere"), name)) => add(kind, name, NONE),
+                Some((kind @ ("node" | "ping" | "everywhere" | "tickle"), name)) => add(kind, name, NONE),
                 Some((kind @ "name", named)) => {
                     let (key, name) = named.split_once(' ').unwrap_or((named, NONE));
                     add(kind, key, name);
@@ -90,6 +90,7 @@ fn difference(
     let what = match kind.as_str() {
         "ping" => format!("ping node {name}"),
         "name" => format!("the name of group {name}"),
+        "tickle" => format!("tickle of group {name}"),
         _ if name == NONE => kind.clone(),
         _ => format!("{kind} {name}"),
     };
@@ -146,6 +147,7 @@ mod tests {
             ("auto_failback on", "auto_failback off", "auto_failback is on here and off on nodeb"),
             ("name = \"site\"", "name = \"www\"", "the name of group 10.0.0.1 is site here and www on nodeb"),
             ("name = \"site\"", "", "the name of group 10.0.0.1 is not on nodeb"),
+            ("name = \"site\"", "tickle = true", "tickle of group 10.0.0.1 is on nodeb only"),
             ("node nodeb\n", "node nodeb\nping 10.0.0.254\n", "ping node 10.0.0.254 is on nodeb only"),
             ("nodeb 10.0.0.2\n", "", "group 10.0.0.2 is not on nodeb"),
             ("nodeb 10.0.0.2", "nodea 10.0.0.2", "group 10.0.0.2 prefers nodeb here and nodea on nodeb"),

@@ -260,6 +260,11 @@ impl CoreLoop {
             Input::Unit(report) => self.unit_report(report),
             Input::Check(report) => self.check_report(report),
             Input::Witness(WitnessReport { number, news }) => self.feed(Event::Witness { number, news }),
+            Input::Connections(list) => {
+                let message = self.core.connections_message(&list);
+                message.into_iter().for_each(|message| self.links.send(&message));
+                false
+            }
             // The last thing that systemd does before the reboot that we asked for is to wait for us.
             Input::Shutdown | Input::Restart | Input::Reload if self.effects.rebooting => true,
             Input::Shutdown => {
@@ -299,6 +304,7 @@ impl CoreLoop {
     }
 
     fn vip_report(&mut self, report: vip::VipReport) -> bool {
+        self.effects.tell_connections(&report);
         let (id, outcome) = match report {
             vip::VipReport::Added { id, .. } if self.effects.restoring.remove(&id) => {
                 return self.address_news(id, AddressNews::Restored);
@@ -429,17 +435,17 @@ impl CoreLoop {
                 || told.broken_devices != self.history.broken_devices
                 || told.start_problems != problems
                 || self.signatures.differ(&told, self.links.signing_method());
-            (news, shown.as_ref().map(|shown| status_line(&self.config, shown, &told.start_problems)))
+            (news, shown.as_ref().map(|shown| status_line(&self.config, shown, &told)))
         };
         if shown.as_ref() == Some(&view) && !news {
             return;
         }
-        let line = status_line(&self.config, &view, &problems);
+        let mut snapshot = snapshot(&self.config, self.generation, &view);
+        self.history.enrich(&mut snapshot);
+        let line = status_line(&self.config, &view, &snapshot);
         if before.is_none_or(|before| before != line) {
             self.notifier.send(ServiceNotice::Status(line));
         }
-        let mut snapshot = snapshot(&self.config, self.generation, &view);
-        self.history.enrich(&mut snapshot);
         self.signatures.show(&mut snapshot, self.links.signing_method());
         count(&mut snapshot, &links::names(&self.config), &self.links.traffic());
         self.announcements.show(&snapshot);

@@ -39,6 +39,7 @@ pub fn settings(
         known_peers,
         witness: config.witness.as_ref().map(|found| WitnessRules { required: found.required, ttl: found.ttl }),
         known_witness,
+        tickle: config.address_options.iter().any(|options| options.tickle),
         extensions: EXTENSIONS,
         // Two nodes that start in the same moment differ in their uuid.
         seed: identity.generation ^ u64::from_le_bytes(std::array::from_fn(|index| identity.uuid[index])),

@@ -19,6 +19,7 @@ use crate::config::{
     AddressOptions, AddressPolicy, Config, Group, Resource, ResourceKind, StopFailure, Transient, UnitLimits,
     UnitPolicies,
 };
+use crate::connections::ConnectionsHandle;
 use crate::witness::{WitnessCommand, WitnessHandle};
 use crate::{units, vip};
 
@@ -49,6 +50,8 @@ pub struct Effects {
     pub checks: UnboundedSender<CheckCommand>,
     /// The thread of the witness, if there is one.
     pub witness: Option<WitnessHandle>,
+    /// The thread of the connections, if there is one.
+    pub connections: Option<ConnectionsHandle>,
     /// How long units may take, and what happens when one does not stop.
     pub limits: UnitLimits,
     /// What may be done to units.

@@ -19,6 +19,8 @@ pub enum Input {
     Unit(units::UnitReport),
     /// From the thread of the checks.
     Check(CheckReport),
+    /// From the thread of the connections: a text for the peer.
+    Connections(String),
     /// From the thread of the witness.
     Witness(WitnessReport),
     /// SIGTERM or SIGINT.

@@ -219,7 +219,12 @@ impl Links {
         debug!("sending {}", about(message));
         let announcing = self.keys.announcing(message);
         let message = announcing.as_ref().unwrap_or(message);
+        // A serial line carries a thousand bytes in a second, and heartbeats have no time to wait.
+        let bulky = message.kind() == Some(cluster::CONNECTIONS);
         for form in [MessageForm::Datagram, MessageForm::Text] {
+            if bulky && form == MessageForm::Text {
+                continue;
+            }
             if self.media.iter().any(|medium| medium.link.form() == form && medium.link.can_send()) {
                 let encoded = self.encoded(form, message, self.keys.ring());
                 self.send_encoded(form, encoded);

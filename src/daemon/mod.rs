@@ -9,6 +9,7 @@
 //! | `bus`, `interface` | [`bus_thread`]: [`crate::units`], signals, reload; [`crate::bus`] |
 //! | `checks` | [`crate::checks`] |
 //! | `witness` | [`crate::witness`] |
+//! | `connections` | [`crate::connections`] |
 //! | `notify` | [`notify`]: sd_notify |
 //! | `self-check` | `self_check`: whether a start of hbd would find all that it needs |
 //! | `watchdog` | [`own_watchdog`]: the device, where hbd feeds it |
@@ -24,6 +25,7 @@ pub mod beat;
 pub mod bus_thread;
 pub(crate) mod check;
 pub mod clock;
+mod connections;
 pub mod core_loop;
 mod core_settings;
 pub mod devices;
@@ -234,6 +236,10 @@ fn start(occasion: Occasion) -> Result<ExitCode, StartError> {
     if let Err(refusal) = found {
         (host, found) = awaited_name::wait(&files, host, runtime, refusal);
     }
+    if found.as_ref().is_ok_and(|footing| footing.config.realtime) {
+        // Where that is refused, so is what follows when the threads run, and that is said.
+        let _ = realtime::lock_present_memory();
+    }
     let journal = journal::init(journal_options(found.as_ref().ok().map(|footing| &footing.config)))?;
     let diagnostics = match &found {
         Ok(Footing { diagnostics, .. }) | Err(Refusal { diagnostics, .. }) => diagnostics,
@@ -355,6 +361,7 @@ fn serve(
     };
     let checks = threads::checks(&config, bus.inputs.clone())?;
     let witness = threads::witness(&config, bus.inputs.clone())?;
+    let connections = threads::connections(&config, bus.inputs.clone())?;
     let check = SelfCheck { register, identity, unsaved, sources, config: config.clone() };
     check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
     time_zone::watch(bus.inputs.clone()).map_err(StartError::Thread)?;
@@ -387,6 +394,7 @@ fn serve(
                 memory,
                 checks,
                 witness,
+                connections,
                 limits: config.limits,
                 unit_policies: config.units.clone(),
                 rebooting: false,
@@ -464,7 +472,7 @@ fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
 
 /// Before the runtime is built, on the thread that runs the core.
 fn realtime(priority: u8) {
-    for outcome in [realtime::lock_memory(), realtime::schedule(priority)] {
+    for outcome in [realtime::lock_touched_memory(), realtime::schedule(priority)] {
         if let Err(error) = outcome {
             warn!("{}", error_chain(&error));
         }

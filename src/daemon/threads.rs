@@ -1,4 +1,4 @@
-//! Starts the threads that need no more than the configuration: the checks, the witness, the recorder. Before the
+//! Starts the threads that need no more than the configuration: checks, witness, connections, recorder. Before the
 //! core's thread becomes realtime, which they must not inherit.
 
 use std::path::Path;
@@ -14,6 +14,7 @@ use super::runtime::variables;
 use crate::checks::{CheckCommand, CheckThread};
 use crate::cluster::Settings;
 use crate::config::Config;
+use crate::connections::{ConnectionCares, ConnectionsHandle};
 use crate::util::error::error_chain;
 use crate::witness::protocol::SOCKET;
 use crate::witness::{WitnessHandle, WitnessThread};
@@ -40,6 +41,20 @@ pub(super) fn witness(config: &Config, inputs: UnboundedSender<Input>) -> Result
     // When the core has ended nobody wants to know.
     let report = move |report| drop(inputs.send(Input::Witness(report)));
     WitnessHandle::spawn(thread, report).map(Some).map_err(StartError::Thread)
+}
+
+/// The thread of the connections, if a group has one of its options. It must not inherit realtime priority.
+pub(super) fn connections(
+    config: &Config,
+    inputs: UnboundedSender<Input>,
+) -> Result<Option<ConnectionsHandle>, StartError> {
+    let cares = ConnectionCares::of(&config.groups, &config.address_options);
+    if cares.is_none() {
+        return Ok(None);
+    }
+    // When the core has ended nobody can tell the peer any more.
+    let report = move |text| drop(inputs.send(Input::Connections(text)));
+    ConnectionsHandle::spawn(cares, report).map(Some).map_err(StartError::Thread)
 }
 
 /// The recorder, if one is wanted. Its thread must not inherit realtime priority.

@@ -74,6 +74,11 @@ impl CoreLoop {
             Heard::PingAnswer { node } => return Some(self.feed(Event::PingAnswered { node })),
             Heard::Message { link, message, signer, origin } => (link, message, signer, origin),
         };
+        if let Some(list) = self.core.connections_said(&message) {
+            self.effects.connections_heard(list);
+            self.links.judged(origin, false);
+            return None;
+        }
         let now = moment().monotonic;
         if !self.core.heeds(now, link, &message) {
             self.recorder.ignore(Ignored { old: 1, bad: 0 });

@@ -34,6 +34,7 @@ pub const KINDS: &[RecordKind] = &[
     kind("Systemd", "7a64e0b1d2c94b0fb5f38c1e9d07a2f5", &["hbd::units"]),
     kind("Children", "c07a52d94e1b4f6db38e90f61d24a7c8", &["hbd::units::children"]),
     kind("WitnessProcess", "264c20308cd54e1f97b5650697cc8416", &["hbd::witness"]),
+    kind("Connections", "b7d6a52e41c84f0f9a6e3c05d8172b94", &["hbd::connections"]),
     kind("Checks", "4e0c95b27d814f3a9b61c7e8d20f5a3b", &["hbd::checks"]),
     kind("GroupTarget", "3b1d8f6c27a94e0fb65c40d9e8721a5f", &["hbd::units::group_target"]),
     kind("Notify", "f5a90c7d14e84b37a2d6386bc0e9514d", &["hbd::units::notify"]),

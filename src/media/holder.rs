@@ -8,14 +8,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
-use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_UDP};
 use netlink_packet_sock_diag::inet::nlas::Nla;
-use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags};
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
-use netlink_sys::{Socket, SocketAddr};
+use netlink_packet_sock_diag::inet::{InetResponse, StateFlags};
 
+use crate::util::sock_diag::inet_sockets;
 use crate::util::text::printable;
 
 /// The attribute with the number of the control group (INET_DIAG_CGROUP_ID of linux/inet_diag.h).
@@ -24,8 +21,6 @@ const CGROUP_ID: u16 = 21;
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// How deep a service's control group lies at most.
 const DEPTH: usize = 6;
-/// The kernel gives no longer piece at once.
-const PIECE: usize = 64 << 10;
 
 /// Who has a port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,9 +35,9 @@ pub struct PortHolder {
 /// Empty if there are none, or if the kernel does not say. What root runs in `own_unit` is not told of.
 pub fn port_holders(port: u16, own_unit: Option<&str>) -> Vec<String> {
     let own = std::process::id();
-    let mut found = [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())]
+    let mut found = [AF_INET, AF_INET6]
         .into_iter()
-        .flat_map(|(family, id)| sockets(family, id, port).unwrap_or_default())
+        .flat_map(|family| sockets(family, port).unwrap_or_default())
         .filter_map(|holder| holder.describe(own, own_unit))
         .collect::<Vec<_>>();
     found.sort_unstable();
@@ -50,42 +45,13 @@ pub fn port_holders(port: u16, own_unit: Option<&str>) -> Vec<String> {
     found
 }
 
-/// The sockets of a family with this port.
-fn sockets(family: u8, id: SocketId, port: u16) -> io::Result<Vec<PortHolder>> {
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let request = InetRequest {
-        family,
-        protocol: IPPROTO_UDP,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::all(),
-        socket_id: id,
-    };
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(SockDiagMessage::InetRequest(request)));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+/// The UDP sockets of a family with this port.
+fn sockets(family: u8, port: u16) -> io::Result<Vec<PortHolder>> {
     let mut found = Vec::new();
-    loop {
-        let (piece, _) = socket.recv_from_full()?;
-        let mut rest = piece.get(..piece.len().min(PIECE)).unwrap_or_default();
-        while !rest.is_empty() {
-            let Ok(message) = NetlinkMessage::<SockDiagMessage>::deserialize(rest) else { return Ok(found) };
-            let length = (message.header.length as usize).next_multiple_of(4);
-            match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    found.extend(Some(*response).filter(|one| one.header.socket_id.source_port == port).map(holder));
-                }
-                NetlinkPayload::Done(_) | NetlinkPayload::Error(_) => return Ok(found),
-                _ => {}
-            }
-            rest = rest.get(length.max(1)..).unwrap_or_default();
-        }
-    }
+    inet_sockets(family, IPPROTO_UDP, StateFlags::all(), |response| {
+        found.extend(Some(response).filter(|one| one.header.socket_id.source_port == port).map(holder));
+    })?;
+    Ok(found)
 }
 
 fn holder(response: InetResponse) -> PortHolder {
@@ -179,7 +145,7 @@ mod tests {
         with_cable(|_peer| {
             let _taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 694)).unwrap();
             let _other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 695)).unwrap();
-            let found = sockets(AF_INET, SocketId::new_v4(), 694).unwrap();
+            let found = sockets(AF_INET, 694).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].uid, 0);
             let said = found[0].describe(0, None).unwrap();

@@ -6,4 +6,5 @@ pub mod bus_error;
 pub mod clock;
 pub mod error;
 pub mod random;
+pub mod sock_diag;
 pub mod text;

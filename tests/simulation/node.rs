@@ -352,6 +352,7 @@ impl Node {
             health: Health::default(),
             fingerprint: fingerprint(self.file),
             shared_items: Default::default(),
+            tickle: false,
             checks: Vec::new(),
             known_peers: self.known_peers.clone(),
             witness: cluster.witness.then_some(WitnessRules { required: true, ttl: TTL }),

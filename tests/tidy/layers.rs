@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fencing", &["config", "units"]),
     // So does every program that checks a service.
     ("checks", &["config", "units"]),
+    ("connections", &["config"]),
     ("journal", &[]),
     // A request of an operator goes to the core, and its answer back, in the core's own words.
     ("bus", &["cluster"]),
@@ -29,7 +30,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witness", &["cluster", "config"]),
     (
         "daemon",
-        &["bus", "checks", "cluster", "config", "fencing", "journal", "media", "units", "vip", "wire", "witness"],
+        &[
+            "bus",
+            "checks",
+            "cluster",
+            "config",
+            "connections",
+            "fencing",
+            "journal",
+            "media",
+            "units",
+            "vip",
+            "wire",
+            "witness",
+        ],
     ),
     // hbctl reads what hbd shows on the bus. `check`, `doctor`, `dump` and `generate` need no running hbd: they do
     // what hbd does at its start, with its own code.

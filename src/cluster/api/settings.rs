@@ -71,6 +71,9 @@ pub struct Settings {
     /// The witness that an earlier daemon on this node saw last.
     #[serde(default)]
     pub known_witness: Option<WitnessStamp>,
+    /// Whether `tickle` of hbd.toml is used: the peer is to tell of its connections (05 §3.16).
+    #[serde(default)]
+    pub tickle: bool,
     /// The protocol extensions that we speak, at most [`crate::cluster::EXTENSIONS`]: fewer where an older release is
     /// played (05 §3.1).
     #[serde(default = "all_extensions")]

@@ -29,6 +29,7 @@ impl Core {
         node.hbd = said.hbd;
         node.cut = said.cut.clone();
         node.keys.clone_from(&said.keys);
+        node.tickle = said.tickle;
         node.last_status = Some(now);
         node.last_status_wall = Some(self.now.wall);
         node.last_status_order = (order.seq, order.ts);

@@ -92,6 +92,9 @@ pub(in crate::cluster) struct StatusSaid {
     /// `hbd_macs`: the MAC addresses of its machine.
     #[serde(default)]
     pub(in crate::cluster) macs: Option<MacsSaid>,
+    /// `hbd_tickle`: it wants to be told of connections.
+    #[serde(default)]
+    pub(in crate::cluster) tickle: bool,
     /// `hbd_maintenance`.
     pub(in crate::cluster) maintenance: bool,
     /// `hbd_left_alone`: what it leaves alone of that, in its own words.
@@ -282,6 +285,7 @@ impl StatusSaid {
             unready: SetSaid::in_status(message, UNREADY_FIELDS),
             start_delay: message.text("hbd_start_delay").and_then(|text| text.parse().ok()).map(start_delay),
             macs: message.text(own_macs::FIELD).map(MacsSaid::parse),
+            tickle: message.text("hbd_tickle").is_some(),
             maintenance: message.text("hbd_maintenance").is_some(),
             left_alone: SetSaid::in_status(message, LEFT_ALONE_FIELDS),
             keys: message.text("hbd_keys").map(str::to_owned),

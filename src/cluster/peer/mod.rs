@@ -19,11 +19,13 @@
 //! | [`sequence`] | which numbers of a sender were seen, and which are missing? (02 §6.2) |
 //! | [`history`] | what did we send? (02 §6.1) |
 //! | [`retransmit`] | what is asked for, sent and acknowledged again? (02 §6.3 to §6.5) |
+//! | [`connections`] | how are the connections of a machine told? (05 §3.16) |
 //! | [`own_macs`] | how are the MAC addresses of a machine said? (05 §3.14) |
 //! | [`send`] | how are our messages built and numbered? |
 //! | [`ping`] | which ping nodes answer? (02 §7.9) |
 
 pub(in crate::cluster) mod claims;
+pub(in crate::cluster) mod connections;
 pub(in crate::cluster) mod freshness;
 pub(in crate::cluster) mod header;
 pub(in crate::cluster) mod heard;

@@ -103,6 +103,9 @@ pub struct Node {
     /// Before this an hbd that has just started wants to be given nothing back.
     #[serde(default)]
     pub settled_at: Option<Instant>,
+    /// An hbd says that it wants to be told of connections.
+    #[serde(default)]
+    pub tickle: bool,
     /// An hbd says that it is in maintenance.
     #[serde(default)]
     pub maintenance: bool,
@@ -165,6 +168,7 @@ impl Node {
             cut: SetSaid::default(),
             unready: SetSaid::default(),
             settled_at: None,
+            tickle: false,
             maintenance: false,
             left_alone: SetSaid::default(),
             keys: None,
@@ -198,6 +202,7 @@ impl Node {
         self.shared_items = None;
         self.settled_at = None;
         self.keys = None;
+        self.tickle = false;
         self.generation = generation;
         self.shows_freshness = false;
     }

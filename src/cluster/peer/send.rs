@@ -23,7 +23,8 @@ impl Core {
         self.out.push(Action::Send(message));
     }
 
-    fn complete(&mut self, mut message: Message) -> Message {
+    /// Adds the control fields. A message without a number changes nothing here.
+    pub(super) fn complete(&mut self, mut message: Message) -> Message {
         let sequenced = !is_unsequenced(message.kind().unwrap_or_default());
         if let Some(heard) = self.heard_of_peer(message.kind() == Some("status")) {
             message.set_text(FIELD, &heard);
@@ -94,6 +95,9 @@ impl Core {
         let speaks = self.settings.extensions >= MACHINES_EXTENSION && (stranger || self.peer_kind().is_hbd());
         if let Some(macs) = self.own_macs().filter(|_| speaks) {
             message.set_text(own_macs::FIELD, &macs);
+        }
+        if self.settings.tickle && self.peer_kind().is_hbd() {
+            message.set_text("hbd_tickle", "1");
         }
         message
     }

@@ -112,6 +112,7 @@ fn settings() -> Settings {
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         shared_items: crate::config::SharedItems::default(),
+        tickle: false,
         checks: Vec::new(),
         known_peers: Vec::new(),
         witness: None,

@@ -1,5 +1,6 @@
-//! How addresses are put on an interface and announced: `preferred` and `announce` in `[addresses]` for all groups
-//! and in `[groups."KEY"]` for one, and there `addresses`, `routes` and `rules`.
+//! How addresses are put on an interface and announced, and what becomes of connections with them: `preferred`,
+//! `announce`, `tickle` and `conntrack` in `[addresses]` for all groups and in `[groups."KEY"]` for one, and there
+//! `addresses`, `routes` and `rules`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::failback::span;
 use super::source::{NoScalar, TomlText, key_hint, scalar_text};
 use crate::config::address_form;
-use crate::config::address_options::{AddressOptions, AnnouncePolicy, source_of};
+use crate::config::address_options::{AddressOptions, AnnouncePolicy, ConntrackPolicy, source_of};
 use crate::config::diagnostic::{FileWord, Findings};
 use crate::config::files::Files;
 use crate::config::groups::{Group, ResourceKind};
@@ -22,9 +23,10 @@ use crate::config::routes::{self, RouteWords};
 use crate::config::value::boolean;
 
 /// The keys of `[addresses]` that this module reads.
-pub(super) const KEYS: [&str; 2] = ["preferred", "announce"];
+pub(super) const KEYS: [&str; 4] = ["preferred", "announce", "tickle", "conntrack"];
 /// The keys of `[groups."KEY"]` that this module reads.
-pub(super) const GROUP_KEYS: [&str; 5] = ["preferred", "announce", "addresses", "routes", "rules"];
+pub(super) const GROUP_KEYS: [&str; 7] =
+    ["preferred", "announce", "tickle", "conntrack", "addresses", "routes", "rules"];
 
 /// The keys of `announce`.
 const ANNOUNCE_KEYS: [&str; 4] = ["repeat", "delay", "refresh", "pace"];
@@ -39,6 +41,8 @@ const SHORTEST_SPAN: Duration = Duration::from_secs(1);
 struct PartialOptions {
     preferred: Option<bool>,
     announce: PartialAnnounce,
+    tickle: Option<bool>,
+    conntrack: Option<ConntrackPolicy>,
     /// As they are written: what they mean depends on the group's addresses.
     addresses: Option<Vec<FileWord>>,
     routes: Option<Vec<FileWord>>,
@@ -128,6 +132,8 @@ impl AddressOptionTables {
                     .filter_map(|at| address_form::read(&at.text, &vips).ok())
                     .collect(),
                 announce: own.announce.over(self.all.announce),
+                tickle: own.tickle.or(self.all.tickle).unwrap_or_default(),
+                conntrack: own.conntrack.or(self.all.conntrack).unwrap_or_default(),
                 routes: own.routes.iter().flatten().filter_map(|at| routes::route(&at.text, words).ok()).collect(),
                 rules: own.rules.iter().flatten().filter_map(|at| routes::rule(&at.text, words).ok()).collect(),
             }
@@ -164,14 +170,25 @@ impl PartialOptions {
     }
 
     fn read(&mut self, table: &DeTable<'_>, source: &TomlText<'_>, findings: &mut Findings) {
-        if let Some(found) = table.get("preferred") {
+        for (name, place) in [("preferred", &mut self.preferred), ("tickle", &mut self.tickle)] {
+            let Some(found) = table.get(name) else { continue };
             match scalar_text(found.get_ref()).ok().as_deref().and_then(boolean) {
-                Some(preferred) => self.preferred = Some(preferred),
+                Some(value) => *place = Some(value),
                 None => findings.error(
                     &source.word(found.span()),
-                    "bad value for `preferred`",
-                    "write preferred = true or false",
+                    format!("bad value for `{name}`"),
+                    format!("write {name} = true or false"),
                 ),
+            }
+        }
+        if let Some(found) = table.get("conntrack") {
+            match scalar_text(found.get_ref()).ok().as_deref() {
+                Some("keep") => self.conntrack = Some(ConntrackPolicy::Keep),
+                Some("flush") => self.conntrack = Some(ConntrackPolicy::Flush),
+                _ => {
+                    let help = "write conntrack = \"flush\" or \"keep\"";
+                    findings.error(&source.word(found.span()), "bad value for `conntrack`", help);
+                }
             }
         }
         if let Some(found) = table.get("announce") {

@@ -84,12 +84,12 @@ const REPEATED: [&str; 3] = ["link", "group", "program"];
 pub(super) const TOP_KEYS: [&[&str]; 2] = [&failback::KEYS, &arrangement::KEYS];
 
 /// The keys of a group that are no policy of its addresses.
-const OTHER_GROUP_KEYS: [&str; 11] = {
-    let ([check, ready], [preferred, announce, addresses, routes, rules]) =
+const OTHER_GROUP_KEYS: [&str; 13] = {
+    let ([check, ready], [preferred, announce, tickle, conntrack, addresses, routes, rules]) =
         (checks::GROUP_KEYS, address_options::GROUP_KEYS);
     let [failback, priority, name, moves] =
         [failback::GROUP_KEY, arrangement::GROUP_KEY, names::GROUP_KEY, move_steps::GROUP_KEY];
-    [check, ready, failback, priority, name, preferred, announce, addresses, routes, rules, moves]
+    [check, ready, failback, priority, name, preferred, announce, tickle, conntrack, addresses, routes, rules, moves]
 };
 
 /// The tables: settings that ha.cf does not have.
@@ -105,7 +105,7 @@ pub(super) struct HbdToml {
     pub recording: Recording,
     /// `[addresses]` and `[groups]`.
     pub addresses: AddressTables,
-    /// `preferred` and `announce` of both, `addresses`, `routes` and `rules` of `[groups]`.
+    /// `preferred`, `announce`, `tickle` and `conntrack` of both, `addresses`, `routes` and `rules` of `[groups]`.
     pub address_options: AddressOptionTables,
     /// `move` of `[groups]`.
     pub moves: MoveTables,

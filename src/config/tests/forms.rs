@@ -1,4 +1,4 @@
-//! `addresses` of a group in hbd.toml.
+//! `addresses` of a group in hbd.toml, and `tickle` and `conntrack`.
 
 use super::*;
 
@@ -44,4 +44,17 @@ fn a_reload_tells_another_form() {
     let of = |list: &str| written("10.0.0.9/24/eth0:a", list).config();
     let changes = ConfigDifference::between(&of("[\"VIP metric 1\"]"), &of("[\"VIP metric 2\"]")).changes;
     assert_eq!(changes, ["group 10.0.0.9/24/eth0:a: [addresses], [groups]: changed"]);
+}
+
+#[test]
+fn what_becomes_of_connections_is_said_for_all_groups_and_for_one() {
+    let seen = |toml: &str| -> Vec<(bool, ConntrackPolicy)> {
+        let config = Node::with("").haresources("nodea 10.0.0.100 httpd\nnodeb 10.0.0.101\n").toml(toml).config();
+        config.address_options.iter().map(|options| (options.tickle, options.conntrack)).collect()
+    };
+    assert_eq!(seen(""), [(false, ConntrackPolicy::Keep); 2]);
+    let toml = "[addresses]\ntickle = true\nconntrack = \"flush\"\n[groups.\"10.0.0.101\"]\nconntrack = \"keep\"\n";
+    assert_eq!(seen(toml), [(true, ConntrackPolicy::Flush), (true, ConntrackPolicy::Keep)]);
+    let toml = "[groups.\"10.0.0.101\"]\ntickle = true\n";
+    assert_eq!(seen(toml), [(false, ConntrackPolicy::Keep), (true, ConntrackPolicy::Keep)]);
 }

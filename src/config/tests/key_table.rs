@@ -97,6 +97,8 @@ fn of_addresses(usual: Option<&'static str>) -> Vec<KeyRow> {
             &["{ repeat = 1 }", "{ repeat = 100 }", "{ delay = 1 }", "{ refresh = 0 }", "{ pace = 10 }"],
             &["{ repeat = 0 }", "{ repeat = 101 }", "{ delay = 0.5 }", "{ pace = 11 }"],
         ),
+        row("tickle", "true or false", or("=false")),
+        row("conntrack", "\"flush\", \"keep\"", or("=\"keep\"")).tried(&["\"flush\""], &["true", "\"drop\""]),
     ]
 }
 

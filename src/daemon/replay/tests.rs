@@ -58,6 +58,7 @@ pub(in crate::daemon) fn settings(node: &str) -> Settings {
         health: Health::default(),
         fingerprint: crate::config::Fingerprint::default(),
         shared_items: crate::config::SharedItems::default(),
+        tickle: false,
         checks: Vec::new(),
         known_peers: Vec::new(),
         witness: None,

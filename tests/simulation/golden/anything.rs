@@ -104,6 +104,7 @@ impl Rules {
             health: Health { restarts: self.restarts, ..Health::default() },
             fingerprint: Fingerprint::default(),
             shared_items: Default::default(),
+            tickle: false,
             checks: Vec::new(),
             known_peers: Vec::new(),
             witness: None,

@@ -11,6 +11,7 @@ mod busy;
 mod checks;
 mod children;
 mod conflict;
+mod connections;
 mod everywhere;
 mod failback;
 mod fencing;
@@ -27,6 +28,7 @@ mod lease;
 mod manners;
 mod metrics;
 mod moves;
+mod networkd;
 mod notify;
 mod operate;
 mod package;
@@ -148,6 +150,11 @@ const TESTS: &[(&str, Play)] = &[
     ("notify::what_hangs_outside_a_group_delays_no_move", notify::what_hangs_outside_a_group_delays_no_move),
     ("notify::a_script_of_keepaliveds_runs_unchanged", notify::a_script_of_keepaliveds_runs_unchanged),
     ("notify::the_examples_mail", notify::the_examples_mail),
+    (
+        "connections::a_client_learns_at_once_that_its_address_has_moved",
+        connections::a_client_learns_at_once_that_its_address_has_moved,
+    ),
+    ("connections::without_tickle_a_client_hangs", connections::without_tickle_a_client_hangs),
     ("moves::a_program_moves_the_address_of_its_group", moves::a_program_moves_the_address_of_its_group),
     ("moves::a_move_that_hangs_moves_the_group", moves::a_move_that_hangs_moves_the_group),
     ("moves::the_example_moves_an_address_in_a_cloud", moves::the_example_moves_an_address_in_a_cloud),
@@ -193,6 +200,10 @@ const TESTS: &[(&str, Play)] = &[
         removal::networkd_is_named_with_the_setting_that_prevents_it,
     ),
     ("removal::a_lost_carrier_moves_the_group", removal::a_lost_carrier_moves_the_group),
+    (
+        "networkd::nothing_moves_where_networkd_owns_the_interfaces",
+        networkd::nothing_moves_where_networkd_owns_the_interfaces,
+    ),
     ("conflict::an_answered_address_is_not_taken", conflict::an_answered_address_is_not_taken),
     (
         "conflict::an_address_is_taken_when_it_is_no_longer_answered",
