@@ -16,7 +16,8 @@
 # make watchdog a machine in QEMU with a real kernel watchdog: who resets it; about three minutes
 # make interfaces   virtual addresses on a VLAN, a bond, a bridge, a macvlan and in a VRF, in the same machine
 # make storage  two machines in QEMU with DRBD: what a client was told is written is there after every failure
-# make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs
+# make bench    hbd against keepalived: how long until the addresses are announced, and what a planned move costs;
+#               and what hbd takes while nothing happens, beside keepalived and Heartbeat
 # make simulate N=100000   a long campaign of simulated clusters
 # make explore  every order of a few events, for two groups and for a vote; prints how many situations
 # make golden   renews the golden trace after a change of the core's decisions (tests/simulation/golden)
@@ -44,7 +45,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: witness all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit clean
+.PHONY: witness all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit install-selinux clean
 
 all: build
 
@@ -198,6 +199,8 @@ bench: prepare
 	@$(SUDO) tests/lab/base plain >/dev/null
 	@$(MAKE) --no-print-directory deb >/dev/null
 	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) run --quiet --package hbd-lab --bin moves
+	@$(SUDO) tests/lab/base heartbeat >/dev/null
+	@$(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) run --quiet --package hbd-lab --bin footprint
 
 # cargo-deny is installed where it is missing (minutes). Known vulnerabilities come from a database on the network;
 # where it cannot be fetched that is said, and nothing else fails for it.
@@ -271,6 +274,7 @@ install:
 	install -D -m 644 packaging/examples/pair.toml $(DOCDIR)/examples/pair.toml
 	install -D -m 644 packaging/examples/active-active.toml $(DOCDIR)/examples/active-active.toml
 	install -D -m 644 -t $(DOCDIR)/examples/prometheus packaging/examples/prometheus/*
+	install -D -m 644 -t $(DOCDIR)/examples/selinux packaging/selinux/*
 	install -D -m 644 packaging/examples/cloud-init/pair.yml $(DOCDIR)/examples/cloud-init/pair.yml
 	install -d $(DOCDIR)/examples/ansible
 	cp -r packaging/examples/ansible/. $(DOCDIR)/examples/ansible
@@ -309,6 +313,14 @@ install-witness:
 # The page in Cockpit, as it stands in the sources: nothing is compiled or fetched.
 install-cockpit:
 	install -D -m 644 -t $(DESTDIR)/usr/share/cockpit/hbd packaging/cockpit/*
+
+# The policy module, compiled: needs checkmodule and semodule_package. The sources are among the examples.
+install-selinux:
+	install -d $(GENERATED)
+	checkmodule -M -m -o $(GENERATED)/hbd.mod packaging/selinux/hbd.te
+	semodule_package -o $(GENERATED)/hbd.pp -m $(GENERATED)/hbd.mod -f packaging/selinux/hbd.fc
+	install -D -m 644 $(GENERATED)/hbd.pp $(DESTDIR)/usr/share/selinux/packages/hbd.pp
+	install -D -m 644 packaging/selinux/hbd.if $(DESTDIR)/usr/share/selinux/devel/include/contrib/hbd.if
 
 # Heartbeat's own commands: links to hbctl, which knows them by name.
 install-compat:

@@ -20,6 +20,7 @@
 //! | [`wire`] | a cable that loses, delays, doubles and repeats frames |
 //! | [`arp`] | who answers for the virtual address, and a stranger that claims it |
 //! | [`noise`] | garbage on the heartbeat link |
+//! | [`keepalived`] | keepalived in a node's network, beside which hbd is measured |
 //! | [`software`] | hbd or Heartbeat on a node: install, configure, start, stop, its complaints |
 //! | [`repository`] | what a node without a network can install |
 //! | [`example`] | the `seed-centos65` configuration |
@@ -39,6 +40,7 @@ mod cgroup;
 pub mod client;
 pub mod example;
 pub mod exchanges;
+pub mod keepalived;
 pub mod lab;
 pub mod node;
 pub mod noise;

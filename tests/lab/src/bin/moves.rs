@@ -4,15 +4,16 @@
 //! Both move one address between the same two web servers. A client asks for a page every millisecond. The two are to
 //! be compared with each other: on a busy machine both times grow.
 
-use std::process::{Child, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
+use hbd_lab::Result;
 use hbd_lab::client::{Client, longest_silence};
-use hbd_lab::example::{Example, VIP};
+use hbd_lab::example::Example;
+use hbd_lab::keepalived::Keepalived;
 use hbd_lab::lab::{Lab, NODES, missing};
-use hbd_lab::process::{now, run, wait_until};
+use hbd_lab::process::{now, wait_until};
 use hbd_lab::software::Software;
-use hbd_lab::{Error, Result};
 
 /// Turns, and moves of each contender in a turn.
 const TURNS: usize = 3;
@@ -29,7 +30,7 @@ const CALM: Duration = Duration::from_millis(500);
 fn main() -> ExitCode {
     hbd_lab::enter();
     let mut missing = missing();
-    if run(&["keepalived", "--version"]).is_err() {
+    if !Keepalived::is_installed() {
         missing.push("the command keepalived (package keepalived)".to_owned());
     }
     if !missing.is_empty() {
@@ -144,36 +145,4 @@ fn keepalived(lab: &Lab, client: &Client) -> Result<Vec<f64>> {
     let gone = || lab.owners().is_ok_and(|owners| owners.is_empty()).then_some(());
     wait_until("keepalived to have left no address", PATIENCE, gone)?;
     Ok(costs)
-}
-
-/// keepalived in the network of a node.
-struct Keepalived(Child);
-
-impl Keepalived {
-    fn start(lab: &Lab, index: usize) -> Result<Keepalived> {
-        let text = format!(
-            "vrrp_instance bench {{\n  state BACKUP\n  nopreempt\n  interface eth0\n  virtual_router_id 98\n  \
-             priority 250\n  advert_int 1\n  virtual_ipaddress {{\n    {VIP}/24\n  }}\n}}\n"
-        );
-        let path = |name: &str| lab.scratch().join(format!("{}-{name}", NODES[index].name)).display().to_string();
-        std::fs::write(path("keepalived.conf"), text).map_err(Error::file(path("keepalived.conf")))?;
-        let (file, pid, vrrp) = (path("keepalived.conf"), path("keepalived.pid"), path("vrrp.pid"));
-        let words = ["keepalived", "--dont-fork", "--vrrp", "--log-facility=7", "-f", &file, "-p", &pid, "-r", &vrrp];
-        let mut command = lab.node_command(index, &words);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Ok(Keepalived(child.map_err(Error::file("keepalived"))?))
-    }
-
-    fn stop(mut self) -> Result<()> {
-        run(&["kill", "-TERM", &self.0.id().to_string()])?;
-        self.0.wait().map(drop).map_err(Error::file("keepalived"))
-    }
-}
-
-impl Drop for Keepalived {
-    fn drop(&mut self) {
-        // It has ended already, unless something else went wrong.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
