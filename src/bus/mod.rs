@@ -24,6 +24,7 @@ pub mod manager;
 pub mod objects;
 pub mod path;
 pub mod snapshot;
+pub mod troubles;
 
 mod answers;
 mod beginning;

@@ -237,13 +237,15 @@ fn failure(answer: Answer) -> JobEnding {
             JobEnding::new(JobResult::Canceled, text)
         }
         Answer::NotReleased { resource, reason } => {
-            let text =
-                format!("nothing was moved, and everything runs where it did: {resource} does not stop: {reason}");
+            let text = format!(
+                "{resource} does not stop ({reason}): its group, and what moves with it, stays where it was; what else \
+                 was to move may have moved, see `hbctl status`"
+            );
             JobEnding::new(JobResult::Failed, text)
         }
         Answer::CalledOff => {
-            let text = "nothing was moved: the other node called it off, for instance because it cannot stop what was \
-                        to move; see `journalctl -u hbd` there";
+            let text = "the other node called it off, for instance because it cannot stop what was to move; \
+                        `hbctl status` shows what moved, and `journalctl -u hbd` there why";
             JobEnding::new(JobResult::Failed, text)
         }
         Answer::Failed => {
@@ -265,6 +267,18 @@ mod tests {
     use super::super::snapshot::NodeSnapshot;
     use super::*;
     use crate::cluster::Awaited;
+
+    /// The core undoes the part around what does not stop, and the rest goes on.
+    #[test]
+    fn a_move_that_was_undone_in_part_is_not_said_to_have_moved_nothing() {
+        let stuck = Answer::NotReleased { resource: "httpd".to_owned(), reason: "timeout".to_owned() };
+        for answer in [stuck, Answer::CalledOff] {
+            let ending = failure(answer);
+            assert_eq!(ending.result, JobResult::Failed);
+            assert!(!ending.text.contains("nothing was moved"), "{}", ending.text);
+            assert!(ending.text.contains("`hbctl status`"), "{}", ending.text);
+        }
+    }
 
     /// nodea sees its own two groups, and one of nodeb, which is a Heartbeat.
     fn seen() -> Snapshot {

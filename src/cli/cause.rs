@@ -27,14 +27,14 @@ fn words(snapshot: &Snapshot, decision: &DecisionSnapshot) -> Option<String> {
     Some(match decision.event.as_str() {
         "NodeDead" => silence(snapshot, decision),
         "GaveUpResources" | "ShutdownNotice" => format!("hbd was stopped on {node} at {at}"),
-        "NodeReset" => format!("{node} was dead, and its fencing device had reset it at {at}"),
+        "NodeReset" => format!("{node} was not heard, and its fencing device had reset it at {at}"),
         "ResetByHand" => format!("an operator said at {at} that {node} is off"),
         "HoldCleared" => format!("an operator cleared at {at} what held it back"),
-        "NobodyAnswers" => format!("{node} is dead, and since {at} nobody answered for its addresses any more"),
+        "NobodyAnswers" => format!("{node} was not heard, and since {at} nobody answered for its addresses any more"),
         "TakenFromStranger" => {
-            format!("{node} is dead; what answered for the address at {at} was no machine of {node}'s")
+            format!("{node} was not heard; what answered for the address at {at} was no machine of {node}'s")
         }
-        "PingNodeBack" => format!("{node} is dead, and a ping node answered again at {at}"),
+        "PingNodeBack" => format!("{node} was not heard, and a ping node answered again at {at}"),
         "KeyTaken" => format!("{node} was not heard, and the witness gave this node its key at {at}"),
         "GroupMoves" => format!("it failed on the node that had it, and went to {node} at {at}"),
         "GroupGivenUp" => format!("it failed on the node that had it, which gave it up at {at}"),

@@ -1,12 +1,12 @@
 //! `hbctl check-health`: the status as a plugin of Nagios prints it.
 //!
-//! Owns which troubles are critical. What is wrong is [`super::status`]'s to say.
+//! Owns which troubles are critical. What is wrong is [`crate::bus::troubles`]'s to say.
 
 use std::fmt::Write;
 use std::process::ExitCode;
 
 use super::error::CliError;
-use super::status::troubles;
+use crate::bus::troubles::troubles;
 use crate::bus::{GroupSnapshot, Snapshot};
 use crate::util::error::error_chain;
 use crate::util::text::printable;

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::doctor::{Finding, Grade};
 use super::due::{DueAct, due};
-use super::status::troubles;
 use crate::bus::Snapshot;
+use crate::bus::troubles::troubles;
 
 /// Changes when a key is removed or means something else; new keys do not change it.
 pub(super) const SCHEMA: u32 = 1;

@@ -66,6 +66,7 @@ use tokio::runtime::Runtime;
 use zbus::connection::Builder;
 
 use crate::bus::Snapshot;
+use crate::bus::troubles::troubles;
 use crate::util::clock::now_usec;
 use crate::util::error::{error_chain, failed};
 use crate::util::text::printable_lines;
@@ -287,6 +288,6 @@ fn print_status(snapshot: &Snapshot, json: bool, colour: bool) -> Result<(Said, 
     } else {
         Said::Text(status::render(snapshot, now_usec(), colour))
     };
-    let code = if status::troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
+    let code = if troubles(snapshot).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TROUBLE) };
     Ok((said, code))
 }

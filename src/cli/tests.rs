@@ -11,10 +11,11 @@ use zbus::fdo::DBusProxy;
 use zbus::names::UniqueName;
 
 use super::error::CliError;
-use super::status::{render, troubles};
+use super::status::render;
 use super::table::{Arguments, HbctlCommand};
 use super::{fetch, table};
 use crate::bus::private_bus::PrivateBus;
+use crate::bus::troubles::troubles;
 use crate::bus::{
     Call, CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, OperatorRequest, ROOT,
     ResourceSnapshot, Snapshot, Traffic,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::cause::cause;
 use super::due::when_it_returns;
 use super::format::{age, bold, local_time, paint};
-use super::status::held_back;
+use crate::bus::troubles::held_back;
 use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
 use crate::util::text::printable;
 

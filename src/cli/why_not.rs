@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::due::when_it_returns;
 use super::format::{age, bold};
-use super::status::held_back;
 use super::why::what_does_not_run;
+use crate::bus::troubles::held_back;
 use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
 use crate::util::text::printable;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::links;
+use crate::bus::troubles::first_trouble;
 use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
 use crate::cluster::{
     Awaited, CheckState, CheckView, GroupState, GroupView, HoldReason, NodeView, PingedNode, ResourceState,
@@ -11,6 +12,9 @@ use crate::cluster::{
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
 use crate::util::clock::microseconds;
+
+/// How many characters of a sentence the STATUS= line shows: it stays one line that can be read at a glance.
+const SENTENCE_LIMIT: usize = 240;
 
 /// What `org.hbd1` shows.
 pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
@@ -298,40 +302,49 @@ fn resource_word(state: ResourceState) -> &'static str {
     }
 }
 
-/// The STATUS= line of `systemctl status hbd`. `start_problems`: what a start of hbd would not find now.
-pub fn status_line(config: &Config, view: &View, start_problems: &[String]) -> String {
-    let in_state = |state: GroupState| {
-        let groups = config.names_of_groups().zip(&view.groups).filter(move |(_, group)| group.state == state);
-        groups.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
-    };
-    let mut groups = match in_state(GroupState::Active) {
+/// The STATUS= line of `systemctl status hbd`: who serves what, and the first thing that is wrong. `shown` is
+/// what the bus shows of the same moment.
+pub fn status_line(config: &Config, view: &View, shown: &Snapshot) -> String {
+    let active = config.names_of_groups().zip(&view.groups).filter(|(_, group)| group.state == GroupState::Active);
+    let served = match first_names(active.map(|(name, _)| name)) {
         names if names.is_empty() => "serves nothing".to_owned(),
         names => format!("serves {names}"),
     };
-    for (state, words) in [(GroupState::Degraded, "NOT WHOLE"), (GroupState::Failed, "FAILED")] {
-        let names = in_state(state);
-        if !names.is_empty() {
-            groups.push_str(&format!("; {words}: {names}, see hbctl status"));
-        }
-    }
     let peers = view.nodes.iter().filter(|node| !node.local).map(|node| {
         let up = node.links.iter().filter(|link| link.up).count();
-        format!("{} {} ({up}/{} links)", node.name, node.status, node.links.len())
+        let owned = shown.groups.iter().filter(|group| group.owner == node.name);
+        let serves = match first_names(owned.map(|group| group.name.as_str())) {
+            names if names.is_empty() => names,
+            names => format!(" serves {names}"),
+        };
+        format!("{} {} ({up}/{} links){serves}", node.name, node.status, node.links.len())
     });
-    let peers: Vec<_> = peers.collect();
-    let held_back = config.names_of_groups().zip(&view.groups);
-    let held_back =
-        held_back.filter_map(|(name, group)| Some(format!("; not taking {name}: {}", group.held_back.as_ref()?)));
-    let alone = |group: &GroupView| view.nodes.iter().any(|node| node.local && node.left_alone.contains(&group.key));
-    let alone = config.names_of_groups().zip(&view.groups).filter(|(_, group)| alone(group)).map(|(name, _)| name);
-    let maintenance = match alone.collect::<Vec<_>>().join(", ") {
-        _ if view.maintenance => "in maintenance; ".to_owned(),
-        names if names.is_empty() => names,
-        names => format!("in maintenance: {names}; "),
-    };
-    let problems = start_problems.first().map(|problem| format!("; {problem}")).unwrap_or_default();
-    let held_back = held_back.collect::<String>();
-    format!("{maintenance}{}; {groups}; {}{held_back}{problems}", view.state, peers.join(", "))
+    let peers = peers.collect::<Vec<_>>().join(", ");
+    let trouble = first_trouble(shown);
+    // What a next start would not find is told even beside something else: nobody else says it in time.
+    let problem = shown.start_problems.first().filter(|problem| trouble.as_ref() != Some(*problem));
+    let wrong: String =
+        trouble.iter().chain(problem).map(|sentence| format!("; {}", shortened(sentence, SENTENCE_LIMIT))).collect();
+    format!("{}; {served}; {peers}{wrong}", view.state)
+}
+
+/// The first names in a sentence, and how many more there are; empty without any.
+fn first_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<&str> = names.collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..NAMED].join(", ")),
+    }
+}
+
+/// At most so many characters of a sentence.
+fn shortened(sentence: &str, limit: usize) -> String {
+    if sentence.chars().count() <= limit {
+        return sentence.to_owned();
+    }
+    let kept: String = sentence.chars().take(limit - 1).collect();
+    format!("{kept}\u{2026}")
 }
 
 #[cfg(test)]
@@ -403,11 +416,30 @@ mod tests {
     #[test]
     fn the_line_of_systemctl_status_has_the_names() {
         let (config, mut view) = example();
+        let line = |view: &View, problems: &[String]| {
+            let mut shown = snapshot(&config, 1, view);
+            shown.start_problems = problems.to_vec();
+            status_line(&config, view, &shown)
+        };
         view.groups[0].state = GroupState::Active;
+        (view.groups[0].owner, view.groups[1].owner) = (Some("nodea".to_owned()), Some("nodeb".to_owned()));
+        let said = line(&view, &[]);
+        assert!(said.contains("; serves site; nodeb ") && said.contains(" links) serves 10.0.0.2"), "{said}");
+
         view.groups[1].held_back = Some("of a test".to_owned());
-        let line = status_line(&config, &view, &[]);
-        assert!(line.contains("; serves site; ") && line.contains("; not taking 10.0.0.2: of a test"), "{line}");
+        let said = line(&view, &["No key.".to_owned()]);
+        assert!(said.contains("; Group 10.0.0.2 is not taken over, because of a test"), "{said}");
+        assert!(said.ends_with("; No key."), "{said}");
+
+        view.groups[1].held_back = Some("ü".repeat(1_000));
+        let said = line(&view, &[]);
+        assert!(said.ends_with("\u{2026}") && said.chars().count() < 2 * SENTENCE_LIMIT, "{said}");
+        view.groups[1].held_back = None;
         view.groups[0].state = GroupState::Failed;
-        assert!(status_line(&config, &view, &[]).contains("; FAILED: site, see hbctl status"));
+        let said = line(&view, &[]);
+        assert!(
+            said.contains("; serves nothing; ") && said.contains("; Group site could not be started here"),
+            "{said}"
+        );
     }
 }

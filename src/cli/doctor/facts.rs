@@ -16,7 +16,8 @@ use zbus::connection::Builder;
 use super::change_over;
 use super::drbd::{self, DrbdFacts};
 use crate::bus::Snapshot;
-use crate::cli::{fetch, status};
+use crate::bus::troubles::troubles;
+use crate::cli::fetch;
 use crate::config::{self, Address, Config, Diagnostic, Files, Host, Medium, ResourceKind, Severity};
 use crate::daemon::port_holders::others_with;
 use crate::units::survey::{UnitFinding, starts_at_boot, survey};
@@ -87,7 +88,7 @@ pub async fn gather(bus: impl Fn() -> Builder<'static>) -> Facts {
         keys,
         signatures: snapshot.as_ref().map(signatures).unwrap_or_default(),
         parted: snapshot.as_ref().map(change_over::parted).unwrap_or_default(),
-        running: snapshot.map(|snapshot| status::troubles(&snapshot)).map_err(|error| {
+        running: snapshot.map(|snapshot| troubles(&snapshot)).map_err(|error| {
             let text = error_chain(&error);
             text.lines().next().unwrap_or_default().to_owned()
         }),

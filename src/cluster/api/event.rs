@@ -370,7 +370,8 @@ pub enum Answer {
     Cancelled,
     /// The exchange is over, but a group could not be started where it was wanted.
     Failed,
-    /// A resource could not be stopped: everything runs again where it was.
+    /// A resource could not be stopped: its group, and what moves with it, runs again where it was. The rest of the
+    /// move goes on.
     NotReleased {
         /// The resource, as written.
         resource: String,

@@ -30,7 +30,7 @@ pub fn an_answered_address_is_not_taken(pair: &mut Pair) -> Result<String> {
     let mac = NODES[A].public_mac().map(|byte| format!("{byte:02x}")).join(":");
     let answered = format!("{GROUP} is answered by {mac}");
     let status = wait_until("STATUS to say why", SOON, || {
-        pair.shown(B, "StatusText").ok().filter(|text| text.contains("not taking"))
+        pair.shown(B, "StatusText").ok().filter(|text| text.contains("is not taken over"))
     })?;
     expect_words("STATUS", &status, &[&answered])?;
     expect_words(

@@ -33,7 +33,7 @@ pub fn active_means_ready(pair: &mut Pair) -> Result<String> {
     wait_until("the status line of nodea", SOON, || (pair.shown(A, "StatusText").ok()? == serving).then_some(()))?;
     let shown = pair.node(A).run(&["systemctl", "status", HBD])?;
     expect_words("systemctl status", &shown, &[&format!("Status: \"{serving}\"")])?;
-    let standby = "active; serves nothing; nodea active (1/1 links)";
+    let standby = "active; serves nothing; nodea active (1/1 links) serves 192.168.17.200/24/eth0";
     wait_until("the status line of nodeb", SOON, || (pair.shown(B, "StatusText").ok()? == standby).then_some(()))?;
     Ok(String::new())
 }
