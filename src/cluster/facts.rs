@@ -301,7 +301,9 @@ impl Core {
             Fact::PeerHasNothing => each!(self; decide_alone(); legacy_alone(); weigh_takeover(); takeover_settled()),
             Fact::ResetNeeded => each!(self; fence_before_takeover()),
             Fact::ResetNotNeeded => each!(self; ask_peer_again()),
-            Fact::FreeToTake { set } => each!(self; take_from_peer(set); takeover_settled()),
+            Fact::FreeToTake { set } => {
+                each!(self; start_what_is_needed(set); take_from_peer(set); takeover_settled());
+            }
             Fact::HoldOver => each!(self; audit_nobody()),
             Fact::TakenUp => each!(self; announce_soon()),
             Fact::ReportCounts(report) => self.hear_report(&report),

@@ -29,6 +29,7 @@ use super::recorder::Recorder;
 use super::rest::Rest;
 use super::signatures::Signatures;
 use super::snapshot::{count, snapshot, status_line};
+use super::stopped_units::StoppedUnits;
 use crate::bus::{OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
 use crate::cluster::{
@@ -83,6 +84,8 @@ pub struct CoreLoop {
     pub maintenance: Marked,
     /// Where we note what we hold.
     pub ledger: Ledger,
+    /// Where we note what was stopped by hand.
+    pub stopped_units: StoppedUnits,
     /// A restart is one in place, by [`Input::Reload`].
     pub in_place: bool,
     /// What the daemon was started for.
@@ -113,7 +116,7 @@ impl CoreLoop {
             self.feed(Event::Request { id: 0, request: Request::GroupMaintenance { set, on: true } });
         }
         if self.adopted.says_something() {
-            self.feed(Event::Adopt(Box::new(self.adopted)));
+            self.feed(Event::Adopt(Box::new(self.adopted.clone())));
         }
         let mut ended = self.feed(Event::Start);
         if self.occasion == Occasion::Farewell {
@@ -232,6 +235,7 @@ impl CoreLoop {
         }
         // Also that it hands over, which the peers may have been told before.
         self.ledger.note(&self.core, told.peers() || aftermath.handed_over);
+        self.stopped_units.note(self.core.stopped_by_hand(), &self.config.groups);
         let mut ended = aftermath.exit;
         for (id, answer) in aftermath.answers {
             self.askers.answer(id, answer);

@@ -3,7 +3,7 @@
 //! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the
 //! groups of haresources and is written at the start. `beat` says which of them we hold and until when no peer can
 //! have claimed them; it is written with every status we send, on the core's thread, which is all right because a
-//! tmpfs never waits. A graceful stop removes both.
+//! tmpfs never waits. A graceful stop removes both, and what [`stopped_units`] has noted.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::stopped_units;
 use crate::cluster::GroupSet;
 use crate::config::{Child, Group, UnitPolicies};
 use crate::util::error::{FileError, failed};
@@ -116,6 +117,7 @@ pub fn forget(directory: &Path) -> Result<(), FileError> {
     {
         return Held { groups: Vec::new(), ..held }.write(directory);
     }
+    stopped_units::forget(directory)?;
     for path in [groups_file(directory), beat_file(directory)] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),

@@ -68,6 +68,7 @@ mod signing;
 mod snapshot;
 pub mod start_check;
 mod state_file;
+mod stopped_units;
 mod succession;
 mod threads;
 mod time_zone;
@@ -85,7 +86,7 @@ use log::{info, warn};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, watch};
 
-use crate::cluster::{Core, asking_interval};
+use crate::cluster::{Core, Instant, Step, asking_interval};
 use crate::config::{self, AuthKeys, Config, Diagnostic, Feeder, Files, Host, Severity};
 use crate::util::error::error_chain;
 use crate::{journal, units, vip};
@@ -105,6 +106,7 @@ use reload::Reloader;
 use runtime::{runtime, variables};
 use self_check::{ConfigurationFiles, SelfCheck};
 use start_check::{Footing, Refusal};
+use stopped_units::StoppedUnits;
 
 /// How long an hbd that ends waits for what is still to be told.
 const TELLING: Duration = Duration::from_secs(1);
@@ -308,6 +310,7 @@ fn serve(
     info!("Heartbeat generation: {}", identity.generation);
     let succession =
         succession::take_up(Path::new(held::DIRECTORY), &mut config.groups, &config.children, &config.units)?;
+    let stopped = succession.stopped();
     let own = config.watchdog.as_deref().filter(|_| config.watchdog_policy.feeder == Feeder::Hbd);
     let own_watchdog = own.and_then(|device| OwnWatchdog::arm(device, &config.timing));
     let own_period = own_watchdog.as_ref().map(|_| own_watchdog::period(&config.timing));
@@ -366,7 +369,7 @@ fn serve(
     check.spawn(bus.inputs.clone(), looks).map_err(StartError::Thread)?;
     time_zone::watch(bus.inputs.clone()).map_err(StartError::Thread)?;
     let told = bus.spawn().map_err(StartError::Thread)?;
-    manage(&config, &commander);
+    manage(&config, &commander, &stopped);
     if config.realtime {
         realtime(config.rtprio);
     }
@@ -411,6 +414,7 @@ fn serve(
             adopted: succession.begin(),
             maintenance: maintenance::Marked::read(Path::new(maintenance::MARKER), Path::new(maintenance::GROUPS)),
             ledger: beat::Ledger::new(succession.beat),
+            stopped_units: StoppedUnits::new(Path::new(held::DIRECTORY), stopped),
             in_place: false,
             occasion,
         };
@@ -450,8 +454,8 @@ fn lease(config: &Config) -> Option<vip::Terms> {
     }
 }
 
-/// Tells the units' thread which units there are.
-fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
+/// Tells the units' thread which units there are. `stopped`: those that somebody stopped under our predecessor.
+fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>, stopped: &[(Step, Instant)]) {
     let kinds = config.groups.iter().flat_map(|group| &group.resources).map(|resource| &resource.kind);
     let mut units: Vec<String> = Vec::new();
     for unit in kinds.clone().filter_map(config::ResourceKind::unit) {
@@ -466,7 +470,8 @@ fn manage(config: &Config, commander: &UnboundedSender<units::UnitCommand>) {
     if !units.is_empty() {
         // A bus thread that has ended fails every step, too.
         let everywhere = config.units.everywhere().map(str::to_owned).collect();
-        let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), everywhere, units });
+        let stopped = stopped_units::for_watch(stopped, &config.groups);
+        let _ = commander.send(units::UnitCommand::Manage { made: made.collect(), everywhere, units, stopped });
     }
 }
 

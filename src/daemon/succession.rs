@@ -18,7 +18,8 @@ use super::held::{self, Beat, BeatFile, Held};
 use super::leaving::Leaving;
 use super::release::left_over;
 use super::runtime::runtime;
-use crate::cluster::{Adoption, GroupSet, Instant, Set};
+use super::stopped_units;
+use crate::cluster::{Adoption, GroupSet, Instant, Set, Step};
 use crate::config::{Child, Group, Resource, ResourceKind, UnitPolicies};
 use crate::util::error::{FileError, error_chain};
 use crate::vip;
@@ -49,7 +50,12 @@ impl Inheritance {
     /// The core begins, with what is to be adopted: the start was fast enough.
     pub fn begin(&self) -> Adoption {
         self.begun.store(true, Ordering::SeqCst);
-        self.adopted
+        self.adopted.clone()
+    }
+
+    /// What somebody had stopped by hand under the predecessor, of what is adopted and of what runs on both nodes.
+    pub fn stopped(&self) -> Vec<(Step, Instant)> {
+        self.adopted.stopped.clone()
     }
 }
 
@@ -74,13 +80,17 @@ pub fn take_up(
     let mut adopted = Adoption::default();
     let mut kept = Vec::new();
     let mut leaving = Leaving::default();
+    if before.is_some() {
+        adopted.stopped = stopped_units::places(&stopped_units::read(directory), groups);
+    }
     if let Some(before) = before {
         kept = before.kept.iter().copied().filter(|at| *at + MEMORY > now).collect();
         let beat = held::last_beat(directory);
         let left = beat.map_or(Duration::ZERO, |beat| beat.until.saturating_sub(now));
         let leave = match beat {
             Some(beat) if left > FIRST_WORD => {
-                adopted = to_adopt(&before.groups, beat, groups, &present());
+                let stopped = adopted.stopped;
+                adopted = Adoption { stopped, ..to_adopt(&before.groups, beat, groups, &present()) };
                 if beat.classes_only {
                     keep_preferences(&before.groups, &mut adopted, groups);
                 }
@@ -140,6 +150,7 @@ fn to_adopt(old: &[Group], beat: Beat, new: &[Group], present: &HashSet<IpAddr>)
         peer_off: beat.peer_off,
         stopping,
         lapsed: not_taken_up(hold).without(stopping),
+        stopped: Vec::new(),
     }
 }
 

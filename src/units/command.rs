@@ -42,6 +42,9 @@ pub enum UnitCommand {
         made: Vec<String>,
         /// Those of them that run on both nodes, and so may start at boot as well.
         everywhere: Vec<String>,
+        /// Those of them that somebody had stopped before this daemon began, and when that was asked for,
+        /// CLOCK_MONOTONIC in microseconds: as long as nothing is tried with them, that they are down is no news.
+        stopped: Vec<(String, u64)>,
     },
     /// These are to run until [`UnitCommand::EndChildren`].
     Children {

@@ -125,6 +125,16 @@ pub enum UnitError {
         /// The unit's name.
         unit: String,
     },
+    /// systemd keeps a unit that hbd made before from something else, because other units refer to it.
+    #[error(
+        "cannot make {unit}: systemd keeps the one that hbd made before from something else, because other units refer \
+         to it (`systemctl list-dependencies --reverse --all {unit}`); remove /run/systemd/transient/{unit} and call \
+         `systemctl daemon-reload`"
+    )]
+    Kept {
+        /// The unit's name.
+        unit: String,
+    },
     /// A `Condition…=` or `ExecCondition=` of the unit is not met, so systemd did not start it.
     #[error("{unit} was not started: a condition of the unit is not met; `systemctl status {unit}` says which")]
     Condition {

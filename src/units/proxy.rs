@@ -103,6 +103,9 @@ pub(super) trait Unit {
     fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
 
     #[zbus(property(emits_changed_signal = "false"))]
+    fn description(&self) -> zbus::Result<String>;
+
+    #[zbus(property(emits_changed_signal = "false"))]
     fn transient(&self) -> zbus::Result<bool>;
 }
 

@@ -113,9 +113,12 @@ fn helper(command: Variant<'_>, limit: Duration) -> [Property<'_>; 3] {
     ]
 }
 
-/// A mount unit. systemd makes the directory; where it is, is in the unit's name.
+/// A mount unit. systemd makes the directory; where it is, is in the unit's name. Its description tells it from one
+/// with other options.
 pub(super) fn mount<'a>(mount: &'a Mount, limit: Duration) -> Vec<Property<'a>> {
-    let mut properties = common(format!("{} of hbd", mount.directory));
+    let words = [Some(&*mount.device), mount.fstype.as_deref(), mount.options.as_deref()];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    let mut properties = common(format!("hbd file system {} on {}", words.join(" "), mount.directory));
     properties.push(("What", Variant::from(mount.device.as_str())));
     properties.extend(mount.fstype.as_deref().map(|fstype| ("Type", Variant::from(fstype))));
     properties.extend(mount.options.as_deref().map(|options| ("Options", Variant::from(options))));

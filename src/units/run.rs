@@ -51,10 +51,10 @@ pub async fn run(
                 Some(UnitCommand::Reboot) => {
                     work.spawn(reboot(session.clone()));
                 }
-                Some(UnitCommand::Manage { units, made, everywhere }) => {
+                Some(UnitCommand::Manage { units, made, everywhere, stopped }) => {
                     watcher.abort_all();
                     watcher.spawn(prepare(session.clone(), units.clone(), made, everywhere));
-                    watcher.spawn(keep_watching(session.clone(), units, Arc::clone(&report)));
+                    watcher.spawn(keep_watching(session.clone(), Watched::new(&units).stopped_before(&stopped), Arc::clone(&report)));
                 }
                 Some(UnitCommand::Children { children, environment }) => {
                     kept.clone_from(&children);
@@ -185,9 +185,8 @@ async fn keep_order(mut session: Session, units: Vec<String>) {
     }
 }
 
-async fn keep_watching(mut session: Session, units: Vec<String>, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {
+async fn keep_watching(mut session: Session, mut watched: Watched, report: Arc<dyn Fn(UnitReport) + Send + Sync>) {
     let mut tell = |unit: &str, news: News| report(UnitReport::News { unit: unit.to_owned(), news });
-    let mut watched = Watched::new(&units);
     loop {
         let systemd = tokio::select! {
             systemd = connected(&mut session) => systemd,

@@ -233,12 +233,19 @@ impl Systemd {
             }
             // Without a reference systemd may forget an inactive unit, and its Result, before they are read.
             let pin = made_of.is_none() && !pinned.load(Ordering::Relaxed);
-            if pin && self.call(self.manager.ref_unit(unit)).await.is_ok() {
+            // It is we who count failures and pause between starts: StartLimitBurst= must not refuse ours. It counts
+            // starts of a unit that was stopped well, too. Both are asked at once: a takeover waits for one answer.
+            let down = matches!(before.active, ActiveState::Failed | ActiveState::Inactive);
+            let counted = verb == Verb::Start && made_of.is_none() && down;
+            let reference = async { pin && self.call(self.manager.ref_unit(unit)).await.is_ok() };
+            let uncount = async {
+                if counted {
+                    let _ = self.call(self.manager.reset_failed_unit(unit)).await;
+                }
+            };
+            let (is_pinned, ()) = tokio::join!(reference, uncount);
+            if is_pinned {
                 pinned.store(true, Ordering::Relaxed);
-            }
-            if verb == Verb::Start && made_of.is_none() && before.active == ActiveState::Failed {
-                // It is we who count failures and pause between starts: StartLimitBurst= must not refuse ours.
-                let _ = self.call(self.manager.reset_failed_unit(unit)).await;
             }
             let call = match (verb, made_of) {
                 (Verb::Start, Some(properties)) => self.make(unit, properties, pinned).await,
@@ -249,8 +256,11 @@ impl Systemd {
                 Ok(job) => return Ok(Some(job)),
                 Err(error) if is_transient(&error) => sleep(RETRY).await,
                 Err(error) if made_of.is_some() && exists(&error) => {
-                    if known == MAKE_AGAIN.1 || self.is_foreign(&before).await {
+                    if self.is_foreign(&before).await {
                         return Err(UnitError::Occupied { unit: unit.to_owned() });
+                    }
+                    if known == MAKE_AGAIN.1 {
+                        return Err(UnitError::Kept { unit: unit.to_owned() });
                     }
                     known += 1;
                     // Ours of the time before: it failed, or has just ended and is about to be forgotten.

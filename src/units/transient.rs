@@ -1,15 +1,18 @@
 //! Resources whose unit hbd makes itself: scripts, OCF agents and file systems (03 §15).
 //!
 //! A script's service is active from the end of its `start` to the beginning of its `stop`, and its processes live in
-//! it. A file system's unit is the mount. Both vanish when they are stopped.
+//! it. A file system's unit is the mount. Both vanish when they are stopped, unless another unit refers to them: then
+//! systemd keeps them, and they are started as they are.
 
 use std::time::Duration;
 
 use log::warn;
+use zbus::Variant;
 
 use super::environment;
 use super::error::{UnitError, Verb};
 use super::occupants::first_few;
+use super::proxy::Property;
 use super::recipe;
 use super::systemd::Systemd;
 use super::systemd::{JobWish, ServiceProperty};
@@ -38,7 +41,28 @@ impl Systemd {
                 properties
             }
         };
+        if self.is_kept(unit, &properties).await {
+            match self.change(JobWish { verb: Verb::Start, unit, made_of: None }, limit).await {
+                // It was forgotten at this moment.
+                Err(UnitError::NotFound { .. }) => {}
+                outcome => return outcome,
+            }
+        }
         self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
+    }
+
+    /// Whether systemd still knows this unit from an earlier start, made of the same: systemd keeps a unit that has
+    /// stopped as long as another one refers to it, as hbd-order.service does and a service that needs the file system,
+    /// and refuses to make it anew. What it is made of is in its description.
+    async fn is_kept(&self, unit: &str, properties: &[Property<'_>]) -> bool {
+        let Ok(state) = self.state(unit).await else { return false };
+        if state.load != "loaded" || !state.active.is_down() {
+            return false;
+        }
+        let Ok(known) = self.unit_at(state.path).await else { return false };
+        let (transient, description) = tokio::join!(self.call(known.transient()), self.call(known.description()));
+        let (Ok(true), Ok(description)) = (transient, description) else { return false };
+        properties.iter().any(|(name, value)| *name == "Description" && *value == Variant::from(description.as_str()))
     }
 
     /// As [`Systemd::stop`]; what does not stop in time is killed.

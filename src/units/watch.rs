@@ -102,6 +102,16 @@ impl Watched {
         Watched { units: units.iter().map(watch).collect(), jobs, announced, answered: Instant::now() }
     }
 
+    /// The same, where somebody had stopped some of them, each at that moment: nobody has to be told again.
+    pub(super) fn stopped_before(mut self, stopped: &[(String, u64)]) -> Self {
+        for watch in &mut self.units {
+            if let Some((_, asked)) = stopped.iter().find(|(unit, _)| *unit == watch.unit) {
+                (watch.standing, watch.judged) = (Some(News::Stopped { asked: *asked }), monotonic_usec());
+            }
+        }
+        self
+    }
+
     /// When the units count as unknown if systemd does not answer before.
     pub(super) fn unknown_at(&self) -> Instant {
         self.answered + ANSWER

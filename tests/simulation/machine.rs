@@ -188,6 +188,7 @@ fn deed(core: &Core, action: Action) -> Deed {
         Action::Fence { .. } => Deed::Say("has nothing to fence with".to_owned()),
         Action::Escalate(step) => Deed::Say(format!("cannot stop {step:?}")),
         Action::HandOver => Deed::HandOver(Box::new(Left {
+            stopped: core.stopped_by_hand(),
             held: core.holds(),
             returns: core.returns(),
             stopping: core.still_stopping(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hbd::cluster::{
-    Adoption, Core, EXTENSIONS, Event, GroupSet, Instant, KnownPeer, Set, Settings, WitnessRules, WitnessStamp,
+    Adoption, Core, EXTENSIONS, Event, GroupSet, Instant, KnownPeer, Set, Settings, Step, WitnessRules, WitnessStamp,
 };
 use hbd::config::{Address, AutoFailback, Connectivity, Fingerprint, Group, Health, Resource, ResourceKind, Timing};
 use hbd::wire::{Message, Value};
@@ -103,6 +103,8 @@ pub struct Left {
     pub stopping: GroupSet,
     pub peer_off: bool,
     pub failback: bool,
+    /// What somebody had stopped.
+    pub stopped: Vec<(Step, Instant)>,
     /// How long nobody takes it; `None` without a witness.
     pub assured_for: Option<Duration>,
     /// When.
@@ -405,6 +407,7 @@ impl Node {
             peer_off: left.peer_off,
             stopping: left.stopping,
             lapsed: left.held.without(there),
+            stopped: left.stopped.clone(),
         }
     }
 

@@ -4,11 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::api::event::Step;
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::time::Instant;
 
 /// What our predecessor on this node held, by the places of the groups in our haresources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Adoption {
     /// All of it.
     pub held: GroupSet,
@@ -28,12 +29,15 @@ pub struct Adoption {
     /// What it held and may be another's by now: something of it may still run here, which will be told.
     #[serde(default)]
     pub lapsed: GroupSet,
+    /// What somebody had stopped by hand, of what it held and of what runs on both nodes, and when.
+    #[serde(default)]
+    pub stopped: Vec<(Step, Instant)>,
 }
 
 impl Adoption {
     /// Whether there is anything to take up, to go on stopping, or to know.
     pub fn says_something(&self) -> bool {
-        let Adoption { held, stopping, lapsed, peer_off, .. } = self;
-        *peer_off || [held, stopping, lapsed].into_iter().any(|set| !set.is_none())
+        let Adoption { held, stopping, lapsed, peer_off, stopped, .. } = self;
+        *peer_off || !stopped.is_empty() || [held, stopping, lapsed].into_iter().any(|set| !set.is_none())
     }
 }

@@ -153,6 +153,11 @@ impl Core {
         }
     }
 
+    /// Whether somebody stopped it, and that counts.
+    pub(in crate::cluster) fn is_stopped_by_hand(&self, step: Step) -> bool {
+        matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_)))
+    }
+
     /// Whether a resource that is to run here does not, or cannot be reached.
     fn is_ill(&self, step: Step) -> bool {
         let starts = self.everywhere.has(step) && !self.everywhere.is_up(step);

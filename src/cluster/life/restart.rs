@@ -53,7 +53,7 @@ impl Core {
     /// Takes up what our predecessor held. Before [`crate::cluster::Event::Start`], and only while the peers still
     /// wait for us: each step is ordered again, and is at its end at once where the resource runs.
     pub(in crate::cluster) fn adopt(&mut self, adoption: &Adoption) {
-        let Adoption { held, moved, failback, assured_until, peer_off, stopping, lapsed } = *adoption;
+        let Adoption { held, moved, failback, assured_until, peer_off, stopping, lapsed, .. } = *adoption;
         self.raise(Fact::TookUp { assured_until, peer_off });
         self.raise(Fact::MayStillRun { set: lapsed.common(self.groups.all()) });
         let set = held.common(self.groups.all());
@@ -66,8 +66,10 @@ impl Core {
             self.log(Record::PreferenceChanged { group: key, node });
         }
         self.ownership.plan_failback(failback);
-        self.take_up(set);
+        let stopped = self.still_stopped(&adoption.stopped, set);
+        self.take_up(set, &stopped.iter().map(|(step, _)| *step).collect::<Vec<_>>());
         self.doubt_units(set.common(self.left_alone()));
+        self.take_up_stopped(stopped);
         let stopping = stopping.common(self.groups.all()).without(set);
         self.ownership.mark_stopping(stopping);
         self.groups.stop_what_may_run(stopping, self.now.monotonic, &mut self.out);

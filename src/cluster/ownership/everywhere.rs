@@ -128,10 +128,12 @@ pub(in crate::cluster) enum EverywhereStart {
 }
 
 impl Core {
-    /// This node starts: what runs on both nodes need not wait for anybody.
+    /// This node starts: what runs on both nodes need not wait for anybody. What somebody stopped under our predecessor
+    /// stays so.
     pub(in crate::cluster) fn start_everywhere(&mut self) {
         let alone = self.left_alone();
-        for step in self.everywhere.steps().filter(|step| !alone.has(step.group)).collect::<Vec<_>>() {
+        let stays = |step: &Step| alone.has(step.group) || self.is_stopped_by_hand(self.everywhere.first(*step));
+        for step in self.everywhere.steps().filter(|step| !stays(step)).collect::<Vec<_>>() {
             self.everywhere.start(step, &mut self.out);
         }
     }

@@ -117,13 +117,16 @@ impl Groups {
     }
 
     /// Takes up what runs here already, as far as anybody knows: each resource is started again in its place, which
-    /// is nothing where it runs, and all of them are stopped if the group is given up before that is known.
-    pub fn adopt(&mut self, set: GroupSet, now: Instant, out: &mut Vec<Action>) {
+    /// is nothing where it runs, and all of them are stopped if the group is given up before that is known. `stopped`:
+    /// these are left as they are.
+    pub fn adopt(&mut self, set: GroupSet, stopped: &[Step], now: Instant, out: &mut Vec<Action>) {
         self.held_without_groups = self.held_without_groups.with(set.empty());
         for index in set.iter() {
             let all = self.groups[index].resources.len();
+            let starts = |resource: &usize| !stopped.contains(&Step { group: index, resource: *resource });
             let run = &mut self.runs[index];
-            (run.wanted, run.settled, run.running, run.broken) = (true, false, all, (0..all).collect());
+            (run.wanted, run.settled, run.running) = (true, false, all);
+            run.broken = (0..all).filter(starts).collect();
             out.push(Action::Log(self.notice(index, true)));
             self.advance(index, now, out);
         }

@@ -12,7 +12,7 @@ use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::peer::claims::ClaimTimes;
 use crate::cluster::peer::message::{Info, Report};
-use crate::cluster::{GroupSet, Record};
+use crate::cluster::{GroupSet, Record, Step};
 
 /// How far we have come in deciding what we own (03 §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -261,11 +261,11 @@ impl Core {
         }
     }
 
-    /// What runs here already, left by our predecessor, is ours.
-    pub(in crate::cluster) fn take_up(&mut self, set: GroupSet) {
+    /// What runs here already, left by our predecessor, is ours. `stopped`: these were stopped by hand, and stay so.
+    pub(in crate::cluster) fn take_up(&mut self, set: GroupSet, stopped: &[Step]) {
         let wall_ms = self.wall_ms();
         self.ownership.claims.made(set, wall_ms);
-        self.groups.adopt(set, self.now.monotonic, &mut self.out);
+        self.groups.adopt(set, stopped, self.now.monotonic, &mut self.out);
     }
 
     /// Marks the groups as given up and stops them.

@@ -2,7 +2,7 @@
 //! stopped by hand", "A status says what runs, not what was wanted").
 
 use super::*;
-use crate::cluster::{GroupState, ResourceState};
+use crate::cluster::{Adoption, GroupSet, GroupState, ResourceState};
 use crate::config::WhenStopped;
 
 const A1: Step = Step { group: 0, resource: 0 };
@@ -264,4 +264,48 @@ fn a_start_by_hand_that_fails_is_a_failure() {
     assert_eq!(bench.story(), [""; 0]);
     news(&mut bench, A2, UnitNews::Failed("status 1".into()));
     assert_eq!(bench.story(), ["start a2"]);
+}
+
+/// A restart moves nothing and decides nothing anew (docs/DECISIONS.md "A unit stopped by hand").
+#[test]
+fn what_somebody_stopped_stays_so_through_a_restart_of_hbd() {
+    let mut bench = Bench::joined_hbd("local");
+    news(&mut bench, A2, STOPPED);
+    let stopped = bench.core.stopped_by_hand();
+    assert_eq!(stopped.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [A2]);
+    let held = bench.core.holds();
+
+    let successor = |when: WhenStopped| {
+        let mut bench = Bench::with(|settings| settings.health.stopped = when);
+        let stopped = stopped.clone();
+        bench.feed(Event::Adopt(Box::new(Adoption { held, stopped, ..Adoption::default() })));
+        bench.feed(Event::Start);
+        bench
+    };
+    let mut bench = successor(WhenStopped::Leave);
+    assert_eq!(bench.story(), ["start a1"]);
+    assert_eq!(shown(&bench), (GroupState::Degraded, [ResourceState::Active, ResourceState::StoppedByHand]));
+    assert_eq!(bench.core.stopped_by_hand(), stopped, "for the next one");
+    bench.request(Request::Cleanup(Some(0)));
+    assert_eq!(bench.story(), ["start a2"]);
+    assert_eq!(shown(&bench), WELL);
+
+    let mut bench = successor(WhenStopped::Leave);
+    news(&mut bench, A2, UnitNews::Up);
+    assert_eq!(shown(&bench), WELL, "somebody started it while no hbd ran");
+
+    let mut bench = successor(WhenStopped::Restart);
+    assert_eq!(bench.story(), ["start a1", "start a2"], "hbd.toml says otherwise by now");
+}
+
+/// What was stopped on a node that did not hold its group says nothing of the one that holds it.
+#[test]
+fn what_is_not_taken_up_was_not_stopped_by_anybody() {
+    let mut bench = Bench::started();
+    bench.feed(Event::Adopt(Box::new(Adoption {
+        held: GroupSet::NONE,
+        stopped: vec![(A2, Instant(Duration::ZERO)), (Step { group: 9, resource: 9 }, Instant(Duration::ZERO))],
+        ..Adoption::default()
+    })));
+    assert_eq!(bench.core.stopped_by_hand(), []);
 }

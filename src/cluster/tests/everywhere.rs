@@ -221,6 +221,21 @@ fn what_somebody_stopped_is_left_alone_unless_hbd_toml_says_otherwise() {
 }
 
 #[test]
+fn what_somebody_stopped_on_the_standby_is_started_when_the_peer_dies() {
+    let mut bench = beside(false);
+    news(&mut bench, A2, STOPPED);
+    news(&mut bench, B2, STOPPED);
+    bench.story();
+    bench.peer_silent();
+    bench.run(5_000);
+    assert_eq!(bench.view().groups[1].owner.as_deref(), Some("nodea"));
+    assert!(bench.logged("b2 was stopped by somebody else: starting it again"));
+    assert!(bench.story().contains(&"start b2".into()));
+    assert_eq!((state(&bench, B2), bench.view().groups[1].state), (ResourceState::Active, GroupState::Active));
+    assert_eq!(state(&bench, A2), ResourceState::StoppedByHand, "what this node served was stopped here on purpose");
+}
+
+#[test]
 fn the_start_limit_moves_its_group_at_once() {
     let mut bench = beside(false);
     news(&mut bench, A2, UnitNews::Exhausted("start-limit-hit".into()));
@@ -366,4 +381,14 @@ fn what_hbd_is_asked_to_start_may_fail_although_somebody_had_stopped_it() {
     bench.prompt = true;
     assert!(bench.story().contains(&"ask_resources local me".into()), "the peer may serve it");
     assert_eq!(state(&bench, A2), ResourceState::Failed);
+}
+
+#[test]
+fn what_somebody_stopped_on_the_standby_stays_so_through_a_restart_of_hbd() {
+    let mut bench = set_up(false, |_| {});
+    let stopped = vec![(A2, Instant(Duration::ZERO)), (B2, Instant(Duration::ZERO))];
+    bench.feed(Event::Adopt(Box::new(crate::cluster::Adoption { stopped, ..crate::cluster::Adoption::default() })));
+    bench.feed(Event::Start);
+    assert!(!bench.story().contains(&"start a2".to_owned()));
+    assert_eq!(state(&bench, A2), ResourceState::StoppedByHand);
 }

@@ -71,7 +71,7 @@ fn a_change_of_mind_waits_for_the_running_step() {
 fn what_was_taken_up_and_not_looked_at_is_not_trusted_when_it_is_wanted_again() {
     let mut groups = groups();
     let mut out = Vec::new();
-    groups.adopt(groups.local(), NOW, &mut out);
+    groups.adopt(groups.local(), &[], NOW, &mut out);
     groups.want(groups.local(), false, NOW, &mut out);
     groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::Started, NOW, &mut out);
@@ -225,7 +225,7 @@ fn no_more_groups_start_units_at_once_than_hbd_toml_says() {
 fn the_failure_of_a_start_that_was_called_off_is_no_failure_of_its_stop() {
     let mut groups = groups_with_an_address();
     let mut out = Vec::new();
-    groups.adopt(groups.local(), NOW, &mut out);
+    groups.adopt(groups.local(), &[], NOW, &mut out);
     groups.want(groups.local(), false, NOW, &mut out);
     groups.want(groups.local(), true, NOW, &mut out);
     let said = steps(&std::mem::take(&mut out));
@@ -240,7 +240,7 @@ fn the_failure_of_a_start_that_was_called_off_is_no_failure_of_its_stop() {
 fn a_called_off_take_up_whose_stop_fails_still_stops_from_right_to_left() {
     let mut groups = groups_with_an_address();
     let mut out = Vec::new();
-    groups.adopt(groups.local(), NOW, &mut out);
+    groups.adopt(groups.local(), &[], NOW, &mut out);
     groups.want(groups.local(), false, NOW, &mut out);
     groups.want(groups.local(), true, NOW, &mut out);
     groups.ended(step(0, 0), Outcome::NotStopped("no".into()), NOW, &mut out);

@@ -61,6 +61,8 @@ pub(super) struct Plan {
     pub file_state: &'static str,
     /// `DropInPaths`.
     pub drop_ins: Vec<String>,
+    /// Once made it stays known after its stop: another unit refers to it.
+    pub kept: bool,
 }
 
 impl Default for Plan {
@@ -87,6 +89,7 @@ impl Default for Plan {
             flags: &[],
             file_state: "disabled",
             drop_ins: Vec::new(),
+            kept: false,
         }
     }
 }
@@ -113,6 +116,7 @@ impl Plan {
 #[zbus(prefix = "org.freedesktop.systemd1")]
 enum Refusal {
     NoSuchUnit(String),
+    UnitExists(String),
     TransactionIsDestructive(String),
 }
 
@@ -125,6 +129,8 @@ struct World {
     hung: Arc<AtomicBool>,
     calls: mpsc::UnboundedSender<String>,
     made: Arc<Mutex<HashMap<String, HashMap<String, OwnedVariant>>>>,
+    /// Starts since `ResetFailedUnit`.
+    starts: Arc<Mutex<HashMap<String, u32>>>,
     objects: OwnedObjectPath,
 }
 
@@ -167,6 +173,7 @@ impl Manager {
         _mode: &str,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
+        self.count_start(name);
         self.job("start", name, bus)
     }
 
@@ -188,7 +195,11 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
         let properties: HashMap<String, OwnedVariant> = properties.into_iter().collect();
-        assert!(properties.contains_key("ExecStart"), "{properties:?}");
+        assert!(properties.contains_key("ExecStart") || properties.contains_key("What"), "{properties:?}");
+        let kept = self.0.units.lock().unwrap().get(name).is_some_and(|(plan, _)| plan.kept);
+        if kept && self.0.made.lock().unwrap().contains_key(name) {
+            return Err(Refusal::UnitExists(format!("Unit {name} was already loaded or has a fragment file.")));
+        }
         self.0.made.lock().unwrap().insert(name.to_owned(), properties);
         self.job("make", name, bus)
     }
@@ -217,7 +228,9 @@ impl Manager {
         90_000_000
     }
 
-    fn reset_failed_unit(&self, _name: &str) {}
+    fn reset_failed_unit(&self, name: &str) {
+        self.0.starts.lock().unwrap().remove(name);
+    }
 
     fn reboot(&self) {
         self.0.calls.send("reboot".to_owned()).unwrap();
@@ -262,6 +275,18 @@ impl Manager {
 }
 
 impl Manager {
+    /// systemd's default: after five starts the next one fails (StartLimitBurst=).
+    fn count_start(&self, name: &str) {
+        let mut starts = self.0.starts.lock().unwrap();
+        let count = starts.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        if *count > 5
+            && let Some((plan, _)) = self.0.units.lock().unwrap().get_mut(name)
+        {
+            (plan.job, plan.next, plan.result) = ("failed", ("failed", "failed"), "start-limit-hit");
+        }
+    }
+
     fn job(&self, verb: &str, name: &str, bus: &Connection) -> Result<OwnedObjectPath, Refusal> {
         let world = self.0.clone();
         let id = {
@@ -334,6 +359,7 @@ impl Mock {
             hung: Arc::default(),
             calls: sender,
             made: Arc::default(),
+            starts: Arc::default(),
             objects: MANAGER.try_into().unwrap(),
         };
         let mut builder = bus.builder().serve_at(world.objects.clone(), Manager(world.clone()));

@@ -50,6 +50,19 @@ async fn start_and_stop_end_with_their_jobs() {
     assert_eq!(mock.calls.recv().await.unwrap(), "stop old.service");
 }
 
+/// systemd counts starts of a unit that was stopped well as it counts those of one that failed.
+#[tokio::test]
+async fn moves_in_quick_succession_reach_no_start_limit() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let plan = Plan { next: UP, stopped: Some(DOWN), ..Plan::default() };
+    let _mock = Mock::start(&bus, &[("web.service", plan)]).await;
+    let systemd = systemd(&bus).await;
+    for _ in 0..8 {
+        systemd.start("web.service", LONG).await.unwrap();
+        systemd.stop("web.service", LONG).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_is_already_so_needs_no_job() {
     let Some(bus) = PrivateBus::start() else { return };

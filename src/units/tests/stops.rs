@@ -151,7 +151,9 @@ async fn the_guard_of_a_shutdown_is_made_again_when_its_start_was_canceled() {
     let mut mock = Mock::start(&bus, &units).await;
     let (commands, _reports) = running(&bus);
     let units = vec!["web.service".into()];
-    commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
+    commands
+        .send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new(), stopped: Vec::new() })
+        .unwrap();
     let mut made = 0;
     timeout(RECHECK * 4, async {
         while made < 2 {
@@ -177,7 +179,9 @@ async fn guarded(bus: &PrivateBus) -> (Mock, mpsc::UnboundedSender<UnitCommand>)
     let mut mock = Mock::start(bus, &units).await;
     let (commands, _reports) = running(bus);
     let units = vec!["web.service".into()];
-    commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
+    commands
+        .send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new(), stopped: Vec::new() })
+        .unwrap();
     made(&mut mock).await;
     (mock, commands)
 }
@@ -213,4 +217,25 @@ async fn the_guard_of_a_shutdown_follows_what_a_drop_in_changes() {
     made(&mut mock).await;
     let after: Vec<String> = mock.made(GUARD, "After").try_into().unwrap();
     assert_eq!(after, Vec::<String>::new());
+}
+
+/// Another unit refers to it, as the guard of the order does: systemd refuses to make it a second time.
+#[tokio::test]
+async fn a_unit_that_systemd_keeps_is_started_again_and_not_made_of_something_else() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let plan = Plan { next: MOUNTED, stopped: Some(DOWN), kept: true, ..Plan::default() };
+    let mut mock = Mock::start(&bus, &[("srv-data.mount", plan)]).await;
+    let systemd = systemd(&bus).await;
+    let mount = |options: Option<&str>| {
+        let options = options.map(str::to_owned);
+        Recipe::Mount(Mount { device: "tmpfs".into(), directory: "/srv/data".into(), fstype: None, options })
+    };
+    for asked in ["make srv-data.mount", "start srv-data.mount"] {
+        systemd.start_made("srv-data.mount", &mount(None), LONG).await.unwrap();
+        assert_eq!(mock.state("srv-data.mount"), MOUNTED);
+        systemd.stop_resource("srv-data.mount", Some(&mount(None)), LONG, false).await.unwrap();
+        assert_eq!(mock.calls(), [asked, "stop srv-data.mount"]);
+    }
+    let error = systemd.start_made("srv-data.mount", &mount(Some("ro")), LONG).await.unwrap_err();
+    assert!(error.to_string().contains("systemd keeps the one that hbd made before"), "{error}");
 }

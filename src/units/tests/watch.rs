@@ -28,7 +28,9 @@ impl Stage {
         let mock = Mock::start(bus, &units).await;
         let (commands, reports) = running(bus);
         let units = vec!["web.service".into(), "db.service".into()];
-        commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new() }).unwrap();
+        commands
+            .send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new(), stopped: Vec::new() })
+            .unwrap();
         let mut stage = Stage { mock, commands, reports };
         for _ in 0..2 {
             let (_, news) = stage.news().await;

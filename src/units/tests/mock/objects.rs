@@ -45,6 +45,18 @@ impl Unit {
     }
 
     #[zbus(property)]
+    fn transient(&self) -> bool {
+        self.0.made.lock().unwrap().contains_key(&self.1)
+    }
+
+    #[zbus(property)]
+    fn description(&self) -> String {
+        let made = self.0.made.lock().unwrap();
+        let known = made.get(&self.1).and_then(|properties| properties.get("Description")).cloned();
+        known.map(|text| text.try_into().unwrap()).unwrap_or_default()
+    }
+
+    #[zbus(property)]
     fn id(&self) -> String {
         self.1.clone()
     }

@@ -37,7 +37,7 @@ const LINE: &str = "nodea 192.168.17.200/24/eth0 Filesystem::tmpfs::/srv/lab-dat
                     lab-script::one OCF::LabAgent::here httpd\n";
 
 /// They start from left to right, and stop from right to left when they move to the peer: after a `daemon-reload`,
-/// and while a process uses the mount.
+/// and while a process uses the mount. They come back to where they ran before.
 pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     install(pair)?;
     let since = pair.start_with(Some(LINE))?;
@@ -77,6 +77,14 @@ pub fn scripts_agents_and_file_systems(pair: &mut Pair) -> Result<String> {
     let left = pair.node(A).attempt(&["test", "-e", "/run/lab-agent"])?;
     expect_status("the agent's resource on nodea", &left, 1)?;
     pair.client.wait_served_by(NODES[B].name, SOON)?;
+
+    // Other units refer to what hbd made on nodea, and systemd has kept it.
+    pair.node(B).run(&["hbctl", "standby"])?;
+    pair.lab.wait_owner(A, TAKEOVER)?;
+    for unit in [MOUNT, SCRIPT_UNIT, AGENT_UNIT, HTTPD] {
+        pair.wait_unit(A, unit, "active", SOON)?;
+    }
+    pair.client.wait_served_by(NODES[A].name, SOON)?;
     Ok(String::new())
 }
 
