@@ -18,6 +18,11 @@ const SERVICE: &str = "[groups.\"192.168.17.200/24/eth0\".check]\nhttp = \"http:
 /// The standby is ready as long as this file is there.
 const READY: &str =
     "[groups.\"192.168.17.200/24/eth0\"]\nready = \"test -e /run/lab-ready || { echo no data here; exit 1; }\"\n";
+/// The directory of the service's data, a file system of its own.
+const DATA: &str = "/srv/lab-data";
+/// The service is well as long as a file can be written there.
+const WRITES: &str = "[groups.\"192.168.17.200/24/eth0\".check]\ncommand = \"echo $$ >/srv/lab-data/written\"\n\
+                      interval = 1\ntimeout = 5\nfall = 2\nrise = 1\n";
 /// Beyond what the check itself takes: nginx is stopped by SIGKILL after five seconds, and started.
 const RESTART: Duration = Duration::from_secs(30);
 
@@ -143,4 +148,48 @@ pub fn a_node_that_is_not_ready_takes_nothing(pair: &mut Pair) -> Result<String>
     pair.lab.nodes[A].boot()?;
     tidy(pair)?;
     Ok(format!("served {:.1} s after the node was ready", served - since))
+}
+
+/// The data directory of one node takes no file any more, as after an error of its disk: a restart mends nothing, so
+/// the group moves. The status says what is wrong while it lasts, and `hbctl why` what was, on the node that failed.
+pub fn a_data_directory_that_takes_no_file_moves_the_group(pair: &mut Pair) -> Result<String> {
+    for index in [A, B] {
+        if !pair.node(index).is_on() {
+            pair.lab.nodes[index].boot()?;
+        }
+        pair.node(index).run(&["mkdir", "-p", DATA])?;
+    }
+    pair.node(A).run(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", DATA])?;
+    start(pair, WRITES)?;
+    pair.wait_well()?;
+    wait_until("the check to write", SOON, || {
+        (pair.node(A).attempt(&["test", "-s", "/srv/lab-data/written"]).ok()?.status == Some(0)).then_some(())
+    })?;
+    let since = now();
+    pair.node(A).run(&["mount", "-o", "remount,ro", DATA])?;
+    wait_until("hbctl status to say what is wrong", SOON, || {
+        let status = pair.node(A).attempt(&["hbctl", "status"]).ok()?;
+        (status.status == Some(3) && status.stdout.contains("Read-only file system")).then_some(())
+    })?;
+    for count in ["1", "2"] {
+        pair.wait_record(A, since, &format!("failure {count} lately"), RESTART)?;
+    }
+    pair.wait_record(A, since, "goes to node nodeb because it fails here", RESTART)?;
+    pair.lab.wait_owner(B, RESTART)?;
+    let served = pair.client.wait_served_by(NODES[B].name, SOON)?;
+    let status = pair.node(A).attempt(&["hbctl", "status"])?;
+    expect_words("hbctl status on nodea", &status.stdout, &["failed 3 times lately"])?;
+    let why = pair.node(A).attempt(&["hbctl", "why"])?;
+    expect_words("hbctl why on nodea", &why.stdout, &["Read-only file system"])?;
+
+    // Mended: the administrator says so, and takes the group back.
+    pair.node(A).run(&["mount", "-o", "remount,rw", DATA])?;
+    pair.node(A).run(&["hbctl", "cleanup"])?;
+    pair.node(A).run(&["hbctl", "takeover"])?;
+    pair.lab.wait_owner(A, TAKEOVER)?;
+    pair.client.wait_served_by(NODES[A].name, SOON)?;
+    pair.wait_well()?;
+    tidy(pair)?;
+    pair.node(A).run(&["umount", DATA])?;
+    Ok(format!("served by the peer {:.1} s after the directory was read-only", served - since))
 }

@@ -158,7 +158,9 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
 }
 
 /// Each node serves what prefers it, but for a group that an operator has moved. First the link is cut, then the LAN
-/// between the nodes as well, and both serve everything. Healed, each group is where it was claimed first.
+/// between the nodes as well, and both serve everything. Healed, each group has one owner: where
+/// the nodes hear each other first, the one that claimed it first; where they see each other's ARP first, the one that
+/// it prefers (05 §5.4).
 pub fn active_active_through_a_partition(pair: &mut Pair) -> Result<String> {
     // What an operator has moved would return with a peer that was dead.
     settled_with(pair, HARESOURCES, "off")?;
@@ -182,11 +184,13 @@ pub fn active_active_through_a_partition(pair: &mut Pair) -> Result<String> {
     pair.lab.switch.part(&names, true)?;
     wait_both_serve_all(pair)?;
     pair.lab.switch.part(&names, false)?;
-    wait_as_moved(pair, START)?;
+    wait_as_preferred(pair, START)?;
+    let second = only_owner(pair, START)?;
     pair.wait_well()?;
     let agreed = now();
     wait_dead_times()?;
-    wait_as_moved(pair, SOON)?;
+    wait_as_preferred(pair, SOON)?;
+    expect("the owner of the group that was moved", &only_owner(pair, SOON)?, &second)?;
     pair.expect_used_in_turn(agreed, &[A])?;
     pair.expect_undisturbed(A, agreed)?;
     Ok(String::new())
@@ -194,9 +198,27 @@ pub fn active_active_through_a_partition(pair: &mut Pair) -> Result<String> {
 
 /// The groups are where an operator has moved them.
 fn wait_as_moved(pair: &Pair, limit: Duration) -> Result<()> {
+    wait_as_preferred(pair, limit)?;
+    wait_where(pair, B, SECOND_ADDRESS, "second.service", limit)
+}
+
+/// The groups that were not moved are where they prefer to be.
+fn wait_as_preferred(pair: &Pair, limit: Duration) -> Result<()> {
     wait_where(pair, A, VIP, HTTPD, limit)?;
-    wait_where(pair, B, SECOND_ADDRESS, "second.service", limit)?;
     wait_where(pair, B, THIRD_ADDRESS, "third.service", limit)
+}
+
+/// Which node alone has the group that an operator has moved.
+fn only_owner(pair: &Pair, limit: Duration) -> Result<usize> {
+    let serves = |index: usize| {
+        let (address, unit) = (pair.node(index).holds(SECOND_ADDRESS), pair.node(index).unit_state("second.service"));
+        [address.is_ok_and(|held| held), unit.is_ok_and(|state| state == "active")]
+    };
+    wait_until("the group that was moved to have one owner", limit, || match [serves(A), serves(B)] {
+        [[true, true], [false, false]] => Some(A),
+        [[false, false], [true, true]] => Some(B),
+        _ => None,
+    })
 }
 
 fn wait_both_serve_all(pair: &Pair) -> Result<()> {

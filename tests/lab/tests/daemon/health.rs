@@ -6,7 +6,13 @@ use hbd_lab::lab::NODES;
 use hbd_lab::process::{now, wait_until};
 
 use crate::pair::{A, B, HTTPD, Pair, SOON, START, TAKEOVER, expect, expect_words, unexpected};
-use crate::unit_ends::wait_whole;
+use crate::succession::main_process;
+use crate::unit_ends::{wait_status, wait_whole};
+
+/// Merged over hbd.toml.
+const UNDONE: (&str, &str) = ("/etc/hbd/hbd.toml.d/lab-stopped.toml", "[health]\nstopped = \"restart\"\n");
+/// More than `[health] restarts`: if they were failures, the group would move.
+const STOPS: usize = 4;
 
 /// Kills the unit's processes.
 fn crash(pair: &Pair, index: usize) -> Result<f64> {
@@ -88,4 +94,45 @@ pub fn an_operators_stop_is_left_alone(pair: &mut Pair) -> Result<String> {
         Some(record) => unexpected(record.message()),
         None => Ok(String::new()),
     }
+}
+
+/// Where hbd.toml has `stopped = "restart"`, hbd itself starts what somebody stops, as often as that happens: it says
+/// so each time, counts no failure and moves nothing.
+pub fn an_operators_stop_is_undone_where_hbd_toml_says_so(pair: &mut Pair) -> Result<String> {
+    pair.stop_with(None)?;
+    for index in [A, B] {
+        pair.node(index).write(UNDONE.0, UNDONE.1)?;
+    }
+    let since = pair.start_with(None)?;
+    pair.wait_settled(since)?;
+    wait_status(pair, 0)?;
+    let begun = now();
+    let mut slowest: f64 = 0.0;
+    for _ in 0..STOPS {
+        let before = main_process(pair, HTTPD)?;
+        let since = now();
+        pair.node(A).run(&["systemctl", "stop", HTTPD])?;
+        let said = pair.wait_record(A, since, "httpd was stopped by somebody else: starting it again", SOON)?;
+        expect("its priority", &said.priority(), &4)?;
+        pair.wait_unit(A, HTTPD, "active", SOON)?;
+        if main_process(pair, HTTPD)? == before {
+            return unexpected("nginx.service was not stopped");
+        }
+        slowest = slowest.max(pair.client.wait_served_by(NODES[A].name, SOON)? - since);
+        wait_whole(pair, A)?;
+        wait_status(pair, 0)?;
+    }
+    let records = pair.records(A, begun)?;
+    if let Some(record) = records.iter().find(|record| record.message().contains("has failed here")) {
+        return unexpected(record.message());
+    }
+    expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])?;
+    if pair.lab.announcers(begun)?.contains(&NODES[B].public_mac()) {
+        return unexpected("nodeb had the address meanwhile");
+    }
+    for index in [A, B] {
+        pair.node(index).run(&["rm", UNDONE.0])?;
+    }
+    pair.start_with(None)?;
+    Ok(format!("served again {slowest:.1} s after the stop, at most"))
 }

@@ -8,6 +8,7 @@ mod addresses6;
 mod attacks;
 mod bus;
 mod busy;
+mod changes;
 mod checks;
 mod children;
 mod conflict;
@@ -25,6 +26,7 @@ mod interruption;
 mod jobs;
 mod keys;
 mod lease;
+mod left_overs;
 mod manners;
 mod metrics;
 mod moves;
@@ -35,6 +37,7 @@ mod package;
 mod pair;
 mod reload;
 mod removal;
+mod rename;
 mod repetition;
 mod restart;
 mod service;
@@ -102,6 +105,15 @@ const TESTS: &[(&str, Play)] = &[
     ("reload::a_mistake_changes_nothing", reload::a_mistake_changes_nothing),
     ("reload::a_slow_stop_delays_nothing", reload::a_slow_stop_delays_nothing),
     ("reload::a_stop_during_a_reload_is_a_stop", reload::a_stop_during_a_reload_is_a_stop),
+    ("changes::a_changed_address_leaves_nothing_behind", changes::a_changed_address_leaves_nothing_behind),
+    ("changes::what_is_added_is_in_force_at_once", changes::what_is_added_is_in_force_at_once),
+    ("rename::a_node_gets_another_name_as_the_handbook_says", rename::a_node_gets_another_name_as_the_handbook_says),
+    (
+        "rename::a_name_that_the_other_node_does_not_know_makes_no_second_owner",
+        rename::a_name_that_the_other_node_does_not_know_makes_no_second_owner,
+    ),
+    ("left_overs::a_node_that_joins_releases_them_at_once", left_overs::a_node_that_joins_releases_them_at_once),
+    ("left_overs::a_node_that_boots_alone_goes_on_with_them", left_overs::a_node_that_boots_alone_goes_on_with_them),
     ("restart::a_full_disk_ends_no_restart", restart::a_full_disk_ends_no_restart),
     ("restart::another_host_name_ends_no_restart", restart::another_host_name_ends_no_restart),
     ("restart::a_mistake_in_a_file_ends_no_restart", restart::a_mistake_in_a_file_ends_no_restart),
@@ -117,12 +129,20 @@ const TESTS: &[(&str, Play)] = &[
     ),
     ("health::an_operators_stop_is_left_alone", health::an_operators_stop_is_left_alone),
     (
+        "health::an_operators_stop_is_undone_where_hbd_toml_says_so",
+        health::an_operators_stop_is_undone_where_hbd_toml_says_so,
+    ),
+    (
         "checks::a_service_that_hangs_on_one_of_two_nodes_costs_a_move",
         checks::a_service_that_hangs_on_one_of_two_nodes_costs_a_move,
     ),
     (
         "checks::a_service_that_hangs_is_restarted_and_then_moves",
         checks::a_service_that_hangs_is_restarted_and_then_moves,
+    ),
+    (
+        "checks::a_data_directory_that_takes_no_file_moves_the_group",
+        checks::a_data_directory_that_takes_no_file_moves_the_group,
     ),
     ("checks::a_node_that_is_not_ready_takes_nothing", checks::a_node_that_is_not_ready_takes_nothing),
     ("everywhere::only_its_address_moves", everywhere::only_its_address_moves),

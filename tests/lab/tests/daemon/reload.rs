@@ -11,16 +11,16 @@ use hbd_lab::process::{now, wait_until};
 use crate::pair::{A, B, HBD, HTTPD, Pair, SOON, START, expect, expect_status, expect_words, unexpected};
 use crate::succession::{expect_unmoved, main_process};
 
-const HA_CF: &str = "/etc/ha.d/ha.cf";
-const HARESOURCES: &str = "/etc/ha.d/haresources";
-const GROUP: &str = "nodea 192.168.17.200/24/eth0 httpd\n";
+pub const HA_CF: &str = "/etc/ha.d/ha.cf";
+pub const HARESOURCES: &str = "/etc/ha.d/haresources";
+pub const GROUP: &str = "nodea 192.168.17.200/24/eth0 httpd\n";
 /// The address of a second group.
-const SECOND: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 201);
+pub const SECOND: Ipv4Addr = Ipv4Addr::new(192, 168, 17, 201);
 /// A unit that takes longer to stop than the peer would wait.
 const SLOW: &str = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 60\nTimeoutStopSec=90\n";
 
 /// Reloads on one node after the other, and gives what was said.
-fn reload(pair: &mut Pair) -> Result<[String; 2]> {
+pub fn reload(pair: &mut Pair) -> Result<[String; 2]> {
     let mut said = [String::new(), String::new()];
     for index in [B, A] {
         let since = now();
@@ -30,17 +30,17 @@ fn reload(pair: &mut Pair) -> Result<[String; 2]> {
     Ok(said)
 }
 
-fn write_both(pair: &Pair, path: &str, text: impl Fn(usize) -> Result<String>) -> Result<()> {
+pub fn write_both(pair: &Pair, path: &str, text: impl Fn(usize) -> Result<String>) -> Result<()> {
     [A, B].into_iter().try_for_each(|index| pair.node(index).write(path, &text(index)?))
 }
 
-fn wait_holds(pair: &Pair, index: usize, address: Ipv4Addr, holds: bool) -> Result<()> {
+pub fn wait_holds(pair: &Pair, index: usize, address: Ipv4Addr, holds: bool) -> Result<()> {
     let what = format!("{} to have {address}: {holds}", NODES[index].name);
     wait_until(&what, START, || (pair.node(index).holds(address).ok()? == holds).then_some(()))
 }
 
 /// Waits for more than a dead time, in which a peer would have taken over.
-fn wait_dead_time(since: f64) -> Result<()> {
+pub fn wait_dead_time(since: f64) -> Result<()> {
     wait_until("the dead time to pass", SOON, || (now() > since + f64::from(DEADTIME) + 2.0).then_some(()))
 }
 
