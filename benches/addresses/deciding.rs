@@ -96,6 +96,7 @@ fn settings(groups: usize) -> Settings {
         known_peers: Vec::new(),
         witness: None,
         known_witness: None,
+        tickle: false,
         extensions: EXTENSIONS,
     }
 }
