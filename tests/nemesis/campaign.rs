@@ -1,5 +1,8 @@
 //! Plays one round after the other on one pair, keeps the evidence of a finding and goes on with a new pair, and sums
 //! up at the end.
+//!
+//! A finding of a machine that was starved proves little: the round is played again. What is found each time counts,
+//! unless it was the host that did not let this machine run.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -32,6 +35,19 @@ pub struct Wanted {
 
 /// How often a new pair is tried that does not become calm by itself.
 const PAIRS: u32 = 3;
+/// How often a round is played again whose machine was starved.
+const AGAIN: u32 = 2;
+
+/// How a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Nothing was found: the pair can be played with again.
+    Well,
+    /// Something was found, and counts or not.
+    Judged,
+    /// Something was found that says nothing: the round must be played again.
+    Undecided,
+}
 
 /// A campaign.
 #[derive(Debug)]
@@ -42,8 +58,9 @@ pub struct Campaign {
     acts: BTreeMap<&'static str, u32>,
     refused: u32,
     longest_calm: f64,
+    again: u32,
     spoilt: u32,
-    findings: Vec<(u64, Finding)>,
+    findings: Vec<(String, Finding)>,
 }
 
 impl Campaign {
@@ -56,6 +73,7 @@ impl Campaign {
             acts: BTreeMap::new(),
             refused: 0,
             longest_calm: 0.0,
+            again: 0,
             spoilt: 0,
             findings: Vec::new(),
         }
@@ -66,21 +84,29 @@ impl Campaign {
         println!("nemesis: seed {}, {} acts to choose from", self.wanted.seed, self.wanted.acts.len());
         let mut pair = None;
         let mut number = self.wanted.first;
-        while self.begun.elapsed() < self.wanted.time && !process::budget_is_over() {
+        let mut tries = 0;
+        // A round that has to be played again is, also when the time is over.
+        while (tries > 0 || self.begun.elapsed() < self.wanted.time) && !process::budget_is_over() {
             let mut field = match pair.take() {
                 Some(field) => field,
                 None => calm_pair(self.wanted.witness)?,
             };
-            if self.play_round(&mut field, number) {
+            let ended = self.play_round(&mut field, number, tries);
+            if ended == Ended::Undecided {
+                tries += 1;
+                continue;
+            }
+            if ended == Ended::Well {
                 pair = Some(field);
             }
             number += 1;
+            tries = 0;
         }
         Ok(())
     }
 
-    /// Plays a round. Whether the pair can be played with again.
-    fn play_round(&mut self, field: &mut Field, number: u64) -> bool {
+    /// Plays a round, which was played so often already.
+    fn play_round(&mut self, field: &mut Field, number: u64, tries: u32) -> Ended {
         let planned = plan::round(self.wanted.seed, number, TABLE, &self.wanted.acts);
         println!("round {} ({:.0} s)", number, self.begun.elapsed().as_secs_f64());
         let (started, before) = (Instant::now(), Times::now());
@@ -101,37 +127,49 @@ impl Campaign {
         let found = locked(&field.shared.findings).clone();
         if found.is_empty() {
             println!("    ok");
-            return true;
+            return Ended::Well;
         }
-        self.conclude(field, number, begun, &story, found, starvation::spoilt_since(started, before));
-        false
-    }
-
-    /// Keeps the evidence of a round with findings, and prints where it is.
-    fn conclude(
-        &mut self,
-        field: &Field,
-        number: u64,
-        begun: f64,
-        story: &str,
-        found: Vec<Finding>,
-        spoilt: Option<String>,
-    ) {
-        let seed = self.wanted.seed;
-        println!("-- the story of seed {seed}, round {number}");
+        let again = if tries == 0 { String::new() } else { format!("-again-{tries}") };
+        let name = format!("{}-{number}{again}", self.wanted.seed);
+        println!("-- the story of {name}");
         print!("{story}");
-        match keep(field, &format!("{seed}-{number}"), begun, story) {
+        match keep(field, &name, begun, &story) {
             Ok(directory) => println!("-- evidence: {}", directory.display()),
             Err(error) => println!("-- no evidence: {error}"),
         }
-        match spoilt {
-            Some(why) => {
-                self.spoilt += 1;
-                println!("    not counted: {why}");
-                starvation::wait_for_processors();
-            }
-            None => self.findings.extend(found.into_iter().map(|finding| (number, finding))),
+        let ended = self.conclude(&name, found, started, before, tries);
+        if ended == Ended::Undecided {
+            starvation::wait_for_processors();
         }
+        ended
+    }
+
+    /// Judges what was found in a round.
+    fn conclude(&mut self, name: &str, found: Vec<Finding>, started: Instant, before: Times, tries: u32) -> Ended {
+        let host = starvation::spoilt_since(started, before);
+        let by_host = host.is_some();
+        let starved = host.or_else(|| starvation::loaded_since(started));
+        let certain = |finding: &Finding| match (starved.is_some(), by_host) {
+            (false, _) => true,
+            (true, true) => finding.kind == Kind::Panic,
+            (true, false) => finding.kind.counts_under_load(),
+        };
+        let (counts, doubtful): (Vec<Finding>, Vec<Finding>) = found.into_iter().partition(certain);
+        let named = |finding| (name.to_owned(), finding);
+        self.findings.extend(counts.into_iter().map(named));
+        let Some(why) = starved.filter(|_| !doubtful.is_empty()) else { return Ended::Judged };
+        if tries < AGAIN && !process::budget_is_over() {
+            println!("    played again: {why}");
+            self.again += 1;
+            return Ended::Undecided;
+        }
+        if by_host {
+            println!("    not counted: {why}");
+            self.spoilt += 1;
+        } else {
+            self.findings.extend(doubtful.into_iter().map(named));
+        }
+        Ended::Judged
     }
 
     fn do_acts(&mut self, field: &mut Field, planned: &[Planned], begun: f64) {
@@ -187,14 +225,16 @@ impl Campaign {
             self.begun.elapsed().as_secs_f64(),
             self.longest_calm
         );
+        if self.again > 0 {
+            println!("{} rounds were played again, because the machine was starved", self.again);
+        }
         if self.spoilt > 0 {
             println!("{} rounds with findings are not counted: the host did not let this machine run", self.spoilt);
         }
         let mut kinds: BTreeMap<Kind, u32> = BTreeMap::new();
-        for (round, finding) in &self.findings {
+        for (name, finding) in &self.findings {
             *kinds.entry(finding.kind).or_default() += 1;
-            let seed = self.wanted.seed;
-            println!("  target/nemesis/{seed}-{round}: {}: {}", finding.kind.name(), finding.text);
+            println!("  target/nemesis/{name}: {}: {}", finding.kind.name(), finding.text);
         }
         let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
         println!("findings: {}", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });

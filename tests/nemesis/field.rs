@@ -17,6 +17,7 @@ use hbd_lab::software::witness_package;
 use hbd_lab::witness::{Reached, Witness};
 
 use crate::finding::Finding;
+use crate::status::Seen;
 use crate::trouble::World;
 
 /// The unit of hbd.
@@ -36,6 +37,8 @@ pub struct Shared {
     pub shells: Mutex<[Option<Shell>; 2]>,
     /// The answers to the question who has the address, of the last seconds.
     pub claims: Mutex<VecDeque<Answer>>,
+    /// What was seen last on each node that has to answer.
+    pub seen: Mutex<[Option<Seen>; 2]>,
     /// What was found in this round.
     pub findings: Mutex<Vec<Finding>>,
     /// Since when this round is watched, wall clock; `None` between rounds.
@@ -121,6 +124,7 @@ impl Field {
             world: Mutex::new(World::new(with_witness)),
             shells: Mutex::default(),
             claims: Mutex::default(),
+            seen: Mutex::default(),
             findings: Mutex::default(),
             begun: Mutex::default(),
             answers: client.answers(),

@@ -37,6 +37,11 @@ impl Kind {
             Kind::Panic => "a panic",
         }
     }
+
+    /// Whether a machine that does too much at once explains nothing of it.
+    pub fn counts_under_load(self) -> bool {
+        matches!(self, Kind::TwoOwners | Kind::Panic)
+    }
 }
 
 /// One finding.

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
     }
     hbd_lab::process::set_budget(wanted.time + MORE);
     hbd_lab::starvation::watch_for_stalls();
+    hbd_lab::starvation::watch_for_load();
     let mut campaign = Campaign::new(wanted);
     if let Err(error) = campaign.play() {
         println!("nemesis: {error}");

@@ -30,6 +30,8 @@ pub enum Trouble {
     Stopped,
     /// systemd calls the service active, and it does not answer.
     Hangs,
+    /// The service takes long to stop.
+    StopHangs,
     /// A real Heartbeat runs in place of hbd.
     Heartbeat,
     /// It does not reach the witness.
@@ -63,7 +65,7 @@ const fn row(trouble: Trouble, flags: [bool; 3], after: f64, source: &'static st
     Excuse { trouble, unfit, keeps, mute, after, source }
 }
 
-const EXCUSES: [Excuse; 16] = [
+const EXCUSES: [Excuse; 17] = [
     // It boots, hears its peer or waits for initdead, and may get its group back.
     row(Trouble::Off, [true, false, true], 45.0, "failures: it comes back"),
     row(Trouble::Away, [true, false, true], 30.0, "failures: systemctl stop hbd"),
@@ -79,6 +81,8 @@ const EXCUSES: [Excuse; 16] = [
     row(Trouble::Fails, [true, false, false], 35.0, "failures: a unit fails; it fails on the other node, too"),
     row(Trouble::Stopped, [true, true, false], 10.0, "failures: somebody stops it by hand"),
     row(Trouble::Hangs, [true, true, false], 10.0, "failures: it hangs, and there is no check"),
+    // Nothing moves before it is down, and the move may be undone instead.
+    row(Trouble::StopHangs, [true, true, false], 10.0, "failures: it does not stop in a planned move"),
     // It keeps what it does not serve, needs ten seconds for each decision, and is told nothing by hbctl.
     row(Trouble::Heartbeat, [true, true, true], 45.0, "PROTECTION.md: with a real Heartbeat as the other node"),
     // A node that does not hear the other one either has no right to serve, and takes nothing.
@@ -135,7 +139,8 @@ pub struct World {
 }
 
 /// Within so many seconds more than the dead time a client is served again: three questions on the LAN, a start of
-/// the service, and what a busy machine adds.
+/// the service, and what a busy machine adds. One that had no processor for longer is no judge: `campaign` plays that
+/// round again.
 const MARGIN: f64 = 10.0;
 /// What an hbd that is about to be started again asks for beside the dead time (05 §3.2).
 const PATIENCE: f64 = 30.0;

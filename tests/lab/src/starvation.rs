@@ -19,6 +19,12 @@ const LOOK: Duration = Duration::from_millis(20);
 /// itself delays it by some tens of milliseconds. A stall of this length may exceed a dead time or a client's
 /// patience.
 const STALL: Duration = Duration::from_millis(400);
+/// The time of one look at this machine's own load.
+const LOAD_LOOK: Duration = Duration::from_secs(1);
+/// With less idle time than so many of a hundred in a look, who wants to run waits for a processor.
+const HARDLY_IDLE: u64 = 5;
+/// For so long at a time this machine's own load may delay a service's start, or an answer, by seconds.
+const LOADED: Duration = Duration::from_secs(5);
 /// How long the host may take to have processors for us again.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -55,6 +61,14 @@ impl Times {
         let starved = stolen > 0 && stolen * 6 >= used + idle + stolen && stolen * 3 >= used + stolen;
         starved.then(|| stolen * 100 / (used + idle + stolen))
     }
+
+    /// Whether no processor was idle since `before`, but for moments.
+    fn is_full_since(self, before: Times) -> bool {
+        let used = self.used.saturating_sub(before.used);
+        let idle = self.idle.saturating_sub(before.idle);
+        let stolen = self.stolen.saturating_sub(before.stolen);
+        used > 0 && idle * 100 < HARDLY_IDLE * (used + idle + stolen)
+    }
 }
 
 /// The stalls of this machine since the first question: when each ended, and how long it was.
@@ -87,6 +101,43 @@ fn stall_between(before: Instant, now: Instant) -> Option<Duration> {
 pub fn longest_stall_since(begun: Instant) -> Option<Duration> {
     let stalls = STALLS.lock().unwrap_or_else(PoisonError::into_inner);
     stalls.iter().filter(|(ended, _)| *ended >= begun).map(|(_, stall)| *stall).max()
+}
+
+/// The times in which no processor was idle: from when to when.
+static LOADS: Mutex<Vec<(Instant, Instant)>> = Mutex::new(Vec::new());
+
+/// Begins to look at this machine's own load. Only the first call in a process counts.
+pub fn watch_for_load() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        thread::spawn(|| {
+            let (mut before, mut times) = (Instant::now(), Times::now());
+            loop {
+                thread::sleep(LOAD_LOOK);
+                let (now, times_now) = (Instant::now(), Times::now());
+                if times_now.is_full_since(times) {
+                    join(&mut LOADS.lock().unwrap_or_else(PoisonError::into_inner), (before, now));
+                }
+                (before, times) = (now, times_now);
+            }
+        });
+    });
+}
+
+/// Adds a look to the one that it follows, or as another one.
+fn join(loads: &mut Vec<(Instant, Instant)>, (begun, ended): (Instant, Instant)) {
+    match loads.last_mut() {
+        Some(last) if last.1 == begun => last.1 = ended,
+        _ => loads.push((begun, ended)),
+    }
+}
+
+/// How this machine's own load may have spoilt what began at `begun`, in words, if [`watch_for_load`] was called
+/// before; `None` if it has not.
+pub fn loaded_since(begun: Instant) -> Option<String> {
+    let loads = LOADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let longest = loads.iter().map(|(from, until)| until.saturating_duration_since(begun.max(*from))).max()?;
+    (longest >= LOADED).then(|| format!("this machine had no idle processor for {:.0} s", longest.as_secs_f64()))
 }
 
 /// How the host has spoilt a test that began at `begun`, when the processors' times were `before`: in words; `None`
@@ -135,6 +186,21 @@ mod tests {
         assert_eq!(after(20), None);
         assert_eq!(after(100), None);
         assert_eq!(after(1_020), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_machine_is_loaded_without_an_idle_processor_for_seconds_at_a_time() {
+        let since = |used, idle, stolen| Times { used, idle, stolen }.is_full_since(Times::default());
+        assert!(since(199, 1, 0) && since(150, 0, 50));
+        assert!(!since(150, 50, 0) && !since(0, 0, 0));
+        let at = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let [one, two, three, five] = [1, 2, 3, 5].map(at);
+        let mut loads = Vec::new();
+        join(&mut loads, (one, two));
+        join(&mut loads, (two, three));
+        join(&mut loads, (five, at(6)));
+        assert_eq!(loads[0], (one, three));
+        assert_eq!(loads.len(), 2);
     }
 
     #[test]

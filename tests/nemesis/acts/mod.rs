@@ -5,9 +5,9 @@
 //! | [`power`] | machines without power, reboots |
 //! | [`processes`] | killed and frozen processes |
 //! | [`network`] | cables, interfaces, addresses, strangers |
-//! | [`units`] | the group's service: fails, loops, hangs, lies; what administrators do to it |
-//! | [`operate`] | restarts, upgrades, moves, maintenance |
-//! | [`files`] | files that are wrong or differ, names, the disk |
+//! | [`units`] | the group's service: fails, loops, hangs, lies; what administrators do to it and its target |
+//! | [`operate`] | restarts, upgrades, a removal, moves, maintenance |
+//! | [`files`] | files that are wrong, differ or change, names, disks |
 
 mod files;
 mod network;
@@ -85,6 +85,8 @@ pub const LONG: u16 = 512;
 
 /// Only with a witness.
 pub const VOTE: u16 = 1024;
+/// The directory of logs is another one until the machine boots.
+const LOGS: u16 = 2048;
 
 const fn act(
     name: &'static str,
@@ -105,6 +107,8 @@ pub const TABLE: &[Act] = &[
     act("both_lose_power", 1, POWER, &[(Both, Off)], power::both_off),
     act("witness_dead", 4, VOTE, &[(Both, Vote)], network::kill_witness),
     act("witness_cut", 6, VOTE, &[(This, Vote)], network::cut_witness),
+    act("witness_client_killed", 3, VOTE, &[(This, Vote)], processes::kill_witness_client),
+    act("witness_client_frozen", 3, VOTE | FREEZE, &[(This, Vote)], processes::freeze_witness_client),
     act("hbd_killed", 4, 0, &[(This, Succeeds)], processes::kill_hbd),
     act("hbd_killed_twice", 2, 0, &[(This, Succeeds)], processes::kill_hbd_twice),
     act("hbd_frozen", 3, FREEZE, &[(This, Still)], processes::freeze_hbd),
@@ -126,10 +130,13 @@ pub const TABLE: &[Act] = &[
     act("link_doubles", 2, LINK, &[(This, Changed)], network::link_doubles),
     act("link_replays", 3, LINK, &[(This, Changed)], network::link_replays),
     act("link_address_gone", 2, LINK, &[(This, Link)], network::flush_link),
+    act("link_down_inside", 2, LINK, &[(This, Link)], network::link_down_inside),
     act("lan_cut", 5, LAN, &[(This, LanCut)], network::cut_lan),
     act("lan_flaps", 2, LAN, &[(This, LanCut)], network::flap_lan),
     act("lan_one_way", 2, LAN, &[(This, LanBad)], network::lan_one_way),
     act("lan_lossy", 2, LAN, &[(This, LanBad)], network::lan_lossy),
+    act("lan_slow", 2, LAN, &[(This, LanBad)], network::lan_slow),
+    act("lan_doubles", 2, LAN, &[(This, Changed)], network::lan_doubles),
     act("lan_down_inside", 2, LAN, &[(This, LanCut)], network::down_inside),
     act("all_cut_between", 3, LAN | LINK, &[(This, Link), (This, LanBad)], network::part),
     act("lan_flushed", 2, LAN, &[(This, Changed)], network::flush_lan),
@@ -138,13 +145,22 @@ pub const TABLE: &[Act] = &[
     act("stranger_claims", 2, 0, &[(This, Changed)], network::stranger),
     act("service_fails", 3, UNIT, &[(This, Fails)], units::fails),
     act("service_start_hangs", 2, UNIT, &[(This, Fails)], units::hangs_in_start),
+    act("service_stop_hangs", 2, UNIT | MOVE, &[(This, StopHangs), (Both, Moves)], units::hangs_in_stop),
+    act("service_masked", 2, UNIT, &[(This, Fails)], units::masked),
     act("service_loops", 2, UNIT, &[(This, Fails)], units::loops),
     act("service_lies", 1, UNIT, &[(This, Hangs)], units::lies),
     act("service_stopped_by_hand", 2, UNIT, &[(This, Stopped)], units::stop),
     act("service_restarted", 3, 0, &[(This, Changed)], units::restart),
     act("service_started_astray", 2, 0, &[(This, Changed)], units::start_astray),
+    act("service_reloaded", 2, 0, &[(This, Changed)], units::reload),
+    // Of the units that an operator may switch on at boot, hbd's are the worst: it finds them running.
+    act("service_enabled_at_boot", 1, UNIT, &[(This, Changed)], units::enabled_at_boot),
+    act("group_target_stopped", 2, 0, &[(This, Changed)], units::stop_target),
+    act("units_read_anew", 2, 0, &[(This, Changed)], units::daemon_reload),
     act("hbd_restarted", 5, 0, &[(This, Succeeds)], operate::restart),
     act("hbd_upgraded", 3, DISK, &[(This, Succeeds)], operate::upgrade),
+    act("both_restarted", 2, 0, &[(Both, Succeeds)], operate::restart_both),
+    act("hbd_removed", 2, STOP | DISK | POWER, &[(This, Away)], operate::remove),
     act("hbd_stopped", 3, STOP, &[(This, Away)], operate::stop),
     act("heartbeat_in_its_place", 3, LONG | STOP, &[(This, Heartbeat)], operate::heartbeat),
     act("standby", 4, MOVE, &[(Both, Moves)], operate::standby),
@@ -155,10 +171,14 @@ pub const TABLE: &[Act] = &[
     act("mistake_and_restart", 3, FILES, &[(This, Succeeds)], files::mistake_and_restart),
     act("mistake_and_reload", 2, FILES, &[(This, Changed)], files::mistake_and_reload),
     act("times_differ", 2, FILES, &[(This, Changed)], files::times_differ),
-    // Not beside a Heartbeat, which has to be stopped for it: hbd-migration(7).
-    act("preference_changed", 2, FILES | MOVE, &[(Both, Moves)], files::preference_changed),
+    // None of these beside a Heartbeat, which does not read them until it is started again: hbd-migration(7).
+    act("times_changed", 2, FILES | STOP, &[(Both, Changed)], files::times_changed),
+    // Nor beside a frozen hbd, which would not know the new key when the other node signs with it.
+    act("key_rolled", 3, FILES | STOP | FREEZE, &[(Both, Changed)], files::roll_key),
+    act("preference_changed", 2, FILES | MOVE | STOP, &[(Both, Moves)], files::preference_changed),
     act("host_name_changed", 2, 0, &[(This, Changed)], files::host_name),
     act("disk_full", 2, DISK | POWER, &[(This, Succeeds)], files::disk_full),
+    act("log_disk_full", 2, LOGS, &[(This, Changed)], files::log_disk_full),
     act("disk_read_only", 2, DISK | POWER, &[(This, Succeeds)], files::disk_read_only),
 ];
 

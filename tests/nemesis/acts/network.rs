@@ -92,6 +92,15 @@ pub(super) fn link_slow(field: &mut Field, spot: Spot) -> Result<Undo> {
     damage(field, spot.node, Lan::Heartbeat, [Fate { delay, jitter: delay, ..Fate::default() }; 2])
 }
 
+pub(super) fn lan_slow(field: &mut Field, spot: Spot) -> Result<Undo> {
+    let delay = 100 + (spot.dice % 900) as u32;
+    damage(field, spot.node, Lan::Public, [Fate { delay, jitter: delay, ..Fate::default() }; 2])
+}
+
+pub(super) fn lan_doubles(field: &mut Field, spot: Spot) -> Result<Undo> {
+    damage(field, spot.node, Lan::Public, [Fate { double: 100, ..Fate::default() }; 2])
+}
+
 pub(super) fn link_doubles(field: &mut Field, spot: Spot) -> Result<Undo> {
     damage(field, spot.node, Lan::Heartbeat, [Fate { double: 100, ..Fate::default() }; 2])
 }
@@ -137,6 +146,10 @@ pub(super) fn flush_lan(field: &mut Field, spot: Spot) -> Result<Undo> {
 
 pub(super) fn down_inside(field: &mut Field, spot: Spot) -> Result<Undo> {
     reconfigure(field, spot.node, "ip link set eth0 down", Lan::Public)
+}
+
+pub(super) fn link_down_inside(field: &mut Field, spot: Spot) -> Result<Undo> {
+    reconfigure(field, spot.node, "ip link set eth1 down", Lan::Heartbeat)
 }
 
 /// The machine gets another address of its own, and later the old one again.

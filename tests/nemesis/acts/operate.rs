@@ -1,18 +1,46 @@
-//! What an operator does with hbd: restarts, upgrades, stops, moves, maintenance.
+//! What an operator does with hbd: restarts, upgrades, a removal, stops, moves, maintenance.
 
 use hbd_lab::Result;
 use hbd_lab::lab::NODES;
-use hbd_lab::software::{Software, package};
+use hbd_lab::software::{Software, package, witness_package};
 
 use super::{Spot, Undo, nothing};
 use crate::field::{Field, HBD};
 
 /// The only group of haresources.
 const GROUP: &str = "192.168.17.200/24/eth0";
+/// One dpkg waits for the other.
+const DPKG: &str = "flock /run/nemesis.lock dpkg";
 
 pub(super) fn restart(field: &mut Field, spot: Spot) -> Result<Undo> {
     field.aside(spot.node, &["systemctl", "restart", HBD]);
     nothing()
+}
+
+/// Both at the same time, as a tool does that manages many machines.
+pub(super) fn restart_both(field: &mut Field, _: Spot) -> Result<Undo> {
+    for node in [0, 1] {
+        field.aside(node, &["systemctl", "restart", HBD]);
+    }
+    nothing()
+}
+
+/// The package is removed, with what needs it, and installed again with its files as they were.
+pub(super) fn remove(field: &mut Field, spot: Spot) -> Result<Undo> {
+    let machine = &field.lab.nodes[spot.node];
+    let (mut names, mut files) = (vec!["hbd"], vec!["/var/cache/nemesis.deb"]);
+    machine.copy_in(&package()?, files[0])?;
+    if field.witness.is_some() {
+        names.push("hbd-witness");
+        files.push("/var/cache/nemesis-witness.deb");
+        machine.copy_in(&witness_package()?, files[1])?;
+    }
+    field.aside(spot.node, &["sh", "-c", &format!("{DPKG} --remove {}", names.join(" "))]);
+    let again = format!("{DPKG} --install {} && systemctl enable {HBD} && systemctl start {HBD}", files.join(" "));
+    Ok(Box::new(move |field| {
+        field.aside(spot.node, &["sh", "-c", &again]);
+        Ok(())
+    }))
 }
 
 /// The package is installed once more, and hbd restarted, as README.md says.

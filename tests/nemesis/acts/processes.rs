@@ -16,6 +16,8 @@ use crate::field::Field;
 const HBD: &str = "hbd";
 const SERVICE: &str = "nginx";
 const BUS: &str = "dbus-daemon";
+/// What asks the witness for hbd.
+const WITNESS_CLIENT: &str = "hbd-witness";
 /// As proc_pid_comm(5) has it, in 15 letters.
 const JOURNALD: &str = "systemd-journal";
 
@@ -67,6 +69,15 @@ pub(super) fn freeze_hbd(field: &mut Field, spot: Spot) -> Result<Undo> {
 
 pub(super) fn freeze_machine(field: &mut Field, spot: Spot) -> Result<Undo> {
     freeze(field, spot.node, None)
+}
+
+pub(super) fn kill_witness_client(field: &mut Field, spot: Spot) -> Result<Undo> {
+    kill(field, spot.node, WITNESS_CLIENT)?;
+    nothing()
+}
+
+pub(super) fn freeze_witness_client(field: &mut Field, spot: Spot) -> Result<Undo> {
+    freeze(field, spot.node, Some(WITNESS_CLIENT))
 }
 
 pub(super) fn freeze_bus(field: &mut Field, spot: Spot) -> Result<Undo> {

@@ -1,30 +1,55 @@
 //! The group's service: it fails, loops, hangs or lies; and what administrators do to it.
 
-use hbd_lab::Result;
+use std::path::PathBuf;
+
 use hbd_lab::example::VIP;
+use hbd_lab::{Error, Result};
 
 use super::{Spot, Undo, nothing};
 use crate::field::{Field, SERVICE};
 
+/// Where a mask of the service is, and what switches it on at boot.
+const MASK: &str = "/etc/systemd/system/nginx.service";
+const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/nginx.service";
 const PART: &str = "/etc/systemd/system/nginx.service.d/nemesis.conf";
 
 /// Changes the unit of a node, and kills what runs of it, or restarts it. Undone, an administrator has mended it and
 /// says so, as the handbook has it. Nothing here waits for a systemd that may be frozen.
 fn broken(field: &Field, spot: Spot, part: &str, then: &str) -> Result<Undo> {
     field.lab.nodes[spot.node].write(PART, part)?;
-    if_active(field, spot.node, "systemctl daemon-reload", then);
+    read_anew(field, spot, PART, then)
+}
+
+/// As [`broken`], where the file is written that makes it so.
+fn read_anew(field: &Field, spot: Spot, file: &'static str, then: &str) -> Result<Undo> {
+    if_active(field, spot.node, DAEMON_RELOAD, then);
     Ok(Box::new(move |field| {
-        // The file is on the disk also of a machine that is off.
-        let path = field.lab.nodes[spot.node].root().join(PART.trim_start_matches('/'));
-        std::fs::remove_file(&path).map_err(hbd_lab::Error::file(PART))?;
-        // A start that hangs goes on until its TimeoutStartSec= is over (UNITS.md 3.1), unless it is ended.
+        remove_file(field, spot.node, file)?;
+        // A start or a stop that hangs goes on until its TimeoutStartSec= is over (UNITS.md 3.1), unless it is ended.
         let mended = format!(
-            "systemctl daemon-reload; systemctl is-active {SERVICE} | grep -q activating && {KILL}; \
+            "{DAEMON_RELOAD}; systemctl is-active {SERVICE} | grep -q activating && {KILL}; \
              systemctl reset-failed {SERVICE}; hbctl cleanup"
         );
         field.aside(spot.node, &["sh", "-c", &mended]);
         Ok(())
     }))
+}
+
+/// The path of a node's file on this machine: its disk is there also while it is off.
+fn outside(field: &Field, node: usize, path: &str) -> PathBuf {
+    field.lab.nodes[node].root().join(path.trim_start_matches('/'))
+}
+
+fn link(field: &Field, node: usize, to: &str, path: &'static str) -> Result<()> {
+    let link = outside(field, node, path);
+    if let Some(parent) = link.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::file(path))?;
+    }
+    std::os::unix::fs::symlink(to, &link).map_err(Error::file(path))
+}
+
+fn remove_file(field: &Field, node: usize, path: &'static str) -> Result<()> {
+    std::fs::remove_file(outside(field, node, path)).map_err(Error::file(path))
 }
 
 /// Runs a command, and a second one if the service is active on the node.
@@ -34,6 +59,7 @@ fn if_active(field: &Field, node: usize, first: &str, then: &str) {
 }
 
 const KILL: &str = "systemctl kill --signal=KILL nginx.service";
+const DAEMON_RELOAD: &str = "systemctl daemon-reload";
 const RESTART: &str = "systemctl restart nginx.service";
 
 pub(super) fn fails(field: &mut Field, spot: Spot) -> Result<Undo> {
@@ -42,6 +68,44 @@ pub(super) fn fails(field: &mut Field, spot: Spot) -> Result<Undo> {
 
 pub(super) fn hangs_in_start(field: &mut Field, spot: Spot) -> Result<Undo> {
     broken(field, spot, "[Service]\nExecStartPre=/bin/sleep 600\nTimeoutStartSec=6\n", KILL)
+}
+
+/// The group is moved at once, and its stop takes as long as systemd allows.
+pub(super) fn hangs_in_stop(field: &mut Field, spot: Spot) -> Result<Undo> {
+    broken(field, spot, "[Service]\nExecStop=\nExecStop=/bin/sleep 600\nTimeoutStopSec=6\n", "hbctl standby")
+}
+
+/// What runs goes on; after a crash it cannot be started.
+pub(super) fn masked(field: &mut Field, spot: Spot) -> Result<Undo> {
+    link(field, spot.node, "/dev/null", MASK)?;
+    read_anew(field, spot, MASK, if spot.dice.is_multiple_of(2) { KILL } else { "true" })
+}
+
+/// systemd starts it at the next boot, also where the other node serves.
+pub(super) fn enabled_at_boot(field: &mut Field, spot: Spot) -> Result<Undo> {
+    link(field, spot.node, "/lib/systemd/system/nginx.service", WANTED)?;
+    field.aside(spot.node, &["systemctl", "daemon-reload"]);
+    Ok(Box::new(move |field| {
+        remove_file(field, spot.node, WANTED)?;
+        field.aside(spot.node, &["systemctl", "daemon-reload"]);
+        Ok(())
+    }))
+}
+
+pub(super) fn daemon_reload(field: &mut Field, spot: Spot) -> Result<Undo> {
+    field.aside(spot.node, &["systemctl", "daemon-reload"]);
+    nothing()
+}
+
+pub(super) fn reload(field: &mut Field, spot: Spot) -> Result<Undo> {
+    if_active(field, spot.node, "true", "systemctl reload nginx.service");
+    nothing()
+}
+
+/// It stays down until the group starts again (UNITS.md 4).
+pub(super) fn stop_target(field: &mut Field, spot: Spot) -> Result<Undo> {
+    field.aside(spot.node, &["systemctl", "stop", "hbd-group@*.target"]);
+    nothing()
 }
 
 pub(super) fn loops(field: &mut Field, spot: Spot) -> Result<Undo> {
