@@ -5,6 +5,8 @@
 #               cockpit-hbd_VERSION_all.deb
 # make rpm      the same as RPM
 # make lint-packages   both, and what lintian, rpmlint, mandoc and groff say about them
+# make debian13 the smoke on Debian 13: what differs most from 12, with the real Heartbeat of 13, and with dbus-broker; two
+#               minutes. HBD_LAB_SUITE=trixie make test plays everything there
 # make cockpit  the page in Cockpit, driven in a Chromium: a failover, a move, a user without rights; two minutes
 # make automation   the role for Ansible makes a pair; cloud-init and the firewalls read what is for them; two minutes
 # make arm64    whether it compiles for aarch64-unknown-linux-gnu; installs that target and a C compiler for it
@@ -45,7 +47,7 @@ SAY = @printf '\n== %(%T)T %s\n' -1
 # For printf's clock.
 SHELL = /bin/bash
 
-.PHONY: witness all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit install-selinux clean
+.PHONY: witness all toolchain build deb rpm lint-packages cockpit automation arm64 watchdog interfaces storage demo test debian13 bases13 smoke13 bench interop compare nemesis last-release check deny msrv prepare bases simulate explore golden fuzz handbook install install-witness install-compat install-cockpit install-selinux clean
 
 all: build
 
@@ -75,6 +77,11 @@ bases: prepare
 	@$(SUDO) tests/lab/base plain >/dev/null
 	@$(SUDO) tests/lab/base heartbeat >/dev/null
 
+bases13: prepare
+	@HBD_LAB_SUITE=trixie $(SUDO) tests/lab/base plain >/dev/null
+	@HBD_LAB_SUITE=trixie $(SUDO) tests/lab/base heartbeat >/dev/null
+	@HBD_LAB_SUITE=trixie HBD_LAB_BUS=broker $(SUDO) tests/lab/base plain >/dev/null
+
 demo: prepare
 	@$(SUDO) true
 	$(SAY) "building hbd, and the nodes' root file system where there is none yet"
@@ -84,19 +91,47 @@ demo: prepare
 	@$(SUDO) $(TARGET)/debug/demo $(if $(filter 2,$(ACTIVE)),active)
 
 # The lab's tests start programs as root, the others do not. Most of a lab's time is waiting: three of them at once, of
-# which one is heard while it runs, the others when it has finished.
+# which one is heard while it runs, the others when it has finished. The smoke on Debian 13 follows the shortest of them.
+# A short nemesis runs beside them, and is heard when it has found something: as they do, it starts when the packages are
+# complete. Its seed is the same each time, and so are its acts; real time is not. Long campaigns choose other seeds.
+NEMESIS = --minutes 5 --seed 7
 test: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 test: LAB = $(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --no-fail-fast --package hbd-lab
 test: prepare
 	$(SAY) "the nodes' root file systems are made meanwhile, where there are none yet"
-	@{ $(MAKE) --no-print-directory bases || echo "lab: no root file systems; its tests will fail" >&2; } & bases=$$!; \
+	@{ $(MAKE) --no-print-directory bases bases13 || echo "lab: no root file systems; its tests will fail" >&2; } & bases=$$!; \
 	$(MAKE) --no-print-directory check lint-packages; status=$$?; wait $$bases; exit $$status
 	$(SAY) "the laboratory: real nodes"
 	$(LAB) --no-run
-	@HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}2 $(LAB) --test lab --test media --test stonith >$(TARGET)/lab.log 2>&1 & second=$$!; \
+	$(CARGO) build --profile test --package hbd-nemesis
+	@HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}6 $(SUDO) $(TARGET)/debug/nemesis $(NEMESIS) >$(TARGET)/nemesis.log 2>&1 & fourth=$$!; \
+	{ HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}2 $(LAB) --test lab --test media --test stonith; status=$$?; \
+	$(MAKE) --no-print-directory smoke13 || status=$$?; exit $$status; } >$(TARGET)/lab.log 2>&1 & second=$$!; \
 	HBD_LAB_PREFIX=$${HBD_LAB_PREFIX:-hbd}3 HBD_LAB_SHARE=2/2 $(LAB) --test daemon >$(TARGET)/daemon.log 2>&1 & third=$$!; \
 	HBD_LAB_SHARE=1/2 $(LAB) --lib --bins --test daemon; status=$$?; wait $$third || status=$$?; wait $$second || status=$$?; \
-	cat $(TARGET)/daemon.log $(TARGET)/lab.log; exit $$status
+	cat $(TARGET)/daemon.log $(TARGET)/lab.log; \
+	if wait $$fourth; then tail -n 2 $(TARGET)/nemesis.log; else status=$$?; cat $(TARGET)/nemesis.log; fi; exit $$status
+
+# What differs most between two Debians: the packages, systemd, the bus, networkd and the real Heartbeat.
+SMOKE_DAEMON = package:: install::nothing first_evening::from_two bus:: unit_lives::every_wish unit_lives::a_stop_without \
+	networkd strangers::proxy_arp
+SMOKE_LAB = hbd_hbd::crash_of_the_owner hbd_heartbeat::crash_of_the_owner heartbeat_hbd::crash_of_the_owner \
+	hbd_heartbeat::planned_moves_asked_for_on_the_owner heartbeat_hbd::return_and_failback
+SMOKE_BROKER = bus::a_failover unit_ends::systemd_and_the_bus
+
+debian13: bases13 deb
+	$(SAY) "the smoke on Debian 13: about two minutes"
+	@$(MAKE) --no-print-directory smoke13
+
+smoke13: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+smoke13: LAB = $(if $(SUDO),CARGO_TARGET_$(RUNNER)_RUNNER="$(SUDO)") $(CARGO) test --package hbd-lab
+smoke13:
+	@export HBD_LAB_SUITE=trixie; own=$${HBD_LAB_PREFIX:-hbd}; $(LAB) --no-run --test lab --test daemon || exit; \
+	{ HBD_LAB_PREFIX=$${own}4 $(LAB) --test lab -- $(SMOKE_LAB); status=$$?; \
+	HBD_LAB_PREFIX=$${own}4 HBD_LAB_BUS=broker $(LAB) --test daemon -- $(SMOKE_BROKER) || status=$$?; exit $$status; } \
+		>$(TARGET)/smoke13.log 2>&1 & other=$$!; \
+	HBD_LAB_PREFIX=$${own}5 $(LAB) --test daemon -- $(SMOKE_DAEMON); status=$$?; \
+	wait $$other || status=$$?; cat $(TARGET)/smoke13.log; exit $$status
 
 # Where HBD_LAB_SCREENSHOTS names a directory, the pictures of the handbook are made there.
 cockpit: RUNNER = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
