@@ -3,7 +3,7 @@
 //! Owns two files in RuntimeDirectory=, which is gone after a reboot, as are the addresses. `held.json` has the
 //! groups of haresources and is written at the start. `beat` says which of them we hold and until when no peer can
 //! have claimed them; it is written with every status we send, on the core's thread, which is all right because a
-//! tmpfs never waits. A graceful stop removes both, and what [`stopped_units`] has noted.
+//! tmpfs never waits. A graceful stop removes both, and what `stopped_units` has noted.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
