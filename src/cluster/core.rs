@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::event::{Action, AddressNews, Event, Request, Step, UnitNews};
+use super::api::event::{Action, AddressNews, Event, Request, UnitNews};
 use super::api::group_set::GroupSet;
 use super::api::outcome::Outcome;
 use super::api::record::Record;
 use super::api::settings::Settings;
+use super::api::step::Step;
 use super::api::time::{Instant, Moment};
 use super::complaints::Complaints;
 use super::facts::Fact;

@@ -8,8 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::api::event::{Answer, Step};
+use super::api::event::Answer;
 use super::api::group_set::GroupSet;
+use super::api::step::Step;
 use super::api::time::Instant;
 use super::core::{Core, each};
 use super::guards::claimed::RepeatedClaim;
@@ -87,6 +88,8 @@ pub(super) enum Fact {
     TookUp { assured_until: Option<Instant>, peer_off: bool },
     /// Something of these may run here, left by our predecessor, and nobody has said so yet.
     MayStillRun { set: GroupSet },
+    /// Somebody had stopped these by hand under our predecessor, and that still counts.
+    StillStopped { stopped: Vec<(Step, Instant)> },
     /// The witness has given us its key.
     KeyOurs,
     /// Nothing is held back any more for what the LAN answers.
@@ -334,6 +337,7 @@ impl Core {
             Fact::PeerIsOff => each!(self; peer_is_off()),
             Fact::TookUp { assured_until, peer_off } => each!(self; inherit_assurance(assured_until, peer_off)),
             Fact::MayStillRun { set } => each!(self; leave_doubts(set)),
+            Fact::StillStopped { stopped } => each!(self; take_up_stopped(stopped)),
             Fact::KeyOurs => each!(self; tell_leases(); judge_lan()),
             Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
             Fact::LoserStopped { set, asked_in_vain } => {

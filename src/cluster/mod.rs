@@ -38,7 +38,7 @@ mod view;
 
 pub use api::adoption::Adoption;
 pub use api::event::{
-    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, Step, UnitNews,
+    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, UnitNews,
 };
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::hold_reason::HoldReason;
@@ -46,6 +46,7 @@ pub use api::outcome::Outcome;
 pub use api::record::{Priority, Record, Subject};
 pub use api::set::{Class, Set};
 pub use api::settings::{KnownPeer, Settings};
+pub use api::step::Step;
 pub use api::time::{Instant, Moment};
 pub use api::witness::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 pub use core::Core;

@@ -29,7 +29,7 @@ use super::recorder::Recorder;
 use super::rest::Rest;
 use super::signatures::Signatures;
 use super::snapshot::{count, snapshot, status_line};
-use super::stopped_units::StoppedUnits;
+use super::stopped_units::StoppedUnitsFile;
 use crate::bus::{OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
 use crate::cluster::{
@@ -85,7 +85,7 @@ pub struct CoreLoop {
     /// Where we note what we hold.
     pub ledger: Ledger,
     /// Where we note what was stopped by hand.
-    pub stopped_units: StoppedUnits,
+    pub stopped_units: StoppedUnitsFile,
     /// A restart is one in place, by [`Input::Reload`].
     pub in_place: bool,
     /// What the daemon was started for.

@@ -106,7 +106,7 @@ use reload::Reloader;
 use runtime::{runtime, variables};
 use self_check::{ConfigurationFiles, SelfCheck};
 use start_check::{Footing, Refusal};
-use stopped_units::StoppedUnits;
+use stopped_units::StoppedUnitsFile;
 
 /// How long an hbd that ends waits for what is still to be told.
 const TELLING: Duration = Duration::from_secs(1);
@@ -414,7 +414,7 @@ fn serve(
             adopted: succession.begin(),
             maintenance: maintenance::Marked::read(Path::new(maintenance::MARKER), Path::new(maintenance::GROUPS)),
             ledger: beat::Ledger::new(succession.beat),
-            stopped_units: StoppedUnits::new(Path::new(held::DIRECTORY), stopped),
+            stopped_units: StoppedUnitsFile::new(Path::new(held::DIRECTORY), stopped),
             in_place: false,
             occasion,
         };

@@ -2,8 +2,8 @@
 //! unit stopped by hand").
 //!
 //! Owns `stopped.json` in RuntimeDirectory=, which is gone after a reboot and after a stop of hbd: what is started
-//! then is started anew. Written on the core's thread when it changes, which is seldom, and a tmpfs never waits. Never
-//! decides whether such a wish still counts.
+//! then is started anew. Written on the core's thread when it changes, which is seldom, and a tmpfs never waits.
+//! Never decides whether such a wish still counts.
 
 use std::fs;
 use std::io;
@@ -30,7 +30,7 @@ pub struct StoppedUnit {
 
 /// What was noted, and where.
 #[derive(Debug)]
-pub struct StoppedUnits {
+pub struct StoppedUnitsFile {
     path: PathBuf,
     noted: Vec<(Step, Instant)>,
 }
@@ -97,10 +97,10 @@ fn units(places: &[(Step, Instant)], groups: &[Group]) -> Vec<(String, Instant)>
     units
 }
 
-impl StoppedUnits {
+impl StoppedUnitsFile {
     /// What this daemon has taken up is there already. `noted`: in which places.
-    pub fn new(directory: &Path, noted: Vec<(Step, Instant)>) -> StoppedUnits {
-        StoppedUnits { path: file(directory), noted }
+    pub fn new(directory: &Path, noted: Vec<(Step, Instant)>) -> StoppedUnitsFile {
+        StoppedUnitsFile { path: file(directory), noted }
     }
 
     /// Notes what is stopped by hand in these groups now, if that is news. Where that fails the next hbd starts it,
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn what_was_stopped_is_found_by_its_unit_where_the_groups_are_others() {
         let directory = tempfile::tempdir().unwrap();
-        let mut units = StoppedUnits::new(directory.path(), Vec::new());
+        let mut units = StoppedUnitsFile::new(directory.path(), Vec::new());
         assert_eq!(read(directory.path()), []);
         let at = Instant(Duration::from_secs(5));
         units.note(vec![(Step { group: 1, resource: 0 }, at)], &groups());
@@ -157,7 +157,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = Instant(Duration::from_secs(5));
         let both = vec![(Step { group: 0, resource: 0 }, at), (Step { group: 1, resource: 1 }, at)];
-        StoppedUnits::new(directory.path(), Vec::new()).note(both.clone(), &groups());
+        StoppedUnitsFile::new(directory.path(), Vec::new()).note(both.clone(), &groups());
         let known = read(directory.path());
         assert_eq!(known.len(), 1);
         assert_eq!(places(&known, &groups()), both);

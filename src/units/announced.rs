@@ -5,12 +5,13 @@
 //! ([`super::ends`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::StreamExt;
 use tokio::sync::Notify;
-use zbus::Message;
 use zbus::fdo::PropertiesChanged;
-use zbus::message::Sequence;
+use zbus::message::{self, Sequence};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
 use super::jobs::UnitJob;
 use super::state::ActiveState;
@@ -64,6 +65,31 @@ struct Heard {
 }
 
 impl StateSignals {
+    /// Subscribes to the `PropertiesChanged` of a unit. The returned future takes them in.
+    ///
+    /// # Errors
+    /// When the bus refuses, or the connection is lost.
+    pub(super) async fn hear_all(
+        self: Arc<Self>,
+        unit: usize,
+        connection: &Connection,
+        path: OwnedObjectPath,
+    ) -> zbus::Result<impl Future<Output = ()> + Send + 'static> {
+        let rule = MatchRule::builder()
+            .msg_type(message::Type::Signal)
+            .sender("org.freedesktop.systemd1")
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .path(path)
+            .build()?;
+        let mut stream = MessageStream::for_match_rule(rule, connection, None).await?;
+        Ok(async move {
+            while let Some(signal) = stream.next().await {
+                self.hear(unit, signal.ok().as_ref());
+            }
+        })
+    }
+
     /// Takes in a `PropertiesChanged` of a unit. One that cannot be read is still a reason to look.
     pub(super) fn hear(&self, unit: usize, signal: Option<&Message>) {
         let mut heard = self.heard();

@@ -52,8 +52,8 @@ impl Systemd {
     }
 
     /// Whether systemd still knows this unit from an earlier start, made of the same: systemd keeps a unit that has
-    /// stopped as long as another one refers to it, as hbd-order.service does and a service that needs the file system,
-    /// and refuses to make it anew. What it is made of is in its description.
+    /// stopped as long as another one refers to it, as hbd-order.service does and a service that needs the file
+    /// system, and refuses to make it anew. What it is made of is in its description.
     async fn is_kept(&self, unit: &str, properties: &[Property<'_>]) -> bool {
         let Ok(state) = self.state(unit).await else { return false };
         if state.load != "loaded" || !state.active.is_down() {

@@ -6,11 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use zbus::{MatchRule, MessageStream, OwnedObjectPath, message};
+use zbus::OwnedObjectPath;
 
 use super::announced::StateSignals;
 use super::answer::connection_error;
@@ -449,23 +448,8 @@ impl Systemd {
             let state = self.state(&watch.unit).await?;
             watch.name.clone_from(&state.name);
             watch.path = Some(state.path.clone());
-            let path = state.path;
-            let lost = |error| connection_error(&self.connection, error);
-            let rule = MatchRule::builder()
-                .msg_type(message::Type::Signal)
-                .sender("org.freedesktop.systemd1")
-                .interface("org.freedesktop.DBus.Properties")
-                .member("PropertiesChanged")
-                .path(path)
-                .build()
-                .map_err(lost)?;
-            let mut stream = MessageStream::for_match_rule(rule, &self.connection, None).await.map_err(lost)?;
-            let announced = Arc::clone(&watched.announced);
-            drain.spawn(async move {
-                while let Some(signal) = stream.next().await {
-                    announced.hear(index, signal.ok().as_ref());
-                }
-            });
+            let hearing = Arc::clone(&watched.announced).hear_all(index, &self.connection, state.path).await;
+            drain.spawn(hearing.map_err(|error| connection_error(&self.connection, error))?);
         }
         Ok(drain)
     }

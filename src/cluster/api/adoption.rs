@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::api::event::Step;
 use crate::cluster::api::group_set::GroupSet;
+use crate::cluster::api::step::Step;
 use crate::cluster::api::time::Instant;
 
 /// What our predecessor on this node held, by the places of the groups in our haresources.

@@ -11,6 +11,7 @@ use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
+use crate::cluster::api::step::Step;
 use crate::cluster::api::time::Instant;
 use crate::cluster::api::witness::{WitnessNews, WitnessOrder, WitnessStamp};
 use crate::config::AddressPolicy;
@@ -314,15 +315,6 @@ pub enum Request {
         /// Whether it begins.
         on: bool,
     },
-}
-
-/// One resource of one group, by position in haresources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Step {
-    /// Index of the group.
-    pub group: usize,
-    /// Index of the resource within it.
-    pub resource: usize,
 }
 
 /// What an operator's request waits for.

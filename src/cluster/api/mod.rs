@@ -10,6 +10,7 @@
 //! | [`record`] | what the core has to say to an administrator |
 //! | [`set`] | Heartbeat's two classes of groups (03 §1) |
 //! | [`settings`] | what the core must know at start |
+//! | [`step`] | where a resource stands in haresources |
 //! | [`time`] | the core's notion of time |
 //! | [`witness`] | what is asked of a witness, and what it says |
 
@@ -21,5 +22,6 @@ pub(in crate::cluster) mod outcome;
 pub(in crate::cluster) mod record;
 pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;
+pub(in crate::cluster) mod step;
 pub(in crate::cluster) mod time;
 pub(in crate::cluster) mod witness;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::api::event::{Action, CheckOutcome, Step};
+use crate::cluster::api::event::{Action, CheckOutcome};
+use crate::cluster::api::step::Step;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;

@@ -60,8 +60,8 @@ impl Core {
         self.log(Record::UnitStopped { group, resource });
     }
 
-    /// What is stopped by somebody's wish, and when that was asked for: to be noted for a successor, which is to leave
-    /// it alone as well.
+    /// What is stopped by somebody's wish, and when that was asked for: to be noted for a successor, which is to
+    /// leave it alone as well.
     pub fn stopped_by_hand(&self) -> Vec<(Step, Instant)> {
         let stopped = self.conditions.iter().filter_map(|(step, condition)| match condition {
             Condition::StoppedByHand(at) => Some((step, *at)),
@@ -102,7 +102,8 @@ impl Core {
     }
 
     /// Nobody else serves these groups, and they are about to be taken. What of them runs on both nodes and was
-    /// stopped by hand here, while the other node served, is started: a group without it would have no owner that serves.
+    /// stopped by hand here, while the other node served, is started: a group without it would have no owner that
+    /// serves.
     pub(in crate::cluster) fn start_what_is_needed(&mut self, set: GroupSet) {
         let kept = self.groups.held().with(self.barred()).with(self.left_alone());
         let taken = self.holdable(set.without(kept));

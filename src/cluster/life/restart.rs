@@ -69,7 +69,7 @@ impl Core {
         let stopped = self.still_stopped(&adoption.stopped, set);
         self.take_up(set, &stopped.iter().map(|(step, _)| *step).collect::<Vec<_>>());
         self.doubt_units(set.common(self.left_alone()));
-        self.take_up_stopped(stopped);
+        self.raise(Fact::StillStopped { stopped });
         let stopping = stopping.common(self.groups.all()).without(set);
         self.ownership.mark_stopping(stopping);
         self.groups.stop_what_may_run(stopping, self.now.monotonic, &mut self.out);

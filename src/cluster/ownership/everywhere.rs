@@ -128,8 +128,8 @@ pub(in crate::cluster) enum EverywhereStart {
 }
 
 impl Core {
-    /// This node starts: what runs on both nodes need not wait for anybody. What somebody stopped under our predecessor
-    /// stays so.
+    /// This node starts: what runs on both nodes need not wait for anybody. What somebody stopped under our
+    /// predecessor stays so.
     pub(in crate::cluster) fn start_everywhere(&mut self) {
         let alone = self.left_alone();
         let stays = |step: &Step| alone.has(step.group) || self.is_stopped_by_hand(self.everywhere.first(*step));

@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::run::{Operation, Run, STOP_RETRY};
-use crate::cluster::api::event::{Action, Step};
+use crate::cluster::api::event::Action;
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::outcome::Outcome;
 use crate::cluster::api::record::Record;
 use crate::cluster::api::set::{Class, Set};
+use crate::cluster::api::step::Step;
 use crate::cluster::api::time::Instant;
 use crate::config::{Arrangement, Group};
 
@@ -116,9 +117,9 @@ impl Groups {
         }
     }
 
-    /// Takes up what runs here already, as far as anybody knows: each resource is started again in its place, which
-    /// is nothing where it runs, and all of them are stopped if the group is given up before that is known. `stopped`:
-    /// these are left as they are.
+    /// Takes up what runs here already, as far as anybody knows: each resource is started again in its place,
+    /// which is nothing where it runs, and all of them are stopped if the group is given up before that is known.
+    /// `stopped`: these are left as they are.
     pub fn adopt(&mut self, set: GroupSet, stopped: &[Step], now: Instant, out: &mut Vec<Action>) {
         self.held_without_groups = self.held_without_groups.with(set.empty());
         for index in set.iter() {

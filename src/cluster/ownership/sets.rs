@@ -3,9 +3,10 @@
 //! Owns no state: it reads the list of the groups ([`super::groups`]).
 
 use super::groups::{GroupState, Groups};
-use crate::cluster::api::event::{Action, Step};
+use crate::cluster::api::event::Action;
 use crate::cluster::api::group_set::GroupSet;
 use crate::cluster::api::set::{Class, Set};
+use crate::cluster::api::step::Step;
 use crate::cluster::peer::set_said::SetSaid;
 
 impl Groups {

@@ -158,9 +158,9 @@ pub fn active_active_through_a_crash_and_back(pair: &mut Pair) -> Result<String>
 }
 
 /// Each node serves what prefers it, but for a group that an operator has moved. First the link is cut, then the LAN
-/// between the nodes as well, and both serve everything. Healed, each group has one owner: where
-/// the nodes hear each other first, the one that claimed it first; where they see each other's ARP first, the one that
-/// it prefers (05 §5.4).
+/// between the nodes as well, and both serve everything. Healed, each group has one owner: where the nodes hear each
+/// other first, the one that claimed it first; where they see each other's ARP first, the one that it prefers (05
+/// §5.4).
 pub fn active_active_through_a_partition(pair: &mut Pair) -> Result<String> {
     // What an operator has moved would return with a peer that was dead.
     settled_with(pair, HARESOURCES, "off")?;

@@ -16,8 +16,8 @@ const RESTART: [&str; 3] = ["systemctl", "restart", "systemd-networkd.service"];
 const MORE: &str = "[Route]\nDestination=198.51.100.0/24\nGateway=192.168.17.1\n";
 
 /// networkd reloads, configures both interfaces anew and is restarted on the node that serves, and the heartbeat link
-/// loses its carrier, so that networkd removes its address: nothing moves. A power failure moves the group as ever, and
-/// machines that have their addresses from networkd at boot form a pair again.
+/// loses its carrier, so that networkd removes its address: nothing moves. A power failure moves the group as ever,
+/// and machines that have their addresses from networkd at boot form a pair again.
 pub fn nothing_moves_where_networkd_owns_the_interfaces(pair: &mut Pair) -> Result<String> {
     pair.settle()?;
     for index in [A, B] {
