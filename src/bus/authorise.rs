@@ -1,7 +1,7 @@
 //! Who may ask hbd for something: root, members of the group haclient, and whom polkit lets.
 //!
 //! Owns the decision about a caller. The bus policy (`dbus/org.hbd1.conf`) lets everybody's calls of org.hbd1.Manager
-//! through to here; everything else it denies by itself.
+//! and org.hbd1.Job through to here; everything else it denies by itself.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -132,7 +132,7 @@ impl Gate {
             ))),
             Ok(Verdict::No) => {
                 let group = if action.is_for_group() { format!(", members of {GROUP},") } else { String::new() };
-                Err(refused(format!("only root{group} and whom polkit lets ({}) may", action.id())))
+                Err(refused(format!("only root{group} and users with a rule of polkit ({}) may", action.id())))
             }
             Err(error) => {
                 let group = if action.is_for_group() { format!(" and members of {GROUP}") } else { String::new() };

@@ -246,8 +246,8 @@ fn peers_with_other_files(file: &Fingerprint, running: &Snapshot) -> Vec<String>
             .into_iter()
             .map(|name| {
                 let remedy =
-                    format!("compare the file with that of {}; resources may be missing after a takeover", node.name);
-                format!("{name}: {} runs with another file than the one here: {remedy}", node.name)
+                    format!("compare them with those of {}; resources may be missing after a takeover", node.name);
+                format!("{name}: {} uses other settings than the files here: {remedy}", node.name)
             })
             .collect::<Vec<_>>()
     });
@@ -375,7 +375,7 @@ mod tests {
         other.nodes[1].ha_cf_digest = Fingerprint::of(&config).ha_cf;
         other.nodes[1].haresources_digest = "0123456789abcdef".to_owned();
         let found = format!("{found}\n{}", differences(&config, &other).join("\n"));
-        assert!(found.contains("haresources: nodec runs with another file than the one here"), "{found}");
+        assert!(found.contains("haresources: nodec uses other settings than the files here"), "{found}");
         assert!(!found.contains("ha.cf: nodec"), "{found}");
         for wanted in [
             "node: the file says nodea nodeb, the running hbd has nodea nodec",

@@ -49,6 +49,8 @@ mod tests_json;
 #[cfg(test)]
 mod tests_monitoring;
 #[cfg(test)]
+mod tests_transcripts;
+#[cfg(test)]
 mod tests_why_not;
 mod upgrade;
 mod watch;

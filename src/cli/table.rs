@@ -267,8 +267,10 @@ pub(super) enum RequestCommand {
     ///
     /// Names one set of groups, or groups one by one. If the other node is a Heartbeat or an older hbd, all groups
     /// that prefer one node move together: if other groups than those named would move as well, nothing is moved, and
-    /// the text says which groups and how to move all of them. Prints the progress on standard error. Exit status: 0
-    /// moved, or nothing to move, 1 hbd does not answer, 4 not moved, with the reason.
+    /// the text says which groups and how to move all of them. It is a move, not a state: the groups stay there until
+    /// somebody moves them, or, if auto_failback lets them return, until this node goes away and comes back. Prints
+    /// the progress on standard error. Exit status: 0 moved, or nothing to move, 1 hbd does not answer, 4 not moved,
+    /// with the reason.
     Standby {
         /// Which groups: all, those that prefer this node (local), those that prefer the other (foreign, failback),
         /// or groups by name, as status shows them

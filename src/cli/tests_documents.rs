@@ -1,4 +1,5 @@
-//! What documents say of hbctl, compared with its own tables: each command line parses, each metric is printed.
+//! What documents say of hbctl and hbd, compared with their own tables: each command line parses, each metric is
+//! printed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,13 +45,14 @@ fn documents() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
-/// The command of hbctl that a line is, without prompt, comment, and what the shell does with it.
+/// The command of hbctl or hbd that a line is, without prompt, comment, and what the shell does with it.
 fn command(line: &str) -> Option<String> {
     let line = line.trim();
-    let typed = line.strip_prefix("root@").and_then(|rest| rest.split_once("# ")).map_or(line, |(_, typed)| typed);
+    let prompt = line.split_once("# ").filter(|(user, _)| user.starts_with("root@") || user.starts_with("node"));
+    let typed = prompt.map_or(line, |(_, typed)| typed);
     let end = SHELL.iter().filter_map(|mark| typed.find(mark)).min().unwrap_or(typed.len());
     let typed = typed[..end].trim_end_matches(['…', ' ']);
-    typed.starts_with("hbctl ").then(|| typed.to_owned())
+    (typed.starts_with("hbctl ") || typed.starts_with("hbd --")).then(|| typed.to_owned())
 }
 
 /// The commands in a document. A whole one is to be typed as it stands; another one is spoken of in a sentence, and
@@ -76,12 +78,15 @@ fn commands(text: &str) -> Vec<(String, bool)> {
     found
 }
 
-/// Why hbctl would not take the commands of a document.
+/// Why hbctl or hbd would not take the commands of a document.
 fn complaints(path: &str, text: &str) -> Vec<String> {
     let refused = |(typed, whole): (String, bool)| {
         let words = typed.split_whitespace().map(|word| word.trim_matches('"'));
-        let error = table::command().try_get_matches_from(words).err()?;
-        let spoken_of = !whole && error.kind() == ErrorKind::MissingRequiredArgument;
+        let program = if typed.starts_with("hbd ") { crate::daemon::command() } else { table::command() };
+        let error = program.try_get_matches_from(words).err()?;
+        let lacks_words =
+            error.kind() == ErrorKind::MissingRequiredArgument || error.to_string().contains("a value is required");
+        let spoken_of = !whole && lacks_words;
         (!spoken_of).then(|| format!("{path}: {typed}: {error}"))
     };
     commands(text).into_iter().filter_map(refused).collect()
@@ -96,10 +101,13 @@ fn every_command_in_a_document_is_one_of_hbctl() {
     assert!(count > 100, "only {count} commands were found");
 }
 
-/// The commands in a manual page, in bold, spoken of.
-fn commands_in_page(text: &str) -> Vec<String> {
-    let bold = Regex::new(r#"(?m)^\.BR? "?(hbctl [a-z][^"\n(]*)"#).unwrap();
-    bold.captures_iter(&text.replace("\\-", "-")).map(|parts| parts[1].trim().to_owned()).collect()
+/// The commands in a manual page, as Markdown: in bold, spoken of; and in lines that are not filled, to be typed.
+fn commands_in_page(text: &str) -> String {
+    let bold = Regex::new(r#"(?m)^\.[BR]+(?: \()? "?(hb(?:ctl [a-z]|d --)[^"\n(]*)"#).unwrap();
+    let text = text.replace("\\-", "-").replace("\\e\n", " ");
+    let spoken_of = bold.captures_iter(&text).map(|parts| format!("`{}`\n", parts[1].trim()));
+    let typed = text.split(".nf\n").skip(1).map(|rest| rest.split(".fi").next().unwrap_or_default());
+    spoken_of.chain(typed.map(|block| format!("\n```sh\n{block}```\n"))).collect()
 }
 
 #[test]
@@ -108,11 +116,10 @@ fn every_command_in_a_manual_page_is_one_of_hbctl() {
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"), &mut paths);
     let mut count = 0;
     for path in paths {
-        for typed in commands_in_page(&fs::read_to_string(&path).unwrap()) {
-            let found = complaints(&path.display().to_string(), &format!("`{typed}`"));
-            assert!(found.is_empty(), "{}", found.join("\n"));
-            count += 1;
-        }
+        let text = commands_in_page(&fs::read_to_string(&path).unwrap());
+        let found = complaints(&path.display().to_string(), &text);
+        assert!(found.is_empty(), "{}", found.join("\n"));
+        count += commands(&text).len();
     }
     assert!(count > 50, "only {count} commands were found");
 }
@@ -142,10 +149,15 @@ fn every_command_in_a_message_is_one_of_hbctl() {
 #[test]
 fn a_command_that_hbctl_does_not_take_is_found() {
     let text = "Ask `hbctl status --josn`, `hbctl move` or\n\n    hbctl move GROUP\n    hbctl standby GROUP…  # these\n\n\
-                ```sh\nroot@nodea:~# hbctl init --peer b \\\n    --link eth1=1.2.3.4 | cat\nhbctl retire\n```\n";
-    let found = complaints("A.md", text);
-    let names: Vec<&str> = found.iter().filter_map(|complaint| complaint.split(": ").nth(1)).collect();
-    assert_eq!(names, ["hbctl status --josn", "hbctl move GROUP", "hbctl retire"]);
+                ```sh\nroot@nodea:~# hbctl init --peer b \\\n    --link eth1=1.2.3.4 | cat\nhbctl retire\nhbd --chekc\n```\n";
+    let names = |text: &str| {
+        let found = complaints("A.md", text);
+        found.iter().filter_map(|complaint| Some(complaint.split(": ").nth(1)?.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(names(text), ["hbctl status --josn", "hbctl move GROUP", "hbctl retire", "hbd --chekc"]);
+    let page = ".BR \"hbctl fence\" .\n.RB ( \"hbd \\-\\-replay\" ,\n.nf\nnodea# hbctl init \\-\\-peer b \\e\n\
+                \\-\\-lnik x\n.fi\n.B hbctl dance\n";
+    assert_eq!(names(&commands_in_page(page)), ["hbctl dance", "hbctl init --peer b  --lnik x"]);
 }
 
 #[test]

@@ -65,7 +65,9 @@ const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "stonith",
         "A device that resets the other node; its parameters are in the first line of FILE that is no comment. Nothing \
-             of a dead node is taken before it was reset.",
+             of a dead node is taken before it was reset. TYPE is one of cluster-glue's (stonith -L), meatware, or \
+             rhcs/NAME for the fence agent fence_NAME. A device that fails is tried again after 5, 10 and 20 s, and \
+             then every 30 s. [fence] in hbd.toml(5) replaces these lines for its node.",
     ),
     (
         "stonith_host",
@@ -179,7 +181,7 @@ pub fn page() -> String {
     page.push_str(
         ".SH DESCRIPTION\n/etc/ha.d/ha.cf is Heartbeat's file, and stays readable by a Heartbeat on the other node. One \
          directive on a line; # begins a comment. A TIME is in seconds, with a fraction if need be, or in ms or us; hbd also \
-         reads s and min, which a Heartbeat does not. What \
+         reads s, sec, secs and min, which a Heartbeat does not. What \
          hbd has settings of its own for is in hbd.toml(5), which also overrides a directive with a single value.\n\
          .SH DIRECTIVES\n",
     );

@@ -98,7 +98,7 @@ impl ServiceEnd {
             "success" if !beat.planned => return Err("hbd has ended"),
             "success" => {}
             // RestartPreventExitStatus= of hbd.service.
-            "exit-code" if ["4", "6"].contains(&self.status.as_str()) => return Err("hbd cannot start"),
+            "exit-code" if self.status == "6" => return Err("hbd cannot start"),
             "signal" | "core-dump" | "watchdog" | "exit-code" | "oom-kill" => {
                 let lately = held.kept.iter().filter(|at| **at + CRASHES.1 > self.now).count();
                 if lately >= CRASHES.0 {

@@ -111,8 +111,8 @@ fn of_a_group() -> Vec<KeyRow> {
         row("rules", "list of texts, as for ip rule add", "none"),
         row("move", "path, list of words, or table: command, timeout (time, more than 0; 60)", "none"),
         row("check", "table, or several", "none"),
-        row("ready", "path or list of words", "none"),
-        row("failback", "true or false", "auto_failback of ha.cf").tried(&["\"off\""], &["\"legacy\""]),
+        row("ready", "text for the shell, or list of words", "none"),
+        row("failback", "\"on\", \"off\"", "auto_failback of ha.cf").tried(&["\"off\""], &["\"legacy\""]),
         row("priority", "number, -1000000 to 1000000", "=0").tried(&["-1000000", "1000000"], &["1000001", "1.5"]),
     ]);
     rows
@@ -122,7 +122,7 @@ fn of_a_check() -> Vec<KeyRow> {
     let time = takes(ValueKind::Time { zero: false });
     let results = "number of results, 1 to 1000";
     vec![
-        row("command", "path or list of words", "one of the four"),
+        row("command", "text for the shell, or list of words", "one of the four"),
         row("tcp", "port, or \"ADDRESS:PORT\"", "one of the four").tried(&["1", "65535"], &["0", "65536"]),
         row("http", "URL, or its path", "one of the four"),
         row("https", "URL, or its path", "one of the four"),

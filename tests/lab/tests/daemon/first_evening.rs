@@ -167,7 +167,7 @@ fn one_file_means_the_same(terminal: &Terminal<'_>) -> Result<()> {
     }
     let checked = node.run(&["hbctl", "check"])?;
     expect_words("hbctl check", &checked, &["compared with what nodea runs with", "hbd can start"])?;
-    expect("a difference between the nodes", &checked.contains("runs with another file"), &false)
+    expect("a difference between the nodes", &checked.contains("uses other settings"), &false)
 }
 
 /// Neither command touches the files of a pair that serves.
