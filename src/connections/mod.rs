@@ -27,15 +27,23 @@ mod worker;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 pub use command::{ConnectionCares, ConnectionsCommand};
 
+/// So many texts of the peer wait at most while the kernel is asked: more than it says in ten seconds. Anybody can
+/// send one that was valid once again and again, and hbd's memory is locked.
+const WAITING: usize = 1024;
+
 /// The thread. It ends when this is dropped.
 #[derive(Debug)]
 pub struct ConnectionsHandle {
     commands: Sender<ConnectionsCommand>,
+    /// Texts of the peer that wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl ConnectionsHandle {
@@ -51,14 +59,45 @@ impl ConnectionsHandle {
         let present = if_addrs::get_if_addrs().unwrap_or_default();
         let present: BTreeSet<_> = present.iter().map(if_addrs::Interface::ip).collect();
         let (commands, inbox) = channel();
-        let worker = worker::ConnectionsWorker::new(cares, present, report);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = worker::ConnectionsWorker::new(cares, present, report).counting(Arc::clone(&waiting));
         thread::Builder::new().name("connections".to_owned()).spawn(move || worker.run(&inbox))?;
-        Ok(ConnectionsHandle { commands })
+        Ok(ConnectionsHandle { commands, waiting })
     }
 
-    /// Hands a command to the thread. Never blocks. What a thread that has ended is told is lost, and with it nothing
-    /// but what the options promise.
+    /// Hands a command to the thread. Never blocks. What a thread that has ended is told is lost, and so are texts of
+    /// the peer beyond [`WAITING`]; with them nothing but what the options promise.
     pub fn send(&self, command: ConnectionsCommand) {
+        if matches!(command, ConnectionsCommand::Heard(_)) {
+            // Only this thread adds.
+            if self.waiting.load(Ordering::Relaxed) >= WAITING {
+                return;
+            }
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
         let _ = self.commands.send(command);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_repetitions_does_not_grow_in_memory_and_hides_no_address() {
+        let (commands, inbox) = channel();
+        let handle = ConnectionsHandle { commands, waiting: Arc::default() };
+        for _ in 0..WAITING * 2 {
+            handle.send(ConnectionsCommand::Heard("-".to_owned()));
+        }
+        let address = [192, 0, 2, 1].into();
+        handle.send(ConnectionsCommand::Arrived(address));
+        let mut queued: Vec<ConnectionsCommand> = inbox.try_iter().collect();
+        assert_eq!((queued.len(), queued.pop()), (WAITING + 1, Some(ConnectionsCommand::Arrived(address))));
+        let worker = worker::ConnectionsWorker::new(ConnectionCares::default(), BTreeSet::new(), |_| {});
+        let mut worker = worker.counting(Arc::clone(&handle.waiting));
+        queued.into_iter().for_each(|command| worker.execute(command));
+        handle.send(ConnectionsCommand::Heard("-".to_owned()));
+        assert_eq!(inbox.try_iter().count(), 1, "there is room again");
     }
 }

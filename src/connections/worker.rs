@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ const TAKE: usize = 1024;
 pub(super) struct ConnectionsWorker<R> {
     cares: ConnectionCares,
     report: R,
+    /// How many texts of the peer wait.
+    waiting: Arc<AtomicUsize>,
     /// Addresses on this machine, also those that a predecessor left.
     present: BTreeSet<IpAddr>,
     /// Those that hbd has up, and when each came; `None` if it was here already.
@@ -62,6 +66,7 @@ impl<R: Fn(String)> ConnectionsWorker<R> {
             known: KnownConnections::new(cares.tickle.clone(), now),
             cares,
             report,
+            waiting: Arc::default(),
             present,
             held: BTreeMap::new(),
             parting: BTreeSet::new(),
@@ -75,6 +80,11 @@ impl<R: Fn(String)> ConnectionsWorker<R> {
             say_at: now,
             complaint: None,
         }
+    }
+
+    /// The same, which takes each text of the peer that it has read off `waiting`.
+    pub(super) fn counting(self, waiting: Arc<AtomicUsize>) -> ConnectionsWorker<R> {
+        ConnectionsWorker { waiting, ..self }
     }
 
     /// Works until nobody gives commands any more.
@@ -99,11 +109,15 @@ impl<R: Fn(String)> ConnectionsWorker<R> {
         }
     }
 
-    fn execute(&mut self, command: ConnectionsCommand) {
+    pub(super) fn execute(&mut self, command: ConnectionsCommand) {
         match command {
             ConnectionsCommand::Arrived(address) => self.arrived(address),
             ConnectionsCommand::Left(address) => self.left(address),
-            ConnectionsCommand::Heard(text) => self.heard(&text),
+            ConnectionsCommand::Heard(text) => {
+                // One that a test hands over was never counted.
+                let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+                self.heard(&text);
+            }
         }
     }
 

@@ -19,7 +19,8 @@ const PIECE: usize = 64 << 10;
 ///
 /// # Errors
 ///
-/// When the kernel cannot be asked. What it refuses to list counts as nothing.
+/// When the kernel cannot be asked, or does not list such sockets: ENOENT where the module for the protocol
+/// (`tcp_diag`, `udp_diag`) is missing.
 pub fn inet_sockets(
     family: u8,
     protocol: u8,
@@ -46,10 +47,29 @@ pub fn inet_sockets(
             let length = (message.header.length as usize).next_multiple_of(4);
             match message.payload {
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => show(*response),
+                NetlinkPayload::Done(done) if done.code < 0 => {
+                    return Err(io::Error::from_raw_os_error(done.code.saturating_neg()));
+                }
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
                 NetlinkPayload::Done(_) | NetlinkPayload::Error(_) => return Ok(()),
                 _ => {}
             }
             rest = rest.get(length.max(1)..).unwrap_or_default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_sock_diag::constants::AF_INET;
+
+    use super::*;
+
+    /// Otherwise a kernel without `tcp_diag` would seem to have no connections.
+    #[test]
+    fn a_protocol_that_the_kernel_does_not_list_is_an_error() {
+        const UNASSIGNED: u8 = 253;
+        let error = inet_sockets(AF_INET, UNASSIGNED, StateFlags::all(), |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
