@@ -112,12 +112,12 @@ impl Held {
 /// # Errors
 /// When a file cannot be removed or written.
 pub fn forget(directory: &Path) -> Result<(), FileError> {
+    stopped_units::forget(directory)?;
     if let Ok(Some(held)) = Held::read(directory)
         && !held.leaving.is_empty()
     {
         return Held { groups: Vec::new(), ..held }.write(directory);
     }
-    stopped_units::forget(directory)?;
     for path in [groups_file(directory), beat_file(directory)] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
@@ -212,6 +212,19 @@ mod tests {
         }
         let _successor = BeatFile::open(directory.path()).unwrap();
         assert_eq!(last_beat(directory.path()), Some(short), "the successor has not spoken yet");
+    }
+
+    /// What is started after a stop of hbd is started anew, also where something is left to be released.
+    #[test]
+    fn a_stop_forgets_what_was_stopped_by_hand_whatever_is_still_being_released() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = Group { node: "nodea".into(), key: "web".into(), resources: Vec::new(), line: 1 };
+        let held = Held { groups: vec![group.clone()], leaving: vec![group.clone()], ..Held::default() };
+        held.write(directory.path()).unwrap();
+        fs::write(directory.path().join("stopped.json"), "[]").unwrap();
+        forget(directory.path()).unwrap();
+        assert_eq!(Held::read(directory.path()).unwrap().unwrap().leaving, [group]);
+        assert!(!directory.path().join("stopped.json").exists());
     }
 
     #[test]

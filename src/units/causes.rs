@@ -2,9 +2,10 @@
 //!
 //! Owns the search for the cause. Never judges whether the unit failed ([`super::ends`]).
 
+use super::cause::{Cause, CauseKind};
 use super::details::{Details, Relation};
 use super::jobs::{JobKind, UnitJob, UnitJobs};
-use super::state::{ActiveState, UnitState};
+use super::state::ActiveState;
 use super::systemd::Systemd;
 
 /// How long before a unit another one may have changed, microseconds, in order to be its cause without a job.
@@ -13,53 +14,6 @@ const RECENT: u64 = 10_000_000;
 pub(super) const HEARD: u64 = 1_000_000;
 /// How many causes of causes are looked at.
 const DEPTH: usize = 8;
-
-/// What stopped a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cause {
-    /// The unit that it comes from.
-    pub unit: String,
-    /// What that one did.
-    pub kind: CauseKind,
-}
-
-/// What the other unit did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CauseKind {
-    /// It was stopped or restarted, and the unit depends on it.
-    Stopped,
-    /// It ended by itself, and the unit is bound to it.
-    Gone,
-    /// It failed, and the unit is bound to it.
-    Failed,
-    /// It was started, and the unit conflicts with it.
-    Conflict,
-    /// It was isolated: everything else was stopped.
-    Isolated,
-}
-
-impl Cause {
-    /// What happened, for people.
-    pub(super) fn text(&self) -> String {
-        let unit = &self.unit;
-        match self.kind {
-            CauseKind::Stopped => format!("{unit}, which it depends on, was stopped"),
-            CauseKind::Gone => format!("{unit}, which it is bound to, is gone"),
-            CauseKind::Failed => format!("{unit}, which it is bound to, has failed"),
-            CauseKind::Conflict => format!("{unit}, which it conflicts with, was started"),
-            CauseKind::Isolated => format!("{unit} was isolated, which stops everything else"),
-        }
-    }
-
-    /// Whether it is over, seen from the state of its unit.
-    pub(super) fn is_over(&self, state: &UnitState) -> bool {
-        match self.kind {
-            CauseKind::Stopped | CauseKind::Gone | CauseKind::Failed => state.active.is_up() && state.job.is_none(),
-            CauseKind::Conflict => state.active.is_down() && state.job.is_none(),
-            CauseKind::Isolated => state.job.is_none(),
-        }
-    }
-}
 
 impl Systemd {
     /// What brought about that `job` stopped the unit of `details`; `None` if the job was asked for.
@@ -73,6 +27,11 @@ impl Systemd {
             // pause of its `Restart=`, or in a long stop, it was not: then systemd may have added this one.
             return None;
         }
+        self.cause_of_stop(details, job, jobs).await
+    }
+
+    /// The same of a unit that was not at rest, or had a job, when `job` came.
+    pub(super) async fn cause_of_stop(&self, details: &Details, job: &UnitJob, jobs: &UnitJobs) -> Option<Cause> {
         if let Some(cause) = self.same_transaction(details, job, jobs).await {
             return Some(cause);
         }

@@ -79,6 +79,13 @@ pub enum UnitReport {
         /// Why.
         error: UnitError,
     },
+    /// The start of command `id` was ended by a stop that is not hbd's.
+    Aborted {
+        /// The command.
+        id: u64,
+        /// What that means.
+        news: News,
+    },
     /// Something became of a managed unit without our doing.
     News {
         /// The unit as it was named in [`UnitCommand::Manage`].

@@ -2,7 +2,7 @@
 //!
 //! Owns the judgement and its words. Pure: what systemd told goes in, one [`News`] comes out.
 
-use super::causes::{Cause, CauseKind};
+use super::cause::{Cause, CauseKind};
 use super::changes::News;
 use super::details::Details;
 use super::error::look;
@@ -136,7 +136,7 @@ impl End<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::causes::CauseKind;
+    use crate::units::cause::CauseKind;
 
     fn state(active: &str) -> UnitState {
         UnitState {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::changes::News;
 use super::state::ActiveState;
 use crate::util::error::FileError;
 
@@ -77,6 +78,14 @@ pub enum UnitError {
         sub: String,
         /// The unit's `Result` (`exit-code`, `timeout`, `start-limit-hit`, …); empty for units without one.
         result: String,
+    },
+    /// Its start was ended by a stop before it was up.
+    #[error("{unit} was stopped while it was being started{}", stopped_with(news))]
+    Aborted {
+        /// The unit's name as asked for.
+        unit: String,
+        /// What that means: [`News::Stopped`] or [`News::StoppedWith`].
+        news: News,
     },
     /// The unit has failed, and said why in its status.
     #[error("{verb} of {unit} failed: {text}")]
@@ -173,6 +182,11 @@ pub(super) fn look(unit: &str) -> String {
     // Backslashes mean something to shells.
     let unit = if unit.contains('\\') { format!("'{unit}'") } else { unit.to_owned() };
     format!("`{command} {unit}`")
+}
+
+/// What has stopped a unit, if it was not somebody's wish.
+fn stopped_with(news: &News) -> String {
+    if let News::StoppedWith(cause) = news { format!(", because {cause}") } else { String::new() }
 }
 
 /// What helps when a file system is in use.

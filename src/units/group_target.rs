@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use zbus::connection::Builder;
 
 use super::answer::{connection_error, is_transient};
-use super::causes::Cause;
+use super::cause::Cause;
 use super::error::UnitError;
 use super::jobs::UnitJobs;
 use super::signals::{ManagerEvent, RemovedJob};
@@ -160,7 +160,7 @@ impl GroupTargets {
                 self.job_ended(systemd, job).await;
             }
             ManagerEvent::Look => self.stop_strays(systemd).await,
-            ManagerEvent::Up(_) | ManagerEvent::OwnStop(_) => {}
+            ManagerEvent::Up(_) | ManagerEvent::OwnStop(_) | ManagerEvent::Aborted(_) => {}
         }
     }
 
@@ -216,12 +216,12 @@ impl GroupTargets {
                      Requires= or BindsTo= of the target starts it, too"
                 );
             }
-            TargetState::Active if state.active.is_down() && result == "done" => {
+            TargetState::Active if state.active.is_down() && matches!(result, "done" | "canceled") => {
                 // Once: what comes later, such as a `try-restart` of it, has not stopped it.
                 let due = wanted.cause.is_none().then(|| Instant::now() + LAG);
                 wanted.judge_at = due.or(wanted.judge_at);
             }
-            TargetState::Active if state.active.is_down() && result != "canceled" => warn!(
+            TargetState::Active if state.active.is_down() => warn!(
                 "{target} did not start ({result}): a unit that it requires did not, see `systemctl status \
                  '{target}'`. Its group runs all the same"
             ),
@@ -239,6 +239,11 @@ impl GroupTargets {
             }
             let Ok(state) = systemd.state(target).await else { continue };
             if state.job.is_some() || !state.active.is_down() {
+                continue;
+            }
+            if self.jobs.last_ended(&state.name, 0, |_| false).is_some_and(|job| job.result() == "canceled") {
+                info!("the start of {target} was canceled: hbd asks for it again");
+                wanted.asked = false;
                 continue;
             }
             match stop_cause(systemd, &state, &self.jobs).await {

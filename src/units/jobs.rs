@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use zbus::message::Sequence;
 
-use super::signals::{ListedJob, NewJob, OwnStop, RemovedJob};
+use super::signals::{ListedJob, ManagerEvent, NewJob, OwnStop, RemovedJob};
 
 /// How long an ended job is remembered, microseconds.
 const REMEMBERED: u64 = 60_000_000;
@@ -74,10 +74,21 @@ impl UnitJob {
 }
 
 /// The jobs of the last minute.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct UnitJobs(BTreeMap<u32, UnitJob>);
 
 impl UnitJobs {
+    /// Takes in what an event tells of jobs.
+    pub(super) fn hear(&mut self, event: &ManagerEvent, now: u64) {
+        match event {
+            ManagerEvent::JobNew(new) => self.begin(new, now),
+            ManagerEvent::Jobs(listed) => self.list(listed, now),
+            ManagerEvent::JobRemoved(removed) => self.end(removed, now),
+            ManagerEvent::OwnStop(own) => self.note_own_stop(own, now),
+            ManagerEvent::Look | ManagerEvent::Up(_) | ManagerEvent::Aborted(_) => {}
+        }
+    }
+
     /// `JobNew`.
     pub(super) fn begin(&mut self, new: &NewJob, now: u64) {
         self.0.retain(|_, job| job.ended.as_ref().is_none_or(|(ended, _)| now.saturating_sub(*ended) < REMEMBERED));
@@ -137,6 +148,24 @@ impl UnitJobs {
             None => !idle(job),
         };
         self.0.values().rev().filter(ended).find(acts)
+    }
+
+    /// The job of that number.
+    pub(super) fn of(&self, id: u32) -> Option<&UnitJob> {
+        self.0.get(&id)
+    }
+
+    /// The last job of `unit` that came after the end of the job `own`, is over, and may have started or stopped it.
+    pub(super) fn last_since(&self, unit: &str, own: u32) -> Option<&UnitJob> {
+        let end = self.of(own).and_then(|own| own.removed_at);
+        // What takes the place of a job is announced behind the end of that one.
+        let after = |job: &&UnitJob| match (end, job.new_at) {
+            (Some(end), Some(new)) => end < new,
+            _ => true,
+        };
+        let mut later = self.0.range(own..).rev().map(|(_, job)| job).filter(|job| job.id != own);
+        let acts = |job: &&UnitJob| job.unit == unit && job.ended.is_some() && job.kind != Some(JobKind::Other);
+        later.find(|job| acts(job) && after(job))
     }
 
     /// When somebody else asked first for a stop of `unit` that ended at `since` or later. A job of unknown type that

@@ -12,6 +12,8 @@
 //! - A job is over when `JobRemoved` says so *or* when the unit no longer has it. The state is read again after
 //!   `Reloading(false)`, after a new owner of `org.freedesktop.systemd1`, and every [`systemd::RECHECK`].
 //! - An unanswered call says nothing about the unit: it is asked again until the caller's deadline.
+//! - A job of ours that others have ended is asked for again, but for a start that a stop has ended
+//!   (docs/UNITS.md, section 5).
 //! - `done` is not yet success: a condition that is not met is `done` too.
 //! - What does not stop in time is killed; what does not start in time has failed.
 //! - Only a stop job for that very unit is somebody's wish; every other end of a unit is a failure, or has a cause
@@ -43,10 +45,12 @@ pub mod watchdog;
 
 mod announced;
 mod answer;
+mod cause;
 mod causes;
 mod changes;
 mod command;
 mod details;
+mod drive;
 mod ends;
 mod environment;
 mod error;

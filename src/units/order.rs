@@ -55,7 +55,7 @@ impl Systemd {
     pub async fn guard_order(&self, units: &[String]) -> Result<(), UnitError> {
         let Some(id) = self.own_id().await else { return Ok(()) };
         // One that is there may be another list's.
-        self.change(JobWish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await?;
+        self.drop_order().await?;
         let after_us = self.ordered_after(&id, units).await?;
         let units: Vec<&str> = units.iter().map(String::as_str).filter(|unit| !after_us.contains(unit)).collect();
         let properties = [
@@ -69,6 +69,15 @@ impl Systemd {
             ("AddRef", Variant::from(true)),
         ];
         self.change(JobWish { verb: Verb::Start, unit: GUARD, made_of: Some(&properties) }, GUARD_LIMIT).await
+    }
+
+    /// Takes the guard away, so that systemd can forget units to which nothing but the guard refers. The task that
+    /// keeps the order makes the guard again at once.
+    ///
+    /// # Errors
+    /// As [`Systemd::stop`].
+    pub(super) async fn drop_order(&self) -> Result<(), UnitError> {
+        self.change(JobWish { verb: Verb::Stop, unit: GUARD, made_of: None }, GUARD_LIMIT).await
     }
 
     /// Returns when the order is to be looked at: unit files may have changed, what keeps it is down, or the

@@ -5,12 +5,16 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use zbus::Variant;
 
 use super::proxy::Property;
 use super::script::dialect_word;
 use crate::config::{Dialect, Mount, Script};
 use crate::util::clock::microseconds;
+
+/// So many bytes of a digest tell one definition of a unit from another.
+const DIGEST: usize = 4;
 
 /// `NAME=VALUE` of a script's environment.
 pub(super) fn variables(script: &Script) -> Vec<String> {
@@ -113,17 +117,27 @@ fn helper(command: Variant<'_>, limit: Duration) -> [Property<'_>; 3] {
     ]
 }
 
-/// A mount unit. systemd makes the directory; where it is, is in the unit's name. Its description tells it from one
-/// with other options.
+/// A mount unit. systemd makes the directory; where it is, is in the unit's name.
 pub(super) fn mount<'a>(mount: &'a Mount, limit: Duration) -> Vec<Property<'a>> {
-    let words = [Some(&*mount.device), mount.fstype.as_deref(), mount.options.as_deref()];
-    let words: Vec<&str> = words.into_iter().flatten().collect();
-    let mut properties = common(format!("hbd file system {} on {}", words.join(" "), mount.directory));
+    let mut properties = common(format!("hbd file system {} on {}", mount.device, mount.directory));
     properties.push(("What", Variant::from(mount.device.as_str())));
     properties.extend(mount.fstype.as_deref().map(|fstype| ("Type", Variant::from(fstype))));
     properties.extend(mount.options.as_deref().map(|options| ("Options", Variant::from(options))));
     properties.push(("TimeoutUSec", Variant::from(microseconds(limit))));
     properties
+}
+
+/// Ends the description with a digest of everything that the unit is made of. It tells the unit from one of the same
+/// name that is made of something else: other options, another limit, another call of the script, another hbd.
+/// The environment is in its file, which is written anew before each start.
+pub(super) fn sign(properties: &mut [Property<'_>]) {
+    let digest = Sha256::digest(format!("{properties:?}").as_bytes());
+    let digest: String = digest.iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
+    for (_, value) in properties.iter_mut().filter(|(name, _)| *name == "Description") {
+        if let Variant::Str(text) = value {
+            *value = Variant::from(format!("{text} [{digest}]"));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +163,47 @@ mod tests {
             let line: Vec<(String, Vec<String>, bool)> = take("ExecStop").try_into().unwrap();
             assert_eq!(line[0].1[1..], ["--script", "stop", word, "/bin/move", "10.0.0.9"]);
         }
+    }
+
+    #[test]
+    fn a_description_tells_everything_that_a_unit_is_made_of() {
+        let script = |dialect, words: &[&str]| Script {
+            command: words.iter().map(|word| (*word).to_owned()).collect(),
+            dialect,
+            environment: Vec::new(),
+            timeout: None,
+        };
+        let filesystem = |fstype: Option<&str>, options: Option<&str>| Mount {
+            device: "tmpfs".into(),
+            directory: "/srv".into(),
+            fstype: fstype.map(str::to_owned),
+            options: options.map(str::to_owned),
+        };
+        let [short, long] = [7, 60].map(Duration::from_secs);
+        let scripts = [
+            ("/usr/sbin/hbd", script(Dialect::Text, &["/bin/x", "a b"]), short),
+            ("/usr/sbin/hbd", script(Dialect::Text, &["/bin/x", "a", "b"]), short),
+            ("/usr/sbin/hbd", script(Dialect::Codes, &["/bin/x", "a b"]), short),
+            ("/usr/sbin/hbd", script(Dialect::Text, &["/bin/x", "a b"]), long),
+            ("/usr/local/sbin/hbd", script(Dialect::Text, &["/bin/x", "a b"]), short),
+        ];
+        let mounts = [
+            (filesystem(Some("x"), None), short),
+            (filesystem(None, Some("x")), short),
+            (filesystem(None, Some("x")), long),
+        ];
+        let scripts = scripts.iter().map(|(program, script, limit)| resource(program, script, *limit));
+        let mounts = mounts.iter().map(|(filesystem, limit)| mount(filesystem, *limit));
+        let described = |mut properties: Vec<Property<'_>>| {
+            sign(&mut properties);
+            let (_, text) = properties.into_iter().find(|(name, _)| *name == "Description").unwrap();
+            String::try_from(text).unwrap()
+        };
+        let texts: Vec<String> = scripts.chain(mounts).map(described).collect();
+        assert!(texts[0].starts_with("hbd resource /bin/x a b ["), "{texts:?}");
+        assert!(texts[5].starts_with("hbd file system tmpfs on /srv ["), "{texts:?}");
+        let different: std::collections::BTreeSet<&String> = texts.iter().collect();
+        assert_eq!(different.len(), texts.len(), "{texts:?}");
     }
 
     #[test]

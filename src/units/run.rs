@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::{info, warn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zbus::connection::Builder;
 
 use super::changes::News;
@@ -54,7 +54,8 @@ pub async fn run(
                 Some(UnitCommand::Manage { units, made, everywhere, stopped }) => {
                     watcher.abort_all();
                     watcher.spawn(prepare(session.clone(), units.clone(), made, everywhere));
-                    watcher.spawn(keep_watching(session.clone(), Watched::new(&units).stopped_before(&stopped), Arc::clone(&report)));
+                    let watched = Watched::new(&units).stopped_before(&stopped);
+                    watcher.spawn(keep_watching(session.clone(), watched, Arc::clone(&report)));
                 }
                 Some(UnitCommand::Children { children, environment }) => {
                     kept.clone_from(&children);
@@ -108,7 +109,9 @@ impl Task {
                 Err(error) => break Err(error),
                 Ok(systemd) => {
                     if self.recipe.is_none() {
-                        limit = systemd.limit_for(verb, &self.unit, self.limit).await;
+                        // A systemd that does not answer at all must not make it endless.
+                        let own = systemd.limit_for(verb, &self.unit, self.limit);
+                        limit = timeout(self.limit.time, own).await.unwrap_or(self.limit.time);
                     }
                     self.ask(&systemd, limit.saturating_sub(begun.elapsed())).await
                 }
@@ -125,6 +128,7 @@ impl Task {
         report(match (outcome, verb) {
             (Ok(()), Verb::Start) => UnitReport::Started { id },
             (Ok(()), Verb::Stop) => UnitReport::Stopped { id },
+            (Err(UnitError::Aborted { news, .. }), Verb::Start) => UnitReport::Aborted { id, news },
             (Err(error), verb) => UnitReport::Failed { id, verb, error },
         });
     }
@@ -132,7 +136,7 @@ impl Task {
     async fn ask(&self, systemd: &Systemd, limit: Duration) -> Result<(), UnitError> {
         match (self.verb, &self.recipe) {
             (Verb::Start, None) => systemd.start(&self.unit, limit).await,
-            (Verb::Start, Some(recipe)) => systemd.start_made(&self.unit, recipe, limit).await,
+            (Verb::Start, Some(recipe)) => systemd.start_made(&self.unit, recipe, self.limit.time, limit).await,
             (Verb::Stop, recipe) => systemd.stop_resource(&self.unit, recipe.as_ref(), limit, self.vacate).await,
         }
     }

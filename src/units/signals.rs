@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use zbus::OwnedObjectPath;
 use zbus::message::Sequence;
 
+use super::cause::Cause;
+use super::changes::News;
 use super::proxy::{JobRemoved, ManagerProxy};
 use super::state::UnitState;
 
@@ -29,6 +31,19 @@ pub(super) enum ManagerEvent {
     Up(Arc<SeenUp>),
     /// No signal: systemd has taken a stop that we asked for.
     OwnStop(Arc<OwnStop>),
+    /// No signal: a start of ours was ended by a stop, and that was judged.
+    Aborted(Arc<AbortedStart>),
+}
+
+/// A unit that was on its way up and was stopped.
+#[derive(Debug)]
+pub(super) struct AbortedStart {
+    /// Its primary name.
+    pub unit: String,
+    /// What that means.
+    pub news: News,
+    /// What stopped it, and is to be over before it may run.
+    pub cause: Option<Cause>,
 }
 
 /// A unit that was up for a moment, which a look at it may miss.
@@ -50,12 +65,17 @@ pub(super) struct OwnStop {
 }
 
 impl OwnStop {
-    /// The job at `path`, whose last part is the number (org.freedesktop.systemd1(5)). `None` if `before`, the unit
+    /// The job at `path`. `None` if `before`, the unit
     /// just before we asked, had that job already: ours has joined somebody else's.
     pub(super) fn of(before: &UnitState, path: &OwnedObjectPath) -> Option<OwnStop> {
-        let id = path.as_str().rsplit('/').next()?.parse().ok()?;
+        let id = job_number(path)?;
         (before.job.as_ref() != Some(path)).then(|| OwnStop { id, unit: before.name.clone() })
     }
+}
+
+/// The number of the job at `path`: its last part (org.freedesktop.systemd1(5)).
+pub(super) fn job_number(path: &OwnedObjectPath) -> Option<u32> {
+    path.as_str().rsplit('/').next()?.parse().ok()
 }
 
 /// A job that was queued.

@@ -1,17 +1,18 @@
 //! One connection to systemd: start, stop, look.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::answer::{connection_error, is_transient};
 use super::error::{UnitError, Verb};
+use super::jobs::UnitJobs;
 use super::proxy::{ManagerProxy, Property, ServiceProxy};
 use super::signals::{self, ManagerEvent, OwnStop, SeenUp};
 use super::state::{ActiveState, UnitState};
@@ -23,7 +24,7 @@ pub const RECHECK: Duration = Duration::from_secs(2);
 /// How long a `JobRemoved` may lag behind the observation that the job is gone.
 pub(super) const LAG: Duration = Duration::from_millis(200);
 /// Pause before an unanswered call is made again.
-const RETRY: Duration = Duration::from_millis(200);
+pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// Events a waiting call may fall behind before it reads the state instead.
 const EVENTS: usize = 1024;
 /// Pause, and how often at most it is made, while a transient unit that has ended is still known to systemd.
@@ -39,6 +40,8 @@ pub struct Systemd {
     pub(super) manager: ManagerProxy<'static>,
     pub(super) events: broadcast::Sender<ManagerEvent>,
     calls: Semaphore,
+    /// All jobs of which was heard over this connection.
+    jobs: Arc<Mutex<UnitJobs>>,
     _drains: JoinSet<()>,
 }
 
@@ -51,23 +54,6 @@ pub(super) struct JobWish<'a> {
     pub unit: &'a str,
     /// What the unit is made of if it is a transient one that is to be started.
     pub made_of: Option<&'a [Property<'a>]>,
-}
-
-/// How a job ended, as far as is known.
-enum Ended {
-    /// `JobRemoved` with this result.
-    Told(String),
-    /// The unit no longer has the job, and no signal told why.
-    Unseen,
-}
-
-impl Ended {
-    fn word(&self) -> &str {
-        match self {
-            Ended::Told(result) => result,
-            Ended::Unseen => "unknown",
-        }
-    }
 }
 
 impl Systemd {
@@ -83,9 +69,17 @@ impl Systemd {
             .await
             .map_err(lost)?;
         let (events, _) = broadcast::channel(EVENTS);
-        let drains = signals::drain(&manager, &events).await.map_err(lost)?;
+        let jobs = Arc::new(Mutex::new(UnitJobs::default()));
+        let heard = events.subscribe();
+        let mut drains = signals::drain(&manager, &events).await.map_err(lost)?;
+        drains.spawn(keep_jobs(heard, Arc::clone(&jobs)));
         manager.subscribe().await.map_err(lost)?;
-        Ok(Systemd { connection, manager, events, calls: Semaphore::new(CALLS), _drains: drains })
+        Ok(Systemd { connection, manager, events, calls: Semaphore::new(CALLS), jobs, _drains: drains })
+    }
+
+    /// The jobs of which was heard.
+    pub(super) fn jobs(&self) -> UnitJobs {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Resolves when the bus connection is gone.
@@ -178,35 +172,8 @@ impl Systemd {
         }
     }
 
-    async fn drive(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<(), UnitError> {
-        let JobWish { verb, unit, .. } = wish;
-        // Before anything is asked, so that no answer is missed.
-        let mut events = self.events.subscribe();
-        let Some(mut job) = self.begin(wish, pinned).await? else { return Ok(()) };
-        let mut replaced = false;
-        loop {
-            let mut ended = self.finish(unit, &job, &mut events).await?;
-            let at = monotonic_usec();
-            let state = self.patiently(|| self.state(unit)).await?;
-            if satisfied(verb, &state.active) {
-                self.tell_up(verb, &state, at);
-                return Ok(());
-            }
-            match state.job {
-                // Somebody else's job took the place of ours: wait for what it leaves behind.
-                Some(other) if other != job => (job, replaced) = (other, true),
-                _ => {
-                    if replaced {
-                        ended = Ended::Told("canceled".to_owned());
-                    }
-                    return self.judge(verb, unit, &state, &ended).await;
-                }
-            }
-        }
-    }
-
     /// Tells those who watch the unit that a start found it up: it may be down again before they look.
-    fn tell_up(&self, verb: Verb, state: &UnitState, at: u64) {
+    pub(super) fn tell_up(&self, verb: Verb, state: &UnitState, at: u64) {
         if verb == Verb::Start {
             // Nobody may be watching.
             let _ = self.events.send(ManagerEvent::Up(Arc::new(SeenUp { unit: state.name.clone(), at })));
@@ -214,20 +181,18 @@ impl Systemd {
     }
 
     /// Queues the job; `None` if the unit is where it should be without one.
-    async fn begin(&self, wish: JobWish<'_>, pinned: &AtomicBool) -> Result<Option<OwnedObjectPath>, UnitError> {
+    pub(super) async fn begin(
+        &self,
+        wish: JobWish<'_>,
+        pinned: &AtomicBool,
+    ) -> Result<Option<OwnedObjectPath>, UnitError> {
         let JobWish { verb, unit, made_of } = wish;
         let mut known = 0;
         loop {
             let at = monotonic_usec();
             let before = self.patiently(|| self.state(unit)).await?;
-            match (verb, before.load.as_str()) {
-                (Verb::Start, "not-found") if made_of.is_none() => {
-                    return Err(UnitError::NotFound { unit: unit.to_owned() });
-                }
-                (Verb::Start, "masked") => return Err(UnitError::Masked { unit: unit.to_owned() }),
-                _ => {}
-            }
-            if before.job.is_none() && satisfied(verb, &before.active) {
+            may_begin(wish, &before)?;
+            if before.job.is_none() && satisfied(verb, &before) {
                 self.tell_up(verb, &before, at);
                 return Ok(None);
             }
@@ -306,96 +271,6 @@ impl Systemd {
         }
     }
 
-    /// Waits until `job` of `unit` is over.
-    async fn finish(
-        &self,
-        unit: &str,
-        job: &OwnedObjectPath,
-        events: &mut broadcast::Receiver<ManagerEvent>,
-    ) -> Result<Ended, UnitError> {
-        let mut tick = interval(RECHECK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tick.reset();
-        loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Ok(ManagerEvent::JobRemoved(removed)) if removed.job == *job => {
-                        return Ok(Ended::Told(removed.result.clone()));
-                    }
-                    Ok(ManagerEvent::Look) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Ok(_) => continue,
-                    Err(broadcast::error::RecvError::Closed) => return Err(UnitError::ConnectionLost),
-                },
-                _ = tick.tick() => {}
-            }
-            match self.state(unit).await {
-                Ok(state) if state.job.as_ref() != Some(job) => break,
-                // Still there, or not answered: both mean to wait on.
-                Ok(_) | Err(UnitError::Bus(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let told = async {
-            loop {
-                match events.recv().await {
-                    Ok(ManagerEvent::JobRemoved(removed)) if removed.job == *job => {
-                        return Ended::Told(removed.result.clone());
-                    }
-                    Err(broadcast::error::RecvError::Closed) => return Ended::Unseen,
-                    _ => {}
-                }
-            }
-        };
-        Ok(timeout(LAG, told).await.unwrap_or(Ended::Unseen))
-    }
-
-    /// What it means that the job is over and the unit is not simply where it should be.
-    async fn judge(&self, verb: Verb, unit: &str, state: &UnitState, ended: &Ended) -> Result<(), UnitError> {
-        let failed = |result: String| UnitError::Failed {
-            unit: unit.to_owned(),
-            verb,
-            job: ended.word().to_owned(),
-            active: state.active.clone(),
-            sub: state.sub.clone(),
-            result,
-        };
-        let service = state.name.ends_with(".service");
-        let result =
-            if service { self.service_property(state, ServiceProperty::Result).await? } else { String::new() };
-        // Only what hbd makes: a status that others leave may be of better times.
-        if service && unit.starts_with("hbd-") && result != "success" {
-            let text = self.service_property(state, ServiceProperty::StatusText).await?;
-            if !text.is_empty() {
-                return Err(UnitError::Told { unit: unit.to_owned(), verb, text });
-            }
-        }
-        let clean_end = matches!(ended, Ended::Unseen) || ended.word() == "done";
-        if verb == Verb::Stop || state.active != ActiveState::Inactive || !clean_end {
-            return Err(failed(result));
-        }
-        if result == "exec-condition" || !self.condition_met(state).await? {
-            return Err(UnitError::Condition { unit: unit.to_owned() });
-        }
-        if service && result != "success" {
-            return Err(failed(result));
-        }
-        if service && self.service_property(state, ServiceProperty::Type).await? == "oneshot" {
-            return Ok(());
-        }
-        Err(UnitError::Ended { unit: unit.to_owned() })
-    }
-
-    /// Whether the last attempt passed the unit's conditions; a unit never tried since it was loaded counts as met.
-    async fn condition_met(&self, state: &UnitState) -> Result<bool, UnitError> {
-        self.patiently(|| async {
-            let lost = |error| connection_error(&self.connection, error);
-            let unit = self.unit_at(state.path.clone()).await.map_err(lost)?;
-            let tried = self.call(unit.condition_timestamp_monotonic()).await.map_err(lost)? != 0;
-            Ok(!tried || self.call(unit.condition_result()).await.map_err(lost)?)
-        })
-        .await
-    }
-
     pub(super) async fn service_property(
         &self,
         state: &UnitState,
@@ -453,6 +328,18 @@ impl Systemd {
     }
 }
 
+/// Keeps the table of jobs until the connection is dropped.
+async fn keep_jobs(mut events: broadcast::Receiver<ManagerEvent>, jobs: Arc<Mutex<UnitJobs>>) {
+    loop {
+        match events.recv().await {
+            Ok(event) => jobs.lock().unwrap_or_else(PoisonError::into_inner).hear(&event, monotonic_usec()),
+            // In doubt the end of a job is judged by itself.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
 /// The properties of a service that a verdict needs.
 #[derive(Clone, Copy)]
 pub(super) enum ServiceProperty {
@@ -469,9 +356,20 @@ fn exists(error: &zbus::Error) -> bool {
     error_name(error).as_deref() == Some("org.freedesktop.systemd1.UnitExists")
 }
 
-fn satisfied(verb: Verb, active: &ActiveState) -> bool {
+/// Whether there is something to be started; a stop is always possible.
+fn may_begin(wish: JobWish<'_>, state: &UnitState) -> Result<(), UnitError> {
+    let JobWish { verb, unit, made_of } = wish;
+    match (verb, state.load.as_str()) {
+        (Verb::Start, "not-found") if made_of.is_none() => Err(UnitError::NotFound { unit: unit.to_owned() }),
+        (Verb::Start, "masked") => Err(UnitError::Masked { unit: unit.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the unit is where it should be. What is down and about to start is not.
+pub(super) fn satisfied(verb: Verb, state: &UnitState) -> bool {
     match verb {
-        Verb::Start => active.is_up(),
-        Verb::Stop => active.is_down(),
+        Verb::Start => state.active.is_up(),
+        Verb::Stop => state.active.is_down() && (state.job.is_none() || state.job_type == "stop"),
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A script's service is active from the end of its `start` to the beginning of its `stop`, and its processes live in
 //! it. A file system's unit is the mount. Both vanish when they are stopped, unless another unit refers to them: then
-//! systemd keeps them, and they are started as they are.
+//! systemd keeps them, and they are started as they are if they are made of the same.
 
 use std::time::Duration;
 
 use log::warn;
+use tokio::time::{Instant, timeout};
 use zbus::Variant;
 
 use super::environment;
@@ -26,14 +27,32 @@ const COMMAND: usize = 60;
 /// Signal number of SIGKILL.
 const SIGKILL: i32 = 9;
 
+/// A unit of hbd's own that is down, and that systemd has not forgotten.
+enum Kept {
+    /// There is none.
+    No,
+    /// It is made of what it would be made of now: it can be started as it is.
+    Same,
+    /// It is made of something else, by other files or by another release of hbd.
+    Other,
+}
+
 impl Systemd {
-    /// As [`Systemd::start`] for a unit that is made by this call. One that is up already is `Ok`.
+    /// As [`Systemd::start`] for a unit that is made by this call. One that is up already is `Ok`. `limit`: how long
+    /// systemd is to let it take, now and whenever it is started again. `left`: how long this call may take.
     ///
     /// # Errors
-    /// As [`Systemd::start`], and [`UnitError::Occupied`].
-    pub async fn start_made(&self, unit: &str, recipe: &Recipe, limit: Duration) -> Result<(), UnitError> {
+    /// As [`Systemd::start`], and [`UnitError::Occupied`], [`UnitError::Kept`].
+    pub async fn start_made(
+        &self,
+        unit: &str,
+        recipe: &Recipe,
+        limit: Duration,
+        left: Duration,
+    ) -> Result<(), UnitError> {
+        let begun = Instant::now();
         let program = own_program();
-        let properties = match recipe {
+        let mut properties = match recipe {
             Recipe::Mount(mount) => recipe::mount(mount, limit),
             Recipe::Script(script) => {
                 let mut properties = recipe::resource(&program, script, limit);
@@ -41,28 +60,36 @@ impl Systemd {
                 properties
             }
         };
-        if self.is_kept(unit, &properties).await {
-            match self.change(JobWish { verb: Verb::Start, unit, made_of: None }, limit).await {
+        recipe::sign(&mut properties);
+        let late = |_| UnitError::Deadline { unit: unit.to_owned(), verb: Verb::Start, after: left };
+        let left = || left.saturating_sub(begun.elapsed());
+        match timeout(left(), self.kept(unit, &properties)).await.map_err(late)? {
+            Kept::No => {}
+            Kept::Same => match self.change(JobWish { verb: Verb::Start, unit, made_of: None }, left()).await {
                 // It was forgotten at this moment.
                 Err(UnitError::NotFound { .. }) => {}
                 outcome => return outcome,
-            }
+            },
+            // Its making says what is still wrong.
+            Kept::Other => drop(timeout(left(), self.drop_order()).await),
         }
-        self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, limit).await
+        self.change(JobWish { verb: Verb::Start, unit, made_of: Some(&properties) }, left()).await
     }
 
-    /// Whether systemd still knows this unit from an earlier start, made of the same: systemd keeps a unit that has
-    /// stopped as long as another one refers to it, as hbd-order.service does and a service that needs the file
-    /// system, and refuses to make it anew. What it is made of is in its description.
-    async fn is_kept(&self, unit: &str, properties: &[Property<'_>]) -> bool {
-        let Ok(state) = self.state(unit).await else { return false };
+    /// Whether systemd still knows this unit from an earlier start: systemd keeps a unit that has stopped as long as
+    /// another one refers to it, as hbd-order.service does and a service that needs the file system, and refuses to
+    /// make it anew. What it is made of is in its description.
+    async fn kept(&self, unit: &str, properties: &[Property<'_>]) -> Kept {
+        let Ok(state) = self.state(unit).await else { return Kept::No };
         if state.load != "loaded" || !state.active.is_down() {
-            return false;
+            return Kept::No;
         }
-        let Ok(known) = self.unit_at(state.path).await else { return false };
+        let Ok(known) = self.unit_at(state.path).await else { return Kept::No };
         let (transient, description) = tokio::join!(self.call(known.transient()), self.call(known.description()));
-        let (Ok(true), Ok(description)) = (transient, description) else { return false };
-        properties.iter().any(|(name, value)| *name == "Description" && *value == Variant::from(description.as_str()))
+        let (Ok(true), Ok(description)) = (transient, description) else { return Kept::No };
+        let same =
+            |(name, value): &Property<'_>| *name == "Description" && *value == Variant::from(description.as_str());
+        if properties.iter().any(same) { Kept::Same } else { Kept::Other }
     }
 
     /// As [`Systemd::stop`]; what does not stop in time is killed.
@@ -103,7 +130,8 @@ impl Systemd {
 
     /// The unit's own `stop` if it is active; the script's all the same if it is not, or if that one failed.
     pub(super) async fn stop_script(&self, unit: &str, script: &Script, limit: Duration) -> Result<(), UnitError> {
-        let before = self.patiently(|| self.state(unit)).await?;
+        let late = |_| UnitError::Deadline { unit: unit.to_owned(), verb: Verb::Stop, after: limit };
+        let before = timeout(limit, self.patiently(|| self.state(unit))).await.map_err(late)??;
         if !before.active.is_down() {
             // Otherwise its Result would be gone with it.
             let pinned = self.call(self.manager.ref_unit(unit)).await.is_ok();

@@ -3,6 +3,8 @@
 //! Owns what is remembered of each unit between two looks, also while the connection is lost. Never decides what is
 //! to be done.
 
+mod wish;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +15,14 @@ use zbus::OwnedObjectPath;
 
 use super::announced::StateSignals;
 use super::answer::connection_error;
-use super::causes::{Cause, HEARD};
+use super::cause::Cause;
+use super::causes::HEARD;
 use super::changes::{Look, News, Seen, UnitChanges};
 use super::details::Details;
 use super::ends::End;
 use super::error::UnitError;
 use super::jobs::{UnitJob, UnitJobs};
-use super::signals::ManagerEvent;
+use super::signals::{AbortedStart, ManagerEvent};
 use super::state::UnitState;
 use super::systemd::{LAG, RECHECK, Systemd};
 use crate::util::clock::monotonic_usec;
@@ -68,6 +71,8 @@ struct Watch {
     judge_at: Option<Instant>,
     /// The verdict on it while it is down.
     standing: Option<News>,
+    /// Until the first look: when its stop was asked for, CLOCK_MONOTONIC in microseconds, as a predecessor noted.
+    wish: Option<u64>,
     /// That is not said yet: we stopped it ourselves.
     quiet: bool,
     /// What stopped it, and is not over.
@@ -92,6 +97,7 @@ impl Watched {
             judged: 0,
             judge_at: None,
             standing: None,
+            wish: None,
             quiet: false,
             cause: None,
             job_ended: false,
@@ -99,16 +105,6 @@ impl Watched {
         };
         let (jobs, announced) = (UnitJobs::default(), Arc::default());
         Watched { units: units.iter().map(watch).collect(), jobs, announced, answered: Instant::now() }
-    }
-
-    /// The same, where somebody had stopped some of them, each at that moment: nobody has to be told again.
-    pub(super) fn stopped_before(mut self, stopped: &[(String, u64)]) -> Self {
-        for watch in &mut self.units {
-            if let Some((_, asked)) = stopped.iter().find(|(unit, _)| *unit == watch.unit) {
-                (watch.standing, watch.judged) = (Some(News::Stopped { asked: *asked }), monotonic_usec());
-            }
-        }
-        self
     }
 
     /// When the units count as unknown if systemd does not answer before.
@@ -155,11 +151,10 @@ impl Watched {
     /// Takes in what was heard of jobs. Returns the units to be looked at.
     fn hear(&mut self, event: &ManagerEvent) -> Vec<usize> {
         let now = monotonic_usec();
+        self.jobs.hear(event, now);
         match event {
-            ManagerEvent::JobNew(new) => self.jobs.begin(new, now),
-            ManagerEvent::Jobs(listed) => self.jobs.list(listed, now),
+            ManagerEvent::JobNew(_) | ManagerEvent::Jobs(_) | ManagerEvent::OwnStop(_) => {}
             ManagerEvent::JobRemoved(removed) => {
-                self.jobs.end(removed, now);
                 let mut concerned = Vec::new();
                 for (index, watch) in self.units.iter_mut().enumerate() {
                     watch.job_ended |= watch.name == removed.unit;
@@ -170,8 +165,14 @@ impl Watched {
                 }
                 return concerned;
             }
-            ManagerEvent::OwnStop(own) => self.jobs.note_own_stop(own, now),
             ManagerEvent::Look => return self.all(),
+            ManagerEvent::Aborted(aborted) => {
+                let concerned = |watch: &Watch| watch.name == aborted.unit;
+                for watch in self.units.iter_mut().filter(|watch| concerned(watch)) {
+                    watch.was_aborted(aborted, now);
+                }
+                return self.all().into_iter().filter(|index| concerned(&self.units[*index])).collect();
+            }
             ManagerEvent::Up(seen) => {
                 let mut concerned = Vec::new();
                 for (index, watch) in self.units.iter_mut().enumerate() {
@@ -204,6 +205,14 @@ impl Watch {
             (self.standing, self.cause, self.lapped, self.up_since) = (None, None, false, Some(at));
             self.fell_at = None;
         }
+    }
+
+    /// A stop has ended its start, which is being said.
+    fn was_aborted(&mut self, aborted: &AbortedStart, now: u64) {
+        self.changes.fell();
+        (self.judged, self.judge_at, self.job_ended) = (now, None, false);
+        (self.standing, self.cause, self.quiet) = (Some(aborted.news.clone()), aborted.cause.clone(), false);
+        (self.up_since, self.lapped) = (None, false);
     }
 
     /// It is to be judged at that moment, or before if it is to be so already.
@@ -320,6 +329,7 @@ impl Systemd {
                 }
             }
             Seen::Down | Seen::Nothing => {
+                self.weigh_wish(watch, state).await;
                 let settled = state.job.is_none() && state.active.is_down() && !state.awaits_restart();
                 let news = seen == Seen::Down && watch.standing.is_none();
                 // Somebody may have asked for its stop while it was down, or tried in vain to start it.

@@ -110,3 +110,15 @@ async fn a_target_that_somebody_has_stopped_stays_down() {
     sender.send(vec![wish(WEB, TargetState::Active)]).unwrap();
     assert_eq!(next(&mut mock).await, format!("start {WEB}"), "its group starts again");
 }
+
+/// `systemctl cancel` cancels each job that it finds.
+#[tokio::test]
+async fn a_target_whose_start_was_canceled_is_started_again() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let held = Plan { held: true, ..plan(DOWN) };
+    let mut mock = Mock::start(&bus, &[(WEB, held)]).await;
+    let _sender = follow(&bus, vec![wish(WEB, TargetState::Active)]);
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+    mock.cancel(WEB, DOWN).await;
+    assert_eq!(next(&mut mock).await, format!("start {WEB}"));
+}

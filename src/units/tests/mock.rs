@@ -1,6 +1,7 @@
 //! A systemd that does what a test tells it: units with plans, jobs that end when they are let.
 
 mod objects;
+mod others;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,8 +62,8 @@ pub(super) struct Plan {
     pub file_state: &'static str,
     /// `DropInPaths`.
     pub drop_ins: Vec<String>,
-    /// Once made it stays known after its stop: another unit refers to it.
-    pub kept: bool,
+    /// Once made it stays known after its stop as long as this other unit, which refers to it, is up.
+    pub kept_by: &'static str,
 }
 
 impl Default for Plan {
@@ -89,7 +90,7 @@ impl Default for Plan {
             flags: &[],
             file_state: "disabled",
             drop_ins: Vec::new(),
-            kept: false,
+            kept_by: "",
         }
     }
 }
@@ -125,6 +126,8 @@ struct World {
     units: Arc<Mutex<HashMap<String, (Plan, u32)>>>,
     jobs: Arc<Mutex<u32>>,
     listed: Arc<Mutex<BTreeMap<u32, (String, &'static str)>>>,
+    /// The types of the jobs that units have.
+    kinds: Arc<Mutex<HashMap<u32, &'static str>>>,
     gate: Arc<Semaphore>,
     hung: Arc<AtomicBool>,
     calls: mpsc::UnboundedSender<String>,
@@ -196,7 +199,11 @@ impl Manager {
     ) -> Result<OwnedObjectPath, Refusal> {
         let properties: HashMap<String, OwnedVariant> = properties.into_iter().collect();
         assert!(properties.contains_key("ExecStart") || properties.contains_key("What"), "{properties:?}");
-        let kept = self.0.units.lock().unwrap().get(name).is_some_and(|(plan, _)| plan.kept);
+        let kept = {
+            let units = self.0.units.lock().unwrap();
+            let by = units.get(name).and_then(|(plan, _)| units.get(plan.kept_by));
+            by.is_some_and(|(plan, _)| plan.state.0 == "active")
+        };
         if kept && self.0.made.lock().unwrap().contains_key(name) {
             return Err(Refusal::UnitExists(format!("Unit {name} was already loaded or has a fragment file.")));
         }
@@ -266,7 +273,7 @@ impl Manager {
             let path = unit_path(&name);
             let (active, sub) = plan.state;
             let words = (plan.load.to_owned(), active.to_owned(), sub.to_owned());
-            let kind = if job == 0 { "" } else { "start" };
+            let kind = self.0.kinds.lock().unwrap().get(&job).copied().unwrap_or_default();
             let empty = String::new();
             (name, empty.clone(), words.0, words.1, words.2, empty, path, job, kind.to_owned(), job_path(job))
         };
@@ -289,7 +296,7 @@ impl Manager {
 
     fn job(&self, verb: &str, name: &str, bus: &Connection) -> Result<OwnedObjectPath, Refusal> {
         let world = self.0.clone();
-        let id = {
+        let (id, displaced) = {
             let mut units = world.units.lock().unwrap();
             let Some((plan, job)) = units.get_mut(name) else {
                 return Err(Refusal::NoSuchUnit(format!("Unit {name} not found.")));
@@ -299,12 +306,18 @@ impl Manager {
             }
             let mut next = world.jobs.lock().unwrap();
             *next += 1;
-            *job = *next;
-            *job
+            let displaced = std::mem::replace(job, *next);
+            (*job, displaced)
         };
+        world.kinds.lock().unwrap().insert(id, if verb == "stop" { "stop" } else { "start" });
         world.calls.send(format!("{verb} {name}")).unwrap();
         let (name, bus, stop) = (name.to_owned(), bus.clone(), verb == "stop");
-        tokio::spawn(async move { world.end(&bus, &name, id, stop).await });
+        tokio::spawn(async move {
+            if displaced != 0 {
+                world.removed(&bus, displaced, &name, "canceled").await;
+            }
+            world.end(&bus, &name, id, stop).await;
+        });
         Ok(job_path(id))
     }
 }
@@ -318,6 +331,10 @@ impl World {
         {
             let mut units = self.units.lock().unwrap();
             let unit = units.get_mut(name).unwrap();
+            if plan.held && unit.1 != id {
+                // Somebody else has ended this job.
+                return;
+            }
             unit.0.enter(plan.stopped.filter(|_| stop).unwrap_or(plan.next));
             unit.1 = 0;
         }
@@ -355,6 +372,7 @@ impl Mock {
             )),
             jobs: Arc::default(),
             listed: Arc::default(),
+            kinds: Arc::default(),
             gate: Arc::new(Semaphore::new(0)),
             hung: Arc::default(),
             calls: sender,

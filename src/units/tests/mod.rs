@@ -3,6 +3,7 @@
 mod children;
 mod group_target;
 mod mock;
+mod replaced;
 mod stops;
 mod survey;
 mod watch;
@@ -446,9 +447,11 @@ async fn a_real_systemd_agrees() {
         async move { systemd.start("t-slow.service", LONG).await }
     });
     while systemd.state("t-slow.service").await.unwrap().job.is_none() {}
-    systemd.stop("t-slow.service", LONG).await.unwrap();
+    // As somebody else does.
+    systemd.manager.stop_unit("t-slow.service", "replace").await.unwrap();
     let outcome = waiting.await.unwrap();
-    assert!(matches!(&outcome, Err(UnitError::Failed { job, .. }) if job == "canceled"), "{outcome:?}");
+    let wish = |news: &News| matches!(news, News::Stopped { .. });
+    assert!(matches!(&outcome, Err(UnitError::Aborted { news, .. }) if wish(news)), "{outcome:?}");
 
     let mut starts = JoinSet::new();
     for number in 0..200 {

@@ -219,23 +219,76 @@ async fn the_guard_of_a_shutdown_follows_what_a_drop_in_changes() {
     assert_eq!(after, Vec::<String>::new());
 }
 
-/// Another unit refers to it, as the guard of the order does: systemd refuses to make it a second time.
+const MOUNT: &str = "srv-data.mount";
+
+fn filesystem(options: Option<&str>) -> Recipe {
+    let options = options.map(str::to_owned);
+    Recipe::Mount(Mount { device: "tmpfs".into(), directory: "/srv/data".into(), fstype: None, options })
+}
+
+/// Another unit refers to it: systemd refuses to make it a second time.
 #[tokio::test]
 async fn a_unit_that_systemd_keeps_is_started_again_and_not_made_of_something_else() {
     let Some(bus) = PrivateBus::start() else { return };
-    let plan = Plan { next: MOUNTED, stopped: Some(DOWN), kept: true, ..Plan::default() };
-    let mut mock = Mock::start(&bus, &[("srv-data.mount", plan)]).await;
+    let plan = Plan { next: MOUNTED, stopped: Some(DOWN), kept_by: "db.service", ..Plan::default() };
+    let mut mock = Mock::start(&bus, &[(MOUNT, plan), ("db.service", Plan { state: UP, ..Plan::default() })]).await;
     let systemd = systemd(&bus).await;
-    let mount = |options: Option<&str>| {
-        let options = options.map(str::to_owned);
-        Recipe::Mount(Mount { device: "tmpfs".into(), directory: "/srv/data".into(), fstype: None, options })
-    };
+    let recipe = filesystem(None);
     for asked in ["make srv-data.mount", "start srv-data.mount"] {
-        systemd.start_made("srv-data.mount", &mount(None), LONG).await.unwrap();
-        assert_eq!(mock.state("srv-data.mount"), MOUNTED);
-        systemd.stop_resource("srv-data.mount", Some(&mount(None)), LONG, false).await.unwrap();
+        // Whatever was left of the limit the time before.
+        let left = if asked.starts_with("make") { LONG / 2 } else { LONG };
+        systemd.start_made(MOUNT, &recipe, LONG, left).await.unwrap();
+        assert_eq!(mock.state(MOUNT), MOUNTED);
+        systemd.stop_resource(MOUNT, Some(&recipe), LONG, false).await.unwrap();
         assert_eq!(mock.calls(), [asked, "stop srv-data.mount"]);
     }
-    let error = systemd.start_made("srv-data.mount", &mount(Some("ro")), LONG).await.unwrap_err();
+    let error = systemd.start_made(MOUNT, &filesystem(Some("ro")), LONG, LONG).await.unwrap_err();
     assert!(error.to_string().contains("systemd keeps the one that hbd made before"), "{error}");
+}
+
+/// Its options were changed while it ran, or it was made by an older hbd; then its group left this node, and comes
+/// back.
+#[tokio::test]
+async fn a_unit_that_only_the_guard_keeps_is_made_anew_of_something_else() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let plan = Plan { next: MOUNTED, stopped: Some(DOWN), kept_by: GUARD, ..Plan::default() };
+    let guard = Plan { next: ("active", "exited"), stopped: Some(DOWN), ..Plan::default() };
+    let own = Plan { state: UP, ..Plan::default() };
+    let mut mock = Mock::start(&bus, &[("hbd.service", own), (MOUNT, plan), (GUARD, guard)]).await;
+    let (commands, _reports) = running(&bus);
+    let units = vec![MOUNT.to_owned()];
+    commands
+        .send(UnitCommand::Manage { made: units.clone(), units, everywhere: Vec::new(), stopped: Vec::new() })
+        .unwrap();
+    made(&mut mock).await;
+    let systemd = systemd(&bus).await;
+    let asked = async |mock: &mut Mock, calls: &[&str]| {
+        for call in calls {
+            let next = timeout(LONG, mock.calls.recv()).await;
+            assert_eq!(next.unwrap().unwrap(), *call);
+        }
+    };
+    let recipe = filesystem(None);
+    systemd.start_made(MOUNT, &recipe, LONG, LONG).await.unwrap();
+    systemd.stop_resource(MOUNT, Some(&recipe), LONG, false).await.unwrap();
+    asked(&mut mock, &["make srv-data.mount", "stop srv-data.mount"]).await;
+    systemd.start_made(MOUNT, &filesystem(Some("ro")), LONG, LONG).await.unwrap();
+    asked(&mut mock, &["stop hbd-order.service", "make srv-data.mount"]).await;
+    let options: String = mock.made(MOUNT, "Options").try_into().unwrap();
+    assert_eq!(options, "ro");
+    // The order of a shutdown is kept again.
+    asked(&mut mock, &["make hbd-order.service"]).await;
+}
+
+/// The group is to fail, so that the other node can take it.
+#[tokio::test]
+async fn a_start_of_a_unit_of_our_own_ends_also_where_systemd_does_not_answer() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let mock = Mock::start(&bus, &[(MOUNT, Plan::default())]).await;
+    let systemd = systemd(&bus).await;
+    mock.hang(true);
+    let recipe = filesystem(None);
+    let start = systemd.start_made(MOUNT, &recipe, LONG, Duration::from_millis(200));
+    let error = timeout(LONG, start).await.expect("it ends").unwrap_err();
+    assert!(matches!(error, UnitError::Deadline { .. }), "{error}");
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::units::causes::HEARD;
 use crate::units::watch::{ANSWER, OWN_STOP};
+use crate::util::clock::monotonic_usec;
 
 /// As long as a piece of news may take.
 const SOON: Duration = Duration::from_secs(8);
@@ -451,4 +452,22 @@ async fn units_of_a_systemd_that_does_not_answer_are_unknown() {
     assert!(matches!(told, Some(UnitReport::News { news: News::Unknown, .. })), "{told:?}");
     stage.mock.hang(false);
     while stage.of_web().await != News::Up {}
+}
+
+/// While hbd was down somebody started it again, and it failed: that nobody is to be told of its stop is over.
+#[tokio::test]
+async fn a_unit_that_was_started_after_its_stop_by_hand_and_failed_has_failed() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let asked = monotonic_usec();
+    let failed = |rose| Plan { state: FAILED, changed: [rose, rose, rose], result: "exit-code", ..Plan::default() };
+    let plans = [("db.service", failed(asked - 1000)), ("web.service", failed(asked + 1000))];
+    let _mock = Mock::start(&bus, &plans).await;
+    let (commands, mut reports) = running(&bus);
+    let units = plans.map(|(unit, _)| unit.to_owned()).to_vec();
+    let stopped = units.iter().map(|unit| (unit.clone(), asked)).collect();
+    commands.send(UnitCommand::Manage { units, made: Vec::new(), everywhere: Vec::new(), stopped }).unwrap();
+    let told = timeout(SOON, reports.recv()).await.expect("there is no news");
+    let Some(UnitReport::News { unit, news: News::Failed(text) }) = told else { panic!("{told:?}") };
+    assert_eq!(unit, "web.service");
+    assert!(text.contains("is failed, result exit-code"), "{text}");
 }
