@@ -316,3 +316,24 @@ impl Schedule {
         }
     }
 }
+
+/// The slowest of three clocks goes at least so far while the fastest goes a thousand seconds (05 §3.15).
+const SLOWEST: u64 = 900;
+
+impl Schedule {
+    /// In every second pair with a witness the clocks of the nodes and of the witness run differently, in most of
+    /// them as differently as is allowed.
+    pub fn add_drift(&mut self) {
+        let mut random = SplitMix64::new(self.seed ^ 0x00d2_1f70);
+        if !self.cluster.witness || random.below(2) != 0 {
+            return;
+        }
+        let slowest = [SLOWEST, 1000, random.between(SLOWEST, 1000)][random.below(3) as usize];
+        let fastest = slowest * 1000 / SLOWEST;
+        self.cluster.clocks = std::array::from_fn(|_| match random.below(4) {
+            0 => random.between(slowest, fastest) as u32,
+            1 => fastest as u32,
+            _ => slowest as u32,
+        });
+    }
+}

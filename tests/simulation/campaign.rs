@@ -23,6 +23,7 @@ pub fn play(schedule: &Schedule, telling: bool) -> (World, Result<(), String>) {
 /// How a campaign went.
 #[derive(Debug, Default)]
 pub struct Summary {
+    pub played: u64,
     pub takeovers: u64,
     pub per_second: f64,
     /// The seeds that broke an invariant, each with the reason.
@@ -31,11 +32,11 @@ pub struct Summary {
     pub digests: Digests,
 }
 
-/// Plays the seeds from `first`, `count` of them.
-pub fn run(first: u64, count: u64) -> Summary {
+/// Plays the seeds from `first`, `count` of them; of these only the schedules that are `wanted`.
+pub fn run(first: u64, count: u64, wanted: impl Fn(&Schedule) -> bool + Sync) -> Summary {
     let started = Instant::now();
     let next = AtomicU64::new(0);
-    let takeovers = AtomicU64::new(0);
+    let (played, takeovers) = (AtomicU64::new(0), AtomicU64::new(0));
     let failed = Mutex::new(BTreeMap::new());
     let digests = Mutex::new(Digests::new());
     let progress = Mutex::new(Progress::new(count));
@@ -45,7 +46,12 @@ pub fn run(first: u64, count: u64) -> Summary {
             if done >= count || failed.lock().is_ok_and(|failed| failed.len() >= ENOUGH) {
                 break;
             }
-            let (world, outcome) = play(&Schedule::random(first + done), false);
+            let schedule = Schedule::random(first + done);
+            if !wanted(&schedule) {
+                continue;
+            }
+            let (world, outcome) = play(&schedule, false);
+            played.fetch_add(1, Ordering::Relaxed);
             takeovers.fetch_add(world.takeovers(), Ordering::Relaxed);
             if let Ok(mut digests) = digests.lock() {
                 digests.insert(format!("seed-{:04}", first + done), world.digest());
@@ -65,9 +71,11 @@ pub fn run(first: u64, count: u64) -> Summary {
             scope.spawn(work);
         }
     });
+    let played = played.into_inner();
     Summary {
+        played,
         takeovers: takeovers.into_inner(),
-        per_second: count as f64 / started.elapsed().as_secs_f64(),
+        per_second: played as f64 / started.elapsed().as_secs_f64(),
         failed: failed.into_inner().unwrap_or_default(),
         digests: digests.into_inner().unwrap_or_default(),
     }

@@ -23,6 +23,9 @@ pub const TTL: Duration = Duration::from_secs(10);
 /// What the words of each group begin with.
 const GROUP_NAMES: [&str; GROUPS] = ["nodea", "nodeb", "third", "fourth", "fifth", "sixth"];
 
+/// What a clock shows that goes as the world's does, when that goes a thousand seconds.
+const TRUE: u32 = 1000;
+
 /// The wall clock when virtual time was zero.
 const WALL: i64 = 1_700_000_000;
 
@@ -107,7 +110,7 @@ pub struct Left {
     pub stopped: Vec<(Step, Instant)>,
     /// How long nobody takes it; `None` without a witness.
     pub assured_for: Option<Duration>,
-    /// When.
+    /// When, by its own clock.
     pub at: Duration,
 }
 
@@ -214,6 +217,8 @@ pub struct Node {
     pub lan: bool,
     /// How far its wall clock was set, in seconds.
     pub clock: i64,
+    /// How far its clocks go while the world's go a thousand seconds.
+    rate: u32,
     /// The state directory is empty.
     pub state_lost: bool,
     /// The disk with the state directory takes nothing.
@@ -266,6 +271,7 @@ impl Node {
             told: Duration::ZERO,
             lan: true,
             clock: 0,
+            rate: cluster.clocks.get(index).copied().unwrap_or(TRUE),
             state_lost: false,
             disk_full: false,
             on_disk: OnDisk::default(),
@@ -322,9 +328,19 @@ impl Node {
         self.generation
     }
 
+    /// What its monotonic clock shows at that moment.
+    pub fn clock_at(&self, moment: Duration) -> Duration {
+        moment * self.rate / TRUE
+    }
+
+    /// The first moment at which its monotonic clock shows this.
+    pub fn moment_of(&self, shown: Duration) -> Duration {
+        if self.rate == TRUE { shown } else { shown * TRUE / self.rate + Duration::from_nanos(1) }
+    }
+
     pub fn wall(&self, now: Duration) -> Duration {
         let seconds = u64::try_from(WALL + self.clock).unwrap_or_default();
-        now + Duration::from_secs(seconds)
+        self.clock_at(now) + Duration::from_secs(seconds)
     }
 
     /// What the daemon is started with.

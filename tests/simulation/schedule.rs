@@ -65,6 +65,9 @@ pub struct Cluster {
     /// A witness is required.
     #[serde(default)]
     pub witness: bool,
+    /// How far each node's clocks go while the witness's go a thousand seconds.
+    #[serde(default = "true_clocks")]
+    pub clocks: [u32; 2],
     /// Percent of the packets.
     pub loss: u64,
     pub duplicated: u64,
@@ -77,6 +80,11 @@ fn few() -> usize {
 
 fn in_turns() -> [usize; GROUPS] {
     std::array::from_fn(|group| group % 2)
+}
+
+/// Clocks that go as the witness's do.
+fn true_clocks() -> [u32; 2] {
+    [1000; 2]
 }
 
 fn newest() -> [u32; 2] {
@@ -101,6 +109,7 @@ impl Cluster {
             everywhere: Everywhere::None,
             returns: Returns::default(),
             witness: false,
+            clocks: true_clocks(),
             loss: 0,
             duplicated: 0,
             reordered: 0,
@@ -115,6 +124,11 @@ impl Cluster {
     /// Resources are for exactly two nodes (03 §1).
     pub fn serves(&self) -> bool {
         self.nodes.len() == 2
+    }
+
+    /// Whether the clocks of the nodes and of the witness run differently.
+    pub fn clocks_differ(&self) -> bool {
+        self.clocks != true_clocks()
     }
 
     pub fn mixed(&self) -> bool {
@@ -133,25 +147,7 @@ impl Cluster {
         let (loss, duplicated, reordered) = (percent(3, 15), percent(4, 20), percent(4, 20));
         let links = if random.below(3) == 0 { 2 } else { 1 };
         let failback = random.below(3) != 0;
-        Cluster {
-            nodes,
-            links,
-            groups: FEW,
-            preferred: in_turns(),
-            extensions: newest(),
-            together: Vec::new(),
-            failback,
-            pings: false,
-            needs_ping: false,
-            watched: false,
-            proxy: false,
-            everywhere: Everywhere::None,
-            returns: Returns::default(),
-            witness: false,
-            loss,
-            duplicated,
-            reordered,
-        }
+        Cluster { nodes, links, failback, loss, duplicated, reordered, ..Cluster::pair() }
     }
 }
 
@@ -422,6 +418,7 @@ impl Schedule {
         schedule.add_groups();
         schedule.add_witness();
         schedule.add_group_maintenance();
+        schedule.add_drift();
         schedule
     }
 

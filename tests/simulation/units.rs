@@ -158,7 +158,7 @@ impl Units {
         match outcome {
             Outcome::Started => self.set((step.group, step.resource), true),
             Outcome::Stopped => self.set((step.group, step.resource), false),
-            Outcome::NotStarted(_) | Outcome::NotStopped(_) => {}
+            Outcome::Aborted(_) | Outcome::NotStarted(_) | Outcome::NotStopped(_) => {}
         }
     }
 

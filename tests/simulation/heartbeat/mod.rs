@@ -250,7 +250,8 @@ impl Heartbeat {
             | Request::Fence(_)
             | Request::ConfirmFenced(_)
             | Request::ReturnNow(_)
-            | Request::CancelReturn(_) => {}
+            | Request::CancelReturn(_)
+            | Request::CallOff(_) => {}
         }
     }
 

@@ -200,7 +200,7 @@ impl Heartbeat {
                 *running = false;
                 child.attempts = 0;
             }
-            Outcome::NotStarted(_) if start => {
+            Outcome::NotStarted(_) | Outcome::Aborted(_) if start => {
                 child.operations.retain(|operation| operation.step.group != step.group);
                 for resource in 0..scripts.sizes[step.group] {
                     let stop = Operation { step: Step { group: step.group, resource }, start: false };
@@ -209,7 +209,7 @@ impl Heartbeat {
                 scripts.failed_standby = Some(self.now + FAILED_STANDBY);
                 self.say("Giving up resources due to failure");
             }
-            Outcome::NotStarted(_) | Outcome::NotStopped(_) => {
+            Outcome::NotStarted(_) | Outcome::NotStopped(_) | Outcome::Aborted(_) => {
                 child.attempts += 1;
                 child.operations.push_front(Operation { step, start: false });
                 child.retry_at = Some(self.now + STOP_PAUSE);

@@ -46,12 +46,14 @@ impl World {
 
     pub(super) fn feed_deadline(&mut self, node: usize) {
         let Some(machine) = self.nodes[node].machine.as_ref() else { return };
-        let read_until = self.read_until(node).map(Instant);
+        let clocks = &self.nodes[node];
+        let (now, read_until) = (clocks.clock_at(self.now), self.read_until(node));
+        let read_until = read_until.map(|moment| Instant(clocks.clock_at(moment)));
         let due = match read_until {
             Some(read_until) => machine.next_unread_deadline(read_until),
             None => machine.next_deadline(),
         };
-        if due.is_some_and(|due| due.0 <= self.now) {
+        if due.is_some_and(|due| due.0 <= now) {
             self.feed(node, read_until.map_or(Event::Deadline, |read_until| Event::UnreadDeadline { read_until }));
         } else {
             self.schedule_deadline(node);
@@ -62,7 +64,7 @@ impl World {
         let Some(due) = self.nodes[node].machine.as_ref().and_then(Machine::next_deadline) else { return };
         // What is still due after the core was told waits for packets.
         let soonest = if self.read_until(node).is_some() { self.now + TURN } else { self.now };
-        let due = due.0.max(soonest);
+        let due = self.nodes[node].moment_of(due.0).max(soonest);
         if self.nodes[node].wake.is_none_or(|wake| due < wake) {
             self.nodes[node].wake = Some(due);
             self.push(due - self.now, node, Happening::Deadline);

@@ -394,7 +394,8 @@ impl World {
             stall.queue(event, false);
             return;
         }
-        let moment = Moment { monotonic: Instant(self.now), wall: self.nodes[node].wall(self.now) };
+        let clocks = &self.nodes[node];
+        let moment = Moment { monotonic: Instant(clocks.clock_at(self.now)), wall: clocks.wall(self.now) };
         let Some(machine) = self.nodes[node].machine.as_mut() else { return };
         let trace = &mut self.trace;
         let deeds = machine.handle(moment, event, |actions| trace.fold(node, moment, actions));

@@ -83,7 +83,7 @@ impl World {
 
     /// The daemon ends, and what it ran runs on.
     pub(super) fn hands_over(&mut self, node: usize, mut left: Left) {
-        left.at = self.now;
+        left.at = self.nodes[node].clock_at(self.now);
         self.invariants.disturbed(self.now);
         self.tell(|| format!("** {} gives way to its successor", name(node)));
         self.nodes[node].waited_for = self.now + PATIENCE;

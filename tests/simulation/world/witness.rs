@@ -177,16 +177,16 @@ impl World {
         }
     }
 
-    /// A core says from when its leases run. Lifetimes are whole seconds (src/vip/lease.rs).
+    /// A core says from when its leases run, by its clock. Lifetimes are whole seconds (src/vip/lease.rs).
     pub(super) fn leases_run(&mut self, node: usize, since: Duration) {
-        let deadtime = timing().deadtime;
-        let left = (since + deadtime).saturating_sub(self.now + LATE).min(deadtime - Duration::from_secs(1));
+        let (deadtime, now) = (timing().deadtime, self.nodes[node].clock_at(self.now));
+        let left = (since + deadtime).saturating_sub(now + LATE).min(deadtime - Duration::from_secs(1));
         if left.as_secs() == 0 {
             self.end_leases(node);
             return;
         }
         let late = Duration::from_millis(self.random.below(LATE.as_millis() as u64));
-        let over = self.now + Duration::from_secs(left.as_secs()) + late;
+        let over = self.nodes[node].moment_of(now + Duration::from_secs(left.as_secs()) + late);
         self.nodes[node].leased_until = over;
         self.push(over - self.now, node, Happening::LeaseOver);
     }
@@ -195,7 +195,8 @@ impl World {
     /// and no shorter than before.
     pub(super) fn leases_stretch(&mut self, node: usize, assured_for: Option<Duration>) {
         let lifetime = assured_for.unwrap_or_default().saturating_sub(STRETCH_MARGIN).as_secs();
-        let over = self.now + Duration::from_secs(lifetime);
+        let clocks = &self.nodes[node];
+        let over = clocks.moment_of(clocks.clock_at(self.now) + Duration::from_secs(lifetime));
         if over > self.nodes[node].leased_until && lifetime > 0 {
             self.nodes[node].leased_until = over;
             self.push(over - self.now, node, Happening::LeaseOver);
