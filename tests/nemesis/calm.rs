@@ -19,6 +19,8 @@ pub const BOUND: f64 = INITDEAD as f64 + 30.0 + 50.0;
 /// Calm must last for so many looks, a second apart.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
+/// How `hbctl status` calls a group that failed on a node and has no spare since.
+const NO_SPARE: &str = "is not given back there by itself";
 
 /// Waits for it, and returns after how many seconds it began; or says what was not calm last.
 pub fn wait(field: &Field) -> Result<f64, String> {
@@ -39,7 +41,8 @@ fn look(field: &Field) -> Result<(), String> {
     let said = [said(field, 0)?, said(field, 1)?];
     for (node, said) in said.iter().enumerate() {
         // hbd shows a stranger for three more rounds of its questions, a minute each.
-        let known = said.troubles.iter().all(|trouble| trouble.contains(STRANGER));
+        // What has failed somewhere is no spare until an operator cleans up, as `tidy` does between rounds.
+        let known = said.troubles.iter().all(|trouble| trouble.contains(STRANGER) || trouble.contains(NO_SPARE));
         if !said.well && !known {
             return Err(format!("{}: {}", NODES[node].name, said.troubles.join(" | ")));
         }

@@ -162,7 +162,8 @@ pub fn a_dead_daemons_group_waits_for_the_parts_of_its_target(pair: &mut Pair) -
     Ok(String::new())
 }
 
-/// `stop_failure = "reboot"`: if a resource cannot be stopped at all, hbd reboots the machine, and the peer serves.
+/// `stop_failure = "reboot"`: a planned move of what cannot be stopped is undone; but where hbd itself is stopped, it
+/// reboots the machine, and the peer serves.
 pub fn a_resource_that_never_stops_reboots_the_machine(pair: &mut Pair) -> Result<String> {
     let stubborn = "#!/bin/sh\ncase $1 in stop) exit 1 ;; status) [ -e /run/lab-up ] && echo running ;; esac\n\
                     [ $1 != start ] || touch /run/lab-up\n";
@@ -175,7 +176,10 @@ pub fn a_resource_that_never_stops_reboots_the_machine(pair: &mut Pair) -> Resul
     }
     let since = pair.start_with(Some("nodea 192.168.17.200/24/eth0 lab-stubborn httpd\n"))?;
     pair.wait_settled(since)?;
-    pair.node(A).attempt(&["timeout", "5", "hbctl", "standby"])?;
+    pair.node(A).attempt(&["timeout", "20", "hbctl", "standby"])?;
+    pair.wait_record(A, since, "does not stop, so group", START)?;
+    pair.wait_settled(since)?;
+    pair.node(A).run(&["systemctl", "stop", "--no-block", "hbd"])?;
     pair.lab.nodes[A].wait_off(START)?;
     pair.lab.wait_owner(B, TAKEOVER)?;
     let served = pair.client.wait_served_by(NODES[B].name, TAKEOVER)?;

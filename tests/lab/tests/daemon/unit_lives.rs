@@ -36,16 +36,22 @@ fn expect_restart(pair: &Pair, since: f64, said: &str) -> Result<()> {
     expect("the owners", &pair.lab.owners()?, &vec![NODES[A].name])
 }
 
-/// lab-web has failed in these words and cannot be started on nodea: its group moves, and nodeb's status is well.
+/// lab-web has failed in these words and cannot be started on nodea: its group moves, and both nodes say that and why
+/// nodea is no spare for it.
 fn expect_move(pair: &mut Pair, since: f64, said: &str) -> Result<()> {
     pair.wait_record(A, since, "lab-web has failed here", SOON)?;
     pair.wait_record(A, since, said, SOON)?;
     pair.lab.wait_owner(B, TAKEOVER)?;
     pair.client.wait_served_by(NODES[B].name, SOON)?;
-    wait_until("nodeb to call its group well", SOON, || {
-        let status = pair.node(B).attempt(&["hbctl", "status"]).ok()?;
-        (status.stdout.contains("lab-web") && status.status == Some(0)).then_some(())
-    })
+    wait_until("both nodes to say that nodea has failed the group", SOON, || {
+        let said = [(A, "has failed on this node (lab-web: "), (B, "has failed on node nodea (lab-web: ")];
+        said.into_iter().try_for_each(|(index, words)| {
+            let status = pair.node(index).attempt(&["hbctl", "status"]).ok()?;
+            (status.stdout.contains(words) && status.status == Some(3)).then_some(())
+        })
+    })?;
+    let why = pair.node(B).run(&["hbctl", "why"])?;
+    expect_words("hbctl why on nodeb", &why, &["because it failed on nodea (lab-web: "])
 }
 
 /// Somebody stopped lab-web: that is said, shown, and left alone until it is started by this.
