@@ -50,6 +50,18 @@ pub(super) fn refusal(answer: Answer) -> &'static str {
     }
 }
 
+/// `Cancel` of a job.
+pub(super) fn call_off(outcome: RequestOutcome) -> Result<String, String> {
+    match outcome? {
+        Answer::Done => Ok("called off before it began: nothing was moved".to_owned()),
+        _ => {
+            Err("refused: it has begun, or is over by now, and a move that has begun is not called off: wait until \
+                  it is over, and move the groups back"
+                .to_owned())
+        }
+    }
+}
+
 /// There is no group of this name.
 pub(super) fn no_group(seen: &Snapshot, name: &str) -> String {
     format!("'{name}' is no group: write {}", known_groups(seen))

@@ -9,7 +9,7 @@ use zbus::{Connection, OwnedObjectPath};
 use super::call::CallError;
 use super::ending::{JobEnding, JobResult};
 use super::error::ManagerError;
-use super::jobs::Task;
+use super::jobs::{JobMeans, Task};
 use super::manager::ManagerObject;
 use super::moving::PlannedMove;
 use super::names::ROOT;
@@ -24,8 +24,9 @@ impl ManagerObject {
         planned: Result<PlannedMove, String>,
     ) -> Result<OwnedObjectPath, ManagerError> {
         let PlannedMove { task, request, ending } = planned.map_err(ManagerError::InvalidArgument)?;
+        let id = self.jobs.number();
         let outcome = match request {
-            Ok(request) => Ok(self.caller.request(request)?),
+            Ok(request) => Ok(self.caller.request(request, Some(id))?),
             Err(ended) => Err(ended),
         };
         let end = async move {
@@ -38,7 +39,7 @@ impl ManagerObject {
                 },
             }
         };
-        let begun = self.begin_job(bus, task, end).await;
+        let begun = self.begin_job(bus, id, task, end).await;
         begun.map_err(|error| ManagerError::Busy(format!("the job cannot be shown: {error}")))
     }
 
@@ -46,11 +47,13 @@ impl ManagerObject {
     async fn begin_job(
         &self,
         bus: &Connection,
+        id: u32,
         task: Task,
         end: impl Future<Output = JobEnding> + Send + 'static,
     ) -> zbus::Result<OwnedObjectPath> {
         let kind = task.kind;
-        let (id, path) = self.jobs.open(bus, &self.shown, task).await?;
+        let (shown, caller, gate) = (Arc::clone(&self.shown), self.caller.clone(), Arc::clone(&self.gate));
+        let path = self.jobs.open(bus, id, task, &JobMeans { shown, caller, gate }).await?;
         let manager = bus.object_server().interface::<_, ManagerObject>(ROOT).await?;
         ManagerObject::job_new(manager.signal_emitter(), id, path.as_ref(), kind).await?;
         let (jobs, bus, shown) = (Arc::clone(&self.jobs), bus.clone(), path.clone());

@@ -19,6 +19,8 @@ pub struct OperatorRequest {
     pub request: Request,
     /// Where the outcome goes. Dropped without one if hbd stops before the core has answered.
     pub reply: oneshot::Sender<RequestOutcome>,
+    /// The number of the job that shows it, if one does.
+    pub job: Option<u32>,
 }
 
 /// How [`Call::Reload`] tells a change of the keys, which is in force at its answer. For any other change the program
@@ -30,6 +32,13 @@ pub const KEYS_CHANGE: &str = "authkeys";
 pub enum Call {
     /// For the core.
     Operator(OperatorRequest),
+    /// The move that this job shows is not wanted any more.
+    CallOff {
+        /// The job's number.
+        job: u32,
+        /// Where the outcome goes.
+        reply: oneshot::Sender<RequestOutcome>,
+    },
     /// Put changed files in force. The answer is one line per change, or why nothing was changed.
     Reload {
         /// Where the answer goes.
@@ -86,13 +95,17 @@ impl Caller {
         Ok(answer)
     }
 
-    /// Hands over a request of an operator. Never waits.
-    pub fn request(&self, request: Request) -> Result<oneshot::Receiver<RequestOutcome>, CallError> {
-        self.send(|reply| Call::Operator(OperatorRequest { request, reply }))
+    /// Hands over a request of an operator, which this job shows. Never waits.
+    pub fn request(
+        &self,
+        request: Request,
+        job: Option<u32>,
+    ) -> Result<oneshot::Receiver<RequestOutcome>, CallError> {
+        self.send(|reply| Call::Operator(OperatorRequest { request, reply, job }))
     }
 
     /// The same, and waits for the outcome.
     pub async fn outcome(&self, request: Request) -> Result<RequestOutcome, CallError> {
-        self.request(request)?.await.map_err(|_| CallError::Stopping)
+        self.request(request, None)?.await.map_err(|_| CallError::Stopping)
     }
 }

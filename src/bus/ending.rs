@@ -11,9 +11,9 @@ pub enum JobResult {
     Refused,
     /// Somebody did not react or was not ready in time; nothing was moved.
     Timeout,
-    /// A node died, left or restarted in the middle of it, or hbd stopped.
+    /// It was called off before it began; or a node died, left or restarted in the middle of it, or hbd stopped.
     Canceled,
-    /// Moved, but something could not be started.
+    /// Not all of it is where it was wanted: something could not be stopped, or could not be started.
     Failed,
 }
 

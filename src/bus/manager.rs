@@ -24,7 +24,7 @@ pub struct ManagerObject {
     pub(super) shown: Shown,
     pub(super) caller: Caller,
     pub(super) jobs: Arc<Jobs>,
-    gate: Gate,
+    pub(super) gate: Arc<Gate>,
 }
 
 impl ManagerObject {
@@ -32,7 +32,7 @@ impl ManagerObject {
     pub(super) const QUIET: &'static [&'static str] = &["Decisions"];
 
     pub(super) fn new(shown: Shown, caller: Caller, jobs: Arc<Jobs>) -> Self {
-        ManagerObject { shown, caller, jobs, gate: Gate::default() }
+        ManagerObject { shown, caller, jobs, gate: Arc::default() }
     }
 
     /// A piece of what is shown.
@@ -292,8 +292,9 @@ impl ManagerObject {
     ) -> zbus::Result<()>;
 
     /// A job is over, of this type: "done", "skipped" (nothing to do), "refused" (nothing was begun), "timeout"
-    /// (somebody did not react or was not ready; nothing was moved), "canceled" (a node died, left or restarted
-    /// meanwhile) or "failed" (moved, but something could not be started), and the same in a sentence.
+    /// (somebody did not react or was not ready; nothing was moved), "canceled" (called off before it began, or a
+    /// node died, left or restarted meanwhile) or "failed" (not everything is where it was wanted: something could
+    /// not be stopped, or not be started), and the same in a sentence. Its object is gone by then.
     #[zbus(signal)]
     pub(super) async fn job_removed(
         emitter: &SignalEmitter<'_>,

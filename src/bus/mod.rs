@@ -59,6 +59,7 @@ pub use ending::{JobEnding, JobResult};
 pub use names::{NAME, ROOT};
 pub use snapshot::{
     CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic,
+    UnfitSnapshot,
 };
 
 use std::sync::{Arc, RwLock};

@@ -236,6 +236,7 @@ fn failure(answer: Answer) -> JobEnding {
             let text = "cancelled: the other node died, left or restarted meanwhile; see `hbctl status`";
             JobEnding::new(JobResult::Canceled, text)
         }
+        Answer::Withdrawn => JobEnding::new(JobResult::Canceled, "called off before it began: nothing was moved"),
         Answer::NotReleased { resource, reason } => {
             let text = format!(
                 "{resource} does not stop ({reason}): its group, and what moves with it, stays where it was; what else \

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use zbus::{Variant, interface, object_server::Interface};
 
-use super::snapshot::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic};
+use super::snapshot::{
+    CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Traffic, UnfitSnapshot,
+};
 
 /// An interface that shows a piece of a [`Snapshot`].
 pub(super) trait Mirror: Interface + Sized {
@@ -92,7 +94,7 @@ impl NodeObject {
     }
 
     /// The groups that the node says it could not serve (`ready` in its hbd.toml), with those that move together with
-    /// them. It is given none of them. A Heartbeat never says so.
+    /// them. It is given none of them. A Heartbeat never says so, and a dead node says nothing.
     #[zbus(property)]
     fn not_ready(&self) -> Vec<&str> {
         self.0.not_ready.iter().map(String::as_str).collect()
@@ -105,7 +107,7 @@ impl NodeObject {
         self.0.left_alone.iter().map(String::as_str).collect()
     }
 
-    /// Whether the node says that it is in maintenance; a Heartbeat never is.
+    /// Whether the node says that it is in maintenance; a Heartbeat never is, and a dead node says nothing.
     #[zbus(property)]
     fn maintenance(&self) -> bool {
         self.0.maintenance
@@ -190,14 +192,14 @@ impl LinkObject {
         &self.0.medium
     }
 
-    /// "up" or "dead".
+    /// "up" (the node was heard on it within its DeadtimeUSec) or "dead".
     #[zbus(property)]
     fn status(&self) -> &str {
         &self.0.status
     }
 
-    /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. Changes with every
-    /// heartbeat and without a signal.
+    /// When the node was last heard on it, in microseconds of CLOCK_REALTIME; 0 for never. What is not believed, such
+    /// as a repeated packet, does not count. Changes with every heartbeat and without a signal.
     #[zbus(property(emits_changed_signal = "false"), name = "LastHeardTimestamp")]
     fn last_heard_timestamp(&self) -> u64 {
         self.0.last_heard_usec
@@ -338,6 +340,24 @@ impl GroupObject {
     #[zbus(property)]
     fn returns_window(&self) -> &str {
         &self.0.returns_window
+    }
+
+    /// The nodes on which it failed, and to which it is not given back by itself for a while because of that: "Node",
+    /// "Reason" (the resource, and why it failed; "" if the node does not say so) and "UntilTimestamp" (when the
+    /// failure is too old to count, in microseconds of CLOCK_REALTIME; 0 if that is not known). Cleanup on that node
+    /// ends it. Keys may be added.
+    #[zbus(property)]
+    fn unfit(&self) -> Vec<HashMap<&str, Variant<'_>>> {
+        let unfit = self.0.unfit.iter();
+        unfit
+            .map(|UnfitSnapshot { node, why, until_usec }| {
+                HashMap::from([
+                    ("Node", Variant::from(node.as_str())),
+                    ("Reason", Variant::from(why.as_str())),
+                    ("UntilTimestamp", Variant::from(*until_usec)),
+                ])
+            })
+            .collect()
     }
 
     /// The systemd target that is active where the group is, for units that others bind to it: hbd-group@NAME.target,

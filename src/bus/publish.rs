@@ -75,8 +75,9 @@ impl Publisher {
             let after = shown(bus, &object, &*object.get().await).await?;
             signal(&object, ManagerObject::QUIET, &before, &after).await?;
         }
-        if was.awaited.is_empty() != snapshot.awaited.is_empty() {
-            self.jobs.signal_states(bus).await?;
+        if was.awaiting_job != snapshot.awaiting_job {
+            let concerned = [was.awaiting_job, snapshot.awaiting_job].into_iter().flatten();
+            self.jobs.signal_states(bus, concerned).await?;
         }
         tell(object.signal_emitter(), &was, snapshot).await
     }

@@ -26,6 +26,9 @@ pub struct Snapshot {
     /// The same as one of a few: `this-node`, `other-node`, `exchange`; empty for nothing.
     #[serde(default)]
     pub awaited_reason: String,
+    /// The number of the job that waits, if one shows it. Jobs show it on the bus, and nothing else.
+    #[serde(skip)]
+    pub awaiting_job: Option<u32>,
     /// What was last heard of the witness, without subject and full stop; empty if none is configured.
     #[serde(default)]
     pub witness: String,
@@ -222,6 +225,9 @@ pub struct GroupSnapshot {
     /// At which time of day, `HH:MM-HH:MM` by the local clock; empty unless `returns` is `window`.
     #[serde(default)]
     pub returns_window: String,
+    /// The nodes on which it failed, and to which it is not given back by itself, because of that.
+    #[serde(default)]
+    pub unfit: Vec<UnfitSnapshot>,
     /// The target that is active where the group is; empty if its key is too long for one.
     #[serde(default)]
     pub target: String,
@@ -230,6 +236,17 @@ pub struct GroupSnapshot {
     /// Its checks, as hbd.toml has them.
     #[serde(default)]
     pub checks: Vec<CheckSnapshot>,
+}
+
+/// A node that has failed a group, and gets it back when that is old, or an operator calls `cleanup` there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UnfitSnapshot {
+    /// Its name.
+    pub node: String,
+    /// The resource, and why it failed; empty if that is not known.
+    pub why: String,
+    /// When the failure is too old to count, CLOCK_REALTIME; 0 if that is not known.
+    pub until_usec: u64,
 }
 
 /// A check of a group, on this node.

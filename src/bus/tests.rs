@@ -90,6 +90,7 @@ fn example() -> Snapshot {
         groups_move_alone: true,
         awaited: String::new(),
         awaited_reason: String::new(),
+        awaiting_job: None,
         witness: String::new(),
         witness_answers: false,
         witness_key: false,
@@ -119,6 +120,7 @@ fn example() -> Snapshot {
             strangers: vec!["02:00:00:00:00:09 on eth0 answers for 10.0.0.100 as well".to_owned()],
             returns: String::new(),
             returns_at_usec: 0,
+            unfit: Vec::new(),
             returns_window: String::new(),
             target: "hbd-group@10.0.0.100.target".to_owned(),
             resources: vec![
@@ -281,7 +283,8 @@ async fn a_call_that_lasts_keeps_nobody_from_seeing_what_changes() {
     let (mut daemon, client) = Daemon::start(&bus).await;
     let manager = Proxy::new(&client, NAME, ROOT, "org.hbd1.Manager").await.unwrap();
     let asked = tokio::spawn(async move { manager.call::<_, _, String>("Cleanup", &("",)).await });
-    let Some(Call::Operator(OperatorRequest { request: Request::Cleanup(None), reply })) = daemon.calls.recv().await
+    let Some(Call::Operator(OperatorRequest { request: Request::Cleanup(None), reply, .. })) =
+        daemon.calls.recv().await
     else {
         panic!("another request")
     };

@@ -67,7 +67,7 @@ async fn polkit_lets_whom_it_wants() {
     tokio::spawn(async move {
         while let Some(request) = daemon.calls.recv().await {
             match request {
-                Call::Operator(OperatorRequest { request: Request::Standby(_), reply }) => {
+                Call::Operator(OperatorRequest { request: Request::Standby(_), reply, .. }) => {
                     let _ = reply.send(Ok(Answer::Done));
                 }
                 Call::Reload { reply } => {

@@ -61,7 +61,7 @@ async fn the_example_in_shell_moves_a_group_and_says_where_it_is() {
     let (mut daemon, _client) = Daemon::start(&bus).await;
     let Some(mut command) = example(&bus, "bus-move", "sh", &["10.0.0.100", "nodeb"]) else { return };
     let client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let Some(Call::Operator(OperatorRequest { request, reply })) = daemon.calls.recv().await else {
+    let Some(Call::Operator(OperatorRequest { request, reply, .. })) = daemon.calls.recv().await else {
         panic!("another call")
     };
     assert_eq!(request, Request::StandbyGroups(GroupSet::new([0], Set::NONE)));

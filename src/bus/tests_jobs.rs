@@ -77,7 +77,7 @@ async fn call(client: &Connection, method: &str, words: &[&str]) -> zbus::Result
 /// A request of an operator, and where its outcome goes.
 fn operator_request(call: Option<Call>) -> (Request, oneshot::Sender<RequestOutcome>) {
     match call {
-        Some(Call::Operator(OperatorRequest { request, reply })) => (request, reply),
+        Some(Call::Operator(OperatorRequest { request, reply, .. })) => (request, reply),
         other => panic!("another call: {other:?}"),
     }
 }
@@ -166,13 +166,44 @@ async fn a_job_that_waits_says_so_and_one_of_a_stopping_daemon_is_canceled() {
     let mut states = job.receive_property_changed::<String>("State").await;
     let mut state = async || timeout(LONG, states.next()).await.unwrap().unwrap().get().await.unwrap();
     assert_eq!(state().await, "running", "as it is now");
-    daemon.change(|snapshot| snapshot.awaited = "the other node".to_owned());
+    // Another job waits.
+    daemon.change(|snapshot| (snapshot.awaited, snapshot.awaiting_job) = ("the other node".to_owned(), Some(2)));
+    assert_eq!(text(read(&client, "/org/hbd1/job/1", "org.hbd1.Job", "State").await), "running");
+    daemon.change(|snapshot| snapshot.awaiting_job = Some(1));
     assert_eq!(state().await, "waiting");
-    daemon.change(|snapshot| snapshot.awaited.clear());
+    daemon.change(|snapshot| (snapshot.awaited, snapshot.awaiting_job) = (String::new(), None));
     assert_eq!(state().await, "running");
     drop(operator_request(daemon.calls.recv().await));
     let (member, words) = next(&mut signals).await;
     assert_eq!((member.as_str(), words[1].as_str()), ("JobRemoved", "canceled"));
+}
+
+#[tokio::test]
+async fn a_job_is_called_off_before_it_begins_and_not_after() {
+    let Some(bus) = PrivateBus::start() else { return };
+    let (mut daemon, client) = Daemon::start(&bus).await;
+    let mut signals = signals(&client).await;
+    call(&client, "Standby", &["all"]).await.unwrap();
+    let (_, reply) = operator_request(daemon.calls.recv().await);
+    assert_eq!(next(&mut signals).await.0, "JobNew");
+    let job = Proxy::new(&client, NAME, "/org/hbd1/job/1", "org.hbd1.Job").await.unwrap();
+    let cancel = || {
+        let job = job.clone();
+        tokio::spawn(async move { job.call::<_, _, String>("Cancel", &()).await })
+    };
+    let asked = cancel();
+    let Some(Call::CallOff { job: 1, reply: told }) = daemon.calls.recv().await else { panic!("another call") };
+    told.send(Ok(Answer::UnderWay)).unwrap();
+    let error = asked.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("org.hbd1.Error.Refused") && error.contains("it has begun"), "{error}");
+    let asked = cancel();
+    let Some(Call::CallOff { job: 1, reply: told }) = daemon.calls.recv().await else { panic!("another call") };
+    reply.send(Ok(Answer::Withdrawn)).unwrap();
+    told.send(Ok(Answer::Done)).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), "called off before it began: nothing was moved");
+    let (member, words) = next(&mut signals).await;
+    assert_eq!((member.as_str(), words[1].as_str()), ("JobRemoved", "canceled"));
+    assert!(words[2].ends_with("nothing was moved"), "{}", words[2]);
 }
 
 #[tokio::test]

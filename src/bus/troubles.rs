@@ -2,7 +2,7 @@
 //!
 //! Owns these sentences and their order. Never asks anybody: what the snapshot does not show is not wrong.
 
-use super::snapshot::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot};
+use super::snapshot::{CheckSnapshot, GroupSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, UnfitSnapshot};
 
 /// Everything that is wrong, a sentence each; empty when all is well.
 pub fn troubles(snapshot: &Snapshot) -> Vec<String> {
@@ -25,7 +25,8 @@ fn each(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
         .into_iter()
         .chain(silent_witness(snapshot))
         .chain(differing.map(differing_settings))
-        .chain(snapshot.groups.iter().flat_map(troubles_of))
+        .chain(snapshot.groups.iter().flat_map(|group| troubles_of(snapshot, group)))
+        .chain(own_state(snapshot))
         .chain(not_ready.map(|node| {
             let groups = node.not_ready.join(", ");
             format!("Node {} is not ready to serve {groups}: see hbctl status there.", node.name)
@@ -34,6 +35,7 @@ fn each(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
             moving
                 .map(|node| format!("Node {} is moving resources, or has not decided yet what it holds.", node.name)),
         )
+        .chain(snapshot.nodes.iter().filter_map(starting_node))
         .chain(dead.map(|node| {
             let doubt = if node.doubt.is_empty() { String::new() } else { format!(": {}", node.doubt) };
             format!("Node {} is dead{doubt}.", node.name)
@@ -43,18 +45,46 @@ fn each(snapshot: &Snapshot) -> impl Iterator<Item = String> + '_ {
         .chain(snapshot.start_problems.iter().cloned())
 }
 
+/// hbd on this node is not at work yet, or not any more.
+fn own_state(snapshot: &Snapshot) -> Option<String> {
+    let doing = match snapshot.state.as_str() {
+        "init" | "up" => "starting",
+        "stopping" => "stopping",
+        _ => return None,
+    };
+    Some(format!("hbd is {doing} on this node."))
+}
+
+/// Another node of which nothing is known yet, or that does not serve yet.
+fn starting_node(node: &NodeSnapshot) -> Option<String> {
+    let name = &node.name;
+    match node.status.as_str() {
+        _ if node.local || node.kind != "normal" => None,
+        "init" if node.last_status_usec == 0 => {
+            Some(format!("Node {name} was not heard since hbd started on this node."))
+        }
+        "init" | "up" => Some(format!("hbd is starting on node {name}.")),
+        _ => None,
+    }
+}
+
 /// A node that was started with other files than this one.
 fn differing_settings(node: &NodeSnapshot) -> String {
     let remedy = match node.differences.as_slice() {
         [] => "make them equal, hbctl check lists them".to_owned(),
-        differences => format!("{}. Make them equal, then hbctl reload", differences.join("; ")),
+        differences => {
+            // The names of the nodes are read at a start only.
+            let of_nodes = differences.iter().any(|difference| difference.starts_with("node "));
+            let then = if of_nodes { "systemctl restart hbd where they were wrong" } else { "hbctl reload" };
+            format!("{}. Make them equal, then {then}", differences.join("; "))
+        }
     };
     let files = node.differing.join(" and ");
     format!("Node {} uses other cluster settings in {files} than this node: {remedy}.", node.name)
 }
 
 /// What is wrong with a group, here or elsewhere.
-fn troubles_of(group: &GroupSnapshot) -> Vec<String> {
+fn troubles_of(snapshot: &Snapshot, group: &GroupSnapshot) -> Vec<String> {
     let mut troubles = Vec::new();
     if !group.held_back.is_empty() {
         let (why, remedy) = (&group.held_back, remedy(group));
@@ -65,7 +95,28 @@ fn troubles_of(group: &GroupSnapshot) -> Vec<String> {
     troubles.extend(troubles_here(group));
     troubles.extend(group.checks.iter().filter_map(|check| check_trouble(group, check)));
     troubles.extend(troubles_elsewhere(group));
+    troubles.extend(group.unfit.iter().filter_map(|unfit| no_spare(snapshot, group, unfit)));
     troubles
+}
+
+/// A node that does not have the group, and is not given it because it has failed it: nothing is wrong with the
+/// group, and it has nowhere to go.
+fn no_spare(snapshot: &Snapshot, group: &GroupSnapshot, unfit: &UnfitSnapshot) -> Option<String> {
+    let UnfitSnapshot { node, why, .. } = unfit;
+    if group.owner == *node {
+        return None;
+    }
+    let name = &group.name;
+    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+    let known = snapshot.nodes.iter().find(|known| known.name == *node);
+    let (place, remedy) = match known {
+        Some(known) if known.local => ("this node".to_owned(), format!(": mend that, then hbctl cleanup {name}")),
+        Some(known) if known.hbd => {
+            (format!("node {node}"), format!(": mend that, then hbctl cleanup {name} on {node}"))
+        }
+        _ => (format!("node {node}"), ".".to_owned()),
+    };
+    Some(format!("Group {name} has failed on {place}{why}, and is not given back there by itself{remedy}"))
 }
 
 /// What is left alone while an operator works on it.
@@ -197,6 +248,86 @@ fn remedy(group: &GroupSnapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// nodea, which is asked, and nodeb; both run hbd and are well.
+    fn pair() -> Snapshot {
+        let node = |name: &str| NodeSnapshot {
+            name: name.to_owned(),
+            kind: "normal".to_owned(),
+            status: "active".to_owned(),
+            local: name == "nodea",
+            hbd: true,
+            last_status_usec: 1,
+            ..NodeSnapshot::default()
+        };
+        let group = GroupSnapshot {
+            name: "web".to_owned(),
+            owner: "nodeb".to_owned(),
+            state: "stopped".to_owned(),
+            ..GroupSnapshot::default()
+        };
+        Snapshot {
+            node: "nodea".to_owned(),
+            state: "active".to_owned(),
+            nodes: vec![node("nodea"), node("nodeb")],
+            groups: vec![group],
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_failed_a_group_is_no_spare_for_it() {
+        let mut snapshot = pair();
+        assert_eq!(first_trouble(&snapshot), None);
+        let unfit = |node: &str, why: &str| UnfitSnapshot { node: node.into(), why: why.into(), until_usec: 7 };
+        snapshot.groups[0].unfit = vec![unfit("nodea", "httpd: exit-code")];
+        let here = "Group web has failed on this node (httpd: exit-code), and is not given back there by itself: \
+                    mend that, then hbctl cleanup web";
+        assert_eq!(troubles(&snapshot), [here]);
+        // The other node says the same of it.
+        (snapshot.nodes[0].local, snapshot.nodes[1].local) = (false, true);
+        let there = "Group web has failed on node nodea (httpd: exit-code), and is not given back there by \
+                     itself: mend that, then hbctl cleanup web on nodea";
+        assert_eq!(troubles(&snapshot), [there]);
+        // An older hbd does not say why; a Heartbeat knows no cleanup.
+        snapshot.groups[0].unfit = vec![unfit("nodea", "")];
+        snapshot.nodes[0].hbd = false;
+        let there = "Group web has failed on node nodea, and is not given back there by itself.";
+        assert_eq!(troubles(&snapshot), [there]);
+        // It serves there after all.
+        snapshot.groups[0].owner = "nodea".to_owned();
+        assert_eq!(first_trouble(&snapshot), None);
+    }
+
+    #[test]
+    fn all_is_not_well_while_hbd_starts_or_stops_or_has_not_heard_the_other_node() {
+        let wrong = |change: fn(&mut Snapshot)| {
+            let mut snapshot = pair();
+            change(&mut snapshot);
+            troubles(&snapshot)
+        };
+        assert_eq!(wrong(|seen| seen.state = "up".to_owned()), ["hbd is starting on this node."]);
+        assert_eq!(wrong(|seen| seen.state = "stopping".to_owned()), ["hbd is stopping on this node."]);
+        assert_eq!(wrong(|seen| seen.nodes[1].status = "up".to_owned()), ["hbd is starting on node nodeb."]);
+        let unheard = wrong(|seen| {
+            (seen.nodes[1].status, seen.nodes[1].last_status_usec) = ("init".to_owned(), 0);
+        });
+        assert_eq!(unheard, ["Node nodeb was not heard since hbd started on this node."]);
+    }
+
+    #[test]
+    fn other_names_of_nodes_need_a_restart_and_other_times_a_reload() {
+        let remedy = |difference: &str| {
+            let mut snapshot = pair();
+            snapshot.nodes[1].differing = vec!["ha.cf".to_owned()];
+            snapshot.nodes[1].differences = vec![difference.to_owned()];
+            first_trouble(&snapshot).unwrap()
+        };
+        let said = remedy("node nodec is on nodeb only");
+        assert!(said.ends_with("Make them equal, then systemctl restart hbd where they were wrong."), "{said}");
+        let said = remedy("ping node 10.0.0.1 is on nodeb only");
+        assert!(said.ends_with("Make them equal, then hbctl reload."), "{said}");
+    }
 
     #[test]
     fn the_first_trouble_is_the_first_of_all_and_names_the_unit_and_why() {

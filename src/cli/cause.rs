@@ -9,15 +9,40 @@ use crate::bus::{DecisionSnapshot, GroupSnapshot, Snapshot};
 /// the owner is looked at when the state is shown.
 const SLACK_USEC: u64 = 1_000_000;
 
+/// How long before a node gave a group over it may have said that the group failed there: a group that its peer could
+/// not take at first is tried again every half minute.
+const FAILED_BEFORE_USEC: u64 = 60_000_000;
+
 /// The cause, without "because" and full stop.
 pub(super) fn cause(snapshot: &Snapshot, group: &GroupSnapshot) -> Option<String> {
     if group.owner_since_usec == 0 {
         return None;
     }
     let before = |decision: &&DecisionSnapshot| decision.usec <= group.owner_since_usec + SLACK_USEC;
-    let about = |decision: &&DecisionSnapshot| decision.group.is_empty() || decision.group == group.name;
+    // What hbd.toml keeps together moves together, whichever of it fails.
+    let with = |decision: &DecisionSnapshot| {
+        matches!(decision.event.as_str(), "GroupMoves" | "FailedThere") && group.together.contains(&decision.group)
+    };
+    let about =
+        |decision: &&DecisionSnapshot| decision.group.is_empty() || decision.group == group.name || with(decision);
     let mut known = snapshot.decisions.iter().rev().filter(before).filter(about);
-    known.find_map(|decision| words(snapshot, decision))
+    let last = known.find(|decision| words(snapshot, decision).is_some())?;
+    // What a node gives because it failed is given in the same exchange as what an operator wants moved. That it
+    // failed may have been said before the exchange began.
+    let just_before = |decision: &&DecisionSnapshot| {
+        decision.event == "FailedThere"
+            && decision.node == last.node
+            && last.usec.saturating_sub(decision.usec) <= FAILED_BEFORE_USEC
+    };
+    let failed = if last.event == "StandbyWanted" { known.find(just_before) } else { None };
+    words(snapshot, failed.unwrap_or(last))
+}
+
+/// The part of a record's text that is in brackets, with them and a blank before; empty if there is none.
+fn in_brackets(text: &str) -> String {
+    let from = text.find(" (");
+    let to = text.rfind("): ");
+    from.zip(to).and_then(|(from, to)| text.get(from..=to)).unwrap_or_default().to_owned()
 }
 
 /// What a decision means for who owns a group; `None` if it does not have one come or go.
@@ -49,7 +74,7 @@ fn words(snapshot: &Snapshot, decision: &DecisionSnapshot) -> Option<String> {
         "Adopting" => format!("it ran here when hbd started at {at}, and nothing was stopped"),
         "AdoptionLost" => format!("{node} took it while hbd was away here, as was found at {at}"),
         "StandbyWanted" => format!("{node} gave it over in a planned move at {at}"),
-        "StandbyCanTake" | "StandbyFinished" => format!("it was given to {node} in a planned move at {at}"),
+        "FailedThere" => format!("it failed on {node}{}, which gave it over at {at}", in_brackets(&decision.text)),
         "InitialAcquisitionComplete" => format!("it was divided so when the nodes started, at {at}"),
         _ => return None,
     })
@@ -68,6 +93,7 @@ fn silence(snapshot: &Snapshot, decision: &DecisionSnapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Record;
 
     fn decided(usec: u64, event: &str, group: &str) -> DecisionSnapshot {
         DecisionSnapshot {
@@ -97,6 +123,45 @@ mod tests {
         assert_eq!(told.unwrap(), format!("nodea was silent for 2.5 s from {}", local_time(47_500_000)));
         let told = cause_of(vec![decided(50_000_000, "NodeDead", ""), decided(59_000_000, "HoldCleared", "web")]);
         assert!(told.unwrap().starts_with("an operator cleared at "));
+    }
+
+    /// What the node says to which the group came, and the one that gave it.
+    #[test]
+    fn a_group_that_was_given_because_it_failed_was_not_moved_by_plan() {
+        let record =
+            |cause: &str| Record::FailedThere { group: "web".into(), node: "nodea".into(), cause: cause.to_owned() };
+        let failed = |usec, cause: &str| {
+            let text = record(cause).text();
+            DecisionSnapshot { text, ..decided(usec, record(cause).event(), "web") }
+        };
+        let wanted =
+            format!("it failed on nodea (httpd: exit-code (1)), which gave it over at {}", local_time(59_000_000));
+        let reason = "httpd: exit-code (1)";
+        let after = vec![decided(58_000_000, "StandbyWanted", ""), failed(59_000_000, reason)];
+        assert_eq!(cause_of(after).unwrap(), wanted);
+        let before = vec![failed(59_000_000, reason), decided(59_500_000, "StandbyWanted", "")];
+        assert_eq!(cause_of(before).unwrap(), wanted);
+        let long_before = vec![failed(100_000, "httpd: no"), decided(60_200_000, "StandbyWanted", "")];
+        assert!(cause_of(long_before).unwrap().starts_with("nodea gave it over in a planned move"));
+
+        let giver = vec![
+            decided(58_000_000, "StandbyWanted", ""),
+            decided(58_000_000, "GroupMoves", "web"),
+            decided(58_500_000, "StandbyCanTake", ""),
+            decided(60_000_000, "StandbyFinished", ""),
+        ];
+        assert!(cause_of(giver).unwrap().starts_with("it failed on the node that had it, and went to nodea at "));
+    }
+
+    /// The node that gives logs the end of the exchange with its own name.
+    #[test]
+    fn a_planned_move_is_told_from_its_beginning() {
+        let told = cause_of(vec![
+            decided(58_000_000, "StandbyWanted", ""),
+            DecisionSnapshot { node: "nodeb".into(), ..decided(58_500_000, "StandbyCanTake", "") },
+            decided(60_000_000, "StandbyFinished", ""),
+        ]);
+        assert!(told.unwrap().starts_with("nodea gave it over in a planned move at "));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::older;
 use super::properties::{Properties, take, take_list};
 use crate::bus::{
     CheckSnapshot, DecisionSnapshot, GroupSnapshot, LinkSnapshot, NAME, NodeSnapshot, ROOT, ResourceSnapshot,
-    Snapshot, Traffic,
+    Snapshot, Traffic, UnfitSnapshot,
 };
 use crate::util::text::printable;
 
@@ -221,6 +221,14 @@ fn from_check(mut from: Properties) -> CheckSnapshot {
     }
 }
 
+fn from_unfit(mut from: Properties) -> UnfitSnapshot {
+    UnfitSnapshot {
+        node: take(&mut from, "Node"),
+        why: take(&mut from, "Reason"),
+        until_usec: take(&mut from, "UntilTimestamp"),
+    }
+}
+
 fn from_group(mut from: Properties) -> GroupSnapshot {
     older::rename(&mut from);
     let resources = older::resources(&mut from)
@@ -249,6 +257,7 @@ fn from_group(mut from: Properties) -> GroupSnapshot {
         returns: take(&mut from, "Returns"),
         returns_at_usec: take(&mut from, "ReturnsAtTimestamp"),
         returns_window: take(&mut from, "ReturnsWindow"),
+        unfit: take_list(&mut from, "Unfit").into_iter().map(from_unfit).collect(),
         target: take(&mut from, "Target"),
         resources,
     }

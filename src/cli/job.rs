@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use futures_util::StreamExt;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use zbus::connection::Builder;
@@ -81,13 +82,38 @@ where
         Err(error) => return refusal_text(error).map(Err),
     };
     let over = follow(&bus, &owner, &mut signals, &job, attention.printed);
-    match attention.limit {
-        None => over.await,
-        Some(Duration::ZERO) => Ok(Ok("under way: hbctl status shows how it ends".to_owned())),
-        Some(limit) => timeout(limit, over).await.unwrap_or_else(|_| {
-            let text = format!("not over after {} s; hbd goes on with it: see hbctl status", limit.as_secs());
-            Ok(Err(text))
-        }),
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
+    let interrupted = async move {
+        // `None` comes never: the signal is listened for as long as this lives.
+        let _ = interrupt.recv().await;
+    };
+    wait(over, attention.limit, interrupted, &job).await
+}
+
+/// Waits until the job is over, the limit is reached or somebody presses Ctrl-C; hbd goes on in any case.
+async fn wait(
+    over: impl Future<Output = Result<Result<String, String>, CliError>>,
+    limit: Option<Duration>,
+    interrupted: impl Future<Output = ()>,
+    job: &OwnedObjectPath,
+) -> Result<Result<String, String>, CliError> {
+    let limited = async {
+        match limit {
+            None => over.await,
+            Some(Duration::ZERO) => Ok(Ok("under way: hbctl status shows how it ends".to_owned())),
+            Some(limit) => timeout(limit, over).await.unwrap_or_else(|_| {
+                let text = format!("not over after {} s; hbd goes on with it: see hbctl status", limit.as_secs());
+                Ok(Err(text))
+            }),
+        }
+    };
+    tokio::select! {
+        ended = limited => ended,
+        () = interrupted => Ok(Err(format!(
+            "no longer waiting; hbd goes on with it: see hbctl status. As long as it waits to begin this calls it \
+             off: busctl call {NAME} {} org.hbd1.Job Cancel",
+            job.as_str(),
+        ))),
     }
 }
 
@@ -242,5 +268,24 @@ fn parse_signal(message: &Message) -> Option<JobSignal> {
             (!awaited.is_empty()).then(|| JobSignal::Progress(format!("waiting for {awaited}")))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use zbus::ObjectPath;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_no_longer_is_told_that_hbd_goes_on_and_how_to_call_it_off() {
+        let job = OwnedObjectPath::from(ObjectPath::try_from("/org/hbd1/job/7").unwrap());
+        let said = wait(pending(), None, ready(()), &job).await.unwrap().unwrap_err();
+        assert!(said.contains("hbd goes on with it: see hbctl status"), "{said}");
+        assert!(said.ends_with("busctl call org.hbd1 /org/hbd1/job/7 org.hbd1.Job Cancel"), "{said}");
+        let over = async { Ok(Ok("now on nodeb".to_owned())) };
+        assert_eq!(wait(over, None, pending(), &job).await.unwrap().unwrap(), "now on nodeb");
     }
 }

@@ -205,6 +205,18 @@ fn groups(page: &mut Page, snapshot: &Snapshot) {
         snapshot.groups.iter().map(|group| (vec![("group", group.name.as_str())], flag(group.is_healthy()))),
     );
     page.metric(
+        "hbd_group_unfit",
+        "Whether a node has failed a resource group, and is not given it by itself for a while.",
+        snapshot.groups.iter().flat_map(|group| {
+            let unfit = |node: &NodeSnapshot| flag(group.unfit.iter().any(|unfit| unfit.node == node.name));
+            snapshot
+                .nodes
+                .iter()
+                .filter(|node| node.kind != "ping")
+                .map(move |node| (vec![("group", group.name.as_str()), ("node", node.name.as_str())], unfit(node)))
+        }),
+    );
+    page.metric(
         "hbd_group_owned",
         "Whether a resource group has an owner, as far as this node knows.",
         snapshot.groups.iter().map(|group| {
@@ -339,6 +351,7 @@ mod tests {
             r#"hbd_group_state{group="10.0.0.1",state="active"} 1"#,
             r#"hbd_group_state{group="10.0.0.1",state="failed"} 0"#,
             r#"hbd_group_owned{group="10.0.0.1",owner="nodea",preferred=""} 1"#,
+            r#"hbd_group_unfit{group="10.0.0.1",node="no\"de\\b"} 0"#,
             r#"hbd_group_owner_since_timestamp_seconds{group="10.0.0.1"} 1.5"#,
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");

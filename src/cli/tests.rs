@@ -68,6 +68,7 @@ pub(super) fn healthy() -> Snapshot {
         groups_move_alone: true,
         awaited: String::new(),
         awaited_reason: String::new(),
+        awaiting_job: None,
         witness: String::new(),
         witness_answers: false,
         witness_key: false,
@@ -376,7 +377,7 @@ async fn outcome_of_move(words: &[&str], wanted: Request, answer: Answer) -> Opt
         tokio::task::yield_now().await;
     }
     let daemon = async {
-        let Some(Call::Operator(OperatorRequest { request, reply })) = calls.recv().await else {
+        let Some(Call::Operator(OperatorRequest { request, reply, .. })) = calls.recv().await else {
             panic!("another call")
         };
         assert_eq!(request, wanted);

@@ -25,6 +25,7 @@ fn json_can_be_read_back_and_says_which_schema_it_is() {
 fn documents() -> Vec<String> {
     let mut snapshot = healthy();
     snapshot.groups[0].returns = "soon".to_owned();
+    snapshot.groups[0].unfit = vec![crate::bus::UnfitSnapshot::default()];
     let findings = [Finding { grade: Grade::Ok, about: "links", text: "two".to_owned() }];
     let explanation = why::explain(&snapshot, None, 1).unwrap();
     let absence = why_not::examine(&snapshot, "10.0.0.100", "nodeb", 1).unwrap();

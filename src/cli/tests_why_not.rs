@@ -2,7 +2,7 @@
 
 use super::tests::healthy;
 use super::why_not::examine;
-use crate::bus::{CheckSnapshot, GroupSnapshot, Snapshot};
+use crate::bus::{CheckSnapshot, GroupSnapshot, Snapshot, UnfitSnapshot};
 
 const NOW: u64 = 61_000_000;
 
@@ -91,4 +91,16 @@ fn a_group_that_returns_says_when_and_how_not_to_wait() {
 fn a_name_that_is_none_is_refused() {
     assert!(examine(&healthy(), "x", "nodeb", NOW).unwrap_err().contains("no such group"));
     assert!(examine(&healthy(), "10.0.0.100", "10.0.0.1", NOW).unwrap_err().contains("no such node"));
+}
+
+#[test]
+fn a_node_that_has_failed_it_is_not_given_it_back_by_itself() {
+    let mut snapshot = healthy();
+    snapshot.nodes[1].hbd = true;
+    let why = "apache: exit-code".to_owned();
+    snapshot.groups[0].unfit = vec![UnfitSnapshot { node: "nodeb".to_owned(), why, until_usec: NOW + 250_000_000 }];
+    let text = said(&snapshot, "nodeb");
+    let wanted = "  It failed on nodeb (apache: exit-code), and is not given back there by itself for 4 min 10 s \
+                  more; `hbctl cleanup 10.0.0.100` on nodeb ends that.\n";
+    assert!(text.contains(wanted), "{text}");
 }

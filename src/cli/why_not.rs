@@ -6,10 +6,10 @@
 use serde::Serialize;
 
 use super::due::when_it_returns;
-use super::format::{age, bold};
+use super::format::{age, bold, rest};
 use super::why::what_does_not_run;
 use crate::bus::troubles::held_back;
-use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot};
+use crate::bus::{GroupSnapshot, NodeSnapshot, Snapshot, UnfitSnapshot};
 use crate::util::text::printable;
 
 /// The answer.
@@ -72,6 +72,7 @@ fn obstacles(snapshot: &Snapshot, group: &GroupSnapshot, node: &NodeSnapshot, no
     let mut found = presence(snapshot, node, now_usec);
     found.extend(maintenance(snapshot, group, node));
     found.extend(fitness(group, node));
+    found.extend(failed_before(group, node, now_usec));
     if node.local && !group.held_back.is_empty() {
         found.push(format!("It is {}", held_back(group)));
     }
@@ -156,6 +157,23 @@ fn fitness(group: &GroupSnapshot, node: &NodeSnapshot) -> Vec<String> {
         found.push(format!("{name} says that it could not serve it: `hbctl status` on {name} says why."));
     }
     found
+}
+
+/// Whether it failed there a while ago, so that it is not given back by itself.
+fn failed_before(group: &GroupSnapshot, node: &NodeSnapshot, now_usec: u64) -> Option<String> {
+    let UnfitSnapshot { why, until_usec, .. } = group.unfit.iter().find(|unfit| unfit.node == node.name)?;
+    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+    let until = match until_usec {
+        0 => String::new(),
+        until => format!(" for {} more", rest(until.saturating_sub(now_usec))),
+    };
+    let (name, node_name) = (&group.name, &node.name);
+    let remedy = match (node.local, node.hbd) {
+        (true, _) => format!("; `hbctl cleanup {name}` ends that"),
+        (false, true) => format!("; `hbctl cleanup {name}` on {node_name} ends that"),
+        (false, false) => String::new(),
+    };
+    Some(format!("It failed on {node_name}{why}, and is not given back there by itself{until}{remedy}."))
 }
 
 /// The groups that would go along: what hbd.toml keeps together, or all of its class beside an older node.
